@@ -1,0 +1,131 @@
+"""Everything that can be wrong with what a user gave us, and how it is shown.
+
+    ConvcalcError            exit code 1
+    ├── SpecError            the YAML: syntax, an unknown key, a wrong value
+    │   └── ShapeError       a layer that does not fit its input
+    ├── SpecErrors           several of the above, found in one reading
+    ├── WeightsError         a weights file that does not fit, or is no weights file
+    ├── ImageError           an image that cannot be read or used
+    └── UsageError           wrong arguments; exit code 2
+
+An error is one sentence that says where, what was given, what was needed, and, as its hint, what
+would do. It knows how to show itself; nothing else formats errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+
+class Mark(NamedTuple):
+    """A place in a file: 1-based line and column, the line's text and how many characters are meant."""
+
+    file: str
+    line: int
+    column: int
+    text: str = ""
+    length: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def excerpt(self, width: int = 100) -> list[str]:
+        """The marked line and a line of carets under the marked characters; long lines are cut around it."""
+        text = self.text.rstrip()
+        if not text:
+            return []
+        start = len(text) - len(text.lstrip())
+        column = self.column - 1
+        stop = len(text)
+        if stop - start > width:
+            start = max(start, min(column - width // 3, stop - width))
+            stop = min(stop, start + width)
+        carets = "^" * max(1, min(self.length, stop - column))
+        shown = "".join(c if c.isprintable() else " " for c in text[start:stop])
+        return [f"    {shown}", f"    {' ' * max(0, column - start)}{carets}"]
+
+
+class ConvcalcError(Exception):
+    """What a user can put right. `str()` is the whole message as a user reads it.
+
+    message: one sentence; mark: where, if in a file; used_at: the uses of blocks that led there, innermost
+    first; hint: what would do, shown on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        mark: Mark | None = None,
+        used_at: Sequence[Mark] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.mark = mark
+        self.used_at = tuple(used_at)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [f"{self.mark}: {self.message}" if self.mark else self.message]
+        if self.mark:
+            lines += self.mark.excerpt()
+        lines += [f"    used at {mark}" for mark in self.used_at[:8]]
+        if len(self.used_at) > 8:
+            lines.append(f"    and {len(self.used_at) - 8} uses further out")
+        if self.hint:
+            lines += [f"    {line}" for line in self.hint.splitlines()]
+        return "\n".join(lines)
+
+
+class SpecError(ConvcalcError):
+    """A spec that cannot be read: YAML syntax, unknown keys, values of the wrong kind, limits."""
+
+
+class ShapeError(SpecError):
+    """A layer that does not fit its input. `graph` holds the network up to the layer that failed."""
+
+    graph: object = None
+
+
+class SpecErrors(SpecError):
+    """Every schema error of a spec, in the order of the file. `errors` is never empty."""
+
+    def __init__(self, errors: Iterable[SpecError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(self.errors[0].message, mark=self.errors[0].mark)
+
+    def __str__(self) -> str:
+        shown = [str(error) for error in self.errors[:20]]
+        if len(self.errors) > 20:
+            shown.append(f"and {len(self.errors) - 20} more errors")
+        return "\n".join(shown)
+
+
+class WeightsError(ConvcalcError):
+    """A weights file that is missing, damaged or made for another network."""
+
+
+class ImageError(ConvcalcError):
+    """An image that is missing, damaged, too large or of a kind we cannot use."""
+
+
+class UsageError(ConvcalcError):
+    """Arguments that make no sense together or name nothing we know."""
+
+    exit_code = 2
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'kernel'?"` for the closest of the known words, or an empty string."""
+    from difflib import get_close_matches
+
+    options = list(known)
+    matches = get_close_matches(word, options, n=1, cutoff=0.6)
+    if not matches:
+        lowered = {option.lower(): option for option in options}
+        matches = [lowered[m] for m in get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)]
+    return f"; did you mean '{matches[0]}'?" if matches else ""
