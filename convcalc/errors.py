@@ -129,3 +129,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         lowered = {option.lower(): option for option in options}
         matches = [lowered[m] for m in get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)]
     return f"; did you mean '{matches[0]}'?" if matches else ""
+
+
+class Misfit(Exception):
+    """The bare fact that an operator does not fit its inputs; whoever knows the place makes it a ShapeError."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint

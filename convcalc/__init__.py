@@ -1,0 +1,1 @@
+"""convcalc: a calculator for convolutional networks."""

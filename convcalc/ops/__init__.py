@@ -1,0 +1,34 @@
+"""The operators, one module each; the module's name is the operator's name in a spec.
+
+An operator registers itself by being there: `get("conv")` imports `convcalc.ops.conv` when it is first
+needed and takes the Operator whose kind is the module's name. Adding an operator is adding a file.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib import import_module
+
+from convcalc.ops.base import Operator
+
+HELPERS = frozenset({"__init__", "base", "fields", "sliding", "working"})
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all operators, sorted."""
+    files = (os.path.splitext(entry) for entry in os.listdir(os.path.dirname(__file__)))
+    return tuple(sorted({stem for stem, suffix in files if suffix == ".py"} - HELPERS))
+
+
+@cache
+def get(kind: str) -> type[Operator]:
+    """The operator of that name. Raises KeyError when there is none."""
+    if kind not in names():
+        raise KeyError(kind)
+    module = import_module(f"convcalc.ops.{kind}")
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Operator) and value.kind == kind:
+            return value
+    raise AssertionError(f"convcalc/ops/{kind}.py defines no operator of that name")

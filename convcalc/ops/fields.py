@@ -1,0 +1,194 @@
+"""What an operator's fields may hold. A field's kind checks a value, and describes itself as JSON Schema.
+
+The functions at the end declare dataclass fields: `kernel: PerAxis = extent(alias="F")`. The operators'
+dataclasses are thereby the schema of the spec language: nothing else lists fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+Value = object  # what a spec can hold: None, bool, int, float, str, or a list of these
+
+LARGEST = 2**31 - 1  # dimension values: beyond this a typing slip, not a network
+
+
+class FieldError(Exception):
+    """A value of the wrong kind; says what was needed. Whoever knows the place adds it."""
+
+
+class FieldKind(NamedTuple):
+    """check(value) gives the value to store or raises FieldError; schema describes what it takes.
+
+    per_axis: the value is an integer, or one (or a pair) per spatial axis.
+    """
+
+    check: Callable[[Value], Any]
+    schema: dict[str, object]
+    per_axis: bool = False
+
+
+def describe(value: Value) -> str:
+    """A value as an error names it."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "a mapping" if isinstance(value, dict) else type(value).__name__
+
+
+def whole(value: Value, minimum: int = 0, maximum: int = LARGEST) -> int:
+    """An integer within bounds; a whole float serves. Raises FieldError."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise FieldError(f"needs an integer, not {describe(value)}")
+    if value < minimum:
+        raise FieldError(f"needs an integer of at least {minimum:,}, not {value}")
+    if value > maximum:
+        raise FieldError(f"needs an integer of at most {maximum:,}, not {value}")
+    return value
+
+
+def _extent(minimum: int) -> Callable[[Value], Any]:
+    def check(value: Value) -> int | tuple[int, ...]:
+        if isinstance(value, list):
+            if not 1 <= len(value) <= 3:
+                raise FieldError(f"needs an integer or one per dimension (1 to 3), not {describe(value)}")
+            return tuple(whole(item, minimum) for item in value)
+        return whole(value, minimum)
+
+    return check
+
+
+def _padding(value: Value) -> int | str | tuple[int | tuple[int, int], ...]:
+    if value in ("same", "valid"):
+        return str(value)
+    if isinstance(value, str):
+        raise FieldError(f"needs an integer, a list, 'same' or 'valid', not {describe(value)}")
+    if not isinstance(value, list):
+        return whole(value)
+    if not 1 <= len(value) <= 3:
+        raise FieldError("needs one number or one [before, after] pair per dimension (1 to 3)")
+    pads: list[int | tuple[int, int]] = []
+    for item in value:
+        if not isinstance(item, list):
+            pads.append(whole(item))
+        elif len(item) == 2:
+            pads.append((whole(item[0]), whole(item[1])))
+        else:
+            raise FieldError(f"needs [before, after] pairs, not {describe(item)}")
+    return tuple(pads)
+
+
+def _number(minimum: float | None, maximum: float | None) -> Callable[[Value], Any]:
+    def check(value: Value) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise FieldError(f"needs a number, not {describe(value)}")
+        if minimum is not None and value < minimum:
+            raise FieldError(f"needs a number of at least {minimum:g}, not {value}")
+        if maximum is not None and value > maximum:
+            raise FieldError(f"needs a number of at most {maximum:g}, not {value}")
+        return float(value)
+
+    return check
+
+
+def _flag(value: Value) -> bool:
+    if not isinstance(value, bool):
+        raise FieldError(f"needs true or false, not {describe(value)}")
+    return value
+
+
+def _choice(options: tuple[str, ...]) -> Callable[[Value], Any]:
+    def check(value: Value) -> str:
+        if not isinstance(value, str) or value not in options:
+            from convcalc.errors import did_you_mean
+
+            needed = ", ".join(options[:-1]) + f" or {options[-1]}" if len(options) > 1 else options[0]
+            raise FieldError(f"needs {needed}, not {describe(value)}{did_you_mean(str(value), options)}")
+        return value
+
+    return check
+
+
+def _integers(minimum: int) -> Callable[[Value], Any]:
+    def check(value: Value) -> tuple[int, ...]:
+        if not isinstance(value, list) or not value:
+            raise FieldError(f"needs a list of integers, not {describe(value)}")
+        return tuple(whole(item, minimum) for item in value)
+
+    return check
+
+
+def _optional(kind: FieldKind) -> FieldKind:
+    return kind._replace(check=lambda value: None if value is None else kind.check(value))
+
+
+REQUIRED: Any = dataclasses.MISSING
+
+
+def _field(kind: FieldKind, default: Any, alias: str | None, doc: str) -> Any:
+    if default is None:
+        kind = _optional(kind)
+    return dataclasses.field(default=default, metadata={"kind": kind, "alias": alias, "doc": doc})
+
+
+def integer(default: Any = REQUIRED, *, minimum: int = 1, alias: str | None = None, doc: str) -> Any:
+    """One integer."""
+    kind = FieldKind(lambda value: whole(value, minimum), {"type": "integer", "minimum": minimum})
+    return _field(kind, default, alias, doc)
+
+
+def extent(default: Any = REQUIRED, *, minimum: int = 1, alias: str | None = None, doc: str) -> Any:
+    """An integer, or one per spatial dimension."""
+    one = {"type": "integer", "minimum": minimum}
+    schema: dict[str, object] = {
+        "anyOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 3}]
+    }
+    return _field(FieldKind(_extent(minimum), schema, per_axis=True), default, alias, doc)
+
+
+def padding(default: Any = 0, *, alias: str | None = "P", doc: str) -> Any:
+    """An integer, one per dimension, [before, after] pairs, same or valid."""
+    one = {"type": "integer", "minimum": 0}
+    pair = {"type": "array", "items": one, "minItems": 2, "maxItems": 2}
+    per = {"type": "array", "items": {"anyOf": [one, pair]}, "minItems": 1, "maxItems": 3}
+    schema: dict[str, object] = {"anyOf": [one, {"enum": ["same", "valid"]}, per]}
+    return _field(FieldKind(_padding, schema, per_axis=True), default, alias, doc)
+
+
+def number(
+    default: Any = REQUIRED, *, minimum: float | None = None, maximum: float | None = None, doc: str
+) -> Any:
+    """A number."""
+    schema: dict[str, object] = {"type": "number"}
+    if minimum is not None:
+        schema["minimum"] = minimum
+    if maximum is not None:
+        schema["maximum"] = maximum
+    return _field(FieldKind(_number(minimum, maximum), schema), default, None, doc)
+
+
+def flag(default: Any = REQUIRED, *, doc: str) -> Any:
+    """true or false."""
+    return _field(FieldKind(_flag, {"type": "boolean"}), default, None, doc)
+
+
+def choice(*options: str, default: Any = REQUIRED, doc: str) -> Any:
+    """One of a few words."""
+    return _field(FieldKind(_choice(options), {"enum": list(options)}), default, None, doc)
+
+
+def integers(default: Any = REQUIRED, *, minimum: int = 0, doc: str) -> Any:
+    """A list of integers."""
+    schema: dict[str, object] = {"type": "array", "items": {"type": "integer", "minimum": minimum}}
+    return _field(FieldKind(_integers(minimum), schema), default, None, doc)

@@ -1,0 +1,134 @@
+"""Windows over a tensor, for the reference forward of whatever has a kernel.
+
+Nothing here uses the window formula: padding is laid around the data and a window is moved until it no longer
+fits, so that the count of positions is found, not computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from operator import mul
+from typing import Any
+
+from convcalc.shapes import Padding, PerAxis
+
+try:  # 3.12
+    from math import sumprod as dot
+except ImportError:
+
+    def dot(p: Sequence[Any], q: Sequence[Any], /) -> Any:  # type: ignore[misc]
+        """The sum of products."""
+        return sum(map(mul, p, q))
+
+
+class Slide:
+    """The window positions of one layer, found by sliding.
+
+    starts: per axis, the first pixel of each window, counted in the padded data;
+    before, after: per axis, the padding, the ceil mode's extra included.
+    """
+
+    def __init__(
+        self,
+        spatial: Sequence[int],
+        kernel: PerAxis,
+        stride: PerAxis,
+        dilation: PerAxis,
+        padding: Padding,
+        rounding: str = "floor",
+    ) -> None:
+        rank = len(spatial)
+        self.kernel = _spread(kernel, rank)
+        self.stride = _spread(stride, rank)
+        self.dilation = _spread(dilation, rank)
+        self.spatial = tuple(spatial)
+        self.before: list[int] = []
+        self.after: list[int] = []
+        self.starts: list[list[int]] = []
+        for axis, size in enumerate(spatial):
+            reach = self.dilation[axis] * (self.kernel[axis] - 1)
+            step = self.stride[axis]
+            if padding == "same":
+                starts = list(range(0, size, step))
+                missing = max(0, starts[-1] + reach + 1 - size)
+                before, after = missing // 2, missing - missing // 2
+            else:
+                before, after = _pair(padding, axis)
+                starts = list(range(0, before + size + after - reach, step))
+                if rounding == "ceil" and starts[-1] + reach + 1 < before + size + after:
+                    extra = starts[-1] + step
+                    if extra < before + size:
+                        starts.append(extra)
+                        after = extra + reach + 1 - before - size
+            self.before.append(before)
+            self.after.append(after)
+            self.starts.append(starts)
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """How many windows there are along each axis."""
+        return tuple(len(starts) for starts in self.starts)
+
+    def padded_rows(self, plane: Sequence[Any], fill: Any) -> dict[tuple[int, ...], list[Any]]:
+        """The rows (last axis) of one channel's plane, padding laid around, by their leading coordinates."""
+        width = self.spatial[-1]
+        left, right = [fill] * self.before[-1], [fill] * self.after[-1]
+        empty = left + [fill] * width + right
+        lead = [
+            range(-before, size + after)
+            for before, size, after in zip(self.before[:-1], self.spatial[:-1], self.after[:-1], strict=True)
+        ]
+        rows = {}
+        for coordinates in product(*lead):
+            offset = 0
+            for coordinate, size in zip(coordinates, self.spatial[:-1], strict=True):
+                if not 0 <= coordinate < size:
+                    offset = -1
+                    break
+                offset = offset * size + coordinate
+            key = tuple(c + b for c, b in zip(coordinates, self.before[:-1], strict=True))
+            if offset < 0:
+                rows[key] = empty
+            else:
+                rows[key] = left + list(plane[offset * width : (offset + 1) * width]) + right
+        return rows
+
+    def patches(self, planes: Sequence[Sequence[Any]], fill: Any) -> Iterator[list[Any]]:
+        """One flat list per position, in row-major order: channel by channel, then the kernel's order."""
+        channels = [self.padded_rows(plane, fill) for plane in planes]
+        step = self.dilation[-1]
+        reach = step * (self.kernel[-1] - 1) + 1
+        taps = [range(0, d * k, d) for d, k in zip(self.dilation[:-1], self.kernel[:-1], strict=True)]
+        offsets = list(product(*taps))
+        for lead in product(*self.starts[:-1]):
+            keys = [tuple(a + b for a, b in zip(lead, offset, strict=True)) for offset in offsets]
+            rows = [channel[key] for channel in channels for key in keys]
+            for start in self.starts[-1]:
+                patch: list[Any] = []
+                for row in rows:
+                    patch += row[start : start + reach : step]
+                yield patch
+
+
+def pool(
+    inputs: Sequence[Any], shape: Sequence[int], slide: Slide, fill: Any, reduce: Callable[[list[Any]], Any]
+) -> list[Any]:
+    """`reduce` of every window of every channel, row-major."""
+    size = len(inputs) // shape[0]
+    result: list[Any] = []
+    for channel in range(shape[0]):
+        plane = inputs[channel * size : (channel + 1) * size]
+        result += map(reduce, slide.patches([plane], fill))
+    return result
+
+
+def _spread(value: PerAxis, rank: int) -> tuple[int, ...]:
+    return (value,) * rank if isinstance(value, int) else value
+
+
+def _pair(padding: Padding, axis: int) -> tuple[int, int]:
+    if isinstance(padding, str):
+        return 0, 0
+    pad = padding if isinstance(padding, int) else padding[axis]
+    return (pad, pad) if isinstance(pad, int) else pad

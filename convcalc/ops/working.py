@@ -1,0 +1,65 @@
+"""The words of worked formulas: `(227 − 11 + 2·0)/4 + 1 = 55`, `(11·11·3)·96 = 34,848`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from convcalc.ops.base import Working
+from convcalc.shapes import AXIS_NAMES, Axis
+
+
+def product(factors: Sequence[int]) -> str:
+    """`11·11·3`."""
+    return "·".join(map(str, factors))
+
+
+def grouped(factors: Sequence[int]) -> str:
+    """`(11·11·3)·96`: what one output channel costs, times the output channels."""
+    if len(factors) < 3:
+        return product(factors)
+    return f"({product(factors[:-1])})·{factors[-1]}"
+
+
+def equation(factors: Sequence[int]) -> str:
+    """`(11·11·3)·96 = 34,848`."""
+    return f"{grouped(factors)} = {prod(factors):,}"
+
+
+def pixels(count: int) -> str:
+    """`1 pixel`, `3 pixels`."""
+    return f"{count:,} pixel{'s' * (count != 1)}"
+
+
+def window_working(axes: Sequence[Axis]) -> tuple[Working, ...]:
+    """The output size of each axis, worked; one line where all axes are alike."""
+    names: Sequence[str] = AXIS_NAMES[len(axes)]
+    if all(axis == axes[0] for axis in axes):
+        return (Working("output size", axis_working(axes[0])),)
+    return tuple(
+        Working(f"output {name}", axis_working(axis)) for name, axis in zip(names, axes, strict=True)
+    )
+
+
+def axis_working(axis: Axis) -> str:
+    """`(227 − 11 + 2·0)/4 + 1 = 55`, then any remainder and the pixels never covered."""
+    kernel = str(axis.kernel)
+    if axis.dilation > 1:
+        kernel = f"({axis.dilation}·({axis.kernel} − 1) + 1)"
+    pad = f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
+    moves = f"({axis.size} − {kernel} + {pad})"
+    if not axis.remainder:
+        text = f"{moves}/{axis.stride} + 1 = {axis.output}"
+    else:
+        opening, closing = ("⌈", "⌉") if axis.rounding == "ceil" else ("⌊", "⌋")
+        last = "" if axis.drops_last else " + 1"
+        text = f"{opening}{moves}/{axis.stride}{closing}{last} = {axis.output}"
+        text += f", {axis.span}/{axis.stride} leaves remainder {axis.remainder}"
+        if axis.drops_last:
+            text += ", a last window would start in the padding"
+    between, trailing = axis.uncovered()
+    if trailing:
+        text += f", the last {pixels(trailing)} never covered"
+    if between:
+        text += f", {pixels(between)} between windows never covered"
+    return text

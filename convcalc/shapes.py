@@ -1,0 +1,180 @@
+"""Shapes and the window formula. Integers only.
+
+A shape is `(C, *spatial)`: channels first, batch apart. A window slides over one spatial axis at a time,
+so everything about it is said per axis, by an `Axis`:
+
+    >>> Axis(size=227, kernel=11, stride=4).output
+    55
+
+The formula in general, with before + after = 2P where the padding is symmetric (Dumoulin & Visin 2016,
+relationships 6 and 15):
+
+    W2 = floor((W1 + before + after − (D(F − 1) + 1)) / S) + 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import NamedTuple
+
+from convcalc.errors import Misfit
+
+Shape = tuple[int, ...]
+PerAxis = int | tuple[int, ...]
+Padding = int | str | tuple[int | tuple[int, int], ...]
+
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+class Axis(NamedTuple):
+    """A window on one spatial axis, everything resolved; sizes in pixels."""
+
+    size: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+    after: int = 0
+    rounding: str = "floor"
+
+    @property
+    def extent(self) -> int:
+        """Pixels from the window's first to its last, D(F − 1) + 1."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def padded(self) -> int:
+        """The axis with its padding."""
+        return self.before + self.size + self.after
+
+    @property
+    def span(self) -> int:
+        """How far the window can move, in pixels."""
+        return self.padded - self.extent
+
+    @property
+    def remainder(self) -> int:
+        """Pixels left over after the last whole step."""
+        return self.span % self.stride
+
+    @property
+    def drops_last(self) -> bool:
+        """Whether rounding up would start the last window in the trailing padding, so that it is dropped."""
+        return (
+            self.rounding == "ceil" and -(-self.span // self.stride) * self.stride >= self.size + self.before
+        )
+
+    @property
+    def output(self) -> int:
+        """The number of positions. Raises Misfit when the window is too large, or a remainder is refused."""
+        if self.span < 0:
+            padding = f" with padding {self.before} + {self.after}" if self.before or self.after else ""
+            raise Misfit(
+                f"a window of {self.extent} does not fit an axis of {self.size}{padding}",
+                f"use a kernel of at most {max_kernel(self)}, or padding of at least {needed_padding(self)} "
+                "on each side"
+                if max_kernel(self) >= 1
+                else "use less dilation or more padding",
+            )
+        if self.rounding == "exact" and self.remainder:
+            raise Misfit(
+                f"({self.size} − {self.extent} + {self.before + self.after})/{self.stride} leaves a remainder "
+                f"of {self.remainder}, and rounding is exact",
+                "change kernel, stride or padding so that the stride divides, or set rounding: floor or ceil",
+            )
+        if self.rounding == "ceil":
+            return -(-self.span // self.stride) + (0 if self.drops_last else 1)
+        return self.span // self.stride + 1
+
+    def uncovered(self) -> tuple[int, int]:
+        """Real pixels no window reads: (between two windows, after the last window)."""
+        positions = self.output
+        covered_end = (positions - 1) * self.stride + self.extent - self.before
+        trailing = max(0, self.size - max(0, covered_end))
+        limit = self.size - trailing
+        if self.stride <= self.extent and self.dilation == 1:
+            return 0, trailing
+        read = {
+            position * self.stride + tap * self.dilation - self.before
+            for position in range(positions)
+            for tap in range(self.kernel)
+        }
+        return limit - sum(1 for pixel in read if 0 <= pixel < limit), trailing
+
+
+def max_kernel(axis: Axis) -> int:
+    """The largest kernel that fits the padded axis."""
+    return (axis.padded - 1) // axis.dilation + 1 if axis.padded > 0 else 0
+
+
+def needed_padding(axis: Axis) -> int:
+    """The least symmetric padding with which the window fits."""
+    return max(0, -(-(axis.extent - axis.size) // 2))
+
+
+def per_axis(value: PerAxis, rank: int, what: str) -> tuple[int, ...]:
+    """The value for each of `rank` axes. Raises Misfit when a list has another length."""
+    if isinstance(value, int):
+        return (value,) * rank
+    if len(value) != rank:
+        raise Misfit(
+            f"{what} has {len(value)} values, the input has {rank} spatial dimension{'s' * (rank != 1)}",
+            f"give one number, or {rank}",
+        )
+    return value
+
+
+def axes(
+    shape: Shape,
+    kernel: PerAxis,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    padding: Padding = 0,
+    rounding: str = "floor",
+) -> tuple[Axis, ...]:
+    """One Axis per spatial dimension of `(C, *spatial)`, padding resolved to pixels before and after."""
+    spatial = shape[1:]
+    rank = len(spatial)
+    if not 1 <= rank <= 3:
+        raise Misfit(
+            f"a window needs 1 to 3 spatial dimensions, the input {show(shape)} has {rank}",
+            "a layer with a window cannot follow flatten or dense" if rank == 0 else None,
+        )
+    kernels = per_axis(kernel, rank, "kernel")
+    strides = per_axis(stride, rank, "stride")
+    dilations = per_axis(dilation, rank, "dilation")
+    result = []
+    for index, size in enumerate(spatial):
+        axis = Axis(size, kernels[index], strides[index], dilations[index], rounding=rounding)
+        before, after = _pads(padding, index, rank, axis)
+        result.append(axis._replace(before=before, after=after))
+    return tuple(result)
+
+
+def _pads(padding: Padding, index: int, rank: int, axis: Axis) -> tuple[int, int]:
+    if padding == "valid":
+        return 0, 0
+    if padding == "same":
+        total = max(0, (-(-axis.size // axis.stride) - 1) * axis.stride + axis.extent - axis.size)
+        return total // 2, total - total // 2
+    if isinstance(padding, int):
+        return padding, padding
+    assert not isinstance(padding, str)
+    if len(padding) != rank:
+        raise Misfit(
+            f"padding has {len(padding)} values, the input has {rank} spatial dimension{'s' * (rank != 1)}",
+            "give one number, one per dimension, or one [before, after] pair per dimension",
+        )
+    pad = padding[index]
+    return (pad, pad) if isinstance(pad, int) else pad
+
+
+def elements(shape: Shape) -> int:
+    """How many numbers a tensor of this shape holds."""
+    return prod(shape)
+
+
+def show(shape: Sequence[int]) -> str:
+    """`96×55×55`, channels first."""
+    return "×".join(map(str, shape))
