@@ -132,7 +132,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 class Misfit(Exception):
-    """The bare fact that an operator does not fit its inputs; whoever knows the place makes it a ShapeError."""
+    """An operator does not fit its inputs. The bare fact: whoever knows the place makes it a ShapeError."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)

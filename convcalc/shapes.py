@@ -79,8 +79,8 @@ class Axis(NamedTuple):
             )
         if self.rounding == "exact" and self.remainder:
             raise Misfit(
-                f"({self.size} − {self.extent} + {self.before + self.after})/{self.stride} leaves a remainder "
-                f"of {self.remainder}, and rounding is exact",
+                f"({self.size} − {self.extent} + {self.before + self.after})/{self.stride} leaves remainder "
+                f"{self.remainder}, and rounding is exact",
                 "change kernel, stride or padding so that the stride divides, or set rounding: floor or ceil",
             )
         if self.rounding == "ceil":

@@ -1,5 +1,5 @@
 """What every operator is: one frozen dataclass that knows its fields, shape, weights, cost, reach, formula
-and reference forward. The defaults here are those of a pointwise operator, so such an operator is a few lines.
+and reference forward. The defaults here are those of a pointwise operator, which is then a few lines.
 
 `forward` is the independent witness that the shape rule is right: it never calls `output_shape`.
 """
@@ -151,7 +151,7 @@ class Operator:
         """The shape if it has spatial dimensions; else Misfit."""
         if len(shape) < 2:
             raise Misfit(
-                f"{self.kind} needs a map with 1 to 3 spatial dimensions, its input is a vector of {shape[0]}",
+                f"{self.kind} needs a map with 1 to 3 spatial dimensions, not a vector of {shape[0]}",
                 f"put {self.kind} before flatten",
             )
         return shape

@@ -6,6 +6,7 @@ fits, so that the count of positions is found, not computed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from operator import mul
@@ -13,13 +14,16 @@ from typing import Any
 
 from convcalc.shapes import Padding, PerAxis
 
-try:  # 3.12
+if sys.version_info >= (3, 12):
     from math import sumprod as dot
-except ImportError:
+else:
 
-    def dot(p: Sequence[Any], q: Sequence[Any], /) -> Any:  # type: ignore[misc]
+    def dot(p: Sequence[Any], q: Sequence[Any], /) -> Any:
         """The sum of products."""
         return sum(map(mul, p, q))
+
+
+__all__ = ["Slide", "dot", "pool"]
 
 
 class Slide:
