@@ -1,0 +1,50 @@
+"""He initialisation: weights to run a network with when there are no trained ones.
+
+He, Zhang, Ren & Sun 2015: normal, with variance 2 / fan-in, keeps the signal's size through layers of ReLUs.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from functools import cache
+from math import prod, sqrt
+from random import Random
+from statistics import NormalDist
+
+LEVELS = 1 << 16
+CHUNK = 1 << 12  # numbers drawn at a time: few enough to stay in the processor's cache
+
+
+def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[float]:
+    """prod(shape) 32-bit floats, normal with mean 0 and variance 2 / fan_in (at least 1).
+
+    The values depend on name, seed and fan_in alone: not on the backend, nor on which other weights were
+    drawn before, nor (Python's generator and this table being fixed) on the machine.
+
+    Each value is one of 65,536 equally likely quantiles of the normal distribution, picked by 16 random bits:
+    one table look-up a number, some ten times faster than `random.gauss`. VGG-16 has 138 million. The
+    price is a tail that ends at 4.17 standard deviations, which one true normal number in 30,000 exceeds.
+    """
+    scale = sqrt(2 / max(1, fan_in))
+    table = [scale * quantile for quantile in _quantiles()]
+    random, left = Random(f"{seed}:{name}"), prod(shape)
+    values = array("f")
+    while left > 0:
+        picks = array("H", random.randbytes(2 * min(left, CHUNK)))
+        if sys.byteorder == "big":
+            picks.byteswap()
+        values.extend(array("f", [table[pick] for pick in picks]))
+        left -= len(picks)
+    return values
+
+
+@cache
+def _quantiles() -> array[float]:
+    """The middles of 65,536 equally likely slices of the standard normal, scaled to variance 1 exactly."""
+    inverse = NormalDist().inv_cdf
+    upper = [inverse((level + 0.5) / LEVELS) for level in range(LEVELS // 2, LEVELS)]
+    spread = sqrt(sum(value * value for value in upper) / len(upper))
+    positive = [value / spread for value in upper]
+    return array("d", [-value for value in reversed(positive)] + positive)
