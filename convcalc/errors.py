@@ -15,7 +15,7 @@ would do. It knows how to show itself; nothing else formats errors.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class Mark(NamedTuple):
@@ -138,3 +138,11 @@ class Misfit(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class Place(Protocol):
+    """Anything that knows where in a file it stands."""
+
+    @property
+    def mark(self) -> Mark:
+        """Where it stands."""

@@ -1,0 +1,197 @@
+"""The layer graph, and the builder that wires one layer at a time and propagates its shape.
+
+A graph is a list of nodes in an order in which every node comes after its inputs. Node i has one output, also
+called i; `INPUT` (−1) is the network's input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from convcalc.errors import Mark, Misfit, Place, ShapeError, SpecError
+from convcalc.ops.base import Operator, Parameter
+from convcalc.shapes import Shape, elements, show
+
+INPUT = -1
+MAX_ELEMENTS = 2**53  # beyond it, sizes are slips; totals still stay exact
+
+
+class Trail:
+    """The uses of blocks that led to a layer, innermost first: a linked list, shared between layers."""
+
+    __slots__ = ("outer", "place")
+
+    def __init__(self, place: Place, outer: Trail | None) -> None:
+        self.place = place
+        self.outer = outer
+
+    def marks(self) -> list[Mark]:
+        """The places, innermost use first."""
+        marks = []
+        step: Trail | None = self
+        while step is not None:
+            marks.append(step.place.mark)
+            step = step.outer
+        return marks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One layer: its operator, bound to its inputs, and the shapes around it.
+
+    name: the dotted path. scope: the path of what encloses it ("" at the top). keys: other names for its
+    parameters in a weights file, full paths. shares: the node whose weights it uses.
+    """
+
+    index: int
+    name: str
+    op: Operator
+    inputs: tuple[int, ...]
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    scope: str = ""
+    place: Place | None = None
+    trail: Trail | None = None
+    shares: int | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The operator's name."""
+        return self.op.kind
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The tensors this layer uses, its own or shared ones."""
+        return self.op.parameters(self.input_shapes)
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network: what its file says of it, and its nodes in running order. The last node is the output."""
+
+    name: str
+    input_shape: Shape
+    nodes: tuple[Node, ...]
+    output: int = INPUT
+    title: str | None = None
+    source: str | None = None
+    notes: tuple[str, ...] = ()
+    preprocess: Mapping[str, Any] | None = None
+    labels: str | tuple[str, ...] | None = None
+    weights: str | Mapping[str, Any] | None = None
+    directory: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def shape(self, index: int) -> Shape:
+        """The shape of a node's output; of the network's input for INPUT."""
+        return self.input_shape if index == INPUT else self.nodes[index].output_shape
+
+    def input_name(self, index: int) -> str:
+        """A node's name; `input` for INPUT."""
+        return "input" if index == INPUT else self.nodes[index].name
+
+    @property
+    def output_shape(self) -> Shape:
+        """The network's output."""
+        return self.shape(self.output)
+
+    def last_readers(self) -> list[int]:
+        """Per node, the last node that reads its output; the network's output is read after the end."""
+        last = list(range(len(self.nodes)))
+        for node in self.nodes:
+            for source in node.inputs:
+                if source != INPUT:
+                    last[source] = node.index
+        if self.output != INPUT:
+            last[self.output] = len(self.nodes)
+        return last
+
+
+class Builder:
+    """Adds layers one after another, each with its shape. Raises ShapeError at the first that does not fit."""
+
+    def __init__(self, input_shape: Shape, max_layers: int) -> None:
+        self.input_shape = input_shape
+        self.max_layers = max_layers
+        self.nodes: list[Node] = []
+        self.paths: dict[str, Node] = {}
+
+    def shape(self, index: int) -> Shape:
+        """The shape of an output already built."""
+        return self.input_shape if index == INPUT else self.nodes[index].output_shape
+
+    def add(
+        self,
+        name: str,
+        op: Operator,
+        inputs: tuple[int, ...],
+        *,
+        scope: str = "",
+        place: Place | None = None,
+        trail: Trail | None = None,
+        shares: int | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> int:
+        """Wire a layer and return its index."""
+        if len(self.nodes) >= self.max_layers:
+            raise _located(
+                SpecError,
+                f"more than {self.max_layers:,} layers",
+                place,
+                trail,
+                "--max-layers raises the limit",
+            )
+        shapes = tuple([self.shape(index) for index in inputs])
+        try:
+            fewest, most = op.inputs
+            if len(shapes) < fewest or (most is not None and len(shapes) > most):
+                needed = f"{fewest}" if most == fewest else f"at least {fewest}"
+                raise Misfit(f"{op.kind} needs {needed} input{'s' * (needed != '1')}, not {len(shapes)}")
+            op = op.bind(shapes)
+            output = op.output_shape(shapes)
+            if elements(output) > MAX_ELEMENTS:
+                raise Misfit(f"the output {show(output)} is beyond any machine")
+            if shares is not None:
+                self._check_shared(op, shapes, self.nodes[shares])
+        except Misfit as misfit:
+            raise _located(ShapeError, f"{name}: {misfit.message}", place, trail, misfit.hint) from None
+        node = Node(
+            len(self.nodes), name, op, inputs, shapes, output, scope, place, trail, shares, keys or _NO_KEYS
+        )
+        self.nodes.append(node)
+        return node.index
+
+    def _check_shared(self, op: Operator, shapes: tuple[Shape, ...], owner: Node) -> None:
+        own = [(parameter.name, parameter.shape) for parameter in op.parameters(shapes)]
+        theirs = [(parameter.name, parameter.shape) for parameter in owner.parameters]
+        if own != theirs:
+            described = [
+                ", ".join(f"{n} {show(s)}" for n, s in side) or "no weights" for side in (own, theirs)
+            ]
+            raise Misfit(
+                f"cannot share the weights of {owner.name}: it has {described[1]}, this layer needs {described[0]}",
+                "shared layers have the same operator, fields and input channels",
+            )
+
+
+_NO_KEYS: Mapping[str, str] = {}
+
+
+def _located(
+    kind: type[SpecError], message: str, place: Place | None, trail: Trail | None, hint: str | None
+) -> SpecError:
+    return kind(
+        message,
+        mark=place.mark if place else None,
+        used_at=trail.marks() if trail else (),
+        hint=hint,
+    )
