@@ -61,9 +61,8 @@ class Axis(NamedTuple):
     @property
     def drops_last(self) -> bool:
         """Whether rounding up would start the last window in the trailing padding, so that it is dropped."""
-        return (
-            self.rounding == "ceil" and -(-self.span // self.stride) * self.stride >= self.size + self.before
-        )
+        next_start = (self.span // self.stride + 1) * self.stride
+        return self.rounding == "ceil" and self.remainder > 0 and next_start >= self.size + self.before
 
     @property
     def output(self) -> int:
@@ -83,9 +82,8 @@ class Axis(NamedTuple):
                 f"{self.remainder}, and rounding is exact",
                 "change kernel, stride or padding so that the stride divides, or set rounding: floor or ceil",
             )
-        if self.rounding == "ceil":
-            return -(-self.span // self.stride) + (0 if self.drops_last else 1)
-        return self.span // self.stride + 1
+        extra = self.rounding == "ceil" and self.remainder > 0 and not self.drops_last
+        return self.span // self.stride + (2 if extra else 1)
 
     def uncovered(self) -> tuple[int, int]:
         """Real pixels no window reads: (between two windows, after the last window)."""
@@ -147,20 +145,22 @@ def axes(
     result = []
     for index, size in enumerate(spatial):
         axis = Axis(size, kernels[index], strides[index], dilations[index], rounding=rounding)
-        before, after = _pads(padding, index, rank, axis)
+        if padding == "same":
+            total = max(0, (-(-size // axis.stride) - 1) * axis.stride + axis.extent - size)
+            before, after = total // 2, total - total // 2
+        else:
+            before, after = pads(padding, index, rank)
         result.append(axis._replace(before=before, after=after))
     return tuple(result)
 
 
-def _pads(padding: Padding, index: int, rank: int, axis: Axis) -> tuple[int, int]:
-    if padding == "valid":
-        return 0, 0
-    if padding == "same":
-        total = max(0, (-(-axis.size // axis.stride) - 1) * axis.stride + axis.extent - axis.size)
-        return total // 2, total - total // 2
+def pads(padding: Padding, index: int, rank: int) -> tuple[int, int]:
+    """Pixels before and after axis `index` of `rank`, for any padding but `same`. Raises Misfit when a list
+    has another length."""
     if isinstance(padding, int):
         return padding, padding
-    assert not isinstance(padding, str)
+    if isinstance(padding, str):
+        return 0, 0
     if len(padding) != rank:
         raise Misfit(
             f"padding has {len(padding)} values, the input has {rank} spatial dimension{'s' * (rank != 1)}",
