@@ -12,7 +12,7 @@ from importlib import import_module
 
 from convcalc.ops.base import Operator
 
-HELPERS = frozenset({"__init__", "base", "fields", "sliding", "working"})
+HELPERS = frozenset({"__init__", "base", "fields", "pooling", "sliding", "working"})
 
 
 @cache

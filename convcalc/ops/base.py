@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops.fields import FieldKind
-from convcalc.shapes import Shape, show
+from convcalc.shapes import Axis, Shape, show
 
 Inputs = tuple[Shape, ...]
 
@@ -33,18 +33,23 @@ class Parameter(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How an output walks one input dimension: output unit o reads [o·stride + start, … + size).
+    """How an output walks one input dimension: output unit o reads the whole numbers in
+    [o·stride + start, o·stride + start + size), as far as they lie within the dimension.
 
-    `out` is the output dimension that walks it. A stride below 1 (deconvolution, upsampling) is a Fraction.
+    `out` is the output dimension that walks it. Where an output unit moves less than an input unit
+    (deconvolution, upsampling) all three can be Fractions: the number of units read, at most size rounded up,
+    then differs from one output unit to the next. It may say too much (gaps of a dilated kernel), never too
+    little.
     """
 
     out: int
-    size: int = 1
+    size: int | Fraction = 1
     stride: int | Fraction = 1
     start: int | Fraction = 0
 
 
-# A dimension that no output dimension walks: every unit reads all of it, or each its own part (flatten).
+# A dimension that no output dimension walks: every unit reads all of it, or each its own part (flatten),
+# which is not said.
 WHOLE: Literal["whole"] = "whole"
 SPREAD: Literal["spread"] = "spread"
 Walk = Reach | Literal["whole", "spread"]
@@ -81,10 +86,10 @@ class Operator:
     stand in for each other (for diff); `main` is the field a bare scalar or list fills."""
 
     kind: ClassVar[str] = ""
-    role: ClassVar[str] = "pointwise"
+    role: ClassVar[str] = "identity"
     main: ClassVar[str | None] = None
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # fewest and most; None: any number
-    pointwise: ClassVar[bool] = False  # output element i depends on input element i: folds in tables
+    pointwise: ClassVar[bool] = False  # keeps the shape and costs no MACs: folds into the row it follows
 
     @classmethod
     def fields(cls) -> dict[str, FieldInfo]:
@@ -121,9 +126,9 @@ class Operator:
         """Multiply-accumulates for one image; biases excluded, products with padding included."""
         return 0
 
-    def reach(self, inputs: Inputs) -> tuple[Walk, ...]:
-        """One Walk per dimension of each input: what an output unit reads of it."""
-        return tuple(Reach(dimension) for dimension in range(len(inputs[0])))
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """One Walk per dimension of input number `index`: what an output unit reads of it."""
+        return tuple(Reach(dimension) for dimension in range(len(inputs[index])))
 
     def weight_factors(self, inputs: Inputs) -> tuple[int, ...]:
         """The factors whose product is the number of weights, output channels last; () without weights."""
@@ -148,12 +153,14 @@ class Operator:
         return values
 
     def needs_map(self, shape: Shape) -> Shape:
-        """The shape if it has spatial dimensions; else Misfit."""
+        """The shape if it has 1 to 3 spatial dimensions; else Misfit."""
         if len(shape) < 2:
             raise Misfit(
                 f"{self.kind} needs a map with 1 to 3 spatial dimensions, not a vector of {shape[0]}",
                 f"put {self.kind} before flatten",
             )
+        if len(shape) > 4:
+            raise Misfit(f"{self.kind} needs a map with 1 to 3 spatial dimensions, not {show(shape)}")
         return shape
 
 
@@ -182,6 +189,50 @@ def compact(value: Any) -> Any:
     return value
 
 
-def mismatch(kind: str, inputs: Inputs) -> str:
-    """`branch 1 is 1024×14×14, branch 2 is 512×28×28`."""
-    return ", ".join(f"branch {index} is {show(shape)}" for index, shape in enumerate(inputs, 1))
+def mismatch(needs: str, inputs: Inputs) -> Misfit:
+    """A join's branches that do not fit: what it needs, each branch's shape, and what would do."""
+    given = ", ".join(f"branch {index} is {show(shape)}" for index, shape in enumerate(inputs, 1))
+    if len({len(shape) for shape in inputs}) > 1:
+        hint = "flatten all branches or none"
+    else:
+        hint = "give the branches the same strides, and padding that keeps their sizes together"
+        if len({shape[1:] for shape in inputs}) == 1:
+            hint = "end the branches in the same number of channels; a conv with kernel 1 changes it"
+    return Misfit(f"{needs}: {given}", hint)
+
+
+def window_walks(axes: Sequence[Axis]) -> tuple[Reach, ...]:
+    """The reach of a window on the spatial dimensions."""
+    return tuple(
+        Reach(dimension, axis.extent, axis.stride, -axis.before) for dimension, axis in enumerate(axes, 1)
+    )
+
+
+def group_walk(channels: int, filters: int, groups: int) -> Walk:
+    """The channels a filter reads: all of them, or those of its group.
+
+    Filter o of a group of `share` reads `depth` channels from ⌊o/share⌋·depth. Where both exceed 1 this is
+    no single stride, and the reach covers up to a group too much.
+    """
+    if groups == 1:
+        return WHOLE
+    share, depth = filters // groups, channels // groups
+    lag = ratio((share - 1) * depth, share)
+    return Reach(0, depth + lag if depth > 1 else 1, ratio(depth, share), -lag)
+
+
+def regrouped(before: Shape, after: Shape) -> tuple[Walk, ...]:
+    """The reach of a tensor read in the same order under another shape: the leading dimensions both have are
+    walked one by one, those of 1 hold nothing to choose from, the others spread."""
+    walks: list[Walk] = []
+    for dimension, size in enumerate(before):
+        if before[: dimension + 1] == after[: dimension + 1]:
+            walks.append(Reach(dimension))
+        else:
+            walks.append(WHOLE if size == 1 else SPREAD)
+    return tuple(walks)
+
+
+def ratio(numerator: int, denominator: int) -> int | Fraction:
+    """The quotient, an int where it is whole."""
+    return Fraction(numerator, denominator) if numerator % denominator else numerator // denominator

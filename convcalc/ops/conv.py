@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
+from convcalc.ops.base import Inputs, Operator, Parameter, Tensor, Walk, Working, group_walk, window_walks
 from convcalc.ops.fields import choice, extent, flag, integer, padding
 from convcalc.ops.sliding import Slide, dot
 from convcalc.ops.working import equation, window_working
@@ -88,13 +88,12 @@ class Conv(Operator):
         """Weights of one filter, per output element."""
         return prod(self.weight_factors(inputs)) * prod(self.output_shape(inputs)[1:])
 
-    def reach(self, inputs: Inputs) -> tuple[Walk, ...]:
-        """The window on spatial dimensions."""
-        windows = (
-            Reach(dimension, axis.extent, axis.stride, -axis.before)
-            for dimension, axis in enumerate(self.axes(inputs), 1)
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """A filter's group of channels, and the window on spatial dimensions."""
+        return (
+            group_walk(inputs[0][0], self.channels, self.groups),
+            *window_walks(self.axes(inputs)),
         )
-        return (Reach(0), *windows)
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """Size, weights, biases, MACs."""

@@ -89,6 +89,14 @@ def _padding(value: Value) -> int | str | tuple[int | tuple[int, int], ...]:
     return tuple(pads)
 
 
+def _margins(value: Value) -> int | str | tuple[int | tuple[int, int], ...]:
+    if isinstance(value, str):
+        raise FieldError(
+            f"needs an integer, or a list of integers or [before, after] pairs, not {describe(value)}"
+        )
+    return _padding(value)
+
+
 def _number(minimum: float | None, maximum: float | None) -> Callable[[Value], Any]:
     def check(value: Value) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -133,6 +141,13 @@ def _optional(kind: FieldKind) -> FieldKind:
     return kind._replace(check=lambda value: None if value is None else kind.check(value))
 
 
+_ONE: dict[str, object] = {"type": "integer", "minimum": 0}
+_PAIR: dict[str, object] = {"type": "array", "items": _ONE, "minItems": 2, "maxItems": 2}
+_MARGINS: list[dict[str, object]] = [
+    _ONE,
+    {"type": "array", "items": {"anyOf": [_ONE, _PAIR]}, "minItems": 1, "maxItems": 3},
+]
+
 REQUIRED: Any = dataclasses.MISSING
 
 
@@ -159,11 +174,13 @@ def extent(default: Any = REQUIRED, *, minimum: int = 1, alias: str | None = Non
 
 def padding(default: Any = 0, *, alias: str | None = "P", doc: str) -> Any:
     """An integer, one per dimension, [before, after] pairs, same or valid."""
-    one = {"type": "integer", "minimum": 0}
-    pair = {"type": "array", "items": one, "minItems": 2, "maxItems": 2}
-    per = {"type": "array", "items": {"anyOf": [one, pair]}, "minItems": 1, "maxItems": 3}
-    schema: dict[str, object] = {"anyOf": [one, {"enum": ["same", "valid"]}, per]}
+    schema: dict[str, object] = {"anyOf": [*_MARGINS, {"enum": ["same", "valid"]}]}
     return _field(FieldKind(_padding, schema, per_axis=True), default, alias, doc)
+
+
+def margins(default: Any = REQUIRED, *, alias: str | None = "P", doc: str) -> Any:
+    """An integer, one per dimension, or [before, after] pairs."""
+    return _field(FieldKind(_margins, {"anyOf": _MARGINS}, per_axis=True), default, alias, doc)
 
 
 def number(

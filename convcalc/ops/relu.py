@@ -1,9 +1,10 @@
 """Rectified linear unit (Nair & Hinton 2010)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Pointwise
+from convcalc.ops.base import Pointwise, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +13,6 @@ class Relu(Pointwise):
 
     kind: ClassVar[str] = "relu"
 
-    def element(self, value: Any) -> Any:
-        """max(x, 0)."""
-        return value if value > 0 else value * 0
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """max(x, 0); not-a-number stays."""
+        return Tensor(inputs[0].shape, [0 if value < 0 else value for value in inputs[0].values])

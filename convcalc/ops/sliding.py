@@ -30,7 +30,8 @@ class Slide:
     """The window positions of one layer, found by sliding.
 
     starts: per axis, the first pixel of each window, counted in the padded data;
-    before, after: per axis, the padding, the ceil mode's extra included.
+    before, after: per axis, the padding, the ceil mode's extra included;
+    limit: per axis, the length of data and padding, that extra excluded.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Slide:
         self.spatial = tuple(spatial)
         self.before: list[int] = []
         self.after: list[int] = []
+        self.limit: list[int] = []
         self.starts: list[list[int]] = []
         for axis, size in enumerate(spatial):
             reach = self.dilation[axis] * (self.kernel[axis] - 1)
@@ -57,16 +59,19 @@ class Slide:
                 starts = list(range(0, size, step))
                 missing = max(0, starts[-1] + reach + 1 - size)
                 before, after = missing // 2, missing - missing // 2
+                limit = before + size + after
             else:
                 before, after = _pair(padding, axis)
-                starts = list(range(0, before + size + after - reach, step))
-                if rounding == "ceil" and starts[-1] + reach + 1 < before + size + after:
+                limit = before + size + after
+                starts = list(range(0, limit - reach, step))
+                if rounding == "ceil" and starts[-1] + reach + 1 < limit:
                     extra = starts[-1] + step
                     if extra < before + size:
                         starts.append(extra)
                         after = extra + reach + 1 - before - size
             self.before.append(before)
             self.after.append(after)
+            self.limit.append(limit)
             self.starts.append(starts)
 
     @property

@@ -33,12 +33,15 @@ def pixels(count: int) -> str:
 
 def window_working(axes: Sequence[Axis]) -> tuple[Working, ...]:
     """The output size of each axis, worked; one line where all axes are alike."""
-    names: Sequence[str] = AXIS_NAMES[len(axes)]
-    if all(axis == axes[0] for axis in axes):
-        return (Working("output size", axis_working(axes[0])),)
-    return tuple(
-        Working(f"output {name}", axis_working(axis)) for name, axis in zip(names, axes, strict=True)
-    )
+    return size_working([axis_working(axis) for axis in axes])
+
+
+def size_working(texts: Sequence[str]) -> tuple[Working, ...]:
+    """One worked output size per axis under the axis's name, or one line where all are alike."""
+    if all(text == texts[0] for text in texts):
+        return (Working("output size", texts[0]),)
+    names = AXIS_NAMES[len(texts)]
+    return tuple(Working(f"output {name}", text) for name, text in zip(names, texts, strict=True))
 
 
 def axis_working(axis: Axis) -> str:

@@ -1,0 +1,83 @@
+"""Adaptive average pooling: the output's size is given, the windows follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from operator import mul
+from typing import Any, ClassVar
+
+from convcalc.ops.base import WHOLE, Inputs, Operator, Reach, Tensor, Walk, Working, ratio
+from convcalc.ops.fields import extent
+from convcalc.ops.working import size_working
+from convcalc.shapes import PerAxis, Shape, per_axis
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveAvgpool(Operator):
+    """Means over windows that divide each axis as evenly as whole pixels allow.
+
+    (C, *spatial) → (C, *size). Of n pixels and m outputs, output i is the mean of pixels ⌊i·n/m⌋ up to and
+    without ⌈(i + 1)·n/m⌉ (PyTorch's AdaptiveAvgPool).
+    """
+
+    kind: ClassVar[str] = "adaptive_avgpool"
+    role: ClassVar[str] = "pooling"
+    main: ClassVar[str | None] = "size"
+
+    size: PerAxis = extent(doc="output size")
+
+    def output_shape(self, inputs: Inputs) -> Shape:
+        """(C, *size)."""
+        channels, *spatial = self.needs_map(inputs[0])
+        return (channels, *per_axis(self.size, len(spatial), "size"))
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """Exact where one size divides the other; elsewhere windows differ, and it covers each."""
+        sizes = self.output_shape(inputs)[1:]
+        return (
+            Reach(0),
+            *(_walk(d, n, m) for d, (n, m) in enumerate(zip(inputs[0][1:], sizes, strict=True), 1)),
+        )
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """Which pixels an output is the mean of."""
+        sizes = self.output_shape(inputs)[1:]
+        return size_working([_explain(n, m) for n, m in zip(inputs[0][1:], sizes, strict=True)])
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The mean of each window."""
+        (channels, *spatial), values = inputs[0]
+        sizes = per_axis(self.size, len(spatial), "size")
+        windows = [
+            [range(i * n // m, ((i + 1) * n + m - 1) // m) for i in range(m)]
+            for n, m in zip(spatial, sizes, strict=True)
+        ]
+        steps = [prod(spatial[axis + 1 :]) for axis in range(len(spatial))]
+        reads = [[sum(map(mul, place, steps)) for place in product(*window)] for window in product(*windows)]
+        plane = prod(spatial)
+        result: list[Any] = []
+        for channel in range(channels):
+            pixels = values[channel * plane : (channel + 1) * plane]
+            result += [sum([pixels[place] for place in read]) / len(read) for read in reads]
+        return Tensor((channels, *sizes), result)
+
+
+def _walk(dimension: int, pixels: int, outputs: int) -> Walk:
+    if outputs == 1:
+        return WHOLE
+    step = ratio(pixels, outputs)
+    lag = ratio(step.denominator - 1, step.denominator)
+    # Output i starts at ⌊i·step⌋ and ends at ⌈(i + 1)·step⌉: up to a lag before and after the exact places.
+    size = 1 if step.numerator == 1 else step + 2 * lag
+    return Reach(dimension, size, step, -lag)
+
+
+def _explain(pixels: int, outputs: int) -> str:
+    if pixels % outputs:
+        reads = f"output i reads pixels ⌊i·{pixels}/{outputs}⌋ to ⌈(i + 1)·{pixels}/{outputs}⌉ − 1"
+    else:
+        reads = f"windows of {pixels}/{outputs} = {pixels // outputs}"
+    return f"{outputs} as given, {reads}"

@@ -1,0 +1,45 @@
+"""Average pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle, product
+from math import prod
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Tensor
+from convcalc.ops.fields import flag
+from convcalc.ops.pooling import Pooling
+from convcalc.ops.sliding import Slide, pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Avgpool(Pooling):
+    """The mean of each window, channel by channel.
+
+    (C, *spatial) → (C, *positions). At the border PyTorch's rule holds: with count_padding a window is
+    divided by all its pixels, padding included, else by its real ones; what a window that rounding: ceil
+    added has beyond the padding never counts.
+    """
+
+    kind: ClassVar[str] = "avgpool"
+
+    count_padding: bool = flag(True, doc="divide by the window's area with its padding, not by real pixels")
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The sum of each window over a margin of zeros, divided by what counts."""
+        (channels, *spatial), values = inputs[0]
+        slide = Slide(spatial, self.kernel, self.step, 1, self.padding, self.rounding)
+        sums = pool(values, inputs[0].shape, slide, 0, sum)
+        counts = []
+        for axis, starts in enumerate(slide.starts):
+            first, last = 0, slide.limit[axis]
+            if not self.count_padding:
+                first = slide.before[axis]
+                last = first + spatial[axis]
+            width = slide.kernel[axis]
+            counts.append([min(start + width, last) - max(start, first) for start in starts])
+        divisors = [prod(count) for count in product(*counts)]
+        means = [value / divisor for value, divisor in zip(sums, cycle(divisors), strict=False)]
+        return Tensor((channels, *slide.positions), means)

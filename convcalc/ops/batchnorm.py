@@ -1,0 +1,62 @@
+"""Batch normalisation (Ioffe & Szegedy 2015), as it acts at inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Inputs, Operator, Parameter, Tensor, Working
+from convcalc.ops.fields import flag, number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batchnorm(Operator):
+    """(x − running_mean)/√(running_var + eps)·weight + bias, channel by channel.
+
+    All four are (C); the running statistics are buffers, no parameters.
+    """
+
+    kind: ClassVar[str] = "batchnorm"
+    role: ClassVar[str] = "normalisation"
+    pointwise: ClassVar[bool] = True
+
+    eps: float = number(1e-5, minimum=0, doc="added to the variance")
+    affine: bool = flag(True, doc="learn a factor and an offset per channel")
+
+    def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
+        """weight and bias where affine, running_mean, running_var: (C) each."""
+        channels = inputs[0][:1]
+        learned = (
+            Parameter("weight", channels, "weight", initial=1.0),
+            Parameter("bias", channels, "bias"),
+        )
+        return (
+            *(learned if self.affine else ()),
+            Parameter("running_mean", channels, "buffer"),
+            Parameter("running_var", channels, "buffer", initial=1.0),
+        )
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """A factor, an offset, a mean and a variance per channel."""
+        channels = inputs[0][0]
+        buffers = Working("buffers", f"2·{channels} = {2 * channels:,}")
+        if not self.affine:
+            return (buffers,)
+        return (Working("weights", f"{channels:,}"), Working("biases", f"{channels:,}"), buffers)
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """One factor and one offset per channel."""
+        shape, values = inputs[0]
+        plane = len(values) // shape[0]
+        result: list[Any] = []
+        for channel, mean in enumerate(weights["running_mean"]):
+            factor = 1 / sqrt(weights["running_var"][channel] + self.eps)
+            offset = -mean * factor
+            if self.affine:
+                weight = weights["weight"][channel]
+                factor, offset = factor * weight, offset * weight + weights["bias"][channel]
+            channel_values = values[channel * plane : (channel + 1) * plane]
+            result += [value * factor + offset for value in channel_values]
+        return Tensor(shape, result)

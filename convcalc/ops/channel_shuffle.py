@@ -1,0 +1,50 @@
+"""Channel shuffle (Zhang et al. 2017, ShuffleNet)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from convcalc.errors import Misfit
+from convcalc.ops.base import SPREAD, Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops.fields import integer
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelShuffle(Operator):
+    """Channels dealt out by group: the first of each group, then the second of each, and so on.
+
+    Output channel j·groups + i is input channel i·C/groups + j.
+    """
+
+    kind: ClassVar[str] = "channel_shuffle"
+    role: ClassVar[str] = "reshape"
+    main: ClassVar[str | None] = "groups"
+
+    groups: int = integer(doc="how many groups the channels form")
+
+    def bind(self, inputs: Inputs) -> Self:
+        """Unchanged. Raises Misfit when groups do not divide the channels."""
+        channels = inputs[0][0]
+        if channels % self.groups:
+            raise Misfit(
+                f"{self.groups} groups do not divide {channels} channels", f"use a divisor of {channels}"
+            )
+        return self
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """One channel, but not one after the other."""
+        return (SPREAD, *(Reach(dimension) for dimension in range(1, len(inputs[0]))))
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The channels' values in their new order."""
+        shape, values = inputs[0]
+        channels = shape[0]
+        plane = len(values) // channels
+        share = channels // self.groups
+        result: list[Any] = []
+        for place in range(share):
+            for channel in range(place, channels, share):
+                result += values[channel * plane : (channel + 1) * plane]
+        return Tensor(shape, result)

@@ -1,0 +1,50 @@
+"""Branches side by side along the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from convcalc.ops.base import Inputs, Operator, Reach, Tensor, Walk, Working, mismatch
+from convcalc.shapes import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concat(Operator):
+    """The inputs' channels one after the other.
+
+    (C₁, *spatial), (C₂, *spatial), … → (C₁ + C₂ + …, *spatial).
+    """
+
+    kind: ClassVar[str] = "concat"
+    role: ClassVar[str] = "join"
+    inputs: ClassVar[tuple[int, int | None]] = (2, None)
+
+    def bind(self, inputs: Inputs) -> Self:
+        """Unchanged. Raises Misfit when spatial sizes differ."""
+        if len({shape[1:] for shape in inputs}) > 1:
+            raise mismatch("concat needs equal sizes, channels apart", inputs)
+        return self
+
+    def output_shape(self, inputs: Inputs) -> Shape:
+        """(C₁ + C₂ + …, *spatial)."""
+        return (sum(shape[0] for shape in inputs), *inputs[0][1:])
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """Its own channels, after those of the inputs before it."""
+        before = sum(shape[0] for shape in inputs[:index])
+        return (Reach(0, start=-before), *(Reach(d) for d in range(1, len(inputs[index]))))
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """`64 + 128 + 32 + 32 = 256`."""
+        channels = [shape[0] for shape in inputs]
+        return (Working("output channels", f"{' + '.join(map(str, channels))} = {sum(channels)}"),)
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The inputs' values one after the other."""
+        result: list[Any] = []
+        for tensor in inputs:
+            result += tensor.values
+        channels = sum(tensor.shape[0] for tensor in inputs)
+        return Tensor((channels, *inputs[0].shape[1:]), result)

@@ -1,0 +1,89 @@
+"""Dense (fully connected, linear) layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from math import prod
+from typing import Any, ClassVar, Self
+
+from convcalc.errors import Misfit
+from convcalc.ops.base import WHOLE, Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
+from convcalc.ops.fields import choice, flag, integer
+from convcalc.ops.sliding import dot
+from convcalc.ops.working import equation
+from convcalc.shapes import Shape, show
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense(Operator):
+    """weight·x + bias. (features) → (units); with axis: last (…, features) → (…, units).
+
+    Weight (units, features); bias (units).
+    """
+
+    kind: ClassVar[str] = "dense"
+    role: ClassVar[str] = "dense"
+    main: ClassVar[str | None] = "units"
+
+    units: int = integer(doc="output features")
+    bias: bool = flag(True, doc="add a learned number per unit")
+    axis: str | None = choice("last", default=None, doc="last: act on the last dimension at each position")
+
+    def bind(self, inputs: Inputs) -> Self:
+        """Unchanged. Raises Misfit for a map that was not flattened."""
+        shape = inputs[0]
+        if len(shape) > 1 and self.axis is None:
+            raise Misfit(
+                f"dense needs a vector, the input is {show(shape)}",
+                f"put flatten before it ({prod(shape):,} features), or set axis: last to act on the last "
+                f"dimension ({shape[-1]:,} features)",
+            )
+        return self
+
+    def output_shape(self, inputs: Inputs) -> Shape:
+        """(…, units)."""
+        return (*inputs[0][:-1], self.units)
+
+    def weight_factors(self, inputs: Inputs) -> tuple[int, ...]:
+        """features·units."""
+        return (inputs[0][-1], self.units)
+
+    def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
+        """weight (units, features), bias (units)."""
+        features = inputs[0][-1]
+        weight = Parameter("weight", (self.units, features), "weight", fan_in=features)
+        return (weight, Parameter("bias", (self.units,), "bias")) if self.bias else (weight,)
+
+    def macs(self, inputs: Inputs) -> int:
+        """All weights, at each position."""
+        return prod(self.weight_factors(inputs)) * prod(inputs[0][:-1])
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """All features, at its position."""
+        return (*(Reach(dimension) for dimension in range(len(inputs[0]) - 1)), WHOLE)
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """Weights, biases, MACs."""
+        factors = self.weight_factors(inputs)
+        lines = [Working("weights", equation(factors))]
+        if self.bias:
+            lines.append(Working("biases", f"{self.units:,}"))
+        macs = f"{self.macs(inputs):,}"
+        if len(inputs[0]) > 1:
+            macs = f"{prod(factors):,} · {show(inputs[0][:-1])} = {macs}"
+        return (*lines, Working("MACs", macs))
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """A dot product per unit; one row of the weights at a time, since all may be a hundred million."""
+        (*lead, features), values = inputs[0]
+        vectors = [values[i : i + features] for i in range(0, len(values), features)]
+        weight = weights["weight"]
+        bias = weights["bias"] if self.bias else [0] * self.units
+        columns = []
+        for unit in range(self.units):
+            row = weight[unit * features : (unit + 1) * features]
+            offset = bias[unit]
+            columns.append([dot(vector, row) + offset for vector in vectors])
+        return Tensor((*lead, self.units), list(chain.from_iterable(zip(*columns, strict=True))))

@@ -1,0 +1,25 @@
+"""Dropout (Srivastava et al. 2014)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Operator, Tensor
+from convcalc.ops.fields import number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropout(Operator):
+    """In training, zeroes a share `rate` of its input; what runs here is a trained network: the identity."""
+
+    kind: ClassVar[str] = "dropout"
+    main: ClassVar[str | None] = "rate"
+    pointwise: ClassVar[bool] = True
+
+    rate: float = number(0.5, minimum=0, maximum=1, doc="share zeroed in training; nothing at inference")
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The input."""
+        return inputs[0]

@@ -1,0 +1,24 @@
+"""Exponential linear unit (Clevert, Unterthiner & Hochreiter 2015)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import expm1
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Pointwise
+from convcalc.ops.fields import number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elu(Pointwise):
+    """x, or alpha·(eˣ − 1) below 0."""
+
+    kind: ClassVar[str] = "elu"
+    main: ClassVar[str | None] = "alpha"
+
+    alpha: float = number(1.0, doc="minus the limit for x → −∞")
+
+    def element(self, value: Any) -> Any:
+        """x, or alpha·(eˣ − 1) below 0."""
+        return self.alpha * expm1(value) if value < 0 else value

@@ -1,0 +1,37 @@
+"""A map as one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Inputs, Operator, Tensor, Walk, Working, regrouped
+from convcalc.ops.working import product
+from convcalc.shapes import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flatten(Operator):
+    """The same values in the same order as a vector. (C, *spatial) → (C·…)."""
+
+    kind: ClassVar[str] = "flatten"
+    role: ClassVar[str] = "reshape"
+
+    def output_shape(self, inputs: Inputs) -> Shape:
+        """(C·…)."""
+        return (prod(inputs[0]),)
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """Each unit reads one value; C×1×1 keeps its channels."""
+        return regrouped(inputs[0], self.output_shape(inputs))
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """`256·2·2 = 1,024`."""
+        return (Working("output size", f"{product(inputs[0])} = {prod(inputs[0]):,}"),)
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The same values."""
+        values = inputs[0].values
+        return Tensor((len(values),), values)

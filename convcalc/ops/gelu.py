@@ -1,0 +1,25 @@
+"""Gaussian error linear unit (Hendrycks & Gimpel 2016)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import erf, pi, sqrt, tanh
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Pointwise
+from convcalc.ops.fields import choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gelu(Pointwise):
+    """x·Φ(x), the share of a normal distribution below x; or its approximation by tanh."""
+
+    kind: ClassVar[str] = "gelu"
+
+    approximate: str = choice("none", "tanh", default="none", doc="exact, or the paper's tanh formula")
+
+    def element(self, value: Any) -> Any:
+        """x·(1 + erf(x/√2))/2, or x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2."""
+        if self.approximate == "tanh":
+            return value * (1 + tanh(sqrt(2 / pi) * (value + 0.044715 * value**3))) / 2
+        return value * (1 + erf(value / sqrt(2))) / 2

@@ -1,0 +1,41 @@
+"""Global average pooling (Lin, Chen & Yan 2013)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar
+
+from convcalc.ops.base import WHOLE, Inputs, Operator, Reach, Tensor, Walk, Working
+from convcalc.ops.working import product
+from convcalc.shapes import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalAvgpool(Operator):
+    """The mean of each channel. (C, *spatial) → (C, 1, …, 1)."""
+
+    kind: ClassVar[str] = "global_avgpool"
+    role: ClassVar[str] = "pooling"
+
+    def output_shape(self, inputs: Inputs) -> Shape:
+        """(C, 1, …, 1)."""
+        channels, *spatial = self.needs_map(inputs[0])
+        return (channels, *(1 for _ in spatial))
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """All pixels of its channel."""
+        return (Reach(0), *(WHOLE for _ in inputs[0][1:]))
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """How many values a mean is of."""
+        spatial = inputs[0][1:]
+        return (Working("values per mean", f"{product(spatial)} = {prod(spatial):,}"),)
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The mean of each channel."""
+        (channels, *spatial), values = inputs[0]
+        plane = prod(spatial)
+        means = [sum(values[c * plane : (c + 1) * plane]) / plane for c in range(channels)]
+        return Tensor((channels, *(1 for _ in spatial)), means)

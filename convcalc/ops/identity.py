@@ -1,0 +1,21 @@
+"""Passes its input on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Operator, Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity(Operator):
+    """The input."""
+
+    kind: ClassVar[str] = "identity"
+    pointwise: ClassVar[bool] = True
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The input."""
+        return inputs[0]

@@ -1,0 +1,23 @@
+"""Leaky rectified linear unit (Maas, Hannun & Ng 2013)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Pointwise
+from convcalc.ops.fields import number
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakyRelu(Pointwise):
+    """x, or slope·x below 0."""
+
+    kind: ClassVar[str] = "leaky_relu"
+    main: ClassVar[str | None] = "slope"
+
+    slope: float = number(0.01, doc="slope below 0")
+
+    def element(self, value: Any) -> Any:
+        """x, or slope·x below 0."""
+        return value * self.slope if value < 0 else value

@@ -1,0 +1,53 @@
+"""Local response normalisation across channels (Krizhevsky, Sutskever & Hinton 2012, section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops.fields import integer, number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lrn(Operator):
+    """x/(k + alpha/size·Σ x²)^beta, the sum over `size` channels around x at the same position.
+
+    Formula and defaults are PyTorch's and Caffe's, which divide alpha by size. The paper does not, and takes
+    n = 5, α = 10⁻⁴, β = 0.75, k = 2: written here {size: 5, alpha: 5e-4, beta: 0.75, k: 2}. An even size
+    reaches one channel further back than forward. Channels that are not there count as zero.
+    """
+
+    kind: ClassVar[str] = "lrn"
+    role: ClassVar[str] = "normalisation"
+    main: ClassVar[str | None] = "size"
+    pointwise: ClassVar[bool] = True
+
+    size: int = integer(5, doc="channels summed over")
+    alpha: float = number(1e-4, doc="factor of the mean square; the paper's α times size")
+    beta: float = number(0.75, doc="exponent")
+    k: float = number(1.0, doc="added to the sum; the paper has 2")
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """The channels around each one."""
+        others = (Reach(dimension) for dimension in range(1, len(inputs[0])))
+        return (Reach(0, self.size, 1, -(self.size // 2)), *others)
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """Sums of squares over channels, then one power per element."""
+        shape, values = inputs[0]
+        channels = shape[0]
+        plane = len(values) // channels
+        planes = [values[c * plane : (c + 1) * plane] for c in range(channels)]
+        squares = [[value * value for value in one] for one in planes]
+        factor, beta, k = self.alpha / self.size, self.beta, self.k
+        result: list[Any] = []
+        for channel, one in enumerate(planes):
+            first = channel - self.size // 2
+            window = squares[max(0, first) : first + self.size]
+            result += [
+                value / (k + factor * sum(around)) ** beta
+                for value, around in zip(one, zip(*window, strict=True), strict=True)
+            ]
+        return Tensor(shape, result)

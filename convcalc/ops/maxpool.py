@@ -1,0 +1,38 @@
+"""Max pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Tensor
+from convcalc.ops.fields import extent
+from convcalc.ops.pooling import Pooling
+from convcalc.ops.sliding import Slide, pool
+from convcalc.shapes import PerAxis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maxpool(Pooling):
+    """The largest value of each window, channel by channel; padding never counts.
+
+    (C, *spatial) → (C, *positions).
+    """
+
+    kind: ClassVar[str] = "maxpool"
+
+    dilation: PerAxis = extent(1, doc="distance between the pixels a window reads")
+
+    @property
+    def gaps(self) -> PerAxis:
+        """The dilation."""
+        return self.dilation
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The maximum of each window, over a margin of −∞."""
+        (channels, *spatial), values = inputs[0]
+        slide = Slide(spatial, self.kernel, self.step, self.dilation, self.padding, self.rounding)
+        result = pool(values, inputs[0].shape, slide, -inf, max)
+        return Tensor((channels, *slide.positions), result)

@@ -1,0 +1,42 @@
+"""Rectified linear unit with a learned slope (He et al. 2015, Delving Deep into Rectifiers)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Inputs, Operator, Parameter, Tensor, Working
+from convcalc.ops.fields import flag, number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prelu(Operator):
+    """x, or weight·x below 0. Weight (1), or (C) with per_channel."""
+
+    kind: ClassVar[str] = "prelu"
+    role: ClassVar[str] = "activation"
+    pointwise: ClassVar[bool] = True
+
+    per_channel: bool = flag(False, doc="a slope per channel instead of one for all")
+    initial: float = number(0.25, doc="the slope training starts from")
+
+    def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
+        """weight (1) or (C)."""
+        count = inputs[0][0] if self.per_channel else 1
+        return (Parameter("weight", (count,), "weight", initial=self.initial),)
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """The number of slopes."""
+        return (Working("weights", f"{self.parameters(inputs)[0].shape[0]:,}"),)
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """x, or slope·x below 0."""
+        shape, values = inputs[0]
+        plane = len(values) // shape[0]
+        slopes = weights["weight"] if self.per_channel else [weights["weight"][0]] * shape[0]
+        result: list[Any] = []
+        for channel, slope in enumerate(slopes):
+            channel_values = values[channel * plane : (channel + 1) * plane]
+            result += [value * slope if value < 0 else value for value in channel_values]
+        return Tensor(shape, result)

@@ -1,0 +1,19 @@
+"""Rectified linear unit with a ceiling (Krizhevsky 2010; MobileNets)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Pointwise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relu6(Pointwise):
+    """min(max(x, 0), 6)."""
+
+    kind: ClassVar[str] = "relu6"
+
+    def element(self, value: Any) -> Any:
+        """min(max(x, 0), 6)."""
+        return 0 if value < 0 else 6 if value > 6 else value

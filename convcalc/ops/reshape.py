@@ -1,0 +1,62 @@
+"""The same values under another shape."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar, Self
+
+from convcalc.errors import Misfit
+from convcalc.ops.base import Inputs, Operator, Tensor, Walk, Working, regrouped
+from convcalc.ops.fields import integers
+from convcalc.ops.working import product
+from convcalc.shapes import Shape, show
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reshape(Operator):
+    """The same values in the same order as `shape`, in which one dimension may be -1: whatever is left."""
+
+    kind: ClassVar[str] = "reshape"
+    role: ClassVar[str] = "reshape"
+    main: ClassVar[str | None] = "shape"
+
+    shape: tuple[int, ...] = integers(minimum=-1, doc="the new shape, channels first; one -1 is worked out")
+
+    def bind(self, inputs: Inputs) -> Self:
+        """The -1 worked out. Raises Misfit when the numbers of values differ."""
+        total = prod(inputs[0])
+        if 0 in self.shape or self.shape.count(-1) > 1:
+            raise Misfit(
+                f"no shape can be {show(self.shape)}", "give positive dimensions, one of which may be -1"
+            )
+        known = prod(size for size in self.shape if size != -1)
+        if total % known or (-1 not in self.shape and total != known):
+            raise Misfit(
+                f"the input {show(inputs[0])} has {total:,} values, the shape {show(self.shape)} "
+                f"{'a multiple of ' if -1 in self.shape else ''}{known:,}",
+                "give a shape with the same product, or -1 for one of its dimensions",
+            )
+        if -1 not in self.shape:
+            return self
+        shape = tuple(total // known if size == -1 else size for size in self.shape)
+        return dataclasses.replace(self, shape=shape)
+
+    def output_shape(self, inputs: Inputs) -> Shape:
+        """shape."""
+        return self.shape
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """Each unit reads one value; leading dimensions that stay are walked."""
+        return regrouped(inputs[0], self.shape)
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """`58·28 = 2·29·28 = 1,624`."""
+        total = f"{prod(self.shape):,}"
+        return (Working("values", f"{product(inputs[0])} = {product(self.shape)} = {total}"),)
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The same values."""
+        return Tensor(self.shape, inputs[0].values)

@@ -1,0 +1,23 @@
+"""Logistic function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp
+from typing import Any, ClassVar
+
+from convcalc.ops.base import Pointwise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sigmoid(Pointwise):
+    """1/(1 + e⁻ˣ), without overflow."""
+
+    kind: ClassVar[str] = "sigmoid"
+
+    def element(self, value: Any) -> Any:
+        """1/(1 + e⁻ˣ), without overflow."""
+        if value < 0:
+            power = exp(value)
+            return power / (1 + power)
+        return 1 / (1 + exp(-value))
