@@ -1,0 +1,24 @@
+"""Ways to run a graph. Each backend takes the same graph, weights and input and gives the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from convcalc.graph import Node
+from convcalc.shapes import Shape
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came out: the network's output, and the seconds each node took (0 where it was fused away)."""
+
+    backend: str
+    shape: Shape
+    values: Sequence[float]
+    seconds: float
+    node_seconds: tuple[float, ...]
+
+
+# Called as work is done: the node at work and how many multiply-accumulates have just been finished.
+Progress = Callable[[Node, int], None]

@@ -1,0 +1,150 @@
+"""Weights for every layer of a graph: read from a file by key, or drawn at random.
+
+A parameter's key is the layer's path and the parameter's name, `layer3.0.bn1.running_var`; a spec's `keys` give
+other names that a file may use. A file fits whole or not at all.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from convcalc.errors import WeightsError, did_you_mean
+from convcalc.graph import Graph, Node
+from convcalc.shapes import Shape, show
+from convcalc.weights.tensors import StoredTensor, open_weights
+
+Parameters = Mapping[str, Sequence[float]]
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One mapping of parameter name to flat, row-major values per node; nodes that share hold the same mapping.
+
+    source tells where they come from; ignored names the file's keys that the network has no use for.
+    """
+
+    nodes: tuple[Parameters, ...]
+    source: Literal["bundled", "file", "random"]
+    path: str | None = None
+    seed: int | None = None
+    ignored: tuple[str, ...] = ()
+
+
+def random_weights(graph: Graph, seed: int = 0) -> Weights:
+    """He-initialised weights; batch norms and biases start at what leaves the signal as it is."""
+    from convcalc.weights.initialise import he_normal
+
+    nodes: list[Parameters] = []
+    for node in graph:
+        if node.shares is not None:
+            nodes.append(nodes[node.shares])
+            continue
+        values: dict[str, Sequence[float]] = {}
+        for parameter in node.parameters:
+            if parameter.fan_in is not None:
+                key = f"{node.name}.{parameter.name}"
+                values[parameter.name] = he_normal(key, parameter.shape, parameter.fan_in, seed)
+            else:
+                values[parameter.name] = array("f", [parameter.initial]) * prod(parameter.shape)
+        nodes.append(values)
+    return Weights(tuple(nodes), "random", seed=seed)
+
+
+def load_weights(
+    graph: Graph, path: str, source: Literal["bundled", "file"] = "file", shown: str | None = None
+) -> Weights:
+    """The weights of a file, fitted to the graph by key. Raises WeightsError; nothing is left half-loaded."""
+    tensors = open_weights(path)
+    name = shown or path
+    picked: list[dict[str, StoredTensor]] = []
+    used: set[str] = set()
+    missing: list[str] = []
+    wrong: list[str] = []
+    for node in graph:
+        found: dict[str, StoredTensor] = {}
+        for parameter in node.parameters if node.shares is None else ():
+            keys = parameter_keys(node, parameter.name)
+            key = next((key for key in keys if key in tensors), None)
+            if key is None:
+                missing.append(keys[0])
+                continue
+            used.add(key)
+            if _squeezed(tensors[key].shape) != _squeezed(parameter.shape):
+                wrong.append(
+                    f"{key} is {_shape(tensors[key].shape)}, {graph.name} needs {_shape(parameter.shape)}"
+                )
+            found[parameter.name] = tensors[key]
+        picked.append(found)
+    extra = [key for key in tensors if key not in used]
+    ignored = [key for key in extra if _left_out(key, graph)]
+    unknown = [key for key in extra if key not in set(ignored)]
+    _refuse(name, graph, missing, wrong, unknown, tensors)
+    nodes: list[Parameters] = []
+    for node, found in zip(graph, picked, strict=True):
+        if node.shares is not None:
+            nodes.append(nodes[node.shares])
+        else:
+            nodes.append({parameter: tensor.values() for parameter, tensor in found.items()})
+    return Weights(tuple(nodes), source, path=name, ignored=tuple(ignored))
+
+
+def parameter_keys(node: Node, parameter: str) -> list[str]:
+    """The keys a file may use for a parameter: the layer's path first, then what the spec's `keys` say."""
+    keys = [f"{node.name}.{parameter}"]
+    if "" in node.keys:
+        keys.append(f"{node.keys['']}.{parameter}")
+    if parameter in node.keys:
+        keys.append(node.keys[parameter])
+    return keys
+
+
+def _squeezed(shape: Shape) -> Shape:
+    return tuple(size for size in shape if size != 1)
+
+
+def _shape(shape: Shape) -> str:
+    return show(shape) or "a single number"
+
+
+def _left_out(key: str, graph: Graph) -> bool:
+    """Batch counters, and the auxiliary heads that only training uses."""
+    if key.endswith(".num_batches_tracked"):
+        return True
+    head = key.split(".")[0]
+    return head.lower().startswith("aux") and not any(node.name.split(".")[0] == head for node in graph)
+
+
+def _refuse(
+    name: str,
+    graph: Graph,
+    missing: list[str],
+    wrong: list[str],
+    unknown: list[str],
+    tensors: Iterable[str],
+) -> None:
+    if not (missing or wrong or unknown):
+        return
+    lines = []
+    if wrong:
+        lines += _first("wrong shape", wrong)
+    if missing:
+        suggestion = did_you_mean(missing[0], unknown).replace("; did you mean", ", perhaps")
+        lines += _first("missing", missing, suggestion)
+    if unknown:
+        lines += _first("not part of the network", unknown)
+    raise WeightsError(
+        f"{name}: these weights do not fit {graph.name}",
+        hint="\n".join(
+            [*lines, "keys are the layers' paths, as 'convcalc show --all' prints them, and a name"]
+        ),
+    )
+
+
+def _first(what: str, items: list[str], suggestion: str = "") -> list[str]:
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return [f"{what} ({len(items)}): {', '.join(items[:SHOWN])}{more}{suggestion}"]
