@@ -56,6 +56,7 @@ def test_ceil_keeps_and_drops(run):
     assert run("maxpool", row, kernel=2, stride=2) == [[2, 4]]
     assert run("maxpool", row, kernel=2, stride=2, rounding="ceil") == [[2, 4, 5]]
     assert run("maxpool", row, kernel=2, stride=2, padding=1, rounding="ceil") == [[1, 3, 5]]
+    assert run("maxpool", [[1, 2]], kernel=3, stride=2, rounding="ceil") == [[2]]  # ⌈(2 − 3)/2⌉ + 1 = 1
 
 
 def test_an_inception_pool_in_ceil_mode(bound):
