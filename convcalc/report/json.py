@@ -1,0 +1,89 @@
+"""The JSON contracts: the same keys, in the same order, whatever the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from convcalc.analysis import Analysis, Layer, ReceptiveField, Totals
+
+CONVENTIONS = (
+    "weights multiply, biases are added, params = weights + biases; shared weights count once; MACs are "
+    "multiply-accumulates of conv, deconv and dense for one image, padded zeros included, biases excluded; "
+    "1 MAC = 2 FLOPs; shapes are channels first, without the batch"
+)
+
+
+def dumps(value: object) -> str:
+    """Indented JSON with short lists on one line each."""
+    import json
+
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def analysis_value(analysis: Analysis) -> dict[str, Any]:
+    """`show --format json`: every layer, unfolded."""
+    return {
+        "name": analysis.graph.name,
+        "title": analysis.graph.title,
+        "source": analysis.graph.source,
+        "notes": list(analysis.graph.notes),
+        "conventions": CONVENTIONS,
+        "input": list(analysis.graph.input_shape),
+        "batch": analysis.batch,
+        "dtype": analysis.dtype,
+        "layers": [layer_value(layer) for layer in analysis.layers],
+        "totals": totals_value(analysis.totals),
+        "warnings": list(analysis.warnings),
+    }
+
+
+def layer_value(layer: Layer) -> dict[str, Any]:
+    """One layer's record."""
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "inputs": list(layer.inputs),
+        "input_shapes": [list(shape) for shape in layer.input_shapes],
+        "output_shape": list(layer.output_shape),
+        "weights": layer.weights,
+        "biases": layer.biases,
+        "params": layer.params,
+        "buffers": layer.buffers,
+        "macs": layer.macs,
+        "activation_bytes": layer.activation_bytes,
+        "receptive_field": field_value(layer.receptive_field),
+        "fields": dict(layer.fields),
+        "block": layer.block,
+    }
+
+
+def totals_value(totals: Totals) -> dict[str, int]:
+    """The totals of a network."""
+    return {
+        "layers": totals.layers,
+        "weights": totals.weights,
+        "biases": totals.biases,
+        "params": totals.params,
+        "buffers": totals.buffers,
+        "macs": totals.macs,
+        "activation_bytes": totals.activation_bytes,
+        "peak_activation_bytes": totals.peak_activation_bytes,
+        "param_bytes": totals.param_bytes,
+    }
+
+
+def field_value(field: ReceptiveField | None) -> Mapping[str, list[int | float]] | None:
+    """Size, stride and start per axis; null for a flattened map."""
+    if field is None:
+        return None
+    return {
+        "size": [_number(value) for value in field.size],
+        "stride": [_number(value) for value in field.stride],
+        "start": [_number(value) for value in field.start],
+    }
+
+
+def _number(value: int | Fraction) -> int | float:
+    return float(value) if isinstance(value, Fraction) else value
