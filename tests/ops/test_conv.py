@@ -205,6 +205,20 @@ def test_biases_are_not_macs(bound):
     assert with_bias.macs(((3, 5, 7),)) == without.macs(((3, 5, 7),)) == 3 * 3 * 3 * 2 * (3 * 5)
 
 
+def test_working_with_remainder_gaps_and_dilation(lines):
+    """Each axis on its own line: height (9 − 2 + 1)/3 in whole steps, width with a window of 2·(3 − 1) + 1."""
+    fields = {"kernel": [2, 3], "stride": [3, 1], "dilation": [1, 2], "padding": [[1, 0], [0, 0]]}
+    worked = lines("conv", (4, 9, 8), filters=6, groups=2, bias=False, **fields)
+    assert worked == {
+        "output height": "⌊(9 − 2 + 1 + 0)/3⌋ + 1 = 3, 8/3 leaves remainder 2, the last 2 pixels never covered, "
+        "2 pixels between windows never covered",
+        "output width": "(8 − (2·(3 − 1) + 1) + 2·0)/1 + 1 = 4",
+        "depth of a filter": "4/2 = 2",
+        "weights": "(2·3·2)·6 = 72",
+        "MACs": "72 · 3×4 = 864",
+    }
+
+
 def test_working(lines):
     assert lines("conv", (3, 227, 227), filters=96, kernel=11, stride=4) == {
         "output size": "(227 − 11 + 2·0)/4 + 1 = 55",
@@ -232,5 +246,7 @@ def test_misfits(bound, fields, message):
 
 
 def test_a_vector_is_no_map(bound):
+    with pytest.raises(Misfit, match="conv needs a map with 1 to 3 spatial dimensions, not 1×2×3×4×5"):
+        bound("conv", (1, 2, 3, 4, 5), filters=4, kernel=1)
     with pytest.raises(Misfit, match="conv needs a map with 1 to 3 spatial dimensions, not a vector of 10"):
         bound("conv", (10,), filters=4, kernel=3)

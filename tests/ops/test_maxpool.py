@@ -70,6 +70,12 @@ def test_an_inception_pool_in_ceil_mode(bound):
 
 
 def test_working(lines):
+    cut_off = lines("maxpool", (1, 2), kernel=3, stride=2, rounding="ceil")
+    assert cut_off == {"output size": "⌈(2 − 3 + 2·0)/2⌉ + 1 = 1"}
+    dropped = lines("maxpool", (1, 5), kernel=2, stride=2, padding=1, rounding="ceil")["output size"]
+    assert dropped == (
+        "⌈(5 − 2 + 2·1)/2⌉ = 3, 5/2 leaves remainder 1, a last window would start in the padding"
+    )
     assert lines("maxpool", (96, 55, 55), kernel=3, stride=2) == {"output size": "(55 − 3 + 2·0)/2 + 1 = 27"}
     assert lines("maxpool", (1, 6), kernel=3, stride=2)["output size"] == (
         "⌊(6 − 3 + 2·0)/2⌋ + 1 = 2, 3/2 leaves remainder 1, the last 1 pixel never covered"
