@@ -10,7 +10,6 @@ an output is freed after its last reader, the network's input counting as one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, lcm, prod
 from typing import Any, NamedTuple
@@ -47,8 +46,7 @@ class ReceptiveField(NamedTuple):
     start: tuple[Number, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer's figures. Shapes are (C, *spatial) without the batch; counts are exact integers."""
 
     name: str
@@ -71,8 +69,7 @@ class Layer:
         return self.weights + self.biases
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """The sums over all layers, the peak of activations and the parameters' bytes."""
 
     layers: int
@@ -90,8 +87,7 @@ class Totals:
         return self.weights + self.biases
 
 
-@dataclass(frozen=True)
-class Analysis:
+class Analysis(NamedTuple):
     """A graph with its figures. `layers` are in the graph's order, one per node; warnings are for a person."""
 
     graph: Graph

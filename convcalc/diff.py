@@ -7,7 +7,6 @@ names do not count. Each difference in weights comes with its arithmetic, the co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, NamedTuple
 
@@ -28,8 +27,7 @@ class Delta(NamedTuple):
     macs: int
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """A layer of A, its counterpart in B, or one of them alone.
 
     changes: field → (A's value, B's), `kind` and `input_shape` among them. working: the arithmetic of the
@@ -45,8 +43,7 @@ class Pair:
     cause: str | None = None
 
 
-@dataclass(frozen=True)
-class Diff:
+class Diff(NamedTuple):
     """All pairs in order, and both networks' figures."""
 
     a: Analysis
@@ -222,9 +219,7 @@ def _with_cause(b: Analysis, pair: Pair, by_node: dict[int, Pair]) -> Pair:
             name in upstream.changes for name in ("filters", "units", "kind")
         ):
             assert upstream.b is not None
-            return Pair(
-                pair.a, pair.b, pair.status, pair.changes, pair.delta, pair.working, cause=upstream.b.name
-            )
+            return pair._replace(cause=upstream.b.name)
         node = b.graph.nodes[source]
         if len(node.inputs) != 1:
             return pair

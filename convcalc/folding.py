@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convcalc.analysis import Analysis, ReceptiveField
 from convcalc.graph import Node
 from convcalc.shapes import Shape
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row and what it sums over. `nodes` are the graph's nodes in it, in order; `block` tells a folded block.
 
     output_shape and receptive_field are those of its last node; weights, biases and MACs are sums.

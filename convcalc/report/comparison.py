@@ -71,14 +71,20 @@ def diff_table(diff: Diff, *, everything: bool = False) -> Table:
         one, two = getattr(diff.a.totals, key), getattr(diff.b.totals, key)
         times = f", ×{ratio[key]:.3g}" if ratio[key] is not None else ""
         lines.append(f"  {text:<{label}}  {one:,} → {two:,}, {words.signed(delta[key])}{times}")
+    columns = COLUMNS
+    if all(pair.a is None or pair.b is None or pair.a.name == pair.b.name for pair in diff.pairs):
+        columns = (COLUMNS[0]._replace(key="layer", header="layer"), *COLUMNS[2:])
+        rows = [(row[0] or row[1], *row[2:]) for row in rows]
     if diff.same:
         lines = ["the networks are the same", *lines[-1 - len(SHOWN_TOTALS) :]]
     return Table(
-        columns=COLUMNS,
+        columns=columns,
         rows=rows,
         title=f"A: {a.title or a.name}  →  B: {b.title or b.name}",
         subtitle=f"{a.name} → {b.name}",
-        footer=[("total", "", "", "", words.signed(delta["weights"]), words.signed(delta["macs"]))],
+        footer=[
+            ("total", *[""] * (len(columns) - 3), words.signed(delta["weights"]), words.signed(delta["macs"]))
+        ],
         lines=lines,
         notes=[*a.notes, *(note for note in b.notes if note not in a.notes)],
         data_keys=DATA_KEYS,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column: its key in CSV, its header, and what a narrow terminal may do with it.
 
     drop: columns are left out of a narrow terminal in this order (1 first); 0: never.
@@ -22,8 +21,7 @@ class Column:
     style: str = ""
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Columns, rows of text, rows below a rule (totals), and lines of text around them.
 
     `data` are the rows for programs (CSV): numbers without separators, nothing folded; by column key. `styles`
@@ -39,7 +37,7 @@ class Table:
     notes: Sequence[str] = ()
     data_keys: Sequence[str] = ()
     data: Sequence[Sequence[object]] = ()
-    styles: Sequence[str] = field(default_factory=tuple)
+    styles: Sequence[str] = ()
 
 
 def to_csv(table: Table) -> str:

@@ -25,18 +25,22 @@ def paired(a: Callable[[], object], b: Callable[[], object], runs: int) -> tuple
     return median(x for x, _ in pairs), median(y for _, y in pairs), median(x / y for x, y in pairs)
 
 
+# As installed: with compiled modules, whatever the surroundings say.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def command(arguments: Sequence[str]) -> Callable[[], object]:
     """A whole process of this Python, output thrown away."""
 
     def run() -> object:
-        return subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+        return subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, env=ENVIRONMENT, check=True)
 
     return run
 
 
 def peak_memory(arguments: Sequence[str]) -> float:
     """The most memory a process of this Python held, in MB."""
-    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, env=ENVIRONMENT)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(arguments)} failed")
