@@ -12,6 +12,7 @@ from convcalc.errors import SpecError
 from convcalc.graph import Graph
 from convcalc.spec import bundled
 from convcalc.spec.load import is_family, load_graph
+from convcalc.weights.fit import load_weights
 
 ROOT = Path(bundled.directory())
 FAMILIES = [name for name in bundled.names() if is_family(name)]
@@ -98,6 +99,18 @@ def test_published_weights_have_an_address_and_a_hash(arch: str) -> None:
     assert weights["url"].endswith(f"-{weights['sha256']}.pth")
     last = load(arch).nodes[-1].kind
     assert last != "softmax", "published networks give logits"
+
+
+def test_lenet5_brings_its_weights() -> None:
+    """They fit, and were trained on what preprocess makes of a picture."""
+    graph = load("lenet5")
+    assert graph.weights == "lenet5.safetensors"
+    file = ROOT / "lenet5.safetensors"
+    assert load_weights(graph, str(file), "bundled").ignored == ()
+    header = file.read_bytes()[: 1 << 16].decode("latin-1")
+    assert graph.preprocess is not None
+    mean, std = graph.preprocess["mean"], graph.preprocess["std"]
+    assert f"fit {graph.preprocess['fit']}, mean {mean[0]}, std {std[0]}" in header
 
 
 @pytest.mark.parametrize("arch", ["googlenet", "inception_v3"])

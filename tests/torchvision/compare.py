@@ -3,10 +3,12 @@
     python3 -m venv /tmp/torchvision && /tmp/torchvision/bin/pip install torch==2.14.1 torchvision==0.29.1 pyyaml
     /tmp/torchvision/bin/python tests/torchvision/compare.py                 # all 68, about half a minute
     /tmp/torchvision/bin/python tests/torchvision/compare.py resnet50 googlenet
+    /tmp/torchvision/bin/python tests/torchvision/compare.py --outputs 64 resnet18 densenet121
     /tmp/torchvision/bin/python tests/torchvision/compare.py --dump tests/data/torchvision_keys.json.gz
 
-No weights are made or fetched: models live on PyTorch's meta device. Compared for each model, at the spec's own
-input size and at the one the published counts are for:
+No weights are made or fetched: models live on PyTorch's meta device (with --outputs they are random, and a small
+random picture goes through torchvision's model and through the operators' own forward).
+Compared for each model, at the spec's own input size and at the one the published counts are for:
 
 * parameters, and the state dict's keys and shapes, but for auxiliary heads, batch counters and dimensions of 1;
 * every module's output shape, by its path;
@@ -27,6 +29,7 @@ import gzip
 import json
 import operator
 import sys
+from array import array
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
@@ -48,6 +51,7 @@ except ImportError as missing:
     sys.exit(f"compare.py needs torch and torchvision ({missing}); its docstring says how to install them")
 
 from convcalc.graph import INPUT, Graph, Node  # noqa: E402
+from convcalc.ops.base import Tensor  # noqa: E402
 from convcalc.spec.load import load_graph  # noqa: E402
 
 PUBLISHED = Path(__file__).with_name("published.csv")
@@ -512,6 +516,40 @@ def compare_computation(graph: Graph, model: nn.Module) -> tuple[list[str], int]
     return ["the computations differ", *other[:3], *(f"here: {key}" for key in known[:3])], ours
 
 
+def compare_outputs(name: str, side: int) -> float:
+    """The largest difference of a seeded network's outputs on a seeded picture, relative to the largest output."""
+    torch.manual_seed(0)
+    options = {"init_weights": True, "aux_logits": False} if name in ("googlenet", "inception_v3") else {}
+    model = getattr(models, name)(**options).double().eval()
+    for module in model.modules():  # fresh normalisations do nothing, so give them something to do
+        if isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)):
+            nn.init.uniform_(module.weight, 0.7, 1.3)
+            nn.init.uniform_(module.bias, -0.2, 0.2)
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.7, 1.3)
+    for key, parameter in model.named_parameters():
+        if key.endswith("layer_scale"):
+            nn.init.uniform_(parameter, 0.5, 1.5)
+    tensors = {
+        key: array("d", value.double().contiguous().numpy().tobytes())
+        for key, value in model.state_dict().items()
+    }
+    graph = load_graph(f"torchvision/{name}", input_shape=(3, side, side))
+    picture = torch.randn(1, 3, side, side, dtype=torch.float64)
+    values = {INPUT: Tensor(graph.input_shape, picture.flatten().tolist())}
+    for node in graph:
+        weights = {
+            parameter.name: tensors[node.keys.get(parameter.name, f"{node.name}.{parameter.name}")]
+            for parameter in node.parameters
+        }
+        values[node.index] = node.op.forward([values[source] for source in node.inputs], weights)
+    ours = torch.tensor(list(values[graph.output].values), dtype=torch.float64)
+    with torch.inference_mode():
+        theirs = model(picture)[0]
+    return float((ours - theirs).abs().max() / theirs.abs().max())
+
+
 def dump(names: list[str], path: Path) -> None:
     """All models' keys and shapes, as bytes that depend on nothing else."""
     content = {
@@ -529,6 +567,9 @@ def main() -> None:
     parser.add_argument(
         "--dump", type=Path, metavar="FILE", help="write keys and shapes of all models, compare nothing"
     )
+    parser.add_argument(
+        "--outputs", type=int, metavar="SIDE", help="compare outputs on SIDE×SIDE pixels instead"
+    )
     options = parser.parse_args()
     with PUBLISHED.open() as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
@@ -536,6 +577,12 @@ def main() -> None:
         dump(sorted(rows), options.dump)
         return
     failures = 0
+    if options.outputs:
+        for name in options.names or rows:
+            difference = compare_outputs(name, options.outputs)
+            failures += difference > 1e-9
+            print(f"{name}: outputs differ by {difference:.1e} of the largest", flush=True)
+        sys.exit(failures > 0)
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}")
     for name in options.names or rows:
         problems, compared = compare(name, rows[name])
