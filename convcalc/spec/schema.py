@@ -6,7 +6,7 @@ from typing import Any
 
 from convcalc import ops
 from convcalc.ops.base import FieldInfo, Operator
-from convcalc.spec.entries import COMMON
+from convcalc.spec.words import COMMON
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 EXPRESSION: dict[str, Any] = {"type": "string", "pattern": "\\$"}
@@ -56,7 +56,9 @@ def schema() -> dict[str, Any]:
                         "type": "object",
                         "required": ["channels"],
                         "additionalProperties": False,
-                        "properties": dict.fromkeys(("channels", "depth", "height", "width", "length"), positive),
+                        "properties": dict.fromkeys(
+                            ("channels", "depth", "height", "width", "length"), positive
+                        ),
                     },
                 ]
             },
@@ -115,7 +117,12 @@ def schema() -> dict[str, Any]:
                 "anyOf": [
                     REF_ENTRIES,
                     _object(
-                        {"name": _COMMON["name"], "naming": _NAMING, "if": _COMMON["if"], "layers": REF_ENTRIES},
+                        {
+                            "name": _COMMON["name"],
+                            "naming": _NAMING,
+                            "if": _COMMON["if"],
+                            "layers": REF_ENTRIES,
+                        },
                         required=["layers"],
                     ),
                 ]
@@ -123,7 +130,10 @@ def schema() -> dict[str, Any]:
             "block": _object(
                 {
                     "params": {
-                        "anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": ["object", "null"]}]
+                        "anyOf": [
+                            {"type": "array", "items": {"type": "string"}},
+                            {"type": ["object", "null"]},
+                        ]
                     },
                     "naming": _NAMING,
                     "layers": REF_ENTRIES,
