@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis import Analysis, Layer, Totals, analyse
 from convcalc.diff import Diff, compare
 from convcalc.graph import Graph
-from convcalc.running import Backend, Forward, forward
 from convcalc.shapes import Shape
 from convcalc.spec.load import load_graph
+
+if TYPE_CHECKING:
+    from convcalc.running import Backend, Forward
 
 
 class Network:
@@ -62,6 +64,8 @@ class Network:
 
         Raises ImageError, WeightsError or UsageError.
         """
+        from convcalc.running import forward
+
         return forward(
             self.graph, image, weights=weights, seed=seed, backend=backend, threads=threads, top=top
         )

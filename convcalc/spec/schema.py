@@ -77,9 +77,9 @@ def schema() -> dict[str, Any]:
                     "crop": positive,
                     "mean": _per_colour(),
                     "std": _per_colour(),
-                    "mode": {"enum": ["rgb", "grey"]},
-                    "interpolation": {"enum": ["nearest", "bilinear", "bicubic", "lanczos"]},
-                    "fit": {"enum": ["stretch", "digit"]},
+                    "mode": _words("rgb", "grey"),
+                    "interpolation": _words("nearest", "bilinear", "bicubic", "lanczos"),
+                    "fit": _words("stretch", "digit"),
                 },
             },
             "labels": {
@@ -142,6 +142,10 @@ def schema() -> dict[str, Any]:
             ),
         },
     }
+
+
+def _words(*options: str) -> dict[str, Any]:
+    return {"anyOf": [{"enum": list(options)}, EXPRESSION]}
 
 
 def _per_colour() -> dict[str, Any]:

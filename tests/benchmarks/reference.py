@@ -18,7 +18,9 @@ import convcalc
 from convcalc.ops.base import Tensor
 
 
-def nested(values: list[float], weights: list[float], channels: int, size: int, kernel: int, rows: int) -> list[float]:
+def nested(
+    values: list[float], weights: list[float], channels: int, size: int, kernel: int, rows: int
+) -> list[float]:
     """One filter over the first rows, as a first program would say it; stride 1, no padding."""
     out = []
     for row in range(rows):

@@ -36,7 +36,9 @@ def measure(path: str) -> None:
     start = time.perf_counter()
     analysis = analyse(load_graph(path))
     ours = time.perf_counter() - start
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1024 if sys.platform != "darwin" else 1024**2
+    )
     import yaml
 
     text = Path(path).read_text()
@@ -50,7 +52,9 @@ def main() -> None:
         measure(sys.argv[2])
         return
     largest = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    print(f"{'shape':10} {'layers':>9} {'seconds':>9} {'µs/layer':>9} {'growth':>7} {'yaml.load':>9} {'ratio':>6} {'MB':>7}")
+    print(
+        f"{'shape':10} {'layers':>9} {'seconds':>9} {'µs/layer':>9} {'growth':>7} {'yaml.load':>9} {'ratio':>6} {'MB':>7}"
+    )
     for shape in SHAPES:
         before = 0.0
         size = 1_000
@@ -58,7 +62,10 @@ def main() -> None:
             with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
                 file.write(spec(shape, size))
             command = [sys.executable, __file__, "measure", file.name]
-            runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
+            runs = [
+                subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+                for _ in range(3)
+            ]
             Path(file.name).unlink()
             ours, peer, layers, memory = sorted([float(x) for x in run] for run in runs)[1]
             growth = f"{ours / before:.1f}" if before else ""

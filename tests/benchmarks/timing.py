@@ -33,7 +33,9 @@ def command(arguments: Sequence[str]) -> Callable[[], object]:
     """A whole process of this Python, output thrown away."""
 
     def run() -> object:
-        return subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, env=ENVIRONMENT, check=True)
+        return subprocess.run(
+            [sys.executable, *arguments], stdout=subprocess.DEVNULL, env=ENVIRONMENT, check=True
+        )
 
     return run
 
@@ -50,4 +52,9 @@ def peak_memory(arguments: Sequence[str]) -> float:
 def row(*cells: object, widths: Sequence[int] = (44, 12, 12, 10)) -> None:
     """A line of the printed table."""
     texts = [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells]
-    print("  ".join(f"{text:<{w}}" if n == 0 else f"{text:>{w}}" for n, (text, w) in enumerate(zip(texts, widths, strict=False))))
+    print(
+        "  ".join(
+            f"{text:<{w}}" if n == 0 else f"{text:>{w}}"
+            for n, (text, w) in enumerate(zip(texts, widths, strict=False))
+        )
+    )
