@@ -59,6 +59,7 @@ def test_screen(name: str, width: int, run_screen, request: pytest.FixtureReques
     text = run_screen(SCREENS[name], width)
     path = file_of(name, width)
     if request.config.getoption("--update-golden"):
+        GOLDEN.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert path.exists(), f"no golden screen {path.name}: run with --update-golden"
     assert text == path.read_text(encoding="utf-8")

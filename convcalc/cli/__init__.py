@@ -63,7 +63,6 @@ def _report(error: Exception) -> int:
     from convcalc.errors import ConvcalcError
 
     if isinstance(error, ConvcalcError):
-        _partial(error)
         _complain(str(error))
         return error.exit_code
     if isinstance(error, MemoryError):
@@ -71,23 +70,41 @@ def _report(error: Exception) -> int:
     elif isinstance(error, OSError):
         _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
     else:
-        _complain(f"internal error: {type(error).__name__}: {error}")
-        click.echo("    this is a mistake in convcalc; convcalc --debug ... shows where", err=True)
+        _complain(
+            f"internal error: {type(error).__name__}: {error}\n"
+            "    this is a mistake in convcalc; convcalc --debug ... shows where"
+        )
     return 1
 
 
-def _partial(error: Exception) -> None:
-    """The network up to the layer that failed, where a command has one to show."""
-    show = getattr(error, "show_partial", None)
-    if show is not None:
-        show()
-
-
 def _complain(text: str) -> None:
-    first, _, rest = text.partition("\n")
-    click.echo(click.style("error: ", fg="red", bold=True) + first, err=True, color=_stderr_color())
-    if rest:
-        click.echo(rest, err=True)
+    """The message on stderr; on a terminal its long lines are broken between words, quoted source is not."""
+    lines = text.splitlines()
+    quoted = {
+        number + shift
+        for number, line in enumerate(lines)
+        if line.strip(" ^") == "" and "^" in line
+        for shift in (0, -1)
+    }
+    label = "Error: "
+    if sys.stderr.isatty():
+        import shutil
+
+        from convcalc.report.layout import wrap
+
+        width = max(40, shutil.get_terminal_size().columns)
+        lines = [
+            part
+            for number, line in enumerate(lines)
+            for part in (
+                [line]
+                if number in quoted
+                else wrap(line, width - (len(label) if number == 0 else 0), hanging=4)
+            )
+        ]
+    click.echo(click.style(label, fg="red", bold=True) + lines[0], err=True, color=_stderr_color())
+    for line in lines[1:]:
+        click.echo(line, err=True)
 
 
 def _stderr_color() -> bool | None:

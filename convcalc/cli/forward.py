@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from convcalc.cli.options import ARCH, emit, format_option, load, network_options
+from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
 
 BACKENDS = ("auto", "reference", "numba")
 SLOW = 40_000_000  # MACs: about a second of the reference backend, from where a progress bar is due
@@ -21,7 +21,7 @@ SLOW = 40_000_000  # MACs: about a second of the reference backend, from where a
 Examples:
   convcalc forward lenet5 seven.png
   convcalc forward alexnet cat.jpg --seed 7
-  convcalc forward torchvision/resnet18 cat.jpg --weights resnet18.safetensors --top 3
+  convcalc forward torchvision/resnet18 cat.jpg --weights resnet18.pth
   convcalc forward lenet5 seven.png --format json
   convcalc forward vgg11 cat.jpg --profile
 
@@ -35,14 +35,12 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
     metavar="FILE",
     help="A .safetensors, .npz or .pth file; or `pretrained`, fetched from the spec's address.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random weights.")
+@click.option("--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Of random weights.")
 @click.option(
     "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="What computes."
 )
-@click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Processors to use; default all.")
-@click.option(
-    "--top", type=click.IntRange(1), default=5, show_default=True, metavar="K", help="Classes to show."
-)
+@click.option("--threads", type=Count(1, 1024), metavar="N", help="Processors to use; default all.")
+@click.option("--top", type=Count(), default=5, show_default=True, metavar="K", help="Classes to show.")
 @click.option("--profile", is_flag=True, help="Time per layer.")
 @click.option(
     "--save",

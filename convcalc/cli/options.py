@@ -32,6 +32,18 @@ class Architecture(click.ParamType):  # type: ignore[type-arg]
 ARCH = Architecture()
 
 
+class Count(click.ParamType):  # type: ignore[type-arg]
+    """An integer within bounds, which the help does not spell out."""
+
+    name = "integer"
+
+    def __init__(self, least: int = 1, most: int = 2**31) -> None:
+        self.range = click.IntRange(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return int(self.range.convert(value, param, ctx))
+
+
 def format_option(command: Command) -> Command:
     """--format."""
     return click.option(
@@ -48,7 +60,7 @@ def network_options(command: Command) -> Command:
     """--set, --input and --max-layers: what changes a spec from the command line."""
     for option in (
         click.option(
-            "--max-layers", type=click.IntRange(1), default=1_000_000, show_default=True, metavar="N", hidden=True,
+            "--max-layers", type=Count(), default=1_000_000, show_default=True, metavar="N", hidden=True,
             help="Refuse networks of more layers.",
         ),
         click.option(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from convcalc.analysis import DTYPES, analyse
-from convcalc.cli.options import ARCH, emit, format_option, load, network_options
+from convcalc.analysis import DTYPES, Analysis, analyse
+from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
 from convcalc.errors import ShapeError, UsageError, did_you_mean
 from convcalc.graph import Graph
 
@@ -29,12 +29,13 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
 @click.option("--explain", is_flag=True, help="Show the working of every figure.")
 @click.option("--layer", metavar="NAME", help="Explain this layer only.")
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
-@click.option("--depth", type=click.IntRange(1), metavar="N", help="Fold blocks deeper than N path segments.")
+@click.option("--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments.")
 @click.option(
     "--batch",
-    type=click.IntRange(1, 2**31),
+    type=Count(),
     default=1,
     show_default=True,
+    metavar="N",
     help="Images at a time, for memory.",
 )
 @click.option(
@@ -63,7 +64,6 @@ def command(
 
     ARCH is a bundled name (see `convcalc list`), the path of a spec, or - for standard input.
     """
-    from convcalc.report.json import analysis_value
     from convcalc.report.network import network_table
 
     def show(graph: Graph) -> None:
@@ -74,7 +74,7 @@ def command(
             emit(
                 form,
                 lambda: network_table(analysis, depth=depth, unfold=unfold),
-                lambda: analysis_value(analysis),
+                lambda: _value(analysis),
             )
 
     if (explain or layer is not None) and form not in ("table", "json"):
@@ -94,12 +94,16 @@ def command(
     show(graph)
 
 
-def _explain(analysis: object, layer: str | None, form: str) -> None:
-    from convcalc.analysis import Analysis
+def _value(analysis: Analysis) -> object:
+    from convcalc.report.json import analysis_value
+
+    return analysis_value(analysis)
+
+
+def _explain(analysis: Analysis, layer: str | None, form: str) -> None:
     from convcalc.report.json import analysis_value, dumps
     from convcalc.report.network import explanation, network_table
 
-    assert isinstance(analysis, Analysis)
     parts = list(explanation(analysis, only=layer))
     if form == "json":
         from convcalc.cli.options import write
@@ -120,6 +124,4 @@ def _explain(analysis: object, layer: str | None, form: str) -> None:
     terminal.print_explanation(parts)
     if layer is None:
         table = network_table(analysis)
-        terminal.print_lines(["", *table.lines])
-        for note in table.notes:
-            terminal.print_note(note)
+        terminal.print_notes(["", *table.lines], table.notes)

@@ -71,7 +71,7 @@ def diff_table(diff: Diff, *, everything: bool = False) -> Table:
         one, two = getattr(diff.a.totals, key), getattr(diff.b.totals, key)
         times = f", ×{ratio[key]:.3g}" if ratio[key] is not None else ""
         lines.append(f"  {text:<{label}}  {one:,} → {two:,}, {words.signed(delta[key])}{times}")
-    columns = COLUMNS
+    columns: Sequence[Column] = COLUMNS
     if all(pair.a is None or pair.b is None or pair.a.name == pair.b.name for pair in diff.pairs):
         columns = (COLUMNS[0]._replace(key="layer", header="layer"), *COLUMNS[2:])
         rows = [(row[0] or row[1], *row[2:]) for row in rows]

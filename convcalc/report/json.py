@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -16,10 +17,26 @@ CONVENTIONS = (
 
 
 def dumps(value: object) -> str:
-    """Indented JSON with short lists on one line each."""
-    import json
+    """JSON with a record's keys on lines of their own, and lists of plain values on one line."""
+    return "".join(_lines(value, "\n")) + "\n"
 
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+def _lines(value: object, newline: str) -> Iterator[str]:
+    deeper = newline + "  "
+    if isinstance(value, dict) and value:
+        for number, (key, item) in enumerate(value.items()):
+            yield ("{" if number == 0 else ",") + deeper + json.dumps(key, ensure_ascii=False) + ": "
+            yield from _lines(item, deeper)
+        yield newline + "}"
+    elif isinstance(value, list) and any(
+        isinstance(item, dict) or (isinstance(item, str) and len(item) > 40) for item in value
+    ):
+        for number, item in enumerate(value):
+            yield ("[" if number == 0 else ",") + deeper
+            yield from _lines(item, deeper)
+        yield newline + "]"
+    else:
+        yield json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def analysis_value(analysis: Analysis) -> dict[str, Any]:
