@@ -2,7 +2,9 @@
 
 `torch.save` writes a zip archive (pytorch.org, "Serialization semantics"): `<root>/data.pkl`, a pickle that
 says which tensors there are and how they lie in their storages; `<root>/data/<key>`, one storage each;
-`<root>/byteorder`.
+`<root>/byteorder`. Before version 1.6, which is how VGG-16 and DenseNet are published to this day, it wrote
+pickles one after another (a magic number, the version, the machine, the tensors, the storages' keys), then for
+each key its length and its numbers.
 
 A pickle is a program, and unpickling one runs it: it may import and call whatever it likes. So it is not
 unpickled here. It is read instruction by instruction, into plain containers and our own `_Storage` and
@@ -14,6 +16,7 @@ The archive is mapped, not read: half a gigabyte of weights costs nothing until 
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 import pickletools
@@ -72,13 +75,30 @@ def read(path: str) -> Tensors:
     Weights that a checkpoint keeps under `state_dict` or `model` are taken from there; `note` then says so.
     Damaged numbers are found, by their checksum, when a tensor's values are read.
     """
+
+    def described() -> tuple[_Archive, object, bool]:
+        archive = _Archive(path)
+        program = archive.content(f"{archive.root}data.pkl", MAX_PICKLE)
+        return archive, _Program().run(bytes(program)), archive.swapped()
+
+    return _read(path, described)
+
+
+def read_legacy(path: str) -> Tensors:
+    """The same of a file that PyTorch wrote before version 1.6. It has no checksums."""
+
+    def described() -> tuple[_Series, object, bool]:
+        series = _Series(path)
+        return series, series.value, False
+
+    return _read(path, described)
+
+
+def _read(path: str, described: Callable[[], tuple[_Archive | _Series, object, bool]]) -> Tensors:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what the parsers think of a stranger's archive
-            archive = _Archive(path)
-            program = archive.content(f"{archive.root}data.pkl", MAX_PICKLE)
-            value = _Program().run(bytes(program))
-            swapped = archive.swapped()
+            archive, value, swapped = described()
         found, note = _unwrapped(value)
         tensors = Tensors()
         tensors.note = note
@@ -92,15 +112,6 @@ def read(path: str) -> Tensors:
         said = f"{error!s:.200}" or type(error).__name__
         _refuse(path, _Unsound(said))
     return tensors
-
-
-def refuse_legacy(path: str) -> NoReturn:
-    """Says what to do with a file that torch.save wrote before it wrote zip archives."""
-    raise WeightsError(
-        f"{path}: this PyTorch file has the format from before PyTorch 1.6, which is not read",
-        hint="save it again where PyTorch is installed:\n"
-        "torch.save(torch.load('OLD.pth', map_location='cpu', weights_only=True), 'NEW.pth')",
-    )
 
 
 def _refuse(path: str, error: _Unsound) -> NoReturn:
@@ -208,6 +219,46 @@ class _Archive:
         return order == b"big"
 
 
+class _Series:
+    """A mapped file of the format before zip archives: `value` is what its pickle describes."""
+
+    root = ""
+
+    def __init__(self, path: str) -> None:
+        with open(path, "rb") as file:
+            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        code = io.BytesIO(bytes(mapped[:MAX_PICKLE]))
+        _, version, machine = (_Program().run(code) for _ in range(3))
+        if version != 1001 or not isinstance(machine, dict) or machine.get("little_endian") is not True:
+            raise _Unsound("it was written by a version or on a machine that we do not know")
+        program = _Program()
+        self.value = program.run(code)
+        keys = _Program().run(code)
+        if not isinstance(keys, list):
+            raise _Unsound("the list of its storages is damaged")
+        self._members: dict[str, memoryview] = {}
+        place = code.tell()
+        for key in keys:
+            storage = program.storages.get(key) if isinstance(key, str) else None
+            if storage is None or f"data/{key}" in self._members:
+                raise _Unsound("the list of its storages is damaged")
+            if int.from_bytes(mapped[place : place + 8], "little") != storage.count:
+                raise _Unsound(f"the storage {key!r:.80} is not as long as it says, or was cut short")
+            end = place + 8 + storage.count * DTYPES[storage.dtype][0]
+            self._members[f"data/{key}"] = mapped[place + 8 : end]
+            place = end
+        if place != len(mapped):
+            raise _Unsound(f"it should have {place:,} bytes and has {len(mapped):,}")
+
+    def size(self, name: str) -> int | None:
+        """The bytes of a storage, or None if there is none of that name."""
+        return len(self._members[name]) if name in self._members else None
+
+    def content(self, name: str) -> memoryview:
+        """A storage's bytes: a window on the file."""
+        return self._members[name]
+
+
 def _bounded_directory(mapped: memoryview) -> None:
     """Refuses a table of contents so long that listing it would take more memory than the weights."""
     tail = bytes(mapped[-(65535 + 22 + 20) :])
@@ -292,8 +343,9 @@ class _Program:
     stack: list[Any] = field(default_factory=list)
     below: list[list[Any]] = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
+    storages: dict[str, _Storage] = field(default_factory=dict)
 
-    def run(self, code: bytes) -> object:
+    def run(self, code: bytes | io.BytesIO) -> object:
         """The value that the pickle describes."""
         try:
             return self._run(code)
@@ -304,7 +356,7 @@ class _Program:
         ) as error:  # the splitter into instructions has many ways to say that bytes are missing
             raise _Unsound(f"its data.pkl is damaged: {error!s:.200}") from None
 
-    def _run(self, code: bytes) -> object:
+    def _run(self, code: bytes | io.BytesIO) -> object:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(code)):
             if count >= MAX_STEPS:
                 raise _Unsound(f"its data.pkl has more than {MAX_STEPS:,} instructions")
@@ -393,13 +445,17 @@ class _Program:
 
     def storage(self, _: object) -> None:
         given = self.pop()
+        if (
+            isinstance(given, tuple) and len(given) == 6 and given[5] is None
+        ):  # no view of another: the old format
+            given = given[:5]
         if not isinstance(given, tuple) or len(given) != 5 or given[0] != "storage":
             raise _Unsound("its data.pkl refers to something that is no storage", ONLY_WEIGHTS)
         _, kind, key, _, count = given
         dtype = STORAGES.get(kind.name) if isinstance(kind, _Global) else None
         if dtype is None or not isinstance(key, str) or type(count) is not int or not 0 <= count < 1 << 48:
             raise _Unsound("its data.pkl describes a storage wrongly")
-        self.push(_Storage(key, dtype, count))
+        self.push(self.storages.setdefault(key, _Storage(key, dtype, count)))
 
 
 def _rebuild(storage: object, offset: object, shape: object, strides: object, *rest: object) -> _Tensor:
@@ -407,6 +463,11 @@ def _rebuild(storage: object, offset: object, shape: object, strides: object, *r
     if not isinstance(storage, _Storage) or not 2 <= len(rest) <= 3:
         raise _Unsound("its data.pkl describes a tensor wrongly")
     return _Tensor(storage, offset, shape, strides, storage.dtype)
+
+
+def _rebuild_first(storage: object, offset: object, shape: object, strides: object) -> _Tensor:
+    """torch._utils._rebuild_tensor, of before version 0.4."""
+    return _rebuild(storage, offset, shape, strides, False, {})
 
 
 def _rebuild_typed(storage: object, offset: object, shape: object, strides: object, *rest: object) -> _Tensor:
@@ -424,14 +485,21 @@ def _parameter(tensor: object, *rest: object) -> _Tensor:
     return tensor
 
 
-def _dictionary(*given: object) -> dict[Any, Any]:
-    if given:
+def _dictionary(pairs: object = ()) -> dict[Any, Any]:
+    """collections.OrderedDict: empty, or, from Python 2, of a list of pairs."""
+    if not isinstance(pairs, list | tuple) or not all(
+        isinstance(p, list | tuple) and len(p) == 2 for p in pairs
+    ):
         raise _Unsound("its data.pkl makes an ordered dictionary in a way PyTorch does not")
-    return {}
+    program = _Program([{}])
+    program.set([item for pair in pairs for item in pair])
+    made: dict[Any, Any] = program.pop()
+    return made
 
 
 _CALLS: dict[str, Callable[..., object]] = {
     "collections.OrderedDict": _dictionary,
+    "torch._utils._rebuild_tensor": _rebuild_first,
     "torch._utils._rebuild_tensor_v2": _rebuild,
     "torch._utils._rebuild_tensor_v3": _rebuild_typed,
     "torch._utils._rebuild_parameter": _parameter,
@@ -446,7 +514,8 @@ _STEPS: dict[str, Callable[[_Program, Any], None]] = {
     "NEWFALSE": lambda program, _: program.push(False),
     **dict.fromkeys(
         ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "UNICODE",
-         "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES"),
+         "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "STRING", "BINSTRING",
+         "SHORT_BINSTRING"),
         _Program.push,
     ),
     "MARK": _Program.mark,
@@ -475,7 +544,9 @@ _STEPS: dict[str, Callable[[_Program, Any], None]] = {
 # --- tensors ------------------------------------------------------------------------------------------------
 
 
-def _stored(path: str, archive: _Archive, name: str, tensor: _Tensor, swapped: bool) -> StoredTensor:
+def _stored(
+    path: str, archive: _Archive | _Series, name: str, tensor: _Tensor, swapped: bool
+) -> StoredTensor:
     """One tensor, its place checked against its storage and the bytes there are."""
     where = f"tensor {name!r:.100}"
     storage, width = tensor.storage, DTYPES[tensor.dtype][0]
