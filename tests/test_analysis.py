@@ -39,7 +39,10 @@ def test_batch_and_dtype_scale_memory_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_shared_weights_count_once_but_multiply_twice(tmp_path: Path) -> None:
-    layers = "  - conv: {name: a, filters: 2, kernel: 3, padding: 1}\n  - conv: {name: b, filters: 2, kernel: 3, padding: 1, share: a}\n"
+    layers = (
+        "  - conv: {name: a, filters: 2, kernel: 3, padding: 1}\n"
+        "  - conv: {name: b, filters: 2, kernel: 3, padding: 1, share: a}\n"
+    )
     net = convcalc.load(write(tmp_path, layers))
     assert net.totals.params == 2 * 2 * 9 + 2
     assert net.totals.macs == 2 * (2 * 2 * 9) * 63

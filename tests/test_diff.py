@@ -39,7 +39,7 @@ def test_a_network_is_the_same_as_itself_whatever_its_names(tmp_path: Path) -> N
         paths.append(str(path))
     diff = convcalc.load(paths[0]).diff(convcalc.load(paths[1]))
     assert diff.same
-    assert [(pair.a.name, pair.b.name) for pair in diff.pairs if pair.a and pair.b][0] == ("first", "second")
+    assert next((pair.a.name, pair.b.name) for pair in diff.pairs if pair.a and pair.b) == ("first", "second")
 
 
 def test_the_reverse_difference_is_the_negative() -> None:

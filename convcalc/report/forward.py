@@ -41,6 +41,8 @@ def forward_table(result: Forward) -> Table:
     lines = [f"{source}; {run.backend} backend, {_seconds(run.seconds)}"]
     if weights.ignored:
         lines.append(f"left out of the file, not part of the network: {_some(weights.ignored)}")
+    if weights.note:
+        lines.append(f"weights file: {weights.note}")
     if result.picture.note:
         lines.append(f"image: {result.picture.note}")
     title = f"{result.graph.title or result.graph.name} on {os.path.basename(result.image)}"

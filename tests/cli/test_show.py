@@ -61,7 +61,8 @@ def test_standard_input(convcalc) -> None:
 
 
 def test_a_layer_that_does_not_fit_shows_the_table_up_to_it(convcalc) -> None:
-    spec = "name: tiny\ninput: [1, 8, 6]\nlayers:\n  - conv: {name: good, K: 2, F: 3}\n  - conv: {name: bad, K: 2, F: 9}\n"
+    layers = "  - conv: {name: good, K: 2, F: 3}\n  - conv: {name: bad, K: 2, F: 9}\n"
+    spec = f"name: tiny\ninput: [1, 8, 6]\nlayers:\n{layers}"
     done = convcalc("show", "-", stdin=spec)
     assert done.returncode == 1
     assert "good" in done.stdout
