@@ -20,6 +20,7 @@ ORDER = (
     "spec",
     "analysis",
     "explain",
+    "sizing",
     "folding",
     "diff",
     "labels",

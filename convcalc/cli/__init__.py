@@ -16,6 +16,7 @@ COMMANDS = {
     "show": "A network's layers: sizes, weights, MACs, receptive fields.",
     "diff": "Two networks side by side: what changed, and what it costs.",
     "forward": "Push an image through a network.",
+    "size": "Why is it 55? One layer's output size worked out, or solved for.",
     "schema": "The JSON Schema of the spec language, for editors.",
 }
 
