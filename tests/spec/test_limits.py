@@ -96,3 +96,9 @@ def test_every_kind_of_network_grows_with_its_layers(specs, count):
         f"- foreach: {{in: $(range({third})), as: k, layers: [relu, tanh]}}",
     ):
         assert len(specs.load(text)) == 2 * third
+
+
+def test_a_long_circle_is_not_told_in_full(specs):
+    blocks = "".join(f"  b{k}: {{layers: [b{(k + 1) % 500}]}}\n" for k in range(500))
+    error = specs.error(f"blocks:\n{blocks}layers: [b0]")
+    assert error.hint == "b0 → b1 → b2 → b3 → b4 → b5 → b6 → b7 → … → b0; repeat makes copies in sequence"
