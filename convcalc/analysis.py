@@ -115,7 +115,7 @@ def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
         peak_activation_bytes=peak_elements(graph) * batch * unit,
         param_bytes=(weights + biases) * unit,
     )
-    return Analysis(graph, batch, dtype, layers, totals, tuple(warnings))
+    return Analysis(graph, batch, dtype, layers, totals, (*graph.warnings, *warnings))
 
 
 def _layer(graph: Graph, node: Node, unit: int, fields: tuple[Field, ...]) -> Layer:

@@ -129,3 +129,8 @@ def test_squeeze_and_excitation_sees_the_whole_image(tmp_path: Path) -> None:
     field = convcalc.load(write(tmp_path, layers)).layers[-1].receptive_field
     assert field is not None
     assert field.size == (9, 7)
+
+
+def test_a_layer_that_nothing_reads_is_a_warning(tmp_path: Path) -> None:
+    layers = "  - conv: {name: lost, filters: 3, kernel: 3}\n  - conv: {name: kept, from: input, filters: 3, kernel: 3}\n"
+    assert any("lost" in text for text in analyse(load_graph(write(tmp_path, layers))).warnings)
