@@ -67,9 +67,9 @@ def compare(name: str, image: Path, backend: str) -> bool:
     difference = float((ours - theirs).abs().max() / theirs.abs().max())
     same_order = bool((ours.topk(5).indices == theirs.topk(5).indices).all())
     verdict = "same" if difference <= TOLERANCE else "DIFFERENT"
+    order = "equal" if same_order else "differs"
     print(
-        f"{name:22} {difference:9.1e} of the largest, top 5 {'equal' if same_order else 'differ'}, {seconds:6.1f} s  {verdict}",
-        flush=True,
+        f"{name:20} {difference:8.1e} of the largest, top 5 {order}, {seconds:6.1f} s  {verdict}", flush=True
     )
     return difference <= TOLERANCE
 
