@@ -132,5 +132,6 @@ def test_squeeze_and_excitation_sees_the_whole_image(tmp_path: Path) -> None:
 
 
 def test_a_layer_that_nothing_reads_is_a_warning(tmp_path: Path) -> None:
-    layers = "  - conv: {name: lost, filters: 3, kernel: 3}\n  - conv: {name: kept, from: input, filters: 3, kernel: 3}\n"
+    fields = "filters: 3, kernel: 3"
+    layers = f"  - conv: {{name: lost, {fields}}}\n  - conv: {{name: kept, from: input, {fields}}}\n"
     assert any("lost" in text for text in analyse(load_graph(write(tmp_path, layers))).warnings)
