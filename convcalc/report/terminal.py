@@ -130,8 +130,3 @@ class Bar:
     def stop(self) -> None:
         """Take the bar away."""
         self._progress.stop()
-
-
-def progress(total: int | None, label: str) -> Bar:
-    """A bar for something that takes over a second."""
-    return Bar(total, label)
