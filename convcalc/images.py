@@ -81,6 +81,31 @@ def load(path: str | os.PathLike[str], preprocess: Preprocess, input_shape: Sequ
     return Picture((channels, height, width), values, image.size, "; ".join(notes))
 
 
+def pixels(path: str | os.PathLike[str], longest: int | None = None) -> Picture:
+    """The picture in `path` as it is: (C, H, W) levels 0…255, one channel for a grey picture, else three.
+
+    longest: a longer side is scaled down to so many pixels. ImageError for a file that cannot be used.
+    """
+    from PIL import Image
+
+    name = os.fspath(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image, notes = _decode(name)
+        size = image.size
+        try:
+            image = _opaque(_simple(image))
+            if longest is not None and max(size) > longest:
+                image.thumbnail((longest, longest), Image.Resampling.BOX)
+                notes.append(f"scaled from {size[0]}×{size[1]} to {image.width}×{image.height}")
+            values = array("f")
+            for band in image.split():
+                values.extend(band.tobytes())
+        except (MemoryError, ValueError) as error:
+            raise ImageError(f"{name}: this picture could not be prepared: {error}") from None
+    return Picture((len(image.getbands()), image.height, image.width), values, size, "; ".join(notes))
+
+
 def _fit(image: Bitmap, preprocess: Preprocess, shape: tuple[int, int, int], name: str) -> Bitmap:
     channels, height, width = shape
     if preprocess.fit == "digit":

@@ -12,6 +12,8 @@ import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 PIPED = 0
+POOL = "1 4 2 1; 5 8 3 4; 7 6 4 5; 1 3 1 2"
+SIGNAL = "1.00 1.10 1.20 1.40 1.70 1.80 1.90 2.10 2.20 2.40 2.50 2.70"
 
 # name of the screen: the command's arguments
 SCREENS = {
@@ -43,6 +45,19 @@ SCREENS = {
     "size-which-kernel": ["size", "227", "-S", "4", "-P", "0", "--output", "55"],
     "size-no-solution": ["size", "227", "-F", "11", "--output", "55"],
     "size-json": ["size", "8", "-F", "3", "-S", "2", "--format", "json"],
+    "apply-help": ["apply", "--help"],
+    "apply-maxpool": ["apply", "maxpool: {kernel: 2, stride: 2}", POOL],
+    "apply-maxpool-steps": ["apply", "maxpool: {kernel: 2, stride: 1}", POOL, "--steps", "--delay", "0"],
+    "apply-letters": ["apply", "--weights", "w x; y z", "a b c d; e f g h; i j k ℓ"],
+    "apply-letters-steps": ["apply", "--weights", "w x; y z", "a b c; d e f", "--steps", "--delay", "0"],
+    "apply-signal": ["apply", "--weights", ".01 .01 .02 .02 .04 .4 .5", SIGNAL],
+    "apply-modes": ["apply", "--weights", "1 2; 3 4", "1 0 2; 0 3 0; 4 0 5", "--mode", "all"],
+    "apply-padded-steps": ["apply", "sharpen", "1 5; 2 0", "-P", "same", "--steps", "--delay", "0"],
+    "apply-filters": ["apply", "blur,edges", "1 1 1 1; 1 5 5 1; 1 5 5 1"],
+    "apply-image": ["apply", "edges", "tests/data/digits/7_0.png"],
+    "apply-maxpool-latex": ["apply", "maxpool: 2", POOL, "--format", "latex"],
+    "apply-maxpool-json": ["apply", "maxpool: 2", "1 4; 5 8", "--steps", "--format", "json"],
+    "apply-ragged": ["apply", "maxpool: 2", "1 4 2 1; 5 8 3"],
     "unknown-architecture": ["show", "alxnet"],
     "unknown-command": ["shw", "alexnet"],
 }

@@ -17,6 +17,7 @@ COMMANDS = {
     "diff": "Two networks side by side: what changed, and what it costs.",
     "forward": "Push an image through a network.",
     "size": "Why is it 55? One layer's output size worked out, or solved for.",
+    "apply": "One operator on a matrix, letters or an image, step by step.",
     "schema": "The JSON Schema of the spec language, for editors.",
 }
 

@@ -13,12 +13,11 @@ LARGEST = 100_000
 NOTATION = "one number, or one per dimension as in 3x5"
 
 
-def window_options(*, rounding: bool = True) -> Callable[[Command], Command]:
+def window_options(*, kernel: bool = True, rounding: bool = True) -> Callable[[Command], Command]:
     """--kernel, --stride, --padding, --dilation and --rounding, with the lecture's letters."""
 
     def add(command: Command) -> Command:
         options = [
-            click.option("-F", "--kernel", metavar="F", help=f"Window size: {NOTATION}."),
             click.option("-S", "--stride", metavar="S", help="Pixels from one window to the next; default 1."),
             click.option(
                 "-P", "--padding", metavar="P",
@@ -26,6 +25,8 @@ def window_options(*, rounding: bool = True) -> Callable[[Command], Command]:
             ),
             click.option("--dilation", metavar="D", help="Distance between the pixels a window reads; default 1."),
         ]  # fmt: skip
+        if kernel:
+            options.insert(0, click.option("-F", "--kernel", metavar="F", help=f"Window size: {NOTATION}."))
         if rounding:
             options.append(
                 click.option(

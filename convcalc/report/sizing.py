@@ -154,9 +154,8 @@ def solutions_table(answers: Sequence[Answer]) -> Table:
 
 def _record(one: Answer, solution: Solution) -> tuple[object, ...]:
     axis = solution.axis
-    return (
-        one.axis, solution.value, axis.before, axis.after, solution.exact, max(0, axis.remainder), sum(axis.uncovered()),
-    )  # fmt: skip
+    left, missed = max(0, axis.remainder), sum(axis.uncovered())
+    return (one.axis, solution.value, axis.before, axis.after, solution.exact, left, missed)
 
 
 def _pair(solution: Solution) -> str:
@@ -180,14 +179,9 @@ def _note(solution: Solution) -> str:
 def _known(one: Answer) -> str:
     """What the question takes as given, defaults included."""
     given = one.given
-    padding = given.padding or (0, 0)
-    pads = (
-        padding
-        if isinstance(padding, str)
-        else str(padding[0])
-        if padding[0] == padding[1]
-        else "%d+%d" % padding
-    )
+    before, after = given.padding if isinstance(given.padding, tuple) else (0, 0)
+    sides = str(before) if before == after else f"{before}+{after}"
+    pads = given.padding if isinstance(given.padding, str) else sides
     parts = {
         "input": f"input {given.input}",
         "kernel": f"F {given.kernel}",

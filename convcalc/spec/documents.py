@@ -220,7 +220,7 @@ def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
             for name, value in node.entries.items():
                 spec.blocks[name] = (node.keys[name], value)
         else:
-            _merge_defaults(spec, node)
+            merge_defaults(spec, node)
 
 
 def _merge_variables(spec: Spec, node: reader.Mapping) -> None:
@@ -233,7 +233,7 @@ def _merge_variables(spec: Spec, node: reader.Mapping) -> None:
         raise node.error(f"more than {MAX_VARIABLES:,} variables", "a list holds many values under one name")
 
 
-def _merge_defaults(spec: Spec, node: reader.Mapping) -> None:
+def merge_defaults(spec: Spec, node: reader.Mapping) -> None:
     """Field by field; a field takes the place of the inherited one whichever of its names either file uses."""
     for kind, fields in node.entries.items():
         if isinstance(fields, reader.Scalar) and fields.plain and not fields.text:
