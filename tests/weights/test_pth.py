@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcalc.errors import WeightsError
-from convcalc.weights import pth
+from convcalc.weights import pickles
 from convcalc.weights.tensors import Tensors, open_weights
 
 # --- a small writer of pickles and archives -----------------------------------------------------------------
@@ -279,7 +279,7 @@ def test_instructions_that_pythons_pickler_writes(tmp_path, protocol):
         tensors = opened(tmp_path, archived(whole_code))
         assert list(tensors) == ["w"]
     else:  # the pickle is cut into frames, so the addition is written behind the last one
-        assert pth._Program().run(code) == besides
+        assert pickles.Program().run(code) == besides
 
 
 @pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
@@ -680,8 +680,8 @@ def test_every_truncated_pickle_is_an_error():
     with zipfile.ZipFile(io.BytesIO(real())) as file:
         code = file.read("fixture/data.pkl")
     for length in range(len(code)):
-        with pytest.raises(pth._Unsound):
-            pth._Program().run(code[:length])
+        with pytest.raises(pickles.Unsound):
+            pickles.Program().run(code[:length])
 
 
 @given(st.lists(st.tuples(st.integers(0, 6002), st.integers(0, 255)), min_size=1, max_size=4))
@@ -698,15 +698,15 @@ def test_mutations_are_read_or_refused(tmp_path_factory, changes):
 ALPHABET = [
     b"(", b")", b"]", b"}", b"t", b"u", b"s", b"e", b"a", b"R", b"b", b"Q", b"N", b"\x85", b"\x86", b"\x87", b"q\0",
     b"h\0", b"q\1", b"h\1", b"K\3", b"\x94", b"\x93", text("0"), text("storage"), text("torch"), tensor(), storage(),
-    ORDERED, *map(named, sorted(pth.KNOWN)),
+    ORDERED, *map(named, sorted(pickles.KNOWN)),
 ]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(ALPHABET), max_size=60))
 def test_any_program_ends_in_a_value_or_a_refusal(parts):
     try:
-        pth._Program().run(program(b"".join(parts)))
-    except pth._Unsound:
+        pickles.Program().run(program(b"".join(parts)))
+    except pickles.Unsound:
         return
 
 
