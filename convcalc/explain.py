@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from math import prod
 
-from convcalc.analysis import Analysis, ReceptiveField
+from convcalc.analysis import Analysis
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops.base import Working
 from convcalc.ops.working import equation
+from convcalc.receptive import ReceptiveField
 from convcalc.shapes import Shape
 
 

@@ -18,6 +18,8 @@ ORDER = (
     "ops",
     "graph",
     "spec",
+    "receptive",
+    "windows",
     "analysis",
     "explain",
     "sizing",

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from convcalc.analysis import Analysis, Layer, ReceptiveField, Totals
+from convcalc.analysis import Analysis, Layer, Totals
+from convcalc.receptive import ReceptiveField
 
 CONVENTIONS = (
     "weights multiply, biases are added, params = weights + biases; shared weights count once; MACs are "
