@@ -40,7 +40,6 @@ class ReceptiveField(NamedTuple):
     start: tuple[Number, ...]
 
 
-
 def receptive_fields(graph: Graph) -> tuple[list[tuple[Field, ...]], list[str]]:
     """Per node, one Field per spatial axis of the network's input; and warnings where branches disagree."""
     rank = len(graph.input_shape) - 1

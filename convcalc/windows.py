@@ -15,7 +15,8 @@ much, never too little, where filters share a group, after a channel shuffle, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import product
+from functools import lru_cache
+from itertools import pairwise, product
 from math import ceil, prod
 
 from convcalc.graph import INPUT, Graph, Node
@@ -108,7 +109,7 @@ def count(region: Sequence[Box]) -> int:
     edges = sorted({edge for box in region for low, high in box[0] for edge in (low, high + 1)})
     total = 0
     known: dict[frozenset[Box], int] = {}
-    for low, after in zip(edges, edges[1:], strict=False):
+    for low, after in pairwise(edges):
         inside = frozenset(
             box[1:] for box in region if any(span[0] <= low and after - 1 <= span[1] for span in box[0])
         )
@@ -169,6 +170,12 @@ def readers(walk: Walk, inputs: Spans, size: int) -> Spans:
     return clipped(merged(found), size)
 
 
+@lru_cache(maxsize=8192)
+def _walks(op: Operator, shapes: tuple[Shape, ...], index: int) -> tuple[Walk, ...]:
+    """`op.reach`, remembered: a table over depth asks for each layer once per layer after it."""
+    return op.reach(shapes, index)
+
+
 def backwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Region, output: Shape) -> Region:
     """What a region of the output reads of input number `index`."""
     shape = shapes[index]
@@ -176,7 +183,7 @@ def backwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Regio
         moved = _regrouped(region, output, shape)
         if moved is not None:
             return moved
-    walks = op.reach(shapes, index)
+    walks = _walks(op, shapes, index)
     return simplified(
         tuple(
             read(walk, box[walk.out] if isinstance(walk, Reach) else (), size)
@@ -193,7 +200,7 @@ def forwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Region
         moved = _regrouped(region, shape, output)
         if moved is not None:
             return moved
-    walks = op.reach(shapes, index)
+    walks = _walks(op, shapes, index)
     boxes = []
     for box in region:
         reached = list(everything(output))
@@ -310,11 +317,15 @@ def _through(node: Node, position: int, window: tuple[Span, ...]) -> tuple[Span,
     shape = node.input_shapes[position]
     if node.op.regroups:
         box = tuple((span,) for span in window)
-        moved = _regrouped((box,), node.output_shape, shape) if all(map(_inside, window, node.output_shape)) else None
+        moved = (
+            _regrouped((box,), node.output_shape, shape)
+            if all(map(_inside, window, node.output_shape))
+            else None
+        )
         if moved is not None:
             return hull(moved)
-    result = []
-    for walk, size in zip(node.op.reach(node.input_shapes, position), shape, strict=True):
+    result: list[Span] = []
+    for walk, size in zip(_walks(node.op, node.input_shapes, position), shape, strict=True):
         if isinstance(walk, Reach):
             low, high = window[walk.out]
             low, high = (

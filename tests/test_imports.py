@@ -20,6 +20,7 @@ ORDER = (
     "spec",
     "receptive",
     "windows",
+    "sights",
     "analysis",
     "explain",
     "sizing",

@@ -15,6 +15,7 @@ COMMANDS = {
     "list": "Bundled architectures: input, layers, params, MACs, source.",
     "show": "A network's layers: sizes, weights, MACs, receptive fields.",
     "diff": "Two networks side by side: what changed, and what it costs.",
+    "field": "Receptive fields: what a unit sees, what a pixel reaches.",
     "forward": "Push an image through a network.",
     "size": "Why is it 55? One layer's output size worked out, or solved for.",
     "apply": "One operator on a matrix, letters or an image, step by step.",
