@@ -25,9 +25,9 @@ _PATTERN = re.compile(
 
 
 class Figure(NamedTuple):
-    """What somebody wrote, and the numbers it can stand for: low ≤ n < high when rounded, least ≤ n < top when cut off.
+    """What somebody wrote, and the numbers it can stand for: low ≤ n ≤ high when rounded.
 
-    binary: bytes in powers of 1,024, as MiB says; None where MB may mean either.
+    step: a unit of its last digit; binary: bytes in powers of 1,024, as MiB says; None where MB may mean either.
     """
 
     text: str

@@ -3,9 +3,11 @@
 Tools count differently. What each may add to the multiply-accumulates of convolutions and dense layers, or leave
 out of the parameters, is a term: how many there are, and how much each counts. All combinations are tried, those
 that depart least from our own conventions first; then other input sizes, then the other bundled networks of the
-same family and the spec's own switches. Published counters behind the options: thop counts batch normalisation
-as 2 per element and average pooling as its window and a division; older thop counts dense layers twice; ptflops
-counts pooling's inputs, activations and biases; most vendors' FLOPs are MACs, some are twice as many.
+same family and the spec's own switches.
+
+Two counters much quoted are known as a whole, from the tables in their READMEs: thop (PyTorch-OpCounter) counts
+dense layers twice, biases, and 4 per element of batch normalisation; ptflops counts biases, activations, what
+pools read, and 2 per element of batch normalisation.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class Explanation(NamedTuple):
 
     network: whose counts; changes: what differs from the network asked for ("input 3×256×256"); convention: in
     words; terms: what is counted; departures: how far from our own conventions, less is more likely; reading: the
-    figure as read (megabytes of 10⁶ or 2²⁰); cut: it gives the figure by cutting digits off, not by rounding.
+    figure as read (megabytes of 10⁶ or 2²⁰); tool: a counter that counts so; cut: it gives the figure by cutting digits off, not by rounding.
     """
 
     network: str
@@ -57,6 +59,7 @@ class Explanation(NamedTuple):
     terms: tuple[Term, ...]
     departures: float
     reading: Figure
+    tool: str = ""
     cut: bool = False
 
     @property
@@ -85,6 +88,12 @@ class Choice(NamedTuple):
     words: str
     terms: tuple[Term, ...]
     departures: float
+    tools: frozenset[str] = frozenset()
+
+
+THOP, PTFLOPS = frozenset({"thop"}), frozenset({"ptflops"})
+BOTH = THOP | PTFLOPS
+NONE: frozenset[str] = frozenset()
 
 
 def reconcile(analysis: Analysis, figure: Figure, arch: str) -> Reconciliation:
@@ -138,8 +147,11 @@ def _explain(graph: Graph, figure: Figure, name: str, changes: str, far: float) 
             terms = tuple(term for choice in choices for term in choice.terms if term.sum)
             if terms:
                 convention = ", ".join(filter(None, (*(choice.words for choice in choices), words)))
-                departures = far + unusual + sum(choice.departures for choice in choices)
-                yield Explanation(name, changes, convention, terms, departures, reading)
+                departures = sum(choice.departures for choice in choices)
+                tools = frozenset.intersection(*(choice.tools for choice in choices))
+                tool = min(tools) if tools and departures else ""
+                departures = far + unusual + (min(1.0, departures) if tool else departures)
+                yield Explanation(name, changes, convention, terms, departures, reading, tool)
 
 
 # -- what can be counted ---------------------------------------------------------------------------------
@@ -169,40 +181,49 @@ def _operations(graph: Graph, factor: int, figure: Figure) -> list[list[Choice]]
     base = "MACs" if factor == 1 else "FLOPs, 2 per MAC"
     conv = Term("multiply-accumulates of convolutions", macs["conv"], factor)
     dense = Term("multiply-accumulates of dense layers", macs["dense"], factor)
-    parts = [[Choice(base, (conv,), unusual)]]
+    tools = BOTH if factor == 1 else NONE
+    parts = [[Choice(base, (conv,), unusual, tools)]]
     if macs["dense"] and macs["conv"]:
         parts.append(
             [
-                Choice("", (dense,), 0.0),
+                Choice("", (dense,), 0.0, PTFLOPS),
                 Choice("dense layers left out", (), 1.5),
                 *(
-                    [Choice("dense layers at 2 per MAC", (dense._replace(each=2),), 2.0)]
+                    [Choice("dense layers at 2 per MAC", (dense._replace(each=2),), 2.0, THOP)]
                     if factor == 1
                     else []
                 ),
             ]
         )
     elif macs["dense"]:
-        parts[0] = [Choice(base, (dense,), unusual)]
+        parts[0] = [Choice(base, (dense,), unusual, PTFLOPS & tools)]
     extras = (
-        ("bias", "additions of biases", "biases", (1,), 1.0),
-        ("batchnorm", "elements normalised by batch", "batch normalisation", (2, 1, 4), 1.0),
-        ("activation", "elements of activations", "activations", (1,), 1.25),
-        ("average", "additions and divisions of average pools", "average pooling", (1,), 1.25),
-        ("pooled", "elements read by pools", "pooling", (1,), 1.5),
-        ("join", "elements joined", "joins of branches", (1,), 1.5),
+        ("bias", "additions of biases", "biases", {1: BOTH}, 1.0),
+        (
+            "batchnorm",
+            "elements normalised by batch",
+            "batch normalisation",
+            {2: PTFLOPS, 1: NONE, 4: THOP},
+            1.0,
+        ),
+        ("activation", "elements of activations", "activations", {0: THOP, 1: PTFLOPS}, 1.25),
+        ("average", "additions and divisions of average pools", "average pooling", {0: BOTH, 1: NONE}, 1.25),
+        ("pooled", "elements read by pools", "pooling", {0: THOP, 1: PTFLOPS}, 1.5),
+        ("join", "elements joined", "joins of branches", {0: BOTH, 1: NONE}, 1.5),
     )
-    for key, what, words, each, far in extras:
+    for key, what, words, tools_of, far in extras:
         if counts[key]:
+            each = [number for number in tools_of if number]
             taken = [
                 Choice(
                     f"with {words}" + (f" at {number}" if len(each) > 1 else ""),
                     (Term(what, counts[key], number),),
                     far + 0.5 * place,
+                    tools_of[number],
                 )
                 for place, number in enumerate(each)
             ]
-            parts.append([Choice("", (), 0.0), *taken])
+            parts.append([Choice("", (), 0.0, tools_of.get(0, NONE)), *taken])
     return parts
 
 

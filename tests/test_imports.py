@@ -24,6 +24,8 @@ ORDER = (
     "analysis",
     "costs",
     "explain",
+    "figures",
+    "reconcile",
     "sizing",
     "symbols",
     "matrices",

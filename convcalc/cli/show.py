@@ -100,6 +100,17 @@ def command(
                 lambda: _value(analysis),
             )
 
+    asked = [
+        option
+        for option, given in (
+            ("--explain", explain or layer is not None),
+            ("--columns", columns_text is not None),
+            ("--reconcile", figure is not None),
+        )
+        if given
+    ]
+    if len(asked) > 1:
+        raise UsageError(f"{asked[0]} and {asked[1]} show different things", hint="give one of them")
     if (explain or layer is not None) and form not in ("table", "json"):
         raise UsageError(f"--explain has no {form} format", hint="use --format table or json")
     try:
@@ -114,7 +125,19 @@ def command(
         raise UsageError(
             f"{graph.name} has no layer '{layer}'{did_you_mean(layer, names)}", hint="--all lists them"
         )
-    show(graph)
+    if figure is not None:
+        _reconcile(graph, arch, figure, form)
+    else:
+        show(graph)
+
+
+def _reconcile(graph: Graph, arch: str, text: str, form: str) -> None:
+    from convcalc.figures import parse
+    from convcalc.reconcile import reconcile
+    from convcalc.report.reconciliation import reconciliation_table, reconciliation_value
+
+    result = reconcile(analyse(graph), parse(text), arch)
+    emit(form, lambda: reconciliation_table(result), lambda: reconciliation_value(result))
 
 
 def _value(analysis: Analysis) -> dict[str, Any]:
