@@ -50,7 +50,8 @@ class Explanation(NamedTuple):
 
     network: whose counts; changes: what differs from the network asked for ("input 3×256×256"); convention: in
     words; terms: what is counted; departures: how far from our own conventions, less is more likely; reading: the
-    figure as read (megabytes of 10⁶ or 2²⁰); tool: a counter that counts so; cut: it gives the figure by cutting digits off, not by rounding.
+    figure as read (megabytes of 10⁶ or 2²⁰); tool: a counter that counts so; cut: the figure is the total with
+    digits cut off, not rounded.
     """
 
     network: str

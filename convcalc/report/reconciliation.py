@@ -74,18 +74,16 @@ def _lines(result: Reconciliation, best: Explanation | None) -> list[str]:
 
 def _describe(one: Explanation) -> str:
     where = f"{one.network} with {one.changes}" if one.changes else one.network
-    tool = f"; so counts {one.tool}" if one.tool else ""
+    tool = f", as {one.tool} counts" if one.tool else ""
     return f"{where}, {one.convention}{tool}"
 
 
 def _count(value: Fraction) -> str:
-    return f"{value.numerator:,}" if value.denominator == 1 else f"{float(value):,.1f}"
+    return f"{round(value):,}"
 
 
 def _signed(value: Fraction) -> str:
-    return (
-        words.signed(value.numerator) if value.denominator == 1 else f"{float(value):+,.1f}".replace("-", "−")
-    )
+    return words.signed(round(value))
 
 
 def reconciliation_value(result: Reconciliation) -> dict[str, Any]:
