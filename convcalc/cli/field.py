@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc.analysis import Analysis
-from convcalc.cli.options import ARCH, emit, format_option, load, network_options
+from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import Graph, Node
 from convcalc.sights import Part, Position, Sight
@@ -19,7 +19,7 @@ MOST_WINDOWS = 12  # outlines in one picture
 Examples:
   convcalc field alexnet
   convcalc field alexnet --layer conv5
-  convcalc field vgg16 --layer conv2 --unit 0,0
+  convcalc field vgg16 --layer conv2_2 --unit 0,0
   convcalc field lenet5 --pixel 5,5
   convcalc field lenet5 --between 0,0 5,5
   convcalc field alexnet --layer conv5 -o conv5.png --image cat.jpg
@@ -36,7 +36,7 @@ exact: cut off at borders, with the gaps of dilated kernels, through all branche
     "--between", nargs=2, metavar="R,C R,C", help="The first layer with a unit that sees both pixels."
 )
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
-@click.option("--depth", type=click.IntRange(1), metavar="N", help="Fold blocks deeper than N path segments.")
+@click.option("--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="Draw it into a PNG."
 )

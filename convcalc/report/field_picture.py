@@ -47,8 +47,8 @@ def window_lines(one: Sight, marks: Sequence[Position] = ()) -> list[str]:
     rows, columns = (
         _cells(min(0, low), max(size - 1, high)) for (low, high), size in zip(window, image, strict=True)
     )
-    step = max(rows.step, columns.step)
-    rows, columns = (range(one.start, one.stop, step) for one in (rows, columns))
+    step = max(rows.step, columns.step)  # squares begin at pixel 0, so that none is half padding
+    rows, columns = (range(one.start // step * step, one.stop, step) for one in (rows, columns))
     lines = []
     for row in rows:
         line = []
