@@ -206,7 +206,7 @@ def _weights(
         elif op.kind == "dense":
             weights[parameter.name] = _dense(filters, parameter.shape)
         else:
-            weights[parameter.name] = _kernels(op, parameter.shape, filters, turned, shared)
+            weights[parameter.name] = kernels(op, parameter.shape, filters, turned=turned, shared=shared)
     return weights
 
 
@@ -217,8 +217,13 @@ def _dense(filters: Sequence[Matrix], shape: Shape) -> list[Any]:
     return only.values
 
 
-def _kernels(op: Operator, shape: Shape, filters: Sequence[Matrix], turned: bool, shared: bool) -> list[Any]:
-    """(filters, depth, *kernel) of a convolution; (depth, filters, *kernel) of a deconvolution."""
+def kernels(
+    op: Operator, shape: Shape, filters: Sequence[Matrix], *, turned: bool = False, shared: bool = False
+) -> list[Any]:
+    """(filters, depth, *kernel) of a convolution, flat; (depth, filters, *kernel) of a deconvolution.
+
+    turned: by 180°; shared: a plane that serves several channels is divided by their number.
+    """
     transposed = op.kind == "deconv"
     count, depth = (shape[1], shape[0]) if transposed else (shape[0], shape[1])
     kernel = shape[2:]

@@ -77,6 +77,13 @@ SCREENS = {
     "show-reconcile-27.55M": ["show", "alexnet", "--reconcile", "27.55M"],
     "show-reconcile-json": ["show", "alexnet", "--reconcile", "27.55M", "--format", "json"],
     "show-reconcile-nonsense": ["show", "alexnet", "--reconcile", "about forty"],
+    "matrix-help": ["matrix", "--help"],
+    "matrix-4x4": ["matrix", "--input", "4x4", "--kernel", "2x2"],
+    "matrix-padded": ["matrix", "--input", "3x3", "--kernel", "3", "--padding", "1"],
+    "matrix-channels": ["matrix", "--input", "3x3", "-F", "2", "--channels", "2", "-K", "2"],
+    "matrix-lenet5": ["matrix", "lenet5"],
+    "matrix-lenet5-conv1": ["matrix", "lenet5", "conv1"],
+    "matrix-4x4-json": ["matrix", "--input", "3x3", "--kernel", "2x2", "--format", "json"],
     "unknown-architecture": ["show", "alxnet"],
     "unknown-command": ["shw", "alexnet"],
 }

@@ -27,6 +27,7 @@ ORDER = (
     "figures",
     "reconcile",
     "sizing",
+    "unrolled",
     "symbols",
     "matrices",
     "filters",

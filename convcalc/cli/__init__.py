@@ -19,6 +19,7 @@ COMMANDS = {
     "forward": "Push an image through a network.",
     "size": "Why is it 55? One layer's output size worked out, or solved for.",
     "apply": "One operator on a matrix, letters or an image, step by step.",
+    "matrix": "A convolution as the dense layer it is, zeros and shared weights.",
     "schema": "The JSON Schema of the spec language, for editors.",
 }
 

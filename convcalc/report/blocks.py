@@ -31,11 +31,14 @@ def matrix(
     styles: Mapping[tuple[int, int], str] | None = None,
     numbers: tuple[Sequence[int], Sequence[int]] | None = None,
     left: bool = False,
+    gap: int = 2,
+    rows_named: Sequence[str] = (),
 ) -> Block:
     """A matrix, columns aligned.
 
     marked: cells in brackets (blanks are kept for them even where none is); styles: of cells; numbers: of the rows
-    and columns, written before and above; left: align to the left, as sums of letters are.
+    and columns, written before and above; left: align to the left, as sums of letters are; gap: blanks between
+    columns; rows_named: what stands before each row.
     """
     columns = range(len(rows[0]))
     labels = [str(number) for number in numbers[1]] if numbers else []
@@ -45,34 +48,38 @@ def matrix(
     ]
     if len(set(widths)) > 1 and not left:
         widths = [max(widths)] * len(widths)
-    head = max((len(str(number)) for number in numbers[0]), default=0) + 2 if numbers else 0
+    heads = [str(number) for number in numbers[0]] if numbers else list(rows_named)
+    indent = max(map(cells, heads), default=0)
+    brackets = marked is not None
     lines: list[Line] = []
     if numbers:
-        padded = (
-            _cell(label, width, left, marked is not None, False)
+        padded = [
+            _cell(label, width, left, brackets, False, gap)
             for label, width in zip(labels, widths, strict=True)
-        )
-        lines.append([Span(" " * head + "".join(padded), "dim")])
+        ]
+        lines.append([Span(" " * (indent + 2) + "".join(padded).rstrip(), "dim")])
     for index, row in enumerate(rows):
-        line = [Span(f"{numbers[0][index]:>{head - 2}}  ", "dim")] if numbers else []
+        line = [Span(f"{heads[index]:>{indent}}  ", "dim")] if heads else []
         for column in columns:
             inside = marked is not None and (index, column) in marked
-            text = _cell(row[column], widths[column], left, marked is not None, inside)
+            text = _cell(row[column], widths[column], left, brackets, inside, gap)
             style = MARKED if inside else (styles or {}).get((index, column), "")
             if line and line[-1].style == style and not inside:
                 line[-1] = Span(line[-1].text + text, style)
             else:
                 line.append(Span(text, style))
+        if not brackets:
+            line[-1] = Span(line[-1].text[:-gap], line[-1].style)
         lines.append(line)
     return Block(heading, lines)
 
 
-def _cell(text: str, width: int, left: bool, brackets: bool, inside: bool) -> str:
+def _cell(text: str, width: int, left: bool, brackets: bool, inside: bool, gap: int) -> str:
     blank = " " * (width - cells(text))
     padded = text + blank if left else blank + text
     if brackets:
         return f"[{padded}]" if inside else f" {padded} "
-    return padded + "  "
+    return padded + " " * gap
 
 
 def beside(blocks: Sequence[Block], width: int | None) -> list[Line]:
