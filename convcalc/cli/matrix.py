@@ -25,10 +25,10 @@ SUFFIXES = (".png", ".csv", ".npz")
     epilog="""\b
 Examples:
   convcalc matrix --input 4x4 --kernel 2x2
-  convcalc matrix --input 4x4 --kernel 3 --padding 1 --output matrix.png
-  convcalc matrix --input 3x3 -F 2 --weights '1 2; 3 4' --output matrix.npz
+  convcalc matrix --input 4x4 --kernel 3 --padding 1 -o matrix.png
+  convcalc matrix --input 3x3 -F 2 --weights '1 2; 3 4' -o matrix.npz
   convcalc matrix lenet5
-  convcalc matrix lenet5 conv1 --output conv1.png
+  convcalc matrix lenet5 conv1 -o conv1.png
 
 A row per output, a column per input. Zeros are grey, equal weights have one colour. Files
 hold the number of the weight at each place, from 1 (0: not connected), or its value where
@@ -43,7 +43,7 @@ hold the number of the weight at each place, from 1 (0: not connected), or its v
     "--channels", type=click.IntRange(1, 10_000), metavar="C", help="Depth of the input; default 1."
 )
 @click.option("--weights", multiple=True, metavar="MATRIX", help="A filter's values or letters; repeatable.")
-@click.option("--output", metavar="FILE", help="Write the matrix: .png, .csv or .npz.")
+@click.option("-o", "--output", metavar="FILE", help="Write the matrix: .png, .csv or .npz.")
 @format_option
 def command(
     arch: str | None,
