@@ -26,6 +26,8 @@ ORDER = (
     "explain",
     "figures",
     "reconcile",
+    "worksheet",
+    "marking",
     "sizing",
     "unrolled",
     "symbols",

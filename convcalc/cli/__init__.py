@@ -20,6 +20,7 @@ COMMANDS = {
     "size": "Why is it 55? One layer's output size worked out, or solved for.",
     "apply": "One operator on a matrix, letters or an image, step by step.",
     "matrix": "A convolution as the dense layer it is, zeros and shared weights.",
+    "worksheet": "Exercises from a network or single layers, their key, and marking.",
     "schema": "The JSON Schema of the spec language, for editors.",
 }
 
