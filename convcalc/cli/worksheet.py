@@ -46,7 +46,12 @@ are filled in; --check exits with 1 unless all are right.""",
     help="Leave out N cells by chance, not all; without ARCH, N layers.",
 )
 @click.option(
-    "--seed", type=Count(0, 10**9 - 1), default=0, show_default=True, help="Of what is left to chance."
+    "--seed",
+    type=Count(0, 10**9 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of what is left to chance.",
 )
 @click.option(
     "--level", "level_text", metavar="N", help="Single layers of this level, 1 to 4, or 1-4 rising."
