@@ -25,14 +25,15 @@ MOST_STEPS = 10_000_000  # of counting windows on one axis
 class Cost(NamedTuple):
     """What a layer, or several, cost.
 
-    dense: weights of a dense layer between the same input and output. local: weights where each window had its
-    own (locally connected): one per connection, none to padding. shared: weights as they are. All three are
-    0 for layers without such connections. outputs: output elements of the (last) layer. memory: bytes read and
-    written for the batch, that is inputs, parameters and output.
+    dense: weights of a dense layer between the same input and output. local: weights if each output had those of
+    its window for itself (locally connected), over padding too. active: connections to real inputs, padding
+    apart. shared: weights as they are. All four are 0 for layers without such connections. outputs: output
+    elements of the (last) layer. memory: bytes read and written for the batch: inputs, parameters and output.
     """
 
     dense: int
     local: int
+    active: int
     shared: int
     macs: int
     outputs: int
@@ -108,9 +109,10 @@ def cost(analysis: Analysis, node: Node) -> Cost:
     own = sum(prod(parameter.shape) for parameter in node.parameters if parameter.role != "buffer")
     memory = ((inputs + outputs) * analysis.batch + own) * DTYPES[analysis.dtype]
     if not layer.macs:
-        return Cost(0, 0, 0, 0, outputs, memory, analysis.batch)
+        return Cost(0, 0, 0, 0, 0, outputs, memory, analysis.batch)
     return Cost(
         inputs * outputs,
+        layer.macs,
         connections(node),
         prod(node.op.weight_factors(node.input_shapes)),
         layer.macs,
@@ -125,6 +127,7 @@ def total(costs: Sequence[Cost]) -> Cost:
     return Cost(
         sum(one.dense for one in costs),
         sum(one.local for one in costs),
+        sum(one.active for one in costs),
         sum(one.shared for one in costs),
         sum(one.macs for one in costs),
         costs[-1].outputs,

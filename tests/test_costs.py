@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from convcalc.analysis import analyse
 from convcalc.costs import connections, cost, reductions, total
 from convcalc.spec.load import load_graph
+from convcalc.unrolled import Unrolled, counts
 
 
 def single(tmp_path, layer, shape):
@@ -23,7 +24,14 @@ def test_the_lectures_dense_matrix(tmp_path):
     """A 2×2 kernel on 4×4: 16·9 entries, 9·4 of them not zero, 4 different ones."""
     analysis = single(tmp_path, "conv: {filters: 1, kernel: 2}", (1, 4, 4))
     one = cost(analysis, analysis.graph.nodes[0])
-    assert (one.dense, one.local, one.shared, one.per_output) == (144, 36, 4, 4)
+    assert (one.dense, one.local, one.active, one.shared, one.per_output) == (144, 36, 36, 4, 4)
+
+
+def test_padding_connects_to_nothing(tmp_path):
+    """A 3×3 kernel with padding 1 on 4×4: 16 outputs of 9 weights; 3·4 − 2 = 10 of 12 taps an axis are real."""
+    analysis = single(tmp_path, "conv: {filters: 1, kernel: 3, padding: 1}", (1, 4, 4))
+    one = cost(analysis, analysis.graph.nodes[0])
+    assert (one.dense, one.local, one.active, one.shared) == (256, 144, 100, 9)
 
 
 def test_memory_and_intensity_by_hand(tmp_path):
@@ -119,11 +127,20 @@ def test_huge_windows_do_not_hang(tmp_path):
     assert connections(analysis.graph.nodes[0]) > 0
 
 
+@pytest.mark.parametrize("name", ["alexnet-paper", "torchvision/mobilenet_v2", "torchvision/inception_v3"])
+def test_connections_agree_with_the_matrix(name):
+    """Two ways to count the entries of a convolution's matrix: tap by tap, and window by window."""
+    for node in load_graph(name):
+        if node.kind == "conv":
+            assert connections(node) == counts(Unrolled(node.op, node.input_shapes[0])).active
+
+
 @pytest.mark.parametrize("name", ["lenet5", "alexnet", "vgg16"])
 def test_the_three_counts_are_in_order(name):
     analysis = analyse(load_graph(name))
     for node in analysis.graph:
         one = cost(analysis, node)
-        assert one.dense >= one.local >= one.shared
+        assert one.dense >= one.active >= one.shared
+        assert one.local >= one.active
         if node.kind == "dense":
-            assert one.dense == one.local == one.shared
+            assert one.dense == one.local == one.active == one.shared

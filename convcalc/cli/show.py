@@ -41,7 +41,7 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
     "columns_text",
     metavar="NAMES",
     help="Other columns: layer, operator, input, output, weights, biases, params, buffers, macs, flops, field, "
-    "per-output, dense, local, shared, activations, memory, intensity.",
+    "per-output, dense, local, active, shared, activations, memory, intensity.",
 )
 @click.option(
     "--reconcile",

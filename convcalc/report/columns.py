@@ -54,7 +54,10 @@ FIGURES = {
     ),
     "dense": Figure("dense", "weights of a dense layer in its place", lambda item: item.cost.dense, adds=True),
     "local": Figure(
-        "local", "weights if connected only where windows lie, none shared", lambda item: item.cost.local, adds=True
+        "local", "weights if no two windows shared theirs (locally connected)", lambda item: item.cost.local, adds=True
+    ),
+    "active": Figure(
+        "active", "connections to real inputs, padding apart", lambda item: item.cost.active, adds=True
     ),
     "shared": Figure(
         "shared", "weights of its kernels or matrix, normalisation apart", lambda item: item.cost.shared, adds=True
