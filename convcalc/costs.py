@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
@@ -169,7 +170,8 @@ def _pairs(positions: int, kernel: int, stride: int, dilation: int, before: int,
     return found
 
 
-def reductions(graph: Graph) -> list[Reduction]:
+@lru_cache(maxsize=2)
+def reductions(graph: Graph) -> tuple[Reduction, ...]:
     """Every 1×1 convolution that cuts the depth, with what it saves in the convolutions it feeds, also through
     pools, concatenations and layers that act on each position by itself."""
     readers: dict[int, list[Node]] = {}
@@ -183,7 +185,7 @@ def reductions(graph: Graph) -> list[Reduction]:
             fed = {reader.index: reader for reader in _fed(node, readers)}
             savings = tuple(_saving(fed[index], before - after) for index in sorted(fed))
             found.append(Reduction(node, before, after, node.op.macs(node.input_shapes), savings))
-    return found
+    return tuple(found)
 
 
 def _cuts(node: Node, op: Conv) -> bool:

@@ -1,74 +1,102 @@
 """Receptive fields by formula: one size, stride and start per layer and axis, through branches.
 
 What single units see, the clipping at borders included, is in windows.py.
+
+Behind a deconvolution or upsampling, units see windows that differ from one to the next, and repeat: every
+`period` units the same again, `step` pixels further. So a field is the first and last pixel of each unit of one
+period; everywhere else the period is 1 and these are the usual start and size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from math import ceil, lcm
+from math import ceil, floor, gcd, lcm
 from typing import NamedTuple
 
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops.base import SPREAD, WHOLE, Reach
-from convcalc.shapes import Shape
 
 Number = int | Fraction
+MAX_PERIOD = 1024  # beyond it (upsampling by over a thousand) the first units stand for all
 
 
 class Field(NamedTuple):
-    """The receptive field on one axis of the network's input.
+    """The receptive field on one axis of the network's input, before clipping to the image.
 
-    Unit u of output dimension `walker` sees input pixels u·stride + start … + size − 1; before clipping to the
-    image. stride 0: every unit sees the same. walker None: no output dimension walks this axis. spread: units
-    see different parts that no stride describes (a flattened map); size and start then hold the union.
+    Unit u = q·period + r of output dimension `walker` sees the pixels lows[r] + q·step … highs[r] + q·step.
+    step 0: every unit sees the same. walker None: no output dimension walks this axis. spread: units see different
+    parts that no step describes (a flattened map); lows and highs then hold the union.
     """
 
-    size: Number
-    stride: Number
-    start: Number
+    lows: tuple[int, ...]
+    highs: tuple[int, ...]
+    step: int
     walker: int | None
     spread: bool = False
+
+    @property
+    def period(self) -> int:
+        """How many units until the pattern repeats."""
+        return len(self.lows)
+
+    @property
+    def size(self) -> int:
+        """The most pixels a unit sees."""
+        return max(high - low + 1 for low, high in zip(self.lows, self.highs, strict=True))
+
+    @property
+    def stride(self) -> Number:
+        """Pixels from one unit to the next, on average: a Fraction where several units see the same."""
+        return plain(Fraction(self.step, self.period))
+
+    def first(self, unit: int) -> int:
+        """The first pixel that a unit sees."""
+        turn, phase = divmod(unit, self.period)
+        return self.lows[phase] + turn * self.step
+
+    def last(self, unit: int) -> int:
+        """The last one."""
+        turn, phase = divmod(unit, self.period)
+        return self.highs[phase] + turn * self.step
 
 
 class ReceptiveField(NamedTuple):
     """Per spatial axis of the input: size and stride in pixels, start of output unit 0 (negative: in the padding)."""
 
-    size: tuple[Number, ...]
+    size: tuple[int, ...]
     stride: tuple[Number, ...]
-    start: tuple[Number, ...]
+    start: tuple[int, ...]
 
 
 def receptive_fields(graph: Graph) -> tuple[list[tuple[Field, ...]], list[str]]:
     """Per node, one Field per spatial axis of the network's input; and warnings where branches disagree."""
     rank = len(graph.input_shape) - 1
-    source = tuple(Field(1, 1, 0, axis + 1) for axis in range(rank))
+    source = tuple(Field((0,), (0,), 1, axis + 1) for axis in range(rank))
     fields: list[tuple[Field, ...]] = []
     warnings: list[str] = []
     for node in graph:
         walked = [
-            _through(node, position, source if index == INPUT else fields[index], graph.input_shape)
+            _through(node, position, source if index == INPUT else fields[index])
             for position, index in enumerate(node.inputs)
         ]
         if len(walked) == 1:
             fields.append(walked[0])
             continue
+        joined = zip(*walked, strict=True)
         fields.append(
-            tuple(
-                union([branch[axis] for branch in walked], graph.input_shape[axis + 1])
-                for axis in range(rank)
-            )
+            tuple([union(one, size) for one, size in zip(joined, graph.input_shape[1:], strict=True)])
         )
         disagreement = _disagreement(walked)
         if disagreement:
             warnings.append(
-                f"{node.name}: its branches' receptive fields differ in {disagreement}; theirs is the union"
+                f"{node.name}: the receptive fields of its branches differ in {disagreement}; "
+                "shown is what covers them all"
             )
     return fields, warnings
 
 
-def _through(node: Node, position: int, before: tuple[Field, ...], image: Shape) -> tuple[Field, ...]:
+def _through(node: Node, position: int, before: tuple[Field, ...]) -> tuple[Field, ...]:
     """The fields after an operator, seen through its input number `position`."""
     if node.op.pointwise and len(node.inputs) == 1:
         return before
@@ -81,53 +109,105 @@ def _through(node: Node, position: int, before: tuple[Field, ...], image: Shape)
             result.append(field._replace(spread=False) if walks[0] == WHOLE and field.spread else field)
             continue
         walk = walks[field.walker]
-        count = shape[field.walker]
         if isinstance(walk, Reach):
-            # the last unit read lies below o·stride + start + size by at least one step of their common grid
-            step = Fraction(1, lcm(*(Fraction(value).denominator for value in walk[1:4])))
-            result.append(
-                Field(
-                    _plain((walk.size - step) * field.stride + field.size),
-                    _plain(walk.stride * field.stride),
-                    _plain(field.start + walk.start * field.stride),
-                    walk.out,
-                )
-            )
+            result.append(_walked(field, walk))
         else:
-            whole = _plain((count - 1) * field.stride + field.size)
-            result.append(Field(whole, 0, field.start, None, spread=walk == SPREAD and count > 1))
+            count = shape[field.walker]
+            low, high = field.first(0), field.last(count - 1)
+            result.append(Field((low,), (high,), 0, None, spread=walk == SPREAD and count > 1))
     return tuple(result)
 
 
-def union(fields: Iterable[Field], size: int) -> Field:
-    """The least field of one stride that covers all of them, for a join of branches over an axis of `size`."""
-    branches = list(fields)
-    first = branches[0]
-    if all(branch == first for branch in branches):
+def _walked(field: Field, walk: Reach) -> Field:
+    """The field behind a window: output unit v sees what the units it reads see together."""
+    if type(walk.stride) is int and field.period == 1:
+        low = field.lows[0] + ceil(walk.start) * field.step
+        high = field.highs[0] + (ceil(walk.start + walk.size) - 1) * field.step
+        return Field((low,), (high,), walk.stride * field.step, walk.out)
+    stride = Fraction(walk.stride)
+    period = stride.denominator * (field.period // gcd(field.period, stride.numerator))
+    reads = [
+        (ceil(unit * stride + walk.start), ceil(unit * stride + walk.start + walk.size) - 1)
+        for unit in range(min(period, MAX_PERIOD))
+    ]
+    lows = tuple([field.first(low) for low, _ in reads])
+    highs = tuple([field.last(high) for _, high in reads])
+    if period > MAX_PERIOD:
+        return _covering(lows, highs, plain(stride * field.stride), walk.out)
+    units = int(period * stride)  # how many units of the layer before a period advances
+    return _shortest(Field(lows, highs, units // field.period * field.step, walk.out))
+
+
+def _shortest(field: Field) -> Field:
+    """The same field with period 1 where its units follow one another evenly."""
+    period = field.period
+    if field.step % period:
+        return field
+    pace = field.step // period
+    even = all(
+        ends[unit] - ends[0] == unit * pace for ends in (field.lows, field.highs) for unit in range(period)
+    )
+    return Field(field.lows[:1], field.highs[:1], pace, field.walker) if even else field
+
+
+def _covering(lows: tuple[int, ...], highs: tuple[int, ...], stride: Number, walker: int) -> Field:
+    """One window per unit that covers what these units see, with the whole part of their stride."""
+    pace = floor(stride)
+    slack = range(len(lows))
+    return Field(
+        (min(low - unit * pace for low, unit in zip(lows, slack, strict=True)),),
+        (max(high - unit * pace for high, unit in zip(highs, slack, strict=True)),),
+        pace,
+        walker,
+    )
+
+
+def union(branches: Iterable[Field], size: int) -> Field:
+    """The least field that covers all of them, for a join of branches over an axis of `size` pixels."""
+    fields = list(branches)
+    first = fields[0]
+    if all(field == first for field in fields):
         return first
-    if any(branch.spread for branch in branches):
-        start = min(branch.start for branch in branches)
-        stop = max(branch.start + branch.size for branch in branches)
-        return Field(stop - start, 0, start, None, spread=True)
-    strides = {branch.stride for branch in branches}
-    start = min(branch.start for branch in branches)
-    stop = max(branch.start + branch.size for branch in branches)
-    if len(strides) == 1:
-        return Field(_plain(stop - start), first.stride, _plain(start), first.walker)
-    if 0 in strides:  # a branch that sees everything alike: so does the join
-        walker = next(branch.walker for branch in branches if branch.walker is not None or branch.stride)
-        return Field(_plain(max(size, stop) - min(0, start)), 0, _plain(min(0, start)), walker)
-    widest = max(strides)
-    return Field(_plain(stop - start), widest, _plain(start), first.walker)
+    if any(field.spread for field in fields):
+        return Field(
+            (min(min(field.lows) for field in fields),),
+            (max(max(field.highs) for field in fields),),
+            0,
+            None,
+            True,
+        )
+    period = lcm(*(field.period for field in fields))
+    paces = {field.stride for field in fields}
+    if 0 in paces and len(paces) > 1:  # a branch that sees everything alike: so does the join
+        walker = next((field.walker for field in fields if field.walker is not None), None)
+        low = min(0, *(min(field.lows) for field in fields))
+        high = max(size - 1, *(max(field.highs) for field in fields))
+        return Field((low,), (high,), 0, walker)
+    if len(paces) > 1 or period > MAX_PERIOD:
+        walker = first.walker if first.walker is not None else 0
+        return _covering(
+            (min(field.first(0) for field in fields),),
+            (max(field.last(0) for field in fields),),
+            max(paces),
+            walker,
+        )
+    return _shortest(
+        Field(
+            tuple([min(field.first(unit) for field in fields) for unit in range(period)]),
+            tuple([max(field.last(unit) for field in fields) for unit in range(period)]),
+            first.step * (period // first.period),
+            first.walker,
+        )
+    )
 
 
 def _disagreement(branches: list[tuple[Field, ...]]) -> str:
     """What walking branches disagree in: "stride", "centre" or nothing. A branch that sees all is no disagreement."""
     for fields in zip(*branches, strict=True):
-        walking = [field for field in fields if field.stride]
+        walking = [field for field in fields if field.step]
         if len({field.stride for field in walking}) > 1:
             return "stride"
-        if len({2 * field.start + field.size for field in walking}) > 1:
+        if len({(field.first(0) + field.last(0)) for field in walking if field.period == 1}) > 1:
             return "centre"
     return ""
 
@@ -137,11 +217,12 @@ def reported(fields: tuple[Field, ...]) -> ReceptiveField | None:
     if any(field.spread for field in fields):
         return None
     return ReceptiveField(
-        tuple([ceil(field.size) for field in fields]),
-        tuple([_plain(field.stride) for field in fields]),
-        tuple([_plain(field.start) for field in fields]),
+        tuple([field.size for field in fields]),
+        tuple([field.stride for field in fields]),
+        tuple([field.lows[0] for field in fields]),
     )
 
 
-def _plain(value: Number) -> Number:
+def plain(value: Number) -> Number:
+    """A whole Fraction as an int."""
     return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
