@@ -133,7 +133,8 @@ def _walked(field: Field, walk: Reach) -> Field:
     lows = tuple([field.first(low) for low, _ in reads])
     highs = tuple([field.last(high) for _, high in reads])
     if period > MAX_PERIOD:
-        return _covering(lows, highs, plain(stride * field.stride), walk.out)
+        size = max(high - low for low, high in zip(lows, highs, strict=True))
+        return Field(lows[:1], (lows[0] + size,), floor(stride * field.stride), walk.out)
     units = int(period * stride)  # how many units of the layer before a period advances
     return _shortest(Field(lows, highs, units // field.period * field.step, walk.out))
 
@@ -148,18 +149,6 @@ def _shortest(field: Field) -> Field:
         ends[unit] - ends[0] == unit * pace for ends in (field.lows, field.highs) for unit in range(period)
     )
     return Field(field.lows[:1], field.highs[:1], pace, field.walker) if even else field
-
-
-def _covering(lows: tuple[int, ...], highs: tuple[int, ...], stride: Number, walker: int) -> Field:
-    """One window per unit that covers what these units see, with the whole part of their stride."""
-    pace = floor(stride)
-    slack = range(len(lows))
-    return Field(
-        (min(low - unit * pace for low, unit in zip(lows, slack, strict=True)),),
-        (max(high - unit * pace for high, unit in zip(highs, slack, strict=True)),),
-        pace,
-        walker,
-    )
 
 
 def union(branches: Iterable[Field], size: int) -> Field:
@@ -185,12 +174,8 @@ def union(branches: Iterable[Field], size: int) -> Field:
         return Field((low,), (high,), 0, walker)
     if len(paces) > 1 or period > MAX_PERIOD:
         walker = first.walker if first.walker is not None else 0
-        return _covering(
-            (min(field.first(0) for field in fields),),
-            (max(field.last(0) for field in fields),),
-            max(paces),
-            walker,
-        )
+        low, high = min(field.first(0) for field in fields), max(field.last(0) for field in fields)
+        return Field((low,), (high,), floor(max(paces)), walker)
     return _shortest(
         Field(
             tuple([min(field.first(unit) for field in fields) for unit in range(period)]),
