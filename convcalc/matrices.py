@@ -68,6 +68,8 @@ def parse(text: str, what: str) -> Matrix:
 def load(path: str, stdin: str | None = None) -> Matrix:
     """A matrix from a CSV or text file, or from what came through standard input. Raises ConvcalcError."""
     text = _read(path) if stdin is None else stdin
+    if path.lower().endswith(".csv"):
+        text = text.replace(";", ",")  # what spreadsheets write where the comma is a decimal sign's
     planes: list[list[str]] = [[]]
     for line in text.splitlines():
         if line.strip():

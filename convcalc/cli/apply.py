@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from convcalc.applying import MODES
 from convcalc.cli import windows
 from convcalc.cli.options import emit, format_option, write
 from convcalc.errors import UsageError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from convcalc.images import Picture
     from convcalc.report.application import Style
 
-MODES = ("correlation", "convolution", "centred")
 MAX_FRAMES = 400
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
@@ -306,7 +306,11 @@ def _show_picture(
     from convcalc.report.filtered import filtered_table, filtered_value
     from convcalc.report.picture import side_by_side
 
-    maps = [one for application in done for one in results(application, tone, channelwise)]
+    maps = [
+        one._replace(name=f"{one.name}, {application.mode}") if len(done) > 1 else one
+        for application in done
+        for one in results(application, tone, channelwise)
+    ]
     pictures: list[tuple[str, Raster]] = []
     for one in maps:
         pictures += [(one.name, raster) for raster in rasters(one.tensor, one.tone, colour=one.colour)]

@@ -74,7 +74,7 @@ def _fields(axes: Sequence[Axis]) -> list[str]:
     def text(values: Sequence[object]) -> str:
         return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
 
-    pads = [str(a.before) if a.before == a.after else f"{a.before}+{a.after}" for a in axes]
+    pads = [_sides((a.before, a.after)) for a in axes]
     fields = [f"F {text([a.kernel for a in axes])}", f"S {text([a.stride for a in axes])}", f"P {text(pads)}"]
     if any(axis.dilation > 1 for axis in axes):
         fields.append(f"dilation {text([a.dilation for a in axes])}")
@@ -126,7 +126,7 @@ def solutions_table(answers: Sequence[Answer]) -> Table:
     lines: list[str] = []
     for one in shown:
         for solution in one.solutions[:SHOWN]:
-            label = words.count(solution.value) if solution.even or unknown != "padding" else _pair(solution)
+            label = _pair(solution) if unknown == "padding" else words.count(solution.value)
             rows.append(
                 (
                     label if alike else f"{one.axis} {label}",
@@ -144,7 +144,7 @@ def solutions_table(answers: Sequence[Answer]) -> Table:
         columns=columns,
         rows=rows,
         title=f"which {unknown} gives {words.shape([one.output for one in shown])}?",
-        subtitle=_known(shown[0]),
+        subtitle=_known(shown),
         lines=lines,
         data_keys=("axis", unknown, "before", "after", "exact", "remainder", "uncovered"),
         data=data,
@@ -159,7 +159,7 @@ def _record(one: Answer, solution: Solution) -> tuple[object, ...]:
 
 
 def _pair(solution: Solution) -> str:
-    return f"{solution.axis.before}+{solution.axis.after}"
+    return _sides((solution.axis.before, solution.axis.after))
 
 
 def _note(solution: Solution) -> str:
@@ -176,22 +176,31 @@ def _note(solution: Solution) -> str:
     return "; ".join(notes)
 
 
-def _known(one: Answer) -> str:
-    """What the question takes as given, defaults included."""
-    given = one.given
-    before, after = given.padding if isinstance(given.padding, tuple) else (0, 0)
-    sides = str(before) if before == after else f"{before}+{after}"
-    pads = given.padding if isinstance(given.padding, str) else sides
+def _known(answers: Sequence[Answer]) -> str:
+    """What the question takes as given, defaults included; per axis where they differ."""
+
+    def text(values: Sequence[object]) -> str:
+        return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
+
+    given = [one.given for one in answers]
+    unknown = answers[0].unknown
     parts = {
-        "input": f"input {given.input}",
-        "kernel": f"F {given.kernel}",
-        "stride": f"S {given.stride or 1}",
-        "padding": f"P {pads}",
-        "dilation": f"dilation {given.dilation or 1}",
+        "input": f"input {text([one.input for one in given])}",
+        "kernel": f"F {text([one.kernel for one in given])}",
+        "stride": f"S {text([one.stride or 1 for one in given])}",
+        "padding": f"P {text([_sides(one.padding) for one in given])}",
+        "dilation": f"dilation {text([one.dilation or 1 for one in given])}",
     }
-    if one.unknown != "dilation" and (given.dilation or 1) == 1:
+    if parts["dilation"] == "dilation 1":
         del parts["dilation"]
-    return ", ".join(text for name, text in parts.items() if name != one.unknown)
+    return ", ".join(part for name, part in parts.items() if name != unknown)
+
+
+def _sides(padding: str | tuple[int, int] | None) -> str:
+    if isinstance(padding, str):
+        return padding
+    before, after = padding or (0, 0)
+    return str(before) if before == after else f"{before}+{after}"
 
 
 def _lines(one: Answer, label: str) -> list[str]:
@@ -203,7 +212,7 @@ def _lines(one: Answer, label: str) -> list[str]:
         return [f"{label}{words.plural(count, 'solution')}, {exact} exact"]
     lines = [f"{label}no {one.unknown} gives {one.output}"]
     for other, ways in one.alternatives:
-        value = words.count(ways[0].value) if ways[0].even else _pair(ways[0])
+        value = _pair(ways[0]) if other == "padding" else words.count(ways[0].value)
         more = f", and {len(ways) - 1:,} more" if len(ways) > 1 else ""
         lines.append(f"but {other} {value} would{more}: --solve {other}")
     return lines

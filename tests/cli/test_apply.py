@@ -54,6 +54,16 @@ def test_what_csv_writes_apply_reads(convcalc, tmp_path: Path) -> None:
     assert again["output"]["values"][1] == [[0, 0], [0, 0]]
 
 
+def test_csv_as_spreadsheets_write_it(convcalc, tmp_path: Path) -> None:
+    """Quotes, CRLF and semicolons."""
+    path = tmp_path / "sheet.csv"
+    path.write_bytes(b'"1";"2"\r\n"3";"4"\r\n')
+    assert convcalc("apply", "maxpool: 2", str(path), "--format", "csv").stdout == "4\n"
+    path.write_text("1,2\n3\n")
+    done = convcalc("apply", "relu", str(path))
+    assert (done.returncode, "row 2 has 1 value, row 1 has 2 values" in done.stderr) == (1, True)
+
+
 def test_standard_input_and_matrices_that_begin_with_a_minus(convcalc) -> None:
     done = convcalc("apply", "relu", "-", "--format", "csv", stdin="-1,2\n3,-4\n")
     assert done.stdout == "0,2\n3,0\n"

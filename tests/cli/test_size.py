@@ -55,6 +55,15 @@ def test_the_question_turned_round(convcalc) -> None:
     assert [(row["input"], row["exact"]) for row in rows] == [("15", "True"), ("16", "False")]
 
 
+def test_each_side_may_have_an_answer_of_its_own(convcalc) -> None:
+    """Height 5 keeps its size with 1 + 1; width 6 becomes 5 with 0 + 1."""
+    shown = convcalc("size", "5x6", "-F", "3", "--output", "5").stdout
+    assert shown.startswith("which padding gives 5×5?  input 5×6, F 3, S 1")
+    value = json.loads(convcalc("size", "5x6", "-F", "3", "--output", "5", "--format", "json").stdout)
+    found = [[one["padding"] for one in axis["solutions"]] for axis in value["axes"]]
+    assert found == [[[1, 1]], [[0, 1]]]
+
+
 def test_no_solution_says_what_else_would(convcalc) -> None:
     done = convcalc("size", "227", "-F", "11", "--output", "55")
     assert done.returncode == 1
