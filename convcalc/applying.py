@@ -29,11 +29,6 @@ from convcalc.spec.load import entry_kind, load_entry
 from convcalc.symbols import has_letters
 
 MODES = ("correlation", "convolution", "centred")
-FORMULAS = {
-    "correlation": "S[i,j] = Σ I[i+a, j+b]·K[a,b]",
-    "convolution": "S[i,j] = Σ I[i−a, j−b]·K[a,b]",
-    "centred": "S[i,j] = Σ I[i+a, j+b]·K[a+⌊m/2⌋, b+⌊n/2⌋]",
-}
 MAX_WORK = 400_000_000  # multiplications: beyond it the reference would run for more than about ten seconds
 MAX_OUTPUT = 4_000_000  # numbers
 MOST_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, they become floats
@@ -64,6 +59,17 @@ class Application:
         if self.axes is None:
             return None
         return tuple(_shift(self.mode, axis) - axis.before for axis in self.axes)
+
+
+def formula(mode: str, rank: int) -> str:
+    """The lecture's sum over one to three dimensions: `S[i,j] = Σ I[i+a, j+b]·K[a,b]`."""
+    places, offsets, sides = (letters[:rank] for letters in ("ijk", "abc", "mno"))
+    sign = "−" if mode == "convolution" else "+"
+    image = ", ".join(f"{place}{sign}{offset}" for place, offset in zip(places, offsets, strict=True))
+    kernel = ",".join(offsets)
+    if mode == "centred":
+        kernel = ", ".join(f"{offset}+⌊{side}/2⌋" for offset, side in zip(offsets, sides, strict=True))
+    return f"S[{','.join(places)}] = Σ I[{image}]·K[{kernel}]"
 
 
 def _shift(mode: str, axis: Axis) -> int:

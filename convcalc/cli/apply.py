@@ -150,10 +150,10 @@ def command(
         return
     typed = [source.decimal, *(one.decimal for one in filters)]
     style = Style(False if False in typed else True if True in typed else None, decimals)
+    for one in done if steps else ():
+        _walk(one, style, form, delay)
     if output is not None:
         _save(output, done, style, tone or "stretch")
-    if steps:
-        _walk(done[0], style, form, delay)
     _show(done, style, form, mode is not None, steps)
     if output is not None and form == "table":
         click.echo(f"wrote {output}")

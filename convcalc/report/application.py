@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any
 
-from convcalc.applying import FORMULAS, Application
+from convcalc.applying import Application, formula
 from convcalc.matrices import Matrix
 from convcalc.ops.base import Tensor
 from convcalc.report import blocks, words
@@ -72,13 +72,17 @@ def mode_words(application: Application) -> list[str]:
     what = {
         "correlation": "each result stands for the pixel under the kernel's first weight",
         "convolution": "the kernel is turned by 180°; each result stands for the pixel under its end",
-        "centred": "each result stands for the pixel under the kernel's middle",
+        "centred": "each result stands for the pixel under the kernel's middle, from where a counts",
     }[application.mode]
-    lines = [f"{application.mode}: {FORMULAS[application.mode]}", what]
+    lines = [f"{application.mode}: {_formula(application)}", what]
     first = application.first_pixel()
     if first is not None and any(place < 0 for place in first):
         lines.append("pixels are counted from 0; negative ones lie in the padding")
     return lines
+
+
+def _formula(application: Application) -> str:
+    return formula(application.mode, len(application.source.shape) - 1)
 
 
 def _numbers(application: Application) -> tuple[Sequence[int], Sequence[int]] | None:
@@ -109,8 +113,6 @@ def _planes(
         if len(names) == len(planes) > 1:
             heading += f", {names[index - 1]}"
         texts = [[style(value) for value in row] for row in rows]
-        if numbers is not None and not numbers[0]:
-            numbers = ([0], numbers[1])
         result.append(blocks.matrix(heading, texts, numbers=numbers, left=has_letters(tensor.values)))
     return result
 
@@ -232,10 +234,10 @@ def application_table(application: Application, style: Style, *, mode_shown: boo
     for index, plane in enumerate(planes, 1):
         for row, values in enumerate(plane):
             label = [str(index)] if several else []
-            label += [str(numbers[0][row]) if numbers[0] else "0"] if numbers else []
+            label += [str(numbers[0][row])] if numbers and numbers[0] else []
             rows.append((*label, *(style(value) for value in values)))
     columns = [Column("map", "map")] if several else []
-    columns += [Column("row", "i \\ j", right=True)] if numbers else []
+    columns += [Column("row", "i \\ j", right=True)] if numbers and numbers[0] else []
     columns += [
         Column(str(column), str(numbers[1][column] if numbers else column + 1), right=True)
         for column in range(width)
@@ -273,7 +275,7 @@ def application_value(application: Application, style: Style, *, steps: bool = F
         "fields": op.shown_fields(),
         "filters": list(application.names) or None,
         "mode": application.mode if op.kind == "conv" else None,
-        "formula": FORMULAS[application.mode] if op.kind == "conv" else None,
+        "formula": _formula(application) if op.kind == "conv" else None,
         "input": _tensor_value(application.source, style),
         "weights": {name: [_plain(one) for one in values] for name, values in application.weights.items()},
         "output": {

@@ -57,7 +57,7 @@ def matrix(
             _cell(label, width, left, brackets, False, gap)
             for label, width in zip(labels, widths, strict=True)
         ]
-        lines.append([Span(" " * (indent + 2) + "".join(padded).rstrip(), "dim")])
+        lines.append([Span(" " * (indent + 2 if heads else 0) + "".join(padded).rstrip(), "dim")])
     for index, row in enumerate(rows):
         line = [Span(f"{heads[index]:>{indent}}  ", "dim")] if heads else []
         for column in columns:
