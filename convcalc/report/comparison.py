@@ -8,7 +8,7 @@ from typing import Any
 from convcalc.diff import TOTALS, Diff, Pair
 from convcalc.graph import Node
 from convcalc.report import words
-from convcalc.report.json import totals_value
+from convcalc.report.json import CONVENTIONS, totals_value
 from convcalc.report.table import Column, Table
 
 COLUMNS = (
@@ -187,6 +187,7 @@ def diff_value(diff: Diff) -> dict[str, Any]:
     return {
         "a": diff.a.graph.name,
         "b": diff.b.graph.name,
+        "conventions": CONVENTIONS,
         "rows": [
             {
                 "a": pair.a.name if pair.a else None,
