@@ -1,7 +1,5 @@
 """Limits: each a clear error, never a hang or a traceback (design 1.6)."""
 
-# ruff: noqa: E501 (a table reads best with a case per line)
-
 from __future__ import annotations
 
 import pytest
