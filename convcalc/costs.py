@@ -7,7 +7,7 @@ has 16·9 = 144 weights; connected only where a window lies it is 9·4 = 36; wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
