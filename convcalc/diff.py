@@ -5,11 +5,12 @@ Each difference in weights comes with its arithmetic, the common factors taken o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import prod
 from typing import Any, Literal, NamedTuple
 
-from convcalc.alignment import align
+from convcalc.alignment import Aligned, align
 from convcalc.analysis import Analysis
 from convcalc.costs import Reduction, reductions
 from convcalc.explain import weight_factors
@@ -28,8 +29,9 @@ class Delta(NamedTuple):
 class Pair(NamedTuple):
     """A layer of A, its counterpart in B, or one of them alone.
 
-    changes: field → (A's value, B's), `kind` and `input_shape` among them. working: the arithmetic of the
-    weights' difference. cause: the layer of B whose change made this one's weights differ.
+    changes: field → (A's value, B's), `kind`, `input_shape`, `from` (its inputs' names) and `share` (the name of the
+    layer whose weights it uses, or None) among them. working: the arithmetic of the weights' difference. cause: the
+    layer of B whose change made this one's weights differ.
     """
 
     a: Node | None
@@ -87,13 +89,51 @@ TOTALS = (
 
 def compare(a: Analysis, b: Analysis) -> Diff:
     """The difference between two analysed networks."""
-    pairs = [_pair(a, b, first, second) for first, second in align(a.graph.nodes, b.graph.nodes)]
+    aligned = align(a.graph.nodes, b.graph.nodes)
+    wiring = _Wiring.of(aligned)
+    pairs = [_pair(a, b, first, second, wiring) for first, second in aligned]
     changed = {pair.b.index: pair for pair in pairs if pair.b is not None}
     causes = _causes(b, changed)
     return Diff(a, b, tuple(_with_cause(pair, causes) for pair in pairs))
 
 
-def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None) -> Pair:
+class _Wiring(NamedTuple):
+    """Which layer of B stands for which of A, and the other way round; the input for the input."""
+
+    of_a: dict[int, int]
+    of_b: dict[int, int]
+
+    @classmethod
+    def of(cls, aligned: Aligned) -> _Wiring:
+        """One activation is as like another as can be, so a pair of them counts only behind layers that are one."""
+        of_a = {INPUT: INPUT}
+        for first, second in aligned:
+            if first and second:
+                if first.op.pointwise and of_a.get(first.inputs[0]) != second.inputs[0]:
+                    continue
+                of_a[first.index] = second.index
+        return cls(of_a, {two: one for one, two in of_a.items()})
+
+    def differs(self, first: Node, second: Node) -> bool:
+        """Whether two paired layers read different layers among those that both networks have. One that only B has
+        may stand in the place of one that reads on past it, so as many are let pass."""
+        one = [self.of_a[source] for source in first.inputs if source in self.of_a]
+        two = [source for source in second.inputs if source in self.of_b]
+        left, right = Counter(one) - Counter(two), Counter(two) - Counter(one)
+        alone = len(first.inputs) - len(one), len(second.inputs) - len(two)
+        if left.total() > alone[1] or right.total() > alone[0]:
+            return True
+        common = set(one) & set(two)
+        return second.kind == "concat" and [x for x in one if x in common] != [x for x in two if x in common]
+
+    def shares_otherwise(self, first: Node, second: Node) -> bool:
+        """Whether two paired layers use different layers' weights."""
+        if first.shares is None or second.shares is None:
+            return first.shares != second.shares
+        return self.of_a.get(first.shares) != (second.shares if second.shares in self.of_b else None)
+
+
+def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None, wiring: _Wiring) -> Pair:
     if first is None or second is None:
         node, sign = (first, -1) if second is None else (second, 1)
         assert node is not None
@@ -110,14 +150,27 @@ def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None) -> 
     for name in {**one.fields, **two.fields}:
         if name in one.fields and name in two.fields and one.fields[name] != two.fields[name]:
             changes[name] = (one.fields[name], two.fields[name])
+    if wiring.differs(first, second):
+        changes["from"] = (list(one.inputs), list(two.inputs))
+    if wiring.shares_otherwise(first, second):
+        changes["share"] = (_owner(a, first), _owner(b, second))
     delta = Delta(two.weights - one.weights, two.params - one.params, two.macs - one.macs)
-    if not changes and any(delta):
+    if not changes and any(delta) and first.input_shapes[0] != second.input_shapes[0]:
         changes["input_shape"] = (list(first.input_shapes[0]), list(second.input_shapes[0]))
     working = ""
     if delta.weights:
-        working = difference(weight_factors(a.graph, first), weight_factors(b.graph, second))
+        working = difference(_own_factors(a, first), _own_factors(b, second))
         working = working or f"{two.weights:,} − {one.weights:,} = {delta.weights:+,}".replace("-", "−")
     return Pair(first, second, "changed" if changes else "same", changes, delta, working)
+
+
+def _owner(analysis: Analysis, node: Node) -> str | None:
+    return None if node.shares is None else analysis.graph.nodes[node.shares].name
+
+
+def _own_factors(analysis: Analysis, node: Node) -> tuple[int, ...]:
+    """The factors of the weights that count here: none for a layer that uses another's."""
+    return weight_factors(analysis.graph, node) if node.shares is None else ()
 
 
 def difference(a: Sequence[int], b: Sequence[int]) -> str:
@@ -156,8 +209,9 @@ def _causes(b: Analysis, by_node: dict[int, Pair]) -> list[str | None]:
     for node in b.graph:
         pair = by_node[node.index]
         found = {causes[source] for source in node.inputs if source != INPUT} - {None}
+        rewired = pair.a and "from" in pair.changes and pair.a.output_shape[0] != node.output_shape[0]
         if not node.op.pointwise and (
-            pair.status == "added" or any(name in pair.changes for name in CHANNELS)
+            pair.status == "added" or rewired or any(name in pair.changes for name in CHANNELS)
         ):
             causes.append(node.name)
         elif len(found) == 1:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import convcalc
 from convcalc.diff import difference
+from convcalc.report.comparison import changes
 
 # lecture: layer → (change, difference in weights); conv3 is its layer 5, conv4 its 6, conv5 its 7
 LECTURE = {
@@ -132,3 +135,95 @@ def test_vgg11_to_vgg13_adds_two_convolutions() -> None:
     added = [pair for pair in diff.pairs if pair.status == "added" and pair.b and pair.b.kind == "conv"]
     assert [pair.delta.weights for pair in added] == [3 * 3 * 64 * 64, 3 * 3 * 128 * 128]
     assert not [pair for pair in diff.pairs if pair.status in ("removed", "changed")]
+
+
+def compared(tmp_path: Path, first: str, second: str, head: str = ""):
+    """Two networks on 2×6×5 with these layers, compared."""
+    paths = []
+    for name, layers in (("one", first), ("two", second)):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"name: net\ninput: [2, 6, 5]\nlayers:\n{head}{layers}", encoding="utf-8")
+        paths.append(str(path))
+    return convcalc.load(paths[0]).diff(convcalc.load(paths[1]))
+
+
+THREE = "".join(f"  - conv: {{name: {name}, from: input, filters: 2, kernel: 1}}\n" for name in "abc")
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "rewired"),
+    [
+        ("add: {name: sum, from: [a, c]}", "add: {name: sum, from: [b, c]}", True),
+        ("add: {name: sum, from: [a, c]}", "add: {name: sum, from: [c, a]}", False),  # the same sum
+        ("add: {name: sum, from: [a, c]}", "add: {name: sum, from: [a, a]}", True),
+        ("add: {name: sum, from: [a, c]}", "add: {name: sum, from: [a, b, c]}", True),
+        ("concat: {name: sum, from: [a, c]}", "concat: {name: sum, from: [c, a]}", True),  # other channels
+        ("concat: {name: sum, from: [a, c]}", "concat: {name: sum, from: [input, c]}", True),
+        ("relu: {name: sum, from: a}", "relu: {name: sum, from: b}", True),
+    ],
+)
+def test_what_a_layer_reads_is_compared(tmp_path: Path, one: str, two: str, rewired: bool) -> None:
+    diff = compared(tmp_path, f"  - {one}\n", f"  - {two}\n", THREE)
+    last = diff.pairs[-1]
+    assert diff.same is not rewired
+    assert last.status == ("changed" if rewired else "same")
+    assert set(last.changes) == ({"from"} if rewired else set())
+
+
+def test_rewiring_is_told_by_names(tmp_path: Path) -> None:
+    one, two = (f"  - add: {{name: sum, from: [{name}, c]}}\n" for name in "ab")
+    diff = compared(tmp_path, one, two, THREE)
+    assert diff.pairs[-1].changes == {"from": (["a", "c"], ["b", "c"])}
+    assert changes(diff.pairs[-1]) == "from a, c → b, c"
+
+
+def test_a_layer_put_in_between_rewires_nothing(tmp_path: Path) -> None:
+    one = "  - conv: {name: x, filters: 2, kernel: 1}\n  - maxpool: {kernel: 2}\n"
+    two = "  - conv: {name: x, filters: 2, kernel: 1}\n  - batchnorm\n  - maxpool: {kernel: 2}\n"
+    for diff in (compared(tmp_path, one, two), compared(tmp_path, two, one)):
+        assert sorted(pair.status for pair in diff.pairs if pair.status != "same") in (["added"], ["removed"])
+    joined = "  - concat: {name: both, from: [a, c]}\n"
+    longer = "  - softplus: {name: n, from: b}\n  - concat: {name: both, from: [a, n, c]}\n"
+    diff = compared(tmp_path, joined, longer, THREE)
+    assert [pair.status for pair in diff.pairs] == ["same", "same", "same", "added", "same"]
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("resnet18", "resnet34"), ("vgg11", "vgg13"), ("inception-naive", "inception-module"),
+        ("torchvision/densenet121", "torchvision/densenet169"),
+    ],
+)  # fmt: skip
+def test_members_of_a_family_are_wired_alike(one: str, two: str) -> None:
+    for first, second in ((one, two), (two, one)):
+        diff = convcalc.load(first).diff(convcalc.load(second))
+        assert not [pair for pair in diff.pairs if "from" in pair.changes]
+
+
+def test_shared_weights_are_a_change_with_its_arithmetic(tmp_path: Path) -> None:
+    """b has 3·3·2·2 = 36 weights of its own in A and none in B, which uses a's."""
+    a = "  - conv: {name: a, filters: 2, kernel: 3, padding: 1}\n"
+    b = "  - conv: {name: b, filters: 2, kernel: 3, padding: 1SHARE}\n"
+    own, shared = b.replace("SHARE", ""), b.replace("SHARE", ", share: a")
+    pair = compared(tmp_path, own, shared, a).pairs[-1]
+    assert pair.changes == {"share": (None, "a")}
+    assert (pair.delta.weights, pair.working) == (-36, "0 − 36 = −36")
+    assert changes(pair) == "own weights → weights of a"
+    assert compared(tmp_path, shared, own, a).pairs[-1].working == "36 − 0 = +36"
+    assert compared(tmp_path, shared, shared, a).same
+    middle = a + a.replace("name: a", "name: m")
+    other = compared(tmp_path, shared, shared.replace("share: a", "share: m"), middle)
+    assert other.pairs[-1].changes == {"share": ("a", "m")}
+
+
+def test_shared_weights_stay_with_the_paired_owner_whatever_its_name(tmp_path: Path) -> None:
+    text = "  - conv: {name: NAME, filters: 2, kernel: 1}\n  - conv: {name: b, filters: 2, kernel: 1, share: NAME}\n"
+    assert compared(tmp_path, text.replace("NAME", "first"), text.replace("NAME", "second")).same
+
+
+def test_a_join_of_other_layers_is_the_cause_of_the_channels_it_hands_on(tmp_path: Path) -> None:
+    wide = THREE + "  - conv: {name: d, from: input, filters: 5, kernel: 1}\n"
+    end = "  - conv: {name: reader, filters: 3, kernel: 1}\n"
+    one, two = (f"  - concat: {{name: both, from: [a, {name}]}}\n{end}" for name in "bd")
+    assert compared(tmp_path, one, two, wide).pairs[-1].cause == "both"

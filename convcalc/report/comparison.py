@@ -164,7 +164,7 @@ def _cells(pair: Pair) -> tuple[str, ...]:
 
 
 def changes(pair: Pair) -> str:
-    """`F 11 → 7`, `K 384 → 512`, `input 1024 → 2048`; `added conv K64 F3`."""
+    """`F 11 → 7`, `input 1024 → 2048`, `from a, c → b, c`, `own weights → weights of a`; `added conv K64 F3`."""
     if pair.a is None or pair.b is None:
         return f"{pair.status} {words.operator(_node(pair).op)}"
     if not pair.changes:
@@ -177,11 +177,19 @@ def changes(pair: Pair) -> str:
             parts.append(f"input {words.shape(one)} → {words.shape(two)}")
         elif name == "kind":
             parts.append(f"{one} → {two}")
+        elif name == "from":
+            parts.append(f"from {', '.join(one)} → {', '.join(two)}")
+        elif name == "share":
+            parts.append(f"{_weights_of(one)} → {_weights_of(two)}")
         else:
             info = pair.a.op.fields().get(name)
             label = info.alias if info and info.alias else name
             parts.append(f"{label} {words.field_value(one)} → {words.field_value(two)}")
     return ", ".join(parts)
+
+
+def _weights_of(owner: str | None) -> str:
+    return "own weights" if owner is None else f"weights of {owner}"
 
 
 def diff_value(diff: Diff) -> dict[str, Any]:
