@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from heapq import heappop, heappush
 from math import prod
 from typing import NamedTuple
 
@@ -28,8 +29,9 @@ class Cost(NamedTuple):
 
     dense: weights of a dense layer between the same input and output. local: weights if each output had those of
     its window for itself (locally connected), over padding too. active: connections to real inputs, padding
-    apart. shared: weights as they are. All four are 0 for layers without such connections. outputs: output
-    elements of the (last) layer. memory: bytes read and written for the batch: inputs, parameters and output.
+    apart. shared: weights as they are, 0 for a layer that uses another's. All four are 0 for layers without such
+    connections. outputs: output elements of the (last) layer. memory: bytes read and written for the batch:
+    inputs, parameters and output.
     """
 
     dense: int
@@ -115,7 +117,7 @@ def cost(analysis: Analysis, node: Node) -> Cost:
         inputs * outputs,
         layer.macs,
         connections(node),
-        prod(node.op.weight_factors(node.input_shapes)),
+        prod(node.op.weight_factors(node.input_shapes)) if node.shares is None else 0,
         layer.macs,
         outputs,
         memory,
@@ -185,7 +187,7 @@ def reduction(graph: Graph, node: Node) -> Reduction | None:
     if not (isinstance(node.op, Conv) and _cuts(node, node.op)):
         return None
     before, after = node.input_shapes[0][0], node.output_shape[0]
-    savings = tuple(_saving(reader, before - after) for reader in _fed(node, _readers(graph)))
+    savings = tuple([_saving(reader, cut) for reader, cut in _fed(node, before - after, _readers(graph))])
     return Reduction(node, before, after, node.op.macs(node.input_shapes), savings)
 
 
@@ -204,20 +206,29 @@ def _cuts(node: Node, op: Conv) -> bool:
     return one and op.groups == 1 and op.channels < node.input_shapes[0][0]
 
 
-def _fed(node: Node, readers: dict[int, list[Node]]) -> list[Node]:
-    """The convolutions that read a layer's channels, in order."""
-    fed: dict[int, Node] = {}
-    passed = {node.index}
-    waiting = [node]
+def _fed(node: Node, cut: int, readers: dict[int, list[Node]]) -> list[tuple[Node, int]]:
+    """The convolutions that read a layer's channels, in order, each with how many it is spared: a concatenation
+    is spared what each of its inputs is."""
+    cuts = {node.index: cut}
+    fed = []
+    known = {node.index}
+    waiting = [node.index]  # in the graph's order: before a layer, all that it reads
     while waiting:
-        for reader in readers.get(waiting.pop().index, ()):
+        index = heappop(waiting)
+        for reader in readers.get(index, ()):
+            if reader.index in known:
+                continue
+            known.add(reader.index)
             if isinstance(reader.op, Conv):
                 if reader.op.groups == 1:
-                    fed[reader.index] = reader
-            elif reader.index not in passed and _passes_on(reader):
-                passed.add(reader.index)
-                waiting.append(reader)
-    return [fed[index] for index in sorted(fed)]
+                    fed.append((reader, cuts[index]))
+            elif _passes_on(reader):
+                heappush(waiting, reader.index)
+                cuts[reader.index] = 0
+        for reader in readers.get(index, ()):
+            if reader.index in cuts:
+                cuts[reader.index] += cuts[index]
+    return sorted(fed, key=lambda one: one[0].index)
 
 
 def _passes_on(node: Node) -> bool:

@@ -144,3 +144,63 @@ def test_the_three_counts_are_in_order(name):
         assert one.local >= one.active
         if node.kind == "dense":
             assert one.dense == one.local == one.active == one.shared
+
+
+def graph_of(tmp_path, text):
+    path = tmp_path / "net.yaml"
+    path.write_text(f"name: net\n{text}", encoding="utf-8")
+    return load_graph(str(path))
+
+
+TWO_PATHS = """
+input: [8, 2, 2]
+layers:
+  - conv: {name: reduce, filters: 4, kernel: 1}
+  - concat: [[relu], [tanh]]
+  - conv: {name: reader, filters: 3, kernel: 3, padding: 1}
+"""
+
+
+def test_a_reduction_that_comes_twice_saves_twice(tmp_path):
+    """reader reads 4 + 4 channels and would read 8 + 8: 3·3·8 MACs fewer for each of 3·2·2 outputs."""
+    (one,) = reductions(graph_of(tmp_path, TWO_PATHS))
+    assert (one.savings[0].depth, one.savings[0].cut) == (8, 8)
+    assert one.saved == 3 * 3 * 8 * 3 * 2 * 2 == 864
+
+
+@pytest.mark.parametrize(
+    ("joins", "copies"),
+    [
+        ("  - concat: {from: [reduce, reduce, reduce]}\n", 3),
+        ("  - concat: [[relu], [tanh]]\n  - concat: [[relu], [tanh]]\n", 4),
+        ("  - concat: [[maxpool: {kernel: 1}], [{conv: {filters: 5, kernel: 1}}]]\n", 1),
+        ("  - concat: {name: x, from: [reduce, input]}\n  - concat: {from: [reduce, x]}\n", 2),
+    ],
+)
+def test_what_a_reader_is_spared_is_what_it_would_read_more(tmp_path, joins, copies):
+    text = f"""
+input: [8, 2, 2]
+layers:
+  - conv: {{name: reduce, filters: 4, kernel: 1}}
+{joins}  - conv: {{name: reader, filters: 3, kernel: 1}}
+"""
+    one = next(one for one in reductions(graph_of(tmp_path, text)) if one.node.name == "reduce")
+    wide = graph_of(tmp_path, text.replace("filters: 4", "filters: 8")).nodes[-1]
+    saving = next(saving for saving in one.savings if saving.reader.name == "reader")
+    assert saving.cut == 4 * copies
+    assert saving.saved == wide.op.macs(wide.input_shapes) - saving.reader.op.macs(saving.reader.input_shapes)
+
+
+def test_weights_used_twice_are_one_kernel(tmp_path):
+    """Two uses of one 3×3 kernel on 2 channels, 2 filters: 36 weights, not 72; the connections are made twice."""
+    text = """
+input: [2, 4, 4]
+layers:
+  - conv: {name: a, filters: 2, kernel: 3, padding: 1}
+  - conv: {name: b, filters: 2, kernel: 3, padding: 1, share: a}
+"""
+    analysis = analyse(graph_of(tmp_path, text))
+    one, two = (cost(analysis, node) for node in analysis.graph)
+    assert (one.shared, two.shared) == (36, 0)
+    assert one.active == two.active
+    assert total([one, two]).shared == analysis.totals.weights
