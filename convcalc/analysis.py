@@ -14,7 +14,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.receptive import Field, ReceptiveField, receptive_fields, reported
+from convcalc.receptive import ReceptiveField, Track, receptive_fields, reported
 from convcalc.shapes import Shape, elements
 
 DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
@@ -62,7 +62,8 @@ class Totals(NamedTuple):
 
 
 class Analysis(NamedTuple):
-    """A graph with its figures. `layers` are in the graph's order, one per node; warnings are for a person."""
+    """A graph with its figures. `layers` are in the graph's order, one per node; warnings are for a person; tracks:
+    per node and axis of the input, what its units see."""
 
     graph: Graph
     batch: int
@@ -70,13 +71,14 @@ class Analysis(NamedTuple):
     layers: tuple[Layer, ...]
     totals: Totals
     warnings: tuple[str, ...]
+    tracks: tuple[tuple[Track, ...], ...]
 
 
 def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis:
     """The figures of a graph for a batch of images and a number type (a key of DTYPES)."""
     unit = DTYPES[dtype]
-    fields, warnings = receptive_fields(graph)
-    layers = tuple([_layer(graph, node, batch * unit, fields[node.index]) for node in graph])
+    tracks, warnings = receptive_fields(graph)
+    layers = tuple([_layer(graph, node, batch * unit, tracks[node.index]) for node in graph])
     weights = sum(layer.weights for layer in layers)
     biases = sum(layer.biases for layer in layers)
     totals = Totals(
@@ -89,10 +91,10 @@ def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
         peak_activation_bytes=peak_elements(graph) * batch * unit,
         param_bytes=(weights + biases) * unit,
     )
-    return Analysis(graph, batch, dtype, layers, totals, (*graph.warnings, *warnings))
+    return Analysis(graph, batch, dtype, layers, totals, (*graph.warnings, *warnings), tuple(tracks))
 
 
-def _layer(graph: Graph, node: Node, unit: int, fields: tuple[Field, ...]) -> Layer:
+def _layer(graph: Graph, node: Node, unit: int, tracks: tuple[Track, ...]) -> Layer:
     counts = {"weight": 0, "bias": 0, "buffer": 0}
     if node.shares is None:
         for parameter in node.parameters:
@@ -108,7 +110,7 @@ def _layer(graph: Graph, node: Node, unit: int, fields: tuple[Field, ...]) -> La
         buffers=counts["buffer"],
         macs=node.op.macs(node.input_shapes),
         activation_bytes=elements(node.output_shape) * unit,
-        receptive_field=reported(fields),
+        receptive_field=reported(tracks, graph.input_shape, node.output_shape),
         fields=node.op.shown_fields(),
         block=node.scope or None,
     )

@@ -9,7 +9,7 @@ from convcalc.analysis import Analysis
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops.base import WHOLE, Reach, Working
 from convcalc.ops.working import equation
-from convcalc.receptive import Number, ReceptiveField
+from convcalc.receptive import of_input, single
 from convcalc.shapes import AXIS_NAMES, Shape
 
 
@@ -66,17 +66,8 @@ def _fields(analysis: Analysis, node: Node) -> list[Working]:
     after = analysis.layers[node.index].receptive_field
     if after is None or len(node.inputs) != 1 or node.op.pointwise:
         return []
-    source = node.inputs[0]
     rank = len(after.size)
-    before = (
-        ReceptiveField((1,) * rank, (1,) * rank, (0,) * rank)
-        if source == INPUT
-        else analysis.layers[source].receptive_field
-    )
-    texts = [
-        _field(analysis, node, axis, before and before.size[axis], before and before.stride[axis])
-        for axis in range(rank)
-    ]
+    texts = [_field(analysis, node, axis) for axis in range(rank)]
     if len(set(texts)) == 1:
         return [Working("receptive field", texts[0])] if texts[0] else []
     names = AXIS_NAMES[rank]
@@ -85,17 +76,25 @@ def _fields(analysis: Analysis, node: Node) -> list[Working]:
     ]
 
 
-def _field(analysis: Analysis, node: Node, axis: int, size: int | None, stride: Number | None) -> str:
+def _field(analysis: Analysis, node: Node, axis: int) -> str:
     """`11 + (3 − 1)·4 = 19, stride 4·2 = 8`; `195 + (2 − 1)·32 = 227, all 2 units` for what reads all of them."""
+    graph = analysis.graph
     after = analysis.layers[node.index].receptive_field
     assert after is not None
     shape = node.input_shapes[0]
     walks = node.op.reach(node.input_shapes)
-    if size is None or stride is None:  # a flattened map: its layer before had no single field
+    source = node.inputs[0]
+    track = (of_input(graph) if source == INPUT else analysis.tracks[source])[axis]
+    before = single(track, graph.input_shape[axis + 1], shape)
+    if before is None:  # a flattened map: its layer before had no single field
         return f"{after.size[axis]}, what all {shape[0]:,} inputs see together" if walks[0] == WHOLE else ""
-    walk = walks[axis + 1] if len(walks) > axis + 1 else walks[0]
-    if walk == WHOLE and stride and len(shape) > axis + 1:
-        units = shape[axis + 1]
+    if before.walker is None:  # all units saw the same
+        return ""
+    size, stride, walk = before.size, before.stride, walks[before.walker]
+    if walk == WHOLE:
+        units = shape[before.walker]
+        if size + (units - 1) * stride != after.size[axis]:
+            return f"{after.size[axis]}, what all {units} units see together"
         return f"{size} + ({units} − 1)·{stride} = {after.size[axis]}, all {units} units" if units > 1 else ""
     if not isinstance(walk, Reach) or (walk.size, walk.stride, walk.start) == (1, 1, 0):
         return ""
@@ -105,8 +104,8 @@ def _field(analysis: Analysis, node: Node, axis: int, size: int | None, stride: 
         return f"{after.size[axis]}, {pace}, {ceil(walk.size)} unit{'s' * (ceil(walk.size) > 1)} read at most"
     window = getattr(node.op, "axes", None)
     kernel = str(walk.size)
-    if window is not None and window(node.input_shapes)[axis].dilation > 1:
-        one = window(node.input_shapes)[axis]
+    if window is not None and window(node.input_shapes)[before.walker - 1].dilation > 1:
+        one = window(node.input_shapes)[before.walker - 1]
         kernel = f"{one.dilation}·({one.kernel} − 1) + 1"
     if size + (walk.size - 1) * stride == after.size[axis]:
         return f"{size} + ({kernel} − 1)·{stride} = {after.size[axis]}, {pace}"

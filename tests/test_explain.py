@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from convcalc.analysis import analyse
@@ -42,3 +44,32 @@ def test_a_remainder_and_the_pixels_never_covered() -> None:
     assert text.startswith("⌊(56 − 3 + 2·0)/2⌋ + 1 = 27")
     assert "remainder 1" in text
     assert "last 1 pixel never covered" in text
+
+
+def test_a_turned_map_is_explained_along_the_axis_that_walks(tmp_path: Path) -> None:
+    """Rows see 3, columns 5 apart by 2; after the turn the window of 2×4 takes rows by its 4 and columns by its 2."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: net\ninput: [1, 20, 30]\nlayers:\n"
+        "  - conv: {filters: 1, kernel: [3, 5], stride: [1, 2]}\n"
+        "  - transpose: [0, 2, 1]\n"
+        "  - conv: {name: turned, filters: 1, kernel: [2, 4], dilation: [3, 1]}\n",
+        encoding="utf-8",
+    )
+    lines = worked(str(path), "turned")
+    assert lines["receptive field, height"] == "3 + (4 − 1)·1 = 6, stride 1·1 = 1"
+    assert lines["receptive field, width"] == "5 + (3·(2 − 1) + 1 − 1)·2 = 11, stride 2·1 = 2"
+
+
+def test_rows_that_became_channels_are_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: net\ninput: [2, 7, 9]\nlayers:\n"
+        "  - maxpool: {kernel: 3, stride: 2}\n"
+        "  - transpose: [1, 0, 2]\n"
+        "  - conv: {name: turned, filters: 1, kernel: [1, 3]}\n",
+        encoding="utf-8",
+    )
+    lines = worked(str(path), "turned")
+    assert lines["receptive field, height"] == "3 + (3 − 1)·2 = 7, all 3 units"
+    assert lines["receptive field, width"] == "3 + (3 − 1)·2 = 7, stride 2·1 = 2"
