@@ -45,7 +45,20 @@ def windows(draw, spatial, dilated=True):
         padding = [[draw(st.integers(0, 2)), draw(st.integers(0, 2))] for _ in range(rank)]
     elif padding == "one":
         padding = draw(st.integers(0, 2))
-    rounding = draw(st.sampled_from(["floor", "ceil"]))
+    spans = []
+    for axis, size in enumerate(spatial):
+        extent = dilation[axis] * (kernel[axis] - 1) + 1
+        around = {"valid": 0, "same": max(0, (-(-size // stride[axis]) - 1) * stride[axis] + extent - size)}
+        around = (
+            sum(padding[axis])
+            if isinstance(padding, list)
+            else around[padding]
+            if padding in around
+            else 2 * padding
+        )
+        spans.append(size + around - extent)
+    divides = all(span % step == 0 for span, step in zip(spans, stride, strict=True))
+    rounding = draw(st.sampled_from(["floor", "ceil", "exact"] if divides else ["floor", "ceil"]))
     return {
         "kernel": kernel,
         "stride": stride,
@@ -57,12 +70,19 @@ def windows(draw, spatial, dilated=True):
 
 @st.composite
 def conv(draw):
+    depthwise = draw(st.booleans())
+    depth, share = 1 if depthwise else draw(st.integers(1, 2)), draw(st.integers(1, 2))
     groups = draw(few)
-    depth, share = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     shape = draw(shapes_of(1, 3, st.just(groups * depth)))
     window = draw(windows(shape[1:]))
     exact = groups == 1 or share == 1 or depth == 1
-    fields = {"filters": groups * share, "groups": groups, "bias": draw(st.booleans()), **window}
+    fields = {"filters": groups * share, "bias": draw(st.booleans()), **window}
+    if depthwise:
+        fields["depthwise"] = True
+        if share == 1 and draw(st.booleans()):
+            del fields["filters"]  # as many as the input has channels
+    else:
+        fields["groups"] = groups
     return fields, (shape,), exact
 
 
@@ -70,6 +90,8 @@ def conv(draw):
 def deconv(draw):
     fields, shapes, exact = draw(conv())
     del fields["rounding"]
+    if fields.pop("depthwise", False):  # written as groups
+        fields = {"filters": shapes[0][0], "groups": shapes[0][0], **fields}
     if fields["padding"] != "same":
         most = [max(s, d) - 1 for s, d in zip(fields["stride"], fields["dilation"], strict=True)]
         fields["output_padding"] = [draw(st.integers(0, extra)) for extra in most]
@@ -149,8 +171,8 @@ def slice_(draw):
 
 @st.composite
 def upsample(draw):
-    shape = draw(shapes_of(1, 2))
-    scale = [draw(st.integers(1, 4)) for _ in shape[1:]]
+    shape = draw(shapes_of(1, 3))
+    scale = [draw(st.integers(1, 4 if len(shape) < 4 else 2)) for _ in shape[1:]]
     return {"scale": scale, "mode": draw(st.sampled_from(["nearest", "bilinear"]))}, (shape,), True
 
 
