@@ -97,7 +97,9 @@ def receptive_fields(graph: Graph) -> tuple[list[tuple[Track, ...]], list[str]]:
         walked = [_through(node, position, one) for position, one in enumerate(before)]
         after = walked[0] if len(walked) == 1 else tuple([union(one) for one in zip(*walked, strict=True)])
         tracks.append(after)
-        if text := _warning(graph, node, before, walked, after):
+        if (len(before) > 1 or any(len(track) != 1 for track in after)) and (
+            text := _warning(graph, node, before, walked, after)
+        ):
             warnings.append(f"{node.name}: {text}")
     return tracks, warnings
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from convcalc import costs
 from convcalc.analysis import analyse
 from convcalc.explain import explain
 from convcalc.spec.load import load_graph
@@ -73,3 +74,19 @@ def test_rows_that_became_channels_are_read_at_once(tmp_path: Path) -> None:
     lines = worked(str(path), "turned")
     assert lines["receptive field, height"] == "3 + (3 − 1)·2 = 7, all 3 units"
     assert lines["receptive field, width"] == "3 + (3 − 1)·2 = 7, stride 2·1 = 2"
+
+
+def test_every_reduction_is_worked_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Explaining all of 60 reductions asks for each of them, not for all of them each time, and for who reads whom
+    once."""
+    path = tmp_path / "net.yaml"
+    pair = "{conv: {filters: 4, kernel: 1}}, {conv: {filters: 8, kernel: 3, padding: 1}}"
+    path.write_text(f"name: net\ninput: [8, 2, 2]\nlayers:\n  - group: {{repeat: 60, layers: [{pair}]}}\n")
+    analysis = analyse(load_graph(str(path)))
+    asked = []
+    reduction = costs.reduction
+    monkeypatch.setattr(costs, "reduction", lambda graph, node: asked.append(node) or reduction(graph, node))
+    costs._readers.cache_clear()
+    worked_out = [line for node in analysis.graph for line in explain(analysis, node) if line.what == "saves"]
+    assert len(worked_out) == len(asked) == 60
+    assert costs._readers.cache_info().misses == 1

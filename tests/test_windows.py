@@ -294,3 +294,11 @@ layers:
     region = seen(graph, 3, ((((0, 1),),),))[INPUT]
     assert hull(region)[1][1] < 10**9
     assert len(reached(graph, cell((0, 500_000_000)))) == 4
+
+
+def test_a_unit_behind_thousands_of_joins_is_followed_in_one_pass(tmp_path):
+    """Each window of 3 adds a pixel on both sides: 2·2000 + 1, of an image of 9."""
+    layers = "  - add: [[], [{conv: {filters: 1, kernel: 3, padding: 1}}]]\n" * 2000
+    graph = network(tmp_path, f"input: [1, 9]\nlayers:\n{layers}")
+    assert unclipped(graph, len(graph) - 1, [(0, 0), (4, 4)]) == ((-1996, 2004),)
+    assert hull(spatial(seen(graph, len(graph) - 1, cell((0, 4)))[INPUT])) == ((0, 8),)

@@ -130,3 +130,19 @@ def test_one_and_three_dimensions(convcalc, tmp_path: Path) -> None:
         done = convcalc("field", str(spec), "--layer", "conv1", "--unit", unit.replace("3", "2"))
         assert done.returncode == 0, done.stderr
         assert convcalc("field", str(spec), "-o", str(tmp_path / "x.png")).returncode == 2
+
+
+def test_a_table_over_depth_that_would_take_minutes_is_refused(convcalc, tmp_path: Path) -> None:
+    """3,000 rows over 3,000 layers; folded to one row, or for one layer, it is answered."""
+    spec = tmp_path / "deep.yaml"
+    layers = "layers: [{conv: {filters: 1, kernel: 3, padding: 1}}]"
+    spec.write_text(
+        f"name: deep\ninput: [1, 9]\nlayers:\n  - group: {{name: tower, repeat: 3000, {layers}}}\n"
+    )
+    done = convcalc("field", str(spec), "--all")
+    assert done.returncode == 2
+    assert "3,000 rows over 3,000 layers would take too long" in done.stderr
+    assert "--depth 1" in done.stderr
+    assert convcalc("field", str(spec), "--depth", "1").returncode == 0
+    one = value(convcalc, str(spec), "--layer", "tower.2999.conv1")
+    assert one["receptive_field"]["size"] == [6001]
