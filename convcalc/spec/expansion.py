@@ -10,14 +10,12 @@ from convcalc.errors import Mark, SpecError, did_you_mean
 from convcalc.graph import INPUT, Builder, Trail
 from convcalc.ops.fields import describe
 from convcalc.spec import reader
-from convcalc.spec.bounds import Bounds
+from convcalc.spec.bounds import MAX_NESTING, Bounds
 from convcalc.spec.compiler import Compiler
 from convcalc.spec.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
 from convcalc.spec.expressions import Names
 from convcalc.spec.values import Value, boolean, integer, text
 from convcalc.spec.words import listed, segment_problem
-
-MAX_NESTING = 60
 
 
 class Scope:
@@ -74,7 +72,7 @@ class Expansion:
     def start(self, entries: list[Entry], variables: Names) -> int:
         """The whole network. `variables` are the file's, as every block sees them."""
         self.variables = variables
-        bounds, least = Bounds(self.max_layers), 0
+        bounds, least = Bounds(self.max_layers, variables), 0
         for entry in entries:
             least += bounds.entry(entry)
             if least > self.steps:

@@ -31,6 +31,8 @@ def nested(depth, inner="relu", times=2):
         ("- foreach: {in: $(range(1000)), as: a, layers: [foreach: {in: $(range(1000)), as: b, layers: []}]}",
          "expands into too many entries"),
         (nested(80, times=1), "nested more than 60 deep"),
+        (nested(400, times=1), "nested more than 60 deep"),
+        (nested(10_000, times=1), "nested more than 60 deep"),
         ("blocks: {b: {layers: []}}\nlayers: [group: {repeat: 1000, layers: [b: {repeat: 1000}]}]", "too many entries"),
         ("- conv: {filters: 99999999999, kernel: 1}", "filters needs an integer of at most 2,147,483,647"),
         ("- conv: {filters: 2147483647, kernel: 1, P: 2147483647}", "has more than 9,007,199,254,740,992 values"),
@@ -106,21 +108,24 @@ def test_a_long_circle_is_not_told_in_full(specs):
     assert error.hint == "b0 → b1 → b2 → b3 → b4 → b5 → b6 → b7 → … → b0; repeat makes copies in sequence"
 
 
-def test_blocks_that_double_forty_times_are_refused_at_once(tmp_path):
+@pytest.mark.parametrize("used", ["b{}", "use: {{block: b{}}}", "use: {{block: $(letter){}}}"])
+def test_blocks_that_double_forty_times_are_refused_at_once(used, tmp_path):
     """2 to the 40 layers: counted, not expanded; no more than the file's few entries are ever looked at."""
     from convcalc.errors import SpecError
     from convcalc.spec.bounds import Bounds
     from convcalc.spec.load import load_graph
 
-    blocks = "".join(f"  b{n}: {{layers: [b{n + 1}, b{n + 1}]}}\n" for n in range(40))
+    uses = [used.format(n + 1) for n in range(40)]
+    blocks = "".join(f"  b{n}: {{layers: [{use}, {use}]}}\n" for n, use in enumerate(uses))
     path = tmp_path / "doubling.yaml"
     path.write_text(
-        f"name: x\ninput: [1, 3, 2]\nblocks:\n{blocks}  b40: {{layers: [relu]}}\nlayers: [relu, b0]\n"
+        "name: x\ninput: [1, 3, 2]\nvars: {letter: b}\n"
+        f"blocks:\n{blocks}  b40: {{layers: [relu]}}\nlayers: [relu, b0]\n"
     )
     calls = []
     original = Bounds._inner
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Bounds, "_inner", lambda self, entry: calls.append(entry) or original(self, entry))
+        patch.setattr(Bounds, "_inner", lambda self, *rest: calls.append(rest) or original(self, *rest))
         with pytest.raises(SpecError, match="expands into too many entries"):
             load_graph(str(path))
     assert len(calls) < 200
@@ -131,21 +136,34 @@ def test_blocks_that_double_forty_times_are_refused_at_once(tmp_path):
     [
         ("[relu, relu]", 2),
         ("[{group: {repeat: 3, layers: [relu, relu]}}]", 1 + 3 + 3 * 2),
-        ("[{group: {repeat: $n, layers: [relu, relu]}}]", 1),
+        ("[{group: {repeat: $n, layers: [relu, relu]}}]", 1 + 2 + 2 * 2),
         ("[{group: {if: $(n > 9), layers: [relu, relu]}}]", 1),
+        ("[{group: {if: $(n < 9), layers: [relu, relu]}}]", 1 + 2),
+        ("[{group: {if: $(channels > 0), layers: [relu, relu]}}]", 1),
+        ("[{foreach: {in: $(range(3 * n)), as: k, layers: [relu]}}]", 6 * (1 + 1)),
+        ("[{foreach: {in: [5, 6], as: n, layers: [{group: {repeat: $n, layers: [relu]}}]}}]", 2 * (1 + 1)),
+        ("[{use: {block: two}}, {use: {block: $which, repeat: 3}}]", 1 + 2 + 1 + 3 + 3 * 2),
+        ("[times: 5, times: 5]", 2 * (1 + 1)),
+        ("[fixed]", 1 + 1 + 2 + 2),
         ("[{foreach: {in: [5, 6], as: k, layers: [relu]}}]", 2 * (1 + 1)),
         ("[{concat: [[relu], [{relu: {if: false}}, relu]]}]", 1 + 1 + 2),
     ],
 )
 def test_least_steps_by_hand(layers, least, tmp_path):
-    """One step per entry, per copy and per item of a loop; what variables decide counts as nothing."""
+    """One step per entry, per copy and per item of a loop; what a block's user or a loop decides counts as nothing."""
     from convcalc.errors import SpecError
     from convcalc.spec.bounds import Bounds
     from convcalc.spec.expansion import Expansion
     from convcalc.spec.load import load_graph
 
     path = tmp_path / "net.yaml"
-    path.write_text(f"name: x\ninput: [1, 3, 2]\nvars: {{n: 2}}\nlayers: {layers}\n")
+    blocks = (
+        "{two: {layers: [relu, tanh]}, times: {params: [n], layers: [{relu: {repeat: $n}}]}, "
+        "fixed: {layers: [{group: {repeat: $n, layers: [relu]}}]}}"
+    )
+    path.write_text(
+        f"name: x\ninput: [1, 3, 2]\nvars: {{n: 2, which: two}}\nblocks: {blocks}\nlayers: {layers}\n"
+    )
     found = []
     original = Expansion.run
     with pytest.MonkeyPatch.context() as patch:
@@ -153,7 +171,7 @@ def test_least_steps_by_hand(layers, least, tmp_path):
             Expansion,
             "run",
             lambda self, entries, *rest: (
-                found.append(Bounds(1000).steps(entries)) or original(self, entries, *rest)
+                found.append(Bounds(1000, self.variables).steps(entries)) or original(self, entries, *rest)
             ),
         )
         with contextlib.suppress(SpecError):
