@@ -115,9 +115,7 @@ def _entry(line: int, item: Mapping[str, Any]) -> Entry:
         value = item.get(key)
         if value is None:
             return ""
-        if isinstance(value, list):
-            return "x".join(map(str, value))
-        return str(value).strip()
+        return "x".join(map(_written, value)) if isinstance(value, list) else _written(value)
 
     return Entry(
         line,
@@ -128,6 +126,11 @@ def _entry(line: int, item: Mapping[str, Any]) -> Entry:
         text("asks").lower(),
         text("answer").lstrip("="),
     )
+
+
+def _written(value: object) -> str:
+    """A value of a JSON file as a person writes it: a whole float without its .0."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def exercises(
@@ -186,16 +189,23 @@ def mark(exercise: Exercise, given: str) -> Mark:
         return Mark(exercise, given[:LONGEST_ANSWER] + "…", "wrong", "this is too long to be an answer")
     if isinstance(answer, int):
         return _mark_number(exercise, answer, given)
-    numbers = tuple(int(part) for part in re.findall(r"\d+", re.sub(r"(?<=\d),(?=\d{3}\b)", "", given))[:8])
-    if not numbers or re.sub(r"[\d\s×x*·,;()\[\]@]", "", given.lower()):
+    readings = [_numbers(given), _numbers(re.sub(r"(?<=\d),(?=\d{3}\b)", "", given))]
+    if not readings[0] or re.sub(r"[\d\s×x*·,;()\[\]@]", "", given.lower()):
         return Mark(exercise, given, "wrong", f"this is no size; write it as {_example(answer)}")
     if exercise.asks == "field":
-        right = numbers == answer or (len(set(answer)) == 1 and numbers == answer[:1])
-        why = "" if right else _field_mistake(exercise, numbers)
+        accepted = [answer, answer[:1]] if len(set(answer)) == 1 else [answer]
     else:
-        right = numbers in (answer, (*answer[1:], answer[0]))  # the lecture writes H×W×D
-        why = "" if right else _output_mistake(exercise, numbers)
-    return Mark(exercise, given, "right" if right else "wrong", why)
+        accepted = [answer, (*answer[1:], answer[0])]  # the lecture writes H×W×D
+    if any(numbers in accepted for numbers in readings):
+        return Mark(exercise, given, "right")
+    numbers = next((numbers for numbers in readings if len(numbers) == len(answer)), readings[1])
+    mistake = _field_mistake if exercise.asks == "field" else _output_mistake
+    return Mark(exercise, given, "wrong", mistake(exercise, numbers))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The whole numbers in a text, whatever stands between them; no size has more than the first eight."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:8])
 
 
 def _example(answer: Sequence[int]) -> str:
@@ -206,20 +216,22 @@ def _mark_number(exercise: Exercise, answer: int, given: str) -> Mark:
     number = _number(given)
     if number == answer:
         return Mark(exercise, given, "right")
-    try:
-        figure = parse(given)
-    except UsageError:
-        return Mark(exercise, given, "wrong", "this is no number")
-    if not figure.exact and (figure.matches(answer) or figure.cut(answer)):
-        return Mark(exercise, given, "rounded", "right as far as it goes; the exact number is asked for")
-    if number is None:
-        number = int(figure.value) if figure.value.denominator == 1 else None
+    if number != 0:
+        try:
+            figure = parse(given)
+        except UsageError:
+            return Mark(exercise, given, "wrong", "this is no number")
+        if not figure.exact and (figure.matches(answer) or figure.cut(answer)):
+            return Mark(exercise, given, "rounded", "right as far as it goes; the exact number is asked for")
+        if number is None:
+            number = int(figure.value) if figure.value.denominator == 1 else None
     why = next((text for value, text in _number_mistakes(exercise) if value == number != answer), "")
     return Mark(exercise, given, "wrong", why)
 
 
 def _number(text: str) -> int | None:
-    """`34,848`, `34 848`, `34'848` and `34.848` all mean 34848."""
+    """`34,848`, `34 848`, `34'848`, `34.848` and `34848.0` all mean 34848."""
+    text = re.sub(r"(?<=\d)[.,]00?$", "", text.strip())
     plain = re.sub(r"(?<=\d)[ ,_'’.\u202f\u00a0](?=\d{3}(?:\D|$))", "", text.strip())
     return int(plain) if plain.isascii() and plain.isdecimal() and len(plain) < 40 else None
 
@@ -288,6 +300,7 @@ def _number_mistakes(exercise: Exercise) -> Iterator[tuple[int, str]]:
     layer = exercise.analysis.layers[node.index]
     factors = node.op.weight_factors(node.input_shapes)
     outputs = elements(node.output_shape)
+    yield 0, f"a {node.kind} layer has {ASKS[exercise.asks]}"
     if not factors:
         if exercise.asks == "weights":
             window = prod(getattr(axis, "kernel", 1) for axis in _axes(node))

@@ -102,7 +102,8 @@ RIGHT = [
     ("fc1", "output", "4096"), ("fc1", "output", "4,096"), ("conv1", "weights", "34848"),
     ("conv1", "weights", "34,848"), ("conv1", "weights", "34 848"), ("conv1", "weights", "34.848"),
     ("conv1", "weights", "34'848"), ("conv5", "field", "163"), ("conv5", "field", "163x163"),
-    ("maxpool1", "weights", "0"),
+    ("maxpool1", "weights", "0"), ("maxpool1", "weights", "0.0"), ("conv1", "weights", "34848.0"),
+    ("conv1", "weights", "34848,00"),
 ]  # fmt: skip
 
 
@@ -138,6 +139,9 @@ MISTAKES = [
     ("conv2", "field", "19", "layer before"),
     ("conv2", "field", "59", "F − 1 steps"),  # 19 + 5·8
     ("conv1", "weights", "many", "no number"),
+    ("conv1", "weights", "0", "a conv layer has weights"),
+    ("conv1", "biases", "0", "a conv layer has biases"),
+    ("fc1", "macs", "0", "a dense layer has MACs"),
     ("conv1", "weights", "9" * 5000, "too long"),
 ]
 
@@ -162,6 +166,30 @@ def test_padding_and_rounding_mistakes(tmp_path):
     path.write_text(path.read_text().replace("stride: 2", "stride: 1").replace("5", "7"), encoding="utf-8")
     one = network_sheet(analyse(load_graph(str(path))), ("output",), None, 0).exercises[0]
     assert "both sides" in mark(one, "8x28x28").why  # 32 − 7 + 2 + 1
+
+
+def test_commas_between_sizes_of_three_digits():
+    """64,112,112 is 64×112×112 before it is sixty-four million (ResNet-18's first layer: 64 maps of 112²)."""
+    one = exercise("resnet18", "conv1", "output")
+    assert one.answer == (64, 112, 112)
+    for given in ("64,112,112", "112,112,64", "64, 112, 112"):
+        assert mark(one, given).verdict == "right", given
+    assert "the depth is not" in mark(one, "3,112,112").why
+    one = exercise("alexnet", "conv5", "field")
+    assert mark(one, "163,163").verdict == "right"
+    assert mark(one, "163,164").verdict == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("asks", "answer"),
+    [("weights", 34848.0), ("weights", 34848), ("output", [96.0, 55.0, 55]), ("output", "96,55,55")],
+)
+def test_whole_floats_in_json_are_right(tmp_path, asks, answer):
+    path = tmp_path / "sheet.json"
+    row = {"exercise": "1", "network": "alexnet", "layer": "conv1", "asks": asks, "answer": answer}
+    path.write_text(json.dumps([row]), encoding="utf-8")
+    read = exercises(str(path), read_entries(str(path)), lambda name: analyse(load_graph(name)))
+    assert [mark(one, given).verdict for one, given in read] == ["right"]
 
 
 def test_rounded_and_blank():
