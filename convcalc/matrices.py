@@ -1,7 +1,8 @@
 """Matrices as people type them: `1 4 2 1; 5 8 3 4`, a CSV file, letters.
 
 Rows are separated by `;` or lines, values by blanks or commas, channels by `|` (in a file: by empty lines). One row
-alone is a signal (one spatial dimension), unless a `;` ends it.
+alone is a signal (one spatial dimension), unless a `;` ends it. In a line of a CSV file a `;` stands between
+values, and a comma beside it is a decimal sign.
 """
 
 from __future__ import annotations
@@ -62,22 +63,23 @@ class Matrix(NamedTuple):
 
 def parse(text: str, what: str) -> Matrix:
     """A matrix typed in place. Raises UsageError that names the row and the value."""
-    return _matrix([part.strip() for part in text.split("|")], what, UsageError, ";")
+    return _matrix([part.strip() for part in text.split("|")], what, UsageError)
 
 
 def load(path: str, stdin: str | None = None) -> Matrix:
     """A matrix from a CSV or text file, or from what came through standard input. Raises ConvcalcError."""
     text = _read(path) if stdin is None else stdin
-    if path.lower().endswith(".csv"):
-        text = text.replace(";", ",")  # what spreadsheets write where the comma is a decimal sign's
     planes: list[list[str]] = [[]]
     for line in text.splitlines():
+        if path.lower().endswith(".csv") and ";" in line:
+            # what spreadsheets write where the comma is the decimal sign
+            line = line.replace(",", ".").replace(";", ",")
         if line.strip():
             planes[-1].append(line)
         elif planes[-1]:
             planes.append([])
     texts = ["\n".join(plane) for plane in planes if plane]
-    return _matrix(texts, path if stdin is None else "<stdin>", ConvcalcError, "\n")
+    return _matrix(texts, path if stdin is None else "<stdin>", ConvcalcError)
 
 
 def _read(path: str) -> str:
@@ -98,7 +100,7 @@ def _read(path: str) -> str:
         raise ConvcalcError(f"{path}: neither an image Pillow knows nor UTF-8 text") from None
 
 
-def _matrix(texts: Sequence[str], what: str, error: type[ConvcalcError], separator: str) -> Matrix:
+def _matrix(texts: Sequence[str], what: str, error: type[ConvcalcError]) -> Matrix:
     planes = []
     signal = len(texts) >= 1
     total = 0

@@ -64,6 +64,15 @@ def test_csv_as_spreadsheets_write_it(convcalc, tmp_path: Path) -> None:
     assert (done.returncode, "row 2 has 1 value, row 1 has 2 values" in done.stderr) == (1, True)
 
 
+def test_csv_with_decimal_commas(convcalc, tmp_path: Path) -> None:
+    """A ; in a line separates its values, and then the comma is the decimal sign: a 2×2 matrix, sum 11.75."""
+    path = tmp_path / "sheet.csv"
+    path.write_text('1,5;-2\n"3,25";9\n')
+    assert convcalc("apply", "relu", str(path), "--format", "csv").stdout == "1.5,0\n3.25,9\n"
+    path.write_text("1,5\n3,25\n")  # without one, the comma separates
+    assert convcalc("apply", "relu", str(path), "--format", "csv").stdout == "1,5\n3,25\n"
+
+
 def test_standard_input_and_matrices_that_begin_with_a_minus(convcalc) -> None:
     done = convcalc("apply", "relu", "-", "--format", "csv", stdin="-1,2\n3,-4\n")
     assert done.stdout == "0,2\n3,0\n"
