@@ -120,10 +120,10 @@ def network_sheet(analysis: Analysis, asks: Sequence[str], amount: int | None, s
     if drawn and amount is not None:
         chosen = set(_sample(random.Random(f"{graph.name} {seed}"), len(cells), amount))
         cells = [cell for number, cell in enumerate(cells) if number in chosen]
-    rows = tuple(
-        SheetRow(node.name, analysis, node, frozenset(name for other, name in cells if other is node))
-        for node in nodes
-    )
+    blanks: dict[int, set[str]] = {node.index: set() for node in nodes}
+    for node, name in cells:
+        blanks[node.index].add(name)
+    rows = tuple(SheetRow(node.name, analysis, node, frozenset(blanks[node.index])) for node in nodes)
     exercises = tuple(
         Exercise(str(number), graph.name, analysis, node, name)
         for number, (node, name) in enumerate(cells, 1)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 
 import pytest
 
+from convcalc import worksheet
 from convcalc.analysis import analyse
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.marking import exercises, mark, read_entries
@@ -46,6 +48,36 @@ def test_a_seed_draws_the_same_cells_and_another_other_ones():
     assert draws[0] == draws[1]
     assert len(draws[0]) == 7
     assert len({tuple(draw) for draw in draws}) == 3
+
+
+def test_work_grows_with_the_layers_not_with_their_square(tmp_path):
+    """Twice the layers are twice the lines run, not four times as many."""
+
+    def lines(layers):
+        path = tmp_path / "net.yaml"
+        path.write_text(
+            f"name: x\ninput: [1, 3, 2]\nlayers: [conv: {{filters: 1, kernel: 1, repeat: {layers}}}]\n"
+        )
+        analysis = analyse(load_graph(str(path)))
+        run = 0
+
+        def trace(frame, event, _):
+            nonlocal run
+            if frame.f_code.co_filename != worksheet.__file__:
+                return None
+            run += event == "line"
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            made = network_sheet(analysis, ("output", "weights"), None, 0)
+        finally:
+            sys.settrace(before)
+        assert len(made.exercises) == 2 * layers
+        return run
+
+    assert lines(200) < 2.5 * lines(100)
 
 
 def test_blanks_are_blank_and_nothing_else():

@@ -65,7 +65,7 @@ def test_csv_as_spreadsheets_write_it(convcalc, tmp_path: Path) -> None:
 
 
 def test_csv_with_decimal_commas(convcalc, tmp_path: Path) -> None:
-    """A ; in a line separates its values, and then the comma is the decimal sign: a 2×2 matrix, sum 11.75."""
+    """A ; in a line separates its values, and then the comma is the decimal sign."""
     path = tmp_path / "sheet.csv"
     path.write_text('1,5;-2\n"3,25";9\n')
     assert convcalc("apply", "relu", str(path), "--format", "csv").stdout == "1.5,0\n3.25,9\n"
