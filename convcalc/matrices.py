@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -66,9 +67,10 @@ def parse(text: str, what: str) -> Matrix:
     return _matrix([part.strip() for part in text.split("|")], what, UsageError)
 
 
-def load(path: str, stdin: str | None = None) -> Matrix:
-    """A matrix from a CSV or text file, or from what came through standard input. Raises ConvcalcError."""
-    text = _read(path) if stdin is None else stdin
+def load(path: str) -> Matrix:
+    """A matrix from a CSV or text file, or with `-` from standard input. Raises ConvcalcError."""
+    shown = "<stdin>" if path == "-" else path
+    text = _read(path, shown)
     planes: list[list[str]] = [[]]
     for line in text.splitlines():
         if path.lower().endswith(".csv") and ";" in line:
@@ -79,25 +81,29 @@ def load(path: str, stdin: str | None = None) -> Matrix:
         elif planes[-1]:
             planes.append([])
     texts = ["\n".join(plane) for plane in planes if plane]
-    return _matrix(texts, path if stdin is None else "<stdin>", ConvcalcError)
+    return _matrix(texts, shown, ConvcalcError)
 
 
-def _read(path: str) -> str:
+def _read(path: str, shown: str) -> str:
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if path == "-":
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        elif not stat.S_ISREG(os.stat(path).st_mode):
             raise ConvcalcError(f"{path}: not a regular file")
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        else:
+            with open(path, "rb") as file:
+                data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ConvcalcError(f"{path}: no such file", hint="check the path") from None
     except (OSError, ValueError) as error:
-        raise ConvcalcError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise ConvcalcError(f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
-        raise ConvcalcError(f"{path}: larger than {MAX_BYTES // 2**20} MiB")
+        raise ConvcalcError(f"{shown}: larger than {MAX_BYTES // 2**20} MiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConvcalcError(f"{path}: neither an image Pillow knows nor UTF-8 text") from None
+        known = "not" if path == "-" else "neither an image Pillow knows nor"
+        raise ConvcalcError(f"{shown}: {known} UTF-8 text") from None
 
 
 def _matrix(texts: Sequence[str], what: str, error: type[ConvcalcError]) -> Matrix:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -185,14 +184,13 @@ def _source(text: str, max_size: int, *, vector: bool) -> Source:
 
     suffix = os.path.splitext(text)[1].lower()
     if text == "-":
-        data = sys.stdin.buffer.read(matrices.MAX_BYTES)
-        matrix = matrices.load(text, data.decode("utf-8", "replace"))
+        matrix = matrices.load(text)
     elif suffix in PICTURES or (os.path.isfile(text) and suffix not in (".csv", ".txt", ".tsv")):
         from convcalc.images import pixels
 
         picture = pixels(text, max_size)
         return Source(Tensor(picture.shape, picture.values), picture=picture)
-    elif suffix in (".csv", ".txt", ".tsv") or os.path.isfile(text):
+    elif suffix in (".csv", ".txt", ".tsv"):
         matrix = matrices.load(text)
     else:
         matrix = matrices.parse(text, "INPUT")

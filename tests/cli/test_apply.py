@@ -81,6 +81,22 @@ def test_standard_input_and_matrices_that_begin_with_a_minus(convcalc) -> None:
     assert convcalc("apply", "--weights", "1", "-a b", "--format", "csv").stdout == "-a,b\n"
 
 
+def test_standard_input_is_read_as_a_file_is(convcalc, tmp_path: Path) -> None:
+    """Too much of it is refused, not cut; so is what is no UTF-8."""
+    path = tmp_path / "long.csv"
+    path.write_text("1 2\n" * (4 * 2**20 + 1))  # 4 bytes each: 16 MiB and 4 bytes
+    for source, shown in ((str(path), str(path)), ("-", "<stdin>")):
+        done = convcalc("apply", "relu", source, stdin=path.read_text())
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{shown}: larger than 16 MiB" in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "convcalc", "apply", "relu", "-"],
+        input=b"1 \xe9\n", capture_output=True, cwd=ROOT, env=environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"<stdin>: not UTF-8 text" in done.stderr
+
+
 def test_all_modes_side_by_side(convcalc) -> None:
     arguments = ("apply", "--weights", "1 2; 3 4", "1 0 2; 0 3 0; 4 0 5", "--mode", "all")
     shown = convcalc(*arguments).stdout
