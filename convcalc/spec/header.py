@@ -26,18 +26,27 @@ _CHOICES = {
     "interpolation": ("nearest", "bilinear", "bicubic", "lanczos"),
     "fit": ("stretch", "digit"),
 }
+# C0 but for tabs and line ends, delete, C1, and the marks that turn the direction of text
+_CONTROLS = dict.fromkeys(
+    [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
+)
 
 
 def header(spec: Spec) -> dict[str, Any]:
     """The Graph's fields that need no variables; problems are collected."""
     return {
-        "name": spec.text("name") or "",
-        "title": spec.text("title"),
-        "source": spec.text("source"),
+        "name": _clean(spec.text("name") or ""),
+        "title": _clean(title) if (title := spec.text("title")) is not None else None,
+        "source": _clean(source) if (source := spec.text("source")) is not None else None,
         "notes": tuple(_texts(spec, "notes")),
         "labels": _labels(spec),
         "weights": _weights(spec),
     }
+
+
+def _clean(text: str) -> str:
+    """The text without what would steer a terminal: control characters and changes of direction."""
+    return text.translate(_CONTROLS) if not text.isprintable() else text
 
 
 def _is_absent(node: reader.Node | None) -> bool:
@@ -51,7 +60,7 @@ def _texts(spec: Spec, key: str) -> list[str]:
     texts = []
     for item in node.items if isinstance(node, reader.Sequence) else [node]:
         if isinstance(item, reader.Scalar):
-            texts.append(item.text)
+            texts.append(_clean(item.text))
         else:
             spec.problems.append(
                 item.error(f"{key} needs texts", "quote a text that holds ': ' or starts with a bracket")

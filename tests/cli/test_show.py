@@ -18,6 +18,24 @@ TOTAL_KEYS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("form", ["table", "markdown", "json"])
+def test_texts_of_a_spec_cannot_steer_the_terminal(convcalc, tmp_path, form):
+    """Colours, bells and turned text in a title, name, source or note come out as a replacement character."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        'name: "n\\e[31mred"\ntitle: "a\\e[31mred\\x9b1m"\nsource: "s\\ad\\u202ework"\n'
+        'notes: ["bell\\a", "two\\nlines, Größe\\_5 – 🙂"]\ninput: [1, 3, 2]\nlayers: [relu]\n',
+        encoding="utf-8",
+    )
+    done = convcalc("show", path, "--format", form)
+    assert done.returncode == 0
+    assert not set(done.stdout) & set("\x1b\x07\x9b\u202e")
+    for text in ("a\ufffd[31mred\ufffd1m", "n\ufffd[31mred", "bell\ufffd", "Größe\xa05 – 🙂"):
+        assert text in done.stdout
+    if form == "json":
+        assert json.loads(done.stdout)["source"] == "s\ufffdd\ufffdwork"
+
+
 def test_json_contract(convcalc) -> None:
     value = json.loads(convcalc("show", "lenet5", "--format", "json").stdout)
     assert (value["name"], value["input"], value["batch"], value["dtype"]) == (
