@@ -98,6 +98,7 @@ def command(
 
 
 def _overview(arch: str, found: Sequence[Unrolled], output: str | None, form: str) -> None:
+    from convcalc.report.json import CONVENTIONS
     from convcalc.report.unrolled import layers_table, unrolled_value
 
     if not found:
@@ -107,7 +108,11 @@ def _overview(arch: str, found: Sequence[Unrolled], output: str | None, form: st
     emit(
         form,
         lambda: layers_table(arch, found),
-        lambda: {"name": arch, "layers": [unrolled_value(one, whole=False) for one in found]},
+        lambda: {
+            "name": arch,
+            "conventions": CONVENTIONS,
+            "layers": [unrolled_value(one, whole=False) for one in found],
+        },
     )
 
 

@@ -10,6 +10,7 @@ from convcalc.applying import Application, formula
 from convcalc.matrices import Matrix
 from convcalc.ops.base import Tensor
 from convcalc.report import blocks, words
+from convcalc.report.json import CONVENTIONS
 from convcalc.report.layout import Line, Span, wrap
 from convcalc.report.table import Column, Table
 from convcalc.shapes import elements, show
@@ -272,6 +273,7 @@ def application_value(application: Application, style: Style, *, steps: bool = F
     op = application.op
     value: dict[str, Any] = {
         "operator": op.kind,
+        "conventions": CONVENTIONS,
         "fields": op.shown_fields(),
         "filters": list(application.names) or None,
         "mode": application.mode if op.kind == "conv" else None,

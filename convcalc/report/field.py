@@ -12,7 +12,7 @@ from convcalc.folding import Row
 from convcalc.graph import Node
 from convcalc.ops.working import product
 from convcalc.report import words
-from convcalc.report.json import field_value
+from convcalc.report.json import CONVENTIONS, field_value
 from convcalc.report.table import Column, Table
 from convcalc.shapes import AXIS_NAMES
 from convcalc.sights import Meeting, Part, Position, Sight, places
@@ -105,6 +105,7 @@ def depth_value(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]
     """`field ARCH --format json`."""
     return {
         "name": analysis.graph.name,
+        "conventions": CONVENTIONS,
         "input": list(analysis.graph.input_shape),
         "layers": [
             {
@@ -170,6 +171,7 @@ def unit_value(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Part]
     """`field ARCH --layer NAME --format json`."""
     return {
         "name": analysis.graph.name,
+        "conventions": CONVENTIONS,
         "input": list(analysis.graph.input_shape),
         "layer": node.name,
         "kind": node.kind,
@@ -202,6 +204,7 @@ def pixel_value(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node
     """`field ARCH --pixel R,C --format json`."""
     return {
         "name": analysis.graph.name,
+        "conventions": CONVENTIONS,
         "input": list(analysis.graph.input_shape),
         "pixel": list(pixel),
         "layers": [_part_value(part) for _, part in layers],
@@ -234,6 +237,7 @@ def meeting_value(analysis: Analysis, found: Meeting) -> dict[str, Any]:
     """`field ARCH --between R,C R,C --format json`."""
     return {
         "name": analysis.graph.name,
+        "conventions": CONVENTIONS,
         "input": list(analysis.graph.input_shape),
         "pixels": [list(found.a), list(found.b)],
         "first": found.first.name if found.first else None,

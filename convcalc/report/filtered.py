@@ -9,6 +9,7 @@ from convcalc.applying import Application
 from convcalc.filtering import Result
 from convcalc.images import Picture
 from convcalc.report.application import title
+from convcalc.report.json import CONVENTIONS
 from convcalc.report.table import Column, Table
 from convcalc.shapes import show
 
@@ -69,6 +70,7 @@ def filtered_value(
     """`apply … IMAGE --format json`: no pixels."""
     return {
         "operator": application.op.kind,
+        "conventions": CONVENTIONS,
         "fields": application.op.shown_fields(),
         "filters": list(application.names) or None,
         "mode": application.mode if application.op.kind == "conv" else None,

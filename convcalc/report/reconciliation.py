@@ -7,6 +7,7 @@ from typing import Any
 
 from convcalc.reconcile import Explanation, Reconciliation
 from convcalc.report import words
+from convcalc.report.json import CONVENTIONS
 from convcalc.report.table import Column, Table
 
 COLUMNS = (
@@ -91,6 +92,7 @@ def reconciliation_value(result: Reconciliation) -> dict[str, Any]:
     figure = result.figure
     return {
         "name": result.analysis.graph.name,
+        "conventions": CONVENTIONS,
         "input": list(result.analysis.graph.input_shape),
         "figure": {
             "text": figure.text,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcalc.report import words
+from convcalc.report.json import CONVENTIONS
 from convcalc.report.table import Column, Table
 from convcalc.shapes import AXIS_NAMES, Axis
 from convcalc.sizing import Answer, Cost, Solution, last_pixels, steps, worked
@@ -88,6 +89,7 @@ def size_value(axes: Sequence[Axis], depth: int | None, counts: Cost | None) -> 
     channels = [] if depth is None and counts is None else [depth or 1]
     maps = [counts.filters] if counts else channels
     return {
+        "conventions": CONVENTIONS,
         "input": [*channels, *(axis.size for axis in axes)],
         "output": [*maps, *(axis.output for axis in axes)],
         "axes": [
@@ -221,6 +223,7 @@ def _lines(one: Answer, label: str) -> list[str]:
 def solutions_value(answers: Sequence[Answer]) -> dict[str, Any]:
     """`size --output … --format json`."""
     return {
+        "conventions": CONVENTIONS,
         "solve": answers[0].unknown,
         "output": [one.output for one in answers],
         "axes": [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcalc.report import blocks, words
+from convcalc.report.json import CONVENTIONS
 from convcalc.report.layout import Line, Span
 from convcalc.report.table import Column, Table
 from convcalc.shapes import elements, show
@@ -214,7 +215,7 @@ def _numbers(one: Counts) -> tuple[str, ...]:
 def unrolled_value(layer: Unrolled, typed: Sequence[str] = (), *, whole: bool = True) -> dict[str, Any]:
     """`matrix --format json`. Entries are the weights' numbers, from 1; 0: not connected.
 
-    typed: the weights as the user named them; whole: with the matrix, if it is small.
+    typed: the weights as the user named them; whole: an object of its own, with the matrix if it is small.
     """
     found = counts(layer)
     rows = None
@@ -227,6 +228,7 @@ def unrolled_value(layer: Unrolled, typed: Sequence[str] = (), *, whole: bool = 
             rows.append(line)
     return {
         "layer": layer.name or None,
+        **({"conventions": CONVENTIONS} if whole else {}),
         "input_shape": list(layer.input_shape),
         "output_shape": list(layer.output_shape),
         "fields": layer.op.shown_fields(),

@@ -8,12 +8,13 @@ from typing import Any
 
 from convcalc.marking import Mark, right
 from convcalc.report import words
+from convcalc.report.json import CONVENTIONS
 from convcalc.report.table import Column, Table, latex, to_markdown
 from convcalc.worksheet import ASKS, Exercise, Sheet, SheetRow, value
 
 BLANK = "________"
 KEYS = ("exercise", "network", "layer", "input", "operator", "asks", "answer")
-CONVENTIONS = (
+EXPLAINED = (
     "Sizes are channels × height × width.",
     "K filters, F kernel, S stride, P padding; a dense layer has one weight for each input and unit.",
     "Weights multiply, biases are added; MACs are multiply-accumulates, biases excluded.",
@@ -42,7 +43,7 @@ def sheet_table(sheet: Sheet, *, answers: bool = False) -> Table:
         image = sheet.rows[0].analysis.graph.input_shape
         first = ["input", "", *(words.shape(image) if name == "output" else "" for name in sheet.columns)]
         rows = [first, *rows]
-    lines = list(CONVENTIONS)
+    lines = list(EXPLAINED)
     if answers:
         lines = [f"{_label(one)}: {_worked(one)}" for one in sheet.exercises]
     return Table(
@@ -135,7 +136,7 @@ def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
         "title": sheet.title,
         "network": sheet.network or None,
         "seed": sheet.seed,
-        "conventions": list(CONVENTIONS),
+        "conventions": CONVENTIONS,
         "exercises": exercises,
     }
 
@@ -315,6 +316,7 @@ def marked_value(marks: Sequence[Mark]) -> dict[str, Any]:
             }
         )
     return {
+        "conventions": CONVENTIONS,
         "right": sum(one.verdict == "right" for one in marks),
         "total": len(marks),
         "marks": results,
