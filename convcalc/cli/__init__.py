@@ -214,12 +214,10 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     default="auto",
     help="Colour: auto is none when piped or with NO_COLOR.",
 )
-@click.pass_context
-def main(ctx: click.Context, debug: bool, color: str) -> None:
+def main(debug: bool, color: str) -> None:
     """A calculator for convolutional networks.
 
     Every layer's output size, weights, multiply-accumulates (MACs), memory and receptive field, exactly and with
     the arithmetic shown; two networks compared; an image pushed through. ARCH is a bundled name (see `convcalc
     list`), the path of a spec that ends in .yaml, or - for standard input.
     """
-    ctx.obj = color

@@ -15,7 +15,7 @@ FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
 
 
 class Architecture(click.ParamType):  # type: ignore[type-arg]
-    """A bundled name, a path to a spec or `-`; completes all three."""
+    """A bundled name, a path to a spec or `-`; the first two are completed."""
 
     name = "arch"
 

@@ -128,7 +128,7 @@ def unit_table(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Part]
     """What a unit reads, layer by layer back to the image."""
     graph = analysis.graph
     return Table(
-        columns=_part_columns(parts, "reads", "positions"),
+        columns=_part_columns("reads", "positions"),
         rows=[_part_cells(part) for part in parts],
         title=f"What {node.name} {position(one.unit)} sees",
         subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}; "
@@ -190,7 +190,7 @@ def pixel_table(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node
     graph = analysis.graph
     parts = [part for _, part in layers]
     return Table(
-        columns=_part_columns(parts, "units", "how many"),
+        columns=_part_columns("units", "how many"),
         rows=[_part_cells(part) for part in parts],
         title=f"What pixel {position(pixel)} reaches",
         subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
@@ -222,7 +222,7 @@ def meeting_table(analysis: Analysis, found: Meeting, layers: Sequence[tuple[Nod
         units = words.plural(part.positions, "position")
         line = f"they first meet in {found.first.name}, at {units}: {_where(part)}"
     return Table(
-        columns=_part_columns(parts, "units that see both", "how many"),
+        columns=_part_columns("units that see both", "how many"),
         rows=[_part_cells(part) for part in parts],
         title=f"Where pixels {position(found.a)} and {position(found.b)} meet",
         subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
@@ -262,7 +262,7 @@ def spans(value: Sequence[Span]) -> str:
     return " × ".join(texts)
 
 
-def _part_columns(parts: Sequence[Part], header: str, total: str) -> tuple[Column, ...]:
+def _part_columns(header: str, total: str) -> tuple[Column, ...]:
     return (
         Column("layer", "layer", wrap=True, style="cyan"),
         Column("operator", "operator", wrap=True, drop=1),

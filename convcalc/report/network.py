@@ -138,13 +138,13 @@ def explanation(
             continue
         lines = explain(analysis, node)
         if lines or only is not None:
-            yield _heading(node), _flow(analysis, node), [(line.what, line.text) for line in lines]
+            yield _heading(node), _flow(node), [(line.what, line.text) for line in lines]
 
 
 def _heading(node: Node) -> str:
     return f"{node.name}  {words.operator(node.op)}"
 
 
-def _flow(analysis: Analysis, node: Node) -> str:
+def _flow(node: Node) -> str:
     given = " and ".join(words.shape(shape) for shape in node.input_shapes)
     return f"{given} → {words.shape(node.output_shape)}"

@@ -24,7 +24,6 @@ SOLUTIONS = (
 )
 SHOWN = 20
 LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
-SYMBOLS = {"input": "input", "kernel": "F", "padding": "P", "stride": "S", "dilation": "D"}
 
 
 def size_table(axes: Sequence[Axis], depth: int | None, counts: Cost | None) -> Table:

@@ -142,7 +142,7 @@ def _download(
         total = _length(url, response)
         try:
             os.makedirs(folder, exist_ok=True)
-            _room(url, folder, total)
+            _room(folder, total)
             handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
         except OSError as error:
             _unwritable(url, folder, error)
@@ -210,7 +210,7 @@ def _length(url: str, response: HTTPResponse) -> int | None:
     return total
 
 
-def _room(url: str, folder: str, total: int | None) -> None:
+def _room(folder: str, total: int | None) -> None:
     from shutil import disk_usage
 
     free = disk_usage(folder).free
