@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,39 @@ def imported(path: Path) -> set[str]:
 def test_imports_go_one_way(path: Path) -> None:
     here = ORDER.index(part(path))
     assert {name for name in imported(path) if ORDER.index(name) > here} == set()
+
+
+def module(path: Path) -> str:
+    """A file's module, such as convcalc.weights.npz; a folder's __init__ is the folder."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(path: Path, known: Collection[str]) -> set[str]:
+    """The modules that a file imports, at its top or inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            members = {f"{node.module}.{alias.name}" for alias in node.names}
+            # from convcalc.spec import reader: the module reader, not what the folder's __init__ holds
+            found |= members & set(known) if members <= set(known) else members | {node.module}
+    return (found & set(known)) - {module(path)}
+
+
+def test_no_circle_of_imports_within_a_folder() -> None:
+    """Between folders the order forbids them. What imports no module of the rest, or is imported by none, is
+    in no circle: without it, nothing may be left."""
+    known = {module(path) for path in modules()}
+    rest = {module(path): imported_modules(path, known) for path in modules()}
+    size = -1
+    while size != len(rest):
+        size = len(rest)
+        rest = {name: needs & rest.keys() for name, needs in rest.items() if needs & rest.keys()}
+        needed = set().union(*rest.values())
+        rest = {name: needs for name, needs in rest.items() if name in needed}
+    assert rest == {}
 
 
 def loaded(code: str) -> set[str]:

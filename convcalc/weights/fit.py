@@ -15,7 +15,8 @@ from typing import Literal
 from convcalc.errors import WeightsError, did_you_mean
 from convcalc.graph import Graph, Node
 from convcalc.shapes import Shape, show
-from convcalc.weights.tensors import StoredTensor, open_weights
+from convcalc.weights.files import open_weights
+from convcalc.weights.tensors import StoredTensor
 
 Parameters = Mapping[str, Sequence[float]]
 SHOWN = 5

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from convcalc.errors import ImageError
 from convcalc.images import Preprocess, load
-from convcalc.weights.tensors import open_weights
+from convcalc.weights.files import open_weights
 
 Drawing = Callable[[Image.Image, np.random.Generator], Image.Image]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcalc.errors import WeightsError
-from convcalc.weights.tensors import open_weights
+from convcalc.weights.files import open_weights
 
 
 def npy(descr: str, shape: tuple[int, ...], data: bytes, fortran: bool = False, version: int = 1) -> bytes:

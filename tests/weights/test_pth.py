@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from convcalc.errors import WeightsError
 from convcalc.weights import pickles
-from convcalc.weights.tensors import Tensors, open_weights
+from convcalc.weights.files import open_weights
+from convcalc.weights.tensors import Tensors
 
 # --- a small writer of pickles and archives -----------------------------------------------------------------
 

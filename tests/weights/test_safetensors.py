@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcalc.errors import WeightsError
+from convcalc.weights.files import open_weights
 from convcalc.weights.safetensors import write
-from convcalc.weights.tensors import open_weights
 
 
 def packed(header: object, data: bytes = b"") -> bytes:

@@ -1,0 +1,90 @@
+"""Weights files of any kind.
+
+`open_weights` looks at a file's first bytes, never at its name: `READERS` is the table from one to the other.
+A reader checks the whole of a file's description before it returns, and never believes it: what a damaged
+or hostile file can cost is bounded by its size on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+
+from convcalc.errors import WeightsError
+from convcalc.weights.tensors import StoredTensor, Tensors
+
+UNDERSTOOD = "safetensors (.safetensors), NumPy (.npz) and PyTorch (.pth, .pt)"
+TORCH_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # pickled, how its files began before 1.6
+
+
+def open_weights(path: str | os.PathLike[str]) -> Tensors:
+    """The tensors of a weights file by name, in the file's order; WeightsError for any that is not sound.
+
+    The values are read later, from the open file: replacing it in the meantime does no harm, cutting it does.
+    """
+    name = os.fspath(path)
+    try:
+        mode = os.stat(name).st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+            raise WeightsError(f"{name}: this is {kind}; a weights file is needed", hint=_understood())
+        with open(name, "rb") as file:
+            start, size = file.read(256), os.fstat(file.fileno()).st_size
+        if not size:
+            raise WeightsError(f"{name}: the file is empty", hint="download or save it again")
+        for fits, reader in READERS:
+            if fits(start):
+                tensors = reader(name)
+                return tensors if isinstance(tensors, Tensors) else Tensors(tensors)
+    except FileNotFoundError:
+        raise WeightsError(f"{name}: there is no such file", hint="check the path of the weights") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(
+            f"{name!r} cannot be read: {reason}", hint="check the path and its rights"
+        ) from None
+    raise WeightsError(f"{name}: this is no weights file we know", hint=_understood())
+
+
+def _understood() -> str:
+    return f"understood are {UNDERSTOOD}"
+
+
+def _safetensors(path: str) -> dict[str, StoredTensor]:
+    from convcalc.weights.safetensors import read
+
+    return read(path)
+
+
+def _npz(path: str) -> dict[str, StoredTensor]:
+    from convcalc.weights.npz import read
+
+    return read(path)
+
+
+def _pth(path: str) -> Tensors:
+    from convcalc.weights.pth import read
+
+    return read(path)
+
+
+def _legacy_pth(path: str) -> Tensors:
+    from convcalc.weights.pth import read_legacy
+
+    return read_legacy(path)
+
+
+def _torch_zip(start: bytes) -> bool:
+    """Whether a zip's first member is in a folder, and no NumPy array: PyTorch puts all of its in one."""
+    name = start[30 : 30 + int.from_bytes(start[26:28], "little")]
+    return start[:4] == b"PK\x03\x04" and b"/" in name and not name.endswith(b".npy")
+
+
+# The first reader whose test of a file's first 256 bytes succeeds; a zip's show its first member's name.
+READERS: tuple[tuple[Callable[[bytes], bool], Callable[[str], dict[str, StoredTensor]]], ...] = (
+    (_torch_zip, _pth),
+    (lambda start: TORCH_MAGIC in start[2:32], _legacy_pth),
+    (lambda start: start[:4] in (b"PK\x03\x04", b"PK\x05\x06"), _npz),
+    (lambda start: start[8:9] == b"{", _safetensors),
+)
