@@ -1,4 +1,4 @@
-"""A network's output written to a file: whole or not at all."""
+"""A network's output as a file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import sys
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 
-from convcalc.errors import ConvcalcError, UsageError
+from convcalc.errors import UsageError
 from convcalc.running import Forward
 from convcalc.shapes import Shape
+from convcalc.weights import safetensors
+from convcalc.writing import write_whole
 
 
 def saver(path: str) -> Callable[[Shape, Sequence[float]], bytes]:
@@ -27,25 +29,6 @@ def saver(path: str) -> Callable[[Shape, Sequence[float]], bytes]:
 def save_output(path: str, result: Forward) -> None:
     """Write the output's values. Raises ConvcalcError where the place cannot be written."""
     write_whole(path, saver(path)(result.run.shape, result.run.values))
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Write a file beside its place, then move it there."""
-    import tempfile
-
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".convcalc-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise ConvcalcError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _json(shape: Shape, values: Sequence[float]) -> bytes:
@@ -89,12 +72,9 @@ def npz(arrays: Mapping[str, bytes]) -> bytes:
 
 
 def _safetensors(shape: Shape, values: Sequence[float]) -> bytes:
-    import json
-
-    data = struct.pack(f"<{len(values)}f", *array("f", values))
-    header = json.dumps({"output": {"dtype": "F32", "shape": list(shape), "data_offsets": [0, len(data)]}})
-    header += " " * (-len(header) % 8)
-    return struct.pack("<Q", len(header)) + header.encode() + data
+    """In the run's own precision: doubles unless the numbers come as 32-bit floats."""
+    numbers = values if isinstance(values, array) else array("d", values)
+    return b"".join(safetensors.encode({"output": (shape, numbers)}))
 
 
 SAVERS: dict[str, Callable[[Shape, Sequence[float]], bytes]] = {

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "convcalc"
 # A module may import from lines above its own, and from its own line (a folder is one line).
 ORDER = (
     "errors",
+    "writing",
     "shapes",
     "ops",
     "graph",

@@ -268,10 +268,10 @@ def _walk(one: Application, style: Style, form: str, delay: float) -> None:
 
 def _save(path: str, done: Sequence[Application], style: Style, tone: str) -> None:
     """Numbers to a file: .csv as they are, .png as grey levels."""
-    from convcalc.outputs import write_whole
     from convcalc.rasters import beside, png, rasters
     from convcalc.report.application import matrix_csv
     from convcalc.symbols import has_letters
+    from convcalc.writing import write_whole
 
     if path.lower().endswith(".csv"):
         write_whole(path, "\n".join(matrix_csv(one.output, style) for one in done).encode())
@@ -298,11 +298,11 @@ def _show_picture(
 ) -> None:
     """What an operator makes of an image: facts, the picture before and after on a terminal, the file."""
     from convcalc.filtering import results
-    from convcalc.outputs import write_whole
     from convcalc.rasters import Raster, beside, png, rasters
     from convcalc.report import terminal
     from convcalc.report.filtered import filtered_table, filtered_value
     from convcalc.report.picture import side_by_side
+    from convcalc.writing import write_whole
 
     maps = [
         one._replace(name=f"{one.name}, {application.mode}") if len(done) > 1 else one

@@ -195,8 +195,8 @@ def _pixel(analysis: Analysis, pixel: Position, unfold: bool, output: str | None
     layers = pixel_reach(analysis.graph, pixel)
     shown = [(node, part) for node, part in layers if unfold or not node.op.pointwise]
     if output is not None:
-        from convcalc.outputs import write_whole
         from convcalc.report.field_picture import maps_png
+        from convcalc.writing import write_whole
 
         maps = [(node.name, part.shape[1:], part.region) for node, part in shown if len(part.shape) == 3]
         write_whole(
@@ -253,8 +253,8 @@ def _draw(
     image: str | None,
     marks: list[Position] | None = None,
 ) -> None:
-    from convcalc.outputs import write_whole
     from convcalc.report.field_picture import windows_png
+    from convcalc.writing import write_whole
 
     if not any(one.window for one in sights):
         raise UsageError("there is no window to draw: the unit reads nothing", hint="choose another --unit")

@@ -198,10 +198,11 @@ def _values(one: Unrolled, texts: Sequence[str]) -> list[Any]:
 
 def _save(path: str, one: Unrolled, values: Sequence[Any], typed: Sequence[str]) -> None:
     """The matrix in a file, whole or not at all. values: the weights, where they were given; typed: as text."""
-    from convcalc.outputs import npy, npz, write_whole
+    from convcalc.outputs import npy, npz
     from convcalc.rasters import indexed_png
     from convcalc.report.unrolled import rgb
     from convcalc.symbols import has_letters
+    from convcalc.writing import write_whole
 
     entries = matrix(one)
     found = counts(one)

@@ -173,7 +173,7 @@ def _print(sheet: object, answers: bool, output: str | None, form: str) -> None:
     if output is None:
         write(text)
         return
-    from convcalc.outputs import write_whole
+    from convcalc.writing import write_whole
 
     write_whole(output, text.encode())
 

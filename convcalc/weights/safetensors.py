@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import NoReturn
 
 from convcalc.errors import WeightsError
 from convcalc.weights.tensors import DTYPES, StoredTensor, checked_shape, little_endian
+from convcalc.writing import write_whole
 
 MAX_HEADER = 100_000_000  # the format's own limit
 AGAIN = "download or save the file again"
@@ -108,12 +108,10 @@ def _refuse(path: str, reason: str) -> NoReturn:
     raise WeightsError(f"{path}: not a sound safetensors file: {reason}", hint=AGAIN)
 
 
-def write(
-    path: str | os.PathLike[str],
-    tensors: Mapping[str, tuple[Sequence[int], array[float]]],
-    metadata: Mapping[str, str] | None = None,
-) -> None:
-    """Writes {name: (shape, array of 'f' or 'd')}, replacing `path` only once everything is on disk."""
+def encode(
+    tensors: Mapping[str, tuple[Sequence[int], array[float]]], metadata: Mapping[str, str] | None = None
+) -> Iterator[bytes]:
+    """The parts of a file of {name: (shape, array of 'f' or 'd')}. ValueError for a shape that does not fit."""
     header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     reached = 0
     for name, (shape, numbers) in tensors.items():
@@ -125,24 +123,15 @@ def write(
         reached = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    target = os.fspath(path)
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target) or ".")
-        try:
-            with open(handle, "wb") as file:
-                file.write(len(text).to_bytes(8, "little") + text)
-                for _, numbers in tensors.values():
-                    file.write(little_endian(numbers))
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise WeightsError(f"{target} cannot be written: {error.strerror}", hint="check the folder") from None
+    yield len(text).to_bytes(8, "little") + text
+    for _, numbers in tensors.values():
+        yield little_endian(numbers)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def write(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, tuple[Sequence[int], array[float]]],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Writes what `encode` makes, whole or not at all. ConvcalcError where the place cannot be written."""
+    write_whole(os.fspath(path), encode(tensors, metadata))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcalc.errors import WeightsError
+from convcalc.errors import ConvcalcError, WeightsError
 from convcalc.weights.files import open_weights
 from convcalc.weights.safetensors import write
 
@@ -105,7 +105,7 @@ def test_write_refuses_a_shape_that_does_not_hold_the_numbers(tmp_path):
 
 
 def test_write_where_there_is_no_folder(tmp_path):
-    with pytest.raises(WeightsError, match="cannot be written"):
+    with pytest.raises(ConvcalcError, match="cannot be written"):
         write(tmp_path / "none" / "x", {})
 
 
