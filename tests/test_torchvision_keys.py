@@ -16,7 +16,7 @@ import pytest
 
 from convcalc.graph import Graph
 from convcalc.spec import bundled
-from convcalc.spec.load import is_family, load_graph
+from convcalc.spec.load import load_graph
 
 FIXTURE = Path(__file__).parent / "data" / "torchvision_keys.json.gz"
 
@@ -48,7 +48,7 @@ def squeezed(shape: Any) -> tuple[int, ...]:
 
 
 def test_fixture_and_folder_hold_the_same_models() -> None:
-    names = [name for name in bundled.names() if name.startswith("torchvision/") and not is_family(name)]
+    names = [name for name in bundled.members() if name.startswith("torchvision/")]
     assert names == [f"torchvision/{name}" for name in MODELS]
     assert len(MODELS) == 68
 

@@ -52,8 +52,7 @@ def _is_family(name: str) -> bool:
     root = reader.read(reader.Source(name, text))
     variables = root.entries.get("vars") if isinstance(root, reader.Mapping) else None
     return isinstance(variables, reader.Mapping) and any(
-        isinstance(node, reader.Scalar) and node.plain and node.text == "required"
-        for node in variables.entries.values()
+        reader.is_required(node) for node in variables.entries.values()
     )
 
 

@@ -14,7 +14,7 @@ from convcalc import ops
 from convcalc.errors import SpecError
 from convcalc.ops.fields import describe
 from convcalc.spec import mistakes, reader
-from convcalc.spec.documents import Spec, is_required
+from convcalc.spec.documents import Spec
 from convcalc.spec.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
 from convcalc.spec.expressions import Names
 from convcalc.spec.operators import Fields, Known, Operators, cut_off
@@ -125,7 +125,7 @@ class Compiler:
         if len(block.params) >= MAX_PARAMETERS:
             raise node.error(f"block {block.name} has more than {MAX_PARAMETERS} parameters")
         value = None
-        if default is not None and not is_required(default):
+        if default is not None and not reader.is_required(default):
             value = self.operators.value(default, self.known | block.params.keys())
             value = value or Value(default, None, True)
         block.params[name] = value

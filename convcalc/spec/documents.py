@@ -58,7 +58,7 @@ class Spec:
     @property
     def required(self) -> list[str]:
         """The variables that say `required`."""
-        return [name for name, node in self.variables.items() if is_required(node)]
+        return [name for name, node in self.variables.items() if reader.is_required(node)]
 
     def text(self, key: str) -> str | None:
         """A key's text as written, or None."""
@@ -71,11 +71,6 @@ class Spec:
             )
             return None
         return node.text
-
-
-def is_required(node: reader.Node) -> bool:
-    """Whether a value is the word `required`."""
-    return isinstance(node, reader.Scalar) and node.plain and node.text == "required"
 
 
 def locate(arch: str, relative_to: str | None = None) -> File:
@@ -259,7 +254,7 @@ def variables(spec: Spec, settings: Mapping[str, str]) -> Names:
     Variables without a value are left out: those that are `required` and not set, and those in error, which
     are among the spec's problems then. Raises UsageError for settings that name no variable.
     """
-    nodes = {name: node for name, node in spec.variables.items() if not is_required(node)}
+    nodes = {name: node for name, node in spec.variables.items() if not reader.is_required(node)}
     for name, text in settings.items():
         if name not in spec.variables:
             raise UsageError(
@@ -304,7 +299,7 @@ def _setting(name: str, text: str) -> reader.Node:
             f"--set {name}={text}: {error.message}",
             hint="a number, a word, a list such as [1, 2], or a text in quotes",
         ) from None
-    if is_required(node) or isinstance(node, reader.Mapping):
+    if reader.is_required(node) or isinstance(node, reader.Mapping):
         raise UsageError(
             f"--set {name}={text}: needs a value", hint="a number, a word, or a list such as [1, 2]"
         )

@@ -20,7 +20,7 @@ from convcalc.spec.header import input_shape as written_input
 MAX_LAYERS = 1_000_000
 MAX_ENTRY = 1_000  # layers that one entry may expand to
 
-__all__ = ["MAX_LAYERS", "entry_kind", "is_family", "load_entry", "load_graph", "parse_input"]
+__all__ = ["MAX_LAYERS", "entry_kind", "load_entry", "load_graph", "parse_input"]
 
 
 def load_graph(
@@ -133,8 +133,3 @@ def _check_family(spec: Spec, settings: Mapping[str, str]) -> None:
             mark=spec.variables[missing[0]].mark,
             hint=f"take one of its members, extend it, or give --set {missing[0]}=...",
         )
-
-
-def is_family(arch: str) -> bool:
-    """Whether a spec has variables without a value, so that it can be extended but not shown."""
-    return bool(read_spec(arch).required)

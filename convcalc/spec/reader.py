@@ -122,6 +122,11 @@ class Mapping(Node):
         return {key: node.value for key, node in self.entries.items()}
 
 
+def is_required(node: Node) -> bool:
+    """Whether a value is the word `required`: to be given by whoever uses or extends it."""
+    return isinstance(node, Scalar) and node.plain and node.text == "required"
+
+
 def type_of(text: str) -> object:
     """The value of a plain scalar."""
     if text in _WORDS:

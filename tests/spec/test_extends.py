@@ -12,7 +12,8 @@ import pytest
 
 from convcalc.errors import ConvcalcError, SpecError, UsageError
 from convcalc.spec import bundled
-from convcalc.spec.load import is_family, load_graph, parse_input
+from convcalc.spec.documents import read_spec
+from convcalc.spec.load import load_graph, parse_input
 
 BASE = """\
 name: base
@@ -233,14 +234,14 @@ def test_a_setting_in_error_shows_where(specs):
 def test_a_family_can_be_extended_not_shown(specs):
     text = "vars: {depth: required, width: required, x: 1}\nlayers: [relu: {repeat: $depth}]"
     path = specs.write(text, "family.yaml")
-    assert is_family(path)
+    assert read_spec(path).required == ["depth", "width"]
     with pytest.raises(SpecError, match="t is a family: it needs depth, width") as caught:
         load_graph(path)
     assert "--set depth=" in caught.value.hint
     with pytest.raises(SpecError, match="it needs width"):
         load_graph(path, settings={"depth": "2"})
     member = specs.write("name: m\nextends: family.yaml\nvars: {depth: 2, width: 3}\n", "member.yaml")
-    assert not is_family(member)
+    assert not read_spec(member).required
     assert len(load_graph(member)) == 2
     assert len(load_graph(path, settings={"depth": "3", "width": "1"})) == 3
 
