@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from convcalc.cli.options import Figure, emit, format_option
+from convcalc.cli.options import Limit, emit, format_option
 
 ORDERS = ("name", "params", "macs", "layers", "memory")
 
@@ -24,8 +24,8 @@ PATTERN is a part of the name, or a pattern with * and ?. Figures take K, M and 
 @click.argument("pattern", required=False)
 @click.option("--sort", type=click.Choice(ORDERS), default="name", show_default=True, help="What to sort by.")
 @click.option("--reverse", is_flag=True, help="Largest first.")
-@click.option("--max-params", type=Figure(), help="Only networks of at most so many params.")
-@click.option("--max-macs", type=Figure(), help="Only networks of at most so many MACs.")
+@click.option("--max-params", type=Limit(), help="Only networks of at most so many params.")
+@click.option("--max-macs", type=Limit(), help="Only networks of at most so many MACs.")
 @click.option(
     "--family", metavar="NAME", help="Only networks that extend this one, such as resnet or torchvision/vgg."
 )

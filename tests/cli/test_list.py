@@ -50,7 +50,16 @@ def test_nothing_that_small(convcalc) -> None:
     done = convcalc("list", "--max-params", "7")
     assert done.returncode == 2
     assert "no architecture is that small" in done.stderr
-    assert "no figure" in convcalc("list", "--max-params", "many").stderr
+    for text in ("many", "0", "-5M", "5 MB", "4.1.1G"):
+        assert "no figure" in convcalc("list", "--max-params", text).stderr, text
+
+
+def test_limits_are_figures_as_elsewhere(convcalc) -> None:
+    """AlexNet's published 61,100,840 params: one more than 61100839."""
+    for text in ("61100840", "61,100,840", "61.10084M", "0.06110084 billion", "61100.84k"):
+        assert "torchvision/alexnet" in names(convcalc, "torchvision/alexnet", "--max-params", text), text
+    done = convcalc("list", "torchvision/alexnet", "--max-params", "61100839")
+    assert done.returncode == 2
 
 
 def test_patterns(convcalc) -> None:
