@@ -21,7 +21,7 @@ LONGEST_ANSWER = 60  # characters
 Verdict = Literal["right", "wrong", "rounded", "blank"]
 
 
-class Mark(NamedTuple):
+class Marked(NamedTuple):
     """One answer marked. given: as written; why: what went wrong, "" where that cannot be told."""
 
     exercise: Exercise
@@ -180,27 +180,27 @@ def _of_network(where: str, entry: Entry, network: Callable[[str], Analysis]) ->
 # -- marking -------------------------------------------------------------------------------------------------
 
 
-def mark(exercise: Exercise, given: str) -> Mark:
+def mark(exercise: Exercise, given: str) -> Marked:
     """The answer marked, and why it is wrong if that can be told."""
     answer = exercise.answer
     if not given.strip(" _.-–"):
-        return Mark(exercise, "", "blank")
+        return Marked(exercise, "", "blank")
     if len(given) > LONGEST_ANSWER:
-        return Mark(exercise, given[:LONGEST_ANSWER] + "…", "wrong", "this is too long to be an answer")
+        return Marked(exercise, given[:LONGEST_ANSWER] + "…", "wrong", "this is too long to be an answer")
     if isinstance(answer, int):
         return _mark_number(exercise, answer, given)
     readings = [_numbers(given), _numbers(re.sub(r"(?<=\d),(?=\d{3}\b)", "", given))]
     if not readings[0] or re.sub(r"[\d\s×x*·,;()\[\]@]", "", given.lower()):
-        return Mark(exercise, given, "wrong", f"this is no size; write it as {_example(answer)}")
+        return Marked(exercise, given, "wrong", f"this is no size; write it as {_example(answer)}")
     if exercise.asks == "field":
         accepted = [answer, answer[:1]] if len(set(answer)) == 1 else [answer]
     else:
         accepted = [answer, (*answer[1:], answer[0])]  # the lecture writes H×W×D
     if any(numbers in accepted for numbers in readings):
-        return Mark(exercise, given, "right")
+        return Marked(exercise, given, "right")
     numbers = next((numbers for numbers in readings if len(numbers) == len(answer)), readings[1])
     mistake = _field_mistake if exercise.asks == "field" else _output_mistake
-    return Mark(exercise, given, "wrong", mistake(exercise, numbers))
+    return Marked(exercise, given, "wrong", mistake(exercise, numbers))
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -212,21 +212,23 @@ def _example(answer: Sequence[int]) -> str:
     return show([1 for _ in answer]).replace("1", "n")
 
 
-def _mark_number(exercise: Exercise, answer: int, given: str) -> Mark:
+def _mark_number(exercise: Exercise, answer: int, given: str) -> Marked:
     number = _number(given)
     if number == answer:
-        return Mark(exercise, given, "right")
+        return Marked(exercise, given, "right")
     if number != 0:
         try:
             figure = parse(given)
         except UsageError:
-            return Mark(exercise, given, "wrong", "this is no number")
+            return Marked(exercise, given, "wrong", "this is no number")
         if not figure.exact and (figure.matches(answer) or figure.cut(answer)):
-            return Mark(exercise, given, "rounded", "right as far as it goes; the exact number is asked for")
+            return Marked(
+                exercise, given, "rounded", "right as far as it goes; the exact number is asked for"
+            )
         if number is None:
             number = int(figure.value) if figure.value.denominator == 1 else None
     why = next((text for value, text in _number_mistakes(exercise) if value == number != answer), "")
-    return Mark(exercise, given, "wrong", why)
+    return Marked(exercise, given, "wrong", why)
 
 
 def _number(text: str) -> int | None:

@@ -50,7 +50,7 @@ class Sight(NamedTuple):
         return Fraction(self.pixels, prod(self.image))
 
 
-class Part(NamedTuple):
+class Area(NamedTuple):
     """Positions of one layer's output, or of the image (node None): those a unit reads, or a pixel reaches.
 
     first and last position per axis, None for none; positions: how many; region: which.
@@ -79,7 +79,7 @@ class Meeting(NamedTuple):
     a: Position
     b: Position
     first: Node | None
-    layers: tuple[tuple[Node, Part], ...]
+    layers: tuple[tuple[Node, Area], ...]
 
 
 def places(shape: Shape) -> Shape:
@@ -100,7 +100,7 @@ def sight(graph: Graph, node: Node, unit: Position) -> Sight:
     return Sight(unit, window, hull(region), count(region), region, graph.input_shape[1:])
 
 
-def trace(graph: Graph, node: Node, unit: Position) -> list[Part]:
+def trace(graph: Graph, node: Node, unit: Position) -> list[Area]:
     """What a unit reads of every layer before it that takes part, the nearest first, the image last; layers
     that act on each position by itself are left out."""
     box = _box(node.output_shape, unit, f"{node.name} has no unit")
@@ -113,7 +113,7 @@ def trace(graph: Graph, node: Node, unit: Position) -> list[Part]:
     ]
 
 
-def pixel_reach(graph: Graph, pixel: Position) -> list[tuple[Node, Part]]:
+def pixel_reach(graph: Graph, pixel: Position) -> list[tuple[Node, Area]]:
     """Per layer, the units a pixel reaches, in all its channels. Raises UsageError."""
     box = _box(graph.input_shape, pixel, "the image has no pixel")
     return [
@@ -136,10 +136,10 @@ def meeting(graph: Graph, a: Position, b: Position) -> Meeting:
     return Meeting(a, b, first, tuple(layers))
 
 
-def _part(graph: Graph, index: int, region: Region) -> Part:
+def _part(graph: Graph, index: int, region: Region) -> Area:
     shape = graph.shape(index)
     flat = spatial(region) if len(shape) > 1 else region
-    return Part(None if index == INPUT else graph.nodes[index], shape, hull(flat), count(flat), flat)
+    return Area(None if index == INPUT else graph.nodes[index], shape, hull(flat), count(flat), flat)
 
 
 def _box(shape: Shape, position: Sequence[int], what: str) -> Box:

@@ -134,7 +134,7 @@ def complete(given: Given) -> Axis:
     )[0]
 
 
-class Cost(NamedTuple):
+class WindowCost(NamedTuple):
     """What a convolution with this window costs: worked lines, and counts (biases excluded from MACs)."""
 
     filters: int
@@ -144,7 +144,7 @@ class Cost(NamedTuple):
     macs: int
 
 
-def cost(window: Sequence[Axis], channels: int, filters: int) -> Cost:
+def cost(window: Sequence[Axis], channels: int, filters: int) -> WindowCost:
     """The weights and MACs of `filters` kernels over `channels`, as deep as the input."""
     shape = (channels, *(axis.size for axis in window))
     conv = Conv(
@@ -156,7 +156,7 @@ def cost(window: Sequence[Axis], channels: int, filters: int) -> Cost:
         rounding=window[0].rounding,
     )
     lines = tuple(line for line in conv.working((shape,)) if not line.what.startswith("output"))
-    return Cost(filters, lines, prod(conv.weight_factors((shape,))), filters, conv.macs((shape,)))
+    return WindowCost(filters, lines, prod(conv.weight_factors((shape,))), filters, conv.macs((shape,)))
 
 
 class Solution(NamedTuple):

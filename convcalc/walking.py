@@ -15,7 +15,7 @@ from convcalc.symbols import Expression, written
 MOST_TERMS = 30  # of a sum that is written out
 
 
-class Step(NamedTuple):
+class Placement(NamedTuple):
     """One position. channel: of the output; covered: the cells of the input, negative or beyond it in the padding;
     channels: the input's that are read; working: `max(1, 4, 5, 8)`, "" where the value says it all."""
 
@@ -32,7 +32,7 @@ def walks(op: Operator) -> bool:
     return isinstance(op, Conv) or op.kind in ("maxpool", "avgpool")
 
 
-def walk(application: Application, decimal: bool | None = None) -> Iterator[Step]:
+def walk(application: Application, decimal: bool | None = None) -> Iterator[Placement]:
     """Every position of every output channel, row by row."""
     op, source, output = application.op, application.source, application.output
     axes = application.axes
@@ -66,7 +66,7 @@ def walk(application: Application, decimal: bool | None = None) -> Iterator[Step
             else:
                 counted = [_counts(op, axes, cell) for cell in covered]
                 working = _pooled(op, values, counted, decimal)
-            yield Step(channel, position, channels, covered, working, value)
+            yield Placement(channel, position, channels, covered, working, value)
 
 
 def _inside(shape: Sequence[int], cell: Sequence[int]) -> bool:

@@ -8,7 +8,7 @@ from convcalc.analysis import Analysis
 from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import Graph, Node
-from convcalc.sights import Part, Position, Sight
+from convcalc.sights import Area, Position, Sight
 
 MOST_STEPS = 2_000_000  # rows times layers: about ten seconds
 MOST_WINDOWS = 12  # outlines in one picture
@@ -221,7 +221,7 @@ def _between(
     ]
     one: Sight | None = None
     if found.first is not None:
-        part: Part = dict(found.layers)[found.first]
+        part: Area = dict(found.layers)[found.first]
         assert part.spans is not None
         one = sight(analysis.graph, found.first, tuple(spans[0][0] for spans in part.region[0]))
         if output is not None:

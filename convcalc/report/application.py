@@ -15,7 +15,7 @@ from convcalc.report.layout import Line, Span, wrap
 from convcalc.report.table import Column, Table
 from convcalc.shapes import elements, show
 from convcalc.symbols import Expression, has_letters, written
-from convcalc.walking import Step, walk
+from convcalc.walking import Placement, walk
 
 MOST_CELLS = 2_000  # of a matrix that a terminal is given; whoever pipes gets all
 PENDING = "·"
@@ -188,7 +188,7 @@ def frames(application: Application, style: Style, width: int | None) -> Iterato
         ]
 
 
-def _covered(application: Application, step: Step, style: Style) -> list[blocks.Block]:
+def _covered(application: Application, step: Placement, style: Style) -> list[blocks.Block]:
     """The channels that are read, padding laid around, with the window on them."""
     axes = application.axes
     assert axes is not None

@@ -23,7 +23,7 @@ class Item(NamedTuple):
     cost: Cost
 
 
-class Figure(NamedTuple):
+class Quantity(NamedTuple):
     """A column: its header, what it is, how to get its value, and whether values add up to a total."""
 
     header: str
@@ -38,35 +38,35 @@ def _sum(name: str) -> Callable[[Item], int]:
 
 
 FIGURES = {
-    "layer": Figure("layer", "its name", lambda item: item.row.name, wrap=True),
-    "operator": Figure("operator", "kind and fields", lambda item: operator(item.row), wrap=True),
-    "input": Figure("input", "shape it reads", lambda item: item.layers[0].input_shapes[0]),
-    "output": Figure("output", "shape it gives", lambda item: item.row.output_shape),
-    "weights": Figure("weights", "what multiplies", _sum("weights"), adds=True),
-    "biases": Figure("biases", "what is added", _sum("biases"), adds=True),
-    "params": Figure("params", "weights and biases", _sum("params"), adds=True),
-    "buffers": Figure("buffers", "running statistics", _sum("buffers"), adds=True),
-    "macs": Figure("MACs", "multiply-accumulates for one image", _sum("macs"), adds=True),
-    "flops": Figure("FLOPs", "2 per MAC", lambda item: 2 * item.cost.macs, adds=True),
-    "field": Figure("field", "receptive field", lambda item: item.row.receptive_field),
-    "per-output": Figure(
+    "layer": Quantity("layer", "its name", lambda item: item.row.name, wrap=True),
+    "operator": Quantity("operator", "kind and fields", lambda item: operator(item.row), wrap=True),
+    "input": Quantity("input", "shape it reads", lambda item: item.layers[0].input_shapes[0]),
+    "output": Quantity("output", "shape it gives", lambda item: item.row.output_shape),
+    "weights": Quantity("weights", "what multiplies", _sum("weights"), adds=True),
+    "biases": Quantity("biases", "what is added", _sum("biases"), adds=True),
+    "params": Quantity("params", "weights and biases", _sum("params"), adds=True),
+    "buffers": Quantity("buffers", "running statistics", _sum("buffers"), adds=True),
+    "macs": Quantity("MACs", "multiply-accumulates for one image", _sum("macs"), adds=True),
+    "flops": Quantity("FLOPs", "2 per MAC", lambda item: 2 * item.cost.macs, adds=True),
+    "field": Quantity("field", "receptive field", lambda item: item.row.receptive_field),
+    "per-output": Quantity(
         "MACs per output", "cost of one output element, F·F·D of a convolution", lambda item: item.cost.per_output
     ),
-    "dense": Figure("dense", "weights of a dense layer in its place", lambda item: item.cost.dense, adds=True),
-    "local": Figure(
+    "dense": Quantity("dense", "weights of a dense layer in its place", lambda item: item.cost.dense, adds=True),
+    "local": Quantity(
         "local", "weights if windows shared none (locally connected)", lambda item: item.cost.local, adds=True
     ),
-    "active": Figure(
+    "active": Quantity(
         "active", "connections to real inputs, padding apart", lambda item: item.cost.active, adds=True
     ),
-    "shared": Figure(
+    "shared": Quantity(
         "shared", "weights of its kernels or matrix, normalisation apart", lambda item: item.cost.shared, adds=True
     ),
-    "activations": Figure("activations", "bytes of the output", _sum("activation_bytes"), adds=True),
-    "memory": Figure(
+    "activations": Quantity("activations", "bytes of the output", _sum("activation_bytes"), adds=True),
+    "memory": Quantity(
         "memory", "bytes read and written: inputs, params, output", lambda item: item.cost.memory, adds=True
     ),
-    "intensity": Figure("FLOPs per byte", "arithmetic intensity", lambda item: item.cost.intensity),
+    "intensity": Quantity("FLOPs per byte", "arithmetic intensity", lambda item: item.cost.intensity),
 }  # fmt: skip
 RIGHT = frozenset(FIGURES) - {"layer", "operator"}
 

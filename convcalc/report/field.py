@@ -15,7 +15,7 @@ from convcalc.report import words
 from convcalc.report.json import CONVENTIONS, field_value
 from convcalc.report.table import Column, Table
 from convcalc.shapes import AXIS_NAMES
-from convcalc.sights import Meeting, Part, Position, Sight, places
+from convcalc.sights import Area, Meeting, Position, Sight, places
 from convcalc.windows import Span
 
 DEPTH = (
@@ -124,7 +124,7 @@ def depth_value(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]
 # -- one unit ----------------------------------------------------------------------------------------------
 
 
-def unit_table(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Part]) -> Table:
+def unit_table(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Area]) -> Table:
     """What a unit reads, layer by layer back to the image."""
     graph = analysis.graph
     return Table(
@@ -167,7 +167,7 @@ def _unit_lines(one: Sight) -> list[str]:
     return lines
 
 
-def unit_value(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Part]) -> dict[str, Any]:
+def unit_value(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Area]) -> dict[str, Any]:
     """`field ARCH --layer NAME --format json`."""
     return {
         "name": analysis.graph.name,
@@ -185,7 +185,7 @@ def unit_value(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Part]
 # -- one pixel, two pixels -----------------------------------------------------------------------------------
 
 
-def pixel_table(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node, Part]]) -> Table:
+def pixel_table(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node, Area]]) -> Table:
     """Which units of every layer a pixel reaches."""
     graph = analysis.graph
     parts = [part for _, part in layers]
@@ -200,7 +200,7 @@ def pixel_table(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node
     )
 
 
-def pixel_value(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node, Part]]) -> dict[str, Any]:
+def pixel_value(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node, Area]]) -> dict[str, Any]:
     """`field ARCH --pixel R,C --format json`."""
     return {
         "name": analysis.graph.name,
@@ -211,7 +211,7 @@ def pixel_value(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node
     }
 
 
-def meeting_table(analysis: Analysis, found: Meeting, layers: Sequence[tuple[Node, Part]]) -> Table:
+def meeting_table(analysis: Analysis, found: Meeting, layers: Sequence[tuple[Node, Area]]) -> Table:
     """Per layer the units that depend on both pixels."""
     graph = analysis.graph
     parts = [part for _, part in layers]
@@ -273,7 +273,7 @@ def _part_columns(header: str, total: str) -> tuple[Column, ...]:
     )
 
 
-def _part_cells(part: Part) -> tuple[str, ...]:
+def _part_cells(part: Area) -> tuple[str, ...]:
     return (
         part.node.name if part.node else "image",
         words.operator(part.node.op) if part.node else "",
@@ -284,13 +284,13 @@ def _part_cells(part: Part) -> tuple[str, ...]:
     )
 
 
-def _where(part: Part) -> str:
+def _where(part: Area) -> str:
     if part.spans is None:
         return "none"
     return spans(part.spans) if part.full else f"within {spans(part.spans)}"
 
 
-def _part_data(part: Part) -> tuple[object, ...]:
+def _part_data(part: Area) -> tuple[object, ...]:
     return (
         part.node.name if part.node else "input",
         part.node.kind if part.node else "input",
@@ -301,7 +301,7 @@ def _part_data(part: Part) -> tuple[object, ...]:
     )
 
 
-def _part_value(part: Part) -> dict[str, Any]:
+def _part_value(part: Area) -> dict[str, Any]:
     return {
         "name": part.node.name if part.node else "input",
         "kind": part.node.kind if part.node else "input",

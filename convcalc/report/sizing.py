@@ -9,7 +9,7 @@ from convcalc.report import words
 from convcalc.report.json import CONVENTIONS
 from convcalc.report.table import Column, Table
 from convcalc.shapes import AXIS_NAMES, Axis
-from convcalc.sizing import Answer, Cost, Solution, last_pixels, steps, worked
+from convcalc.sizing import Answer, Solution, WindowCost, last_pixels, steps, worked
 
 STEPS = (
     Column("what", "step", style="cyan"),
@@ -26,7 +26,7 @@ SHOWN = 20
 LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
 
 
-def size_table(axes: Sequence[Axis], depth: int | None, counts: Cost | None) -> Table:
+def size_table(axes: Sequence[Axis], depth: int | None, counts: WindowCost | None) -> Table:
     """Step by step; one set of rows per axis, or one for all where they are alike."""
     names = AXIS_NAMES[len(axes)]
     alike = len(set(axes)) == 1
@@ -59,7 +59,7 @@ def size_table(axes: Sequence[Axis], depth: int | None, counts: Cost | None) -> 
     )
 
 
-def _depth(depth: int | None, counts: Cost | None) -> int | None:
+def _depth(depth: int | None, counts: WindowCost | None) -> int | None:
     return counts.filters if counts else depth
 
 
@@ -83,7 +83,7 @@ def _fields(axes: Sequence[Axis]) -> list[str]:
     return fields
 
 
-def size_value(axes: Sequence[Axis], depth: int | None, counts: Cost | None) -> dict[str, Any]:
+def size_value(axes: Sequence[Axis], depth: int | None, counts: WindowCost | None) -> dict[str, Any]:
     """`size --format json`. Shapes are channels first as in every JSON; without channels where none were given."""
     channels = [] if depth is None and counts is None else [depth or 1]
     maps = [counts.filters] if counts else channels

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from convcalc.marking import Mark, right
+from convcalc.marking import Marked, right
 from convcalc.report import words
 from convcalc.report.json import CONVENTIONS
 from convcalc.report.table import Column, Table, latex, to_markdown
@@ -255,7 +255,7 @@ def page_markdown(sheet: Sheet, *, answers: bool = False) -> str:
 # -- marked ----------------------------------------------------------------------------------------------------
 
 
-def marked_table(marks: Sequence[Mark]) -> Table:
+def marked_table(marks: Sequence[Marked]) -> Table:
     """Every answer with its mark; below, what went wrong where, and the working."""
     tally = sum(one.verdict == "right" for one in marks)
     lines = [f"{tally} of {words.plural(len(marks), 'answer')} right"]
@@ -297,7 +297,7 @@ def marked_table(marks: Sequence[Mark]) -> Table:
     )
 
 
-def marked_value(marks: Sequence[Mark]) -> dict[str, Any]:
+def marked_value(marks: Sequence[Marked]) -> dict[str, Any]:
     """`worksheet --check FILE --format json`."""
     results = []
     for one in marks:

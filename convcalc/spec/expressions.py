@@ -59,7 +59,7 @@ class Names(dict[str, Any]):
         return Names(self, self.budget)
 
 
-class Part(NamedTuple):
+class Reference(NamedTuple):
     """One reference of a template: where its expression starts in the text, and its tree."""
 
     offset: int
@@ -74,15 +74,15 @@ class Template:
 
     __slots__ = ("_bare", "_cost", "names", "parts")
 
-    def __init__(self, parts: list[str | Part]) -> None:
+    def __init__(self, parts: list[str | Reference]) -> None:
         self.parts = parts
-        found = [node for part in parts if isinstance(part, Part) for node in ast.walk(part.tree)]
+        found = [node for part in parts if isinstance(part, Reference) for node in ast.walk(part.tree)]
         words = {node.id for node in found if isinstance(node, ast.Name)}
         self.names = frozenset(words - FUNCTIONS.keys() - WORDS.keys())
         self._cost = len(found)
         lone = parts[0] if len(parts) == 1 else None
         # the commonest template, $name, needs no walk
-        self._bare = lone.tree.id if isinstance(lone, Part) and isinstance(lone.tree, ast.Name) else None
+        self._bare = lone.tree.id if isinstance(lone, Reference) and isinstance(lone.tree, ast.Name) else None
 
     def evaluate(self, names: Names) -> Any:
         """The value, given the variables'. Raises ExpressionError."""
@@ -90,7 +90,7 @@ class Template:
             return names[self._bare]
         names.budget.spend(self._cost)
         first = self.parts[0]
-        if len(self.parts) == 1 and isinstance(first, Part):
+        if len(self.parts) == 1 and isinstance(first, Reference):
             return _part(first, names)
         text = ""
         for part in self.parts:
@@ -110,14 +110,14 @@ class Template:
     def offset(self, name: str) -> int:
         """Where in the template's text a variable stands."""
         for part in self.parts:
-            if isinstance(part, Part):
+            if isinstance(part, Reference):
                 for node in ast.walk(part.tree):
                     if isinstance(node, ast.Name) and node.id == name:
                         return part.offset + getattr(node, "col_offset", 0)
         return 0
 
 
-def _part(part: Part, names: Names) -> Any:
+def _part(part: Reference, names: Names) -> Any:
     try:
         return _value(part.tree, names)
     except ExpressionError as error:
@@ -148,7 +148,7 @@ def compile_text(text: str) -> Template | str:
     return Template(parts)
 
 
-def _parts(text: str) -> Iterator[str | Part]:
+def _parts(text: str) -> Iterator[str | Reference]:
     position = 0
     while position < len(text):
         match = _REFERENCE.search(text, position)
@@ -163,10 +163,10 @@ def _parts(text: str) -> Iterator[str | Part]:
             if name in WORDS or name in FUNCTIONS:
                 hint = f"write {name}" if name in WORDS else f"write $({name}(...))"
                 raise ExpressionError(f"'{name}' is not a variable", match.start(), len(match.group()), hint)
-            yield Part(match.start() + 1, ast.Name(name, ast.Load()))
+            yield Reference(match.start() + 1, ast.Name(name, ast.Load()))
         elif parenthesis:
             stop = _closing(text, match.start() + 1)
-            yield Part(match.end(), parse(text[match.end() : stop], match.end()))
+            yield Reference(match.end(), parse(text[match.end() : stop], match.end()))
             position = stop + 1
         elif match.group() == "$$":
             yield "$"
