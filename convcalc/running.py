@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from math import exp, fsum, isfinite, sqrt
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from convcalc.backends import Progress, Run
 from convcalc.errors import ConvcalcError, UsageError, WeightsError
@@ -32,8 +32,7 @@ class Guess:
     probability: float
 
 
-@dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
     """The output's numbers in brief; deviation is the population's."""
 
     minimum: float
@@ -112,14 +111,14 @@ class Runner:
 
     def many(self, images: Sequence[str]) -> Iterator[Forward | Failure]:
         """Every image, in order, as they are done: side by side where a run uses one processor."""
-        from convcalc.backends.reference import forked, processors
+        from convcalc.backends.workers import forked, processors
 
-        workers = min(self.threads or processors(), len(images))
-        if not self.parallel_images or workers < 2:
-            yield from map(self.attempt, images)
-            return
-        with forked(workers, self._bare) as outcomes:
-            for outcome in outcomes(images):
+        workers = min(self.threads or processors(), len(images)) if self.parallel_images else 1
+        with forked(workers, self._bare) as spread:
+            if spread is None:
+                yield from map(self.attempt, images)
+                return
+            for outcome in spread(images):
                 yield outcome if isinstance(outcome, Failure) else Forward(self.graph, self.weights, *outcome)
 
 
@@ -208,14 +207,31 @@ def numba_available() -> bool:
     return find_spec("convcalc.backends.numba") is not None and find_spec("numba") is not None
 
 
+def _meaning(graph: Graph) -> Literal["probabilities", "logits", "other"]:
+    """What a vector of outputs says: probabilities behind a softmax, logits behind a layer that sums, else neither.
+
+    Layers that only pass numbers on or lay them out anew are looked through.
+    """
+    index = graph.output
+    while index != INPUT:
+        node = graph.nodes[index]
+        if node.kind == "softmax":
+            return "probabilities"
+        if node.op.role in ("dense", "convolution", "pooling", "join"):
+            return "logits"
+        if node.op.role not in ("identity", "reshape"):
+            return "other"
+        index = node.inputs[0]
+    return "other"
+
+
 def _classifies(graph: Graph) -> bool:
-    return len([size for size in graph.output_shape if size != 1]) == 1
+    return len([size for size in graph.output_shape if size != 1]) == 1 and _meaning(graph) != "other"
 
 
 def _guesses(graph: Graph, run: Run, names: tuple[str, ...] | None, top: int) -> tuple[Guess, ...]:
-    final = graph.nodes[graph.output].kind if graph.output != INPUT else ""
     values = list(run.values)
-    probabilities = values if final == "softmax" else softmax(values)
+    probabilities = values if _meaning(graph) == "probabilities" else softmax(values)
     order = sorted(range(len(values)), key=lambda index: (-probabilities[index], index))
     return tuple(Guess(index, names[index] if names else None, probabilities[index]) for index in order[:top])
 
@@ -229,9 +245,9 @@ def softmax(values: Sequence[float]) -> list[float]:
 
 
 def statistics(values: Sequence[float]) -> Statistics:
-    """Of any numbers; deviations of numbers that are not finite are not finite either."""
+    """Of any numbers; what overflows is infinite, or not a number."""
     mean = sum(values) / len(values)
     if not isfinite(mean):
         return Statistics(min(values), max(values), mean, mean)
-    deviation = sqrt(fsum((value - mean) ** 2 for value in values) / len(values))
-    return Statistics(min(values), max(values), mean, deviation)
+    squares = sum((value - mean) * (value - mean) for value in values)
+    return Statistics(min(values), max(values), mean, sqrt(squares / len(values)))

@@ -8,17 +8,17 @@ copied. Where there is no fork, one process does the same work.
 from __future__ import annotations
 
 import dataclasses
-import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
 from math import prod
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from convcalc.backends import Progress, Run
+from convcalc.backends.workers import Spread, forked, processors
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops.base import Operator, Tensor
+from convcalc.shapes import Shape
 from convcalc.weights.fit import Parameters, Weights
 
 WORTH_A_POOL = 60_000_000  # MACs of the whole network; below, forking costs more than it saves
@@ -47,14 +47,16 @@ def run(
     began = perf_counter()
     total = sum(node.op.macs(node.input_shapes) for node in graph)
     workers = 1 if total < WORTH_A_POOL else threads or processors()
+    if not isinstance(next(iter(values), None), float):
+        workers = 1  # other numbers stay exact: only floats travel between processes
     last = graph.last_readers()
     outputs: dict[int, Tensor] = {INPUT: Tensor(graph.input_shape, values)}
     seconds = []
-    with _pool(graph, weights, workers) as pool:
+    with forked(workers, Filters(graph, weights)) as spread:
         for node in graph:
             start = perf_counter()
             inputs = [outputs[source] for source in node.inputs]
-            outputs[node.index] = _layer(node, inputs, weights.nodes[node.index], workers, pool, progress)
+            outputs[node.index] = _layer(node, inputs, weights.nodes[node.index], workers, spread, progress)
             seconds.append(perf_counter() - start)
             for source in {*node.inputs, node.index}:
                 if source != INPUT and last[source] <= node.index:
@@ -63,19 +65,12 @@ def run(
     return Run("reference", result.shape, result.values, perf_counter() - began, tuple(seconds))
 
 
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _layer(
     node: Node,
     inputs: list[Tensor],
     parameters: Parameters,
     workers: int,
-    pool: Any,
+    spread: Spread | None,
     progress: Progress | None,
 ) -> Tensor:
     macs = node.op.macs(node.input_shapes)
@@ -86,27 +81,25 @@ def _layer(
             progress(node, macs)
         return result
     channels = node.output_shape[0]
-    pieces: dict[int, Tensor] = {}
-    if pool is None:
-        finished: Iterator[tuple[int, Tensor]] = (
-            (number, compute(node, part, inputs[0], parameters)) for number, part in enumerate(parts)
-        )
+    pieces: Iterator[Tensor]
+    if spread is None:
+        pieces = (compute(node, part, inputs[0], parameters) for part in parts)
     else:
         shared = array("d", inputs[0].values).tobytes()
-        jobs = [(number, part, shared) for number, part in enumerate(parts)]
-        finished = pool.imap_unordered(_work, jobs)
-    for number, piece in finished:
-        pieces[number] = piece
-        if progress:
-            progress(node, macs * (parts[number].stop - parts[number].first) // channels)
+        pieces = spread((part, shared) for part in parts)
     whole: list[Any] = []
-    for number in range(len(parts)):
-        whole.extend(pieces[number].values)
-    return Tensor((channels, *pieces[0].shape[1:]), whole)
+    positions: Shape = ()
+    for part, piece in zip(parts, pieces, strict=True):
+        whole.extend(piece.values)
+        positions = piece.shape[1:]
+        if progress:
+            progress(node, macs * (part.stop - part.first) // channels)
+    return Tensor((channels, *positions), whole)
 
 
 def cut(node: Node, macs: int, workers: int) -> list[Part]:
-    """The parts of a layer, runs of filters that divide no group; one part where cutting does not pay."""
+    """The parts of a convolution or dense layer, runs of filters that divide no group; one part where cutting does
+    not pay, and for every other operator."""
     if node.kind not in ("conv", "dense") or macs < WORTH_CUTTING:
         return [Part(node.index, 0, node.output_shape[0])]
     if node.kind == "dense" and len(node.output_shape) > 1:
@@ -147,74 +140,18 @@ def compute(node: Node, part: Part, tensor: Tensor, parameters: Parameters) -> T
     return op.forward([tensor], sliced)
 
 
-_shared: tuple[Graph, Weights] | None = None  # in a worker: what it was forked with
+class Filters:
+    """What a worker does: some filters of a layer of this graph, with these weights."""
 
+    def __init__(self, graph: Graph, weights: Weights) -> None:
+        self.graph = graph
+        self.weights = weights
 
-def _pool(graph: Graph, weights: Weights, workers: int) -> AbstractContextManager[Any]:
-    """Worker processes that hold the graph and the weights, or None where one process is as good."""
-    return _processes(workers, _set_shared, graph, weights)
-
-
-def _set_shared(graph: Graph, weights: Weights) -> None:
-    global _shared
-    _quiet()
-    _shared = (graph, weights)
-
-
-@contextmanager
-def _processes(workers: int, start: Callable[..., None], *arguments: Any) -> Iterator[Any]:
-    """Forked workers, each after start(*arguments), handed over without a copy; None if there is no fork."""
-    import multiprocessing
-
-    if workers < 2 or os.name != "posix" or "fork" not in multiprocessing.get_all_start_methods():
-        yield None
-        return
-    with multiprocessing.get_context("fork").Pool(workers, start, arguments) as pool:
-        yield pool
-
-
-def _quiet() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _work(job: tuple[int, Part, bytes]) -> tuple[int, Tensor]:
-    number, part, data = job
-    assert _shared is not None
-    graph, weights = _shared
-    node = graph.nodes[part.node]
-    values = array("d")
-    values.frombytes(data)
-    tensor = Tensor(node.input_shapes[0], values.tolist())
-    result = compute(node, part, tensor, weights.nodes[part.node])
-    return number, Tensor(result.shape, array("d", result.values))
-
-
-_function: Callable[[Any], Any] | None = None  # in a worker of `forked`: what it was forked with
-
-
-@contextmanager
-def forked(
-    workers: int, function: Callable[[Any], Any]
-) -> Iterator[Callable[[Sequence[Any]], Iterator[Any]]]:
-    """A map over items in worker processes that were forked with the function and all it holds.
-
-    Where there is no fork, the plain map.
-    """
-    with _processes(workers, _set_function, function) as pool:
-        yield (
-            (lambda items: map(function, items)) if pool is None else (lambda items: pool.imap(_apply, items))
-        )
-
-
-def _set_function(function: Callable[[Any], Any]) -> None:
-    global _function
-    _quiet()
-    _function = function
-
-
-def _apply(item: Any) -> Any:
-    assert _function is not None
-    return _function(item)
+    def __call__(self, job: tuple[Part, bytes]) -> Tensor:
+        part, data = job
+        node = self.graph.nodes[part.node]
+        values = array("d")
+        values.frombytes(data)
+        tensor = Tensor(node.input_shapes[0], values.tolist())
+        result = compute(node, part, tensor, self.weights.nodes[part.node])
+        return Tensor(result.shape, array("d", result.values))

@@ -73,7 +73,7 @@ class Commands(click.Group):
             _quiet_stdout()
             sys.exit(CLOSED_PIPE)
         except OSError as error:
-            _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+            complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
             _quiet_stdout()
             sys.exit(1)
 
@@ -96,21 +96,21 @@ def _report(error: Exception) -> int:
     from convcalc.errors import ConvcalcError
 
     if isinstance(error, ConvcalcError):
-        _complain(str(error))
+        complain(str(error))
         return error.exit_code
     if isinstance(error, MemoryError):
-        _complain("not enough memory for this network or image")
+        complain("not enough memory for this network or image")
     elif isinstance(error, OSError):
-        _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
     else:
-        _complain(
+        complain(
             f"internal error: {type(error).__name__}: {error}\n"
             "    this is a mistake in convcalc; convcalc --debug ... shows where"
         )
     return 1
 
 
-def _complain(text: str) -> None:
+def complain(text: str) -> None:
     """The message on stderr; on a terminal its long lines are broken between words, quoted source is not."""
     lines = text.splitlines()
     quoted = {
@@ -135,17 +135,12 @@ def _complain(text: str) -> None:
                 else wrap(line, width - (len(label) if number == 0 else 0), hanging=4)
             )
         ]
-    click.echo(click.style(label, fg="red", bold=True) + lines[0], err=True, color=_stderr_color())
+    from convcalc.report import colors
+
+    styled = click.style(label, fg="red", bold=True)
+    click.echo(styled + lines[0], err=True, color=colors.wanted(sys.stderr))
     for line in lines[1:]:
         click.echo(line, err=True)
-
-
-def _stderr_color() -> bool | None:
-    ctx = click.get_current_context(silent=True)
-    chosen = ctx.find_root().params.get("color") if ctx else None
-    if chosen in ("always", "never"):
-        return bool(chosen == "always")
-    return False if os.environ.get("NO_COLOR") else None
 
 
 def _quiet_stdout() -> None:
@@ -178,17 +173,27 @@ def _with_global_options(command: click.Command) -> click.Command:
     if any(option.name == "debug" for option in command.params):
         return command
 
-    def set_root(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    def set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value:
-            ctx.find_root().params[str(param.name)] = value
+            ctx.find_root().params["debug"] = True
+
+    def set_color(_: click.Context, __: click.Parameter, value: str | None) -> None:
+        if value:
+            _choose_color(value)
 
     command.params += [
         click.Option(
-            ["--color"], type=click.Choice(COLORS), hidden=True, expose_value=False, callback=set_root
+            ["--color"], type=click.Choice(COLORS), hidden=True, expose_value=False, callback=set_color
         ),
-        click.Option(["--debug"], is_flag=True, hidden=True, expose_value=False, callback=set_root),
+        click.Option(["--debug"], is_flag=True, hidden=True, expose_value=False, callback=set_debug),
     ]
     return command
+
+
+def _choose_color(choice: str) -> None:
+    from convcalc.report import colors
+
+    colors.choice = choice
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -221,3 +226,4 @@ def main(debug: bool, color: str) -> None:
     the arithmetic shown; two networks compared; an image pushed through. ARCH is a bundled name (see `convcalc
     list`), the path of a spec that ends in .yaml, or - for standard input.
     """
+    _choose_color(color)

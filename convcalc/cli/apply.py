@@ -227,7 +227,6 @@ def _show(done: Sequence[Application], style: Style, form: str, mode_shown: bool
     from convcalc.report.table import PLAIN
 
     if form == "table":
-        terminal.color = click.get_current_context().find_root().params["color"]
         for number, one in enumerate(done):
             lines = application_lines(one, style, terminal.width(), mode_shown=mode_shown)
             terminal.print_lines([*([[]] if number else []), *lines])
@@ -259,7 +258,6 @@ def _walk(one: Application, style: Style, form: str, delay: float) -> None:
         )
     if form == "json":
         return
-    terminal.color = click.get_current_context().find_root().params["color"]
     try:
         terminal.animate(frames(one, style, terminal.width()), delay)
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from convcalc.cli.options import ARCH, emit, format_option, load
+from convcalc.cli.options import ARCH, MAX_LAYERS, Count, emit, format_option, load
 
 
 @click.command(
@@ -25,6 +25,7 @@ Layers are paired by role and order, not by name. Differences are B less A.""",
 @click.option("--set-a", multiple=True, metavar="NAME=VALUE", help="Set one of A's vars; repeatable.")
 @click.option("--set-b", multiple=True, metavar="NAME=VALUE", help="Set one of B's vars; repeatable.")
 @click.option("--input", "input_text", metavar="SHAPE", help="Another input for both, such as 3x256x256.")
+@click.option("--max-layers", type=Count(), default=MAX_LAYERS, metavar="N", help="Refuse larger networks.")
 @format_option
 def command(
     a: str,
@@ -34,6 +35,7 @@ def command(
     set_a: tuple[str, ...],
     set_b: tuple[str, ...],
     input_text: str | None,
+    max_layers: int,
     form: str,
 ) -> None:
     """Two networks side by side: what changed in each layer, the differences worked out, totals and ratios."""
@@ -44,7 +46,9 @@ def command(
 
     if a == b == "-":
         raise UsageError("only one of the networks can come from standard input")
-    diff = compare(analyse(load(a, set_a, input_text)), analyse(load(b, set_b, input_text)))
+    diff = compare(
+        analyse(load(a, set_a, input_text, max_layers)), analyse(load(b, set_b, input_text, max_layers))
+    )
     emit(form, lambda: diff_table(diff, everything=everything), lambda: diff_value(diff))
     if exit_code and not diff.same:
         click.get_current_context().exit(1)

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import click
 
+from convcalc.cli import complain
 from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
 
-BACKENDS = ("auto", "reference", "numba")
+BACKENDS = ("auto", "reference", "numba")  # as convcalc.running has them; a test compares
 SLOW = 40_000_000  # MACs: about a second of the reference backend, from where a progress bar is due
 
 
@@ -42,7 +43,9 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
 )
 @click.option("--threads", type=Count(1, 1024), metavar="N", help="Processors to use; default all.")
 @click.option("--top", type=Count(), default=5, show_default=True, metavar="K", help="Classes to show.")
-@click.option("--profile", is_flag=True, help="Time per layer.")
+@click.option(
+    "--profile", is_flag=True, help="Time per layer; in formats other than table and json, that alone."
+)
 @click.option(
     "--save",
     type=click.Path(dir_okay=False),
@@ -103,12 +106,12 @@ def command(
 def _print_one(result: Any, form: str, profile: bool) -> None:
     from convcalc.report.forward import forward_table, forward_value, profile_table
 
-    if form == "csv" and profile:
-        emit(form, lambda: profile_table(result), dict)
-        return
-    emit(form, lambda: forward_table(result), lambda: forward_value(result))
     if profile and form != "json":
+        if form == "table":
+            emit(form, lambda: forward_table(result), dict)
         emit(form, lambda: profile_table(result), dict)
+    else:
+        emit(form, lambda: forward_table(result), lambda: forward_value(result))
 
 
 def _print_batch(outcomes: list[Any], form: str) -> None:
@@ -119,7 +122,7 @@ def _print_batch(outcomes: list[Any], form: str) -> None:
     emit(form, lambda: batch_table(outcomes), lambda: batch_value(outcomes))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     for failure in failures:
-        click.echo(str(failure.error), err=True)
+        complain(str(failure.error))
     if failures:
         click.get_current_context().exit(1)
 
@@ -153,7 +156,6 @@ def _progress(macs: int) -> Iterator[tuple[Callable[[int, str], None], Callable[
     """
     from convcalc.report import terminal
 
-    terminal.color = click.get_current_context().find_root().params["color"]
     watched = os.isatty(2)
     bars: dict[str, terminal.Bar] = {}
 

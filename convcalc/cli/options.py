@@ -11,6 +11,7 @@ from convcalc.errors import UsageError
 from convcalc.graph import Graph
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+MAX_LAYERS = 1_000_000  # as convcalc.spec.load has it; a test compares
 FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
 
 
@@ -77,7 +78,7 @@ def network_options(command: Command) -> Command:
     """--set, --input and --max-layers: what changes a spec from the command line."""
     for option in (
         click.option(
-            "--max-layers", type=Count(), default=1_000_000, show_default=True, metavar="N",
+            "--max-layers", type=Count(), default=MAX_LAYERS, show_default=True, metavar="N",
             help="Refuse larger networks.",
         ),
         click.option(
@@ -92,7 +93,7 @@ def network_options(command: Command) -> Command:
 
 
 def load(
-    arch: str, settings: tuple[str, ...] = (), input_text: str | None = None, max_layers: int = 1_000_000
+    arch: str, settings: tuple[str, ...] = (), input_text: str | None = None, max_layers: int = MAX_LAYERS
 ) -> Graph:
     """The graph of ARCH with what the options change."""
     from convcalc.spec.load import load_graph
@@ -113,7 +114,6 @@ def set_values(settings: tuple[str, ...]) -> dict[str, str]:
 
 def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:
     """Print a report in the format asked for: its table, or its JSON value."""
-    ctx = click.get_current_context()
     if form == "json":
         from convcalc.report.json import dumps
 
@@ -121,7 +121,6 @@ def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:
     elif form == "table":
         from convcalc.report import terminal
 
-        terminal.color = ctx.find_root().params["color"]
         terminal.print_table(table())
     else:
         from convcalc.report.table import PLAIN

@@ -170,7 +170,6 @@ def _explain(analysis: Analysis, layer: str | None, form: str) -> None:
         return
     from convcalc.report import terminal
 
-    terminal.color = click.get_current_context().find_root().params["color"]
     terminal.print_explanation(list(explanation(analysis, only=layer)))
     if layer is None:
         table = network_table(analysis)

@@ -33,7 +33,7 @@ def table_lines(table: Table, width: int | None = None) -> Iterator[Line]:
         subtitle = Span(GAP + table.subtitle, "dim") if table.subtitle else Span("")
         if width and cells(title.text + subtitle.text) > width:
             yield from ([Span(part, "bold")] for part in wrap(title.text, width))
-            yield from ([Span(part, "dim")] for part in wrap(table.subtitle, width))
+            yield from ([Span(part, "dim")] for part in wrap(table.subtitle, width) if part)
         else:
             yield [title, subtitle]
     if table.rows:
@@ -63,6 +63,7 @@ def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
     """Lines of at most `width` columns, broken at blanks, else after a dot, else anywhere."""
     if width is None or cells(text) <= width:
         return [text]
+    hanging = min(hanging, width // 2)
     lines: list[str] = []
     current, indent = "", ""
     for word in _pieces(text):
@@ -145,34 +146,31 @@ def fit(table: Table, width: int | None) -> tuple[list[int], list[int]]:
     keep = list(range(len(table.columns)))
     if width is None:
         return keep, longest
-    for index in [
-        -1,
-        *sorted((i for i, c in enumerate(table.columns) if c.drop), key=lambda i: table.columns[i].drop),
-    ]:
-        if index >= 0:
-            keep.remove(index)
-        least = [
-            max(_least(table, i), cells(table.columns[i].header)) if table.columns[i].wrap else longest[i]
-            for i in keep
-        ]
-        if sum(least) + len(GAP) * (len(keep) - 1) <= width:
+    least = [
+        max(_least(table, index), cells(column.header)) if column.wrap else longest[index]
+        for index, column in enumerate(table.columns)
+    ]
+
+    def excess(widths: list[int]) -> int:
+        return sum(widths[index] for index in keep) + len(GAP) * (len(keep) - 1) - width
+
+    for index in sorted(
+        (i for i, c in enumerate(table.columns) if c.drop), key=lambda i: table.columns[i].drop
+    ):
+        if excess(least) <= 0:
             break
-    widths = [longest[index] for index in keep]
-    excess = sum(widths) + len(GAP) * (len(keep) - 1) - width
-    for good in (True, False):  # squeeze what may wrap to a width that reads well, then in need to less
-        while excess > 0:
-            floors = [_least(table, index) if good else 4 for index in keep]
-            candidates = [
-                position
-                for position, index in enumerate(keep)
-                if table.columns[index].wrap and widths[position] > floors[position]
-            ]
-            if not candidates:
+        keep.remove(index)
+    widths = list(longest)
+    for floors in (
+        least,
+        [4] * len(least),
+    ):  # squeeze what may wrap to a width that reads well, in need to less
+        while excess(widths) > 0:
+            wide = [i for i in keep if table.columns[i].wrap and widths[i] > floors[i]]
+            if not wide:
                 break
-            widest = max(candidates, key=lambda position: widths[position])
-            widths[widest] -= 1
-            excess -= 1
-    return keep, widths
+            widths[max(wide, key=lambda index: widths[index])] -= 1
+    return keep, [widths[index] for index in keep]
 
 
 def _least(table: Table, index: int) -> int:

@@ -11,20 +11,17 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from convcalc.report import colors
 from convcalc.report.layout import Line, Span, cells, note_lines, table_lines, wrap
 from convcalc.report.table import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-color = "auto"  # auto, always or never: what the command line says
-
 
 def styled() -> bool:
-    """Whether stdout gets colours: asked for, or a terminal that is not asked to go without (NO_COLOR)."""
-    if color != "auto":
-        return color == "always"
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether stdout gets colours."""
+    return colors.wanted(sys.stdout)
 
 
 def width() -> int | None:
@@ -44,8 +41,8 @@ def console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     return Console(
         file=stream,
-        force_terminal=True if color == "always" else None,
-        no_color=color == "never" or None,
+        force_terminal=True if colors.choice == "always" else None,
+        no_color=not colors.wanted(stream),
         color_system="auto" if stream.isatty() else "standard",
         highlight=False,
         markup=False,

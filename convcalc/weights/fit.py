@@ -7,7 +7,7 @@ other names that a file may use. A file fits whole or not at all.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -84,9 +84,10 @@ def load_weights(
             found[parameter.name] = tensors[key]
         picked.append(found)
     extra = [key for key in tensors if key not in used]
-    ignored = [key for key in extra if _left_out(key, graph)]
-    unknown = [key for key in extra if key not in set(ignored)]
-    _refuse(name, graph, missing, wrong, unknown, tensors)
+    heads = {node.name.split(".")[0] for node in graph}
+    ignored = [key for key in extra if _left_out(key, heads)]
+    unknown = [key for key in extra if not _left_out(key, heads)]
+    _refuse(name, graph, missing, wrong, unknown)
     nodes: list[Parameters] = []
     for node, found in zip(graph, picked, strict=True):
         if node.shares is not None:
@@ -114,12 +115,10 @@ def _shape(shape: Shape) -> str:
     return show(shape) or "a single number"
 
 
-def _left_out(key: str, graph: Graph) -> bool:
-    """Batch counters, and the auxiliary heads that only training uses."""
-    if key.endswith(".num_batches_tracked"):
-        return True
+def _left_out(key: str, heads: set[str]) -> bool:
+    """Batch counters, and the auxiliary heads that only training uses; heads are the network's own first segments."""
     head = key.split(".")[0]
-    return head.lower().startswith("aux") and not any(node.name.split(".")[0] == head for node in graph)
+    return key.endswith(".num_batches_tracked") or (head.lower().startswith("aux") and head not in heads)
 
 
 def _refuse(
@@ -128,7 +127,6 @@ def _refuse(
     missing: list[str],
     wrong: list[str],
     unknown: list[str],
-    tensors: Iterable[str],
 ) -> None:
     if not (missing or wrong or unknown):
         return

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from convcalc.backends import reference
+from convcalc.backends.workers import forked
+from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph
 from convcalc.shapes import elements
 from convcalc.spec.load import load_graph
@@ -67,3 +72,33 @@ def test_seconds_are_given_per_node(graph: Graph) -> None:
     result = reference.run(graph, random_weights(graph, 5), values)
     assert len(result.node_seconds) == len(graph)
     assert result.shape == (37,)
+
+
+def test_a_worker_that_dies_is_an_error_not_a_hang() -> None:
+    def work(item: int) -> int:
+        if item == 1:
+            os._exit(9)
+        return item
+
+    with forked(2, work) as spread:
+        assert spread is not None
+        with pytest.raises(ConvcalcError, match="ended from outside"):
+            list(spread(range(4)))
+
+
+def test_results_come_in_order() -> None:
+    with forked(3, lambda item: item * item) as spread:
+        assert spread is not None
+        assert list(spread(range(7))) == [0, 1, 4, 9, 16, 25, 36]
+
+
+def test_fractions_stay_exact_however_many_processes(graph: Graph, monkeypatch) -> None:
+    monkeypatch.setattr(reference, "WORTH_A_POOL", 0)
+    monkeypatch.setattr(reference, "WORTH_CUTTING", 0)
+    whole = random_weights(graph, 5)
+    ones = tuple(
+        {name: [Fraction(1, 3)] * len(values) for name, values in node.items()} for node in whole.nodes
+    )
+    values = [Fraction(1, 7)] * elements(graph.input_shape)
+    result = reference.run(graph, replace(whole, nodes=ones), values, threads=2)
+    assert all(isinstance(value, Fraction) for value in result.values)

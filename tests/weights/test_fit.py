@@ -110,3 +110,9 @@ def test_random_weights_start_norms_neutral(graph: Graph) -> None:
     assert list(weights.nodes[0]["bias"]) == [0.0] * 3
     assert weights.nodes[4] is weights.nodes[3]
     assert weights.source == "random"
+
+
+def test_many_spare_keys_are_sorted_out_in_one_pass(graph: Graph, tmp_path: Path) -> None:
+    """40,000 keys of auxiliary heads: looking each up in the others would take a minute."""
+    spare: dict[str, tuple[int, ...] | None] = {f"aux.{number}": (1,) for number in range(40_000)}
+    assert len(load_weights(graph, save(tmp_path, spare)).ignored) == 40_000

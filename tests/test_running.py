@@ -1,0 +1,53 @@
+"""What an output says: classes or numbers, probabilities once, statistics of any numbers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+import convcalc
+from convcalc.cli import forward as command
+from convcalc.cli import options
+from convcalc.running import BACKENDS, statistics
+from convcalc.spec.load import MAX_LAYERS
+
+DIGIT = Path(__file__).parent / "data" / "digits" / "7_1.png"
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("tail", ["", "- flatten\n", "- identity\n  - dropout\n"])
+def test_a_softmax_is_taken_once_whatever_follows_it(tmp_path: Path, tail: str) -> None:
+    text = (ROOT / "architectures" / "lenet5.yaml").read_text()
+    path = tmp_path / "net.yaml"
+    path.write_text(text.rstrip() + (f"\n  {tail}" if tail else "\n"))
+    weights = str(ROOT / "architectures" / "lenet5.safetensors")
+    best = convcalc.load(path).forward(DIGIT, weights=weights, backend="reference").top[0]
+    plain = convcalc.load("lenet5").forward(DIGIT, backend="reference").top[0]
+    assert (best.label, best.probability) == (plain.label, plain.probability)
+    assert best.probability > 0.9
+
+
+def test_outputs_that_are_neither_probabilities_nor_logits_are_no_classes(tmp_path: Path) -> None:
+    text = (ROOT / "architectures" / "lenet5.yaml").read_text()
+    path = tmp_path / "net.yaml"
+    path.write_text(text.replace("- softmax", "- sigmoid"))
+    weights = str(ROOT / "architectures" / "lenet5.safetensors")
+    assert convcalc.load(path).forward(DIGIT, weights=weights, backend="reference").top == ()
+
+
+def test_statistics_by_hand() -> None:
+    assert statistics([1.0, 2.0, 6.0]) == (1.0, 6.0, 3.0, math.sqrt(14 / 3))
+
+
+@pytest.mark.parametrize(
+    "values", [[1e200, -1e200, 3.0], [1e308, 1e308, 1e308], [math.inf, 1.0], [math.nan, 2.0]]
+)
+def test_statistics_of_what_overflows(values: list[float]) -> None:
+    assert not math.isfinite(statistics(values).deviation)
+
+
+def test_the_command_line_offers_what_there_is() -> None:
+    assert command.BACKENDS == BACKENDS
+    assert options.MAX_LAYERS == MAX_LAYERS
