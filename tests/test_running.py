@@ -17,11 +17,11 @@ DIGIT = Path(__file__).parent / "data" / "digits" / "7_1.png"
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("tail", ["", "- flatten\n", "- identity\n  - dropout\n"])
-def test_a_softmax_is_taken_once_whatever_follows_it(tmp_path: Path, tail: str) -> None:
+@pytest.mark.parametrize("tail", [[], ["flatten"], ["identity", "dropout"]])
+def test_a_softmax_is_taken_once_whatever_follows_it(tmp_path: Path, tail: list[str]) -> None:
     text = (ROOT / "architectures" / "lenet5.yaml").read_text()
     path = tmp_path / "net.yaml"
-    path.write_text(text.rstrip() + (f"\n  {tail}" if tail else "\n"))
+    path.write_text(text.replace("  - softmax", "\n".join(f"  - {layer}" for layer in ["softmax", *tail])))
     weights = str(ROOT / "architectures" / "lenet5.safetensors")
     best = convcalc.load(path).forward(DIGIT, weights=weights, backend="reference").top[0]
     plain = convcalc.load("lenet5").forward(DIGIT, backend="reference").top[0]

@@ -1,5 +1,9 @@
 """Processes that share what they were forked with: a map over items on several processors, without a copy of the
-graph or the weights. Where there is no fork, the plain map."""
+graph or the weights. Where there is no fork, the plain map.
+
+Each worker has a pipe of its own, and there is no thread: one that dies, as when memory runs out, is noticed at
+once and holds nobody up. (The standard library's pools wait for ever, always or now and then.)
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,6 @@ from typing import Any
 from convcalc.errors import ConvcalcError
 
 Spread = Callable[[Iterable[Any]], Iterator[Any]]
-
-_function: Callable[[Any], Any] | None = None  # in a worker: what it was forked with
 
 
 def processors() -> int:
@@ -27,42 +29,84 @@ def forked(workers: int, function: Callable[[Any], Any]) -> Iterator[Spread | No
     """A map of the function over items, results in order, by so many forked workers; None where one process is as
     good. Items and results are pickled; the function and all that it holds are not.
 
-    The map raises ConvcalcError when a worker is ended from outside, as when memory runs out.
+    The map raises what the function raises, and ConvcalcError when a worker is ended from outside.
     """
     import multiprocessing
 
     if workers < 2 or os.name != "posix" or "fork" not in multiprocessing.get_all_start_methods():
         yield None
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _start, (function,))
-
-    def spread(items: Iterable[Any]) -> Iterator[Any]:
-        try:
-            yield from pool.map(_apply, items)
-        except BrokenProcessPool:
-            raise ConvcalcError(
-                "a worker process was ended from outside, perhaps for want of memory",
-                hint="--threads 1 needs less",
-            ) from None
-
+    context = multiprocessing.get_context("fork")
+    pipes: list[Any] = []
+    processes = []
+    for _ in range(workers):
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, [*pipes, ours], function), daemon=True)
+        process.start()
+        theirs.close()
+        pipes.append(ours)
+        processes.append(process)
     try:
-        yield spread
+        yield lambda items: _spread(items, pipes)
     finally:
-        pool.shutdown(cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
 
 
-def _start(function: Callable[[Any], Any]) -> None:
-    """Hold the function; end quietly on Ctrl-C, which the parent reports."""
+def _spread(items: Iterable[Any], pipes: list[Any]) -> Iterator[Any]:
+    """Keep every worker busy; give the results in the items' order."""
+    from multiprocessing.connection import wait
+
+    waiting = enumerate(items)
+    idle: list[Any] = list(pipes)
+    busy: set[Any] = set()
+    done: dict[int, Any] = {}
+    due = 0
+    try:
+        while True:
+            while idle and (job := next(waiting, None)) is not None:
+                pipe = idle.pop()
+                pipe.send(job)
+                busy.add(pipe)
+            while due in done:
+                yield done.pop(due)
+                due += 1
+            if not busy:
+                return
+            ready: list[Any] = list(wait(list(busy)))
+            for pipe in ready:
+                number, result, error = pipe.recv()
+                if isinstance(error, Exception):
+                    raise error
+                done[number] = result
+                busy.remove(pipe)
+                idle.append(pipe)
+    except (EOFError, ConnectionError):
+        raise ConvcalcError(
+            "a worker process was ended from outside, perhaps for want of memory",
+            hint="--threads 1 needs less",
+        ) from None
+
+
+def _serve(pipe: Any, others: list[Any], function: Callable[[Any], Any]) -> None:
+    """In a worker: jobs until the pipe ends. Ctrl-C ends it quietly; the parent reports it."""
     import signal
 
-    global _function
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _function = function
-
-
-def _apply(item: Any) -> Any:
-    assert _function is not None
-    return _function(item)
+    for (
+        other
+    ) in others:  # the parent's ends, which were forked along: with these open its death would go unnoticed
+        other.close()
+    try:
+        while True:
+            number, item = pipe.recv()
+            answer: tuple[int, Any, Exception | None]
+            try:
+                answer = (number, function(item), None)
+            except Exception as error:
+                answer = (number, None, error)
+            pipe.send(answer)
+    except (EOFError, ConnectionError):
+        return

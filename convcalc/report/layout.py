@@ -63,13 +63,12 @@ def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
     """Lines of at most `width` columns, broken at blanks, else after a dot, else anywhere."""
     if width is None or cells(text) <= width:
         return [text]
-    hanging = min(hanging, width // 2)
+    indent = " " * min(hanging, width // 2)
     lines: list[str] = []
-    current, indent = "", ""
+    current = ""
     for word in _pieces(text):
         if current.strip() and cells(current + word.rstrip()) > width:
             lines.append(current.rstrip())
-            indent = " " * hanging
             current = indent + word.lstrip()
         else:
             current += word
@@ -78,9 +77,10 @@ def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
             while cells(current[:cut]) > width:
                 cut -= 1
             dot = current.rfind(".", 1, cut)
-            cut = dot + 1 if dot > width // 3 else max(1, cut)
-            lines.append(current[:cut])
-            current = " " * hanging + current[cut:]
+            cut = dot + 1 if dot > width // 3 else cut
+            cut = max(cut, len(current) - len(current.lstrip()) + 1)  # a character at least, however wide
+            lines.append(current[:cut].rstrip())
+            current = indent + current[cut:].lstrip()
     if current.strip():
         lines.append(current.rstrip())
     return lines

@@ -102,3 +102,10 @@ def test_fractions_stay_exact_however_many_processes(graph: Graph, monkeypatch) 
     values = [Fraction(1, 7)] * elements(graph.input_shape)
     result = reference.run(graph, replace(whole, nodes=ones), values, threads=2)
     assert all(isinstance(value, Fraction) for value in result.values)
+
+
+def test_what_a_worker_raises_reaches_the_caller() -> None:
+    with forked(2, lambda item: 1 // item) as spread:
+        assert spread is not None
+        with pytest.raises(ZeroDivisionError):
+            list(spread([1, 0, 1]))
