@@ -1,0 +1,48 @@
+"""The fast backend, for CPUs: `pip install convcalc[fast]`.
+
+    simd.py       vectors and raw addresses for Numba: what kernels are written in
+    cache.py      compiled kernels on disk
+    tile.py       the microkernel: a tile of registers, and the sweep of it over pixels
+    kernels_*.py  the kernels: convolutions, Winograd, maps, normalisation, laying out weights
+    functions.py  activation functions on vectors
+    layout.py     where numbers lie in memory; windows.py: pooling's windows
+    fusion.py     what is computed together
+    storage.py    what lives inside what, and halos
+    choice.py     which kernel computes a convolution
+    lowering.py   from graph to program; lower_conv.py, lower_maps.py: per operator; host.py: the rest
+    program.py    steps, lifetimes, memory, and what waits for what
+    driver.py     threads that walk the steps
+    plan.py       all of it put together
+    profile.py    where the time goes
+
+Importing this package imports Numba; nothing else in convcalc does so before a user asks for this backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from convcalc.backends import Progress, Run
+from convcalc.backends.numba.plan import Plan, prepare
+from convcalc.graph import Graph
+from convcalc.weights.fit import Weights
+
+__all__ = ["Plan", "prepare", "run"]
+
+
+def run(
+    graph: Graph,
+    weights: Weights,
+    values: Sequence[Any],
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """The network's output for one input, flat and row-major, channels first."""
+    result = prepare(graph, weights, threads).run(values)
+    if progress:
+        for node in graph:
+            progress(node, node.op.macs(node.input_shapes))
+    return result

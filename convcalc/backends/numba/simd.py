@@ -42,6 +42,7 @@ BLOCK = 16  # channels of a block, on every host: a layout does not depend on th
 WIDTH = _host_width()  # floats of a register
 LANES = BLOCK // WIDTH  # registers of a block
 ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
+X86 = llvm.get_default_triple().startswith(("x86_64", "amd64", "i686"))
 
 # The register tile: PIXELS × VECTORS accumulators, VECTORS weights and one broadcast input stay in registers. The
 # smaller FEW × VECTORS tile finishes what a whole number of tiles leaves over.
@@ -249,11 +250,12 @@ def _arithmetic(function: Any, instruction: str) -> None:
     def apply(context: Any, a: Any, b: Any) -> Any:
         return _intrinsic(VECTOR, (VECTOR, VECTOR), lambda builder, a, b: getattr(builder, instruction)(a, b))
 
+    def both(a: Any, b: Any) -> Any:
+        return apply(a, b)
+
     @overload(function)
     def typed(a: Any, b: Any) -> Any:
-        if isinstance(a, VectorType) and isinstance(b, VectorType):
-            return lambda a, b: apply(a, b)
-        return None
+        return both if isinstance(a, VectorType) and isinstance(b, VectorType) else None
 
 
 for _function, _instruction in (
@@ -284,6 +286,12 @@ def store_float(context: Any, address: Any, value: Any) -> Any:
 def load_int(context: Any, address: Any) -> Any:
     """The int64 at an address."""
     return _intrinsic(types.int64, (types.int64,), lambda builder, a: emit_load(builder, a, INT))
+
+
+@intrinsic
+def store_int(context: Any, address: Any, value: Any) -> Any:
+    """Writes an int64 to an address."""
+    return _intrinsic(types.void, (types.int64, types.int64), emit_store)
 
 
 @intrinsic
@@ -349,11 +357,10 @@ def pause(context: Any) -> Any:
     """Tells the processor that this thread spins."""
 
     def emit(builder: ir.IRBuilder) -> None:
-        kind = ir.FunctionType(ir.VoidType(), [])
         if ARM:
-            builder.call(ir.InlineAsm(kind, "yield", "", side_effect=True), [])
-        else:
-            builder.call(ir.InlineAsm(kind, "pause", "", side_effect=True), [])
+            emit_call(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(ir.IntType(32), 1))
+        elif X86:
+            emit_call(builder, "llvm.x86.sse2.pause", ir.VoidType())
 
     return _intrinsic(types.void, (), emit)
 
@@ -373,13 +380,8 @@ def give_way(context: Any) -> Any:
 def ticks(context: Any) -> Any:
     """The processor's clock, in a unit of its own."""
 
-    def emit(builder: ir.IRBuilder) -> ir.Value:
-        if ARM:
-            clock = ir.InlineAsm(ir.FunctionType(INT, []), "mrs $0, cntvct_el0", "=r", side_effect=True)
-            return builder.call(clock, [])
-        return emit_call(builder, "llvm.readcyclecounter", INT)
-
-    return _intrinsic(types.int64, (), emit)
+    name = "llvm.readsteadycounter" if ARM else "llvm.readcyclecounter"
+    return _intrinsic(types.int64, (), lambda builder: emit_call(builder, name, INT))
 
 
 @intrinsic
