@@ -70,14 +70,14 @@ class ConvcalcError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        lines = [f"{self.mark}: {self.message}" if self.mark else self.message]
+        lines = [_printable(f"{self.mark}: {self.message}" if self.mark else self.message)]
         if self.mark:
             lines += self.mark.excerpt()
         lines += [f"    used at {mark}" for mark in self.used_at[:8]]
         if len(self.used_at) > 8:
             lines.append(f"    and {len(self.used_at) - 8} uses further out")
         if self.hint:
-            lines += [f"    {line}" for line in self.hint.splitlines()]
+            lines += [f"    {_printable(line)}" for line in self.hint.splitlines()]
         return "\n".join(lines)
 
 
@@ -94,15 +94,46 @@ class ShapeError(SpecError):
 class SpecErrors(SpecError):
     """Every schema error of a spec, in the order of the file. `errors` is never empty."""
 
+    SHOWN = 20
+
     def __init__(self, errors: Iterable[SpecError]) -> None:
         self.errors = tuple(errors)
-        super().__init__(self.errors[0].message, mark=self.errors[0].mark)
+        first = self.errors[0]
+        super().__init__(first.message, mark=first.mark, used_at=first.used_at, hint=first.hint)
 
     def __str__(self) -> str:
-        shown = [str(error) for error in self.errors[:20]]
-        if len(self.errors) > 20:
-            shown.append(f"and {len(self.errors) - 20} more errors")
+        shown = [str(error) for error in self.errors[: self.SHOWN]]
+        more = len(self.errors) - self.SHOWN
+        if more > 0:
+            shown.append(f"and {more} more error{'s' * (more != 1)}")
         return "\n".join(shown)
+
+
+class Problems(list[SpecError]):
+    """The errors found so far. Raises them all once there are more than anybody reads."""
+
+    MOST = 100
+
+    def append(self, problem: SpecError) -> None:
+        """Add one. Raises SpecErrors when that makes too many."""
+        if len(self) >= self.MOST:
+            raise SpecErrors(self.ordered())
+        super().append(problem)
+
+    def ordered(self) -> list[SpecError]:
+        """Each error once, file by file as they were met, in the order of the lines."""
+        unique = {(str(problem.mark), problem.message): problem for problem in self}
+        files = {problem.mark.file: None for problem in unique.values() if problem.mark}
+        places = {file: place for place, file in enumerate(files)}
+        return sorted(
+            unique.values(), key=lambda p: (places[p.mark.file], p.mark.line, p.mark.column) if p.mark else ()
+        )
+
+    def fail(self) -> None:
+        """Raise what is there, if anything."""
+        if self:
+            found = self.ordered()
+            raise found[0] if len(found) == 1 else SpecErrors(found)
 
 
 class WeightsError(ConvcalcError):
@@ -123,12 +154,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`"; did you mean 'kernel'?"` for the closest of the known words, or an empty string."""
     from difflib import get_close_matches
 
+    if len(word) > 100:
+        return ""
     options = list(known)
     matches = get_close_matches(word, options, n=1, cutoff=0.6)
     if not matches:
         lowered = {option.lower(): option for option in options}
         matches = [lowered[m] for m in get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)]
     return f"; did you mean '{matches[0]}'?" if matches else ""
+
+
+def _printable(text: str) -> str:
+    """The text on one line, without what could command a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
 class Misfit(Exception):

@@ -6,7 +6,7 @@ called i; `INPUT` (−1) is the network's input.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from convcalc.ops.base import Operator, Parameter
 from convcalc.shapes import Shape, elements, show
 
 INPUT = -1
+MAX_WARNINGS = 10
 MAX_ELEMENTS = 2**53  # beyond it, sizes are slips; totals still stay exact
 
 
@@ -70,7 +71,12 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network: what its file says of it, and its nodes in running order. The last node is the output."""
+    """A network: what its file says of it, and its nodes in running order.
+
+    output: the node whose output is the network's. labels: class names, or the name of a bundled list of them.
+    weights: a file beside the spec, or url and sha256. directory: the spec's own. variables: the values of its
+    vars. warnings: what is allowed and hardly meant, each with its place.
+    """
 
     name: str
     input_shape: Shape
@@ -84,6 +90,7 @@ class Graph:
     weights: str | Mapping[str, Any] | None = None
     directory: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
@@ -155,11 +162,17 @@ class Builder:
             fewest, most = op.inputs
             if len(shapes) < fewest or (most is not None and len(shapes) > most):
                 needed = f"{fewest}" if most == fewest else f"at least {fewest}"
-                raise Misfit(f"{op.kind} needs {needed} input{'s' * (needed != '1')}, not {len(shapes)}")
+                hint = "name them: from: [a, b]" if most is None else None
+                raise Misfit(
+                    f"{op.kind} needs {needed} input{'s' * (needed != '1')}, not {len(shapes)}", hint
+                )
             op = op.bind(shapes)
             output = op.output_shape(shapes)
             if elements(output) > MAX_ELEMENTS:
-                raise Misfit(f"the output {show(output)} is beyond any machine")
+                raise Misfit(
+                    f"the output {show(output)} has more than {MAX_ELEMENTS:,} values",
+                    "look for a padding, size or number of filters with a digit too many",
+                )
             if shares is not None:
                 self._check_shared(op, shapes, self.nodes[shares])
         except Misfit as misfit:
@@ -184,6 +197,20 @@ class Builder:
 
 
 _NO_KEYS: Mapping[str, str] = {}
+
+
+def unread(nodes: Sequence[Node], output: int) -> tuple[str, ...]:
+    """A warning for each layer whose output nothing reads, the first few."""
+    read = {source for node in nodes for source in node.inputs}
+    loose = [node for node in nodes if node.index not in read and node.index != output]
+    texts = [
+        f"{node.place.mark if node.place else node.name}: {node.name}: no layer reads its output, "
+        "so it adds to the figures and not to the result"
+        for node in loose[:MAX_WARNINGS]
+    ]
+    if len(loose) > MAX_WARNINGS:
+        texts.append(f"and {len(loose) - MAX_WARNINGS} more layers whose output nothing reads")
+    return tuple(texts)
 
 
 def _located(

@@ -66,8 +66,13 @@ class Axis(NamedTuple):
 
     @property
     def output(self) -> int:
-        """The number of positions. Raises Misfit when the window is too large, or a remainder is refused."""
-        if self.span < 0:
+        """The number of positions. Raises Misfit when the window is too large, or a remainder is refused.
+
+        Rounding up, the last window may stand out of the axis by less than a stride; so may the only one.
+        """
+        extra = self.rounding == "ceil" and self.remainder > 0 and not self.drops_last
+        positions = self.span // self.stride + (2 if extra else 1)
+        if positions < 1:
             padding = f" with padding {self.before} + {self.after}" if self.before or self.after else ""
             raise Misfit(
                 f"a window of {self.extent} does not fit an axis of {self.size}{padding}",
@@ -82,8 +87,7 @@ class Axis(NamedTuple):
                 f"{self.remainder}, and rounding is exact",
                 "change kernel, stride or padding so that the stride divides, or set rounding: floor or ceil",
             )
-        extra = self.rounding == "ceil" and self.remainder > 0 and not self.drops_last
-        return self.span // self.stride + (2 if extra else 1)
+        return positions
 
     def uncovered(self) -> tuple[int, int]:
         """Real pixels no window reads: (between two windows, after the last window)."""

@@ -428,3 +428,15 @@ def test_pictures_without_a_digit(save, image):
     error = refused(save(image), (1, 32, 32), DIGIT)
     assert "no digit found" in str(error)
     assert error.hint
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parent.glob("data/digits/*.png")), ids=lambda path: path.stem
+)
+def test_samples_of_mnist_fill_its_box(path):
+    got = read_digit(path)
+    ink = [(place // 28, place % 28) for place, level in enumerate(got) if level]
+    assert max(max(axis) - min(axis) + 1 for axis in zip(*ink, strict=True)) == 20
+    if path.stem.endswith("_0"):
+        with Image.open(path) as image:
+            assert difference(got, list(image.tobytes())) < 3

@@ -35,7 +35,7 @@ class AdaptiveAvgpool(Operator):
         return (channels, *per_axis(self.size, len(spatial), "size"))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
-        """Exact where one size divides the other; elsewhere windows differ, and it covers each."""
+        """Exact, also where the windows' sizes differ."""
         sizes = self.output_shape(inputs)[1:]
         return (
             Reach(0),
@@ -68,11 +68,11 @@ class AdaptiveAvgpool(Operator):
 def _walk(dimension: int, pixels: int, outputs: int) -> Walk:
     if outputs == 1:
         return WHOLE
+    # Whole numbers from ⌊i·step⌋ to ⌈(i + 1)·step⌉ − 1 are those above i·step − 1 and below (i + 1)·step.
+    # In parts of the step's denominator, the first above i·step − 1 is one part more.
     step = ratio(pixels, outputs)
     lag = ratio(step.denominator - 1, step.denominator)
-    # Output i starts at ⌊i·step⌋ and ends at ⌈(i + 1)·step⌉: up to a lag before and after the exact places.
-    size = 1 if step.numerator == 1 else step + 2 * lag
-    return Reach(dimension, size, step, -lag)
+    return Reach(dimension, step + lag, step, -lag)
 
 
 def _explain(pixels: int, outputs: int) -> str:

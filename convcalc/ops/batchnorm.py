@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 from typing import Any, ClassVar
 
 from convcalc.ops.base import Inputs, Operator, Parameter, Tensor, Working
@@ -22,7 +22,7 @@ class Batchnorm(Operator):
     role: ClassVar[str] = "normalisation"
     pointwise: ClassVar[bool] = True
 
-    eps: float = number(1e-5, minimum=0, doc="added to the variance")
+    eps: float = number(1e-5, above=0, doc="added to the variance")
     affine: bool = flag(True, doc="learn a factor and an offset per channel")
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
@@ -52,7 +52,8 @@ class Batchnorm(Operator):
         plane = len(values) // shape[0]
         result: list[Any] = []
         for channel, mean in enumerate(weights["running_mean"]):
-            factor = 1 / sqrt(weights["running_var"][channel] + self.eps)
+            variance = weights["running_var"][channel] + self.eps
+            factor = 1 / sqrt(variance) if variance > 0 else nan
             offset = -mean * factor
             if self.affine:
                 weight = weights["weight"][channel]

@@ -7,12 +7,16 @@ dataclasses are thereby the schema of the spec language: nothing else lists fiel
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 Value = object  # what a spec can hold: None, bool, int, float, str, or a list of these
 
 LARGEST = 2**31 - 1  # dimension values: beyond this a typing slip, not a network
+
+
+MOST_DIMENSIONS = 8
 
 
 class FieldError(Exception):
@@ -38,6 +42,8 @@ def describe(value: Value) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return "a number of more than 40 digits"
     if isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, list):
@@ -52,9 +58,9 @@ def whole(value: Value, minimum: int = 0, maximum: int = LARGEST) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise FieldError(f"needs an integer, not {describe(value)}")
     if value < minimum:
-        raise FieldError(f"needs an integer of at least {minimum:,}, not {value}")
+        raise FieldError(f"needs an integer of at least {minimum:,}, not {describe(value)}")
     if value > maximum:
-        raise FieldError(f"needs an integer of at most {maximum:,}, not {value}")
+        raise FieldError(f"needs an integer of at most {maximum:,}, not {describe(value)}")
     return value
 
 
@@ -97,14 +103,18 @@ def _margins(value: Value) -> int | str | tuple[int | tuple[int, int], ...]:
     return _padding(value)
 
 
-def _number(minimum: float | None, maximum: float | None) -> Callable[[Value], Any]:
+def _number(minimum: float | None, maximum: float | None, above: float | None) -> Callable[[Value], Any]:
     def check(value: Value) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise FieldError(f"needs a number, not {describe(value)}")
+        if not -sys.float_info.max <= value <= sys.float_info.max:
+            raise FieldError(f"needs a number that fits 64 bits, not {describe(value)}")
+        if above is not None and value <= above:
+            raise FieldError(f"needs a number above {above:g}, not {describe(value)}")
         if minimum is not None and value < minimum:
-            raise FieldError(f"needs a number of at least {minimum:g}, not {value}")
+            raise FieldError(f"needs a number of at least {minimum:g}, not {describe(value)}")
         if maximum is not None and value > maximum:
-            raise FieldError(f"needs a number of at most {maximum:g}, not {value}")
+            raise FieldError(f"needs a number of at most {maximum:g}, not {describe(value)}")
         return float(value)
 
     return check
@@ -130,8 +140,8 @@ def _choice(options: tuple[str, ...]) -> Callable[[Value], Any]:
 
 def _integers(minimum: int) -> Callable[[Value], Any]:
     def check(value: Value) -> tuple[int, ...]:
-        if not isinstance(value, list) or not value:
-            raise FieldError(f"needs a list of integers, not {describe(value)}")
+        if not isinstance(value, list) or not 1 <= len(value) <= MOST_DIMENSIONS:
+            raise FieldError(f"needs a list of 1 to {MOST_DIMENSIONS} integers, not {describe(value)}")
         return tuple(whole(item, minimum) for item in value)
 
     return check
@@ -184,15 +194,22 @@ def margins(default: Any = REQUIRED, *, alias: str | None = "P", doc: str) -> An
 
 
 def number(
-    default: Any = REQUIRED, *, minimum: float | None = None, maximum: float | None = None, doc: str
+    default: Any = REQUIRED,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    doc: str,
 ) -> Any:
-    """A number."""
+    """A number; `above` is a bound it may not equal."""
     schema: dict[str, object] = {"type": "number"}
     if minimum is not None:
         schema["minimum"] = minimum
     if maximum is not None:
         schema["maximum"] = maximum
-    return _field(FieldKind(_number(minimum, maximum), schema), default, None, doc)
+    if above is not None:
+        schema["exclusiveMinimum"] = above
+    return _field(FieldKind(_number(minimum, maximum, above), schema), default, None, doc)
 
 
 def flag(default: Any = REQUIRED, *, doc: str) -> Any:
@@ -206,6 +223,12 @@ def choice(*options: str, default: Any = REQUIRED, doc: str) -> Any:
 
 
 def integers(default: Any = REQUIRED, *, minimum: int = 0, doc: str) -> Any:
-    """A list of integers."""
-    schema: dict[str, object] = {"type": "array", "items": {"type": "integer", "minimum": minimum}}
+    """A list of integers, one per dimension of a shape."""
+    items: dict[str, object] = {"type": "integer", "minimum": minimum}
+    schema: dict[str, object] = {
+        "type": "array",
+        "items": items,
+        "minItems": 1,
+        "maxItems": MOST_DIMENSIONS,
+    }
     return _field(FieldKind(_integers(minimum), schema), default, None, doc)

@@ -21,5 +21,5 @@ class Gelu(Pointwise):
     def element(self, value: Any) -> Any:
         """x·(1 + erf(x/√2))/2, or x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2."""
         if self.approximate == "tanh":
-            return value * (1 + tanh(sqrt(2 / pi) * (value + 0.044715 * value**3))) / 2
+            return value * (1 + tanh(sqrt(2 / pi) * (value + 0.044715 * value * value * value))) / 2
         return value * (1 + erf(value / sqrt(2))) / 2

@@ -25,7 +25,7 @@ class Layernorm(Operator):
     pointwise: ClassVar[bool] = True
 
     axis: str = choice("channels", "last", default="channels", doc="the dimension normalised over")
-    eps: float = number(1e-5, minimum=0, doc="added to the variance")
+    eps: float = number(1e-5, above=0, doc="added to the variance")
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
         """weight (n), bias (n)."""

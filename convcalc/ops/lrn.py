@@ -25,9 +25,9 @@ class Lrn(Operator):
     pointwise: ClassVar[bool] = True
 
     size: int = integer(5, doc="channels summed over")
-    alpha: float = number(1e-4, doc="factor of the mean square; the paper's α times size")
+    alpha: float = number(1e-4, minimum=0, doc="factor of the mean square; the paper's α times size")
     beta: float = number(0.75, doc="exponent")
-    k: float = number(1.0, doc="added to the sum; the paper has 2")
+    k: float = number(1.0, above=0, doc="added to the sum; the paper has 2")
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
         """The channels around each one."""

@@ -64,11 +64,11 @@ class Slide:
                 before, after = _pair(padding, axis)
                 limit = before + size + after
                 starts = list(range(0, limit - reach, step))
-                if rounding == "ceil" and starts[-1] + reach + 1 < limit:
-                    extra = starts[-1] + step
-                    if extra < before + size:
-                        starts.append(extra)
-                        after = extra + reach + 1 - before - size
+                extra = len(starts) * step
+                overhang = extra + reach + 1 - limit
+                if rounding == "ceil" and overhang < step and extra < before + size:
+                    starts.append(extra)
+                    after += overhang
             self.before.append(before)
             self.after.append(after)
             self.limit.append(limit)

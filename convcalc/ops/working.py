@@ -57,7 +57,8 @@ def axis_working(axis: Axis) -> str:
         opening, closing = ("⌈", "⌉") if axis.rounding == "ceil" else ("⌊", "⌋")
         last = "" if axis.drops_last else " + 1"
         text = f"{opening}{moves}/{axis.stride}{closing}{last} = {axis.output}"
-        text += f", {axis.span}/{axis.stride} leaves remainder {axis.remainder}"
+        if axis.span >= 0:
+            text += f", {axis.span}/{axis.stride} leaves remainder {axis.remainder}"
         if axis.drops_last:
             text += ", a last window would start in the padding"
     between, trailing = axis.uncovered()

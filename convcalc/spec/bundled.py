@@ -33,3 +33,25 @@ def path(name: str) -> str | None:
         return None
     file = os.path.join(directory(), *name.split("/")) + ".yaml"
     return file if os.path.isfile(file) else None
+
+
+def members() -> list[str]:
+    """The bundled networks: every name but the families, whose own `vars` hold a `required`."""
+    return [name for name in names() if not _is_family(name)]
+
+
+def _is_family(name: str) -> bool:
+    file = path(name)
+    assert file is not None
+    with open(file, encoding="utf-8") as stream:
+        text = stream.read()
+    if "required" not in text:
+        return False
+    from convcalc.spec import reader
+
+    root = reader.read(reader.Source(name, text))
+    variables = root.entries.get("vars") if isinstance(root, reader.Mapping) else None
+    return isinstance(variables, reader.Mapping) and any(
+        isinstance(node, reader.Scalar) and node.plain and node.text == "required"
+        for node in variables.entries.values()
+    )

@@ -9,11 +9,16 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from convcalc.errors import SpecError, SpecErrors, did_you_mean
+from convcalc import ops
+from convcalc.errors import ConvcalcError, Problems, SpecError, UsageError, did_you_mean
+from convcalc.ops.fields import describe
 from convcalc.spec import bundled, reader
+from convcalc.spec.expressions import Names
+from convcalc.spec.order import in_order
 from convcalc.spec.values import Value, compile_value
+from convcalc.spec.words import canonical, listed, name_problem
 
 KEYS = (
     "name", "title", "source", "notes", "extends", "vars", "input", "defaults", "blocks", "layers", "preprocess",
@@ -22,6 +27,7 @@ KEYS = (
 NOT_INHERITED = ("name", "title", "notes", "labels", "weights")
 MERGED = ("vars", "blocks", "defaults")
 MAX_CHAIN = 20
+MAX_VARIABLES = 1_000
 
 
 class File(NamedTuple):
@@ -47,7 +53,7 @@ class Spec:
     defaults: dict[str, tuple[reader.Scalar, dict[str, tuple[reader.Scalar, reader.Node]]]] = field(
         default_factory=dict
     )
-    problems: list[SpecError] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
     @property
     def required(self) -> list[str]:
@@ -57,21 +63,14 @@ class Spec:
     def text(self, key: str) -> str | None:
         """A key's text as written, or None."""
         node = self.keys.get(key)
-        if node is None:
+        if node is None or (isinstance(node, reader.Scalar) and node.value is None and key != "name"):
             return None
         if not isinstance(node, reader.Scalar):
-            self.problems.append(node.error(f"{key} needs a text"))
+            self.problems.append(
+                node.error(f"{key} needs a text", "quote a text that holds ': ' or brackets")
+            )
             return None
         return node.text
-
-    def fail(self) -> None:
-        """Raise what was found so far, if anything."""
-        if self.problems:
-            unique = list(
-                {(str(problem.mark), problem.message): problem for problem in self.problems}.values()
-            )
-            unique.sort(key=lambda p: (p.mark.file, p.mark.line, p.mark.column) if p.mark else ("", 0, 0))
-            raise unique[0] if len(unique) == 1 else SpecErrors(unique)
 
 
 def is_required(node: reader.Node) -> bool:
@@ -82,27 +81,34 @@ def is_required(node: reader.Node) -> bool:
 def locate(arch: str, relative_to: str | None = None) -> File:
     """The file that ARCH or `extends` means: `-`, a path that ends in .yaml or .yml, or a bundled name."""
     if arch == "-" and relative_to is None:
-        return File(
-            reader.Source("<stdin>", _decode("<stdin>", sys.stdin.buffer.read(reader.MAX_BYTES + 1))),
-            None,
-            "-",
-        )
+        data = sys.stdin.buffer.read(reader.MAX_BYTES + 1)
+        return File(reader.Source("<stdin>", _decode("<stdin>", data)), None, "-")
     if arch.endswith((".yaml", ".yml")):
-        path = os.path.join(relative_to, arch) if relative_to else arch
+        path = os.path.normpath(os.path.join(relative_to, arch)) if relative_to else arch
         return _read(path, path)
     found = bundled.path(arch)
     if found is None:
-        raise SpecError(f"no architecture '{arch}'{did_you_mean(arch, bundled.names())}", hint=_finding(arch))
+        hint = _lying_here(arch, relative_to or ".")
+        names = bundled.names()
+        namesakes = [name for name in names if name.rpartition("/")[2] == arch]
+        meant = "" if hint else did_you_mean(arch, names)
+        if namesakes and not hint:
+            meant = f"; did you mean '{namesakes[0]}'?"
+        raise SpecError(
+            f"no architecture {describe(arch)}{meant}",
+            hint=hint
+            or "'convcalc list' shows the bundled ones; a spec of your own is a path that ends in .yaml",
+        )
     return _read(found, arch + ".yaml")
 
 
-def _finding(arch: str) -> str:
-    for path in (arch, arch + ".yaml", arch + ".yml"):
-        if os.path.isfile(path):
-            if path.endswith((".yaml", ".yml")):
-                return f"there is a file of that name here: write {path}"
-            return "there is a file of that name here; a spec's file name ends in .yaml"
-    return "'convcalc list' shows the bundled ones; a spec of your own is a path that ends in .yaml"
+def _lying_here(arch: str, directory: str) -> str | None:
+    for name in (arch, arch + ".yaml", arch + ".yml"):
+        if os.path.isfile(os.path.join(directory, name)):
+            if name.endswith((".yaml", ".yml")):
+                return f"there is a file {name} here: to mean it, write {name}"
+            return f"there is a file {name} here, but a spec's file name ends in .yaml"
+    return None
 
 
 def _read(path: str, shown: str) -> File:
@@ -110,9 +116,9 @@ def _read(path: str, shown: str) -> File:
         with open(path, "rb") as file:
             data = file.read(reader.MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SpecError(
-            f"{shown}: no such file", hint="check the path; bundled names have no .yaml"
-        ) from None
+        bare = os.path.splitext(path)[0]
+        hint = f"the bundled one is called {bare}, without .yaml" if bundled.path(bare) else "check the path"
+        raise SpecError(f"{shown}: no such file", hint=hint) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"{shown}: cannot be read: {reason}") from None
@@ -141,27 +147,17 @@ def read_spec(arch: str) -> Spec:
     """The merged keys of a spec and all it extends. Raises SpecError."""
     file = locate(arch)
     chain: list[tuple[File, reader.Mapping]] = []
-    problems: list[SpecError] = []
+    problems = Problems()
     while True:
         root = reader.read(file.source)
         if not isinstance(root, reader.Mapping):
             raise root.error("a spec is a mapping of keys", "start with name:, input: and layers:")
-        if file.identity in (earlier.identity for earlier, _ in chain):
-            node = chain[-1][1].entries["extends"]
-            raise node.error("extends comes back to a file it started from")
         chain.append((file, root))
-        if len(chain) > MAX_CHAIN:
-            raise root.error(f"more than {MAX_CHAIN} files extend one another")
         problems += _unknown_keys(root)
         base = root.entries.get("extends")
         if base is None:
             break
-        if not isinstance(base, reader.Scalar) or not base.text:
-            raise base.error("extends needs the name of a spec or a path that ends in .yaml")
-        try:
-            file = locate(base.text, file.directory or ".")
-        except SpecError as error:
-            raise base.error(error.message, error.hint) from None
+        file = _base(base, chain)
     spec = Spec(chain[0][1], chain[0][0].directory, problems=problems)
     for depth, (_, root) in reversed(list(enumerate(chain))):
         _merge(spec, root, inherited=depth > 0)
@@ -169,14 +165,37 @@ def read_spec(arch: str) -> Spec:
         spec.problems.append(
             SpecError("the spec has no name", mark=chain[0][1].mark, hint="add a line such as 'name: mynet'")
         )
+    elif not spec.text("name"):
+        spec.problems.append(spec.keys["name"].error("name is empty"))
     return spec
 
 
+def _base(node: reader.Node, chain: list[tuple[File, reader.Mapping]]) -> File:
+    """The file that `extends` means. Raises SpecError at its place."""
+    if not isinstance(node, reader.Scalar) or not node.text:
+        hint = "one spec extends one other" if isinstance(node, reader.Sequence) else None
+        raise node.error("extends needs the name of a spec, or a path that ends in .yaml", hint)
+    try:
+        file = locate(node.text, chain[-1][0].directory or ".")
+    except SpecError as error:
+        raise node.error(error.message, error.hint) from None
+    for start, (earlier, _) in enumerate(chain):
+        if earlier.identity == file.identity:
+            circle = " → ".join([*(each.source.name for each, _ in chain[start:]), file.source.name])
+            raise node.error("extends leads back to where it started", circle)
+    if len(chain) >= MAX_CHAIN:
+        raise node.error(f"more than {MAX_CHAIN} files extend one another")
+    return file
+
+
 def _unknown_keys(root: reader.Mapping) -> list[SpecError]:
+    unknown = [key for key in root.entries if key not in KEYS]
     return [
-        root.keys[key].error(f"no key '{key}' in a spec{did_you_mean(key, KEYS)}", "keys: " + ", ".join(KEYS))
-        for key in root.entries
-        if key not in KEYS
+        root.keys[key].error(
+            f"no key {describe(key)} in a spec{did_you_mean(key, KEYS)}",
+            f"a layer belongs under layers: - {key}" if key in ops.names() else "keys: " + ", ".join(KEYS),
+        )
+        for key in unknown[: Problems.MOST]
     ]
 
 
@@ -196,11 +215,7 @@ def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
             spec.problems.append(node.error(f"{key} needs a mapping of names"))
             continue
         if key == "vars":
-            for name, value in node.entries.items():
-                problem = name_problem(name, node.keys[name], "variable")
-                if problem:
-                    spec.problems.append(problem)
-                spec.variables[name] = value
+            _merge_variables(spec, node)
         elif key == "blocks":
             for name, value in node.entries.items():
                 spec.blocks[name] = (node.keys[name], value)
@@ -208,107 +223,89 @@ def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
             _merge_defaults(spec, node)
 
 
+def _merge_variables(spec: Spec, node: reader.Mapping) -> None:
+    for name, value in node.entries.items():
+        problem = name_problem(name, node.keys[name], "variable")
+        if problem:
+            spec.problems.append(problem)
+        spec.variables[name] = value
+    if len(spec.variables) > MAX_VARIABLES:
+        raise node.error(f"more than {MAX_VARIABLES:,} variables", "a list holds many values under one name")
+
+
 def _merge_defaults(spec: Spec, node: reader.Mapping) -> None:
+    """Field by field; a field takes the place of the inherited one whichever of its names either file uses."""
     for kind, fields in node.entries.items():
+        if isinstance(fields, reader.Scalar) and fields.plain and not fields.text:
+            continue
         if not isinstance(fields, reader.Mapping):
-            spec.problems.append(fields.error(f"defaults of {kind} need a mapping of its fields"))
-            continue
-        # an inherited default and its alias must not both survive; entries.py resolves the aliases
-        _, known = spec.defaults.setdefault(kind, (node.keys[kind], {}))
-        for name, value in fields.entries.items():
-            known.pop(name, None)
-            known[name] = (fields.keys[name], value)
-
-
-def name_problem(name: str, node: reader.Node, what: str) -> SpecError | None:
-    """Why a variable or parameter cannot have this name, if it cannot."""
-    import keyword
-    import re
-
-    from convcalc.spec.entries import COMMON
-    from convcalc.spec.expressions import FUNCTIONS, WORDS
-
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        return node.error(
-            f"'{name}' cannot name a {what}", "use letters, digits and _, not starting with a digit"
-        )
-    taken = (
-        "a function"
-        if name in FUNCTIONS
-        else "a word of the language"
-        if keyword.iskeyword(name) or name in WORDS
-        else "the copy's index"
-        if name == "i"
-        else "the input's channel count"
-        if name == "channels"
-        else "a key of every layer"
-        if name in COMMON
-        else None
-    )
-    return (
-        node.error(f"'{name}' cannot name a {what}: it is {taken}", "choose another name") if taken else None
-    )
-
-
-def variables(spec: Spec, overrides: Mapping[str, str]) -> dict[str, Any]:
-    """The values of all variables, `--set` first, then as they depend on one another.
-
-    Variables that are `required` and not set are left out. Raises SpecError for unknown names and cycles.
-    """
-    from convcalc.errors import UsageError
-
-    nodes = dict(spec.variables)
-    for name, text in overrides.items():
-        if name not in nodes:
-            raise UsageError(
-                f"--set {name}: the spec has no variable '{name}'{did_you_mean(name, nodes)}",
-                hint=f"its variables: {', '.join(nodes)}" if nodes else "it has none",
-            )
-        nodes[name] = _override(name, text)
-    compiled: dict[str, Value] = {}
-    for name, node in nodes.items():
-        if is_required(node):
-            continue
-        try:
-            compiled[name] = compile_value(node)
-            compiled[name].check_names(nodes)
-        except SpecError as error:
-            spec.problems.append(error)
-            compiled.pop(name, None)
-    values: dict[str, Any] = {}
-    pending: list[str] = []
-
-    def settle(name: str) -> None:
-        if name in values or name not in compiled:
-            return
-        if name in pending or len(pending) > 60:
             spec.problems.append(
-                compiled[name].node.error(
-                    f"the variables {', '.join(pending)} depend on one another in a circle"
+                fields.error(
+                    f"defaults of {describe(kind)} need a mapping of its fields",
+                    f"write {kind}: {{bias: false}}",
                 )
             )
-            del compiled[name]
-            return
-        pending.append(name)
-        for other in sorted(compiled[name].names()):
-            settle(other)
-        pending.pop()
-        if name in compiled:
-            missing = [n for n in compiled[name].names() if n not in values]
-            if not missing:
-                try:
-                    values[name] = compiled[name].evaluate(values)
-                except SpecError as error:
-                    spec.problems.append(error)
+            continue
+        replaced = {canonical(kind, name) for name in fields.entries}
+        _, inherited = spec.defaults.get(kind, (None, {}))
+        kept = {name: pair for name, pair in inherited.items() if canonical(kind, name) not in replaced}
+        written = {name: (fields.keys[name], value) for name, value in fields.entries.items()}
+        spec.defaults[kind] = (node.keys[kind], {**kept, **written})
 
-    for name in list(compiled):
-        settle(name)
+
+def variables(spec: Spec, settings: Mapping[str, str]) -> Names:
+    """The values of all variables, `--set` first, then as they depend on one another.
+
+    Variables without a value are left out: those that are `required` and not set, and those in error, which
+    are among the spec's problems then. Raises UsageError for settings that name no variable.
+    """
+    nodes = {name: node for name, node in spec.variables.items() if not is_required(node)}
+    for name, text in settings.items():
+        if name not in spec.variables:
+            raise UsageError(
+                f"--set {name}: the spec has no variable {describe(name)}{did_you_mean(name, spec.variables)}",
+                hint=f"its variables: {listed(spec.variables)}" if spec.variables else "it has none",
+            )
+        nodes[name] = _setting(name, text)
+    compiled: dict[str, Value] = {}
+    for name, node in nodes.items():
+        try:
+            value = compile_value(node)
+            value.check_names(spec.variables)
+            compiled[name] = value
+        except SpecError as error:
+            spec.problems.append(error)
+    order, circles = in_order({name: value.names() for name, value in compiled.items()})
+    for circle in circles:
+        spec.problems.append(
+            compiled[circle[0]].node.error(
+                f"variable {circle[0]} depends on itself",
+                " → ".join([*circle, circle[0]]) if len(circle) > 1 else "give it a value",
+            )
+        )
+    values = Names({})
+    for name in order:
+        if all(other in values for other in compiled[name].names()):
+            try:
+                values[name] = compiled[name].evaluate(values)
+            except SpecError as error:
+                spec.problems.append(error)
     return values
 
 
-def _override(name: str, text: str) -> reader.Node:
-    return (
-        reader.read(reader.Source(f"--set {name}", text))
-        if text.strip()
-        else reader.Scalar(reader.Source(f"--set {name}", text), 0, 0, 1, text, False)
-    )
+def _setting(name: str, text: str) -> reader.Node:
+    source = reader.Source(f"--set {name}", text)
+    if not text.strip():
+        return reader.Scalar(source, 0, 0, 1, text, False)
+    try:
+        node = reader.read(source)
+    except ConvcalcError as error:
+        raise UsageError(
+            f"--set {name}={text}: {error.message}",
+            hint="a number, a word, a list such as [1, 2], or a text in quotes",
+        ) from None
+    if is_required(node) or isinstance(node, reader.Mapping):
+        raise UsageError(
+            f"--set {name}={text}: needs a value", hint="a number, a word, or a list such as [1, 2]"
+        )
+    return node

@@ -8,21 +8,25 @@ from convcalc.ops.base import Operator
 from convcalc.spec import reader
 from convcalc.spec.values import Value
 
-# The keys that every layer, group and block use takes.
-COMMON = ("name", "from", "if", "repeat", "copies", "first", "share", "keys")
-
 
 class Entry:
-    """One entry of a `layers` list: what every kind of entry takes."""
+    """One entry of a `layers` list: what every kind of entry takes.
 
-    __slots__ = ("condition", "copies", "first", "keys", "kind", "name", "node", "origin", "repeat", "share")
+    origin is `from`: a list of values where it is written as a list. late: the condition reads $channels, so
+    `from` is looked up before it. first: the entry as it is in copy 0.
+    """
+
+    __slots__ = (
+        "condition", "copies", "first", "keys", "kind", "late", "name", "node", "origin", "repeat", "share",
+    )  # fmt: skip
 
     def __init__(self, kind: str, node: reader.Node) -> None:
         self.kind = kind
         self.node = node
         self.name: Value | None = None
-        self.origin: Value | None = None
+        self.origin: Value | list[Value] | None = None
         self.condition: Value | None = None
+        self.late = False
         self.repeat: Value | None = None
         self.copies: Value | None = None
         self.share: Value | None = None
@@ -96,7 +100,7 @@ class Use(Entry):
 
     __slots__ = ("choice", "compiled")
 
-    def __init__(self, node: reader.Node, choice: Value, compiled: Callable[[str], Entry]) -> None:
+    def __init__(self, node: reader.Scalar, choice: Value, compiled: Callable[[str], Entry]) -> None:
         super().__init__("use", node)
         self.choice = choice
         self.compiled = compiled

@@ -10,18 +10,22 @@ optional exponent; all else is text (`no`, `0x10`, `1_000`, dates).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import yaml
 
 from convcalc.errors import Mark, SpecError
+from convcalc.ops.fields import describe
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 100
 MAX_NODES = 3_000_000
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
+MAX_DIGITS = 40  # of a number; longer ones are text
+
+_INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\Z")
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None, "": None}
 
@@ -122,70 +126,71 @@ def type_of(text: str) -> object:
     """The value of a plain scalar."""
     if text in _WORDS:
         return _WORDS[text]
-    first = text[0]
-    if first in "0123456789+-.":
+    if text[0] in "0123456789+-." and len(text) <= MAX_DIGITS:
         if _INTEGER.match(text):
             return int(text)
-        if _DECIMAL.match(text):
-            return float(text)
+        if _DECIMAL.match(text) and isfinite(number := float(text)):
+            return number
     return text
 
 
 def read(source: Source) -> Node:
     """The root node of a text. Raises SpecError with the place of whatever is not understood."""
-    if len(source.text) > MAX_BYTES:
-        raise SpecError(f"{source.name}: the spec is larger than {MAX_BYTES // 2**20} MiB")
     try:
-        return _build(source, _events(source.text))
+        size = len(source.text.encode())
+    except UnicodeEncodeError:
+        raise SpecError(f"{source.name}: not UTF-8 text") from None
+    if size > MAX_BYTES:
+        raise SpecError(
+            f"{source.name}: the spec is larger than {MAX_BYTES // 2**20} MiB",
+            hint="repeat, foreach and blocks say long networks in a few lines",
+        )
+    parser: Any = getattr(yaml, "CLoader", yaml.SafeLoader)(source.text)
+    try:
+        return _build(source, parser.get_event)
     except yaml.YAMLError as error:
         raise _syntax_error(source, error) from None
-
-
-def _events(text: str) -> Iterator[Any]:
-    loader: Any = getattr(yaml, "CLoader", yaml.SafeLoader)(text)
-    try:
-        event = loader.get_event()
-        while event is not None:
-            yield event
-            event = loader.get_event()
     finally:
-        loader.dispose()
+        parser.dispose()
 
 
-def _build(source: Source, events: Iterator[Any]) -> Node:
+def _build(source: Source, next_event: Callable[[], Any]) -> Node:
     root: Node | None = None
     stack: list[Sequence | Mapping] = []
     pending: list[Scalar | None] = []  # per open mapping, the key that waits for its value
+    parent: Sequence | Mapping | None = None
     count = 0
-    for event in events:
+    words: dict[str, str] = {}  # each word once in memory
+    while (event := next_event()) is not None:
         kind = type(event)
+        if kind is yaml.SequenceEndEvent or kind is yaml.MappingEndEvent:
+            if type(stack.pop()) is Mapping:
+                pending.pop()
+            parent = stack[-1] if stack else None
+            continue
+        start = event.start_mark
+        node: Scalar | Sequence | Mapping
         if kind is yaml.ScalarEvent:
-            start, end = event.start_mark, event.end_mark
+            end = event.end_mark
             length = end.column - start.column if end.line == start.line else 1
-            plain = event.style is None or event.style == ""
-            node: Node = Scalar(source, start.line, start.column, max(1, length), event.value, plain)
+            text = event.value
+            text = words.setdefault(text, text)
+            node = Scalar(
+                source, start.line, start.column, length if length > 1 else 1, text, not event.style
+            )
         elif kind is yaml.SequenceStartEvent:
-            node = Sequence(source, event.start_mark.line, event.start_mark.column)
+            node = Sequence(source, start.line, start.column)
         elif kind is yaml.MappingStartEvent:
-            node = Mapping(source, event.start_mark.line, event.start_mark.column)
-        elif kind is yaml.SequenceEndEvent:
-            stack.pop()
-            continue
-        elif kind is yaml.MappingEndEvent:
-            stack.pop()
-            pending.pop()
-            continue
+            node = Mapping(source, start.line, start.column)
         elif kind is yaml.AliasEvent:
             raise _refused(source, event, "an alias", f"*{event.anchor}")
-        elif kind is yaml.DocumentStartEvent:
-            if root is not None:
+        else:
+            if kind is yaml.DocumentStartEvent and root is not None:
                 raise SpecError(
                     "a spec is one document",
-                    mark=source.mark(event.start_mark.line, event.start_mark.column, 3),
+                    mark=source.mark(start.line, start.column, 3),
                     hint="put the second network in a file of its own",
                 )
-            continue
-        else:
             continue
         if event.anchor is not None:
             raise _refused(source, event, "an anchor", f"&{event.anchor}")
@@ -194,27 +199,26 @@ def _build(source: Source, events: Iterator[Any]) -> Node:
         count += 1
         if count > MAX_NODES:
             raise node.error(f"the spec has more than {MAX_NODES:,} values")
-        if not stack:
+        if parent is None:
             root = node
+        elif type(parent) is Sequence:
+            parent.items.append(node)
         else:
-            parent = stack[-1]
-            if type(parent) is Sequence:
-                parent.items.append(node)
-            else:
-                assert isinstance(parent, Mapping)
-                key = pending[-1]
-                if key is None:
-                    pending[-1] = _key(parent, node)
-                    continue
-                parent.entries[key.text] = node
-                parent.keys[key.text] = key
-                pending[-1] = None
-        if kind is not yaml.ScalarEvent:
+            assert isinstance(parent, Mapping)
+            key = pending[-1]
+            if key is None:
+                pending[-1] = _key(parent, node)
+                continue
+            parent.entries[key.text] = node
+            parent.keys[key.text] = key
+            pending[-1] = None
+        if type(node) is not Scalar:
             if len(stack) >= MAX_DEPTH:
                 raise node.error(f"nested more than {MAX_DEPTH} deep", "move inner parts into blocks")
             assert isinstance(node, (Sequence, Mapping))
+            parent = node
             stack.append(node)
-            if kind is yaml.MappingStartEvent:
+            if type(node) is Mapping:
                 pending.append(None)
     if root is None:
         raise SpecError(
@@ -225,14 +229,16 @@ def _build(source: Source, events: Iterator[Any]) -> Node:
 
 def _key(parent: Mapping, node: Node) -> Scalar:
     if not isinstance(node, Scalar):
-        hint = "quote an expression that holds { } [ ] or a comma" if "$" in node.mark.text else None
+        hint = (
+            'quote an expression that holds { } [ ] or a comma: "$(...)"' if "$" in node.mark.text else None
+        )
         raise node.error("a key must be a word", hint)
     if node.text == "<<" and node.plain:
         raise node.error("a merge key (<<) is not part of the spec language", _INSTEAD)
     if node.text in parent.entries:
         first = parent.keys[node.text]
         raise node.error(
-            f"'{node.text}' is given twice", f"first given at line {first.line + 1}; keep one of them"
+            f"{describe(node.text)} is given twice", f"first given at line {first.line + 1}; keep one of them"
         )
     return node
 
@@ -246,40 +252,23 @@ def _refused(source: Source, event: Any, what: str, text: str) -> SpecError:
 
 
 def _syntax_error(source: Source, error: yaml.YAMLError) -> SpecError:
-    """libyaml's message at its place, with a hint for the slips people make."""
+    """libyaml's message at its place, or the slip that we recognise."""
+    from convcalc.spec import slips
+
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).strip()
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if mark is None:
+    mark = getattr(error, "problem_mark", None)
+    opened = getattr(error, "context_mark", None)
+    if mark is not None:
+        line, column = mark.line, mark.column
+    else:
         position = getattr(error, "position", 0)
         before = source.text[: position if isinstance(position, int) else 0]
         line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
-    else:
-        line, column = mark.line, mark.column
     last = max(0, len(source.text.splitlines()) - 1)
     if line > last:
         line, column = last, max(0, len(source.line(last)) - 1)
-    nearby = [source.line(number) for number in (line, line - 1) if number >= 0]
+    place = (opened.line, opened.column) if opened is not None else (line, column)
+    slip = slips.recognise(source.line, problem, (line, column), place)
     return SpecError(
-        f"not valid YAML: {problem}", mark=source.mark(line, column), hint=_slip(nearby, problem)
+        f"not valid YAML: {slip.message}", mark=source.mark(slip.line, slip.column), hint=slip.hint
     )
-
-
-def _slip(lines: list[str], problem: str) -> str | None:
-    for text in lines:
-        cut = text.find(" #")
-        code = text if cut < 0 else text[:cut]
-        if re.search(r"\$\([^'\"]*[\[\]{},]", code) and re.search(r"[\[{]", code.split("$(")[0]):
-            return 'quote an expression that holds a comma or brackets: "$(...)"'
-        if cut >= 0 and code.count("(") > code.count(")"):
-            return "' #' starts a comment; quote the text if the # belongs to it"
-        if cut >= 0 and (code.count("{") > code.count("}") or code.count("[") > code.count("]")):
-            return (
-                "' #' starts a comment here, so a bracket stays open; move the comment to a line of its own"
-            )
-    if "\t" in lines[0] and "token" in problem:
-        return "YAML is indented with spaces, not tabs"
-    if "mapping values are not allowed" in problem:
-        return "a text that holds ': ' needs quotes; else check the indentation"
-    if re.search(r"\{[^}]*$", lines[0]) or re.search(r"\[[^\]]*$", lines[0]):
-        return "a { or [ is not closed"
-    return None

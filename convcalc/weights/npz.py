@@ -141,7 +141,7 @@ def _row_major(numbers: array[int], shape: tuple[int, ...]) -> array[int]:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error!s:.200}"
+    return f"{error!s:.200}" or type(error).__name__
 
 
 def _refuse(path: str, reason: str, hint: str = "save it again with numpy.savez") -> NoReturn:

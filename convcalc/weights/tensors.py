@@ -19,8 +19,9 @@ from typing import Any
 
 from convcalc.errors import WeightsError
 
-UNDERSTOOD = "safetensors (.safetensors) and NumPy (.npz)"
+UNDERSTOOD = "safetensors (.safetensors), NumPy (.npz) and PyTorch (.pth, .pt)"
 MAX_DIMENSIONS = 64
+TORCH_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # pickled, how its files began before 1.6
 
 # dtype: bytes of a number, its array type code; None where the numbers need a conversion of their own
 DTYPES: dict[str, tuple[int, str | None]] = {
@@ -59,7 +60,13 @@ class StoredTensor:
         return array("d" if size > 2 else "f", numbers)
 
 
-def open_weights(path: str | os.PathLike[str]) -> dict[str, StoredTensor]:
+class Tensors(dict[str, StoredTensor]):
+    """Tensors by name; `note` is what a user should know of where in the file they were, or empty."""
+
+    note: str = ""
+
+
+def open_weights(path: str | os.PathLike[str]) -> Tensors:
     """The tensors of a weights file by name, in the file's order; WeightsError for any that is not sound.
 
     The values are read later, from the open file: replacing it in the meantime does no harm, cutting it does.
@@ -76,7 +83,8 @@ def open_weights(path: str | os.PathLike[str]) -> dict[str, StoredTensor]:
             raise WeightsError(f"{name}: the file is empty", hint="download or save it again")
         for fits, reader in READERS:
             if fits(start):
-                return reader(name)
+                tensors = reader(name)
+                return tensors if isinstance(tensors, Tensors) else Tensors(tensors)
     except FileNotFoundError:
         raise WeightsError(f"{name}: there is no such file", hint="check the path of the weights") from None
     except (OSError, ValueError) as error:
@@ -103,8 +111,28 @@ def _npz(path: str) -> dict[str, StoredTensor]:
     return read(path)
 
 
+def _pth(path: str) -> Tensors:
+    from convcalc.weights.pth import read
+
+    return read(path)
+
+
+def _legacy_pth(path: str) -> Tensors:
+    from convcalc.weights.pth import refuse_legacy
+
+    refuse_legacy(path)
+
+
+def _torch_zip(start: bytes) -> bool:
+    """Whether a zip's first member is in a folder, and no NumPy array: PyTorch puts all of its in one."""
+    name = start[30 : 30 + int.from_bytes(start[26:28], "little")]
+    return start[:4] == b"PK\x03\x04" and b"/" in name and not name.endswith(b".npy")
+
+
 # The first reader whose test of a file's first 256 bytes succeeds; a zip's show its first member's name.
 READERS: tuple[tuple[Callable[[bytes], bool], Callable[[str], dict[str, StoredTensor]]], ...] = (
+    (_torch_zip, _pth),
+    (lambda start: TORCH_MAGIC in start[2:32], _legacy_pth),
     (lambda start: start[:4] in (b"PK\x03\x04", b"PK\x05\x06"), _npz),
     (lambda start: start[8:9] == b"{", _safetensors),
 )

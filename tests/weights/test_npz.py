@@ -119,7 +119,7 @@ EIGHT = bytes(8)
     ("content", "message"),
     [
         (archive({}), "no member"),
-        (archive({"archive/data.pkl": b"x"}), "has a member 'archive/data.pkl'"),
+        (archive({"notes.txt": b"x"}), "has a member 'notes.txt'"),
         (npz(a=b""), "'a.npy' is no .npy array"),
         (npz(a=b"\x93NUMPY\x09\x00....."), "is no .npy array"),
         (npz(a=npy("|O", (1,), EIGHT)), "Python objects"),

@@ -1,0 +1,157 @@
+"""The command line. This module imports click alone: a command's own module is loaded when the command runs,
+so that `--help` costs no more than click does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+# Each command's module in this package, and the line that --help shows for it.
+COMMANDS = {
+    "list": "Bundled architectures: input, layers, params, MACs, source.",
+    "show": "A network's layers: sizes, weights, MACs, receptive fields.",
+    "diff": "Two networks side by side: what changed, and what it costs.",
+    "forward": "Push an image through a network.",
+    "schema": "The JSON Schema of the spec language, for editors.",
+}
+
+
+class Commands(click.Group):
+    """Loads commands lazily and shows every error the same way."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = import_module(f"convcalc.cli.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from convcalc.errors import did_you_mean
+
+            ctx.fail(f"no command '{args[0]}'{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if ctx.params.get("debug") or isinstance(
+                error, (click.ClickException, click.exceptions.Exit, click.Abort)
+            ):
+                raise
+            if isinstance(error, BrokenPipeError):
+                _quiet_stdout()
+                ctx.exit(1)
+            ctx.exit(_report(error))
+
+
+def _report(error: Exception) -> int:
+    """Show an error on stderr and give the exit code."""
+    from convcalc.errors import ConvcalcError
+
+    if isinstance(error, ConvcalcError):
+        _complain(str(error))
+        return error.exit_code
+    if isinstance(error, MemoryError):
+        _complain("not enough memory for this network or image")
+    elif isinstance(error, OSError):
+        _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+    else:
+        _complain(
+            f"internal error: {type(error).__name__}: {error}\n"
+            "    this is a mistake in convcalc; convcalc --debug ... shows where"
+        )
+    return 1
+
+
+def _complain(text: str) -> None:
+    """The message on stderr; on a terminal its long lines are broken between words, quoted source is not."""
+    lines = text.splitlines()
+    quoted = {
+        number + shift
+        for number, line in enumerate(lines)
+        if line.strip(" ^") == "" and "^" in line
+        for shift in (0, -1)
+    }
+    label = "Error: "
+    if sys.stderr.isatty():
+        import shutil
+
+        from convcalc.report.layout import wrap
+
+        width = max(40, shutil.get_terminal_size().columns)
+        lines = [
+            part
+            for number, line in enumerate(lines)
+            for part in (
+                [line]
+                if number in quoted
+                else wrap(line, width - (len(label) if number == 0 else 0), hanging=4)
+            )
+        ]
+    click.echo(click.style(label, fg="red", bold=True) + lines[0], err=True, color=_stderr_color())
+    for line in lines[1:]:
+        click.echo(line, err=True)
+
+
+def _stderr_color() -> bool | None:
+    ctx = click.get_current_context(silent=True)
+    chosen = ctx.find_root().params.get("color") if ctx else None
+    if chosen in ("always", "never"):
+        return bool(chosen == "always")
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def _quiet_stdout() -> None:
+    """Keep Python from complaining about a closed pipe when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from convcalc import __version__
+
+        click.echo(f"convcalc {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: convcalc show alexnet, convcalc show alexnet --explain, convcalc diff alexnet zfnet",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colour: auto is none when piped or with NO_COLOR.",
+)
+@click.pass_context
+def main(ctx: click.Context, debug: bool, color: str) -> None:
+    """A calculator for convolutional networks.
+
+    Every layer's output size, weights, multiply-accumulates (MACs), memory and receptive field, exactly and with
+    the arithmetic shown; two networks compared; an image pushed through. ARCH is a bundled name (see `convcalc
+    list`), the path of a spec that ends in .yaml, or - for standard input.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    ctx.obj = color

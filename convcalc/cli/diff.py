@@ -1,0 +1,50 @@
+"""`convcalc diff`."""
+
+from __future__ import annotations
+
+import click
+
+from convcalc.cli.options import ARCH, emit, format_option, load
+
+
+@click.command(
+    "diff",
+    epilog="""\b
+Examples:
+  convcalc diff alexnet zfnet
+  convcalc diff inception-naive inception-module
+  convcalc diff resnet50 resnet101 --format json
+  convcalc diff old.yaml new.yaml --exit-code
+
+Layers are paired by role and order, not by name. Differences are B less A.""",
+)
+@click.argument("a", type=ARCH)
+@click.argument("b", type=ARCH)
+@click.option("--all", "everything", is_flag=True, help="Every pair, also those that are the same.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when the networks differ.")
+@click.option("--set-a", multiple=True, metavar="NAME=VALUE", help="Set one of A's vars; repeatable.")
+@click.option("--set-b", multiple=True, metavar="NAME=VALUE", help="Set one of B's vars; repeatable.")
+@click.option("--input", "input_text", metavar="SHAPE", help="Another input for both, such as 3x256x256.")
+@format_option
+def command(
+    a: str,
+    b: str,
+    everything: bool,
+    exit_code: bool,
+    set_a: tuple[str, ...],
+    set_b: tuple[str, ...],
+    input_text: str | None,
+    form: str,
+) -> None:
+    """Two networks side by side: what changed in each layer, the differences worked out, totals and ratios."""
+    from convcalc.analysis import analyse
+    from convcalc.diff import compare
+    from convcalc.errors import UsageError
+    from convcalc.report.comparison import diff_table, diff_value
+
+    if a == b == "-":
+        raise UsageError("only one of the networks can come from standard input")
+    diff = compare(analyse(load(a, set_a, input_text)), analyse(load(b, set_b, input_text)))
+    emit(form, lambda: diff_table(diff, everything=everything), lambda: diff_value(diff))
+    if exit_code and not diff.same:
+        click.get_current_context().exit(1)

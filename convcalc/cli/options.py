@@ -1,0 +1,112 @@
+"""What several commands take: ARCH with completion, --set, --input, --format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from convcalc.errors import UsageError
+from convcalc.graph import Graph
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
+
+
+class Architecture(click.ParamType):  # type: ignore[type-arg]
+    """A bundled name, a path to a spec or `-`; completes all three."""
+
+    name = "arch"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        from convcalc.spec import bundled
+
+        if incomplete.startswith((".", "/", "~")) or incomplete.endswith((".yaml", ".yml")):
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(name) for name in bundled.members() if name.startswith(incomplete)]
+
+
+ARCH = Architecture()
+
+
+class Count(click.ParamType):  # type: ignore[type-arg]
+    """An integer within bounds, which the help does not spell out."""
+
+    name = "integer"
+
+    def __init__(self, least: int = 1, most: int = 2**31) -> None:
+        self.range = click.IntRange(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return int(self.range.convert(value, param, ctx))
+
+
+def format_option(command: Command) -> Command:
+    """--format."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="How to print it.",
+    )(command)
+
+
+def network_options(command: Command) -> Command:
+    """--set, --input and --max-layers: what changes a spec from the command line."""
+    for option in (
+        click.option(
+            "--max-layers", type=Count(), default=1_000_000, show_default=True, metavar="N", hidden=True,
+            help="Refuse networks of more layers.",
+        ),
+        click.option(
+            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's vars; repeatable."
+        ),
+        click.option(
+            "--input", "input_text", metavar="SHAPE", help="Another input: 3x224x224 (channels first) or 224."
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def load(
+    arch: str, settings: tuple[str, ...] = (), input_text: str | None = None, max_layers: int = 1_000_000
+) -> Graph:
+    """The graph of ARCH with what the options change."""
+    from convcalc.spec.load import load_graph
+
+    values = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set {setting}: needs NAME=VALUE", hint="for example --set width=0.5")
+        values[name.strip()] = text
+    return load_graph(arch, settings=values, input_shape=input_text, max_layers=max_layers)
+
+
+def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:
+    """Print a report in the format asked for: its table, or its JSON value."""
+    ctx = click.get_current_context()
+    if form == "json":
+        from convcalc.report.json import dumps
+
+        write(dumps(value()))
+    elif form == "table":
+        from convcalc.report import terminal
+
+        terminal.color = ctx.find_root().params["color"]
+        terminal.print_table(table())
+    else:
+        from convcalc.report.table import PLAIN
+
+        write(PLAIN[form](table()))
+
+
+def write(text: str) -> None:
+    """Text to stdout as it is."""
+    click.echo(text, nl=False)

@@ -1,0 +1,22 @@
+"""`convcalc schema`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    "schema",
+    epilog="""\b
+Examples:
+  convcalc schema > convcalc.schema.json
+
+Editors with a YAML language server then check and complete a spec that starts with
+  # yaml-language-server: $schema=convcalc.schema.json""",
+)
+def command() -> None:
+    """The JSON Schema of the spec language, generated from the operators' fields."""
+    from convcalc.report.json import dumps
+    from convcalc.spec.schema import schema
+
+    click.echo(dumps(schema()), nl=False)

@@ -1,0 +1,127 @@
+"""`convcalc show`."""
+
+from __future__ import annotations
+
+import click
+
+from convcalc.analysis import DTYPES, Analysis, analyse
+from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
+from convcalc.errors import ShapeError, UsageError, did_you_mean
+from convcalc.graph import Graph
+
+
+@click.command(
+    "show",
+    epilog="""\b
+Examples:
+  convcalc show alexnet
+  convcalc show alexnet --explain
+  convcalc show alexnet --explain --layer conv1
+  convcalc show resnet152 --depth 1
+  convcalc show vgg16 --input 3x448x448 --batch 32 --dtype float16
+  convcalc show my-network.yaml --format json
+
+Weights multiply, biases are added; params are both; shared weights count once. MACs are the
+multiply-accumulates of convolutions and dense layers for one image, padded zeros included,
+biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the receptive field.""",
+)
+@click.argument("arch", type=ARCH)
+@click.option("--explain", is_flag=True, help="Show the working of every figure.")
+@click.option("--layer", metavar="NAME", help="Explain this layer only.")
+@click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
+@click.option("--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments.")
+@click.option(
+    "--batch",
+    type=Count(),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Images at a time, for memory.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(list(DTYPES)),
+    default="float32",
+    show_default=True,
+    help="Number type, for memory.",
+)
+@network_options
+@format_option
+def command(
+    arch: str,
+    explain: bool,
+    layer: str | None,
+    unfold: bool,
+    depth: int | None,
+    batch: int,
+    dtype: str,
+    settings: tuple[str, ...],
+    input_text: str | None,
+    max_layers: int,
+    form: str,
+) -> None:
+    """A network's layers: output sizes, weights, MACs, memory and receptive fields.
+
+    ARCH is a bundled name (see `convcalc list`), the path of a spec, or - for standard input.
+    """
+    from convcalc.report.network import network_table
+
+    def show(graph: Graph) -> None:
+        analysis = analyse(graph, batch=batch, dtype=dtype)
+        if (explain or layer is not None) and form in ("table", "json"):
+            _explain(analysis, layer, form)
+        else:
+            emit(
+                form,
+                lambda: network_table(analysis, depth=depth, unfold=unfold),
+                lambda: _value(analysis),
+            )
+
+    if (explain or layer is not None) and form not in ("table", "json"):
+        raise UsageError(f"--explain has no {form} format", hint="use --format table or json")
+    try:
+        graph = load(arch, settings, input_text, max_layers)
+    except ShapeError as error:
+        partial = error.graph
+        if isinstance(partial, Graph) and partial.nodes and form == "table" and not explain:
+            show(partial)
+        raise
+    if layer is not None and not any(node.name == layer for node in graph):
+        names = [node.name for node in graph]
+        raise UsageError(
+            f"{graph.name} has no layer '{layer}'{did_you_mean(layer, names)}", hint="--all lists them"
+        )
+    show(graph)
+
+
+def _value(analysis: Analysis) -> object:
+    from convcalc.report.json import analysis_value
+
+    return analysis_value(analysis)
+
+
+def _explain(analysis: Analysis, layer: str | None, form: str) -> None:
+    from convcalc.report.json import analysis_value, dumps
+    from convcalc.report.network import explanation, network_table
+
+    parts = list(explanation(analysis, only=layer))
+    if form == "json":
+        from convcalc.cli.options import write
+
+        value = analysis_value(analysis)
+        worked = {heading.split("  ")[0]: lines for heading, _, lines in parts}
+        for record in value["layers"]:
+            record["working"] = [
+                {"what": what, "text": text} for what, text in worked.get(record["name"], [])
+            ]
+        if layer is not None:
+            value["layers"] = [record for record in value["layers"] if record["name"] == layer]
+        write(dumps(value))
+        return
+    from convcalc.report import terminal
+
+    terminal.color = click.get_current_context().find_root().params["color"]
+    terminal.print_explanation(parts)
+    if layer is None:
+        table = network_table(analysis)
+        terminal.print_notes(["", *table.lines], table.notes)

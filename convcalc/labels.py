@@ -1,0 +1,49 @@
+"""The names of a classifier's outputs, in their order.
+
+`imagenet1k` is bundled: the 1,000 classes of ImageNet's challenge (Russakovsky et al. 2015) as torchvision
+names and orders them, one a line in `data/imagenet1k.txt`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from convcalc.errors import SpecError
+
+
+def labels(spec: str | tuple[str, ...] | None, count: int) -> tuple[str, ...] | None:
+    """The `count` names that a spec's `labels` mean, or None if it has none. SpecError if there are more or fewer.
+
+    spec: the name of a list we know (`imagenet1k`, `digits`), or the names themselves.
+    """
+    if spec is None:
+        return None
+    if isinstance(spec, str):
+        if spec not in KNOWN:
+            raise SpecError(
+                f"labels: no list is called {spec!r:.40}",
+                hint=f"known are {' and '.join(KNOWN)}; or give a list",
+            )
+        said, names = f"{spec} has", KNOWN[spec]()
+    else:
+        said, names = "the spec gives", spec
+    if len(names) != count:
+        outputs = f"{count:,} output" if count == 1 else f"{count:,} outputs"
+        raise SpecError(
+            f"labels: {said} {len(names):,} names, but the network has {outputs}",
+            hint="give one name for each output, in their order, or leave labels out",
+        )
+    return names
+
+
+def _imagenet1k() -> tuple[str, ...]:
+    path = os.path.join(os.path.dirname(__file__), "data", "imagenet1k.txt")
+    with open(path, encoding="utf-8") as file:
+        return tuple(file.read().splitlines())
+
+
+KNOWN: dict[str, Callable[[], tuple[str, ...]]] = {
+    "imagenet1k": _imagenet1k,
+    "digits": lambda: tuple("0123456789"),
+}

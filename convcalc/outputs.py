@@ -1,0 +1,89 @@
+"""A network's output written to a file: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import struct
+from array import array
+from collections.abc import Callable, Sequence
+
+from convcalc.errors import ConvcalcError, UsageError
+from convcalc.running import Forward
+from convcalc.shapes import Shape
+
+
+def saver(path: str) -> Callable[[Shape, Sequence[float]], bytes]:
+    """What turns an output into the bytes of a file with this suffix. Raises UsageError for an unknown one."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in SAVERS:
+        raise UsageError(
+            f"--save {path}: cannot write {suffix or 'a file without a suffix'}",
+            hint=f"use one of {', '.join(SAVERS)}",
+        )
+    return SAVERS[suffix]
+
+
+def save_output(path: str, result: Forward) -> None:
+    """Write the output's values. Raises ConvcalcError where the place cannot be written."""
+    write_whole(path, saver(path)(result.run.shape, result.run.values))
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a file beside its place, then move it there."""
+    import tempfile
+
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".convcalc-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise ConvcalcError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _json(shape: Shape, values: Sequence[float]) -> bytes:
+    import json
+
+    return json.dumps({"shape": list(shape), "values": [float(value) for value in values]}).encode() + b"\n"
+
+
+def _csv(shape: Shape, values: Sequence[float]) -> bytes:
+    """One line per last axis: a vector is one value a line."""
+    row = shape[-1] if len(shape) > 1 else 1
+    lines = (",".join(repr(float(v)) for v in values[i : i + row]) for i in range(0, len(values), row))
+    return "\n".join(lines).encode() + b"\n"
+
+
+def _npy(shape: Shape, values: Sequence[float]) -> bytes:
+    """NumPy's .npy format, version 1.0, float64."""
+    described = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
+    header = described.ljust(-(-(len(described) + 11) // 64) * 64 - 11) + "\n"
+    return (
+        b"\x93NUMPY\x01\x00"
+        + struct.pack("<H", len(header))
+        + header.encode()
+        + struct.pack(f"<{len(values)}d", *values)
+    )
+
+
+def _safetensors(shape: Shape, values: Sequence[float]) -> bytes:
+    import json
+
+    data = struct.pack(f"<{len(values)}f", *array("f", values))
+    header = json.dumps({"output": {"dtype": "F32", "shape": list(shape), "data_offsets": [0, len(data)]}})
+    header += " " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header.encode() + data
+
+
+SAVERS: dict[str, Callable[[Shape, Sequence[float]], bytes]] = {
+    ".json": _json,
+    ".csv": _csv,
+    ".npy": _npy,
+    ".safetensors": _safetensors,
+}

@@ -1,0 +1,159 @@
+"""`forward`: what came out, and how long each layer took."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from convcalc.report import words
+from convcalc.report.table import Column, Table
+from convcalc.running import Forward
+
+TOP = (
+    Column("label", "class", style="bold"),
+    Column("index", "index", right=True),
+    Column("probability", "probability", right=True),
+    Column("bar", ""),
+)
+STATISTICS = (
+    Column("what", "output", style="cyan"),
+    Column("value", "value", right=True),
+)
+LAYERS = (
+    Column("layer", "layer", wrap=True, style="cyan"),
+    Column("operator", "operator", wrap=True, drop=1),
+    Column("output", "output", right=True),
+    Column("ms", "ms", right=True),
+    Column("share", "share", right=True),
+    Column("gflops", "GFLOP/s", right=True),
+)
+BAR = 24
+
+
+def forward_table(result: Forward) -> Table:
+    """The most probable classes, or the output's statistics where the weights are random."""
+    run, weights = result.run, result.weights
+    source = {
+        "bundled": f"trained weights that come with it ({weights.path})",
+        "file": f"weights from {weights.path}",
+        "random": f"random weights (He initialisation, seed {weights.seed})",
+    }[weights.source]
+    lines = [f"{source}; {run.backend} backend, {_seconds(run.seconds)}"]
+    if weights.ignored:
+        lines.append(f"left out of the file, not part of the network: {_some(weights.ignored)}")
+    if result.picture.note:
+        lines.append(f"image: {result.picture.note}")
+    title = f"{result.graph.title or result.graph.name} on {os.path.basename(result.image)}"
+    width, height = result.picture.size
+    subtitle = f"{width}×{height} pixels → {words.shape(run.shape)}"
+    if result.top:
+        named = result.top[0].label is not None
+        return Table(
+            columns=TOP,
+            rows=[
+                (
+                    guess.label if named and guess.label is not None else f"class {guess.index}",
+                    str(guess.index),
+                    f"{100 * guess.probability:.2f} %",
+                    "█" * round(BAR * guess.probability),
+                )
+                for guess in result.top
+            ],
+            title=title,
+            subtitle=subtitle,
+            lines=lines,
+            data_keys=("index", "label", "probability"),
+            data=[(guess.index, guess.label or "", repr(guess.probability)) for guess in result.top],
+            styles=["bold", *("" for _ in result.top[1:])],
+        )
+    if weights.source == "random":
+        lines.append(
+            "random weights predict nothing: these are shapes and numbers only; --weights FILE loads trained ones"
+        )
+    facts = result.statistics
+    rows = [
+        ("shape", words.shape(run.shape)),
+        ("smallest", f"{facts.minimum:.6g}"),
+        ("largest", f"{facts.maximum:.6g}"),
+        ("mean", f"{facts.mean:.6g}"),
+        ("standard deviation", f"{facts.deviation:.6g}"),
+    ]
+    return Table(
+        columns=STATISTICS,
+        rows=rows,
+        title=title,
+        subtitle=subtitle,
+        lines=lines,
+        data_keys=("what", "value"),
+        data=rows,
+    )
+
+
+def profile_table(result: Forward) -> Table:
+    """Milliseconds and GFLOP/s of every layer that took any time."""
+    run = result.run
+    total = sum(run.node_seconds) or 1.0
+    rows, data = [], []
+    for node, seconds in zip(result.graph, run.node_seconds, strict=True):
+        macs = node.op.macs(node.input_shapes)
+        rate = 2e-9 * macs / seconds if seconds and macs else 0.0
+        rows.append(
+            (
+                node.name,
+                words.operator(node.op),
+                words.shape(node.output_shape),
+                f"{1000 * seconds:.2f}",
+                f"{100 * seconds / total:.1f} %",
+                f"{rate:.3g}" if rate else "",
+            )
+        )
+        data.append((node.name, node.kind, 1000 * seconds, macs, rate))
+    return Table(
+        columns=LAYERS,
+        rows=rows,
+        title="time per layer",
+        subtitle=f"{run.backend} backend",
+        footer=[("total", "", "", f"{1000 * sum(run.node_seconds):.2f}", "", "")],
+        data_keys=("layer", "kind", "ms", "macs", "gflops"),
+        data=data,
+    )
+
+
+def forward_value(result: Forward) -> dict[str, Any]:
+    """`forward --format json`."""
+    run, weights = result.run, result.weights
+    return {
+        "name": result.graph.name,
+        "backend": run.backend,
+        "weights": {
+            "source": weights.source,
+            "path": weights.path,
+            "seed": weights.seed,
+            "ignored": list(weights.ignored),
+        },
+        "image": result.image,
+        "input_shape": list(result.graph.input_shape),
+        "output": {"shape": list(run.shape), "values": [float(value) for value in run.values]},
+        "top": [
+            {"index": guess.index, "label": guess.label, "probability": float(guess.probability)}
+            for guess in result.top
+        ],
+        "seconds": run.seconds,
+        "layers": [
+            {
+                "name": node.name,
+                "kind": node.kind,
+                "output_shape": list(node.output_shape),
+                "seconds": seconds,
+            }
+            for node, seconds in zip(result.graph, run.node_seconds, strict=True)
+        ],
+    }
+
+
+def _seconds(value: float) -> str:
+    return f"{1000 * value:.1f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

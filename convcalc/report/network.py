@@ -1,0 +1,123 @@
+"""`show`: the table of a network, and its worked formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convcalc.analysis import Analysis
+from convcalc.explain import explain
+from convcalc.folding import Row, rows
+from convcalc.graph import Node
+from convcalc.report import words
+from convcalc.report.table import Column, Table
+
+COLUMNS = (
+    Column("layer", "layer", wrap=True, style="cyan"),
+    Column("operator", "operator", wrap=True),
+    Column("output", "output", right=True),
+    Column("weights", "weights", right=True),
+    Column("biases", "biases", right=True, drop=1),
+    Column("macs", "MACs", right=True),
+    Column("field", "field", right=True, drop=2),
+)
+DATA_KEYS = (
+    "layer", "kind", "inputs", "output_shape", "weights", "biases", "params", "buffers", "macs", "activation_bytes",
+    "receptive_field", "operator",
+)  # fmt: skip
+
+
+def network_table(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> Table:
+    """The table of layers with totals, memory and notes."""
+    graph, totals = analysis.graph, analysis.totals
+    folded = rows(analysis, depth=depth, unfold=unfold)
+    images = "image" if analysis.batch == 1 else f"batch of {analysis.batch}"
+    lines = [
+        f"{totals.weights:,} weights + {totals.biases:,} biases = {totals.params:,} params, "
+        f"{words.size(totals.param_bytes)} as {analysis.dtype}",
+        f"{totals.macs:,} MACs = {2 * totals.macs:,} FLOPs for one image",
+        f"activations {words.size(totals.activation_bytes)} for one {images}, "
+        f"at most {words.size(totals.peak_activation_bytes)} alive at once",
+    ]
+    if totals.buffers:
+        lines.insert(1, f"{totals.buffers:,} buffers (running statistics, not params)")
+    lines += [f"warning: {text}" for text in analysis.warnings[:5]]
+    if len(analysis.warnings) > 5:
+        lines.append(f"warning: and {len(analysis.warnings) - 5} more such joins")
+    return Table(
+        columns=COLUMNS,
+        rows=[_cells(row) for row in folded],
+        title=graph.title or graph.name,
+        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        footer=[
+            (
+                "total",
+                words.plural(totals.layers, "layer"),
+                "",
+                words.count(totals.weights),
+                words.count(totals.biases),
+                words.count(totals.macs),
+                "",
+            )
+        ],
+        lines=lines,
+        notes=graph.notes,
+        data_keys=DATA_KEYS,
+        data=[
+            (
+                layer.name,
+                layer.kind,
+                " ".join(layer.inputs),
+                "x".join(map(str, layer.output_shape)),
+                layer.weights,
+                layer.biases,
+                layer.params,
+                layer.buffers,
+                layer.macs,
+                layer.activation_bytes,
+                "x".join(map(str, layer.receptive_field.size)) if layer.receptive_field else "",
+                words.operator(graph.nodes[index].op),
+            )
+            for index, layer in enumerate(analysis.layers)
+        ],
+        styles=["" if row.weights or row.block else "dim" for row in folded],
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        _operator(row),
+        words.shape(row.output_shape),
+        words.count(row.weights),
+        words.count(row.biases),
+        words.count(row.macs),
+        words.field(row.receptive_field),
+    )
+
+
+def _operator(row: Row) -> str:
+    if row.block:
+        return f"block of {words.plural(len(row.nodes), 'layer')}"
+    main, *folded = row.nodes
+    return " + ".join([words.operator(main.op), *(node.kind for node in folded)])
+
+
+def explanation(
+    analysis: Analysis, *, only: str | None = None
+) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
+    """Per layer: its heading, what it reads and gives, and its worked lines (label, text)."""
+    for node in analysis.graph:
+        if only is not None and node.name != only:
+            continue
+        lines = explain(analysis, node)
+        if lines or only is not None:
+            yield _heading(node), _flow(analysis, node), [(line.what, line.text) for line in lines]
+
+
+def _heading(node: Node) -> str:
+    return f"{node.name}  {words.operator(node.op)}"
+
+
+def _flow(analysis: Analysis, node: Node) -> str:
+    given = " and ".join(words.shape(shape) for shape in node.input_shapes)
+    return f"{given} → {words.shape(node.output_shape)}"

@@ -1,0 +1,98 @@
+"""How operators, shapes and numbers are written in every report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from convcalc.analysis import ReceptiveField
+from convcalc.ops.base import Operator, compact
+from convcalc.shapes import show
+
+# Written without their name, which the number's place says: `dense 4096`, `channel_shuffle 2`.
+BARE = frozenset({"units", "rate", "groups", "shape", "order", "scale", "size"})
+ALWAYS = frozenset({"filters", "kernel"})
+
+
+def operator(op: Operator) -> str:
+    """`conv K96 F11 S4`, `dense 4096`, `maxpool F3 S2`: the lecture's letters, and whatever is not default."""
+    parts = [op.kind]
+    depthwise = getattr(op, "depthwise", False)
+    for name, info in op.fields().items():
+        value = getattr(op, name)
+        if name not in ALWAYS and value == info.default:
+            continue
+        if depthwise and name == "groups":
+            continue
+        if value is False and info.default is True:
+            parts.append(f"no {name}")
+        elif value is True:
+            parts.append(name)
+        elif info.alias:
+            parts.append(f"{info.alias}{field_value(value)}")
+        elif name in BARE and name == op.main:
+            parts.append(field_value(value))
+        elif name == "eps":
+            continue
+        else:
+            parts.append(f"{name} {field_value(value)}")
+    return " ".join(parts)
+
+
+def field_value(value: Any) -> str:
+    """A field's value: `3`, `1×7`, `0+1` for padding before and after, `same`."""
+    if isinstance(value, (tuple, list)):
+        value = compact(tuple(value))
+    if isinstance(value, list):
+        return "×".join(
+            "+".join(map(str, item)) if isinstance(item, (list, tuple)) else str(item) for item in value
+        )
+    if value is None:
+        return "default"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def shape(value: Sequence[int]) -> str:
+    """`96×55×55`, channels first."""
+    return show(value)
+
+
+def count(value: int) -> str:
+    """`34,848`."""
+    return f"{value:,}"
+
+
+def signed(value: int) -> str:
+    """`+294,912`, `−20,736`, `0`."""
+    return "0" if value == 0 else f"{value:+,}".replace("-", "−")
+
+
+def size(value: int) -> str:
+    """Bytes as a person reads them, in powers of 1,000: `115.3 MB`."""
+    number = float(value)
+    for unit in ("bytes", "KB", "MB", "GB", "TB"):
+        if number < 1000 or unit == "TB":
+            return f"{value} bytes" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    raise AssertionError
+
+
+def field(receptive: ReceptiveField | None) -> str:
+    """`195` or `13×20` pixels; `–` where no single figure says it."""
+    if receptive is None:
+        return "–"
+    sizes = [number(one) for one in receptive.size]
+    return sizes[0] if len(set(sizes)) == 1 else "×".join(sizes)
+
+
+def number(value: int | Fraction | float) -> str:
+    """A whole number as such, a fraction as `1/2`."""
+    return str(value)
+
+
+def plural(number: int, word: str) -> str:
+    """`1 layer`, `20 layers`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

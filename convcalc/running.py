@@ -1,0 +1,162 @@
+"""An image through a network: weights, picture, backend, and what the output says. No text, no terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from math import exp, fsum, isfinite, sqrt
+from typing import Literal
+
+from convcalc.backends import Progress, Run
+from convcalc.errors import UsageError, WeightsError
+from convcalc.graph import INPUT, Graph
+from convcalc.images import Picture, Preprocess
+from convcalc.images import load as load_image
+from convcalc.labels import labels as read_labels
+from convcalc.weights.fit import Weights, load_weights, random_weights
+
+Backend = Literal["auto", "reference", "numba"]
+BACKENDS: tuple[Backend, ...] = ("auto", "reference", "numba")
+PRETRAINED = "pretrained"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class of a classifier's output."""
+
+    index: int
+    label: str | None
+    probability: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The output's numbers in brief; deviation is the population's."""
+
+    minimum: float
+    maximum: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Everything known after an image went through. `top` is empty unless trained weights ran a classifier."""
+
+    graph: Graph
+    weights: Weights
+    image: str
+    picture: Picture
+    run: Run
+    top: tuple[Guess, ...]
+    statistics: Statistics
+
+
+def forward(
+    graph: Graph,
+    image: str | os.PathLike[str],
+    *,
+    weights: str | None = None,
+    seed: int = 0,
+    backend: Backend = "auto",
+    threads: int | None = None,
+    top: int = 5,
+    progress: Progress | None = None,
+    downloading: Callable[[int, int | None], None] | None = None,
+) -> Forward:
+    """Push an image through a graph.
+
+    weights: a file, `pretrained` (the spec's address), or None for those that come with the spec, else random
+    ones from the seed. Raises ImageError, WeightsError or UsageError before anything has run.
+    """
+    run = _runner(backend)
+    path = os.fspath(image)
+    picture = load_image(path, Preprocess(**(graph.preprocess or {})), graph.input_shape)
+    names = read_labels(graph.labels, graph.output_shape[0])
+    loaded = choose_weights(graph, weights, seed, downloading)
+    result = run(graph, loaded, picture.values, threads=threads, progress=progress)
+    trained = loaded.source != "random"
+    guesses = _guesses(graph, result, names, top) if trained and _classifies(graph) else ()
+    return Forward(graph, loaded, path, picture, result, guesses, statistics(result.values))
+
+
+def choose_weights(
+    graph: Graph,
+    weights: str | None,
+    seed: int,
+    downloading: Callable[[int, int | None], None] | None = None,
+) -> Weights:
+    """A file's weights, the spec's own, or random ones."""
+    if weights == PRETRAINED:
+        return _pretrained(graph, downloading)
+    if weights is not None:
+        return load_weights(graph, weights)
+    if isinstance(graph.weights, str):
+        own = os.path.join(graph.directory or "", graph.weights)
+        return load_weights(graph, own, "bundled", shown=graph.weights)
+    return random_weights(graph, seed)
+
+
+def _pretrained(graph: Graph, downloading: Callable[[int, int | None], None] | None) -> Weights:
+    if isinstance(graph.weights, str):
+        return choose_weights(graph, None, 0)
+    if not graph.weights or "url" not in graph.weights:
+        raise WeightsError(
+            f"{graph.name} names no pretrained weights",
+            hint="its torchvision namesake may: see 'convcalc list torchvision'; or give --weights FILE",
+        )
+    from convcalc.weights.pretrained import fetch
+
+    file = fetch(graph.weights["url"], graph.weights.get("sha256", ""), downloading)
+    return load_weights(graph, file, "file", shown=graph.weights["url"].rsplit("/", 1)[-1])
+
+
+def _runner(backend: Backend) -> Callable[..., Run]:
+    if backend == "numba" and not numba_available():
+        raise UsageError(
+            "the numba backend is not installed",
+            hint='pip install "convcalc[fast]" installs it; or --backend reference',
+        )
+    if backend == "numba" or (backend == "auto" and numba_available()):
+        from convcalc.backends import numba  # type: ignore[attr-defined]
+
+        return numba.run  # type: ignore[no-any-return]
+    from convcalc.backends import reference
+
+    return reference.run
+
+
+def numba_available() -> bool:
+    """Whether the fast backend and what it needs are installed; imports none of it."""
+    return find_spec("convcalc.backends.numba") is not None and find_spec("numba") is not None
+
+
+def _classifies(graph: Graph) -> bool:
+    return len([size for size in graph.output_shape if size != 1]) == 1
+
+
+def _guesses(graph: Graph, run: Run, names: tuple[str, ...] | None, top: int) -> tuple[Guess, ...]:
+    final = graph.nodes[graph.output].kind if graph.output != INPUT else ""
+    values = list(run.values)
+    probabilities = values if final == "softmax" else softmax(values)
+    order = sorted(range(len(values)), key=lambda index: (-probabilities[index], index))
+    return tuple(Guess(index, names[index] if names else None, probabilities[index]) for index in order[:top])
+
+
+def softmax(values: Sequence[float]) -> list[float]:
+    """Probabilities from raw outputs."""
+    largest = max(values)
+    powers = [exp(value - largest) for value in values]
+    total = fsum(powers)
+    return [power / total for power in powers]
+
+
+def statistics(values: Sequence[float]) -> Statistics:
+    """Of any numbers; deviations of numbers that are not finite are not finite either."""
+    mean = sum(values) / len(values)
+    if not isfinite(mean):
+        return Statistics(min(values), max(values), mean, mean)
+    deviation = sqrt(fsum((value - mean) ** 2 for value in values) / len(values))
+    return Statistics(min(values), max(values), mean, deviation)

@@ -1,0 +1,58 @@
+"""Names in the order in which they can be settled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+
+def in_order(needs: Mapping[str, Collection[str]]) -> tuple[list[str], list[list[str]]]:
+    """All names so that each comes after those it needs, and apart from them the circles.
+
+    What needs a member of a circle comes in the order as if that member had been settled.
+
+    >>> in_order({"a": ["b"], "b": [], "c": ["c"]})
+    (['b', 'a'], [['c']])
+    """
+    waiting = {name: {other for other in others if other in needs} for name, others in needs.items()}
+    readers: dict[str, list[str]] = {name: [] for name in needs}
+    for name, others in waiting.items():
+        for other in others:
+            readers[other].append(name)
+    order: list[str] = []
+    circles: list[list[str]] = []
+    settled: set[str] = set()
+
+    def settle(done: list[str]) -> list[str]:
+        ready = []
+        for name in done:
+            settled.add(name)
+            for reader in readers[name]:
+                waiting[reader].discard(name)
+                if not waiting[reader] and reader not in settled:
+                    ready.append(reader)
+        return ready
+
+    ready = [name for name, others in waiting.items() if not others]
+    for name in needs:
+        while ready:
+            order += ready
+            ready = settle(ready)
+        if name not in settled:
+            circles.append(_circle(name, waiting))
+            for member in circles[-1]:
+                waiting[member].clear()
+            ready = settle(circles[-1])
+    while ready:
+        order += ready
+        ready = settle(ready)
+    return order, circles
+
+
+def _circle(start: str, waiting: Mapping[str, Collection[str]]) -> list[str]:
+    """Follow what each name waits for until one comes again."""
+    places: dict[str, int] = {}
+    name = start
+    while name not in places:
+        places[name] = len(places)
+        name = min(waiting[name])
+    return list(places)[places[name] :]

@@ -1,0 +1,283 @@
+"""Published weights: fetched once from the address in a spec, verified, and kept in the user's cache directory.
+
+Done with the standard library's urllib: one file, one address, one hash need no further dependency. It is
+imported only when something has to be fetched.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+
+from convcalc.errors import WeightsError
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+Progress = Callable[[int, int | None], None]
+
+TIMEOUT = 30.0  # seconds without a byte
+CHUNK = 1 << 18
+MAX_SIZE = 1 << 34  # 16 GiB; the largest of torchvision's files has 2.6 GB
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def fetch(url: str, sha256: str, progress: Progress | None = None, *, timeout: float = TIMEOUT) -> str:
+    """The path of the file at `url`, from the cache if it is there, else fetched and verified.
+
+    sha256: all 64 hexadecimal digits or at least the first 8, which is what torchvision's file names carry.
+    progress: told the bytes there are, and how many there will be if the server says so.
+    timeout: seconds that a server may be silent. WeightsError for whatever goes wrong; then nothing is left.
+    """
+    expected = sha256.strip().lower()
+    if not re.fullmatch("[0-9a-f]{8,64}", expected):
+        raise WeightsError(
+            f"pretrained weights: the sha256 of {url} is no hash: {sha256!r:.80}",
+            hint="give at least its first 8 hexadecimal digits, so that the file can be verified",
+        )
+    local = _checked_address(url)
+    folder = os.path.join(cache_directory(), "weights")
+    target = os.path.join(folder, _file_name(url, expected))
+    if not _verified(target, expected):
+        _download(url, expected, folder, target, progress, timeout, local)
+    return target
+
+
+def cache_directory() -> str:
+    """Where files are kept: $CONVCALC_CACHE, else a folder where the platform keeps caches."""
+    given = os.environ.get("CONVCALC_CACHE")
+    if given:
+        return os.path.abspath(os.path.expanduser(given))
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+        return os.path.join(base, "convcalc", "Cache")
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Caches", "convcalc")
+    base = os.environ.get("XDG_CACHE_HOME", "")  # which must be absolute, says its specification
+    return os.path.join(base if os.path.isabs(base) else os.path.join(home, ".cache"), "convcalc")
+
+
+def _file_name(url: str, expected: str) -> str:
+    """The address's last part, made safe, with the hash in front unless it carries it itself."""
+    last = url.partition("?")[0].partition("#")[0].rsplit("/", 1)[-1]
+    name = re.sub("[^A-Za-z0-9._-]", "_", last).lstrip(".")[-100:] or "weights"
+    return name if expected[:8] in name else f"{expected[:8]}-{name}"
+
+
+def _checked_address(url: str) -> bool:
+    """Whether the address is on this machine. WeightsError unless it is there or https."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        host, scheme = parts.hostname or "", parts.scheme
+    except ValueError:
+        host = scheme = ""
+    if host and (scheme == "https" or (scheme == "http" and host in LOCAL)):
+        return host in LOCAL
+    raise WeightsError(
+        f"pretrained weights: {url!r:.200} is no address to fetch from",
+        hint="only https:// is fetched; give a file with --weights FILE",
+    )
+
+
+# --- the cache ----------------------------------------------------------------------------------------------
+
+
+def _verified(path: str, expected: str) -> bool:
+    """Whether the file is there and has the hash; unchanged since it was last hashed, it is not hashed again."""
+    try:
+        found = os.stat(path)
+        known = {"size": found.st_size, "changed": found.st_mtime_ns}
+        with suppress(OSError, ValueError), open(_note(path), encoding="utf-8") as file:
+            note = json.load(file)
+            if isinstance(note, dict) and note.items() >= known.items():
+                return str(note.get("sha256")).startswith(expected)
+        with open(path, "rb") as file_:
+            digest = hashlib.file_digest(file_, "sha256").hexdigest()
+    except OSError:
+        return False
+    if not digest.startswith(expected):
+        return False
+    _remember(path, digest)
+    return True
+
+
+def _note(path: str) -> str:
+    return f"{path}.verified"
+
+
+def _remember(path: str, digest: str) -> None:
+    """Notes what was hashed and when the file was last changed. It only saves time, so failing does no harm."""
+    with suppress(OSError):
+        found = os.stat(path)
+        note = {"sha256": digest, "size": found.st_size, "changed": found.st_mtime_ns}
+        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(path))
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                json.dump(note, file)
+            os.replace(temporary, _note(path))
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+# --- fetching -----------------------------------------------------------------------------------------------
+
+
+def _download(
+    url: str, expected: str, folder: str, target: str, progress: Progress | None, timeout: float, local: bool
+) -> None:
+    """Fetches beside the target, verifies and only then renames: two at once are safe, the last one stays."""
+    with _opened(url, timeout, local) as response:
+        total = _length(url, response)
+        try:
+            os.makedirs(folder, exist_ok=True)
+            _room(url, folder, total)
+            handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+        except OSError as error:
+            _unwritable(url, folder, error)
+        try:
+            try:
+                with open(handle, "wb") as file:
+                    digest = _copied(url, response, file, total, progress, timeout)
+                if not digest.startswith(expected):
+                    _refuse(
+                        url,
+                        f"the file at this address has the sha256 {digest[: max(16, len(expected))]}…, "
+                        f"and {expected}… was expected",
+                        "it was changed or replaced on the way; it was not kept",
+                    )
+                _moved(temporary, target, expected)
+            except OSError as error:
+                _unwritable(url, folder, error)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    _remember(target, digest)
+
+
+def _opened(url: str, timeout: float, local: bool) -> HTTPResponse:
+    from urllib.error import HTTPError
+    from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+    from convcalc import __version__
+
+    class Careful(HTTPRedirectHandler):
+        """Follows only to where we would have gone at once, and from outside never to this machine."""
+
+        def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
+            try:
+                if _checked_address(newurl) and not local:
+                    _refuse(url, "the address leads back to this machine", "check the spec's weights")
+            except WeightsError:
+                fp.close()
+                raise
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    handlers: list[Any] = [Careful]
+    if local:
+        handlers.append(ProxyHandler({}))
+    request_headers = {"User-Agent": f"convcalc/{__version__}", "Accept-Encoding": "identity"}
+    try:
+        opener = build_opener(*handlers)
+        response: HTTPResponse = opener.open(Request(url, headers=request_headers), timeout=timeout)
+    except HTTPError as error:
+        with error:
+            _refuse(url, f"the server answers {error.code} {error.reason!s:.80}", "try again later")
+    except WeightsError:
+        raise
+    except Exception as error:  # urllib, http, ssl and socket each have their own kinds
+        _unreachable(url, error, timeout)
+    return response
+
+
+def _length(url: str, response: HTTPResponse) -> int | None:
+    said = response.headers.get("Content-Length", "")
+    total = int(said) if re.fullmatch("[0-9]{1,18}", said) else None
+    if said and (total is None or total > MAX_SIZE):
+        _refuse(url, f"the server announces {said:.40} bytes; {MAX_SIZE:,} are the most", "check the address")
+    return total
+
+
+def _room(url: str, folder: str, total: int | None) -> None:
+    from shutil import disk_usage
+
+    free = disk_usage(folder).free
+    if total is not None and total > free:
+        raise OSError(errno.ENOSPC, f"it takes {total:,} bytes and {free:,} are free")
+
+
+def _copied(
+    url: str,
+    response: HTTPResponse,
+    file: BinaryIO,
+    total: int | None,
+    progress: Progress | None,
+    timeout: float,
+) -> str:
+    """The SHA-256 of what was copied from the response to the file."""
+    digest, done = hashlib.sha256(), 0
+    if progress:
+        progress(0, total)
+    while chunk := _received(url, response, timeout):
+        done += len(chunk)
+        if done > MAX_SIZE:
+            _refuse(url, f"the server sends more than {MAX_SIZE:,} bytes", "check the address")
+        digest.update(chunk)
+        file.write(chunk)
+        if progress:
+            progress(done, total)
+    if total is not None and done < total:
+        _refuse(
+            url, f"the connection was cut after {done:,} of {total:,} bytes", "try again; nothing was kept"
+        )
+    return digest.hexdigest()
+
+
+def _received(url: str, response: HTTPResponse, timeout: float) -> bytes:
+    try:
+        return response.read(CHUNK)
+    except Exception as error:  # as in _opened; none of them is about our own file
+        _unreachable(url, error, timeout)
+
+
+def _moved(temporary: str, target: str, expected: str) -> None:
+    os.chmod(temporary, 0o644)
+    try:
+        os.replace(temporary, target)
+    except PermissionError:  # Windows lets nobody replace a file that someone reads: then it is there already
+        if not _verified(target, expected):
+            raise
+        os.unlink(temporary)
+
+
+def _unreachable(url: str, error: Exception, timeout: float) -> NoReturn:
+    reason = getattr(error, "reason", None) or error
+    if isinstance(reason, TimeoutError):
+        _refuse(url, f"the server was silent for {timeout:g} seconds", "try again; nothing was kept")
+    said = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    _refuse(url, f"the connection failed: {said!s:.200}", "check that this machine is online")
+
+
+def _unwritable(url: str, folder: str, error: OSError) -> NoReturn:
+    _refuse(
+        url,
+        f"the cache {folder} cannot be written: {error.strerror or error}",
+        "make room there or set CONVCALC_CACHE to another folder",
+    )
+
+
+def _refuse(url: str, reason: str, hint: str) -> NoReturn:
+    by_hand = f"or fetch it by hand and give it with --weights FILE:\n{url}"
+    raise WeightsError(f"pretrained weights: {reason}", hint=f"{hint}\n{by_hand}") from None

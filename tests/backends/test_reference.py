@@ -1,0 +1,69 @@
+"""The reference backend: parts and processes change nothing, outputs are freed, progress adds up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from convcalc.backends import reference
+from convcalc.graph import Graph
+from convcalc.shapes import elements
+from convcalc.spec.load import load_graph
+from convcalc.weights.fit import random_weights
+
+LAYERS = """
+  - conv: {filters: 34, kernel: [3, 2], padding: [[0, 1], [1, 0]]}
+  - relu
+  - conv: {filters: 36, kernel: 3, groups: 2, padding: 1}
+  - concat: [[{conv: {depthwise: true, kernel: 3, padding: 1}}], [{maxpool: {kernel: 3, stride: 1, padding: 1}}]]
+  - flatten
+  - dense: 37
+"""
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Graph:
+    path = tmp_path / "net.yaml"
+    path.write_text(f"name: net\ninput: [3, 9, 8]\nlayers:{LAYERS}")
+    return load_graph(str(path))
+
+
+def run(graph: Graph, threads: int, progress=None) -> list[float]:
+    values = [Random(7).random() for _ in range(elements(graph.input_shape))]
+    return list(
+        reference.run(graph, random_weights(graph, 5), values, threads=threads, progress=progress).values
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_cutting_layers_into_parts_changes_no_number(graph: Graph, threads: int, monkeypatch) -> None:
+    whole = run(graph, 1)
+    monkeypatch.setattr(reference, "WORTH_A_POOL", 0)
+    monkeypatch.setattr(reference, "WORTH_CUTTING", 0)
+    monkeypatch.setattr(reference, "FEWEST", 5)
+    assert run(graph, threads) == whole
+
+
+def test_progress_counts_every_mac(graph: Graph, monkeypatch) -> None:
+    monkeypatch.setattr(reference, "WORTH_CUTTING", 0)
+    monkeypatch.setattr(reference, "PART", 1000)
+    monkeypatch.setattr(reference, "FEWEST", 1)
+    done: dict[str, int] = {}
+    run(graph, 1, lambda node, macs: done.__setitem__(node.name, done.get(node.name, 0) + macs))
+    assert done == {node.name: node.op.macs(node.input_shapes) for node in graph}
+
+
+def test_parts_keep_groups_whole(graph: Graph) -> None:
+    grouped = next(node for node in graph if getattr(node.op, "groups", 1) == 2)
+    parts = reference.cut(grouped, 10**9, 4)
+    assert [part.first % 18 for part in parts] == [0, 0]
+    assert [(part.first, part.stop) for part in parts] == [(0, 18), (18, 36)]
+
+
+def test_seconds_are_given_per_node(graph: Graph) -> None:
+    values = [0.5] * elements(graph.input_shape)
+    result = reference.run(graph, random_weights(graph, 5), values)
+    assert len(result.node_seconds) == len(graph)
+    assert result.shape == (37,)

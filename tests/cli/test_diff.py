@@ -1,0 +1,30 @@
+"""`convcalc diff`: the JSON contract and exit codes."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_json_contract(convcalc) -> None:
+    value = json.loads(convcalc("diff", "alexnet", "zfnet", "--format", "json").stdout)
+    assert (value["a"], value["b"]) == ("alexnet", "zfnet")
+    assert {row["status"] for row in value["rows"]} == {"same", "changed"}
+    first = value["rows"][0]
+    assert first["changes"] == {"kernel": [11, 7]}
+    assert set(first["delta"]) == {"weights", "params", "macs"}
+    totals = value["totals"]
+    assert set(totals) == {"a", "b", "delta", "ratio"}
+    assert totals["delta"]["weights"] == totals["b"]["weights"] - totals["a"]["weights"] == 11_693_824
+    assert sum(row["delta"]["weights"] for row in value["rows"]) == 11_693_824
+
+
+def test_exit_code(convcalc) -> None:
+    assert convcalc("diff", "alexnet", "zfnet").returncode == 0
+    assert convcalc("diff", "alexnet", "zfnet", "--exit-code").returncode == 1
+    assert convcalc("diff", "alexnet", "alexnet", "--exit-code").returncode == 0
+
+
+def test_two_standard_inputs(convcalc) -> None:
+    done = convcalc("diff", "-", "-", stdin="")
+    assert done.returncode == 2
+    assert "standard input" in done.stderr

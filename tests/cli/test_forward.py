@@ -1,0 +1,159 @@
+"""`convcalc forward`: digits named after a bare install, the JSON contract, weights files, mistakes."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent.parent / "data"
+DIGITS = sorted((DATA / "digits").glob("*.png"))
+
+
+def answer(convcalc, *arguments: object) -> dict:
+    done = convcalc("forward", *arguments, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("path", DIGITS, ids=lambda path: path.stem)
+def test_lenet_names_the_digit(convcalc, path: Path) -> None:
+    value = answer(convcalc, "lenet5", path)
+    assert value["top"][0]["label"] == path.stem[0]
+    assert value["top"][0]["probability"] > 0.5
+
+
+def test_json_contract(convcalc) -> None:
+    value = answer(convcalc, "lenet5", DIGITS[0], "--top", 3)
+    assert set(value) >= {
+        "name", "backend", "weights", "image", "input_shape", "output", "top", "seconds", "layers",
+    }  # fmt: skip
+    assert value["weights"] | {"ignored": []} == {
+        "source": "bundled", "path": "lenet5.safetensors", "seed": None, "ignored": [],
+    }  # fmt: skip
+    assert value["output"]["shape"] == [10]
+    assert sum(value["output"]["values"]) == pytest.approx(1, abs=1e-6)  # its last layer is a softmax
+    assert len(value["top"]) == 3
+    assert [layer["name"] for layer in value["layers"]][:2] == ["conv1", "tanh1"]
+
+
+def test_random_weights_predict_nothing(convcalc, tiny: str) -> None:
+    value = answer(convcalc, tiny, DIGITS[0], "--seed", 3)
+    assert value["weights"]["source"] == "random"
+    assert value["weights"]["seed"] == 3
+    assert value["top"] == []
+    shown = convcalc("forward", tiny, DIGITS[0]).stdout
+    assert "random weights" in shown
+    assert "%" not in shown
+
+
+def test_the_seed_decides(convcalc, tiny: str) -> None:
+    one, same, other = (answer(convcalc, tiny, DIGITS[0], "--seed", s)["output"]["values"] for s in (1, 1, 2))
+    assert one == same
+    assert one != other
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        "name: tiny\ninput: [1, 6, 5]\npreprocess: {mode: grey}\nlabels: [left, right]\n"
+        "layers: [{conv: {name: c, filters: 2, kernel: 1, bias: false}}, global_avgpool, flatten]\n"
+    )
+    return str(path)
+
+
+def safetensors(path: Path, tensors: dict[str, tuple[list[int], list[float]]]) -> Path:
+    header, data = {}, b""
+    for name, (shape, values) in tensors.items():
+        raw = struct.pack(f"<{len(values)}f", *values)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
+
+
+def test_weights_from_a_file(convcalc, tiny: str, tmp_path: Path) -> None:
+    # a white picture is 1 everywhere, so the output is the weights; the answer is the softmax of 0 and log 3
+    from PIL import Image
+
+    Image.new("L", (40, 30), 255).save(tmp_path / "white.png")
+    weights = safetensors(tmp_path / "w.safetensors", {"c.weight": ([2, 1, 1, 1], [0.0, 1.0986122886681098])})
+    value = answer(convcalc, tiny, tmp_path / "white.png", "--weights", weights)
+    assert value["output"]["values"] == pytest.approx([0, 1.0986123], abs=1e-6)
+    assert value["top"][0] == {"index": 1, "label": "right", "probability": pytest.approx(0.75, abs=1e-6)}
+    assert value["weights"]["source"] == "file"
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({}, "missing (1): c.weight"),
+        ({"c.weight": ([3, 1, 1, 1], [1.0] * 3)}, "c.weight is 3×1×1×1, tiny needs 2×1×1×1"),
+        ({"c.weight": ([2], [1.0] * 2), "d.weight": ([1], [1.0])}, "not part of the network (1): d.weight"),
+    ],
+)
+def test_weights_that_do_not_fit(convcalc, tiny: str, tmp_path: Path, tensors: dict, message: str) -> None:
+    path = safetensors(tmp_path / "w.safetensors", tensors)
+    done = convcalc("forward", tiny, DIGITS[0], "--weights", path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv", ".npy", ".safetensors"])
+def test_save(convcalc, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    values = answer(convcalc, "lenet5", DIGITS[0], "--save", path)["output"]["values"]
+    data = path.read_bytes()
+    if suffix == ".json":
+        assert json.loads(data) == {"shape": [10], "values": values}
+    elif suffix == ".csv":
+        assert [float(line) for line in data.split()] == values
+    elif suffix == ".npy":  # numpy.lib.format: magic, version 1.0, header length, header to a multiple of 64
+        length = struct.unpack("<H", data[8:10])[0]
+        assert data[:8] == b"\x93NUMPY\x01\x00"
+        assert (10 + length) % 64 == 0
+        assert b"'shape': (10,)" in data[10 : 10 + length]
+        assert list(struct.unpack("<10d", data[10 + length :])) == values
+    else:
+        length = struct.unpack("<Q", data[:8])[0]
+        assert json.loads(data[8 : 8 + length])["output"]["shape"] == [10]
+        assert struct.unpack("<10f", data[8 + length :]) == pytest.approx(values, abs=1e-7)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["lenet5", "nowhere.png"], 1, "nowhere.png"),
+        (["lenet5", "README.md"], 1, "README.md"),
+        (["lenet5", str(DIGITS[0]), "--weights", "nowhere.npz"], 1, "no such file"),
+        (["lenet5", str(DIGITS[0]), "--weights", "README.md"], 1, "weights file"),
+        (["lenet5", str(DIGITS[0]), "--save", "out.txt"], 2, "cannot write .txt"),
+        (["lenet5", str(DIGITS[0]), "--save", "nowhere/out.json"], 1, "cannot be written"),
+        (["lenet5", str(DIGITS[0]), "--backend", "cuda"], 2, "cuda"),
+        (["vgg16", str(DIGITS[0]), "--weights", "pretrained"], 1, "names no pretrained weights"),
+        (["lenet5"], 2, "IMAGE"),
+    ],
+)
+def test_mistakes(convcalc, arguments: list[str], code: int, message: str) -> None:
+    done = convcalc("forward", *arguments)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_profile_has_every_layer(convcalc) -> None:
+    shown = convcalc("forward", "lenet5", DIGITS[0], "--profile", "--backend", "reference").stdout
+    assert "time per layer" in shown
+    assert "dense3" in shown
+
+
+def test_alexnet_on_a_photograph(convcalc) -> None:
+    value = answer(convcalc, "alexnet", DATA / "chelsea.png", "--backend", "reference")
+    assert value["output"]["shape"] == [1000]
+    assert sum(value["output"]["values"]) == pytest.approx(1, abs=1e-9)

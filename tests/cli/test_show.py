@@ -1,0 +1,128 @@
+"""`convcalc show`: the JSON contract, options, partial tables, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+LAYER_KEYS = {
+    "name", "kind", "inputs", "input_shapes", "output_shape", "weights", "biases", "params", "buffers", "macs",
+    "activation_bytes", "receptive_field", "fields", "block",
+}  # fmt: skip
+TOTAL_KEYS = {
+    "layers", "weights", "biases", "params", "buffers", "macs", "activation_bytes", "peak_activation_bytes",
+    "param_bytes",
+}  # fmt: skip
+
+
+def test_json_contract(convcalc) -> None:
+    value = json.loads(convcalc("show", "lenet5", "--format", "json").stdout)
+    assert (value["name"], value["input"], value["batch"], value["dtype"]) == (
+        "lenet5",
+        [1, 32, 32],
+        1,
+        "float32",
+    )
+    assert all(set(layer) >= LAYER_KEYS for layer in value["layers"])
+    assert set(value["totals"]) >= TOTAL_KEYS
+    first = value["layers"][0]
+    assert first["inputs"] == ["input"]
+    assert first["fields"]["kernel"] == 5
+    assert first["receptive_field"] == {"size": [5, 5], "stride": [1, 1], "start": [0, 0]}
+    assert value["totals"]["params"] == 61_706
+    for key in ("weights", "biases", "params", "buffers", "macs", "activation_bytes"):
+        assert sum(layer[key] for layer in value["layers"]) == value["totals"][key]
+
+
+def test_csv_has_every_layer(convcalc) -> None:
+    rows = list(csv.DictReader(io.StringIO(convcalc("show", "alexnet", "--format", "csv").stdout)))
+    assert len(rows) == 20
+    assert sum(int(row["weights"]) for row in rows) == 28_813_344
+
+
+def test_piped_output_is_neither_wrapped_nor_coloured(convcalc) -> None:
+    done = convcalc("show", "torchvision/googlenet", COLUMNS="40", FORCE_COLOR="")
+    assert "\x1b" not in done.stdout
+    assert "inception5b.branch4.1.conv" in done.stdout
+
+
+def test_color_can_be_forced_and_refused(convcalc) -> None:
+    assert "\x1b[" in convcalc("--color", "always", "show", "lenet5", NO_COLOR="").stdout
+    assert "\x1b[" not in convcalc("--color", "never", "show", "lenet5", NO_COLOR="").stdout
+
+
+def test_standard_input(convcalc) -> None:
+    spec = "name: tiny\ninput: [1, 8, 6]\nlayers: [{conv: {K: 2, F: 3}}]\n"
+    done = convcalc("show", "-", "--format", "json", stdin=spec)
+    assert json.loads(done.stdout)["totals"]["params"] == 2 * 9 + 2
+
+
+def test_a_layer_that_does_not_fit_shows_the_table_up_to_it(convcalc) -> None:
+    spec = "name: tiny\ninput: [1, 8, 6]\nlayers:\n  - conv: {name: good, K: 2, F: 3}\n  - conv: {name: bad, K: 2, F: 9}\n"
+    done = convcalc("show", "-", stdin=spec)
+    assert done.returncode == 1
+    assert "good" in done.stdout
+    assert "<stdin>:5:5: bad: " in done.stderr
+
+
+def test_one_layer_explained(convcalc) -> None:
+    done = convcalc("show", "alexnet", "--layer", "conv1")
+    assert "(227 − 11 + 2·0)/4 + 1 = 55" in done.stdout
+    assert "conv2" not in done.stdout
+
+
+def test_explain_as_json(convcalc) -> None:
+    value = json.loads(convcalc("show", "alexnet", "--explain", "--format", "json").stdout)
+    assert {"what": "weights", "text": "(11·11·3)·96 = 34,848"} in value["layers"][0]["working"]
+
+
+def test_set_and_input(convcalc) -> None:
+    done = convcalc("show", "vgg16", "--input", "3x448x448", "--format", "json")
+    assert json.loads(done.stdout)["layers"][0]["output_shape"] == [64, 448, 448]
+    done = convcalc("show", "googlenet", "--set", "head=dense", "--format", "json")
+    assert max(layer["weights"] for layer in json.loads(done.stdout)["layers"]) == 50_176_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["show", "alxnet"], 1, "did you mean 'alexnet'?"),
+        (["show", "nowhere.yaml"], 1, "no such file"),
+        (["show", "resnet"], 1, "family"),
+        (["show", "alexnet", "--set", "depth=2"], 2, "no variable 'depth'"),
+        (["show", "alexnet", "--set", "depth"], 2, "NAME=VALUE"),
+        (["show", "alexnet", "--input", "big"], 2, "--input big"),
+        (["show", "alexnet", "--input", "3x10x10"], 1, "does not fit"),
+        (["show", "alexnet", "--layer", "cnv1"], 2, "did you mean 'conv1'?"),
+        (["show", "alexnet", "--explain", "--format", "csv"], 2, "no csv format"),
+        (["show", "alexnet", "--depth", "0"], 2, "0"),
+        (["show"], 2, "Missing argument"),
+        (["shw"], 2, "did you mean 'show'?"),
+        (["show", "alexnet", "--frmat", "csv"], 2, "--format"),
+    ],
+)
+def test_mistakes(convcalc, arguments: list[str], code: int, message: str) -> None:
+    done = convcalc(*arguments)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(convcalc) -> None:
+    assert "Traceback" in convcalc("--debug", "show", "alxnet").stderr
+
+
+def test_completion_offers_architectures(convcalc) -> None:
+    words = {"COMP_WORDS": "convcalc show alex", "COMP_CWORD": "2", "_CONVCALC_COMPLETE": "bash_complete"}
+    done = convcalc(**words)
+    assert "alexnet" in done.stdout
+    assert "resnet" not in done.stdout
+
+
+def test_version(convcalc) -> None:
+    import convcalc as package
+
+    assert convcalc("--version").stdout == f"convcalc {package.__version__}\n"

@@ -1,0 +1,103 @@
+"""Settings for all tests, and ways to run the program as a person does."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# No test asserts a time, so a busy machine must not fail a generated case either.
+settings.register_profile("convcalc", deadline=None)
+settings.load_profile("convcalc")
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden screens anew")
+
+
+def environment() -> dict[str, str]:
+    """An environment without what would change a screen."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COLUMNS", "LINES", "CONVCALC"))
+    }
+    return {**kept, "NO_COLOR": "1", "TERM": "xterm-256color", "PYTHONWARNINGS": "error", "LC_ALL": "C.UTF-8"}
+
+
+@pytest.fixture(scope="session")
+def convcalc() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `convcalc` with arguments as a process of its own, piped: `.stdout`, `.stderr`, `.returncode`."""
+
+    def run(*arguments: str, stdin: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "convcalc", *map(str, arguments)],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=ROOT,
+            env={**environment(), **extra},
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_screen() -> Callable[[list[str], int], str]:
+    """What `convcalc` prints, stdout and stderr together, on a terminal of so many columns; 0: piped."""
+
+    def run(arguments: list[str], columns: int) -> str:
+        command = [sys.executable, "-m", "convcalc", *arguments]
+        if not columns:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env=environment(),
+                timeout=120,
+                check=False,
+            )
+            return done.stdout.decode()
+        return _on_terminal(command, columns)
+
+    return run
+
+
+def _on_terminal(command: list[str], columns: int) -> str:
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT, env=environment()
+    ) as process:
+        os.close(slave)
+        output = b""
+        while True:
+            ready, _, _ = select.select([master], [], [], 120)
+            assert ready, "nothing came for two minutes"
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # the terminal's other end is closed
+                break
+            if not part:
+                break
+            output += part
+    os.close(master)
+    return output.decode().replace("\r\n", "\n")

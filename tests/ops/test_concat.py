@@ -1,0 +1,47 @@
+"""Channels side by side."""
+
+import pytest
+
+from convcalc.errors import Misfit
+from convcalc.ops.base import Reach
+
+
+def test_by_hand(run):
+    assert run("concat", [[[1, 2]]], [[[3, 4]], [[5, 6]]], [[[7, 8]]]) == [
+        [[1, 2]],
+        [[3, 4]],
+        [[5, 6]],
+        [[7, 8]],
+    ]
+    assert run("concat", [1, 2], [3]) == [1, 2, 3]
+
+
+def test_inception_3a(bound, lines):
+    """Szegedy et al. 2014, table 1: 64 + 128 + 32 + 32 = 256 at 28×28."""
+    shapes = [(channels, 28, 28) for channels in (64, 128, 32, 32)]
+    assert bound("concat", *shapes).output_shape(tuple(shapes)) == (256, 28, 28)
+    assert lines("concat", *shapes) == {"output channels": "64 + 128 + 32 + 32 = 256"}
+
+
+def test_reach_is_said_for_each_input(bound):
+    shapes = ((2, 5, 7), (3, 5, 7), (4, 5, 7))
+    operator = bound("concat", *shapes)
+    assert [operator.reach(shapes, index)[0] for index in range(3)] == [
+        Reach(0),
+        Reach(0, start=-2),
+        Reach(0, start=-5),
+    ]
+
+
+def test_misfits(bound):
+    with pytest.raises(Misfit) as caught:
+        bound("concat", (64, 28, 28), (32, 14, 28))
+    assert caught.value.message == (
+        "concat needs equal sizes, channels apart: branch 1 is 64×28×28, branch 2 is 32×14×28"
+    )
+    assert (
+        caught.value.hint == "give the branches the same strides, and padding that keeps their sizes together"
+    )
+    with pytest.raises(Misfit, match="branch 1 is 64, branch 2 is 64×1×1") as caught:
+        bound("concat", (64,), (64, 1, 1))
+    assert caught.value.hint == "flatten all branches or none"

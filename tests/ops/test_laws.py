@@ -1,0 +1,411 @@
+"""What holds of every operator, on generated cases.
+
+A case is (fields, shapes, exact): the fields as a spec would write them, the inputs' shapes, and whether
+`reach` is exact for them. It is not where a dilated kernel leaves gaps, where filters share a group of several
+channels, or where a dimension is spread; there it may only say too much.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from math import prod
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convcalc import ops
+from convcalc.errors import Misfit
+from convcalc.ops.base import SPREAD, WHOLE, Operator, Tensor
+
+sizes = st.integers(1, 7)
+few = st.integers(1, 3)
+some_channels = st.integers(1, 5)
+
+
+@st.composite
+def shapes_of(draw, least_rank=0, most_rank=3, channels=some_channels):
+    """(C, *spatial); small volumes."""
+    rank = draw(st.integers(least_rank, most_rank))
+    largest = {0: 7, 1: 7, 2: 6, 3: 4}[rank]
+    return (draw(channels), *(draw(st.integers(1, largest)) for _ in range(rank)))
+
+
+@st.composite
+def windows(draw, spatial, dilated=True):
+    """kernel, stride, dilation, padding and rounding that fit."""
+    rank = len(spatial)
+    kernel = [draw(few) for _ in range(rank)]
+    stride = [draw(few) for _ in range(rank)]
+    dilation = [draw(st.integers(1, 2)) if dilated else 1 for _ in range(rank)]
+    padding = draw(st.sampled_from(["pairs", "same", "one", "valid"]))
+    if padding == "pairs":
+        padding = [[draw(st.integers(0, 2)), draw(st.integers(0, 2))] for _ in range(rank)]
+    elif padding == "one":
+        padding = draw(st.integers(0, 2))
+    rounding = draw(st.sampled_from(["floor", "ceil"]))
+    return {
+        "kernel": kernel,
+        "stride": stride,
+        "dilation": dilation,
+        "padding": padding,
+        "rounding": rounding,
+    }
+
+
+def gapless(window):
+    return all(k == 1 or d == 1 for k, d in zip(window["kernel"], window["dilation"], strict=True))
+
+
+@st.composite
+def conv(draw):
+    groups = draw(few)
+    depth, share = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    shape = draw(shapes_of(1, 3, st.just(groups * depth)))
+    window = draw(windows(shape[1:]))
+    exact = gapless(window) and (groups == 1 or share == 1 or depth == 1)
+    fields = {"filters": groups * share, "groups": groups, "bias": draw(st.booleans()), **window}
+    return fields, (shape,), exact
+
+
+@st.composite
+def deconv(draw):
+    fields, shapes, exact = draw(conv())
+    del fields["rounding"]
+    if fields["padding"] != "same":
+        most = [max(s, d) - 1 for s, d in zip(fields["stride"], fields["dilation"], strict=True)]
+        fields["output_padding"] = [draw(st.integers(0, extra)) for extra in most]
+    return fields, shapes, exact
+
+
+@st.composite
+def maxpool(draw):
+    shape = draw(shapes_of(1, 3))
+    window = draw(windows(shape[1:]))
+    return window, (shape,), gapless(window)
+
+
+@st.composite
+def avgpool(draw):
+    shape = draw(shapes_of(1, 3))
+    window = draw(windows(shape[1:], dilated=False))
+    del window["dilation"]
+    return {"count_padding": draw(st.booleans()), **window}, (shape,), True
+
+
+@st.composite
+def adaptive_avgpool(draw):
+    shape = draw(shapes_of(1, 3))
+    size = [draw(sizes) for _ in shape[1:]]
+    return {"size": size}, (shape,), True
+
+
+@st.composite
+def dense(draw):
+    shape = draw(shapes_of(0, 3))
+    axis = None if len(shape) == 1 and draw(st.booleans()) else "last"
+    return {"units": draw(sizes), "axis": axis, "bias": draw(st.booleans())}, (shape,), True
+
+
+@st.composite
+def layernorm(draw):
+    shape = draw(shapes_of(0, 3))
+    axis = draw(st.sampled_from(["channels", "last"]))
+    # One value normalised by itself is always the bias.
+    return {"axis": axis}, (shape,), shape[0 if axis == "channels" else -1] > 1
+
+
+@st.composite
+def softmax(draw):
+    shape = draw(shapes_of(0, 3))
+    return {}, (shape,), shape[0] > 1
+
+
+@st.composite
+def reshape(draw):
+    shape = draw(shapes_of(0, 3))
+    options = [[-1], list(shape), [1, -1], [shape[0], -1], [-1, shape[-1]], list(reversed(shape))]
+    return {"shape": draw(st.sampled_from(options))}, (shape,), False
+
+
+@st.composite
+def transpose(draw):
+    shape = draw(shapes_of(0, 3))
+    return {"order": draw(st.permutations(range(len(shape))))}, (shape,), True
+
+
+@st.composite
+def pad(draw):
+    shape = draw(shapes_of(1, 3))
+    padding = [[draw(st.integers(0, 2)), draw(st.integers(0, 2))] for _ in shape[1:]]
+    return {"padding": padding, "value": draw(st.sampled_from([0, 0.5]))}, (shape,), True
+
+
+@st.composite
+def slice_(draw):
+    shape = draw(shapes_of(0, 3))
+    start = draw(st.integers(0, shape[0] - 1))
+    stop = draw(st.one_of(st.none(), st.integers(start + 1, shape[0])))
+    return {"start": start, "stop": stop}, (shape,), True
+
+
+@st.composite
+def upsample(draw):
+    shape = draw(shapes_of(1, 2))
+    scale = [draw(st.integers(1, 4)) for _ in shape[1:]]
+    return {"scale": scale, "mode": draw(st.sampled_from(["nearest", "bilinear"]))}, (shape,), True
+
+
+@st.composite
+def channel_shuffle(draw):
+    groups = draw(few)
+    shape = draw(shapes_of(0, 3, st.sampled_from([groups, 2 * groups])))
+    return {"groups": groups}, (shape,), False
+
+
+@st.composite
+def concat(draw):
+    shape = draw(shapes_of(0, 3))
+    return {}, tuple((draw(few), *shape[1:]) for _ in range(draw(st.integers(2, 3)))), True
+
+
+@st.composite
+def add(draw):
+    return {}, (draw(shapes_of(0, 3)),) * draw(st.integers(2, 3)), True
+
+
+@st.composite
+def multiply(draw):
+    shape = draw(shapes_of(0, 3))
+    count = draw(st.integers(2, 3))
+    return {}, tuple(tuple(draw(st.sampled_from([1, n])) for n in shape) for _ in range(count)), True
+
+
+@st.composite
+def anything(draw, exact=True, least_rank=0, **fields):
+    """Any shape, and a value for each field from its strategy."""
+    shape = draw(shapes_of(least_rank, 3))
+    return {name: draw(strategy) for name, strategy in fields.items()}, (shape,), exact
+
+
+CASES = {
+    "adaptive_avgpool": adaptive_avgpool(),
+    "add": add(),
+    "avgpool": avgpool(),
+    "batchnorm": anything(affine=st.booleans(), eps=st.sampled_from([1e-5, 0.001])),
+    "channel_shuffle": channel_shuffle(),
+    "concat": concat(),
+    "conv": conv(),
+    "deconv": deconv(),
+    "dense": dense(),
+    "dropout": anything(rate=st.floats(0, 1)),
+    "elu": anything(alpha=st.floats(0.1, 2)),
+    "flatten": anything(exact=False),
+    "gelu": anything(approximate=st.sampled_from(["none", "tanh"])),
+    "global_avgpool": anything(least_rank=1),
+    "hardsigmoid": anything(),
+    "hardswish": anything(),
+    "identity": anything(),
+    "layernorm": layernorm(),
+    "leaky_relu": anything(slope=st.floats(0.1, 1)),
+    "lrn": anything(size=sizes, alpha=st.just(1), beta=st.floats(0.5, 1), k=st.sampled_from([1, 2])),
+    "maxpool": maxpool(),
+    "mish": anything(),
+    "multiply": multiply(),
+    "pad": pad(),
+    "prelu": anything(per_channel=st.booleans(), initial=st.floats(0.1, 1)),
+    "relu": anything(),
+    "relu6": anything(),
+    "reshape": reshape(),
+    "scale": anything(initial=st.floats(0, 1)),
+    "sigmoid": anything(),
+    "silu": anything(),
+    "slice": slice_(),
+    "softmax": softmax(),
+    "softplus": anything(),
+    "tanh": anything(),
+    "transpose": transpose(),
+    "upsample": upsample(),
+}
+
+every_operator = pytest.mark.parametrize("kind", sorted(CASES))
+
+
+def bound_or_none(kind, fields, shapes):
+    """The bound operator and its output shape; None for a case that does not fit, which must be a Misfit."""
+    infos = ops.get(kind).fields()
+    values = {name: infos[name].kind.check(value) for name, value in fields.items()}
+    try:
+        operator = ops.get(kind)(**values).bind(shapes)
+        return operator, operator.output_shape(shapes)
+    except Misfit:
+        return None
+
+
+def numbers(shape, first=1):
+    """Distinct numbers between 0 and 2.5, where no activation is flat."""
+    count = prod(shape)
+    return [2.5 * ((first + 7 * i) % (count + 10) + 1) / (count + 12) for i in range(count)]
+
+
+def tensors(operator, shapes):
+    inputs = [Tensor(shape, numbers(shape, first)) for first, shape in enumerate(shapes, 1)]
+    weights = {p.name: numbers(p.shape, 3) for p in operator.parameters(shapes)}
+    return inputs, weights
+
+
+@every_operator
+@settings(max_examples=60)
+@given(data=st.data())
+def test_forward_agrees_with_the_shape_rule(kind, data):
+    fields, shapes, _ = data.draw(CASES[kind])
+    if found := bound_or_none(kind, fields, shapes):
+        operator, shape = found
+        inputs, weights = tensors(operator, shapes)
+        output = operator.forward(inputs, weights)
+        assert output.shape == shape
+        assert len(output.values) == prod(shape)
+        if operator.pointwise:
+            assert shape == shapes[0]
+            assert operator.macs(shapes) == 0
+
+
+@every_operator
+@settings(max_examples=60)
+@given(data=st.data())
+def test_bound_operators_are_values(kind, data):
+    """Binding twice changes nothing; bound operators are keys; their fields are JSON; and a spec that writes
+    all of them out means the same operator."""
+    fields, shapes, _ = data.draw(CASES[kind])
+    if found := bound_or_none(kind, fields, shapes):
+        operator, _ = found
+        assert operator.bind(shapes) == operator
+        assert hash(operator.bind(shapes)) == hash(operator)
+        shown = json.loads(json.dumps(operator.shown_fields()))
+        infos = operator.fields()
+        written = type(operator)(**{name: infos[name].kind.check(value) for name, value in shown.items()})
+        assert written.bind(shapes).shown_fields() == operator.shown_fields()
+        for line in operator.working(shapes):
+            assert line.what
+            assert line.text
+
+
+@every_operator
+@settings(max_examples=60)
+@given(data=st.data())
+def test_parameters_add_up(kind, data):
+    fields, shapes, _ = data.draw(CASES[kind])
+    if found := bound_or_none(kind, fields, shapes):
+        operator, _ = found
+        parameters = operator.parameters(shapes)
+        assert len({p.name for p in parameters}) == len(parameters)
+        factors = operator.weight_factors(shapes)
+        if factors:
+            assert prod(factors) == sum(prod(p.shape) for p in parameters if p.role == "weight")
+        assert all((p.fan_in is None) == (not factors or p.role != "weight") for p in parameters)
+
+
+class Counted:
+    """An integer that counts the multiplications it takes part in."""
+
+    count = 0
+
+    def __init__(self, value):
+        self.value = value
+
+    def __mul__(self, other):
+        Counted.count += 1
+        return self.value * other
+
+    __rmul__ = __mul__
+
+
+@pytest.mark.parametrize("kind", sorted(kind for kind in CASES if kind in ("conv", "deconv", "dense")))
+@given(data=st.data())
+def test_macs_are_the_multiplications_made(kind, data):
+    fields, shapes, _ = data.draw(CASES[kind])
+    if found := bound_or_none(kind, fields, shapes):
+        operator, _ = found
+        inputs, weights = tensors(operator, shapes)
+        weights["weight"] = [Counted(value) for value in weights["weight"]]
+        Counted.count = 0
+        operator.forward(inputs, weights)
+        assert Counted.count == operator.macs(shapes)
+
+
+@every_operator
+def test_only_convolutions_and_dense_layers_have_macs(kind):
+    own = ops.get(kind).macs is not Operator.macs
+    assert own == (kind in ("conv", "deconv", "dense"))
+
+
+def reads(walk, place, index):
+    """Whether the output unit at `place` reads `index` along a dimension, as far as the walk says."""
+    if walk in (WHOLE, SPREAD):
+        return True
+    start = place[walk.out] * walk.stride + walk.start
+    return start <= index < start + walk.size
+
+
+@every_operator
+@settings(max_examples=80)
+@given(data=st.data())
+def test_a_poked_element_moves_what_reads_it(kind, data):
+    """Adding to one input element moves the outputs whose reach covers it: all of them where the case is
+    exact, and never another."""
+    fields, shapes, exact = data.draw(CASES[kind])
+    if found := bound_or_none(kind, fields, shapes):
+        operator, shape = found
+        inputs, weights = tensors(operator, shapes)
+        before = operator.forward(inputs, weights).values
+        number = data.draw(st.integers(0, len(shapes) - 1), label="input")
+        place = tuple(data.draw(st.integers(0, size - 1)) for size in shapes[number])
+        values = list(inputs[number].values)
+        values[sum(p * prod(shapes[number][d + 1 :]) for d, p in enumerate(place))] += 20
+        inputs[number] = Tensor(shapes[number], values)
+        after = operator.forward(inputs, weights).values
+        walks = operator.reach(shapes, number)
+        assert len(walks) == len(shapes[number])
+        covered = [
+            all(reads(walk, unit, index) for walk, index in zip(walks, place, strict=True))
+            for unit in product(*map(range, shape))
+        ]
+        moved = [a != b for a, b in zip(before, after, strict=True)]
+        assert all(reader for reader, changed in zip(covered, moved, strict=True) if changed)
+        if exact:
+            assert covered == moved
+
+
+def test_one_operator_and_one_test_file_per_module():
+    here = Path(__file__).parent
+    assert set(CASES) == set(ops.names())
+    for kind in ops.names():
+        module = __import__(f"convcalc.ops.{kind}", fromlist=["*"])
+        own = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, Operator) and value.__module__ == module.__name__
+        ]
+        assert [operator.kind for operator in own] == [kind]
+        assert own[0] is ops.get(kind)
+        assert own[0].__doc__
+        assert (here / f"test_{kind}.py").exists()
+
+
+@every_operator
+def test_defaults_are_what_a_spec_could_write(kind):
+    for name, info in ops.get(kind).fields().items():
+        assert info.doc, name
+        if not info.required:
+            assert info.kind.check(info.default) == info.default
+    main = ops.get(kind).main
+    assert main is None or main in ops.get(kind).fields()
+
+
+def test_unknown_operators():
+    with pytest.raises(KeyError):
+        ops.get("base")
+    with pytest.raises(KeyError):
+        ops.get("../conv")

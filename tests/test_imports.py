@@ -1,0 +1,136 @@
+"""Imports go one way, and nothing heavy is loaded before it is needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "convcalc"
+
+# A module may import from lines above its own, and from its own line (a folder is one line).
+ORDER = (
+    "errors",
+    "shapes",
+    "ops",
+    "graph",
+    "spec",
+    "analysis",
+    "explain",
+    "folding",
+    "diff",
+    "labels",
+    "weights",
+    "digits",
+    "images",
+    "backends",
+    "running",
+    "outputs",
+    "report",
+    "api",
+    "cli",
+    "__main__",
+)
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def part(path: Path) -> str:
+    """The line of ORDER a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of convcalc that a file imports, at its top or inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        parts = [name.split(".") for name in names]
+        found |= {name[1] for name in parts if name[0] == "convcalc" and len(name) > 1 and name[1] in ORDER}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    here = ORDER.index(part(path))
+    assert {name for name in imported(path) if ORDER.index(name) > here} == set()
+
+
+def loaded(code: str) -> set[str]:
+    """The modules loaded after running some code in a new interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+HEAVY = {
+    "rich",
+    "PIL",
+    "numpy",
+    "numba",
+    "yaml",
+    "click",
+    "ast",
+    "dataclasses",
+    "multiprocessing",
+    "urllib.request",
+}
+
+
+def test_importing_convcalc_loads_nothing() -> None:
+    assert loaded("import convcalc") & HEAVY == set()
+
+
+def test_the_api_loads_neither_terminal_nor_pictures_nor_numpy() -> None:
+    code = "import convcalc; convcalc.load('alexnet').totals"
+    assert loaded(code) & {"rich", "PIL", "numpy", "numba", "click", "multiprocessing"} == set()
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "markdown"])
+def test_plain_formats_do_not_load_rich(form: str) -> None:
+    code = (
+        "from convcalc.cli import main\n"
+        "import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        f"    main(['show', 'alexnet', '--format', '{form}'], standalone_mode=False)"
+    )
+    assert loaded(code) & {"rich", "PIL", "numpy", "numba"} == set()
+
+
+def test_help_loads_nothing_but_click() -> None:
+    code = (
+        "from convcalc.cli import main\n"
+        "import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    main(['--help'], standalone_mode=False)"
+    )
+    ours = {name for name in loaded(code) if name.startswith("convcalc")}
+    assert ours == {"convcalc", "convcalc.cli"}
+    assert loaded(code) & {"rich", "yaml", "PIL", "numpy"} == set()
+
+
+def test_show_loads_no_pictures_weights_or_backends() -> None:
+    code = (
+        "from convcalc.cli import main\n"
+        "import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    main(['show', 'alexnet'], standalone_mode=False)"
+    )
+    found = loaded(code)
+    assert found & {"PIL", "numpy", "numba", "multiprocessing", "json", "csv"} == set()
+    assert {name for name in found if name.startswith(("convcalc.weights", "convcalc.backends"))} == set()

@@ -1,0 +1,324 @@
+"""Figures from the lecture, from papers and from torchvision, each with its place, against what we compute."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from math import prod
+from pathlib import Path
+
+import pytest
+
+from convcalc.graph import Graph, Node
+from convcalc.spec.load import load_graph
+
+PUBLISHED = Path(__file__).parent / "torchvision" / "published.csv"
+
+
+@cache
+def load(arch: str) -> Graph:
+    return load_graph(arch)
+
+
+def count(nodes: Graph | list[Node], *roles: str) -> int:
+    """Numbers in tensors of these roles, shared ones once."""
+    return sum(
+        prod(parameter.shape)
+        for node in nodes
+        if node.shares is None
+        for parameter in node.parameters
+        if parameter.role in roles
+    )
+
+
+def weights(nodes: Graph | list[Node]) -> int:
+    return count(nodes, "weight")
+
+
+def parameters(nodes: Graph | list[Node]) -> int:
+    return count(nodes, "weight", "bias")
+
+
+def macs(nodes: Graph | list[Node]) -> int:
+    return sum(node.op.macs(node.input_shapes) for node in nodes)
+
+
+def weighted(graph: Graph) -> list[tuple[str, tuple[int, ...], int]]:
+    """Name, output and weights of every pool and every layer that has weights."""
+    return [
+        (node.name, node.output_shape, weights([node]))
+        for node in graph
+        if node.parameters or node.kind in ("maxpool", "global_avgpool")
+    ]
+
+
+# --- the lecture --------------------------------------------------------------------------------------------
+
+
+def test_lenet5_layer_by_layer() -> None:
+    """Lecture, LeNet-5: sizes, and weights without biases."""
+    assert weighted(load("lenet5")) == [
+        ("conv1", (6, 28, 28), 150),
+        ("maxpool1", (6, 14, 14), 0),
+        ("conv2", (16, 10, 10), 2_400),
+        ("maxpool2", (16, 5, 5), 0),
+        ("dense1", (120,), 48_000),
+        ("dense2", (84,), 10_080),
+        ("dense3", (10,), 840),
+    ]
+
+
+def test_alexnet_layer_by_layer() -> None:
+    """Lecture, AlexNet: its sizes; weights exact where it prints 34K, 0.6M, 0.8M, 1.327M, 0.8M, 4M, 16M, 4M."""
+    assert weighted(load("alexnet")) == [
+        ("conv1", (96, 55, 55), 34_848),
+        ("maxpool1", (96, 27, 27), 0),
+        ("conv2", (256, 23, 23), 614_400),
+        ("maxpool2", (256, 11, 11), 0),
+        ("conv3", (384, 9, 9), 884_736),
+        ("conv4", (384, 7, 7), 1_327_104),
+        ("conv5", (256, 5, 5), 884_736),
+        ("maxpool3", (256, 2, 2), 0),
+        ("fc1", (4096,), 4_194_304),
+        ("fc2", (4096,), 16_777_216),
+        ("fc3", (1000,), 4_096_000),
+    ]
+
+
+def test_zfnet_layer_by_layer() -> None:
+    """Lecture, ZFNet: AlexNet with F 7 in layer 1 and K 512, 1024, 512 in layers 5 to 7; stride 4 kept."""
+    assert weighted(load("zfnet")) == [
+        ("conv1", (96, 56, 56), 14_112),
+        ("maxpool1", (96, 27, 27), 0),
+        ("conv2", (256, 23, 23), 614_400),
+        ("maxpool2", (256, 11, 11), 0),
+        ("conv3", (512, 9, 9), 1_179_648),
+        ("conv4", (1024, 7, 7), 4_718_592),
+        ("conv5", (512, 5, 5), 4_718_592),
+        ("maxpool3", (512, 2, 2), 0),
+        ("fc1", (4096,), 8_388_608),
+        ("fc2", (4096,), 16_777_216),
+        ("fc3", (1000,), 4_096_000),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "difference"),
+    [
+        ("conv1", -20_736),  # ((7² − 11²)·3)·96
+        ("conv2", 0),
+        ("conv3", 294_912),  # (3·3·256)·(512 − 384)
+        ("conv4", 3_391_488),  # 3·3·(512·1024 − 384·384); the lecture prints 0.8M
+        ("conv5", 3_833_856),  # 3·3·(1024·512 − 384·256); the lecture prints 0.36M
+        ("fc1", 4_194_304),  # (2·2·(512 − 256))·4096; the lecture prints no difference
+        ("fc2", 0),
+        ("fc3", 0),
+    ],
+)
+def test_zfnet_less_alexnet(layer: str, difference: int) -> None:
+    ours, theirs = (
+        sum(weights([node]) for node in load(arch) if node.name == layer) for arch in ("zfnet", "alexnet")
+    )
+    assert ours - theirs == difference
+
+
+def test_zfnet_less_alexnet_in_total() -> None:
+    """Lecture prints 1.45M."""
+    assert weights(load("zfnet")) == 40_507_168
+    assert weights(load("zfnet")) - weights(load("alexnet")) == 11_693_824
+
+
+def test_alexnet_totals() -> None:
+    """Lecture prints 27.55M, the sum of its rounded terms."""
+    assert weights(load("alexnet")) == 28_813_344
+    assert parameters(load("alexnet")) == 28_823_912
+    assert macs(load("alexnet")) == 614_310_432
+
+
+def test_vgg16_layer_by_layer() -> None:
+    """Lecture, VGG-16, and Simonyan & Zisserman 2014, table 1, column D."""
+    conv = [(64, 3), (64, 64), (128, 64), (128, 128), (256, 128), (256, 256), (256, 256)]
+    conv += [(512, 256), *[(512, 512)] * 5]
+    sizes = [224, 224, 112, 112, 56, 56, 56, 28, 28, 28, 14, 14, 14]
+    rows = [row for row in weighted(load("vgg16")) if row[2]]
+    assert [row[1:] for row in rows[:13]] == [
+        ((filters, size, size), 3 * 3 * depth * filters)
+        for (filters, depth), size in zip(conv, sizes, strict=True)
+    ]
+    assert rows[13:] == [
+        ("fc1", (4096,), 102_760_448),  # the lecture prints ~102M
+        ("fc2", (4096,), 16_777_216),
+        ("fc3", (1000,), 4_096_000),  # printed with 1024 units
+    ]
+    assert sum(row[2] for row in rows[:13]) == 14_710_464  # printed ~16M
+    assert sum(row[2] for row in rows[13:]) == 123_633_664  # printed ~122M
+
+
+def test_googlenet_with_a_dense_head() -> None:
+    """Lecture prints 49M weights for 7·7·1024·1000."""
+    graph = load_graph("googlenet", settings={"head": "dense"})
+    assert graph.nodes[-2].name == "fc1"
+    assert weights([graph.nodes[-2]]) == 50_176_000
+    assert graph.output_shape == load("googlenet").output_shape
+
+
+def test_reductions_make_inception_cheaper() -> None:
+    """28·28·(192·64 + 9·192·128 + 25·192·32) against the same with 1×1 reductions to 96 and 16 and a projection."""
+    naive = 192 * 64 + 9 * 192 * 128 + 25 * 192 * 32
+    module = 192 * 64 + 192 * 96 + 9 * 96 * 128 + 192 * 16 + 25 * 16 * 32 + 192 * 32
+    assert macs(load("inception-naive")) == 28 * 28 * naive == 303_464_448
+    assert macs(load("inception-module")) == 28 * 28 * module == 128_049_152
+    assert load("inception-naive").output_shape == (64 + 128 + 32 + 192, 28, 28)
+    assert load("inception-module").output_shape == (256, 28, 28)  # table 1, inception (3a)
+
+
+# --- papers -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arch", "expected"),
+    [
+        ("lenet5", 61_706),  # lecture, with biases
+        ("alexnet-paper", 60_965_224),  # "60 million", Krizhevsky et al. 2012, abstract
+        ("zfnet-paper", 62_357_608),  # Zeiler & Fergus 2013, figure 3: the sum of its layers
+        ("vgg11", 132_863_336),  # 133M in Simonyan & Zisserman 2014, table 2, column A
+        ("vgg13", 133_047_848),  # 133M, column B
+        ("vgg16", 138_357_544),  # 138M, column D
+        ("vgg19", 143_667_240),  # 144M, column E
+        ("googlenet", 6_998_552),  # Szegedy et al. 2014, table 1, with biases
+        ("inception-module", 163_696),  # 159K in table 1, inception (3a)
+        ("resnet18", 11_689_512),  # He et al. 2015, table 1, and the four below
+        ("resnet34", 21_797_672),
+        ("resnet50", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
+    ],
+)
+def test_parameters(arch: str, expected: int) -> None:
+    assert parameters(load(arch)) == expected
+
+
+@pytest.mark.parametrize(
+    ("arch", "billions"),
+    [("resnet18", 1.8), ("resnet34", 3.6), ("resnet50", 3.8), ("resnet101", 7.6), ("resnet152", 11.3)],
+)
+def test_resnet_macs(arch: str, billions: float) -> None:
+    """He et al. 2015, table 1, last row. With the stride in the 3×3, ResNet-50 would have 4.1."""
+    assert macs(load(arch)) / 1e9 == pytest.approx(billions, rel=0.02)
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"])
+def test_resnet_sizes(arch: str) -> None:
+    """He et al. 2015, table 1: conv1, conv2_x … conv5_x; one weighted layer per layer of the name."""
+    graph = load(arch)
+    last = {
+        node.name.partition(".")[0]: node.output_shape[1:] for node in graph if node.name.startswith("conv")
+    }
+    assert [last[f"conv{stage}"] for stage in range(1, 6)] == [(n, n) for n in (112, 56, 28, 14, 7)]
+    counted = [node for node in graph if node.kind in ("conv", "dense") and "project" not in node.name]
+    assert len(counted) == int(arch.removeprefix("resnet"))
+    strided = {
+        node.name.rpartition(".")[2]: node.op.shown_fields()["kernel"]
+        for node in counted
+        if node.name.startswith("conv3") and node.op.shown_fields()["stride"] == 2
+    }
+    assert strided == {"conv1": 1 if int(arch.removeprefix("resnet")) >= 50 else 3}
+
+
+def test_alexnet_paper_neurons() -> None:
+    """Krizhevsky et al. 2012, section 3.5. Its first figure, 253,440, belongs to no input it names."""
+    neurons = [prod(node.output_shape) for node in load("alexnet-paper") if node.parameters]
+    assert neurons == [55 * 55 * 96, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
+
+
+def test_alexnet_paper_normalisation() -> None:
+    """Krizhevsky et al. 2012, section 3.3: n = 5, α = 10⁻⁴, β = 0.75, k = 2, α applied to the sum."""
+    fields = [node.op.shown_fields() for node in load("alexnet-paper") if node.kind == "lrn"]
+    assert fields == [{"size": 5, "alpha": pytest.approx(5 * 1e-4), "beta": 0.75, "k": 2}] * 2
+
+
+def test_zfnet_paper_sizes() -> None:
+    """Zeiler & Fergus 2013, figure 3."""
+    shapes = [shape for _, shape, _ in weighted(load("zfnet-paper"))]
+    expected = [(96, 110), (96, 55), (256, 26), (256, 13), (384, 13), (384, 13), (256, 13), (256, 6)]
+    assert shapes == [*((depth, size, size) for depth, size in expected), (4096,), (4096,), (1000,)]
+
+
+@pytest.mark.parametrize(
+    ("arch", "weighted_layers"), [("vgg11", 11), ("vgg13", 13), ("vgg16", 16), ("vgg19", 19)]
+)
+def test_vgg_depth(arch: str, weighted_layers: int) -> None:
+    """Simonyan & Zisserman 2014, table 1, first row."""
+    assert sum(node.kind in ("conv", "dense") for node in load(arch)) == weighted_layers
+
+
+def test_googlenet_modules() -> None:
+    """Szegedy et al. 2014, table 1: output sizes, and operations in millions.
+
+    The 54 it prints for (5a) do not follow from its own filters, which give 51.
+    """
+    modules = [node for node in load("googlenet") if node.kind == "concat"]
+    assert [node.output_shape for node in modules] == [
+        (256, 28, 28),
+        (480, 28, 28),
+        *[(512, 14, 14)] * 3,
+        (528, 14, 14),
+        (832, 14, 14),
+        (832, 7, 7),
+        (1024, 7, 7),
+    ]
+    printed = [128, 304, 73, 88, 100, 119, 170, 51, 71]
+    for node, millions in zip(modules, printed, strict=True):
+        inside = [other for other in load("googlenet") if other.scope == node.scope]
+        assert macs(inside) / 1e6 == pytest.approx(millions, abs=0.7), node.scope
+
+
+def test_googlenet_against_alexnet() -> None:
+    """Lecture: 12 times fewer parameters (8.7 by exact counts), 2 times more computation."""
+    assert parameters(load("alexnet-paper")) / parameters(load("googlenet")) == pytest.approx(8.7, abs=0.05)
+    assert macs(load("googlenet")) / macs(load("alexnet-paper")) == pytest.approx(2, rel=0.1)
+
+
+# --- torchvision --------------------------------------------------------------------------------------------
+
+with PUBLISHED.open(encoding="utf-8") as file:
+    TORCHVISION = {row["name"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision_parameters(name: str) -> None:
+    """The integers in the published weights' metadata. Inception v3's count its auxiliary head."""
+    expected = 23_834_568 if name == "inception_v3" else int(TORCHVISION[name]["num_params"])
+    assert parameters(load(f"torchvision/{name}")) == expected
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision_macs(name: str) -> None:
+    """Billions with three decimals, at the size of the table."""
+    row = TORCHVISION[name]
+    shape = tuple(map(int, row["input"].split("x")))
+    graph = load_graph(f"torchvision/{name}", input_shape=shape)
+    assert round(macs(graph) / 1e9, 3) == float(row["gmacs_at_input"])
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "billions"),
+    [
+        ("efficientnet_b1", 240, 0.687),
+        ("efficientnet_b2", 288, 1.088),
+        ("efficientnet_b3", 300, 1.827),
+        ("efficientnet_b4", 380, 4.394),
+        ("efficientnet_b5", 456, 10.266),
+        ("efficientnet_b6", 528, 19.068),
+        ("efficientnet_b7", 600, 37.746),
+        ("efficientnet_v2_s", 384, 8.366),
+        ("efficientnet_v2_m", 480, 24.582),
+        ("efficientnet_v2_l", 480, 56.08),
+        ("regnet_y_128gf", 384, 374.57),
+    ],
+)
+def test_torchvision_macs_at_the_weights_own_size(name: str, size: int, billions: float) -> None:
+    """The metadata of the published weights that were trained at another size than 224."""
+    graph = load(f"torchvision/{name}")
+    assert graph.input_shape == (3, size, size)
+    assert round(macs(graph) / 1e9, 3) == billions

@@ -1,0 +1,73 @@
+"""The keys and shapes of torchvision's 68 state dicts, against architectures/torchvision/* (no torch needed).
+
+The fixture is written by tests/torchvision/compare.py --dump from torchvision 0.29.1.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convcalc.graph import Graph
+from convcalc.spec import bundled
+from convcalc.spec.load import is_family, load_graph
+
+FIXTURE = Path(__file__).parent / "data" / "torchvision_keys.json.gz"
+
+
+@cache
+def fixture() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(gzip.decompress(FIXTURE.read_bytes()))
+    return content
+
+
+MODELS = sorted(fixture()["models"])
+# What a file holds besides: heads that only training uses, and how often a normalisation was trained.
+IGNORED = re.compile(r"(AuxLogits|aux1|aux2)\..*|.*\.num_batches_tracked")
+
+
+def keys(graph: Graph) -> dict[str, tuple[int, ...]]:
+    """Every tensor's key, and its shape without dimensions of 1."""
+    found: dict[str, tuple[int, ...]] = {}
+    for node in graph:
+        for parameter in node.parameters:
+            key = node.keys.get(parameter.name, f"{node.name}.{parameter.name}")
+            assert key not in found
+            found[key] = squeezed(parameter.shape)
+    return found
+
+
+def squeezed(shape: Any) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def test_fixture_and_folder_hold_the_same_models() -> None:
+    names = [name for name in bundled.names() if name.startswith("torchvision/") and not is_family(name)]
+    assert names == [f"torchvision/{name}" for name in MODELS]
+    assert len(MODELS) == 68
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_keys_and_shapes(name: str) -> None:
+    published = {
+        key: squeezed(shape) for key, shape in fixture()["models"][name].items() if not IGNORED.fullmatch(key)
+    }
+    assert keys(load_graph(f"torchvision/{name}")) == published
+
+
+@pytest.mark.parametrize("name", ["densenet121", "densenet161", "densenet169", "densenet201"])
+def test_densenet_also_takes_the_names_of_its_published_files(name: str) -> None:
+    """denselayer1.norm.1.weight, where today's module is denselayer1.norm1."""
+    renamed = {node.name: node.keys[""] for node in load_graph(f"torchvision/{name}") if "" in node.keys}
+    expected = {
+        path: re.sub(r"([12])$", r".\1", path)
+        for path in {key.rpartition(".")[0] for key in fixture()["models"][name]}
+        if re.search(r"\.denselayer\d+\.(norm|conv)[12]$", path)
+    }
+    assert renamed == expected
