@@ -6,6 +6,7 @@
     kernels_*.py  the kernels: convolutions, Winograd, maps, normalisation, laying out weights
     functions.py  activation functions on vectors
     layout.py     where numbers lie in memory; windows.py: pooling's windows
+    rewrite.py    channels-last stretches said channels first
     fusion.py     what is computed together
     storage.py    what lives inside what, and halos
     choice.py     which kernel computes a convolution
@@ -20,16 +21,16 @@ Importing this package imports Numba; nothing else in convcalc does so before a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from convcalc.backends import Progress, Run
 from convcalc.backends.numba.plan import Plan, prepare
+from convcalc.backends.numba.profile import Profile, Row, profile
 from convcalc.graph import Graph
 from convcalc.weights.fit import Weights
 
-__all__ = ["Plan", "prepare", "run"]
+__all__ = ["Plan", "Profile", "Row", "prepare", "profile", "run"]
 
 
 def run(

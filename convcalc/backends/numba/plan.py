@@ -41,6 +41,7 @@ from convcalc.backends.numba.lower_maps import (
 from convcalc.backends.numba.layout import triple
 from convcalc.backends.numba.lowering import Lowering
 from convcalc.backends.numba.program import Arena, Program, Ref, link
+from convcalc.backends.numba.rewrite import channels_first
 from convcalc.backends.numba.storage import ACTIVATIONS
 from convcalc.errors import ConvcalcError
 from convcalc.graph import INPUT, Graph
@@ -207,9 +208,9 @@ def prepare(
     compiling is told (kernels done, in all, the next one's name) when kernels have to be compiled.
     """
     count = threads or processors()
+    graph = channels_first(graph)
     host = {node.index for node in graph if is_host(node, KNOWN)}
-    fusion_host = host
-    low = Lowering(graph, weights, count, winograd, fusion_host)
+    low = Lowering(graph, weights, count, winograd, host)
     for layer in low.fusion.layers:
         node = layer.node
         if node.kind == "deconv" and layer.value not in host:
