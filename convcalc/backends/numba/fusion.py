@@ -1,7 +1,7 @@
 """What is computed together: a layer and the pointwise layers after it that cost nothing more.
 
-A convolution takes batch norm and learned scale into its weights, and adds a residual and bounds the result while it
-is still in registers; pooling, sums and dense layers take the bound. A dropout or identity is its input. A value is
+A convolution takes batch norm and learned scale into its weights, adds a residual and bounds the result while it is
+still in registers, and applies any other activation while it is in cache; pooling, sums and dense layers take the bound. A dropout or identity is its input. A value is
 named by the last node that was fused into it.
 """
 
@@ -16,6 +16,9 @@ from convcalc.graph import INPUT, Graph, Node
 PASSING = frozenset({"dropout", "identity"})
 FOLDING = frozenset({"batchnorm", "scale"})
 BOUNDS = {"relu": (0.0, inf), "relu6": (0.0, 6.0)}
+FUNCTIONS_TAKEN = frozenset(
+    {"leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu", "mish", "hardsigmoid", "hardswish", "softplus"}
+)
 TAKES_BOUND = frozenset(
     {"conv", "deconv", "dense", "maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "batchnorm", "scale", "add",
      "multiply"}
@@ -24,19 +27,21 @@ TAKES_BOUND = frozenset(
 
 @dataclass
 class Layer:
-    """A node with what is fused into it. residual: the value added; low, high: the bounds of the result."""
+    """A node with what is fused into it. residual: the value added; low, high: the bounds of the result;
+    function: an activation that is no bound, done while the result is still in cache."""
 
     node: Node
     folded: list[Node] = field(default_factory=list)
     residual: int | None = None
     low: float = -inf
     high: float = inf
+    function: Node | None = None
     value: int = -1  # the last node fused: the value's name
 
     @property
     def bounded(self) -> bool:
-        """Whether a bound was fused."""
-        return self.low > -inf or self.high < inf
+        """Whether an activation was fused, after which nothing else can be."""
+        return self.low > -inf or self.high < inf or self.function is not None
 
 
 class Fusion:
@@ -64,7 +69,7 @@ class Fusion:
             layer = Layer(node, value=node.index)
             last = node
             for follower in self._chain(node) if node.index not in host else ():
-                if not self._fuse(layer, last, follower):
+                if follower.index in host or not self._fuse(layer, last, follower):
                     break
                 fused.add(follower.index)
                 last = follower
@@ -107,6 +112,9 @@ class Fusion:
             return True
         if follower.kind in BOUNDS and kind in TAKES_BOUND and len(layer.node.output_shape) <= 4:
             layer.low, layer.high = BOUNDS[follower.kind]
+            return True
+        if follower.kind in FUNCTIONS_TAKEN and kind == "conv" and len(layer.node.output_shape) <= 4:
+            layer.function = follower
             return True
         return False
 

@@ -20,7 +20,6 @@ from convcalc.backends.numba.simd import (
     LANES,
     PIXELS,
     REGISTER,
-    TILE_BLOCKS,
     WIDTH,
     as_float,
     call,
@@ -44,18 +43,20 @@ from convcalc.backends.numba.simd import (
 
 @kernel(
     "sweep sweep_record weights tile_weights bias source tile_sources target tile_target residual tile_residual "
-    "pixels chunk_pixels tiles item_tiles blocks"
+    "pixels chunk_pixels tiles item_tiles blocks tile_blocks "
+    "finish finish_record"
 )
 def direct(record: int, first: int, stop: int, thread: int) -> None:
     """A convolution: item i is `item_tiles` tiles of output channels over one chunk of the output's pixels.
 
     Bounds. sweep stays inside for pixels of its tables; a chunk is chunk_pixels of them, clipped to `pixels`, and
     either chunk_pixels is at least a register tile's PIXELS or the chunk is the whole plane. Tile t reads the
-    weights from t·tile_weights, its group's channels from tile_sources[t], and writes blocks t·TILE_BLOCKS on, of
-    which only those below `blocks`.
+    weights from t·tile_weights, its group's channels from tile_sources[t], and writes blocks t·tile_blocks on, of
+    which only those below `blocks`; tile_blocks is at most TILE_BLOCKS. finish, 0 for none, is then called on the
+    pixels and blocks just written.
     """
     (sweep, sweep_record, weights, tile_weights, bias, source, tile_sources, target, tile_target, residual,
-     tile_residual, pixels, chunk_pixels, tiles, item_tiles, blocks) = fields(record, 16)  # fmt: skip
+     tile_residual, pixels, chunk_pixels, tiles, item_tiles, blocks, tile_blocks, finish, finish_record) = fields(record, 19)  # fmt: skip
     groups = (tiles + item_tiles - 1) // item_tiles
     for item in range(first, stop):
         begin = (item // groups) * chunk_pixels
@@ -68,15 +69,18 @@ def direct(record: int, first: int, stop: int, thread: int) -> None:
                 (
                     sweep_record,
                     weights + t * tile_weights,
-                    bias + t * TILE_BLOCKS * BLOCK * 4,
+                    bias + t * tile_blocks * BLOCK * 4,
                     source + load_offset(tile_sources + 4 * t),
                     target + t * tile_target,
                     other,
                     begin,
                     end,
-                    min(TILE_BLOCKS, blocks - t * TILE_BLOCKS),
+                    min(tile_blocks, blocks - t * tile_blocks),
                 ),
             )
+            if finish:
+                count = min(tile_blocks, blocks - t * tile_blocks)
+                call(finish, (finish_record, target + t * tile_target, begin, end, count))
 
 
 @intrinsic
@@ -126,7 +130,7 @@ def depthwise_tile(
 
 @kernel(
     "taps tap_count weights block_weights bias source source_block source_pixels target target_block target_pixels "
-    "pixels chunk_pixels chunks low high"
+    "pixels chunk_pixels chunks low high finish finish_record"
 )
 def depthwise(record: int, first: int, stop: int, thread: int) -> None:
     """A convolution with one filter per channel: item i is one chunk of pixels of one block.
@@ -135,7 +139,7 @@ def depthwise(record: int, first: int, stop: int, thread: int) -> None:
     pixels is the whole plane, whose tables are continued by copies of the last entry.
     """
     (taps, tap_count, weights, block_weights, bias, source, source_block, source_pixels, target, target_block,
-     target_pixels, pixels, chunk_pixels, chunks, low, high) = fields(record, 16)  # fmt: skip
+     target_pixels, pixels, chunk_pixels, chunks, low, high, finish, finish_record) = fields(record, 18)  # fmt: skip
     for item in range(first, stop):
         block = item // chunks
         begin = (item % chunks) * chunk_pixels
@@ -149,6 +153,8 @@ def depthwise(record: int, first: int, stop: int, thread: int) -> None:
                 target_pixels + 4 * at, low, high,
             )  # fmt: skip
             pixel += PIXELS
+        if finish:
+            call(finish, (finish_record, target + block * target_block, begin, end, 1))
 
 
 ROWS = 4  # units whose weights a dense item reads side by side

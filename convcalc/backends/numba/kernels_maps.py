@@ -15,6 +15,7 @@ from convcalc.backends.numba.simd import (
     as_float,
     fields,
     fma,
+    inline,
     load_float,
     load_int,
     load_offset,
@@ -79,9 +80,15 @@ def pool(record: int, first: int, stop: int, thread: int) -> None:
                         value = vload(at + d_start * source_plane + h_start * source_row + w_start * PIXEL)
                         for i in range(d_start, d_stop, depth_step):
                             for j in range(h_start, h_stop, height_step):
-                                p = at + i * source_plane + j * source_row
-                                for k in range(w_start, w_stop, width_step):
-                                    value = vmax(vload(p + k * PIXEL), value)
+                                p = at + i * source_plane + j * source_row + w_start * PIXEL
+                                value = vmax(vload(p), value)
+                                if width_step == 1 and w_stop - w_start == 2:
+                                    value = vmax(vload(p + PIXEL), value)
+                                elif width_step == 1 and w_stop - w_start == 3:
+                                    value = vmax(vload(p + PIXEL), vmax(vload(p + 2 * PIXEL), value))
+                                else:
+                                    for k in range(width_step, w_stop - w_start, width_step):
+                                        value = vmax(vload(p + k * PIXEL), value)
                     else:
                         for i in range(d_start, d_stop):
                             for j in range(h_start, h_stop):
@@ -161,6 +168,22 @@ def activate(record: int, first: int, stop: int, thread: int) -> None:
                     vstore(to + x * PIXEL + inside, activation(function, value, slope))
 
 
+@kernel("function slope target_pixels target_block")
+def finish(record: int, target: int, first: int, stop: int, blocks: int) -> None:
+    """An activation in place on pixels first..stop of a table and some blocks: what a convolution has just written.
+
+    Bounds. Those of the convolution's own target.
+    """
+    function, slope_bits, target_pixels, target_block = fields(record, 4)
+    slope = splat(as_float(slope_bits))
+    for block in range(blocks):
+        for pixel in range(first, stop):
+            at = target + block * target_block + load_offset(target_pixels + 4 * pixel)
+            for lane in range(LANES):
+                place = at + lane * WIDTH * 4
+                vstore(place, activation(function, vload(place), slope))
+
+
 @kernel("table target target_block target_plane target_row height width rows item_rows")
 def gather(record: int, first: int, stop: int, thread: int) -> None:
     """Each target channel copied from its own place: concatenation, slices and shuffles that no view can express.
@@ -197,6 +220,16 @@ def gather(record: int, first: int, stop: int, thread: int) -> None:
                     store_float(to + x * PIXEL + lane * 4, value)
 
 
+@inline
+def _clear(at: int, count: int) -> None:
+    """`count` bytes set to 0, a multiple of 4."""
+    whole = count - count % (WIDTH * 4)
+    for k in range(0, whole, WIDTH * 4):
+        vstore(at + k, splat(0.0))
+    for k in range(whole, count, 4):
+        store_float(at + k, 0.0)
+
+
 @kernel("target block_bytes plane row depth height width depth_before height_before width_before inner_depth inner_height inner_width pixel")
 def halo(record: int, first: int, stop: int, thread: int) -> None:
     """Zeros around the real pixels of block i: what convolutions read as padding.
@@ -211,12 +244,10 @@ def halo(record: int, first: int, stop: int, thread: int) -> None:
                 at = target + block * block_bytes + d * plane + h * row
                 real = depth_before <= d < depth_before + inner_depth
                 real = real and height_before <= h < height_before + inner_height
-                left = width_before * pixel if real else width * pixel
-                for k in range(0, left, 4):
-                    store_float(at + k, 0.0)
+                _clear(at, width_before * pixel if real else width * pixel)
                 if real:
-                    for k in range((width_before + inner_width) * pixel, width * pixel, 4):
-                        store_float(at + k, 0.0)
+                    right = (width_before + inner_width) * pixel
+                    _clear(at + right, width * pixel - right)
 
 
 @kernel("source channels depth height width pixel target target_block target_plane target_row lanes item_rows")

@@ -9,7 +9,7 @@ from convcalc.backends.numba.simd import BLOCK, TILE, fields, load_float, load_o
 
 @kernel(
     "source target factors channels filters depth in_blocks tile_blocks groups group_depth group_filters "
-    "filter_step channel_step group_step taps tap_table items_across"
+    "filter_step channel_step group_step taps tap_table tile_width"
 )
 def pack_weights(record: int, first: int, stop: int, thread: int) -> None:
     """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times each filter's factor.
@@ -18,17 +18,17 @@ def pack_weights(record: int, first: int, stop: int, thread: int) -> None:
     convolution it has zeros where a filter does not read a channel. depth is the channels of a block.
 
     Bounds. Only filters < filters, and channels of their own group, are read. Tile t's target begins at
-    t·(in_blocks·taps·depth·TILE) floats; the last tile is as narrow as what is left, rounded up to a block.
+    t·(in_blocks·taps·depth·tile_width) floats; the last tile is as narrow as what is left, rounded up to a block.
     """
     (source, target, factors, channels, filters, depth, in_blocks, tile_blocks, groups, group_depth, group_filters,
-     filter_step, channel_step, group_step, taps, tap_table, items_across) = fields(record, 17)  # fmt: skip
+     filter_step, channel_step, group_step, taps, tap_table, tile_width) = fields(record, 17)  # fmt: skip
     for item in range(first, stop):
-        tile, block = item // items_across, item % items_across
-        width = min(TILE, (filters - tile * TILE + BLOCK - 1) // BLOCK * BLOCK)
-        to = target + 4 * (tile * in_blocks * taps * depth * TILE + block * taps * depth * width)
+        tile, block = item // in_blocks, item % in_blocks
+        width = min(tile_width, (filters - tile * tile_width + BLOCK - 1) // BLOCK * BLOCK)
+        to = target + 4 * (tile * in_blocks * taps * depth * tile_width + block * taps * depth * width)
         first_channel = (load_offset(tile_blocks + 4 * tile) + block) * depth
         for t in range(width):
-            one = tile * TILE + t
+            one = tile * tile_width + t
             group = one // group_filters
             factor = load_float(factors + 4 * one)
             for i in range(depth):

@@ -10,7 +10,9 @@ import numpy as np
 
 from convcalc.backends.numba import kernels_conv, kernels_weights, kernels_winograd
 from convcalc.backends.numba.choice import Conv
+from convcalc.backends.numba.functions import FUNCTIONS
 from convcalc.backends.numba.fusion import Layer
+from convcalc.backends.numba.kernels_maps import finish
 from convcalc.backends.numba.kernels_winograd import FREQUENCIES, TEMPORARY, kernel_matrix
 from convcalc.backends.numba.layout import (
     Array,
@@ -21,10 +23,12 @@ from convcalc.backends.numba.layout import (
     tap_offsets,
     triple,
 )
+from convcalc.backends.numba.lower_maps import add_activation
 from convcalc.backends.numba.lowering import Lowering, padded_vector
 from convcalc.backends.numba.program import Ref, Span, Step, View, Word, word
 from convcalc.backends.numba.simd import BLOCK, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.tile import sweep
+from convcalc.graph import Node
 
 CACHE = 1 << 20  # a core's second-level cache
 ITEMS = 4  # items per thread that keep all threads busy to the end
@@ -35,30 +39,37 @@ class Tables:
 
     def __init__(self, **values: Word) -> None:
         self.keep: list[object] = []
+        self.target_pixels = values["target_pixels"]
         words = {name: word(value, self.keep) for name, value in values.items()}
         self.record = np.array(sweep.record(words), np.int64)
 
 
-def tiles_of(filters: int) -> int:
+def tiles_of(filters: int, width: int = TILE) -> int:
     """Tiles of output channels."""
-    return -(-filters // TILE)
+    return -(-filters // width)
+
+
+def tile_width(filters: int, groups: int) -> int:
+    """Filters of a tile: narrow groups are not put together, as each tile reads the channels of all its groups."""
+    return BLOCK if groups > 1 and (filters // groups) % TILE else TILE
 
 
 def group_blocks(channels: int, filters: int, groups: int) -> tuple[Array, int]:
     """Per tile, the first in block it reads; and how many blocks each tile reads: those of its filters' groups."""
     total = blocks_of(channels)
-    count = tiles_of(filters)
+    width = tile_width(filters, groups)
+    count = tiles_of(filters, width)
     if groups == 1:
         return np.zeros(count, np.int32), total
     depth, share = channels // groups, filters // groups
     spans = []
     for tile in range(count):
-        last = min(filters, (tile + 1) * TILE) - 1
-        low = (tile * TILE // share) * depth // BLOCK
+        last = min(filters, (tile + 1) * width) - 1
+        low = (tile * width // share) * depth // BLOCK
         high = ((last // share + 1) * depth - 1) // BLOCK
         spans.append((low, high + 1))
-    width = max(high - low for low, high in spans)
-    return np.array([min(low, total - width) for low, _ in spans], np.int32), width
+    most = max(high - low for low, high in spans)
+    return np.array([min(low, total - most) for low, _ in spans], np.int32), most
 
 
 def pack_weights(
@@ -78,20 +89,46 @@ def pack_weights(
 
     steps: from one filter, channel and group to the next in the stored weights.
     """
-    widths = blocks_of(filters) * BLOCK
-    buffer = low.setup.buffer(4 * in_blocks * len(taps) * depth * widths, f"{layer.node.name} weights", kept=True)
+    width = tile_width(filters, groups)
+    size = 4 * in_blocks * len(taps) * depth * blocks_of(filters) * BLOCK
+    buffer = low.setup.buffer(size, f"{layer.node.name} weights", kept=True)
     values: dict[str, Word] = {
         "source": low.parameter(layer.node, "weight"), "target": Ref(buffer),
-        "factors": padded_vector(factor, tiles_of(filters) * TILE, 1.0), "channels": channels, "filters": filters,
-        "depth": depth, "in_blocks": in_blocks, "tile_blocks": tile_blocks, "groups": groups,
+        "factors": padded_vector(factor, tiles_of(filters, width) * width, 1.0), "channels": channels,
+        "filters": filters, "depth": depth, "in_blocks": in_blocks, "tile_blocks": tile_blocks, "groups": groups,
         "group_depth": channels // groups, "group_filters": filters // groups, "filter_step": steps[0],
         "channel_step": steps[1], "group_step": steps[2], "taps": len(taps), "tap_table": taps,
-        "items_across": in_blocks,
+        "tile_width": width,
     }  # fmt: skip
     low.setup.add(
-        Step(kernels_weights.pack_weights, values, tiles_of(filters) * in_blocks, (), (Span(buffer, 0, buffer.size),))
+        Step(
+            kernels_weights.pack_weights, values, tiles_of(filters, width) * in_blocks, (),
+            (Span(buffer, 0, buffer.size),),
+        )
     )
     return Ref(buffer)
+
+
+def finish_of(low: Lowering, layer: Layer, target: View, pixels: Word) -> dict[str, Word]:
+    """The parameters for an activation after a convolution; pixels: the convolution's own table."""
+    if layer.function is None:
+        return {"finish": 0, "finish_record": 0}
+    function, slope = activation_of(layer.function)
+    values = {
+        "function": function, "slope": slope, "target_pixels": pixels, "target_block": target.layout.block,
+    }  # fmt: skip
+    words = {name: word(value, low.keep) for name, value in values.items()}
+    return {"finish": finish, "finish_record": np.array(finish.record(words), np.int64)}
+
+
+def activation_of(node: Node) -> tuple[int, float]:
+    """An activation's number in FUNCTIONS, and its parameter."""
+    op: Any = node.op
+    name = node.kind
+    if name == "gelu" and op.approximate == "tanh":
+        name = "gelu_tanh"
+    slope = {"leaky_relu": "slope", "elu": "alpha"}.get(name)
+    return FUNCTIONS.index(name), float(getattr(op, slope)) if slope else 0.0
 
 
 def residual_of(low: Lowering, layer: Layer) -> View | None:
@@ -128,21 +165,24 @@ def add_direct(
     bias: Array,
     tile_sources: Array,
     pixels: int,
+    width: int,
 ) -> None:
-    """The step of a convolution by register tiles; row_count rows of weights per tile."""
+    """The step of a convolution by register tiles; row_count rows of `width` weights per tile."""
     residual = residual_of(low, layer)
     layout = target.layout
-    tiles = tiles_of(layout.channels)
+    tiles = tiles_of(layout.channels, width)
     weight_bytes = 4 * row_count * layout.blocks * BLOCK
     chunk, item_tiles = cut(pixels, source.layout.size, weight_bytes, tiles, low.threads)
     values: dict[str, Word] = {
-        "sweep": sweep, "sweep_record": tables.record, "weights": weights, "tile_weights": 4 * row_count * TILE,
-        "bias": padded_vector(bias, tiles * TILE), "source": source.corner, "tile_sources": tile_sources,
-        "target": target.corner, "tile_target": TILE_BLOCKS * layout.block,
+        "sweep": sweep, "sweep_record": tables.record, "weights": weights, "tile_weights": 4 * row_count * width,
+        "bias": padded_vector(bias, tiles * width), "source": source.corner, "tile_sources": tile_sources,
+        "target": target.corner, "tile_target": width // BLOCK * layout.block,
         "residual": residual.corner if residual else 0,
-        "tile_residual": TILE_BLOCKS * residual.layout.block if residual else 0, "pixels": pixels,
+        "tile_residual": width // BLOCK * residual.layout.block if residual else 0, "pixels": pixels,
         "chunk_pixels": chunk, "tiles": tiles, "item_tiles": item_tiles, "blocks": layout.blocks,
+        "tile_blocks": width // BLOCK,
     }  # fmt: skip
+    values |= finish_of(low, layer, target, tables.target_pixels)
     items = -(-pixels // chunk) * -(-tiles // item_tiles)
     reads = [source.span] + ([residual.span] if residual else [])
     step = Step(kernels_conv.direct, values, items, reads, (target.span,), layer.node.index)
@@ -173,6 +213,10 @@ def lower_conv(low: Lowering, layer: Layer) -> None:
         _depthwise(low, layer, conv, source, target, factor, bias)
     elif conv.algorithm == "winograd":
         _winograd(low, layer, conv, source, target, factor, bias)
+        low.program.steps[-1].macs = node.op.macs(node.input_shapes)
+        if layer.function is not None:
+            add_activation(low, layer.function, target, target, *activation_of(layer.function))
+        return
     else:
         _direct(low, layer, conv, source, target, factor, bias)
     low.program.steps[-1].macs = node.op.macs(node.input_shapes)
@@ -225,8 +269,9 @@ def _direct(
     )  # fmt: skip
     tile_sources = (first_blocks.astype(np.int64) * layout.block).astype(np.int32)
     add_direct(
-        low, layer, source, target, tables, weights, len(runs) * length, bias, tile_sources, prod(conv.output)
-    )
+        low, layer, source, target, tables, weights, len(runs) * length, bias, tile_sources, prod(conv.output),
+        tile_width(conv.filters, conv.groups),
+    )  # fmt: skip
 
 
 def _depthwise(
@@ -254,6 +299,7 @@ def _depthwise(
         "target": target.corner, "target_block": target.layout.block, "target_pixels": target_table(target.layout),
         "pixels": pixels, "chunk_pixels": chunk, "chunks": chunks, "low": layer.low, "high": layer.high,
     }  # fmt: skip
+    values |= finish_of(low, layer, target, values["target_pixels"])
     step = Step(
         kernels_conv.depthwise, values, blocks * chunks, (source.span,), (target.span,), layer.node.index
     )
@@ -402,7 +448,7 @@ def lower_deconv(low: Lowering, layer: Layer) -> None:
         )  # fmt: skip
         add_direct(
             low, layer, source, target, tables, weights, len(runs) * BLOCK, bias, tile_sources,
-            prod(len(places) for places in targets),
+            prod(len(places) for places in targets), tile_width(filters, groups),
         )  # fmt: skip
     low.program.steps[-1].macs = op.macs(node.input_shapes)
 

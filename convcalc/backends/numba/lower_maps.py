@@ -15,6 +15,7 @@ from convcalc.backends.numba.lowering import Lowering, padded_vector, spread
 from convcalc.backends.numba.program import Ref, Span, Step, View, Word
 from convcalc.backends.numba.simd import BLOCK
 from convcalc.backends.numba.storage import aligned
+from convcalc.graph import Node
 from convcalc.shapes import pads, per_axis
 
 
@@ -149,18 +150,24 @@ def lower_activation(low: Lowering, layer: Layer) -> None:
         _combine(low, layer, kernels_maps.AFFINE, source, None, target, one, zero)
         return
     name = node.kind
-    slopes = np.zeros(lanes, np.float32)
     if name == "gelu" and op.approximate == "tanh":
         name = "gelu_tanh"
-    elif name == "leaky_relu":
-        slopes[:] = op.slope
-    elif name == "elu":
-        slopes[:] = op.alpha
-    elif name == "prelu":
-        weight = low.parameter(node, "weight")
-        slopes[: len(weight) if op.per_channel else lanes] = weight
+    slope: Any = {"leaky_relu": "slope", "elu": "alpha"}.get(name)
+    slope = getattr(op, slope) if slope else 0.0
+    if name == "prelu":
+        slope = low.parameter(node, "weight")
+    add_activation(low, node, source, target, FUNCTIONS.index(name), slope)
+
+
+def add_activation(low: Lowering, node: Node, source: View, target: View, function: int, slope: Any) -> None:
+    """The step of one of FUNCTIONS; slope: its parameter, one or one per channel."""
+    slopes = np.zeros(target.layout.blocks * BLOCK, np.float32)
+    if np.size(slope) > 1:
+        slopes[: np.size(slope)] = slope
+    else:
+        slopes[:] = slope
     rows, items = _rows(target)
-    values = rows | {"function": FUNCTIONS.index(name), "slopes": slopes}
+    values = rows | {"function": function, "slopes": slopes}
     values |= source.strides("source") | target.strides("target")
     low.program.add(Step(kernels_maps.activate, values, items, (source.span,), (target.span,), node.index))
 

@@ -127,7 +127,7 @@ def measured_flops(threads: int | None = None) -> float:
             "sweep": sweep, "sweep_record": record, "weights": weights, "tile_weights": 0,
             "bias": np.zeros(TILE, np.float32), "source": source, "tile_sources": np.zeros(rounds, np.int32),
             "target": target[place], "tile_target": 0, "residual": 0, "tile_residual": 0, "pixels": pixels,
-            "chunk_pixels": pixels, "tiles": 1, "item_tiles": 1, "blocks": TILE // BLOCK,
+            "chunk_pixels": pixels, "tiles": 1, "item_tiles": 1, "blocks": TILE // BLOCK, "tile_blocks": TILE // BLOCK, "finish": 0, "finish_record": 0,
         }  # fmt: skip
         one = np.array(direct.record({name: word(value, keep) for name, value in values.items()}), np.int64)
         keep.append(one)
