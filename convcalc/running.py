@@ -120,9 +120,9 @@ def _runner(backend: Backend) -> Callable[..., Run]:
             hint='pip install "convcalc[fast]" installs it; or --backend reference',
         )
     if backend == "numba" or (backend == "auto" and numba_available()):
-        from convcalc.backends import numba  # type: ignore[attr-defined]
+        from convcalc.backends import numba
 
-        return numba.run  # type: ignore[no-any-return]
+        return numba.run
     from convcalc.backends import reference
 
     return reference.run

@@ -68,14 +68,22 @@ def assert_close(got: Any, wanted: Any, close: float = CLOSE) -> None:
     assert len(got) == len(wanted)
     largest = max((abs(number) for number in wanted), default=0.0)
     worst = max(
-        (abs(a - b) if a == a and b == b else float(a == a or b == b) * 1e30 for a, b in zip(got, wanted, strict=True)),
+        (
+            abs(a - b) if a == a and b == b else float(a == a or b == b) * 1e30
+            for a, b in zip(got, wanted, strict=True)
+        ),
         default=0.0,
     )  # fmt: skip
     assert worst <= close * largest + 1e-30, f"off by {worst:.3g} of {largest:.3g}"
 
 
 def compare(
-    graph: Graph, seed: int = 0, threads: int = 2, close: float = CLOSE, weights: Weights | None = None, **how: Any
+    graph: Graph,
+    seed: int = 0,
+    threads: int = 2,
+    close: float = CLOSE,
+    weights: Weights | None = None,
+    **how: Any,
 ) -> Plan:
     """Run a graph both ways, twice here, with canaries around every buffer, and expect the same numbers."""
     weights = weights or any_weights(graph, seed)

@@ -162,7 +162,8 @@ def test_winograd_can_be_turned_off() -> None:
     graph = network.graph()
     weights, values = any_weights(graph, 1), any_values(graph, 1)
     kernels = [
-        {work.kernel for work in prepare(graph, weights, 1, winograd=on).profile(values, 1)[1]} for on in (True, False)
+        {work.kernel for work in prepare(graph, weights, 1, winograd=on).profile(values, 1)[1]}
+        for on in (True, False)
     ]  # fmt: skip
     assert "winograd" in kernels[0]
     assert "winograd" not in kernels[1]
@@ -177,7 +178,11 @@ def any_pool(source: Random) -> Graph:
     elif kind == "global_avgpool":
         network.add(kind)
     else:
-        extra = {"dilation": per_axis(source, rank, 1, 2)} if kind == "maxpool" else {"count_padding": source.random() < 0.5}
+        extra = (
+            {"dilation": per_axis(source, rank, 1, 2)}
+            if kind == "maxpool"
+            else {"count_padding": source.random() < 0.5}
+        )
         network.add(
             kind,
             kernel=per_axis(source, rank, 1, 4),
@@ -232,7 +237,8 @@ ONE_INPUT: dict[str, list[tuple[tuple[int, ...], dict[str, object]]]] = {
     "softplus": [((20, 7, 5), {})],
     "tanh": [((20, 7, 5), {})],
     "transpose": [((20, 7, 5), {"order": (1, 2, 0)}), ((20, 7), {"order": (1, 0)})],
-    "upsample": [((20, 7, 5), {"scale": (2, 3)}), ((20, 7, 5), {"scale": 2, "mode": "bilinear"}), ((3, 4), {"scale": 3})],
+    "upsample": [((20, 7, 5), {"scale": (2, 3)}), ((20, 7, 5), {"scale": 2, "mode": "bilinear"}),
+                 ((3, 4), {"scale": 3})],
 }  # fmt: skip
 CASES = [(kind, shape, fields) for kind, cases in ONE_INPUT.items() for shape, fields in cases]
 
@@ -499,7 +505,7 @@ def test_a_profile_names_every_layer_that_multiplies() -> None:
     assert all(row.seconds >= 0 and row.bytes > 0 for row in profile.rows)
     assert profile.peak_flops > 0
     assert profile.peak_bytes > 0
-    assert 0 < profile.seconds
+    assert profile.seconds > 0
 
 
 # --- the cache of compiled kernels ---------------------------------------------------------------------------------

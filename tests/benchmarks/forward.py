@@ -3,11 +3,11 @@
     pip install -e ".[dev]" onnx onnxruntime torch
     python tests/benchmarks/forward.py [NETWORK ...] [--threads 2,1] [--rounds 9] [--markdown]
 
-Each engine runs in a process of its own, that does nothing while another is at work; rounds go from engine to engine,
-so that what else the machine does hits all alike. A round is a few runs, of which the first, with cold caches, is not
-counted. Printed are medians over all counted runs, the ratio of the faster peer's to ours, the worst difference between
-the outputs, and each process's memory. PyTorch runs with batch norm folded, traced and frozen, in the faster of its two
-memory formats. Peers that are not installed are left out.
+Each engine runs in a process of its own, that does nothing while another is at work; rounds go from engine to
+engine, so that what else the machine does hits all alike. A round is a few runs, of which the first, with cold
+caches, is not counted. Printed are medians over all counted runs, the ratio of the faster peer's to ours, the worst
+difference between the outputs, and each process's memory. PyTorch runs with batch norm folded, traced and frozen, in
+the faster of its two memory formats. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ RUNS = 4  # of a round, after one that is not counted
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("networks", nargs="*", default=NETWORKS)
     parser.add_argument("--threads", default="2,1")
     parser.add_argument("--rounds", type=int, default=9)
@@ -58,7 +60,14 @@ def main() -> None:
 def table(options: argparse.Namespace, engines: list[str]) -> None:
     """One row per network and number of threads; at the end the geometric means of the ratios."""
     peers = [engine for engine in engines if engine != "convcalc"]
-    columns = ["network", "threads", *(f"{e} ms" for e in engines), "ratio", "difference", *(f"{e} MB" for e in engines)]
+    columns = [
+        "network",
+        "threads",
+        *(f"{e} ms" for e in engines),
+        "ratio",
+        "difference",
+        *(f"{e} MB" for e in engines),
+    ]
     if options.markdown:
         print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     else:
@@ -73,19 +82,31 @@ def table(options: argparse.Namespace, engines: list[str]) -> None:
             ours = states["convcalc"]["output"]
             largest = max(map(abs, ours))
             worst = max(
-                (max(abs(a - b) for a, b in zip(ours, states[peer]["output"], strict=True)) for peer in peers),
+                (
+                    max(abs(a - b) for a, b in zip(ours, states[peer]["output"], strict=True))
+                    for peer in peers
+                ),
                 default=0.0,
             )
             cells = [
                 network, threads, *(f"{medians[e] * 1e3:.2f}" for e in engines), f"{ratio:.2f}",
                 f"{worst / largest:.1e}", *(f"{states[e]['memory']:.0f}" for e in engines),
             ]  # fmt: skip
-            print("| " + " | ".join(cells) + " |" if options.markdown else "  ".join(f"{cell:>14}" for cell in cells), flush=True)
+            print(
+                "| " + " | ".join(cells) + " |"
+                if options.markdown
+                else "  ".join(f"{cell:>14}" for cell in cells),
+                flush=True,
+            )
         if peers and len(ratios) > 1:
-            print(f"geometric mean of the ratios with {threads} threads: {exp(sum(map(log, ratios)) / len(ratios)):.2f}")
+            print(
+                f"geometric mean of the ratios with {threads} threads: {exp(sum(map(log, ratios)) / len(ratios)):.2f}"
+            )
 
 
-def compare(network: str, threads: str, engines: list[str], rounds: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
+def compare(
+    network: str, threads: str, engines: list[str], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, Any]]:
     """Seconds of all counted runs, and what each worker says of itself."""
     workers = {}
     states = {}
@@ -142,7 +163,9 @@ def work(engine: str, network: str, threads: str) -> None:
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         if line.strip() == "state":
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024)
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+                1 if sys.platform == "darwin" else 1024
+            )
             print(json.dumps({"output": list(map(float, output)), "memory": memory}), flush=True)
             continue
         times = []

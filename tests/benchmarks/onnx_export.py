@@ -68,12 +68,11 @@ class Exporter:
         elif kind == "conv":
             names = [self._parameter(node, name) for name in ("weight", "bias")[: 1 + op.bias]]
             axes = op.axes(node.input_shapes)
-            after = [
-                max(0, (a.output - 1) * a.stride + a.extent - a.size - a.before) for a in axes
-            ]
+            after = [max(0, (a.output - 1) * a.stride + a.extent - a.size - a.before) for a in axes]
             self._op(
-                "Conv", [*inputs, *names], out, kernel_shape=[a.kernel for a in axes], strides=[a.stride for a in axes],
-                dilations=[a.dilation for a in axes], group=op.groups, pads=[*(a.before for a in axes), *after],
+                "Conv", [*inputs, *names], out, kernel_shape=[a.kernel for a in axes],
+                strides=[a.stride for a in axes], dilations=[a.dilation for a in axes], group=op.groups,
+                pads=[*(a.before for a in axes), *after],
             )  # fmt: skip
         elif kind == "deconv":
             names = [self._parameter(node, name) for name in ("weight", "bias")[: 1 + op.bias]]
@@ -101,14 +100,18 @@ class Exporter:
             self._op("GlobalAveragePool", inputs, out)
         elif kind == "adaptive_avgpool":
             sizes = [n // m for n, m in zip(node.input_shapes[0][1:], node.output_shape[1:], strict=True)]
-            assert all(n % m == 0 for n, m in zip(node.input_shapes[0][1:], node.output_shape[1:], strict=True))
+            assert all(
+                n % m == 0 for n, m in zip(node.input_shapes[0][1:], node.output_shape[1:], strict=True)
+            )
             self._op("AveragePool", inputs, out, kernel_shape=sizes, strides=sizes)
         elif kind == "dense" and rank == 0:
             names = [self._parameter(node, name) for name in ("weight", "bias")[: 1 + op.bias]]
             self._op("Gemm", [*inputs, *names], out, transB=1)
         elif kind == "dense":
             weight = np.asarray(self.weights.nodes[node.index]["weight"], np.float32).reshape(op.units, -1)
-            product = self._op("MatMul", [*inputs, self._constant(f"weight{node.index}", weight.T)], f"{out}p")
+            product = self._op(
+                "MatMul", [*inputs, self._constant(f"weight{node.index}", weight.T)], f"{out}p"
+            )
             self._op("Add", [product, self._parameter(node, "bias")], out)
         elif kind == "batchnorm":
             names = [self._parameter(node, n) for n in ("weight", "bias", "running_mean", "running_var")]
@@ -141,7 +144,10 @@ class Exporter:
         elif kind == "transpose":
             self._op("Transpose", inputs, out, perm=[0, *(dimension + 1 for dimension in op.order)])
         elif kind == "slice":
-            ends = [self._constant(f"{out}{n}", np.array([v], np.int64)) for n, v in zip("sea", (op.start, op.stop, 1), strict=True)]
+            ends = [
+                self._constant(f"{out}{n}", np.array([v], np.int64))
+                for n, v in zip("sea", (op.start, op.stop, 1), strict=True)
+            ]
             self._op("Slice", [*inputs, *ends], out)
         elif kind == "channel_shuffle":
             channels, *spatial = node.output_shape

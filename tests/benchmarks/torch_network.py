@@ -93,12 +93,20 @@ class TorchNetwork(nn.Module):
             )  # fmt: skip
         if kind in ("maxpool", "avgpool"):
             axes = op.axes(node.input_shapes)
-            kernel, stride, before = [a.kernel for a in axes], [a.stride for a in axes], [a.before for a in axes]
+            kernel, stride, before = (
+                [a.kernel for a in axes],
+                [a.stride for a in axes],
+                [a.before for a in axes],
+            )
             ceil = op.rounding == "ceil"
             if kind == "maxpool":
                 after = [max(0, (a.output - 1) * a.stride + a.extent - a.size - a.before) for a in axes]
                 if not ceil and any(a > b for a, b in zip(after, before, strict=True)):
-                    x = F.pad(x, [n for p in zip(before[::-1], after[::-1], strict=True) for n in p], value=-torch.inf)
+                    x = F.pad(
+                        x,
+                        [n for p in zip(before[::-1], after[::-1], strict=True) for n in p],
+                        value=-torch.inf,
+                    )
                     before = [0] * rank
                 return (F.max_pool1d, F.max_pool2d, F.max_pool3d)[rank - 1](
                     x, kernel, stride, before, [a.dilation for a in axes], ceil

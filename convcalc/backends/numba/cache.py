@@ -79,20 +79,19 @@ class _Locator(_CacheLocator):  # type: ignore[misc]
         return self._name
 
 
+class _Files(FunctionCache._impl_class):  # type: ignore[misc]
+    """What Numba calls a function's files, and where they are."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._locator = _Locator(function.__name__)
+        self._lineno = function.__code__.co_firstlineno
+        self._filename_base = function.__name__
+
+
 class _Cache(FunctionCache):  # type: ignore[misc]
     """Numba's cache of one function, in our directory; one that cannot be written does no harm."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        locator = _Locator(function.__name__)
-
-        class Located(self._impl_class):  # type: ignore[misc]
-            def __init__(self, function: Callable[..., Any]) -> None:
-                self._locator = locator
-                self._lineno = function.__code__.co_firstlineno
-                self._filename_base = function.__name__
-
-        self._impl_class = Located
-        super().__init__(function)
+    _impl_class = _Files
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -128,7 +127,9 @@ class Kernel:
             return False
         arity = self._function.__code__.co_argcount
         options = {"nopython": True, "error_model": "numpy"}
-        compiled = CFunc(self._function, ((types.int64,) * arity, types.void), locals={}, options=options)
+        compiled: Any = CFunc(
+            self._function, ((types.int64,) * arity, types.void), locals={}, options=options
+        )
         compiled._cache = _Cache(self._function)
         compiled.compile()
         self._compiled = compiled

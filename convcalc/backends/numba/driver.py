@@ -45,7 +45,9 @@ def _wait(address: int, wanted: int) -> None:
 
 
 @kernel()
-def drive(table: int, first: int, stop: int, thread: int, gate: int, taken: int, done: int, clock: int) -> None:
+def drive(
+    table: int, first: int, stop: int, thread: int, gate: int, taken: int, done: int, clock: int
+) -> None:
     """Walk steps first..stop of a table; thread 0 returns when all are complete.
 
     gate: two counters, of helpers that came in and that went out; thread 0 closes it when it is through, so that a
@@ -96,7 +98,9 @@ class Helpers:
         while len(self._queues) < count:
             queue: SimpleQueue[tuple[object, ...]] = SimpleQueue()
             number = len(self._queues) + 1
-            threading.Thread(target=_serve, args=(queue, number), daemon=True, name=f"convcalc-{number}").start()
+            threading.Thread(
+                target=_serve, args=(queue, number), daemon=True, name=f"convcalc-{number}"
+            ).start()
             self._queues.append(queue)
         for queue in self._queues[:count]:
             queue.put(job)

@@ -11,7 +11,9 @@ FUNCTIONS = (
     "leaky_relu", "prelu", "elu", "sigmoid", "tanh", "gelu", "gelu_tanh", "silu", "mish", "hardsigmoid", "hardswish",
     "softplus",
 )  # fmt: skip
-(LEAKY_RELU, PRELU, ELU, SIGMOID, TANH, GELU, GELU_TANH, SILU, MISH, HARDSIGMOID, HARDSWISH, SOFTPLUS) = range(12)
+(LEAKY_RELU, PRELU, ELU, SIGMOID, TANH, GELU, GELU_TANH, SILU, MISH, HARDSIGMOID, HARDSWISH, SOFTPLUS) = (
+    range(12)
+)
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; products with the first are exact
@@ -84,7 +86,7 @@ def logarithm1p_exponential(x: Any) -> Any:
 def activation(function: int, x: Any, slope: Any) -> Any:
     """One of FUNCTIONS; slope is leaky_relu's and prelu's slope, and elu's alpha."""
     zero, one = splat(0.0), splat(1.0)
-    if function == LEAKY_RELU or function == PRELU:
+    if function in (LEAKY_RELU, PRELU):
         return below(x, zero, x * slope, x)
     if function == ELU:
         # eˣ − 1 through tanh(x/2), which does not cancel near 0

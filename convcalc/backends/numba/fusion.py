@@ -1,8 +1,8 @@
 """What is computed together: a layer and the pointwise layers after it that cost nothing more.
 
 A convolution takes batch norm and learned scale into its weights, adds a residual and bounds the result while it is
-still in registers, and applies any other activation while it is in cache; pooling, sums and dense layers take the bound. A dropout or identity is its input. A value is
-named by the last node that was fused into it.
+still in registers, and applies any other activation while it is in cache; pooling, sums and dense layers take the
+bound. A dropout or identity is its input. A value is named by the last node that was fused into it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ FUNCTIONS_TAKEN = frozenset(
     {"leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu", "mish", "hardsigmoid", "hardswish", "softplus"}
 )
 TAKES_BOUND = frozenset(
-    {"conv", "deconv", "dense", "maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "batchnorm", "scale", "add",
-     "multiply"}
+    {"conv", "deconv", "dense", "maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "batchnorm", "scale",
+     "add", "multiply"}
 )  # fmt: skip
 
 
@@ -101,7 +101,12 @@ class Fusion:
         if follower.kind in FOLDING and kind in ("conv", "deconv") and layer.residual is None:
             layer.folded.append(follower)
             return True
-        if follower.kind == "add" and kind == "conv" and layer.residual is None and not _depthwise(layer.node):
+        if (
+            follower.kind == "add"
+            and kind == "conv"
+            and layer.residual is None
+            and not _depthwise(layer.node)
+        ):
             others = [source for source in follower.inputs if source != last.index]
             if len(follower.inputs) != 2 or len(others) != 1 or len(layer.node.output_shape) > 4:
                 return False

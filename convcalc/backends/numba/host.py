@@ -1,4 +1,4 @@
-"""Rare operators outside the kernels: by NumPy on whole arrays, or at last by the operator's own reference forward."""
+"""Rare operators outside the kernels: by NumPy on whole arrays, or at last by the operator's own forward."""
 
 from __future__ import annotations
 

@@ -56,7 +56,8 @@ def direct(record: int, first: int, stop: int, thread: int) -> None:
     pixels and blocks just written.
     """
     (sweep, sweep_record, weights, tile_weights, bias, source, tile_sources, target, tile_target, residual,
-     tile_residual, pixels, chunk_pixels, tiles, item_tiles, blocks, tile_blocks, finish, finish_record) = fields(record, 19)  # fmt: skip
+     tile_residual, pixels, chunk_pixels, tiles, item_tiles, blocks, tile_blocks, finish,
+     finish_record) = fields(record, 19)  # fmt: skip
     groups = (tiles + item_tiles - 1) // item_tiles
     for item in range(first, stop):
         begin = (item // groups) * chunk_pixels

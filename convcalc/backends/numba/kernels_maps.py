@@ -100,8 +100,8 @@ def pool(record: int, first: int, stop: int, thread: int) -> None:
 
 
 @kernel(
-    "mode source source_block source_plane source_row other other_block other_plane other_row other_pixel scale shift "
-    "target target_block target_plane target_row height width rows item_rows low high"
+    "mode source source_block source_plane source_row other other_block other_plane other_row other_pixel scale "
+    "shift target target_block target_plane target_row height width rows item_rows low high"
 )
 def combine(record: int, first: int, stop: int, thread: int) -> None:
     """source·scale + shift per channel, source + other, or source·other, bounded by low and high.
@@ -193,7 +193,9 @@ def gather(record: int, first: int, stop: int, thread: int) -> None:
 
     Bounds. A channel's source has the target's spatial size, so pixels < width of rows < rows exist there.
     """
-    (table, target, target_block, target_plane, target_row, height, width, rows, item_rows) = fields(record, 9)
+    (table, target, target_block, target_plane, target_row, height, width, rows, item_rows) = fields(
+        record, 9
+    )
     groups = (rows + item_rows - 1) // item_rows
     for item in range(first, stop):
         block = item // groups
@@ -230,7 +232,10 @@ def _clear(at: int, count: int) -> None:
         store_float(at + k, 0.0)
 
 
-@kernel("target block_bytes plane row depth height width depth_before height_before width_before inner_depth inner_height inner_width pixel")
+@kernel(
+    "target block_bytes plane row depth height width depth_before height_before width_before inner_depth "
+    "inner_height inner_width pixel"
+)
 def halo(record: int, first: int, stop: int, thread: int) -> None:
     """Zeros around the real pixels of block i: what convolutions read as padding.
 
@@ -250,7 +255,9 @@ def halo(record: int, first: int, stop: int, thread: int) -> None:
                     _clear(at + right, width * pixel - right)
 
 
-@kernel("source channels depth height width pixel target target_block target_plane target_row lanes item_rows")
+@kernel(
+    "source channels depth height width pixel target target_block target_plane target_row lanes item_rows"
+)
 def pack(record: int, first: int, stop: int, thread: int) -> None:
     """Channels-first numbers put into a map: item i is some rows of one block of `lanes` channels.
 
@@ -266,7 +273,9 @@ def pack(record: int, first: int, stop: int, thread: int) -> None:
         block = item // groups
         begin = (item % groups) * item_rows
         for line in range(begin, min(rows, begin + item_rows)):
-            to = target + block * target_block + (line // height) * target_plane + (line % height) * target_row
+            to = (
+                target + block * target_block + (line // height) * target_plane + (line % height) * target_row
+            )
             for lane in range(lanes):
                 channel = block * lanes + lane
                 if channel < channels:
@@ -284,7 +293,9 @@ def unpack(record: int, first: int, stop: int, thread: int) -> None:
 
     Bounds. Real pixels and channels < channels are read, channels·depth·height·width floats written.
     """
-    (source, source_block, source_plane, source_row, channels, depth, height, width, target) = fields(record, 9)
+    (source, source_block, source_plane, source_row, channels, depth, height, width, target) = fields(
+        record, 9
+    )
     for block in range(first, stop):
         for lane in range(min(BLOCK, channels - block * BLOCK)):
             to = target + 4 * (block * BLOCK + lane) * depth * height * width

@@ -1,4 +1,4 @@
-"""Weights laid out for the kernels, once per network: as the register tile reads them, or in Winograd's frequencies."""
+"""Weights laid out for the kernels, once per network: for the register tile, or in Winograd's frequencies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from convcalc.backends.numba.simd import BLOCK, TILE, fields, load_float, load_o
 
 
 @kernel(
-    "source target factors channels filters depth in_blocks tile_blocks groups group_depth group_filters "
+    "source target factors filters depth in_blocks tile_blocks group_depth group_filters "
     "filter_step channel_step group_step taps tap_table tile_width"
 )
 def pack_weights(record: int, first: int, stop: int, thread: int) -> None:
-    """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times each filter's factor.
+    """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times factors.
 
     Item i is one in block of one tile. A tile's blocks begin at channel tile_blocks[tile]·depth; of a grouped
     convolution it has zeros where a filter does not read a channel. depth is the channels of a block.
@@ -20,8 +20,8 @@ def pack_weights(record: int, first: int, stop: int, thread: int) -> None:
     Bounds. Only filters < filters, and channels of their own group, are read. Tile t's target begins at
     t·(in_blocks·taps·depth·tile_width) floats; the last tile is as narrow as what is left, rounded up to a block.
     """
-    (source, target, factors, channels, filters, depth, in_blocks, tile_blocks, groups, group_depth, group_filters,
-     filter_step, channel_step, group_step, taps, tap_table, tile_width) = fields(record, 17)  # fmt: skip
+    (source, target, factors, filters, depth, in_blocks, tile_blocks, group_depth, group_filters,
+     filter_step, channel_step, group_step, taps, tap_table, tile_width) = fields(record, 15)  # fmt: skip
     for item in range(first, stop):
         tile, block = item // in_blocks, item % in_blocks
         width = min(tile_width, (filters - tile * tile_width + BLOCK - 1) // BLOCK * BLOCK)

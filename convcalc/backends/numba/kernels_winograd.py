@@ -74,7 +74,8 @@ def _input_tile(source: int, row: int, temporary: int, target: int, frequency: i
         for x in range(SIDE):
             p = at + x * BLOCK * 4
             f = _forward(
-                vload(p), vload(p + row), vload(p + 2 * row), vload(p + 3 * row), vload(p + 4 * row), vload(p + 5 * row)
+                vload(p), vload(p + row), vload(p + 2 * row), vload(p + 3 * row), vload(p + 4 * row),
+                vload(p + 5 * row),
             )  # fmt: skip
             t = temporary + x * WIDTH * 4
             for y in range(SIDE):
@@ -144,7 +145,10 @@ def _output_tile(
                 vstore(target + shift + y * row + x * BLOCK * 4, vmin(high, vmax(low, value)))
 
 
-@kernel("source source_block row outputs tiles_across tiles item_tiles transformed transformed_block frequency scratch scratch_bytes")
+@kernel(
+    "source source_block row outputs tiles_across tiles item_tiles transformed transformed_block frequency scratch "
+    "scratch_bytes"
+)
 def winograd_input(record: int, first: int, stop: int, thread: int) -> None:
     """The transform of the whole input: item i is `item_tiles` tiles of one block.
 
@@ -161,14 +165,16 @@ def winograd_input(record: int, first: int, stop: int, thread: int) -> None:
         for tile in range(begin, min(tiles, begin + item_tiles)):
             y, x = tile // tiles_across, tile % tiles_across
             at = source + block * source_block + y * outputs * row + x * outputs * BLOCK * 4
-            _input_tile(at, row, temporary, transformed + block * transformed_block + tile * BLOCK * 4, frequency)
+            _input_tile(
+                at, row, temporary, transformed + block * transformed_block + tile * BLOCK * 4, frequency
+            )
 
 
 @kernel(
-    "sweep sweep_record weights tile_weights frequency_weights zeros bias source source_block row outputs tiles_across "
-    "tiles chunk_tiles item_groups out_tiles blocks in_blocks fused transformed transformed_block frequency "
-    "product_block product_frequency target target_block target_row residual residual_block residual_row height width "
-    "low high scratch scratch_bytes"
+    "sweep sweep_record weights tile_weights frequency_weights zeros bias source source_block row outputs "
+    "tiles_across tiles chunk_tiles item_groups out_tiles blocks in_blocks fused transformed transformed_block "
+    "frequency product_block product_frequency target target_block target_row residual residual_block residual_row height "
+    "width low high scratch scratch_bytes"
 )
 def winograd(record: int, first: int, stop: int, thread: int) -> None:
     """Products and the transform back: item i is some tiles of output channels over one chunk of the image's tiles.

@@ -1,9 +1,9 @@
 """Where numbers lie in memory, and the tables by which kernels find them.
 
 A *blocked* map is [channel block][depth][height][width][16 channels]: one pixel of one block is a whole number of
-registers, and neighbouring pixels are neighbours in memory. Every map has three spatial axes; those a network does not
-have are 1. Around the real pixels lies a halo of zeros, as wide as the widest padding any reader asks for, so that no
-kernel ever asks whether a pixel is real.
+registers, and neighbouring pixels are neighbours in memory. Every map has three spatial axes; those a network does
+not have are 1. Around the real pixels lies a halo of zeros, as wide as the widest padding any reader asks for, so
+that no kernel ever asks whether a pixel is real.
 
 An *interleaved* map is [depth][height][width][channels], for the few channels of an image: a kernel's row is then one
 run of numbers.

@@ -94,15 +94,18 @@ def pack_weights(
     buffer = low.setup.buffer(size, f"{layer.node.name} weights", kept=True)
     values: dict[str, Word] = {
         "source": low.parameter(layer.node, "weight"), "target": Ref(buffer),
-        "factors": padded_vector(factor, tiles_of(filters, width) * width, 1.0), "channels": channels,
-        "filters": filters, "depth": depth, "in_blocks": in_blocks, "tile_blocks": tile_blocks, "groups": groups,
+        "factors": padded_vector(factor, tiles_of(filters, width) * width, 1.0), "filters": filters,
+        "depth": depth, "in_blocks": in_blocks, "tile_blocks": tile_blocks,
         "group_depth": channels // groups, "group_filters": filters // groups, "filter_step": steps[0],
         "channel_step": steps[1], "group_step": steps[2], "taps": len(taps), "tap_table": taps,
         "tile_width": width,
     }  # fmt: skip
     low.setup.add(
         Step(
-            kernels_weights.pack_weights, values, tiles_of(filters, width) * in_blocks, (),
+            kernels_weights.pack_weights,
+            values,
+            tiles_of(filters, width) * in_blocks,
+            (),
             (Span(buffer, 0, buffer.size),),
         )
     )
@@ -249,10 +252,14 @@ def _direct(
         taps = tap_offsets(conv.kernel, conv.dilation, layout.strides)
         length = depth
     runs = run_table(offsets, taps)
+    ends_early = (
+        conv.taps == 1 and conv.groups == 1 and not layout.interleaved
+    )  # the last block's unused channels
     tables = Tables(
         runs=runs,
         run_count=len(runs),
         run_length=length,
+        last_length=length - blocks_of(conv.channels) * BLOCK + conv.channels if ends_early else length,
         source_pixels=_source_table(conv, layout),
         target_pixels=target_table(target.layout),
         target_block=target.layout.block,
@@ -328,7 +335,7 @@ def _winograd(
     pixels = pixel_table((0, 0, 64), (range(1), range(1), range(max(PIXELS, chunk))))
     runs = run_table(range(0, ins * transformed_block, transformed_block), [0])
     tables = Tables(
-        runs=runs, run_count=ins, run_length=BLOCK, source_pixels=pixels, target_pixels=pixels,
+        runs=runs, run_count=ins, run_length=BLOCK, last_length=BLOCK, source_pixels=pixels, target_pixels=pixels,
         target_block=product_block, residual_pixels=0, residual_block=0, low=-np.inf, high=np.inf,
     )  # fmt: skip
     low.keep.append(tables)
@@ -366,7 +373,12 @@ def _winograd(
     }  # fmt: skip
     reads = [read] + ([residual.span] if residual else [])
     step = Step(
-        kernels_winograd.winograd, values, -(-tiles // chunk) * groups, reads, (target.span,), layer.node.index
+        kernels_winograd.winograd,
+        values,
+        -(-tiles // chunk) * groups,
+        reads,
+        (target.span,),
+        layer.node.index,
     )
     step.weight_bytes = 4 * FREQUENCIES * depth * outs * BLOCK
     low.program.add(step)
@@ -397,9 +409,7 @@ def _transform_weights(low: Lowering, layer: Layer, conv: Conv, factor: Array) -
         "filters": conv.filters, "in_blocks": ins,
     }  # fmt: skip
     items = tiles_of(conv.filters) * ins
-    low.setup.add(
-        Step(kernels_weights.transform_weights, values, items, (), (Span(buffer, 0, buffer.size),))
-    )
+    low.setup.add(Step(kernels_weights.transform_weights, values, items, (), (Span(buffer, 0, buffer.size),)))
     return Ref(buffer)
 
 
@@ -428,9 +438,7 @@ def lower_deconv(low: Lowering, layer: Layer) -> None:
     steps = (taps_total, share * taps_total, depth * share * taps_total)
     for parts in product(*phases):
         tap_places, shifts, sources, targets = zip(*parts, strict=True)
-        tap_ids = [
-            (a * kernel[1] + b) * kernel[2] + c for a, b, c in product(*tap_places)
-        ]
+        tap_ids = [(a * kernel[1] + b) * kernel[2] + c for a, b, c in product(*tap_places)]
         tap_bytes = [
             sum(n * s for n, s in zip(place, layout.strides, strict=True)) for place in product(*shifts)
         ]
@@ -438,7 +446,8 @@ def lower_deconv(low: Lowering, layer: Layer) -> None:
         corner = [[h + p for p in places] for h, places in zip(layout.before, sources, strict=True)]
         real = [[h + p for p in places] for h, places in zip(target.layout.before, targets, strict=True)]
         tables = Tables(
-            runs=runs, run_count=len(runs), run_length=BLOCK, source_pixels=pixel_table(layout.strides, corner),
+            runs=runs, run_count=len(runs), run_length=BLOCK, last_length=BLOCK,
+            source_pixels=pixel_table(layout.strides, corner),
             target_pixels=pixel_table(target.layout.strides, real), target_block=target.layout.block,
             residual_pixels=0, residual_block=0, low=layer.low, high=layer.high,
         )  # fmt: skip
@@ -476,7 +485,10 @@ def deconv_halo(axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     before, after = [], []
     for axis in axes:
         reads = [
-            place + shift for _, shifts, places, _ in _phases(axis) for shift in shifts for place in (places[0], places[-1])
+            place + shift
+            for _, shifts, places, _ in _phases(axis)
+            for shift in shifts
+            for place in (places[0], places[-1])
         ]
         before.append(max(0, -min(reads, default=0)))
         after.append(max(0, max(reads, default=0) - axis.size + 1))

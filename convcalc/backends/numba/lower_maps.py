@@ -91,7 +91,10 @@ def _combine(
     values |= _bounds(layer) if bounded else {"low": -np.inf, "high": np.inf}
     if other:
         sizes = zip(
-            ("other_plane", "other_row", "other_pixel"), other.layout.spatial, target.layout.spatial, strict=True
+            ("other_plane", "other_row", "other_pixel"),
+            other.layout.spatial,
+            target.layout.spatial,
+            strict=True,
         )
         values |= {name: 0 for name, own, full in sizes if own != full}
     reads = [source.span, other.span] if other else [source.span]
@@ -134,7 +137,14 @@ def lower_affine(low: Lowering, layer: Layer) -> None:
     factor, offset = low.normalisation(layer.node)
     lanes = target.layout.blocks * BLOCK
     _combine(
-        low, layer, kernels_maps.AFFINE, source, None, target, padded_vector(factor, lanes), padded_vector(offset, lanes)
+        low,
+        layer,
+        kernels_maps.AFFINE,
+        source,
+        None,
+        target,
+        padded_vector(factor, lanes),
+        padded_vector(offset, lanes),
     )
 
 
@@ -216,7 +226,12 @@ def lower_concat(low: Lowering, layer: Layer) -> None:
     target = low.target(layer.value, node)
     counts = [low.shape(value)[0] for value in values]
     if not aligned(counts) or len(node.output_shape) == 1:
-        _gather(low, layer, [(view, channel) for view, n in zip(views, counts, strict=True) for channel in range(n)], target)
+        _gather(
+            low,
+            layer,
+            [(view, channel) for view, n in zip(views, counts, strict=True) for channel in range(n)],
+            target,
+        )
         return
     place = 0
     for view, count in zip(views, counts, strict=True):

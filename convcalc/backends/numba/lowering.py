@@ -17,7 +17,7 @@ import numpy as np
 from convcalc.backends.numba import kernels_maps
 from convcalc.backends.numba.choice import Conv, choose
 from convcalc.backends.numba.fusion import Fusion, Layer
-from convcalc.backends.numba.layout import LARGEST, NONE, Array, Layout, Triple, map_layout, triple
+from convcalc.backends.numba.layout import LARGEST, NONE, Array, Layout, map_layout, triple
 from convcalc.backends.numba.program import Program, Ref, Span, Step, View, Word
 from convcalc.backends.numba.simd import BLOCK
 from convcalc.backends.numba.storage import Storage
@@ -99,7 +99,9 @@ class Lowering:
         if value not in self._views:
             root, channel = self.storage.root(value)
             if root not in self._views:
-                self._views[root] = self._new_map(root, map_layout(self.shape(root), *self.storage.halo(root)), node)
+                self._views[root] = self._new_map(
+                    root, map_layout(self.shape(root), *self.storage.halo(root)), node
+                )
             whole = self._views[root]
             layout = replace(whole.layout, channels=self.shape(value)[0])
             self._views[value] = View(whole.buffer, layout, channel // BLOCK * layout.block)
@@ -150,7 +152,11 @@ class Lowering:
         view = View(buffer, layout)
         if layout.has_halo:
             names = ("depth", "height", "width")
-            values: dict[str, Word] = {"target": view.corner, "block_bytes": layout.block, "pixel": layout.pixel}
+            values: dict[str, Word] = {
+                "target": view.corner,
+                "block_bytes": layout.block,
+                "pixel": layout.pixel,
+            }
             values |= {"plane": layout.plane, "row": layout.row}
             values |= dict(zip(names, layout.padded, strict=True))
             values |= {f"{name}_before": b for name, b in zip(names, layout.before, strict=True)}

@@ -1,8 +1,8 @@
 """A plan: everything about running a network that does not depend on the image, made once.
 
-    graph + weights ── fusion ── storage ── lowering ── program ── arena ── table ── driver
-                       layers    homes,     steps       order,     memory   rows     threads
-                                 halos                  lifetimes
+graph + weights ── fusion ── storage ── lowering ── program ── arena ── table ── driver
+                   layers    homes,     steps       order,     memory   rows     threads
+                             halos                  lifetimes
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from math import prod
 from threading import Lock
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from convcalc.backends.numba.cache import Compiling, Kernel, compile_all
 from convcalc.backends.numba.driver import Table, drive
 from convcalc.backends.numba.fusion import PASSING, Fusion, Layer
 from convcalc.backends.numba.host import has_numpy, host_function, is_host
-from convcalc.backends.numba.layout import Array
+from convcalc.backends.numba.layout import triple
 from convcalc.backends.numba.lower_conv import deconv_halo, lower_conv, lower_deconv, lower_dense
 from convcalc.backends.numba.lower_maps import (
     lower_across,
@@ -38,13 +37,12 @@ from convcalc.backends.numba.lower_maps import (
     lower_shuffle,
     lower_slice,
 )
-from convcalc.backends.numba.layout import triple
 from convcalc.backends.numba.lowering import Lowering
 from convcalc.backends.numba.program import Arena, Program, Ref, link
 from convcalc.backends.numba.rewrite import channels_first
 from convcalc.backends.numba.storage import ACTIVATIONS
 from convcalc.errors import ConvcalcError
-from convcalc.graph import INPUT, Graph
+from convcalc.graph import Graph
 from convcalc.shapes import show
 from convcalc.weights.fit import Weights
 
@@ -169,7 +167,8 @@ class Plan:
     def _fill(self, values: Sequence[float]) -> None:
         if len(values) != len(self._input):
             raise ConvcalcError(
-                f"{self.graph.name} takes {show(self.graph.input_shape)} = {len(self._input):,} numbers, not {len(values):,}"
+                f"{self.graph.name} takes {show(self.graph.input_shape)} = {len(self._input):,} numbers, "
+                f"not {len(values):,}"
             )
         self._input[:] = np.asarray(values, np.float32)
 
@@ -218,9 +217,7 @@ def prepare(
             low.storage.need(low.fusion.alias[node.inputs[0]], triple(before, 0), triple(after, 0))
     for layer in low.fusion.layers:
         if layer.node.index in host:
-            low.add_host(
-                layer.node, layer.value, low.fusion.sources(layer), host_function(low, layer.node)
-            )
+            low.add_host(layer.node, layer.value, low.fusion.sources(layer), host_function(low, layer.node))
         else:
             LOWER[layer.node.kind](low, layer)
     return Plan(low, count, guard, compiling)

@@ -2,8 +2,8 @@
 
     profile(graph, weights, values) -> Profile: rows in running order, totals, and the machine's measured peaks
 
-A row's FLOPs are two per multiply-accumulate as the network counts them, so Winograd's layers may exceed the peak. Its
-bytes are what its steps read and write at least once: maps, weights, scratch between steps; a map that is still in
+A row's FLOPs are two per multiply-accumulate as the network counts them, so Winograd's layers may exceed the peak.
+Its bytes are what its steps read and write at least once: maps, weights, what lies between steps. A map that is still in
 cache costs no memory traffic, so a row can exceed the measured rate too.
 """
 
@@ -15,13 +15,14 @@ from time import perf_counter
 
 import numpy as np
 
+from convcalc.backends.numba.cache import Kernel
 from convcalc.backends.numba.driver import Table
-from convcalc.backends.numba.kernels_conv import dense
+from convcalc.backends.numba.kernels_conv import dense, direct
+from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.plan import Plan, prepare, processors
-from convcalc.backends.numba.program import word
+from convcalc.backends.numba.program import Word, word
 from convcalc.backends.numba.simd import BLOCK, PIXELS, TILE
 from convcalc.backends.numba.tile import sweep
-from convcalc.backends.numba.kernels_conv import direct
 from convcalc.graph import Graph
 from convcalc.weights.fit import Weights
 
@@ -90,7 +91,14 @@ def profile_plan(plan: Plan, values: Sequence[float], runs: int = 5) -> Profile:
         row[2] += step.bytes
         kernels.setdefault(step.node, []).append(step.kernel)
     rows = tuple(
-        Row(plan.graph.nodes[node].name, plan.graph.nodes[node].kind, tuple(kernels[node]), row[0], int(row[1]), int(row[2]))
+        Row(
+            plan.graph.nodes[node].name,
+            plan.graph.nodes[node].kind,
+            tuple(kernels[node]),
+            row[0],
+            int(row[1]),
+            int(row[2]),
+        )
         for node, row in sorted(merged.items())
     )
     return Profile(rows, seconds, plan.threads, measured_flops(plan.threads), measured_bytes(plan.threads))
@@ -99,59 +107,49 @@ def profile_plan(plan: Plan, values: Sequence[float], runs: int = 5) -> Profile:
 def measured_flops(threads: int | None = None) -> float:
     """FLOPs a second of all threads in the register tile, on data in their nearest cache."""
     count = threads or processors()
-    depth, tiles, rounds = 64, 64, 40
+    depth, tiles, calls = 64, 64, 40
     pixels = PIXELS * tiles
-    source = np.ones(depth * pixels, np.float32)
-    weights = np.ones(depth * TILE, np.float32)
-    target = np.empty((count * 4, pixels * TILE), np.float32)
-    places = (np.arange(pixels + PIXELS) % PIXELS * depth * 4).astype(np.int32)
-    goals = (np.arange(pixels + PIXELS) % PIXELS * BLOCK * 4).astype(np.int32)
-    keep: list[object] = [source, weights, target, places, goals]
-    runs = np.zeros(1, np.int32)
-    record = np.array(
-        sweep.record(
-            {
-                name: word(value, keep)
-                for name, value in {
-                    "runs": runs, "run_count": 1, "run_length": depth, "source_pixels": places,
-                    "target_pixels": goals, "target_block": BLOCK * 4 * PIXELS, "residual_pixels": 0,
-                    "residual_block": 0, "low": -np.inf, "high": np.inf,
-                }.items()
-            }
-        ),
-        np.int64,
-    )  # fmt: skip
+    keep: list[object] = []
+    places = np.arange(pixels + PIXELS) % PIXELS  # the same few pixels again and again
+    tables: dict[str, Word] = {
+        "runs": np.zeros(1, np.int32), "run_count": 1, "run_length": depth, "last_length": depth,
+        "source_pixels": (places * depth * 4).astype(np.int32),
+        "target_pixels": (places * BLOCK * 4).astype(np.int32), "target_block": BLOCK * 4 * PIXELS,
+        "residual_pixels": 0, "residual_block": 0, "low": -np.inf, "high": np.inf,
+    }  # fmt: skip
+    values: dict[str, Word] = {
+        "sweep": sweep, "sweep_record": _record(sweep, tables, keep), "weights": np.ones(depth * TILE, np.float32),
+        "tile_weights": 0, "bias": np.zeros(TILE, np.float32), "source": np.ones(depth * PIXELS, np.float32),
+        "tile_sources": np.zeros(1, np.int32), "tile_target": 0, "residual": 0, "tile_residual": 0,
+        "pixels": pixels, "chunk_pixels": pixels, "tiles": 1, "item_tiles": 1, "blocks": TILE // BLOCK,
+        "tile_blocks": TILE // BLOCK, "finish": 0, "finish_record": 0,
+    }  # fmt: skip
     rows = []
-    for place in range(count * 4):
-        values = {
-            "sweep": sweep, "sweep_record": record, "weights": weights, "tile_weights": 0,
-            "bias": np.zeros(TILE, np.float32), "source": source, "tile_sources": np.zeros(rounds, np.int32),
-            "target": target[place], "tile_target": 0, "residual": 0, "tile_residual": 0, "pixels": pixels,
-            "chunk_pixels": pixels, "tiles": 1, "item_tiles": 1, "blocks": TILE // BLOCK, "tile_blocks": TILE // BLOCK, "finish": 0, "finish_record": 0,
-        }  # fmt: skip
-        one = np.array(direct.record({name: word(value, keep) for name, value in values.items()}), np.int64)
-        keep.append(one)
-        rows.append((direct.address, one.ctypes.data, rounds, 0))
-    # The chunk of item i > 0 would lie past the plane: every item is made to be the first.
-    flops = 2.0 * depth * pixels * TILE * len(rows)
-    rows = [(function, record_at, 1, 0) for function, record_at, _, _ in rows] * rounds
-    return flops * rounds / _fastest(rows, keep, count)
+    for _ in range(count):  # a target of its own for each thread
+        record = _record(direct, values | {"target": np.empty(PIXELS * TILE, np.float32)}, keep)
+        rows.append((direct.address, record.ctypes.data, 1, 0))
+    return 2.0 * depth * pixels * TILE * count * calls / _fastest(rows * calls, keep, count)
 
 
 def measured_bytes(threads: int | None = None) -> float:
     """Bytes a second that all threads read from memory, by a dense layer too large for any cache."""
-    count = threads or processors()
     features, units = 4096, 8192
     weights = np.ones(features * units, np.float32)
     keep: list[object] = []
-    values = {
+    values: dict[str, Word] = {
         "weights": weights, "bias": np.zeros(units, np.float32), "source": np.ones(features, np.float32),
         "target": np.empty(units, np.float32), "features": features, "units": units, "item_units": 64,
         "low": -np.inf, "high": np.inf,
     }  # fmt: skip
-    record = np.array(dense.record({name: word(value, keep) for name, value in values.items()}), np.int64)
-    keep += [record, values]
-    return weights.nbytes / _fastest([(dense.address, record.ctypes.data, units // 64, 0)], keep, count)
+    record = _record(dense, values, keep)
+    rows = [(dense.address, record.ctypes.data, units // 64, 0)]
+    return weights.nbytes / _fastest(rows, keep, threads or processors())
+
+
+def _record(kernel: Kernel, values: dict[str, Word], keep: list[object]) -> Array:
+    record = np.array(kernel.record({name: word(value, keep) for name, value in values.items()}), np.int64)
+    keep.append(record)
+    return record
 
 
 def _fastest(rows: list[tuple[int, int, int, int]], keep: object, threads: int) -> float:

@@ -161,7 +161,10 @@ class Arena:
         for buffer in self._buffers:
             start = self._lead + buffer.place // 4
             stop = start + buffer.size // 4
-            zones = (self._words[start - self._guard // 4 : start], self._words[stop : stop + self._guard // 4])
+            zones = (
+                self._words[start - self._guard // 4 : start],
+                self._words[stop : stop + self._guard // 4],
+            )
             if any((zone != CANARY).any() for zone in zones):
                 found.append(buffer.name)
         return found

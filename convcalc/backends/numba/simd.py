@@ -62,9 +62,9 @@ def inline(function: F) -> F:
     return cast(F, njit(nogil=True, error_model="numpy", fastmath=False)(function))
 
 
-def intrinsic(function: F) -> F:
-    """Numba's intrinsic with its type kept."""
-    return cast(F, numba_intrinsic(prefer_literal=True)(function))
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Numba's intrinsic: callers leave out the typing context that its definition begins with."""
+    return cast(Callable[..., Any], numba_intrinsic(prefer_literal=True)(function))
 
 
 class VectorType(types.Type):  # type: ignore[misc]
@@ -97,8 +97,7 @@ def pointer(builder: ir.IRBuilder, address: ir.Value, to: ir.Type) -> ir.Value:
 
 def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = REGISTER) -> ir.Value:
     """The value at an address; it need not be aligned."""
-    loaded = builder.load(pointer(builder, address, kind), align=4)
-    return loaded
+    return builder.load(pointer(builder, address, kind), align=4)
 
 
 def emit_store(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:

@@ -20,8 +20,8 @@ ACTIVATIONS = frozenset(
 )  # fmt: skip
 IN_PLACE = ACTIVATIONS | {"batchnorm", "scale"}
 WRITES_MAPS = IN_PLACE | {
-    "conv", "deconv", "maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "add", "multiply", "lrn", "layernorm",
-    "channel_shuffle", "upsample", "pad",
+    "conv", "deconv", "maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "add", "multiply", "lrn",
+    "layernorm", "channel_shuffle", "upsample", "pad",
 }  # fmt: skip
 
 
@@ -80,7 +80,10 @@ class Storage:
         return maker.node.kind in WRITES_MAPS and 2 <= len(self.graph.shape(value)) <= 4
 
     def _place_parts(self, layer: Layer, sources: list[int]) -> None:
-        if not aligned([self.graph.shape(source)[0] for source in sources]) or len(layer.node.output_shape) == 1:
+        if (
+            not aligned([self.graph.shape(source)[0] for source in sources])
+            or len(layer.node.output_shape) == 1
+        ):
             return
         channel = 0
         for source in sources:

@@ -21,7 +21,6 @@ from numba.core import cgutils
 
 from convcalc.backends.numba.cache import kernel
 from convcalc.backends.numba.simd import (
-    BLOCK,
     FEW,
     FLOAT,
     INT,
@@ -39,8 +38,6 @@ from convcalc.backends.numba.simd import (
     emit_store,
     fields,
     intrinsic,
-    vload,
-    vstore,
 )
 
 UNROLL = 8  # steps of k emitted one after the other
@@ -66,8 +63,9 @@ def _channel(builder: ir.IRBuilder, base: ir.Value, block_bytes: ir.Value, vecto
 
 def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequence[ir.Value]) -> None:
     """The tile; see `_tile` for the arguments."""
-    (runs, run_count, run_length, weights, bias, source, source_pixels,
-     target, target_pixels, target_block, residual, residual_pixels, residual_block, low, high) = arguments  # fmt: skip
+    (runs, run_count, run_length, last_length, weights, bias, source, source_pixels,
+     target, target_pixels, target_block, residual, residual_pixels, residual_block, low,
+     high) = arguments  # fmt: skip
     starts = [builder.add(source, _offset(builder, source_pixels, p)) for p in range(pixels)]
     sums = [[cgutils.alloca_once(builder, REGISTER) for _ in range(vectors)] for _ in range(pixels)]
     for v in range(vectors):
@@ -91,14 +89,16 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
                     builder.store(emit_fma(builder, value, row[v], builder.load(sums[p][v])), sums[p][v])
         builder.store(builder.add(at, _integer(steps * vectors * WIDTH * 4)), weight)
 
-    whole = builder.udiv(run_length, _integer(UNROLL))
-    done = builder.mul(whole, _integer(UNROLL))
+    last = builder.sub(run_count, _integer(1))
     with cgutils.for_range(builder, run_count) as run:
+        length = builder.select(builder.icmp_signed("<", run.index, last), run_length, last_length)
+        whole = builder.udiv(length, _integer(UNROLL))
+        done = builder.mul(whole, _integer(UNROLL))
         shift = _offset(builder, runs, run.index)
         places = [builder.add(start, shift) for start in starts]
         with cgutils.for_range(builder, whole) as many:
             step(places, builder.mul(many.index, _integer(UNROLL)), UNROLL)
-        with cgutils.for_range(builder, builder.sub(run_length, done)) as one:
+        with cgutils.for_range(builder, builder.sub(length, done)) as one:
             step(places, builder.add(done, one.index), 1)
 
     with builder.if_then(builder.icmp_signed("!=", residual, _integer(0))):
@@ -108,7 +108,8 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
                 other = emit_load(builder, _channel(builder, base, residual_block, v))
                 builder.store(builder.fadd(builder.load(place), other), place)
     lowest, highest = (
-        emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT)) for bits in (low, high)
+        emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
+        for bits in (low, high)
     )
     for p, row in enumerate(sums):
         base = builder.add(target, _offset(builder, target_pixels, p))
@@ -120,15 +121,16 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
 def _tile(pixels: int, vectors: int) -> Any:
     """The intrinsic for one size of tile. All its arguments are int64.
 
-    runs: table of byte offsets, run_count of them, each run_length floats; weights: run_count·run_length rows of
-    vectors·WIDTH floats; bias: one such row. source + source_pixels[p] is where output pixel p's window begins;
-    target + target_pixels[p] where its first channel block goes, target_block bytes on the next block. residual,
-    laid out by its own tables and 0 for none, is added; low and high are the bits of the floats that bound a value.
+    runs: table of byte offsets, run_count of them, each run_length floats, but the last one last_length; weights: for
+    each of these floats a row of vectors·WIDTH; bias: one such row. source + source_pixels[p] is where output pixel
+    p's window begins; target + target_pixels[p] where its first channel block goes, target_block bytes on the next
+    block. residual, laid out by its own tables and 0 for none, is added; low and high are the bits of the floats that
+    bound a value.
     """
 
     @intrinsic
     def tile(
-        context: Any, runs: Any, run_count: Any, run_length: Any, weights: Any, bias: Any,
+        context: Any, runs: Any, run_count: Any, run_length: Any, last_length: Any, weights: Any, bias: Any,
         source: Any, source_pixels: Any, target: Any, target_pixels: Any, target_block: Any,
         residual: Any, residual_pixels: Any, residual_block: Any, low: Any, high: Any,
     ) -> Any:  # fmt: skip
@@ -136,7 +138,7 @@ def _tile(pixels: int, vectors: int) -> Any:
             _emit_tile(builder, pixels, vectors, values)
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 15), generate
+        return types.void(*[types.int64] * 16), generate
 
     return tile
 
@@ -150,10 +152,19 @@ ONE_SIZE = TILE_BLOCKS == 1  # a tile is one block: there is no narrower one
 
 
 @kernel(
-    "runs run_count run_length source_pixels target_pixels target_block residual_pixels residual_block low high"
+    "runs run_count run_length last_length source_pixels target_pixels target_block residual_pixels residual_block "
+    "low high"
 )
 def sweep(
-    record: int, weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int
+    record: int,
+    weights: int,
+    bias: int,
+    source: int,
+    target: int,
+    residual: int,
+    first: int,
+    stop: int,
+    blocks: int,
 ) -> None:
     """Output pixels first..stop of one tile of `blocks` channel blocks.
 
@@ -162,8 +173,8 @@ def sweep(
     and end at stop, except where stop − first is below the tile's size: then pixels up to first + PIXELS are
     computed, so every table is continued by PIXELS copies of its last entry (`layout.pixel_table`).
     """
-    (runs, run_count, run_length, source_pixels, target_pixels, target_block, residual_pixels, residual_block,
-     low, high) = fields(record, 10)  # fmt: skip
+    (runs, run_count, run_length, last_length, source_pixels, target_pixels, target_block, residual_pixels,
+     residual_block, low, high) = fields(record, 11)  # fmt: skip
     single = (not ONE_SIZE) and blocks == 1
     pixel = first
     while pixel < stop:
@@ -177,25 +188,17 @@ def sweep(
         else:
             count = FEW
         at = pixel if left >= count else max(first, stop - count)
-        if count == PIXELS:
-            if single:
-                tile_many_single(
-                    runs, run_count, run_length, weights, bias, source, source_pixels + 4 * at, target,
-                    target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, low, high,
-                )  # fmt: skip
+        arguments = (
+            runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
+            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, low, high,
+        )  # fmt: skip
+        if single:
+            if count == PIXELS:
+                tile_many_single(*arguments)
             else:
-                tile_many(
-                    runs, run_count, run_length, weights, bias, source, source_pixels + 4 * at, target,
-                    target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, low, high,
-                )  # fmt: skip
-        elif single:
-            tile_few_single(
-                runs, run_count, run_length, weights, bias, source, source_pixels + 4 * at, target,
-                target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, low, high,
-            )  # fmt: skip
+                tile_few_single(*arguments)
+        elif count == PIXELS:
+            tile_many(*arguments)
         else:
-            tile_few(
-                runs, run_count, run_length, weights, bias, source, source_pixels + 4 * at, target,
-                target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, low, high,
-            )  # fmt: skip
+            tile_few(*arguments)
         pixel += count
