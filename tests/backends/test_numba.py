@@ -30,7 +30,7 @@ from numba_support import (
 from convcalc import ops
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
-from convcalc.backends.numba import choice, lower_conv
+from convcalc.backends.numba import choice, lower_winograd
 from convcalc.backends.numba.host import has_numpy
 from convcalc.backends.numba.plan import KNOWN, prepare
 from convcalc.errors import ConvcalcError
@@ -138,13 +138,13 @@ def any_winograd(source: Random) -> Graph:
 @pytest.mark.parametrize("seed", range(20))
 def test_winograd_wherever_it_can_be(seed: int, fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "_winograd_cycles", lambda *_: 0.0)
-    tile = lower_conv.PIXELS
+    tile = lower_winograd.PIXELS
 
     def cut(tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool, int, int]:
         return fused, min(tiles, tile), 1 if fused else out_tiles
 
     if seed % 2:
-        monkeypatch.setattr(lower_conv, "_winograd_cut", cut)
+        monkeypatch.setattr(lower_winograd, "cut_tiles", cut)
 
     graph = by_chance(any_winograd, seed, 12_000_000)
     weights = any_weights(graph, seed)

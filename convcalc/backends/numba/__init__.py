@@ -10,7 +10,7 @@
     fusion.py     what is computed together
     storage.py    what lives inside what, and halos
     choice.py     which kernel computes a convolution
-    lowering.py   from graph to program; lower_conv.py, lower_maps.py: per operator; host.py: the rest
+    lowering.py   from graph to program; lower_*.py: per operator; host.py: what no kernel does
     program.py    steps, lifetimes, memory, and what waits for what
     driver.py     threads that walk the steps
     plan.py       all of it put together
@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcalc.backends import Progress, Run
+from convcalc.backends.numba.cache import Compiling
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.profile import Profile, Row, profile
 from convcalc.graph import Graph
@@ -40,9 +41,14 @@ def run(
     *,
     threads: int | None = None,
     progress: Progress | None = None,
+    compiling: Compiling | None = None,
 ) -> Run:
-    """The network's output for one input, flat and row-major, channels first."""
-    result = prepare(graph, weights, threads).run(values)
+    """The network's output for one input, flat and row-major, channels first.
+
+    progress is told of each node when all are done; compiling, where kernels have to be compiled first, of (kernels
+    done, in all, the next one's name). Whoever runs many inputs makes one plan with `prepare` and runs that.
+    """
+    result = prepare(graph, weights, threads, compiling=compiling).run(values)
     if progress:
         for node in graph:
             progress(node, node.op.macs(node.input_shapes))

@@ -173,8 +173,8 @@ def winograd_input(record: int, first: int, stop: int, thread: int) -> None:
 @kernel(
     "sweep sweep_record weights tile_weights frequency_weights zeros bias source source_block row outputs "
     "tiles_across tiles chunk_tiles item_groups out_tiles blocks in_blocks fused transformed transformed_block "
-    "frequency product_block product_frequency target target_block target_row residual residual_block residual_row height "
-    "width low high scratch scratch_bytes"
+    "frequency product_block product_frequency target target_block target_row residual residual_block residual_row "
+    "height width low high scratch scratch_bytes"
 )
 def winograd(record: int, first: int, stop: int, thread: int) -> None:
     """Products and the transform back: item i is some tiles of output channels over one chunk of the image's tiles.

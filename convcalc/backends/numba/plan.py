@@ -23,7 +23,8 @@ from convcalc.backends.numba.driver import Table, drive
 from convcalc.backends.numba.fusion import PASSING, Fusion, Layer
 from convcalc.backends.numba.host import has_numpy, host_function, is_host
 from convcalc.backends.numba.layout import triple
-from convcalc.backends.numba.lower_conv import deconv_halo, lower_conv, lower_deconv, lower_dense
+from convcalc.backends.numba.lower_conv import lower_conv, lower_dense
+from convcalc.backends.numba.lower_deconv import deconv_halo, lower_deconv
 from convcalc.backends.numba.lower_maps import (
     lower_across,
     lower_activation,

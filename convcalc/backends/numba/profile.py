@@ -3,8 +3,8 @@
     profile(graph, weights, values) -> Profile: rows in running order, totals, and the machine's measured peaks
 
 A row's FLOPs are two per multiply-accumulate as the network counts them, so Winograd's layers may exceed the peak.
-Its bytes are what its steps read and write at least once: maps, weights, what lies between steps. A map that is still in
-cache costs no memory traffic, so a row can exceed the measured rate too.
+Its bytes are what its steps read and write at least once: maps, weights, what lies between steps. A map that is still
+in cache costs no memory traffic, so a row can exceed the measured rate too.
 """
 
 from __future__ import annotations

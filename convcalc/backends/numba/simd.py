@@ -252,9 +252,10 @@ def _arithmetic(function: Any, instruction: str) -> None:
     def both(a: Any, b: Any) -> Any:
         return apply(a, b)
 
-    @overload(function)
     def typed(a: Any, b: Any) -> Any:
         return both if isinstance(a, VectorType) and isinstance(b, VectorType) else None
+
+    overload(function)(typed)
 
 
 for _function, _instruction in (
