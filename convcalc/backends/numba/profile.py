@@ -78,8 +78,10 @@ def profile(
     return profile_plan(prepare(graph, weights, threads), values, runs)
 
 
-def profile_plan(plan: Plan, values: Sequence[float], runs: int = 5) -> Profile:
-    """As profile, of a plan already made."""
+def profile_plan(
+    plan: Plan, values: Sequence[float], runs: int = 5, peaks: tuple[float, float] | None = None
+) -> Profile:
+    """As profile, of a plan already made. peaks: FLOPs and bytes a second, where they were measured before."""
     seconds, work = plan.profile(values, runs)
     scale = seconds / max(1, sum(step.ticks for step in work))
     merged: dict[int, list[float | int]] = {}
@@ -101,7 +103,8 @@ def profile_plan(plan: Plan, values: Sequence[float], runs: int = 5) -> Profile:
         )
         for node, row in sorted(merged.items())
     )
-    return Profile(rows, seconds, plan.threads, measured_flops(plan.threads), measured_bytes(plan.threads))
+    flops, memory = peaks or (measured_flops(plan.threads), measured_bytes(plan.threads))
+    return Profile(rows, seconds, plan.threads, flops, memory)
 
 
 def measured_flops(threads: int | None = None) -> float:
