@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcalc.backends.numba.simd import below, fma, inline, nearest, power_of_two, splat, vmax, vmin
+from convcalc.backends.numba.simd import below, exponent, fma, inline, reciprocal, splat, vmax, vmin
 
 # What `activate` can do; the plan names them, the kernel compares numbers.
 FUNCTIONS = (
@@ -17,29 +17,29 @@ FUNCTIONS = (
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; products with the first are exact
-E2, E3, E4, E5, E6 = 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720
-E7 = 1 / 5040
+SHIFT = 1.5 * 2**23 + 127  # added to a number, leaves it rounded in the lowest bits, with an exponent's bias
+E1, E2, E3, E4, E5, E6 = 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040
 
 
 @inline
 def exponential(x: Any) -> Any:
     """eˣ, x held between −87 and 88: 2ⁿ·eʳ with |r| ≤ ln 2/2."""
     x = vmin(splat(88.0), vmax(splat(-87.0), x))
-    n = nearest(x * splat(LOG2_E))
+    shifted = fma(x, splat(LOG2_E), splat(SHIFT))
+    n = shifted - splat(SHIFT)
     r = fma(n, splat(-LN2_LOW), fma(n, splat(-LN2_HIGH), x))
-    p = fma(r, splat(E7), splat(E6))
-    p = fma(r, p, splat(E5))
+    p = fma(r, splat(E6), splat(E5))
     p = fma(r, p, splat(E4))
     p = fma(r, p, splat(E3))
     p = fma(r, p, splat(E2))
-    p = fma(r, p, splat(1.0))
-    return fma(r, p, splat(1.0)) * power_of_two(n)
+    p = fma(r, p, splat(E1))
+    return (fma(p, r * r, r) + splat(1.0)) * exponent(shifted)
 
 
 @inline
 def sigmoid(x: Any) -> Any:
     """1/(1 + e⁻ˣ)."""
-    return splat(1.0) / (splat(1.0) + exponential(splat(0.0) - x))
+    return reciprocal(splat(1.0) + exponential(splat(0.0) - x))
 
 
 @inline
@@ -50,14 +50,14 @@ def hyperbolic_tangent(x: Any) -> Any:
     series = fma(square, splat(-17 / 315), splat(2 / 15))
     series = fma(square, series, splat(-1 / 3))
     series = fma(square * x, series, x)
-    return below(square, splat(0.04), series, (splat(1.0) - e) / (splat(1.0) + e))
+    return below(square, splat(0.04), series, (splat(1.0) - e) * reciprocal(splat(1.0) + e))
 
 
 @inline
 def error_function(x: Any) -> Any:
     """erf x to 1.5·10⁻⁷ (Abramowitz & Stegun 1964, 7.1.26)."""
     size = vmax(x, splat(0.0) - x)
-    t = splat(1.0) / fma(splat(0.3275911), size, splat(1.0))
+    t = reciprocal(fma(splat(0.3275911), size, splat(1.0)))
     p = fma(t, splat(1.061405429), splat(-1.453152027))
     p = fma(t, p, splat(1.421413741))
     p = fma(t, p, splat(-0.284496736))

@@ -40,6 +40,8 @@ from convcalc.backends.numba.simd import (
     vload,
 )
 
+IN_CACHE = 8 * PIXELS  # pixels of a tile that the nearest cache holds until their activation
+
 
 @kernel(
     "sweep sweep_record weights tile_weights bias source tile_sources target tile_target residual tile_residual "
@@ -63,25 +65,28 @@ def direct(record: int, first: int, stop: int, thread: int) -> None:
         begin = (item // groups) * chunk_pixels
         end = min(pixels, begin + chunk_pixels)
         tile = (item % groups) * item_tiles
+        piece = IN_CACHE if finish else chunk_pixels
         for t in range(tile, min(tiles, tile + item_tiles)):
+            count = min(tile_blocks, blocks - t * tile_blocks)
             other = residual + t * tile_residual if residual else 0
-            call(
-                sweep,
-                (
-                    sweep_record,
-                    weights + t * tile_weights,
-                    bias + t * tile_blocks * BLOCK * 4,
-                    source + load_offset(tile_sources + 4 * t),
-                    target + t * tile_target,
-                    other,
-                    begin,
-                    end,
-                    min(tile_blocks, blocks - t * tile_blocks),
-                ),
-            )
-            if finish:
-                count = min(tile_blocks, blocks - t * tile_blocks)
-                call(finish, (finish_record, target + t * tile_target, begin, end, count))
+            for pixel in range(begin, end, piece):
+                until = min(end, pixel + piece)
+                call(
+                    sweep,
+                    (
+                        sweep_record,
+                        weights + t * tile_weights,
+                        bias + t * tile_blocks * BLOCK * 4,
+                        source + load_offset(tile_sources + 4 * t),
+                        target + t * tile_target,
+                        other,
+                        pixel,
+                        until,
+                        count,
+                    ),
+                )
+                if finish:
+                    call(finish, (finish_record, target + t * tile_target, pixel, until, count))
 
 
 @intrinsic

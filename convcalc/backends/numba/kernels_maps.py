@@ -6,8 +6,10 @@ b·block + d·plane + h·row bytes from its first real pixel; pixels are 64 byte
 
 from __future__ import annotations
 
+from typing import Any
+
 from convcalc.backends.numba.cache import kernel
-from convcalc.backends.numba.functions import activation
+from convcalc.backends.numba.functions import GELU, HARDSWISH, SILU, activation
 from convcalc.backends.numba.simd import (
     BLOCK,
     LANES,
@@ -168,20 +170,54 @@ def activate(record: int, first: int, stop: int, thread: int) -> None:
                     vstore(to + x * PIXEL + inside, activation(function, value, slope))
 
 
+def _pass_of(function: int | None) -> Any:
+    """The loop of `finish` for one function, which is then no question in it; None: for any."""
+
+    @inline
+    def work(
+        any_function: int,
+        slope: Any,
+        target: int,
+        target_block: int,
+        pixels: int,
+        first: int,
+        stop: int,
+        blocks: int,
+    ) -> None:
+        for block in range(blocks):
+            base = target + block * target_block
+            for pixel in range(first, stop):
+                at = base + load_offset(pixels + 4 * pixel)
+                for lane in range(LANES):
+                    place = at + lane * WIDTH * 4
+                    value = vload(place)
+                    if function is None:
+                        vstore(place, activation(any_function, value, slope))
+                    else:
+                        vstore(place, activation(function, value, slope))
+
+    return work
+
+
+_silu, _hardswish, _gelu, _any = (_pass_of(one) for one in (SILU, HARDSWISH, GELU, None))
+
+
 @kernel("function slope target_pixels target_block")
 def finish(record: int, target: int, first: int, stop: int, blocks: int) -> None:
     """An activation in place on pixels first..stop of a table and some blocks: what a convolution has just written.
 
     Bounds. Those of the convolution's own target.
     """
-    function, slope_bits, target_pixels, target_block = fields(record, 4)
+    function, slope_bits, pixels, target_block = fields(record, 4)
     slope = splat(as_float(slope_bits))
-    for block in range(blocks):
-        for pixel in range(first, stop):
-            at = target + block * target_block + load_offset(target_pixels + 4 * pixel)
-            for lane in range(LANES):
-                place = at + lane * WIDTH * 4
-                vstore(place, activation(function, vload(place), slope))
+    if function == SILU:
+        _silu(function, slope, target, target_block, pixels, first, stop, blocks)
+    elif function == HARDSWISH:
+        _hardswish(function, slope, target, target_block, pixels, first, stop, blocks)
+    elif function == GELU:
+        _gelu(function, slope, target, target_block, pixels, first, stop, blocks)
+    else:
+        _any(function, slope, target, target_block, pixels, first, stop, blocks)
 
 
 @kernel("table target target_block target_plane target_row height width rows item_rows")

@@ -204,22 +204,28 @@ def vsqrt(context: Any, a: Any) -> Any:
 
 
 @intrinsic
-def nearest(context: Any, a: Any) -> Any:
-    """Each lane rounded to a whole number."""
-    return _intrinsic(
-        VECTOR, (VECTOR,), lambda builder, a: emit_call(builder, f"llvm.nearbyint.v{WIDTH}f32", REGISTER, a)
-    )
+def exponent(context: Any, a: Any) -> Any:
+    """The float whose exponent is a lane's lowest 8 bits: 2ⁿ, where adding 127 + n left n there."""
+
+    def emit(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
+        bits = builder.bitcast(a, INT_REGISTER)
+        return builder.bitcast(builder.shl(bits, ir.Constant(INT_REGISTER, [23] * WIDTH)), REGISTER)
+
+    return _intrinsic(VECTOR, (VECTOR,), emit)
 
 
 @intrinsic
-def power_of_two(context: Any, a: Any) -> Any:
-    """2ᵃ for whole lanes from −126 to 127: the lane put into the exponent's bits."""
+def reciprocal(context: Any, a: Any) -> Any:
+    """1/a, exact to about a bit; by estimate and one Newton step where that is quicker than dividing."""
 
     def emit(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
-        whole = builder.fptosi(a, INT_REGISTER)
-        biased = builder.add(whole, ir.Constant(INT_REGISTER, [127] * WIDTH))
-        shifted = builder.shl(biased, ir.Constant(INT_REGISTER, [23] * WIDTH))
-        return builder.bitcast(shifted, REGISTER)
+        one = ir.Constant(REGISTER, [1.0] * WIDTH)
+        if WIDTH != 16 or not X86:
+            return builder.fdiv(one, a)
+        everything = ir.Constant(ir.IntType(16), 0xFFFF)
+        first = emit_call(builder, "llvm.x86.avx512.rcp14.ps.512", REGISTER, a, one, everything)
+        error = emit_fma(builder, builder.fneg(a), first, one)
+        return emit_fma(builder, first, error, first)
 
     return _intrinsic(VECTOR, (VECTOR,), emit)
 
