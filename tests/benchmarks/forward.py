@@ -1,7 +1,7 @@
 """The same network with the same weights in convcalc, ONNX Runtime and PyTorch, side by side.
 
     pip install -e ".[dev]" onnx onnxruntime torch
-    python tests/benchmarks/forward.py [NETWORK ...] [--threads 2,1] [--rounds 9] [--markdown]
+    python tests/benchmarks/forward.py [NETWORK ...] [--threads 2,1] [--rounds 9] [--wait 20] [--markdown]
 
 Each engine runs in a process of its own, that does nothing while another is at work; rounds go from engine to
 engine, so that what else the machine does hits all alike. A round is a few runs, of which the first, with cold
@@ -40,6 +40,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument(
+        "--wait", type=float, default=0, help="seconds to wait before a round for idle processors"
+    )
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -75,7 +78,7 @@ def table(options: argparse.Namespace, engines: list[str]) -> None:
     for threads in options.threads.split(","):
         ratios = []
         for network in options.networks:
-            times, states = compare(network, threads, engines, options.rounds)
+            times, states = compare(network, threads, engines, options.rounds, options.wait)
             medians = {engine: median(values) for engine, values in times.items()}
             ratio = min((medians[peer] for peer in peers), default=0.0) / medians["convcalc"]
             ratios.append(ratio)
@@ -105,7 +108,7 @@ def table(options: argparse.Namespace, engines: list[str]) -> None:
 
 
 def compare(
-    network: str, threads: str, engines: list[str], rounds: int
+    network: str, threads: str, engines: list[str], rounds: int, wait: float
 ) -> tuple[dict[str, list[float]], dict[str, Any]]:
     """Seconds of all counted runs, and what each worker says of itself."""
     workers = {}
@@ -116,6 +119,7 @@ def compare(
         _read(workers[engine])
     times: dict[str, list[float]] = {engine: [] for engine in engines}
     for _ in range(rounds):
+        wait_for_idle(wait)
         for engine in engines:
             times[engine] += _ask(workers[engine], "run")
             time.sleep(0.01)
@@ -125,6 +129,25 @@ def compare(
         worker.stdin.close()
         worker.wait()
     return times, states
+
+
+def wait_for_idle(seconds: float) -> None:
+    """Until the processors have nothing else to do, but for what yields to us; at most so many seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        before = _busy()
+        time.sleep(0.2)
+        if _busy() - before < 4:  # hundredths of a second, of all processors
+            return
+
+
+def _busy() -> int:
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            user, _, system, *_ = map(int, file.readline().split()[1:])
+    except OSError:
+        return 0
+    return user + system
 
 
 def _ask(worker: subprocess.Popen[str], what: str) -> Any:

@@ -12,7 +12,7 @@ from convcalc.backends.numba.layout import Array, blocks_of, pixel_table, run_ta
 from convcalc.backends.numba.lower_direct import CACHE, Tables, residual_of, tiles_of
 from convcalc.backends.numba.lowering import Lowering, padded_vector
 from convcalc.backends.numba.program import Ref, Span, Step, View, Word
-from convcalc.backends.numba.simd import BLOCK, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.simd import BLOCK, FEW, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.tile import sweep
 
 
@@ -87,16 +87,24 @@ def winograd(
 
 
 def cut_tiles(tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool, int, int]:
-    """(whether a chunk transforms its own input, tiles of a chunk, items per chunk)."""
+    """(whether a chunk transforms its own input, tiles of a chunk, items per chunk).
+
+    Large planes of few channels: a chunk's input, transformed, stays in cache while all output tiles pass over it.
+    Else the whole input is transformed first, and an item is one output tile over a chunk whose products stay in
+    cache; smaller chunks where that makes too few items for the threads.
+    """
     whole = FREQUENCIES * ins * tiles * 64
     if whole > 8 * CACHE or (tiles >= 16 * PIXELS and ins * TILE_BLOCKS <= 8):
         chunk = int(CACHE * 0.6 / (FREQUENCIES * 64 * (ins + TILE_BLOCKS)))
         chunk = max(PIXELS, chunk // PIXELS * PIXELS)
         return True, min(chunk, tiles), 1
-    chunk = min(tiles, max(PIXELS, int(CACHE * 0.35 / (FREQUENCIES * 64 * TILE_BLOCKS)) // PIXELS * PIXELS))
-    chunk = -(-tiles // -(-tiles // chunk))
-    chunk = min(tiles, -(-chunk // PIXELS) * PIXELS)
-    return False, chunk, out_tiles
+    most = max(PIXELS, int(CACHE * 0.35 / (FREQUENCIES * 64 * TILE_BLOCKS)))
+    count = -(-tiles // most)
+    if threads > 1:
+        count = max(count, min(-(-3 * threads // out_tiles), tiles // FEW))
+    chunk = -(-tiles // count)
+    chunk = -(-chunk // PIXELS) * PIXELS if chunk > FEW else FEW
+    return False, min(chunk, tiles), out_tiles
 
 
 def _transform_weights(low: Lowering, layer: Layer, conv: Conv, factor: Array) -> Ref:
