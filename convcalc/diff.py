@@ -1,7 +1,6 @@
 """Two networks aligned by role and order, and what differs: fields, weights, MACs, and why.
 
-Layers are paired so that the pairs are as alike as possible while both orders are kept (Needleman & Wunsch 1970);
-names do not count. Each difference in weights comes with its arithmetic, the common factors taken out.
+Each difference in weights comes with its arithmetic, the common factors taken out.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, Literal, NamedTuple
 
+from convcalc.alignment import align
 from convcalc.analysis import Analysis
+from convcalc.costs import Reduction, reductions
 from convcalc.explain import weight_factors
 from convcalc.graph import INPUT, Node
-from convcalc.ops.base import Operator
 from convcalc.ops.working import grouped, product
-
-MAX_CELLS = 4_000_000  # of the alignment's table; beyond, only pairs near the diagonal are looked at
 
 
 class Delta(NamedTuple):
@@ -50,6 +48,18 @@ class Diff(NamedTuple):
     b: Analysis
     pairs: tuple[Pair, ...]
 
+    def reductions(self) -> list[tuple[Reduction, bool]]:
+        """1×1 convolutions that one network has and the other has not, added (True) or removed, and what they save
+        in layers that both have."""
+        found = []
+        for analysis, added in ((self.b, True), (self.a, False)):
+            pairs = {(pair.b if added else pair.a): pair for pair in self.pairs}
+            for one in reductions(analysis.graph):
+                kept = tuple(s for s in one.savings if pairs[s.reader].status not in ("added", "removed"))
+                if pairs[one.node].status in ("added", "removed") and (kept or not one.savings):
+                    found.append((one._replace(savings=kept), added))
+        return found
+
     @property
     def same(self) -> bool:
         """Whether nothing differs."""
@@ -80,88 +90,6 @@ def compare(a: Analysis, b: Analysis) -> Diff:
     pairs = [_pair(a, b, first, second) for first, second in align(a.graph.nodes, b.graph.nodes)]
     changed = {pair.b.index: pair for pair in pairs if pair.b is not None}
     return Diff(a, b, tuple(_with_cause(b, pair, changed) for pair in pairs))
-
-
-def align(a: Sequence[Node], b: Sequence[Node]) -> list[tuple[Node | None, Node | None]]:
-    """Pairs in order; a layer without a counterpart stands alone."""
-    start = 0
-    while start < min(len(a), len(b)) and a[start].op == b[start].op:
-        start += 1
-    stop = 0
-    while stop < min(len(a), len(b)) - start and a[-1 - stop].op == b[-1 - stop].op:
-        stop += 1
-    middle = _align(a[start : len(a) - stop], b[start : len(b) - stop])
-    head = list(zip(a[:start], b[:start], strict=True))
-    tail = list(zip(a[len(a) - stop :], b[len(b) - stop :], strict=True)) if stop else []
-    return [*head, *middle, *tail]
-
-
-def _align(a: Sequence[Node], b: Sequence[Node]) -> list[tuple[Node | None, Node | None]]:
-    if not a or not b:
-        return [*((node, None) for node in a), *((None, node) for node in b)]
-    band = len(b) if len(a) * len(b) <= MAX_CELLS else max(1, MAX_CELLS // len(a) // 2)
-    alike: dict[tuple[Operator, Operator], int] = {}
-    rows: list[
-        tuple[int, list[int]]
-    ] = []  # per layer of A: the first column, and the best scores up to there
-    first, best = 0, [0] * (len(b) + 1)
-    rows.append((0, best))
-    for i, node in enumerate(a):
-        centre = i * len(b) // len(a)
-        low, high = max(0, centre - band), min(len(b), centre + band)
-        previous_low, previous = first, best
-        first, best = low, []
-        for j in range(low, high + 1):
-            above = _at(previous, j - previous_low)
-            score = above
-            if j > low:
-                score = max(score, best[-1])
-            if j > 0:
-                other = b[j - 1]
-                key = (node.op, other.op)
-                gain = alike.get(key)
-                if gain is None:
-                    gain = alike[key] = likeness(node.op, other.op)
-                if gain:
-                    score = max(score, _at(previous, j - 1 - previous_low) + gain)
-            best.append(score)
-        rows.append((first, best))
-    result: list[tuple[Node | None, Node | None]] = []
-    i, j = len(a), len(b)
-    while i or j:
-        here = _at(rows[i][1], j - rows[i][0])
-        if i and j:
-            diagonal = _at(rows[i - 1][1], j - 1 - rows[i - 1][0])
-            gain = alike.get((a[i - 1].op, b[j - 1].op), 0)
-            if gain and here == diagonal + gain:
-                i, j = i - 1, j - 1
-                result.append((a[i], b[j]))
-                continue
-        if j and (not i or here == _at(rows[i][1], j - 1 - rows[i][0])):
-            j -= 1
-            result.append((None, b[j]))
-        else:
-            i -= 1
-            result.append((a[i], None))
-    return result[::-1]
-
-
-def _at(scores: list[int], position: int) -> int:
-    """The score there; at its nearest edge outside of what was looked at."""
-    return scores[max(0, min(position, len(scores) - 1))]
-
-
-def likeness(a: Operator, b: Operator) -> int:
-    """0 for different roles; else more, the more is alike: the kind, then the fields."""
-    if a is b or a == b:
-        return 12
-    if a.role != b.role or (a.kind != b.kind and a.role in ("identity", "reshape")):
-        return 0
-    if a.kind != b.kind:
-        return 3
-    names = a.fields()
-    equal = sum(getattr(a, name) == getattr(b, name) for name in names)
-    return 6 + (5 * equal // len(names) if names else 5)
 
 
 def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None) -> Pair:
@@ -206,22 +134,29 @@ def difference(a: Sequence[int], b: Sequence[int]) -> str:
     return "·".join([*map(str, before), inner, *map(str, after)]) + f" = {result}"
 
 
+CHANNELS = ("filters", "units", "kind", "start", "stop", "shape")  # what changes how many channels go on
+
+
 def _with_cause(b: Analysis, pair: Pair, by_node: dict[int, Pair]) -> Pair:
     """The pair with the earlier layer of B whose change reaches this one's input channels."""
     if pair.a is None or pair.b is None or not pair.delta.weights:
         return pair
     if pair.a.input_shapes[0] == pair.b.input_shapes[0]:
         return pair
-    source = pair.b.inputs[0]
+    return pair._replace(cause=_cause(b, pair.b.inputs[0], by_node))
+
+
+def _cause(b: Analysis, source: int, by_node: dict[int, Pair]) -> str | None:
+    """The nearest layer before that was added or changes the channels; a layer that acts on each position by
+    itself cannot. Where several branches do, the join's name stands for them."""
     while source != INPUT:
-        upstream = by_node[source]
-        if upstream.status in ("added", "removed") or any(
-            name in upstream.changes for name in ("filters", "units", "kind")
+        node, upstream = b.graph.nodes[source], by_node[source]
+        if not node.op.pointwise and (
+            upstream.status == "added" or any(name in upstream.changes for name in CHANNELS)
         ):
-            assert upstream.b is not None
-            return pair._replace(cause=upstream.b.name)
-        node = b.graph.nodes[source]
-        if len(node.inputs) != 1:
-            return pair
+            return node.name
+        if len(node.inputs) > 1:
+            causes = {_cause(b, index, by_node) for index in node.inputs} - {None}
+            return causes.pop() if len(causes) == 1 else node.name if causes else None
         source = node.inputs[0]
-    return pair
+    return None

@@ -3,13 +3,14 @@ the network: how its receptive field grew, and what a flattened input was made o
 
 from __future__ import annotations
 
-from math import prod
+from math import ceil, prod
 
-from convcalc.analysis import Analysis, ReceptiveField
+from convcalc.analysis import Analysis
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops.base import Working
+from convcalc.ops.base import WHOLE, Reach, Working
 from convcalc.ops.working import equation
-from convcalc.shapes import Shape
+from convcalc.receptive import Number, ReceptiveField
+from convcalc.shapes import AXIS_NAMES, Shape
 
 
 def weight_factors(graph: Graph, node: Node) -> tuple[int, ...]:
@@ -42,30 +43,72 @@ def explain(analysis: Analysis, node: Node) -> list[Working]:
         lines = [Working("weights", equation(factors)) if line.what == "weights" else line for line in lines]
     if node.shares is not None:
         lines.append(Working("shared", f"the weights of {graph.nodes[node.shares].name}, counted there"))
-    field = _field(analysis, node)
-    if field:
-        lines.append(Working("receptive field", field))
-    return lines
+    lines += _fields(analysis, node)
+    return [*lines, *_reduction(graph, node)]
 
 
-def _field(analysis: Analysis, node: Node) -> str:
-    """`11 + (3 − 1)·4 = 19, stride 4·2 = 8`, for one input and axes that are alike."""
+def _reduction(graph: Graph, node: Node) -> list[Working]:
+    """What a 1×1 convolution that cuts the depth saves in the layers it feeds."""
+    if node.kind != "conv" or node.output_shape[0] >= node.input_shapes[0][0]:
+        return []
+    from convcalc.costs import reductions
+
+    found = [one for one in reductions(graph) if one.node is node and one.savings]
+    if not found:
+        return []
+    one = found[0]
+    lines = [Working("saves", f"{saving.working} MACs in {saving.reader.name}") for saving in one.savings]
+    total = f"{one.spent:,} spent − {one.saved:,} saved = {one.net:,} MACs".replace("-", "−")
+    return [*lines, Working("reduction", f"{one.before} → {one.after} channels: {total}")]
+
+
+def _fields(analysis: Analysis, node: Node) -> list[Working]:
+    """How the receptive field grew: one line, or one per axis where the axes differ."""
     after = analysis.layers[node.index].receptive_field
     if after is None or len(node.inputs) != 1 or node.op.pointwise:
-        return ""
+        return []
     source = node.inputs[0]
-    rank = len(analysis.graph.input_shape) - 1
+    rank = len(after.size)
     before = (
         ReceptiveField((1,) * rank, (1,) * rank, (0,) * rank)
         if source == INPUT
         else analysis.layers[source].receptive_field
     )
+    texts = [
+        _field(analysis, node, axis, before and before.size[axis], before and before.stride[axis])
+        for axis in range(rank)
+    ]
+    if len(set(texts)) == 1:
+        return [Working("receptive field", texts[0])] if texts[0] else []
+    names = AXIS_NAMES[rank]
+    return [
+        Working(f"receptive field, {name}", text) for name, text in zip(names, texts, strict=True) if text
+    ]
+
+
+def _field(analysis: Analysis, node: Node, axis: int, size: int | None, stride: Number | None) -> str:
+    """`11 + (3 − 1)·4 = 19, stride 4·2 = 8`; `195 + (2 − 1)·32 = 227, all 2 units` for what reads all of them."""
+    after = analysis.layers[node.index].receptive_field
+    assert after is not None
+    shape = node.input_shapes[0]
+    walks = node.op.reach(node.input_shapes)
+    if size is None or stride is None:  # a flattened map: its layer before had no single field
+        return f"{after.size[axis]}, what all {shape[0]:,} inputs see together" if walks[0] == WHOLE else ""
+    walk = walks[axis + 1] if len(walks) > axis + 1 else walks[0]
+    if walk == WHOLE and stride and len(shape) > axis + 1:
+        units = shape[axis + 1]
+        return f"{size} + ({units} − 1)·{stride} = {after.size[axis]}, all {units} units" if units > 1 else ""
+    if not isinstance(walk, Reach) or (walk.size, walk.stride, walk.start) == (1, 1, 0):
+        return ""
+    pace = f"stride {stride}·{walk.stride} = {after.stride[axis]}"
+    if not isinstance(walk.stride, int):
+        pace = f"stride {stride}/{1 / walk.stride} = {after.stride[axis]}"
+        return f"{after.size[axis]}, {pace}, {ceil(walk.size)} unit{'s' * (ceil(walk.size) > 1)} read at most"
     window = getattr(node.op, "axes", None)
-    if before is None or window is None or node.kind == "deconv":
-        return ""
-    axes = window(node.input_shapes)
-    if len(set(axes)) != 1 or any(len(set(part)) != 1 for part in (before.size, before.stride)):
-        return ""
-    axis, size, stride = axes[0], before.size[0], before.stride[0]
-    kernel = str(axis.extent) if axis.dilation == 1 else f"{axis.dilation}·({axis.kernel} − 1) + 1"
-    return f"{size} + ({kernel} − 1)·{stride} = {after.size[0]}, stride {stride}·{axis.stride} = {after.stride[0]}"
+    kernel = str(walk.size)
+    if window is not None and window(node.input_shapes)[axis].dilation > 1:
+        one = window(node.input_shapes)[axis]
+        kernel = f"{one.dilation}·({one.kernel} − 1) + 1"
+    if size + (walk.size - 1) * stride == after.size[axis]:
+        return f"{size} + ({kernel} − 1)·{stride} = {after.size[axis]}, {pace}"
+    return f"{after.size[axis]} at most, {kernel} units that see unequal parts, {pace}"

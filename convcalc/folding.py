@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from convcalc.analysis import Analysis, ReceptiveField
+from convcalc.analysis import Analysis
 from convcalc.graph import Node
+from convcalc.receptive import ReceptiveField
 from convcalc.shapes import Shape
 
 

@@ -64,21 +64,55 @@ def load(path: str | os.PathLike[str], preprocess: Preprocess, input_shape: Sequ
     When the input is not the size that resize and crop lead to (because it was overridden), both are scaled
     in proportion. ImageError for a file that cannot be used and for a network that takes no pictures.
     """
-    name = os.fspath(path)
     channels, height, width = _picture_shape(input_shape)
     tables = _normalisation(preprocess, channels)
+    image, size, notes = fitted(path, preprocess, input_shape)
+    planes = [band.tobytes() for band in image.split()]
+    values = array("f")
+    for channel, table in enumerate(tables):
+        values.extend(map(table.__getitem__, planes[channel % len(planes)]))
+    return Picture((channels, height, width), values, size, "; ".join(notes))
+
+
+def fitted(
+    path: str | os.PathLike[str], preprocess: Preprocess, input_shape: Sequence[int]
+) -> tuple[Bitmap, tuple[int, int], list[str]]:
+    """The picture in `path` as the network sees it, before its values are normalised: L or RGB, as wide and high
+    as the input; with the file's own (width, height) and notes. Raises ImageError."""
+    name = os.fspath(path)
+    shape = _picture_shape(input_shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is an ImageError
         image, notes = _decode(name)
         try:
-            fitted = _fit(_simple(image), preprocess, (channels, height, width), name)
-            planes = [band.tobytes() for band in fitted.split()]
+            return _fit(_simple(image), preprocess, shape, name), image.size, notes
         except (MemoryError, ValueError) as error:
             raise ImageError(f"{name}: this picture could not be prepared: {error}") from None
-    values = array("f")
-    for channel, table in enumerate(tables):
-        values.extend(map(table.__getitem__, planes[channel % len(planes)]))
-    return Picture((channels, height, width), values, image.size, "; ".join(notes))
+
+
+def pixels(path: str | os.PathLike[str], longest: int | None = None) -> Picture:
+    """The picture in `path` as it is: (C, H, W) levels 0…255, one channel for a grey picture, else three.
+
+    longest: a longer side is scaled down to so many pixels. ImageError for a file that cannot be used.
+    """
+    from PIL import Image
+
+    name = os.fspath(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image, notes = _decode(name)
+        size = image.size
+        try:
+            image = _opaque(_simple(image))
+            if longest is not None and max(size) > longest:
+                image.thumbnail((longest, longest), Image.Resampling.BOX)
+                notes.append(f"scaled from {size[0]}×{size[1]} to {image.width}×{image.height}")
+            values = array("f")
+            for band in image.split():
+                values.extend(band.tobytes())
+        except (MemoryError, ValueError) as error:
+            raise ImageError(f"{name}: this picture could not be prepared: {error}") from None
+    return Picture((len(image.getbands()), image.height, image.width), values, size, "; ".join(notes))
 
 
 def _fit(image: Bitmap, preprocess: Preprocess, shape: tuple[int, int, int], name: str) -> Bitmap:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from math import exp, fsum, isfinite, sqrt
 from typing import Literal
 
 from convcalc.backends import Progress, Run
-from convcalc.errors import UsageError, WeightsError
+from convcalc.errors import ConvcalcError, UsageError, WeightsError
 from convcalc.graph import INPUT, Graph
 from convcalc.images import Picture, Preprocess
 from convcalc.images import load as load_image
@@ -54,6 +55,74 @@ class Forward:
     statistics: Statistics
 
 
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be used, and why."""
+
+    image: str
+    error: ConvcalcError
+
+
+Bare = tuple[str, Picture, Run, tuple[Guess, ...], Statistics]
+
+
+class Runner:
+    """A graph with its weights, ready for any number of images."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        weights: Weights,
+        *,
+        backend: Backend = "auto",
+        threads: int | None = None,
+        top: int = 5,
+    ) -> None:
+        self.graph = graph
+        self.weights = weights
+        self.threads = threads
+        self.top = top
+        self.preprocess = Preprocess(**(graph.preprocess or {}))
+        self.names = read_labels(graph.labels, graph.output_shape[0])
+        self.parallel_images = not _uses_numba(backend)
+        self._run = _prepared(graph, weights, backend, threads)
+
+    def __call__(self, image: str, progress: Progress | None = None, threads: int | None = None) -> Forward:
+        """One image. Raises ImageError."""
+        picture = load_image(image, self.preprocess, self.graph.input_shape)
+        run = self._run(picture.values, progress, threads)
+        trained = self.weights.source != "random" and _classifies(self.graph)
+        guesses = _guesses(self.graph, run, self.names, self.top) if trained else ()
+        return Forward(self.graph, self.weights, image, picture, run, guesses, statistics(run.values))
+
+    def attempt(self, image: str) -> Forward | Failure:
+        """One image on one processor; a Failure instead of an error."""
+        try:
+            return self(image, threads=1 if self.parallel_images else None)
+        except ConvcalcError as error:
+            return Failure(image, error)
+
+    def _bare(self, image: str) -> Bare | Failure:
+        """The same without what a worker need not send back: graph, weights and pixels."""
+        outcome = self.attempt(image)
+        if isinstance(outcome, Failure):
+            return outcome
+        picture = replace(outcome.picture, values=array("f"))
+        return image, picture, outcome.run, outcome.top, outcome.statistics
+
+    def many(self, images: Sequence[str]) -> Iterator[Forward | Failure]:
+        """Every image, in order, as they are done: side by side where a run uses one processor."""
+        from convcalc.backends.reference import forked, processors
+
+        workers = min(self.threads or processors(), len(images))
+        if not self.parallel_images or workers < 2:
+            yield from map(self.attempt, images)
+            return
+        with forked(workers, self._bare) as outcomes:
+            for outcome in outcomes(images):
+                yield outcome if isinstance(outcome, Failure) else Forward(self.graph, self.weights, *outcome)
+
+
 def forward(
     graph: Graph,
     image: str | os.PathLike[str],
@@ -71,15 +140,9 @@ def forward(
     weights: a file, `pretrained` (the spec's address), or None for those that come with the spec, else random
     ones from the seed. Raises ImageError, WeightsError or UsageError before anything has run.
     """
-    run = _runner(backend)
-    path = os.fspath(image)
-    picture = load_image(path, Preprocess(**(graph.preprocess or {})), graph.input_shape)
-    names = read_labels(graph.labels, graph.output_shape[0])
-    loaded = choose_weights(graph, weights, seed, downloading)
-    result = run(graph, loaded, picture.values, threads=threads, progress=progress)
-    trained = loaded.source != "random"
-    guesses = _guesses(graph, result, names, top) if trained and _classifies(graph) else ()
-    return Forward(graph, loaded, path, picture, result, guesses, statistics(result.values))
+    _uses_numba(backend)
+    chosen = choose_weights(graph, weights, seed, downloading)
+    return Runner(graph, chosen, backend=backend, threads=threads, top=top)(os.fspath(image), progress)
 
 
 def choose_weights(
@@ -113,19 +176,38 @@ def _pretrained(graph: Graph, downloading: Callable[[int, int | None], None] | N
     return load_weights(graph, file, "file", shown=graph.weights["url"].rsplit("/", 1)[-1])
 
 
-def _runner(backend: Backend) -> Callable[..., Run]:
+def _uses_numba(backend: Backend) -> bool:
+    """Whether the fast backend is meant. Raises UsageError where it is asked for and not there."""
     if backend == "numba" and not numba_available():
         raise UsageError(
             "the numba backend is not installed",
             hint='pip install "convcalc[fast]" installs it; or --backend reference',
         )
+<<<<<<< HEAD
     if backend == "numba" or (backend == "auto" and numba_available()):
         from convcalc.backends import numba
 
         return numba.run
+=======
+    return backend != "reference" and numba_available()
+
+
+def _prepared(
+    graph: Graph, weights: Weights, backend: Backend, threads: int | None
+) -> Callable[[Sequence[float], Progress | None, int | None], Run]:
+    """What runs one input: a plan made once, or the reference backend."""
+    if _uses_numba(backend):
+        from convcalc.backends import numba  # type: ignore[attr-defined]
+
+        plan = numba.prepare(graph, weights, threads)
+        return lambda values, progress, _: plan.run(values)
+>>>>>>> main
     from convcalc.backends import reference
 
-    return reference.run
+    def run(values: Sequence[float], progress: Progress | None, share: int | None) -> Run:
+        return reference.run(graph, weights, values, threads=share or threads, progress=progress)
+
+    return run
 
 
 def numba_available() -> bool:

@@ -97,12 +97,11 @@ class Axis(NamedTuple):
         limit = self.size - trailing
         if self.stride <= self.extent and self.dilation == 1:
             return 0, trailing
-        read = {
-            position * self.stride + tap * self.dilation - self.before
-            for position in range(positions)
-            for tap in range(self.kernel)
-        }
-        return limit - sum(1 for pixel in read if 0 <= pixel < limit), trailing
+        read = bytearray(self.padded + self.extent + self.stride)
+        for tap in range(self.kernel):
+            first = tap * self.dilation
+            read[first : first + (positions - 1) * self.stride + 1 : self.stride] = b"\1" * positions
+        return limit - read.count(1, self.before, self.before + limit), trailing
 
 
 def max_kernel(axis: Axis) -> int:

@@ -86,7 +86,7 @@ def _on_terminal(command: list[str], columns: int) -> str:
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT, env=environment()
-    ) as process:
+    ):
         os.close(slave)
         output = b""
         while True:

@@ -39,7 +39,10 @@ def test_batch_and_dtype_scale_memory_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_shared_weights_count_once_but_multiply_twice(tmp_path: Path) -> None:
-    layers = "  - conv: {name: a, filters: 2, kernel: 3, padding: 1}\n  - conv: {name: b, filters: 2, kernel: 3, padding: 1, share: a}\n"
+    layers = (
+        "  - conv: {name: a, filters: 2, kernel: 3, padding: 1}\n"
+        "  - conv: {name: b, filters: 2, kernel: 3, padding: 1, share: a}\n"
+    )
     net = convcalc.load(write(tmp_path, layers))
     assert net.totals.params == 2 * 2 * 9 + 2
     assert net.totals.macs == 2 * (2 * 2 * 9) * 63
@@ -126,3 +129,9 @@ def test_squeeze_and_excitation_sees_the_whole_image(tmp_path: Path) -> None:
     field = convcalc.load(write(tmp_path, layers)).layers[-1].receptive_field
     assert field is not None
     assert field.size == (9, 7)
+
+
+def test_a_layer_that_nothing_reads_is_a_warning(tmp_path: Path) -> None:
+    fields = "filters: 3, kernel: 3"
+    layers = f"  - conv: {{name: lost, {fields}}}\n  - conv: {{name: kept, from: input, {fields}}}\n"
+    assert any("lost" in text for text in analyse(load_graph(write(tmp_path, layers))).warnings)

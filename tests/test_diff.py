@@ -39,7 +39,7 @@ def test_a_network_is_the_same_as_itself_whatever_its_names(tmp_path: Path) -> N
         paths.append(str(path))
     diff = convcalc.load(paths[0]).diff(convcalc.load(paths[1]))
     assert diff.same
-    assert [(pair.a.name, pair.b.name) for pair in diff.pairs if pair.a and pair.b][0] == ("first", "second")
+    assert next((pair.a.name, pair.b.name) for pair in diff.pairs if pair.a and pair.b) == ("first", "second")
 
 
 def test_the_reverse_difference_is_the_negative() -> None:
@@ -52,3 +52,54 @@ def test_difference_takes_out_common_factors() -> None:
     assert difference((3, 3, 256, 384), (3, 3, 256, 512)) == "(3·3·256)·(512 − 384) = +294,912"
     assert difference((11, 11, 3, 96), (7, 7, 3, 96)) == "(7·7 − 11·11)·3·96 = −20,736"
     assert difference((4, 5), (2, 3, 5)) == "(2·3)·5 − 4·5 = +10"
+
+
+def test_added_blocks_stay_in_one_piece() -> None:
+    """ResNet-34 adds whole residual blocks to ResNet-18 (He et al., table 1): 1, 2, 4 and 1 of them."""
+    diff = convcalc.load("resnet18").diff(convcalc.load("resnet34"))
+    added = [pair.b.scope for pair in diff.pairs if pair.b and pair.status == "added"]
+    assert {pair.status for pair in diff.pairs} == {"same", "added"}
+    assert list(dict.fromkeys(added)) == [
+        "conv2.3", "conv3.3", "conv3.4", "conv4.3", "conv4.4", "conv4.5", "conv4.6", "conv5.3",
+    ]  # fmt: skip
+    assert [added.count(scope) for scope in dict.fromkeys(added)] == [7] * 8
+
+
+def test_a_normalisation_is_added_beside_each_convolution() -> None:
+    diff = convcalc.load("torchvision/vgg11").diff(convcalc.load("torchvision/vgg11_bn"))
+    assert [pair.b.kind for pair in diff.pairs if pair.b and pair.status == "added"] == ["batchnorm"] * 8
+    assert not [pair for pair in diff.pairs if pair.status == "removed"]
+
+
+def test_the_cause_is_the_layer_that_cuts_the_depth() -> None:
+    diff = convcalc.load("inception-naive").diff(convcalc.load("inception-module"))
+    causes = {pair.b.name: pair.cause for pair in diff.pairs if pair.b and pair.cause}
+    assert causes == {
+        "inception.conv3x3": "inception.reduce3x3",
+        "inception.conv5x5": "inception.reduce5x5",
+    }
+    found = {one.node.name: (one.spent, one.saved) for one, added in diff.reductions() if added}
+    assert found == {
+        "inception.reduce3x3": (192 * 96 * 784, 9 * 96 * 128 * 784),
+        "inception.reduce5x5": (192 * 16 * 784, 25 * 176 * 32 * 784),
+        "inception.project": (192 * 32 * 784, 0),
+    }
+    back = convcalc.load("inception-module").diff(convcalc.load("inception-naive"))
+    assert {one.node.name: (one.spent, one.saved) for one, added in back.reductions() if not added} == found
+
+
+def test_huge_networks_are_still_compared(tmp_path: Path) -> None:
+    paths = []
+    for name, count in (("a", 3000), ("b", 3500)):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(
+            f"name: {name}\ninput: [1, 8, 8]\nlayers:\n"
+            f"  - group: {{repeat: {count}, layers: [{{conv: {{filters: $(1 + i % 7), kernel: 1}}}}, relu]}}\n"
+        )
+        paths.append(str(path))
+    a, b = map(convcalc.load, paths)
+    diff = a.diff(b)
+    assert len([pair for pair in diff.pairs if pair.a]) == 6000
+    assert len([pair for pair in diff.pairs if pair.b]) == 7000
+    order = [pair.b.index for pair in diff.pairs if pair.b]
+    assert order == sorted(order)

@@ -74,7 +74,11 @@ def test_an_editable_install(tmp_path: Path) -> None:
     zipfile.ZipFile(tmp_path / built.stdout.split()[-1]).extractall(target)
     # the dependencies are this environment's: only where convcalc itself is found is at stake
     packages = [path for path in sys.path if path.endswith("site-packages")]
-    start = f"import site, sys; sys.path[:] = [p for p in sys.path if p not in {packages!r}]; site.addsitedir({str(target)!r}); sys.path += {packages!r}"
+    start = (
+        "import site, sys; "
+        f"sys.path[:] = [path for path in sys.path if path not in {packages!r}]; "
+        f"site.addsitedir({str(target)!r}); sys.path += {packages!r}"
+    )
     done = subprocess.run(
         [sys.executable, "-S", "-c", f"{start}; {SHOW}; print(convcalc.__file__)"],
         cwd=tmp_path, capture_output=True, text=True, check=True,

@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 import os
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from math import prod
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -150,24 +150,27 @@ def compute(node: Node, part: Part, tensor: Tensor, parameters: Parameters) -> T
 _shared: tuple[Graph, Weights] | None = None  # in a worker: what it was forked with
 
 
-@contextmanager
-def _pool(graph: Graph, weights: Weights, workers: int) -> Iterator[Any]:
+def _pool(graph: Graph, weights: Weights, workers: int) -> AbstractContextManager[Any]:
     """Worker processes that hold the graph and the weights, or None where one process is as good."""
-    if workers < 2:
-        yield None
-        return
+    return _processes(workers, _set_shared, graph, weights)
+
+
+def _set_shared(graph: Graph, weights: Weights) -> None:
+    global _shared
+    _quiet()
+    _shared = (graph, weights)
+
+
+@contextmanager
+def _processes(workers: int, start: Callable[..., None], *arguments: Any) -> Iterator[Any]:
+    """Forked workers, each after start(*arguments), handed over without a copy; None if there is no fork."""
     import multiprocessing
 
-    if "fork" not in multiprocessing.get_all_start_methods() or os.name != "posix":
+    if workers < 2 or os.name != "posix" or "fork" not in multiprocessing.get_all_start_methods():
         yield None
         return
-    global _shared
-    _shared = (graph, weights)
-    try:
-        with multiprocessing.get_context("fork").Pool(workers, _quiet) as pool:
-            yield pool
-    finally:
-        _shared = None
+    with multiprocessing.get_context("fork").Pool(workers, start, arguments) as pool:
+        yield pool
 
 
 def _quiet() -> None:
@@ -187,3 +190,31 @@ def _work(job: tuple[int, Part, bytes]) -> tuple[int, Tensor]:
     tensor = Tensor(node.input_shapes[0], values.tolist())
     result = compute(node, part, tensor, weights.nodes[part.node])
     return number, Tensor(result.shape, array("d", result.values))
+
+
+_function: Callable[[Any], Any] | None = None  # in a worker of `forked`: what it was forked with
+
+
+@contextmanager
+def forked(
+    workers: int, function: Callable[[Any], Any]
+) -> Iterator[Callable[[Sequence[Any]], Iterator[Any]]]:
+    """A map over items in worker processes that were forked with the function and all it holds.
+
+    Where there is no fork, the plain map.
+    """
+    with _processes(workers, _set_function, function) as pool:
+        yield (
+            (lambda items: map(function, items)) if pool is None else (lambda items: pool.imap(_apply, items))
+        )
+
+
+def _set_function(function: Callable[[Any], Any]) -> None:
+    global _function
+    _quiet()
+    _function = function
+
+
+def _apply(item: Any) -> Any:
+    assert _function is not None
+    return _function(item)

@@ -15,7 +15,12 @@ COMMANDS = {
     "list": "Bundled architectures: input, layers, params, MACs, source.",
     "show": "A network's layers: sizes, weights, MACs, receptive fields.",
     "diff": "Two networks side by side: what changed, and what it costs.",
+    "field": "Receptive fields: what a unit sees, what a pixel reaches.",
     "forward": "Push an image through a network.",
+    "size": "Why is it 55? One layer's output size worked out, or solved for.",
+    "apply": "One operator on a matrix, letters or an image, step by step.",
+    "matrix": "A convolution as the dense layer it is, zeros and shared weights.",
+    "worksheet": "Exercises from a network or single layers, their key, and marking.",
     "schema": "The JSON Schema of the spec language, for editors.",
 }
 

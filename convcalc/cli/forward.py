@@ -24,12 +24,13 @@ Examples:
   convcalc forward torchvision/resnet18 cat.jpg --weights resnet18.pth
   convcalc forward lenet5 seven.png --format json
   convcalc forward vgg11 cat.jpg --profile
+  convcalc forward lenet5 one.png two.png scans/ --format csv
 
 lenet5 comes with trained weights. Other networks run with random ones unless --weights
 gives trained ones; then shapes and statistics are shown, not a prediction.""",
 )
 @click.argument("arch", type=ARCH)
-@click.argument("image", type=click.Path())
+@click.argument("images", type=click.Path(), nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--weights",
     metavar="FILE",
@@ -52,7 +53,7 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
 @format_option
 def command(
     arch: str,
-    image: str,
+    images: tuple[str, ...],
     weights: str | None,
     seed: int,
     backend: str,
@@ -65,29 +66,43 @@ def command(
     max_layers: int,
     form: str,
 ) -> None:
-    """Push an IMAGE through a network and show what comes out."""
+    """Push an image through a network and show what comes out.
+
+    Several images, or folders of images, give one row each; images that cannot be read are reported at the end.
+    """
+    from convcalc.errors import UsageError
     from convcalc.outputs import save_output, saver
-    from convcalc.report.forward import forward_table, forward_value, profile_table
-    from convcalc.running import Backend, forward
+    from convcalc.running import Backend, Runner, choose_weights
 
     if save is not None:
         saver(save)  # refuse a suffix we cannot write before any work is done
+    several = len(images) > 1 or os.path.isdir(images[0])
+    if several and (save is not None or profile):
+        raise UsageError("--save and --profile are for one image")
     graph = load(arch, settings, input_text, max_layers)
     macs = sum(node.op.macs(node.input_shapes) for node in graph)
-    with _progress(macs) as (advance, downloading):
-        result = forward(
-            graph,
-            image,
-            weights=weights,
-            seed=seed,
-            backend=cast(Backend, backend),
-            threads=threads,
-            top=top,
-            progress=advance,
-            downloading=downloading,
-        )
+    files = _files(images) if several else images
+    with _progress(macs * len(files)) as (bar, downloading):
+        chosen = choose_weights(graph, weights, seed, downloading)
+        runner = Runner(graph, chosen, backend=cast(Backend, backend), threads=threads, top=top)
+        if several:
+            outcomes = []
+            for outcome in runner.many(files):
+                outcomes.append(outcome)
+                bar(macs, os.path.basename(outcome.image))
+        else:
+            result = runner(images[0], lambda node, done: bar(done, node.name))
+    if several:
+        _print_batch(outcomes, form)
+        return
     if save is not None:
         save_output(save, result)
+    _print_one(result, form, profile)
+
+
+def _print_one(result: Any, form: str, profile: bool) -> None:
+    from convcalc.report.forward import forward_table, forward_value, profile_table
+
     if form == "csv" and profile:
         emit(form, lambda: profile_table(result), dict)
         return
@@ -96,28 +111,64 @@ def command(
         emit(form, lambda: profile_table(result), dict)
 
 
+def _print_batch(outcomes: list[Any], form: str) -> None:
+    """A row per image; then the images that could not be read, and exit code 1 for them."""
+    from convcalc.report.forward import batch_table, batch_value
+    from convcalc.running import Failure
+
+    emit(form, lambda: batch_table(outcomes), lambda: batch_value(outcomes))
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    for failure in failures:
+        click.echo(str(failure.error), err=True)
+    if failures:
+        click.get_current_context().exit(1)
+
+
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif", ".jp2",
+)  # fmt: skip
+
+
+def _files(images: tuple[str, ...]) -> list[str]:
+    """The images, folders replaced by what pictures lie in them, in order of name."""
+    from convcalc.errors import ImageError
+
+    files: list[str] = []
+    for path in images:
+        if not os.path.isdir(path):
+            files.append(path)
+            continue
+        found = sorted(entry for entry in os.listdir(path) if entry.lower().endswith(SUFFIXES))
+        if not found:
+            raise ImageError(f"{path}: no images in this folder", hint=f"looked for {', '.join(SUFFIXES)}")
+        files += [os.path.join(path, entry) for entry in found]
+    return files
+
+
 @contextmanager
-def _progress(macs: int) -> Iterator[tuple[Callable[..., None] | None, Callable[..., None] | None]]:
-    """Bars on stderr for a run and a download, where someone watches and it takes over a second."""
+def _progress(macs: int) -> Iterator[tuple[Callable[[int, str], None], Callable[[int, int | None], None]]]:
+    """Bars on stderr for a run and a download, where someone watches and it takes over a second.
+
+    Gives advance(MACs done, what is at work) and downloading(bytes done, of how many).
+    """
     from convcalc.report import terminal
 
     terminal.color = click.get_current_context().find_root().params["color"]
-    if not os.isatty(2):
-        yield None, None
-        return
-    bars: dict[str, Any] = {}
+    watched = os.isatty(2)
+    bars: dict[str, terminal.Bar] = {}
 
-    def bar(name: str, total: int | None, *columns: Any) -> Any:
+    def bar(name: str, total: int | None) -> terminal.Bar:
         if name not in bars:
-            bars[name] = terminal.progress(total, name, *columns)
+            bars[name] = terminal.Bar(total, name)
         return bars[name]
 
-    def advance(node: Any, done: int) -> None:
-        if macs >= SLOW:
-            bar("running", macs).advance(done, node.name)
+    def advance(done: int, what: str) -> None:
+        if watched and macs >= SLOW:
+            bar("running", macs).advance(done, what)
 
     def downloading(done: int, total: int | None) -> None:
-        bar("downloading", total).move(done)
+        if watched:
+            bar("downloading", total).move(done)
 
     try:
         yield advance, downloading

@@ -44,6 +44,26 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         return int(self.range.convert(value, param, ctx))
 
 
+class Figure(click.ParamType):  # type: ignore[type-arg]
+    """A count as people write it: 5000000, 5M, 4.11G, 1.5k."""
+
+    name = "figure"
+    units = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}  # noqa: RUF012
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from decimal import Decimal, InvalidOperation
+
+        text = str(value).replace(",", "").strip().lower()
+        unit = text[-1:] if text[-1:].isalpha() else ""
+        try:
+            number = Decimal(text.removesuffix(unit)) * self.units[unit]
+        except (InvalidOperation, KeyError):
+            self.fail(f"'{value}' is no figure; write 5000000, 5M or 4.1G", param, ctx)
+        if not number.is_finite() or number < 0 or number > 10**24:
+            self.fail(f"'{value}' is out of range", param, ctx)
+        return int(number)
+
+
 def format_option(command: Command) -> Command:
     """--format."""
     return click.option(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from convcalc.analysis import DTYPES, Analysis, analyse
@@ -19,6 +21,10 @@ Examples:
   convcalc show alexnet --explain --layer conv1
   convcalc show resnet152 --depth 1
   convcalc show vgg16 --input 3x448x448 --batch 32 --dtype float16
+  convcalc show lenet5 --columns layer,output,dense,local,shared
+  convcalc show resnet50 --depth 1 --columns layer,macs,memory,intensity
+  convcalc show torchvision/resnet50 --reconcile 4.11G
+  convcalc show alexnet --reconcile '61.1M params'
   convcalc show my-network.yaml --format json
 
 Weights multiply, biases are added; params are both; shared weights count once. MACs are the
@@ -30,6 +36,19 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
 @click.option("--layer", metavar="NAME", help="Explain this layer only.")
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
 @click.option("--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments.")
+@click.option(
+    "--columns",
+    "columns_text",
+    metavar="NAMES",
+    help="Other columns: layer, operator, input, output, weights, biases, params, buffers, macs, flops, field, "
+    "per-output, dense, local, active, shared, activations, memory, intensity.",
+)
+@click.option(
+    "--reconcile",
+    "figure",
+    metavar="FIGURE",
+    help="Explain a figure met elsewhere: 4.11G, '61.1M params', '7.8 GFLOPs', '97.8 MB'.",
+)
 @click.option(
     "--batch",
     type=Count(),
@@ -53,6 +72,8 @@ def command(
     layer: str | None,
     unfold: bool,
     depth: int | None,
+    columns_text: str | None,
+    figure: str | None,
     batch: int,
     dtype: str,
     settings: tuple[str, ...],
@@ -70,6 +91,8 @@ def command(
         analysis = analyse(graph, batch=batch, dtype=dtype)
         if (explain or layer is not None) and form in ("table", "json"):
             _explain(analysis, layer, form)
+        elif columns_text is not None:
+            _columns(analysis, columns_text, depth, unfold, form)
         else:
             emit(
                 form,
@@ -77,6 +100,17 @@ def command(
                 lambda: _value(analysis),
             )
 
+    asked = [
+        option
+        for option, given in (
+            ("--explain", explain or layer is not None),
+            ("--columns", columns_text is not None),
+            ("--reconcile", figure is not None),
+        )
+        if given
+    ]
+    if len(asked) > 1:
+        raise UsageError(f"{asked[0]} and {asked[1]} show different things", hint="give one of them")
     if (explain or layer is not None) and form not in ("table", "json"):
         raise UsageError(f"--explain has no {form} format", hint="use --format table or json")
     try:
@@ -91,13 +125,36 @@ def command(
         raise UsageError(
             f"{graph.name} has no layer '{layer}'{did_you_mean(layer, names)}", hint="--all lists them"
         )
-    show(graph)
+    if figure is not None:
+        _reconcile(graph, arch, figure, form)
+    else:
+        show(graph)
 
 
-def _value(analysis: Analysis) -> object:
+def _reconcile(graph: Graph, arch: str, text: str, form: str) -> None:
+    from convcalc.figures import parse
+    from convcalc.reconcile import reconcile
+    from convcalc.report.reconciliation import reconciliation_table, reconciliation_value
+
+    result = reconcile(analyse(graph), parse(text), arch)
+    emit(form, lambda: reconciliation_table(result), lambda: reconciliation_value(result))
+
+
+def _value(analysis: Analysis) -> dict[str, Any]:
     from convcalc.report.json import analysis_value
 
     return analysis_value(analysis)
+
+
+def _columns(analysis: Analysis, text: str, depth: int | None, unfold: bool, form: str) -> None:
+    from convcalc.report.columns import columns_table, columns_value, parse
+
+    names = parse(text)
+
+    def value() -> object:
+        return {**_value(analysis), "columns": columns_value(analysis, names)}
+
+    emit(form, lambda: columns_table(analysis, names, depth=depth, unfold=unfold), value)
 
 
 def _explain(analysis: Analysis, layer: str | None, form: str) -> None:

@@ -38,14 +38,16 @@ class Reach(NamedTuple):
 
     `out` is the output dimension that walks it. Where an output unit moves less than an input unit
     (deconvolution, upsampling) all three can be Fractions: the number of units read, at most size rounded up,
-    then differs from one output unit to the next. It may say too much (gaps of a dilated kernel), never too
-    little.
+    then differs from one output unit to the next. gap: of the numbers in the interval only those a multiple of
+    it from its beginning (a dilated kernel); 0: all. It may say too much (filters that share a group), never
+    too little.
     """
 
     out: int
     size: int | Fraction = 1
     stride: int | Fraction = 1
     start: int | Fraction = 0
+    gap: int | Fraction = 0
 
 
 # A dimension that no output dimension walks: every unit reads all of it, or each its own part (flatten),
@@ -90,6 +92,7 @@ class Operator:
     main: ClassVar[str | None] = None
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # fewest and most; None: any number
     pointwise: ClassVar[bool] = False  # keeps the shape and costs no MACs: folds into the row it follows
+    regroups: ClassVar[bool] = False  # the same values in the same order under another shape
 
     @classmethod
     def fields(cls) -> dict[str, FieldInfo]:
@@ -204,7 +207,14 @@ def mismatch(needs: str, inputs: Inputs) -> Misfit:
 def window_walks(axes: Sequence[Axis]) -> tuple[Reach, ...]:
     """The reach of a window on the spatial dimensions."""
     return tuple(
-        Reach(dimension, axis.extent, axis.stride, -axis.before) for dimension, axis in enumerate(axes, 1)
+        Reach(
+            dimension,
+            axis.extent,
+            axis.stride,
+            -axis.before,
+            axis.dilation if axis.dilation > 1 and axis.kernel > 1 else 0,
+        )
+        for dimension, axis in enumerate(axes, 1)
     )
 
 

@@ -161,6 +161,7 @@ class Deconv(Operator):
                 ratio(axis.extent, axis.stride),
                 ratio(1, axis.stride),
                 ratio(axis.before - axis.extent + 1, axis.stride),
+                ratio(axis.dilation, axis.stride) if axis.dilation > 1 and axis.kernel > 1 else 0,
             )
             for dimension, axis in enumerate(self.axes(inputs), 1)
         )

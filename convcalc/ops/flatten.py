@@ -18,6 +18,7 @@ class Flatten(Operator):
 
     kind: ClassVar[str] = "flatten"
     role: ClassVar[str] = "reshape"
+    regroups: ClassVar[bool] = True
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """(C·…)."""

@@ -21,6 +21,7 @@ class Reshape(Operator):
 
     kind: ClassVar[str] = "reshape"
     role: ClassVar[str] = "reshape"
+    regroups: ClassVar[bool] = True
     main: ClassVar[str | None] = "shape"
 
     shape: tuple[int, ...] = integers(minimum=-1, doc="the new shape, channels first; one -1 is worked out")

@@ -46,17 +46,8 @@ def size_working(texts: Sequence[str]) -> tuple[Working, ...]:
 
 def axis_working(axis: Axis) -> str:
     """`(227 − 11 + 2·0)/4 + 1 = 55`, then any remainder and the pixels never covered."""
-    kernel = str(axis.kernel)
-    if axis.dilation > 1:
-        kernel = f"({axis.dilation}·({axis.kernel} − 1) + 1)"
-    pad = f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
-    moves = f"({axis.size} − {kernel} + {pad})"
-    if not axis.remainder:
-        text = f"{moves}/{axis.stride} + 1 = {axis.output}"
-    else:
-        opening, closing = ("⌈", "⌉") if axis.rounding == "ceil" else ("⌊", "⌋")
-        last = "" if axis.drops_last else " + 1"
-        text = f"{opening}{moves}/{axis.stride}{closing}{last} = {axis.output}"
+    text = f"{axis_equation(axis)} = {axis.output}"
+    if axis.remainder:
         if axis.span >= 0:
             text += f", {axis.span}/{axis.stride} leaves remainder {axis.remainder}"
         if axis.drops_last:
@@ -67,3 +58,20 @@ def axis_working(axis: Axis) -> str:
     if between:
         text += f", {pixels(between)} between windows never covered"
     return text
+
+
+def axis_equation(axis: Axis) -> str:
+    """`(227 − 11 + 2·0)/4 + 1`, rounded up or down where the stride does not divide."""
+    kernel = str(axis.kernel)
+    if axis.dilation > 1:
+        kernel = f"({axis.dilation}·({axis.kernel} − 1) + 1)"
+    moves = f"({axis.size} − {kernel} + {axis_paddings(axis)})"
+    if not axis.remainder:
+        return f"{moves}/{axis.stride} + 1"
+    opening, closing = ("⌈", "⌉") if axis.rounding == "ceil" else ("⌊", "⌋")
+    return f"{opening}{moves}/{axis.stride}{closing}" + ("" if axis.drops_last else " + 1")
+
+
+def axis_paddings(axis: Axis) -> str:
+    """`2·1`, or `0 + 1` where the sides differ."""
+    return f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"

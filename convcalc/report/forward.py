@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from convcalc.report import words
 from convcalc.report.table import Column, Table
-from convcalc.running import Forward
+from convcalc.running import Failure, Forward
 
 TOP = (
     Column("label", "class", style="bold"),
@@ -41,6 +42,8 @@ def forward_table(result: Forward) -> Table:
     lines = [f"{source}; {run.backend} backend, {_seconds(run.seconds)}"]
     if weights.ignored:
         lines.append(f"left out of the file, not part of the network: {_some(weights.ignored)}")
+    if weights.note:
+        lines.append(f"weights file: {weights.note}")
     if result.picture.note:
         lines.append(f"image: {result.picture.note}")
     title = f"{result.graph.title or result.graph.name} on {os.path.basename(result.image)}"
@@ -149,6 +152,69 @@ def forward_value(result: Forward) -> dict[str, Any]:
             for node, seconds in zip(result.graph, run.node_seconds, strict=True)
         ],
     }
+
+
+def batch_table(outcomes: Sequence[Forward | Failure]) -> Table:
+    """A row per image: its class where trained weights ran a classifier, else the output's statistics."""
+    done = [outcome for outcome in outcomes if isinstance(outcome, Forward)]
+    classes = any(outcome.top for outcome in done)
+    weights = done[0].weights if done else None
+    rows: list[Sequence[str]] = []
+    data: list[Sequence[object]] = []
+    for outcome in outcomes:
+        name = os.path.basename(outcome.image)
+        if isinstance(outcome, Failure):
+            rows.append((name, "not read", "", ""))
+            data.append((outcome.image, "", "", "", "", outcome.error.message))
+            continue
+        facts, time = outcome.statistics, f"{1000 * outcome.run.seconds:.1f}"
+        best = outcome.top[0] if outcome.top else None
+        if best is not None:
+            label = best.label if best.label is not None else f"class {best.index}"
+            rows.append((name, label, f"{100 * best.probability:.2f} %", time))
+        else:
+            rows.append((name, f"{facts.minimum:.6g} … {facts.maximum:.6g}", f"{facts.mean:.6g}", time))
+        data.append(
+            (
+                outcome.image,
+                best.index if best else "",
+                (best.label or "") if best else "",
+                repr(best.probability) if best else "",
+                outcome.run.seconds,
+                "",
+            )
+        )
+    lines = [f"{words.plural(len(done), 'image')}, {len(outcomes) - len(done)} not read"]
+    if weights is not None and weights.source == "random":
+        lines.append(
+            "random weights predict nothing: these are shapes and numbers only; --weights FILE loads trained ones"
+        )
+    return Table(
+        columns=(
+            Column("image", "image", wrap=True, style="cyan"),
+            Column("class", "class" if classes else "output"),
+            Column("probability", "probability" if classes else "mean", right=True),
+            Column("ms", "ms", right=True),
+        ),
+        rows=rows,
+        title=done[0].graph.title or done[0].graph.name if done else "",
+        lines=lines,
+        data_keys=("image", "index", "label", "probability", "seconds", "error"),
+        data=data,
+    )
+
+
+def batch_value(outcomes: Sequence[Forward | Failure]) -> list[dict[str, Any]]:
+    """`forward --format json` for several images: what one gives, without its layers; or the image and an error."""
+    values = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            values.append({"image": outcome.image, "error": str(outcome.error)})
+        else:
+            value = forward_value(outcome)
+            del value["layers"]
+            values.append(value)
+    return values
 
 
 def _seconds(value: float) -> str:

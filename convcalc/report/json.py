@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from convcalc.analysis import Analysis, Layer, ReceptiveField, Totals
+from convcalc.analysis import Analysis, Layer, Totals
+from convcalc.receptive import ReceptiveField
 
 CONVENTIONS = (
     "weights multiply, biases are added, params = weights + biases; shared weights count once; MACs are "
@@ -18,25 +19,29 @@ CONVENTIONS = (
 
 def dumps(value: object) -> str:
     """JSON with a record's keys on lines of their own, and lists of plain values on one line."""
-    return "".join(_lines(value, "\n")) + "\n"
+    return _text(value, "\n") + "\n"
 
 
-def _lines(value: object, newline: str) -> Iterator[str]:
+def _text(value: object, newline: str) -> str:
+    # what makes up nearly all of a large network's JSON comes first: its hundred thousand layers take seconds
+    if type(value) is int:
+        return str(value)
+    if type(value) is str:
+        return _quoted(value)
     deeper = newline + "  "
     if isinstance(value, dict) and value:
-        for number, (key, item) in enumerate(value.items()):
-            yield ("{" if number == 0 else ",") + deeper + json.dumps(key, ensure_ascii=False) + ": "
-            yield from _lines(item, deeper)
-        yield newline + "}"
-    elif isinstance(value, list) and any(
-        isinstance(item, dict) or (isinstance(item, str) and len(item) > 40) for item in value
-    ):
-        for number, item in enumerate(value):
-            yield ("[" if number == 0 else ",") + deeper
-            yield from _lines(item, deeper)
-        yield newline + "]"
-    else:
-        yield json.dumps(value, ensure_ascii=False, allow_nan=False)
+        lines = [f"{_quoted(key)}: {_text(item, deeper)}" for key, item in value.items()]
+        return "{" + deeper + ("," + deeper).join(lines) + newline + "}"
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(item, dict) or (isinstance(item, str) and len(item) > 40) for item in value):
+            lines = [_text(item, deeper) for item in value]
+            return "[" + deeper + ("," + deeper).join(lines) + newline + "]"
+        return "[" + ", ".join([_text(item, deeper) for item in value]) + "]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _quoted(text: str) -> str:
+    return json.encoder.encode_basestring(text)
 
 
 def analysis_value(analysis: Analysis) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def network_table(analysis: Analysis, *, depth: int | None = None, unfold: bool 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.name,
-        _operator(row),
+        operator(row),
         words.shape(row.output_shape),
         words.count(row.weights),
         words.count(row.biases),
@@ -95,7 +95,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _operator(row: Row) -> str:
+def operator(row: Row) -> str:
+    """What a row does: its operator and the pointwise ones folded into it, or the size of a block."""
     if row.block:
         return f"block of {words.plural(len(row.nodes), 'layer')}"
     main, *folded = row.nodes

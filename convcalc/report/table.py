@@ -77,26 +77,30 @@ def to_markdown(table: Table) -> str:
     return "\n".join([*head, *body, *tail]) + "\n"
 
 
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "−": r"$-$", "·": r"$\cdot$",
+    "→": r"$\to$", "–": "--", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
+}  # fmt: skip
+
+
+def latex(text: str) -> str:
+    """Text as LaTeX writes it."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
 def to_latex(table: Table) -> str:
     """A tabular (booktabs) inside a table with the title as caption; needs \\usepackage{booktabs}."""
-    special = {
-        "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "−": r"$-$", "·": r"$\cdot$",
-        "→": r"$\to$", "–": "--", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
-    }  # fmt: skip
-
-    def cell(text: str) -> str:
-        return "".join(special.get(character, character) for character in text)
 
     def line(cells: Sequence[str]) -> str:
-        return " & ".join(cell(text) for text in cells) + r" \\"
+        return " & ".join(map(latex, cells)) + r" \\"
 
     rules = [r"\midrule", *map(line, table.footer)] if table.footer else []
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            *([rf"\caption{{{cell(table.title)}}}"] if table.title else []),
+            *([rf"\caption{{{latex(table.title)}}}"] if table.title else []),
             rf"\begin{{tabular}}{{{''.join('r' if column.right else 'l' for column in table.columns)}}}",
             r"\toprule",
             line([column.header for column in table.columns]),
@@ -105,7 +109,7 @@ def to_latex(table: Table) -> str:
             *rules,
             r"\bottomrule",
             r"\end{tabular}",
-            *(rf"\par {cell(text)}" for text in (*table.lines, *table.notes)),
+            *(rf"\par {latex(text)}" for text in (*table.lines, *table.notes)),
             r"\end{table}",
             "",
         ]

@@ -65,6 +65,35 @@ def print_lines(lines: Iterable[Line]) -> None:
         out.print(Text.assemble(*((span.text, span.style) for span in line)), soft_wrap=True)
 
 
+def animate(frames: Iterable[list[Line]], delay: float) -> None:
+    """Frames one over another, `delay` seconds each, on a terminal tall and wide enough; else one under another.
+
+    The cursor comes back whatever happens; an interruption passes on.
+    """
+    room = width()
+    if room is None or delay == 0 or os.environ.get("TERM") == "dumb":
+        for frame in frames:
+            print_lines(frame)
+        return
+    import shutil
+    import time
+
+    tall = shutil.get_terminal_size((80, 24)).lines
+    sys.stdout.write("\x1b[?25l")
+    try:
+        above = 0
+        for frame in frames:
+            sys.stdout.write(f"\x1b[{above}A\x1b[J" if above else "")
+            print_lines(frame)
+            sys.stdout.flush()
+            fits = len(frame) < tall and all(sum(cells(s.text) for s in line) < room for line in frame)
+            above = len(frame) if fits else 0
+            time.sleep(delay)
+    finally:
+        sys.stdout.write("\x1b[?25h")
+        sys.stdout.flush()
+
+
 def print_table(table: Table) -> None:
     """The whole report: title, table, totals, lines and notes."""
     print_lines(table_lines(table, width()))
@@ -130,8 +159,3 @@ class Bar:
     def stop(self) -> None:
         """Take the bar away."""
         self._progress.stop()
-
-
-def progress(total: int | None, label: str) -> Bar:
-    """A bar for something that takes over a second."""
-    return Bar(total, label)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from convcalc.analysis import ReceptiveField
 from convcalc.ops.base import Operator, compact
+from convcalc.receptive import ReceptiveField
 from convcalc.shapes import show
 
 # Written without their name, which the number's place says: `dense 4096`, `channel_shuffle 2`.
@@ -88,9 +88,24 @@ def field(receptive: ReceptiveField | None) -> str:
     return sizes[0] if len(set(sizes)) == 1 else "×".join(sizes)
 
 
+def axes(values: Sequence[int | Fraction]) -> str:
+    """One number where all axes agree: `4`, `−2`, `1/2`; else `2×1`."""
+    texts = [number(one) for one in values]
+    return texts[0] if len(set(texts)) == 1 else "×".join(texts)
+
+
+def percent(share: Fraction | float) -> str:
+    """`51.6 %`; what is little but not nothing is `<0.1 %`."""
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    if 0.999 < share < 1:
+        return ">99.9 %"
+    return f"{float(100 * share):.3g} %" if share == 1 else f"{float(100 * share):.1f} %"
+
+
 def number(value: int | Fraction | float) -> str:
-    """A whole number as such, a fraction as `1/2`."""
-    return str(value)
+    """A whole number as such, a fraction as `1/2`, below 0 with a minus sign."""
+    return str(value).replace("-", "−")
 
 
 def plural(number: int, word: str) -> str:

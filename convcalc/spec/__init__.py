@@ -1,5 +1,14 @@
 """The spec language: YAML text in, a Graph out.
 
-reader (events → nodes with marks) → documents (files, extends, vars) → entries (checked layers) → expansion
-(blocks, branches, loops → the graph's builder).
+    reader       events → nodes with marks; slips says what a stumbling parser saw
+    syntax, functions, expressions, values
+                 `$(…)` → checked trees, and their values within a budget
+    documents    files, extends, vars → one set of keys; header checks those that are no layers
+    operators, compiler (mistakes)
+                 layers as written → entries, every mistake collected
+    expansion    entries → the graph's builder: blocks, branches, loops, in one pass
+    load         ARCH → Graph, the one entry
+
+bundled knows the architectures that come along, words what is taken and what else things are called, order settles
+what depends on one another, schema describes the language to editors.
 """

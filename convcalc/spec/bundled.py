@@ -55,3 +55,22 @@ def _is_family(name: str) -> bool:
         isinstance(node, reader.Scalar) and node.plain and node.text == "required"
         for node in variables.entries.values()
     )
+
+
+def ancestry(name: str) -> list[str]:
+    """The bundled spec and those it extends, one after another."""
+    from convcalc.spec import reader
+
+    chain: list[str] = []
+    while name not in chain:
+        file = path(name)
+        if file is None:
+            break
+        chain.append(name)
+        with open(file, encoding="utf-8") as stream:
+            root = reader.read(reader.Source(name, stream.read()))
+        base = root.entries.get("extends") if isinstance(root, reader.Mapping) else None
+        if not isinstance(base, reader.Scalar):
+            break
+        name = base.text
+    return chain

@@ -27,6 +27,7 @@ from convcalc.spec.words import (
     KIND_SYNONYMS,
     STRUCTURES,
     canonical,
+    circle,
     cut,
     is_kind,
     listed,
@@ -131,15 +132,12 @@ class Compiler:
 
     def _check_recursion(self) -> None:
         needs = {name: [call.block.name for call in calls] for name, calls in self._calls.items()}
-        for circle in in_order(needs)[1]:
-            second = circle[1] if len(circle) > 1 else circle[0]
-            call = next(call for call in self._calls[circle[0]] if call.block.name == second)
+        for names in in_order(needs)[1]:
+            second = names[1] if len(names) > 1 else names[0]
+            call = next(call for call in self._calls[names[0]] if call.block.name == second)
+            way = circle(names) + "; " if len(names) > 1 else ""
             self.problems.append(
-                call.node.error(
-                    f"block {circle[0]} uses itself",
-                    (" → ".join([*circle, circle[0]]) + "; " if len(circle) > 1 else "")
-                    + "repeat makes copies in sequence",
-                )
+                call.node.error(f"block {names[0]} uses itself", way + "repeat makes copies in sequence")
             )
 
     # -- entries ----------------------------------------------------------------------------------------

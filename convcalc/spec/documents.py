@@ -18,7 +18,7 @@ from convcalc.spec import bundled, reader
 from convcalc.spec.expressions import Names
 from convcalc.spec.order import in_order
 from convcalc.spec.values import Value, compile_value
-from convcalc.spec.words import canonical, listed, name_problem
+from convcalc.spec.words import canonical, circle, listed, name_problem
 
 KEYS = (
     "name", "title", "source", "notes", "extends", "vars", "input", "defaults", "blocks", "layers", "preprocess",
@@ -181,8 +181,8 @@ def _base(node: reader.Node, chain: list[tuple[File, reader.Mapping]]) -> File:
         raise node.error(error.message, error.hint) from None
     for start, (earlier, _) in enumerate(chain):
         if earlier.identity == file.identity:
-            circle = " → ".join([*(each.source.name for each, _ in chain[start:]), file.source.name])
-            raise node.error("extends leads back to where it started", circle)
+            way = circle([each.source.name for each, _ in chain[start:]])
+            raise node.error("extends leads back to where it started", way)
     if len(chain) >= MAX_CHAIN:
         raise node.error(f"more than {MAX_CHAIN} files extend one another")
     return file
@@ -220,7 +220,7 @@ def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
             for name, value in node.entries.items():
                 spec.blocks[name] = (node.keys[name], value)
         else:
-            _merge_defaults(spec, node)
+            merge_defaults(spec, node)
 
 
 def _merge_variables(spec: Spec, node: reader.Mapping) -> None:
@@ -233,7 +233,7 @@ def _merge_variables(spec: Spec, node: reader.Mapping) -> None:
         raise node.error(f"more than {MAX_VARIABLES:,} variables", "a list holds many values under one name")
 
 
-def _merge_defaults(spec: Spec, node: reader.Mapping) -> None:
+def merge_defaults(spec: Spec, node: reader.Mapping) -> None:
     """Field by field; a field takes the place of the inherited one whichever of its names either file uses."""
     for kind, fields in node.entries.items():
         if isinstance(fields, reader.Scalar) and fields.plain and not fields.text:
@@ -276,11 +276,11 @@ def variables(spec: Spec, settings: Mapping[str, str]) -> Names:
         except SpecError as error:
             spec.problems.append(error)
     order, circles = in_order({name: value.names() for name, value in compiled.items()})
-    for circle in circles:
+    for names in circles:
         spec.problems.append(
-            compiled[circle[0]].node.error(
-                f"variable {circle[0]} depends on itself",
-                " → ".join([*circle, circle[0]]) if len(circle) > 1 else "give it a value",
+            compiled[names[0]].node.error(
+                f"variable {names[0]} depends on itself",
+                circle(names) if len(names) > 1 else "give it a value",
             )
         )
     values = Names({})

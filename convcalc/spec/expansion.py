@@ -146,7 +146,12 @@ class Expansion:
     ) -> int:
         """The copies of an entry, each a segment of the entry's scope; without a copy, its input."""
         assert entry.repeat is not None
-        count = integer(entry.repeat, names, "repeat", self.max_layers)
+        count = integer(entry.repeat, names, "repeat")
+        if count > self.max_layers:
+            raise entry.repeat.node.error(
+                f"{count:,} copies, and a network has at most {self.max_layers:,} layers",
+                "--max-layers raises the limit",
+            )
         if not count and len(inputs) > 1:
             raise entry.repeat.node.error("no copy of a join of several inputs: there is no one output")
         for copy in range(count):

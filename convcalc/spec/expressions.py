@@ -31,8 +31,8 @@ class Budget:
 
     __slots__ = ("left", "whole")
 
-    def __init__(self, whole: int = BUDGET) -> None:
-        self.whole = self.left = whole
+    def __init__(self, whole: int | None = None) -> None:
+        self.whole = self.left = BUDGET if whole is None else whole
 
     def spend(self, cost: int) -> None:
         """Raise ExpressionError once the budget is used up."""

@@ -114,7 +114,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "range": _range,
     "divisible": divisible,
 }
-ARGUMENTS = {
+# How many arguments, where not any number of them.
+ARGUMENTS: dict[str, tuple[int, int | None]] = {
     "round": (1, 2),
     "floor": (1, 1),
     "ceil": (1, 1),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 
-from convcalc.errors import ShapeError, SpecError
+from convcalc.errors import ShapeError, SpecError, UsageError
 from convcalc.graph import INPUT, Builder, Graph, unread
 from convcalc.shapes import Shape
+from convcalc.spec import reader
 from convcalc.spec.compiler import Compiler
-from convcalc.spec.documents import Spec, read_spec, variables
+from convcalc.spec.documents import Spec, merge_defaults, read_spec, variables
 from convcalc.spec.entries import Entry
 from convcalc.spec.expansion import Expansion
 from convcalc.spec.expressions import Names
@@ -17,8 +18,9 @@ from convcalc.spec.header import header, parse_input, preprocess
 from convcalc.spec.header import input_shape as written_input
 
 MAX_LAYERS = 1_000_000
+MAX_ENTRY = 1_000  # layers that one entry may expand to
 
-__all__ = ["MAX_LAYERS", "is_family", "load_graph", "parse_input"]
+__all__ = ["MAX_LAYERS", "entry_kind", "is_family", "load_entry", "load_graph", "parse_input"]
 
 
 def load_graph(
@@ -42,6 +44,36 @@ def load_graph(
     finally:
         if collecting:
             gc.enable()
+
+
+def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:
+    """The network of one entry alone, such as `maxpool: {kernel: 2, stride: 2}`, on an input `(C, *spatial)`.
+
+    defaults: as a spec's `defaults`, in YAML. Errors are load_graph's; their places are in the entry's text.
+    """
+    node = _entry_node(entry)
+    layers = reader.Sequence(node.source, 0, 0)
+    layers.items.append(node)
+    spec = Spec(reader.Mapping(node.source, 0, 0), None, keys={"layers": layers})
+    if defaults:
+        given = reader.read(reader.Source("defaults", defaults))
+        assert isinstance(given, reader.Mapping)
+        merge_defaults(spec, given)
+    return _load(spec, {}, input_shape, MAX_ENTRY)
+
+
+def entry_kind(entry: str) -> str | None:
+    """The operator that an entry names, whether or not there is one; None where it is no entry."""
+    node = _entry_node(entry)
+    if isinstance(node, reader.Mapping):
+        return next(iter(node.entries), None)
+    return node.text if isinstance(node, reader.Scalar) else None
+
+
+def _entry_node(entry: str) -> reader.Node:
+    if not entry.strip():
+        raise UsageError("no operator", hint="write one such as 'maxpool: {kernel: 2, stride: 2}'")
+    return reader.read(reader.Source("OP", entry))
 
 
 def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, max_layers: int) -> Graph:

@@ -24,8 +24,8 @@ def in_order(needs: Mapping[str, Collection[str]]) -> tuple[list[str], list[list
 
     def settle(done: list[str]) -> list[str]:
         ready = []
+        settled.update(done)
         for name in done:
-            settled.add(name)
             for reader in readers[name]:
                 waiting[reader].discard(name)
                 if not waiting[reader] and reader not in settled:

@@ -18,23 +18,24 @@ MAX_DEPTH = 50
 WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_GLUED = re.compile(r"(?<![A-Za-z0-9_.])[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?[A-Za-z_]\w*")  # 0x10, 1_000, 1if
+# 0x10, 1_000, 2a and 1if, but not 1e5
+_GLUED = re.compile(r"(?<![A-Za-z0-9_.])[0-9][0-9.]*(?![eE][+-]?[0-9]+(?!\w))[A-Za-z_]\w*")
 
-# How other languages write it, and how it is written here.
+# How other languages write it (patterns, compiled when needed), and how it is written here.
 _SLIPS = (
-    (re.compile(r"&&|(?<!&)&(?!&)"), "'and' is written as the word"),
-    (re.compile(r"\|"), "'or' is written as the word"),
-    (re.compile(r"!(?!=)"), "'not' is written as the word"),
-    (re.compile(r"\?"), "a choice is written: x if condition else y"),
-    (re.compile(r"(?<![=!<>])=(?!=)"), "equality is written =="),
-    (re.compile(r"\bis\b"), "equality is written =="),
-    (re.compile(r"\^"), "powers are written **"),
-    (re.compile(r"\$"), "within $( ) a variable is its bare name, without $"),
+    (r"&&|(?<!&)&(?!&)", "'and' is written as the word"),
+    (r"\|", "'or' is written as the word"),
+    (r"!(?!=)", "'not' is written as the word"),
+    (r"\?", "a choice is written: x if condition else y"),
+    (r"(?<![=!<>])=(?!=)", "equality is written =="),
+    (r"\bis\b", "equality is written =="),
+    (r"\^", "powers are written **"),
+    (r"\$", "within $( ) a variable is its bare name, without $"),
     (
-        re.compile(r"\blambda\b|\bfor\b|:"),
+        r"\blambda\b|\bfor\b|:",
         "there are no loops or slices in an expression; foreach repeats layers",
     ),
-    (re.compile(r"[A-Za-z_)\]]\s*\."), "there are no attributes or methods"),
+    (r"[A-Za-z_)\]]\s*\.", "there are no attributes or methods"),
 )
 _LANGUAGE = (
     "an expression has numbers, 'text', lists, + - * / // % **, comparisons, and or not, x if c else y, indexing, "
@@ -91,7 +92,7 @@ def parse(text: str, offset: int = 0) -> ast.expr:
 
 def _slip(bare: str) -> str | None:
     for pattern, hint in _SLIPS:
-        if pattern.search(bare):
+        if re.search(pattern, bare):
             return hint
     return None
 
@@ -158,10 +159,12 @@ def _check_call(node: ast.expr, name: str, given: int) -> None:
         raise at(
             node, f"no function '{name}'{did_you_mean(name, FUNCTIONS)}", "functions: " + ", ".join(FUNCTIONS)
         )
-    fewest, most = ARGUMENTS.get(name, (1, given or 1))
-    if not fewest <= given <= most:
-        needs = str(fewest) if fewest == most else f"{fewest} or {most}"
-        raise at(node, f"{name} takes {needs} argument{'s' * (needs != '1')}, not {given}")
+    fewest, most = ARGUMENTS.get(name, (1, None))
+    if given < fewest or (most is not None and given > most):
+        needs = (
+            f"at least {fewest}" if most is None else f"{fewest} or {most}" if most > fewest else str(fewest)
+        )
+        raise at(node, f"{name} takes {needs} argument{'s' * (not needs.endswith('1'))}, not {given}")
 
 
 def at(node: ast.expr, message: str, hint: str | None = None) -> ExpressionError:

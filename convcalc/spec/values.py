@@ -142,10 +142,10 @@ def boolean(value: Value, names: Names, what: str) -> bool:
     return result
 
 
-def integer(value: Value, names: Names, what: str, maximum: int) -> int:
-    """The value as an integer from 0 to maximum, or SpecError."""
+def integer(value: Value, names: Names, what: str) -> int:
+    """The value as an integer of at least 0, or SpecError."""
     try:
-        return whole(value.evaluate(names), 0, maximum)
+        return whole(value.evaluate(names))
     except FieldError as error:
         raise value.node.error(f"{what} {error}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from convcalc import ops
 from convcalc.errors import SpecError, did_you_mean
@@ -81,6 +81,11 @@ def listed(words: Iterable[str], most: int = 16) -> str:
     shown = list(words)
     text = ", ".join(shown[:most])
     return f"{text} and {len(shown) - most} more" if len(shown) > most else text
+
+
+def circle(names: Sequence[str], most: int = 8) -> str:
+    """`a → b → a`."""
+    return " → ".join([*names[:most], *(["…"] if len(names) > most else []), names[0]])
 
 
 def cut(word: str) -> str:

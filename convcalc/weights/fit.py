@@ -25,7 +25,8 @@ SHOWN = 5
 class Weights:
     """One mapping of parameter name to flat, row-major values per node; nodes that share hold the same mapping.
 
-    source tells where they come from; ignored names the file's keys that the network has no use for.
+    source tells where they come from; ignored names the file's keys that the network has no use for; note is
+    what the reader has to say of the file.
     """
 
     nodes: tuple[Parameters, ...]
@@ -33,6 +34,7 @@ class Weights:
     path: str | None = None
     seed: int | None = None
     ignored: tuple[str, ...] = ()
+    note: str = ""
 
 
 def random_weights(graph: Graph, seed: int = 0) -> Weights:
@@ -90,7 +92,7 @@ def load_weights(
             nodes.append(nodes[node.shares])
         else:
             nodes.append({parameter: tensor.values() for parameter, tensor in found.items()})
-    return Weights(tuple(nodes), source, path=name, ignored=tuple(ignored))
+    return Weights(tuple(nodes), source, path=name, ignored=tuple(ignored), note=tensors.note)
 
 
 def parameter_keys(node: Node, parameter: str) -> list[str]:

@@ -118,9 +118,9 @@ def _pth(path: str) -> Tensors:
 
 
 def _legacy_pth(path: str) -> Tensors:
-    from convcalc.weights.pth import refuse_legacy
+    from convcalc.weights.pth import read_legacy
 
-    refuse_legacy(path)
+    return read_legacy(path)
 
 
 def _torch_zip(start: bytes) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from array import array
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from random import Random
@@ -31,12 +32,21 @@ from convcalc import ops
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
 from convcalc.backends.numba import choice, lower_winograd
+from convcalc.backends.numba.driver import helpers
 from convcalc.backends.numba.host import has_numpy
 from convcalc.backends.numba.plan import KNOWN, prepare
 from convcalc.errors import ConvcalcError
 from convcalc.graph import INPUT, Graph
 from convcalc.spec.load import load_graph
 from convcalc.weights.fit import load_weights, random_weights
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_threads_left() -> Iterator[None]:
+    """Other tests fork, which a process with threads should not."""
+    yield
+    helpers.stop()
+
 
 ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent

@@ -157,3 +157,36 @@ def test_alexnet_on_a_photograph(convcalc) -> None:
     value = answer(convcalc, "alexnet", DATA / "chelsea.png", "--backend", "reference")
     assert value["output"]["shape"] == [1000]
     assert sum(value["output"]["values"]) == pytest.approx(1, abs=1e-9)
+
+
+def test_several_images_give_a_row_each_and_a_bad_one_is_reported_at_the_end(
+    convcalc, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(DIGITS[0].read_bytes()[:60])
+    done = convcalc(
+        "forward", "lenet5", DIGITS[1], broken, DIGITS[2], "--format", "json", "--backend", "reference"
+    )
+    assert done.returncode == 1
+    first, bad, last = json.loads(done.stdout)
+    assert first["top"][0]["label"] == DIGITS[1].stem[0]
+    assert last["top"][0]["label"] == DIGITS[2].stem[0]
+    assert set(bad) == {"image", "error"}
+    assert "broken.png" in done.stderr
+
+
+def test_a_folder_of_images(convcalc) -> None:
+    done = convcalc(
+        "forward", "lenet5", DATA / "digits", "--format", "csv", "--threads", 2, "--backend", "reference"
+    )
+    rows = [line.split(",") for line in done.stdout.splitlines()[1:]]
+    assert [Path(row[0]).name for row in rows] == [path.name for path in DIGITS]
+    assert [row[2] for row in rows] == [path.stem[0] for path in DIGITS]
+    assert done.returncode == 0
+
+
+def test_a_folder_without_images(convcalc, tmp_path: Path) -> None:
+    done = convcalc("forward", "lenet5", tmp_path)
+    assert done.returncode == 1
+    assert "no images in this folder" in done.stderr
+    assert convcalc("forward", "lenet5", DATA / "digits", "--save", "x.npy").returncode == 2

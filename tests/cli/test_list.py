@@ -19,6 +19,40 @@ def test_families_are_left_out(convcalc) -> None:
     assert "\n resnet " not in names
 
 
+def names(convcalc, *arguments: str) -> list[str]:
+    return [entry["name"] for entry in json.loads(convcalc("list", *arguments, "--format", "json").stdout)]
+
+
+def test_sorting_and_limits(convcalc) -> None:
+    # published: squeezenet1_1 1,235,496 and squeezenet1_0 1,248,424 params; 0.349 and 0.819 billion MACs
+    assert names(convcalc, "squeezenet", "--sort", "params") == [
+        "torchvision/squeezenet1_1",
+        "torchvision/squeezenet1_0",
+    ]
+    assert names(convcalc, "squeezenet", "--max-macs", "0.5G") == ["torchvision/squeezenet1_1"]
+    assert names(convcalc, "torchvision/vgg*", "--sort", "params", "--reverse")[0] == "torchvision/vgg19_bn"
+    small = names(convcalc, "--max-params", "1.3M")
+    assert "torchvision/squeezenet1_0" in small
+    assert "torchvision/shufflenet_v2_x0_5" not in small  # 1,366,792
+
+
+def test_families(convcalc) -> None:
+    assert names(convcalc, "--family", "vgg")[:2] == ["torchvision/vgg11", "torchvision/vgg11_bn"]
+    assert set(names(convcalc, "--family", "torchvision/densenet")) == {
+        f"torchvision/densenet{depth}" for depth in (121, 161, 169, 201)
+    }
+    done = convcalc("list", "--family", "vvg")
+    assert done.returncode == 2
+    assert "did you mean 'vgg'?" in done.stderr
+
+
+def test_nothing_that_small(convcalc) -> None:
+    done = convcalc("list", "--max-params", "7")
+    assert done.returncode == 2
+    assert "no architecture is that small" in done.stderr
+    assert "no figure" in convcalc("list", "--max-params", "many").stderr
+
+
 def test_patterns(convcalc) -> None:
     names = [entry["name"] for entry in json.loads(convcalc("list", "vgg1?", "--format", "json").stdout)]
     assert names == ["vgg11", "vgg13", "vgg16", "vgg19"]

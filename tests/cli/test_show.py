@@ -61,7 +61,8 @@ def test_standard_input(convcalc) -> None:
 
 
 def test_a_layer_that_does_not_fit_shows_the_table_up_to_it(convcalc) -> None:
-    spec = "name: tiny\ninput: [1, 8, 6]\nlayers:\n  - conv: {name: good, K: 2, F: 3}\n  - conv: {name: bad, K: 2, F: 9}\n"
+    layers = "  - conv: {name: good, K: 2, F: 3}\n  - conv: {name: bad, K: 2, F: 9}\n"
+    spec = f"name: tiny\ninput: [1, 8, 6]\nlayers:\n{layers}"
     done = convcalc("show", "-", stdin=spec)
     assert done.returncode == 1
     assert "good" in done.stdout
@@ -126,3 +127,40 @@ def test_version(convcalc) -> None:
     import convcalc as package
 
     assert convcalc("--version").stdout == f"convcalc {package.__version__}\n"
+
+
+def test_columns(convcalc) -> None:
+    """The lecture's convolution as a dense layer, for LeNet-5's first: 1,024 inputs, 4,704 outputs."""
+    value = json.loads(
+        convcalc("show", "lenet5", "--columns", "layer,dense,local,shared", "--format", "json").stdout
+    )
+    assert value["columns"][0] == {
+        "layer": "conv1",
+        "dense": 1024 * 4704,
+        "local": 25 * 28 * 28 * 6,
+        "shared": 25 * 6,
+    }
+    assert value["totals"]["weights"] == 61_470
+    lines = convcalc("show", "lenet5", "--columns", "macs,layer", "--format", "csv").stdout.splitlines()
+    assert lines[:2] == ["macs,layer", "117600,conv1"]
+
+
+def test_reconcile_contract(convcalc) -> None:
+    value = json.loads(convcalc("show", "alexnet", "--reconcile", "61.1M params", "--format", "json").stdout)
+    assert value["figure"] == {
+        "text": "61.1M params", "unit": "params", "value": 61_100_000, "low": 61_050_000, "high": 61_150_000,
+        "exact": False,
+    }  # fmt: skip
+    best = value["explanations"][0]
+    assert (best["network"], best["total"]) == ("torchvision/alexnet", 61_100_840)
+    assert sum(term["sum"] for term in best["terms"]) == best["total"]
+    assert value["nearest"] is None
+
+
+def test_one_question_at_a_time(convcalc) -> None:
+    done = convcalc("show", "alexnet", "--columns", "layer", "--explain")
+    assert (done.returncode, "show different things" in done.stderr) == (2, True)
+    done = convcalc("show", "alexnet", "--columns", "layer,wieghts")
+    assert (done.returncode, "did you mean 'weights'?" in done.stderr) == (2, True)
+    done = convcalc("show", "alexnet", "--columns", "macs,macs")
+    assert (done.returncode, "named twice" in done.stderr) == (2, True)

@@ -88,10 +88,11 @@ def drive(
 
 
 class Helpers:
-    """Threads that wait for a call to run; they live as long as the process."""
+    """Threads that wait for a call to run; they live until stopped or as long as the process."""
 
     def __init__(self) -> None:
         self._queues: list[SimpleQueue[tuple[object, ...]]] = []
+        self._threads: list[threading.Thread] = []
 
     def start(self, count: int, *job: object) -> None:
         """Have `count` threads, numbered from 1, call job[0](thread, *job[1:])."""
@@ -105,14 +106,23 @@ class Helpers:
         for queue in self._queues[:count]:
             queue.put(job)
 
+    def stop(self) -> None:
+        """End them all; the next start makes new ones. Before a fork, so that none is lost in the middle of it."""
+        for queue in self._queues:
+            queue.put(())
+        for thread in self._threads:
+            thread.join()
+        self._queues.clear()
+        self._threads.clear()
+
 
 def _serve(queue: SimpleQueue[tuple[object, ...]], number: int) -> None:
-    while True:
-        function, *arguments = queue.get()
+    while job := queue.get():
+        function, *arguments = job
         function(number, *arguments)  # type: ignore[operator]
 
 
-_helpers = Helpers()
+helpers = Helpers()
 _PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 8)  # a call through it lets go of Python's lock
 
 
@@ -136,7 +146,7 @@ class Table:
         self._gate[1] = 0
         self._gate[0] = 0  # opens it: last
         if threads > 1:
-            _helpers.start(threads - 1, self._walk, first, stop)
+            helpers.start(threads - 1, self._walk, first, stop)
         self._walk(0, first, stop)
 
     def _walk(self, thread: int, first: int, stop: int) -> None:

@@ -1,0 +1,331 @@
+"""`convcalc apply`."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from convcalc.applying import MODES
+from convcalc.cli import windows
+from convcalc.cli.options import emit, format_option, write
+from convcalc.errors import UsageError
+from convcalc.ops.base import Tensor
+
+if TYPE_CHECKING:
+    from convcalc.applying import Application
+    from convcalc.images import Picture
+    from convcalc.report.application import Style
+
+MAX_FRAMES = 400
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+
+
+class Signed(click.Command):
+    """A command whose arguments may begin with a minus: '-1 0; 0 1' is a matrix, no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        signed = re.compile(r"-([0-9.]|[^-]\s|[^-]\s*;)")
+        return super().parse_args(ctx, ["−" + one[1:] if signed.match(one) else one for one in args])
+
+
+@click.command(
+    "apply",
+    cls=Signed,
+    epilog="""\b
+Examples:
+  convcalc apply 'maxpool: 2' '1 4 2 1; 5 8 3 4; 7 6 4 5; 1 3 1 2'
+  convcalc apply --weights 'w x; y z' 'a b c d; e f g h; i j k l' --steps
+  convcalc apply sharpen '1 1 1 1; 1 5 5 1; 1 5 5 1; 1 1 1 1' --padding same
+  convcalc apply --weights '1 2; 3 4' '1 0 2; 0 3 0; 4 0 5' --mode all
+  convcalc apply 'conv: {stride: 2}' signal.csv --weights '1/4 1/2 1/4'
+  convcalc apply edges photo.jpg -o edges.png
+  convcalc apply blur,sharpen,sobel-x photo.jpg -o maps.png
+  convcalc apply gaussian photo.jpg --per-channel -o soft.png
+
+OP is an entry as in a spec, or filters by name: identity, blur, gaussian, sharpen, edges,
+sobel-x, sobel-y, emboss; left out, it is conv. INPUT is a matrix (rows with ; between them,
+channels with | ; one row is a signal), a CSV file, an image, or - for standard input. Numbers
+stay exact; letters stand for themselves.
+
+A filter spans all channels: one plane serves each of them; a named filter is divided by
+their number, so that brightness is kept.""",
+)
+@click.argument("arguments", nargs=-1, metavar="[OP] INPUT")
+@click.option(
+    "--weights", "weights", multiple=True, metavar="MATRIX", help="A filter; repeat it for several maps."
+)
+@click.option("--bias", metavar="NUMBERS", help="A number per filter.")
+@click.option(
+    "--mode",
+    type=click.Choice([*MODES, "all"]),
+    help="How a convolution is indexed; all shows the three; default correlation.",
+)
+@windows.window_options(kernel=False, rounding=False)
+@click.option("--per-channel", is_flag=True, help="Each channel by itself: a colour image stays one.")
+@click.option("--steps", is_flag=True, help="Walk the window over the input; animated on a terminal.")
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, 60),
+    default=0.6,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between steps; 0 prints them one under another.",
+)
+@click.option("--decimals", type=click.IntRange(0, 17), metavar="N", help="Round what is shown.")
+@click.option(
+    "--tone",
+    type=click.Choice(["clip", "magnitude", "stretch"]),
+    help="How an image shows values outside 0 to 255.",
+)
+@click.option(
+    "--max-size",
+    type=click.IntRange(1, 10_000),
+    default=512,
+    show_default=True,
+    metavar="PIXELS",
+    help="Scale a larger image down to so many on its longer side.",
+)
+@click.option("-o", "--output", metavar="FILE", help="Write the result: .png or .csv.")
+@format_option
+def command(
+    arguments: tuple[str, ...],
+    weights: tuple[str, ...],
+    bias: str | None,
+    mode: str | None,
+    stride: str | None,
+    padding: str | None,
+    dilation: str | None,
+    per_channel: bool,
+    steps: bool,
+    delay: float,
+    decimals: int | None,
+    tone: str | None,
+    max_size: int,
+    output: str | None,
+    form: str,
+) -> None:
+    """One operator on a matrix, a signal, letters or an image: what goes in, what comes out, step by step."""
+    from convcalc import applying, matrices
+    from convcalc.report.application import Style
+
+    operator, text = _operator_and_input(arguments, bool(weights))
+    if output is not None and os.path.splitext(output)[1].lower() not in (".png", ".csv"):
+        raise UsageError(f"-o {output}: cannot write such a file", hint="use .png or .csv")
+    names = applying.named_filters(operator)
+    if names and weights:
+        raise UsageError("a named filter has its weights", hint="leave --weights out, or write conv")
+    filters = [applying.filter_matrix(name) for name in names]
+    filters += [matrices.parse(one, "--weights") for one in weights]
+    biases = matrices.parse(bias, "--bias").values if bias is not None else []
+    source = _source(text, max_size, vector=operator.strip().startswith("dense"))
+    picture = source.picture
+    bare = bool(names) or operator.strip() == "conv"
+    given = {"stride": stride, "padding": padding, "dilation": dilation}
+    if not bare and (per_channel or any(given.values())):
+        raise UsageError(
+            "--stride, --padding, --dilation and --per-channel go with conv and named filters",
+            hint="write them into the entry: 'conv: {kernel: 3, stride: 2, padding: 1}'",
+        )
+    channels = source.tensor.shape[0]
+    entry, count = operator, len(filters)
+    if bare:
+        if per_channel:
+            filters = [one for _ in range(channels) for one in filters]
+        entry = _entry(given, channels if per_channel else 1, len(source.tensor.shape) - 1)
+    done = [
+        applying.apply(
+            entry, source.tensor, filters, bias=biases, mode=one, names=names, floats=picture is not None
+        )
+        for one in (MODES if mode == "all" else (mode,))
+    ]
+    if picture is not None:
+        if steps:
+            raise UsageError("--steps is for matrices", hint="an image has too many positions to walk")
+        _show_picture(done, picture, text, output, form, tone, count if per_channel else 0)
+        return
+    typed = [source.decimal, *(one.decimal for one in filters)]
+    style = Style(False if False in typed else True if True in typed else None, decimals)
+    for one in done if steps else ():
+        _walk(one, style, form, delay)
+    if output is not None:
+        _save(output, done, style, tone or "stretch")
+    _show(done, style, form, mode is not None, steps)
+    if output is not None and form == "table":
+        click.echo(f"wrote {output}")
+
+
+def _operator_and_input(arguments: tuple[str, ...], weighted: bool) -> tuple[str, str]:
+    if len(arguments) == 2:
+        return arguments[0], arguments[1]
+    if len(arguments) == 1 and weighted:
+        return "conv", arguments[0]
+    given = "one argument" if len(arguments) == 1 else f"{len(arguments)} arguments"
+    raise UsageError(
+        f"apply needs an operator and an input, not {given}",
+        hint="quote them: convcalc apply 'maxpool: 2' '1 2; 3 4'; with --weights the operator may be left out",
+    )
+
+
+class Source(NamedTuple):
+    """What INPUT means. decimal: how its numbers were written (see matrices.Matrix); picture: of an image."""
+
+    tensor: Tensor
+    decimal: bool | None = None
+    picture: Picture | None = None
+
+
+def _source(text: str, max_size: int, *, vector: bool) -> Source:
+    """The input; vector: one row is no signal but what a dense layer reads."""
+    from convcalc import matrices
+
+    suffix = os.path.splitext(text)[1].lower()
+    if text == "-":
+        data = sys.stdin.buffer.read(matrices.MAX_BYTES)
+        matrix = matrices.load(text, data.decode("utf-8", "replace"))
+    elif suffix in PICTURES or (os.path.isfile(text) and suffix not in (".csv", ".txt", ".tsv")):
+        from convcalc.images import pixels
+
+        picture = pixels(text, max_size)
+        return Source(Tensor(picture.shape, picture.values), picture=picture)
+    elif suffix in (".csv", ".txt", ".tsv") or os.path.isfile(text):
+        matrix = matrices.load(text)
+    else:
+        matrix = matrices.parse(text, "INPUT")
+    tensor = matrix.tensor
+    if vector and matrix.signal and len(matrix.planes) == 1:
+        tensor = Tensor(tensor.shape[1:], tensor.values)
+    return Source(tensor, matrix.decimal)
+
+
+def _entry(given: dict[str, str | None], groups: int, rank: int) -> str:
+    """The conv entry that the options and weights say."""
+    fields = [f"groups: {groups}"] if groups > 1 else []
+    for name in ("stride", "dilation"):
+        values = windows.extents(given[name], f"--{name}")
+        if values is not None:
+            fields.append(f"{name}: {list(values) if len(values) > 1 else values[0]}")
+    pads = windows.paddings(given["padding"])
+    if pads is not None:
+        sides = [side if isinstance(side, str) else list(side) for side in pads]
+        every = sides * rank if len(sides) == 1 else sides
+        fields.append(f"padding: {sides[0] if isinstance(sides[0], str) else every}")
+    return f"conv: {{{', '.join(fields)}}}" if fields else "conv"
+
+
+def _show(done: Sequence[Application], style: Style, form: str, mode_shown: bool, steps: bool) -> None:
+    """Matrices side by side, or the format asked for; the three modes one after another."""
+    from convcalc.report import terminal
+    from convcalc.report.application import (
+        application_lines,
+        application_table,
+        application_value,
+        matrix_csv,
+    )
+    from convcalc.report.table import PLAIN
+
+    if form == "table":
+        terminal.color = click.get_current_context().find_root().params["color"]
+        for number, one in enumerate(done):
+            lines = application_lines(one, style, terminal.width(), mode_shown=mode_shown)
+            terminal.print_lines([*([[]] if number else []), *lines])
+    elif form == "json":
+        values = [application_value(one, style, steps=steps) for one in done]
+        emit(form, lambda: None, lambda: values[0] if len(values) == 1 else {"modes": values})
+    elif form == "csv":
+        write("\n".join(matrix_csv(one.output, style) for one in done))
+    else:
+        for one in done:
+            write(PLAIN[form](application_table(one, style, mode_shown=mode_shown)))
+
+
+def _walk(one: Application, style: Style, form: str, delay: float) -> None:
+    """The window step by step, before the whole result is shown."""
+    from convcalc.report import terminal
+    from convcalc.report.application import frames
+    from convcalc.shapes import elements
+    from convcalc.walking import walks
+
+    if not walks(one.op) or len(one.source.shape) > 3:
+        raise UsageError(f"{one.op.kind} moves no window that --steps could follow")
+    if form not in ("table", "json"):
+        raise UsageError(f"--steps has no {form} format", hint="use --format table or json")
+    total = elements(one.output.shape)
+    if total > MAX_FRAMES:
+        raise UsageError(
+            f"{total:,} steps are more than --steps shows ({MAX_FRAMES})", hint="use a smaller input"
+        )
+    if form == "json":
+        return
+    terminal.color = click.get_current_context().find_root().params["color"]
+    try:
+        terminal.animate(frames(one, style, terminal.width()), delay)
+    except KeyboardInterrupt:
+        click.get_current_context().exit(130)
+
+
+def _save(path: str, done: Sequence[Application], style: Style, tone: str) -> None:
+    """Numbers to a file: .csv as they are, .png as grey levels."""
+    from convcalc.outputs import write_whole
+    from convcalc.rasters import beside, png, rasters
+    from convcalc.report.application import matrix_csv
+    from convcalc.symbols import has_letters
+
+    if path.lower().endswith(".csv"):
+        write_whole(path, "\n".join(matrix_csv(one.output, style) for one in done).encode())
+        return
+    maps = []
+    for one in done:
+        tensor = one.output
+        if has_letters(tensor.values) or len(tensor.shape) > 3:
+            raise UsageError(f"-o {path}: letters and volumes make no picture", hint="use .csv")
+        shape = (*(1,) * (3 - len(tensor.shape)), *tensor.shape) if len(tensor.shape) < 2 else tensor.shape
+        shape = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
+        maps += rasters(Tensor(shape, tensor.values), tone, colour=False)
+    write_whole(path, png(beside(maps, gap=1)))
+
+
+def _show_picture(
+    done: Sequence[Application],
+    picture: Picture,
+    path: str,
+    output: str | None,
+    form: str,
+    tone: str | None,
+    channelwise: int,
+) -> None:
+    """What an operator makes of an image: facts, the picture before and after on a terminal, the file."""
+    from convcalc.filtering import results
+    from convcalc.outputs import write_whole
+    from convcalc.rasters import Raster, beside, png, rasters
+    from convcalc.report import terminal
+    from convcalc.report.filtered import filtered_table, filtered_value
+    from convcalc.report.picture import side_by_side
+
+    maps = [
+        one._replace(name=f"{one.name}, {application.mode}") if len(done) > 1 else one
+        for application in done
+        for one in results(application, tone, channelwise)
+    ]
+    pictures: list[tuple[str, Raster]] = []
+    for one in maps:
+        pictures += [(one.name, raster) for raster in rasters(one.tensor, one.tone, colour=one.colour)]
+    if output is not None and output.lower().endswith(".csv"):
+        raise UsageError(f"-o {output}: an image is written as .png", hint="a matrix is written as .csv")
+    if output is not None:
+        write_whole(output, png(beside([raster for _, raster in pictures])))
+    emit(
+        form,
+        lambda: filtered_table(done[0], picture, path, maps, output),
+        lambda: filtered_value(done[0], picture, path, maps, output),
+    )
+    room = terminal.width()
+    if form == "table" and room is not None:
+        before = rasters(Tensor(picture.shape, picture.values), "clip", colour=True)
+        terminal.print_lines([[]])
+        shown = [("before", beside(before)), *pictures[:3]]
+        terminal.print_lines(side_by_side(shown, min(room, 160), terminal.styled()))

@@ -1,0 +1,336 @@
+"""`field`: receptive fields over depth, one unit's window, one pixel's reach, and where two pixels meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from convcalc.analysis import Analysis
+from convcalc.folding import Row
+from convcalc.graph import Node
+from convcalc.ops.working import product
+from convcalc.report import words
+from convcalc.report.json import field_value
+from convcalc.report.table import Column, Table
+from convcalc.shapes import AXIS_NAMES
+from convcalc.sights import Meeting, Part, Position, Sight, places
+from convcalc.windows import Span
+
+DEPTH = (
+    Column("layer", "layer", wrap=True, style="cyan"),
+    Column("operator", "operator", wrap=True, drop=1),
+    Column("output", "output", right=True, drop=2),
+    Column("field", "field", right=True),
+    Column("stride", "stride", right=True),
+    Column("start", "start", right=True),
+    Column("unit", "middle unit", right=True),
+    Column("sees", "sees", right=True),
+    Column("share", "of the image", right=True),
+)
+DEPTH_KEYS = (
+    "layer",
+    "kind",
+    "output_shape",
+    "size",
+    "stride",
+    "start",
+    "unit",
+    "first",
+    "last",
+    "pixels",
+    "share",
+)
+PART_KEYS = ("layer", "kind", "output_shape", "first", "last", "positions", "share")
+
+
+def depth_table(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]) -> Table:
+    """A row per layer: the field by formula, and what the unit in the middle sees."""
+    graph = analysis.graph
+    cells, data = [], []
+    for row, one in zip(rows, sights, strict=True):
+        node = row.nodes[-1]
+        formula = row.receptive_field
+        cells.append(
+            (
+                row.name,
+                operator(row),
+                words.shape(node.output_shape),
+                words.field(formula),
+                words.axes(formula.stride) if formula else "–",
+                words.axes(formula.start) if formula else "–",
+                position(one.unit),
+                spans(one.seen) if one.seen else "padding only",
+                words.percent(one.share),
+            )
+        )
+        data.append(
+            (
+                node.name,
+                node.kind,
+                _sizes(node.output_shape),
+                _sizes(formula.size) if formula else "",
+                _sizes(formula.stride) if formula else "",
+                " ".join(map(str, formula.start)) if formula else "",
+                " ".join(map(str, one.unit)),
+                *_ends(one.seen),
+                one.pixels,
+                float(one.share),
+            )
+        )
+    return Table(
+        columns=DEPTH,
+        rows=cells,
+        title=f"Receptive fields of {graph.title or graph.name}",
+        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        lines=[
+            "field: pixels a unit's window spans, padding included; stride: pixels from one unit's window "
+            "to the next's; start: first pixel of the first unit's window",
+            *(f"warning: {text}" for text in analysis.warnings[:5]),
+        ],
+        data_keys=DEPTH_KEYS,
+        data=data,
+    )
+
+
+def operator(row: Row) -> str:
+    """The row's operator as `show` writes it."""
+    if row.block:
+        return f"block of {words.plural(len(row.nodes), 'layer')}"
+    return words.operator(row.nodes[0].op)
+
+
+def depth_value(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]) -> dict[str, Any]:
+    """`field ARCH --format json`."""
+    return {
+        "name": analysis.graph.name,
+        "input": list(analysis.graph.input_shape),
+        "layers": [
+            {
+                "name": row.nodes[-1].name,
+                "kind": row.nodes[-1].kind,
+                "output_shape": list(row.nodes[-1].output_shape),
+                "receptive_field": field_value(row.receptive_field),
+                **_sight_value(one),
+            }
+            for row, one in zip(rows, sights, strict=True)
+        ],
+        "warnings": list(analysis.warnings),
+    }
+
+
+# -- one unit ----------------------------------------------------------------------------------------------
+
+
+def unit_table(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Part]) -> Table:
+    """What a unit reads, layer by layer back to the image."""
+    graph = analysis.graph
+    return Table(
+        columns=_part_columns(parts, "reads", "positions"),
+        rows=[_part_cells(part) for part in parts],
+        title=f"What {node.name} {position(one.unit)} sees",
+        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}; "
+        f"{node.name} is {words.operator(node.op)}, {words.shape(node.output_shape)}",
+        lines=_unit_lines(one),
+        data_keys=PART_KEYS,
+        data=[_part_data(part) for part in parts],
+    )
+
+
+def _unit_lines(one: Sight) -> list[str]:
+    if one.window is None:
+        return ["this unit reads nothing: it lies in a gap that no kernel fills"]
+    names = AXIS_NAMES[len(one.image)]
+    lines = []
+    for name, (low, high), size, (before, after) in zip(
+        names, one.window, one.image, one.outside, strict=True
+    ):
+        text = f"{name}: pixels {words.number(low)} to {words.number(high)}, a window of {high - low + 1:,}"
+        if before or after:
+            text += f", {before + after:,} of it outside the {size:,} of the image"
+            text += f" ({before:,} before, {after:,} after)" if before and after else ""
+        lines.append(text)
+    if one.seen is None:
+        lines.append("it sees only padding")
+        return lines
+    between = [high - low + 1 for low, high in one.seen]
+    text = product(between) + " = " if len(between) > 1 and one.pixels == prod(between) else ""
+    lines.append(
+        f"it sees {text}{one.pixels:,} pixels, {words.percent(one.share)} of the image: {spans(one.seen)}"
+    )
+    if one.pixels != prod(between):
+        lines.append(
+            f"with gaps: from the first to the last there are {product(between)} = {prod(between):,} pixels"
+        )
+    return lines
+
+
+def unit_value(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Part]) -> dict[str, Any]:
+    """`field ARCH --layer NAME --format json`."""
+    return {
+        "name": analysis.graph.name,
+        "input": list(analysis.graph.input_shape),
+        "layer": node.name,
+        "kind": node.kind,
+        "output_shape": list(node.output_shape),
+        "receptive_field": field_value(analysis.layers[node.index].receptive_field),
+        **_sight_value(one),
+        "trace": [_part_value(part) for part in parts],
+    }
+
+
+# -- one pixel, two pixels -----------------------------------------------------------------------------------
+
+
+def pixel_table(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node, Part]]) -> Table:
+    """Which units of every layer a pixel reaches."""
+    graph = analysis.graph
+    parts = [part for _, part in layers]
+    return Table(
+        columns=_part_columns(parts, "units", "how many"),
+        rows=[_part_cells(part) for part in parts],
+        title=f"What pixel {position(pixel)} reaches",
+        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        data_keys=PART_KEYS,
+        data=[_part_data(part) for part in parts],
+        styles=["" if part.positions else "dim" for part in parts],
+    )
+
+
+def pixel_value(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node, Part]]) -> dict[str, Any]:
+    """`field ARCH --pixel R,C --format json`."""
+    return {
+        "name": analysis.graph.name,
+        "input": list(analysis.graph.input_shape),
+        "pixel": list(pixel),
+        "layers": [_part_value(part) for _, part in layers],
+    }
+
+
+def meeting_table(analysis: Analysis, found: Meeting, layers: Sequence[tuple[Node, Part]]) -> Table:
+    """Per layer the units that depend on both pixels."""
+    graph = analysis.graph
+    parts = [part for _, part in layers]
+    if found.first is None:
+        line = "no unit of this network depends on both"
+    else:
+        part = dict(found.layers)[found.first]
+        units = words.plural(part.positions, "position")
+        line = f"they first meet in {found.first.name}, at {units}: {_where(part)}"
+    return Table(
+        columns=_part_columns(parts, "units that see both", "how many"),
+        rows=[_part_cells(part) for part in parts],
+        title=f"Where pixels {position(found.a)} and {position(found.b)} meet",
+        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        lines=[line],
+        data_keys=PART_KEYS,
+        data=[_part_data(part) for part in parts],
+        styles=["" if part.positions else "dim" for part in parts],
+    )
+
+
+def meeting_value(analysis: Analysis, found: Meeting) -> dict[str, Any]:
+    """`field ARCH --between R,C R,C --format json`."""
+    return {
+        "name": analysis.graph.name,
+        "input": list(analysis.graph.input_shape),
+        "pixels": [list(found.a), list(found.b)],
+        "first": found.first.name if found.first else None,
+        "layers": [_part_value(part) for _, part in found.layers],
+    }
+
+
+# -- words ---------------------------------------------------------------------------------------------------
+
+
+def position(at: Sequence[int]) -> str:
+    """`(2, 2)`, a vector's `17`."""
+    return str(at[0]) if len(at) == 1 else f"({', '.join(map(str, at))})"
+
+
+def spans(value: Sequence[Span]) -> str:
+    """`32…194`, `0…10 × 4…14`: first and last position per axis."""
+    texts = [
+        words.number(low) if low == high else f"{words.number(low)}…{words.number(high)}"
+        for low, high in value
+    ]
+    return " × ".join(texts)
+
+
+def _part_columns(parts: Sequence[Part], header: str, total: str) -> tuple[Column, ...]:
+    return (
+        Column("layer", "layer", wrap=True, style="cyan"),
+        Column("operator", "operator", wrap=True, drop=1),
+        Column("output", "output", right=True, drop=2),
+        Column("spans", header, right=True),
+        Column("positions", total, right=True),
+        Column("share", "share", right=True),
+    )
+
+
+def _part_cells(part: Part) -> tuple[str, ...]:
+    return (
+        part.node.name if part.node else "image",
+        words.operator(part.node.op) if part.node else "",
+        words.shape(part.shape),
+        _where(part),
+        words.count(part.positions),
+        words.percent(part.share),
+    )
+
+
+def _where(part: Part) -> str:
+    if part.spans is None:
+        return "none"
+    return spans(part.spans) if part.full else f"within {spans(part.spans)}"
+
+
+def _part_data(part: Part) -> tuple[object, ...]:
+    return (
+        part.node.name if part.node else "input",
+        part.node.kind if part.node else "input",
+        _sizes(part.shape),
+        *_ends(part.spans),
+        part.positions,
+        float(part.share),
+    )
+
+
+def _part_value(part: Part) -> dict[str, Any]:
+    return {
+        "name": part.node.name if part.node else "input",
+        "kind": part.node.kind if part.node else "input",
+        "output_shape": list(part.shape),
+        **_spans_value(part.spans),
+        "positions": part.positions,
+        "of": prod(places(part.shape)),
+    }
+
+
+def _sight_value(one: Sight) -> dict[str, Any]:
+    return {
+        "unit": list(one.unit),
+        "window": _spans_value(one.window) if one.window else None,
+        "seen": _spans_value(one.seen) if one.seen else None,
+        "outside": [list(pair) for pair in one.outside],
+        "pixels": one.pixels,
+        "share": float(one.share),
+    }
+
+
+def _spans_value(value: Sequence[Span] | None) -> Mapping[str, Any]:
+    return {
+        "first": [low for low, _ in value] if value else None,
+        "last": [high for _, high in value] if value else None,
+    }
+
+
+def _ends(value: Sequence[Span] | None) -> tuple[str, str]:
+    if not value:
+        return "", ""
+    return " ".join(str(low) for low, _ in value), " ".join(str(high) for _, high in value)
+
+
+def _sizes(values: Sequence[int | Fraction]) -> str:
+    return "x".join(map(str, values))

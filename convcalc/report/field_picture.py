@@ -1,0 +1,271 @@
+"""`field` drawn: the window over the image, as characters for a terminal and as a PNG.
+
+Pillow is imported inside the functions: a terminal needs none.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from convcalc.report.layout import Line
+from convcalc.report.layout import Span as TextSpan
+from convcalc.sights import Position, Sight
+from convcalc.windows import Box, Region, Span, clipped, common
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Bitmap
+    from PIL.ImageDraw import ImageDraw as Draw
+    from PIL.ImageFont import FreeTypeFont
+    from PIL.ImageFont import ImageFont as BitmapFont
+
+    Font = FreeTypeFont | BitmapFont
+
+CELLS = 32  # of a terminal's picture along its longer side; a cell is two characters wide, so about square
+IMAGE, SEEN, PADDING, MARK = "·", "█", "░", "●"
+STYLES = {IMAGE: "dim", SEEN: "green", PADDING: "yellow", MARK: "bold red"}
+
+SIDE = 720  # pixels of a PNG's longer side, at least
+MARGIN = 16
+PAPER, INK, WINDOW, OUTSIDE = (255, 255, 255), (30, 30, 30), (230, 90, 20), (225, 225, 225)
+BLANK = (205, 214, 222)
+
+
+def window_lines(one: Sight, marks: Sequence[Position] = ()) -> list[str]:
+    """The image and a unit's window as lines of text; none for an image that is not flat.
+
+    marks: pixels to point out.
+    """
+    if len(one.image) > 2 or one.window is None:
+        return []
+    image = one.image if len(one.image) == 2 else (1, one.image[0])
+    window = one.window if len(one.image) == 2 else ((0, 0), one.window[0])
+    region = one.region if len(one.image) == 2 else tuple((((0, 0),), box[0]) for box in one.region)
+    points = [mark if len(mark) == 2 else (0, mark[0]) for mark in marks]
+    rows, columns = (
+        _cells(min(0, low), max(size - 1, high)) for (low, high), size in zip(window, image, strict=True)
+    )
+    step = max(rows.step, columns.step)  # squares begin at pixel 0, so that none is half padding
+    rows, columns = (range(one.start // step * step, one.stop, step) for one in (rows, columns))
+    lines = []
+    for row in rows:
+        line = []
+        for column in columns:
+            cell = ((row, row + step - 1), (column, column + step - 1))
+            line.append(2 * _character(cell, image, window, region, points))
+        lines.append("".join(line).rstrip())
+    legend = f"{IMAGE} image  {SEEN} seen"
+    if any(PADDING in line for line in lines):
+        legend += f"  {PADDING} window in the padding"
+    if marks:
+        legend += f"  {MARK} the pixels"
+    if step > 1:
+        legend += f"; {step}×{step} pixels a square"
+    return [*lines, legend]
+
+
+def styled(lines: Sequence[str]) -> Iterator[Line]:
+    """The picture's characters in their colours."""
+    for line in lines:
+        yield [TextSpan("".join(part), STYLES.get(sign, "")) for sign, part in groupby(line)]
+
+
+def _cells(low: int, high: int) -> range:
+    step = -(-(high - low + 1) // CELLS)
+    return range(low, high + 1, step)
+
+
+def _character(
+    cell: tuple[Span, Span],
+    image: Sequence[int],
+    window: Sequence[Span],
+    region: Region,
+    points: Sequence[Position],
+) -> str:
+    if any(all(low <= at <= high for at, (low, high) in zip(point, cell, strict=True)) for point in points):
+        return MARK
+    if _touches(cell, region):
+        return SEEN
+    inside = all(clipped((span,), size) for span, size in zip(cell, image, strict=True))
+    if inside:
+        return IMAGE
+    return PADDING if all(common((span,), (edge,)) for span, edge in zip(cell, window, strict=True)) else " "
+
+
+def _touches(cell: Sequence[Span], region: Sequence[Box]) -> bool:
+    return any(all(common((span,), spans) for span, spans in zip(cell, box, strict=True)) for box in region)
+
+
+# -- PNG -------------------------------------------------------------------------------------------------------
+
+
+class Frame(NamedTuple):
+    """Where the image's pixels lie on a drawing: rows and columns `low` to `high`, `scale` times as large."""
+
+    rows: Span
+    columns: Span
+    scale: float
+
+    def box(self, rows: Span, columns: Span) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of a rectangle of pixels; the last two are outside of it."""
+        left, right = (
+            round((at - self.columns[0]) * self.scale) + MARGIN for at in (columns[0], columns[1] + 1)
+        )
+        top, bottom = (round((at - self.rows[0]) * self.scale) + MARGIN for at in (rows[0], rows[1] + 1))
+        return left, top, right, bottom
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the drawing, margins included."""
+        _, _, right, bottom = self.box(self.rows, self.columns)
+        return right + MARGIN, bottom + MARGIN
+
+
+def windows_png(
+    sights: Sequence[Sight],
+    labels: Sequence[str],
+    caption: str,
+    picture: Bitmap | None = None,
+    marks: Sequence[Position] = (),
+) -> bytes:
+    """A PNG of the image with the windows over it. One window: what it does not see is faded, its padding hatched.
+    Several: their outlines, the smallest on top.
+
+    picture: the image, as wide and high as the network's input; None draws a blank one.
+    """
+    from PIL import Image, ImageDraw
+
+    drawn = [(one, label) for one, label in zip(sights, labels, strict=True) if one.window]
+    height, width = drawn[0][0].image
+    windows = [one.window for one, _ in drawn if one.window]
+    frame = _frame(
+        (min(0, *(w[0][0] for w in windows)), max(height - 1, *(w[0][1] for w in windows))),
+        (min(0, *(w[1][0] for w in windows)), max(width - 1, *(w[1][1] for w in windows))),
+    )
+    across, down = frame.size
+    key = 18 * len(drawn) if len(drawn) > 1 else 0
+    canvas = Image.new("RGB", (max(across, 360), down + 26 + key), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    place = frame.box((0, height - 1), (0, width - 1))
+    shown = picture.convert("RGB") if picture else Image.new("RGB", (width, height), BLANK)
+    extent = (place[2] - place[0], place[3] - place[1])
+    shown = shown.resize(extent, Image.Resampling.NEAREST if frame.scale >= 1 else Image.Resampling.LANCZOS)
+    if len(drawn) == 1:
+        one = drawn[0][0]
+        assert one.window is not None
+        _hatch(draw, frame.box(*one.window))
+        faded = Image.blend(shown, Image.new("RGB", extent, PAPER), 0.65)
+        canvas.paste(faded, place[:2])
+        for rows, columns in one.region:
+            for top in rows:
+                for left in columns:
+                    part = frame.box(top, left)
+                    inner = tuple(value - place[index % 2] for index, value in enumerate(part))
+                    canvas.paste(shown.crop((inner[0], inner[1], inner[2], inner[3])), part[:2])
+    else:
+        canvas.paste(shown, place[:2])
+    if picture is None and frame.scale >= 8:
+        _grid(draw, frame, height, width)
+    draw.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), outline=INK)
+    for number, (one, label) in reversed(list(enumerate(drawn))):
+        assert one.window is not None
+        color = _color(number, len(drawn))
+        box = frame.box(*one.window)
+        draw.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), outline=color, width=3)
+        if key:
+            y = down + 24 + 18 * number
+            draw.rectangle((MARGIN, y + 3, MARGIN + 20, y + 11), fill=color)
+            draw.text((MARGIN + 28, y), label, fill=INK, font=_font())
+    for mark in marks:
+        spot = frame.box((mark[0], mark[0]), (mark[1], mark[1]))
+        grow = max(0, 4 - (spot[2] - spot[0]) // 2)
+        circle = (spot[0] - grow, spot[1] - grow, spot[2] + grow, spot[3] + grow)
+        draw.ellipse(circle, fill=(200, 0, 0), outline=PAPER)
+    draw.text((MARGIN, down), caption, fill=INK, font=_font())
+    return _encoded(canvas)
+
+
+def maps_png(maps: Sequence[tuple[str, Sequence[int], Region]], caption: str) -> bytes:
+    """A PNG with one drawing per map: its name, height and width, and the positions to fill in."""
+    from PIL import Image, ImageDraw
+
+    side, gap = 150, 40
+    across = min(len(maps), 6)
+    down = -(-len(maps) // across)
+    canvas = Image.new("RGB", (across * (side + gap) + gap, down * (side + gap + 14) + gap + 20), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for number, (name, (height, width), region) in enumerate(maps):
+        x = gap + (number % across) * (side + gap)
+        y = gap // 2 + (number // across) * (side + gap + 14)
+        scale = side / max(height, width)
+
+        def at(value: int, offset: int, scale: float = scale) -> int:
+            return offset + round(value * scale)
+
+        draw.rectangle((x, y, at(width, x), at(height, y)), fill=BLANK, outline=INK)
+        for rows, columns in region:
+            for top, bottom in rows:
+                for left, right in columns:
+                    box = (
+                        at(left, x),
+                        at(top, y),
+                        max(at(right + 1, x), at(left, x) + 2),
+                        max(at(bottom + 1, y), at(top, y) + 2),
+                    )
+                    draw.rectangle(box, fill=WINDOW)
+        draw.rectangle((x, y, at(width, x), at(height, y)), outline=INK)
+        draw.text((x, y + side + 4), _short(name), fill=INK, font=_font())
+        draw.text((x, y + side + 18), f"{height} x {width}", fill=INK, font=_font())
+    draw.text((gap, canvas.height - 24), caption, fill=INK, font=_font())
+    return _encoded(canvas)
+
+
+def _frame(rows: Span, columns: Span) -> Frame:
+    longest = max(rows[1] - rows[0], columns[1] - columns[0]) + 1
+    scale = SIDE / longest
+    return Frame(rows, columns, max(1, int(scale)) if longest <= 2 * SIDE else scale)
+
+
+def _color(number: int, total: int) -> tuple[int, int, int]:
+    """From orange to blue as windows grow."""
+    if total == 1:
+        return WINDOW
+    part = number / (total - 1)
+    return tuple(round(a + (b - a) * part) for a, b in zip(WINDOW, (20, 60, 190), strict=True))  # type: ignore[return-value]
+
+
+def _hatch(draw: Draw, box: tuple[int, int, int, int]) -> None:
+    left, top, right, bottom = box
+    draw.rectangle((left, top, right - 1, bottom - 1), fill=OUTSIDE)
+    for offset in range(0, right - left + bottom - top, 8):
+        x0, y0 = min(left + offset, right - 1), top + max(0, offset - (right - 1 - left))
+        x1, y1 = left + max(0, offset - (bottom - 1 - top)), min(top + offset, bottom - 1)
+        draw.line((x0, y0, x1, y1), fill=(180, 180, 180))
+
+
+def _grid(draw: Draw, frame: Frame, height: int, width: int) -> None:
+    for row in range(height):
+        for column in range(width):
+            left, top, right, bottom = frame.box((row, row), (column, column))
+            draw.rectangle((left, top, right, bottom), outline=(180, 188, 196))
+
+
+def _font() -> Font:
+    from PIL import ImageFont
+
+    try:
+        return ImageFont.load_default(13)
+    except (TypeError, ImportError, OSError):  # Pillow before 10.1, or without FreeType
+        return ImageFont.load_default()
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 22 else "..." + name[-19:]
+
+
+def _encoded(canvas: Bitmap) -> bytes:
+    out = io.BytesIO()
+    canvas.save(out, "PNG")
+    return out.getvalue()

@@ -1,0 +1,321 @@
+"""Worksheets as tables, pages to print (HTML, LaTeX), files to fill in (CSV, JSON), and marked ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from convcalc.marking import Mark, right
+from convcalc.report import words
+from convcalc.report.table import Column, Table, latex, to_markdown
+from convcalc.worksheet import ASKS, Exercise, Sheet, SheetRow, value
+
+BLANK = "________"
+KEYS = ("exercise", "network", "layer", "input", "operator", "asks", "answer")
+CONVENTIONS = (
+    "Sizes are channels × height × width.",
+    "K filters, F kernel, S stride, P padding; a dense layer has one weight for each input and unit.",
+    "Weights multiply, biases are added; MACs are multiply-accumulates, biases excluded.",
+)
+MARKED = (
+    Column("exercise", "exercise", style="cyan"),
+    Column("layer", "layer", wrap=True),
+    Column("asks", "asks"),
+    Column("given", "yours", right=True, wrap=True),
+    Column("answer", "right answer", right=True),
+    Column("verdict", "mark"),
+)
+MARK_KEYS = ("exercise", "network", "layer", "asks", "given", "answer", "verdict", "why", "working")
+
+
+def sheet_table(sheet: Sheet, *, answers: bool = False) -> Table:
+    """The sheet, or its key: every cell filled, and the worked lines below."""
+    columns = [
+        Column("layer", "layer" if sheet.network else "exercise", wrap=True, style="cyan"),
+        *([] if sheet.network else [Column("input", "input", right=True)]),
+        Column("operator", "operator", wrap=True),
+        *(Column(name, ASKS[name], right=True) for name in sheet.columns),
+    ]
+    rows = [_row(sheet, row, answers) for row in sheet.rows]
+    if sheet.network:
+        image = sheet.rows[0].analysis.graph.input_shape
+        first = ["input", "", *(words.shape(image) if name == "output" else "" for name in sheet.columns)]
+        rows = [first, *rows]
+    lines = list(CONVENTIONS)
+    if answers:
+        lines = [f"{_label(one)}: {_worked(one)}" for one in sheet.exercises]
+    return Table(
+        columns=columns,
+        rows=rows,
+        title=f"{sheet.title}: {'answers' if answers else 'worksheet'}",
+        subtitle=_subtitle(sheet),
+        lines=lines,
+        data_keys=(*KEYS, "working") if answers else KEYS,
+        data=[_datum(one, answers) for one in sheet.exercises],
+    )
+
+
+def _subtitle(sheet: Sheet) -> str:
+    parts = [sheet.network] if sheet.network else []
+    parts.append(words.plural(len(sheet.exercises), "answer"))
+    if sheet.seed is not None:
+        parts.append(f"seed {sheet.seed}")
+    return ", ".join(parts)
+
+
+def _row(sheet: Sheet, row: SheetRow, answers: bool) -> list[str]:
+    cells = [row.name]
+    if not sheet.network:
+        cells.append(words.shape(row.node.input_shapes[0]))
+    cells.append(words.operator(row.node.op))
+    for name in sheet.columns:
+        if not sheet.network and name not in row.blanks:
+            cells.append("")  # a single layer shows nothing that helps with what it asks
+        else:
+            cells.append(_figure(row, name) if answers or name not in row.blanks else BLANK)
+    return cells
+
+
+def _figure(row: SheetRow, name: str) -> str:
+    if name == "field" and row.analysis.layers[row.node.index].receptive_field is None:
+        return "–"
+    return right(value(row.analysis, row.node, name))
+
+
+def _label(one: Exercise) -> str:
+    return f"{one.node.name if one.network else one.name}, {ASKS[one.asks]}"
+
+
+def _worked(one: Exercise) -> str:
+    answer = right(one.answer)
+    if not one.working:
+        return answer
+    if one.working.replace(",", "").endswith(
+        (f"= {answer}".replace(",", ""), f": {answer}".replace(",", ""))
+    ):
+        return one.working
+    return f"{one.working} → {answer}"
+
+
+def _datum(one: Exercise, answers: bool) -> tuple[object, ...]:
+    row = (
+        one.name,
+        one.network,
+        one.node.name if one.network else "",
+        "x".join(map(str, one.node.input_shapes[0])),
+        words.operator(one.node.op),
+        one.asks,
+    )
+    if not answers:
+        return (*row, "")
+    answer = one.answer
+    return (*row, answer if isinstance(answer, int) else "x".join(map(str, answer)), one.working)
+
+
+def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
+    """`worksheet --format json`: with empty answers to fill in, or the key."""
+    exercises = []
+    for one in sheet.exercises:
+        answer = one.answer
+        item: dict[str, Any] = {
+            "exercise": one.name,
+            "network": one.network or None,
+            "layer": one.node.name if one.network else None,
+            "input": "x".join(map(str, one.node.input_shapes[0])),
+            "operator": words.operator(one.node.op),
+            "asks": one.asks,
+            "answer": None,
+        }
+        if answers:
+            item["answer"] = answer if isinstance(answer, int) else list(answer)
+            item["working"] = one.working or None
+        exercises.append(item)
+    return {
+        "title": sheet.title,
+        "network": sheet.network or None,
+        "seed": sheet.seed,
+        "conventions": list(CONVENTIONS),
+        "exercises": exercises,
+    }
+
+
+# -- pages to print --------------------------------------------------------------------------------------------
+
+STYLE = """
+@page { size: A4; margin: 18mm 16mm; }
+body { font: 11pt/1.4 "Helvetica Neue", Arial, sans-serif; color: #111; max-width: 178mm; margin: 0 auto; }
+h1 { font-size: 17pt; margin: 0; }
+p.sub { color: #555; margin: 0 0 5mm; }
+p.name { display: flex; gap: 8mm; margin: 0 0 6mm; }
+p.name span { flex: 1; border-bottom: 0.4pt solid #333; }
+p.name span.short { flex: 0 0 38mm; }
+table { border-collapse: collapse; width: 100%; }
+thead { display: table-header-group; }
+tr { break-inside: avoid; }
+th { text-align: left; border-bottom: 1pt solid #111; padding: 1.2mm 2mm; }
+td { border-bottom: 0.3pt solid #bbb; padding: 1.6mm 2mm; font-variant-numeric: tabular-nums; }
+.right { text-align: right; }
+td.blank { border: 0.6pt solid #333; min-width: 26mm; height: 6mm; }
+td.found { font-weight: bold; }
+ul, ol { padding-left: 5mm; font-size: 9.5pt; color: #333; }
+li { break-inside: avoid; }
+@media screen { body { margin: 10mm auto; } }
+"""
+
+
+def page_html(sheet: Sheet, *, answers: bool = False) -> str:
+    """A whole page that prints on A4: rows stay in one piece, the table's head is repeated."""
+    table = sheet_table(sheet, answers=answers)
+    offset = len(table.rows) - len(sheet.rows)
+    fixed = len(table.columns) - len(sheet.columns)
+
+    def cell(row: int, place: int, text: str) -> str:
+        column = table.columns[place]
+        asked = (
+            row >= offset
+            and place >= fixed
+            and sheet.columns[place - fixed] in sheet.rows[row - offset].blanks
+        )
+        kinds = ["right"] if column.right else []
+        kinds += [("found" if answers else "blank")] if asked else []
+        shown = "" if asked and not answers else escape(text)
+        attribute = f' class="{" ".join(kinds)}"' if kinds else ""
+        return f"<td{attribute}>{shown}</td>"
+
+    head = "".join(
+        f'<th class="right">{escape(c.header)}</th>' if c.right else f"<th>{escape(c.header)}</th>"
+        for c in table.columns
+    )
+    body = "\n".join(
+        "<tr>" + "".join(cell(number, place, text) for place, text in enumerate(row)) + "</tr>"
+        for number, row in enumerate(table.rows)
+    )
+    name = '<p class="name">Name<span></span>Date<span class="short"></span></p>\n' if not answers else ""
+    kind = "ol" if answers else "ul"
+    lines = "\n".join(f"<li>{escape(line)}</li>" for line in table.lines)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{escape(table.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f'<h1>{escape(table.title)}</h1>\n<p class="sub">{escape(table.subtitle)}</p>\n{name}'
+        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n"
+        f"<{kind}>\n{lines}\n</{kind}>\n</body>\n</html>\n"
+    )
+
+
+def page_latex(sheet: Sheet, *, answers: bool = False) -> str:
+    """A whole document for pdflatex, xelatex or lualatex; needs booktabs, geometry and longtable."""
+    table = sheet_table(sheet, answers=answers)
+    spec = "".join("r" if column.right else "l" for column in table.columns)
+    blank = r"\underline{\hspace{2.2cm}}"
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join(blank if text == BLANK else latex(text) for text in cells) + r" \\[3pt]"
+
+    head = " & ".join(rf"\textbf{{{latex(column.header)}}}" for column in table.columns) + r" \\"
+    name = [
+        r"\noindent Name \underline{\hspace{8cm}} \hfill Date \underline{\hspace{3.5cm}}",
+        r"\bigskip",
+        "",
+    ]
+    items = "enumerate" if answers else "itemize"
+    return "\n".join(
+        [
+            r"\documentclass[a4paper,11pt]{article}",
+            r"\usepackage[utf8]{inputenc}",
+            r"\usepackage[T1]{fontenc}",
+            r"\usepackage[margin=18mm]{geometry}",
+            r"\usepackage{booktabs,longtable}",
+            r"\pagestyle{empty}",
+            r"\begin{document}",
+            rf"\section*{{{latex(table.title)}}}",
+            rf"{latex(table.subtitle)}\par\bigskip",
+            *([] if answers else name),
+            r"\small",
+            rf"\begin{{longtable}}{{{spec}}}",
+            rf"\toprule {head} \midrule \endhead",
+            *(line(row) for row in table.rows),
+            r"\bottomrule",
+            r"\end{longtable}",
+            rf"\begin{{{items}}}\footnotesize",
+            *(rf"\item {latex(text)}" for text in table.lines),
+            rf"\end{{{items}}}",
+            r"\end{document}",
+            "",
+        ]
+    )
+
+
+def page_markdown(sheet: Sheet, *, answers: bool = False) -> str:
+    """A pipe table; blanks are lines to write on."""
+    return to_markdown(sheet_table(sheet, answers=answers))
+
+
+# -- marked ----------------------------------------------------------------------------------------------------
+
+
+def marked_table(marks: Sequence[Mark]) -> Table:
+    """Every answer with its mark; below, what went wrong where, and the working."""
+    tally = sum(one.verdict == "right" for one in marks)
+    lines = [f"{tally} of {words.plural(len(marks), 'answer')} right"]
+    for one in marks:
+        if one.verdict != "right":
+            said = "left blank" if one.verdict == "blank" else one.given + (f", {one.why}" if one.why else "")
+            lines += [f"{_label(one.exercise)}: {said}", f"  {_worked(one.exercise)}"]
+    return Table(
+        columns=MARKED,
+        rows=[
+            (
+                one.exercise.name,
+                one.exercise.node.name if one.exercise.network else words.operator(one.exercise.node.op),
+                ASKS[one.exercise.asks],
+                one.given,
+                "" if one.verdict == "right" else right(one.exercise.answer),
+                one.verdict,
+            )
+            for one in marks
+        ],
+        title="Marked worksheet",
+        lines=lines,
+        data_keys=MARK_KEYS,
+        data=[
+            (
+                one.exercise.name,
+                one.exercise.network,
+                one.exercise.node.name if one.exercise.network else "",
+                one.exercise.asks,
+                one.given,
+                right(one.exercise.answer).replace(",", ""),
+                one.verdict,
+                one.why,
+                one.exercise.working,
+            )
+            for one in marks
+        ],
+        styles=[{"right": "green", "wrong": "red"}.get(one.verdict, "yellow") for one in marks],
+    )
+
+
+def marked_value(marks: Sequence[Mark]) -> dict[str, Any]:
+    """`worksheet --check FILE --format json`."""
+    results = []
+    for one in marks:
+        answer = one.exercise.answer
+        results.append(
+            {
+                "exercise": one.exercise.name,
+                "network": one.exercise.network or None,
+                "layer": one.exercise.node.name if one.exercise.network else None,
+                "asks": one.exercise.asks,
+                "given": one.given or None,
+                "answer": answer if isinstance(answer, int) else list(answer),
+                "verdict": one.verdict,
+                "why": one.why or None,
+                "working": one.exercise.working or None,
+            }
+        )
+    return {
+        "right": sum(one.verdict == "right" for one in marks),
+        "total": len(marks),
+        "marks": results,
+    }

@@ -1,0 +1,274 @@
+"""`convcalc apply` as a person types it: matrices, letters, files, images, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, environment
+
+POOL = "1 4 2 1; 5 8 3 4; 7 6 4 5; 1 3 1 2"
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """8×6 pixels: left half dark red, right half light blue."""
+    image = Image.new("RGB", (8, 6), (90, 30, 0))
+    image.paste((150, 180, 240), (4, 0, 8, 6))
+    path = tmp_path / "halves.png"
+    image.save(path)
+    return path
+
+
+def test_the_lecture_s_pool(convcalc) -> None:
+    done = convcalc("apply", "maxpool: {kernel: 2, stride: 2}", POOL, "--format", "csv")
+    assert done.stdout == "8,4\n7,5\n"
+    value = json.loads(convcalc("apply", "maxpool: {kernel: 2, stride: 1}", POOL, "--format", "json").stdout)
+    assert value["output"]["values"] == [[[8, 8, 4], [8, 8, 5], [7, 6, 5]]]
+    assert value["operator"] == "maxpool"
+
+
+def test_letters(convcalc) -> None:
+    done = convcalc("apply", "--weights", "w x; y z", "a b c d; e f g h; i j k l")
+    for text in ("aw + bx + ey + fz", "bw + cx + fy + gz", "gw + hx + ky + lz"):
+        assert text in done.stdout
+    assert convcalc("apply", "--weights", "w", "a", "--format", "csv").stdout == "aw\n"
+
+
+def test_what_csv_writes_apply_reads(convcalc, tmp_path: Path) -> None:
+    """Two maps, an empty line between them, are two channels."""
+    out = tmp_path / "maps.csv"
+    convcalc("apply", "conv", "1 2; 3 4", "--weights", "1", "--weights", "-1/3", "-o", str(out))
+    assert out.read_text() == "1,2\n3,4\n\n-1/3,-2/3\n-1,-4/3\n"
+    again = json.loads(convcalc("apply", "relu", str(out), "--format", "json").stdout)
+    assert again["output"]["shape"] == [2, 2, 2]
+    assert again["output"]["values"][1] == [[0, 0], [0, 0]]
+
+
+def test_csv_as_spreadsheets_write_it(convcalc, tmp_path: Path) -> None:
+    """Quotes, CRLF and semicolons."""
+    path = tmp_path / "sheet.csv"
+    path.write_bytes(b'"1";"2"\r\n"3";"4"\r\n')
+    assert convcalc("apply", "maxpool: 2", str(path), "--format", "csv").stdout == "4\n"
+    path.write_text("1,2\n3\n")
+    done = convcalc("apply", "relu", str(path))
+    assert (done.returncode, "row 2 has 1 value, row 1 has 2 values" in done.stderr) == (1, True)
+
+
+def test_standard_input_and_matrices_that_begin_with_a_minus(convcalc) -> None:
+    done = convcalc("apply", "relu", "-", "--format", "csv", stdin="-1,2\n3,-4\n")
+    assert done.stdout == "0,2\n3,0\n"
+    assert convcalc("apply", "relu", "-1 2; 3 -4", "--format", "csv").stdout == "0,2\n3,0\n"
+    assert convcalc("apply", "--weights", "-1 0", "-.5 1 2", "--format", "csv").stdout == "0.5,-1\n"
+    assert convcalc("apply", "--weights", "1", "-a b", "--format", "csv").stdout == "-a,b\n"
+
+
+def test_all_modes_side_by_side(convcalc) -> None:
+    arguments = ("apply", "--weights", "1 2; 3 4", "1 0 2; 0 3 0; 4 0 5", "--mode", "all")
+    shown = convcalc(*arguments).stdout
+    for text in ("S[i,j] = Σ I[i+a, j+b]·K[a,b]", "S[i,j] = Σ I[i−a, j−b]·K[a,b]", "weights, turned"):
+        assert text in shown
+    modes = json.loads(convcalc(*arguments, "--format", "json").stdout)["modes"]
+    assert [mode["output"]["first_pixel"] for mode in modes] == [[0, 0], [1, 1], [1, 1]]
+    assert [mode["output"]["values"][0] for mode in modes] == [
+        [[13, 13], [18, 23]], [[7, 12], [17, 17]], [[13, 13], [18, 23]],
+    ]  # fmt: skip
+
+
+def test_steps(convcalc) -> None:
+    shown = convcalc("apply", "maxpool: 2", POOL, "--steps").stdout
+    assert shown.count("step ") == 4
+    assert "step 1 of 4  max(1, 4, 5, 8) = 8" in shown
+    assert "[1][4] 2  1     [8] ·" in shown
+    value = json.loads(convcalc("apply", "maxpool: 2", POOL, "--steps", "--format", "json").stdout)
+    assert value["steps"][3] == {
+        "channel": 0,
+        "position": [1, 1],
+        "input_channels": [0],
+        "covered": [[2, 2], [2, 3], [3, 2], [3, 3]],
+        "working": "max(4, 5, 1, 2)",
+        "value": 5,
+    }
+
+
+def test_decimals_and_options_of_a_named_filter(convcalc) -> None:
+    flat = "1 1 1; 1 2 1; 1 1 1"
+    assert convcalc("apply", "blur", flat, "--format", "csv").stdout == "10/9\n"
+    assert convcalc("apply", "blur", flat, "--format", "csv", "--decimals", "3").stdout == "1.111\n"
+    done = convcalc("apply", "identity", flat, "--padding", "1", "--stride", "2", "--format", "csv")
+    assert done.stdout == "1,1\n1,1\n"
+    done = convcalc("apply", "identity", "1 2; 3 4", "--padding", "1+2x1+1", "--format", "csv")
+    assert done.stdout == "1,2\n3,4\n0,0\n"
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "html"])
+def test_documents(convcalc, form: str) -> None:
+    done = convcalc("apply", "maxpool: 2", POOL, "--mode", "correlation", "--format", form)
+    assert done.returncode == 2  # a pool has no mode
+    done = convcalc("apply", "conv", POOL, "--weights", "1 0; 0 1", "--mode", "convolution", "--format", form)
+    assert done.returncode == 0
+    assert "9" in done.stdout
+
+
+def test_an_image_spans_its_colours(convcalc, picture: Path, tmp_path: Path) -> None:
+    """Blur of a plain half is its mean colour, (90 + 30 + 0)/3 = 40 and (150 + 180 + 240)/3 = 190."""
+    out = tmp_path / "blurred.png"
+    done = convcalc("apply", "blur", str(picture), "-o", str(out), "--format", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["output_shape"] == [1, 4, 6]
+    with Image.open(out) as image:
+        assert (image.mode, image.size) == ("L", (6, 4))
+        assert list(image.tobytes()[:6]) == [40, 40, 90, 140, 190, 190]
+
+
+def test_an_image_channel_by_channel(convcalc, picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "same.png"
+    assert convcalc("apply", "identity", str(picture), "--per-channel", "-o", str(out)).returncode == 0
+    with Image.open(out) as image:
+        assert (image.mode, image.size) == ("RGB", (6, 4))
+        assert image.getpixel((0, 0)) == (90, 30, 0)
+        assert image.getpixel((5, 3)) == (150, 180, 240)
+
+
+def test_several_filters_on_an_image(convcalc, picture: Path, tmp_path: Path) -> None:
+    """Maps side by side with four white columns between; edges by their strength: 3·150 is cut to white."""
+    out = tmp_path / "maps.png"
+    done = convcalc("apply", "sobel-x,sobel-y", str(picture), "-o", str(out), "--format", "csv")
+    assert done.stdout.splitlines()[1].startswith("sobel-x,1,4,6,")
+    with Image.open(out) as image:
+        assert image.size == (16, 4)
+        assert list(image.tobytes()[:16]) == [0, 0, 255, 255, 0, 0, *[255] * 4, 0, 0, 0, 0, 0, 0]
+
+
+def test_a_pool_keeps_colours_and_a_large_image_is_scaled(convcalc, picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pooled.png"
+    convcalc("apply", "maxpool: 2", str(picture), "-o", str(out))
+    with Image.open(out) as image:
+        assert (image.mode, image.size, image.getpixel((3, 0))) == ("RGB", (4, 3), (150, 180, 240))
+    done = convcalc("apply", "relu", str(picture), "--max-size", "4")
+    assert "scaled from 8×6 to 4×3" in done.stdout
+
+
+def test_the_tone(convcalc, picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "stretched.png"
+    convcalc("apply", "blur", str(picture), "--tone", "stretch", "-o", str(out))
+    with Image.open(out) as image:
+        assert image.getextrema() == (0, 255)
+
+
+def test_a_matrix_as_a_picture(convcalc, tmp_path: Path) -> None:
+    out = tmp_path / "matrix.png"
+    assert convcalc("apply", "relu", "0 1; 2 4", "-o", str(out)).returncode == 0
+    with Image.open(out) as image:
+        assert (image.size, list(image.tobytes())) == ((2, 2), [0, 64, 128, 255])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("maxpool: 2",), 2, "apply needs an operator and an input, not one argument"),
+        ((), 2, "not 0 arguments"),
+        (("a", "b", "c"), 2, "not 3 arguments"),
+        (("relu", "1 2; 3"), 2, "row 2 has 1 value, row 1 has 2 values"),
+        (("relu", "1 two,3 four; 5"), 2, "row 2 has"),
+        (("relu", "1 2.2.2"), 2, "'2.2.2' in row 1, column 2"),
+        (("relu", "nowhere.csv"), 1, "nowhere.csv: no such file"),
+        (("relu", "nowhere.png"), 1, "there is no such file"),
+        (("relu", "pyproject.toml"), 1, "not an image"),
+        (("relu", "tests/cli"), 2, "is no number and no letter"),
+        (("blurr", "1 2"), 2, "did you mean 'blur'"),
+        (("blur", "1 2; 3 4"), 1, "does not fit"),
+        (("blur", "1 2", "--weights", "1"), 2, "a named filter has its weights"),
+        (("conv: {kernel: 1}", "1 2", "--stride", "2", "--weights", "1"), 2, "write them into the entry"),
+        (("maxpool: 2", POOL, "--per-channel"), 2, "go with conv and named filters"),
+        (("maxpool: 2", POOL, "-o", "out.jpg"), 2, "use .png or .csv"),
+        (("maxpool: 2", POOL, "-o", "/nowhere/out.png"), 1, "cannot be written"),
+        (("relu", "1 2", "--steps"), 2, "relu moves no window"),
+        (("maxpool: 1", "1 2 " * 500, "--steps"), 2, "1,000 steps are more than"),
+        (("maxpool: 2", POOL, "--steps", "--format", "csv"), 2, "--steps has no csv format"),
+        (("relu", "a b"), 2, "cannot work on letters"),
+        (("conv", "a b", "--weights", "1", "-o", "letters.png"), 2, "letters and volumes make no picture"),
+        (("blur", "1", "--stride", "0"), 2, "needs numbers from 1"),
+        (("softmax: {rate: 1}", "1 2"), 1, "no field 'rate'"),
+    ],
+)  # fmt: skip
+def test_bad_input(convcalc, arguments: tuple[str, ...], code: int, said: str) -> None:
+    done = convcalc("apply", *arguments)
+    assert said in done.stderr
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_images(convcalc, picture: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(picture.read_bytes()[:60])
+    for arguments, said in (
+        (("blur", str(cut)), "damaged or cut short"),
+        (("blur", str(picture), "--steps"), "--steps is for matrices"),
+        (("blur", str(picture), "-o", str(tmp_path / "x.csv")), "an image is written as .png"),
+        (("flatten", str(picture)), "makes no picture"),
+        (("upsample: 2000", str(picture)), "more than apply does"),
+    ):
+        done = convcalc("apply", *arguments)
+        assert said in done.stderr
+        assert done.returncode in (1, 2)
+    assert not (tmp_path / "x.csv").exists()
+
+
+def _terminal(arguments: list[str], interrupt: bool = False) -> tuple[str, int]:
+    """What an animation writes on a terminal; interrupted, as by Ctrl-C, at its first step."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convcalc", *arguments],
+        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT, env=environment(),
+    )  # fmt: skip
+    os.close(slave)
+    text = b""
+    sent = False
+    start = time.monotonic()
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:
+            break
+        text += part
+        if interrupt and not sent and b"step 1" in text:
+            process.send_signal(signal.SIGINT)
+            sent = True
+        assert time.monotonic() - start < 60
+    os.close(master)
+    return text.decode(), process.wait()
+
+
+def test_the_walk_is_animated_on_a_terminal() -> None:
+    text, code = _terminal(["apply", "maxpool: 2", POOL, "--steps", "--delay", "0.01"])
+    assert code == 0
+    assert text.count("\x1b[J") == 3  # every frame but the first takes the place of the one before
+    assert text.index("\x1b[?25l") < text.index("\x1b[?25h")
+    assert "maxpool F2 S2: 4×4 → 2×2" in text[text.index("\x1b[?25h") :]
+
+
+def test_control_c_gives_the_cursor_back() -> None:
+    text, code = _terminal(["apply", "maxpool: 2", POOL, "--steps", "--delay", "30"], interrupt=True)
+    assert code == 130
+    assert "\x1b[?25h" in text
+    assert "Traceback" not in text
+
+
+def test_pictures_on_a_terminal(picture: Path, run_screen) -> None:
+    """Shades without colour; half blocks of both pixels' colours with it."""
+    plain = run_screen(["apply", "identity", str(picture)], 80)
+    assert "before" in plain
+    assert "▓" in plain
+    assert "▀" not in plain
+    coloured = run_screen(["--color", "always", "apply", "identity", str(picture)], 80)
+    assert "▀" in coloured

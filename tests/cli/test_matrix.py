@@ -1,0 +1,136 @@
+"""`convcalc matrix` as a person types it, and the files it writes."""
+
+from __future__ import annotations
+
+import ast
+import json
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+def test_the_lecture_s_matrix(convcalc) -> None:
+    done = convcalc("matrix", "--input", "4x4", "--kernel", "2x2")
+    lines = done.stdout.splitlines()
+    assert "h11  w x · · y z · · · · · · · · · ·" in lines
+    assert "h33  · · · · · · · · · · w x · · y z" in lines
+    value = json.loads(convcalc("matrix", "--input", "4x4", "--kernel", "2x2", "--format", "json").stdout)
+    figures = [value[key] for key in ("dense", "locally_connected", "active", "distinct")]
+    assert figures == [144, 36, 36, 4]
+    assert value["matrix"][0] == [1, 2, 0, 0, 3, 4, *[0] * 10]
+    assert value["labels"] == ["w", "x", "y", "z"]
+    assert value["ratio"]["dense_to_weights"] == 36
+
+
+def test_a_layer_of_a_network_and_all_of_them(convcalc) -> None:
+    done = convcalc("matrix", "lenet5", "conv1")
+    assert "4,816,896" in done.stdout
+    assert "--output FILE.png" in done.stdout
+    value = json.loads(convcalc("matrix", "lenet5", "--format", "json").stdout)
+    assert [(layer["layer"], layer["weights"]) for layer in value["layers"]] == [
+        ("conv1", 150), ("conv2", 2_400),
+    ]  # fmt: skip
+    rows = convcalc("matrix", "alexnet", "--format", "csv").stdout.splitlines()
+    assert rows[1].startswith("conv1,154587,290400,44892064800,")
+
+
+def test_csv_with_letters_and_numbers(convcalc, tmp_path: Path) -> None:
+    out = tmp_path / "matrix.csv"
+    convcalc("matrix", "--input", "3", "--kernel", "1x2", "--output", str(out))
+    assert out.read_text().splitlines()[0] == "1,2,0,0,0,0,0,0,0"
+    convcalc("matrix", "--input", "1x3", "--kernel", "1x2", "--weights", "a -1/2", "--output", str(out))
+    assert out.read_text() == "a,-1/2,0\n0,a,-1/2\n"
+
+
+def _array(path: Path) -> tuple[str, tuple[int, ...], bytes]:
+    """An .npz file's only array, read by NumPy's own description of the format."""
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["matrix.npy"]
+        data = archive.read("matrix.npy")
+    assert data[:8] == b"\x93NUMPY\x01\x00"
+    (length,) = struct.unpack("<H", data[8:10])
+    header = ast.literal_eval(data[10 : 10 + length].decode())
+    assert (10 + length) % 64 == 0
+    assert header["fortran_order"] is False
+    return header["descr"], header["shape"], data[10 + length :]
+
+
+def test_npz(convcalc, tmp_path: Path) -> None:
+    out = tmp_path / "matrix.npz"
+    convcalc("matrix", "--input", "1x3", "--kernel", "1x2", "--output", str(out))
+    kind, shape, data = _array(out)
+    assert (kind, shape, struct.unpack("<6i", data)) == ("<i4", (2, 3), (1, 2, 0, 0, 1, 2))
+    convcalc("matrix", "--input", "1x3", "--kernel", "1x2", "--weights", "-.5 3", "--output", str(out))
+    kind, shape, data = _array(out)
+    assert (kind, shape, struct.unpack("<6d", data)) == ("<f8", (2, 3), (-0.5, 3, 0, 0, -0.5, 3))
+
+
+def test_png(convcalc, tmp_path: Path) -> None:
+    """A cell a weight: zeros grey, the same weight the same colour everywhere; one pixel a cell when large."""
+    out = tmp_path / "matrix.png"
+    convcalc("matrix", "--input", "4x4", "--kernel", "2x2", "--output", str(out))
+    with Image.open(out) as image:
+        side = image.width // 16
+        assert image.height == 9 * side
+        cells = [
+            [image.getpixel((column * side + side // 3, row * side + side // 3)) for column in range(16)]
+            for row in range(9)
+        ]
+    grey = (221, 221, 221)
+    assert sum(cell == grey for row in cells for cell in row) == 144 - 36
+    assert len({cell for row in cells for cell in row}) == 5
+    assert cells[0][0] == cells[1][1] == cells[8][10]
+    convcalc("matrix", "lenet5", "conv1", "--output", str(out))
+    with Image.open(out) as image:
+        assert image.size == (1024, 4704)
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "latex", "html"])
+def test_formats(convcalc, form: str) -> None:
+    done = convcalc("matrix", "--input", "4x4", "--kernel", "2x2", "--format", form)
+    assert done.returncode == 0
+    assert "144" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ((), 2, "matrix needs --input and --kernel"),
+        (("--input", "4x4"), 2, "matrix needs --input and --kernel"),
+        (("--input", "4x4", "--kernel", "5"), 2, "does not fit an axis of 4"),
+        (("--input", "four", "--kernel", "2"), 2, "needs one number"),
+        (("--input", "4x4", "--kernel", "2", "--output", "m.txt"), 2, "use .png, .csv, .npz"),
+        (("--input", "4x4", "--kernel", "2", "--output", "/nowhere/m.png"), 1, "cannot be written"),
+        (("--input", "4x4", "--kernel", "2", "--weights", "1 2 3"), 2, "the weights given are 1×3"),
+        (("--input", "4x4", "--kernel", "2", "-K", "2", "--weights", "1 2; 3 4"), 2, "2 filters need 2 kernels"),
+        (("--input", "2", "--kernel", "1", "--weights", "a", "--output", "m.npz"), 2, "letters are no numbers"),
+        (("--input", "4x4x4", "--kernel", "2x2"), 2, "kernel has 2 values, the input has 3"),
+        (("lenet5", "conv3"), 2, "did you mean"),
+        (("lenet5", "pool1"), 2, "lenet5 has no convolution 'pool1'"),
+        (("lenet5", "conv1", "--kernel", "3"), 2, "have their own fields"),
+        (("lenet5", "--output", "m.png"), 2, "--output writes one layer's matrix"),
+        (("alexnet", "conv1", "--output", "m.png"), 2, "are more than a file takes"),
+        (("lenet6",), 1, "did you mean 'lenet5'"),
+    ],
+)  # fmt: skip
+def test_bad_arguments(convcalc, arguments: tuple[str, ...], code: int, said: str) -> None:
+    done = convcalc("matrix", *arguments)
+    assert said in done.stderr
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_absurd_sizes_answer_at_once(convcalc) -> None:
+    for arguments in (
+        ("--input", "100000x100000", "--kernel", "50000", "--channels", "10000", "-K", "10000"),
+        ("--input", "4x4", "--kernel", "90000", "--padding", "90000", "--stride", "90000"),
+    ):
+        done = convcalc("matrix", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        done = convcalc("matrix", *arguments, "--format", "json")
+        assert json.loads(done.stdout)["matrix"] is None
+        done = convcalc("matrix", *arguments, "--output", "m.csv")
+        assert (done.returncode, "more than a file takes" in done.stderr) == (2, True)

@@ -1,0 +1,126 @@
+"""`convcalc size` as a person types it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+
+def test_why_is_it_55(convcalc) -> None:
+    """A stranger finds the command from --help alone."""
+    assert "Why is it 55?" in convcalc("--help").stdout
+    shown = convcalc("size", "227", "--kernel", "11", "--stride", "4").stdout
+    assert shown.startswith("227 → 55")
+    for line in ("227 − 11 + 1 = 217", "(227 − 11 + 2·0)/4 + 1 = 55", "216 = 54·4 + 0", "window 55"):
+        assert line in shown
+
+
+def test_json_of_a_whole_layer(convcalc) -> None:
+    done = convcalc("size", "227x227x3", "-F", "11", "-S", "4", "-K", "96", "--format", "json")
+    value = json.loads(done.stdout)
+    assert (value["input"], value["output"]) == ([3, 227, 227], [96, 55, 55])
+    assert (value["weights"], value["biases"], value["macs"]) == (34_848, 96, 105_415_200)
+    assert [axis["axis"] for axis in value["axes"]] == ["height", "width"]
+    assert value["axes"][0]["remainder"] == 0
+    assert value["axes"][0]["steps"][2]["text"] == "(227 − 11 + 2·0)/4 + 1 = 55"
+
+
+def test_one_side_stands_for_both(convcalc) -> None:
+    """The lecture's W1: with channels, 32 is a 32×32 map. LeNet-5's first layer has 150 weights."""
+    value = json.loads(convcalc("size", "32", "-F", "5", "-K", "6", "--format", "json").stdout)
+    assert (value["output"], value["weights"]) == ([6, 28, 28], 150)
+
+
+def test_sides_that_differ(convcalc) -> None:
+    value = json.loads(
+        convcalc("size", "9x10", "-F", "2x3", "-S", "1x2", "-P", "1x0+1", "--format", "json").stdout
+    )
+    # height 9 − 2 + 2 + 1 = 10; width (10 − 3 + 1)/2 + 1 = 5
+    assert value["output"] == [10, 5]
+    assert [axis["padding"] for axis in value["axes"]] == [[1, 1], [0, 1]]
+
+
+def test_the_question_turned_round(convcalc) -> None:
+    done = convcalc("size", "227", "--kernel", "3", "--output", "227", "--format", "json")
+    (axis,) = json.loads(done.stdout)["axes"]
+    assert [(one["value"], one["exact"]) for one in axis["solutions"]] == [(1, True)]
+    rows = list(
+        csv.DictReader(
+            io.StringIO(convcalc("size", "-F", "3", "-S", "2", "--output", "7", "--format", "csv").stdout)
+        )
+    )
+    assert [(row["input"], row["exact"]) for row in rows] == [("15", "True"), ("16", "False")]
+
+
+def test_each_side_may_have_an_answer_of_its_own(convcalc) -> None:
+    """Height 5 keeps its size with 1 + 1; width 6 becomes 5 with 0 + 1."""
+    shown = convcalc("size", "5x6", "-F", "3", "--output", "5").stdout
+    assert shown.startswith("which padding gives 5×5?  input 5×6, F 3, S 1")
+    value = json.loads(convcalc("size", "5x6", "-F", "3", "--output", "5", "--format", "json").stdout)
+    found = [[one["padding"] for one in axis["solutions"]] for axis in value["axes"]]
+    assert found == [[[1, 1]], [[0, 1]]]
+
+
+def test_no_solution_says_what_else_would(convcalc) -> None:
+    done = convcalc("size", "227", "-F", "11", "--output", "55")
+    assert done.returncode == 1
+    assert "no padding gives 55" in done.stdout
+    assert "stride 4 would: --solve stride" in done.stdout
+
+
+def test_nothing_left_out_is_checked(convcalc) -> None:
+    everything = ("227", "-F", "11", "-S", "4", "-P", "0", "--dilation", "1", "--output")
+    assert convcalc("size", *everything, "55").returncode == 0
+    done = convcalc("size", *everything, "56")
+    assert done.returncode == 1
+    assert "the output is 55, not 56" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "latex", "html"])
+def test_every_format(convcalc, form: str) -> None:
+    done = convcalc("size", "55", "-F", "3", "-S", "2", "--format", form)
+    assert done.returncode == 0
+    assert "53" in done.stdout
+    assert "█" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ((), 2, "size needs the input"),
+        (("227",), 2, "size needs the kernel"),
+        (("5", "-F", "7"), 2, "a window of 7 does not fit an axis of 5"),
+        (("8", "-F", "3", "-S", "2", "--rounding", "exact"), 2, "leaves remainder 1"),
+        (("x", "-F", "3"), 2, "needs one number"),
+        (("227", "-F", "-3"), 2, "needs one number"),
+        (("227", "-F", "0"), 2, "needs numbers from 1 to 100,000"),
+        (("9" * 5000, "-F", "3"), 2, "needs numbers from 1 to 100,000"),
+        (("3x227x227", "-F", "3"), 2, "channels come last here"),
+        (("1x2x3x4x5", "-F", "3"), 2, "needs 1 to 4 numbers"),
+        (("5x6", "-F", "1x2x3"), 2, "but there are 3 dimensions"),
+        (("5", "-F", "3", "-P", "1+2+3"), 2, "two sides"),
+        (("5", "-F", "3", "-P", "some"), 2, "needs a number, same or valid"),
+        (("5", "-F", "3", "--solve", "stride"), 2, "needs --output"),
+        (("--output", "5", "--solve", "padding", "-F", "3"), 2, "size needs the input"),
+        (("7", "-F", "1", "-P", "0", "-S", "1", "--output", "5"), 2, "whatever the dilation"),
+        (("7", "-F", "3", "-K", "8", "--output", "5"), 2, "does not go with --output"),
+    ],
+)  # fmt: skip
+def test_bad_arguments(convcalc, arguments: tuple[str, ...], code: int, said: str) -> None:
+    done = convcalc("size", *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_largest_numbers_answer_at_once(convcalc) -> None:
+    for arguments in (
+        ("100000", "-F", "50000", "--dilation", "2"),
+        ("100000", "-F", "1", "-S", "3"),
+        ("100000", "-F", "3", "-P", "0", "--output", "1"),
+        ("-F", "100000", "-S", "100000", "-P", "100000", "--output", "100000"),
+    ):
+        assert convcalc("size", *arguments).returncode == 0

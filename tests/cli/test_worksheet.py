@@ -1,0 +1,96 @@
+"""`convcalc worksheet`: files, marking, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+def test_the_same_seed_prints_the_same_sheet(convcalc) -> None:
+    one, two, other = (convcalc("worksheet", "--seed", seed).stdout for seed in ("5", "5", "6"))
+    assert one == two != other
+
+
+@pytest.mark.parametrize("suffix", ["html", "tex", "md", "csv", "json", "txt"])
+def test_the_file_names_the_format(convcalc, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"sheet.{suffix}"
+    done = convcalc("worksheet", "lenet5", "-o", str(path))
+    assert (done.returncode, done.stdout) == (0, "")
+    text = path.read_text(encoding="utf-8")
+    begins = {
+        "html": "<!DOCTYPE html>",
+        "tex": r"\documentclass",
+        "md": "###",
+        "csv": "exercise,",
+        "json": "{",
+    }
+    assert text.startswith(begins.get(suffix, "LeNet-5"))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_sheet_goes_out_and_comes_back(convcalc, tmp_path: Path) -> None:
+    """Without ARCH too: the file says which network; the key's answers are all right."""
+    for arguments in (("alexnet", "--blank", "output,weights,macs,field"), ("--seed", "9", "--amount", "12")):
+        key = json.loads(convcalc("worksheet", *arguments, "--answers", "--format", "json").stdout)
+        path = tmp_path / "sheet.json"
+        path.write_text(json.dumps(key), encoding="utf-8")
+        done = convcalc("worksheet", "--check", str(path), "--format", "json")
+        assert done.returncode == 0, done.stderr
+        marked = json.loads(done.stdout)
+        assert marked["right"] == marked["total"] == len(key["exercises"]) > 20
+
+
+def test_a_sheet_of_ones_own_network(convcalc, tmp_path: Path) -> None:
+    spec, sheet = tmp_path / "mine.yaml", tmp_path / "sheet.csv"
+    spec.write_text(
+        "name: mine\ninput: [3, 9, 9]\nlayers: [{conv: {filters: 2, kernel: 3}}]\n", encoding="utf-8"
+    )
+    convcalc("worksheet", str(spec), "-o", str(sheet))
+    sheet.write_text(
+        sheet.read_text().replace("output,\n", "output,2x7x7\n").replace("weights,\n", "weights,54\n")
+    )
+    done = convcalc("worksheet", "--check", str(sheet))
+    assert done.returncode == 2
+    assert "not bundled" in done.stderr
+    assert convcalc("worksheet", str(spec), "--check", str(sheet)).returncode == 0
+    done = convcalc("worksheet", "lenet5", "--check", str(sheet))
+    assert done.returncode == 2
+    assert "not of lenet5" in done.stderr
+
+
+def test_another_input_is_noticed(convcalc, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    assert convcalc("worksheet", "vgg16", "--input", "64", "-o", str(sheet)).returncode == 0
+    done = convcalc("worksheet", "--check", str(sheet))
+    assert done.returncode == 1
+    assert "give the --input and --set that the sheet was made with" in " ".join(done.stderr.split())
+    assert "left blank" in convcalc("worksheet", "vgg16", "--input", "64", "--check", str(sheet)).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("lenet5", "--blank", "wieghts"), "did you mean 'weights'?"),
+        (("lenet5", "--level", "2"), "--level is for single layers"),
+        (("--level", "5"), "needs a level from 1 to 4"),
+        (("--level", "x"), "needs a level from 1 to 4"),
+        (("--input", "64"), "need a network"),
+        (("--amount", "100000"), "at most 200"),
+        (("--amount", "0"), "--amount"),
+        (("lenet5", "-o", "sheet.doc"), "cannot tell the format from .doc"),
+        (("--check", "x.csv", "--answers"), "leave the options"),
+        (("lnet5",), "did you mean"),
+    ],
+)
+def test_wrong_usage(convcalc, arguments, said) -> None:
+    done = convcalc("worksheet", *arguments)
+    assert done.returncode in (1, 2)
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_not_there(convcalc) -> None:
+    done = convcalc("worksheet", "--check", "/nowhere.csv")
+    assert (done.returncode, "No such file" in done.stderr) == (1, True)
