@@ -183,12 +183,6 @@ def _uses_numba(backend: Backend) -> bool:
             "the numba backend is not installed",
             hint='pip install "convcalc[fast]" installs it; or --backend reference',
         )
-<<<<<<< HEAD
-    if backend == "numba" or (backend == "auto" and numba_available()):
-        from convcalc.backends import numba
-
-        return numba.run
-=======
     return backend != "reference" and numba_available()
 
 
@@ -201,7 +195,6 @@ def _prepared(
 
         plan = numba.prepare(graph, weights, threads)
         return lambda values, progress, _: plan.run(values)
->>>>>>> main
     from convcalc.backends import reference
 
     def run(values: Sequence[float], progress: Progress | None, share: int | None) -> Run:

@@ -99,9 +99,10 @@ class Helpers:
         while len(self._queues) < count:
             queue: SimpleQueue[tuple[object, ...]] = SimpleQueue()
             number = len(self._queues) + 1
-            threading.Thread(
-                target=_serve, args=(queue, number), daemon=True, name=f"convcalc-{number}"
-            ).start()
+            name = f"convcalc-{number}"
+            thread = threading.Thread(target=_serve, args=(queue, number), daemon=True, name=name)
+            thread.start()
+            self._threads.append(thread)
             self._queues.append(queue)
         for queue in self._queues[:count]:
             queue.put(job)
