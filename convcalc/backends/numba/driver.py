@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
 
 import numpy as np
@@ -87,40 +88,45 @@ def drive(
         atomic_add(gate + 8, 1)
 
 
+Job = tuple[Callable[..., None], int, int, int]  # a function, and thread, first and stop to call it with
+
+
 class Helpers:
     """Threads that wait for a call to run; they live until stopped or as long as the process."""
 
     def __init__(self) -> None:
-        self._queues: list[SimpleQueue[tuple[object, ...]]] = []
+        self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._queues: list[SimpleQueue[Job | None]] = []
 
-    def start(self, count: int, *job: object) -> None:
-        """Have `count` threads, numbered from 1, call job[0](thread, *job[1:])."""
-        while len(self._queues) < count:
-            queue: SimpleQueue[tuple[object, ...]] = SimpleQueue()
-            number = len(self._queues) + 1
-            name = f"convcalc-{number}"
-            thread = threading.Thread(target=_serve, args=(queue, number), daemon=True, name=name)
-            thread.start()
-            self._threads.append(thread)
-            self._queues.append(queue)
-        for queue in self._queues[:count]:
-            queue.put(job)
+    def start(self, count: int, function: Callable[..., None], first: int, stop: int) -> None:
+        """Have `count` threads, numbered from 1, call function(thread, first, stop)."""
+        with self._lock:
+            while len(self._queues) < count:
+                queue: SimpleQueue[Job | None] = SimpleQueue()
+                thread = threading.Thread(target=_serve, args=(queue,), daemon=True, name="convcalc")
+                thread.start()
+                self._threads.append(thread)
+                self._queues.append(queue)
+            for thread_number, queue in enumerate(self._queues[:count], 1):
+                queue.put((function, thread_number, first, stop))
 
     def stop(self) -> None:
         """End them all; the next start makes new ones. Before a fork, so that none is lost in the middle of it."""
-        for queue in self._queues:
-            queue.put(())
-        for thread in self._threads:
-            thread.join()
-        self._queues.clear()
-        self._threads.clear()
+        with self._lock:
+            for queue in self._queues:
+                queue.put(None)
+            for thread in self._threads:
+                thread.join()
+            self._queues.clear()
+            self._threads.clear()
 
 
-def _serve(queue: SimpleQueue[tuple[object, ...]], number: int) -> None:
+def _serve(queue: SimpleQueue[Job | None]) -> None:
     while job := queue.get():
         function, *arguments = job
-        function(number, *arguments)  # type: ignore[operator]
+        function(*arguments)
+        del job, function, arguments  # or the plan's memory would be kept until the next job
 
 
 helpers = Helpers()

@@ -7,7 +7,7 @@ import numpy as np
 from convcalc.backends.numba import kernels_weights, kernels_winograd
 from convcalc.backends.numba.choice import Conv
 from convcalc.backends.numba.fusion import Layer
-from convcalc.backends.numba.kernels_winograd import FREQUENCIES, TEMPORARY, kernel_matrix
+from convcalc.backends.numba.kernels_winograd import FREQUENCIES, kernel_matrix
 from convcalc.backends.numba.layout import Array, blocks_of, pixel_table, run_table
 from convcalc.backends.numba.lower_direct import CACHE, Tables, residual_of, tiles_of
 from convcalc.backends.numba.lowering import Lowering, padded_vector
@@ -30,9 +30,7 @@ def winograd(
     frequency = ins * transformed_block + 64
     product_block = max(PIXELS, chunk) * 64
     product_frequency = TILE_BLOCKS * product_block + 64
-    low.program.need_scratch(
-        TEMPORARY + FREQUENCIES * product_frequency + (FREQUENCIES * frequency if fused else 0)
-    )
+    low.program.need_scratch(FREQUENCIES * product_frequency + (FREQUENCIES * frequency if fused else 0))
     weights = _transform_weights(low, layer, conv, factor)
     pixels = pixel_table((0, 0, 64), (range(1), range(1), range(max(PIXELS, chunk))))
     runs = run_table(range(0, ins * transformed_block, transformed_block), [0])
