@@ -90,7 +90,7 @@ class Network:
 
 
 def load(
-    arch: str,
+    arch: str | os.PathLike[str],
     *,
     settings: Mapping[str, object] | None = None,
     input_shape: Shape | str | None = None,
@@ -109,7 +109,9 @@ def load(
         for name, value in (settings or {}).items()
     }
     return Network(
-        analyse(load_graph(arch, settings=texts, input_shape=input_shape), batch=batch, dtype=dtype)
+        analyse(
+            load_graph(os.fspath(arch), settings=texts, input_shape=input_shape), batch=batch, dtype=dtype
+        )
     )
 
 

@@ -157,17 +157,21 @@ def connections(node: Node) -> int:
 
 
 def _pairs(positions: int, kernel: int, stride: int, dilation: int, before: int, size: int) -> int:
-    """Taps within [0, size), over all windows of one axis: tap t of window p is at p·stride + t·dilation − before."""
+    """Taps within [0, size), over all windows of one axis."""
     if min(positions, kernel) > MOST_STEPS:
         return positions * kernel
     if kernel > positions:
         return _pairs(kernel, positions, dilation, stride, before, size)
-    found = 0
+    return sum(uses(positions, kernel, stride, dilation, before, size))
+
+
+def uses(positions: int, kernel: int, stride: int, dilation: int, before: int, size: int) -> Iterator[int]:
+    """Per tap of a window on one axis, at how many positions it lies within [0, size): tap t of window p is at
+    p·stride + t·dilation − before."""
     for tap in range(kernel):
         first = max(0, -((tap * dilation - before) // stride))
         last = min(positions - 1, (size - 1 + before - tap * dilation) // stride)
-        found += max(0, last - first + 1)
-    return found
+        yield max(0, last - first + 1)
 
 
 @lru_cache(maxsize=2)

@@ -89,7 +89,8 @@ def compare(a: Analysis, b: Analysis) -> Diff:
     """The difference between two analysed networks."""
     pairs = [_pair(a, b, first, second) for first, second in align(a.graph.nodes, b.graph.nodes)]
     changed = {pair.b.index: pair for pair in pairs if pair.b is not None}
-    return Diff(a, b, tuple(_with_cause(b, pair, changed) for pair in pairs))
+    causes = _causes(b, changed)
+    return Diff(a, b, tuple(_with_cause(pair, causes) for pair in pairs))
 
 
 def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None) -> Pair:
@@ -99,7 +100,8 @@ def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None) -> 
         layer = (a if second is None else b).layers[node.index]
         delta = Delta(sign * layer.weights, sign * layer.params, sign * layer.macs)
         factors = weight_factors((a if second is None else b).graph, node) if layer.weights else ()
-        working = f"{grouped(factors)} = {delta.weights:+,}".replace("-", "−") if factors else ""
+        minus = "−" if sign < 0 else ""
+        working = f"{minus}{grouped(factors)} = {delta.weights:+,}".replace("-", "−") if factors else ""
         return Pair(first, second, "removed" if second is None else "added", {}, delta, working)
     one, two = a.layers[first.index], b.layers[second.index]
     changes: dict[str, tuple[Any, Any]] = {}
@@ -137,26 +139,29 @@ def difference(a: Sequence[int], b: Sequence[int]) -> str:
 CHANNELS = ("filters", "units", "kind", "start", "stop", "shape")  # what changes how many channels go on
 
 
-def _with_cause(b: Analysis, pair: Pair, by_node: dict[int, Pair]) -> Pair:
+def _with_cause(pair: Pair, causes: list[str | None]) -> Pair:
     """The pair with the earlier layer of B whose change reaches this one's input channels."""
     if pair.a is None or pair.b is None or not pair.delta.weights:
         return pair
-    if pair.a.input_shapes[0] == pair.b.input_shapes[0]:
+    source = pair.b.inputs[0]
+    if pair.a.input_shapes[0] == pair.b.input_shapes[0] or source == INPUT:
         return pair
-    return pair._replace(cause=_cause(b, pair.b.inputs[0], by_node))
+    return pair._replace(cause=causes[source])
 
 
-def _cause(b: Analysis, source: int, by_node: dict[int, Pair]) -> str | None:
-    """The nearest layer before that was added or changes the channels; a layer that acts on each position by
-    itself cannot. Where several branches do, the join's name stands for them."""
-    while source != INPUT:
-        node, upstream = b.graph.nodes[source], by_node[source]
+def _causes(b: Analysis, by_node: dict[int, Pair]) -> list[str | None]:
+    """Per layer of B, the nearest layer, itself included, that was added or changes the channels; one that acts on
+    each position by itself cannot. Where several branches do, the join's name stands for them."""
+    causes: list[str | None] = []
+    for node in b.graph:
+        pair = by_node[node.index]
+        found = {causes[source] for source in node.inputs if source != INPUT} - {None}
         if not node.op.pointwise and (
-            upstream.status == "added" or any(name in upstream.changes for name in CHANNELS)
+            pair.status == "added" or any(name in pair.changes for name in CHANNELS)
         ):
-            return node.name
-        if len(node.inputs) > 1:
-            causes = {_cause(b, index, by_node) for index in node.inputs} - {None}
-            return causes.pop() if len(causes) == 1 else node.name if causes else None
-        source = node.inputs[0]
-    return None
+            causes.append(node.name)
+        elif len(found) == 1:
+            causes.append(found.pop())
+        else:
+            causes.append(node.name if found else None)
+    return causes

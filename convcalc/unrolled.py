@@ -13,6 +13,7 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
+from convcalc.costs import uses
 from convcalc.errors import UsageError
 from convcalc.graph import Graph, Node
 from convcalc.ops.conv import Conv
@@ -84,13 +85,7 @@ def counts(layer: Unrolled) -> Counts:
 
 def _uses(axis: Axis) -> list[int]:
     """Per tap of the window, at how many positions it lies on a real pixel."""
-    uses = []
-    for tap in range(axis.kernel):
-        offset = axis.before - tap * axis.dilation  # from a window's start to the first real pixel
-        first = max(0, -(-offset // axis.stride))
-        last = min(axis.output - 1, (offset + axis.size - 1) // axis.stride)
-        uses.append(max(0, last - first + 1))
-    return uses
+    return list(uses(axis.output, axis.kernel, axis.stride, axis.dilation, axis.before, axis.size))
 
 
 def _reads(axis: Axis) -> list[list[tuple[int, int]]]:

@@ -103,3 +103,32 @@ def test_huge_networks_are_still_compared(tmp_path: Path) -> None:
     assert len([pair for pair in diff.pairs if pair.b]) == 7000
     order = [pair.b.index for pair in diff.pairs if pair.b]
     assert order == sorted(order)
+
+
+def test_a_removed_layer_is_subtracted() -> None:
+    diff = convcalc.load("alexnet").diff(convcalc.load("lenet5"))
+    removed = [pair for pair in diff.pairs if pair.status == "removed" and pair.working]
+    assert removed
+    assert all(pair.working.startswith("−(") and pair.delta.weights < 0 for pair in removed)
+
+
+def test_causes_of_a_long_residual_chain_are_found_in_one_pass(tmp_path: Path) -> None:
+    """Two branches at each of 3,000 joins: following every path back would never end."""
+    layers = "  - add: [[], [{conv: {filters: $width, kernel: 1}}]]\n" * 3000
+    paths = []
+    for width in (2, 3):
+        path = tmp_path / f"{width}.yaml"
+        head = f"name: net\ninput: [1, 3, 2]\nvars: {{width: {width}}}\nlayers:\n"
+        stem = "  - conv: {name: stem, filters: $width, kernel: 1}\n"
+        path.write_text(head + stem + layers)
+        paths.append(str(path))
+    diff = convcalc.load(paths[0]).diff(convcalc.load(paths[1]))
+    assert diff.pairs[1].cause == "stem"
+
+
+def test_vgg11_to_vgg13_adds_two_convolutions() -> None:
+    # Simonyan & Zisserman 2014, table 1: B has a second convolution of 64 and of 128 filters
+    diff = convcalc.load("vgg11").diff(convcalc.load("vgg13"))
+    added = [pair for pair in diff.pairs if pair.status == "added" and pair.b and pair.b.kind == "conv"]
+    assert [pair.delta.weights for pair in added] == [3 * 3 * 64 * 64, 3 * 3 * 128 * 128]
+    assert not [pair for pair in diff.pairs if pair.status in ("removed", "changed")]

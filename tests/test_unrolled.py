@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convcalc.analysis import analyse
+from convcalc.costs import cost
 from convcalc.errors import Misfit, UsageError
 from convcalc.ops.base import Tensor
 from convcalc.ops.conv import Conv
@@ -47,6 +49,18 @@ def test_lenet5() -> None:
     assert (first.dense, first.distinct) == (32 * 32 * 28 * 28 * 6, 150)
     assert (second.dense, second.distinct) == (14 * 14 * 6 * 10 * 10 * 16, 2_400)
     assert first.active == 28 * 28 * 6 * 25
+
+
+@pytest.mark.parametrize("name", ["lenet5", "alexnet-paper", "inception-module", "resnet18"])
+def test_counts_agree_with_the_account_of_costs(name: str) -> None:
+    """`show --columns dense,local,active,shared` says the same of every convolution."""
+    analysis = analyse(load_graph(name))
+    by_name = {node.name: cost(analysis, node) for node in analysis.graph}
+    for layer in convolutions(analysis.graph):
+        found, account = counts(layer), by_name[layer.name]
+        assert (found.dense, found.locally_connected, found.active, found.weights) == (
+            account.dense, account.local, account.active, account.shared,
+        )  # fmt: skip
 
 
 @st.composite

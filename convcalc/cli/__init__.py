@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+COLORS = ("auto", "always", "never")
+
 # Each command's module in this package, and the line that --help shows for it.
 COMMANDS = {
     "list": "Bundled architectures: input, layers, params, MACs, source.",
@@ -25,6 +27,16 @@ COMMANDS = {
 }
 
 
+CLOSED_PIPE = 141  # as if ended by SIGPIPE, like other programs whose reader has gone
+
+# What stands for our signs where the output's encoding has none.
+PLAIN_SIGNS = {
+    "−": "-", "×": "x", "·": "*", "→": "->", "←": "<-", "↔": "<->", "…": "...", "–": "-", "⌊": "floor(", "⌋": ")",
+    "⌈": "ceil(", "⌉": ")", "²": "^2", "≤": "<=", "≥": ">=", "─": "-", "│": "|", "█": "#", "▀": "#", "▄": "#",
+    "░": ".", "▒": ":", "▓": "%", "ℓ": "l", "α": "alpha", "β": "beta", "µ": "u", "“": '"', "”": '"', "’": "'",
+}  # fmt: skip
+
+
 class Commands(click.Group):
     """Loads commands lazily and shows every error the same way."""
 
@@ -36,7 +48,7 @@ class Commands(click.Group):
             return None
         command = import_module(f"convcalc.cli.{name}").command
         assert isinstance(command, click.Command)
-        return command
+        return _with_global_options(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -49,6 +61,22 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, and see that what was printed arrived: a full disk or a closed pipe shows when it is flushed."""
+        _prepare_streams()
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            _quiet_stdout()
+            sys.exit(CLOSED_PIPE)
+        except OSError as error:
+            _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+            _quiet_stdout()
+            sys.exit(1)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -59,7 +87,7 @@ class Commands(click.Group):
                 raise
             if isinstance(error, BrokenPipeError):
                 _quiet_stdout()
-                ctx.exit(1)
+                ctx.exit(CLOSED_PIPE)
             ctx.exit(_report(error))
 
 
@@ -73,7 +101,7 @@ def _report(error: Exception) -> int:
     if isinstance(error, MemoryError):
         _complain("not enough memory for this network or image")
     elif isinstance(error, OSError):
-        _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        _complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
     else:
         _complain(
             f"internal error: {type(error).__name__}: {error}\n"
@@ -125,6 +153,44 @@ def _quiet_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _prepare_streams() -> None:
+    """Streams that are there, and that replace what their encoding cannot say instead of failing."""
+    import codecs
+
+    def replaced(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        signs = error.object[error.start : error.end]
+        return "".join(PLAIN_SIGNS.get(sign, "?") for sign in signs), error.end
+
+    codecs.register_error("convcalc", replaced)
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115 - lives as long as the process
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="convcalc")
+
+
+def _with_global_options(command: click.Command) -> click.Command:
+    """--color and --debug after the command's name too, where people write them."""
+    if any(option.name == "debug" for option in command.params):
+        return command
+
+    def set_root(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value:
+            ctx.find_root().params[str(param.name)] = value
+
+    command.params += [
+        click.Option(
+            ["--color"], type=click.Choice(COLORS), hidden=True, expose_value=False, callback=set_root
+        ),
+        click.Option(["--debug"], is_flag=True, hidden=True, expose_value=False, callback=set_root),
+    ]
+    return command
+
+
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         from convcalc import __version__
@@ -144,7 +210,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option(
     "--color",
-    type=click.Choice(["auto", "always", "never"]),
+    type=click.Choice(COLORS),
     default="auto",
     help="Colour: auto is none when piped or with NO_COLOR.",
 )
@@ -156,7 +222,4 @@ def main(ctx: click.Context, debug: bool, color: str) -> None:
     the arithmetic shown; two networks compared; an image pushed through. ARCH is a bundled name (see `convcalc
     list`), the path of a spec that ends in .yaml, or - for standard input.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
     ctx.obj = color

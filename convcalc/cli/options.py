@@ -80,8 +80,8 @@ def network_options(command: Command) -> Command:
     """--set, --input and --max-layers: what changes a spec from the command line."""
     for option in (
         click.option(
-            "--max-layers", type=Count(), default=1_000_000, show_default=True, metavar="N", hidden=True,
-            help="Refuse networks of more layers.",
+            "--max-layers", type=Count(), default=1_000_000, show_default=True, metavar="N",
+            help="Refuse larger networks.",
         ),
         click.option(
             "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's vars; repeatable."
@@ -128,5 +128,5 @@ def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:
 
 
 def write(text: str) -> None:
-    """Text to stdout as it is."""
-    click.echo(text, nl=False)
+    """A format for programs to stdout: UTF-8 whatever the console's encoding."""
+    click.echo(text.encode("utf-8"), nl=False)

@@ -16,7 +16,8 @@ Editors with a YAML language server then check and complete a spec that starts w
 )
 def command() -> None:
     """The JSON Schema of the spec language, generated from the operators' fields."""
+    from convcalc.cli.options import write
     from convcalc.report.json import dumps
     from convcalc.spec.schema import schema
 
-    click.echo(dumps(schema()), nl=False)
+    write(dumps(schema()))

@@ -33,9 +33,11 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
 )
 @click.argument("arch", type=ARCH)
 @click.option("--explain", is_flag=True, help="Show the working of every figure.")
-@click.option("--layer", metavar="NAME", help="Explain this layer only.")
+@click.option("--layer", metavar="NAME", help="Explain this layer, or the layers of this block, only.")
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
-@click.option("--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments.")
+@click.option(
+    "--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments, in tables."
+)
 @click.option(
     "--columns",
     "columns_text",
@@ -85,18 +87,18 @@ def command(
 
     ARCH is a bundled name (see `convcalc list`), the path of a spec, or - for standard input.
     """
-    from convcalc.report.network import network_table
+    from convcalc.report.network import network_table, within
 
-    def show(graph: Graph) -> None:
+    def show(graph: Graph, partial: bool = False) -> None:
         analysis = analyse(graph, batch=batch, dtype=dtype)
-        if (explain or layer is not None) and form in ("table", "json"):
+        if explain or layer is not None:
             _explain(analysis, layer, form)
         elif columns_text is not None:
             _columns(analysis, columns_text, depth, unfold, form)
         else:
             emit(
                 form,
-                lambda: network_table(analysis, depth=depth, unfold=unfold),
+                lambda: network_table(analysis, depth=depth, unfold=unfold, partial=partial),
                 lambda: _value(analysis),
             )
 
@@ -111,17 +113,20 @@ def command(
     ]
     if len(asked) > 1:
         raise UsageError(f"{asked[0]} and {asked[1]} show different things", hint="give one of them")
-    if (explain or layer is not None) and form not in ("table", "json"):
-        raise UsageError(f"--explain has no {form} format", hint="use --format table or json")
     try:
         graph = load(arch, settings, input_text, max_layers)
     except ShapeError as error:
         partial = error.graph
-        if isinstance(partial, Graph) and partial.nodes and form == "table" and not explain:
-            show(partial)
+        if (
+            isinstance(partial, Graph)
+            and partial.nodes
+            and form == "table"
+            and not (explain or layer or figure)
+        ):
+            show(partial, partial=True)
         raise
-    if layer is not None and not any(node.name == layer for node in graph):
-        names = [node.name for node in graph]
+    if layer is not None and not any(within(node.name, layer) for node in graph):
+        names = {node.name: None for node in graph} | {node.scope: None for node in graph if node.scope}
         raise UsageError(
             f"{graph.name} has no layer '{layer}'{did_you_mean(layer, names)}", hint="--all lists them"
         )
@@ -158,27 +163,27 @@ def _columns(analysis: Analysis, text: str, depth: int | None, unfold: bool, for
 
 
 def _explain(analysis: Analysis, layer: str | None, form: str) -> None:
-    from convcalc.report.json import analysis_value, dumps
-    from convcalc.report.network import explanation, network_table
+    from convcalc.report.network import explanation, explanation_table, network_table
 
-    parts = list(explanation(analysis, only=layer))
-    if form == "json":
-        from convcalc.cli.options import write
-
-        value = analysis_value(analysis)
-        worked = {heading.split("  ")[0]: lines for heading, _, lines in parts}
-        for record in value["layers"]:
-            record["working"] = [
-                {"what": what, "text": text} for what, text in worked.get(record["name"], [])
-            ]
-        if layer is not None:
-            value["layers"] = [record for record in value["layers"] if record["name"] == layer]
-        write(dumps(value))
+    if form != "table":
+        emit(form, lambda: explanation_table(analysis, only=layer), lambda: _explained_value(analysis, layer))
         return
     from convcalc.report import terminal
 
     terminal.color = click.get_current_context().find_root().params["color"]
-    terminal.print_explanation(parts)
+    terminal.print_explanation(list(explanation(analysis, only=layer)))
     if layer is None:
         table = network_table(analysis)
         terminal.print_notes(["", *table.lines], table.notes)
+
+
+def _explained_value(analysis: Analysis, layer: str | None) -> dict[str, Any]:
+    """The JSON of show, each layer with its working; only the layers asked for."""
+    from convcalc.report.network import explanation, within
+
+    worked = {heading.split("  ")[0]: lines for heading, _, lines in explanation(analysis, only=layer)}
+    value = _value(analysis)
+    value["layers"] = [one for one in value["layers"] if layer is None or within(one["name"], layer)]
+    for record in value["layers"]:
+        record["working"] = [{"what": what, "text": text} for what, text in worked.get(record["name"], [])]
+    return value

@@ -11,13 +11,14 @@ from convcalc.report.table import Column, Table
 
 COLUMNS = (
     Column("name", "name", style="cyan"),
-    Column("input", "input", right=True, drop=2),
-    Column("layers", "layers", right=True, drop=3),
+    Column("input", "input", right=True, drop=3),
+    Column("layers", "layers", right=True, drop=4),
     Column("params", "params", right=True),
     Column("macs", "MACs", right=True),
-    Column("source", "source", wrap=True, drop=1),
+    Column("memory", "memory", right=True, drop=1),
+    Column("source", "source", wrap=True, drop=2),
 )
-DATA_KEYS = ("name", "title", "source", "input", "layers", "params", "macs")
+DATA_KEYS = ("name", "title", "source", "input", "layers", "params", "macs", "peak_activation_bytes")
 
 
 def catalogue_table(networks: Sequence[Analysis]) -> Table:
@@ -31,6 +32,7 @@ def catalogue_table(networks: Sequence[Analysis]) -> Table:
                 words.count(one.totals.layers),
                 words.count(one.totals.params),
                 words.count(one.totals.macs),
+                words.size(one.totals.peak_activation_bytes),
                 one.graph.source or "",
             )
             for one in networks
@@ -45,6 +47,7 @@ def catalogue_table(networks: Sequence[Analysis]) -> Table:
                 one.totals.layers,
                 one.totals.params,
                 one.totals.macs,
+                one.totals.peak_activation_bytes,
             )
             for one in networks
         ],
@@ -62,6 +65,7 @@ def catalogue_value(networks: Sequence[Analysis]) -> list[dict[str, Any]]:
             "layers": one.totals.layers,
             "params": one.totals.params,
             "macs": one.totals.macs,
+            "peak_activation_bytes": one.totals.peak_activation_bytes,
         }
         for one in networks
     ]

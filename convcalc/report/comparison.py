@@ -8,7 +8,7 @@ from typing import Any
 from convcalc.diff import TOTALS, Diff, Pair
 from convcalc.graph import Node
 from convcalc.report import words
-from convcalc.report.json import totals_value
+from convcalc.report.json import CONVENTIONS, totals_value
 from convcalc.report.table import Column, Table
 
 COLUMNS = (
@@ -140,7 +140,7 @@ def _totals(diff: Diff) -> list[str]:
     label = max(len(text) for _, text in SHOWN_TOTALS)
     for key, text in SHOWN_TOTALS:
         one, two = getattr(diff.a.totals, key), getattr(diff.b.totals, key)
-        times = f", ×{ratio[key]:.3g}" if ratio[key] is not None else ""
+        times = f", ×{ratio[key]:.3f}" if ratio[key] is not None else ""
         lines.append(f"  {text:<{label}}  {one:,} → {two:,}, {words.signed(delta[key])}{times}")
     return lines
 
@@ -168,6 +168,8 @@ def changes(pair: Pair) -> str:
     if pair.a is None or pair.b is None:
         return f"{pair.status} {words.operator(_node(pair).op)}"
     if not pair.changes:
+        if pair.a.output_shape != pair.b.output_shape:
+            return f"same, {words.shape(pair.a.output_shape)} → {words.shape(pair.b.output_shape)}"
         return "same"
     parts = []
     for name, (one, two) in pair.changes.items():
@@ -187,6 +189,7 @@ def diff_value(diff: Diff) -> dict[str, Any]:
     return {
         "a": diff.a.graph.name,
         "b": diff.b.graph.name,
+        "conventions": CONVENTIONS,
         "rows": [
             {
                 "a": pair.a.name if pair.a else None,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from convcalc.report import words
+from convcalc.report.json import CONVENTIONS
 from convcalc.report.table import Column, Table
 from convcalc.running import Failure, Forward
 
@@ -127,6 +129,7 @@ def forward_value(result: Forward) -> dict[str, Any]:
     run, weights = result.run, result.weights
     return {
         "name": result.graph.name,
+        "conventions": CONVENTIONS,
         "backend": run.backend,
         "weights": {
             "source": weights.source,
@@ -136,9 +139,9 @@ def forward_value(result: Forward) -> dict[str, Any]:
         },
         "image": result.image,
         "input_shape": list(result.graph.input_shape),
-        "output": {"shape": list(run.shape), "values": [float(value) for value in run.values]},
+        "output": {"shape": list(run.shape), "values": [_finite(value) for value in run.values]},
         "top": [
-            {"index": guess.index, "label": guess.label, "probability": float(guess.probability)}
+            {"index": guess.index, "label": guess.label, "probability": _finite(guess.probability)}
             for guess in result.top
         ],
         "seconds": run.seconds,
@@ -215,6 +218,11 @@ def batch_value(outcomes: Sequence[Forward | Failure]) -> list[dict[str, Any]]:
             del value["layers"]
             values.append(value)
     return values
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity: null where numbers overflowed."""
+    return float(value) if isfinite(value) else None
 
 
 def _seconds(value: float) -> str:

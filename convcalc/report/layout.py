@@ -135,7 +135,8 @@ def _row(
 def fit(table: Table, width: int | None) -> tuple[list[int], list[int]]:
     """The columns to show and their widths.
 
-    Columns that may wrap are squeezed first, then the least important are left out, then the widest are cut.
+    The least important columns are left out, then those that may wrap are squeezed. Numbers are never broken: in a
+    terminal too narrow for them the lines are longer than it.
     """
     longest = [
         max(cells(column.header), *(cells(row[index]) for row in (*table.rows, *table.footer)))
@@ -158,13 +159,13 @@ def fit(table: Table, width: int | None) -> tuple[list[int], list[int]]:
             break
     widths = [longest[index] for index in keep]
     excess = sum(widths) + len(GAP) * (len(keep) - 1) - width
-    for floor in (1, 0):  # squeeze what may wrap to a good width; then, in need, anything
+    for good in (True, False):  # squeeze what may wrap to a width that reads well, then in need to less
         while excess > 0:
+            floors = [_least(table, index) if good else 4 for index in keep]
             candidates = [
                 position
                 for position, index in enumerate(keep)
-                if widths[position] > (_least(table, index) if floor else 4)
-                and (table.columns[index].wrap or not floor)
+                if table.columns[index].wrap and widths[position] > floors[position]
             ]
             if not candidates:
                 break

@@ -13,7 +13,7 @@ from convcalc.report.table import Column, Table
 
 COLUMNS = (
     Column("layer", "layer", wrap=True, style="cyan"),
-    Column("operator", "operator", wrap=True),
+    Column("operator", "operator", wrap=True, drop=3),
     Column("output", "output", right=True),
     Column("weights", "weights", right=True),
     Column("biases", "biases", right=True, drop=1),
@@ -26,8 +26,10 @@ DATA_KEYS = (
 )  # fmt: skip
 
 
-def network_table(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> Table:
-    """The table of layers with totals, memory and notes."""
+def network_table(
+    analysis: Analysis, *, depth: int | None = None, unfold: bool = False, partial: bool = False
+) -> Table:
+    """The table of layers with totals, memory and notes; partial: of the layers before one that does not fit."""
     graph, totals = analysis.graph, analysis.totals
     folded = rows(analysis, depth=depth, unfold=unfold)
     images = "image" if analysis.batch == 1 else f"batch of {analysis.batch}"
@@ -47,10 +49,11 @@ def network_table(analysis: Analysis, *, depth: int | None = None, unfold: bool 
         columns=COLUMNS,
         rows=[_cells(row) for row in folded],
         title=graph.title or graph.name,
-        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}"
+        + (", only as far as its layers fit" if partial else ""),
         footer=[
             (
-                "total",
+                "so far" if partial else "total",
                 words.plural(totals.layers, "layer"),
                 "",
                 words.count(totals.weights),
@@ -60,7 +63,7 @@ def network_table(analysis: Analysis, *, depth: int | None = None, unfold: bool 
             )
         ],
         lines=lines,
-        notes=graph.notes,
+        notes=() if partial else graph.notes,
         data_keys=DATA_KEYS,
         data=[
             (
@@ -103,12 +106,35 @@ def operator(row: Row) -> str:
     return " + ".join([words.operator(main.op), *(node.kind for node in folded)])
 
 
+def explanation_table(analysis: Analysis, *, only: str | None = None) -> Table:
+    """The worked formulas, one a row, for the formats that are not a screen."""
+    rows = [
+        (heading.split("  ")[0], what, text)
+        for heading, _, lines in explanation(analysis, only=only)
+        for what, text in lines
+    ]
+    return Table(
+        columns=(Column("layer", "layer"), Column("what", "figure"), Column("text", "working")),
+        rows=rows,
+        title=analysis.graph.title or analysis.graph.name,
+        notes=analysis.graph.notes if only is None else (),
+        data_keys=("layer", "what", "working"),
+        data=rows,
+    )
+
+
+def within(name: str, path: str) -> bool:
+    """Whether a layer is the one of that path, or lies in it."""
+    return name == path or name.startswith(path + ".")
+
+
 def explanation(
     analysis: Analysis, *, only: str | None = None
 ) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
-    """Per layer: its heading, what it reads and gives, and its worked lines (label, text)."""
+    """Per layer: its heading, what it reads and gives, and its worked lines (label, text). only: a layer's path,
+    or that of what encloses several."""
     for node in analysis.graph:
-        if only is not None and node.name != only:
+        if only is not None and not within(node.name, only):
             continue
         lines = explain(analysis, node)
         if lines or only is not None:

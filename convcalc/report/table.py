@@ -70,7 +70,13 @@ def to_markdown(table: Table) -> str:
         *(line([f"**{text}**" if text else "" for text in row]) for row in table.footer),
     ]
     tail = (
-        ["", *(f"- {cell(text)}" for text in (*table.lines, *table.notes))]
+        [
+            "",
+            *(
+                f"{' ' * (len(text) - len(text.lstrip()))}- {cell(text.strip())}"
+                for text in (*table.lines, *table.notes)
+            ),
+        ]
         if table.lines or table.notes
         else []
     )
@@ -80,7 +86,7 @@ def to_markdown(table: Table) -> str:
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "−": r"$-$", "·": r"$\cdot$",
-    "→": r"$\to$", "–": "--", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
+    "→": r"$\to$", "–": "--", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "⌈": r"$\lceil$", "⌉": r"$\rceil$", "█": "",
 }  # fmt: skip
 
 
@@ -131,9 +137,10 @@ def to_html(table: Table) -> str:
     body = "\n".join(row(cells, "td") for cells in table.rows)
     foot = "\n".join(row(cells, "th") for cells in table.footer)
     tail = "\n".join(f"<p>{escape(text)}</p>" for text in (*table.lines, *table.notes))
+    foot = f"<tfoot>\n{foot}\n</tfoot>\n" if table.footer else ""
     return (
         f'<table class="convcalc">{caption}\n<thead>{row([c.header for c in table.columns], "th")}</thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n<tfoot>\n{foot}\n</tfoot>\n</table>\n{tail}\n"
+        f"<tbody>\n{body}\n</tbody>\n{foot}</table>\n{tail}\n"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcalc.report import blocks, words
-from convcalc.report.layout import Line
+from convcalc.report.layout import Line, Span
 from convcalc.report.table import Column, Table
 from convcalc.shapes import elements, show
 from convcalc.unrolled import Counts, Unrolled, counts, entries
@@ -27,7 +27,7 @@ LAYERS = (
     Column("distinct", "distinct", right=True),
     Column("ratio", "dense/distinct", right=True),
 )
-MAX_ROWS, MAX_COLUMNS, MAX_WEIGHTS = 40, 40, 200  # of a matrix that is drawn
+MAX_ROWS, MAX_COLUMNS, MAX_WEIGHTS = 64, 64, 200  # of a matrix that is drawn
 MAX_VALUE = 40_000  # entries of a matrix that JSON holds
 ZERO = "·"
 
@@ -109,6 +109,10 @@ def drawing(layer: Unrolled, names: Sequence[str], width: int | None) -> list[Li
         rows.append(texts)
     # narrow cells: the columns' numbers stand in the picture of the input
     body = blocks.matrix("matrix", rows, styles=styles, gap=1, rows_named=_outputs(layer))
+    if width is not None and body.width > width:
+        return [
+            [Span(f"the matrix takes {body.width} columns; a wider terminal, a pipe or -o FILE shows it")]
+        ]
     return [
         *blocks.beside([*_inputs(layer), *_kernels(layer, names)], width),
         [],

@@ -10,6 +10,7 @@ from convcalc.errors import Mark, SpecError, did_you_mean
 from convcalc.graph import INPUT, Builder, Trail
 from convcalc.ops.fields import describe
 from convcalc.spec import reader
+from convcalc.spec.bounds import Bounds
 from convcalc.spec.compiler import Compiler
 from convcalc.spec.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
 from convcalc.spec.expressions import Names
@@ -73,6 +74,11 @@ class Expansion:
     def start(self, entries: list[Entry], variables: Names) -> int:
         """The whole network. `variables` are the file's, as every block sees them."""
         self.variables = variables
+        bounds, least = Bounds(self.max_layers), 0
+        for entry in entries:
+            least += bounds.entry(entry)
+            if least > self.steps:
+                raise self._too_many(entry.node)
         return self.run(entries, Scope("", None, None), INPUT, variables.inner(), None)
 
     def run(self, entries: list[Entry], scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
@@ -316,10 +322,13 @@ class Expansion:
     def _step(self, node: reader.Node) -> None:
         self.steps -= 1
         if self.steps < 0:
-            raise node.error(
-                f"the spec expands into too many entries for {self.max_layers:,} layers",
-                "look for repeats within repeats; --max-layers raises the limit",
-            )
+            raise self._too_many(node)
+
+    def _too_many(self, node: reader.Node) -> SpecError:
+        return node.error(
+            f"the spec expands into too many entries for {self.max_layers:,} layers",
+            "look for repeats within repeats; --max-layers raises the limit",
+        )
 
     @staticmethod
     def _segment(value: Value, names: Names, what: str) -> str | None:

@@ -25,6 +25,12 @@ def test_the_lecture_s_matrix(convcalc) -> None:
     assert value["ratio"]["dense_to_weights"] == 36
 
 
+def test_a_matrix_wider_than_the_terminal(run_screen) -> None:
+    shown = run_screen(["matrix", "--input", "6x6", "--kernel", "2x2"], 60)
+    assert "the matrix takes 76 columns" in shown
+    assert "h55" in run_screen(["matrix", "--input", "6x6", "--kernel", "2x2"], 80)
+
+
 def test_a_layer_of_a_network_and_all_of_them(convcalc) -> None:
     done = convcalc("matrix", "lenet5", "conv1")
     assert "4,816,896" in done.stdout

@@ -98,7 +98,7 @@ def test_set_and_input(convcalc) -> None:
         (["show", "alexnet", "--input", "big"], 2, "--input big"),
         (["show", "alexnet", "--input", "3x10x10"], 1, "does not fit"),
         (["show", "alexnet", "--layer", "cnv1"], 2, "did you mean 'conv1'?"),
-        (["show", "alexnet", "--explain", "--format", "csv"], 2, "no csv format"),
+        (["show", "resnet50", "--layer", "conv9.1"], 2, "no layer 'conv9.1'"),
         (["show", "alexnet", "--depth", "0"], 2, "0"),
         (["show"], 2, "Missing argument"),
         (["shw"], 2, "did you mean 'show'?"),
@@ -164,3 +164,50 @@ def test_one_question_at_a_time(convcalc) -> None:
     assert (done.returncode, "did you mean 'weights'?" in done.stderr) == (2, True)
     done = convcalc("show", "alexnet", "--columns", "macs,macs")
     assert (done.returncode, "named twice" in done.stderr) == (2, True)
+
+
+def test_a_block_explained_is_its_layers(convcalc) -> None:
+    done = convcalc("show", "resnet50", "--layer", "conv2.1")
+    assert "conv2.1.conv1" in done.stdout
+    assert "conv2.2" not in done.stdout
+    assert "did you mean" not in done.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "latex", "html"])
+def test_explain_in_every_format(convcalc, form: str) -> None:
+    assert "34,848" in convcalc("show", "alexnet", "--explain", "--format", form).stdout
+
+
+def test_a_partial_table_says_so(convcalc) -> None:
+    done = convcalc("show", "alexnet", "--input", "100")
+    assert done.returncode == 1
+    assert "only as far as its layers fit" in done.stdout
+    assert "so far" in done.stdout
+    assert "27.55M" not in done.stdout
+
+
+def test_a_full_disk_is_an_error_not_a_traceback() -> None:
+    import subprocess
+    import sys
+
+    for arguments in (["--help"], ["show", "lenet5"], ["show", "lenet5", "--format", "json"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "convcalc", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        assert done.returncode == 1
+        assert done.stderr.startswith("Error: standard output: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_narrow_encodings_keep_signs_on_screens_and_utf8_in_data(convcalc) -> None:
+    shown = convcalc("diff", "alexnet", "zfnet", PYTHONIOENCODING="ascii").stdout
+    assert "F 11 -> 7" in shown
+    assert "-20,736" in shown
+    data = convcalc("diff", "alexnet", "zfnet", "--format", "json", PYTHONIOENCODING="cp1252").stdout
+    assert "(7·7 − 11·11)·3·96 = −20,736" in data
+
+
+def test_global_options_after_the_command(convcalc) -> None:
+    assert "\x1b[" in convcalc("show", "lenet5", "--color", "always", NO_COLOR="").stdout
+    assert "Traceback" in convcalc("show", "alxnet", "--debug").stderr

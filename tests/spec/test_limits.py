@@ -1,17 +1,18 @@
 """Limits: each a clear error, never a hang or a traceback (design 1.6)."""
 
-# ruff: noqa: E501 (a table reads best with a case per line)
-
 from __future__ import annotations
+
+import contextlib
 
 import pytest
 
 from convcalc.errors import SpecErrors
 
 
-def nested(depth, inner="relu"):
+def nested(depth, inner="relu", times=2):
     """Blocks b0, b1, …, each using the next one twice: two to the power of depth uses of the last."""
-    blocks = "".join(f"  b{k}: {{layers: [b{k + 1}, b{k + 1}]}}\n" for k in range(depth))
+    uses = [", ".join([f"b{k + 1}"] * times) for k in range(depth)]
+    blocks = "".join(f"  b{k}: {{layers: [{used}]}}\n" for k, used in enumerate(uses))
     return f"blocks:\n{blocks}  b{depth}: {{layers: [{inner}]}}\nlayers: [b0]"
 
 
@@ -22,13 +23,14 @@ def nested(depth, inner="relu"):
         ("- relu: {repeat: 1001}", "1,001 copies, and a network has at most 1,000 layers"),
         ("- relu: {repeat: 1000000000000}", "repeat needs an integer of at most"),
         ("- relu: {repeat: $(10 ** 12)}", "repeat needs an integer of at most 2,147,483,647"),
-        (nested(50), "more than 1,000 layers"),
+        (nested(50), "expands into too many entries"),
+        ("- relu\n" * 1001, "more than 1,000 layers"),
         # what expands to nothing is bounded too
         (nested(50, "relu: {if: false}"), "expands into too many entries"),
         ("- group: {repeat: 1000, layers: [group: {repeat: 1000, layers: []}]}", "expands into too many entries"),
         ("- foreach: {in: $(range(1000)), as: a, layers: [foreach: {in: $(range(1000)), as: b, layers: []}]}",
          "expands into too many entries"),
-        (nested(80), "nested more than 60 deep"),
+        (nested(80, times=1), "nested more than 60 deep"),
         ("blocks: {b: {layers: []}}\nlayers: [group: {repeat: 1000, layers: [b: {repeat: 1000}]}]", "too many entries"),
         ("- conv: {filters: 99999999999, kernel: 1}", "filters needs an integer of at most 2,147,483,647"),
         ("- conv: {filters: 2147483647, kernel: 1, P: 2147483647}", "has more than 9,007,199,254,740,992 values"),
@@ -102,3 +104,58 @@ def test_a_long_circle_is_not_told_in_full(specs):
     blocks = "".join(f"  b{k}: {{layers: [b{(k + 1) % 500}]}}\n" for k in range(500))
     error = specs.error(f"blocks:\n{blocks}layers: [b0]")
     assert error.hint == "b0 → b1 → b2 → b3 → b4 → b5 → b6 → b7 → … → b0; repeat makes copies in sequence"
+
+
+def test_blocks_that_double_forty_times_are_refused_at_once(tmp_path):
+    """2 to the 40 layers: counted, not expanded; no more than the file's few entries are ever looked at."""
+    from convcalc.errors import SpecError
+    from convcalc.spec.bounds import Bounds
+    from convcalc.spec.load import load_graph
+
+    blocks = "".join(f"  b{n}: {{layers: [b{n + 1}, b{n + 1}]}}\n" for n in range(40))
+    path = tmp_path / "doubling.yaml"
+    path.write_text(
+        f"name: x\ninput: [1, 3, 2]\nblocks:\n{blocks}  b40: {{layers: [relu]}}\nlayers: [relu, b0]\n"
+    )
+    calls = []
+    original = Bounds._inner
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Bounds, "_inner", lambda self, entry: calls.append(entry) or original(self, entry))
+        with pytest.raises(SpecError, match="expands into too many entries"):
+            load_graph(str(path))
+    assert len(calls) < 200
+
+
+@pytest.mark.parametrize(
+    ("layers", "least"),
+    [
+        ("[relu, relu]", 2),
+        ("[{group: {repeat: 3, layers: [relu, relu]}}]", 1 + 3 + 3 * 2),
+        ("[{group: {repeat: $n, layers: [relu, relu]}}]", 1),
+        ("[{group: {if: $(n > 9), layers: [relu, relu]}}]", 1),
+        ("[{foreach: {in: [5, 6], as: k, layers: [relu]}}]", 2 * (1 + 1)),
+        ("[{concat: [[relu], [{relu: {if: false}}, relu]]}]", 1 + 1 + 2),
+    ],
+)
+def test_least_steps_by_hand(layers, least, tmp_path):
+    """One step per entry, per copy and per item of a loop; what variables decide counts as nothing."""
+    from convcalc.errors import SpecError
+    from convcalc.spec.bounds import Bounds
+    from convcalc.spec.expansion import Expansion
+    from convcalc.spec.load import load_graph
+
+    path = tmp_path / "net.yaml"
+    path.write_text(f"name: x\ninput: [1, 3, 2]\nvars: {{n: 2}}\nlayers: {layers}\n")
+    found = []
+    original = Expansion.run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Expansion,
+            "run",
+            lambda self, entries, *rest: (
+                found.append(Bounds(1000).steps(entries)) or original(self, entries, *rest)
+            ),
+        )
+        with contextlib.suppress(SpecError):
+            load_graph(str(path))
+    assert found[0] == least
