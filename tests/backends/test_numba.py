@@ -533,7 +533,7 @@ print(len(said), sum(plan.run([0.5] * 1024).values))
 
 
 def start(cache: Path, *arguments: str, script: str = SCRIPT, **extra: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "CONVCALC_CACHE_DIR": str(cache), **extra}
+    environment = {**os.environ, "CONVCALC_CACHE": str(cache), **extra}
     return subprocess.Popen(
         [sys.executable, "-c", script, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment,

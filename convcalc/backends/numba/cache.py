@@ -12,7 +12,6 @@ be written is read; what it does not hold is compiled every time.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import sys
 from collections.abc import Callable, Iterable
@@ -28,6 +27,7 @@ from numba.core.caching import FunctionCache, _CacheLocator
 from numba.core.ccallback import CFunc
 
 from convcalc.backends.numba.simd import WIDTH
+from convcalc.weights.pretrained import cache_directory
 
 Compiling = Callable[[int, int, str], None]  # kernels done, kernels in all, the name of the next
 
@@ -45,19 +45,8 @@ def fingerprint() -> str:
 
 
 def directory() -> Path:
-    """Where compiled kernels are kept; CONVCALC_CACHE_DIR moves it."""
-    return _root() / f"kernels-{fingerprint()}"
-
-
-def _root() -> Path:
-    named = os.environ.get("CONVCALC_CACHE_DIR")
-    if named:
-        return Path(named)
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "convcalc"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "convcalc"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convcalc"
+    """Where compiled kernels are kept, beside what else convcalc caches."""
+    return Path(cache_directory()) / f"kernels-{fingerprint()}"
 
 
 class _Locator(_CacheLocator):  # type: ignore[misc]
