@@ -174,22 +174,29 @@ def uses(positions: int, kernel: int, stride: int, dilation: int, before: int, s
         yield max(0, last - first + 1)
 
 
-@lru_cache(maxsize=2)
-def reductions(graph: Graph) -> tuple[Reduction, ...]:
+def reductions(graph: Graph) -> list[Reduction]:
     """Every 1×1 convolution that cuts the depth, with what it saves in the convolutions it feeds, also through
     pools, concatenations and layers that act on each position by itself."""
+    return [one for node in graph if (one := reduction(graph, node)) is not None]
+
+
+def reduction(graph: Graph, node: Node) -> Reduction | None:
+    """What a layer saves as a reduction; None for one that is none."""
+    if not (isinstance(node.op, Conv) and _cuts(node, node.op)):
+        return None
+    before, after = node.input_shapes[0][0], node.output_shape[0]
+    savings = tuple(_saving(reader, before - after) for reader in _fed(node, _readers(graph)))
+    return Reduction(node, before, after, node.op.macs(node.input_shapes), savings)
+
+
+@lru_cache(maxsize=2)
+def _readers(graph: Graph) -> dict[int, list[Node]]:
+    """Per output, the nodes that read it."""
     readers: dict[int, list[Node]] = {}
     for node in graph:
         for source in node.inputs:
             readers.setdefault(source, []).append(node)
-    found = []
-    for node in graph:
-        if isinstance(node.op, Conv) and _cuts(node, node.op):
-            before, after = node.input_shapes[0][0], node.output_shape[0]
-            fed = {reader.index: reader for reader in _fed(node, readers)}
-            savings = tuple(_saving(fed[index], before - after) for index in sorted(fed))
-            found.append(Reduction(node, before, after, node.op.macs(node.input_shapes), savings))
-    return tuple(found)
+    return readers
 
 
 def _cuts(node: Node, op: Conv) -> bool:
@@ -197,15 +204,27 @@ def _cuts(node: Node, op: Conv) -> bool:
     return one and op.groups == 1 and op.channels < node.input_shapes[0][0]
 
 
-def _fed(node: Node, readers: dict[int, list[Node]]) -> Iterator[Node]:
-    for reader in readers.get(node.index, ()):
-        if isinstance(reader.op, Conv):
-            if reader.op.groups == 1:
-                yield reader
-        elif reader.kind == "concat" or (
-            len(reader.inputs) == 1 and (reader.op.pointwise or reader.op.role == "pooling")
-        ):
-            yield from _fed(reader, readers)
+def _fed(node: Node, readers: dict[int, list[Node]]) -> list[Node]:
+    """The convolutions that read a layer's channels, in order."""
+    fed: dict[int, Node] = {}
+    passed = {node.index}
+    waiting = [node]
+    while waiting:
+        for reader in readers.get(waiting.pop().index, ()):
+            if isinstance(reader.op, Conv):
+                if reader.op.groups == 1:
+                    fed[reader.index] = reader
+            elif reader.index not in passed and _passes_on(reader):
+                passed.add(reader.index)
+                waiting.append(reader)
+    return [fed[index] for index in sorted(fed)]
+
+
+def _passes_on(node: Node) -> bool:
+    """Whether fewer channels in are as many fewer channels out."""
+    return node.kind == "concat" or (
+        len(node.inputs) == 1 and (node.op.pointwise or node.op.role == "pooling")
+    )
 
 
 def _saving(reader: Node, cut: int) -> Saving:

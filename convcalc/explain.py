@@ -51,12 +51,11 @@ def _reduction(graph: Graph, node: Node) -> list[Working]:
     """What a 1×1 convolution that cuts the depth saves in the layers it feeds."""
     if node.kind != "conv" or node.output_shape[0] >= node.input_shapes[0][0]:
         return []
-    from convcalc.costs import reductions
+    from convcalc.costs import reduction
 
-    found = [one for one in reductions(graph) if one.node is node and one.savings]
-    if not found:
+    one = reduction(graph, node)
+    if one is None or not one.savings:
         return []
-    one = found[0]
     lines = [Working("saves", f"{saving.working} MACs in {saving.reader.name}") for saving in one.savings]
     total = f"{one.spent:,} spent − {one.saved:,} saved = {one.net:,} MACs".replace("-", "−")
     return [*lines, Working("reduction", f"{one.before} → {one.after} channels: {total}")]

@@ -13,7 +13,7 @@ pools read, and 2 per element of batch normalisation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -29,6 +29,7 @@ from convcalc.spec.load import load_graph
 
 SIDES = (224, 227, 256, 299, 320, 384, 288, 192, 160, 128, 96, 64, 32, 331, 380, 448, 456, 480, 512, 528, 600)
 MOST = 6  # explanations reported
+MOST_LAYERS = 5_000  # of a network that is read again with other sizes and switches
 ENOUGH = 2.0  # departures after which other networks and sizes are tried too
 
 
@@ -97,14 +98,16 @@ BOTH = THOP | PTFLOPS
 NONE: frozenset[str] = frozenset()
 
 
-def reconcile(analysis: Analysis, figure: Figure, arch: str) -> Reconciliation:
-    """The explanations of a figure for a network; arch is how it was asked for."""
+def reconcile(
+    analysis: Analysis, figure: Figure, arch: str, settings: Mapping[str, str] | None = None
+) -> Reconciliation:
+    """The explanations of a figure for a network; arch and settings are how it was asked for."""
     own = list(_explain(analysis.graph, figure, analysis.graph.name, "", 0.0))
     found = [one for one in own if one.reading.matches(one.total)]
     if not found or min(one.departures for one in found) > ENOUGH:
         found += [
             one
-            for graph, name, changes, far in _variants(analysis.graph, figure, arch)
+            for graph, name, changes, far in _variants(analysis.graph, figure, arch, settings or {})
             for one in _explain(graph, figure, name, changes, far)
             if one.reading.matches(one.total)
         ]
@@ -308,18 +311,24 @@ def _memory(graph: Graph) -> list[list[list[Choice]]]:
 # -- other networks ----------------------------------------------------------------------------------------
 
 
-def _variants(graph: Graph, figure: Figure, arch: str) -> Iterator[tuple[Graph, str, str, float]]:
+def _variants(
+    graph: Graph, figure: Figure, arch: str, settings: Mapping[str, str]
+) -> Iterator[tuple[Graph, str, str, float]]:
     """Other graphs the figure may be of: graph, name, what is changed, how far that departs."""
+    if len(graph) > MOST_LAYERS:
+        return
     for name, value in graph.variables.items():
         if isinstance(value, bool):
-            setting = {name: "false" if value else "true"}
-            other = _loaded(arch, settings=setting)
+            text = "false" if value else "true"
+            other = _loaded(arch, settings={**settings, name: text}, input_shape=graph.input_shape)
             if other is not None:
-                yield other, graph.name, f"--set {name}={setting[name]}", 1.0
+                yield other, graph.name, f"--set {name}={text}", 1.0
     if figure.unit != "params" and len(graph.input_shape) == 3:
         for side in SIDES:
             shape = (graph.input_shape[0], side, side)
-            other = _loaded(arch, input_shape=shape) if shape != graph.input_shape else None
+            other = (
+                _loaded(arch, settings=settings, input_shape=shape) if shape != graph.input_shape else None
+            )
             if other is not None:
                 yield other, graph.name, f"input {show(shape)}", 1.5
     for name in bundled.members():

@@ -106,6 +106,9 @@ def count(region: Sequence[Box]) -> int:
         return 0
     if not region[0]:
         return 1
+    if len(region) == 1 or len(region[0]) == 1:
+        box = region[0] if len(region) == 1 else (merged(span for box in region for span in box[0]),)
+        return prod(sum(high - low + 1 for low, high in spans) for spans in box)
     edges = sorted({edge for box in region for low, high in box[0] for edge in (low, high + 1)})
     total = 0
     known: dict[frozenset[Box], int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -71,12 +72,10 @@ def test_every_unit_is_followed_exactly(walks: list[Reach], unit: int) -> None:
         field = _walked(field, walk)
     seen = {unit}
     for walk in reversed(walks):
-        seen = {
-            read
-            for one in seen
-            for read in range(-400, 600)
-            if one * walk.stride + walk.start <= read < one * walk.stride + walk.start + walk.size
-        }
+        bounds = [
+            (one * walk.stride + walk.start, one * walk.stride + walk.start + walk.size) for one in seen
+        ]
+        seen = {read for low, high in bounds for read in range(ceil(low), ceil(high))}
     assert (field.first(unit), field.last(unit)) == (min(seen), max(seen))
     assert max(seen) - min(seen) + 1 <= field.size
 

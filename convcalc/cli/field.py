@@ -10,6 +10,7 @@ from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import Graph, Node
 from convcalc.sights import Part, Position, Sight
 
+MOST_STEPS = 2_000_000  # rows times layers: about ten seconds
 MOST_WINDOWS = 12  # outlines in one picture
 
 
@@ -166,6 +167,11 @@ def _depth(
     every = form in ("json", "csv") and depth is None
     folded = rows(analysis, depth=depth, unfold=unfold or every)
     nodes = [row.nodes[-1] for row in folded]
+    if len(nodes) * len(analysis.graph) > MOST_STEPS:
+        raise UsageError(
+            f"a table of {len(nodes):,} rows over {len(analysis.graph):,} layers would take too long",
+            hint="--depth 1 folds blocks; --layer NAME shows one layer",
+        )
     sights = [sight(analysis.graph, node, middle(node.output_shape)) for node in nodes]
     if output is not None:
         grown = [

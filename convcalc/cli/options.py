@@ -100,13 +100,18 @@ def load(
     """The graph of ARCH with what the options change."""
     from convcalc.spec.load import load_graph
 
+    return load_graph(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
+
+
+def set_values(settings: tuple[str, ...]) -> dict[str, str]:
+    """What `--set NAME=VALUE`, given any number of times, sets. Raises UsageError."""
     values = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"--set {setting}: needs NAME=VALUE", hint="for example --set width=0.5")
         values[name.strip()] = text
-    return load_graph(arch, settings=values, input_shape=input_text, max_layers=max_layers)
+    return values
 
 
 def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from convcalc.analysis import DTYPES, Analysis, analyse
-from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
+from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options, set_values
 from convcalc.errors import ShapeError, UsageError, did_you_mean
 from convcalc.graph import Graph
 
@@ -131,17 +131,17 @@ def command(
             f"{graph.name} has no layer '{layer}'{did_you_mean(layer, names)}", hint="--all lists them"
         )
     if figure is not None:
-        _reconcile(graph, arch, figure, form)
+        _reconcile(graph, arch, settings, figure, form)
     else:
         show(graph)
 
 
-def _reconcile(graph: Graph, arch: str, text: str, form: str) -> None:
+def _reconcile(graph: Graph, arch: str, settings: tuple[str, ...], text: str, form: str) -> None:
     from convcalc.figures import parse
     from convcalc.reconcile import reconcile
     from convcalc.report.reconciliation import reconciliation_table, reconciliation_value
 
-    result = reconcile(analyse(graph), parse(text), arch)
+    result = reconcile(analyse(graph), parse(text), arch, set_values(settings))
     emit(form, lambda: reconciliation_table(result), lambda: reconciliation_value(result))
 
 

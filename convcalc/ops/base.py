@@ -199,7 +199,10 @@ def mismatch(needs: str, inputs: Inputs) -> Misfit:
         hint = "flatten all branches or none"
     else:
         hint = "give the branches the same strides, and padding that keeps their sizes together"
-        if len({shape[1:] for shape in inputs}) == 1:
+        sizes = {
+            shape[1:] for shape in inputs if set(shape[1:]) != {1}
+        }  # a single pixel may stretch over a map
+        if len({shape[0] for shape in inputs}) > 1 and len(sizes) <= 1:
             hint = "end the branches in the same number of channels; a conv with kernel 1 changes it"
     return Misfit(f"{needs}: {given}", hint)
 

@@ -54,7 +54,7 @@ FIGURES = {
     ),
     "dense": Figure("dense", "weights of a dense layer in its place", lambda item: item.cost.dense, adds=True),
     "local": Figure(
-        "local", "weights if no two windows shared theirs (locally connected)", lambda item: item.cost.local, adds=True
+        "local", "weights if windows shared none (locally connected)", lambda item: item.cost.local, adds=True
     ),
     "active": Figure(
         "active", "connections to real inputs, padding apart", lambda item: item.cost.active, adds=True
