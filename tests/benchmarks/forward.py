@@ -5,8 +5,9 @@
 
 Each engine runs in a process of its own, that does nothing while another is at work; rounds go from engine to
 engine, so that what else the machine does hits all alike. A round is a few runs, of which the first, with cold
-caches, is not counted. Printed are medians over all counted runs, the ratio of the faster peer's to ours, the worst
-difference between the outputs, and each process's memory. PyTorch runs with batch norm folded, traced and frozen, in
+caches, is not counted. Printed are medians over all counted runs, the ratio of the faster peer's to ours, the same
+ratio of each engine's fastest run (what a busy machine disturbs least), the worst difference between the outputs, and
+each process's memory. PyTorch runs with batch norm folded, traced and frozen, in
 the faster of its two memory formats. Peers that are not installed are left out.
 """
 
@@ -68,6 +69,7 @@ def table(options: argparse.Namespace, engines: list[str]) -> None:
         "threads",
         *(f"{e} ms" for e in engines),
         "ratio",
+        "of fastest",
         "difference",
         *(f"{e} MB" for e in engines),
     ]
@@ -82,6 +84,8 @@ def table(options: argparse.Namespace, engines: list[str]) -> None:
             medians = {engine: median(values) for engine, values in times.items()}
             ratio = min((medians[peer] for peer in peers), default=0.0) / medians["convcalc"]
             ratios.append(ratio)
+            fastest = {engine: min(values) for engine, values in times.items()}
+            of_fastest = min((fastest[peer] for peer in peers), default=0.0) / fastest["convcalc"]
             ours = states["convcalc"]["output"]
             largest = max(map(abs, ours))
             worst = max(
@@ -93,7 +97,7 @@ def table(options: argparse.Namespace, engines: list[str]) -> None:
             )
             cells = [
                 network, threads, *(f"{medians[e] * 1e3:.2f}" for e in engines), f"{ratio:.2f}",
-                f"{worst / largest:.1e}", *(f"{states[e]['memory']:.0f}" for e in engines),
+                f"{of_fastest:.2f}", f"{worst / largest:.1e}", *(f"{states[e]['memory']:.0f}" for e in engines),
             ]  # fmt: skip
             print(
                 "| " + " | ".join(cells) + " |"
@@ -102,9 +106,8 @@ def table(options: argparse.Namespace, engines: list[str]) -> None:
                 flush=True,
             )
         if peers and len(ratios) > 1:
-            print(
-                f"geometric mean of the ratios with {threads} threads: {exp(sum(map(log, ratios)) / len(ratios)):.2f}"
-            )
+            mean = exp(sum(map(log, ratios)) / len(ratios))
+            print(f"geometric mean of the ratios with {threads} threads: {mean:.2f}")
 
 
 def compare(
