@@ -8,9 +8,13 @@ the others, and a thread that never arrives is not waited for. An item's result 
 from __future__ import annotations
 
 import ctypes
+import os
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 
@@ -88,7 +92,14 @@ def drive(
         atomic_add(gate + 8, 1)
 
 
-Job = tuple[Callable[..., None], int, int, int]  # a function, and thread, first and stop to call it with
+class Job(NamedTuple):
+    """What a helper is to call, and the processor the caller runs on, or −1."""
+
+    function: Callable[[int, int, int], None]
+    thread: int
+    first: int
+    stop: int
+    processor: int
 
 
 class Helpers:
@@ -99,8 +110,9 @@ class Helpers:
         self._threads: list[threading.Thread] = []
         self._queues: list[SimpleQueue[Job | None]] = []
 
-    def start(self, count: int, function: Callable[..., None], first: int, stop: int) -> None:
+    def start(self, count: int, function: Callable[[int, int, int], None], first: int, stop: int) -> None:
         """Have `count` threads, numbered from 1, call function(thread, first, stop)."""
+        processor = _processor()
         with self._lock:
             while len(self._queues) < count:
                 queue: SimpleQueue[Job | None] = SimpleQueue()
@@ -108,8 +120,8 @@ class Helpers:
                 thread.start()
                 self._threads.append(thread)
                 self._queues.append(queue)
-            for thread_number, queue in enumerate(self._queues[:count], 1):
-                queue.put((function, thread_number, first, stop))
+            for number, queue in enumerate(self._queues[:count], 1):
+                queue.put(Job(function, number, first, stop, processor))
 
     def stop(self) -> None:
         """End them all; the next start makes new ones. Before a fork, so that none is lost in the middle of it."""
@@ -123,12 +135,27 @@ class Helpers:
 
 
 def _serve(queue: SimpleQueue[Job | None]) -> None:
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    avoided = -1
     while job := queue.get():
-        function, *arguments = job
-        function(*arguments)
-        del job, function, arguments  # or the plan's memory would be kept until the next job
+        if job.processor != avoided and allowed - {job.processor}:
+            # A thread that is woken may be put beside the one that woke it, and stay there for the whole run.
+            with suppress(OSError):
+                os.sched_setaffinity(0, allowed - {job.processor})
+            avoided = job.processor
+        job.function(job.thread, job.first, job.stop)
+        del job  # or the plan's memory would be kept until the next one
 
 
+def _find_processor() -> Callable[[], int]:
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            found: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
+            return found
+    return lambda: -1
+
+
+_processor = _find_processor()  # the number of the processor this thread runs on
 helpers = Helpers()
 _PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 8)  # a call through it lets go of Python's lock
 
