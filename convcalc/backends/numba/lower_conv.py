@@ -15,7 +15,6 @@ from convcalc.backends.numba.lower_direct import (
     CACHE,
     ITEMS,
     Tables,
-    activation_of,
     add_direct,
     finish_of,
     group_blocks,
@@ -25,7 +24,7 @@ from convcalc.backends.numba.lower_direct import (
     tile_width,
     tiles_of,
 )
-from convcalc.backends.numba.lower_maps import add_activation
+from convcalc.backends.numba.lower_maps import activation_of, add_activation
 from convcalc.backends.numba.lower_winograd import winograd
 from convcalc.backends.numba.lowering import Lowering, padded_vector
 from convcalc.backends.numba.program import Step, View, Word

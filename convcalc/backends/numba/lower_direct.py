@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from convcalc.backends.numba import kernels_conv, kernels_weights
-from convcalc.backends.numba.functions import FUNCTIONS
 from convcalc.backends.numba.fusion import Layer
 from convcalc.backends.numba.kernels_maps import finish
 from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table
+from convcalc.backends.numba.lower_maps import activation_of
 from convcalc.backends.numba.lowering import Lowering, padded_vector
 from convcalc.backends.numba.program import Ref, Span, Step, View, Word, word
 from convcalc.backends.numba.simd import BLOCK, PIXELS, TILE
 from convcalc.backends.numba.tile import sweep
-from convcalc.graph import Node
 
 CACHE = 1 << 20  # a core's second-level cache
 ITEMS = 4  # items per thread that keep all threads busy to the end
@@ -109,16 +106,6 @@ def finish_of(low: Lowering, layer: Layer, target: View, pixels: Word) -> dict[s
     }  # fmt: skip
     words = {name: word(value, low.keep) for name, value in values.items()}
     return {"finish": finish, "finish_record": np.array(finish.record(words), np.int64)}
-
-
-def activation_of(node: Node) -> tuple[int, float]:
-    """An activation's number in FUNCTIONS, and its parameter."""
-    op: Any = node.op
-    name = node.kind
-    if name == "gelu" and op.approximate == "tanh":
-        name = "gelu_tanh"
-    slope = {"leaky_relu": "slope", "elu": "alpha"}.get(name)
-    return FUNCTIONS.index(name), float(getattr(op, slope)) if slope else 0.0
 
 
 def residual_of(low: Lowering, layer: Layer) -> View | None:

@@ -151,22 +151,28 @@ def lower_affine(low: Lowering, layer: Layer) -> None:
 def lower_activation(low: Lowering, layer: Layer) -> None:
     """An activation that nothing took in: a bound, or one of the functions."""
     node = layer.node
-    op: Any = node.op
     source, target = _source(low, layer), low.target(layer.value, node)
-    lanes = target.layout.blocks * BLOCK
     if node.kind in BOUNDS:
         layer.low, layer.high = BOUNDS[node.kind]
-        one, zero = padded_vector(np.ones(lanes), lanes), np.zeros(lanes, np.float32)
-        _combine(low, layer, kernels_maps.AFFINE, source, None, target, one, zero)
+        lanes = target.layout.blocks * BLOCK
+        _combine(
+            low, layer, kernels_maps.AFFINE, source, None, target, np.ones(lanes, np.float32), np.zeros(lanes, np.float32)
+        )  # fmt: skip
         return
+    function, slope = activation_of(node)
+    add_activation(
+        low, node, source, target, function, low.parameter(node, "weight") if node.kind == "prelu" else slope
+    )
+
+
+def activation_of(node: Node) -> tuple[int, float]:
+    """An activation's number in FUNCTIONS, and its parameter."""
+    op: Any = node.op
     name = node.kind
     if name == "gelu" and op.approximate == "tanh":
         name = "gelu_tanh"
-    slope: Any = {"leaky_relu": "slope", "elu": "alpha"}.get(name)
-    slope = getattr(op, slope) if slope else 0.0
-    if name == "prelu":
-        slope = low.parameter(node, "weight")
-    add_activation(low, node, source, target, FUNCTIONS.index(name), slope)
+    slope = {"leaky_relu": "slope", "elu": "alpha"}.get(name)
+    return FUNCTIONS.index(name), float(getattr(op, slope)) if slope else 0.0
 
 
 def add_activation(low: Lowering, node: Node, source: View, target: View, function: int, slope: Any) -> None:
