@@ -155,9 +155,8 @@ def lower_activation(low: Lowering, layer: Layer) -> None:
     if node.kind in BOUNDS:
         layer.low, layer.high = BOUNDS[node.kind]
         lanes = target.layout.blocks * BLOCK
-        _combine(
-            low, layer, kernels_maps.AFFINE, source, None, target, np.ones(lanes, np.float32), np.zeros(lanes, np.float32)
-        )  # fmt: skip
+        one, zero = np.ones(lanes, np.float32), np.zeros(lanes, np.float32)
+        _combine(low, layer, kernels_maps.AFFINE, source, None, target, one, zero)
         return
     function, slope = activation_of(node)
     add_activation(
