@@ -1,0 +1,216 @@
+"""Convolution kernels around the register tile: direct, depthwise; and the dense layer.
+
+All of a layer's work is cut into items, which threads take one after the other; an item's result does not depend on
+who computes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from convcalc.backends.numba.cache import kernel
+from convcalc.backends.numba.simd import (
+    BLOCK,
+    FLOAT,
+    INT,
+    LANES,
+    PIXELS,
+    REGISTER,
+    WIDTH,
+    as_float,
+    call,
+    emit_fma,
+    emit_load,
+    emit_max,
+    emit_min,
+    emit_splat,
+    emit_store,
+    fields,
+    fma,
+    intrinsic,
+    load_float,
+    load_offset,
+    splat,
+    store_float,
+    total,
+    vload,
+)
+
+IN_CACHE = 8 * PIXELS  # pixels of a tile that the nearest cache holds until their activation
+
+
+@kernel(
+    "sweep sweep_record weights tile_weights bias source tile_sources target tile_target residual tile_residual "
+    "pixels chunk_pixels tiles item_tiles blocks tile_blocks "
+    "finish finish_record"
+)
+def direct(record: int, first: int, stop: int, thread: int) -> None:
+    """A convolution: item i is `item_tiles` tiles of output channels over one chunk of the output's pixels.
+
+    Bounds. sweep stays inside for pixels of its tables; a chunk is chunk_pixels of them, clipped to `pixels`, and
+    either chunk_pixels is at least a register tile's PIXELS or the chunk is the whole plane. Tile t reads the
+    weights from t·tile_weights, its group's channels from tile_sources[t], and writes blocks t·tile_blocks on, of
+    which only those below `blocks`; tile_blocks is at most TILE_BLOCKS. finish, 0 for none, is then called on the
+    pixels and blocks just written.
+    """
+    (sweep, sweep_record, weights, tile_weights, bias, source, tile_sources, target, tile_target, residual,
+     tile_residual, pixels, chunk_pixels, tiles, item_tiles, blocks, tile_blocks, finish,
+     finish_record) = fields(record, 19)  # fmt: skip
+    groups = (tiles + item_tiles - 1) // item_tiles
+    for item in range(first, stop):
+        begin = (item // groups) * chunk_pixels
+        end = min(pixels, begin + chunk_pixels)
+        tile = (item % groups) * item_tiles
+        piece = IN_CACHE if finish else chunk_pixels
+        for t in range(tile, min(tiles, tile + item_tiles)):
+            count = min(tile_blocks, blocks - t * tile_blocks)
+            other = residual + t * tile_residual if residual else 0
+            for pixel in range(begin, end, piece):
+                until = min(end, pixel + piece)
+                call(
+                    sweep,
+                    (
+                        sweep_record,
+                        weights + t * tile_weights,
+                        bias + t * tile_blocks * BLOCK * 4,
+                        source + load_offset(tile_sources + 4 * t),
+                        target + t * tile_target,
+                        other,
+                        pixel,
+                        until,
+                        count,
+                    ),
+                )
+                if finish:
+                    call(finish, (finish_record, target + t * tile_target, pixel, until, count))
+
+
+@intrinsic
+def depthwise_tile(
+    context: Any, taps: Any, tap_count: Any, weights: Any, bias: Any, source: Any, source_pixels: Any, target: Any,
+    target_pixels: Any, low: Any, high: Any,
+) -> Any:  # fmt: skip
+    """PIXELS output pixels of one block: each tap's input registers times that tap's weights."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        taps, tap_count, weights, bias, source, source_pixels, target, target_pixels, low, high = values
+
+        def entry(table: ir.Value, place: ir.Value) -> ir.Value:
+            address = builder.add(table, builder.mul(place, ir.Constant(INT, 4)))
+            return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
+
+        def lane(address: ir.Value, place: int) -> ir.Value:
+            return builder.add(address, ir.Constant(INT, place * WIDTH * 4))
+
+        starts = [builder.add(source, entry(source_pixels, ir.Constant(INT, p))) for p in range(PIXELS)]
+        sums = [[cgutils.alloca_once(builder, REGISTER) for _ in range(LANES)] for _ in starts]
+        for row in sums:
+            for v, place in enumerate(row):
+                builder.store(emit_load(builder, lane(bias, v)), place)
+        with cgutils.for_range(builder, tap_count) as tap:
+            shift = entry(taps, tap.index)
+            at = builder.add(weights, builder.mul(tap.index, ir.Constant(INT, BLOCK * 4)))
+            weight = [emit_load(builder, lane(at, v)) for v in range(LANES)]
+            for start, row in zip(starts, sums, strict=True):
+                pixel = builder.add(start, shift)
+                for v, place in enumerate(row):
+                    value = emit_load(builder, lane(pixel, v))
+                    builder.store(emit_fma(builder, value, weight[v], builder.load(place)), place)
+        lowest, highest = (
+            emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
+            for bits in (low, high)
+        )
+        for p, row in enumerate(sums):
+            base = builder.add(target, entry(target_pixels, ir.Constant(INT, p)))
+            for v, place in enumerate(row):
+                value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
+                emit_store(builder, lane(base, v), value)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 10), generate
+
+
+@kernel(
+    "taps tap_count weights block_weights bias source source_block source_pixels target target_block target_pixels "
+    "pixels chunk_pixels chunks low high finish finish_record"
+)
+def depthwise(record: int, first: int, stop: int, thread: int) -> None:
+    """A convolution with one filter per channel: item i is one chunk of pixels of one block.
+
+    Bounds. As for sweep: table entries plus tap offsets lie in the padded input; a chunk of fewer than PIXELS
+    pixels is the whole plane, whose tables are continued by copies of the last entry.
+    """
+    (taps, tap_count, weights, block_weights, bias, source, source_block, source_pixels, target, target_block,
+     target_pixels, pixels, chunk_pixels, chunks, low, high, finish, finish_record) = fields(record, 18)  # fmt: skip
+    for item in range(first, stop):
+        block = item // chunks
+        begin = (item % chunks) * chunk_pixels
+        end = min(pixels, begin + chunk_pixels)
+        pixel = begin
+        while pixel < end:
+            at = pixel if end - pixel >= PIXELS else max(begin, end - PIXELS)
+            depthwise_tile(
+                taps, tap_count, weights + block * block_weights, bias + block * BLOCK * 4,
+                source + block * source_block, source_pixels + 4 * at, target + block * target_block,
+                target_pixels + 4 * at, low, high,
+            )  # fmt: skip
+            pixel += PIXELS
+        if finish:
+            call(finish, (finish_record, target + block * target_block, begin, end, 1))
+
+
+ROWS = 4  # units whose weights a dense item reads side by side
+
+
+@kernel("weights bias source target features units item_units low high")
+def dense(record: int, first: int, stop: int, thread: int) -> None:
+    """weight·x + bias, the weights as they are stored, one row per unit: item i is `item_units` units.
+
+    Bounds. Rows r < units of `features` floats, read in whole registers as far as those fit and then float by
+    float. Of the target, item_units·items floats are written; those past `units`, zeros, fill its last block.
+    item_units is a multiple of ROWS, and ROWS rows are read at once only where all are below units.
+    """
+    weights, bias, source, target, features, units, item_units, low, high = fields(record, 9)
+    lowest, highest = as_float(low), as_float(high)
+    whole = features - features % WIDTH
+    row = features * 4
+    for item in range(first, stop):
+        unit = item * item_units
+        end = unit + item_units
+        while unit < end:
+            if unit + ROWS <= units:
+                at = weights + unit * row
+                a = splat(0.0)
+                b = splat(0.0)
+                c = splat(0.0)
+                d = splat(0.0)
+                for k in range(0, whole, WIDTH):
+                    x = vload(source + 4 * k)
+                    a = fma(vload(at + 4 * k), x, a)
+                    b = fma(vload(at + row + 4 * k), x, b)
+                    c = fma(vload(at + 2 * row + 4 * k), x, c)
+                    d = fma(vload(at + 3 * row + 4 * k), x, d)
+                sums = (total(a), total(b), total(c), total(d))
+                for r in range(ROWS):
+                    value = sums[r]
+                    for k in range(whole, features):
+                        value += load_float(at + r * row + 4 * k) * load_float(source + 4 * k)
+                    value += load_float(bias + 4 * (unit + r))
+                    store_float(target + 4 * (unit + r), min(max(value, lowest), highest))
+            else:
+                for r in range(unit, unit + ROWS):
+                    value = splat(0.0)
+                    rest = load_float(bias) * 0
+                    if r < units:
+                        for k in range(0, whole, WIDTH):
+                            value = fma(vload(weights + r * row + 4 * k), vload(source + 4 * k), value)
+                        rest = total(value)
+                        for k in range(whole, features):
+                            rest += load_float(weights + r * row + 4 * k) * load_float(source + 4 * k)
+                        rest = min(max(rest + load_float(bias + 4 * r), lowest), highest)
+                    store_float(target + 4 * r, rest)
+            unit += ROWS

@@ -1,0 +1,170 @@
+"""Convolutions and dense layers as steps."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from convcalc.backends.numba import kernels_conv
+from convcalc.backends.numba.choice import Conv
+from convcalc.backends.numba.fusion import Layer
+from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table, run_table, tap_offsets
+from convcalc.backends.numba.lower_direct import (
+    CACHE,
+    ITEMS,
+    Tables,
+    add_direct,
+    finish_of,
+    group_blocks,
+    pack_weights,
+    residual_of,
+    target_table,
+    tile_width,
+    tiles_of,
+)
+from convcalc.backends.numba.lower_maps import activation_of, add_activation
+from convcalc.backends.numba.lower_winograd import winograd
+from convcalc.backends.numba.lowering import Lowering, padded_vector
+from convcalc.backends.numba.program import Step, View, Word
+from convcalc.backends.numba.simd import BLOCK, PIXELS
+
+
+def lower_conv(low: Lowering, layer: Layer) -> None:
+    """A `conv` by the kernel chosen for it."""
+    conv = low.convs[layer.value]
+    node = layer.node
+    factor, bias = low.factors(layer, conv.filters, node.op.bias)  # type: ignore[attr-defined]
+    if conv.algorithm == "interleaved":
+        source = low.interleaved(node)
+    else:
+        source = low.view(low.fusion.alias[node.inputs[0]], node)
+    if layer.residual is not None:
+        low.view(layer.residual, node)
+    target = low.target(layer.value, node)
+    if conv.algorithm == "depthwise":
+        _depthwise(low, layer, conv, source, target, factor, bias)
+    elif conv.algorithm == "winograd":
+        winograd(low, layer, conv, source, target, factor, bias)
+        low.program.steps[-1].macs = node.op.macs(node.input_shapes)
+        if layer.function is not None:
+            add_activation(low, layer.function, target, target, *activation_of(layer.function))
+        return
+    else:
+        _direct(low, layer, conv, source, target, factor, bias)
+    low.program.steps[-1].macs = node.op.macs(node.input_shapes)
+
+
+def _source_table(conv: Conv, layout: Layout) -> Array:
+    """Where each output pixel's window begins in the padded input."""
+    places = [
+        range(h - b, h - b + o * s, s)
+        for h, b, o, s in zip(layout.before, conv.before, conv.output, conv.stride, strict=True)
+    ]
+    return pixel_table(layout.strides, places)
+
+
+def _direct(
+    low: Lowering, layer: Layer, conv: Conv, source: View, target: View, factor: Array, bias: Array
+) -> None:
+    layout = source.layout
+    residual = residual_of(low, layer)
+    if layout.interleaved:
+        depth, in_blocks, first_blocks = conv.channels, 1, np.zeros(tiles_of(conv.filters), np.int32)
+    else:
+        depth = BLOCK
+        first_blocks, in_blocks = group_blocks(conv.channels, conv.filters, conv.groups)
+    offsets = range(0, in_blocks * layout.block, layout.block)
+    if conv.dilation[2] == 1:  # a kernel's row is one run
+        taps = tap_offsets((*conv.kernel[:2], 1), conv.dilation, layout.strides)
+        length = conv.kernel[2] * depth
+    else:
+        taps = tap_offsets(conv.kernel, conv.dilation, layout.strides)
+        length = depth
+    runs = run_table(offsets, taps)
+    ends_early = (
+        conv.taps == 1 and conv.groups == 1 and not layout.interleaved
+    )  # the last block's unused channels
+    tables = Tables(
+        runs=runs,
+        run_count=len(runs),
+        run_length=length,
+        last_length=length - blocks_of(conv.channels) * BLOCK + conv.channels if ends_early else length,
+        source_pixels=_source_table(conv, layout),
+        target_pixels=target_table(target.layout),
+        target_block=target.layout.block,
+        residual_pixels=target_table(residual.layout) if residual else 0,
+        residual_block=residual.layout.block if residual else 0,
+        low=layer.low,
+        high=layer.high,
+    )
+    share, group_depth = conv.filters // conv.groups, conv.channels // conv.groups
+    steps = (group_depth * conv.taps, conv.taps, share * group_depth * conv.taps)
+    weights = pack_weights(
+        low, layer, factor, first_blocks, in_blocks, depth, np.arange(conv.taps, dtype=np.int32), steps,
+        conv.groups, conv.channels, conv.filters,
+    )  # fmt: skip
+    tile_sources = (first_blocks.astype(np.int64) * layout.block).astype(np.int32)
+    add_direct(
+        low, layer, source, target, tables, weights, len(runs) * length, bias, tile_sources, prod(conv.output),
+        tile_width(conv.filters, conv.groups),
+    )  # fmt: skip
+
+
+def _depthwise(
+    low: Lowering, layer: Layer, conv: Conv, source: View, target: View, factor: Array, bias: Array
+) -> None:
+    blocks = blocks_of(conv.channels)
+    kernels = np.zeros((blocks * BLOCK, conv.taps), np.float32)
+    kernels[: conv.channels] = (
+        low.parameter(layer.node, "weight").reshape(conv.channels, conv.taps) * factor[:, None]
+    )
+    weights = np.ascontiguousarray(kernels.reshape(blocks, BLOCK, conv.taps).transpose(0, 2, 1))
+    layout = source.layout
+    pixels = prod(conv.output)
+    items = max(1, -(-ITEMS * low.threads // blocks))
+    chunk = max(PIXELS, -(-pixels // items))
+    chunk = min(chunk, max(8 * PIXELS, CACHE // 4 // (64 * prod(conv.stride))))
+    chunk = -(-chunk // PIXELS) * PIXELS
+    if chunk >= pixels:
+        chunk = pixels
+    chunks = -(-pixels // chunk)
+    values: dict[str, Word] = {
+        "taps": run_table([0], tap_offsets(conv.kernel, conv.dilation, layout.strides)), "tap_count": conv.taps,
+        "weights": weights, "block_weights": 4 * BLOCK * conv.taps, "bias": padded_vector(bias, blocks * BLOCK),
+        "source": source.corner, "source_block": layout.block, "source_pixels": _source_table(conv, layout),
+        "target": target.corner, "target_block": target.layout.block, "target_pixels": target_table(target.layout),
+        "pixels": pixels, "chunk_pixels": chunk, "chunks": chunks, "low": layer.low, "high": layer.high,
+    }  # fmt: skip
+    values |= finish_of(low, layer, target, values["target_pixels"])
+    step = Step(
+        kernels_conv.depthwise, values, blocks * chunks, (source.span,), (target.span,), layer.node.index
+    )
+    step.weight_bytes = weights.nbytes
+    low.program.add(step)
+
+
+def lower_dense(low: Lowering, layer: Layer) -> None:
+    """A `dense` on a vector, by the weights as they are."""
+    node = layer.node
+    op: Any = node.op
+    features, units = node.input_shapes[0][0], op.units
+    source = low.flat(low.fusion.alias[node.inputs[0]], node)
+    target = low.target(layer.value, node)
+    bias = low.parameter(node, "bias") if op.bias else np.zeros(units, np.float32)
+    rows = blocks_of(units) * BLOCK
+    item = BLOCK
+    while rows // item > 16 * low.threads and item * features * 4 < CACHE:
+        item += BLOCK
+    while rows % item:
+        item -= BLOCK
+    weights = low.parameter(node, "weight")
+    values: dict[str, Word] = {
+        "weights": weights, "bias": padded_vector(bias, rows), "source": source, "target": target.corner,
+        "features": features, "units": units, "item_units": item, "low": layer.low, "high": layer.high,
+    }  # fmt: skip
+    reads = (low.flat_span(source, features),)
+    step = Step(kernels_conv.dense, values, rows // item, reads, (target.span,), node.index)
+    step.macs, step.weight_bytes = op.macs(node.input_shapes), weights.nbytes
+    low.program.add(step)

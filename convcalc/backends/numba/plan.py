@@ -1,0 +1,256 @@
+"""A plan: everything about running a network that does not depend on the image, made once.
+
+graph + weights ── fusion ── storage ── lowering ── program ── arena ── table ── driver
+                   layers    homes,     steps       order,     memory   rows     threads
+                             halos                  lifetimes
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from threading import Lock
+from time import perf_counter
+
+import numpy as np
+
+from convcalc.backends import Run
+from convcalc.backends.numba.cache import Compiling, Kernel, compile_all
+from convcalc.backends.numba.driver import Table, drive
+from convcalc.backends.numba.fusion import PASSING, Fusion, Layer
+from convcalc.backends.numba.host import has_numpy, host_function, is_host
+from convcalc.backends.numba.layout import triple
+from convcalc.backends.numba.lower_conv import lower_conv, lower_dense
+from convcalc.backends.numba.lower_deconv import deconv_halo, lower_deconv
+from convcalc.backends.numba.lower_maps import (
+    lower_across,
+    lower_activation,
+    lower_add,
+    lower_affine,
+    lower_concat,
+    lower_flatten,
+    lower_lrn,
+    lower_multiply,
+    lower_pool,
+    lower_shuffle,
+    lower_slice,
+)
+from convcalc.backends.numba.lowering import Lowering
+from convcalc.backends.numba.program import Arena, Program, Ref, link
+from convcalc.backends.numba.rewrite import channels_first
+from convcalc.backends.numba.storage import ACTIVATIONS
+from convcalc.errors import ConvcalcError
+from convcalc.graph import Graph
+from convcalc.shapes import show
+from convcalc.weights.fit import Weights
+
+LOWER: dict[str, Callable[[Lowering, Layer], None]] = {
+    "conv": lower_conv,
+    "deconv": lower_deconv,
+    "dense": lower_dense,
+    "maxpool": lower_pool,
+    "avgpool": lower_pool,
+    "global_avgpool": lower_pool,
+    "adaptive_avgpool": lower_pool,
+    "upsample": lower_pool,
+    "pad": lower_pool,
+    "batchnorm": lower_affine,
+    "scale": lower_affine,
+    "lrn": lower_lrn,
+    "softmax": lower_across,
+    "layernorm": lower_across,
+    "add": lower_add,
+    "multiply": lower_multiply,
+    "concat": lower_concat,
+    "slice": lower_slice,
+    "channel_shuffle": lower_shuffle,
+    "flatten": lower_flatten,
+    "reshape": lower_flatten,
+    **dict.fromkeys(ACTIVATIONS, lower_activation),
+}
+KNOWN = frozenset(LOWER) | PASSING
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step of a plan, for a profile: its node, kernel, MACs as the network counts them, and bytes touched."""
+
+    node: int
+    kernel: str
+    macs: int
+    bytes: int
+    ticks: int
+
+
+class Plan:
+    """A network ready to run, again and again; one run at a time.
+
+    notes: what a user should know, such as operators that run slowly. threads: how many are used.
+    """
+
+    def __init__(self, low: Lowering, threads: int, guard: int, compiling: Compiling | None) -> None:
+        graph = low.graph
+        self.graph = graph
+        self.threads = threads
+        self.notes = _notes(graph)
+        self._host = low.host
+        self._fused = _fused(low.fusion)
+        self._lock = Lock()
+        output = low.flat(low.fusion.output, graph.nodes[-1]) if graph.nodes else Ref(low.input)
+        low.program.touch(output.buffer)
+        output.buffer.kept = True
+        compile_all(_kernels((low.setup, low.program)), compiling)
+        self._setup_arena = Arena(low.setup, threads, guard)
+        _run_once(low.setup, self._setup_arena, threads)
+        self._arena = Arena(low.program, threads, guard)
+        self._program = low.program
+        self._keep = (low.keep, low.weights, low.setup)
+        self._table = link(low.program, self._arena)
+        self._timed: Table | None = None
+        self._input = self._arena.floats(Ref(low.input), prod(graph.input_shape))
+        self._output = self._arena.floats(output, prod(graph.output_shape))
+
+    @property
+    def weight_bytes(self) -> int:
+        """Memory of weights laid out anew; dense layers use theirs as they are."""
+        return self._setup_arena.size
+
+    @property
+    def activation_bytes(self) -> int:
+        """Memory of everything between input and output."""
+        return self._arena.size
+
+    def run(self, values: Sequence[float]) -> Run:
+        """The network's output for one input, flat and channels first."""
+        with self._lock:
+            began = perf_counter()
+            self._fill(values)
+            self._walk(self._table)
+            result = array("f")
+            result.frombytes(self._output.tobytes())
+            seconds = perf_counter() - began
+            return Run(
+                "numba", self.graph.output_shape, result, seconds, self._node_seconds(self._table, seconds)
+            )
+
+    def profile(self, values: Sequence[float], runs: int = 5) -> tuple[float, list[Work]]:
+        """Seconds of the fastest of some runs in which every step waits for the one before; and its steps."""
+        with self._lock:
+            if self._timed is None:
+                self._timed = link(self._program, self._arena, barriers=True)
+            self._fill(values)
+            best, steps = float("inf"), [0] * len(self._program.steps)
+            for _ in range(runs):
+                began = perf_counter()
+                self._walk(self._timed)
+                seconds = perf_counter() - began
+                if seconds < best:
+                    best, steps = seconds, np.diff(self._timed.clock).tolist()
+            work = [
+                Work(
+                    step.node,
+                    step.kernel.name,
+                    step.macs,
+                    step.weight_bytes + sum(span.stop - span.start for span in (*step.reads, *step.writes)),
+                    ticks,
+                )
+                for step, ticks in zip(self._program.steps, steps, strict=True)
+            ]
+            return best, work
+
+    def trespasses(self) -> list[str]:
+        """Buffers that something was written beside; only for a plan with guards."""
+        return self._arena.trespasses() + self._setup_arena.trespasses()
+
+    def _fill(self, values: Sequence[float]) -> None:
+        if len(values) != len(self._input):
+            raise ConvcalcError(
+                f"{self.graph.name} takes {show(self.graph.input_shape)} = {len(self._input):,} numbers, "
+                f"not {len(values):,}"
+            )
+        self._input[:] = np.asarray(values, np.float32)
+
+    def _walk(self, table: Table) -> None:
+        place = 0
+        for step in self._host:
+            table.run(place, step.mark, self.threads)
+            place = step.mark
+            inputs = [self._arena.floats(ref, prod(shape)).reshape(shape) for ref, shape in step.sources]
+            count = prod(step.node.output_shape)
+            self._arena.floats(step.target, count)[:] = np.ravel(step.function(inputs))
+        table.run(place, len(self._program.steps), self.threads)
+
+    def _node_seconds(self, table: Table, seconds: float) -> tuple[float, ...]:
+        """The run's seconds shared out by the clock's ticks."""
+        ticks = np.diff(table.clock).astype(float)
+        scale = seconds / max(1.0, ticks.sum())
+        result = [0.0] * len(self.graph)
+        for step, count in zip(self._program.steps, ticks.tolist(), strict=True):
+            if step.node >= 0:
+                result[step.node] += count * scale
+        return tuple(result)
+
+
+def prepare(
+    graph: Graph,
+    weights: Weights,
+    threads: int | None = None,
+    *,
+    winograd: bool = True,
+    guard: int = 0,
+    compiling: Compiling | None = None,
+) -> Plan:
+    """A plan for a network. guard: bytes of canaries around every buffer, for tests.
+
+    compiling is told (kernels done, in all, the next one's name) when kernels have to be compiled.
+    """
+    count = threads or processors()
+    graph = channels_first(graph)
+    host = {node.index for node in graph if is_host(node, KNOWN)}
+    low = Lowering(graph, weights, count, winograd, host)
+    for layer in low.fusion.layers:
+        node = layer.node
+        if node.kind == "deconv" and layer.value not in host:
+            before, after = deconv_halo(node.op.axes(node.input_shapes))  # type: ignore[attr-defined]
+            low.storage.need(low.fusion.alias[node.inputs[0]], triple(before, 0), triple(after, 0))
+    for layer in low.fusion.layers:
+        if layer.node.index in host:
+            low.add_host(layer.node, layer.value, low.fusion.sources(layer), host_function(low, layer.node))
+        else:
+            LOWER[layer.node.kind](low, layer)
+    return Plan(low, count, guard, compiling)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _kernels(programs: Iterable[Program]) -> list[Kernel]:
+    found: dict[Kernel, None] = {drive: None}
+    for program in programs:
+        for step in program.steps:
+            for value in (step.kernel, *step.values.values()):
+                if isinstance(value, Kernel):
+                    found[value] = None
+    return list(found)
+
+
+def _run_once(program: Program, arena: Arena, threads: int) -> None:
+    link(program, arena).run(0, len(program.steps), threads)
+
+
+def _notes(graph: Graph) -> tuple[str, ...]:
+    slow = sorted({node.kind for node in graph if is_host(node, KNOWN) and not has_numpy(node)})
+    if not slow:
+        return ()
+    return (f"{', '.join(slow)}: no fast kernel here, computed as the reference backend does",)
+
+
+def _fused(fusion: Fusion) -> dict[int, int]:
+    return {layer.value: layer.node.index for layer in fusion.layers}

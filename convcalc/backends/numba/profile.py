@@ -1,0 +1,165 @@
+"""Where a run's time goes: per layer, against what this machine can do at most.
+
+    profile(graph, weights, values) -> Profile: rows in running order, totals, and the machine's measured peaks
+
+A row's FLOPs are two per multiply-accumulate as the network counts them, so Winograd's layers may exceed the peak.
+Its bytes are what its steps read and write at least once: maps, weights, what lies between steps. A map that is still
+in cache costs no memory traffic, so a row can exceed the measured rate too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from convcalc.backends.numba.cache import Kernel
+from convcalc.backends.numba.driver import Table
+from convcalc.backends.numba.kernels_conv import dense, direct
+from convcalc.backends.numba.layout import Array
+from convcalc.backends.numba.plan import Plan, prepare, processors
+from convcalc.backends.numba.program import Word, word
+from convcalc.backends.numba.simd import BLOCK, PIXELS, TILE
+from convcalc.backends.numba.tile import sweep
+from convcalc.graph import Graph
+from convcalc.weights.fit import Weights
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer with what was fused into it. kernels: what computed it, in order."""
+
+    name: str
+    kind: str
+    kernels: tuple[str, ...]
+    seconds: float
+    macs: int
+    bytes: int
+
+    @property
+    def flops_per_second(self) -> float:
+        """2·MACs a second."""
+        return 2 * self.macs / self.seconds if self.seconds else 0.0
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs per byte: below peak_flops/peak_bytes, memory is the limit."""
+        return 2 * self.macs / self.bytes if self.bytes else 0.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profiled run. peak_flops: FLOPs a second of the register tile on data in cache; peak_bytes: bytes a second
+    read from memory; both measured now, with the same threads."""
+
+    rows: tuple[Row, ...]
+    seconds: float
+    threads: int
+    peak_flops: float
+    peak_bytes: float
+
+    @property
+    def macs(self) -> int:
+        """Of all rows."""
+        return sum(row.macs for row in self.rows)
+
+    def share(self, row: Row) -> float:
+        """A row's part of the peak that applies to it at its arithmetic intensity (its place under the roofline)."""
+        roof = min(self.peak_flops, row.intensity * self.peak_bytes)
+        return row.flops_per_second / roof if roof else 0.0
+
+
+def profile(
+    graph: Graph, weights: Weights, values: Sequence[float], *, threads: int | None = None, runs: int = 5
+) -> Profile:
+    """The fastest of some runs in which every step waits for the one before."""
+    return profile_plan(prepare(graph, weights, threads), values, runs)
+
+
+def profile_plan(
+    plan: Plan, values: Sequence[float], runs: int = 5, peaks: tuple[float, float] | None = None
+) -> Profile:
+    """As profile, of a plan already made. peaks: FLOPs and bytes a second, where they were measured before."""
+    seconds, work = plan.profile(values, runs)
+    scale = seconds / max(1, sum(step.ticks for step in work))
+    merged: dict[int, list[float | int]] = {}
+    kernels: dict[int, list[str]] = {}
+    for step in work:
+        row = merged.setdefault(step.node, [0.0, 0, 0])
+        row[0] += step.ticks * scale
+        row[1] += step.macs
+        row[2] += step.bytes
+        kernels.setdefault(step.node, []).append(step.kernel)
+    rows = tuple(
+        Row(
+            plan.graph.nodes[node].name,
+            plan.graph.nodes[node].kind,
+            tuple(kernels[node]),
+            row[0],
+            int(row[1]),
+            int(row[2]),
+        )
+        for node, row in sorted(merged.items())
+    )
+    flops, memory = peaks or (measured_flops(plan.threads), measured_bytes(plan.threads))
+    return Profile(rows, seconds, plan.threads, flops, memory)
+
+
+def measured_flops(threads: int | None = None) -> float:
+    """FLOPs a second of all threads in the register tile, on data in their nearest cache."""
+    count = threads or processors()
+    depth, tiles, calls = 64, 64, 40
+    pixels = PIXELS * tiles
+    keep: list[object] = []
+    places = np.arange(pixels + PIXELS) % PIXELS  # the same few pixels again and again
+    tables: dict[str, Word] = {
+        "runs": np.zeros(1, np.int32), "run_count": 1, "run_length": depth, "last_length": depth,
+        "source_pixels": (places * depth * 4).astype(np.int32),
+        "target_pixels": (places * BLOCK * 4).astype(np.int32), "target_block": BLOCK * 4 * PIXELS,
+        "residual_pixels": 0, "residual_block": 0, "low": -np.inf, "high": np.inf,
+    }  # fmt: skip
+    values: dict[str, Word] = {
+        "sweep": sweep, "sweep_record": _record(sweep, tables, keep), "weights": np.ones(depth * TILE, np.float32),
+        "tile_weights": 0, "bias": np.zeros(TILE, np.float32), "source": np.ones(depth * PIXELS, np.float32),
+        "tile_sources": np.zeros(1, np.int32), "tile_target": 0, "residual": 0, "tile_residual": 0,
+        "pixels": pixels, "chunk_pixels": pixels, "tiles": 1, "item_tiles": 1, "blocks": TILE // BLOCK,
+        "tile_blocks": TILE // BLOCK, "finish": 0, "finish_record": 0,
+    }  # fmt: skip
+    rows = []
+    for _ in range(count):  # a target of its own for each thread
+        record = _record(direct, values | {"target": np.empty(PIXELS * TILE, np.float32)}, keep)
+        rows.append((direct.address, record.ctypes.data, 1, 0))
+    return 2.0 * depth * pixels * TILE * count * calls / _fastest(rows * calls, keep, count)
+
+
+def measured_bytes(threads: int | None = None) -> float:
+    """Bytes a second that all threads read from memory, by a dense layer too large for any cache."""
+    features, units = 4096, 8192
+    weights = np.ones(features * units, np.float32)
+    keep: list[object] = []
+    values: dict[str, Word] = {
+        "weights": weights, "bias": np.zeros(units, np.float32), "source": np.ones(features, np.float32),
+        "target": np.empty(units, np.float32), "features": features, "units": units, "item_units": 64,
+        "low": -np.inf, "high": np.inf,
+    }  # fmt: skip
+    record = _record(dense, values, keep)
+    rows = [(dense.address, record.ctypes.data, units // 64, 0)]
+    return weights.nbytes / _fastest(rows, keep, threads or processors())
+
+
+def _record(kernel: Kernel, values: dict[str, Word], keep: list[object]) -> Array:
+    record = np.array(kernel.record({name: word(value, keep) for name, value in values.items()}), np.int64)
+    keep.append(record)
+    return record
+
+
+def _fastest(rows: list[tuple[int, int, int, int]], keep: object, threads: int) -> float:
+    table = Table(rows, keep)
+    best = float("inf")
+    for _ in range(5):
+        began = perf_counter()
+        table.run(0, len(rows), threads)
+        best = min(best, perf_counter() - began)
+    return best

@@ -1,0 +1,591 @@
+"""The Numba backend gives the reference's numbers: on layers made by chance, on every operator, on whole networks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from array import array
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from random import Random
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from numba_support import (
+    Network,
+    any_values,
+    any_weights,
+    assert_close,
+    by_chance,
+    compare,
+    groups_of,
+    margin,
+    per_axis,
+    sizes,
+)
+
+from convcalc import ops
+from convcalc.backends import numba as backend
+from convcalc.backends import reference
+from convcalc.backends.numba import choice, lower_winograd
+from convcalc.backends.numba.driver import helpers
+from convcalc.backends.numba.host import has_numpy
+from convcalc.backends.numba.plan import KNOWN, prepare
+from convcalc.errors import ConvcalcError
+from convcalc.graph import INPUT, Graph
+from convcalc.spec.load import load_graph
+from convcalc.weights.fit import load_weights, random_weights
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_threads_left() -> Iterator[None]:
+    """Other tests fork, which a process with threads should not."""
+    yield
+    helpers.stop()
+
+
+ROOT = Path(__file__).parent.parent.parent
+HERE = Path(__file__).parent
+
+
+# --- layers made by chance -----------------------------------------------------------------------------------------
+
+
+def any_conv(source: Random) -> Graph:
+    rank = source.choice([1, 2, 2, 2, 3])
+    channels = source.choice([1, 2, 3, 5, 8, 16, 17, 32, 40])
+    network = Network(channels, *sizes(source, rank))
+    filters = source.choice([1, 3, 16, 20, 32, 33, 48, 70])
+    network.add(
+        "conv",
+        filters=filters,
+        kernel=per_axis(source, rank, 1, 5),
+        stride=per_axis(source, rank, 1, 3),
+        dilation=per_axis(source, rank, 1, 3) if source.random() < 0.4 else 1,
+        padding=margin(source, rank, 3),
+        groups=groups_of(source, channels, filters) if source.random() < 0.5 else 1,
+        bias=source.random() < 0.7,
+        rounding=source.choice(["floor", "floor", "ceil"]),
+    )
+    return network.graph()
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_any_convolution(seed: int) -> None:
+    compare(by_chance(any_conv, seed), seed)
+
+
+def any_depthwise(source: Random) -> Graph:
+    rank = source.choice([1, 2, 3])
+    channels = source.choice([2, 5, 16, 19, 48])
+    network = Network(channels, *sizes(source, rank))
+    network.add(
+        "conv",
+        depthwise=True,
+        kernel=per_axis(source, rank, 1, 5),
+        stride=per_axis(source, rank, 1, 3),
+        dilation=per_axis(source, rank, 1, 2),
+        padding=margin(source, rank, 3),
+    )
+    network.add("relu6")
+    return network.graph()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_depthwise_convolution(seed: int) -> None:
+    compare(by_chance(any_depthwise, seed), seed)
+
+
+def any_deconv(source: Random) -> Graph:
+    rank = source.choice([1, 2, 2, 3])
+    channels, filters = source.choice([1, 3, 16, 20]), source.choice([1, 4, 16, 34])
+    network = Network(channels, *(min(size, 9) for size in sizes(source, rank)))
+    network.add(
+        "deconv",
+        filters=filters,
+        kernel=per_axis(source, rank, 1, 4),
+        stride=per_axis(source, rank, 1, 3),
+        dilation=per_axis(source, rank, 1, 2),
+        padding=margin(source, rank, 2),
+        output_padding=source.choice([0, 0, 1]),
+        groups=groups_of(source, channels, filters),
+    )
+    network.add("relu")
+    return network.graph()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_deconvolution(seed: int) -> None:
+    graph = by_chance(lambda source: None if any_same_extra(graph := any_deconv(source)) else graph, seed)
+    compare(graph, seed)
+
+
+def any_same_extra(graph: Graph) -> bool:
+    """Output padding larger than the kernel reaches is left to the operator's own tests."""
+    return prod(graph.output_shape) == 0
+
+
+def any_winograd(source: Random) -> Graph:
+    channels, filters = source.choice([9, 16, 33, 64]), source.choice([8, 16, 40, 64])
+    network = Network(channels, source.randint(1, 21), source.randint(1, 40))
+    kernel = source.choice([3, 3, 5])
+    padding = source.choice([0, 1, 2, "same", ((0, 2), (1, 0))])
+    network.add("conv", filters=filters, kernel=kernel, padding=padding)
+    first = network.last
+    network.add("relu")
+    if source.random() < 0.5:
+        network.add("conv", filters=filters, kernel=3, padding=1)
+        network.add("add", first, network.last)
+        network.add("relu")
+    return network.graph()
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("seed", range(20))
+def test_winograd_wherever_it_can_be(seed: int, fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "_winograd_cycles", lambda *_: 0.0)
+    tile = lower_winograd.PIXELS
+
+    def cut(tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool, int, int]:
+        return fused, min(tiles, tile), 1 if fused else out_tiles
+
+    if seed % 2:
+        monkeypatch.setattr(lower_winograd, "cut_tiles", cut)
+
+    graph = by_chance(any_winograd, seed, 12_000_000)
+    weights = any_weights(graph, seed)
+    values = any_values(graph, seed)
+    wanted = reference.run(graph, weights, values, threads=1).values
+    plan = prepare(graph, weights, 2, guard=1024)
+    assert "winograd" in {work.kernel for work in plan.profile(values, 1)[1]}
+    assert_close(plan.run(values).values, wanted, 3e-5)
+    assert plan.trespasses() == []
+
+
+def test_winograd_can_be_turned_off() -> None:
+    network = Network(64, 30, 30)
+    network.add("conv", filters=64, kernel=3, padding=1)
+    graph = network.graph()
+    weights, values = any_weights(graph, 1), any_values(graph, 1)
+    kernels = [
+        {work.kernel for work in prepare(graph, weights, 1, winograd=on).profile(values, 1)[1]}
+        for on in (True, False)
+    ]  # fmt: skip
+    assert "winograd" in kernels[0]
+    assert "winograd" not in kernels[1]
+
+
+def any_pool(source: Random) -> Graph:
+    rank = source.choice([1, 2, 2, 3])
+    network = Network(source.choice([1, 7, 16, 30]), *sizes(source, rank))
+    kind = source.choice(["maxpool", "avgpool", "adaptive_avgpool", "global_avgpool"])
+    if kind == "adaptive_avgpool":
+        network.add(kind, size=per_axis(source, rank, 1, 6))
+    elif kind == "global_avgpool":
+        network.add(kind)
+    else:
+        extra = (
+            {"dilation": per_axis(source, rank, 1, 2)}
+            if kind == "maxpool"
+            else {"count_padding": source.random() < 0.5}
+        )
+        network.add(
+            kind,
+            kernel=per_axis(source, rank, 1, 4),
+            stride=per_axis(source, rank, 1, 3),
+            padding=margin(source, rank, 1),
+            rounding=source.choice(["floor", "ceil"]),
+            **extra,
+        )
+    if source.random() < 0.5:
+        network.add("relu")
+    return network.graph()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_pooling(seed: int) -> None:
+    compare(by_chance(any_pool, seed), seed)
+
+
+# --- every operator ------------------------------------------------------------------------------------------------
+
+ONE_INPUT: dict[str, list[tuple[tuple[int, ...], dict[str, object]]]] = {
+    "adaptive_avgpool": [((20, 7, 5), {"size": (3, 4)})],
+    "avgpool": [((20, 7, 5), {"kernel": 3, "stride": 2, "padding": 1})],
+    "batchnorm": [((20, 7, 5), {}), ((20, 7, 5), {"affine": False}), ((20,), {}), ((20, 3, 4, 5), {"eps": 0.01})],
+    "channel_shuffle": [((12, 7, 5), {"groups": 3}), ((32, 3, 2), {"groups": 2}), ((12,), {"groups": 4})],
+    "conv": [((20, 7, 5), {"filters": 9, "kernel": 3})],
+    "deconv": [((20, 7, 5), {"filters": 9, "kernel": 3, "stride": 2})],
+    "dense": [((37,), {"units": 21}), ((5, 37), {"units": 21, "axis": "last"}), ((37,), {"units": 4, "bias": False})],
+    "dropout": [((20, 7, 5), {})],
+    "elu": [((20, 7, 5), {}), ((5,), {"alpha": 0.5})],
+    "flatten": [((20, 7, 5), {}), ((20, 1, 1), {}), ((7,), {})],
+    "gelu": [((20, 7, 5), {}), ((20, 7, 5), {"approximate": "tanh"})],
+    "global_avgpool": [((20, 7, 5), {}), ((20, 9), {}), ((3, 2, 4, 5), {})],
+    "hardsigmoid": [((20, 7, 5), {})],
+    "hardswish": [((20, 7, 5), {})],
+    "identity": [((20, 7, 5), {})],
+    "layernorm": [((20, 7, 5), {}), ((20, 7, 5), {"axis": "last"}), ((20,), {"axis": "last"}), ((33,), {})],
+    "leaky_relu": [((20, 7, 5), {"slope": 0.2})],
+    "lrn": [((20, 7, 5), {"size": 5, "alpha": 0.3, "k": 2.0}), ((40, 3, 2), {"size": 4, "alpha": 0.9, "beta": 0.5})],
+    "maxpool": [((20, 7, 5), {"kernel": (3, 2), "stride": 2})],
+    "mish": [((20, 7, 5), {})],
+    "pad": [((20, 7, 5), {"padding": ((1, 2), (0, 3)), "value": 1.5}), ((3, 4), {"padding": 2})],
+    "prelu": [((20, 7, 5), {}), ((20, 7, 5), {"per_channel": True})],
+    "relu": [((20, 7, 5), {}), ((9,), {}), ((2, 3, 2, 2, 2), {})],
+    "relu6": [((20, 7, 5), {})],
+    "reshape": [((20, 6, 5), {"shape": (10, -1, 5)}), ((24,), {"shape": (2, 3, 4)})],
+    "scale": [((20, 7, 5), {})],
+    "sigmoid": [((20, 7, 5), {})],
+    "silu": [((20, 7, 5), {})],
+    "slice": [((40, 7, 5), {"start": 16, "stop": 35}), ((40, 7, 5), {"start": 3, "stop": 35})],
+    "softmax": [((20,), {}), ((20, 7, 5), {})],
+    "softplus": [((20, 7, 5), {})],
+    "tanh": [((20, 7, 5), {})],
+    "transpose": [((20, 7, 5), {"order": (1, 2, 0)}), ((20, 7), {"order": (1, 0)})],
+    "upsample": [((20, 7, 5), {"scale": (2, 3)}), ((20, 7, 5), {"scale": 2, "mode": "bilinear"}),
+                 ((3, 4), {"scale": 3})],
+}  # fmt: skip
+CASES = [(kind, shape, fields) for kind, cases in ONE_INPUT.items() for shape, fields in cases]
+
+
+@pytest.mark.parametrize(("kind", "shape", "fields"), CASES, ids=[f"{c[0]}-{n}" for n, c in enumerate(CASES)])
+def test_every_operator(kind: str, shape: tuple[int, ...], fields: dict[str, object]) -> None:
+    alone = Network(*shape)
+    alone.add(kind, **fields)
+    compare(alone.graph())
+    if len(shape) != 3:
+        return
+    between = Network(24, *shape[1:])
+    between.add("conv", filters=shape[0], kernel=1)
+    made = between.last
+    between.add(kind, **fields)
+    if len(between.builder.shape(between.last)) > 1:
+        between.add("conv", filters=17, kernel=1, padding=1)
+    if kind not in ("reshape", "transpose"):
+        between.add("flatten")
+        between.add("dense", units=30)
+    compare(between.graph(), 3)
+    between.last = made
+    between.add("conv", filters=4, kernel=2, padding=1)
+    compare(between.graph(), 4)
+
+
+def test_every_operator_is_tried() -> None:
+    assert set(ONE_INPUT) | {"add", "concat", "multiply"} == set(ops.names())
+
+
+def test_only_operators_without_kernels_are_slow() -> None:
+    assert set(ops.names()) - KNOWN == {"transpose"}
+    network = Network(3, 4)
+    network.add("transpose", order=(1, 0))
+    assert has_numpy(network.graph().nodes[0])
+
+
+def test_an_operator_without_a_kernel_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend.plan, "KNOWN", KNOWN - {"tanh"})
+    network = Network(20, 7, 5)
+    for _ in range(3):
+        network.add("conv", filters=20, kernel=1)
+        network.add("tanh")
+    plan = compare(network.graph())
+    assert plan.notes == ("tanh: no fast kernel here, computed as the reference backend does",)
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "tanh", "gelu", "silu", "mish", "elu", "softplus", "hardswish"])
+def test_activations_far_from_zero_and_near(kind: str) -> None:
+    network = Network(1, 401)
+    network.add(kind)
+    graph = network.graph()
+    for scale in (100.0, 10.0, 0.1, 1e-3):
+        values = array("f", [scale * (place - 200) / 200 for place in range(401)])
+        got = prepare(graph, any_weights(graph, 0), 1).run(values).values
+        wanted = reference.run(graph, any_weights(graph, 0), values).values
+        assert_close(got, wanted, 2e-6)
+
+
+# --- joins, and what lives inside what -----------------------------------------------------------------------------
+
+
+def test_joins_of_every_form() -> None:
+    for channels in (16, 20):
+        network = Network(channels, 9, 6)
+        a = network.add("conv", filters=channels, kernel=3, padding=1)
+        b = network.add("conv", a, filters=channels, kernel=1)
+        c = network.add("relu", b)
+        d = network.add("add", a, b, c, c)
+        e = network.add("multiply", d, a)
+        f = network.add("concat", e, a, INPUT, e)
+        g = network.add("concat", f, b)
+        h = network.add("batchnorm", g)
+        network.add("relu")
+        i = network.add("global_avgpool", h)
+        j = network.add("sigmoid", i)
+        network.add("multiply", j, h)
+        network.add("conv", filters=5, kernel=3, padding=((2, 0), (0, 2)))
+        network.add("add", network.last, network.last)
+        compare(network.graph(), channels)
+
+
+def test_densely_connected_layers_share_one_buffer() -> None:
+    network = Network(32, 8, 7)
+    block = network.add("conv", filters=32, kernel=1)
+    for _ in range(4):
+        network.add("batchnorm", block)
+        network.add("relu")
+        network.add("conv", filters=16, kernel=3, padding=1)
+        block = network.add("concat", block, network.last)
+    network.add("batchnorm", block)
+    network.add("relu")
+    graph = network.graph()
+    compare(graph, 2)
+    plan = prepare(graph, any_weights(graph, 1), 1)
+    assert "gather" not in {work.kernel for work in plan.profile(any_values(graph, 1), 1)[1]}
+
+
+@pytest.mark.parametrize("channels", [32, 58])
+def test_shuffle_units(channels: int) -> None:
+    network = Network(channels, 6, 5)
+    start = network.add("conv", filters=channels, kernel=3, padding=1)
+    for _ in range(2):
+        left = network.add("slice", start, stop=channels // 2)
+        network.add("slice", start, start=channels // 2)
+        network.add("conv", filters=channels // 2, kernel=1)
+        network.add("relu")
+        network.add("conv", depthwise=True, kernel=3, padding=1)
+        joined = network.add("concat", left, network.last)
+        start = network.add("channel_shuffle", joined, groups=2)
+    compare(network.graph(), channels)
+
+
+def test_residual_blocks() -> None:
+    network = Network(24, 12, 9)
+    start = network.add("conv", filters=32, kernel=3, padding=1)
+    for width, stride in ((32, 1), (48, 2)):
+        network.add("conv", start, filters=width, kernel=3, stride=stride, padding=1, bias=False)
+        network.add("batchnorm")
+        network.add("dropout")
+        network.add("relu")
+        network.add("conv", filters=width, kernel=3, padding=1, bias=False)
+        main = network.add("batchnorm")
+        other = start
+        if stride > 1:
+            network.add("conv", start, filters=width, kernel=1, stride=stride, bias=False)
+            other = network.add("batchnorm")
+        network.add("add", main, other)
+        start = network.add("relu")
+    graph = network.graph()
+    plan = compare(graph, 5)
+    kernels = [work.kernel for work in plan.profile(any_values(graph, 1), 1)[1]]
+    assert "combine" not in kernels
+
+
+def test_channels_last_stretches_need_no_transposition() -> None:
+    network = Network(20, 6, 5)
+    start = network.add("conv", depthwise=True, kernel=3, padding=1)
+    network.add("transpose", order=(1, 2, 0))
+    network.add("layernorm", axis="last")
+    network.add("dense", units=40, axis="last")
+    network.add("gelu")
+    network.add("dense", units=20, axis="last")
+    network.add("transpose", order=(2, 0, 1))
+    network.add("scale")
+    network.add("add", network.last, start)
+    graph = network.graph()
+    plan = compare(graph, 5)
+    assert "unpack" in {work.kernel for work in plan.profile(any_values(graph, 1), 1)[1]}
+    assert sum(work.kernel == "unpack" for work in plan.profile(any_values(graph, 1), 1)[1]) == 1
+    network.add("transpose", order=(1, 2, 0))
+    compare(network.graph(), 6)
+
+
+def test_a_value_read_with_and_without_padding() -> None:
+    network = Network(16, 9, 7)
+    a = network.add("conv", filters=32, kernel=3, padding=1)
+    b = network.add("conv", a, filters=16, kernel=5, padding=((4, 1), (0, 3)))
+    c = network.add("conv", a, filters=16, kernel=1)
+    d = network.add("conv", a, filters=16, kernel=3, dilation=2, padding=2)
+    e = network.add("maxpool", a, kernel=3, stride=1, padding=1)
+    network.add("concat", c, d, e)
+    network.add("flatten", b)
+    network.last = network.add("concat", c, d, e)
+    compare(network.graph(), 8)
+
+
+def test_the_input_as_output_and_networks_without_weights() -> None:
+    network = Network(3, 4, 5)
+    network.add("identity")
+    network.add("dropout")
+    compare(network.graph())
+    network = Network(3, 4, 5)
+    network.add("flatten")
+    network.add("relu")
+    compare(network.graph())
+
+
+# --- whole networks ------------------------------------------------------------------------------------------------
+
+SMALL = {
+    "lenet5": None,
+    "torchvision/alexnet": (3, 67, 67),
+    "googlenet": (3, 33, 33),
+    "resnet18": (3, 33, 35),
+    "torchvision/densenet121": (3, 32, 32),
+    "torchvision/mobilenet_v2": (3, 40, 33),
+    "torchvision/mobilenet_v3_small": (3, 48, 45),
+    "torchvision/efficientnet_b0": (3, 33, 32),
+    "torchvision/shufflenet_v2_x0_5": (3, 64, 50),
+    "torchvision/squeezenet1_1": (3, 65, 61),
+    "torchvision/convnext_tiny": (3, 32, 32),
+    "torchvision/regnet_y_400mf": (3, 32, 64),
+    "torchvision/mnasnet0_5": (3, 64, 32),
+}
+
+
+@pytest.mark.parametrize(("name", "shape"), SMALL.items(), ids=SMALL)
+def test_bundled_networks(name: str, shape: tuple[int, ...] | None) -> None:
+    graph = load_graph(name, input_shape=shape)
+    compare(graph, weights=random_weights(graph, 3), close=1e-4)
+
+
+def test_trained_weights() -> None:
+    graph = load_graph("lenet5")
+    compare(graph, weights=load_weights(graph, str(ROOT / "architectures" / "lenet5.safetensors")))
+
+
+# --- threads, batches, wrong use -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_every_run_gives_the_same_bits(threads: int) -> None:
+    graph = load_graph("googlenet", input_shape=(3, 64, 64))
+    weights, values = random_weights(graph, 1), any_values(graph, 1)
+    plan = prepare(graph, weights, threads)
+    first = plan.run(values).values
+    assert all(plan.run(values).values == first for _ in range(20))
+    assert prepare(graph, weights, threads).run(values).values == first
+
+
+def test_two_plans_at_once() -> None:
+    graph = load_graph("resnet18", input_shape=(3, 64, 64))
+    weights, values = random_weights(graph, 1), any_values(graph, 1)
+    wanted = prepare(graph, weights, 2).run(values).values
+    results: list[bool] = []
+
+    def work() -> None:
+        plan = prepare(graph, weights, 2)
+        results.extend(plan.run(values).values == wanted for _ in range(20))
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert results == [True] * 60
+
+
+def test_run_reports_as_the_reference_does() -> None:
+    graph = load_graph("lenet5")
+    done: dict[str, int] = {}
+    run = backend.run(
+        graph, random_weights(graph, 1), any_values(graph, 1), threads=1,
+        progress=lambda node, macs: done.__setitem__(node.name, macs),
+    )  # fmt: skip
+    assert run.backend == "numba"
+    assert run.shape == graph.output_shape
+    assert len(run.node_seconds) == len(graph)
+    assert sum(run.node_seconds) <= run.seconds * 1.01
+    assert done == {node.name: node.op.macs(node.input_shapes) for node in graph}
+
+
+def test_an_input_of_another_size_is_refused() -> None:
+    graph = load_graph("lenet5")
+    with pytest.raises(ConvcalcError, match="numbers, not 3"):
+        prepare(graph, random_weights(graph, 1), 1).run([1.0, 2.0, 3.0])
+
+
+def test_a_profile_names_every_layer_that_multiplies() -> None:
+    graph = load_graph("resnet18", input_shape=(3, 64, 64))
+    profile = backend.profile(graph, random_weights(graph, 1), any_values(graph, 1), threads=1, runs=2)
+    assert sum(row.macs for row in profile.rows) == sum(node.op.macs(node.input_shapes) for node in graph)
+    assert all(row.seconds >= 0 and row.bytes > 0 for row in profile.rows)
+    assert profile.peak_flops > 0
+    assert profile.peak_bytes > 0
+    assert profile.seconds > 0
+
+
+# --- the cache of compiled kernels ---------------------------------------------------------------------------------
+
+SCRIPT = """
+import sys
+from convcalc.backends.numba.plan import prepare
+from convcalc.spec.load import load_graph
+from convcalc.weights.fit import random_weights
+graph = load_graph("lenet5")
+said = []
+plan = prepare(graph, random_weights(graph, 1), 1, compiling=lambda *state: said.append(state))
+print(len(said), sum(plan.run([0.5] * 1024).values))
+"""
+
+
+def start(cache: Path, *arguments: str, script: str = SCRIPT, **extra: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "CONVCALC_CACHE": str(cache), **extra}
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str]) -> list[str]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out.split()
+
+
+def test_two_processes_may_compile_at_once_and_a_third_need_not(tmp_path: Path) -> None:
+    both = [start(tmp_path / "cache") for _ in range(2)]
+    first, second = (finish(process) for process in both)
+    assert int(first[0]) > 1
+    third = finish(start(tmp_path / "cache"))
+    assert third[0] == "0"
+    assert first[1] == second[1] == third[1]
+    for file in (tmp_path / "cache").rglob("*.nbc"):
+        file.write_bytes(file.read_bytes()[:100])
+    damaged = finish(start(tmp_path / "cache"))
+    assert damaged[1] == third[1]
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    assert int(finish(start(tmp_path / "file" / "cache"))[0]) > 1
+
+
+NARROW = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import test_numba as tests
+from numba_support import by_chance, compare
+for seed in range(25):
+    compare(by_chance(tests.any_conv, seed), seed)
+for make in (tests.any_depthwise, tests.any_deconv, tests.any_pool):
+    for seed in range(6):
+        compare(by_chance(make, seed), seed)
+for kind, shape, fields in tests.CASES:
+    network = tests.Network(*shape)
+    network.add(kind, **fields)
+    compare(network.graph())
+tests.choice._winograd_cycles = lambda *_: 0.0
+for seed in range(4):
+    network = tests.Network(33, 11, 9 + seed)
+    network.add("conv", filters=40, kernel=5 if seed == 3 else 3, padding=1)
+    compare(network.graph(), close=3e-5)
+"""
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_narrower_vectors(width: int, tmp_path: Path) -> None:
+    finish(start(tmp_path, str(HERE), script=NARROW, CONVCALC_VECTOR=str(width)))
