@@ -190,7 +190,7 @@ def _prepared(
 ) -> Callable[[Sequence[float], Progress | None, int | None], Run]:
     """What runs one input: a plan made once, or the reference backend."""
     if _uses_numba(backend):
-        from convcalc.backends import numba  # type: ignore[attr-defined]
+        from convcalc.backends import numba
 
         plan = numba.prepare(graph, weights, threads)
         return lambda values, progress, _: plan.run(values)
