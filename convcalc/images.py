@@ -120,13 +120,11 @@ def _fit(image: Bitmap, preprocess: Preprocess, shape: tuple[int, int, int], nam
     if preprocess.fit == "digit":
         from convcalc.digits import digit_field
 
-        field = digit_field(image, min(height, width))
-        if field is None:
-            raise ImageError(
-                f"{name}: no digit found in this picture",
-                hint="give a picture of one digit, drawn clearly lighter or darker than its background",
-            )
-        return _centre(field, height, width)
+        try:
+            return _centre(digit_field(image, min(height, width)), height, width)
+        except ImageError as error:
+            reason = f"{name}: no digit found in this picture: {error.message}"
+            raise ImageError(reason, hint=error.hint) from None
     grey = preprocess.mode == "grey" or channels == 1
     return _stretch(_opaque(image).convert("L" if grey else "RGB"), preprocess, height, width, name)
 

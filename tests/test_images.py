@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from convcalc.errors import ImageError
 from convcalc.images import Preprocess, load
@@ -411,23 +411,40 @@ def noise(spread: int) -> Image.Image:
     return Image.frombytes("L", (90, 70), bytes(128 + source.randint(-spread, spread) for _ in range(6300)))
 
 
+def scattered() -> Image.Image:
+    image = Image.new("L", (100, 100))
+    for place in range(25):
+        image.paste(
+            255, (place % 5 * 18 + 10, place // 5 * 18 + 10, place % 5 * 18 + 16, place // 5 * 18 + 16)
+        )
+    return image
+
+
 @pytest.mark.parametrize(
-    "image",
+    ("image", "reason", "remedy"),
     [
-        Image.new("L", (28, 28)),
-        Image.new("RGB", (500, 300), "white"),
-        Image.new("RGBA", (40, 40), (0, 0, 0, 0)),
-        Image.new("L", (1, 1), 7),
-        noise(4),
-        noise(40),
-        noise(127),
-        Image.linear_gradient("L"),
+        (Image.new("L", (28, 28)), "one colour", "draw darker"),
+        (Image.new("RGB", (500, 300), "white"), "one colour", "saved with the picture"),
+        (Image.new("RGBA", (40, 40), (0, 0, 0, 0)), "one colour", "draw darker"),
+        (Image.new("L", (1, 1), 7), "one colour", "draw darker"),
+        (noise(4), "differs from the background by more than 4 of 255", "draw darker"),
+        (
+            drawn_seven().point([100 + level // 20 for level in range(256)]),
+            "by more than 12 of 255",
+            "darker",
+        ),
+        (noise(40), "background is as rough", "plain paper"),
+        (noise(127), "background is as rough", "plain paper"),
+        (Image.linear_gradient("L"), "no strokes", "evenly lit"),
+        (scattered(), "25 separate marks", "cut the picture to the one digit"),
+        (ImageOps.expand(scattered(), 2, 255), "25 separate marks", "cut the picture to the one digit"),
     ],
 )
-def test_pictures_without_a_digit(save, image):
+def test_pictures_without_a_digit(save, image, reason, remedy):
     error = refused(save(image), (1, 32, 32), DIGIT)
     assert "no digit found" in str(error)
-    assert error.hint
+    assert reason in str(error)
+    assert remedy in str(error.hint)
 
 
 @pytest.mark.parametrize(
@@ -440,3 +457,94 @@ def test_samples_of_mnist_fill_its_box(path):
     if path.stem.endswith("_0"):
         with Image.open(path) as image:
             assert difference(got, list(image.tobytes())) < 3
+
+
+# A line around the picture, and no margin. What the same digit gives without them is the witness.
+
+SAMPLES = {str(digit): Path(__file__).parent / f"data/digits/{digit}_0.png" for digit in range(10)}
+POLARITIES = {"bright": lambda image: image, "dark": ImageOps.invert}
+
+
+def sample(digit: str, times: int) -> Image.Image:
+    with Image.open(SAMPLES[digit]) as image:
+        return image.resize((28 * times, 28 * times), Image.Resampling.BICUBIC)
+
+
+def cut_to_its_ink(image: Image.Image) -> Image.Image:
+    return image.crop(image.point([255 * (level >= 64) for level in range(256)]).getbbox())
+
+
+def far_apart(got: list[int], wanted: list[int]) -> float:
+    """0 for the same digit, 1 for two without a common stroke; a shift of one pixel is no difference."""
+    one, other = (Image.frombytes("L", (28, 28), bytes(values)) for values in (got, wanted))
+    shifts = [ImageChops.offset(one, x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)]
+    return min(sum(ImageChops.difference(moved, other).tobytes()) for moved in shifts) / sum(got + wanted)
+
+
+LINES = {
+    "around": lambda image: ImageOps.expand(image, 2, 255),
+    "over the edge": lambda image: Image.composite(
+        image, Image.new("L", image.size, 255), ImageOps.expand(ImageOps.crop(Image.new("L", image.size, 255), 2), 2)
+    ),
+    "with a margin": lambda image: ImageOps.expand(ImageOps.expand(image, 2, 255), 4),
+    "grey": lambda image: ImageOps.expand(image, 2, 120),
+    "double": lambda image: ImageOps.expand(ImageOps.expand(ImageOps.expand(image, 2, 255), 3), 2, 255),
+    "turned": lambda image: ImageOps.expand(ImageOps.expand(image, 3, 255), 6).rotate(
+        1.5, Image.Resampling.BICUBIC
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("polarity", POLARITIES)
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("digit", SAMPLES)
+def test_a_line_around_a_digit_is_none_of_it(save, digit, line, polarity):
+    for times in (4,) if line == "turned" else (1, 4):
+        image = sample(digit, times)
+        plain = read_digit(save(POLARITIES[polarity](image), "plain.png"))
+        got = read_digit(save(POLARITIES[polarity](LINES[line](image))))
+        assert far_apart(got, plain) < 0.2, times
+
+
+@pytest.mark.parametrize("polarity", POLARITIES)
+@pytest.mark.parametrize("digit", SAMPLES)
+def test_a_digit_without_a_margin(save, digit, polarity):
+    for times in (1, 4):
+        image = sample(digit, times)
+        plain = read_digit(save(POLARITIES[polarity](image), "plain.png"))
+        tight = cut_to_its_ink(image)
+        for room in (0, 1, (0, tight.height // 4)):
+            got = read_digit(save(POLARITIES[polarity](ImageOps.expand(tight, room))))
+            assert far_apart(got, plain) < 0.2, (times, room)
+
+
+@pytest.mark.parametrize("polarity", POLARITIES)
+def test_bold_strokes_along_the_border(save, polarity):
+    """A 2 and a 5 of bars: most of the border is ink, and its median too."""
+    for bends in ("right", "left"):
+        image = Image.new("L", (110, 150), 255)
+        first, second = ((0, 32, 80, 59), (30, 91, 110, 118))
+        image.paste(0, first)
+        image.paste(0, second)
+        image = image if bends == "right" else ImageOps.mirror(image)
+        wide = ImageOps.expand(image, 60)
+        got = read_digit(save(POLARITIES[polarity](image)))
+        assert far_apart(got, read_digit(save(POLARITIES[polarity](wide), "wide.png"))) < 0.05
+
+
+def test_a_square_0_is_not_taken_for_a_line(save):
+    image = Image.new("L", (60, 100), 255)
+    image.paste(0, (9, 9, 51, 91))
+    wide = ImageOps.expand(image, 50)
+    for margin in (4, 10, 20):
+        narrow = ImageOps.expand(image, margin)
+        assert far_apart(read_digit(save(narrow)), read_digit(save(wide, "wide.png"))) < 0.05
+
+
+def test_lines_within_lines_end(save):
+    """A hundred of them, which are no digit's; each could be cut off in two ways."""
+    image = Image.new("L", (400, 400))
+    for edge in range(0, 200, 2):
+        ImageDraw.Draw(image).rectangle((edge, edge, 399 - edge, 399 - edge), outline=255)
+    with contextlib.suppress(ImageError):
+        load(save(image), DIGIT, (1, 32, 32))

@@ -104,6 +104,19 @@ def framed(image: Image.Image, random: np.random.Generator) -> Image.Image:
     return card
 
 
+def in_a_line(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """A line of 2 pixels around the whole picture, small or large, dark or bright."""
+    lined = ImageOps.expand(enlarged(image, int(random.choice([1, 4, 10]))), 2, 255)
+    return ImageOps.invert(lined) if random.random() < 0.5 else lined
+
+
+def cropped(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Cut to where the ink is at least a quarter of black, small or large, dark or bright."""
+    tight = image.crop(image.point([255 * (level >= 64) for level in range(256)]).getbbox())
+    tight = enlarged(tight, int(random.choice([1, 4, 10])))
+    return ImageOps.invert(tight) if random.random() < 0.5 else tight
+
+
 GUISES: dict[str, Drawing] = {
     "white on black, 28×28": lambda image, _: image,
     "black on white, 28×28": lambda image, _: ImageOps.invert(image),
@@ -117,6 +130,8 @@ GUISES: dict[str, Drawing] = {
     "transparent, white ink": lambda image, _: transparent(image, "white"),
     "transparent, premultiplied grey": lambda image, _: Image.merge("RGBA", [image] * 4),
     "card on transparent": framed,
+    "inside a line of 2 pixels": in_a_line,
+    "cropped to the ink": cropped,
     "yellow on white": lambda image, _: coloured(enlarged(image, 4), "yellow", "white"),
     "red on green, JPEG": lambda image, _: through_jpeg(coloured(enlarged(image, 4), "#c02020", "#20a020")),
     "1 bit": lambda image, _: enlarged(image, 4).convert("1", dither=Image.Dither.NONE),
