@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from math import exp, fsum, isfinite, sqrt
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from convcalc.backends import Progress, Run
+from convcalc.backends import Compiling, Progress, Run
 from convcalc.errors import ConvcalcError, UsageError, WeightsError
 from convcalc.graph import INPUT, Graph
 from convcalc.images import Picture, Preprocess
@@ -21,6 +21,8 @@ from convcalc.weights.fit import Weights, load_weights, random_weights
 Backend = Literal["auto", "reference", "numba"]
 BACKENDS: tuple[Backend, ...] = ("auto", "reference", "numba")
 PRETRAINED = "pretrained"
+# Below this many MACs an image, `auto` takes the reference backend: importing Numba would take longer than the run.
+SMALL = 15_000_000
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Forward:
     run: Run
     top: tuple[Guess, ...]
     statistics: Statistics
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Runner:
         backend: Backend = "auto",
         threads: int | None = None,
         top: int = 5,
+        compiling: Compiling | None = None,
     ) -> None:
         self.graph = graph
         self.weights = weights
@@ -83,16 +87,41 @@ class Runner:
         self.top = top
         self.preprocess = Preprocess(**(graph.preprocess or {}))
         self.names = read_labels(graph.labels, graph.output_shape[0])
-        self.parallel_images = not _uses_numba(backend)
-        self._run = _prepared(graph, weights, backend, threads)
+        self.notes: tuple[str, ...] = ()
+        self.plan: Any = None
+        if _uses_numba(backend, graph):
+            from convcalc.backends import numba
+
+            self.plan = numba.prepare(graph, weights, threads, compiling=compiling)
+            self.notes = tuple(self.plan.notes)
+        self.parallel_images = self.plan is None
 
     def __call__(self, image: str, progress: Progress | None = None, threads: int | None = None) -> Forward:
         """One image. Raises ImageError."""
         picture = load_image(image, self.preprocess, self.graph.input_shape)
-        run = self._run(picture.values, progress, threads)
+        run = self._compute(picture.values, progress, threads)
         trained = self.weights.source != "random" and _classifies(self.graph)
         guesses = _guesses(self.graph, run, self.names, self.top) if trained else ()
-        return Forward(self.graph, self.weights, image, picture, run, guesses, statistics(run.values))
+        numbers = statistics(run.values)
+        return Forward(self.graph, self.weights, image, picture, run, guesses, numbers, self.notes)
+
+    def _compute(self, values: Sequence[float], progress: Progress | None, threads: int | None) -> Run:
+        if self.plan is not None:
+            result: Run = self.plan.run(values)
+            return result
+        from convcalc.backends import reference
+
+        return reference.run(
+            self.graph, self.weights, values, threads=threads or self.threads, progress=progress
+        )
+
+    def profile(self, image: str) -> Any:
+        """The fast backend's own account of where the time goes; None for the reference backend."""
+        if self.plan is None:
+            return None
+        from convcalc.backends.numba.profile import profile_plan
+
+        return profile_plan(self.plan, load_image(image, self.preprocess, self.graph.input_shape).values)
 
     def attempt(self, image: str) -> Forward | Failure:
         """One image on one processor; a Failure instead of an error."""
@@ -139,7 +168,7 @@ def forward(
     weights: a file, `pretrained` (the spec's address), or None for those that come with the spec, else random
     ones from the seed. Raises ImageError, WeightsError or UsageError before anything has run.
     """
-    _uses_numba(backend)
+    _uses_numba(backend, graph)
     chosen = choose_weights(graph, weights, seed, downloading)
     return Runner(graph, chosen, backend=backend, threads=threads, top=top)(os.fspath(image), progress)
 
@@ -175,31 +204,16 @@ def _pretrained(graph: Graph, downloading: Callable[[int, int | None], None] | N
     return load_weights(graph, file, "file", shown=graph.weights["url"].rsplit("/", 1)[-1])
 
 
-def _uses_numba(backend: Backend) -> bool:
+def _uses_numba(backend: Backend, graph: Graph) -> bool:
     """Whether the fast backend is meant. Raises UsageError where it is asked for and not there."""
     if backend == "numba" and not numba_available():
         raise UsageError(
             "the numba backend is not installed",
             hint='pip install "convcalc[fast]" installs it; or --backend reference',
         )
-    return backend != "reference" and numba_available()
-
-
-def _prepared(
-    graph: Graph, weights: Weights, backend: Backend, threads: int | None
-) -> Callable[[Sequence[float], Progress | None, int | None], Run]:
-    """What runs one input: a plan made once, or the reference backend."""
-    if _uses_numba(backend):
-        from convcalc.backends import numba
-
-        plan = numba.prepare(graph, weights, threads)
-        return lambda values, progress, _: plan.run(values)
-    from convcalc.backends import reference
-
-    def run(values: Sequence[float], progress: Progress | None, share: int | None) -> Run:
-        return reference.run(graph, weights, values, threads=share or threads, progress=progress)
-
-    return run
+    if backend == "auto":
+        return numba_available() and sum(node.op.macs(node.input_shapes) for node in graph) >= SMALL
+    return backend == "numba"
 
 
 def numba_available() -> bool:

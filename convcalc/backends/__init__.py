@@ -22,3 +22,6 @@ class Run:
 
 # Called as work is done: the node at work and how many multiply-accumulates have just been finished.
 Progress = Callable[[Node, int], None]
+
+# Called while kernels are compiled, which happens once per machine: how many are done, of how many, the next's name.
+Compiling = Callable[[int, int, str], None]

@@ -85,9 +85,12 @@ def command(
     graph = load(arch, settings, input_text, max_layers)
     macs = sum(node.op.macs(node.input_shapes) for node in graph)
     files = _files(images) if several else images
-    with _progress(macs * len(files)) as (bar, downloading):
+    account = None
+    with _progress(macs * len(files)) as (bar, downloading, compiling):
         chosen = choose_weights(graph, weights, seed, downloading)
-        runner = Runner(graph, chosen, backend=cast(Backend, backend), threads=threads, top=top)
+        runner = Runner(
+            graph, chosen, backend=cast(Backend, backend), threads=threads, top=top, compiling=compiling
+        )
         if several:
             outcomes = []
             for outcome in runner.many(files):
@@ -95,23 +98,33 @@ def command(
                 bar(macs, os.path.basename(outcome.image))
         else:
             result = runner(images[0], lambda node, done: bar(done, node.name))
+            account = runner.profile(images[0]) if profile else None
     if several:
         _print_batch(outcomes, form)
         return
     if save is not None:
         save_output(save, result)
-    _print_one(result, form, profile)
+    _print_one(result, form, profile, account)
 
 
-def _print_one(result: Any, form: str, profile: bool) -> None:
-    from convcalc.report.forward import forward_table, forward_value, profile_table
+def _print_one(result: Any, form: str, profile: bool, account: Any) -> None:
+    """The result; with a profile its table after it, or alone in the formats for one table. account: the fast
+    backend's profile."""
+    from convcalc.report.forward import (
+        forward_table,
+        forward_value,
+        profile_table,
+        roofline_table,
+        roofline_value,
+    )
 
+    def value() -> dict[str, Any]:
+        return forward_value(result) | ({"profile": roofline_value(account)} if account else {})
+
+    if form in ("table", "json") or not profile:
+        emit(form, lambda: forward_table(result), value)
     if profile and form != "json":
-        if form == "table":
-            emit(form, lambda: forward_table(result), dict)
-        emit(form, lambda: profile_table(result), dict)
-    else:
-        emit(form, lambda: forward_table(result), lambda: forward_value(result))
+        emit(form, lambda: roofline_table(account) if account else profile_table(result), dict)
 
 
 def _print_batch(outcomes: list[Any], form: str) -> None:
@@ -148,11 +161,17 @@ def _files(images: tuple[str, ...]) -> list[str]:
     return files
 
 
-@contextmanager
-def _progress(macs: int) -> Iterator[tuple[Callable[[int, str], None], Callable[[int, int | None], None]]]:
-    """Bars on stderr for a run and a download, where someone watches and it takes over a second.
+Moving = Callable[[int, int | None], None]
 
-    Gives advance(MACs done, what is at work) and downloading(bytes done, of how many).
+
+@contextmanager
+def _progress(
+    macs: int,
+) -> Iterator[tuple[Callable[[int, str], None], Moving, Callable[[int, int, str], None]]]:
+    """Bars on stderr for a run, a download and a compilation, where someone watches and it takes over a second.
+
+    Gives advance(MACs done, what is at work), downloading(bytes done, of how many) and compiling(kernels done, of
+    how many, the next). Where nobody watches, a compilation is said in a line: it happens once per machine.
     """
     from convcalc.report import terminal
 
@@ -172,8 +191,14 @@ def _progress(macs: int) -> Iterator[tuple[Callable[[int, str], None], Callable[
         if watched:
             bar("downloading", total).move(done)
 
+    def compiling(done: int, total: int, _: str) -> None:
+        if watched:
+            bar("compiling, once per machine", total).move(done)
+        elif done == 0:
+            click.echo(f"compiling {total} kernels for this machine, once", err=True)
+
     try:
-        yield advance, downloading
+        yield advance, downloading, compiling
     finally:
         for one in bars.values():
             one.stop()

@@ -44,6 +44,7 @@ def forward_table(result: Forward) -> Table:
     lines = [f"{source}; {run.backend} backend, {_seconds(run.seconds)}"]
     if weights.ignored:
         lines.append(f"left out of the file, not part of the network: {_some(weights.ignored)}")
+    lines += result.notes
     if weights.note:
         lines.append(f"weights file: {weights.note}")
     if result.picture.note:
@@ -122,6 +123,84 @@ def profile_table(result: Forward) -> Table:
         data_keys=("layer", "kind", "ms", "macs", "gflops"),
         data=data,
     )
+
+
+def roofline_table(profile: Any) -> Table:
+    """The fast backend's account: time, speed, its share of what the machine can do at that layer's intensity."""
+    rows, data = [], []
+    for row in profile.rows:
+        rows.append(
+            (
+                row.name,
+                row.kind,
+                " ".join(dict.fromkeys(row.kernels)),
+                f"{1e3 * row.seconds:.3f}",
+                f"{row.flops_per_second / 1e9:.1f}" if row.macs else "",
+                f"{100 * profile.share(row):.0f} %" if row.macs else "",
+                words.size(row.bytes),
+                f"{row.intensity:.1f}" if row.macs else "",
+            )
+        )
+        data.append(
+            (row.name, row.kind, " ".join(row.kernels), row.seconds, row.macs, row.bytes, row.flops_per_second,
+             profile.share(row), row.intensity)
+        )  # fmt: skip
+    return Table(
+        columns=(
+            Column("layer", "layer", wrap=True, style="cyan"),
+            Column("kind", "kind", drop=2),
+            Column("kernels", "kernels", wrap=True, drop=1),
+            Column("ms", "ms", right=True),
+            Column("gflops", "GFLOP/s", right=True),
+            Column("roof", "of roof", right=True),
+            Column("bytes", "moved", right=True, drop=3),
+            Column("intensity", "FLOP/byte", right=True, drop=4),
+        ),
+        rows=rows,
+        title="time per layer",
+        subtitle=f"numba backend, {words.plural(profile.threads, 'thread')}, each layer after the one before",
+        footer=[("total", "", "", f"{1e3 * profile.seconds:.3f}", "", "", "", "")],
+        lines=[
+            f"measured peaks: {profile.peak_flops / 1e9:.0f} GFLOP/s, {profile.peak_bytes / 1e9:.0f} GB/s from memory; "
+            "the roof is the lower of the two at a layer's FLOP/byte",
+            "FLOPs are two per MAC as counted, so Winograd's layers may exceed the peak",
+            "layers that were fused into others have no row",
+        ],
+        data_keys=(
+            "layer",
+            "kind",
+            "kernels",
+            "seconds",
+            "macs",
+            "bytes",
+            "flops_per_second",
+            "of_roof",
+            "intensity",
+        ),
+        data=data,
+    )
+
+
+def roofline_value(profile: Any) -> dict[str, Any]:
+    """The same for JSON."""
+    keys = (
+        "layer",
+        "kind",
+        "kernels",
+        "seconds",
+        "macs",
+        "bytes",
+        "flops_per_second",
+        "of_roof",
+        "intensity",
+    )
+    return {
+        "threads": profile.threads,
+        "seconds": profile.seconds,
+        "peak_flops": profile.peak_flops,
+        "peak_bytes": profile.peak_bytes,
+        "layers": [dict(zip(keys, row, strict=True)) for row in roofline_table(profile).data],
+    }
 
 
 def forward_value(result: Forward) -> dict[str, Any]:

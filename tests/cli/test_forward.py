@@ -191,3 +191,27 @@ def test_a_folder_without_images(convcalc, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no images in this folder" in done.stderr
     assert convcalc("forward", "lenet5", DATA / "digits", "--save", "x.npy").returncode == 2
+
+
+def test_both_backends_say_the_same(convcalc) -> None:
+    fast = answer(convcalc, "lenet5", DIGITS[0], "--backend", "numba")
+    plain = answer(convcalc, "lenet5", DIGITS[0], "--backend", "reference")
+    assert (fast["backend"], plain["backend"]) == ("numba", "reference")
+    largest = max(map(abs, plain["output"]["values"]))
+    assert fast["output"]["values"] == pytest.approx(plain["output"]["values"], abs=1e-5 * largest)
+
+
+def test_auto_takes_what_is_done_first(convcalc) -> None:
+    """Importing Numba takes longer than LeNet-5's 416,520 MACs in plain Python."""
+    assert answer(convcalc, "lenet5", DIGITS[0])["backend"] == "reference"
+    assert answer(convcalc, "torchvision/mobilenet_v3_small", DATA / "chelsea.png")["backend"] == "numba"
+
+
+def test_the_fast_backends_profile(convcalc) -> None:
+    shown = convcalc("forward", "lenet5", DIGITS[0], "--backend", "numba", "--profile").stdout
+    assert "of roof" in shown
+    value = answer(convcalc, "lenet5", DIGITS[0], "--backend", "numba", "--profile")["profile"]
+    by_name = {row["layer"]: row["macs"] for row in value["layers"]}
+    assert {name: by_name[name] for name in ("conv1", "conv2", "dense1", "dense2", "dense3")} == {
+        "conv1": 117_600, "conv2": 240_000, "dense1": 48_000, "dense2": 10_080, "dense3": 840,
+    }  # fmt: skip

@@ -24,8 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convcalc.backends import Progress, Run
-from convcalc.backends.numba.cache import Compiling
+from convcalc.backends import Compiling, Progress, Run
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.profile import Profile, Row, profile
 from convcalc.graph import Graph

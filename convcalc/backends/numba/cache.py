@@ -26,10 +26,9 @@ from numba import types
 from numba.core.caching import FunctionCache, _CacheLocator
 from numba.core.ccallback import CFunc
 
+from convcalc.backends import Compiling
 from convcalc.backends.numba.simd import WIDTH
 from convcalc.weights.pretrained import cache_directory
-
-Compiling = Callable[[int, int, str], None]  # kernels done, kernels in all, the name of the next
 
 
 @cache

@@ -17,8 +17,8 @@ from time import perf_counter
 
 import numpy as np
 
-from convcalc.backends import Run
-from convcalc.backends.numba.cache import Compiling, Kernel, compile_all
+from convcalc.backends import Compiling, Run
+from convcalc.backends.numba.cache import Kernel, compile_all
 from convcalc.backends.numba.driver import Table, drive
 from convcalc.backends.numba.fusion import PASSING, Fusion, Layer
 from convcalc.backends.numba.host import has_numpy, host_function, is_host
