@@ -30,6 +30,9 @@ LAYERS = (
     Column("share", "share", right=True),
     Column("gflops", "GFLOP/s", right=True),
 )
+ROOFLINE_KEYS = (
+    "layer", "kind", "kernels", "seconds", "macs", "bytes", "flops_per_second", "of_roof", "intensity",
+)  # fmt: skip
 BAR = 24
 
 
@@ -166,40 +169,19 @@ def roofline_table(profile: Any) -> Table:
             "FLOPs are two per MAC as counted, so Winograd's layers may exceed the peak",
             "layers that were fused into others have no row",
         ],
-        data_keys=(
-            "layer",
-            "kind",
-            "kernels",
-            "seconds",
-            "macs",
-            "bytes",
-            "flops_per_second",
-            "of_roof",
-            "intensity",
-        ),
+        data_keys=ROOFLINE_KEYS,
         data=data,
     )
 
 
 def roofline_value(profile: Any) -> dict[str, Any]:
     """The same for JSON."""
-    keys = (
-        "layer",
-        "kind",
-        "kernels",
-        "seconds",
-        "macs",
-        "bytes",
-        "flops_per_second",
-        "of_roof",
-        "intensity",
-    )
     return {
         "threads": profile.threads,
         "seconds": profile.seconds,
         "peak_flops": profile.peak_flops,
         "peak_bytes": profile.peak_bytes,
-        "layers": [dict(zip(keys, row, strict=True)) for row in roofline_table(profile).data],
+        "layers": [dict(zip(ROOFLINE_KEYS, row, strict=True)) for row in roofline_table(profile).data],
     }
 
 
