@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from convcalc.report.layout import cells, table_lines, wrap
@@ -12,6 +12,8 @@ words = st.text(alphabet="ab.−×漢 ", max_size=60)
 
 
 @given(words, st.integers(1, 40), st.integers(0, 60))
+@example("  a", 1, 0)
+@example(" 漢字", 2, 1)
 def test_wrapping_keeps_every_character_and_the_width(text: str, width: int, hanging: int) -> None:
     lines = wrap(text, width, hanging)
     assert "".join("".join(lines).split()) == "".join(text.split())

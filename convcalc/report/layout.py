@@ -63,7 +63,10 @@ def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
     """Lines of at most `width` columns, broken at blanks, else after a dot, else anywhere."""
     if width is None or cells(text) <= width:
         return [text]
-    indent = " " * min(hanging, width // 2)
+    most = width // 2  # of a line may be its indent
+    indent = " " * min(hanging, most)
+    bare = text.lstrip(" ")
+    text = " " * min(len(text) - len(bare), most) + bare
     lines: list[str] = []
     current = ""
     for word in _pieces(text):
@@ -78,9 +81,9 @@ def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
                 cut -= 1
             dot = current.rfind(".", 1, cut)
             cut = dot + 1 if dot > width // 3 else cut
-            cut = max(cut, len(current) - len(current.lstrip()) + 1)  # a character at least, however wide
+            cut = max(cut, len(current) - len(current.lstrip(" ")) + 1)  # a character at least, however wide
             lines.append(current[:cut].rstrip())
-            current = indent + current[cut:].lstrip()
+            current = indent + current[cut:].lstrip(" ")
     if current.strip():
         lines.append(current.rstrip())
     return lines
