@@ -13,6 +13,7 @@ words = st.text(alphabet="ab.−×漢 ", max_size=60)
 
 @given(words, st.integers(1, 40), st.integers(0, 60))
 @example("  a", 1, 0)
+@example("漢  a", 1, 0)
 @example(" 漢字", 2, 1)
 def test_wrapping_keeps_every_character_and_the_width(text: str, width: int, hanging: int) -> None:
     lines = wrap(text, width, hanging)

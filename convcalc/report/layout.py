@@ -70,9 +70,11 @@ def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
     lines: list[str] = []
     current = ""
     for word in _pieces(text):
-        if current.strip() and cells(current + word.rstrip()) > width:
+        if lines and not current.strip():  # blanks at the start of a line that was broken
+            current = indent + word.lstrip(" ")
+        elif current.strip() and cells(current + word.rstrip()) > width:
             lines.append(current.rstrip())
-            current = indent + word.lstrip()
+            current = indent + word.lstrip(" ")
         else:
             current += word
         while cells(current.rstrip()) > width:
