@@ -111,6 +111,11 @@ class Graph:
         """The network's output."""
         return self.shape(self.output)
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all layers for one image."""
+        return sum(node.op.macs(node.input_shapes) for node in self.nodes)
+
     def last_readers(self) -> list[int]:
         """Per node, the last node that reads its output; the network's output is read after the end."""
         last = list(range(len(self.nodes)))

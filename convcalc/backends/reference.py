@@ -45,8 +45,7 @@ def run(
 ) -> Run:
     """The network's output for one input, flat and row-major, channels first."""
     began = perf_counter()
-    total = sum(node.op.macs(node.input_shapes) for node in graph)
-    workers = 1 if total < WORTH_A_POOL else threads or processors()
+    workers = 1 if graph.macs < WORTH_A_POOL else threads or processors()
     if not isinstance(next(iter(values), None), float):
         workers = 1  # other numbers stay exact: only floats travel between processes
     last = graph.last_readers()
@@ -100,11 +99,10 @@ def _layer(
 def cut(node: Node, macs: int, workers: int) -> list[Part]:
     """The parts of a convolution or dense layer, runs of filters that divide no group; one part where cutting does
     not pay, and for every other operator."""
-    if node.kind not in ("conv", "dense") or macs < WORTH_CUTTING:
-        return [Part(node.index, 0, node.output_shape[0])]
-    if node.kind == "dense" and len(node.output_shape) > 1:
-        return [Part(node.index, 0, node.output_shape[0])]
     channels = node.output_shape[0]
+    by_filters = node.kind == "conv" or (node.kind == "dense" and len(node.output_shape) == 1)
+    if not by_filters or macs < WORTH_CUTTING:
+        return [Part(node.index, 0, channels)]
     groups = getattr(node.op, "groups", 1)
     unit = channels // groups if groups > 1 else 1
     count = max(workers, -(-macs // PART))

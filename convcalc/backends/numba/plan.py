@@ -7,7 +7,6 @@ graph + weights ── fusion ── storage ── lowering ── program ─�
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -42,6 +41,7 @@ from convcalc.backends.numba.lowering import Lowering
 from convcalc.backends.numba.program import Arena, Program, Ref, link
 from convcalc.backends.numba.rewrite import channels_first
 from convcalc.backends.numba.storage import ACTIVATIONS
+from convcalc.backends.workers import processors
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph
 from convcalc.shapes import show
@@ -222,13 +222,6 @@ def prepare(
         else:
             LOWER[layer.node.kind](low, layer)
     return Plan(low, count, guard, compiling)
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _kernels(programs: Iterable[Program]) -> list[Kernel]:
