@@ -85,7 +85,6 @@ class Runner:
         self.weights = weights
         self.threads = threads
         self.top = top
-        self.preprocess = Preprocess(**(graph.preprocess or {}))
         self.names = read_labels(graph.labels, graph.output_shape[0])
         self.notes: tuple[str, ...] = ()
         self.plan: Any = None
@@ -96,9 +95,10 @@ class Runner:
             self.notes = tuple(self.plan.notes)
         self.parallel_images = self.plan is None
 
-    def __call__(self, image: str, progress: Progress | None = None, threads: int | None = None) -> Forward:
-        """One image. Raises ImageError."""
-        picture = load_image(image, self.preprocess, self.graph.input_shape)
+    def __call__(
+        self, image: str, picture: Picture, progress: Progress | None = None, threads: int | None = None
+    ) -> Forward:
+        """One image, already read."""
         run = self._compute(picture.values, progress, threads)
         trained = self.weights.source != "random" and _classifies(self.graph)
         guesses = _guesses(self.graph, run, self.names, self.top) if trained else ()
@@ -115,18 +115,19 @@ class Runner:
             self.graph, self.weights, values, threads=threads or self.threads, progress=progress
         )
 
-    def profile(self, image: str) -> Any:
+    def profile(self, picture: Picture) -> Any:
         """The fast backend's own account of where the time goes; None for the reference backend."""
         if self.plan is None:
             return None
         from convcalc.backends.numba.profile import profile_plan
 
-        return profile_plan(self.plan, load_image(image, self.preprocess, self.graph.input_shape).values)
+        return profile_plan(self.plan, picture.values)
 
     def attempt(self, image: str) -> Forward | Failure:
         """One image on one processor; a Failure instead of an error."""
         try:
-            return self(image, threads=1 if self.parallel_images else None)
+            picture = read_picture(self.graph, image)
+            return self(image, picture, threads=1 if self.parallel_images else None)
         except ConvcalcError as error:
             return Failure(image, error)
 
@@ -168,9 +169,16 @@ def forward(
     weights: a file, `pretrained` (the spec's address), or None for those that come with the spec, else random
     ones from the seed. Raises ImageError, WeightsError or UsageError before anything has run.
     """
-    _uses_numba(backend, graph)
+    check_backend(backend)
+    path = os.fspath(image)
+    picture = read_picture(graph, path)
     chosen = choose_weights(graph, weights, seed, downloading)
-    return Runner(graph, chosen, backend=backend, threads=threads, top=top)(os.fspath(image), progress)
+    return Runner(graph, chosen, backend=backend, threads=threads, top=top)(path, picture, progress)
+
+
+def read_picture(graph: Graph, image: str) -> Picture:
+    """An image as the network takes it. Raises ImageError."""
+    return load_image(image, Preprocess(**(graph.preprocess or {})), graph.input_shape)
 
 
 def choose_weights(
@@ -204,15 +212,19 @@ def _pretrained(graph: Graph, downloading: Callable[[int, int | None], None] | N
     return load_weights(graph, file, "file", shown=graph.weights["url"].rsplit("/", 1)[-1])
 
 
-def _uses_numba(backend: Backend, graph: Graph) -> bool:
-    """Whether the fast backend is meant. Raises UsageError where it is asked for and not there."""
+def check_backend(backend: Backend) -> None:
+    """Raise UsageError where the fast backend is asked for and not there."""
     if backend == "numba" and not numba_available():
         raise UsageError(
             "the numba backend is not installed",
             hint='pip install "convcalc[fast]" installs it; or --backend reference',
         )
+
+
+def _uses_numba(backend: Backend, graph: Graph) -> bool:
+    """Whether the fast backend is meant."""
     if backend == "auto":
-        return numba_available() and sum(node.op.macs(node.input_shapes) for node in graph) >= SMALL
+        return numba_available() and graph.macs >= SMALL
     return backend == "numba"
 
 

@@ -51,3 +51,18 @@ def test_statistics_of_what_overflows(values: list[float]) -> None:
 def test_the_command_line_offers_what_there_is() -> None:
     assert command.BACKENDS == BACKENDS
     assert options.MAX_LAYERS == MAX_LAYERS
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+def test_a_bad_image_is_found_before_weights_are_drawn(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    drawn: list[object] = []
+    monkeypatch.setattr("convcalc.running.choose_weights", lambda *rest: drawn.append(rest))
+    with pytest.raises(convcalc.ConvcalcError, match=r"nowhere\.png"):
+        convcalc.load("vgg16").forward("nowhere.png", backend=backend)
+    assert drawn == []
+
+
+def test_a_missing_backend_is_found_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convcalc.running.numba_available", lambda: False)
+    with pytest.raises(convcalc.ConvcalcError, match="not installed"):
+        convcalc.load("lenet5").forward("nowhere.png", backend="numba")

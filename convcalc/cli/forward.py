@@ -75,30 +75,30 @@ def command(
     """
     from convcalc.errors import UsageError
     from convcalc.outputs import save_output, saver
-    from convcalc.running import Backend, Runner, choose_weights
+    from convcalc.running import Backend, Runner, check_backend, choose_weights, read_picture
 
     if save is not None:
         saver(save)  # refuse a suffix we cannot write before any work is done
     several = len(images) > 1 or os.path.isdir(images[0])
     if several and (save is not None or profile):
         raise UsageError("--save and --profile are for one image")
+    chosen_backend = cast(Backend, backend)
+    check_backend(chosen_backend)
     graph = load(arch, settings, input_text, max_layers)
-    macs = sum(node.op.macs(node.input_shapes) for node in graph)
     files = _files(images) if several else images
-    account = None
+    picture = None if several else read_picture(graph, images[0])  # before weights that may take seconds
+    macs, account = graph.macs, None
     with _progress(macs * len(files)) as (bar, downloading, compiling):
         chosen = choose_weights(graph, weights, seed, downloading)
-        runner = Runner(
-            graph, chosen, backend=cast(Backend, backend), threads=threads, top=top, compiling=compiling
-        )
-        if several:
+        runner = Runner(graph, chosen, backend=chosen_backend, threads=threads, top=top, compiling=compiling)
+        if picture is None:
             outcomes = []
             for outcome in runner.many(files):
                 outcomes.append(outcome)
                 bar(macs, os.path.basename(outcome.image))
         else:
-            result = runner(images[0], lambda node, done: bar(done, node.name))
-            account = runner.profile(images[0]) if profile else None
+            result = runner(images[0], picture, lambda node, done: bar(done, node.name))
+            account = runner.profile(picture) if profile else None
     if several:
         _print_batch(outcomes, form)
         return
