@@ -470,6 +470,18 @@ def test_every_run_gives_the_same_bits(threads: int) -> None:
     assert prepare(graph, weights, threads).run(values).values == first
 
 
+def test_fewer_items_than_threads_and_shares_that_do_not_come_out_even() -> None:
+    network = Network(37)
+    for units in (7 * 16, 16, 5):  # items of 16 units: 7, 1 and 1
+        network.add("dense", units=units)
+    graph = network.graph()
+    weights, values = any_weights(graph, 1), any_values(graph, 2)
+    wanted = prepare(graph, weights, 1).run(values).values
+    assert_close(wanted, reference.run(graph, weights, values, threads=1).values)
+    for threads in (2, 3, 6, 11):
+        assert prepare(graph, weights, threads).run(values).values == wanted
+
+
 def test_two_plans_at_once() -> None:
     graph = load_graph("resnet18", input_shape=(3, 64, 64))
     weights, values = random_weights(graph, 1), any_values(graph, 1)

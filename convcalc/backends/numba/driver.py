@@ -1,8 +1,11 @@
 """The driver: threads walk one table of steps together, without a lock.
 
 A step is a kernel, its record, a number of items, and how many steps at the table's start must be complete before it
-may begin. Threads take items by adding to the step's counter, so a thread that the system took away does not hold up
-the others, and a thread that never arrives is not waited for. An item's result is the same whoever computes it.
+may begin. Each thread has a share of a step's items, the same part of all of them in every step, so that it finds in
+its own cache what it wrote there: processors that do not share a cache are slow to fetch from one another. Whoever has
+done its share helps with those of the others: items are taken by adding to a share's counter, so a thread that the
+system took away does not hold up the others, and a thread that never arrives is not waited for. An item's result is
+the same whoever computes it.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from convcalc.backends.numba.simd import (
 )
 
 STEP = 4  # int64s of a step: kernel, record, items, steps before
+LINE = 8  # int64s of a cache line
 CLOSED = 1 << 40
 PATIENCE = 4000  # spins before another thread may have the processor
 
@@ -51,15 +55,16 @@ def _wait(address: int, wanted: int) -> None:
 
 @kernel()
 def drive(
-    table: int, first: int, stop: int, thread: int, gate: int, taken: int, done: int, clock: int
-) -> None:
+    table: int, first: int, stop: int, thread: int, threads: int, gate: int, taken: int, taken_row: int, done: int,
+    clock: int,
+) -> None:  # fmt: skip
     """Walk steps first..stop of a table; thread 0 returns when all are complete.
 
     gate: two counters, of helpers that came in and that went out; thread 0 closes it when it is through, so that a
-    helper that comes later finds nothing to do. taken, done: a counter per step. clock: thread 0 notes the time
-    after each step, `first` at place 0.
+    helper that comes later finds nothing to do. taken: a counter per thread, taken_row bytes apart, and step; done: one
+    per step. clock: thread 0 notes the time after each step, `first` at place 0.
 
-    Bounds. Counters and clock have one place per step of the table, the clock one more.
+    Bounds. Counters and clock have one place per step of the table, the clock one more; thread < threads.
     """
     if thread > 0 and atomic_add(gate, 1) < 0:
         return
@@ -72,11 +77,18 @@ def drive(
             _wait(done + 8 * complete, load_int(table + 8 * (STEP * complete + 2)))
             complete += 1
         count = 0
-        item = atomic_add(taken + 8 * step, 1)
-        while item < items:
-            call(function, (record, item, item + 1, thread))
-            count += 1
-            item = atomic_add(taken + 8 * step, 1)
+        for turn in range(threads):
+            other = (thread + turn) % threads
+            begin = (items * other + threads - 1) // threads
+            share = (items * (other + 1) + threads - 1) // threads - begin
+            counter = taken + other * taken_row + 8 * step
+            if turn and atomic_load(counter) >= share:
+                continue
+            item = atomic_add(counter, 1)
+            while item < share:
+                call(function, (record, begin + item, begin + item + 1, thread))
+                count += 1
+                item = atomic_add(counter, 1)
         if count:
             atomic_add(done + 8 * step, count)
         if thread == 0:
@@ -157,41 +169,45 @@ def _find_processor() -> Callable[[], int]:
 
 _processor = _find_processor()  # the number of the processor this thread runs on
 helpers = Helpers()
-_PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 8)  # a call through it lets go of Python's lock
+_PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 10)  # a call through it lets go of Python's lock
 
 
 class Table:
     """Steps ready to run: int64 rows of kernel, record, items, steps before."""
 
-    def __init__(self, rows: list[tuple[int, int, int, int]], keep: object) -> None:
+    def __init__(self, rows: list[tuple[int, int, int, int]], keep: object, threads: int) -> None:
+        self.threads = threads
         self.rows = np.array(rows, np.int64).reshape(-1, STEP)
         count = len(rows)
-        self._counters = np.zeros((2, count), np.int64)
+        self._taken = np.zeros((threads, -(-count // LINE) * LINE), np.int64)
+        self._done = np.zeros(count, np.int64)
         self._gate = np.zeros(2, np.int64)
         self.clock = np.zeros(count + 1, np.int64)
         self._keep = keep  # the memory the records point into
         self._drive = _PROTOTYPE(drive.address)
 
-    def run(self, first: int, stop: int, threads: int) -> None:
+    def run(self, first: int, stop: int) -> None:
         """Run steps first..stop on this thread and threads − 1 helpers."""
         if first == stop:
             return
-        self._counters[:, first:stop] = 0
+        self._taken[:, first:stop] = 0
+        self._done[first:stop] = 0
         self._gate[1] = 0
         self._gate[0] = 0  # opens it: last
-        if threads > 1:
-            helpers.start(threads - 1, self._walk, first, stop)
+        if self.threads > 1:
+            helpers.start(self.threads - 1, self._walk, first, stop)
         self._walk(0, first, stop)
 
     def _walk(self, thread: int, first: int, stop: int) -> None:
-        taken, done = self._counters
         self._drive(
             self.rows.ctypes.data,
             first,
             stop,
             thread,
+            self.threads,
             self._gate.ctypes.data,
-            taken.ctypes.data,
-            done.ctypes.data,
+            self._taken.ctypes.data,
+            self._taken.strides[0],
+            self._done.ctypes.data,
             self.clock.ctypes.data,
         )

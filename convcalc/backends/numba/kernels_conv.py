@@ -136,7 +136,7 @@ def depthwise_tile(
 
 @kernel(
     "taps tap_count weights block_weights bias source source_block source_pixels target target_block target_pixels "
-    "pixels chunk_pixels chunks low high finish finish_record"
+    "pixels chunk_pixels blocks low high finish finish_record"
 )
 def depthwise(record: int, first: int, stop: int, thread: int) -> None:
     """A convolution with one filter per channel: item i is one chunk of pixels of one block.
@@ -145,10 +145,10 @@ def depthwise(record: int, first: int, stop: int, thread: int) -> None:
     pixels is the whole plane, whose tables are continued by copies of the last entry.
     """
     (taps, tap_count, weights, block_weights, bias, source, source_block, source_pixels, target, target_block,
-     target_pixels, pixels, chunk_pixels, chunks, low, high, finish, finish_record) = fields(record, 18)  # fmt: skip
+     target_pixels, pixels, chunk_pixels, blocks, low, high, finish, finish_record) = fields(record, 18)  # fmt: skip
     for item in range(first, stop):
-        block = item // chunks
-        begin = (item % chunks) * chunk_pixels
+        block = item % blocks
+        begin = item // blocks * chunk_pixels
         end = min(pixels, begin + chunk_pixels)
         pixel = begin
         while pixel < end:

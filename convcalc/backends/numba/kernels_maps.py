@@ -1,7 +1,8 @@
 """Kernels on blocked maps that are no matrix products: pooling, sums and products, activations, moving channels.
 
-Their common shape: an item is a run of rows of one block. Row (d, h) of block b of a tensor begins at
-b·block + d·plane + h·row bytes from its first real pixel; pixels are 64 bytes apart.
+Their common shape: an item is a run of rows of one block; the same rows of all blocks follow one another, so that a
+thread that takes a share of the items stays in its own part of the image from one step to the next. Row (d, h) of
+block b of a tensor begins at b·block + d·plane + h·row bytes from its first real pixel; pixels are 64 bytes apart.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ AFFINE, ADD, MULTIPLY = range(3)
 
 @kernel(
     "largest source source_block source_plane source_row target target_block target_plane target_row depths heights "
-    "widths out_depth out_height out_width item_rows depth_step height_step width_step empty low high"
+    "widths out_depth out_height out_width blocks item_rows depth_step height_step width_step empty low high"
 )
 def pool(record: int, first: int, stop: int, thread: int) -> None:
     """The largest value, or the mean, of a window of every output pixel.
@@ -49,14 +50,13 @@ def pool(record: int, first: int, stop: int, thread: int) -> None:
     are counted to out_depth·out_height and out_width.
     """
     (largest, source, source_block, source_plane, source_row, target, target_block, target_plane, target_row, depths,
-     heights, widths, out_depth, out_height, out_width, item_rows, depth_step, height_step, width_step, empty, low,
-     high) = fields(record, 22)  # fmt: skip
+     heights, widths, out_depth, out_height, out_width, blocks, item_rows, depth_step, height_step, width_step, empty,
+     low, high) = fields(record, 23)  # fmt: skip
     rows = out_depth * out_height
-    groups = (rows + item_rows - 1) // item_rows
     lowest, highest = splat(as_float(low)), splat(as_float(high))
     for item in range(first, stop):
-        block = item // groups
-        begin = (item % groups) * item_rows
+        block = item % blocks
+        begin = item // blocks * item_rows
         for line in range(begin, min(rows, begin + item_rows)):
             d = depths + 12 * (line // out_height)
             h = heights + 12 * (line % out_height)
@@ -103,7 +103,7 @@ def pool(record: int, first: int, stop: int, thread: int) -> None:
 
 @kernel(
     "mode source source_block source_plane source_row other other_block other_plane other_row other_pixel scale "
-    "shift target target_block target_plane target_row height width rows item_rows low high"
+    "shift target target_block target_plane target_row height width rows blocks item_rows low high"
 )
 def combine(record: int, first: int, stop: int, thread: int) -> None:
     """source·scale + shift per channel, source + other, or source·other, bounded by low and high.
@@ -113,13 +113,12 @@ def combine(record: int, first: int, stop: int, thread: int) -> None:
     Bounds. Rows < rows and pixels < width of blocks the plan counted; scale and shift hold whole blocks.
     """
     (mode, source, source_block, source_plane, source_row, other, other_block, other_plane, other_row, other_pixel,
-     scale, shift, target, target_block, target_plane, target_row, height, width, rows, item_rows, low,
-     high) = fields(record, 22)  # fmt: skip
-    groups = (rows + item_rows - 1) // item_rows
+     scale, shift, target, target_block, target_plane, target_row, height, width, rows, blocks, item_rows, low,
+     high) = fields(record, 23)  # fmt: skip
     lowest, highest = splat(as_float(low)), splat(as_float(high))
     for item in range(first, stop):
-        block = item // groups
-        begin = (item % groups) * item_rows
+        block = item % blocks
+        begin = item // blocks * item_rows
         for line in range(begin, min(rows, begin + item_rows)):
             d, h = line // height, line % height
             at = source + block * source_block + d * source_plane + h * source_row
@@ -145,7 +144,7 @@ def combine(record: int, first: int, stop: int, thread: int) -> None:
 
 @kernel(
     "function slopes source source_block source_plane source_row target target_block target_plane target_row height "
-    "width rows item_rows"
+    "width rows blocks item_rows"
 )
 def activate(record: int, first: int, stop: int, thread: int) -> None:
     """One of `functions.FUNCTIONS`, element by element; slopes holds a parameter per channel, in whole blocks.
@@ -153,11 +152,10 @@ def activate(record: int, first: int, stop: int, thread: int) -> None:
     Bounds. As for combine.
     """
     (function, slopes, source, source_block, source_plane, source_row, target, target_block, target_plane, target_row,
-     height, width, rows, item_rows) = fields(record, 14)  # fmt: skip
-    groups = (rows + item_rows - 1) // item_rows
+     height, width, rows, blocks, item_rows) = fields(record, 15)  # fmt: skip
     for item in range(first, stop):
-        block = item // groups
-        begin = (item % groups) * item_rows
+        block = item % blocks
+        begin = item // blocks * item_rows
         for line in range(begin, min(rows, begin + item_rows)):
             d, h = line // height, line % height
             at = source + block * source_block + d * source_plane + h * source_row
@@ -220,7 +218,7 @@ def finish(record: int, target: int, first: int, stop: int, blocks: int) -> None
         _any(function, slope, target, target_block, pixels, first, stop, blocks)
 
 
-@kernel("table target target_block target_plane target_row height width rows item_rows")
+@kernel("table target target_block target_plane target_row height width rows blocks item_rows")
 def gather(record: int, first: int, stop: int, thread: int) -> None:
     """Each target channel copied from its own place: concatenation, slices and shuffles that no view can express.
 
@@ -229,13 +227,12 @@ def gather(record: int, first: int, stop: int, thread: int) -> None:
 
     Bounds. A channel's source has the target's spatial size, so pixels < width of rows < rows exist there.
     """
-    (table, target, target_block, target_plane, target_row, height, width, rows, item_rows) = fields(
-        record, 9
+    (table, target, target_block, target_plane, target_row, height, width, rows, blocks, item_rows) = fields(
+        record, 10
     )
-    groups = (rows + item_rows - 1) // item_rows
     for item in range(first, stop):
-        block = item // groups
-        begin = (item % groups) * item_rows
+        block = item % blocks
+        begin = item // blocks * item_rows
         lanes = table + block * BLOCK * 24
         together = True
         for lane in range(1, BLOCK):
@@ -292,7 +289,8 @@ def halo(record: int, first: int, stop: int, thread: int) -> None:
 
 
 @kernel(
-    "source channels depth height width pixel target target_block target_plane target_row lanes item_rows"
+    "source channels depth height width pixel target target_block target_plane target_row lanes blocks "
+    "item_rows"
 )
 def pack(record: int, first: int, stop: int, thread: int) -> None:
     """Channels-first numbers put into a map: item i is some rows of one block of `lanes` channels.
@@ -302,12 +300,11 @@ def pack(record: int, first: int, stop: int, thread: int) -> None:
     Bounds. Channels < channels are read, the rest of the last block is filled with zeros.
     """
     (source, channels, depth, height, width, pixel, target, target_block, target_plane, target_row, lanes,
-     item_rows) = fields(record, 12)  # fmt: skip
+     blocks, item_rows) = fields(record, 13)  # fmt: skip
     rows = depth * height
-    groups = (rows + item_rows - 1) // item_rows
     for item in range(first, stop):
-        block = item // groups
-        begin = (item % groups) * item_rows
+        block = item % blocks
+        begin = item // blocks * item_rows
         for line in range(begin, min(rows, begin + item_rows)):
             to = (
                 target + block * target_block + (line // height) * target_plane + (line % height) * target_row

@@ -186,7 +186,7 @@ def _output_tile(
 
 
 @kernel(
-    "source source_block row outputs tiles_across tiles item_tiles transformed transformed_block frequency"
+    "source source_block row outputs tiles_across tiles item_tiles blocks transformed transformed_block frequency"
 )
 def winograd_input(record: int, first: int, stop: int, thread: int) -> None:
     """The transform of the whole input: item i is `item_tiles` tiles of one block.
@@ -194,12 +194,11 @@ def winograd_input(record: int, first: int, stop: int, thread: int) -> None:
     Bounds. Tile (y, x) reads 6×6 padded pixels from (y, x)·outputs: the plan's halo makes the padded input at least
     outputs·(tiles down − 1) + 6 high, and as wide. It writes place `tile` < tiles of each frequency and block.
     """
-    (source, source_block, row, outputs, tiles_across, tiles, item_tiles, transformed, transformed_block,
-     frequency) = fields(record, 10)  # fmt: skip
-    groups = (tiles + item_tiles - 1) // item_tiles
+    (source, source_block, row, outputs, tiles_across, tiles, item_tiles, blocks, transformed,
+     transformed_block, frequency) = fields(record, 11)  # fmt: skip
     for item in range(first, stop):
-        block = item // groups
-        begin = (item % groups) * item_tiles
+        block = item % blocks
+        begin = item // blocks * item_tiles
         for tile in range(begin, min(tiles, begin + item_tiles)):
             y, x = tile // tiles_across, tile % tiles_across
             at = source + block * source_block + y * outputs * row + x * outputs * BLOCK * 4

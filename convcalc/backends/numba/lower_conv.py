@@ -135,7 +135,7 @@ def _depthwise(
         "weights": weights, "block_weights": 4 * BLOCK * conv.taps, "bias": padded_vector(bias, blocks * BLOCK),
         "source": source.corner, "source_block": layout.block, "source_pixels": _source_table(conv, layout),
         "target": target.corner, "target_block": target.layout.block, "target_pixels": target_table(target.layout),
-        "pixels": pixels, "chunk_pixels": chunk, "chunks": chunks, "low": layer.low, "high": layer.high,
+        "pixels": pixels, "chunk_pixels": chunk, "blocks": blocks, "low": layer.low, "high": layer.high,
     }  # fmt: skip
     values |= finish_of(low, layer, target, values["target_pixels"])
     step = Step(

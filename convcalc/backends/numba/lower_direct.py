@@ -16,6 +16,7 @@ from convcalc.backends.numba.tile import sweep
 
 CACHE = 1 << 20  # a core's second-level cache
 ITEMS = 4  # items per thread that keep all threads busy to the end
+REUSE = 64  # pixels for which it is worth reading a weight from memory
 
 
 class Tables:
@@ -116,11 +117,14 @@ def residual_of(low: Lowering, layer: Layer) -> View | None:
 def cut(pixels: int, plane_bytes: int, weight_bytes: int, tiles: int, threads: int) -> tuple[int, int]:
     """(pixels of a chunk, tiles of an item) of a direct convolution.
 
-    Many weights on a small plane: each item takes one tile over the whole plane, so that every weight is read once.
-    Else each item takes a chunk that stays in cache while all tiles pass over it.
+    Many weights on a small plane: each item takes one tile over as much of the plane as is worth reading the weights
+    for, so that they are read once, or by few threads that each stay in a part of the plane. Else each item takes a
+    chunk that stays in cache while all tiles pass over it.
     """
     if weight_bytes > CACHE // 4 and plane_bytes <= CACHE and tiles >= 3 * threads:
-        return pixels, 1
+        parts = max(n for n in range(1, threads + 1) if threads % n == 0 and (n == 1 or pixels >= n * REUSE))
+        chunk = -(-pixels // (parts * PIXELS)) * PIXELS
+        return (chunk if parts > 1 else pixels), 1
     chunk = min(pixels, max(2 * PIXELS, int(pixels * (CACHE / 4) / max(1, plane_bytes))))
     chunk = min(chunk, max(2 * PIXELS, -(-pixels // (ITEMS * threads))))
     chunk = max(PIXELS, -(-chunk // PIXELS) * PIXELS)

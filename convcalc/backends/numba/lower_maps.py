@@ -11,7 +11,7 @@ from convcalc.backends.numba import kernels_maps, kernels_norm, windows
 from convcalc.backends.numba.functions import FUNCTIONS
 from convcalc.backends.numba.fusion import BOUNDS, Layer
 from convcalc.backends.numba.layout import blocks_of, triple
-from convcalc.backends.numba.lowering import Lowering, padded_vector, spread
+from convcalc.backends.numba.lowering import Lowering, padded_vector
 from convcalc.backends.numba.program import Ref, Span, Step, View, Word
 from convcalc.backends.numba.simd import BLOCK
 from convcalc.backends.numba.storage import aligned
@@ -19,13 +19,13 @@ from convcalc.graph import Node
 from convcalc.shapes import pads, per_axis
 
 
-def _rows(view: View, factor: int = 1) -> tuple[dict[str, Word], int]:
+def _rows(low: Lowering, view: View) -> tuple[dict[str, Word], int]:
     """The parameters for walking a map's rows, and the number of items."""
     depth, height, width = view.layout.spatial
     rows = depth * height
-    item_rows = spread(rows, width * 64 * factor)
-    items = view.layout.blocks * -(-rows // item_rows)
-    return {"height": height, "width": width, "rows": rows, "item_rows": item_rows}, items
+    blocks, item_rows = view.layout.blocks, low.item_rows(rows, width * 4 * BLOCK)
+    values: dict[str, Word] = {"height": height, "width": width, "rows": rows}
+    return values | {"blocks": blocks, "item_rows": item_rows}, blocks * -(-rows // item_rows)
 
 
 def _source(low: Lowering, layer: Layer, place: int = 0) -> View:
@@ -63,9 +63,12 @@ def lower_pool(low: Lowering, layer: Layer) -> None:
     axes = [[(0, 1, 1)]] * (3 - rank) + axes
     source, target = _source(low, layer), low.target(layer.value, node)
     out = target.layout.spatial
-    item_rows = spread(out[0] * out[1], source.layout.size // source.layout.blocks // (out[0] * out[1]))
+    item_rows = low.item_rows(
+        out[0] * out[1], source.layout.size // source.layout.blocks // (out[0] * out[1])
+    )
     tables: list[Word] = [windows.table(axis) for axis in axes]
     values: dict[str, Word] = {"largest": int(node.kind == "maxpool"), "empty": empty, "item_rows": item_rows}
+    values["blocks"] = target.layout.blocks
     values |= source.strides("source") | target.strides("target") | _bounds(layer)
     values |= dict(zip(("depths", "heights", "widths"), tables, strict=True))
     values |= dict(zip(("out_depth", "out_height", "out_width"), out, strict=True))
@@ -85,7 +88,7 @@ def _combine(
     shift: Word = 0,
     bounded: bool = True,
 ) -> None:
-    rows, items = _rows(target)
+    rows, items = _rows(low, target)
     values = rows | {"mode": mode, "scale": scale, "shift": shift, "other_pixel": 64}
     values |= source.strides("source") | (other or source).strides("other") | target.strides("target")
     values |= _bounds(layer) if bounded else {"low": -np.inf, "high": np.inf}
@@ -181,7 +184,7 @@ def add_activation(low: Lowering, node: Node, source: View, target: View, functi
         slopes[: np.size(slope)] = slope
     else:
         slopes[:] = slope
-    rows, items = _rows(target)
+    rows, items = _rows(low, target)
     values = rows | {"function": function, "slopes": slopes}
     values |= source.strides("source") | target.strides("target")
     low.program.add(Step(kernels_maps.activate, values, items, (source.span,), (target.span,), node.index))
@@ -280,7 +283,7 @@ def _gather(low: Lowering, layer: Layer, picks: list[tuple[View, int]], target: 
     table = np.empty(len(entries), object)
     for place, entry in enumerate(entries):
         table[place] = entry
-    rows, items = _rows(target)
+    rows, items = _rows(low, target)
     values = rows | {"table": table}
     values |= target.strides("target")
     reads: list[Span] = list({id(view): view.span for view, _ in picks}.values())

@@ -52,7 +52,7 @@ def winograd(
         buffer = low.program.buffer(FREQUENCIES * frequency, f"{layer.node.name} transformed")
         transformed, read = Ref(buffer), Span(buffer, 0, buffer.size)
         item_tiles = max(1, -(-tiles * ins // (8 * low.threads * ins)))
-        values = common | {"transformed": transformed, "item_tiles": item_tiles}
+        values = common | {"transformed": transformed, "item_tiles": item_tiles, "blocks": ins}
         low.program.add(
             Step(
                 kernels_winograd.winograd_input, values, ins * -(-tiles // item_tiles), (source.span,), (read,),

@@ -176,10 +176,10 @@ class Lowering:
         depth, height, width = layout.spatial
         lanes = layout.channels if layout.interleaved else BLOCK
         rows = depth * height
-        item_rows = max(1, ITEM_BYTES // (width * lanes * 4))
+        item_rows = self.item_rows(rows, width * lanes * 4)
         values: dict[str, Word] = {
             "source": source, "channels": layout.channels, "depth": depth, "height": height, "width": width,
-            "pixel": layout.pixel, "lanes": lanes, "item_rows": item_rows,
+            "pixel": layout.pixel, "lanes": lanes, "blocks": layout.blocks, "item_rows": item_rows,
         }  # fmt: skip
         values |= view.strides("target")
         count = layout.channels * rows * width
@@ -206,6 +206,10 @@ class Lowering:
             )
         )
         return target
+
+    def item_rows(self, rows: int, row_bytes: int) -> int:
+        """How many rows make an item of a pointwise step: each thread's share or less."""
+        return max(1, min(-(-rows // self.threads), ITEM_BYTES // max(1, row_bytes)))
 
     # --- parameters ----------------------------------------------------------------------------------------------
 
@@ -257,8 +261,3 @@ def padded_vector(values: Array, count: int, fill: float = 0.0) -> Array:
     result = np.full(count, fill, np.float32)
     result[: len(values)] = values
     return result
-
-
-def spread(rows: int, row_bytes: int) -> int:
-    """How many rows make an item of a pointwise step."""
-    return max(1, min(rows, ITEM_BYTES // max(1, row_bytes)))

@@ -108,7 +108,7 @@ class Plan:
         self._arena = Arena(low.program, threads, guard)
         self._program = low.program
         self._keep = (low.keep, low.weights, low.setup)
-        self._table = link(low.program, self._arena)
+        self._table = link(low.program, self._arena, threads)
         self._timed: Table | None = None
         self._input = self._arena.floats(Ref(low.input), prod(graph.input_shape))
         self._output = self._arena.floats(output, prod(graph.output_shape))
@@ -140,7 +140,7 @@ class Plan:
         """Seconds of the fastest of some runs in which every step waits for the one before; and its steps."""
         with self._lock:
             if self._timed is None:
-                self._timed = link(self._program, self._arena, barriers=True)
+                self._timed = link(self._program, self._arena, self.threads, barriers=True)
             self._fill(values)
             best, steps = float("inf"), [0] * len(self._program.steps)
             for _ in range(runs):
@@ -176,12 +176,12 @@ class Plan:
     def _walk(self, table: Table) -> None:
         place = 0
         for step in self._host:
-            table.run(place, step.mark, self.threads)
+            table.run(place, step.mark)
             place = step.mark
             inputs = [self._arena.floats(ref, prod(shape)).reshape(shape) for ref, shape in step.sources]
             count = prod(step.node.output_shape)
             self._arena.floats(step.target, count)[:] = np.ravel(step.function(inputs))
-        table.run(place, len(self._program.steps), self.threads)
+        table.run(place, len(self._program.steps))
 
     def _node_seconds(self, table: Table, seconds: float) -> tuple[float, ...]:
         """The run's seconds shared out by the clock's ticks."""
@@ -235,7 +235,7 @@ def _kernels(programs: Iterable[Program]) -> list[Kernel]:
 
 
 def _run_once(program: Program, arena: Arena, threads: int) -> None:
-    link(program, arena).run(0, len(program.steps), threads)
+    link(program, arena, threads).run(0, len(program.steps))
 
 
 def _notes(graph: Graph) -> tuple[str, ...]:

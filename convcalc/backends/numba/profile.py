@@ -157,10 +157,10 @@ def _record(kernel: Kernel, values: dict[str, Word], keep: list[object]) -> Arra
 
 
 def _fastest(rows: list[tuple[int, int, int, int]], keep: object, threads: int) -> float:
-    table = Table(rows, keep)
+    table = Table(rows, keep, threads)
     best = float("inf")
     for _ in range(5):
         began = perf_counter()
-        table.run(0, len(rows), threads)
+        table.run(0, len(rows))
         best = min(best, perf_counter() - began)
     return best

@@ -202,7 +202,7 @@ def _lay_out(buffers: Sequence[Buffer]) -> int:
     return end
 
 
-def link(program: Program, arena: Arena, barriers: bool = False) -> Table:
+def link(program: Program, arena: Arena, threads: int, barriers: bool = False) -> Table:
     """The program as the driver's table. barriers: every step waits for all before it, so that each can be timed."""
     keep: list[object] = [arena]
     rows = []
@@ -216,7 +216,7 @@ def link(program: Program, arena: Arena, barriers: bool = False) -> Table:
         keep.append(record)
         before = place if barriers else _before(program, place)
         rows.append((step.kernel.address, record.ctypes.data, step.items, before))
-    return Table(rows, keep)
+    return Table(rows, keep, threads)
 
 
 def word(value: Word, keep: list[object]) -> int:
