@@ -124,6 +124,14 @@ def emit_fma(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir
     return emit_call(builder, f"llvm.fmuladd.v{WIDTH}f32", REGISTER, a, b, c)
 
 
+def emit_prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
+    """Asks for the cache line at an address, which need not exist, before it is read."""
+    number = ir.IntType(32)
+    read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
+    place = pointer(builder, address, ir.IntType(8))
+    emit_call(builder, "llvm.prefetch.p0", ir.VoidType(), place, read, keep, data)
+
+
 def emit_max(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     """The larger in each lane; where b is not a number, b."""
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)

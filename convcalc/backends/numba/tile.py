@@ -34,6 +34,7 @@ from convcalc.backends.numba.simd import (
     emit_load,
     emit_max,
     emit_min,
+    emit_prefetch,
     emit_splat,
     emit_store,
     fields,
@@ -41,6 +42,8 @@ from convcalc.backends.numba.simd import (
 )
 
 UNROLL = 8  # steps of k emitted one after the other
+AHEAD = 128  # steps of k by which weights are asked for before they are used; memory takes about as long
+LINE = 64  # bytes that come at once
 
 
 def _integer(value: int) -> ir.Constant:
@@ -82,6 +85,9 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
                 emit_load(builder, builder.add(at, _integer((u * vectors + v) * WIDTH * 4)))
                 for v in range(vectors)
             ]
+            for line in range(0, vectors * WIDTH * 4, LINE):
+                later = (u + AHEAD) * vectors * WIDTH * 4 + line
+                emit_prefetch(builder, builder.add(at, _integer(later)))
             for p, place in enumerate(places):
                 address = builder.add(builder.add(place, k_bytes), _integer(4 * u))
                 value = emit_splat(builder, emit_load(builder, address, FLOAT))
