@@ -53,11 +53,8 @@ def _wait(address: int, wanted: int) -> None:
             pause()
 
 
-@kernel()
-def drive(
-    table: int, first: int, stop: int, thread: int, threads: int, gate: int, taken: int, taken_row: int, done: int,
-    clock: int,
-) -> None:  # fmt: skip
+@kernel("table threads gate taken taken_row done clock")
+def drive(record: int, thread: int, first: int, stop: int) -> None:
     """Walk steps first..stop of a table; thread 0 returns when all are complete.
 
     gate: two counters, of helpers that came in and that went out; thread 0 closes it when it is through, so that a
@@ -66,13 +63,14 @@ def drive(
 
     Bounds. Counters and clock have one place per step of the table, the clock one more; thread < threads.
     """
+    table, threads, gate, taken, taken_row, done, clock = fields(record, 7)
     if thread > 0 and atomic_add(gate, 1) < 0:
         return
     if thread == 0:
         store_int(clock + 8 * first, ticks())
     complete = first
     for step in range(first, stop):
-        function, record, items, before = fields(table + 8 * STEP * step, 4)
+        function, its_record, items, before = fields(table + 8 * STEP * step, 4)
         while complete < before:
             _wait(done + 8 * complete, load_int(table + 8 * (STEP * complete + 2)))
             complete += 1
@@ -86,7 +84,7 @@ def drive(
                 continue
             item = atomic_add(counter, 1)
             while item < share:
-                call(function, (record, begin + item, begin + item + 1, thread))
+                call(function, (its_record, begin + item, begin + item + 1, thread))
                 count += 1
                 item = atomic_add(counter, 1)
         if count:
@@ -169,45 +167,41 @@ def _find_processor() -> Callable[[], int]:
 
 _processor = _find_processor()  # the number of the processor this thread runs on
 helpers = Helpers()
-_PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 10)  # a call through it lets go of Python's lock
+_PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # a call through it lets go of Python's lock
 
 
 class Table:
     """Steps ready to run: int64 rows of kernel, record, items, steps before."""
 
     def __init__(self, rows: list[tuple[int, int, int, int]], keep: object, threads: int) -> None:
-        self.threads = threads
         self.rows = np.array(rows, np.int64).reshape(-1, STEP)
         count = len(rows)
-        self._taken = np.zeros((threads, -(-count // LINE) * LINE), np.int64)
-        self._done = np.zeros(count, np.int64)
-        self._gate = np.zeros(2, np.int64)
+        self.threads = threads
         self.clock = np.zeros(count + 1, np.int64)
+        self._counters = np.zeros(
+            (threads + 1, -(-count // LINE) * LINE), np.int64
+        )  # taken of each thread, done
+        self._gate = np.zeros(2, np.int64)
         self._keep = keep  # the memory the records point into
+        values = {
+            "table": self.rows.ctypes.data, "threads": threads, "gate": self._gate.ctypes.data,
+            "taken": self._counters.ctypes.data, "taken_row": self._counters.strides[0],
+            "done": self._counters[threads:].ctypes.data, "clock": self.clock.ctypes.data,
+        }  # fmt: skip
+        self._record = np.array(drive.record(values), np.int64)
+        self._address = self._record.ctypes.data
         self._drive = _PROTOTYPE(drive.address)
 
     def run(self, first: int, stop: int) -> None:
         """Run steps first..stop on this thread and threads − 1 helpers."""
         if first == stop:
             return
-        self._taken[:, first:stop] = 0
-        self._done[first:stop] = 0
-        self._gate[1] = 0
-        self._gate[0] = 0  # opens it: last
+        self._counters[:, first:stop] = 0
         if self.threads > 1:
+            self._gate[1] = 0
+            self._gate[0] = 0  # opens it: last
             helpers.start(self.threads - 1, self._walk, first, stop)
         self._walk(0, first, stop)
 
     def _walk(self, thread: int, first: int, stop: int) -> None:
-        self._drive(
-            self.rows.ctypes.data,
-            first,
-            stop,
-            thread,
-            self.threads,
-            self._gate.ctypes.data,
-            self._taken.ctypes.data,
-            self._taken.strides[0],
-            self._done.ctypes.data,
-            self.clock.ctypes.data,
-        )
+        self._drive(self._address, thread, first, stop)

@@ -110,6 +110,8 @@ class Plan:
         self._keep = (low.keep, low.weights, low.setup)
         self._table = link(low.program, self._arena, threads)
         self._timed: Table | None = None
+        nodes = [step.node if step.node >= 0 else len(graph) for step in low.program.steps]
+        self._step_nodes = np.array(nodes, np.int64)
         self._input = self._arena.floats(Ref(low.input), prod(graph.input_shape))
         self._output = self._arena.floats(output, prod(graph.output_shape))
 
@@ -185,13 +187,9 @@ class Plan:
 
     def _node_seconds(self, table: Table, seconds: float) -> tuple[float, ...]:
         """The run's seconds shared out by the clock's ticks."""
-        ticks = np.diff(table.clock).astype(float)
-        scale = seconds / max(1.0, ticks.sum())
-        result = [0.0] * len(self.graph)
-        for step, count in zip(self._program.steps, ticks.tolist(), strict=True):
-            if step.node >= 0:
-                result[step.node] += count * scale
-        return tuple(result)
+        ticks = np.diff(table.clock)
+        shares = np.bincount(self._step_nodes, ticks, len(self.graph) + 1)[:-1]
+        return tuple((shares * (seconds / max(1, int(ticks.sum())))).tolist())
 
 
 def prepare(
