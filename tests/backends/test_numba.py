@@ -362,6 +362,43 @@ def test_shuffle_units(channels: int) -> None:
     compare(network.graph(), channels)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_moves_of_moves(seed: int) -> None:
+    """Concatenations, slices and shuffles of one another, read by further ones and by layers that compute."""
+    source = Random(seed)
+    network = Network(source.choice([16, 20, 32]), 5, 4)
+    values = [network.add("conv", filters=source.choice([16, 24, 32, 48]), kernel=1) for _ in range(2)]
+    for _ in range(12):
+        kind = source.choice(["concat", "concat", "slice", "slice", "channel_shuffle", "relu", "conv"])
+        value = source.choice(values[-4:])
+        channels = network.builder.nodes[value].output_shape[0]
+        if kind == "concat" and channels < 200:
+            parts = [value, *source.choices(values[-5:], k=source.randint(1, 2))]
+            values.append(network.add("concat", *parts))
+        elif kind == "slice":
+            start = source.choice([0, 0, 16, channels // 2]) % channels
+            values.append(network.add("slice", value, start=start, stop=source.randint(start + 1, channels)))
+        elif kind == "channel_shuffle":
+            groups = source.choice([n for n in range(1, channels + 1) if channels % n == 0])
+            values.append(network.add("channel_shuffle", value, groups=groups))
+        elif kind == "relu":
+            values.append(network.add("relu", value))
+        else:
+            values.append(network.add("conv", value, filters=source.choice([8, 16, 33]), kernel=3, padding=1))
+    network.add("concat", *values[-3:])
+    if source.random() < 0.5:
+        network.add("channel_shuffle", groups=1)
+    compare(network.graph(), seed)
+
+
+def test_a_chain_of_moves_longer_than_is_looked_through() -> None:
+    network = Network(18, 3, 4)
+    network.add("conv", filters=30, kernel=1)
+    for place in range(150):
+        network.add("channel_shuffle", groups=(2, 3, 5)[place % 3])
+    compare(network.graph(), 1)
+
+
 def test_residual_blocks() -> None:
     network = Network(24, 12, 9)
     start = network.add("conv", filters=32, kernel=3, padding=1)

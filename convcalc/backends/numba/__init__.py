@@ -8,6 +8,7 @@
     layout.py     where numbers lie in memory; windows.py: pooling's windows
     rewrite.py    channels-last stretches said channels first
     fusion.py     what is computed together
+    moving.py     layers that only move channels
     storage.py    what lives inside what, and halos
     choice.py     which kernel computes a convolution
     lowering.py   from graph to program; lower_*.py: per operator; host.py: what no kernel does

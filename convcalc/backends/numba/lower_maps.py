@@ -12,9 +12,9 @@ from convcalc.backends.numba.functions import FUNCTIONS
 from convcalc.backends.numba.fusion import BOUNDS, Layer
 from convcalc.backends.numba.layout import blocks_of, triple
 from convcalc.backends.numba.lowering import Lowering, padded_vector
+from convcalc.backends.numba.moving import aligned
 from convcalc.backends.numba.program import Ref, Span, Step, View, Word
 from convcalc.backends.numba.simd import BLOCK
-from convcalc.backends.numba.storage import aligned
 from convcalc.graph import Node
 from convcalc.shapes import pads, per_axis
 
@@ -230,17 +230,12 @@ def lower_concat(low: Lowering, layer: Layer) -> None:
     """Nothing, where all parts were written in place; else copies of those that were not."""
     node = layer.node
     values = [low.fusion.alias[source] for source in node.inputs]
+    counts = [low.shape(value)[0] for value in values]
+    if layer.value in low.moves.unmade or not aligned(counts) or len(node.output_shape) == 1:
+        lower_move(low, layer)
+        return
     views = [low.view(value, node) for value in values]
     target = low.target(layer.value, node)
-    counts = [low.shape(value)[0] for value in values]
-    if not aligned(counts) or len(node.output_shape) == 1:
-        _gather(
-            low,
-            layer,
-            [(view, channel) for view, n in zip(views, counts, strict=True) for channel in range(n)],
-            target,
-        )
-        return
     place = 0
     for view, count in zip(views, counts, strict=True):
         at = target.offset + place // BLOCK * target.layout.block
@@ -250,23 +245,18 @@ def lower_concat(low: Lowering, layer: Layer) -> None:
         place += count
 
 
-def lower_slice(low: Lowering, layer: Layer) -> None:
-    """Nothing where it is a view; else a copy."""
-    start = layer.node.op.start  # type: ignore[attr-defined]
-    source = _source(low, layer)
-    target = low.target(layer.value, layer.node)
-    if source.buffer is target.buffer:
+def lower_move(low: Lowering, layer: Layer) -> None:
+    """Nothing, where the channels are already there or only further moves read them; else a copy of each."""
+    if layer.value in low.moves.unmade:
         return
-    picks = [(source, channel) for channel in range(start, start + layer.node.output_shape[0])]
-    _gather(low, layer, picks, target)
-
-
-def lower_shuffle(low: Lowering, layer: Layer) -> None:
-    """Output channel j·groups + i is input channel i·C/groups + j."""
-    source = _source(low, layer)
-    channels, groups = layer.node.output_shape[0], layer.node.op.groups  # type: ignore[attr-defined]
-    order = np.arange(channels).reshape(groups, channels // groups).T.ravel()
-    _gather(low, layer, [(source, int(channel)) for channel in order], low.target(layer.value, layer.node))
+    views: dict[int, View] = {}
+    origins = low.moves.origins(layer)
+    for value, _ in origins:
+        if value not in views:
+            views[value] = low.view(value, layer.node)
+    target = low.target(layer.value, layer.node)
+    if layer.node.kind != "slice" or views[origins[0][0]].buffer is not target.buffer:
+        _gather(low, layer, [(views[value], channel) for value, channel in origins], target)
 
 
 def _gather(low: Lowering, layer: Layer, picks: list[tuple[View, int]], target: View) -> None:

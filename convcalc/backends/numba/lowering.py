@@ -18,6 +18,7 @@ from convcalc.backends.numba import kernels_maps
 from convcalc.backends.numba.choice import Conv, choose
 from convcalc.backends.numba.fusion import Fusion, Layer
 from convcalc.backends.numba.layout import LARGEST, NONE, Array, Layout, map_layout, triple
+from convcalc.backends.numba.moving import Moves
 from convcalc.backends.numba.program import Program, Ref, Span, Step, View, Word
 from convcalc.backends.numba.simd import BLOCK
 from convcalc.backends.numba.storage import Storage
@@ -52,7 +53,8 @@ class Lowering:
         self.weights = weights
         self.threads = threads
         self.fusion = Fusion(graph, host)
-        self.storage = Storage(graph, self.fusion, host)
+        self.moves = Moves(graph, self.fusion, host)
+        self.storage = Storage(graph, self.fusion, self.moves, host)
         self.program = Program()
         self.setup = Program()
         self.host: list[HostStep] = []

@@ -32,10 +32,9 @@ from convcalc.backends.numba.lower_maps import (
     lower_concat,
     lower_flatten,
     lower_lrn,
+    lower_move,
     lower_multiply,
     lower_pool,
-    lower_shuffle,
-    lower_slice,
 )
 from convcalc.backends.numba.lowering import Lowering
 from convcalc.backends.numba.program import Arena, Program, Ref, link
@@ -65,8 +64,8 @@ LOWER: dict[str, Callable[[Lowering, Layer], None]] = {
     "add": lower_add,
     "multiply": lower_multiply,
     "concat": lower_concat,
-    "slice": lower_slice,
-    "channel_shuffle": lower_shuffle,
+    "slice": lower_move,
+    "channel_shuffle": lower_move,
     "flatten": lower_flatten,
     "reshape": lower_flatten,
     **dict.fromkeys(ACTIVATIONS, lower_activation),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from convcalc.backends.numba.fusion import Fusion, Layer
 from convcalc.backends.numba.layout import NONE, Triple, largest
+from convcalc.backends.numba.moving import Moves, aligned
 from convcalc.backends.numba.simd import BLOCK
 from convcalc.graph import INPUT, Graph
 
@@ -36,16 +37,17 @@ class Home:
 class Storage:
     """Homes of values, and halos of those that have none. host: values that are computed outside the kernels."""
 
-    def __init__(self, graph: Graph, fusion: Fusion, host: set[int]) -> None:
+    def __init__(self, graph: Graph, fusion: Fusion, moves: Moves, host: set[int]) -> None:
         self.graph = graph
         self.homes: dict[int, Home] = {}
         self.halos: dict[int, tuple[Triple, Triple]] = {}
         self._host = host
+        self._moves = moves
         self._readers = fusion.readers()
         self._makers = {layer.value: layer for layer in fusion.layers}
         for layer in fusion.layers:
             sources = fusion.sources(layer)
-            if layer.value in host:
+            if layer.value in host or layer.value in moves.unmade:
                 continue
             if layer.node.kind == "concat":
                 self._place_parts(layer, sources)
@@ -95,11 +97,7 @@ class Storage:
     def _place_slice(self, layer: Layer, source: int) -> None:
         start = layer.node.op.start  # type: ignore[attr-defined]
         in_kernels = source != INPUT and source not in self._host and source in self._makers
+        in_kernels = in_kernels and source not in self._moves.unmade
         kinds = WRITES_MAPS | {"concat", "slice"}
         if start % BLOCK == 0 and in_kernels and self._makers[source].node.kind in kinds:
             self.homes[layer.value] = Home(source, start)
-
-
-def aligned(channels: list[int]) -> bool:
-    """Whether every part but the last fills its blocks."""
-    return all(count % BLOCK == 0 for count in channels[:-1])
