@@ -100,6 +100,25 @@ def test_any_depthwise_convolution(seed: int) -> None:
     compare(by_chance(any_depthwise, seed), seed)
 
 
+@pytest.mark.parametrize("width", range(5, 41))
+def test_depthwise_along_rows_of_every_width(width: int) -> None:
+    """Windows that overlap along the row, whatever they do across rows."""
+    source = Random(width)
+    for taps in (3, 5, 7):
+        network = Network(source.choice([3, 16, 20, 33]), source.randint(5, 9), width)
+        padding = ((source.randint(0, 3), source.randint(0, 3)), (source.randint(0, 3), source.randint(0, 2)))
+        network.add(
+            "conv",
+            depthwise=True,
+            kernel=(source.randint(1, 3), taps),
+            stride=(source.randint(1, 2), 1),
+            dilation=(source.randint(1, 2), 1),
+            padding=padding,
+        )
+        network.add(source.choice(["relu6", "silu", "hardswish", "identity"]))
+        compare(network.graph(), width)
+
+
 def any_deconv(source: Random) -> Graph:
     rank = source.choice([1, 2, 2, 3])
     channels, filters = source.choice([1, 3, 16, 20]), source.choice([1, 4, 16, 34])

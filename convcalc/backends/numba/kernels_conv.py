@@ -1,4 +1,4 @@
-"""Convolution kernels around the register tile: direct, depthwise; and the dense layer.
+"""The convolution kernel around the register tile, and the dense layer.
 
 All of a layer's work is cut into items, which threads take one after the other; an item's result does not depend on
 who computes it.
@@ -6,32 +6,15 @@ who computes it.
 
 from __future__ import annotations
 
-from typing import Any
-
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-
 from convcalc.backends.numba.cache import kernel
 from convcalc.backends.numba.simd import (
     BLOCK,
-    FLOAT,
-    INT,
-    LANES,
     PIXELS,
-    REGISTER,
     WIDTH,
     as_float,
     call,
-    emit_fma,
-    emit_load,
-    emit_max,
-    emit_min,
-    emit_splat,
-    emit_store,
     fields,
     fma,
-    intrinsic,
     load_float,
     load_offset,
     splat,
@@ -87,80 +70,6 @@ def direct(record: int, first: int, stop: int, thread: int) -> None:
                 )
                 if finish:
                     call(finish, (finish_record, target + t * tile_target, pixel, until, count))
-
-
-@intrinsic
-def depthwise_tile(
-    context: Any, taps: Any, tap_count: Any, weights: Any, bias: Any, source: Any, source_pixels: Any, target: Any,
-    target_pixels: Any, low: Any, high: Any,
-) -> Any:  # fmt: skip
-    """PIXELS output pixels of one block: each tap's input registers times that tap's weights."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        taps, tap_count, weights, bias, source, source_pixels, target, target_pixels, low, high = values
-
-        def entry(table: ir.Value, place: ir.Value) -> ir.Value:
-            address = builder.add(table, builder.mul(place, ir.Constant(INT, 4)))
-            return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
-
-        def lane(address: ir.Value, place: int) -> ir.Value:
-            return builder.add(address, ir.Constant(INT, place * WIDTH * 4))
-
-        starts = [builder.add(source, entry(source_pixels, ir.Constant(INT, p))) for p in range(PIXELS)]
-        sums = [[cgutils.alloca_once(builder, REGISTER) for _ in range(LANES)] for _ in starts]
-        for row in sums:
-            for v, place in enumerate(row):
-                builder.store(emit_load(builder, lane(bias, v)), place)
-        with cgutils.for_range(builder, tap_count) as tap:
-            shift = entry(taps, tap.index)
-            at = builder.add(weights, builder.mul(tap.index, ir.Constant(INT, BLOCK * 4)))
-            weight = [emit_load(builder, lane(at, v)) for v in range(LANES)]
-            for start, row in zip(starts, sums, strict=True):
-                pixel = builder.add(start, shift)
-                for v, place in enumerate(row):
-                    value = emit_load(builder, lane(pixel, v))
-                    builder.store(emit_fma(builder, value, weight[v], builder.load(place)), place)
-        lowest, highest = (
-            emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
-            for bits in (low, high)
-        )
-        for p, row in enumerate(sums):
-            base = builder.add(target, entry(target_pixels, ir.Constant(INT, p)))
-            for v, place in enumerate(row):
-                value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
-                emit_store(builder, lane(base, v), value)
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 10), generate
-
-
-@kernel(
-    "taps tap_count weights block_weights bias source source_block source_pixels target target_block target_pixels "
-    "pixels chunk_pixels blocks low high finish finish_record"
-)
-def depthwise(record: int, first: int, stop: int, thread: int) -> None:
-    """A convolution with one filter per channel: item i is one chunk of pixels of one block.
-
-    Bounds. As for sweep: table entries plus tap offsets lie in the padded input; a chunk of fewer than PIXELS
-    pixels is the whole plane, whose tables are continued by copies of the last entry.
-    """
-    (taps, tap_count, weights, block_weights, bias, source, source_block, source_pixels, target, target_block,
-     target_pixels, pixels, chunk_pixels, blocks, low, high, finish, finish_record) = fields(record, 18)  # fmt: skip
-    for item in range(first, stop):
-        block = item % blocks
-        begin = item // blocks * chunk_pixels
-        end = min(pixels, begin + chunk_pixels)
-        pixel = begin
-        while pixel < end:
-            at = pixel if end - pixel >= PIXELS else max(begin, end - PIXELS)
-            depthwise_tile(
-                taps, tap_count, weights + block * block_weights, bias + block * BLOCK * 4,
-                source + block * source_block, source_pixels + 4 * at, target + block * target_block,
-                target_pixels + 4 * at, low, high,
-            )  # fmt: skip
-            pixel += PIXELS
-        if finish:
-            call(finish, (finish_record, target + block * target_block, begin, end, 1))
 
 
 ROWS = 4  # units whose weights a dense item reads side by side

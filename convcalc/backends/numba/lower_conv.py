@@ -10,16 +10,16 @@ import numpy as np
 from convcalc.backends.numba import kernels_conv
 from convcalc.backends.numba.choice import Conv
 from convcalc.backends.numba.fusion import Layer
-from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table, run_table, tap_offsets
+from convcalc.backends.numba.layout import Array, blocks_of, run_table, tap_offsets
+from convcalc.backends.numba.lower_depthwise import add_depthwise
 from convcalc.backends.numba.lower_direct import (
     CACHE,
-    ITEMS,
     Tables,
     add_direct,
-    finish_of,
     group_blocks,
     pack_weights,
     residual_of,
+    source_table,
     target_table,
     tile_width,
     tiles_of,
@@ -28,7 +28,7 @@ from convcalc.backends.numba.lower_maps import activation_of, add_activation
 from convcalc.backends.numba.lower_winograd import winograd
 from convcalc.backends.numba.lowering import Lowering, padded_vector
 from convcalc.backends.numba.program import Step, View, Word
-from convcalc.backends.numba.simd import BLOCK, PIXELS
+from convcalc.backends.numba.simd import BLOCK
 
 
 def lower_conv(low: Lowering, layer: Layer) -> None:
@@ -44,7 +44,7 @@ def lower_conv(low: Lowering, layer: Layer) -> None:
         low.view(layer.residual, node)
     target = low.target(layer.value, node)
     if conv.algorithm == "depthwise":
-        _depthwise(low, layer, conv, source, target, factor, bias)
+        add_depthwise(low, layer, conv, source, target, factor, bias)
     elif conv.algorithm == "winograd":
         winograd(low, layer, conv, source, target, factor, bias)
         low.program.steps[-1].macs = node.op.macs(node.input_shapes)
@@ -54,15 +54,6 @@ def lower_conv(low: Lowering, layer: Layer) -> None:
     else:
         _direct(low, layer, conv, source, target, factor, bias)
     low.program.steps[-1].macs = node.op.macs(node.input_shapes)
-
-
-def _source_table(conv: Conv, layout: Layout) -> Array:
-    """Where each output pixel's window begins in the padded input."""
-    places = [
-        range(h - b, h - b + o * s, s)
-        for h, b, o, s in zip(layout.before, conv.before, conv.output, conv.stride, strict=True)
-    ]
-    return pixel_table(layout.strides, places)
 
 
 def _direct(
@@ -91,7 +82,7 @@ def _direct(
         run_count=len(runs),
         run_length=length,
         last_length=length - blocks_of(conv.channels) * BLOCK + conv.channels if ends_early else length,
-        source_pixels=_source_table(conv, layout),
+        source_pixels=source_table(conv, layout),
         target_pixels=target_table(target.layout),
         target_block=target.layout.block,
         residual_pixels=target_table(residual.layout) if residual else 0,
@@ -110,39 +101,6 @@ def _direct(
         low, layer, source, target, tables, weights, len(runs) * length, bias, tile_sources, prod(conv.output),
         tile_width(conv.filters, conv.groups),
     )  # fmt: skip
-
-
-def _depthwise(
-    low: Lowering, layer: Layer, conv: Conv, source: View, target: View, factor: Array, bias: Array
-) -> None:
-    blocks = blocks_of(conv.channels)
-    kernels = np.zeros((blocks * BLOCK, conv.taps), np.float32)
-    kernels[: conv.channels] = (
-        low.parameter(layer.node, "weight").reshape(conv.channels, conv.taps) * factor[:, None]
-    )
-    weights = np.ascontiguousarray(kernels.reshape(blocks, BLOCK, conv.taps).transpose(0, 2, 1))
-    layout = source.layout
-    pixels = prod(conv.output)
-    items = max(1, -(-ITEMS * low.threads // blocks))
-    chunk = max(PIXELS, -(-pixels // items))
-    chunk = min(chunk, max(8 * PIXELS, CACHE // 4 // (64 * prod(conv.stride))))
-    chunk = -(-chunk // PIXELS) * PIXELS
-    if chunk >= pixels:
-        chunk = pixels
-    chunks = -(-pixels // chunk)
-    values: dict[str, Word] = {
-        "taps": run_table([0], tap_offsets(conv.kernel, conv.dilation, layout.strides)), "tap_count": conv.taps,
-        "weights": weights, "block_weights": 4 * BLOCK * conv.taps, "bias": padded_vector(bias, blocks * BLOCK),
-        "source": source.corner, "source_block": layout.block, "source_pixels": _source_table(conv, layout),
-        "target": target.corner, "target_block": target.layout.block, "target_pixels": target_table(target.layout),
-        "pixels": pixels, "chunk_pixels": chunk, "blocks": blocks, "low": layer.low, "high": layer.high,
-    }  # fmt: skip
-    values |= finish_of(low, layer, target, values["target_pixels"])
-    step = Step(
-        kernels_conv.depthwise, values, blocks * chunks, (source.span,), (target.span,), layer.node.index
-    )
-    step.weight_bytes = weights.nbytes
-    low.program.add(step)
 
 
 def lower_dense(low: Lowering, layer: Layer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convcalc.backends.numba import kernels_conv, kernels_weights
+from convcalc.backends.numba.choice import Conv
 from convcalc.backends.numba.fusion import Layer
 from convcalc.backends.numba.kernels_maps import finish
 from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table
@@ -176,3 +177,12 @@ def target_table(layout: Layout) -> Array:
     """Every real pixel of a map, in order."""
     corner = [range(b, b + n) for b, n in zip(layout.before, layout.spatial, strict=True)]
     return pixel_table(layout.strides, corner)
+
+
+def source_table(conv: Conv, layout: Layout) -> Array:
+    """Where each output pixel's window begins in the padded input."""
+    places = [
+        range(h - b, h - b + o * s, s)
+        for h, b, o, s in zip(layout.before, conv.before, conv.output, conv.stride, strict=True)
+    ]
+    return pixel_table(layout.strides, places)
