@@ -21,8 +21,8 @@ from convcalc.weights.fit import Weights, load_weights, random_weights
 Backend = Literal["auto", "reference", "numba"]
 BACKENDS: tuple[Backend, ...] = ("auto", "reference", "numba")
 PRETRAINED = "pretrained"
-# Below this many MACs an image, `auto` takes the reference backend: importing Numba would take longer than the run.
-SMALL = 15_000_000
+# Below this many MACs an image, `auto` takes the reference backend: loading kernels would take longer than the run.
+SMALL = 5_000_000
 
 
 @dataclass(frozen=True)

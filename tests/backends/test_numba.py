@@ -596,7 +596,7 @@ from convcalc.weights.fit import random_weights
 graph = load_graph("lenet5")
 said = []
 plan = prepare(graph, random_weights(graph, 1), 1, compiling=lambda *state: said.append(state))
-print(len(said), sum(plan.run([0.5] * 1024).values))
+print(len(said), sum(plan.run([0.5] * 1024).values), "numba" in sys.modules)
 """
 
 
@@ -620,8 +620,9 @@ def test_two_processes_may_compile_at_once_and_a_third_need_not(tmp_path: Path) 
     assert int(first[0]) > 1
     third = finish(start(tmp_path / "cache"))
     assert third[0] == "0"
+    assert (first[2], third[2]) == ("True", "False"), "Numba is only for compiling"
     assert first[1] == second[1] == third[1]
-    for file in (tmp_path / "cache").rglob("*.nbc"):
+    for file in (tmp_path / "cache").rglob("*.kernel"):
         file.write_bytes(file.read_bytes()[:100])
     damaged = finish(start(tmp_path / "cache"))
     assert damaged[1] == third[1]

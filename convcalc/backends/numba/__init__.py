@@ -1,7 +1,7 @@
 """The fast backend, for CPUs: `pip install convcalc[fast]`.
 
     simd.py       vectors and raw addresses for Numba: what kernels are written in
-    cache.py      compiled kernels on disk
+    cache.py      compiled kernels on disk; compiler.py: how they come there
     tile.py       the microkernel: a tile of registers, and the sweep of it over pixels
     kernels_*.py  the kernels: convolutions, Winograd, maps, normalisation, laying out weights
     functions.py  activation functions on vectors
@@ -17,7 +17,8 @@
     plan.py       all of it put together
     profile.py    where the time goes
 
-Importing this package imports Numba; nothing else in convcalc does so before a user asks for this backend.
+Importing this package imports NumPy and llvmlite, and Numba only where a kernel has to be compiled; nothing else in
+convcalc does so before a user asks for this backend.
 """
 
 from __future__ import annotations

@@ -1,98 +1,50 @@
 """Compiled kernels, kept on disk between runs.
 
-`@kernel("source target …")` marks a function that Numba compiles to a C function of int64s. Nothing is compiled
-before `address` asks for it; then Numba's own cache is used, in a directory whose name holds a hash of everything
-the code depends on: the sources of this package (Numba does not notice an edited intrinsic), the versions of Numba,
-llvmlite and Python, the host's processor and the vector width.
+`@kernel("source target …")` marks a function that is compiled to a C function of int64s. Nothing is compiled before
+`address` asks for it; then its machine code is looked for in a directory whose name holds a hash of everything the
+code depends on: the sources of this package, the versions of Numba and llvmlite, the host's processor and the vector
+width. Where it is there, Numba is not even imported: llvmlite's loader is enough.
 
-Numba writes each file under another name and renames it, so two processes may start at once. A directory that cannot
-be written is read; what it does not hold is compiled every time.
+A file is written beside its place and renamed, so two processes may start at once. A directory that cannot be written
+is read; what it does not hold is compiled every time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
-import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
-import numba
-from numba import types
-from numba.core.caching import FunctionCache, _CacheLocator
-from numba.core.ccallback import CFunc
 
 from convcalc.backends import Compiling
 from convcalc.backends.numba.simd import WIDTH
+from convcalc.errors import ConvcalcError
 from convcalc.weights.pretrained import cache_directory
+from convcalc.writing import write_whole
+
+Code = tuple[str, list[str], bytes]  # the symbol to call, the symbols it needs, an object file
 
 
 @cache
-def fingerprint() -> str:
-    """A hash of what compiled code depends on."""
+def directory() -> Path:
+    """Where compiled kernels are kept, beside what else convcalc caches."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
+    numba = find_spec("numba")
+    if numba and numba.origin:
+        digest.update(Path(numba.origin).with_name("_version.py").read_bytes())
     host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), str(WIDTH), platform.machine())
-    versions = (numba.__version__, llvmlite.__version__, sys.version)
-    digest.update("\0".join((*host, *versions)).encode())
-    return digest.hexdigest()[:16]
-
-
-def directory() -> Path:
-    """Where compiled kernels are kept, beside what else convcalc caches."""
-    return Path(cache_directory()) / f"kernels-{fingerprint()}"
-
-
-class _Locator(_CacheLocator):  # type: ignore[misc]
-    """Tells Numba our directory. Its name says all, so no file's date is looked at."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def ensure_cache_path(self) -> None:
-        directory().mkdir(parents=True, exist_ok=True)
-
-    def get_cache_path(self) -> str:
-        return str(directory())
-
-    def get_source_stamp(self) -> str:
-        return fingerprint()
-
-    def get_disambiguator(self) -> str:
-        return self._name
-
-
-class _Files(FunctionCache._impl_class):  # type: ignore[misc]
-    """What Numba calls a function's files, and where they are."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._locator = _Locator(function.__name__)
-        self._lineno = function.__code__.co_firstlineno
-        self._filename_base = function.__name__
-
-
-class _Cache(FunctionCache):  # type: ignore[misc]
-    """Numba's cache of one function, in our directory; one that cannot be written does no harm."""
-
-    _impl_class = _Files
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # a file cut short or of another making: compile as if there were none
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        try:
-            self._impl.locator.ensure_cache_path()
-            super().save_overload(sig, data)
-        except OSError:
-            pass
+    digest.update("\0".join((*host, llvm.get_process_triple(), llvmlite.__version__)).encode())
+    return Path(cache_directory()) / f"kernels-{digest.hexdigest()[:16]}"
 
 
 class Kernel:
@@ -102,32 +54,29 @@ class Kernel:
         self.name = function.__name__
         self.names = tuple(names.split())
         self._function = function
-        self._compiled: Any = None
+        self._address = 0
 
     @property
-    def compiled(self) -> bool:
-        """Whether this process has it, compiled or loaded."""
-        return self._compiled is not None
+    def loaded(self) -> bool:
+        """Whether this process has it."""
+        return self._address != 0
 
-    def compile(self) -> bool:
-        """Load or compile it; whether it had to be compiled."""
-        if self._compiled is not None:
-            return False
-        arity = self._function.__code__.co_argcount
-        options = {"nopython": True, "error_model": "numpy"}
-        compiled: Any = CFunc(
-            self._function, ((types.int64,) * arity, types.void), locals={}, options=options
-        )
-        compiled._cache = _Cache(self._function)
-        compiled.compile()
-        self._compiled = compiled
-        return not compiled.cache_hits
+    def load(self) -> bool:
+        """Take it from the disk; whether it was there."""
+        if not self.loaded and (code := _read(self.name)):
+            self._address = _link(self.name, code)
+        return self.loaded
 
     @property
     def address(self) -> int:
         """Where its machine code starts."""
-        self.compile()
-        return int(self._compiled.address)
+        if not self.load():
+            from convcalc.backends.numba.compiler import machine_code
+
+            code = machine_code(self._function)
+            _write(self.name, code)
+            self._address = _link(self.name, code)
+        return self._address
 
     def record(self, values: dict[str, int]) -> list[int]:
         """The values in the kernel's own order. Raises KeyError for one too few or too many."""
@@ -141,18 +90,62 @@ def kernel(names: str = "") -> Callable[[Callable[..., Any]], Kernel]:
     return lambda function: Kernel(function, names)
 
 
-def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -> int:
-    """Loads the kernels, compiles those the disk does not have and says so; how many were compiled."""
-    wanted = [one for one in dict.fromkeys(kernels) if not one.compiled]
-    count = 0
+def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -> None:
+    """Loads the kernels, compiles those the disk does not have and says so."""
+    wanted = [one for one in dict.fromkeys(kernels) if not one.load()]
     for place, one in enumerate(wanted):
-        if compiling and (count or not _stored(one)):
+        if compiling:
             compiling(place, len(wanted), one.name)
-        count += one.compile()
-    if compiling and count:
+        assert one.address
+    if compiling and wanted:
         compiling(len(wanted), len(wanted), "")
-    return count
 
 
-def _stored(one: Kernel) -> bool:
-    return any(directory().glob(f"{one.name}*.nbi"))
+def _read(name: str) -> Code | None:
+    """A file is a line of JSON and the object file; one cut short or changed is as if there were none."""
+    try:
+        head, _, code = (directory() / f"{name}.kernel").read_bytes().partition(b"\n")
+        facts = json.loads(head)
+        if facts["sha256"] == hashlib.sha256(code).hexdigest():
+            return facts["symbol"], facts["needs"], code
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    return None
+
+
+def _write(name: str, code: Code) -> None:
+    symbol, needs, binary = code
+    facts = {"symbol": symbol, "needs": needs, "sha256": hashlib.sha256(binary).hexdigest()}
+    with suppress(OSError, ConvcalcError):
+        directory().mkdir(parents=True, exist_ok=True)
+        write_whole(str(directory() / f"{name}.kernel"), json.dumps(facts).encode() + b"\n" + binary)
+
+
+def _link(name: str, code: Code) -> int:
+    """The address of the symbol, the object file loaded into this process.
+
+    Numba's functions may raise, so their code names what raising takes; kernels do not, so that where Numba is not
+    loaded, `abort` may stand for that. Raises ConvcalcError where anything else is missing.
+    """
+    symbol, needs, binary = code
+    engine = _engine()  # made first: it opens this process to LLVM
+    for needed in needs:
+        if llvm.address_of_symbol(needed):
+            continue
+        if not needed.startswith(("numba_", "NRT_")):
+            raise ConvcalcError(
+                f"the kernel {name} needs {needed}, which is not to be found", hint="use --backend reference"
+            )
+        llvm.add_symbol(needed, llvm.address_of_symbol("abort"))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
+    engine.finalize_object()
+    return int(engine.get_function_address(symbol))
+
+
+@cache
+def _engine() -> Any:
+    """LLVM's loader, and the memory of all kernels."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(codemodel="jitdefault")
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

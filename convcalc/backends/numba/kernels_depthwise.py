@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
 
 from convcalc.backends.numba.cache import kernel
 from convcalc.backends.numba.simd import (
@@ -21,11 +19,12 @@ from convcalc.backends.numba.simd import (
     INT,
     LANES,
     PIXELS,
-    REGISTER,
     WIDTH,
     call,
     emit_fma,
     emit_load,
+    emit_local,
+    emit_loop,
     emit_max,
     emit_min,
     emit_splat,
@@ -35,49 +34,39 @@ from convcalc.backends.numba.simd import (
 )
 
 
-@intrinsic
-def depthwise_tile(
-    context: Any, taps: Any, tap_count: Any, weights: Any, bias: Any, source: Any, source_pixels: Any, target: Any,
-    target_pixels: Any, low: Any, high: Any,
-) -> Any:  # fmt: skip
+@intrinsic("int int int int int int int int int int -> none")
+def depthwise_tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
     """PIXELS output pixels of one block: each tap's input registers times that tap's weights."""
+    taps, tap_count, weights, bias, source, source_pixels, target, target_pixels, low, high = arguments
 
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        taps, tap_count, weights, bias, source, source_pixels, target, target_pixels, low, high = values
+    def entry(table: ir.Value, place: ir.Value) -> ir.Value:
+        address = builder.add(table, builder.mul(place, ir.Constant(INT, 4)))
+        return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
 
-        def entry(table: ir.Value, place: ir.Value) -> ir.Value:
-            address = builder.add(table, builder.mul(place, ir.Constant(INT, 4)))
-            return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
+    def lane(address: ir.Value, place: int) -> ir.Value:
+        return builder.add(address, ir.Constant(INT, place * WIDTH * 4))
 
-        def lane(address: ir.Value, place: int) -> ir.Value:
-            return builder.add(address, ir.Constant(INT, place * WIDTH * 4))
-
-        starts = [builder.add(source, entry(source_pixels, ir.Constant(INT, p))) for p in range(PIXELS)]
-        sums = [[cgutils.alloca_once(builder, REGISTER) for _ in range(LANES)] for _ in starts]
-        for row in sums:
+    starts = [builder.add(source, entry(source_pixels, ir.Constant(INT, p))) for p in range(PIXELS)]
+    first = [emit_load(builder, lane(bias, v)) for v in range(LANES)]
+    sums = [[emit_local(builder, value) for value in first] for _ in starts]
+    with emit_loop(builder, tap_count) as tap:
+        shift = entry(taps, tap)
+        at = builder.add(weights, builder.mul(tap, ir.Constant(INT, BLOCK * 4)))
+        weight = [emit_load(builder, lane(at, v)) for v in range(LANES)]
+        for start, row in zip(starts, sums, strict=True):
+            pixel = builder.add(start, shift)
             for v, place in enumerate(row):
-                builder.store(emit_load(builder, lane(bias, v)), place)
-        with cgutils.for_range(builder, tap_count) as tap:
-            shift = entry(taps, tap.index)
-            at = builder.add(weights, builder.mul(tap.index, ir.Constant(INT, BLOCK * 4)))
-            weight = [emit_load(builder, lane(at, v)) for v in range(LANES)]
-            for start, row in zip(starts, sums, strict=True):
-                pixel = builder.add(start, shift)
-                for v, place in enumerate(row):
-                    value = emit_load(builder, lane(pixel, v))
-                    builder.store(emit_fma(builder, value, weight[v], builder.load(place)), place)
-        lowest, highest = (
-            emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
-            for bits in (low, high)
-        )
-        for p, row in enumerate(sums):
-            base = builder.add(target, entry(target_pixels, ir.Constant(INT, p)))
-            for v, place in enumerate(row):
-                value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
-                emit_store(builder, lane(base, v), value)
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 10), generate
+                value = emit_load(builder, lane(pixel, v))
+                builder.store(emit_fma(builder, value, weight[v], builder.load(place)), place)
+    lowest, highest = (
+        emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
+        for bits in (low, high)
+    )
+    for p, row in enumerate(sums):
+        base = builder.add(target, entry(target_pixels, ir.Constant(INT, p)))
+        for v, place in enumerate(row):
+            value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
+            emit_store(builder, lane(base, v), value)
 
 
 @kernel(
@@ -125,10 +114,10 @@ def _emit_row_tile(builder: ir.IRBuilder, pixels: int, taps: int, arguments: Seq
         return builder.add(base, ir.Constant(INT, pixel * BLOCK * 4))
 
     first = emit_load(builder, bias)
-    sums = [cgutils.alloca_once_value(builder, first) for _ in range(pixels)]
-    with cgutils.for_range(builder, rows) as row:
-        at = builder.add(source, builder.mul(row.index, source_row))
-        weight_row = builder.add(weights, builder.mul(row.index, ir.Constant(INT, taps * BLOCK * 4)))
+    sums = [emit_local(builder, first) for _ in range(pixels)]
+    with emit_loop(builder, rows) as row:
+        at = builder.add(source, builder.mul(row, source_row))
+        weight_row = builder.add(weights, builder.mul(row, ir.Constant(INT, taps * BLOCK * 4)))
         weight = [emit_load(builder, place(weight_row, tap)) for tap in range(taps)]
         for column in range(pixels + taps - 1):
             value = emit_load(builder, place(at, column))
@@ -152,16 +141,9 @@ def _row_tile(pixels: int, taps: int) -> Any:
     each row, each tap's register; bias, target: of this register's channels; low, high: bits of floats.
     """
 
-    @intrinsic
-    def tile(
-        context: Any, rows: Any, weights: Any, bias: Any, source: Any, source_row: Any, target: Any, low: Any,
-        high: Any,
-    ) -> Any:  # fmt: skip
-        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-            _emit_row_tile(builder, pixels, taps, values)
-            return context.get_dummy_value()
-
-        return types.void(*[types.int64] * 8), generate
+    @intrinsic("int int int int int int int int -> none")
+    def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        _emit_row_tile(builder, pixels, taps, arguments)
 
     return tile
 

@@ -6,23 +6,23 @@ emitted as LLVM instructions:
     a = vload(address); b = splat(2.0)
     vstore(address + 4 * WIDTH, fma(a, b, a * b + a))
 
-A `Vector` is one register of WIDTH floats (AVX-512 16, AVX2 8, NEON and SSE 4). An address is a plain int64, counted
+A vector is one register of WIDTH floats (AVX-512 16, AVX2 8, NEON and SSE 4). An address is a plain int64, counted
 in bytes. Nothing here checks bounds: each kernel that uses an address argues in its docstring why it stays inside.
+
+All this only declares; `compiler` turns it into what Numba knows, where a kernel has to be compiled.
 """
 
 from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic as numba_intrinsic
-from numba.extending import models, overload, register_model
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,34 +57,47 @@ TILE_BLOCKS = TILE // BLOCK
 INPUT_TILE = BLOCK * 4  # bytes of one pixel of one block
 
 
-def inline(function: F) -> F:
+@dataclass(frozen=True, eq=False)
+class Inline:
     """A function kernels may call; LLVM inlines it where that pays."""
-    return cast(F, njit(nogil=True, error_model="numpy", fastmath=False)(function))
+
+    function: Callable[..., Any]
 
 
-def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Numba's intrinsic: callers leave out the typing context that its definition begins with."""
-    return cast(Callable[..., Any], numba_intrinsic(prefer_literal=True)(function))
+@dataclass(frozen=True, eq=False)
+class Intrinsic:
+    """A function whose body is LLVM instructions: `emit` takes a builder and the arguments' values.
+
+    Kinds of arguments and of the result: `vector`, `float`, `int`, `count` (an int written in the source), `ints` (a
+    tuple of them, a list for `emit`), and for no result `none`.
+    """
+
+    name: str
+    emit: Callable[..., Any]
+    arguments: tuple[str, ...]
+    result: str
 
 
-class VectorType(types.Type):  # type: ignore[misc]
-    """The Numba type of one register of WIDTH floats."""
-
-    def __init__(self) -> None:
-        super().__init__(name=f"Vector{WIDTH}")
+def inline(function: F) -> F:
+    """Marks a function that kernels may call."""
+    return cast(F, Inline(function))
 
 
-VECTOR = VectorType()
+def intrinsic(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Makes an intrinsic of a function that emits it; the signature is like `vector float -> vector`."""
+    before, result = signature.split("->")
+
+    def declare(emit: Callable[..., Any]) -> Callable[..., Any]:
+        made = Intrinsic(emit.__name__.strip("_"), emit, tuple(before.split()), result.strip())
+        return cast(Callable[..., Any], made)
+
+    return declare
+
+
 FLOAT = ir.FloatType()
 INT = ir.IntType(64)
 REGISTER = ir.VectorType(FLOAT, WIDTH)
 INT_REGISTER = ir.VectorType(ir.IntType(32), WIDTH)
-
-
-@register_model(VectorType)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, kind: VectorType) -> None:
-        super().__init__(manager, kind, REGISTER)
 
 
 # --- emitting: what the intrinsics below, and the register tile, are made of -------------------------------------
@@ -114,8 +127,10 @@ def emit_splat(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
 
 def emit_call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
     """A call of an LLVM intrinsic or a C function by its full name."""
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    function = builder.module.globals.get(name)
+    if function is None:
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = ir.Function(builder.module, kind, name)
     return builder.call(function, arguments)
 
 
@@ -142,270 +157,204 @@ def emit_min(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     return builder.select(builder.fcmp_ordered("<", a, b), a, b)
 
 
-def _intrinsic(
-    result: types.Type, arguments: tuple[types.Type, ...], emit: Callable[..., ir.Value | None]
-) -> Any:
-    """What an intrinsic's typing function returns, from an emitter that takes (builder, *values)."""
+def emit_local(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """A variable, which LLVM puts into a register, that begins as the value; load and store by the builder."""
+    with builder.goto_entry_block():
+        place = builder.alloca(value.type)
+    builder.store(value, place)
+    return place
 
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        value = emit(builder, *values)
-        return context.get_dummy_value() if value is None else value
 
-    return result(*arguments), generate
+@contextmanager
+def emit_loop(builder: ir.IRBuilder, count: ir.Value) -> Iterator[ir.Value]:
+    """What the block emits, `count` times; gives the index."""
+    before = builder.block
+    head, body, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    index = builder.phi(INT)
+    index.add_incoming(ir.Constant(INT, 0), before)
+    builder.cbranch(builder.icmp_signed("<", index, count), body, after)
+    builder.position_at_end(body)
+    yield index
+    index.add_incoming(builder.add(index, ir.Constant(INT, 1)), builder.block)
+    builder.branch(head)
+    builder.position_at_end(after)
 
 
 # --- vectors -----------------------------------------------------------------------------------------------------
 
 
-@intrinsic
-def vload(context: Any, address: Any) -> Any:
+@intrinsic("int -> vector")
+def vload(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """The WIDTH floats at an address."""
-    return _intrinsic(VECTOR, (types.int64,), emit_load)
+    return emit_load(builder, address)
 
 
-@intrinsic
-def vstore(context: Any, address: Any, vector: Any) -> Any:
+@intrinsic("int vector -> none")
+def vstore(builder: ir.IRBuilder, address: ir.Value, vector: ir.Value) -> None:
     """Writes the WIDTH floats to an address."""
-    return _intrinsic(types.void, (types.int64, VECTOR), emit_store)
+    emit_store(builder, address, vector)
 
 
-@intrinsic
-def splat(context: Any, value: Any) -> Any:
+@intrinsic("float -> vector")
+def splat(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     """The value in every lane."""
-    return _intrinsic(VECTOR, (types.float32,), emit_splat)
+    return emit_splat(builder, value)
 
 
-@intrinsic
-def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
+@intrinsic("vector vector vector -> vector")
+def fma(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     """a·b + c."""
-    return _intrinsic(VECTOR, (VECTOR, VECTOR, VECTOR), emit_fma)
+    return emit_fma(builder, a, b, c)
 
 
-@intrinsic
-def vmax(context: Any, a: Any, b: Any) -> Any:
+@intrinsic("vector vector -> vector")
+def vmax(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     """The larger in each lane; where b is not a number, b."""
-    return _intrinsic(VECTOR, (VECTOR, VECTOR), emit_max)
+    return emit_max(builder, a, b)
 
 
-@intrinsic
-def vmin(context: Any, a: Any, b: Any) -> Any:
+@intrinsic("vector vector -> vector")
+def vmin(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     """The smaller in each lane; where b is not a number, b."""
-    return _intrinsic(VECTOR, (VECTOR, VECTOR), emit_min)
+    return emit_min(builder, a, b)
 
 
-@intrinsic
-def below(context: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
+@intrinsic("vector vector vector vector -> vector")
+def below(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, yes: ir.Value, no: ir.Value) -> ir.Value:
     """In each lane, `yes` where a < b, else `no`."""
-
-    def emit(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, yes: ir.Value, no: ir.Value) -> ir.Value:
-        return builder.select(builder.fcmp_ordered("<", a, b), yes, no)
-
-    return _intrinsic(VECTOR, (VECTOR, VECTOR, VECTOR, VECTOR), emit)
+    return builder.select(builder.fcmp_ordered("<", a, b), yes, no)
 
 
-@intrinsic
-def vsqrt(context: Any, a: Any) -> Any:
+@intrinsic("vector -> vector")
+def vsqrt(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
     """The square root of each lane."""
-    return _intrinsic(
-        VECTOR, (VECTOR,), lambda builder, a: emit_call(builder, f"llvm.sqrt.v{WIDTH}f32", REGISTER, a)
-    )
+    return emit_call(builder, f"llvm.sqrt.v{WIDTH}f32", REGISTER, a)
 
 
-@intrinsic
-def exponent(context: Any, a: Any) -> Any:
+@intrinsic("vector -> vector")
+def exponent(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
     """The float whose exponent is a lane's lowest 8 bits: 2ⁿ, where adding 127 + n left n there."""
-
-    def emit(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
-        bits = builder.bitcast(a, INT_REGISTER)
-        return builder.bitcast(builder.shl(bits, ir.Constant(INT_REGISTER, [23] * WIDTH)), REGISTER)
-
-    return _intrinsic(VECTOR, (VECTOR,), emit)
+    bits = builder.bitcast(a, INT_REGISTER)
+    return builder.bitcast(builder.shl(bits, ir.Constant(INT_REGISTER, [23] * WIDTH)), REGISTER)
 
 
-@intrinsic
-def reciprocal(context: Any, a: Any) -> Any:
+@intrinsic("vector -> vector")
+def reciprocal(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
     """1/a, exact to about a bit; by estimate and one Newton step where that is quicker than dividing."""
-
-    def emit(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
-        one = ir.Constant(REGISTER, [1.0] * WIDTH)
-        if WIDTH != 16 or not X86:
-            return builder.fdiv(one, a)
-        everything = ir.Constant(ir.IntType(16), 0xFFFF)
-        first = emit_call(builder, "llvm.x86.avx512.rcp14.ps.512", REGISTER, a, one, everything)
-        error = emit_fma(builder, builder.fneg(a), first, one)
-        return emit_fma(builder, first, error, first)
-
-    return _intrinsic(VECTOR, (VECTOR,), emit)
+    one = ir.Constant(REGISTER, [1.0] * WIDTH)
+    if WIDTH != 16 or not X86:
+        return builder.fdiv(one, a)
+    everything = ir.Constant(ir.IntType(16), 0xFFFF)
+    first = emit_call(builder, "llvm.x86.avx512.rcp14.ps.512", REGISTER, a, one, everything)
+    error = emit_fma(builder, builder.fneg(a), first, one)
+    return emit_fma(builder, first, error, first)
 
 
-@intrinsic
-def total(context: Any, a: Any) -> Any:
+@intrinsic("vector -> float")
+def total(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
     """The sum of the lanes, halves added to halves."""
-
-    def emit(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
-        count = WIDTH
-        while count > 1:
-            count //= 2
-            parts = []
-            for first in (0, count):
-                lanes = ir.Constant(
-                    ir.VectorType(ir.IntType(32), count), [first + lane for lane in range(count)]
-                )
-                parts.append(builder.shuffle_vector(a, ir.Constant(a.type, ir.Undefined), lanes))
-            a = builder.fadd(*parts)
-        return builder.extract_element(a, ir.Constant(ir.IntType(32), 0))
-
-    return _intrinsic(types.float32, (VECTOR,), emit)
+    count = WIDTH
+    while count > 1:
+        count //= 2
+        parts = []
+        for first in (0, count):
+            lanes = ir.Constant(ir.VectorType(ir.IntType(32), count), [first + lane for lane in range(count)])
+            parts.append(builder.shuffle_vector(a, ir.Constant(a.type, ir.Undefined), lanes))
+        a = builder.fadd(*parts)
+    return builder.extract_element(a, ir.Constant(ir.IntType(32), 0))
 
 
-def _arithmetic(function: Any, instruction: str) -> None:
-    @intrinsic
-    def apply(context: Any, a: Any, b: Any) -> Any:
-        return _intrinsic(VECTOR, (VECTOR, VECTOR), lambda builder, a, b: getattr(builder, instruction)(a, b))
-
-    def both(a: Any, b: Any) -> Any:
-        return apply(a, b)
-
-    def typed(a: Any, b: Any) -> Any:
-        return both if isinstance(a, VectorType) and isinstance(b, VectorType) else None
-
-    overload(function)(typed)
-
-
-for _function, _instruction in (
-    (operator.add, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
-):
-    _arithmetic(_function, _instruction)
+# What +, −, · and / do with two vectors.
+OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
 
 
 # --- scalars at addresses ----------------------------------------------------------------------------------------
 
 
-@intrinsic
-def load_float(context: Any, address: Any) -> Any:
+@intrinsic("int -> float")
+def load_float(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """The float at an address."""
-    return _intrinsic(types.float32, (types.int64,), lambda builder, a: emit_load(builder, a, FLOAT))
+    return emit_load(builder, address, FLOAT)
 
 
-@intrinsic
-def store_float(context: Any, address: Any, value: Any) -> Any:
+@intrinsic("int float -> none")
+def store_float(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Writes a float to an address."""
-    return _intrinsic(types.void, (types.int64, types.float32), emit_store)
+    emit_store(builder, address, value)
 
 
-@intrinsic
-def load_int(context: Any, address: Any) -> Any:
+@intrinsic("int -> int")
+def load_int(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """The int64 at an address."""
-    return _intrinsic(types.int64, (types.int64,), lambda builder, a: emit_load(builder, a, INT))
+    return emit_load(builder, address, INT)
 
 
-@intrinsic
-def store_int(context: Any, address: Any, value: Any) -> Any:
+@intrinsic("int int -> none")
+def store_int(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Writes an int64 to an address."""
-    return _intrinsic(types.void, (types.int64, types.int64), emit_store)
+    emit_store(builder, address, value)
 
 
-@intrinsic
-def load_offset(context: Any, address: Any) -> Any:
+@intrinsic("int -> int")
+def load_offset(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """The int32 at an address, as int64."""
-
-    def emit(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
-        return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
-
-    return _intrinsic(types.int64, (types.int64,), emit)
+    return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
 
 
-@intrinsic
-def as_float(context: Any, bits: Any) -> Any:
+@intrinsic("int -> float")
+def as_float(builder: ir.IRBuilder, bits: ir.Value) -> ir.Value:
     """The float whose bits are an int64's lower half."""
-
-    def emit(builder: ir.IRBuilder, bits: ir.Value) -> ir.Value:
-        return builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT)
-
-    return _intrinsic(types.float32, (types.int64,), emit)
+    return builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT)
 
 
-@intrinsic
-def fields(context: Any, record: Any, count: Any) -> Any:
-    """The first `count` (a literal) int64s at an address, as a tuple: a kernel's parameters."""
-    result = types.UniTuple(types.int64, count.literal_value)
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        loaded = [
-            emit_load(builder, builder.add(values[0], ir.Constant(INT, 8 * place)), INT)
-            for place in range(count.literal_value)
-        ]
-        return context.make_tuple(builder, result, loaded)
-
-    return result(types.int64, count), generate
+@intrinsic("int count -> ints")
+def fields(builder: ir.IRBuilder, record: ir.Value, count: int) -> list[ir.Value]:
+    """The first `count` int64s at an address: a kernel's parameters."""
+    places = [builder.add(record, ir.Constant(INT, 8 * place)) for place in range(count)]
+    return [emit_load(builder, place, INT) for place in places]
 
 
 # --- threads -----------------------------------------------------------------------------------------------------
 
 
-@intrinsic
-def atomic_add(context: Any, address: Any, value: Any) -> Any:
+@intrinsic("int int -> int")
+def atomic_add(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> ir.Value:
     """Adds to the int64 at an address in one step, seen by all threads in order; what was there before."""
-
-    def emit(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> ir.Value:
-        return builder.atomic_rmw("add", pointer(builder, address, INT), value, "seq_cst")
-
-    return _intrinsic(types.int64, (types.int64, types.int64), emit)
+    return builder.atomic_rmw("add", pointer(builder, address, INT), value, "seq_cst")
 
 
-@intrinsic
-def atomic_load(context: Any, address: Any) -> Any:
+@intrinsic("int -> int")
+def atomic_load(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """The int64 at an address, and with it all that was written before it."""
-    return _intrinsic(
-        types.int64,
-        (types.int64,),
-        lambda builder, a: builder.load_atomic(pointer(builder, a, INT), "acquire", 8),
-    )
+    return builder.load_atomic(pointer(builder, address, INT), "acquire", 8)
 
 
-@intrinsic
-def pause(context: Any) -> Any:
+@intrinsic("-> none")
+def pause(builder: ir.IRBuilder) -> None:
     """Tells the processor that this thread spins."""
-
-    def emit(builder: ir.IRBuilder) -> None:
-        if ARM:
-            emit_call(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(ir.IntType(32), 1))
-        elif X86:
-            emit_call(builder, "llvm.x86.sse2.pause", ir.VoidType())
-
-    return _intrinsic(types.void, (), emit)
+    if ARM:
+        emit_call(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(ir.IntType(32), 1))
+    elif X86:
+        emit_call(builder, "llvm.x86.sse2.pause", ir.VoidType())
 
 
-@intrinsic
-def give_way(context: Any) -> Any:
+@intrinsic("-> none")
+def give_way(builder: ir.IRBuilder) -> None:
     """Lets another thread have this processor, where the system has sched_yield."""
-
-    def emit(builder: ir.IRBuilder) -> None:
-        if os.name == "posix":
-            emit_call(builder, "sched_yield", ir.IntType(32))
-
-    return _intrinsic(types.void, (), emit)
+    if os.name == "posix":
+        emit_call(builder, "sched_yield", ir.IntType(32))
 
 
-@intrinsic
-def ticks(context: Any) -> Any:
+@intrinsic("-> int")
+def ticks(builder: ir.IRBuilder) -> ir.Value:
     """The processor's clock, in a unit of its own."""
-
-    name = "llvm.readsteadycounter" if ARM else "llvm.readcyclecounter"
-    return _intrinsic(types.int64, (), lambda builder: emit_call(builder, name, INT))
+    return emit_call(builder, "llvm.readsteadycounter" if ARM else "llvm.readcyclecounter", INT)
 
 
-@intrinsic
-def call(context: Any, function: Any, arguments: Any) -> Any:
+@intrinsic("int ints -> none")
+def call(builder: ir.IRBuilder, function: ir.Value, arguments: Sequence[ir.Value]) -> None:
     """Calls the kernel at an address with a tuple of int64s."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        unpacked = cgutils.unpack_tuple(builder, values[1])
-        kind = ir.FunctionType(ir.VoidType(), [INT] * len(unpacked))
-        builder.call(pointer(builder, values[0], kind), unpacked)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, arguments), generate
+    kind = ir.FunctionType(ir.VoidType(), [INT] * len(arguments))
+    builder.call(pointer(builder, function, kind), arguments)

@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
 
 from convcalc.backends.numba.cache import kernel
 from convcalc.backends.numba.simd import (
@@ -26,12 +24,13 @@ from convcalc.backends.numba.simd import (
     INT,
     LANES,
     PIXELS,
-    REGISTER,
     TILE_BLOCKS,
     VECTORS,
     WIDTH,
     emit_fma,
     emit_load,
+    emit_local,
+    emit_loop,
     emit_max,
     emit_min,
     emit_prefetch,
@@ -70,12 +69,9 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
      target, target_pixels, target_block, residual, residual_pixels, residual_block, low,
      high) = arguments  # fmt: skip
     starts = [builder.add(source, _offset(builder, source_pixels, p)) for p in range(pixels)]
-    sums = [[cgutils.alloca_once(builder, REGISTER) for _ in range(vectors)] for _ in range(pixels)]
-    for v in range(vectors):
-        first = emit_load(builder, builder.add(bias, _integer(v * WIDTH * 4)))
-        for row in sums:
-            builder.store(first, row[v])
-    weight = cgutils.alloca_once_value(builder, weights)
+    first = [emit_load(builder, builder.add(bias, _integer(v * WIDTH * 4))) for v in range(vectors)]
+    sums = [[emit_local(builder, value) for value in first] for _ in range(pixels)]
+    weight = emit_local(builder, weights)
 
     def step(places: Sequence[ir.Value], k: ir.Value, steps: int) -> None:
         at = builder.load(weight)
@@ -96,16 +92,16 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
         builder.store(builder.add(at, _integer(steps * vectors * WIDTH * 4)), weight)
 
     last = builder.sub(run_count, _integer(1))
-    with cgutils.for_range(builder, run_count) as run:
-        length = builder.select(builder.icmp_signed("<", run.index, last), run_length, last_length)
+    with emit_loop(builder, run_count) as run:
+        length = builder.select(builder.icmp_signed("<", run, last), run_length, last_length)
         whole = builder.udiv(length, _integer(UNROLL))
         done = builder.mul(whole, _integer(UNROLL))
-        shift = _offset(builder, runs, run.index)
+        shift = _offset(builder, runs, run)
         places = [builder.add(start, shift) for start in starts]
-        with cgutils.for_range(builder, whole) as many:
-            step(places, builder.mul(many.index, _integer(UNROLL)), UNROLL)
-        with cgutils.for_range(builder, builder.sub(length, done)) as one:
-            step(places, builder.add(done, one.index), 1)
+        with emit_loop(builder, whole) as many:
+            step(places, builder.mul(many, _integer(UNROLL)), UNROLL)
+        with emit_loop(builder, builder.sub(length, done)) as one:
+            step(places, builder.add(done, one), 1)
 
     with builder.if_then(builder.icmp_signed("!=", residual, _integer(0))):
         for p, row in enumerate(sums):
@@ -134,17 +130,9 @@ def _tile(pixels: int, vectors: int) -> Any:
     bound a value.
     """
 
-    @intrinsic
-    def tile(
-        context: Any, runs: Any, run_count: Any, run_length: Any, last_length: Any, weights: Any, bias: Any,
-        source: Any, source_pixels: Any, target: Any, target_pixels: Any, target_block: Any,
-        residual: Any, residual_pixels: Any, residual_block: Any, low: Any, high: Any,
-    ) -> Any:  # fmt: skip
-        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-            _emit_tile(builder, pixels, vectors, values)
-            return context.get_dummy_value()
-
-        return types.void(*[types.int64] * 16), generate
+    @intrinsic(" ".join(["int"] * 16) + " -> none")
+    def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        _emit_tile(builder, pixels, vectors, arguments)
 
     return tile
 
