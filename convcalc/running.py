@@ -65,11 +65,14 @@ class Failure:
     error: ConvcalcError
 
 
-Bare = tuple[str, Picture, Run, tuple[Guess, ...], Statistics]
+Bare = tuple[str, Picture, Run, tuple[Guess, ...], Statistics, tuple[str, ...]]
 
 
 class Runner:
-    """A graph with its weights, ready for any number of images."""
+    """A graph with its weights, ready for `images` images.
+
+    Where there is an image for every processor, each takes whole images; else all work on one image together.
+    """
 
     def __init__(
         self,
@@ -79,11 +82,16 @@ class Runner:
         backend: Backend = "auto",
         threads: int | None = None,
         top: int = 5,
+        images: int = 1,
         compiling: Compiling | None = None,
     ) -> None:
+        from convcalc.backends.workers import can_fork, processors
+
+        count = threads or processors()
+        self.workers = count if images >= count and can_fork() else 1
         self.graph = graph
         self.weights = weights
-        self.threads = threads
+        self.threads = 1 if self.workers > 1 else threads
         self.top = top
         self.names = read_labels(graph.labels, graph.output_shape[0])
         self.notes: tuple[str, ...] = ()
@@ -91,29 +99,24 @@ class Runner:
         if _uses_numba(backend, graph):
             from convcalc.backends import numba
 
-            self.plan = numba.prepare(graph, weights, threads, compiling=compiling)
+            self.plan = numba.prepare(graph, weights, self.threads, compiling=compiling)
             self.notes = tuple(self.plan.notes)
-        self.parallel_images = self.plan is None
 
-    def __call__(
-        self, image: str, picture: Picture, progress: Progress | None = None, threads: int | None = None
-    ) -> Forward:
+    def __call__(self, image: str, picture: Picture, progress: Progress | None = None) -> Forward:
         """One image, already read."""
-        run = self._compute(picture.values, progress, threads)
+        run = self._compute(picture.values, progress)
         trained = self.weights.source != "random" and _classifies(self.graph)
         guesses = _guesses(self.graph, run, self.names, self.top) if trained else ()
         numbers = statistics(run.values)
         return Forward(self.graph, self.weights, image, picture, run, guesses, numbers, self.notes)
 
-    def _compute(self, values: Sequence[float], progress: Progress | None, threads: int | None) -> Run:
+    def _compute(self, values: Sequence[float], progress: Progress | None) -> Run:
         if self.plan is not None:
             result: Run = self.plan.run(values)
             return result
         from convcalc.backends import reference
 
-        return reference.run(
-            self.graph, self.weights, values, threads=threads or self.threads, progress=progress
-        )
+        return reference.run(self.graph, self.weights, values, threads=self.threads, progress=progress)
 
     def profile(self, picture: Picture) -> Any:
         """The fast backend's own account of where the time goes; None for the reference backend."""
@@ -123,33 +126,22 @@ class Runner:
 
         return profile_plan(self.plan, picture.values)
 
-    def attempt(self, image: str) -> Forward | Failure:
-        """One image on one processor; a Failure instead of an error."""
+    def many(self, images: Sequence[str]) -> Iterator[Forward | Failure]:
+        """Every image, in order, as they are done, without its pixels; a Failure for one that cannot be used."""
+        from convcalc.backends.workers import forked
+
+        with forked(self.workers, self._attempt) as spread:
+            for outcome in spread(images) if spread else map(self._attempt, images):
+                yield outcome if isinstance(outcome, Failure) else Forward(self.graph, self.weights, *outcome)
+
+    def _attempt(self, image: str) -> Bare | Failure:
+        """One image, without what a worker need not send back: graph, weights and pixels."""
         try:
-            picture = read_picture(self.graph, image)
-            return self(image, picture, threads=1 if self.parallel_images else None)
+            outcome = self(image, read_picture(self.graph, image))
         except ConvcalcError as error:
             return Failure(image, error)
-
-    def _bare(self, image: str) -> Bare | Failure:
-        """The same without what a worker need not send back: graph, weights and pixels."""
-        outcome = self.attempt(image)
-        if isinstance(outcome, Failure):
-            return outcome
         picture = replace(outcome.picture, values=array("f"))
-        return image, picture, outcome.run, outcome.top, outcome.statistics
-
-    def many(self, images: Sequence[str]) -> Iterator[Forward | Failure]:
-        """Every image, in order, as they are done: side by side where a run uses one processor."""
-        from convcalc.backends.workers import forked, processors
-
-        workers = min(self.threads or processors(), len(images)) if self.parallel_images else 1
-        with forked(workers, self._bare) as spread:
-            if spread is None:
-                yield from map(self.attempt, images)
-                return
-            for outcome in spread(images):
-                yield outcome if isinstance(outcome, Failure) else Forward(self.graph, self.weights, *outcome)
+        return image, picture, outcome.run, outcome.top, outcome.statistics, outcome.notes
 
 
 def forward(

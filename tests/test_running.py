@@ -10,8 +10,9 @@ import pytest
 import convcalc
 from convcalc.cli import forward as command
 from convcalc.cli import options
-from convcalc.running import BACKENDS, statistics
-from convcalc.spec.load import MAX_LAYERS
+from convcalc.running import BACKENDS, Backend, Failure, Runner, statistics
+from convcalc.spec.load import MAX_LAYERS, load_graph
+from convcalc.weights.fit import load_weights
 
 DIGIT = Path(__file__).parent / "data" / "digits" / "7_1.png"
 ROOT = Path(__file__).parent.parent
@@ -60,6 +61,28 @@ def test_a_bad_image_is_found_before_weights_are_drawn(monkeypatch: pytest.Monke
     with pytest.raises(convcalc.ConvcalcError, match=r"nowhere\.png"):
         convcalc.load("vgg16").forward("nowhere.png", backend=backend)
     assert drawn == []
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+@pytest.mark.parametrize("threads", [1, 2, 5, 50])
+def test_images_together_are_as_one_by_one(tmp_path: Path, backend: Backend, threads: int) -> None:
+    """With an image for every processor each takes whole images; with fewer, all work on one."""
+    graph = load_graph("lenet5")
+    weights = load_weights(graph, str(ROOT / "architectures" / "lenet5.safetensors"))
+    images = [str(path) for path in sorted(DIGIT.parent.glob("*.png"))]
+    images.insert(3, str(tmp_path / "missing.png"))
+    runner = Runner(graph, weights, backend=backend, threads=threads, images=len(images))
+    assert (runner.workers > 1) == (1 < threads <= len(images))
+    outcomes = list(runner.many(images))
+    assert [outcome.image for outcome in outcomes] == images
+    for image, outcome in zip(images, outcomes, strict=True):
+        if isinstance(outcome, Failure):
+            assert "missing" in image
+        else:
+            alone = convcalc.load("lenet5").forward(image, backend="reference")
+            assert outcome.top[0].label == alone.top[0].label == Path(image).stem[0]
+            assert list(outcome.run.values) == pytest.approx(list(alone.run.values), abs=1e-5)
+            assert len(outcome.picture.values) == 0, "a thousand pictures would not fit into memory"
 
 
 def test_a_missing_backend_is_found_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:

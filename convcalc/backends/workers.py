@@ -24,6 +24,13 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+def can_fork() -> bool:
+    """Whether a process can be split in two here."""
+    import multiprocessing
+
+    return os.name == "posix" and "fork" in multiprocessing.get_all_start_methods()
+
+
 @contextmanager
 def forked(workers: int, function: Callable[[Any], Any]) -> Iterator[Spread | None]:
     """A map of the function over items, results in order, by so many forked workers; None where one process is as
@@ -33,7 +40,7 @@ def forked(workers: int, function: Callable[[Any], Any]) -> Iterator[Spread | No
     """
     import multiprocessing
 
-    if workers < 2 or os.name != "posix" or "fork" not in multiprocessing.get_all_start_methods():
+    if workers < 2 or not can_fork():
         yield None
         return
     context = multiprocessing.get_context("fork")

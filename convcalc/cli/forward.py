@@ -90,7 +90,15 @@ def command(
     macs, account = graph.macs, None
     with _progress(macs * len(files)) as (bar, downloading, compiling):
         chosen = choose_weights(graph, weights, seed, downloading)
-        runner = Runner(graph, chosen, backend=chosen_backend, threads=threads, top=top, compiling=compiling)
+        runner = Runner(
+            graph,
+            chosen,
+            backend=chosen_backend,
+            threads=threads,
+            top=top,
+            images=len(files),
+            compiling=compiling,
+        )
         if picture is None:
             outcomes = []
             for outcome in runner.many(files):
