@@ -1,10 +1,11 @@
 """The same network with the same weights in convcalc, ONNX Runtime and PyTorch, side by side.
 
     pip install -e ".[dev]" onnx onnxruntime torch
-    python tests/benchmarks/forward.py [NETWORK ...] [--threads 2,1] [--rounds 9] [--wait 20] [--markdown]
+    python tests/benchmarks/forward.py [NETWORK ...] [--threads 2,1] [--rounds 9] [--wait 2] [--markdown]
 
 Each engine runs in a process of its own, that does nothing while another is at work; rounds go from engine to
-engine, so that what else the machine does hits all alike. A round is a few runs, of which the first, with cold
+engine, so that what else the machine does hits all alike, and a turn begins when the processors are idle, as ONNX
+Runtime's threads spin for tens of milliseconds after a run. A round is a few runs, of which the first, with cold
 caches, is not counted. Printed are medians over all counted runs, the ratio of the faster peer's to ours, the same
 ratio of each engine's fastest run (what a busy machine disturbs least), the worst difference between the outputs, and
 each process's memory. PyTorch runs with batch norm folded, traced and frozen, in
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument(
-        "--wait", type=float, default=0, help="seconds to wait before a round for idle processors"
+        "--wait", type=float, default=2, help="at most so many seconds for idle processors before each turn"
     )
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -122,10 +123,9 @@ def compare(
         _read(workers[engine])
     times: dict[str, list[float]] = {engine: [] for engine in engines}
     for _ in range(rounds):
-        wait_for_idle(wait)
         for engine in engines:
+            wait_for_idle(wait)
             times[engine] += _ask(workers[engine], "run")
-            time.sleep(0.01)
     for engine, worker in workers.items():
         states[engine] = _ask(worker, "state")
         assert worker.stdin
@@ -135,12 +135,12 @@ def compare(
 
 
 def wait_for_idle(seconds: float) -> None:
-    """Until the processors have nothing else to do, but for what yields to us; at most so many seconds."""
+    """Until the processors have nothing to do, as engines' threads spin for a while after a run; at most so long."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         before = _busy()
-        time.sleep(0.2)
-        if _busy() - before < 4:  # hundredths of a second, of all processors
+        time.sleep(0.1)
+        if _busy() - before < 2:  # hundredths of a second, of all processors
             return
 
 
