@@ -16,7 +16,6 @@ from convcalc.backends.numba.simd import (
     fields,
     fma,
     load_float,
-    load_offset,
     splat,
     store_float,
     total,
@@ -27,22 +26,21 @@ IN_CACHE = 8 * PIXELS  # pixels of a tile that the nearest cache holds until the
 
 
 @kernel(
-    "sweep sweep_record weights tile_weights bias source tile_sources target tile_target residual tile_residual "
-    "pixels chunk_pixels tiles item_tiles blocks tile_blocks "
-    "finish finish_record"
+    "sweep tile_table tiles item_tiles weights bias source target target_block residual residual_block pixels "
+    "chunk_pixels finish finish_record"
 )
 def direct(record: int, first: int, stop: int, thread: int) -> None:
     """A convolution: item i is `item_tiles` tiles of output channels over one chunk of the output's pixels.
 
+    tile_table holds five int64 per tile: its sweep's record, where in `weights` its own begin, where in the source the
+    channels it reads, its first block of filters and how many blocks it has, at most TILE_BLOCKS.
+
     Bounds. sweep stays inside for pixels of its tables; a chunk is chunk_pixels of them, clipped to `pixels`, and
-    either chunk_pixels is at least a register tile's PIXELS or the chunk is the whole plane. Tile t reads the
-    weights from t·tile_weights, its group's channels from tile_sources[t], and writes blocks t·tile_blocks on, of
-    which only those below `blocks`; tile_blocks is at most TILE_BLOCKS. finish, 0 for none, is then called on the
-    pixels and blocks just written.
+    either chunk_pixels is at least a register tile's PIXELS or the chunk is the whole plane. finish, 0 for none, is
+    called on the pixels and blocks just written.
     """
-    (sweep, sweep_record, weights, tile_weights, bias, source, tile_sources, target, tile_target, residual,
-     tile_residual, pixels, chunk_pixels, tiles, item_tiles, blocks, tile_blocks, finish,
-     finish_record) = fields(record, 19)  # fmt: skip
+    (sweep, tile_table, tiles, item_tiles, weights, bias, source, target, target_block, residual, residual_block,
+     pixels, chunk_pixels, finish, finish_record) = fields(record, 15)  # fmt: skip
     groups = (tiles + item_tiles - 1) // item_tiles
     for item in range(first, stop):
         begin = (item // groups) * chunk_pixels
@@ -50,26 +48,27 @@ def direct(record: int, first: int, stop: int, thread: int) -> None:
         tile = (item % groups) * item_tiles
         piece = IN_CACHE if finish else chunk_pixels
         for t in range(tile, min(tiles, tile + item_tiles)):
-            count = min(tile_blocks, blocks - t * tile_blocks)
-            other = residual + t * tile_residual if residual else 0
+            sweep_record, own_weights, own_source, block, blocks = fields(tile_table + 40 * t, 5)
+            to = target + block * target_block
+            other = residual + block * residual_block if residual else 0
             for pixel in range(begin, end, piece):
                 until = min(end, pixel + piece)
                 call(
                     sweep,
                     (
                         sweep_record,
-                        weights + t * tile_weights,
-                        bias + t * tile_blocks * BLOCK * 4,
-                        source + load_offset(tile_sources + 4 * t),
-                        target + t * tile_target,
+                        weights + own_weights,
+                        bias + block * BLOCK * 4,
+                        source + own_source,
+                        to,
                         other,
                         pixel,
                         until,
-                        count,
+                        blocks,
                     ),
                 )
                 if finish:
-                    call(finish, (finish_record, target + t * tile_target, pixel, until, count))
+                    call(finish, (finish_record, to, pixel, until, blocks))
 
 
 ROWS = 4  # units whose weights a dense item reads side by side

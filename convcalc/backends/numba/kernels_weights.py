@@ -8,40 +8,40 @@ from convcalc.backends.numba.simd import BLOCK, TILE, fields, load_float, load_o
 
 
 @kernel(
-    "source target factors filters depth in_blocks tile_blocks group_depth group_filters "
-    "filter_step channel_step group_step taps tap_table tile_width"
+    "source target factors filters depth tiles group_depth group_filters filter_step channel_step group_step taps "
+    "tap_table"
 )
 def pack_weights(record: int, first: int, stop: int, thread: int) -> None:
     """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times factors.
 
-    Item i is one in block of one tile. A tile's blocks begin at channel tile_blocks[tile]·depth; of a grouped
-    convolution it has zeros where a filter does not read a channel. depth is the channels of a block.
+    Item i is a tile, of which `tiles` holds five int64: its first block of filters, how many, the first block of
+    channels it reads, how many, and where in the target its weights begin. Of a grouped convolution it has zeros where
+    a filter does not read a channel. depth is the channels of a block.
 
-    Bounds. Only filters < filters, and channels of their own group, are read. Tile t's target begins at
-    t·(in_blocks·taps·depth·tile_width) floats; the last tile is as narrow as what is left, rounded up to a block.
+    Bounds. Only filters < filters, and channels of their own group, are read; of the target, what the plan has set
+    aside for each tile: in_blocks·taps·depth·blocks·BLOCK floats.
     """
-    (source, target, factors, filters, depth, in_blocks, tile_blocks, group_depth, group_filters,
-     filter_step, channel_step, group_step, taps, tap_table, tile_width) = fields(record, 15)  # fmt: skip
+    (source, target, factors, filters, depth, tiles, group_depth, group_filters, filter_step, channel_step,
+     group_step, taps, tap_table) = fields(record, 13)  # fmt: skip
     for item in range(first, stop):
-        tile, block = item // in_blocks, item % in_blocks
-        width = min(tile_width, (filters - tile * tile_width + BLOCK - 1) // BLOCK * BLOCK)
-        to = target + 4 * (tile * in_blocks * taps * depth * tile_width + block * taps * depth * width)
-        first_channel = (load_offset(tile_blocks + 4 * tile) + block) * depth
+        block, blocks, first_in, in_blocks, offset = fields(tiles + 40 * item, 5)
+        width = blocks * BLOCK
         for t in range(width):
-            one = tile * tile_width + t
+            one = block * BLOCK + t
             group = one // group_filters
             factor = load_float(factors + 4 * one)
-            for i in range(depth):
-                channel = first_channel + i - group * group_depth
+            for c in range(in_blocks * depth):
+                channel = first_in * depth + c - group * group_depth
                 inside = one < filters and 0 <= channel < group_depth
                 base = source + 4 * (
                     group * group_step + (one - group * group_filters) * filter_step + channel * channel_step
                 )
+                to = target + offset + 4 * (c // depth * taps * depth + c % depth) * width
                 for tap in range(taps):
                     value = factor * 0
                     if inside:
                         value = load_float(base + 4 * load_offset(tap_table + 4 * tap)) * factor
-                    store_float(to + 4 * ((tap * depth + i) * width + t), value)
+                    store_float(to + 4 * (tap * depth * width + t), value)
 
 
 @kernel("source target factors matrix size channels filters in_blocks")

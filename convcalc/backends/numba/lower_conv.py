@@ -14,15 +14,11 @@ from convcalc.backends.numba.layout import Array, blocks_of, run_table, tap_offs
 from convcalc.backends.numba.lower_depthwise import add_depthwise
 from convcalc.backends.numba.lower_direct import (
     CACHE,
-    Tables,
     add_direct,
-    group_blocks,
+    cut_filters,
     pack_weights,
-    residual_of,
     source_table,
     target_table,
-    tile_width,
-    tiles_of,
 )
 from convcalc.backends.numba.lower_maps import activation_of, add_activation
 from convcalc.backends.numba.lower_winograd import winograd
@@ -60,47 +56,28 @@ def _direct(
     low: Lowering, layer: Layer, conv: Conv, source: View, target: View, factor: Array, bias: Array
 ) -> None:
     layout = source.layout
-    residual = residual_of(low, layer)
+    tiles, depth = cut_filters(conv.channels, conv.filters, conv.groups), BLOCK
     if layout.interleaved:
-        depth, in_blocks, first_blocks = conv.channels, 1, np.zeros(tiles_of(conv.filters), np.int32)
-    else:
-        depth = BLOCK
-        first_blocks, in_blocks = group_blocks(conv.channels, conv.filters, conv.groups)
-    offsets = range(0, in_blocks * layout.block, layout.block)
+        tiles, depth = [tile._replace(in_blocks=1) for tile in tiles], conv.channels
+    offsets = range(0, max(tile.in_blocks for tile in tiles) * layout.block, layout.block)
     if conv.dilation[2] == 1:  # a kernel's row is one run
         taps = tap_offsets((*conv.kernel[:2], 1), conv.dilation, layout.strides)
         length = conv.kernel[2] * depth
     else:
         taps = tap_offsets(conv.kernel, conv.dilation, layout.strides)
         length = depth
-    runs = run_table(offsets, taps)
-    ends_early = (
-        conv.taps == 1 and conv.groups == 1 and not layout.interleaved
-    )  # the last block's unused channels
-    tables = Tables(
-        runs=runs,
-        run_count=len(runs),
-        run_length=length,
-        last_length=length - blocks_of(conv.channels) * BLOCK + conv.channels if ends_early else length,
-        source_pixels=source_table(conv, layout),
-        target_pixels=target_table(target.layout),
-        target_block=target.layout.block,
-        residual_pixels=target_table(residual.layout) if residual else 0,
-        residual_block=residual.layout.block if residual else 0,
-        low=layer.low,
-        high=layer.high,
-    )
+    last_length = length
+    if conv.taps == 1 and conv.groups == 1 and not layout.interleaved:
+        last_length -= -conv.channels % BLOCK  # the last block's unused channels
     share, group_depth = conv.filters // conv.groups, conv.channels // conv.groups
     steps = (group_depth * conv.taps, conv.taps, share * group_depth * conv.taps)
     weights = pack_weights(
-        low, layer, factor, first_blocks, in_blocks, depth, np.arange(conv.taps, dtype=np.int32), steps,
-        conv.groups, conv.channels, conv.filters,
+        low, layer, factor, tiles, depth, np.arange(conv.taps, dtype=np.int32), steps, conv.groups, conv.channels,
+        conv.filters,
     )  # fmt: skip
-    tile_sources = (first_blocks.astype(np.int64) * layout.block).astype(np.int32)
-    add_direct(
-        low, layer, source, target, tables, weights, len(runs) * length, bias, tile_sources, prod(conv.output),
-        tile_width(conv.filters, conv.groups),
-    )  # fmt: skip
+    pixels = (prod(conv.output), source_table(conv, layout), target_table(target.layout))
+    runs = (run_table(offsets, taps), length, last_length)
+    add_direct(low, layer, source, target, tiles, runs, pixels, weights, bias)
 
 
 def lower_dense(low: Lowering, layer: Layer) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from convcalc.backends.numba.fusion import Layer
 from convcalc.backends.numba.layout import pixel_table, run_table, triple
-from convcalc.backends.numba.lower_direct import Tables, add_direct, group_blocks, pack_weights, tile_width
+from convcalc.backends.numba.lower_direct import add_direct, cut_filters, pack_weights
 from convcalc.backends.numba.lowering import Lowering
 from convcalc.backends.numba.simd import BLOCK
 
@@ -29,9 +29,8 @@ def lower_deconv(low: Lowering, layer: Layer) -> None:
     layout = source.layout
     filters, groups = op.filters, op.groups
     factor, bias = low.factors(layer, filters, op.bias)
-    first_blocks, in_blocks = group_blocks(shape[0], filters, groups)
-    offsets = range(0, in_blocks * layout.block, layout.block)
-    tile_sources = (first_blocks.astype(np.int64) * layout.block).astype(np.int32)
+    tiles = cut_filters(shape[0], filters, groups)
+    offsets = range(0, max(tile.in_blocks for tile in tiles) * layout.block, layout.block)
     phases = [_phases(axis) for axis in axes]
     phases = [[([0], [0], [0], [0])]] * (3 - len(phases)) + phases
     kernel = triple(axis.kernel for axis in axes)
@@ -47,20 +46,15 @@ def lower_deconv(low: Lowering, layer: Layer) -> None:
         runs = run_table(offsets, tap_bytes)
         corner = [[h + p for p in places] for h, places in zip(layout.before, sources, strict=True)]
         real = [[h + p for p in places] for h, places in zip(target.layout.before, targets, strict=True)]
-        tables = Tables(
-            runs=runs, run_count=len(runs), run_length=BLOCK, last_length=BLOCK,
-            source_pixels=pixel_table(layout.strides, corner),
-            target_pixels=pixel_table(target.layout.strides, real), target_block=target.layout.block,
-            residual_pixels=0, residual_block=0, low=layer.low, high=layer.high,
-        )  # fmt: skip
         weights = pack_weights(
-            low, layer, factor, first_blocks, in_blocks, BLOCK, np.array(tap_ids, np.int32), steps, groups, shape[0],
-            filters,
-        )  # fmt: skip
-        add_direct(
-            low, layer, source, target, tables, weights, len(runs) * BLOCK, bias, tile_sources,
-            prod(len(places) for places in targets), tile_width(filters, groups),
-        )  # fmt: skip
+            low, layer, factor, tiles, BLOCK, np.array(tap_ids, np.int32), steps, groups, shape[0], filters
+        )
+        pixels = (
+            prod(len(places) for places in targets),
+            pixel_table(layout.strides, corner),
+            pixel_table(target.layout.strides, real),
+        )
+        add_direct(low, layer, source, target, tiles, (runs, BLOCK, BLOCK), pixels, weights, bias)
     low.program.steps[-1].macs = op.macs(node.input_shapes)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+from typing import NamedTuple
+
 import numpy as np
 
 from convcalc.backends.numba import kernels_conv, kernels_weights
@@ -12,7 +15,7 @@ from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table
 from convcalc.backends.numba.lower_maps import activation_of
 from convcalc.backends.numba.lowering import Lowering, padded_vector
 from convcalc.backends.numba.program import Ref, Span, Step, View, Word, word
-from convcalc.backends.numba.simd import BLOCK, PIXELS, TILE
+from convcalc.backends.numba.simd import BLOCK, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.tile import sweep
 
 CACHE = 1 << 20  # a core's second-level cache
@@ -25,77 +28,77 @@ class Tables:
 
     def __init__(self, **values: Word) -> None:
         self.keep: list[object] = []
-        self.target_pixels = values["target_pixels"]
         words = {name: word(value, self.keep) for name, value in values.items()}
         self.record = np.array(sweep.record(words), np.int64)
 
 
-def tiles_of(filters: int, width: int = TILE) -> int:
+def tiles_of(filters: int) -> int:
     """Tiles of output channels."""
-    return -(-filters // width)
+    return -(-filters // TILE)
 
 
-def tile_width(filters: int, groups: int) -> int:
-    """Filters of a tile: narrow groups are not put together, as each tile reads the channels of all its groups."""
-    return BLOCK if groups > 1 and (filters // groups) % TILE else TILE
+class Tile(NamedTuple):
+    """Blocks of filters that read the same blocks of channels."""
+
+    block: int
+    blocks: int
+    first_in: int
+    in_blocks: int
 
 
-def group_blocks(channels: int, filters: int, groups: int) -> tuple[Array, int]:
-    """Per tile, the first in block it reads; and how many blocks each tile reads: those of its filters' groups."""
-    total = blocks_of(channels)
-    width = tile_width(filters, groups)
-    count = tiles_of(filters, width)
-    if groups == 1:
-        return np.zeros(count, np.int32), total
+def cut_filters(channels: int, filters: int, groups: int) -> list[Tile]:
+    """Tiles as wide as registers allow. A block may hold filters of several groups: it reads all their channels."""
     depth, share = channels // groups, filters // groups
-    spans = []
-    for tile in range(count):
-        last = min(filters, (tile + 1) * width) - 1
-        low = (tile * width // share) * depth // BLOCK
-        high = ((last // share + 1) * depth - 1) // BLOCK
-        spans.append((low, high + 1))
-    most = max(high - low for low, high in spans)
-    return np.array([min(low, total - most) for low, _ in spans], np.int32), most
+    tiles: list[Tile] = []
+    for block in range(blocks_of(filters)):
+        last = min(filters, (block + 1) * BLOCK) - 1
+        first_in = (block * BLOCK // share) * depth // BLOCK
+        in_blocks = blocks_of((last // share + 1) * depth) - first_in
+        before = tiles[-1] if tiles else None
+        if before and before.blocks < TILE_BLOCKS and before[2:] == (first_in, in_blocks):
+            tiles[-1] = before._replace(blocks=before.blocks + 1)
+        else:
+            tiles.append(Tile(block, 1, first_in, in_blocks))
+    return tiles
+
+
+class Packed(NamedTuple):
+    """A layer's weights as its tiles read them: where they are, where each tile's begin there, bytes in all."""
+
+    place: Ref
+    offsets: list[int]
+    size: int
 
 
 def pack_weights(
     low: Lowering,
     layer: Layer,
     factor: Array,
-    tile_blocks: Array,
-    in_blocks: int,
+    tiles: list[Tile],
     depth: int,
     taps: Array,
     steps: tuple[int, int, int],
     groups: int,
     channels: int,
     filters: int,
-) -> Ref:
+) -> Packed:
     """A place for a layer's weights as the register tile reads them, and the step that puts them there.
 
-    steps: from one filter, channel and group to the next in the stored weights.
+    depth: channels of a block; steps: from one filter, channel and group to the next in the stored weights.
     """
-    width = tile_width(filters, groups)
-    size = 4 * in_blocks * len(taps) * depth * blocks_of(filters) * BLOCK
-    buffer = low.setup.buffer(size, f"{layer.node.name} weights", kept=True)
+    sizes = [4 * tile.in_blocks * len(taps) * depth * tile.blocks * BLOCK for tile in tiles]
+    offsets = [0, *accumulate(sizes)]
+    buffer = low.setup.buffer(offsets[-1], f"{layer.node.name} weights", kept=True)
     values: dict[str, Word] = {
         "source": low.parameter(layer.node, "weight"), "target": Ref(buffer),
-        "factors": padded_vector(factor, tiles_of(filters, width) * width, 1.0), "filters": filters,
-        "depth": depth, "in_blocks": in_blocks, "tile_blocks": tile_blocks,
+        "factors": padded_vector(factor, blocks_of(filters) * BLOCK, 1.0), "filters": filters, "depth": depth,
+        "tiles": np.array([(*tile, offset) for tile, offset in zip(tiles, offsets, strict=False)], np.int64),
         "group_depth": channels // groups, "group_filters": filters // groups, "filter_step": steps[0],
         "channel_step": steps[1], "group_step": steps[2], "taps": len(taps), "tap_table": taps,
-        "tile_width": width,
     }  # fmt: skip
-    low.setup.add(
-        Step(
-            kernels_weights.pack_weights,
-            values,
-            tiles_of(filters, width) * in_blocks,
-            (),
-            (Span(buffer, 0, buffer.size),),
-        )
-    )
-    return Ref(buffer)
+    span = Span(buffer, 0, buffer.size)
+    low.setup.add(Step(kernels_weights.pack_weights, values, len(tiles), (), (span,)))
+    return Packed(Ref(buffer), offsets[:-1], offsets[-1])
 
 
 def finish_of(low: Lowering, layer: Layer, target: View, pixels: Word) -> dict[str, Word]:
@@ -141,35 +144,55 @@ def add_direct(
     layer: Layer,
     source: View,
     target: View,
-    tables: Tables,
-    weights: Ref,
-    row_count: int,
+    tiles: list[Tile],
+    runs: tuple[Array, int, int],
+    pixels: tuple[int, Array, Array],
+    weights: Packed,
     bias: Array,
-    tile_sources: Array,
-    pixels: int,
-    width: int,
 ) -> None:
-    """The step of a convolution by register tiles; row_count rows of `width` weights per tile."""
+    """The step of a convolution by register tiles.
+
+    runs: where each of a window's runs begins, block after block for the tile that reads most; their lengths, of all
+    and of the last one. pixels: how many, and tables of where each one's window begins and where it goes.
+    """
+    starts, length, last_length = runs
+    count, source_pixels, target_pixels = pixels
     residual = residual_of(low, layer)
     layout = target.layout
-    tiles = tiles_of(layout.channels, width)
-    weight_bytes = 4 * row_count * layout.blocks * BLOCK
-    chunk, item_tiles = cut(pixels, source.layout.size, weight_bytes, tiles, low.threads)
+    most = max(tile.in_blocks for tile in tiles)
+    records: dict[int, Array] = {}
+    for tile in tiles:
+        if tile.in_blocks not in records:
+            tables = Tables(
+                runs=starts, run_count=len(starts) // most * tile.in_blocks, run_length=length,
+                last_length=last_length, source_pixels=source_pixels, target_pixels=target_pixels,
+                target_block=layout.block, residual_pixels=target_table(residual.layout) if residual else 0,
+                residual_block=residual.layout.block if residual else 0, low=layer.low, high=layer.high,
+            )  # fmt: skip
+            low.keep.append(tables)
+            records[tile.in_blocks] = tables.record
+    entries = [
+        (
+            records[tile.in_blocks].ctypes.data,
+            offset,
+            tile.first_in * source.layout.block,
+            tile.block,
+            tile.blocks,
+        )
+        for tile, offset in zip(tiles, weights.offsets, strict=True)
+    ]
+    chunk, item_tiles = cut(count, source.layout.size, weights.size, len(tiles), low.threads)
     values: dict[str, Word] = {
-        "sweep": sweep, "sweep_record": tables.record, "weights": weights, "tile_weights": 4 * row_count * width,
-        "bias": padded_vector(bias, tiles * width), "source": source.corner, "tile_sources": tile_sources,
-        "target": target.corner, "tile_target": width // BLOCK * layout.block,
-        "residual": residual.corner if residual else 0,
-        "tile_residual": width // BLOCK * residual.layout.block if residual else 0, "pixels": pixels,
-        "chunk_pixels": chunk, "tiles": tiles, "item_tiles": item_tiles, "blocks": layout.blocks,
-        "tile_blocks": width // BLOCK,
+        "sweep": sweep, "tile_table": np.array(entries, np.int64), "tiles": len(tiles), "item_tiles": item_tiles,
+        "weights": weights.place, "bias": padded_vector(bias, layout.blocks * BLOCK), "source": source.corner,
+        "target": target.corner, "target_block": layout.block, "residual": residual.corner if residual else 0,
+        "residual_block": residual.layout.block if residual else 0, "pixels": count, "chunk_pixels": chunk,
     }  # fmt: skip
-    values |= finish_of(low, layer, target, tables.target_pixels)
-    items = -(-pixels // chunk) * -(-tiles // item_tiles)
+    values |= finish_of(low, layer, target, target_pixels)
+    items = -(-count // chunk) * -(-len(tiles) // item_tiles)
     reads = [source.span] + ([residual.span] if residual else [])
     step = Step(kernels_conv.direct, values, items, reads, (target.span,), layer.node.index)
-    step.weight_bytes = weight_bytes
-    low.keep.append(tables)
+    step.weight_bytes = weights.size
     low.program.add(step)
 
 

@@ -131,7 +131,7 @@ class Plan:
             self._fill(values)
             self._walk(self._table)
             result = array("f")
-            result.frombytes(self._output.tobytes())
+            result.frombytes(self._output.view(np.uint8).data)
             seconds = perf_counter() - began
             return Run(
                 "numba", self.graph.output_shape, result, seconds, self._node_seconds(self._table, seconds)

@@ -121,12 +121,12 @@ def measured_flops(threads: int | None = None) -> float:
         "target_pixels": (places * BLOCK * 4).astype(np.int32), "target_block": BLOCK * 4 * PIXELS,
         "residual_pixels": 0, "residual_block": 0, "low": -np.inf, "high": np.inf,
     }  # fmt: skip
+    own = _record(sweep, tables, keep)
     values: dict[str, Word] = {
-        "sweep": sweep, "sweep_record": _record(sweep, tables, keep), "weights": np.ones(depth * TILE, np.float32),
-        "tile_weights": 0, "bias": np.zeros(TILE, np.float32), "source": np.ones(depth * PIXELS, np.float32),
-        "tile_sources": np.zeros(1, np.int32), "tile_target": 0, "residual": 0, "tile_residual": 0,
-        "pixels": pixels, "chunk_pixels": pixels, "tiles": 1, "item_tiles": 1, "blocks": TILE // BLOCK,
-        "tile_blocks": TILE // BLOCK, "finish": 0, "finish_record": 0,
+        "sweep": sweep, "tile_table": np.array([own.ctypes.data, 0, 0, 0, TILE // BLOCK], np.int64), "tiles": 1, "item_tiles": 1,
+        "weights": np.ones(depth * TILE, np.float32), "bias": np.zeros(TILE, np.float32),
+        "source": np.ones(depth * PIXELS, np.float32), "target_block": 0, "residual": 0, "residual_block": 0,
+        "pixels": pixels, "chunk_pixels": pixels, "finish": 0, "finish_record": 0,
     }  # fmt: skip
     rows = []
     for _ in range(count):  # a target of its own for each thread
