@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import subprocess
 import sys
 import threading
+import time
+import weakref
 from array import array
 from collections.abc import Iterator
 from math import prod
@@ -556,6 +560,37 @@ def test_two_plans_at_once() -> None:
     assert results == [True] * 60
 
 
+def test_helpers_sleep_wake_and_end() -> None:
+    graph = load_graph("lenet5")
+    weights, values = random_weights(graph, 1), any_values(graph, 1)
+    plan = prepare(graph, weights, 3)
+    wanted = plan.run(values).values
+    for pause in (0, 0.0002, 0.001, 0.003, 0.02):  # seconds: while helpers look, as they fall asleep, asleep
+        for _ in range(20):
+            time.sleep(pause)
+            assert plan.run(values).values == wanted
+    helpers.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "convcalc"]
+    assert plan.run(values).values == wanted
+
+
+def test_helpers_let_go_of_a_plan() -> None:
+    graph = load_graph("lenet5")
+    weights, values = random_weights(graph, 1), any_values(graph, 1)
+    plan = prepare(graph, weights, 2)
+    plan.run(values)
+    gone = weakref.ref(plan)
+    table = weakref.ref(plan._table)
+    del plan
+    other = prepare(graph, weights, 2)
+    deadline = time.monotonic() + 10
+    while (gone() or table()) and time.monotonic() < deadline:
+        other.run(values)  # a helper that came too late lets go at the next run
+        gc.collect()
+    assert gone() is None
+    assert table() is None
+
+
 def test_run_reports_as_the_reference_does() -> None:
     graph = load_graph("lenet5")
     done: dict[str, int] = {}
@@ -622,7 +657,12 @@ def test_two_processes_may_compile_at_once_and_a_third_need_not(tmp_path: Path) 
     assert third[0] == "0"
     assert (first[2], third[2]) == ("True", "False"), "Numba is only for compiling"
     assert first[1] == second[1] == third[1]
-    for file in (tmp_path / "cache").rglob("*.kernel"):
+    files = list((tmp_path / "cache").rglob("*.kernel"))
+    symbols = [json.loads(file.read_bytes().partition(b"\n")[0])["symbol"] for file in files]
+    assert symbols == [f"convcalc.{file.stem}" for file in files], (
+        "as they are loaded together, whoever made them"
+    )
+    for file in files:
         file.write_bytes(file.read_bytes()[:100])
     damaged = finish(start(tmp_path / "cache"))
     assert damaged[1] == third[1]

@@ -128,6 +128,13 @@ def machine_code(function: Callable[..., Any]) -> tuple[str, list[str], bytes]:
     arguments = (types.int64,) * function.__code__.co_argcount
     compiled = numba.cfunc(types.void(*arguments), error_model="numpy")(_resolver.function(function))
     module = llvm.parse_assembly(compiled.inspect_llvm())
+    # Kernels compiled by different processes are loaded together, and Numba's names are unique in one process only.
+    symbol = f"convcalc.{function.__name__}"
+    for one in module.functions:
+        if one.name == compiled.native_name:
+            one.name = symbol
+        elif not one.is_declaration:
+            one.linkage = "internal"
     machine = llvm.Target.from_triple(module.triple).create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
@@ -139,4 +146,4 @@ def machine_code(function: Callable[..., Any]) -> tuple[str, list[str], bytes]:
         for one in (*module.functions, *module.global_variables)
         if one.is_declaration and not one.name.startswith("llvm.")
     ]
-    return compiled.native_name, needs, machine.emit_object(module)
+    return symbol, needs, machine.emit_object(module)

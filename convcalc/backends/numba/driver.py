@@ -6,30 +6,37 @@ its own cache what it wrote there: processors that do not share a cache are slow
 done its share helps with those of the others: items are taken by adding to a share's counter, so a thread that the
 system took away does not hold up the others, and a thread that never arrives is not waited for. An item's result is
 the same whoever computes it.
+
+A helper waits for runs outside Python, as whoever holds Python's lock may have to be waited for: it looks at its slot,
+into which a run is put, for a while without sleeping, since waking takes about as long as a small network; then it
+sleeps until a byte is written into its pipe.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
-from typing import NamedTuple
+from functools import cache
 
 import numpy as np
 
-from convcalc.backends.numba.cache import kernel
+from convcalc.backends.numba.cache import Kernel, kernel
 from convcalc.backends.numba.simd import (
     atomic_add,
     atomic_load,
+    atomic_replace,
+    atomic_store,
     call,
     fields,
     give_way,
     inline,
     load_int,
+    nap,
     pause,
     store_int,
     ticks,
@@ -102,59 +109,132 @@ def drive(record: int, thread: int, first: int, stop: int) -> None:
         atomic_add(gate + 8, 1)
 
 
-class Job(NamedTuple):
-    """What a helper is to call, and the processor the caller runs on, or −1."""
+ASLEEP, WAITING, BUSY, ENDED = range(4)  # what a slot's first int64 says
+SLOT = 6  # int64s of a slot: its state, what `drive` is called with, and room for a byte from the pipe
+AWAKE = 20_000  # spins of a helper before it sleeps: about a millisecond
 
-    function: Callable[[int, int, int], None]
-    thread: int
-    first: int
-    stop: int
-    processor: int
+
+@kernel()
+def serve(slot: int, function: int, spins: int, pipe: int) -> None:
+    """A helper's life: calls `function` (`drive`) with what is put into its slot, until it is ended.
+
+    Where threads cannot sleep by themselves it returns when it should.
+
+    Bounds. A slot has SLOT int64s.
+    """
+    while True:
+        state = atomic_load(slot)
+        if state == ENDED:
+            return
+        if state == BUSY:
+            record, thread, first, stop = fields(slot + 8, 4)
+            call(function, (record, thread, first, stop))
+            atomic_store(slot, WAITING)
+            left = spins
+            while left > 0 and atomic_load(slot) == WAITING:
+                pause()
+                left -= 1
+            atomic_replace(slot, WAITING, ASLEEP)
+        elif nap(pipe, slot + 40) == 0:
+            return
+
+
+@kernel()
+def tell(slot: int, state: int, answer: int, _: int) -> None:
+    """Gives a helper that waits or sleeps another state; answer: which of the two it was in, or BUSY.
+
+    Bounds. A slot has SLOT int64s, the answer is one.
+    """
+    before = atomic_replace(slot, WAITING, state)
+    if before == ASLEEP:
+        before = atomic_replace(slot, ASLEEP, state)
+    store_int(answer, before)
+
+
+class Helper:
+    """A thread that walks tables."""
+
+    def __init__(self) -> None:
+        self.offered: Table | None = None  # kept in memory until the helper is through with it
+        self._slot = np.zeros(SLOT, np.int64)
+        self._answer = np.zeros(1, np.int64)
+        self._reading, self._writing = os.pipe()
+        self._allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+        self._avoided = -1
+        self._thread = threading.Thread(target=self._serve, daemon=True, name="convcalc")
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has a table."""
+        return bool(self._slot[0] == BUSY)
+
+    def call(self, table: Table, thread: int, first: int, stop: int) -> None:
+        """Have it walk steps first..stop as number `thread`, unless it is at another table. One caller at a time."""
+        if not self.busy:
+            self._avoid(_processor())
+            self.offered = table
+            self._slot[1:5] = table.address, thread, first, stop
+            self._tell(BUSY)
+
+    def end(self) -> None:
+        """Have it end, and wait for that."""
+        while self._thread.is_alive():
+            self._tell(ENDED)
+            self._thread.join(0.001)
+        os.close(self._reading)
+        os.close(self._writing)
+
+    def _tell(self, state: int) -> None:
+        _native(tell)(self._slot.ctypes.data, state, self._answer.ctypes.data, 0)
+        if self._answer[0] == ASLEEP:
+            os.write(self._writing, b"\0")
+
+    def _avoid(self, processor: int) -> None:
+        """Keep off the caller's processor: the system may put a thread beside the one that woke it, and leave both
+        there for a whole run while another processor has nothing to do."""
+        if processor != self._avoided and self._allowed - {processor}:
+            with suppress(OSError):
+                os.sched_setaffinity(self._thread.native_id or 0, self._allowed - {processor})
+            self._avoided = processor
+
+    def _serve(self) -> None:
+        _native(serve)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
+        while self._slot[0] != ENDED:  # where it sleeps here
+            os.read(self._reading, 1)
+            _native(serve)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
 
 
 class Helpers:
-    """Threads that wait for a call to run; they live until stopped or as long as the process."""
+    """Threads that wait for a table to walk; they live until ended or as long as the process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
-        self._queues: list[SimpleQueue[Job | None]] = []
+        self._helpers: list[Helper] = []
 
-    def start(self, count: int, function: Callable[[int, int, int], None], first: int, stop: int) -> None:
-        """Have `count` threads, numbered from 1, call function(thread, first, stop)."""
-        processor = _processor()
+    def start(self, count: int, table: Table, first: int, stop: int) -> None:
+        """Have `count` helpers, numbered from 1, walk steps first..stop; those that are not at another table."""
         with self._lock:
-            while len(self._queues) < count:
-                queue: SimpleQueue[Job | None] = SimpleQueue()
-                thread = threading.Thread(target=_serve, args=(queue,), daemon=True, name="convcalc")
-                thread.start()
-                self._threads.append(thread)
-                self._queues.append(queue)
-            for number, queue in enumerate(self._queues[:count], 1):
-                queue.put(Job(function, number, first, stop, processor))
+            if not self._helpers:
+                atexit.register(self.stop)
+            while len(self._helpers) < count:
+                self._helpers.append(Helper())
+            for number, helper in enumerate(self._helpers[:count], 1):
+                helper.call(table, number, first, stop)
+
+    def release(self) -> None:
+        """Let go of tables that helpers are through with, or a plan's memory would be kept until the next run."""
+        with self._lock:
+            for helper in self._helpers:
+                if not helper.busy:
+                    helper.offered = None
 
     def stop(self) -> None:
         """End them all; the next start makes new ones. Before a fork, so that none is lost in the middle of it."""
         with self._lock:
-            for queue in self._queues:
-                queue.put(None)
-            for thread in self._threads:
-                thread.join()
-            self._queues.clear()
-            self._threads.clear()
-
-
-def _serve(queue: SimpleQueue[Job | None]) -> None:
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    avoided = -1
-    while job := queue.get():
-        if job.processor != avoided and allowed - {job.processor}:
-            # A thread that is woken may be put beside the one that woke it, and stay there for the whole run.
-            with suppress(OSError):
-                os.sched_setaffinity(0, allowed - {job.processor})
-            avoided = job.processor
-        job.function(job.thread, job.first, job.stop)
-        del job  # or the plan's memory would be kept until the next one
+            for helper in self._helpers:
+                helper.end()
+            self._helpers.clear()
 
 
 def _find_processor() -> Callable[[], int]:
@@ -168,6 +248,12 @@ def _find_processor() -> Callable[[], int]:
 _processor = _find_processor()  # the number of the processor this thread runs on
 helpers = Helpers()
 _PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # a call through it lets go of Python's lock
+
+
+@cache
+def _native(one: Kernel) -> Callable[[int, int, int, int], None]:
+    """A kernel that is called from Python."""
+    return _PROTOTYPE(one.address)
 
 
 class Table:
@@ -189,8 +275,8 @@ class Table:
             "done": self._counters[threads:].ctypes.data, "clock": self.clock.ctypes.data,
         }  # fmt: skip
         self._record = np.array(drive.record(values), np.int64)
-        self._address = self._record.ctypes.data
-        self._drive = _PROTOTYPE(drive.address)
+        self.address = self._record.ctypes.data
+        self._drive = _native(drive)
 
     def run(self, first: int, stop: int) -> None:
         """Run steps first..stop on this thread and threads − 1 helpers."""
@@ -200,8 +286,7 @@ class Table:
         if self.threads > 1:
             self._gate[1] = 0
             self._gate[0] = 0  # opens it: last
-            helpers.start(self.threads - 1, self._walk, first, stop)
-        self._walk(0, first, stop)
-
-    def _walk(self, thread: int, first: int, stop: int) -> None:
-        self._drive(self._address, thread, first, stop)
+            helpers.start(self.threads - 1, self, first, stop)
+        self._drive(self.address, 0, first, stop)
+        if self.threads > 1:
+            helpers.release()

@@ -18,7 +18,7 @@ import numpy as np
 
 from convcalc.backends import Compiling, Run
 from convcalc.backends.numba.cache import Kernel, compile_all
-from convcalc.backends.numba.driver import Table, drive
+from convcalc.backends.numba.driver import Table, drive, serve, tell
 from convcalc.backends.numba.fusion import PASSING, Fusion, Layer
 from convcalc.backends.numba.host import has_numpy, host_function, is_host
 from convcalc.backends.numba.layout import triple
@@ -222,7 +222,7 @@ def prepare(
 
 
 def _kernels(programs: Iterable[Program]) -> list[Kernel]:
-    found: dict[Kernel, None] = {drive: None}
+    found: dict[Kernel, None] = dict.fromkeys((drive, serve, tell))
     for program in programs:
         for step in program.steps:
             for value in (step.kernel, *step.values.values()):

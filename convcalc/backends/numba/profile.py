@@ -123,7 +123,8 @@ def measured_flops(threads: int | None = None) -> float:
     }  # fmt: skip
     own = _record(sweep, tables, keep)
     values: dict[str, Word] = {
-        "sweep": sweep, "tile_table": np.array([own.ctypes.data, 0, 0, 0, TILE // BLOCK], np.int64), "tiles": 1, "item_tiles": 1,
+        "sweep": sweep, "tile_table": np.array([own.ctypes.data, 0, 0, 0, TILE // BLOCK], np.int64),
+        "tiles": 1, "item_tiles": 1,
         "weights": np.ones(depth * TILE, np.float32), "bias": np.zeros(TILE, np.float32),
         "source": np.ones(depth * PIXELS, np.float32), "target_block": 0, "residual": 0, "residual_block": 0,
         "pixels": pixels, "chunk_pixels": pixels, "finish": 0, "finish_record": 0,

@@ -331,6 +331,19 @@ def atomic_load(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
     return builder.load_atomic(pointer(builder, address, INT), "acquire", 8)
 
 
+@intrinsic("int int -> none")
+def atomic_store(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Writes an int64 to an address, after all that was written before it."""
+    builder.store_atomic(value, pointer(builder, address, INT), "release", 8)
+
+
+@intrinsic("int int int -> int")
+def atomic_replace(builder: ir.IRBuilder, address: ir.Value, old: ir.Value, new: ir.Value) -> ir.Value:
+    """What is at an address, replaced by `new` if it is `old`."""
+    both = builder.cmpxchg(pointer(builder, address, INT), old, new, "seq_cst", "seq_cst")
+    return builder.extract_value(both, 0)
+
+
 @intrinsic("-> none")
 def pause(builder: ir.IRBuilder) -> None:
     """Tells the processor that this thread spins."""
@@ -345,6 +358,16 @@ def give_way(builder: ir.IRBuilder) -> None:
     """Lets another thread have this processor, where the system has sched_yield."""
     if os.name == "posix":
         emit_call(builder, "sched_yield", ir.IntType(32))
+
+
+@intrinsic("int int -> int")
+def nap(builder: ir.IRBuilder, pipe: ir.Value, buffer: ir.Value) -> ir.Value:
+    """Sleeps until there is a byte in a pipe, and takes it; 0 where there is no such way to sleep."""
+    if os.name != "posix":
+        return ir.Constant(INT, 0)
+    number = builder.trunc(pipe, ir.IntType(32))
+    emit_call(builder, "read", INT, number, pointer(builder, buffer, ir.IntType(8)), ir.Constant(INT, 1))
+    return ir.Constant(INT, 1)
 
 
 @intrinsic("-> int")
