@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from math import prod
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -35,8 +37,8 @@ from numba_support import (
 from convcalc import ops
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
-from convcalc.backends.numba import choice, lower_winograd
-from convcalc.backends.numba.driver import helpers
+from convcalc.backends.numba import choice, kernels_maps, lower_winograd
+from convcalc.backends.numba.driver import Table, helpers
 from convcalc.backends.numba.host import has_numpy
 from convcalc.backends.numba.plan import KNOWN, prepare
 from convcalc.errors import ConvcalcError
@@ -53,6 +55,9 @@ def no_threads_left() -> Iterator[None]:
 
 
 ROOT = Path(__file__).parent.parent.parent
+NO_RESERVE = (
+    0x4000 if sys.platform == "linux" else 0
+)  # mmap: addresses, of which only what is written takes memory
 HERE = Path(__file__).parent
 
 
@@ -383,6 +388,28 @@ def test_shuffle_units(channels: int) -> None:
         joined = network.add("concat", left, network.last)
         start = network.add("channel_shuffle", joined, groups=2)
     compare(network.graph(), channels)
+
+
+def test_channels_there_are_not_are_zero_wherever_a_map_lies() -> None:
+    """A map whose address, its lower half taken for a float, is not a number once made its zeros none too."""
+    space = mmap.mmap(-1, 2**32 + 2**16, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE)
+    bytes_there = np.frombuffer(space, np.uint8)
+    offset = (0x7FC0_0000 - bytes_there.ctypes.data) % 2**32
+    source = bytes_there[offset : offset + 2 * 64].view(np.float32).reshape(2, 16)  # two pixels of a block
+    source[:] = np.arange(32).reshape(2, 16)
+    address = source.ctypes.data
+    assert np.isnan(np.uint32(address % 2**32).view(np.float32))
+    lanes = np.zeros((16, 3), np.int64)  # of which three are from channels 5, 2 and 9
+    lanes[:3, 0] = [address + 4 * channel for channel in (5, 2, 9)]
+    target = np.full((2, 16), 7, np.float32)
+    values = {
+        "table": lanes.ctypes.data, "target": target.ctypes.data, "target_block": 128, "target_plane": 128,
+        "target_row": 128, "height": 1, "width": 2, "rows": 1, "blocks": 1, "item_rows": 1,
+    }  # fmt: skip
+    record = np.array(kernels_maps.gather.record(values), np.int64)
+    Table([(kernels_maps.gather.address, record.ctypes.data, 1, 0)], None, 1).run(0, 1)
+    assert target[:, :3].tolist() == [[5, 2, 9], [21, 18, 25]]
+    assert not target[:, 3:].any()
 
 
 @pytest.mark.parametrize("seed", range(40))

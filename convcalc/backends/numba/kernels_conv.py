@@ -112,7 +112,7 @@ def dense(record: int, first: int, stop: int, thread: int) -> None:
             else:
                 for r in range(unit, unit + ROWS):
                     value = splat(0.0)
-                    rest = load_float(bias) * 0
+                    rest = as_float(0)
                     if r < units:
                         for k in range(0, whole, WIDTH):
                             value = fma(vload(weights + r * row + 4 * k), vload(source + 4 * k), value)

@@ -251,7 +251,7 @@ def gather(record: int, first: int, stop: int, thread: int) -> None:
                 start = load_int(entry)
                 at = start + d * load_int(entry + 8) + h * load_int(entry + 16)
                 for x in range(width):
-                    value = load_float(lanes) * 0 if start == 0 else load_float(at + x * PIXEL)
+                    value = as_float(0) if start == 0 else load_float(at + x * PIXEL)
                     store_float(to + x * PIXEL + lane * 4, value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convcalc.backends.numba.cache import kernel
 from convcalc.backends.numba.kernels_winograd import SIDE
-from convcalc.backends.numba.simd import BLOCK, TILE, fields, load_float, load_offset, store_float
+from convcalc.backends.numba.simd import BLOCK, TILE, as_float, fields, load_float, load_offset, store_float
 
 
 @kernel(
@@ -38,7 +38,7 @@ def pack_weights(record: int, first: int, stop: int, thread: int) -> None:
                 )
                 to = target + offset + 4 * (c // depth * taps * depth + c % depth) * width
                 for tap in range(taps):
-                    value = factor * 0
+                    value = as_float(0)
                     if inside:
                         value = load_float(base + 4 * load_offset(tap_table + 4 * tap)) * factor
                     store_float(to + 4 * (tap * depth * width + t), value)
