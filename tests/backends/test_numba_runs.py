@@ -1,0 +1,220 @@
+"""Runs of the Numba backend: threads and their helpers, several plans, wrong use, and the cache of compiled kernels."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from numba_support import Network, any_values, any_weights, assert_close
+
+from convcalc.backends import numba as backend
+from convcalc.backends import reference
+from convcalc.backends.numba.driver import helpers
+from convcalc.backends.numba.plan import prepare
+from convcalc.errors import ConvcalcError
+from convcalc.spec.load import load_graph
+from convcalc.weights.fit import random_weights
+
+ROOT = Path(__file__).parent.parent.parent
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_threads_left() -> Iterator[None]:
+    """Other tests fork, which a process with threads should not."""
+    yield
+    helpers.stop()
+
+
+# --- threads, batches, wrong use -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_every_run_gives_the_same_bits(threads: int) -> None:
+    graph = load_graph("googlenet", input_shape=(3, 64, 64))
+    weights, values = random_weights(graph, 1), any_values(graph, 1)
+    plan = prepare(graph, weights, threads)
+    first = plan.run(values).values
+    assert all(plan.run(values).values == first for _ in range(20))
+    assert prepare(graph, weights, threads).run(values).values == first
+
+
+def test_fewer_items_than_threads_and_shares_that_do_not_come_out_even() -> None:
+    network = Network(37)
+    for units in (7 * 16, 16, 5):  # items of 16 units: 7, 1 and 1
+        network.add("dense", units=units)
+    graph = network.graph()
+    weights, values = any_weights(graph, 1), any_values(graph, 2)
+    wanted = prepare(graph, weights, 1).run(values).values
+    assert_close(wanted, reference.run(graph, weights, values, threads=1).values)
+    for threads in (2, 3, 6, 11):
+        assert prepare(graph, weights, threads).run(values).values == wanted
+
+
+def test_two_plans_at_once() -> None:
+    graph = load_graph("resnet18", input_shape=(3, 64, 64))
+    weights, values = random_weights(graph, 1), any_values(graph, 1)
+    wanted = prepare(graph, weights, 2).run(values).values
+    results: list[bool] = []
+
+    def work() -> None:
+        plan = prepare(graph, weights, 2)
+        results.extend(plan.run(values).values == wanted for _ in range(20))
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert results == [True] * 60
+
+
+def test_helpers_sleep_wake_and_end() -> None:
+    graph = load_graph("lenet5")
+    weights, values = random_weights(graph, 1), any_values(graph, 1)
+    plan = prepare(graph, weights, 3)
+    wanted = plan.run(values).values
+    for pause in (0, 0.0002, 0.001, 0.003, 0.02):  # seconds: while helpers look, as they fall asleep, asleep
+        for _ in range(20):
+            time.sleep(pause)
+            assert plan.run(values).values == wanted
+    helpers.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "convcalc"]
+    assert plan.run(values).values == wanted
+
+
+def test_helpers_let_go_of_a_plan() -> None:
+    graph = load_graph("lenet5")
+    weights, values = random_weights(graph, 1), any_values(graph, 1)
+    plan = prepare(graph, weights, 2)
+    plan.run(values)
+    gone = weakref.ref(plan)
+    table = weakref.ref(plan._table)
+    del plan
+    other = prepare(graph, weights, 2)
+    deadline = time.monotonic() + 10
+    while (gone() or table()) and time.monotonic() < deadline:
+        other.run(values)  # a helper that came too late lets go at the next run
+        gc.collect()
+    assert gone() is None
+    assert table() is None
+
+
+def test_run_reports_as_the_reference_does() -> None:
+    graph = load_graph("lenet5")
+    done: dict[str, int] = {}
+    run = backend.run(
+        graph, random_weights(graph, 1), any_values(graph, 1), threads=1,
+        progress=lambda node, macs: done.__setitem__(node.name, macs),
+    )  # fmt: skip
+    assert run.backend == "numba"
+    assert run.shape == graph.output_shape
+    assert len(run.node_seconds) == len(graph)
+    assert sum(run.node_seconds) <= run.seconds * 1.01
+    assert done == {node.name: node.op.macs(node.input_shapes) for node in graph}
+
+
+def test_an_input_of_another_size_is_refused() -> None:
+    graph = load_graph("lenet5")
+    with pytest.raises(ConvcalcError, match="numbers, not 3"):
+        prepare(graph, random_weights(graph, 1), 1).run([1.0, 2.0, 3.0])
+
+
+def test_a_profile_names_every_layer_that_multiplies() -> None:
+    graph = load_graph("resnet18", input_shape=(3, 64, 64))
+    profile = backend.profile(graph, random_weights(graph, 1), any_values(graph, 1), threads=1, runs=2)
+    assert sum(row.macs for row in profile.rows) == sum(node.op.macs(node.input_shapes) for node in graph)
+    assert all(row.seconds >= 0 and row.bytes > 0 for row in profile.rows)
+    assert profile.peak_flops > 0
+    assert profile.peak_bytes > 0
+    assert profile.seconds > 0
+
+
+# --- the cache of compiled kernels ---------------------------------------------------------------------------------
+
+SCRIPT = """
+import sys
+from convcalc.backends.numba.plan import prepare
+from convcalc.spec.load import load_graph
+from convcalc.weights.fit import random_weights
+graph = load_graph("lenet5")
+said = []
+plan = prepare(graph, random_weights(graph, 1), 1, compiling=lambda *state: said.append(state))
+print(len(said), sum(plan.run([0.5] * 1024).values), "numba" in sys.modules)
+"""
+
+
+def start(cache: Path, *arguments: str, script: str = SCRIPT, **extra: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "CONVCALC_CACHE": str(cache), **extra}
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str]) -> list[str]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out.split()
+
+
+def test_two_processes_may_compile_at_once_and_a_third_need_not(tmp_path: Path) -> None:
+    both = [start(tmp_path / "cache") for _ in range(2)]
+    first, second = (finish(process) for process in both)
+    assert int(first[0]) > 1
+    third = finish(start(tmp_path / "cache"))
+    assert third[0] == "0"
+    assert (first[2], third[2]) == ("True", "False"), "Numba is only for compiling"
+    assert first[1] == second[1] == third[1]
+    files = list((tmp_path / "cache").rglob("*.kernel"))
+    symbols = [json.loads(file.read_bytes().partition(b"\n")[0])["symbol"] for file in files]
+    assert symbols == [f"convcalc.{file.stem}" for file in files], (
+        "as they are loaded together, whoever made them"
+    )
+    for file in files:
+        file.write_bytes(file.read_bytes()[:100])
+    damaged = finish(start(tmp_path / "cache"))
+    assert damaged[1] == third[1]
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    assert int(finish(start(tmp_path / "file" / "cache"))[0]) > 1
+
+
+NARROW = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import test_numba as tests
+from numba_support import by_chance, compare
+for seed in range(25):
+    compare(by_chance(tests.any_conv, seed), seed)
+for make in (tests.any_depthwise, tests.any_deconv, tests.any_pool):
+    for seed in range(6):
+        compare(by_chance(make, seed), seed)
+for kind, shape, fields in tests.CASES:
+    network = tests.Network(*shape)
+    network.add(kind, **fields)
+    compare(network.graph())
+tests.choice._winograd_cycles = lambda *_: 0.0
+for seed in range(4):
+    network = tests.Network(33, 11, 9 + seed)
+    network.add("conv", filters=40, kernel=5 if seed == 3 else 3, padding=1)
+    compare(network.graph(), close=3e-5)
+"""
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_narrower_vectors(width: int, tmp_path: Path) -> None:
+    finish(start(tmp_path, str(HERE), script=NARROW, CONVCALC_VECTOR=str(width)))
