@@ -47,7 +47,8 @@ def _numba_intrinsic(one: Intrinsic) -> Any:
         result = KINDS.get(one.result) or types.UniTuple(types.int64, counts[0])
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-            made = one.emit(builder, *map(_unpacked, one.arguments, given, values, [builder] * len(given)))
+            plain = (_unpacked(builder, *both) for both in zip(one.arguments, given, values, strict=True))
+            made = one.emit(builder, *plain)
             if one.result == "ints":
                 return context.make_tuple(builder, result, made)
             return context.get_dummy_value() if made is None else made
@@ -63,7 +64,8 @@ def _numba_intrinsic(one: Intrinsic) -> Any:
     return numba_intrinsic(prefer_literal=True)(define)
 
 
-def _unpacked(kind: str, given: Any, value: Any, builder: ir.IRBuilder) -> Any:
+def _unpacked(builder: ir.IRBuilder, kind: str, given: Any, value: Any) -> Any:
+    """An argument as `emit` takes it."""
     if kind == "count":
         return given.literal_value
     if kind == "ints":

@@ -175,33 +175,15 @@ def _rows_kernel(taps: int) -> Any:
                     to = target + block * target_block + row * target_row + shift
                     x = 0
                     while x < width:
-                        left = width - x
-                        if left > few and width >= most:
-                            x = min(x, width - most)
-                            wide(
-                                height,
-                                own,
-                                offset,
-                                at + x * BLOCK * 4,
-                                source_row,
-                                to + x * BLOCK * 4,
-                                low,
-                                high,
-                            )
-                            x += most
+                        size = most if width - x > few and width >= most else few
+                        x = min(x, width - size)
+                        pixel = x * BLOCK * 4
+                        arguments = (height, own, offset, at + pixel, source_row, to + pixel, low, high)
+                        if size == most:
+                            wide(*arguments)
                         else:
-                            x = min(x, width - few)
-                            narrow(
-                                height,
-                                own,
-                                offset,
-                                at + x * BLOCK * 4,
-                                source_row,
-                                to + x * BLOCK * 4,
-                                low,
-                                high,
-                            )
-                            x += few
+                            narrow(*arguments)
+                        x += size
             if finish:
                 call(finish, (finish_record, target + block * target_block, begin * width, end * width, 1))
 
