@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from convcalc.analysis import Analysis, Layer, Totals, analyse
-from convcalc.diff import Diff, compare
+from convcalc.analysis.analyse import Analysis, Layer, Totals, analyse
+from convcalc.analysis.diff import Diff, compare
 from convcalc.graph import Graph
+from convcalc.language.load import load_graph
 from convcalc.shapes import Shape
-from convcalc.spec.load import load_graph
 
 if TYPE_CHECKING:
-    from convcalc.running import Backend, Forward
+    from convcalc.inference.runner import Backend, Forward
 
 
 class Network:
@@ -64,7 +64,7 @@ class Network:
 
         Raises ImageError, WeightsError or UsageError.
         """
-        from convcalc.running import forward
+        from convcalc.inference.runner import forward
 
         return forward(
             self.graph, image, weights=weights, seed=seed, backend=backend, threads=threads, top=top
@@ -72,7 +72,7 @@ class Network:
 
     def to_dict(self) -> dict[str, Any]:
         """What `convcalc show --format json` prints."""
-        from convcalc.report.json import analysis_value
+        from convcalc.report.values import analysis_value
 
         return analysis_value(self._analysis)
 
@@ -83,8 +83,8 @@ class Network:
         )
 
     def _repr_html_(self) -> str:
-        from convcalc.report.network import network_table
-        from convcalc.report.table import to_html
+        from convcalc.render.table import to_html
+        from convcalc.report.show import network_table
 
         return to_html(network_table(self._analysis))
 
@@ -102,7 +102,7 @@ def load(
     settings override the spec's vars; input_shape `(C, *spatial)` its input; batch and dtype (float64, float32,
     float16, bfloat16, int8) are for the memory figures. Raises SpecError, ShapeError or UsageError.
     """
-    from convcalc.spec.expressions import as_text
+    from convcalc.language.expressions import as_text
 
     texts = {
         name: value if isinstance(value, str) else _flow(value, as_text)

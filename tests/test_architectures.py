@@ -10,10 +10,10 @@ import pytest
 
 from convcalc.errors import SpecError
 from convcalc.graph import Graph
-from convcalc.spec import bundled
-from convcalc.spec.documents import read_spec
-from convcalc.spec.load import load_graph
-from convcalc.weights.fit import load_weights
+from convcalc.language import bundled
+from convcalc.language.documents import read_spec
+from convcalc.language.load import load_graph
+from convcalc.weights.load import load_weights
 
 ROOT = Path(bundled.directory())
 FAMILIES = [name for name in bundled.names() if read_spec(name).required]

@@ -14,43 +14,26 @@ PACKAGE = Path(__file__).parent.parent / "convcalc"
 
 # A module may import from lines above its own, and from its own line (a folder is one line).
 ORDER = (
+    "_version",
     "errors",
-    "writing",
+    "files",
     "shapes",
     "ops",
     "graph",
-    "spec",
-    "receptive",
-    "windows",
-    "sights",
-    "analysis",
-    "costs",
-    "explain",
-    "figures",
-    "reconcile",
-    "worksheet",
-    "marking",
-    "sizing",
-    "unrolled",
-    "symbols",
-    "matrices",
-    "filters",
-    "applying",
-    "walking",
-    "rasters",
-    "filtering",
-    "folding",
-    "alignment",
-    "diff",
-    "labels",
-    "weights",
-    "digits",
+    "language",
     "images",
+    "weights",
+    "formats",
+    "analysis",
+    "layer",
+    "exercises",
     "backends",
-    "running",
-    "outputs",
+    "inference",
+    "render",
     "report",
+    "page",
     "api",
+    "docs",
     "cli",
     "__main__",
 )
@@ -101,7 +84,7 @@ def imported_modules(path: Path, known: Collection[str]) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             members = {f"{node.module}.{alias.name}" for alias in node.names}
-            # from convcalc.spec import reader: the module reader, not what the folder's __init__ holds
+            # from convcalc.language import reader: the module reader, not what the folder's __init__ holds
             found |= members & set(known) if members <= set(known) else members | {node.module}
     return (found & set(known)) - {module(path)}
 
@@ -173,7 +156,7 @@ def test_help_loads_nothing_but_click() -> None:
         "    main(['--help'], standalone_mode=False)"
     )
     ours = {name for name in loaded(code) if name.startswith("convcalc")}
-    assert ours == {"convcalc", "convcalc.cli"}
+    assert ours == {"convcalc", "convcalc._version", "convcalc.cli"}
     assert loaded(code) & {"rich", "yaml", "PIL", "numpy"} == set()
 
 

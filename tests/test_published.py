@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convcalc.graph import Graph, Node
-from convcalc.spec.load import load_graph
+from convcalc.language.load import load_graph
 
 PUBLISHED = Path(__file__).parent / "torchvision" / "published.csv"
 

@@ -81,7 +81,7 @@ def test_the_python_example_runs(monkeypatch) -> None:
 @pytest.mark.parametrize("text", fenced("yaml"))
 def test_the_specs_are_specs(text: str, tmp_path: Path) -> None:
     """Each piece of YAML, with a head and the layer that it takes for granted where it is only a part."""
-    from convcalc.spec.load import load_graph
+    from convcalc.language.load import load_graph
 
     if text.startswith("  - add"):
         text = f"layers:\n  - conv: {{filters: 64, kernel: 1}}\n{text}"

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from convcalc.graph import Graph
-from convcalc.spec import bundled
-from convcalc.spec.load import load_graph
+from convcalc.language import bundled
+from convcalc.language.load import load_graph
 
 FIXTURE = Path(__file__).parent / "data" / "torchvision_keys.json.gz"
 

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from convcalc.backends import Progress, Run
 from convcalc.backends.workers import Spread, forked, processors
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops.base import Operator, Tensor
+from convcalc.ops._base import Operator, Tensor
 from convcalc.shapes import Shape
-from convcalc.weights.fit import Parameters, Weights
+from convcalc.weights.load import Parameters, Weights
 
 WORTH_A_POOL = 60_000_000  # MACs of the whole network; below, forking costs more than it saves
 WORTH_CUTTING = 4_000_000  # MACs of a layer

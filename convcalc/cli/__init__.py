@@ -123,7 +123,7 @@ def complain(text: str) -> None:
     if sys.stderr.isatty():
         import shutil
 
-        from convcalc.report.layout import wrap
+        from convcalc.render.layout import wrap
 
         width = max(40, shutil.get_terminal_size().columns)
         lines = [
@@ -135,7 +135,7 @@ def complain(text: str) -> None:
                 else wrap(line, width - (len(label) if number == 0 else 0), hanging=4)
             )
         ]
-    from convcalc.report import colors
+    from convcalc.render import colors
 
     styled = click.style(label, fg="red", bold=True)
     click.echo(styled + lines[0], err=True, color=colors.wanted(sys.stderr))
@@ -191,7 +191,7 @@ def _with_global_options(command: click.Command) -> click.Command:
 
 
 def _choose_color(choice: str) -> None:
-    from convcalc.report import colors
+    from convcalc.render import colors
 
     colors.choice = choice
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from convcalc.applying import MODES
-from convcalc.cli import windows
+from convcalc.cli import window_options
 from convcalc.cli.options import emit, format_option, write
 from convcalc.errors import UsageError
-from convcalc.ops.base import Tensor
+from convcalc.layer.apply import MODES
+from convcalc.ops._base import Tensor
 
 if TYPE_CHECKING:
-    from convcalc.applying import Application
-    from convcalc.images import Picture
-    from convcalc.report.application import Style
+    from convcalc.images.preprocess import Picture
+    from convcalc.layer.apply import Application
+    from convcalc.report.apply import Style
 
 MAX_FRAMES = 400
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -64,7 +64,7 @@ their number, so that brightness is kept.""",
     type=click.Choice([*MODES, "all"]),
     help="How a convolution is indexed; all shows the three; default correlation.",
 )
-@windows.window_options(kernel=False, rounding=False)
+@window_options.window_options(kernel=False, rounding=False)
 @click.option("--per-channel", is_flag=True, help="Each channel by itself: a colour image stays one.")
 @click.option("--steps", is_flag=True, help="Walk the window over the input; animated on a terminal.")
 @click.option(
@@ -109,8 +109,9 @@ def command(
     form: str,
 ) -> None:
     """One operator on a matrix, a signal, letters or an image: what goes in, what comes out, step by step."""
-    from convcalc import applying, matrices
-    from convcalc.report.application import Style
+    from convcalc.layer import apply as applying
+    from convcalc.layer import matrices
+    from convcalc.report.apply import Style
 
     operator, text = _operator_and_input(arguments, bool(weights))
     if output is not None and os.path.splitext(output)[1].lower() not in (".png", ".csv"):
@@ -180,13 +181,13 @@ class Source(NamedTuple):
 
 def _source(text: str, max_size: int, *, vector: bool) -> Source:
     """The input; vector: one row is no signal but what a dense layer reads."""
-    from convcalc import matrices
+    from convcalc.layer import matrices
 
     suffix = os.path.splitext(text)[1].lower()
     if text == "-":
         matrix = matrices.load(text)
     elif suffix in PICTURES or (os.path.isfile(text) and suffix not in (".csv", ".txt", ".tsv")):
-        from convcalc.images import pixels
+        from convcalc.images.preprocess import pixels
 
         picture = pixels(text, max_size)
         return Source(Tensor(picture.shape, picture.values), picture=picture)
@@ -204,10 +205,10 @@ def _entry(given: dict[str, str | None], groups: int, rank: int) -> str:
     """The conv entry that the options and weights say."""
     fields = [f"groups: {groups}"] if groups > 1 else []
     for name in ("stride", "dilation"):
-        values = windows.extents(given[name], f"--{name}")
+        values = window_options.extents(given[name], f"--{name}")
         if values is not None:
             fields.append(f"{name}: {list(values) if len(values) > 1 else values[0]}")
-    pads = windows.paddings(given["padding"])
+    pads = window_options.paddings(given["padding"])
     if pads is not None:
         sides = [side if isinstance(side, str) else list(side) for side in pads]
         every = sides * rank if len(sides) == 1 else sides
@@ -217,14 +218,14 @@ def _entry(given: dict[str, str | None], groups: int, rank: int) -> str:
 
 def _show(done: Sequence[Application], style: Style, form: str, mode_shown: bool, steps: bool) -> None:
     """Matrices side by side, or the format asked for; the three modes one after another."""
-    from convcalc.report import terminal
-    from convcalc.report.application import (
+    from convcalc.render import terminal
+    from convcalc.render.table import PLAIN
+    from convcalc.report.apply import (
         application_lines,
         application_table,
         application_value,
         matrix_csv,
     )
-    from convcalc.report.table import PLAIN
 
     if form == "table":
         for number, one in enumerate(done):
@@ -242,10 +243,10 @@ def _show(done: Sequence[Application], style: Style, form: str, mode_shown: bool
 
 def _walk(one: Application, style: Style, form: str, delay: float) -> None:
     """The window step by step, before the whole result is shown."""
-    from convcalc.report import terminal
-    from convcalc.report.application import frames
+    from convcalc.layer.steps import walks
+    from convcalc.render import terminal
+    from convcalc.report.apply import frames
     from convcalc.shapes import elements
-    from convcalc.walking import walks
 
     if not walks(one.op) or len(one.source.shape) > 3:
         raise UsageError(f"{one.op.kind} moves no window that --steps could follow")
@@ -266,10 +267,10 @@ def _walk(one: Application, style: Style, form: str, delay: float) -> None:
 
 def _save(path: str, done: Sequence[Application], style: Style, tone: str) -> None:
     """Numbers to a file: .csv as they are, .png as grey levels."""
-    from convcalc.rasters import beside, png, rasters
-    from convcalc.report.application import matrix_csv
-    from convcalc.symbols import has_letters
-    from convcalc.writing import write_whole
+    from convcalc.files import write_whole
+    from convcalc.images.rasters import beside, png, rasters
+    from convcalc.layer.symbols import has_letters
+    from convcalc.report.apply import matrix_csv
 
     if path.lower().endswith(".csv"):
         write_whole(path, "\n".join(matrix_csv(one.output, style) for one in done).encode())
@@ -295,12 +296,12 @@ def _show_picture(
     channelwise: int,
 ) -> None:
     """What an operator makes of an image: facts, the picture before and after on a terminal, the file."""
-    from convcalc.filtering import results
-    from convcalc.rasters import Raster, beside, png, rasters
-    from convcalc.report import terminal
-    from convcalc.report.filtered import filtered_table, filtered_value
-    from convcalc.report.picture import side_by_side
-    from convcalc.writing import write_whole
+    from convcalc.files import write_whole
+    from convcalc.images.rasters import Raster, beside, png, rasters
+    from convcalc.layer.pictures import results
+    from convcalc.render import terminal
+    from convcalc.render.picture import side_by_side
+    from convcalc.report.apply_picture import filtered_table, filtered_value
 
     maps = [
         one._replace(name=f"{one.name}, {application.mode}") if len(done) > 1 else one

@@ -39,10 +39,10 @@ def command(
     form: str,
 ) -> None:
     """Two networks side by side: what changed in each layer, the differences worked out, totals and ratios."""
-    from convcalc.analysis import analyse
-    from convcalc.diff import compare
+    from convcalc.analysis.analyse import analyse
+    from convcalc.analysis.diff import compare
     from convcalc.errors import UsageError
-    from convcalc.report.comparison import diff_table, diff_value
+    from convcalc.report.diff import diff_table, diff_value
 
     if a == b == "-":
         raise UsageError("only one of the networks can come from standard input")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from convcalc.analysis import Analysis
+from convcalc.analysis.analyse import Analysis
+from convcalc.analysis.units import Area, Position, Sight
 from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import Graph, Node
-from convcalc.sights import Area, Position, Sight
 
 MOST_STEPS = 2_000_000  # rows times layers: about ten seconds
 MOST_WINDOWS = 12  # outlines in one picture
@@ -65,7 +65,7 @@ def command(
 
     Without further options, a table over the network's depth.
     """
-    from convcalc.analysis import analyse
+    from convcalc.analysis.analyse import analyse
 
     _check(layer, unit_text, pixel_text, between, output, image_path)
     analysis = analyse(load(arch, settings, input_text, max_layers))
@@ -143,8 +143,8 @@ def _position(option: str, text: str) -> Position:
 def _unit(
     analysis: Analysis, node: Node, unit: Position | None, output: str | None, image: str | None, form: str
 ) -> None:
+    from convcalc.analysis.units import middle, sight, trace
     from convcalc.report.field import position, unit_table, unit_value
-    from convcalc.sights import middle, sight, trace
 
     chosen = unit if unit is not None else middle(node.output_shape)
     one = sight(analysis.graph, node, chosen)
@@ -160,9 +160,9 @@ def _unit(
 def _depth(
     analysis: Analysis, depth: int | None, unfold: bool, output: str | None, image: str | None, form: str
 ) -> None:
-    from convcalc.folding import rows
+    from convcalc.analysis.fold import rows
+    from convcalc.analysis.units import middle, sight
     from convcalc.report.field import depth_table, depth_value
-    from convcalc.sights import middle, sight
 
     every = form in ("json", "csv") and depth is None
     folded = rows(analysis, depth=depth, unfold=unfold or every)
@@ -189,14 +189,14 @@ def _depth(
 
 
 def _pixel(analysis: Analysis, pixel: Position, unfold: bool, output: str | None, form: str) -> None:
+    from convcalc.analysis.units import pixel_reach
     from convcalc.report.field import pixel_table, pixel_value, position
-    from convcalc.sights import pixel_reach
 
     layers = pixel_reach(analysis.graph, pixel)
     shown = [(node, part) for node, part in layers if unfold or not node.op.pointwise]
     if output is not None:
+        from convcalc.files import write_whole
         from convcalc.report.field_picture import maps_png
-        from convcalc.writing import write_whole
 
         maps = [(node.name, part.shape[1:], part.region) for node, part in shown if len(part.shape) == 3]
         write_whole(
@@ -212,8 +212,8 @@ def _pixel(analysis: Analysis, pixel: Position, unfold: bool, output: str | None
 def _between(
     analysis: Analysis, pixels: list[Position], unfold: bool, output: str | None, image: str | None, form: str
 ) -> None:
+    from convcalc.analysis.units import meeting, sight
     from convcalc.report.field import meeting_table, meeting_value, position
-    from convcalc.sights import meeting, sight
 
     found = meeting(analysis.graph, *pixels)
     shown = [
@@ -235,8 +235,8 @@ def _between(
 
 
 def _show(one: Sight, marks: list[Position] | None = None, heading: str = "") -> None:
+    from convcalc.render.terminal import print_lines, print_notes
     from convcalc.report.field_picture import styled, window_lines
-    from convcalc.report.terminal import print_lines, print_notes
 
     lines = window_lines(one, marks or ())
     if lines and heading:
@@ -253,14 +253,14 @@ def _draw(
     image: str | None,
     marks: list[Position] | None = None,
 ) -> None:
+    from convcalc.files import write_whole
     from convcalc.report.field_picture import windows_png
-    from convcalc.writing import write_whole
 
     if not any(one.window for one in sights):
         raise UsageError("there is no window to draw: the unit reads nothing", hint="choose another --unit")
     picture = None
     if image is not None:
-        from convcalc.images import Preprocess, fitted
+        from convcalc.images.preprocess import Preprocess, fitted
 
         picture, _, _ = fitted(image, Preprocess(**(graph.preprocess or {})), graph.input_shape)
     write_whole(output, windows_png(sights, labels, caption, picture, marks or ()))

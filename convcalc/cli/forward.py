@@ -12,7 +12,7 @@ import click
 from convcalc.cli import complain
 from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
 
-BACKENDS = ("auto", "reference", "numba")  # as convcalc.running has them; a test compares
+BACKENDS = ("auto", "reference", "numba")  # as convcalc.inference.runner has them; a test compares
 SLOW = 40_000_000  # MACs: about a second of the reference backend, from where a progress bar is due
 
 
@@ -74,8 +74,8 @@ def command(
     Several images, or folders of images, give one row each; images that cannot be read are reported at the end.
     """
     from convcalc.errors import UsageError
-    from convcalc.outputs import save_output, saver
-    from convcalc.running import Backend, Runner, check_backend, choose_weights, read_picture
+    from convcalc.inference.outputs import save_output, saver
+    from convcalc.inference.runner import Backend, Runner, check_backend, choose_weights, read_picture
 
     if save is not None:
         saver(save)  # refuse a suffix we cannot write before any work is done
@@ -137,8 +137,8 @@ def _print_one(result: Any, form: str, profile: bool, account: Any) -> None:
 
 def _print_batch(outcomes: list[Any], form: str) -> None:
     """A row per image; then the images that could not be read, and exit code 1 for them."""
+    from convcalc.inference.runner import Failure
     from convcalc.report.forward import batch_table, batch_value
-    from convcalc.running import Failure
 
     emit(form, lambda: batch_table(outcomes), lambda: batch_value(outcomes))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
@@ -181,7 +181,7 @@ def _progress(
     Gives advance(MACs done, what is at work), downloading(bytes done, of how many) and compiling(kernels done, of
     how many, the next). Where nobody watches, a compilation is said in a line: it happens once per machine.
     """
-    from convcalc.report import terminal
+    from convcalc.render import terminal
 
     watched = os.isatty(2)
     bars: dict[str, terminal.Bar] = {}

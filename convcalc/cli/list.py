@@ -40,11 +40,11 @@ def command(
     form: str,
 ) -> None:
     """The bundled architectures: which network fits?"""
-    from convcalc.analysis import analyse
+    from convcalc.analysis.analyse import analyse
     from convcalc.errors import UsageError, did_you_mean
-    from convcalc.report.catalogue import catalogue_table, catalogue_value
-    from convcalc.spec import bundled
-    from convcalc.spec.load import load_graph
+    from convcalc.language import bundled
+    from convcalc.language.load import load_graph
+    from convcalc.report.list import catalogue_table, catalogue_value
 
     names = [name for name in bundled.members() if pattern is None or _matches(name, pattern)]
     if not names:
@@ -76,7 +76,7 @@ def command(
 def _of_family(names: list[str], family: str) -> list[str]:
     """Those that extend the family, directly or through others, and the family itself where it is a network."""
     from convcalc.errors import UsageError, did_you_mean
-    from convcalc.spec import bundled
+    from convcalc.language import bundled
 
     known = bundled.names()
     wanted = {name for name in known if name == family or name.rsplit("/", 1)[-1] == family}

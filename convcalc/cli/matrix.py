@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from convcalc.cli import windows
+from convcalc.cli import window_options
 from convcalc.cli.apply import Signed
 from convcalc.cli.options import ARCH, emit, format_option, load
 from convcalc.errors import Misfit, UsageError, did_you_mean
+from convcalc.layer.unroll import MAX_ENTRIES, Unrolled, convolutions, counts, matrix
 from convcalc.shapes import Padding, PerAxis
-from convcalc.unrolled import MAX_ENTRIES, Unrolled, convolutions, counts, matrix
 
 SUFFIXES = (".png", ".csv", ".npz")
 
@@ -37,7 +37,7 @@ hold the number of the weight at each place, from 1 (0: not connected), or its v
 @click.argument("arch", type=ARCH, required=False)
 @click.argument("layer", required=False)
 @click.option("--input", "input_text", metavar="SIZE", help="4x4; with ARCH, another input as for `show`.")
-@windows.window_options()
+@window_options.window_options()
 @click.option("-K", "--filters", type=click.IntRange(1, 10_000), metavar="K", help="Default 1.")
 @click.option(
     "--channels", type=click.IntRange(1, 10_000), metavar="C", help="Depth of the input; default 1."
@@ -78,8 +78,8 @@ def command(
             input_text, kernel, stride, padding, dilation, rounding, filters, channels, len(weights)
         )
         values = _values(one, weights)
-    from convcalc.report.unrolled import drawable, drawing, labels, unrolled_table, unrolled_value
-    from convcalc.symbols import written
+    from convcalc.layer.symbols import written
+    from convcalc.report.matrix import drawable, drawing, labels, unrolled_table, unrolled_value
 
     decimal = False if any("/" in text for text in weights) else None
     typed = [written(value, decimal=decimal, minus="-").replace(" ", "") for value in values]
@@ -87,7 +87,7 @@ def command(
         _save(output, one, values, typed)
     emit(form, lambda: unrolled_table(one), lambda: unrolled_value(one, typed))
     if form == "table":
-        from convcalc.report import terminal
+        from convcalc.render import terminal
 
         if drawable(one):
             terminal.print_lines([[], *drawing(one, labels(one, typed), terminal.width())])
@@ -98,8 +98,8 @@ def command(
 
 
 def _overview(arch: str, found: Sequence[Unrolled], output: str | None, form: str) -> None:
-    from convcalc.report.json import CONVENTIONS
-    from convcalc.report.unrolled import layers_table, unrolled_value
+    from convcalc.report.matrix import layers_table, unrolled_value
+    from convcalc.report.values import CONVENTIONS
 
     if not found:
         raise UsageError(f"{arch} has no convolution")
@@ -146,10 +146,10 @@ def _made_up(
             "matrix needs --input and --kernel, or a network and its layer",
             hint="convcalc matrix --input 4x4 --kernel 2x2; convcalc matrix lenet5 conv1",
         )
-    sizes = windows.numbers(input_text, "--input")
-    pads = windows.paddings(padding) or ((0, 0),)
+    sizes = window_options.numbers(input_text, "--input")
+    pads = window_options.paddings(padding) or ((0, 0),)
     given = ((kernel, "--kernel"), (stride, "--stride"), (dilation, "--dilation"))
-    extents = [windows.extents(text, name) or (1,) for text, name in given]
+    extents = [window_options.extents(text, name) or (1,) for text, name in given]
     rank = max(len(sizes), *map(len, extents), len(pads))
     rank = 2 if rank == 1 else rank
     shape = (channels or 1, *(sizes * rank if len(sizes) == 1 else sizes))
@@ -166,7 +166,7 @@ def _made_up(
         bound = conv.bind((shape,))
         bound.output_shape((shape,))
     except Misfit as misfit:
-        raise windows.usage(misfit) from None
+        raise window_options.usage(misfit) from None
     return Unrolled(bound, shape)
 
 
@@ -187,8 +187,8 @@ def _padding(pads: tuple[str | tuple[int, int], ...], rank: int) -> Padding:
 
 def _values(one: Unrolled, texts: Sequence[str]) -> list[Any]:
     """The weights as typed, in the order of the weight tensor; nothing where none were."""
-    from convcalc.applying import kernels
-    from convcalc.matrices import parse
+    from convcalc.layer.apply import kernels
+    from convcalc.layer.matrices import parse
 
     if not texts:
         return []
@@ -198,11 +198,11 @@ def _values(one: Unrolled, texts: Sequence[str]) -> list[Any]:
 
 def _save(path: str, one: Unrolled, values: Sequence[Any], typed: Sequence[str]) -> None:
     """The matrix in a file, whole or not at all. values: the weights, where they were given; typed: as text."""
-    from convcalc.outputs import npy, npz
-    from convcalc.rasters import indexed_png
-    from convcalc.report.unrolled import rgb
-    from convcalc.symbols import has_letters
-    from convcalc.writing import write_whole
+    from convcalc.files import write_whole
+    from convcalc.images.rasters import indexed_png
+    from convcalc.inference.outputs import npy, npz
+    from convcalc.layer.symbols import has_letters
+    from convcalc.report.matrix import rgb
 
     entries = matrix(one)
     found = counts(one)

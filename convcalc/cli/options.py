@@ -11,7 +11,7 @@ from convcalc.errors import UsageError
 from convcalc.graph import Graph
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-MAX_LAYERS = 1_000_000  # as convcalc.spec.load has it; a test compares
+MAX_LAYERS = 1_000_000  # as convcalc.language.load has it; a test compares
 FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
 
 
@@ -23,7 +23,7 @@ class Architecture(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        from convcalc.spec import bundled
+        from convcalc.language import bundled
 
         if incomplete.startswith((".", "/", "~")) or incomplete.endswith((".yaml", ".yml")):
             return [CompletionItem(incomplete, type="file")]
@@ -51,7 +51,7 @@ class Limit(click.ParamType):  # type: ignore[type-arg]
     name = "figure"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from convcalc.figures import parse
+        from convcalc.analysis.quantities import parse
 
         try:
             figure = parse(str(value))
@@ -96,7 +96,7 @@ def load(
     arch: str, settings: tuple[str, ...] = (), input_text: str | None = None, max_layers: int = MAX_LAYERS
 ) -> Graph:
     """The graph of ARCH with what the options change."""
-    from convcalc.spec.load import load_graph
+    from convcalc.language.load import load_graph
 
     return load_graph(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
 
@@ -115,15 +115,15 @@ def set_values(settings: tuple[str, ...]) -> dict[str, str]:
 def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:
     """Print a report in the format asked for: its table, or its JSON value."""
     if form == "json":
-        from convcalc.report.json import dumps
+        from convcalc.report.values import dumps
 
         write(dumps(value()))
     elif form == "table":
-        from convcalc.report import terminal
+        from convcalc.render import terminal
 
         terminal.print_table(table())
     else:
-        from convcalc.report.table import PLAIN
+        from convcalc.render.table import PLAIN
 
         write(PLAIN[form](table()))
 

@@ -17,7 +17,7 @@ Editors with a YAML language server then check and complete a spec that starts w
 def command() -> None:
     """The JSON Schema of the spec language, generated from the operators' fields."""
     from convcalc.cli.options import write
-    from convcalc.report.json import dumps
-    from convcalc.spec.schema import schema
+    from convcalc.language.schema import schema
+    from convcalc.report.values import dumps
 
     write(dumps(schema()))

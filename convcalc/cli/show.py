@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from convcalc.analysis import DTYPES, Analysis, analyse
+from convcalc.analysis.analyse import DTYPES, Analysis, analyse
 from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options, set_values
 from convcalc.errors import ShapeError, UsageError, did_you_mean
 from convcalc.graph import Graph
@@ -87,7 +87,7 @@ def command(
 
     ARCH is a bundled name (see `convcalc list`), the path of a spec, or - for standard input.
     """
-    from convcalc.report.network import network_table, within
+    from convcalc.report.show import network_table, within
 
     def show(graph: Graph, partial: bool = False) -> None:
         analysis = analyse(graph, batch=batch, dtype=dtype)
@@ -137,16 +137,16 @@ def command(
 
 
 def _reconcile(graph: Graph, arch: str, settings: tuple[str, ...], text: str, form: str) -> None:
-    from convcalc.figures import parse
-    from convcalc.reconcile import reconcile
-    from convcalc.report.reconciliation import reconciliation_table, reconciliation_value
+    from convcalc.analysis.quantities import parse
+    from convcalc.analysis.reconcile import reconcile
+    from convcalc.report.reconcile import reconciliation_table, reconciliation_value
 
     result = reconcile(analyse(graph), parse(text), arch, set_values(settings))
     emit(form, lambda: reconciliation_table(result), lambda: reconciliation_value(result))
 
 
 def _value(analysis: Analysis) -> dict[str, Any]:
-    from convcalc.report.json import analysis_value
+    from convcalc.report.values import analysis_value
 
     return analysis_value(analysis)
 
@@ -163,12 +163,12 @@ def _columns(analysis: Analysis, text: str, depth: int | None, unfold: bool, for
 
 
 def _explain(analysis: Analysis, layer: str | None, form: str) -> None:
-    from convcalc.report.network import explanation, explanation_table, network_table
+    from convcalc.report.show import explanation, explanation_table, network_table
 
     if form != "table":
         emit(form, lambda: explanation_table(analysis, only=layer), lambda: _explained_value(analysis, layer))
         return
-    from convcalc.report import terminal
+    from convcalc.render import terminal
 
     terminal.print_explanation(list(explanation(analysis, only=layer)))
     if layer is None:
@@ -178,7 +178,7 @@ def _explain(analysis: Analysis, layer: str | None, form: str) -> None:
 
 def _explained_value(analysis: Analysis, layer: str | None) -> dict[str, Any]:
     """The JSON of show, each layer with its working; only the layers asked for."""
-    from convcalc.report.network import explanation, within
+    from convcalc.report.show import explanation, within
 
     worked = {heading.split("  ")[0]: lines for heading, _, lines in explanation(analysis, only=layer)}
     value = _value(analysis)

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from convcalc.cli import windows
+from convcalc.cli import window_options
 from convcalc.cli.options import emit, format_option
 from convcalc.errors import ConvcalcError, Misfit, UsageError
+from convcalc.layer.size import UNKNOWNS, Given, complete
 from convcalc.shapes import AXIS_NAMES, Axis
-from convcalc.sizing import UNKNOWNS, Given, complete
 
 
 @click.command(
@@ -34,7 +34,7 @@ unknown is the first that is left out of input, kernel, padding, stride, dilatio
 names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
 )
 @click.argument("input_text", metavar="[INPUT]", required=False)
-@windows.window_options()
+@window_options.window_options()
 @click.option("-K", "--filters", type=click.IntRange(1, 10**6), metavar="K", help="Count weights and MACs.")
 @click.option("--channels", type=click.IntRange(1, 10**6), metavar="C", help="Depth of the input; default 1.")
 @click.option("--output", metavar="W2", help="The wanted output: solve for what is left out.")
@@ -57,12 +57,12 @@ def command(
     spatial, depth = _sides(input_text, channels)
     written = {
         "input": spatial,
-        "kernel": windows.extents(kernel, "--kernel"),
-        "padding": windows.paddings(padding),
-        "stride": windows.extents(stride, "--stride"),
-        "dilation": windows.extents(dilation, "--dilation"),
+        "kernel": window_options.extents(kernel, "--kernel"),
+        "padding": window_options.paddings(padding),
+        "stride": window_options.extents(stride, "--stride"),
+        "dilation": window_options.extents(dilation, "--dilation"),
     }
-    wanted = None if output is None else windows.numbers(output, "--output")
+    wanted = None if output is None else window_options.numbers(output, "--output")
     if unknown is None and wanted is not None:
         unknown = next((name for name in UNKNOWNS if written[name] is None), None)
     if wanted is None and unknown is not None:
@@ -88,7 +88,7 @@ def command(
         axes = _show(given, depth, filters, form)
         if wanted is not None and (found := tuple(axis.output for axis in axes)) != _every(wanted, rank):
             raise ConvcalcError(
-                f"the output is {windows.joined(found)}, not {output}",
+                f"the output is {window_options.joined(found)}, not {output}",
                 hint="leave out what may change, such as --padding, and size solves for it",
             )
         return
@@ -99,7 +99,7 @@ def _sides(text: str | None, channels: int | None) -> tuple[tuple[int, ...] | No
     """INPUT's sides and its channels: three numbers or more end in the channels, unless --channels says them."""
     if text is None:
         return None, channels
-    sizes = windows.numbers(text, "INPUT", most=4)
+    sizes = window_options.numbers(text, "INPUT", most=4)
     if len(sizes) < 3 or (len(sizes) == 3 and channels is not None):
         return sizes, channels
     if channels is not None:
@@ -127,8 +127,8 @@ def _at(value: tuple[Any, ...] | None, axis: int, rank: int, name: str) -> Any:
 
 
 def _show(given: list[Given], depth: int | None, filters: int | None, form: str) -> list[Axis]:
-    from convcalc.report.sizing import size_table, size_value
-    from convcalc.sizing import cost
+    from convcalc.layer.size import cost
+    from convcalc.report.size import size_table, size_value
 
     try:
         axes = [complete(one) for one in given]
@@ -136,7 +136,7 @@ def _show(given: list[Given], depth: int | None, filters: int | None, form: str)
         for axis in axes:
             assert axis.output  # raises Misfit where the window does not fit
     except Misfit as misfit:
-        raise windows.usage(misfit) from None
+        raise window_options.usage(misfit) from None
     emit(form, lambda: size_table(axes, depth, counts), lambda: size_value(axes, depth, counts))
     if form == "table":
         _draw(axes)
@@ -144,8 +144,8 @@ def _show(given: list[Given], depth: int | None, filters: int | None, form: str)
 
 
 def _draw(axes: Sequence[Axis]) -> None:
-    from convcalc.report import terminal
-    from convcalc.report.axis import drawing
+    from convcalc.render import terminal
+    from convcalc.report.size_drawing import drawing
 
     terminal.print_lines([[]])
     different = list(dict.fromkeys(axes))
@@ -155,8 +155,8 @@ def _draw(axes: Sequence[Axis]) -> None:
 
 
 def _solve(unknown: str, wanted: tuple[int, ...], given: list[Given], form: str) -> None:
-    from convcalc.report.sizing import solutions_table, solutions_value
-    from convcalc.sizing import Answer, answer
+    from convcalc.layer.size import Answer, answer
+    from convcalc.report.size import solutions_table, solutions_value
 
     answers: list[Answer] = []
     for name, output, known in zip(AXIS_NAMES[len(given)], wanted, given, strict=True):

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from convcalc.analysis import Analysis, analyse
+from convcalc.analysis.analyse import Analysis, analyse
 from convcalc.cli.options import ARCH, FORMATS, Count, emit, load, network_options, write
 from convcalc.errors import UsageError
 
@@ -97,7 +97,7 @@ def command(
             )
         _check(check_path, arch, settings, input_text, max_layers, form)
         return
-    from convcalc.worksheet import Sheet, layers_sheet, network_sheet, parse_asks
+    from convcalc.exercises.worksheet import Sheet, layers_sheet, network_sheet, parse_asks
 
     asks = parse_asks(blank_text) if blank_text is not None else None
     sheet: Sheet
@@ -141,6 +141,7 @@ def _levels(text: str) -> list[int]:
 
 
 def _print(sheet: object, answers: bool, output: str | None, form: str) -> None:
+    from convcalc.exercises.worksheet import Sheet
     from convcalc.report.worksheet import (
         page_html,
         page_latex,
@@ -148,7 +149,6 @@ def _print(sheet: object, answers: bool, output: str | None, form: str) -> None:
         sheet_table,
         sheet_value,
     )
-    from convcalc.worksheet import Sheet
 
     assert isinstance(sheet, Sheet)
     pages = {"html": page_html, "latex": page_latex, "markdown": page_markdown}
@@ -158,22 +158,22 @@ def _print(sheet: object, answers: bool, output: str | None, form: str) -> None:
     if form in pages:
         text = pages[form](sheet, answers=answers)
     elif form == "json":
-        from convcalc.report.json import dumps
+        from convcalc.report.values import dumps
 
         text = dumps(sheet_value(sheet, answers=answers))
     elif form == "csv":
-        from convcalc.report.table import to_csv
+        from convcalc.render.table import to_csv
 
         text = to_csv(sheet_table(sheet, answers=answers))
     else:
-        from convcalc.report.layout import table_lines
+        from convcalc.render.layout import table_lines
 
         lines = table_lines(sheet_table(sheet, answers=answers))
         text = "".join("".join(span.text for span in line).rstrip() + "\n" for line in lines)
     if output is None:
         write(text)
         return
-    from convcalc.writing import write_whole
+    from convcalc.files import write_whole
 
     write_whole(output, text.encode())
 
@@ -186,14 +186,14 @@ def _check(
     max_layers: int,
     form: str,
 ) -> None:
-    from convcalc.marking import exercises, mark, read_entries
+    from convcalc.exercises.marking import exercises, mark, read_entries
     from convcalc.report.worksheet import marked_table, marked_value
 
     known: dict[str, Analysis] = {}
 
     def network(name: str) -> Analysis:
         if arch is None and name not in known:
-            from convcalc.spec import bundled
+            from convcalc.language import bundled
 
             if bundled.path(name) is None:
                 raise UsageError(

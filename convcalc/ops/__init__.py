@@ -1,7 +1,8 @@
 """The operators, one module each; the module's name is the operator's name in a spec.
 
 An operator registers itself by being there: `get("conv")` imports `convcalc.ops.conv` when it is first
-needed and takes the Operator whose kind is the module's name. Adding an operator is adding a file.
+needed and takes the Operator whose kind is the module's name. Adding an operator is adding a file; a file
+whose name begins with an underscore holds helpers.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ import os
 from functools import cache
 from importlib import import_module
 
-from convcalc.ops.base import Operator
-
-HELPERS = frozenset({"__init__", "base", "fields", "pooling", "sliding", "working"})
+from convcalc.ops._base import Operator
 
 
 @cache
 def names() -> tuple[str, ...]:
     """The names of all operators, sorted."""
     files = (os.path.splitext(entry) for entry in os.listdir(os.path.dirname(__file__)))
-    return tuple(sorted({stem for stem, suffix in files if suffix == ".py"} - HELPERS))
+    return tuple(sorted(stem for stem, suffix in files if suffix == ".py" and not stem.startswith("_")))
 
 
 @cache

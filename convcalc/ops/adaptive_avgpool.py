@@ -9,9 +9,9 @@ from math import prod
 from operator import mul
 from typing import Any, ClassVar
 
-from convcalc.ops.base import WHOLE, Inputs, Operator, Reach, Tensor, Walk, Working, ratio
-from convcalc.ops.fields import extent
-from convcalc.ops.working import size_working
+from convcalc.ops._base import WHOLE, Inputs, Operator, Reach, Tensor, Walk, Working, ratio
+from convcalc.ops._fields import extent
+from convcalc.ops._working import size_working
 from convcalc.shapes import PerAxis, Shape, per_axis
 
 

@@ -8,10 +8,10 @@ from itertools import cycle, product
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Tensor
-from convcalc.ops.fields import flag
-from convcalc.ops.pooling import Pooling
-from convcalc.ops.sliding import Slide, pool
+from convcalc.ops._base import Tensor
+from convcalc.ops._fields import flag
+from convcalc.ops._pooling import Pooling
+from convcalc.ops._sliding import Slide, pool
 
 
 @dataclass(frozen=True, kw_only=True)

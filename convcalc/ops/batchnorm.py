@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import nan, sqrt
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Inputs, Operator, Parameter, Tensor, Working
-from convcalc.ops.fields import flag, number
+from convcalc.ops._base import Inputs, Operator, Parameter, Tensor, Working
+from convcalc.ops._fields import flag, number
 
 
 @dataclass(frozen=True, kw_only=True)

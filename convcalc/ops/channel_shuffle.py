@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import SPREAD, Inputs, Operator, Reach, Tensor, Walk
-from convcalc.ops.fields import integer
+from convcalc.ops._base import SPREAD, Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._fields import integer
 
 
 @dataclass(frozen=True, kw_only=True)

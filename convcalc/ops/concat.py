@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from convcalc.ops.base import Inputs, Operator, Reach, Tensor, Walk, Working, mismatch
+from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk, Working, mismatch
 from convcalc.shapes import Shape
 
 

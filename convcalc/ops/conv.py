@@ -9,10 +9,10 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Inputs, Operator, Parameter, Tensor, Walk, Working, group_walk, window_walks
-from convcalc.ops.fields import choice, extent, flag, integer, padding
-from convcalc.ops.sliding import Slide, dot
-from convcalc.ops.working import equation, window_working
+from convcalc.ops._base import Inputs, Operator, Parameter, Tensor, Walk, Working, group_walk, window_walks
+from convcalc.ops._fields import choice, extent, flag, integer, padding
+from convcalc.ops._sliding import Slide, dot
+from convcalc.ops._working import equation, window_working
 from convcalc.shapes import Axis, Padding, PerAxis, Shape, axes, per_axis, show
 
 

@@ -10,10 +10,10 @@ from operator import mul
 from typing import Any, ClassVar, NamedTuple, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Inputs, Operator, Parameter, Reach, Tensor, Walk, Working, group_walk, ratio
-from convcalc.ops.fields import extent, flag, integer, padding
-from convcalc.ops.sliding import dot
-from convcalc.ops.working import equation, size_working
+from convcalc.ops._base import Inputs, Operator, Parameter, Reach, Tensor, Walk, Working, group_walk, ratio
+from convcalc.ops._fields import extent, flag, integer, padding
+from convcalc.ops._sliding import dot
+from convcalc.ops._working import equation, size_working
 from convcalc.shapes import Padding, PerAxis, Shape, elements, pads, per_axis, show
 
 

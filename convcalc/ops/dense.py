@@ -9,10 +9,10 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import WHOLE, Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
-from convcalc.ops.fields import choice, flag, integer
-from convcalc.ops.sliding import dot
-from convcalc.ops.working import equation
+from convcalc.ops._base import WHOLE, Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
+from convcalc.ops._fields import choice, flag, integer
+from convcalc.ops._sliding import dot
+from convcalc.ops._working import equation
 from convcalc.shapes import Shape, show
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Operator, Tensor
-from convcalc.ops.fields import number
+from convcalc.ops._base import Operator, Tensor
+from convcalc.ops._fields import number
 
 
 @dataclass(frozen=True, kw_only=True)

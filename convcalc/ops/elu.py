@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import expm1
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Pointwise
-from convcalc.ops.fields import number
+from convcalc.ops._base import Pointwise
+from convcalc.ops._fields import number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Inputs, Operator, Tensor, Walk, Working, regrouped
-from convcalc.ops.working import product
+from convcalc.ops._base import Inputs, Operator, Tensor, Walk, Working, regrouped
+from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
 

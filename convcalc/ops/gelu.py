@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import erf, pi, sqrt, tanh
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Pointwise
-from convcalc.ops.fields import choice
+from convcalc.ops._base import Pointwise
+from convcalc.ops._fields import choice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Pointwise
+from convcalc.ops._base import Pointwise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Operator, Tensor
+from convcalc.ops._base import Operator, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any, ClassVar
 
-from convcalc.ops.base import WHOLE, Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
-from convcalc.ops.fields import choice, number
+from convcalc.ops._base import WHOLE, Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
+from convcalc.ops._fields import choice, number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Pointwise
-from convcalc.ops.fields import number
+from convcalc.ops._base import Pointwise
+from convcalc.ops._fields import number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Inputs, Operator, Reach, Tensor, Walk
-from convcalc.ops.fields import integer, number
+from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._fields import integer, number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Tensor
-from convcalc.ops.fields import extent
-from convcalc.ops.pooling import Pooling
-from convcalc.ops.sliding import Slide, pool
+from convcalc.ops._base import Tensor
+from convcalc.ops._fields import extent
+from convcalc.ops._pooling import Pooling
+from convcalc.ops._sliding import Slide, pool
 from convcalc.shapes import PerAxis
 
 

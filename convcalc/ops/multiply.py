@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 from typing import Any, ClassVar, Self
 
-from convcalc.ops.base import WHOLE, Inputs, Operator, Reach, Tensor, Walk, mismatch
+from convcalc.ops._base import WHOLE, Inputs, Operator, Reach, Tensor, Walk, mismatch
 from convcalc.shapes import Shape
 
 

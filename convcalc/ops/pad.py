@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Inputs, Operator, Reach, Tensor, Walk, Working
-from convcalc.ops.fields import margins, number
-from convcalc.ops.sliding import Slide
-from convcalc.ops.working import size_working
+from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk, Working
+from convcalc.ops._fields import margins, number
+from convcalc.ops._sliding import Slide
+from convcalc.ops._working import size_working
 from convcalc.shapes import Padding, Shape, pads
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Inputs, Operator, Parameter, Tensor, Working
-from convcalc.ops.fields import flag, number
+from convcalc.ops._base import Inputs, Operator, Parameter, Tensor, Working
+from convcalc.ops._fields import flag, number
 
 
 @dataclass(frozen=True, kw_only=True)

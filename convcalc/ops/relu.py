@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Pointwise, Tensor
+from convcalc.ops._base import Pointwise, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

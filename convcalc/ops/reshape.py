@@ -9,9 +9,9 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Inputs, Operator, Tensor, Walk, Working, regrouped
-from convcalc.ops.fields import integers
-from convcalc.ops.working import product
+from convcalc.ops._base import Inputs, Operator, Tensor, Walk, Working, regrouped
+from convcalc.ops._fields import integers
+from convcalc.ops._working import product
 from convcalc.shapes import Shape, show
 
 

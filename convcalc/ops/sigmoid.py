@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Pointwise
+from convcalc.ops._base import Pointwise
 
 
 @dataclass(frozen=True, kw_only=True)

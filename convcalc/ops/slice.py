@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Inputs, Operator, Reach, Tensor, Walk, Working
-from convcalc.ops.fields import integer
+from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk, Working
+from convcalc.ops._fields import integer
 from convcalc.shapes import Shape
 
 

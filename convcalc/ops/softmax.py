@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Any, ClassVar
 
-from convcalc.ops.base import WHOLE, Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._base import WHOLE, Inputs, Operator, Reach, Tensor, Walk
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Inputs, Operator, Reach, Tensor, Walk
-from convcalc.ops.fields import integers
+from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._fields import integers
 from convcalc.shapes import Shape, show
 
 

@@ -9,9 +9,9 @@ from itertools import product
 from math import floor, prod
 from typing import Any, ClassVar
 
-from convcalc.ops.base import Inputs, Operator, Reach, Tensor, Walk, Working, ratio
-from convcalc.ops.fields import choice, extent
-from convcalc.ops.working import size_working
+from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk, Working, ratio
+from convcalc.ops._fields import choice, extent
+from convcalc.ops._working import size_working
 from convcalc.shapes import PerAxis, Shape, per_axis
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from convcalc.analysis import Analysis, Layer
-from convcalc.costs import Cost, cost, total
+from convcalc.analysis.analyse import Analysis, Layer
+from convcalc.analysis.costs import Cost, cost, total
+from convcalc.analysis.fold import Row, rows
 from convcalc.errors import UsageError, did_you_mean
-from convcalc.folding import Row, rows
+from convcalc.render.table import Column, Table
 from convcalc.report import words
-from convcalc.report.network import network_table, operator
-from convcalc.report.table import Column, Table
+from convcalc.report.show import network_table, operator
 
 
 class Item(NamedTuple):

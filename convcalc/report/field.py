@@ -7,16 +7,16 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-from convcalc.analysis import Analysis
-from convcalc.folding import Row
+from convcalc.analysis.analyse import Analysis
+from convcalc.analysis.fold import Row
+from convcalc.analysis.regions import Span
+from convcalc.analysis.units import Area, Meeting, Position, Sight, places
 from convcalc.graph import Node
-from convcalc.ops.working import product
+from convcalc.ops._working import product
+from convcalc.render.table import Column, Table
 from convcalc.report import words
-from convcalc.report.json import CONVENTIONS, field_value
-from convcalc.report.table import Column, Table
+from convcalc.report.values import CONVENTIONS, field_value
 from convcalc.shapes import AXIS_NAMES
-from convcalc.sights import Area, Meeting, Position, Sight, places
-from convcalc.windows import Span
 
 DEPTH = (
     Column("layer", "layer", wrap=True, style="cyan"),

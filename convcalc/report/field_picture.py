@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcalc.report.layout import Line
-from convcalc.report.layout import Span as TextSpan
-from convcalc.sights import Position, Sight
-from convcalc.windows import Box, Region, Span, clipped, common
+from convcalc.analysis.regions import Box, Region, Span, clipped, common
+from convcalc.analysis.units import Position, Sight
+from convcalc.render.layout import Line
+from convcalc.render.layout import Span as TextSpan
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Bitmap

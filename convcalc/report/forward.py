@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
+from convcalc.inference.runner import Failure, Forward
+from convcalc.render.table import Column, Table
 from convcalc.report import words
-from convcalc.report.json import CONVENTIONS
-from convcalc.report.table import Column, Table
-from convcalc.running import Failure, Forward
+from convcalc.report.values import CONVENTIONS
 
 TOP = (
     Column("label", "class", style="bold"),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from convcalc.ops.base import Operator, compact
-from convcalc.receptive import ReceptiveField
+from convcalc.analysis.receptive import ReceptiveField
+from convcalc.ops._base import Operator, compact
 from convcalc.shapes import show
 
 # Written without their name, which the number's place says: `dense 4096`, `channel_shuffle 2`.

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from convcalc.marking import Marked, right
+from convcalc.exercises.marking import Marked, right
+from convcalc.exercises.worksheet import ASKS, Exercise, Sheet, SheetRow, value
+from convcalc.render.table import Column, Table, latex, to_markdown
 from convcalc.report import words
-from convcalc.report.json import CONVENTIONS
-from convcalc.report.table import Column, Table, latex, to_markdown
-from convcalc.worksheet import ASKS, Exercise, Sheet, SheetRow, value
+from convcalc.report.values import CONVENTIONS
 
 BLANK = "________"
 KEYS = ("exercise", "network", "layer", "input", "operator", "asks", "answer")

@@ -11,13 +11,13 @@ import hashlib
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from convcalc.errors import WeightsError
+from convcalc.files import cache_directory
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -49,21 +49,6 @@ def fetch(url: str, sha256: str, progress: Progress | None = None, *, timeout: f
     if not _verified(target, expected):
         _download(url, expected, folder, target, progress, timeout, local)
     return target
-
-
-def cache_directory() -> str:
-    """Where files are kept: $CONVCALC_CACHE, else a folder where the platform keeps caches."""
-    given = os.environ.get("CONVCALC_CACHE")
-    if given:
-        return os.path.abspath(os.path.expanduser(given))
-    home = os.path.expanduser("~")
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-        return os.path.join(base, "convcalc", "Cache")
-    if sys.platform == "darwin":
-        return os.path.join(home, "Library", "Caches", "convcalc")
-    base = os.environ.get("XDG_CACHE_HOME", "")  # which must be absolute, says its specification
-    return os.path.join(base if os.path.isabs(base) else os.path.join(home, ".cache"), "convcalc")
 
 
 def _file_name(url: str, expected: str) -> str:

@@ -15,8 +15,8 @@ from math import prod
 from typing import NoReturn
 
 from convcalc.errors import WeightsError
+from convcalc.files import write_whole
 from convcalc.weights.tensors import DTYPES, StoredTensor, checked_shape, little_endian
-from convcalc.writing import write_whole
 
 MAX_HEADER = 100_000_000  # the format's own limit
 AGAIN = "download or save the file again"

@@ -13,7 +13,7 @@ from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.errors import SpecError
 from convcalc.graph import INPUT, Builder, Graph
 from convcalc.ops import get
-from convcalc.weights.fit import Weights
+from convcalc.weights.load import Weights
 
 GUARD = 1024
 CLOSE = 1e-5  # of the largest output

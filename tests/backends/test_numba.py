@@ -30,13 +30,15 @@ from numba_support import (
 from convcalc import ops
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
-from convcalc.backends.numba import choice, kernels_maps, lower_winograd
-from convcalc.backends.numba.driver import Table, helpers
-from convcalc.backends.numba.host import has_numpy
+from convcalc.backends.numba.kernels import maps as kernels_maps
+from convcalc.backends.numba.lower import winograd as lower_winograd
+from convcalc.backends.numba.lower.fallback import has_numpy
+from convcalc.backends.numba.passes import algorithm as choice
 from convcalc.backends.numba.plan import KNOWN, prepare
+from convcalc.backends.numba.runtime.driver import Table, helpers
 from convcalc.graph import INPUT, Graph
-from convcalc.spec.load import load_graph
-from convcalc.weights.fit import load_weights, random_weights
+from convcalc.language.load import load_graph
+from convcalc.weights.load import load_weights, random_weights
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -20,11 +20,11 @@ from numba_support import Network, any_values, any_weights, assert_close
 
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
-from convcalc.backends.numba.driver import helpers
 from convcalc.backends.numba.plan import prepare
+from convcalc.backends.numba.runtime.driver import helpers
 from convcalc.errors import ConvcalcError
-from convcalc.spec.load import load_graph
-from convcalc.weights.fit import random_weights
+from convcalc.language.load import load_graph
+from convcalc.weights.load import random_weights
 
 ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent
@@ -146,8 +146,8 @@ def test_a_profile_names_every_layer_that_multiplies() -> None:
 SCRIPT = """
 import sys
 from convcalc.backends.numba.plan import prepare
-from convcalc.spec.load import load_graph
-from convcalc.weights.fit import random_weights
+from convcalc.language.load import load_graph
+from convcalc.weights.load import random_weights
 graph = load_graph("lenet5")
 said = []
 plan = prepare(graph, random_weights(graph, 1), 1, compiling=lambda *state: said.append(state))

@@ -14,9 +14,9 @@ from convcalc.backends import reference
 from convcalc.backends.workers import forked
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph
+from convcalc.language.load import load_graph
 from convcalc.shapes import elements
-from convcalc.spec.load import load_graph
-from convcalc.weights.fit import random_weights
+from convcalc.weights.load import random_weights
 
 LAYERS = """
   - conv: {filters: 34, kernel: [3, 2], padding: [[0, 1], [1, 0]]}

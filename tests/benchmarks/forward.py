@@ -175,8 +175,8 @@ def work(engine: str, network: str, threads: str) -> None:
     from dataclasses import replace
     from math import prod
 
-    from convcalc.spec.load import load_graph
-    from convcalc.weights.fit import random_weights
+    from convcalc.language.load import load_graph
+    from convcalc.weights.load import random_weights
 
     graph = load_graph(network)
     if graph.nodes[-1].kind == "softmax":  # scores tell more than random weights' 0 and 1

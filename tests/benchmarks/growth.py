@@ -27,9 +27,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from forward import start_convcalc, start_onnxruntime
 
-from convcalc.running import Runner
-from convcalc.spec.load import load_graph
-from convcalc.weights.fit import random_weights
+from convcalc.inference.runner import Runner
+from convcalc.language.load import load_graph
+from convcalc.weights.load import random_weights
 
 NETWORKS = ["resnet18", "torchvision/googlenet", "torchvision/mobilenet_v2"]
 SIDES = (112, 224, 336, 448)

@@ -20,7 +20,7 @@ from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.profile import measured_bytes, measured_flops, profile_plan
 from convcalc.graph import Builder, Graph
 from convcalc.ops import get
-from convcalc.weights.fit import random_weights
+from convcalc.weights.load import random_weights
 
 LAYERS: list[tuple[str, tuple[int, ...], str, dict[str, Any]]] = [
     ("first, 7×7 stride 2", (3, 224, 224), "conv", {"filters": 64, "kernel": 7, "stride": 2, "padding": 3}),

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.shapes import pads, per_axis
-from convcalc.weights.fit import Weights
+from convcalc.weights.load import Weights
 
 SAME_NAME = {
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "hardswish": "HardSwish", "mish": "Mish",

@@ -15,7 +15,7 @@ from math import prod
 from statistics import median
 
 import convcalc
-from convcalc.ops.base import Tensor
+from convcalc.ops._base import Tensor
 
 
 def nested(

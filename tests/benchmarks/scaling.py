@@ -30,8 +30,8 @@ def spec(shape: str, layers: int) -> str:
 
 def measure(path: str) -> None:
     """In a process of its own: seconds to load and analyse, layers, seconds of the peer, peak memory."""
-    from convcalc.analysis import analyse
-    from convcalc.spec.load import load_graph
+    from convcalc.analysis.analyse import analyse
+    from convcalc.language.load import load_graph
 
     start = time.perf_counter()
     analysis = analyse(load_graph(path))

@@ -12,7 +12,7 @@ from torch import nn
 
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.shapes import pads, per_axis
-from convcalc.weights.fit import Weights
+from convcalc.weights.load import Weights
 
 POINTWISE = {
     "relu": F.relu, "relu6": F.relu6, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "silu": F.silu, "mish": F.mish,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from convcalc.spec import bundled
+from convcalc.language import bundled
 
 
 def test_json_contract(convcalc) -> None:

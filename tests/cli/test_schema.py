@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from convcalc.spec import bundled, reader
+from convcalc.language import bundled, reader
 
 ROOT = Path(__file__).parent.parent.parent
 

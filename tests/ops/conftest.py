@@ -7,7 +7,7 @@ from math import prod
 import pytest
 
 from convcalc import ops
-from convcalc.ops.base import Tensor
+from convcalc.ops._base import Tensor
 
 
 def make_operator(kind, shapes, **fields):

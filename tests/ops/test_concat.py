@@ -3,7 +3,7 @@
 import pytest
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Reach
+from convcalc.ops._base import Reach
 
 
 def test_by_hand(run):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Tensor
+from convcalc.ops._base import Tensor
 
 NINE = [[[0, 1, 2], [3, 4, 5], [6, 7, 8]]]
 ONES = [[[[1] * 3] * 3] * 2]

@@ -8,7 +8,7 @@ import pytest
 
 from convcalc import ops
 from convcalc.errors import Misfit
-from convcalc.ops.base import Tensor
+from convcalc.ops._base import Tensor
 
 
 def test_by_hand(run):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcalc import ops
-from convcalc.ops.fields import LARGEST, FieldError
+from convcalc.ops._fields import LARGEST, FieldError
 
 
 def check(kind, name, value):

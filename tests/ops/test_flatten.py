@@ -1,6 +1,6 @@
 """A map as a vector: channels first, then rows."""
 
-from convcalc.ops.base import SPREAD, WHOLE, Reach
+from convcalc.ops._base import SPREAD, WHOLE, Reach
 
 
 def test_order(run):

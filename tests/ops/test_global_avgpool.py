@@ -3,7 +3,7 @@
 import pytest
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import WHOLE
+from convcalc.ops._base import WHOLE
 
 
 def test_mean_of_each_channel(run):

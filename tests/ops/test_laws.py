@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from convcalc import ops
 from convcalc.errors import Misfit
-from convcalc.ops.base import SPREAD, WHOLE, Operator, Tensor
+from convcalc.ops._base import SPREAD, WHOLE, Operator, Tensor
 
 sizes = st.integers(1, 7)
 few = st.integers(1, 3)

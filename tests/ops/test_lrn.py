@@ -1,6 +1,6 @@
 """Local response normalisation across channels."""
 
-from convcalc.ops.base import Reach
+from convcalc.ops._base import Reach
 
 
 def test_by_hand(run, close):

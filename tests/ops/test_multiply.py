@@ -3,7 +3,7 @@
 import pytest
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import WHOLE, Reach
+from convcalc.ops._base import WHOLE, Reach
 
 
 def test_element_by_element(run):

@@ -4,8 +4,8 @@ import pytest
 
 from convcalc import ops
 from convcalc.errors import Misfit
-from convcalc.ops.base import Reach
-from convcalc.ops.fields import FieldError
+from convcalc.ops._base import Reach
+from convcalc.ops._fields import FieldError
 
 
 def test_by_hand(run):

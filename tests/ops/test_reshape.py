@@ -3,7 +3,7 @@
 import pytest
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import SPREAD, Reach
+from convcalc.ops._base import SPREAD, Reach
 
 
 def test_order_is_kept(run):

@@ -3,7 +3,7 @@
 import pytest
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Reach
+from convcalc.ops._base import Reach
 
 IMAGE = [[[1, 2, 3]], [[4, 5, 6]]]  # (2, 1, 3)
 

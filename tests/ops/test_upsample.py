@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from convcalc.errors import Misfit
-from convcalc.ops.base import Reach
+from convcalc.ops._base import Reach
 
 
 def test_pytorch_documentation(run):

@@ -51,8 +51,8 @@ except ImportError as missing:
     sys.exit(f"compare.py needs torch and torchvision ({missing}); its docstring says how to install them")
 
 from convcalc.graph import INPUT, Graph, Node  # noqa: E402
-from convcalc.ops.base import Tensor  # noqa: E402
-from convcalc.spec.load import load_graph  # noqa: E402
+from convcalc.language.load import load_graph  # noqa: E402
+from convcalc.ops._base import Tensor  # noqa: E402
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")

@@ -1,4 +1,4 @@
-"""Compares convcalc.images.load with torchvision's transforms, bit by bit. Not a test; needs PyTorch.
+"""Compares convcalc.images.preprocess.load with torchvision's transforms, bit by bit. Not a test; needs PyTorch.
 
     python3 -m venv /tmp/torchvision && /tmp/torchvision/bin/pip install torch==2.14.1 torchvision==0.29.1
     /tmp/torchvision/bin/python tests/torchvision/transforms.py PHOTOGRAPH...
@@ -31,7 +31,7 @@ except ImportError as missing:
 
 from PIL import Image  # noqa: E402
 
-from convcalc.images import Preprocess, load  # noqa: E402
+from convcalc.images.preprocess import Preprocess, load  # noqa: E402
 
 Recipe = tuple[int, int, str, tuple[float, ...], tuple[float, ...]]
 SIZES = [

@@ -3,7 +3,7 @@
     python tests/training/guises.py package/src/digits architectures/lenet5.safetensors
     python tests/training/guises.py package/src/digits architectures/lenet5.safetensors --samples tests/data/digits
 
-Digits and NumPy as in lenet5.py. Every picture goes through a file and the `digit` fit of convcalc.images.
+Digits and NumPy as in lenet5.py. Every picture goes through a file and the `digit` fit of convcalc.images.preprocess.
 With `--samples` some of them are kept as PNG files, the first held-out ones of each class: none is chosen
 for being recognised.
 """
@@ -21,7 +21,7 @@ from lenet5 import MEAN, SEED, STD, forward, network_input, split
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from convcalc.errors import ImageError
-from convcalc.images import Preprocess, load
+from convcalc.images.preprocess import Preprocess, load
 from convcalc.weights.files import open_weights
 
 Drawing = Callable[[Image.Image, np.random.Generator], Image.Image]

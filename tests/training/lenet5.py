@@ -7,7 +7,7 @@
 The 10,000 digits are split by a seeded shuffle: 1,000 are held out and used once, for the accuracy printed at
 the end; 500 of the others are for choosing (stronger or weaker variation was decided by them); the rest are trained
 on, each time shifted, turned, scaled, sheared and made thicker or thinner. Input is what the `digit` fit of
-convcalc.images yields: MNIST's 28×28 in the middle of 32×32, values 0…1, then (x − MEAN) / STD.
+convcalc.images.preprocess yields: MNIST's 28×28 in the middle of 32×32, values 0…1, then (x − MEAN) / STD.
 
 Same seed, same NumPy and same processor: same weights.
 """

@@ -15,8 +15,9 @@ from types import SimpleNamespace
 import pytest
 
 from convcalc.errors import WeightsError
+from convcalc.files import cache_directory
 from convcalc.weights import pretrained
-from convcalc.weights.pretrained import cache_directory, fetch
+from convcalc.weights.pretrained import fetch
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB: several chunks
 HASH = hashlib.sha256(CONTENT).hexdigest()

@@ -30,7 +30,7 @@ from convcalc.backends import Compiling, Progress, Run
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.profile import Profile, Row, profile
 from convcalc.graph import Graph
-from convcalc.weights.fit import Weights
+from convcalc.weights.load import Weights
 
 __all__ = ["Plan", "Profile", "Row", "prepare", "profile", "run"]
 

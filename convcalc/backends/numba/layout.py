@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from convcalc.backends.numba.simd import BLOCK, PIXELS
+from convcalc.backends.numba.jit.simd import BLOCK, PIXELS
 from convcalc.shapes import Shape
 
 Triple = tuple[int, int, int]

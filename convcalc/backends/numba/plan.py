@@ -17,14 +17,13 @@ from time import perf_counter
 import numpy as np
 
 from convcalc.backends import Compiling, Run
-from convcalc.backends.numba.cache import Kernel, compile_all
-from convcalc.backends.numba.driver import Table, drive, serve, tell
-from convcalc.backends.numba.fusion import PASSING, Fusion, Layer
-from convcalc.backends.numba.host import has_numpy, host_function, is_host
+from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.layout import triple
-from convcalc.backends.numba.lower_conv import lower_conv, lower_dense
-from convcalc.backends.numba.lower_deconv import deconv_halo, lower_deconv
-from convcalc.backends.numba.lower_maps import (
+from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
+from convcalc.backends.numba.lower.deconv import deconv_halo, lower_deconv
+from convcalc.backends.numba.lower.fallback import has_numpy, host_function, is_host
+from convcalc.backends.numba.lower.lowering import Lowering
+from convcalc.backends.numba.lower.maps import (
     lower_across,
     lower_activation,
     lower_add,
@@ -36,15 +35,16 @@ from convcalc.backends.numba.lower_maps import (
     lower_multiply,
     lower_pool,
 )
-from convcalc.backends.numba.lowering import Lowering
-from convcalc.backends.numba.program import Arena, Program, Ref, link
-from convcalc.backends.numba.rewrite import channels_first
-from convcalc.backends.numba.storage import ACTIVATIONS
+from convcalc.backends.numba.passes.channels_first import channels_first
+from convcalc.backends.numba.passes.fusion import PASSING, Fusion, Layer
+from convcalc.backends.numba.passes.placement import ACTIVATIONS
+from convcalc.backends.numba.runtime.driver import Table, drive, serve, tell
+from convcalc.backends.numba.runtime.program import Arena, Program, Ref, link
 from convcalc.backends.workers import processors
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph
 from convcalc.shapes import show
-from convcalc.weights.fit import Weights
+from convcalc.weights.load import Weights
 
 LOWER: dict[str, Callable[[Lowering, Layer], None]] = {
     "conv": lower_conv,

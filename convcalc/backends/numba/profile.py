@@ -15,17 +15,17 @@ from time import perf_counter
 
 import numpy as np
 
-from convcalc.backends.numba.cache import Kernel
-from convcalc.backends.numba.driver import Table
-from convcalc.backends.numba.kernels_conv import dense, direct
+from convcalc.backends.numba.jit.cache import Kernel
+from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE
+from convcalc.backends.numba.kernels.conv import dense, direct
+from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.plan import Plan, prepare
-from convcalc.backends.numba.program import Word, word
-from convcalc.backends.numba.simd import BLOCK, PIXELS, TILE
-from convcalc.backends.numba.tile import sweep
+from convcalc.backends.numba.runtime.driver import Table
+from convcalc.backends.numba.runtime.program import Word, word
 from convcalc.backends.workers import processors
 from convcalc.graph import Graph
-from convcalc.weights.fit import Weights
+from convcalc.weights.load import Weights
 
 
 @dataclass(frozen=True)

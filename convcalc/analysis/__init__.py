@@ -1,0 +1,1 @@
+"""Figures of a network, and what can be asked of them."""

@@ -1,0 +1,131 @@
+"""What a graph costs: records per layer and in total, memory. Arithmetic only, no text.
+
+Conventions (stated wherever figures are shown): weights multiply, biases are added, params are both; buffers are
+not parameters; shared weights count once, where they were first used. MACs are the multiply-accumulates of conv,
+deconv and dense for one image, products with padded zeros included, biases excluded. Activations are the bytes
+of the layers' outputs for the batch; their peak is the largest sum alive at once when layers run in order and
+an output is freed after its last reader, the network's input counting as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+from convcalc.analysis.receptive import ReceptiveField, Track, receptive_fields, reported
+from convcalc.graph import INPUT, Graph, Node
+from convcalc.shapes import Shape, elements
+
+DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
+
+
+class Layer(NamedTuple):
+    """One layer's figures. Shapes are (C, *spatial) without the batch; counts are exact integers."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    weights: int
+    biases: int
+    buffers: int
+    macs: int
+    activation_bytes: int
+    receptive_field: ReceptiveField | None
+    fields: Mapping[str, Any]
+    block: str | None
+
+    @property
+    def params(self) -> int:
+        """Weights and biases."""
+        return self.weights + self.biases
+
+
+class Totals(NamedTuple):
+    """The sums over all layers, the peak of activations and the parameters' bytes."""
+
+    layers: int
+    weights: int
+    biases: int
+    buffers: int
+    macs: int
+    activation_bytes: int
+    peak_activation_bytes: int
+    param_bytes: int
+
+    @property
+    def params(self) -> int:
+        """Weights and biases."""
+        return self.weights + self.biases
+
+
+class Analysis(NamedTuple):
+    """A graph with its figures. `layers` are in the graph's order, one per node; warnings are for a person; tracks:
+    per node and axis of the input, what its units see."""
+
+    graph: Graph
+    batch: int
+    dtype: str
+    layers: tuple[Layer, ...]
+    totals: Totals
+    warnings: tuple[str, ...]
+    tracks: tuple[tuple[Track, ...], ...]
+
+
+def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis:
+    """The figures of a graph for a batch of images and a number type (a key of DTYPES)."""
+    unit = DTYPES[dtype]
+    tracks, warnings = receptive_fields(graph)
+    layers = tuple([_layer(graph, node, batch * unit, tracks[node.index]) for node in graph])
+    weights = sum(layer.weights for layer in layers)
+    biases = sum(layer.biases for layer in layers)
+    totals = Totals(
+        layers=len(layers),
+        weights=weights,
+        biases=biases,
+        buffers=sum(layer.buffers for layer in layers),
+        macs=sum(layer.macs for layer in layers),
+        activation_bytes=sum(layer.activation_bytes for layer in layers),
+        peak_activation_bytes=peak_elements(graph) * batch * unit,
+        param_bytes=(weights + biases) * unit,
+    )
+    return Analysis(graph, batch, dtype, layers, totals, (*graph.warnings, *warnings), tuple(tracks))
+
+
+def _layer(graph: Graph, node: Node, unit: int, tracks: tuple[Track, ...]) -> Layer:
+    counts = {"weight": 0, "bias": 0, "buffer": 0}
+    if node.shares is None:
+        for parameter in node.parameters:
+            counts[parameter.role] += prod(parameter.shape)
+    return Layer(
+        name=node.name,
+        kind=node.kind,
+        inputs=tuple([graph.input_name(source) for source in node.inputs]),
+        input_shapes=node.input_shapes,
+        output_shape=node.output_shape,
+        weights=counts["weight"],
+        biases=counts["bias"],
+        buffers=counts["buffer"],
+        macs=node.op.macs(node.input_shapes),
+        activation_bytes=elements(node.output_shape) * unit,
+        receptive_field=reported(tracks, graph.input_shape, node.output_shape),
+        fields=node.op.shown_fields(),
+        block=node.scope or None,
+    )
+
+
+def peak_elements(graph: Graph) -> int:
+    """The most numbers alive at once when the layers run in order."""
+    last = graph.last_readers()
+    input_last = max((node.index for node in graph if INPUT in node.inputs), default=-1)
+    alive = peak = elements(graph.input_shape)
+    dying: dict[int, int] = {input_last: alive}
+    for node in graph:
+        size = elements(node.output_shape)
+        alive += size
+        peak = max(peak, alive)
+        dying[last[node.index]] = dying.get(last[node.index], 0) + size
+        alive -= dying.pop(node.index, 0)
+    return peak

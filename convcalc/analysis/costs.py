@@ -1,0 +1,243 @@
+"""Accounts of cost: what one output element takes, what sparse connections and shared weights save over a dense
+layer, memory traffic, and what a 1×1 convolution that cuts the depth saves in the layer it feeds.
+
+The three counts of the lecture's "convolution as a dense layer", for a 2×2 kernel on a 4×4 image: a dense layer
+has 16·9 = 144 weights; connected only where a window lies it is 9·4 = 36; with the kernel shared, 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from heapq import heappop, heappush
+from math import prod
+from typing import NamedTuple
+
+from convcalc.analysis.analyse import DTYPES, Analysis
+from convcalc.graph import Graph, Node
+from convcalc.ops._working import product
+from convcalc.ops.conv import Conv
+from convcalc.ops.deconv import Deconv
+from convcalc.shapes import Shape, elements
+
+MOST_STEPS = 10_000_000  # of counting windows on one axis
+
+
+class Cost(NamedTuple):
+    """What a layer, or several, cost.
+
+    dense: weights of a dense layer between the same input and output. local: weights if each output had those of
+    its window for itself (locally connected), over padding too. active: connections to real inputs, padding
+    apart. shared: weights as they are, 0 for a layer that uses another's. All four are 0 for layers without such
+    connections. outputs: output elements of the (last) layer. memory: bytes read and written for the batch:
+    inputs, parameters and output.
+    """
+
+    dense: int
+    local: int
+    active: int
+    shared: int
+    macs: int
+    outputs: int
+    memory: int
+    batch: int = 1
+
+    @property
+    def per_output(self) -> Fraction:
+        """MACs per output element: F·F·D for a convolution."""
+        return Fraction(self.macs, self.outputs)
+
+    @property
+    def intensity(self) -> Fraction:
+        """Arithmetic intensity: FLOPs per byte of memory traffic."""
+        return Fraction(2 * self.macs * self.batch, self.memory)
+
+
+class Saving(NamedTuple):
+    """What a layer is spared by a reduction before it.
+
+    depth: the channels it reads; cut: how many more it would read; window: its kernel's extents;
+    outputs: its output's shape. saved: MACs.
+    """
+
+    reader: Node
+    depth: int
+    cut: int
+    window: tuple[int, ...]
+    outputs: Shape
+
+    @property
+    def saved(self) -> int:
+        """MACs."""
+        return prod(self.window) * self.cut * prod(self.outputs)
+
+    @property
+    def per_output(self) -> tuple[int, int]:
+        """MACs of one output element: without and with the reduction."""
+        return prod(self.window) * (self.depth + self.cut), prod(self.window) * self.depth
+
+    @property
+    def working(self) -> str:
+        """`3·3·(192 − 96)·128·28·28 = 86,704,128`."""
+        window = "".join(f"{extent}·" for extent in self.window)
+        return f"{window}({self.depth + self.cut} − {self.depth})·{product(self.outputs)} = {self.saved:,}"
+
+
+class Reduction(NamedTuple):
+    """A 1×1 convolution that cuts the depth from `before` to `after` channels. spent: its own MACs; savings: of the
+    convolutions that read what it hands on."""
+
+    node: Node
+    before: int
+    after: int
+    spent: int
+    savings: tuple[Saving, ...]
+
+    @property
+    def saved(self) -> int:
+        """MACs, of all layers it feeds."""
+        return sum(saving.saved for saving in self.savings)
+
+    @property
+    def net(self) -> int:
+        """MACs added by having it: negative where it pays."""
+        return self.spent - self.saved
+
+
+def cost(analysis: Analysis, node: Node) -> Cost:
+    """The account of one layer."""
+    layer = analysis.layers[node.index]
+    inputs, outputs = sum(map(elements, node.input_shapes)), elements(node.output_shape)
+    own = sum(prod(parameter.shape) for parameter in node.parameters if parameter.role != "buffer")
+    memory = ((inputs + outputs) * analysis.batch + own) * DTYPES[analysis.dtype]
+    if not layer.macs:
+        return Cost(0, 0, 0, 0, 0, outputs, memory, analysis.batch)
+    return Cost(
+        inputs * outputs,
+        layer.macs,
+        connections(node),
+        prod(node.op.weight_factors(node.input_shapes)) if node.shares is None else 0,
+        layer.macs,
+        outputs,
+        memory,
+        analysis.batch,
+    )
+
+
+def total(costs: Sequence[Cost]) -> Cost:
+    """Several layers' account; output elements are those of the last, a module's output."""
+    return Cost(
+        sum(one.dense for one in costs),
+        sum(one.local for one in costs),
+        sum(one.active for one in costs),
+        sum(one.shared for one in costs),
+        sum(one.macs for one in costs),
+        costs[-1].outputs,
+        sum(one.memory for one in costs),
+        costs[-1].batch,
+    )
+
+
+def connections(node: Node) -> int:
+    """Pairs of an input and an output element that a weight joins; padding is no element."""
+    op, shapes = node.op, node.input_shapes
+    if isinstance(op, Conv):
+        pairs = [
+            _pairs(axis.output, axis.kernel, axis.stride, axis.dilation, axis.before, axis.size)
+            for axis in op.axes(shapes)
+        ]
+    elif isinstance(op, Deconv):
+        pairs = [
+            _pairs(axis.size, axis.kernel, axis.stride, axis.dilation, axis.before, axis.output)
+            for axis in op.axes(shapes)
+        ]
+    else:  # dense: every weight at every position
+        return node.op.macs(shapes)
+    depth, filters = op.weight_factors(shapes)[-2:]
+    return prod(pairs) * depth * filters
+
+
+def _pairs(positions: int, kernel: int, stride: int, dilation: int, before: int, size: int) -> int:
+    """Taps within [0, size), over all windows of one axis."""
+    if min(positions, kernel) > MOST_STEPS:
+        return positions * kernel
+    if kernel > positions:
+        return _pairs(kernel, positions, dilation, stride, before, size)
+    return sum(uses(positions, kernel, stride, dilation, before, size))
+
+
+def uses(positions: int, kernel: int, stride: int, dilation: int, before: int, size: int) -> Iterator[int]:
+    """Per tap of a window on one axis, at how many positions it lies within [0, size): tap t of window p is at
+    p·stride + t·dilation − before."""
+    for tap in range(kernel):
+        first = max(0, -((tap * dilation - before) // stride))
+        last = min(positions - 1, (size - 1 + before - tap * dilation) // stride)
+        yield max(0, last - first + 1)
+
+
+def reductions(graph: Graph) -> list[Reduction]:
+    """Every 1×1 convolution that cuts the depth, with what it saves in the convolutions it feeds, also through
+    pools, concatenations and layers that act on each position by itself."""
+    return [one for node in graph if (one := reduction(graph, node)) is not None]
+
+
+def reduction(graph: Graph, node: Node) -> Reduction | None:
+    """What a layer saves as a reduction; None for one that is none."""
+    if not (isinstance(node.op, Conv) and _cuts(node, node.op)):
+        return None
+    before, after = node.input_shapes[0][0], node.output_shape[0]
+    savings = tuple([_saving(reader, cut) for reader, cut in _fed(node, before - after, _readers(graph))])
+    return Reduction(node, before, after, node.op.macs(node.input_shapes), savings)
+
+
+@lru_cache(maxsize=2)
+def _readers(graph: Graph) -> dict[int, list[Node]]:
+    """Per output, the nodes that read it."""
+    readers: dict[int, list[Node]] = {}
+    for node in graph:
+        for source in node.inputs:
+            readers.setdefault(source, []).append(node)
+    return readers
+
+
+def _cuts(node: Node, op: Conv) -> bool:
+    one = all(axis.kernel == 1 and axis.stride == 1 for axis in op.axes(node.input_shapes))
+    return one and op.groups == 1 and op.channels < node.input_shapes[0][0]
+
+
+def _fed(node: Node, cut: int, readers: dict[int, list[Node]]) -> list[tuple[Node, int]]:
+    """The convolutions that read a layer's channels, in order, each with how many it is spared: a concatenation
+    is spared what each of its inputs is."""
+    cuts = {node.index: cut}
+    fed = []
+    known = {node.index}
+    waiting = [node.index]  # in the graph's order: before a layer, all that it reads
+    while waiting:
+        index = heappop(waiting)
+        for reader in readers.get(index, ()):
+            if reader.index in known:
+                continue
+            known.add(reader.index)
+            if isinstance(reader.op, Conv):
+                if reader.op.groups == 1:
+                    fed.append((reader, cuts[index]))
+            elif _passes_on(reader):
+                heappush(waiting, reader.index)
+                cuts[reader.index] = 0
+        for reader in readers.get(index, ()):
+            if reader.index in cuts:
+                cuts[reader.index] += cuts[index]
+    return sorted(fed, key=lambda one: one[0].index)
+
+
+def _passes_on(node: Node) -> bool:
+    """Whether fewer channels in are as many fewer channels out."""
+    return node.kind == "concat" or (
+        len(node.inputs) == 1 and (node.op.pointwise or node.op.role == "pooling")
+    )
+
+
+def _saving(reader: Node, cut: int) -> Saving:
+    *window, depth, filters = reader.op.weight_factors(reader.input_shapes)
+    return Saving(reader, depth, cut, tuple(window), (filters, *reader.output_shape[1:]))

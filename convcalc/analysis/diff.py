@@ -1,0 +1,221 @@
+"""Two networks aligned by role and order, and what differs: fields, weights, MACs, and why.
+
+Each difference in weights comes with its arithmetic, the common factors taken out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Literal, NamedTuple
+
+from convcalc.analysis.align import Aligned, align
+from convcalc.analysis.analyse import Analysis
+from convcalc.analysis.costs import Reduction, reductions
+from convcalc.analysis.explain import weight_factors
+from convcalc.graph import INPUT, Node
+from convcalc.ops._working import grouped, product
+
+
+class Delta(NamedTuple):
+    """B less A."""
+
+    weights: int
+    params: int
+    macs: int
+
+
+class Pair(NamedTuple):
+    """A layer of A, its counterpart in B, or one of them alone.
+
+    changes: field → (A's value, B's), `kind`, `input_shape`, `from` (its inputs' names) and `share` (the name of the
+    layer whose weights it uses, or None) among them. working: the arithmetic of the weights' difference. cause: the
+    layer of B whose change made this one's weights differ.
+    """
+
+    a: Node | None
+    b: Node | None
+    status: Literal["same", "changed", "added", "removed"]
+    changes: dict[str, tuple[Any, Any]]
+    delta: Delta
+    working: str = ""
+    cause: str | None = None
+
+
+class Diff(NamedTuple):
+    """All pairs in order, and both networks' figures."""
+
+    a: Analysis
+    b: Analysis
+    pairs: tuple[Pair, ...]
+
+    def reductions(self) -> list[tuple[Reduction, bool]]:
+        """1×1 convolutions that one network has and the other has not, added (True) or removed, and what they save
+        in layers that both have."""
+        found = []
+        for analysis, added in ((self.b, True), (self.a, False)):
+            pairs = {(pair.b if added else pair.a): pair for pair in self.pairs}
+            for one in reductions(analysis.graph):
+                kept = tuple(s for s in one.savings if pairs[s.reader].status not in ("added", "removed"))
+                if pairs[one.node].status in ("added", "removed") and (kept or not one.savings):
+                    found.append((one._replace(savings=kept), added))
+        return found
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return all(pair.status == "same" for pair in self.pairs)
+
+    def total_delta(self) -> dict[str, int]:
+        """B's totals less A's, by name."""
+        return {name: getattr(self.b.totals, name) - getattr(self.a.totals, name) for name in TOTALS}
+
+    def total_ratio(self) -> dict[str, float | None]:
+        """B's totals over A's; None where A's is 0."""
+        return {
+            name: getattr(self.b.totals, name) / getattr(self.a.totals, name)
+            if getattr(self.a.totals, name)
+            else None
+            for name in TOTALS
+        }
+
+
+TOTALS = (
+    "layers", "weights", "biases", "params", "buffers", "macs", "activation_bytes", "peak_activation_bytes",
+    "param_bytes",
+)  # fmt: skip
+
+
+def compare(a: Analysis, b: Analysis) -> Diff:
+    """The difference between two analysed networks."""
+    aligned = align(a.graph.nodes, b.graph.nodes)
+    wiring = _Wiring.of(aligned)
+    pairs = [_pair(a, b, first, second, wiring) for first, second in aligned]
+    changed = {pair.b.index: pair for pair in pairs if pair.b is not None}
+    causes = _causes(b, changed)
+    return Diff(a, b, tuple(_with_cause(pair, causes) for pair in pairs))
+
+
+class _Wiring(NamedTuple):
+    """Which layer of B stands for which of A, and the other way round; the input for the input."""
+
+    of_a: dict[int, int]
+    of_b: dict[int, int]
+
+    @classmethod
+    def of(cls, aligned: Aligned) -> _Wiring:
+        """One activation is as like another as can be, so a pair of them counts only behind layers that are one."""
+        of_a = {INPUT: INPUT}
+        for first, second in aligned:
+            if first and second:
+                if first.op.pointwise and of_a.get(first.inputs[0]) != second.inputs[0]:
+                    continue
+                of_a[first.index] = second.index
+        return cls(of_a, {two: one for one, two in of_a.items()})
+
+    def differs(self, first: Node, second: Node) -> bool:
+        """Whether two paired layers read different layers among those that both networks have. One that only B has
+        may stand in the place of one that reads on past it, so as many are let pass."""
+        one = [self.of_a[source] for source in first.inputs if source in self.of_a]
+        two = [source for source in second.inputs if source in self.of_b]
+        left, right = Counter(one) - Counter(two), Counter(two) - Counter(one)
+        alone = len(first.inputs) - len(one), len(second.inputs) - len(two)
+        if left.total() > alone[1] or right.total() > alone[0]:
+            return True
+        common = set(one) & set(two)
+        return second.kind == "concat" and [x for x in one if x in common] != [x for x in two if x in common]
+
+    def shares_otherwise(self, first: Node, second: Node) -> bool:
+        """Whether two paired layers use different layers' weights."""
+        if first.shares is None or second.shares is None:
+            return first.shares != second.shares
+        return self.of_a.get(first.shares) != (second.shares if second.shares in self.of_b else None)
+
+
+def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None, wiring: _Wiring) -> Pair:
+    if first is None or second is None:
+        node, sign = (first, -1) if second is None else (second, 1)
+        assert node is not None
+        layer = (a if second is None else b).layers[node.index]
+        delta = Delta(sign * layer.weights, sign * layer.params, sign * layer.macs)
+        factors = weight_factors((a if second is None else b).graph, node) if layer.weights else ()
+        minus = "−" if sign < 0 else ""
+        working = f"{minus}{grouped(factors)} = {delta.weights:+,}".replace("-", "−") if factors else ""
+        return Pair(first, second, "removed" if second is None else "added", {}, delta, working)
+    one, two = a.layers[first.index], b.layers[second.index]
+    changes: dict[str, tuple[Any, Any]] = {}
+    if first.kind != second.kind:
+        changes["kind"] = (first.kind, second.kind)
+    for name in {**one.fields, **two.fields}:
+        if name in one.fields and name in two.fields and one.fields[name] != two.fields[name]:
+            changes[name] = (one.fields[name], two.fields[name])
+    if wiring.differs(first, second):
+        changes["from"] = (list(one.inputs), list(two.inputs))
+    if wiring.shares_otherwise(first, second):
+        changes["share"] = (_owner(a, first), _owner(b, second))
+    delta = Delta(two.weights - one.weights, two.params - one.params, two.macs - one.macs)
+    if not changes and any(delta) and first.input_shapes[0] != second.input_shapes[0]:
+        changes["input_shape"] = (list(first.input_shapes[0]), list(second.input_shapes[0]))
+    working = ""
+    if delta.weights:
+        working = difference(_own_factors(a, first), _own_factors(b, second))
+        working = working or f"{two.weights:,} − {one.weights:,} = {delta.weights:+,}".replace("-", "−")
+    return Pair(first, second, "changed" if changes else "same", changes, delta, working)
+
+
+def _owner(analysis: Analysis, node: Node) -> str | None:
+    return None if node.shares is None else analysis.graph.nodes[node.shares].name
+
+
+def _own_factors(analysis: Analysis, node: Node) -> tuple[int, ...]:
+    """The factors of the weights that count here: none for a layer that uses another's."""
+    return weight_factors(analysis.graph, node) if node.shares is None else ()
+
+
+def difference(a: Sequence[int], b: Sequence[int]) -> str:
+    """`3·3·(512·1024 − 384·384) = +3,391,488`: B's product less A's, the common factors taken out."""
+    if not a or not b:
+        return ""
+    result = f"{prod(b) - prod(a):+,}".replace("-", "−")
+    if len(a) != len(b) or a == b:
+        return f"{grouped(b)} − {grouped(a)} = {result}"
+    unequal = [position for position, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+    before = [b[position] for position in range(unequal[-1]) if position not in unequal]
+    after = [*b[unequal[-1] + 1 :]]
+    inner = f"({product([b[p] for p in unequal])} − {product([a[p] for p in unequal])})"
+    if not after and len(before) > 1 and len(unequal) == 1:
+        return f"({product(before)})·{inner} = {result}"
+    return "·".join([*map(str, before), inner, *map(str, after)]) + f" = {result}"
+
+
+CHANNELS = ("filters", "units", "kind", "start", "stop", "shape")  # what changes how many channels go on
+
+
+def _with_cause(pair: Pair, causes: list[str | None]) -> Pair:
+    """The pair with the earlier layer of B whose change reaches this one's input channels."""
+    if pair.a is None or pair.b is None or not pair.delta.weights:
+        return pair
+    source = pair.b.inputs[0]
+    if pair.a.input_shapes[0] == pair.b.input_shapes[0] or source == INPUT:
+        return pair
+    return pair._replace(cause=causes[source])
+
+
+def _causes(b: Analysis, by_node: dict[int, Pair]) -> list[str | None]:
+    """Per layer of B, the nearest layer, itself included, that was added or changes the channels; one that acts on
+    each position by itself cannot. Where several branches do, the join's name stands for them."""
+    causes: list[str | None] = []
+    for node in b.graph:
+        pair = by_node[node.index]
+        found = {causes[source] for source in node.inputs if source != INPUT} - {None}
+        rewired = pair.a and "from" in pair.changes and pair.a.output_shape[0] != node.output_shape[0]
+        if not node.op.pointwise and (
+            pair.status == "added" or rewired or any(name in pair.changes for name in CHANNELS)
+        ):
+            causes.append(node.name)
+        elif len(found) == 1:
+            causes.append(found.pop())
+        else:
+            causes.append(node.name if found else None)
+    return causes

@@ -1,0 +1,112 @@
+"""Where each figure comes from: the worked formulas of a layer, as its operator gives them, and of its place in
+the network: how its receptive field grew, and what a flattened input was made of."""
+
+from __future__ import annotations
+
+from math import ceil, prod
+
+from convcalc.analysis.analyse import Analysis
+from convcalc.analysis.receptive import of_input, single
+from convcalc.graph import INPUT, Graph, Node
+from convcalc.ops._base import WHOLE, Reach, Working
+from convcalc.ops._working import equation
+from convcalc.shapes import AXIS_NAMES, Shape
+
+
+def weight_factors(graph: Graph, node: Node) -> tuple[int, ...]:
+    """The factors of a layer's weights; a dense layer's features as the map they were: (2, 2, 256, 4096)."""
+    factors = node.op.weight_factors(node.input_shapes)
+    if node.kind != "dense" or not factors:
+        return factors
+    shape = flattened(graph, node)
+    return (*shape[1:], shape[0], factors[-1]) if shape else factors
+
+
+def flattened(graph: Graph, node: Node) -> Shape | None:
+    """The map `(C, *spatial)` whose flattening the layer reads, if it reads one, directly or through
+    pointwise layers; None else, and for a map of one pixel."""
+    source = node.inputs[0]
+    while source != INPUT and graph.nodes[source].op.pointwise:
+        source = graph.nodes[source].inputs[0]
+    if source == INPUT or graph.nodes[source].kind != "flatten":
+        return None
+    shape = graph.nodes[source].input_shapes[0]
+    return shape if prod(shape[1:]) > 1 else None
+
+
+def explain(analysis: Analysis, node: Node) -> list[Working]:
+    """Every worked formula of a layer: size, weights, biases, MACs, receptive field, shared weights."""
+    graph = analysis.graph
+    lines = list(node.op.working(node.input_shapes))
+    factors = weight_factors(graph, node)
+    if factors:
+        lines = [Working("weights", equation(factors)) if line.what == "weights" else line for line in lines]
+    if node.shares is not None:
+        lines.append(Working("shared", f"the weights of {graph.nodes[node.shares].name}, counted there"))
+    lines += _fields(analysis, node)
+    return [*lines, *_reduction(graph, node)]
+
+
+def _reduction(graph: Graph, node: Node) -> list[Working]:
+    """What a 1×1 convolution that cuts the depth saves in the layers it feeds."""
+    if node.kind != "conv" or node.output_shape[0] >= node.input_shapes[0][0]:
+        return []
+    from convcalc.analysis.costs import reduction
+
+    one = reduction(graph, node)
+    if one is None or not one.savings:
+        return []
+    lines = [Working("saves", f"{saving.working} MACs in {saving.reader.name}") for saving in one.savings]
+    total = f"{one.spent:,} spent − {one.saved:,} saved = {one.net:,} MACs".replace("-", "−")
+    return [*lines, Working("reduction", f"{one.before} → {one.after} channels: {total}")]
+
+
+def _fields(analysis: Analysis, node: Node) -> list[Working]:
+    """How the receptive field grew: one line, or one per axis where the axes differ."""
+    after = analysis.layers[node.index].receptive_field
+    if after is None or len(node.inputs) != 1 or node.op.pointwise:
+        return []
+    rank = len(after.size)
+    texts = [_field(analysis, node, axis) for axis in range(rank)]
+    if len(set(texts)) == 1:
+        return [Working("receptive field", texts[0])] if texts[0] else []
+    names = AXIS_NAMES[rank]
+    return [
+        Working(f"receptive field, {name}", text) for name, text in zip(names, texts, strict=True) if text
+    ]
+
+
+def _field(analysis: Analysis, node: Node, axis: int) -> str:
+    """`11 + (3 − 1)·4 = 19, stride 4·2 = 8`; `195 + (2 − 1)·32 = 227, all 2 units` for what reads all of them."""
+    graph = analysis.graph
+    after = analysis.layers[node.index].receptive_field
+    assert after is not None
+    shape = node.input_shapes[0]
+    walks = node.op.reach(node.input_shapes)
+    source = node.inputs[0]
+    track = (of_input(graph) if source == INPUT else analysis.tracks[source])[axis]
+    before = single(track, graph.input_shape[axis + 1], shape)
+    if before is None:  # a flattened map: its layer before had no single field
+        return f"{after.size[axis]}, what all {shape[0]:,} inputs see together" if walks[0] == WHOLE else ""
+    if before.walker is None:  # all units saw the same
+        return ""
+    size, stride, walk = before.size, before.stride, walks[before.walker]
+    if walk == WHOLE:
+        units = shape[before.walker]
+        if size + (units - 1) * stride != after.size[axis]:
+            return f"{after.size[axis]}, what all {units} units see together"
+        return f"{size} + ({units} − 1)·{stride} = {after.size[axis]}, all {units} units" if units > 1 else ""
+    if not isinstance(walk, Reach) or (walk.size, walk.stride, walk.start) == (1, 1, 0):
+        return ""
+    pace = f"stride {stride}·{walk.stride} = {after.stride[axis]}"
+    if not isinstance(walk.stride, int):
+        pace = f"stride {stride}/{1 / walk.stride} = {after.stride[axis]}"
+        return f"{after.size[axis]}, {pace}, {ceil(walk.size)} unit{'s' * (ceil(walk.size) > 1)} read at most"
+    window = getattr(node.op, "axes", None)
+    kernel = str(walk.size)
+    if window is not None and window(node.input_shapes)[before.walker - 1].dilation > 1:
+        one = window(node.input_shapes)[before.walker - 1]
+        kernel = f"{one.dilation}·({one.kernel} − 1) + 1"
+    if size + (walk.size - 1) * stride == after.size[axis]:
+        return f"{size} + ({kernel} − 1)·{stride} = {after.size[axis]}, {pace}"
+    return f"{after.size[axis]} at most, {kernel} units that see unequal parts, {pace}"

@@ -1,0 +1,281 @@
+"""Receptive fields by formula: one size, stride and start per layer and axis, through branches.
+
+What single units see, the clipping at borders included, is in windows.py.
+
+Behind a deconvolution or upsampling, units see windows that differ from one to the next, and repeat: every
+`period` units the same again, `step` pixels further. So a field is the first and last pixel of each unit of one
+period; everywhere else the period is 1 and these are the usual start and size.
+
+Behind a join of branches that move at different strides, or along different dimensions of the output, a unit sees
+what several such fields hold together: its `Track`. No single size and stride say that, so none is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from math import ceil, gcd, lcm
+from typing import NamedTuple
+
+from convcalc.graph import INPUT, Graph, Node
+from convcalc.ops._base import SPREAD, WHOLE, Reach
+from convcalc.shapes import Shape
+
+Number = int | Fraction
+MAX_PERIOD = (
+    1024  # units that differ before they repeat; beyond it (upsampling by over a thousand) none are told
+)
+MAX_FIELDS = 8  # that a unit sees together on one axis; beyond it they are not followed
+
+
+class Field(NamedTuple):
+    """A receptive field on one axis of the network's input, before clipping to the image.
+
+    Unit u = q·period + r of output dimension `walker` sees the pixels lows[r] + q·step … highs[r] + q·step.
+    walker None: no output dimension walks this axis, every unit sees the same (step 0). spread: units see different
+    parts that no step describes (a flattened map); lows and highs then hold the union.
+    """
+
+    lows: tuple[int, ...]
+    highs: tuple[int, ...]
+    step: int
+    walker: int | None
+    spread: bool = False
+
+    @property
+    def period(self) -> int:
+        """How many units until the pattern repeats."""
+        return len(self.lows)
+
+    @property
+    def size(self) -> int:
+        """The most pixels a unit sees."""
+        return max(high - low + 1 for low, high in zip(self.lows, self.highs, strict=True))
+
+    @property
+    def stride(self) -> Number:
+        """Pixels from one unit to the next, on average: a Fraction where several units see the same."""
+        return plain(Fraction(self.step, self.period))
+
+    def first(self, unit: int) -> int:
+        """The first pixel that a unit sees."""
+        turn, phase = divmod(unit, self.period)
+        return self.lows[phase] + turn * self.step
+
+    def last(self, unit: int) -> int:
+        """The last one."""
+        turn, phase = divmod(unit, self.period)
+        return self.highs[phase] + turn * self.step
+
+
+Track = tuple[Field, ...]  # what a unit sees on one axis is the hull of these; of none: it is not known
+UNKNOWN: Track = ()
+
+
+class ReceptiveField(NamedTuple):
+    """Per spatial axis of the input: size and stride in pixels, start of output unit 0 (negative: in the padding).
+
+    A size is the most that a unit sees. Strides are exact: a Fraction where several units see the same.
+    """
+
+    size: tuple[int, ...]
+    stride: tuple[Number, ...]
+    start: tuple[int, ...]
+
+
+def receptive_fields(graph: Graph) -> tuple[list[tuple[Track, ...]], list[str]]:
+    """Per node, one Track per spatial axis of the network's input; and warnings where branches disagree and where
+    no single field can be told any more."""
+    source = of_input(graph)
+    tracks: list[tuple[Track, ...]] = []
+    warnings: list[str] = []
+    for node in graph:
+        before = [source if index == INPUT else tracks[index] for index in node.inputs]
+        if len(before) == 1 and node.op.pointwise:
+            tracks.append(before[0])
+            continue
+        walked = [_through(node, position, one) for position, one in enumerate(before)]
+        after = walked[0] if len(walked) == 1 else tuple([union(one) for one in zip(*walked, strict=True)])
+        tracks.append(after)
+        if (len(before) > 1 or any(len(track) != 1 for track in after)) and (
+            text := _warning(graph, node, before, walked, after)
+        ):
+            warnings.append(f"{node.name}: {text}")
+    return tracks, warnings
+
+
+def of_input(graph: Graph) -> tuple[Track, ...]:
+    """What the pixels of the input see: themselves."""
+    return tuple([(Field((0,), (0,), 1, axis),) for axis in range(1, len(graph.input_shape))])
+
+
+def _through(node: Node, position: int, before: tuple[Track, ...]) -> tuple[Track, ...]:
+    """The fields after an operator, seen through its input number `position`."""
+    shape = node.input_shapes[position]
+    walks = node.op.reach(node.input_shapes, position)
+    result = []
+    for track in before:
+        after = []
+        for field in track:
+            if field.walker is None:
+                # a flattened map: what collapses its one dimension sees the union of all its units
+                collapsed = field.spread and all(walk == WHOLE for walk in walks)
+                after.append(field._replace(spread=False) if collapsed else field)
+                continue
+            walk = walks[field.walker]
+            if not isinstance(walk, Reach):
+                count = shape[field.walker]
+                low, high = field.first(0), field.last(count - 1)
+                after.append(Field((low,), (high,), 0, None, walk == SPREAD and count > 1))
+                continue
+            behind = _walked(field, walk)
+            beside = len(node.inputs) > 1 and node.output_shape[walk.out] != shape[field.walker]
+            if (
+                behind is None or beside
+            ):  # one branch's units stand beside another's, they do not see together
+                after = []
+                break
+            after.append(behind)
+        result.append(tuple(after) if len(after) < 2 else _together(after))
+    return tuple(result)
+
+
+def _walked(field: Field, walk: Reach) -> Field | None:
+    """The field behind a window: output unit v sees what the units it reads see together. None where more units
+    than MAX_PERIOD see different windows."""
+    if type(walk.stride) is int and field.period == 1:
+        low = field.lows[0] + ceil(walk.start) * field.step
+        high = field.highs[0] + (ceil(walk.start + walk.size) - 1) * field.step
+        return Field((low,), (high,), walk.stride * field.step, walk.out)
+    stride = Fraction(walk.stride)
+    period = stride.denominator * (field.period // gcd(field.period, stride.numerator))
+    if period > MAX_PERIOD:
+        return None
+    reads = [
+        (ceil(unit * stride + walk.start), ceil(unit * stride + walk.start + walk.size) - 1)
+        for unit in range(period)
+    ]
+    lows = tuple([field.first(low) for low, _ in reads])
+    highs = tuple([field.last(high) for _, high in reads])
+    units = int(period * stride)  # how many units of the layer before a period advances
+    return _shortest(Field(lows, highs, units // field.period * field.step, walk.out))
+
+
+def _shortest(field: Field) -> Field:
+    """The same field with period 1 where its units follow one another evenly."""
+    period = field.period
+    if field.step % period:
+        return field
+    pace = field.step // period
+    even = all(
+        ends[unit] - ends[0] == unit * pace for ends in (field.lows, field.highs) for unit in range(period)
+    )
+    return Field(field.lows[:1], field.highs[:1], pace, field.walker) if even else field
+
+
+def union(branches: Sequence[Track]) -> Track:
+    """What units of a join see: fields that move alike are one, the others are kept beside one another."""
+    first = branches[0]
+    if all(track == first for track in branches):
+        return first
+    if not all(branches):
+        return UNKNOWN
+    return _together(field for track in branches for field in track)
+
+
+def _together(fields: Iterable[Field]) -> Track:
+    alike: dict[tuple[int | None, Number, bool], list[Field]] = {}
+    for field in dict.fromkeys(fields):
+        alike.setdefault((field.walker, field.stride, field.spread), []).append(field)
+    result = [field for group in alike.values() for field in _merged(group)]
+    return tuple(result) if len(result) <= MAX_FIELDS else UNKNOWN
+
+
+def _merged(fields: Sequence[Field]) -> Sequence[Field]:
+    """Fields of one stride as one, unless their periods have nothing in common."""
+    period = lcm(*(field.period for field in fields))
+    if len(fields) == 1 or period > MAX_PERIOD:
+        return fields
+    first = fields[0]
+    lows = tuple([min(field.first(unit) for field in fields) for unit in range(period)])
+    highs = tuple([max(field.last(unit) for field in fields) for unit in range(period)])
+    one = Field(lows, highs, first.step * (period // first.period), first.walker, first.spread)
+    return [one if one.spread else _shortest(one)]
+
+
+def single(track: Track, size: int, shape: Shape) -> Field | None:
+    """The one field that says what units of an output of `shape` see of an axis of `size` pixels: the only one, or
+    one that all units see and that holds whatever of the image the others do. None where there is none."""
+    if len(track) == 1 and not track[0].spread:
+        return track[0]
+    fixed = [field for field in track if field.walker is None]
+    if len(fixed) != 1 or fixed[0].spread:
+        return None
+    low, high = fixed[0].lows[0], fixed[0].highs[0]
+    for field in track:
+        count = 1 if field.walker is None else shape[field.walker]
+        if max(0, field.first(0)) < low or min(size - 1, field.last(count - 1)) > high:
+            return None
+    return fixed[0]
+
+
+def _warning(
+    graph: Graph,
+    node: Node,
+    before: Sequence[tuple[Track, ...]],
+    walked: Sequence[tuple[Track, ...]],
+    after: tuple[Track, ...],
+) -> str:
+    """What a person should know of a node's field; "" where its inputs' fields could not be told either."""
+    for axis, size in enumerate(graph.input_shape[1:]):
+        track = after[axis]
+        if single(track, size, node.output_shape) or any(field.spread for field in track):
+            continue
+        if all(single(one[axis], size, shape) for one, shape in zip(before, node.input_shapes, strict=True)):
+            return f"{_trouble([one[axis] for one in walked])}, so no field is shown from here on"
+    if len(walked) > 1 and any(map(_off_centre, zip(*walked, strict=True))):
+        return "the receptive fields of its branches differ in centre; shown is what covers them all"
+    return ""
+
+
+def _trouble(branches: Sequence[Track]) -> str:
+    """Why the units behind these branches have no field in common."""
+    if len(branches) == 1:
+        return f"its units see more than {MAX_PERIOD:,} different windows"
+    fields = [field for track in branches for field in track]
+    if not all(branches):
+        what = "stand beside one another along the axis they move on"
+    elif len({field.walker for field in fields if field.walker is not None}) > 1:
+        what = "move along different axes of its output"
+    elif len({field.stride for field in fields}) > 1:
+        what = "differ in stride"
+    else:
+        what = "repeat after different numbers of units"
+    return f"the receptive fields of its branches {what}: its units see windows of different sizes"
+
+
+def _off_centre(branches: Iterable[Track]) -> bool:
+    """Whether walking branches have different centres. A branch that sees all is no disagreement."""
+    fields = [track[0] for track in branches if len(track) == 1]
+    return len({field.lows[0] + field.highs[0] for field in fields if field.step and field.period == 1}) > 1
+
+
+def reported(tracks: Sequence[Track], image: Shape, shape: Shape) -> ReceptiveField | None:
+    """One layer's fields as they are reported, for an image and an output of these shapes, channels first; None
+    where units see parts that no stride describes."""
+    fields = []
+    for track, size in zip(tracks, image[1:], strict=True):
+        field = single(track, size, shape)
+        if field is None:
+            return None
+        fields.append(field)
+    return ReceptiveField(
+        tuple([field.size for field in fields]),
+        tuple([field.stride for field in fields]),
+        tuple([field.lows[0] for field in fields]),
+    )
+
+
+def plain(value: Number) -> Number:
+    """A whole Fraction as an int."""
+    return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value

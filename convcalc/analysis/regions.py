@@ -1,0 +1,351 @@
+"""What one unit sees and what one pixel reaches, exactly: sets of positions followed through the graph.
+
+A receptive field by formula (receptive.py) is a size, a stride and a start. What a single unit sees also depends
+on the borders: windows are cut off there, intermediate maps end there, dilated kernels leave gaps, and branches
+see parts of different size. Here positions are followed one layer at a time:
+
+* a `Span` is an interval of positions on one dimension, both ends included;
+* a `Box` is, per dimension (channels first), the spans it takes: their product;
+* a `Region` is a union of boxes.
+
+Channels are followed too, so that a unit of a concatenation sees what its own branch saw. A region may say too
+much, never too little, where filters share a group, after a channel shuffle, and beyond `MOST_BOXES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise, product
+from math import ceil, prod
+
+from convcalc.graph import INPUT, Graph, Node
+from convcalc.ops._base import Operator, Reach, Walk
+from convcalc.shapes import Shape
+
+Span = tuple[int, int]
+Spans = tuple[Span, ...]
+Box = tuple[Spans, ...]
+Region = tuple[Box, ...]
+
+MOST_BOXES = 64  # of one region; more are replaced by the one box around them
+MOST_POSITIONS = 100_000  # followed one by one; more are replaced by the interval around them
+MOST_RUNS = 4096  # pieces of a map that was flattened; more are taken as all of it
+
+
+# -- spans and boxes -------------------------------------------------------------------------------------
+
+
+def merged(spans: Iterable[Span]) -> Spans:
+    """The spans in order, those that touch joined, empty ones left out."""
+    result: list[Span] = []
+    for low, high in sorted(spans):
+        if low > high:
+            continue
+        if result and low <= result[-1][1] + 1:
+            result[-1] = (result[-1][0], max(high, result[-1][1]))
+        else:
+            result.append((low, high))
+    return tuple(result)
+
+
+def clipped(spans: Spans, size: int) -> Spans:
+    """What of the spans lies within a dimension of `size`."""
+    return tuple((max(0, low), min(size - 1, high)) for low, high in spans if high >= 0 and low < size)
+
+
+def common(a: Spans, b: Spans) -> Spans:
+    """Positions in both."""
+    return merged((max(x[0], y[0]), min(x[1], y[1])) for x in a for y in b)
+
+
+def everything(shape: Shape) -> Box:
+    """All positions of a tensor."""
+    return tuple(((0, size - 1),) for size in shape)
+
+
+def hull(region: Region) -> tuple[Span, ...] | None:
+    """Per dimension the first and last position; None for an empty region."""
+    if not region:
+        return None
+    dimensions = zip(*region, strict=True)
+    return tuple(
+        (min(spans[0][0] for spans in one), max(spans[-1][1] for spans in one)) for one in dimensions
+    )
+
+
+def simplified(boxes: Iterable[Box]) -> Region:
+    """The same region in fewer boxes: those that differ in one dimension joined, contained ones left out."""
+    kept = list(dict.fromkeys(box for box in boxes if all(box)))
+    if len(kept) < 2:
+        return tuple(kept)
+    for dimension in range(len(kept[0])):
+        groups: dict[tuple[Box, Box], list[Span]] = {}
+        for box in kept:
+            groups.setdefault((box[:dimension], box[dimension + 1 :]), []).extend(box[dimension])
+        kept = [(*before, merged(spans), *after) for (before, after), spans in groups.items()]
+    if len(kept) > MOST_BOXES:
+        return (tuple(merged(s for box in kept for s in box[d]) for d in range(len(kept[0]))),)
+    return tuple(box for box in kept if not any(box is not other and _within(box, other) for other in kept))
+
+
+def _within(box: Box, other: Box) -> bool:
+    return all(
+        inner == outer or common(inner, outer) == inner for inner, outer in zip(box, other, strict=True)
+    )
+
+
+def meet(a: Region, b: Region) -> Region:
+    """Positions in both regions."""
+    return simplified(tuple(map(common, one, other)) for one in a for other in b)
+
+
+def count(region: Sequence[Box]) -> int:
+    """How many positions a region holds; boxes that overlap count once."""
+    if not region:
+        return 0
+    if not region[0]:
+        return 1
+    if len(region) == 1 or len(region[0]) == 1:
+        box = region[0] if len(region) == 1 else (merged(span for box in region for span in box[0]),)
+        return prod(sum(high - low + 1 for low, high in spans) for spans in box)
+    edges = sorted({edge for box in region for low, high in box[0] for edge in (low, high + 1)})
+    total = 0
+    known: dict[frozenset[Box], int] = {}
+    for low, after in pairwise(edges):
+        inside = frozenset(
+            box[1:] for box in region if any(span[0] <= low and after - 1 <= span[1] for span in box[0])
+        )
+        if inside not in known:
+            known[inside] = count(tuple(inside))
+        total += (after - low) * known[inside]
+    return total
+
+
+def spatial(region: Region) -> Region:
+    """The region of `(C, *spatial)` without its channels."""
+    return simplified(box[1:] for box in region)
+
+
+# -- one operator ----------------------------------------------------------------------------------------
+
+
+def read(walk: Walk, outputs: Spans, size: int) -> Spans:
+    """Positions of an input dimension of `size` that output positions read."""
+    if not isinstance(walk, Reach):
+        return ((0, size - 1),)
+    start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
+    found: list[Span] = []
+    for low, high in outputs:
+        if high - low >= MOST_POSITIONS or (not gap and extent >= stride):
+            found.append((ceil(low * stride + start), ceil(high * stride + start + extent) - 1))
+        elif gap and stride == 1:
+            taps = [start + tap * gap for tap in range(ceil(extent / gap))]
+            found += [(low + int(tap), high + int(tap)) for tap in taps if tap % 1 == 0]
+        elif gap:
+            for output in range(low, high + 1):
+                taps = [output * stride + start + tap * gap for tap in range(ceil(extent / gap))]
+                found += [(int(tap), int(tap)) for tap in taps if tap % 1 == 0]
+        else:
+            for output in range(low, high + 1):
+                first = output * stride + start
+                found.append((ceil(first), ceil(first + extent) - 1))
+    return clipped(merged(found), size)
+
+
+def readers(walk: Walk, inputs: Spans, size: int) -> Spans:
+    """Positions of an output dimension of `size` that read one of the input positions."""
+    if not isinstance(walk, Reach):
+        return ((0, size - 1),)
+    start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
+    found: list[Span] = []
+    for low, high in inputs:
+        if high - low >= MOST_POSITIONS or (not gap and extent >= 1):
+            found.append((int((low - start - extent) // stride) + 1, int((high - start) // stride)))
+            continue
+        for position in range(low, high + 1):
+            if gap:
+                rests = [position - start - tap * gap for tap in range(ceil(extent / gap))]
+                found += [(int(rest // stride),) * 2 for rest in rests if rest % stride == 0]
+            else:
+                first = int((position - start - extent) // stride) + 1
+                found.append((first, int((position - start) // stride)))
+    return clipped(merged(found), size)
+
+
+@lru_cache(maxsize=8192)
+def _walks(op: Operator, shapes: tuple[Shape, ...], index: int) -> tuple[Walk, ...]:
+    """`op.reach`, remembered: a table over depth asks for each layer once per layer after it."""
+    return op.reach(shapes, index)
+
+
+def backwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Region, output: Shape) -> Region:
+    """What a region of the output reads of input number `index`."""
+    shape = shapes[index]
+    if op.regroups:
+        moved = _regrouped(region, output, shape)
+        if moved is not None:
+            return moved
+    walks = _walks(op, shapes, index)
+    return simplified(
+        tuple(
+            read(walk, box[walk.out] if isinstance(walk, Reach) else (), size)
+            for walk, size in zip(walks, shape, strict=True)
+        )
+        for box in region
+    )
+
+
+def forwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Region, output: Shape) -> Region:
+    """What of the output reads a region of input number `index`."""
+    shape = shapes[index]
+    if op.regroups:
+        moved = _regrouped(region, shape, output)
+        if moved is not None:
+            return moved
+    walks = _walks(op, shapes, index)
+    boxes = []
+    for box in region:
+        reached = list(everything(output))
+        for walk, spans in zip(walks, box, strict=True):
+            if isinstance(walk, Reach):
+                reached[walk.out] = common(reached[walk.out], readers(walk, spans, output[walk.out]))
+        boxes.append(tuple(reached))
+    return simplified(boxes)
+
+
+def _regrouped(region: Region, before: Shape, after: Shape) -> Region | None:
+    """The same elements under another shape; None where they are too many pieces to follow."""
+    runs: list[Span] = []
+    for box in region:
+        found = _runs(box, before)
+        if found is None or len(runs) + len(found) > MOST_RUNS:
+            return None
+        runs += found
+    if len(after) == 1:
+        return ((merged(runs),),) if runs else ()
+    return simplified(box for low, high in merged(runs) for box in _boxes(low, high, after))
+
+
+def _runs(box: Box, shape: Shape) -> list[Span] | None:
+    """The places of a box's elements in row-major order, as spans."""
+    inner = len(shape) - 1
+    while inner and box[inner] == ((0, shape[inner] - 1),):
+        inner -= 1
+    leading = [sum(high - low + 1 for low, high in spans) for spans in box[:inner]]
+    if prod(leading) * len(box[inner]) > MOST_RUNS:
+        return None
+    step = prod(shape[inner + 1 :])
+    places = [[n for low, high in spans for n in range(low, high + 1)] for spans in box[:inner]]
+    runs = []
+    for place in product(*places):
+        offset = 0
+        for position, size in zip(place, shape, strict=False):
+            offset = offset * size + position
+        offset *= shape[inner]
+        runs += [((offset + low) * step, (offset + high + 1) * step - 1) for low, high in box[inner]]
+    return runs
+
+
+def _boxes(low: int, high: int, shape: Shape) -> list[Box]:
+    """A run of elements in row-major order as boxes of `shape`."""
+    if len(shape) == 1:
+        return [(((low, high),),)]
+    step = prod(shape[1:])
+    first, head = divmod(low, step)
+    last, tail = divmod(high, step)
+    if first == last:
+        return [(((first, first),), *rest) for rest in _boxes(head, tail, shape[1:])]
+    boxes: list[Box] = []
+    if head:
+        boxes += [(((first, first),), *rest) for rest in _boxes(head, step - 1, shape[1:])]
+        first += 1
+    if tail < step - 1:
+        boxes += [(((last, last),), *rest) for rest in _boxes(0, tail, shape[1:])]
+        last -= 1
+    if first <= last:
+        boxes.append((((first, last),), *everything(shape[1:])))
+    return boxes
+
+
+# -- a whole network -------------------------------------------------------------------------------------
+
+
+def seen(graph: Graph, index: int, region: Region) -> dict[int, Region]:
+    """Per node that takes part, and for INPUT, what a region of node `index`'s output is made of."""
+    found: dict[int, Region] = {index: region}
+    for node in reversed(graph.nodes[: index + 1]):
+        if node.index not in found or not found[node.index]:
+            continue
+        for position, source in enumerate(node.inputs):
+            part = backwards(node.op, node.input_shapes, position, found[node.index], node.output_shape)
+            found[source] = simplified((*found[source], *part)) if source in found else part
+    return found
+
+
+def reached(graph: Graph, region: Region) -> list[Region]:
+    """Per node, what of its output a region of the network's input reaches."""
+    found: list[Region] = []
+    for node in graph:
+        parts: list[Box] = []
+        for position, source in enumerate(node.inputs):
+            part = region if source == INPUT else found[source]
+            if part:
+                parts += forwards(node.op, node.input_shapes, position, part, node.output_shape)
+        found.append(simplified(parts))
+    return found
+
+
+def unclipped(graph: Graph, index: int, unit: Sequence[Span]) -> tuple[Span, ...] | None:
+    """Per spatial dimension of the network's input, the first and last pixel of a unit's window, padding included:
+    as if no map on the way ended anywhere. None for a unit that reads nothing at all.
+
+    unit: per dimension of the output (channels first) the first and last position meant.
+    """
+    found: dict[int, tuple[Span, ...]] = {index: tuple(unit)}
+    for node in reversed(graph.nodes[: index + 1]):
+        window = found.get(node.index)
+        if window is None:
+            continue
+        for position, source in enumerate(node.inputs):
+            part = _through(node, position, window)
+            if part is None:
+                continue
+            other = found.get(source)
+            found[source] = part if other is None else tuple(map(_around, other, part))
+    return found[INPUT][1:] if INPUT in found else None
+
+
+def _through(node: Node, position: int, window: tuple[Span, ...]) -> tuple[Span, ...] | None:
+    shape = node.input_shapes[position]
+    if node.op.regroups:
+        box = tuple((span,) for span in window)
+        moved = (
+            _regrouped((box,), node.output_shape, shape)
+            if all(map(_inside, window, node.output_shape))
+            else None
+        )
+        if moved is not None:
+            return hull(moved)
+    result: list[Span] = []
+    for walk, size in zip(_walks(node.op, node.input_shapes, position), shape, strict=True):
+        if isinstance(walk, Reach):
+            low, high = window[walk.out]
+            low, high = (
+                ceil(low * walk.stride + walk.start),
+                ceil(high * walk.stride + walk.start + walk.size) - 1,
+            )
+            if low > high or (not result and (high < 0 or low >= size)):  # nothing, or other channels
+                return None
+            result.append((low, high))
+        else:
+            result.append((0, size - 1))
+    return tuple(result)
+
+
+def _around(a: Span, b: Span) -> Span:
+    return min(a[0], b[0]), max(a[1], b[1])
+
+
+def _inside(span: Span, size: int) -> bool:
+    return span[0] >= 0 and span[1] < size

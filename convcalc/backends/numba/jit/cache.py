@@ -1,0 +1,151 @@
+"""Compiled kernels, kept on disk between runs.
+
+`@kernel("source target …")` marks a function that is compiled to a C function of int64s. Nothing is compiled before
+`address` asks for it; then its machine code is looked for in a directory whose name holds a hash of everything the
+code depends on: the sources of this package, the versions of Numba and llvmlite, the host's processor and the vector
+width. Where it is there, Numba is not even imported: llvmlite's loader is enough.
+
+A file is written beside its place and renamed, so two processes may start at once. A directory that cannot be written
+is read; what it does not hold is compiled every time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from convcalc.backends import Compiling
+from convcalc.backends.numba.jit.simd import WIDTH
+from convcalc.errors import ConvcalcError
+from convcalc.files import cache_directory, write_whole
+
+Code = tuple[str, list[str], bytes]  # the symbol to call, the symbols it needs, an object file
+
+
+@cache
+def directory() -> Path:
+    """Where compiled kernels are kept, beside what else convcalc caches."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for source in sorted(package.rglob("*.py")):
+        digest.update(str(source.relative_to(package)).encode() + source.read_bytes())
+    numba = find_spec("numba")
+    if numba and numba.origin:
+        digest.update(Path(numba.origin).with_name("_version.py").read_bytes())
+    host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), str(WIDTH), platform.machine())
+    digest.update("\0".join((*host, llvm.get_process_triple(), llvmlite.__version__)).encode())
+    return Path(cache_directory()) / f"kernels-{digest.hexdigest()[:16]}"
+
+
+class Kernel:
+    """A function to compile: its name, the names of its parameters, and when compiled its address."""
+
+    def __init__(self, function: Callable[..., Any], names: str) -> None:
+        self.name = function.__name__
+        self.names = tuple(names.split())
+        self._function = function
+        self._address = 0
+
+    @property
+    def loaded(self) -> bool:
+        """Whether this process has it."""
+        return self._address != 0
+
+    def load(self) -> bool:
+        """Take it from the disk; whether it was there."""
+        if not self.loaded and (code := _read(self.name)):
+            self._address = _link(self.name, code)
+        return self.loaded
+
+    @property
+    def address(self) -> int:
+        """Where its machine code starts."""
+        if not self.load():
+            from convcalc.backends.numba.jit.compiler import machine_code
+
+            code = machine_code(self._function)
+            _write(self.name, code)
+            self._address = _link(self.name, code)
+        return self._address
+
+    def record(self, values: dict[str, int]) -> list[int]:
+        """The values in the kernel's own order. Raises KeyError for one too few or too many."""
+        if set(values) != set(self.names):
+            raise KeyError(f"{self.name}: {sorted(set(values) ^ set(self.names))}")
+        return [values[name] for name in self.names]
+
+
+def kernel(names: str = "") -> Callable[[Callable[..., Any]], Kernel]:
+    """Marks a kernel `(record, first, stop, thread)` whose record holds these parameters, int64 each."""
+    return lambda function: Kernel(function, names)
+
+
+def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -> None:
+    """Loads the kernels, compiles those the disk does not have and says so."""
+    wanted = [one for one in dict.fromkeys(kernels) if not one.load()]
+    for place, one in enumerate(wanted):
+        if compiling:
+            compiling(place, len(wanted), one.name)
+        assert one.address
+    if compiling and wanted:
+        compiling(len(wanted), len(wanted), "")
+
+
+def _read(name: str) -> Code | None:
+    """A file is a line of JSON and the object file; one cut short or changed is as if there were none."""
+    try:
+        head, _, code = (directory() / f"{name}.kernel").read_bytes().partition(b"\n")
+        facts = json.loads(head)
+        if facts["sha256"] == hashlib.sha256(code).hexdigest():
+            return facts["symbol"], facts["needs"], code
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    return None
+
+
+def _write(name: str, code: Code) -> None:
+    symbol, needs, binary = code
+    facts = {"symbol": symbol, "needs": needs, "sha256": hashlib.sha256(binary).hexdigest()}
+    with suppress(OSError, ConvcalcError):
+        directory().mkdir(parents=True, exist_ok=True)
+        write_whole(str(directory() / f"{name}.kernel"), json.dumps(facts).encode() + b"\n" + binary)
+
+
+def _link(name: str, code: Code) -> int:
+    """The address of the symbol, the object file loaded into this process.
+
+    Numba's functions may raise, so their code names what raising takes; kernels do not, so that where Numba is not
+    loaded, `abort` may stand for that. Raises ConvcalcError where anything else is missing.
+    """
+    symbol, needs, binary = code
+    engine = _engine()  # made first: it opens this process to LLVM
+    for needed in needs:
+        if llvm.address_of_symbol(needed):
+            continue
+        if not needed.startswith(("numba_", "NRT_")):
+            raise ConvcalcError(
+                f"the kernel {name} needs {needed}, which is not to be found", hint="use --backend reference"
+            )
+        llvm.add_symbol(needed, llvm.address_of_symbol("abort"))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
+    engine.finalize_object()
+    return int(engine.get_function_address(symbol))
+
+
+@cache
+def _engine() -> Any:
+    """LLVM's loader, and the memory of all kernels."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(codemodel="jitdefault")
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

@@ -1,0 +1,151 @@
+"""Kernels to machine code, by Numba. Nothing imports this before a kernel has to be compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from types import CellType, FunctionType
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import models, overload, register_model
+
+from convcalc.backends.numba.jit.simd import OPERATORS, REGISTER, WIDTH, Inline, Intrinsic
+
+
+class VectorType(types.Type):  # type: ignore[misc]
+    """The Numba type of one register of WIDTH floats."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"Vector{WIDTH}")
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: VectorType) -> None:
+        super().__init__(manager, kind, REGISTER)
+
+
+VECTOR = VectorType()
+KINDS = {"vector": VECTOR, "float": types.float32, "int": types.int64, "none": types.void}
+
+
+def _numba_intrinsic(one: Intrinsic) -> Any:
+    """What Numba calls an intrinsic: types to a signature and a function that emits the code."""
+
+    def define(_: Any, *given: Any) -> Any:
+        arguments = [
+            KINDS.get(kind, actual) for kind, actual in zip(one.arguments, given, strict=True)
+        ]  # a count or a tuple stays what it is
+        counts = [
+            actual.literal_value for kind, actual in zip(one.arguments, given, strict=True) if kind == "count"
+        ]
+        result = KINDS.get(one.result) or types.UniTuple(types.int64, counts[0])
+
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+            plain = (_unpacked(builder, *both) for both in zip(one.arguments, given, values, strict=True))
+            made = one.emit(builder, *plain)
+            if one.result == "ints":
+                return context.make_tuple(builder, result, made)
+            return context.get_dummy_value() if made is None else made
+
+        return result(*arguments), generate
+
+    # Numba looks at how many parameters there are.
+    names = ["context", *(f"argument{place}" for place in range(len(one.arguments)))]
+    define.__name__ = one.name
+    define.__signature__ = Signature(  # type: ignore[attr-defined]
+        [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    )
+    return numba_intrinsic(prefer_literal=True)(define)
+
+
+def _unpacked(builder: ir.IRBuilder, kind: str, given: Any, value: Any) -> Any:
+    """An argument as `emit` takes it."""
+    if kind == "count":
+        return given.literal_value
+    if kind == "ints":
+        return [builder.extract_value(value, place) for place in range(len(given))]
+    return value
+
+
+def _add_operator(function: Any, instruction: str) -> None:
+    def emit(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+        return getattr(builder, instruction)(a, b)
+
+    apply = _numba_intrinsic(Intrinsic(instruction, emit, ("vector", "vector"), "vector"))
+
+    def both(a: Any, b: Any) -> Any:
+        return apply(a, b)
+
+    def typed(a: Any, b: Any) -> Any:
+        return both if isinstance(a, VectorType) and isinstance(b, VectorType) else None
+
+    overload(function)(typed)
+
+
+for _function, _instruction in OPERATORS.items():
+    _add_operator(_function, _instruction)
+
+
+class _Resolver:
+    """Functions as Numba is to see them: what they call, marked by `simd`, made into what Numba knows."""
+
+    def __init__(self) -> None:
+        self._made: dict[Inline | Intrinsic, Any] = {}
+        self._globals: dict[int, dict[str, Any]] = {}
+
+    def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same code with the same names, each resolved."""
+        code, closure = function.__code__, function.__closure__ or ()
+        names = self._globals.get(id(function.__globals__))
+        if names is None:
+            names = self._globals[id(function.__globals__)] = dict(function.__globals__)
+            names.update({name: self.value(value) for name, value in names.items()})
+        cells = tuple(CellType(self.value(cell.cell_contents)) for cell in closure)
+        return FunctionType(code, names, function.__name__, function.__defaults__, cells)
+
+    def value(self, value: Any) -> Any:
+        """What a name stands for."""
+        if not isinstance(value, Inline | Intrinsic):
+            return value
+        if value not in self._made:
+            if isinstance(value, Inline):
+                inline = numba.njit(nogil=True, error_model="numpy", fastmath=False)
+                self._made[value] = inline(self.function(value.function))
+            else:
+                self._made[value] = _numba_intrinsic(value)
+        return self._made[value]
+
+
+_resolver = _Resolver()
+
+
+def machine_code(function: Callable[..., Any]) -> tuple[str, list[str], bytes]:
+    """(the symbol to call, the symbols it needs, an object file) of a function of int64s, for this processor."""
+    arguments = (types.int64,) * function.__code__.co_argcount
+    compiled = numba.cfunc(types.void(*arguments), error_model="numpy")(_resolver.function(function))
+    module = llvm.parse_assembly(compiled.inspect_llvm())
+    # Kernels compiled by different processes are loaded together, and Numba's names are unique in one process only.
+    symbol = f"convcalc.{function.__name__}"
+    for one in module.functions:
+        if one.name == compiled.native_name:
+            one.name = symbol
+        elif not one.is_declaration:
+            one.linkage = "internal"
+    machine = llvm.Target.from_triple(module.triple).create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        codemodel="jitdefault",
+    )
+    needs = [
+        one.name
+        for one in (*module.functions, *module.global_variables)
+        if one.is_declaration and not one.name.startswith("llvm.")
+    ]
+    return symbol, needs, machine.emit_object(module)

@@ -1,0 +1,1 @@
+"""The kernels: what runs in a loop over numbers."""

@@ -1,0 +1,124 @@
+"""The convolution kernel around the register tile, and the dense layer.
+
+All of a layer's work is cut into items, which threads take one after the other; an item's result does not depend on
+who computes it.
+"""
+
+from __future__ import annotations
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.simd import (
+    BLOCK,
+    PIXELS,
+    WIDTH,
+    as_float,
+    call,
+    fields,
+    fma,
+    load_float,
+    splat,
+    store_float,
+    total,
+    vload,
+)
+
+IN_CACHE = 8 * PIXELS  # pixels of a tile that the nearest cache holds until their activation
+
+
+@kernel(
+    "sweep tile_table tiles item_tiles weights bias source target target_block residual residual_block pixels "
+    "chunk_pixels finish finish_record"
+)
+def direct(record: int, first: int, stop: int, thread: int) -> None:
+    """A convolution: item i is `item_tiles` tiles of output channels over one chunk of the output's pixels.
+
+    tile_table holds five int64 per tile: its sweep's record, where in `weights` its own begin, where in the source the
+    channels it reads, its first block of filters and how many blocks it has, at most TILE_BLOCKS.
+
+    Bounds. sweep stays inside for pixels of its tables; a chunk is chunk_pixels of them, clipped to `pixels`, and
+    either chunk_pixels is at least a register tile's PIXELS or the chunk is the whole plane. finish, 0 for none, is
+    called on the pixels and blocks just written.
+    """
+    (sweep, tile_table, tiles, item_tiles, weights, bias, source, target, target_block, residual, residual_block,
+     pixels, chunk_pixels, finish, finish_record) = fields(record, 15)  # fmt: skip
+    groups = (tiles + item_tiles - 1) // item_tiles
+    for item in range(first, stop):
+        begin = (item // groups) * chunk_pixels
+        end = min(pixels, begin + chunk_pixels)
+        tile = (item % groups) * item_tiles
+        piece = IN_CACHE if finish else chunk_pixels
+        for t in range(tile, min(tiles, tile + item_tiles)):
+            sweep_record, own_weights, own_source, block, blocks = fields(tile_table + 40 * t, 5)
+            to = target + block * target_block
+            other = residual + block * residual_block if residual else 0
+            for pixel in range(begin, end, piece):
+                until = min(end, pixel + piece)
+                call(
+                    sweep,
+                    (
+                        sweep_record,
+                        weights + own_weights,
+                        bias + block * BLOCK * 4,
+                        source + own_source,
+                        to,
+                        other,
+                        pixel,
+                        until,
+                        blocks,
+                    ),
+                )
+                if finish:
+                    call(finish, (finish_record, to, pixel, until, blocks))
+
+
+ROWS = 4  # units whose weights a dense item reads side by side
+
+
+@kernel("weights bias source target features units item_units low high")
+def dense(record: int, first: int, stop: int, thread: int) -> None:
+    """weight·x + bias, the weights as they are stored, one row per unit: item i is `item_units` units.
+
+    Bounds. Rows r < units of `features` floats, read in whole registers as far as those fit and then float by
+    float. Of the target, item_units·items floats are written; those past `units`, zeros, fill its last block.
+    item_units is a multiple of ROWS, and ROWS rows are read at once only where all are below units.
+    """
+    weights, bias, source, target, features, units, item_units, low, high = fields(record, 9)
+    lowest, highest = as_float(low), as_float(high)
+    whole = features - features % WIDTH
+    row = features * 4
+    for item in range(first, stop):
+        unit = item * item_units
+        end = unit + item_units
+        while unit < end:
+            if unit + ROWS <= units:
+                at = weights + unit * row
+                a = splat(0.0)
+                b = splat(0.0)
+                c = splat(0.0)
+                d = splat(0.0)
+                for k in range(0, whole, WIDTH):
+                    x = vload(source + 4 * k)
+                    a = fma(vload(at + 4 * k), x, a)
+                    b = fma(vload(at + row + 4 * k), x, b)
+                    c = fma(vload(at + 2 * row + 4 * k), x, c)
+                    d = fma(vload(at + 3 * row + 4 * k), x, d)
+                sums = (total(a), total(b), total(c), total(d))
+                for r in range(ROWS):
+                    value = sums[r]
+                    for k in range(whole, features):
+                        value += load_float(at + r * row + 4 * k) * load_float(source + 4 * k)
+                    value += load_float(bias + 4 * (unit + r))
+                    store_float(target + 4 * (unit + r), min(max(value, lowest), highest))
+            else:
+                for r in range(unit, unit + ROWS):
+                    value = splat(0.0)
+                    rest = as_float(0)
+                    if r < units:
+                        for k in range(0, whole, WIDTH):
+                            value = fma(vload(weights + r * row + 4 * k), vload(source + 4 * k), value)
+                        rest = total(value)
+                        for k in range(whole, features):
+                            rest += load_float(weights + r * row + 4 * k) * load_float(source + 4 * k)
+                        rest = min(max(rest + load_float(bias + 4 * r), lowest), highest)
+                    store_float(target + 4 * r, rest)
+            unit += ROWS

@@ -1,0 +1,197 @@
+"""Depthwise convolutions: a filter per channel, so that a register of pixels meets a register of weights.
+
+Loads are what it costs, one for each product, unless neighbouring outputs share them. `depthwise_rows` walks along a
+row whose windows overlap and loads each input pixel once for a whole row of a kernel; `depthwise` takes any stride,
+dilation and number of axes, by tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.simd import (
+    BLOCK,
+    FLOAT,
+    INT,
+    LANES,
+    PIXELS,
+    WIDTH,
+    call,
+    emit_fma,
+    emit_load,
+    emit_local,
+    emit_loop,
+    emit_max,
+    emit_min,
+    emit_splat,
+    emit_store,
+    fields,
+    intrinsic,
+)
+
+
+@intrinsic("int int int int int int int int int int -> none")
+def depthwise_tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+    """PIXELS output pixels of one block: each tap's input registers times that tap's weights."""
+    taps, tap_count, weights, bias, source, source_pixels, target, target_pixels, low, high = arguments
+
+    def entry(table: ir.Value, place: ir.Value) -> ir.Value:
+        address = builder.add(table, builder.mul(place, ir.Constant(INT, 4)))
+        return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
+
+    def lane(address: ir.Value, place: int) -> ir.Value:
+        return builder.add(address, ir.Constant(INT, place * WIDTH * 4))
+
+    starts = [builder.add(source, entry(source_pixels, ir.Constant(INT, p))) for p in range(PIXELS)]
+    first = [emit_load(builder, lane(bias, v)) for v in range(LANES)]
+    sums = [[emit_local(builder, value) for value in first] for _ in starts]
+    with emit_loop(builder, tap_count) as tap:
+        shift = entry(taps, tap)
+        at = builder.add(weights, builder.mul(tap, ir.Constant(INT, BLOCK * 4)))
+        weight = [emit_load(builder, lane(at, v)) for v in range(LANES)]
+        for start, row in zip(starts, sums, strict=True):
+            pixel = builder.add(start, shift)
+            for v, place in enumerate(row):
+                value = emit_load(builder, lane(pixel, v))
+                builder.store(emit_fma(builder, value, weight[v], builder.load(place)), place)
+    lowest, highest = (
+        emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
+        for bits in (low, high)
+    )
+    for p, row in enumerate(sums):
+        base = builder.add(target, entry(target_pixels, ir.Constant(INT, p)))
+        for v, place in enumerate(row):
+            value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
+            emit_store(builder, lane(base, v), value)
+
+
+@kernel(
+    "taps tap_count weights block_weights bias source source_block source_pixels target target_block target_pixels "
+    "pixels chunk_pixels blocks low high finish finish_record"
+)
+def depthwise(record: int, first: int, stop: int, thread: int) -> None:
+    """A convolution with one filter per channel: item i is one chunk of pixels of one block.
+
+    Bounds. As for sweep: table entries plus tap offsets lie in the padded input; a chunk of fewer than PIXELS
+    pixels is the whole plane, whose tables are continued by copies of the last entry.
+    """
+    (taps, tap_count, weights, block_weights, bias, source, source_block, source_pixels, target, target_block,
+     target_pixels, pixels, chunk_pixels, blocks, low, high, finish, finish_record) = fields(record, 18)  # fmt: skip
+    for item in range(first, stop):
+        block = item % blocks
+        begin = item // blocks * chunk_pixels
+        end = min(pixels, begin + chunk_pixels)
+        pixel = begin
+        while pixel < end:
+            at = pixel if end - pixel >= PIXELS else max(begin, end - PIXELS)
+            depthwise_tile(
+                taps, tap_count, weights + block * block_weights, bias + block * BLOCK * 4,
+                source + block * source_block, source_pixels + 4 * at, target + block * target_block,
+                target_pixels + 4 * at, low, high,
+            )  # fmt: skip
+            pixel += PIXELS
+        if finish:
+            call(finish, (finish_record, target + block * target_block, begin, end, 1))
+
+
+# --- rows of windows that overlap --------------------------------------------------------------------------------
+
+ROW_TILES = (
+    (14, 7) if WIDTH == 16 else (7,)
+)  # pixels of a row in registers, beside the weights of a kernel's row
+ROW_TAPS = (3, 5, 7)  # kernel widths there are
+
+
+def _emit_row_tile(builder: ir.IRBuilder, pixels: int, taps: int, arguments: Sequence[ir.Value]) -> None:
+    """The tile of one register a pixel; see `_row_tile` for the arguments."""
+    rows, weights, bias, source, source_row, target, low, high = arguments
+
+    def place(base: ir.Value, pixel: int) -> ir.Value:
+        return builder.add(base, ir.Constant(INT, pixel * BLOCK * 4))
+
+    first = emit_load(builder, bias)
+    sums = [emit_local(builder, first) for _ in range(pixels)]
+    with emit_loop(builder, rows) as row:
+        at = builder.add(source, builder.mul(row, source_row))
+        weight_row = builder.add(weights, builder.mul(row, ir.Constant(INT, taps * BLOCK * 4)))
+        weight = [emit_load(builder, place(weight_row, tap)) for tap in range(taps)]
+        for column in range(pixels + taps - 1):
+            value = emit_load(builder, place(at, column))
+            for tap in range(taps):
+                if 0 <= column - tap < pixels:
+                    own = sums[column - tap]
+                    builder.store(emit_fma(builder, value, weight[tap], builder.load(own)), own)
+    lowest, highest = (
+        emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
+        for bits in (low, high)
+    )
+    for pixel, own in enumerate(sums):
+        value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(own)))
+        emit_store(builder, place(target, pixel), value)
+
+
+def _row_tile(pixels: int, taps: int) -> Any:
+    """The intrinsic for so many pixels and taps. All its arguments are int64.
+
+    rows: of the kernel; source: where the first pixel's window begins, its rows source_row bytes apart; weights: for
+    each row, each tap's register; bias, target: of this register's channels; low, high: bits of floats.
+    """
+
+    @intrinsic("int int int int int int int int -> none")
+    def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        _emit_row_tile(builder, pixels, taps, arguments)
+
+    return tile
+
+
+def _rows_kernel(taps: int) -> Any:
+    """`depthwise_rows` for kernels of one width."""
+    wide, narrow = _row_tile(ROW_TILES[0], taps), _row_tile(ROW_TILES[-1], taps)
+    most, few = ROW_TILES[0], ROW_TILES[-1]
+
+    def depthwise_rows(record: int, first: int, stop: int, thread: int) -> None:
+        """Stride and dilation 1 along the rows: item i is some rows of one block.
+
+        Bounds. A tile of `few` or `most` pixels begins at a pixel x with x + its size <= width, which the plan has
+        made at least `few`: so it reads input pixels below width + taps − 1 of rows that the halo holds, and writes
+        real pixels only.
+        """
+        (height, weights, block_weights, bias, source, source_block, source_step, source_row, target, target_block,
+         target_row, width, rows, item_rows, blocks, low, high, finish, finish_record) = fields(record, 19)  # fmt: skip
+        for item in range(first, stop):
+            block = item % blocks
+            begin = item // blocks * item_rows
+            end = min(rows, begin + item_rows)
+            for row in range(begin, end):
+                for lane in range(LANES):
+                    shift = lane * WIDTH * 4
+                    own = weights + block * block_weights + shift
+                    offset = bias + block * BLOCK * 4 + shift
+                    at = source + block * source_block + row * source_step + shift
+                    to = target + block * target_block + row * target_row + shift
+                    x = 0
+                    while x < width:
+                        size = most if width - x > few and width >= most else few
+                        x = min(x, width - size)
+                        pixel = x * BLOCK * 4
+                        arguments = (height, own, offset, at + pixel, source_row, to + pixel, low, high)
+                        if size == most:
+                            wide(*arguments)
+                        else:
+                            narrow(*arguments)
+                        x += size
+            if finish:
+                call(finish, (finish_record, target + block * target_block, begin * width, end * width, 1))
+
+    depthwise_rows.__name__ = f"depthwise_rows{taps}"
+    return kernel(
+        "height weights block_weights bias source source_block source_step source_row target target_block target_row "
+        "width rows item_rows blocks low high finish finish_record"
+    )(depthwise_rows)
+
+
+depthwise_rows = {taps: _rows_kernel(taps) for taps in ROW_TAPS}

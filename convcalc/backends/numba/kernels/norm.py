@@ -1,0 +1,134 @@
+"""Kernels that look across channels: local response and layer normalisation, softmax."""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.simd import (
+    BLOCK,
+    LANES,
+    WIDTH,
+    as_float,
+    fields,
+    fma,
+    load_float,
+    splat,
+    store_float,
+    vload,
+    vsqrt,
+    vstore,
+)
+
+PIXEL = BLOCK * 4
+
+
+@kernel(
+    "source source_block source_plane source_row target target_block target_plane target_row height width blocks "
+    "channels size factor beta k scratch scratch_bytes"
+)
+def lrn(record: int, first: int, stop: int, thread: int) -> None:
+    """x/(k + factor·Σx²)^beta over `size` channels around each: item i is row i.
+
+    Bounds. The squares of a pixel's channels lie in scratch memory with size + BLOCK zeros before and after, so that
+    unaligned windows of whole registers stay inside; channels past `channels` count as zeros.
+    """
+    (source, source_block, source_plane, source_row, target, target_block, target_plane, target_row, height, width,
+     blocks, channels, size, factor_bits, beta_bits, k_bits, scratch, scratch_bytes) = fields(record, 18)  # fmt: skip
+    factor, beta, k = as_float(factor_bits), as_float(beta_bits), as_float(k_bits)
+    line = scratch + thread * scratch_bytes
+    margin = (size + BLOCK) * 4
+    squares = line + margin
+    for place in range(2 * (size + BLOCK) + blocks * BLOCK):
+        store_float(line + 4 * place, 0.0)
+    for row in range(first, stop):
+        at = source + (row // height) * source_plane + (row % height) * source_row
+        to = target + (row // height) * target_plane + (row % height) * target_row
+        for x in range(width):
+            for block in range(blocks):
+                for lane in range(LANES):
+                    value = vload(at + block * source_block + x * PIXEL + lane * WIDTH * 4)
+                    vstore(squares + block * PIXEL + lane * WIDTH * 4, value * value)
+            for c in range(channels, blocks * BLOCK):
+                store_float(squares + 4 * c, 0.0)
+            for block in range(blocks):
+                for lane in range(LANES):
+                    inside = block * PIXEL + lane * WIDTH * 4
+                    around = splat(0.0)
+                    for j in range(size):
+                        around = around + vload(squares + inside + 4 * (j - size // 2))
+                    scale = fma(around, splat(factor), splat(k))
+                    value = vload(at + block * source_block + x * PIXEL + lane * WIDTH * 4)
+                    out = to + block * target_block + x * PIXEL + lane * WIDTH * 4
+                    if beta == 0.75:
+                        root = vsqrt(scale)
+                        vstore(out, value / (root * vsqrt(root)))
+                    else:
+                        vstore(line, scale)
+                        for i in range(WIDTH):
+                            store_float(line + 4 * i, load_float(line + 4 * i) ** -beta)
+                        vstore(out, value * vload(line))
+                        vstore(line, splat(0.0))
+
+
+@kernel(
+    "source source_block source_plane source_row target target_block target_plane target_row height width channels"
+)
+def softmax(record: int, first: int, stop: int, thread: int) -> None:
+    """eˣ/Σeˣ over the channels of each pixel: item i is row i.
+
+    Bounds. Channels < channels are read and written; what the last block has beyond is set to 0.
+    """
+    (source, source_block, source_plane, source_row, target, target_block, target_plane, target_row, height, width,
+     channels) = fields(record, 11)  # fmt: skip
+    for row in range(first, stop):
+        for x in range(width):
+            at = source + (row // height) * source_plane + (row % height) * source_row + x * PIXEL
+            to = target + (row // height) * target_plane + (row % height) * target_row + x * PIXEL
+            largest = load_float(at)
+            for c in range(channels):
+                largest = max(largest, load_float(at + (c // BLOCK) * source_block + 4 * (c % BLOCK)))
+            sum_of_powers = 0.0
+            for c in range(channels):
+                power = exp(load_float(at + (c // BLOCK) * source_block + 4 * (c % BLOCK)) - largest)
+                sum_of_powers += power
+                store_float(to + (c // BLOCK) * target_block + 4 * (c % BLOCK), power)
+            factor = 1.0 / sum_of_powers
+            for c in range((channels + BLOCK - 1) // BLOCK * BLOCK):
+                place = to + (c // BLOCK) * target_block + 4 * (c % BLOCK)
+                store_float(place, load_float(place) * factor if c < channels else 0.0)
+
+
+@kernel(
+    "source source_block source_plane source_row target target_block target_plane target_row height width channels "
+    "weight bias eps"
+)
+def layernorm(record: int, first: int, stop: int, thread: int) -> None:
+    """(x − mean)/√(variance + eps)·weight + bias over the channels of each pixel: item i is row i.
+
+    Bounds. As for softmax; weight and bias hold whole blocks, zeros past `channels`.
+    """
+    (source, source_block, source_plane, source_row, target, target_block, target_plane, target_row, height, width,
+     channels, weight, bias, eps) = fields(record, 14)  # fmt: skip
+    for row in range(first, stop):
+        for x in range(width):
+            at = source + (row // height) * source_plane + (row % height) * source_row + x * PIXEL
+            to = target + (row // height) * target_plane + (row % height) * target_row + x * PIXEL
+            sum_of_values = 0.0
+            for block in range((channels + BLOCK - 1) // BLOCK):
+                for c in range(min(BLOCK, channels - block * BLOCK)):
+                    sum_of_values += load_float(at + block * source_block + 4 * c)
+            mean = sum_of_values / channels
+            sum_of_squares = 0.0
+            for block in range((channels + BLOCK - 1) // BLOCK):
+                for c in range(min(BLOCK, channels - block * BLOCK)):
+                    off = load_float(at + block * source_block + 4 * c) - mean
+                    sum_of_squares += off * off
+            factor = 1.0 / sqrt(sum_of_squares / channels + as_float(eps))
+            for block in range((channels + BLOCK - 1) // BLOCK):
+                for lane in range(LANES):
+                    inside = lane * WIDTH * 4
+                    value = vload(at + block * source_block + inside) - splat(mean)
+                    a = vload(weight + block * PIXEL + inside) * splat(factor)
+                    value = fma(value, a, vload(bias + block * PIXEL + inside))
+                    vstore(to + block * target_block + inside, value)

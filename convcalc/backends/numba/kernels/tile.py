@@ -1,0 +1,198 @@
+"""The microkernel: a tile of PIXELS × VECTORS registers summed up without leaving the processor.
+
+    for run in runs:                       # where in the input something contiguous begins: a kernel's row, a block
+        for k in range(run_length):        # its floats, one after the other: channels, then columns
+            for p in pixels:               # in registers from here on
+                sum[p] += source[pixel[p] + run + k] · weights[k]      # a float times VECTORS registers
+
+Every convolution is this loop: a table of pixels says where each output pixel's window begins, a table of runs what a
+window holds. So stride, padding (by zeros around the data), dilation, groups, one to three dimensions, a flattened
+7×7 plane, a deconvolution's phases and Winograd's products need no other kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.simd import (
+    FEW,
+    FLOAT,
+    INT,
+    LANES,
+    PIXELS,
+    TILE_BLOCKS,
+    VECTORS,
+    WIDTH,
+    emit_fma,
+    emit_load,
+    emit_local,
+    emit_loop,
+    emit_max,
+    emit_min,
+    emit_prefetch,
+    emit_splat,
+    emit_store,
+    fields,
+    intrinsic,
+)
+
+UNROLL = 8  # steps of k emitted one after the other
+AHEAD = 128  # steps of k by which weights are asked for before they are used; memory takes about as long
+LINE = 64  # bytes that come at once
+
+
+def _integer(value: int) -> ir.Constant:
+    return ir.Constant(INT, value)
+
+
+def _offset(builder: ir.IRBuilder, table: ir.Value, place: ir.Value | int) -> ir.Value:
+    """Entry `place` of a table of int32."""
+    index = _integer(place) if isinstance(place, int) else place
+    address = builder.add(table, builder.mul(index, _integer(4)))
+    return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
+
+
+def _channel(builder: ir.IRBuilder, base: ir.Value, block_bytes: ir.Value, vector: int) -> ir.Value:
+    """The address of register `vector` of a pixel: some blocks on, some registers into the block."""
+    block, lane = divmod(vector, LANES)
+    address = builder.add(base, _integer(lane * WIDTH * 4))
+    return builder.add(address, builder.mul(block_bytes, _integer(block))) if block else address
+
+
+def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequence[ir.Value]) -> None:
+    """The tile; see `_tile` for the arguments."""
+    (runs, run_count, run_length, last_length, weights, bias, source, source_pixels,
+     target, target_pixels, target_block, residual, residual_pixels, residual_block, low,
+     high) = arguments  # fmt: skip
+    starts = [builder.add(source, _offset(builder, source_pixels, p)) for p in range(pixels)]
+    first = [emit_load(builder, builder.add(bias, _integer(v * WIDTH * 4))) for v in range(vectors)]
+    sums = [[emit_local(builder, value) for value in first] for _ in range(pixels)]
+    weight = emit_local(builder, weights)
+
+    def step(places: Sequence[ir.Value], k: ir.Value, steps: int) -> None:
+        at = builder.load(weight)
+        k_bytes = builder.mul(k, _integer(4))
+        for u in range(steps):
+            row = [
+                emit_load(builder, builder.add(at, _integer((u * vectors + v) * WIDTH * 4)))
+                for v in range(vectors)
+            ]
+            for line in range(0, vectors * WIDTH * 4, LINE):
+                later = (u + AHEAD) * vectors * WIDTH * 4 + line
+                emit_prefetch(builder, builder.add(at, _integer(later)))
+            for p, place in enumerate(places):
+                address = builder.add(builder.add(place, k_bytes), _integer(4 * u))
+                value = emit_splat(builder, emit_load(builder, address, FLOAT))
+                for v in range(vectors):
+                    builder.store(emit_fma(builder, value, row[v], builder.load(sums[p][v])), sums[p][v])
+        builder.store(builder.add(at, _integer(steps * vectors * WIDTH * 4)), weight)
+
+    last = builder.sub(run_count, _integer(1))
+    with emit_loop(builder, run_count) as run:
+        length = builder.select(builder.icmp_signed("<", run, last), run_length, last_length)
+        whole = builder.udiv(length, _integer(UNROLL))
+        done = builder.mul(whole, _integer(UNROLL))
+        shift = _offset(builder, runs, run)
+        places = [builder.add(start, shift) for start in starts]
+        with emit_loop(builder, whole) as many:
+            step(places, builder.mul(many, _integer(UNROLL)), UNROLL)
+        with emit_loop(builder, builder.sub(length, done)) as one:
+            step(places, builder.add(done, one), 1)
+
+    with builder.if_then(builder.icmp_signed("!=", residual, _integer(0))):
+        for p, row in enumerate(sums):
+            base = builder.add(residual, _offset(builder, residual_pixels, p))
+            for v, place in enumerate(row):
+                other = emit_load(builder, _channel(builder, base, residual_block, v))
+                builder.store(builder.fadd(builder.load(place), other), place)
+    lowest, highest = (
+        emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
+        for bits in (low, high)
+    )
+    for p, row in enumerate(sums):
+        base = builder.add(target, _offset(builder, target_pixels, p))
+        for v, place in enumerate(row):
+            value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
+            emit_store(builder, _channel(builder, base, target_block, v), value)
+
+
+def _tile(pixels: int, vectors: int) -> Any:
+    """The intrinsic for one size of tile. All its arguments are int64.
+
+    runs: table of byte offsets, run_count of them, each run_length floats, but the last one last_length; weights: for
+    each of these floats a row of vectors·WIDTH; bias: one such row. source + source_pixels[p] is where output pixel
+    p's window begins; target + target_pixels[p] where its first channel block goes, target_block bytes on the next
+    block. residual, laid out by its own tables and 0 for none, is added; low and high are the bits of the floats that
+    bound a value.
+    """
+
+    @intrinsic(" ".join(["int"] * 16) + " -> none")
+    def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        _emit_tile(builder, pixels, vectors, arguments)
+
+    return tile
+
+
+_SINGLE = LANES  # registers of one block
+tile_many = _tile(PIXELS, VECTORS)
+tile_few = _tile(FEW, VECTORS)
+tile_many_single = _tile(PIXELS, _SINGLE)
+tile_few_single = _tile(FEW, _SINGLE)
+ONE_SIZE = TILE_BLOCKS == 1  # a tile is one block: there is no narrower one
+
+
+@kernel(
+    "runs run_count run_length last_length source_pixels target_pixels target_block residual_pixels residual_block "
+    "low high"
+)
+def sweep(
+    record: int,
+    weights: int,
+    bias: int,
+    source: int,
+    target: int,
+    residual: int,
+    first: int,
+    stop: int,
+    blocks: int,
+) -> None:
+    """Output pixels first..stop of one tile of `blocks` channel blocks.
+
+    Bounds. Reads of source lie at source + source_pixels[p] + runs[r] + 4·k, which the plan has made lie in the
+    padded input for every p of the table, r < run_count and k < run_length. Tiles begin at first at the earliest
+    and end at stop, except where stop − first is below the tile's size: then pixels up to first + PIXELS are
+    computed, so every table is continued by PIXELS copies of its last entry (`layout.pixel_table`).
+    """
+    (runs, run_count, run_length, last_length, source_pixels, target_pixels, target_block, residual_pixels,
+     residual_block, low, high) = fields(record, 11)  # fmt: skip
+    single = (not ONE_SIZE) and blocks == 1
+    pixel = first
+    while pixel < stop:
+        left = stop - pixel
+        if left >= PIXELS and not PIXELS < left <= 2 * FEW:
+            count = PIXELS
+        elif left > FEW and left <= 2 * FEW and left != PIXELS:
+            count = FEW
+        elif left > FEW:
+            count = PIXELS
+        else:
+            count = FEW
+        at = pixel if left >= count else max(first, stop - count)
+        arguments = (
+            runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
+            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, low, high,
+        )  # fmt: skip
+        if single:
+            if count == PIXELS:
+                tile_many_single(*arguments)
+            else:
+                tile_few_single(*arguments)
+        elif count == PIXELS:
+            tile_many(*arguments)
+        else:
+            tile_few(*arguments)
+        pixel += count

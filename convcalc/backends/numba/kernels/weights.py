@@ -1,0 +1,96 @@
+"""Weights laid out for the kernels, once per network: for the register tile, or in Winograd's frequencies."""
+
+from __future__ import annotations
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.simd import (
+    BLOCK,
+    TILE,
+    as_float,
+    fields,
+    load_float,
+    load_offset,
+    store_float,
+)
+from convcalc.backends.numba.kernels.winograd import SIDE
+
+
+@kernel(
+    "source target factors filters depth tiles group_depth group_filters filter_step channel_step group_step taps "
+    "tap_table"
+)
+def pack_weights(record: int, first: int, stop: int, thread: int) -> None:
+    """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times factors.
+
+    Item i is a tile, of which `tiles` holds five int64: its first block of filters, how many, the first block of
+    channels it reads, how many, and where in the target its weights begin. Of a grouped convolution it has zeros where
+    a filter does not read a channel. depth is the channels of a block.
+
+    Bounds. Only filters < filters, and channels of their own group, are read; of the target, what the plan has set
+    aside for each tile: in_blocks·taps·depth·blocks·BLOCK floats.
+    """
+    (source, target, factors, filters, depth, tiles, group_depth, group_filters, filter_step, channel_step,
+     group_step, taps, tap_table) = fields(record, 13)  # fmt: skip
+    for item in range(first, stop):
+        block, blocks, first_in, in_blocks, offset = fields(tiles + 40 * item, 5)
+        width = blocks * BLOCK
+        for t in range(width):
+            one = block * BLOCK + t
+            group = one // group_filters
+            factor = load_float(factors + 4 * one)
+            for c in range(in_blocks * depth):
+                channel = first_in * depth + c - group * group_depth
+                inside = one < filters and 0 <= channel < group_depth
+                base = source + 4 * (
+                    group * group_step + (one - group * group_filters) * filter_step + channel * channel_step
+                )
+                to = target + offset + 4 * (c // depth * taps * depth + c % depth) * width
+                for tap in range(taps):
+                    value = as_float(0)
+                    if inside:
+                        value = load_float(base + 4 * load_offset(tap_table + 4 * tap)) * factor
+                    store_float(to + 4 * (tap * depth * width + t), value)
+
+
+@kernel("source target factors matrix size channels filters in_blocks")
+def transform_weights(record: int, first: int, stop: int, thread: int) -> None:
+    """G g Gᵀ of every kernel, times its filter's factor, to [tile][36][channel][filter in tile].
+
+    Item i is one in block of one tile. size is the kernel's side, matrix the 6 × size floats of G.
+
+    Bounds. Only filters < filters and channels < channels are read; beyond them zeros are written, up to whole
+    blocks of channels and filters.
+    """
+    source, target, factors, matrix, size, channels, filters, in_blocks = fields(record, 8)
+    for item in range(first, stop):
+        tile, block = item // in_blocks, item % in_blocks
+        width = min(TILE, (filters - tile * TILE + BLOCK - 1) // BLOCK * BLOCK)
+        depth = in_blocks * BLOCK
+        to = target + 4 * tile * SIDE * SIDE * depth * TILE
+        for t in range(width):
+            one = tile * TILE + t
+            for i in range(BLOCK):
+                channel = block * BLOCK + i
+                inside = one < filters and channel < channels
+                base = source + 4 * (one * channels + channel) * size * size
+                for y in range(SIDE):
+                    half0 = half1 = half2 = half3 = half4 = 0.0
+                    if inside:
+                        for k in range(size):
+                            g = load_float(matrix + 4 * (y * size + k))
+                            row = base + 4 * k * size
+                            half0 += g * load_float(row)
+                            half1 += g * load_float(row + 4)
+                            half2 += g * load_float(row + 8)
+                            if size == 5:
+                                half3 += g * load_float(row + 12)
+                                half4 += g * load_float(row + 16)
+                    for x in range(SIDE):
+                        g = matrix + 4 * x * size
+                        value = half0 * load_float(g) + half1 * load_float(g + 4) + half2 * load_float(g + 8)
+                        if size == 5:
+                            value += half3 * load_float(g + 12) + half4 * load_float(g + 16)
+                        if inside:
+                            value *= load_float(factors + 4 * one)
+                        place = ((y * SIDE + x) * depth + channel) * width + t
+                        store_float(to + 4 * place, value)

@@ -1,0 +1,272 @@
+"""Winograd's convolution: F(4×4, 3×3) and F(2×2, 5×5), which share everything but the last step.
+
+A tile of 6×6 input pixels d and a kernel g give m×m outputs, m = 7 − r, with 36 products instead of m²·r²:
+
+    Aᵀ [ (G g Gᵀ) ∘ (Bᵀ d B) ] A
+
+The products of one frequency (place in the 6×6) are a matrix product over channels, done by the same register tile as
+every other convolution, with tiles of the image as its pixels. Interpolation points are 0, ±A1, ±A2 and ∞: ¾ and 1½
+round a third as much as the customary 1 and 2. The matrices follow from the points (Lavin & Gray 2015; Toom, Cook):
+
+    Aᵀ[i][j] = pⱼⁱ     G[j][k] = pⱼᵏ / Π(pⱼ − pₗ)     Bᵀ[j] = the coefficients of Π(x − pₗ), l ≠ j
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.simd import (
+    BLOCK,
+    LANES,
+    TILE_BLOCKS,
+    WIDTH,
+    as_float,
+    call,
+    fields,
+    fma,
+    inline,
+    splat,
+    vload,
+    vmax,
+    vmin,
+    vstore,
+)
+
+SIDE = 6  # pixels of a tile's side
+FREQUENCIES = SIDE * SIDE
+A1, A2 = 0.75, 1.5
+Q1, Q2 = A1 * A1, A2 * A2
+C1, C2 = A1 * Q1, A2 * Q2
+BOTH, PRODUCT = Q1 + Q2, Q1 * Q2
+PIXEL = BLOCK * 4  # bytes
+
+
+def kernel_matrix(size: int) -> list[list[float]]:
+    """G: 6 × size, for a kernel of that size."""
+    points = (0.0, A1, -A1, A2, -A2)
+    rows = []
+    for point in points:
+        scale = 1.0
+        for other in points:
+            if other != point:
+                scale *= point - other
+        rows.append([point**power / scale for power in range(size)])
+    return [*rows, [0.0] * (size - 1) + [1.0]]
+
+
+@inline
+def _forward(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Any:
+    """Bᵀ d along one dimension. The rows of +p and −p share their even and odd parts."""
+    even1, odd1 = fma(splat(-Q2), d2, d4), splat(A1) * fma(splat(-Q2), d1, d3)
+    even2, odd2 = fma(splat(-Q1), d2, d4), splat(A2) * fma(splat(-Q1), d1, d3)
+    zero = fma(splat(PRODUCT), d0, fma(splat(-BOTH), d2, d4))
+    infinite = fma(splat(PRODUCT), d1, fma(splat(-BOTH), d3, d5))
+    return zero, even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, infinite
+
+
+@inline
+def _column(at: int, row: int) -> Any:
+    """Bᵀ d of one column of pixels, `row` bytes apart."""
+    d3, d4, d5 = vload(at + 3 * row), vload(at + 4 * row), vload(at + 5 * row)
+    return _forward(vload(at), vload(at + row), vload(at + 2 * row), d3, d4, d5)
+
+
+@inline
+def _scatter(to: int, frequency: int, f: Any) -> None:
+    """A row of six frequencies, each to its place."""
+    vstore(to, f[0])
+    vstore(to + frequency, f[1])
+    vstore(to + 2 * frequency, f[2])
+    vstore(to + 3 * frequency, f[3])
+    vstore(to + 4 * frequency, f[4])
+    vstore(to + 5 * frequency, f[5])
+
+
+@inline
+def _input_tile(source: int, row: int, target: int, frequency: int) -> None:
+    """Bᵀ d B of one tile of one block: 6×6 pixels, `row` bytes apart, to 36 places, `frequency` bytes apart."""
+    for lane in range(LANES):
+        at = source + lane * WIDTH * 4
+        to = target + lane * WIDTH * 4
+        step = SIDE * frequency
+        a, b, c = _column(at, row), _column(at + PIXEL, row), _column(at + 2 * PIXEL, row)
+        d, e, f = _column(at + 3 * PIXEL, row), _column(at + 4 * PIXEL, row), _column(at + 5 * PIXEL, row)
+        _scatter(to, frequency, _forward(a[0], b[0], c[0], d[0], e[0], f[0]))
+        _scatter(to + step, frequency, _forward(a[1], b[1], c[1], d[1], e[1], f[1]))
+        _scatter(to + 2 * step, frequency, _forward(a[2], b[2], c[2], d[2], e[2], f[2]))
+        _scatter(to + 3 * step, frequency, _forward(a[3], b[3], c[3], d[3], e[3], f[3]))
+        _scatter(to + 4 * step, frequency, _forward(a[4], b[4], c[4], d[4], e[4], f[4]))
+        _scatter(to + 5 * step, frequency, _forward(a[5], b[5], c[5], d[5], e[5], f[5]))
+
+
+@inline
+def _backward4(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
+    """Aᵀ m along one dimension, for 4 outputs."""
+    sum1, difference1 = m1 + m2, m1 - m2
+    sum2, difference2 = m3 + m4, m3 - m4
+    return (
+        m0 + sum1 + sum2,
+        fma(splat(A1), difference1, splat(A2) * difference2),
+        fma(splat(Q1), sum1, splat(Q2) * sum2),
+        fma(splat(C1), difference1, fma(splat(C2), difference2, m5)),
+    )
+
+
+@inline
+def _backward2(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
+    """Aᵀ m along one dimension, for 2 outputs; given twice, to be shaped like the other."""
+    one = m0 + m1 + m2 + m3 + m4
+    two = fma(splat(A1), m1 - m2, fma(splat(A2), m3 - m4, m5))
+    return one, two, one, two
+
+
+@inline
+def _backward(outputs: int, m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
+    """Aᵀ m along one dimension."""
+    if outputs == 4:
+        return _backward4(m0, m1, m2, m3, m4, m5)
+    return _backward2(m0, m1, m2, m3, m4, m5)
+
+
+@inline
+def _gather(outputs: int, at: int, step: int) -> Any:
+    """Aᵀ m of one column of frequencies, `step` bytes apart."""
+    m3, m4, m5 = vload(at + 3 * step), vload(at + 4 * step), vload(at + 5 * step)
+    return _backward(outputs, vload(at), vload(at + step), vload(at + 2 * step), m3, m4, m5)
+
+
+@inline
+def _pixel(value: Any, target: int, residual: int, low: Any, high: Any) -> None:
+    """One output pixel, the residual added, bounded and written."""
+    if residual:
+        value = value + vload(residual)
+    vstore(target, vmin(high, vmax(low, value)))
+
+
+@inline
+def _line(f: Any, offset: Any, width: int, target: int, residual: int, low: Any, high: Any) -> None:
+    """The first `width` of a row of output pixels."""
+    step = PIXEL if residual else 0
+    _pixel(f[0] + offset, target, residual, low, high)
+    if width > 1:
+        _pixel(f[1] + offset, target + PIXEL, residual + step, low, high)
+    if width > 2:
+        _pixel(f[2] + offset, target + 2 * PIXEL, residual + 2 * step, low, high)
+    if width > 3:
+        _pixel(f[3] + offset, target + 3 * PIXEL, residual + 3 * step, low, high)
+
+
+@inline
+def _output_tile(
+    outputs: int, source: int, frequency: int, bias: int, target: int, row: int, residual: int, residual_row: int,
+    height: int, width: int, low: Any, high: Any,
+) -> None:  # fmt: skip
+    """Aᵀ M A of one tile of one block, plus bias and residual, bounded; its first height × width pixels written."""
+    step = SIDE * frequency
+    for lane in range(LANES):
+        shift = lane * WIDTH * 4
+        offset = vload(bias + shift)
+        at, to = source + shift, target + shift
+        other = residual + shift if residual else 0
+        down = residual_row if residual else 0
+        a, b = _gather(outputs, at, step), _gather(outputs, at + frequency, step)
+        c, d = _gather(outputs, at + 2 * frequency, step), _gather(outputs, at + 3 * frequency, step)
+        e, f = _gather(outputs, at + 4 * frequency, step), _gather(outputs, at + 5 * frequency, step)
+        _line(_backward(outputs, a[0], b[0], c[0], d[0], e[0], f[0]), offset, width, to, other, low, high)
+        if height > 1:
+            line = _backward(outputs, a[1], b[1], c[1], d[1], e[1], f[1])
+            _line(line, offset, width, to + row, other + down, low, high)
+        if height > 2:
+            line = _backward(outputs, a[2], b[2], c[2], d[2], e[2], f[2])
+            _line(line, offset, width, to + 2 * row, other + 2 * down, low, high)
+        if height > 3:
+            line = _backward(outputs, a[3], b[3], c[3], d[3], e[3], f[3])
+            _line(line, offset, width, to + 3 * row, other + 3 * down, low, high)
+
+
+@kernel(
+    "source source_block row outputs tiles_across tiles item_tiles blocks transformed transformed_block frequency"
+)
+def winograd_input(record: int, first: int, stop: int, thread: int) -> None:
+    """The transform of the whole input: item i is `item_tiles` tiles of one block.
+
+    Bounds. Tile (y, x) reads 6×6 padded pixels from (y, x)·outputs: the plan's halo makes the padded input at least
+    outputs·(tiles down − 1) + 6 high, and as wide. It writes place `tile` < tiles of each frequency and block.
+    """
+    (source, source_block, row, outputs, tiles_across, tiles, item_tiles, blocks, transformed,
+     transformed_block, frequency) = fields(record, 11)  # fmt: skip
+    for item in range(first, stop):
+        block = item % blocks
+        begin = item // blocks * item_tiles
+        for tile in range(begin, min(tiles, begin + item_tiles)):
+            y, x = tile // tiles_across, tile % tiles_across
+            at = source + block * source_block + y * outputs * row + x * outputs * BLOCK * 4
+            _input_tile(at, row, transformed + block * transformed_block + tile * BLOCK * 4, frequency)
+
+
+@kernel(
+    "sweep sweep_record weights tile_weights frequency_weights zeros bias source source_block row outputs "
+    "tiles_across tiles chunk_tiles item_groups out_tiles blocks in_blocks fused transformed transformed_block "
+    "frequency product_block product_frequency target target_block target_row residual residual_block residual_row "
+    "height width low high scratch scratch_bytes"
+)
+def winograd(record: int, first: int, stop: int, thread: int) -> None:
+    """Products and the transform back: item i is some tiles of output channels over one chunk of the image's tiles.
+
+    fused: the chunk's input is transformed here, into the thread's scratch memory; else winograd_input did it.
+
+    Bounds. Reads as in winograd_input. The products of a chunk, chunk_tiles rounded up to a register tile, lie in
+    scratch memory sized for it by the plan: [36][TILE_BLOCKS][chunk], and after them, where fused, the transformed
+    chunk. Of the target, pixels below height and width are written, of blocks below `blocks`.
+    """
+    (sweep, sweep_record, weights, tile_weights, frequency_weights, zeros, bias, source, source_block, row, outputs,
+     tiles_across, tiles, chunk_tiles, item_groups, out_tiles, blocks, in_blocks, fused, transformed,
+     transformed_block, frequency, product_block, product_frequency, target, target_block, target_row, residual,
+     residual_block, residual_row, height, width, low, high, scratch, scratch_bytes) = fields(record, 36)  # fmt: skip
+    products = scratch + thread * scratch_bytes
+    lowest, highest = splat(as_float(low)), splat(as_float(high))
+    per_item = (out_tiles + item_groups - 1) // item_groups
+    for item in range(first, stop):
+        begin = (item // item_groups) * chunk_tiles
+        count = min(tiles - begin, chunk_tiles)
+        values = transformed + begin * BLOCK * 4
+        if fused:
+            values = products + FREQUENCIES * product_frequency
+            for block in range(in_blocks):
+                for tile in range(count):
+                    y, x = (begin + tile) // tiles_across, (begin + tile) % tiles_across
+                    at = source + block * source_block + y * outputs * row + x * outputs * BLOCK * 4
+                    to = values + block * transformed_block + tile * BLOCK * 4
+                    _input_tile(at, row, to, frequency)
+        one = (item % item_groups) * per_item
+        for t in range(one, min(out_tiles, one + per_item)):
+            tile_blocks = min(TILE_BLOCKS, blocks - t * TILE_BLOCKS)
+            for f in range(FREQUENCIES):
+                call(
+                    sweep,
+                    (
+                        sweep_record,
+                        weights + t * tile_weights + f * (frequency_weights // TILE_BLOCKS) * tile_blocks,
+                        zeros,
+                        values + f * frequency,
+                        products + f * product_frequency,
+                        0,
+                        0,
+                        count,
+                        tile_blocks,
+                    ),
+                )
+            for b in range(tile_blocks):
+                block = t * TILE_BLOCKS + b
+                for tile in range(count):
+                    y, x = (begin + tile) // tiles_across * outputs, (begin + tile) % tiles_across * outputs
+                    other = residual
+                    if residual:
+                        other = residual + block * residual_block + y * residual_row + x * BLOCK * 4
+                    _output_tile(
+                        outputs, products + b * product_block + tile * BLOCK * 4, product_frequency,
+                        bias + block * BLOCK * 4, target + block * target_block + y * target_row + x * BLOCK * 4,
+                        target_row, other, residual_row, min(outputs, height - y), min(outputs, width - x), lowest,
+                        highest,
+                    )  # fmt: skip

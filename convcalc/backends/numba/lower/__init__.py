@@ -1,0 +1,1 @@
+"""Lowering: from the layers of a graph to steps of kernels."""

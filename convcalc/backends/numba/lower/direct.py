@@ -1,0 +1,212 @@
+"""What convolutions by register tiles share: tables, weights in the tile's order, and the cut into items."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+
+from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.kernels import conv as kernels_conv
+from convcalc.backends.numba.kernels import weights as kernels_weights
+from convcalc.backends.numba.kernels.maps import finish
+from convcalc.backends.numba.kernels.tile import sweep
+from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table
+from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.lower.maps import activation_of
+from convcalc.backends.numba.passes.algorithm import Conv
+from convcalc.backends.numba.passes.fusion import Layer
+from convcalc.backends.numba.runtime.program import Ref, Span, Step, View, Word, word
+
+CACHE = 1 << 20  # a core's second-level cache
+ITEMS = 4  # items per thread that keep all threads busy to the end
+REUSE = 64  # pixels for which it is worth reading a weight from memory
+
+
+class Tables:
+    """A sweep's record and the tables it points to, kept in memory together."""
+
+    def __init__(self, **values: Word) -> None:
+        self.keep: list[object] = []
+        words = {name: word(value, self.keep) for name, value in values.items()}
+        self.record = np.array(sweep.record(words), np.int64)
+
+
+def tiles_of(filters: int) -> int:
+    """Tiles of output channels."""
+    return -(-filters // TILE)
+
+
+class Tile(NamedTuple):
+    """Blocks of filters that read the same blocks of channels."""
+
+    block: int
+    blocks: int
+    first_in: int
+    in_blocks: int
+
+
+def cut_filters(channels: int, filters: int, groups: int) -> list[Tile]:
+    """Tiles as wide as registers allow. A block may hold filters of several groups: it reads all their channels."""
+    depth, share = channels // groups, filters // groups
+    tiles: list[Tile] = []
+    for block in range(blocks_of(filters)):
+        last = min(filters, (block + 1) * BLOCK) - 1
+        first_in = (block * BLOCK // share) * depth // BLOCK
+        in_blocks = blocks_of((last // share + 1) * depth) - first_in
+        before = tiles[-1] if tiles else None
+        if before and before.blocks < TILE_BLOCKS and before[2:] == (first_in, in_blocks):
+            tiles[-1] = before._replace(blocks=before.blocks + 1)
+        else:
+            tiles.append(Tile(block, 1, first_in, in_blocks))
+    return tiles
+
+
+class Packed(NamedTuple):
+    """A layer's weights as its tiles read them: where they are, where each tile's begin there, bytes in all."""
+
+    place: Ref
+    offsets: list[int]
+    size: int
+
+
+def pack_weights(
+    low: Lowering,
+    layer: Layer,
+    factor: Array,
+    tiles: list[Tile],
+    depth: int,
+    taps: Array,
+    steps: tuple[int, int, int],
+    groups: int,
+    channels: int,
+    filters: int,
+) -> Packed:
+    """A place for a layer's weights as the register tile reads them, and the step that puts them there.
+
+    depth: channels of a block; steps: from one filter, channel and group to the next in the stored weights.
+    """
+    sizes = [4 * tile.in_blocks * len(taps) * depth * tile.blocks * BLOCK for tile in tiles]
+    offsets = [0, *accumulate(sizes)]
+    buffer = low.setup.buffer(offsets[-1], f"{layer.node.name} weights", kept=True)
+    values: dict[str, Word] = {
+        "source": low.parameter(layer.node, "weight"), "target": Ref(buffer),
+        "factors": padded_vector(factor, blocks_of(filters) * BLOCK, 1.0), "filters": filters, "depth": depth,
+        "tiles": np.array([(*tile, offset) for tile, offset in zip(tiles, offsets, strict=False)], np.int64),
+        "group_depth": channels // groups, "group_filters": filters // groups, "filter_step": steps[0],
+        "channel_step": steps[1], "group_step": steps[2], "taps": len(taps), "tap_table": taps,
+    }  # fmt: skip
+    span = Span(buffer, 0, buffer.size)
+    low.setup.add(Step(kernels_weights.pack_weights, values, len(tiles), (), (span,)))
+    return Packed(Ref(buffer), offsets[:-1], offsets[-1])
+
+
+def finish_of(low: Lowering, layer: Layer, target: View, pixels: Word) -> dict[str, Word]:
+    """The parameters for an activation after a convolution; pixels: the convolution's own table."""
+    if layer.function is None:
+        return {"finish": 0, "finish_record": 0}
+    function, slope = activation_of(layer.function)
+    values = {
+        "function": function, "slope": slope, "target_pixels": pixels, "target_block": target.layout.block,
+    }  # fmt: skip
+    words = {name: word(value, low.keep) for name, value in values.items()}
+    return {"finish": finish, "finish_record": np.array(finish.record(words), np.int64)}
+
+
+def residual_of(low: Lowering, layer: Layer) -> View | None:
+    """The map a layer adds to its result."""
+    return None if layer.residual is None else low.view(layer.residual, layer.node)
+
+
+def cut(pixels: int, plane_bytes: int, weight_bytes: int, tiles: int, threads: int) -> tuple[int, int]:
+    """(pixels of a chunk, tiles of an item) of a direct convolution.
+
+    Many weights on a small plane: each item takes one tile over as much of the plane as is worth reading the weights
+    for, so that they are read once, or by few threads that each stay in a part of the plane. Else each item takes a
+    chunk that stays in cache while all tiles pass over it.
+    """
+    if weight_bytes > CACHE // 4 and plane_bytes <= CACHE and tiles >= 3 * threads:
+        parts = max(n for n in range(1, threads + 1) if threads % n == 0 and (n == 1 or pixels >= n * REUSE))
+        chunk = -(-pixels // (parts * PIXELS)) * PIXELS
+        return (chunk if parts > 1 else pixels), 1
+    chunk = min(pixels, max(2 * PIXELS, int(pixels * (CACHE / 4) / max(1, plane_bytes))))
+    chunk = min(chunk, max(2 * PIXELS, -(-pixels // (ITEMS * threads))))
+    chunk = max(PIXELS, -(-chunk // PIXELS) * PIXELS)
+    chunks = -(-pixels // chunk)
+    if chunks == 1:
+        chunk = pixels
+    groups = min(tiles, max(1, -(-ITEMS * threads // chunks)))
+    return chunk, -(-tiles // groups)
+
+
+def add_direct(
+    low: Lowering,
+    layer: Layer,
+    source: View,
+    target: View,
+    tiles: list[Tile],
+    runs: tuple[Array, int, int],
+    pixels: tuple[int, Array, Array],
+    weights: Packed,
+    bias: Array,
+) -> None:
+    """The step of a convolution by register tiles.
+
+    runs: where each of a window's runs begins, block after block for the tile that reads most; their lengths, of all
+    and of the last one. pixels: how many, and tables of where each one's window begins and where it goes.
+    """
+    starts, length, last_length = runs
+    count, source_pixels, target_pixels = pixels
+    residual = residual_of(low, layer)
+    layout = target.layout
+    most = max(tile.in_blocks for tile in tiles)
+    records: dict[int, Array] = {}
+    for tile in tiles:
+        if tile.in_blocks not in records:
+            tables = Tables(
+                runs=starts, run_count=len(starts) // most * tile.in_blocks, run_length=length,
+                last_length=last_length, source_pixels=source_pixels, target_pixels=target_pixels,
+                target_block=layout.block, residual_pixels=target_table(residual.layout) if residual else 0,
+                residual_block=residual.layout.block if residual else 0, low=layer.low, high=layer.high,
+            )  # fmt: skip
+            low.keep.append(tables)
+            records[tile.in_blocks] = tables.record
+    entries = [
+        (
+            records[tile.in_blocks].ctypes.data,
+            offset,
+            tile.first_in * source.layout.block,
+            tile.block,
+            tile.blocks,
+        )
+        for tile, offset in zip(tiles, weights.offsets, strict=True)
+    ]
+    chunk, item_tiles = cut(count, source.layout.size, weights.size, len(tiles), low.threads)
+    values: dict[str, Word] = {
+        "sweep": sweep, "tile_table": np.array(entries, np.int64), "tiles": len(tiles), "item_tiles": item_tiles,
+        "weights": weights.place, "bias": padded_vector(bias, layout.blocks * BLOCK), "source": source.corner,
+        "target": target.corner, "target_block": layout.block, "residual": residual.corner if residual else 0,
+        "residual_block": residual.layout.block if residual else 0, "pixels": count, "chunk_pixels": chunk,
+    }  # fmt: skip
+    values |= finish_of(low, layer, target, target_pixels)
+    items = -(-count // chunk) * -(-len(tiles) // item_tiles)
+    reads = [source.span] + ([residual.span] if residual else [])
+    step = Step(kernels_conv.direct, values, items, reads, (target.span,), layer.node.index)
+    step.weight_bytes = weights.size
+    low.program.add(step)
+
+
+def target_table(layout: Layout) -> Array:
+    """Every real pixel of a map, in order."""
+    corner = [range(b, b + n) for b, n in zip(layout.before, layout.spatial, strict=True)]
+    return pixel_table(layout.strides, corner)
+
+
+def source_table(conv: Conv, layout: Layout) -> Array:
+    """Where each output pixel's window begins in the padded input."""
+    places = [
+        range(h - b, h - b + o * s, s)
+        for h, b, o, s in zip(layout.before, conv.before, conv.output, conv.stride, strict=True)
+    ]
+    return pixel_table(layout.strides, places)

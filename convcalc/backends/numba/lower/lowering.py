@@ -1,0 +1,265 @@
+"""From a graph to a program: the values, their buffers, and the forms a reader may ask for.
+
+`Lowering` owns the program while it is made. The modules `lower_conv` and `lower_maps` say, per operator, which steps
+compute it; they ask here for a value as a blocked map (`view`), as channels-first numbers (`flat`) or interleaved,
+and get a conversion where it is not there yet in that form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.kernels import maps as kernels_maps
+from convcalc.backends.numba.layout import LARGEST, NONE, Array, Layout, map_layout, triple
+from convcalc.backends.numba.passes.algorithm import Conv, choose
+from convcalc.backends.numba.passes.channel_moves import Moves
+from convcalc.backends.numba.passes.fusion import Fusion, Layer
+from convcalc.backends.numba.passes.placement import Storage
+from convcalc.backends.numba.runtime.program import Program, Ref, Span, Step, View, Word
+from convcalc.errors import ConvcalcError
+from convcalc.graph import INPUT, Graph, Node
+from convcalc.shapes import Shape, show
+from convcalc.weights.load import Weights
+
+ITEM_BYTES = 64 * 1024  # what one item of a pointwise step is about to touch
+HostFunction = Callable[[Sequence[Array]], Array]
+
+
+@dataclass
+class HostStep:
+    """Something the kernels do not do: before step `mark`, `function` makes the target from the sources."""
+
+    mark: int
+    node: Node
+    function: HostFunction
+    sources: tuple[tuple[Ref, Shape], ...]
+    target: Ref
+
+
+class Lowering:
+    """The program in the making.
+
+    setup: steps that lay out weights, run once; program: steps of every run; host: what is done between them.
+    """
+
+    def __init__(self, graph: Graph, weights: Weights, threads: int, winograd: bool, host: set[int]) -> None:
+        self.graph = graph
+        self.weights = weights
+        self.threads = threads
+        self.fusion = Fusion(graph, host)
+        self.moves = Moves(graph, self.fusion, host)
+        self.storage = Storage(graph, self.fusion, self.moves, host)
+        self.program = Program()
+        self.setup = Program()
+        self.host: list[HostStep] = []
+        self.keep: list[object] = []  # memory that records point into
+        self.convs: dict[int, Conv] = {}
+        self.input = self.program.buffer(4 * prod(graph.input_shape), "input", kept=True)
+        self._views: dict[int, View] = {}
+        self._flats: dict[int, Ref] = {INPUT: Ref(self.input)}
+        self._interleaved: View | None = None
+        self._interleaved_halo = (NONE, NONE)
+        for layer in self.fusion.layers:
+            if layer.node.kind == "conv" and layer.value not in host:
+                self._plan_conv(layer, winograd)
+
+    def _plan_conv(self, layer: Layer, winograd: bool) -> None:
+        source = self.fusion.alias[layer.node.inputs[0]]
+        conv = choose(layer.node, source, self.threads, winograd)
+        self.convs[layer.value] = conv
+        if conv.algorithm == "interleaved":
+            before, after = self._interleaved_halo
+            self._interleaved_halo = (
+                triple(map(max, before, conv.before)),
+                triple(map(max, after, conv.after)),
+            )
+        else:
+            self.storage.need(source, conv.before, conv.after)
+
+    # --- values --------------------------------------------------------------------------------------------------
+
+    def shape(self, value: int) -> Shape:
+        """A value's shape."""
+        return self.graph.shape(value)
+
+    def view(self, value: int, node: Node) -> View:
+        """A value as a blocked map."""
+        if value not in self._views and self.storage.root(value)[0] not in self._views:
+            if value not in self._flats:
+                raise KeyError(value)
+            self._pack(value, node)
+        return self.target(value, node)
+
+    def target(self, value: int, node: Node) -> View:
+        """Where a value is, or is to be written, as a blocked map."""
+        if value not in self._views:
+            root, channel = self.storage.root(value)
+            if root not in self._views:
+                self._views[root] = self._new_map(
+                    root, map_layout(self.shape(root), *self.storage.halo(root)), node
+                )
+            whole = self._views[root]
+            layout = replace(whole.layout, channels=self.shape(value)[0])
+            self._views[value] = View(whole.buffer, layout, channel // BLOCK * layout.block)
+        return self._views[value]
+
+    def flat(self, value: int, node: Node) -> Ref:
+        """A value as channels-first numbers."""
+        if value not in self._flats:
+            view = self.view(value, node)
+            if view.layout.is_vector:
+                self._flats[value] = view.corner
+            else:
+                self._flats[value] = self._unpack(value, view, node)
+        return self._flats[value]
+
+    def alias_flat(self, value: int, source: int, node: Node) -> None:
+        """A value that is another's numbers in the same order."""
+        self._flats[value] = self.flat(source, node)
+
+    def new_flat(self, value: int) -> Ref:
+        """A fresh place for a value as channels-first numbers."""
+        buffer = self.program.buffer(4 * prod(self.shape(value)), f"flat {value}")
+        self._flats[value] = Ref(buffer)
+        return self._flats[value]
+
+    def interleaved(self, node: Node) -> View:
+        """The network's input with its channels interleaved."""
+        if self._interleaved is None:
+            shape = self.graph.input_shape
+            layout = Layout(shape[0], triple(shape[1:]), *self._interleaved_halo, interleaved=True)
+            view = self._new_map(INPUT, layout, node)
+            self._add_pack(INPUT, view, node)
+            self._interleaved = view
+        return self._interleaved
+
+    def flat_span(self, ref: Ref, count: int) -> Span:
+        """The bytes of `count` floats."""
+        return Span(ref.buffer, ref.offset, ref.offset + 4 * count)
+
+    def _new_map(self, value: int, layout: Layout, node: Node) -> View:
+        if layout.size > LARGEST:
+            raise ConvcalcError(
+                f"{node.name}: a map of {show(self.shape(value))} takes {layout.size:,} bytes, more than the "
+                "Numba backend's 2 GB a tensor",
+                hint="use --backend reference, or a smaller input",
+            )
+        buffer = self.program.buffer(layout.size, self.graph.input_name(value))
+        view = View(buffer, layout)
+        if layout.has_halo:
+            names = ("depth", "height", "width")
+            values: dict[str, Word] = {
+                "target": view.corner,
+                "block_bytes": layout.block,
+                "pixel": layout.pixel,
+            }
+            values |= {"plane": layout.plane, "row": layout.row}
+            values |= dict(zip(names, layout.padded, strict=True))
+            values |= {f"{name}_before": b for name, b in zip(names, layout.before, strict=True)}
+            values |= {f"inner_{name}": n for name, n in zip(names, layout.spatial, strict=True)}
+            self.program.add(
+                Step(kernels_maps.halo, values, layout.blocks, (), (view.span,), node.index, zeroes=True)
+            )
+        return view
+
+    def _pack(self, value: int, node: Node) -> None:
+        view = self.target(value, node)
+        self._add_pack(value, view, node)
+
+    def _add_pack(self, value: int, view: View, node: Node) -> None:
+        layout = view.layout
+        source = self._flats[value]
+        depth, height, width = layout.spatial
+        lanes = layout.channels if layout.interleaved else BLOCK
+        rows = depth * height
+        item_rows = self.item_rows(rows, width * lanes * 4)
+        values: dict[str, Word] = {
+            "source": source, "channels": layout.channels, "depth": depth, "height": height, "width": width,
+            "pixel": layout.pixel, "lanes": lanes, "blocks": layout.blocks, "item_rows": item_rows,
+        }  # fmt: skip
+        values |= view.strides("target")
+        count = layout.channels * rows * width
+        items = layout.blocks * -(-rows // item_rows)
+        self.program.add(
+            Step(kernels_maps.pack, values, items, (self.flat_span(source, count),), (view.span,), node.index)
+        )
+
+    def _unpack(self, value: int, view: View, node: Node) -> Ref:
+        layout = view.layout
+        target = self.new_flat(value)
+        values: dict[str, Word] = dict(zip(("depth", "height", "width"), layout.spatial, strict=True))
+        values |= view.strides("source")
+        values |= {"channels": layout.channels, "target": target}
+        count = layout.channels * prod(layout.spatial)
+        self.program.add(
+            Step(
+                kernels_maps.unpack,
+                values,
+                layout.blocks,
+                (view.span,),
+                (self.flat_span(target, count),),
+                node.index,
+            )
+        )
+        return target
+
+    def item_rows(self, rows: int, row_bytes: int) -> int:
+        """How many rows make an item of a pointwise step: each thread's share or less."""
+        return max(1, min(-(-rows // self.threads), ITEM_BYTES // max(1, row_bytes)))
+
+    # --- parameters ----------------------------------------------------------------------------------------------
+
+    def parameter(self, node: Node, name: str) -> Array:
+        """A node's parameter as float32, not copied where it is already that."""
+        return np.asarray(self.weights.nodes[node.index][name], np.float32)
+
+    def factors(self, layer: Layer, filters: int, bias: bool) -> tuple[Array, Array]:
+        """What a layer's filters are multiplied by and what is then added: its bias, and what was folded into it."""
+        factor = np.ones(filters)
+        offset = np.zeros(filters)
+        if bias:
+            offset += self.parameter(layer.node, "bias")
+        for node in layer.folded:
+            own_factor, own_offset = self.normalisation(node)
+            factor, offset = factor * own_factor, offset * own_factor + own_offset
+        return factor, offset
+
+    def normalisation(self, node: Node) -> tuple[Array, Array]:
+        """A batchnorm's or scale's factor and offset per channel, float64."""
+        if node.kind == "scale":
+            weight = self.parameter(node, "weight").astype(np.float64)
+            return weight, np.zeros_like(weight)
+        op: Any = node.op
+        mean = self.parameter(node, "running_mean").astype(np.float64)
+        variance = self.parameter(node, "running_var").astype(np.float64)
+        factor = 1 / np.sqrt(variance + op.eps)
+        if not op.affine:
+            return factor, -mean * factor
+        factor = factor * self.parameter(node, "weight")
+        return factor, self.parameter(node, "bias") - mean * factor
+
+    def add_host(self, node: Node, value: int, sources: Sequence[int], function: HostFunction) -> None:
+        """A value computed outside the kernels from its sources' numbers."""
+        places = []
+        for source in sources:
+            ref = self.flat(source, node)
+            self.program.touch(ref.buffer)
+            places.append((ref, self.shape(source)))
+        target = self.new_flat(value)
+        self.program.touch(target.buffer)
+        mark = len(self.program.steps)
+        self.program.marks.append(mark)
+        self.host.append(HostStep(mark, node, function, tuple(places), target))
+
+
+def padded_vector(values: Array, count: int, fill: float = 0.0) -> Array:
+    """float32, continued by `fill` to `count` values."""
+    result = np.full(count, fill, np.float32)
+    result[: len(values)] = values
+    return result

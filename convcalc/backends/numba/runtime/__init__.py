@@ -1,0 +1,1 @@
+"""Steps in memory, and the threads that run them."""

@@ -1,0 +1,292 @@
+"""The driver: threads walk one table of steps together, without a lock.
+
+A step is a kernel, its record, a number of items, and how many steps at the table's start must be complete before it
+may begin. Each thread has a share of a step's items, the same part of all of them in every step, so that it finds in
+its own cache what it wrote there: processors that do not share a cache are slow to fetch from one another. Whoever has
+done its share helps with those of the others: items are taken by adding to a share's counter, so a thread that the
+system took away does not hold up the others, and a thread that never arrives is not waited for. An item's result is
+the same whoever computes it.
+
+A helper waits for runs outside Python, as whoever holds Python's lock may have to be waited for: it looks at its slot,
+into which a run is put, for a while without sleeping, since waking takes about as long as a small network; then it
+sleeps until a byte is written into its pipe.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+
+import numpy as np
+
+from convcalc.backends.numba.jit.cache import Kernel, kernel
+from convcalc.backends.numba.jit.simd import (
+    atomic_add,
+    atomic_load,
+    atomic_replace,
+    atomic_store,
+    call,
+    fields,
+    give_way,
+    inline,
+    load_int,
+    nap,
+    pause,
+    store_int,
+    ticks,
+)
+
+STEP = 4  # int64s of a step: kernel, record, items, steps before
+LINE = 8  # int64s of a cache line
+CLOSED = 1 << 40
+PATIENCE = 4000  # spins before another thread may have the processor
+
+
+@inline
+def _wait(address: int, wanted: int) -> None:
+    """Until the counter at an address has reached `wanted`."""
+    spins = 0
+    while atomic_load(address) < wanted:
+        spins += 1
+        if spins > PATIENCE:
+            give_way()
+        else:
+            pause()
+
+
+@kernel("table threads gate taken taken_row done clock")
+def drive(record: int, thread: int, first: int, stop: int) -> None:
+    """Walk steps first..stop of a table; thread 0 returns when all are complete.
+
+    gate: two counters, of helpers that came in and that went out; thread 0 closes it when it is through, so that a
+    helper that comes later finds nothing to do. taken: a counter per thread, taken_row bytes apart, and step; done: one
+    per step. clock: thread 0 notes the time after each step, `first` at place 0.
+
+    Bounds. Counters and clock have one place per step of the table, the clock one more; thread < threads.
+    """
+    table, threads, gate, taken, taken_row, done, clock = fields(record, 7)
+    if thread > 0 and atomic_add(gate, 1) < 0:
+        return
+    if thread == 0:
+        store_int(clock + 8 * first, ticks())
+    complete = first
+    for step in range(first, stop):
+        function, its_record, items, before = fields(table + 8 * STEP * step, 4)
+        while complete < before:
+            _wait(done + 8 * complete, load_int(table + 8 * (STEP * complete + 2)))
+            complete += 1
+        count = 0
+        for turn in range(threads):
+            other = (thread + turn) % threads
+            begin = (items * other + threads - 1) // threads
+            share = (items * (other + 1) + threads - 1) // threads - begin
+            counter = taken + other * taken_row + 8 * step
+            if turn and atomic_load(counter) >= share:
+                continue
+            item = atomic_add(counter, 1)
+            while item < share:
+                call(function, (its_record, begin + item, begin + item + 1, thread))
+                count += 1
+                item = atomic_add(counter, 1)
+        if count:
+            atomic_add(done + 8 * step, count)
+        if thread == 0:
+            store_int(clock + 8 * (step + 1), ticks())
+    if thread == 0:
+        while complete < stop:
+            _wait(done + 8 * complete, load_int(table + 8 * (STEP * complete + 2)))
+            complete += 1
+        store_int(clock + 8 * stop, ticks())
+        helpers = atomic_add(gate, -CLOSED)
+        _wait(gate + 8, helpers)
+    else:
+        atomic_add(gate + 8, 1)
+
+
+ASLEEP, WAITING, BUSY, ENDED = range(4)  # what a slot's first int64 says
+SLOT = 6  # int64s of a slot: its state, what `drive` is called with, and room for a byte from the pipe
+AWAKE = 20_000  # spins of a helper before it sleeps: about a millisecond
+
+
+@kernel()
+def serve(slot: int, function: int, spins: int, pipe: int) -> None:
+    """A helper's life: calls `function` (`drive`) with what is put into its slot, until it is ended.
+
+    Where threads cannot sleep by themselves it returns when it should.
+
+    Bounds. A slot has SLOT int64s.
+    """
+    while True:
+        state = atomic_load(slot)
+        if state == ENDED:
+            return
+        if state == BUSY:
+            record, thread, first, stop = fields(slot + 8, 4)
+            call(function, (record, thread, first, stop))
+            atomic_store(slot, WAITING)
+            left = spins
+            while left > 0 and atomic_load(slot) == WAITING:
+                pause()
+                left -= 1
+            atomic_replace(slot, WAITING, ASLEEP)
+        elif nap(pipe, slot + 40) == 0:
+            return
+
+
+@kernel()
+def tell(slot: int, state: int, answer: int, _: int) -> None:
+    """Gives a helper that waits or sleeps another state; answer: which of the two it was in, or BUSY.
+
+    Bounds. A slot has SLOT int64s, the answer is one.
+    """
+    before = atomic_replace(slot, WAITING, state)
+    if before == ASLEEP:
+        before = atomic_replace(slot, ASLEEP, state)
+    store_int(answer, before)
+
+
+class Helper:
+    """A thread that walks tables."""
+
+    def __init__(self) -> None:
+        self.offered: Table | None = None  # kept in memory until the helper is through with it
+        self._slot = np.zeros(SLOT, np.int64)
+        self._answer = np.zeros(1, np.int64)
+        self._reading, self._writing = os.pipe()
+        self._allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+        self._avoided = -1
+        self._thread = threading.Thread(target=self._serve, daemon=True, name="convcalc")
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has a table."""
+        return bool(self._slot[0] == BUSY)
+
+    def call(self, table: Table, thread: int, first: int, stop: int) -> None:
+        """Have it walk steps first..stop as number `thread`, unless it is at another table. One caller at a time."""
+        if not self.busy:
+            self._avoid(_processor())
+            self.offered = table
+            self._slot[1:5] = table.address, thread, first, stop
+            self._tell(BUSY)
+
+    def end(self) -> None:
+        """Have it end, and wait for that."""
+        while self._thread.is_alive():
+            self._tell(ENDED)
+            self._thread.join(0.001)
+        os.close(self._reading)
+        os.close(self._writing)
+
+    def _tell(self, state: int) -> None:
+        _native(tell)(self._slot.ctypes.data, state, self._answer.ctypes.data, 0)
+        if self._answer[0] == ASLEEP:
+            os.write(self._writing, b"\0")
+
+    def _avoid(self, processor: int) -> None:
+        """Keep off the caller's processor: the system may put a thread beside the one that woke it, and leave both
+        there for a whole run while another processor has nothing to do."""
+        if processor != self._avoided and self._allowed - {processor}:
+            with suppress(OSError):
+                os.sched_setaffinity(self._thread.native_id or 0, self._allowed - {processor})
+            self._avoided = processor
+
+    def _serve(self) -> None:
+        _native(serve)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
+        while self._slot[0] != ENDED:  # where it sleeps here
+            os.read(self._reading, 1)
+            _native(serve)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
+
+
+class Helpers:
+    """Threads that wait for a table to walk; they live until ended or as long as the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._helpers: list[Helper] = []
+
+    def start(self, count: int, table: Table, first: int, stop: int) -> None:
+        """Have `count` helpers, numbered from 1, walk steps first..stop; those that are not at another table."""
+        with self._lock:
+            if not self._helpers:
+                atexit.register(self.stop)
+            while len(self._helpers) < count:
+                self._helpers.append(Helper())
+            for number, helper in enumerate(self._helpers[:count], 1):
+                helper.call(table, number, first, stop)
+
+    def release(self) -> None:
+        """Let go of tables that helpers are through with, or a plan's memory would be kept until the next run."""
+        with self._lock:
+            for helper in self._helpers:
+                if not helper.busy:
+                    helper.offered = None
+
+    def stop(self) -> None:
+        """End them all; the next start makes new ones. Before a fork, so that none is lost in the middle of it."""
+        with self._lock:
+            for helper in self._helpers:
+                helper.end()
+            self._helpers.clear()
+
+
+def _find_processor() -> Callable[[], int]:
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            found: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
+            return found
+    return lambda: -1
+
+
+_processor = _find_processor()  # the number of the processor this thread runs on
+helpers = Helpers()
+_PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # a call through it lets go of Python's lock
+
+
+@cache
+def _native(one: Kernel) -> Callable[[int, int, int, int], None]:
+    """A kernel that is called from Python."""
+    return _PROTOTYPE(one.address)
+
+
+class Table:
+    """Steps ready to run: int64 rows of kernel, record, items, steps before."""
+
+    def __init__(self, rows: list[tuple[int, int, int, int]], keep: object, threads: int) -> None:
+        self.rows = np.array(rows, np.int64).reshape(-1, STEP)
+        count = len(rows)
+        self.threads = threads
+        self.clock = np.zeros(count + 1, np.int64)
+        self._counters = np.zeros(
+            (threads + 1, -(-count // LINE) * LINE), np.int64
+        )  # taken of each thread, done
+        self._gate = np.zeros(2, np.int64)
+        self._keep = keep  # the memory the records point into
+        values = {
+            "table": self.rows.ctypes.data, "threads": threads, "gate": self._gate.ctypes.data,
+            "taken": self._counters.ctypes.data, "taken_row": self._counters.strides[0],
+            "done": self._counters[threads:].ctypes.data, "clock": self.clock.ctypes.data,
+        }  # fmt: skip
+        self._record = np.array(drive.record(values), np.int64)
+        self.address = self._record.ctypes.data
+        self._drive = _native(drive)
+
+    def run(self, first: int, stop: int) -> None:
+        """Run steps first..stop on this thread and threads − 1 helpers."""
+        if first == stop:
+            return
+        self._counters[:, first:stop] = 0
+        if self.threads > 1:
+            self._gate[1] = 0
+            self._gate[0] = 0  # opens it: last
+            helpers.start(self.threads - 1, self, first, stop)
+        self._drive(self.address, 0, first, stop)
+        if self.threads > 1:
+            helpers.release()

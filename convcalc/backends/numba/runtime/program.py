@@ -1,0 +1,263 @@
+"""A program: the steps of a network, the memory they use, and what must wait for what.
+
+Steps name memory by reference, as nothing has an address before the arena is laid out: when the last step is known,
+buffers get places such that those alive at the same time do not overlap, references become addresses, and each step
+learns how many steps before it must be complete: up to the last one that touches memory it touches, unless both read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from convcalc.backends.numba.jit.cache import Kernel
+from convcalc.backends.numba.layout import Array, Layout
+from convcalc.backends.numba.runtime.driver import Table
+
+ALIGN = 64
+CANARY = 0x7FC0_5A5A  # a not-a-number: where it is read, the output shows it
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Some bytes of the arena, from the first step that uses them to the last."""
+
+    size: int
+    name: str
+    kept: bool = False  # lives through the whole program
+    first: int = -1
+    last: int = -1
+    place: int = -1  # in its arena
+    base: int = 0  # the arena's address
+
+
+class Ref(NamedTuple):
+    """A place in a buffer."""
+
+    buffer: Buffer
+    offset: int = 0
+
+
+class Span(NamedTuple):
+    """Some bytes of a buffer that a step reads or writes."""
+
+    buffer: Buffer
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class View:
+    """A map in a buffer: some of its channel blocks."""
+
+    buffer: Buffer
+    layout: Layout
+    offset: int = 0  # bytes before its first block
+
+    @property
+    def corner(self) -> Ref:
+        """The first padded pixel."""
+        return Ref(self.buffer, self.offset)
+
+    @property
+    def real(self) -> Ref:
+        """The first real pixel."""
+        return Ref(self.buffer, self.offset + self.layout.first)
+
+    @property
+    def span(self) -> Span:
+        """All its bytes."""
+        return Span(self.buffer, self.offset, self.offset + self.layout.size)
+
+    def strides(self, prefix: str) -> dict[str, Word]:
+        """The parameters that most kernels take for a map."""
+        return {
+            prefix: self.real,
+            f"{prefix}_block": self.layout.block,
+            f"{prefix}_plane": self.layout.plane,
+            f"{prefix}_row": self.layout.row,
+        }
+
+
+Word = int | float | Ref | Array | Kernel
+
+
+@dataclass(eq=False)
+class Step:
+    """One kernel call: its parameters, items, the memory it reads and writes, and the work it does."""
+
+    kernel: Kernel
+    values: dict[str, Word]
+    items: int
+    reads: Sequence[Span]
+    writes: Sequence[Span]
+    node: int = -1
+    macs: int = 0  # as the network counts them
+    weight_bytes: int = 0
+    zeroes: bool = False  # a halo: disjoint from what others write into the buffer
+
+
+@dataclass(eq=False)
+class Program:
+    """Steps in order; `scratch` bytes of memory per thread are given to kernels that ask for them."""
+
+    steps: list[Step] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list)
+    scratch: Buffer = field(default_factory=lambda: Buffer(0, "scratch", kept=True))
+    scratch_bytes: int = 0
+    marks: list[int] = field(default_factory=list)  # steps before which the host does something
+
+    def buffer(self, size: int, name: str, kept: bool = False) -> Buffer:
+        """A new buffer."""
+        made = Buffer(-(-size // ALIGN) * ALIGN, name, kept)
+        self.buffers.append(made)
+        return made
+
+    def add(self, step: Step) -> None:
+        """A further step."""
+        for span in (*step.reads, *step.writes):
+            self.touch(span.buffer)
+        self.steps.append(step)
+
+    def touch(self, buffer: Buffer) -> None:
+        """The buffer is in use at the next step."""
+        now = len(self.steps)
+        buffer.first = now if buffer.first < 0 else buffer.first
+        buffer.last = now
+
+    def need_scratch(self, size: int) -> None:
+        """At least so many bytes for each thread; an odd number of cache lines apart."""
+        self.scratch_bytes = max(self.scratch_bytes, (-(-size // ALIGN) | 1) * ALIGN)
+
+
+class Arena:
+    """The memory of a program. guard > 0: buffers share nothing, and canaries lie between them."""
+
+    def __init__(self, program: Program, threads: int, guard: int = 0) -> None:
+        program.scratch.size = program.scratch_bytes * threads
+        buffers = [*program.buffers, program.scratch]
+        self.size = _lay_apart(buffers, guard) if guard else _lay_out(buffers)
+        self._words: Array = np.empty(self.size // 4 + ALIGN // 4, np.uint32)
+        self.base = -(-self._words.ctypes.data // ALIGN) * ALIGN
+        self._lead = (self.base - self._words.ctypes.data) // 4
+        self._buffers = buffers
+        self._guard = guard
+        for buffer in buffers:
+            buffer.base = self.base
+        if guard:
+            self._words[:] = CANARY
+
+    def floats(self, ref: Ref, count: int) -> Array:
+        """A view of `count` floats from a place on."""
+        start = self._lead + (ref.buffer.place + ref.offset) // 4
+        return self._words[start : start + count].view(np.float32)
+
+    def trespasses(self) -> list[str]:
+        """The buffers beside which a canary was overwritten; only with guards."""
+        found = []
+        for buffer in self._buffers:
+            start = self._lead + buffer.place // 4
+            stop = start + buffer.size // 4
+            zones = (
+                self._words[start - self._guard // 4 : start],
+                self._words[stop : stop + self._guard // 4],
+            )
+            if any((zone != CANARY).any() for zone in zones):
+                found.append(buffer.name)
+        return found
+
+
+def _lay_apart(buffers: Sequence[Buffer], guard: int) -> int:
+    place = guard
+    for buffer in buffers:
+        buffer.place = place
+        place += buffer.size + guard
+    return place
+
+
+def _lay_out(buffers: Sequence[Buffer]) -> int:
+    """Places by first fit, large buffers first; the size of it all."""
+    placed: list[Buffer] = []
+    end = 0
+    for buffer in sorted(buffers, key=lambda one: -one.size):
+        others = sorted(
+            (
+                other
+                for other in placed
+                if buffer.kept or other.kept or (other.first <= buffer.last and buffer.first <= other.last)
+            ),
+            key=lambda other: other.place,
+        )
+        place = 0
+        for other in others:
+            if place + buffer.size <= other.place:
+                break
+            place = max(place, other.place + other.size)
+        buffer.place = place
+        placed.append(buffer)
+        end = max(end, place + buffer.size)
+    return end
+
+
+def link(program: Program, arena: Arena, threads: int, barriers: bool = False) -> Table:
+    """The program as the driver's table. barriers: every step waits for all before it, so that each can be timed."""
+    keep: list[object] = [arena]
+    rows = []
+    for place, step in enumerate(program.steps):
+        values = dict(step.values)
+        if "scratch" in step.kernel.names:
+            values["scratch"] = Ref(program.scratch)
+            values["scratch_bytes"] = program.scratch_bytes
+        words = {name: word(value, keep) for name, value in values.items()}
+        record = np.array(step.kernel.record(words), np.int64)
+        keep.append(record)
+        before = place if barriers else _before(program, place)
+        rows.append((step.kernel.address, record.ctypes.data, step.items, before))
+    return Table(rows, keep, threads)
+
+
+def word(value: Word, keep: list[object]) -> int:
+    """What a record holds for a value: a number's bits, or the address of what it names, which goes to `keep`."""
+    if isinstance(value, Kernel):
+        return value.address
+    if isinstance(value, Ref):
+        return value.buffer.base + value.buffer.place + value.offset
+    if isinstance(value, np.ndarray):
+        if value.dtype == object:  # a table of references
+            value = np.array([word(one, keep) for one in value.ravel()], np.int64)
+        keep.append(value)
+        return int(value.ctypes.data)
+    if isinstance(value, float):
+        return int(np.float32(value).view(np.uint32))
+    return int(value)
+
+
+def _before(program: Program, place: int) -> int:
+    """How many steps must be complete before step `place`."""
+    step = program.steps[place]
+    start = max((mark for mark in program.marks if mark <= place), default=0)
+    reads, writes = _places(step.reads), _places(step.writes)
+    for earlier in range(place - 1, start - 1, -1):
+        other = program.steps[earlier]
+        other_writes = _places(other.writes)
+        if _meet(reads, other_writes) or _meet(writes, _places(other.reads)):
+            return earlier + 1
+        if _meet(writes, other_writes):
+            own = other.zeroes and any(a.buffer is b.buffer for a in step.writes for b in other.writes)
+            if not own:
+                return earlier + 1
+    return start
+
+
+Places = list[tuple[int, int]]
+
+
+def _places(spans: Sequence[Span]) -> Places:
+    return [(span.buffer.place + span.start, span.buffer.place + span.stop) for span in spans]
+
+
+def _meet(one: Places, other: Places) -> bool:
+    return any(a < d and c < b for a, b in one for c, d in other)

@@ -1,0 +1,1 @@
+"""Exercises from networks and layers, and their marking."""

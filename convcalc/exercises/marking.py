@@ -1,0 +1,394 @@
+"""Marking a filled-in worksheet: which answers are right, and what went wrong in the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from math import ceil, floor, prod
+from typing import Any, Literal, NamedTuple
+
+from convcalc.analysis.analyse import Analysis, Layer
+from convcalc.analysis.quantities import parse
+from convcalc.errors import ConvcalcError, UsageError, did_you_mean
+from convcalc.exercises.worksheet import ASKS, Answer, Exercise, find
+from convcalc.graph import Node
+from convcalc.ops.conv import Conv
+from convcalc.shapes import Axis, elements, show
+
+LARGEST_FILE = 10_000_000  # bytes
+LONGEST_ANSWER = 60  # characters
+Verdict = Literal["right", "wrong", "rounded", "blank"]
+
+
+class Marked(NamedTuple):
+    """One answer marked. given: as written; why: what went wrong, "" where that cannot be told."""
+
+    exercise: Exercise
+    given: str
+    verdict: Verdict
+    why: str = ""
+
+
+class Entry(NamedTuple):
+    """One row of a filled-in file, as read; line: where it stands, for errors."""
+
+    line: int
+    name: str
+    network: str
+    layer: str
+    given_input: str
+    asks: str
+    answer: str
+
+
+# -- reading -------------------------------------------------------------------------------------------------
+
+
+def read_entries(path: str) -> list[Entry]:
+    """The answers in a CSV or JSON file made by `convcalc worksheet`. Raises ConvcalcError."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ConvcalcError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if len(data) > LARGEST_FILE:
+        raise ConvcalcError(f"{path}: more than {LARGEST_FILE:,} bytes are no worksheet")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConvcalcError(
+            f"{path}: not a text in UTF-8", hint="save it as CSV UTF-8 (or JSON) and try again"
+        ) from None
+    rows = _json_rows(path, text) if text.lstrip().startswith(("{", "[")) else _csv_rows(path, text)
+    if not rows:
+        raise ConvcalcError(f"{path}: holds no exercises", hint=_HOW)
+    return rows
+
+
+_HOW = "make the sheet with: convcalc worksheet ... --format csv (or json), and fill in its answers"
+KEYS = ("exercise", "network", "layer", "input", "asks", "answer")
+
+
+def _csv_rows(path: str, text: str) -> list[Entry]:
+    import csv
+
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise ConvcalcError(f"{path}: cannot be read as CSV: {error}", hint=_HOW) from None
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    _check_keys(path, header)
+    places = {key: header.index(key) for key in KEYS if key in header}
+    return [
+        _entry(line, {key: row[place] if place < len(row) else "" for key, place in places.items()})
+        for line, row in enumerate(rows[1:], 2)
+        if any(cell.strip() for cell in row)
+    ]
+
+
+def _json_rows(path: str, text: str) -> list[Entry]:
+    import json
+
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConvcalcError(f"{path}: cannot be read as JSON: {error}", hint=_HOW) from None
+    items = value.get("exercises") if isinstance(value, dict) else value
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ConvcalcError(f"{path}: needs a list of exercises", hint=_HOW)
+    for item in items:
+        _check_keys(path, list(item))
+    return [_entry(number, item) for number, item in enumerate(items, 1)]
+
+
+def _check_keys(path: str, keys: Sequence[str]) -> None:
+    missing = [key for key in ("exercise", "asks", "answer") if key not in keys]
+    if missing:
+        raise ConvcalcError(f"{path}: has no column '{missing[0]}'", hint=_HOW)
+
+
+def _entry(line: int, item: Mapping[str, Any]) -> Entry:
+    def text(key: str) -> str:
+        value = item.get(key)
+        if value is None:
+            return ""
+        return "x".join(map(_written, value)) if isinstance(value, list) else _written(value)
+
+    return Entry(
+        line,
+        text("exercise"),
+        text("network"),
+        text("layer"),
+        text("input"),
+        text("asks").lower(),
+        text("answer").lstrip("="),
+    )
+
+
+def _written(value: object) -> str:
+    """A value of a JSON file as a person writes it: a whole float without its .0."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+
+
+def exercises(
+    path: str, entries: Sequence[Entry], network: Callable[[str], Analysis]
+) -> Iterator[tuple[Exercise, str]]:
+    """The exercise each entry answers, and the answer; network: a network's analysis by the name in the file.
+
+    Raises ConvcalcError for an entry that belongs to no exercise.
+    """
+    for entry in entries:
+        where = f"{path}: row {entry.line}"
+        if entry.asks not in ASKS:
+            raise ConvcalcError(
+                f"{where}: asks for '{entry.asks}', which is nothing a worksheet asks"
+                f"{did_you_mean(entry.asks, ASKS)}",
+                hint=f"one of {', '.join(ASKS)}",
+            )
+        exercise = _of_network(where, entry, network) if entry.network else find(entry.name, entry.asks)
+        if exercise is None:
+            raise ConvcalcError(
+                f"{where}: there is no exercise '{entry.name}'",
+                hint="single layers are named level.seed.number, such as 2.7.3; a network's need its name",
+            )
+        yield exercise, entry.answer
+
+
+def _of_network(where: str, entry: Entry, network: Callable[[str], Analysis]) -> Exercise:
+    analysis = network(entry.network)
+    names = {node.name: node for node in analysis.graph}
+    node = names.get(entry.layer)
+    if node is None:
+        raise ConvcalcError(
+            f"{where}: {analysis.graph.name} has no layer '{entry.layer}'{did_you_mean(entry.layer, names)}",
+            hint="was the sheet made from another network, or with another --set?",
+        )
+    shape = "x".join(map(str, node.input_shapes[0]))
+    if entry.given_input and entry.given_input != shape:
+        raise ConvcalcError(
+            f"{where}: the sheet's {entry.layer} reads {entry.given_input}, here it reads {shape}",
+            hint="give the --input and --set that the sheet was made with",
+        )
+    if entry.asks == "field" and analysis.layers[node.index].receptive_field is None:
+        raise ConvcalcError(f"{where}: {entry.layer} has no receptive field to ask for")
+    return Exercise(entry.name, analysis.graph.name, analysis, node, entry.asks)
+
+
+# -- marking -------------------------------------------------------------------------------------------------
+
+
+def mark(exercise: Exercise, given: str) -> Marked:
+    """The answer marked, and why it is wrong if that can be told."""
+    answer = exercise.answer
+    if not given.strip(" _.-–"):
+        return Marked(exercise, "", "blank")
+    if len(given) > LONGEST_ANSWER:
+        return Marked(exercise, given[:LONGEST_ANSWER] + "…", "wrong", "this is too long to be an answer")
+    if isinstance(answer, int):
+        return _mark_number(exercise, answer, given)
+    readings = [_numbers(given), _numbers(re.sub(r"(?<=\d),(?=\d{3}\b)", "", given))]
+    if not readings[0] or re.sub(r"[\d\s×x*·,;()\[\]@]", "", given.lower()):
+        return Marked(exercise, given, "wrong", f"this is no size; write it as {_example(answer)}")
+    if exercise.asks == "field":
+        accepted = [answer, answer[:1]] if len(set(answer)) == 1 else [answer]
+    else:
+        accepted = [answer, (*answer[1:], answer[0])]  # the lecture writes H×W×D
+    if any(numbers in accepted for numbers in readings):
+        return Marked(exercise, given, "right")
+    numbers = next((numbers for numbers in readings if len(numbers) == len(answer)), readings[1])
+    mistake = _field_mistake if exercise.asks == "field" else _output_mistake
+    return Marked(exercise, given, "wrong", mistake(exercise, numbers))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The whole numbers in a text, whatever stands between them; no size has more than the first eight."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:8])
+
+
+def _example(answer: Sequence[int]) -> str:
+    return show([1 for _ in answer]).replace("1", "n")
+
+
+def _mark_number(exercise: Exercise, answer: int, given: str) -> Marked:
+    number = _number(given)
+    if number == answer:
+        return Marked(exercise, given, "right")
+    if number != 0:
+        try:
+            figure = parse(given)
+        except UsageError:
+            return Marked(exercise, given, "wrong", "this is no number")
+        if not figure.exact and (figure.matches(answer) or figure.cut(answer)):
+            return Marked(
+                exercise, given, "rounded", "right as far as it goes; the exact number is asked for"
+            )
+        if number is None:
+            number = int(figure.value) if figure.value.denominator == 1 else None
+    why = next((text for value, text in _number_mistakes(exercise) if value == number != answer), "")
+    return Marked(exercise, given, "wrong", why)
+
+
+def _number(text: str) -> int | None:
+    """`34,848`, `34 848`, `34'848`, `34.848` and `34848.0` all mean 34848."""
+    text = re.sub(r"(?<=\d)[.,]00?$", "", text.strip())
+    plain = re.sub(r"(?<=\d)[ ,_'’.\u202f\u00a0](?=\d{3}(?:\D|$))", "", text.strip())
+    return int(plain) if plain.isascii() and plain.isdecimal() and len(plain) < 40 else None
+
+
+def _output_mistake(exercise: Exercise, given: tuple[int, ...]) -> str:
+    node = exercise.node
+    depth, *sizes = node.output_shape
+    deep = (
+        f"the depth is the number of filters, {depth}"
+        if node.op.role == "convolution"
+        else f"the depth is {depth}"
+    )
+    if list(given) in (sizes, sizes[:1]) and sizes:
+        return f"the depth is missing: {deep}"
+    if len(given) != len(node.output_shape):
+        return (
+            f"it has {len(node.output_shape)} numbers: the channels, then {_sides(len(sizes))}"
+            if sizes
+            else ""
+        )
+    for spatial, channels in ((given[1:], given[0]), (given[:-1], given[-1])):
+        if list(spatial) == sizes:
+            return f"the size is right, the depth is not: {deep}"
+        mistake = _size_mistake(node, spatial)
+        if mistake:
+            return mistake + ("" if channels == depth else f"; and {deep}")
+    if given[0] == depth or given[-1] == depth:
+        return "the depth is right, the size is not"
+    return ""
+
+
+def _sides(rank: int) -> str:
+    return {1: "the length", 2: "height and width"}.get(rank, "depth, height and width")
+
+
+SIZE_MISTAKES: tuple[tuple[str, Callable[[Axis], int]], ...] = (
+    ("the + 1 is missing: a window also stands at its first position", lambda a: a.output - 1),
+    ("the padding counts on both sides", lambda a: (a.size - a.extent + a.before) // a.stride + 1),
+    ("the padding is left out", lambda a: (a.size - a.extent) // a.stride + 1),
+    ("the stride is left out", lambda a: a.span + 1),
+    ("this is the input's size", lambda a: a.size),
+    ("the kernel is left out: a window of F pixels has W − F steps", lambda a: a.padded // a.stride),
+    ("the kernel is left out: a window of F pixels has W − F steps", lambda a: a.size // a.stride),
+    ("a last window that does not fit is dropped: round down", lambda a: ceil(Fraction(a.span, a.stride)) + 1),
+    ("with rounding: ceil a partial last window counts: round up", lambda a: floor(Fraction(a.span, a.stride)) + 1),
+    ("the dilation spreads the kernel: it spans D(F − 1) + 1", lambda a: (a.padded - a.kernel) // a.stride + 1),
+)  # fmt: skip
+
+
+def _size_mistake(node: Node, given: Sequence[int]) -> str:
+    axes = getattr(node.op, "axes", None)
+    windows = [axis for axis in axes(node.input_shapes) if isinstance(axis, Axis)] if axes else []
+    if len(windows) != len(given):
+        return ""
+    right = [axis.output for axis in windows]
+    for text, formula in SIZE_MISTAKES:
+        wrong = [formula(axis) for axis in windows]
+        if wrong == list(given) != right:
+            return text
+    return ""
+
+
+def _number_mistakes(exercise: Exercise) -> Iterator[tuple[int, str]]:
+    """Wrong numbers with what led to them, the likelier first."""
+    node = exercise.node
+    layer = exercise.analysis.layers[node.index]
+    factors = node.op.weight_factors(node.input_shapes)
+    outputs = elements(node.output_shape)
+    yield 0, f"a {node.kind} layer has {ASKS[exercise.asks]}"
+    if not factors:
+        if exercise.asks == "weights":
+            window = prod(getattr(axis, "kernel", 1) for axis in _axes(node))
+            what = "a pool takes the largest value or the mean of its window: it has no weights"
+            yield from ((number, what) for number in (window, window * node.output_shape[0]))
+        return
+    one, filters = prod(factors[:-1]), factors[-1]
+    if exercise.asks in ("weights", "params"):
+        yield layer.params, "this counts the biases too"
+        yield layer.weights, "the biases are missing"
+        yield layer.macs, "these are the MACs; the kernel is shared by all positions, so it counts once"
+        yield from _weight_mistakes(node, factors)
+    elif exercise.asks == "biases":
+        yield outputs, "one bias for each filter, not for each output element"
+        yield 1, "every filter has a bias of its own"
+        yield layer.weights, "these are the weights"
+    elif exercise.asks == "macs":
+        yield 2 * layer.macs, "these are FLOPs: a multiply-accumulate is one MAC, two operations"
+        yield layer.weights, "these are the weights: each is used once for every position"
+        yield one, "this is one output element's cost; there are " + f"{outputs:,} of them"
+        yield one * outputs // max(1, filters), f"this is one filter's work; there are {filters:,} filters"
+        yield layer.macs + outputs, "biases are added, not multiplied: they are no MACs"
+        yield (
+            layer.params * (outputs // max(1, filters)),
+            "biases are added, not multiplied: they are no MACs",
+        )
+        yield outputs, "these are the output elements; each costs " + f"{one:,}"
+
+
+def _weight_mistakes(node: Node, factors: Sequence[int]) -> Iterator[tuple[int, str]]:
+    *window, depth, filters = factors
+    if node.kind == "dense":
+        yield depth, "this is one unit's weights; there are " + f"{filters:,} units"
+        yield filters, "every unit has a weight for each of the " + f"{depth:,} inputs"
+        return
+    area = prod(window)
+    channels = node.input_shapes[0][0]
+    if isinstance(node.op, Conv) and node.op.groups > 1:
+        yield (
+            area * channels * filters,
+            f"in {node.op.groups} groups a filter reads {depth} of {channels} channels",
+        )
+    yield area * filters, f"a filter is as deep as its input: times {depth}"
+    yield area * depth, f"this is one filter; there are {filters}"
+    yield area, f"this is one slice of one filter: times {depth} channels and {filters} filters"
+    if window:
+        yield window[0] * depth * filters, f"a filter covers {show(window)} pixels"
+    yield area * depth * depth * filters, "the depth counts once"
+    yield (
+        elements(node.input_shapes[0]) * elements(node.output_shape),
+        "this is a dense layer's number of weights",
+    )
+
+
+def _field_mistake(exercise: Exercise, given: tuple[int, ...]) -> str:
+    node = exercise.node
+    before: tuple[int | Fraction, ...] = tuple(1 for _ in exercise.analysis.graph.input_shape[1:])
+    strides: tuple[int | Fraction, ...] = before
+    if node.inputs[0] >= 0:
+        layer: Layer = exercise.analysis.layers[node.inputs[0]]
+        if layer.receptive_field is None:
+            return ""
+        before, strides = layer.receptive_field.size, layer.receptive_field.stride
+    axes = _axes(node)
+    if len(axes) != len(before) or len(given) not in (1, len(before)):
+        return ""
+    wanted = given if len(given) == len(before) else given * len(before)
+    extents = [getattr(axis, "extent", 1) for axis in axes]
+    trials: tuple[tuple[str, Callable[[Any, Any, Any], Any]], ...] = (
+        ("this is the kernel alone: the layers before it see more", lambda r, s, k: k),
+        ("the steps of the kernel are as wide as the strides before it", lambda r, s, k: r + k - 1),
+        ("F pixels are F − 1 steps", lambda r, s, k: r + k * s),
+        ("this is the field of the layer before", lambda r, s, k: r),
+        ("fields add their steps, they are not multiplied", lambda r, s, k: r * k),
+    )
+    for text, formula in trials:
+        if tuple(formula(r, s, k) for r, s, k in zip(before, strides, extents, strict=True)) == wanted:
+            return text
+    return ""
+
+
+def _axes(node: Node) -> Sequence[Any]:
+    axes = getattr(node.op, "axes", None)
+    return list(axes(node.input_shapes)) if axes else []
+
+
+def right(answer: Answer) -> str:
+    """An answer as a sheet writes it: `96×55×55`, `34,848`."""
+    return f"{answer:,}" if isinstance(answer, int) else show(answer)

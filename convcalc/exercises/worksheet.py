@@ -1,0 +1,305 @@
+"""Exercises: a network's table with cells left out, or single random layers, with the answers and their working.
+
+Everything random comes from a seed and `random()` alone, whose sequence Python guarantees; each single layer
+depends on its level, the seed and its number only, so that its name, `2.7.3`, is enough to find it again.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any, NamedTuple, TypeVar
+
+from convcalc import ops
+from convcalc.analysis.analyse import Analysis, analyse
+from convcalc.analysis.explain import explain
+from convcalc.errors import ShapeError, UsageError, did_you_mean
+from convcalc.graph import INPUT, Builder, Graph, Node
+from convcalc.shapes import Axis, Shape
+
+Answer = int | tuple[int, ...]
+Item = TypeVar("Item")
+
+ASKS = {
+    "output": "output size",
+    "weights": "weights",
+    "biases": "biases",
+    "params": "params",
+    "macs": "MACs",
+    "field": "receptive field",
+}
+LEVELS = range(1, 5)
+MOST_LAYERS = 200
+NAME = re.compile(r"([1-4])\.(\d{1,9})\.(\d{1,4})")
+
+
+class Exercise(NamedTuple):
+    """One question: `asks` (a key of ASKS) of a layer. name: its number on the sheet, of a single random layer
+    level.seed.number; network: "" for a single layer."""
+
+    name: str
+    network: str
+    analysis: Analysis
+    node: Node
+    asks: str
+
+    @property
+    def answer(self) -> Answer:
+        """An output's shape, channels first; a receptive field's size per axis; else a number."""
+        return value(self.analysis, self.node, self.asks)
+
+    @property
+    def working(self) -> str:
+        """The worked line, such as `(227 − 11 + 2·0)/4 + 1 = 55`."""
+        return "; ".join(_working(self))
+
+
+class SheetRow(NamedTuple):
+    """A layer on a sheet and what of it is left out."""
+
+    name: str
+    analysis: Analysis
+    node: Node
+    blanks: frozenset[str]
+
+
+class Sheet(NamedTuple):
+    """A worksheet. columns: the keys of ASKS it shows; network: "" for single layers; seed: None where nothing
+    was left to chance."""
+
+    title: str
+    network: str
+    columns: tuple[str, ...]
+    rows: tuple[SheetRow, ...]
+    exercises: tuple[Exercise, ...]
+    seed: int | None
+
+
+def value(analysis: Analysis, node: Node, asks: str) -> Answer:
+    """The figure asked for."""
+    layer = analysis.layers[node.index]
+    if asks == "output":
+        return layer.output_shape
+    if asks == "field":
+        assert layer.receptive_field is not None
+        return tuple(int(size) for size in layer.receptive_field.size)
+    number = getattr(layer, asks)
+    assert isinstance(number, int)
+    return number
+
+
+def parse_asks(text: str) -> tuple[str, ...]:
+    """The keys in `output,weights`, in our order. Raises UsageError."""
+    names = {part.strip().lower() for part in text.split(",") if part.strip()}
+    for name in names:
+        if name not in ASKS:
+            raise UsageError(
+                f"--blank: there is nothing called '{name}' to leave out{did_you_mean(name, ASKS)}",
+                hint=f"choose from {', '.join(ASKS)}",
+            )
+    if not names:
+        raise UsageError("--blank names nothing to leave out", hint=f"choose from {', '.join(ASKS)}")
+    return tuple(name for name in ASKS if name in names)
+
+
+# -- a network's table -----------------------------------------------------------------------------------
+
+
+def network_sheet(analysis: Analysis, asks: Sequence[str], amount: int | None, seed: int) -> Sheet:
+    """A network's layers with cells left out: all that `asks` names, or `amount` of them by chance."""
+    graph = analysis.graph
+    nodes = [node for node in graph if not node.op.pointwise or node.parameters]
+    cells = [(node, name) for node in nodes for name in asks if _askable(analysis, node, name)]
+    if not cells:
+        raise UsageError(
+            f"{graph.name} has nothing to ask about {', '.join(asks)}", hint=f"choose from {', '.join(ASKS)}"
+        )
+    drawn = amount is not None and amount < len(cells)
+    if drawn and amount is not None:
+        chosen = set(_sample(random.Random(f"{graph.name} {seed}"), len(cells), amount))
+        cells = [cell for number, cell in enumerate(cells) if number in chosen]
+    blanks: dict[int, set[str]] = {node.index: set() for node in nodes}
+    for node, name in cells:
+        blanks[node.index].add(name)
+    rows = tuple(SheetRow(node.name, analysis, node, frozenset(blanks[node.index])) for node in nodes)
+    exercises = tuple(
+        Exercise(str(number), graph.name, analysis, node, name)
+        for number, (node, name) in enumerate(cells, 1)
+    )
+    shown = tuple(name for name in ASKS if name in asks or name in ("output", "weights"))
+    title = graph.title or graph.name
+    return Sheet(title, graph.name, shown, rows, exercises, seed if drawn else None)
+
+
+def _askable(analysis: Analysis, node: Node, asks: str) -> bool:
+    """Whether it is worth asking: an output always, weights where there are any or a student may think so."""
+    layer = analysis.layers[node.index]
+    if asks == "output":
+        return True
+    if asks == "field":
+        return layer.receptive_field is not None and not node.op.pointwise
+    if asks == "macs":
+        return layer.macs > 0
+    return layer.params > 0 or (asks == "weights" and node.op.role == "pooling")
+
+
+def _sample(chance: random.Random, total: int, amount: int) -> list[int]:
+    """`amount` of the numbers below `total`."""
+    numbers = list(range(total))
+    for place in range(amount):
+        other = place + int(chance.random() * (total - place))
+        numbers[place], numbers[other] = numbers[other], numbers[place]
+    return numbers[:amount]
+
+
+# -- single layers -----------------------------------------------------------------------------------------
+
+
+def layers_sheet(levels: Sequence[int], asks: Sequence[str] | None, amount: int, seed: int) -> Sheet:
+    """`amount` single random layers, their levels rising. Raises UsageError."""
+    if amount > MOST_LAYERS:
+        raise UsageError(
+            f"--amount {amount}: at most {MOST_LAYERS} single layers", hint="make several sheets"
+        )
+    rows, exercises = [], []
+    for number in range(1, amount + 1):
+        level = levels[(number - 1) * len(levels) // amount]
+        name = f"{level}.{seed}.{number}"
+        analysis = single_layer(level, seed, number)
+        node = analysis.graph.nodes[0]
+        wanted = asks or (("output", "weights") if level < 3 else ("output", "weights", "macs"))
+        names = [one for one in wanted if _askable(analysis, node, one)]
+        rows.append(SheetRow(name, analysis, node, frozenset(names)))
+        exercises += [Exercise(name, "", analysis, node, one) for one in names]
+    used = {exercise.asks for exercise in exercises}
+    title = "Layers by hand, " + (
+        f"levels {levels[0]} to {levels[-1]}" if len(levels) > 1 else f"level {levels[0]}"
+    )
+    return Sheet(title, "", tuple(one for one in ASKS if one in used), tuple(rows), tuple(exercises), seed)
+
+
+def single_layer(level: int, seed: int, number: int) -> Analysis:
+    """The random layer of that name.
+
+    1: a convolution without padding. 2: padding and strides that divide, pools. 3: heights and widths that
+    differ, strides that leave a remainder. 4: dilation, groups, depthwise, `same`, uneven padding, deconvolution.
+    """
+    chance = random.Random(f"layer {level} {seed} {number}")
+    for _ in range(10_000):
+        kind, fields, shape = next(_drafts(level, chance))
+        infos = ops.get(kind).fields()
+        builder = Builder(shape, 1)
+        try:
+            builder.add(
+                kind, ops.get(kind)(**{n: infos[n].kind.check(v) for n, v in fields.items()}), (INPUT,)
+            )
+        except ShapeError:
+            continue
+        node = builder.nodes[0]
+        if _fits_level(level, node):
+            return analyse(Graph("a layer", shape, (node,), 0))
+    raise AssertionError("no layer of this level was found")  # pragma: no cover - drafts mostly fit
+
+
+def _drafts(level: int, chance: random.Random) -> Iterator[tuple[str, dict[str, Any], Shape]]:
+    def pick(items: Sequence[Item]) -> Item:
+        return items[int(chance.random() * len(items))]
+
+    while True:
+        channels = pick((1, 3) if level == 1 else (3, 6, 16, 32, 64))
+        side = pick(range(6, 33)) if level == 1 else pick(range(8, 65))
+        other = side if level < 3 else pick(range(8, 65))
+        filters = pick((2, 4, 6, 8, 10, 16) if level == 1 else (8, 16, 20, 32, 64, 96))
+        kernel: Any = pick((2, 3, 5, 7) if level == 1 else (1, 2, 3, 5, 7, 11))
+        shape = (channels, side, other)
+        fields: dict[str, Any] = {"filters": filters, "kernel": kernel}
+        if level == 1:
+            yield "conv", fields, shape
+        elif level < 4:
+            fields |= {"stride": pick((1, 2, 3, 4)), "padding": pick((0, 1, 2, 3))}
+            if pick(range(4)):
+                yield "conv", fields, shape
+            else:
+                window = {"kernel": pick((2, 3)), "stride": pick((1, 2))}
+                yield pick(("maxpool", "avgpool")), window, shape
+        else:
+            stride = pick((1, 2))
+            twist = pick(("dilation", "groups", "depthwise", "same", "uneven", "rectangle", "deconv", "ceil"))
+            fields |= {"stride": stride, "padding": pick((0, 1, 2))}
+            if twist == "deconv":
+                yield "deconv", fields | {"stride": 2, "filters": pick((8, 16, 32))}, shape
+            elif twist == "ceil":
+                yield "maxpool", {"kernel": 3, "stride": 2, "rounding": "ceil"}, shape
+            else:
+                yield "conv", fields | _twist(twist, pick), shape
+
+
+def _twist(twist: str, pick: Any) -> dict[str, Any]:
+    return {
+        "dilation": {"dilation": pick((2, 3)), "kernel": 3},
+        "groups": {"groups": pick((2, 4)), "filters": pick((16, 32, 64)), "kernel": pick((1, 3))},
+        "depthwise": {"depthwise": True, "filters": None, "kernel": pick((3, 5)), "padding": 1},
+        "same": {"padding": "same"},
+        "uneven": {"padding": [[0, 1], [pick((1, 2)), 0]], "kernel": pick((2, 3))},
+        "rectangle": {"kernel": [1, pick((3, 5, 7))], "padding": [0, 1]},
+    }[twist]
+
+
+def _fits_level(level: int, node: Node) -> bool:
+    if min(node.output_shape[1:]) < 2:
+        return False
+    axes = getattr(node.op, "axes", lambda _: ())(node.input_shapes)
+    windows = [axis for axis in axes if isinstance(axis, Axis)]
+    if any(2 * max(axis.before, axis.after) >= max(2, axis.extent) for axis in windows):
+        return False
+    remainders = [axis.remainder for axis in windows]
+    if level == 2:
+        return not any(remainders)
+    if level == 3:
+        return any(remainders) and node.output_shape[1] != node.output_shape[2]
+    return True
+
+
+def find(name: str, asks: str) -> Exercise | None:
+    """A single layer's exercise by its name; None for what is no such name."""
+    match = NAME.fullmatch(name.strip())
+    if match is None or asks not in ASKS:
+        return None
+    analysis = single_layer(*map(int, match.groups()))
+    return Exercise(name.strip(), "", analysis, analysis.graph.nodes[0], asks)
+
+
+# -- working -----------------------------------------------------------------------------------------------
+
+
+def _working(exercise: Exercise) -> list[str]:
+    node, asks = exercise.node, exercise.asks
+    layer = exercise.analysis.layers[node.index]
+    lines = {line.what: line.text for line in explain(exercise.analysis, node)}
+    if asks == "output":
+        texts = [
+            text if what == "output size" else f"{what.removeprefix('output ')} {text}"
+            for what, text in lines.items()
+            if what.startswith("output ")
+        ]
+        return texts or [_kept(node)]
+    if asks == "params":
+        return [f"{layer.weights:,} weights + {layer.biases:,} biases = {layer.params:,}"]
+    if asks == "biases" and layer.biases:
+        return [f"one for each output channel: {layer.biases:,}"]
+    text = lines.get(ASKS[asks], "")
+    if not text and not exercise.answer:
+        return [f"{node.kind} has no {ASKS[asks]}: 0"]
+    return [text] if text else []
+
+
+def _kept(node: Node) -> str:
+    if node.kind == "dense":
+        return f"one for each of its units: {node.output_shape[-1]}"
+    if node.input_shapes[0] == node.output_shape:
+        return f"{node.kind} keeps its input's shape"
+    if prod(node.output_shape[1:]) == 1:
+        return f"{node.kind} leaves one value of each channel"
+    return ""

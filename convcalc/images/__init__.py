@@ -1,0 +1,1 @@
+"""Pictures as input: reading, fitting, normalising."""

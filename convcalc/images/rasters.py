@@ -1,0 +1,121 @@
+"""Numbers → pictures: levels 0…255, their scaling for a screen, and PNG files. Pillow does the encoding."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from math import isfinite
+from typing import NamedTuple
+
+from convcalc.ops._base import Tensor
+
+GREY, WHITE = (221, 221, 221), (255, 255, 255)
+TONES = ("clip", "magnitude", "stretch")
+
+
+class Raster(NamedTuple):
+    """A picture: 1 plane (grey) or 3 (red, green, blue), each `width·height` levels, row-major."""
+
+    width: int
+    height: int
+    planes: tuple[bytes, ...]
+
+
+def rasters(tensor: Tensor, tone: str, *, colour: bool) -> list[Raster]:
+    """The maps of `(C, H, W)` as pictures: one of three channels where `colour` says so, else one grey per map.
+
+    tone: clip cuts values to 0…255; magnitude drops the sign first; stretch makes the least black and the
+    greatest white.
+    """
+    channels, height, width = tensor.shape
+    levels = _levels(tensor.values, tone)
+    size = height * width
+    planes = [levels[index * size : (index + 1) * size] for index in range(channels)]
+    if colour and channels == 3:
+        return [Raster(width, height, tuple(planes))]
+    return [Raster(width, height, (plane,)) for plane in planes]
+
+
+def _levels(values: Sequence[float], tone: str) -> bytes:
+    if tone == "stretch":
+        finite = [value for value in values if isfinite(value)]
+        low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+        scale = 255 / (high - low) if high > low else 0.0
+        return bytes(_level((value - low) * scale) for value in values)
+    if tone == "magnitude":
+        return bytes(_level(abs(value)) for value in values)
+    return bytes(map(_level, values))
+
+
+def _level(value: float) -> int:
+    return 0 if not value > 0 else 255 if value >= 255 else int(value + 0.5)
+
+
+def beside(pictures: Sequence[Raster], gap: int = 4) -> Raster:
+    """Pictures of one size in a row, white between them."""
+    if len(pictures) == 1:
+        return pictures[0]
+    height = pictures[0].height
+    blank = b"\xff" * gap
+    planes = []
+    for plane in range(max(len(one.planes) for one in pictures)):
+        rows = []
+        for row in range(height):
+            parts = [
+                one.planes[min(plane, len(one.planes) - 1)][row * one.width : (row + 1) * one.width]
+                for one in pictures
+            ]
+            rows.append(blank.join(parts))
+        planes.append(b"".join(rows))
+    return Raster(sum(one.width for one in pictures) + gap * (len(pictures) - 1), height, tuple(planes))
+
+
+def png(picture: Raster) -> bytes:
+    """The bytes of a PNG file."""
+    out = io.BytesIO()
+    _image(picture).save(out, "PNG")
+    return out.getvalue()
+
+
+def indexed_png(
+    width: int, height: int, entries: Sequence[int], colours: Sequence[tuple[int, int, int]]
+) -> bytes:
+    """A PNG with a cell per entry: grey for 0, else colours[(entry − 1) mod their number], at most 255 colours.
+
+    Small matrices get large cells with lines between them.
+    """
+    from PIL import Image
+
+    side = max(1, min(24, 1000 // max(width, height)))
+    table = [0, *(number % len(colours) + 1 for number in range(max(entries)))]
+    image = Image.frombytes("P", (width, height), bytes([table[entry] for entry in entries]))
+    image.putpalette([*GREY, *(level for colour in colours for level in colour)])
+    if side > 1:
+        image = image.resize((width * side, height * side), Image.Resampling.NEAREST)
+    if side >= 8:
+        image = image.convert("RGB")
+        for column in range(side, width * side, side):
+            image.paste(WHITE, (column - 1, 0, column, height * side))
+        for row in range(side, height * side, side):
+            image.paste(WHITE, (0, row - 1, width * side, row))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def scaled(picture: Raster, width: int, height: int) -> Raster:
+    """Scaled to fit a box of pixels, never up."""
+    factor = min(width / picture.width, height / picture.height, 1)
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    from PIL import Image
+
+    image = _image(picture).resize(size, Image.Resampling.BOX)
+    return Raster(size[0], size[1], tuple(band.tobytes() for band in image.split()))
+
+
+def _image(picture: Raster):  # type: ignore[no-untyped-def]  # Pillow is not imported at the top
+    from PIL import Image
+
+    size = (picture.width, picture.height)
+    bands = [Image.frombytes("L", size, plane) for plane in picture.planes]
+    return bands[0] if len(bands) == 1 else Image.merge("RGB", bands)

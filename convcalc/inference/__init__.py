@@ -1,0 +1,1 @@
+"""A forward pass from a picture to classes."""

@@ -1,0 +1,85 @@
+"""A network's output as a file."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+
+from convcalc.errors import UsageError
+from convcalc.files import write_whole
+from convcalc.inference.runner import Forward
+from convcalc.shapes import Shape
+from convcalc.weights import safetensors
+
+
+def saver(path: str) -> Callable[[Shape, Sequence[float]], bytes]:
+    """What turns an output into the bytes of a file with this suffix. Raises UsageError for an unknown one."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in SAVERS:
+        raise UsageError(
+            f"--save {path}: cannot write {suffix or 'a file without a suffix'}",
+            hint=f"use one of {', '.join(SAVERS)}",
+        )
+    return SAVERS[suffix]
+
+
+def save_output(path: str, result: Forward) -> None:
+    """Write the output's values. Raises ConvcalcError where the place cannot be written."""
+    write_whole(path, saver(path)(result.run.shape, result.run.values))
+
+
+def _json(shape: Shape, values: Sequence[float]) -> bytes:
+    import json
+
+    return json.dumps({"shape": list(shape), "values": [float(value) for value in values]}).encode() + b"\n"
+
+
+def _csv(shape: Shape, values: Sequence[float]) -> bytes:
+    """One line per last axis: a vector is one value a line."""
+    row = shape[-1] if len(shape) > 1 else 1
+    lines = (",".join(repr(float(v)) for v in values[i : i + row]) for i in range(0, len(values), row))
+    return "\n".join(lines).encode() + b"\n"
+
+
+def _npy(shape: Shape, values: Sequence[float]) -> bytes:
+    """NumPy's .npy format, float64."""
+    return npy(shape, "<f8", array("d", values))
+
+
+def npy(shape: Shape, kind: str, values: array[float] | array[int]) -> bytes:
+    """NumPy's .npy format, version 1.0, of numbers of NumPy's `kind`: `<f8`, `<i4`."""
+    described = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
+    header = described.ljust(-(-(len(described) + 11) // 64) * 64 - 11) + "\n"
+    if sys.byteorder == "big":
+        values = values[:]
+        values.byteswap()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + values.tobytes()
+
+
+def npz(arrays: Mapping[str, bytes]) -> bytes:
+    """NumPy's .npz: .npy files in a zip, compressed."""
+    import io
+    import zipfile
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in arrays.items():
+            archive.writestr(f"{name}.npy", data)
+    return out.getvalue()
+
+
+def _safetensors(shape: Shape, values: Sequence[float]) -> bytes:
+    """In the run's own precision: doubles unless the numbers come as 32-bit floats."""
+    numbers = values if isinstance(values, array) else array("d", values)
+    return b"".join(safetensors.encode({"output": (shape, numbers)}))
+
+
+SAVERS: dict[str, Callable[[Shape, Sequence[float]], bytes]] = {
+    ".json": _json,
+    ".csv": _csv,
+    ".npy": _npy,
+    ".safetensors": _safetensors,
+}

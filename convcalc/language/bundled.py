@@ -1,0 +1,75 @@
+"""The architectures that come with convcalc: where they are and what they are called."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+@cache
+def directory() -> str:
+    """Beside the package's modules in an installed wheel, beside the package in a checkout."""
+    inside = os.path.join(_PACKAGE, "architectures")
+    return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(_PACKAGE), "architectures")
+
+
+def names() -> list[str]:
+    """Every bundled spec by name, families included, sorted: `alexnet`, `torchvision/resnet50`, …"""
+    root = directory()
+    found = []
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        relative = os.path.relpath(folder, root)
+        prefix = "" if relative == "." else relative.replace(os.sep, "/") + "/"
+        found += [prefix + file.removesuffix(".yaml") for file in files if file.endswith(".yaml")]
+    return sorted(found)
+
+
+def path(name: str) -> str | None:
+    """The file of a bundled spec, or None. A name cannot lead out of the folder."""
+    if not name or any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or "\0" in name:
+        return None
+    file = os.path.join(directory(), *name.split("/")) + ".yaml"
+    return file if os.path.isfile(file) else None
+
+
+def members() -> list[str]:
+    """The bundled networks: every name but the families, whose own `vars` hold a `required`."""
+    return [name for name in names() if not _is_family(name)]
+
+
+def _is_family(name: str) -> bool:
+    file = path(name)
+    assert file is not None
+    with open(file, encoding="utf-8") as stream:
+        text = stream.read()
+    if "required" not in text:
+        return False
+    from convcalc.language import reader
+
+    root = reader.read(reader.Source(name, text))
+    variables = root.entries.get("vars") if isinstance(root, reader.Mapping) else None
+    return isinstance(variables, reader.Mapping) and any(
+        reader.is_required(node) for node in variables.entries.values()
+    )
+
+
+def ancestry(name: str) -> list[str]:
+    """The bundled spec and those it extends, one after another."""
+    from convcalc.language import reader
+
+    chain: list[str] = []
+    while name not in chain:
+        file = path(name)
+        if file is None:
+            break
+        chain.append(name)
+        with open(file, encoding="utf-8") as stream:
+            root = reader.read(reader.Source(name, stream.read()))
+        base = root.entries.get("extends") if isinstance(root, reader.Mapping) else None
+        if not isinstance(base, reader.Scalar):
+            break
+        name = base.text
+    return chain

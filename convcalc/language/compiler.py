@@ -1,0 +1,537 @@
+"""Layers as written → checked entries.
+
+Everything that can be said without running the spec is said here, for every line of the file, blocks that no
+layer uses included: unknown layers and fields, values of the wrong kind, expressions that cannot be read,
+variables that do not exist. Errors are collected, so that one reading shows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from convcalc import ops
+from convcalc.errors import SpecError
+from convcalc.language import mistakes, reader
+from convcalc.language.documents import Spec
+from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
+from convcalc.language.expressions import Names
+from convcalc.language.operators import Fields, Known, Operators, cut_off
+from convcalc.language.order import in_order
+from convcalc.language.values import NONE, Value
+from convcalc.language.words import (
+    COMMON,
+    FIELD_SYNONYMS,
+    FIXED_IN_FIRST,
+    KIND_SYNONYMS,
+    STRUCTURES,
+    canonical,
+    circle,
+    cut,
+    is_kind,
+    listed,
+    name_problem,
+    segment_problem,
+    suggest,
+)
+from convcalc.ops._fields import describe
+
+GROUP_FIELDS = ("layers", "naming")
+BRANCH_FIELDS = ("layers", "name", "naming", "if")
+LOOP_FIELDS = ("in", "as", "index", "layers")
+BLOCK_KEYS = ("params", "naming", "layers")
+MAX_PARAMETERS = 200
+
+_LOOP_HINTS = dict.fromkeys(
+    ("name", "if", "from", "repeat"),
+    "foreach opens no scope and is no layer; put its layers in a group for that",
+)
+_BRANCH_HINTS = {"from": "every branch starts from the join's input", "repeat": "put the layers in a group"}
+
+
+class Compiler:
+    """Compiles entries; collects problems. `blocks` holds the compiled blocks by name."""
+
+    def __init__(self, spec: Spec, variables: Names) -> None:
+        self.problems = spec.problems
+        self.operators = Operators(spec, variables)
+        self.blocks: dict[str, Block] = {}
+        self.known: Known = frozenset(spec.variables) | {"channels"}
+        # layers that an entry and its variant for copy 0 have in common, by their list's id
+        self._shared: dict[int, Any] = {}
+        self._calls: dict[str, list[Call]] = {}
+        self._inside = ""  # the block whose body is being compiled
+        bodies = [
+            (self._block(name, key, node), node)
+            for name, (key, node) in spec.blocks.items()
+            if isinstance(node, reader.Mapping) or self._no_block(name, node)
+        ]
+        for block, body in bodies:
+            assert isinstance(body, reader.Mapping)
+            self._inside = block.name
+            layers = body.entries.get("layers")
+            if layers is None:
+                self.problems.append(
+                    block.node.error(f"block {block.name} has no layers", "add layers: [...]")
+                )
+            else:
+                block.layers = self.entries(layers, self.known | block.params.keys())
+        self._inside = ""
+        self._check_recursion()
+
+    # -- blocks -----------------------------------------------------------------------------------------
+
+    def _no_block(self, name: str, node: reader.Node) -> bool:
+        self.blocks[name] = Block(name, node)
+        self.problems.append(
+            node.error(f"block {name} needs a mapping with its layers", "params: [...] and layers: [...]")
+        )
+        return False
+
+    def _block(self, name: str, key: reader.Scalar, node: reader.Node) -> Block:
+        assert isinstance(node, reader.Mapping)
+        block = self.blocks[name] = Block(name, key)
+        taken = "an operator" if name in ops.names() else "a word of the language"
+        if name in ops.names() or name in STRUCTURES or name in COMMON:
+            self.problems.append(
+                key.error(f"'{name}' cannot name a block: it is {taken}", "choose another name")
+            )
+        elif reason := segment_problem(name):
+            self.problems.append(key.error(f"{describe(name)} cannot name a block", reason))
+        self._only(node, BLOCK_KEYS, f"block {name}", {})
+        params = node.entries.get("params")
+        if isinstance(params, reader.Sequence):
+            for item in params.items:
+                if isinstance(item, reader.Scalar):
+                    self._parameter(block, item.text, item, None)
+                else:
+                    self.problems.append(
+                        item.error("a parameter is a name", "with defaults: params: {name: default}")
+                    )
+        elif isinstance(params, reader.Mapping):
+            for parameter, default in params.entries.items():
+                self._parameter(block, parameter, params.keys[parameter], default)
+        elif params is not None and params.value is not None:
+            self.problems.append(params.error("params needs a list of names, or a mapping with defaults"))
+        block.indexed = self._indexed(node.entries.get("naming"))
+        return block
+
+    def _parameter(self, block: Block, name: str, node: reader.Scalar, default: reader.Node | None) -> None:
+        problem = name_problem(name, node, "parameter")
+        if problem:
+            self.problems.append(problem)
+        if name in block.params:
+            self.problems.append(node.error(f"parameter '{name}' is given twice"))
+        if len(block.params) >= MAX_PARAMETERS:
+            raise node.error(f"block {block.name} has more than {MAX_PARAMETERS} parameters")
+        value = None
+        if default is not None and not reader.is_required(default):
+            value = self.operators.value(default, self.known | block.params.keys())
+            value = value or Value(default, None, True)
+        block.params[name] = value
+
+    def _check_recursion(self) -> None:
+        needs = {name: [call.block.name for call in calls] for name, calls in self._calls.items()}
+        for names in in_order(needs)[1]:
+            second = names[1] if len(names) > 1 else names[0]
+            call = next(call for call in self._calls[names[0]] if call.block.name == second)
+            way = circle(names) + "; " if len(names) > 1 else ""
+            self.problems.append(
+                call.node.error(f"block {names[0]} uses itself", way + "repeat makes copies in sequence")
+            )
+
+    # -- entries ----------------------------------------------------------------------------------------
+
+    def entries(self, node: reader.Node, known: Known) -> list[Entry]:
+        """The entries of a `layers` list; problems are collected and their entries left out."""
+        if id(node) in self._shared and self._shared[id(node)] is not None:
+            shared: list[Entry] = self._shared[id(node)]
+            return shared
+        if isinstance(node, reader.Scalar) and node.plain and not node.text:
+            return []
+        if not isinstance(node, reader.Sequence):
+            slip = isinstance(node, reader.Scalar) and node.text.startswith("-")
+            self.problems.append(
+                node.error(
+                    "layers needs a list",
+                    "the '-' needs a space after it" if slip else "write each layer on a line after '- '",
+                )
+            )
+            return []
+        result = []
+        for item in node.items:
+            try:
+                result.append(self.entry(item, known))
+            except SpecError as error:
+                self.problems.append(error)
+        if id(node) in self._shared:
+            self._shared[id(node)] = result
+        return result
+
+    def entry(self, node: reader.Node, known: Known) -> Entry:
+        """One entry: `op`, `op: scalar` or `op: {fields}`."""
+        if isinstance(node, reader.Scalar):
+            if node.value is None:
+                raise node.error("an empty entry", "write a layer after the '-', such as '- relu'")
+            return self._dispatch(node.text, node, None, known)
+        if isinstance(node, reader.Sequence):
+            raise node.error(
+                "an entry is a layer, not a list", "branches belong to a join: concat, add or multiply"
+            )
+        assert isinstance(node, reader.Mapping)
+        if not node.entries:
+            raise node.error("an empty entry", "write a layer, such as conv: {filters: 8, kernel: 3}")
+        kinds = list(node.entries)
+        if len(kinds) > 1:
+            raise mistakes.several_keys(node, self.blocks)
+        kind = kinds[0]
+        return self._dispatch(kind, node.keys[kind], node.entries[kind], known)
+
+    def _dispatch(self, kind: str, key: reader.Scalar, body: reader.Node | None, known: Known) -> Entry:
+        if isinstance(body, reader.Scalar) and body.plain and not body.text:
+            body = None
+        if kind == "foreach":
+            return self._loop(key, body, known)
+        main: str | None
+        if kind in self.blocks:
+            main = next(iter(self.blocks[kind].params), None)
+        elif kind in ops.names():
+            operator = ops.get(kind)
+            main = "branches" if operator.role == "join" else operator.main
+        elif kind in STRUCTURES:
+            main = "layers" if kind == "group" else "block"
+        else:
+            raise mistakes.unknown_kind(kind, key, self.blocks)
+        if isinstance(body, reader.Mapping):
+            keys = body.keys
+            fields: Fields = {name: (keys[name], value) for name, value in body.entries.items()}
+        elif body is None:
+            fields = {}
+        elif main is None:
+            raise body.error(
+                f"{kind} takes no bare value", f"write {kind}: {{field: value}}, or {kind} alone"
+            )
+        else:
+            fields = {main: (key, body)}
+        return self._whole_entry(kind, key, fields, known)
+
+    def _whole_entry(self, kind: str, key: reader.Scalar, fields: Fields, known: Known) -> Entry:
+        """The entry with its common keys, and its variant for copy 0 where it has `first`."""
+        if fields.keys().isdisjoint(COMMON):
+            return self._special(kind, key, fields, known)
+        inner = known | {"i"} if "repeat" in fields else known
+        if "first" in fields:
+            for name in ("layers", "branches"):
+                if name in fields:
+                    self._shared.setdefault(id(fields[name][1]), None)
+        entry = self._special(kind, key, fields, inner)
+        entry.name = self._common(fields, "name", known)
+        if "from" in fields:
+            entry.origin = self._from(fields["from"][1], known - {"channels"})
+        entry.condition = self._common(fields, "if", known)
+        entry.late = (
+            entry.condition is not None and entry.origin is not None and "channels" in entry.condition.names()
+        )
+        entry.repeat = self._common(fields, "repeat", known)
+        for name in ("copies", "first"):
+            if name in fields and "repeat" not in fields:
+                self.problems.append(
+                    fields[name][0].error(f"{name} goes with repeat", "add repeat: n, or leave it out")
+                )
+        entry.copies = self._common(fields, "copies", inner)
+        self._weights(entry, kind, fields, inner)
+        if "first" in fields:
+            entry.first = self._first(kind, key, fields, inner)
+        return entry
+
+    def _weights(self, entry: Entry, kind: str, fields: Fields, known: Known) -> None:
+        """share and keys, which only layers have."""
+        for name in ("share", "keys"):
+            if name in fields and not isinstance(entry, (Layer, Use)):
+                self.problems.append(
+                    fields[name][0].error(
+                        f"{name} belongs to a layer, not to {kind}", "give it to the layers within"
+                    )
+                )
+                return
+        entry.share = self._common(fields, "share", known)
+        if "keys" in fields:
+            entry.keys = self._keys(fields["keys"][1], known)
+
+    def _first(self, kind: str, key: reader.Scalar, fields: Fields, known: Known) -> Entry | None:
+        node = fields["first"][1]
+        if not isinstance(node, reader.Mapping):
+            self.problems.append(node.error("first needs a mapping of fields", "write first: {stride: 2}"))
+            return None
+        over: Fields = {}
+        for name, value in node.entries.items():
+            if name in FIXED_IN_FIRST:
+                self.problems.append(
+                    node.keys[name].error(
+                        f"first cannot change {name}", "it changes a layer's or block's fields"
+                    )
+                )
+            else:
+                over[name] = (node.keys[name], value)
+        if kind == "use":
+            entry: Entry = self._use(key, fields, known, over)
+        else:
+            entry = self._special(kind, key, _overlaid(kind, fields, over), known)
+        self._weights(entry, kind, {**fields, **over}, known)
+        return entry
+
+    def _special(self, kind: str, key: reader.Scalar, fields: Fields, known: Known) -> Entry:
+        """The part of an entry that is its kind's own."""
+        if kind in self.blocks:
+            return self._call(self.blocks[kind], key, fields, known)
+        if kind == "group":
+            return self._group(key, fields, known)
+        if kind == "use":
+            return self._use(key, fields, known, {})
+        return self._layer(kind, key, fields, known)
+
+    def _layer(self, kind: str, key: reader.Scalar, fields: Fields, known: Known) -> Layer:
+        operator = ops.get(kind)
+        layer = Layer(kind, key, operator)
+        before = len(self.problems)
+        named = self._label("", fields)
+        allowed: tuple[str, ...] = COMMON
+        if operator.role == "join":
+            allowed = (*COMMON, "branches")
+            if "branches" in fields:
+                layer.branches = self._branches(named, fields["branches"], known)
+            elif "from" not in fields:
+                self.problems.append(
+                    key.error(
+                        f"{named}{kind} needs branches, or from: [a, b]",
+                        "a branch is a list of layers; [] is the identity",
+                    )
+                )
+        layer.fields = self.operators.fields(operator, fields, named, known, allowed)
+        missing = self.operators.missing(operator, fields)
+        if missing:
+            needs = [f"{name}: {operator.fields()[name].doc}" for name in missing]
+            self.problems.append(key.error(f"{named}{kind} needs {' and '.join(missing)}", "\n".join(needs)))
+        if len(self.problems) == before and all(value.constant for value in layer.fields.values()):
+            layer.op = self.operators.make(layer, NONE, named.removesuffix(": ") or kind)
+        return layer
+
+    def _call(self, block: Block, key: reader.Scalar, fields: Fields, known: Known) -> Call:
+        call = Call(key, block)
+        if self._inside:
+            self._calls.setdefault(self._inside, []).append(call)
+        label = self._label("", fields)
+        for name, (name_key, node) in fields.items():
+            if name in COMMON:
+                continue
+            if name not in block.params:
+                if name not in cut_off(fields):
+                    self.problems.append(
+                        name_key.error(
+                            f"{label}no parameter {describe(name)} for block {block.name}"
+                            f"{suggest(name, [*block.params, *COMMON], FIELD_SYNONYMS)}",
+                            f"its parameters: {listed(block.params)}" if block.params else "it takes none",
+                        )
+                    )
+                continue
+            value = self.operators.value(node, known)
+            if value is not None:
+                call.arguments[name] = value
+        missing = [name for name, default in block.params.items() if default is None and name not in fields]
+        if missing:
+            self.problems.append(
+                key.error(
+                    f"{label}block {block.name} needs {' and '.join(missing)}",
+                    f"write {block.name}: {{{', '.join(f'{name}: ...' for name in missing)}}}",
+                )
+            )
+        return call
+
+    def _group(self, key: reader.Scalar, fields: Fields, known: Known) -> Group:
+        group = Group(key)
+        self.operators.only(fields, (*GROUP_FIELDS, *COMMON), "group", {})
+        if "layers" not in fields:
+            raise key.error(f"{self._label('', fields)}group needs layers", "write layers: and a list")
+        group.indexed = self._indexed(fields["naming"][1] if "naming" in fields else None)
+        group.layers = self.entries(fields["layers"][1], known)
+        return group
+
+    def _use(self, key: reader.Scalar, fields: Fields, known: Known, over: Fields) -> Use:
+        """over: what `first` adds or replaces; its aliases can be resolved only once the kind is known."""
+        if "block" not in fields:
+            raise key.error(
+                "use needs block: the name of a block or operator", "write use: {block: $kind, ...}"
+            )
+        _, choice_node = over.get("block", fields["block"])
+        choice = self.operators.value(choice_node, known)
+        if choice is None:
+            choice = Value(choice_node, "identity", True)
+        rest = {name: pair for name, pair in fields.items() if name != "block"}
+        added = {name: pair for name, pair in over.items() if name != "block"}
+        compiled: dict[str, Entry] = {}
+
+        def compile_as(kind: str) -> Entry:
+            if kind not in compiled:
+                if kind in STRUCTURES or not is_kind(kind, self.blocks):
+                    kinds = [*self.blocks, *ops.names()]
+                    raise choice_node.error(
+                        f"no block or operator {describe(kind)}{suggest(kind, kinds, KIND_SYNONYMS)}",
+                        "use picks a block or an operator" if kind in STRUCTURES else None,
+                    )
+                before = len(self.problems)
+                entry = self._special(kind, key, _overlaid(kind, rest, added), known)
+                if len(self.problems) > before:
+                    raise self.problems[before]
+                compiled[kind] = entry
+            return compiled[kind]
+
+        if choice.constant:
+            name = choice.evaluate(NONE)
+            if not isinstance(name, str):
+                raise choice_node.error(f"block needs the name of a block or operator, not {describe(name)}")
+            compile_as(name)
+        return Use(key, choice, compile_as)
+
+    def _loop(self, key: reader.Scalar, body: reader.Node | None, known: Known) -> Loop:
+        if not isinstance(body, reader.Mapping):
+            raise key.error("foreach needs in, as and layers", "foreach: {in: [1, 2], as: k, layers: [...]}")
+        self._only(body, LOOP_FIELDS, "foreach", _LOOP_HINTS)
+        missing = [name for name in ("in", "as", "layers") if name not in body.entries]
+        if missing:
+            raise key.error(f"foreach needs {' and '.join(missing)}")
+        items = self.operators.value(body.entries["in"], known)
+        if items is not None and items.constant and not isinstance(items.evaluate(NONE), list):
+            self.problems.append(
+                items.node.error(
+                    f"foreach goes through a list, not {describe(items.evaluate(NONE))}",
+                    "write in: [1, 2, 3], in: $list or in: $(range(3))",
+                )
+            )
+        target = body.entries["as"]
+        names = target.items if isinstance(target, reader.Sequence) else [target]
+        index = body.entries.get("index")
+        targets: list[str] = []
+        for node in [*names, *([index] if index is not None else [])]:
+            if not isinstance(node, reader.Scalar):
+                raise node.error("as and index need names", "write as: [width, depth], index: s")
+            problem = name_problem(node.text, node, "loop variable")
+            if problem:
+                self.problems.append(problem)
+            if node.text in targets:
+                self.problems.append(node.error(f"{describe(node.text)} is named twice"))
+            targets.append(node.text)
+        if not targets:
+            raise target.error("as needs at least one name")
+        loop = Loop(
+            key, items or Value(target, [], True), targets[: len(names)], isinstance(target, reader.Sequence)
+        )
+        loop.index = targets[-1] if index is not None else None
+        loop.layers = self.entries(body.entries["layers"], known | set(targets))
+        return loop
+
+    def _branches(self, label: str, pair: tuple[reader.Scalar, reader.Node], known: Known) -> list[Branch]:
+        key, node = pair
+        if id(node) in self._shared and self._shared[id(node)] is not None:
+            shared: list[Branch] = self._shared[id(node)]
+            return shared
+        if not isinstance(node, reader.Sequence):
+            self.problems.append(
+                node.error(
+                    f"{label}branches needs a list of branches", "a branch is a list of layers: - - relu"
+                )
+            )
+            return []
+        branches = []
+        for item in node.items:
+            if isinstance(item, reader.Sequence):
+                branches.append(Branch(item, self.entries(item, known)))
+            elif isinstance(item, reader.Mapping) and ("layers" in item.entries or "naming" in item.entries):
+                branches.append(self._branch(item, known))
+            else:
+                empty = isinstance(item, reader.Scalar) and item.value is None
+                self.problems.append(
+                    item.error(
+                        f"{label}a branch is a list of layers, or {{name, naming, if, layers}}",
+                        "write [] for the identity"
+                        if empty
+                        else "a branch of one layer is a list of one: - - relu",
+                    )
+                )
+        if not node.items:
+            self.problems.append(key.error(f"{label}no branches", "a branch is a list of layers"))
+        if id(node) in self._shared:
+            self._shared[id(node)] = branches
+        return branches
+
+    def _branch(self, node: reader.Mapping, known: Known) -> Branch:
+        self._only(node, BRANCH_FIELDS, "a branch", _BRANCH_HINTS)
+        fields: Fields = {name: (node.keys[name], value) for name, value in node.entries.items()}
+        if "layers" not in fields:
+            raise node.error("a branch needs layers", "write layers: and a list")
+        branch = Branch(node, self.entries(fields["layers"][1], known))
+        branch.name = self._common(fields, "name", known)
+        branch.condition = self._common(fields, "if", known)
+        branch.indexed = self._indexed(node.entries.get("naming"))
+        return branch
+
+    # -- parts ------------------------------------------------------------------------------------------
+
+    def _common(self, fields: Fields, name: str, known: Known) -> Value | None:
+        """A common key's value. What is constant is checked here."""
+        if name not in fields:
+            return None
+        key, node = fields[name]
+        value = self.operators.value(node, known)
+        if value is not None and value.constant:
+            problem = mistakes.common_key(name, key, value)
+            if problem:
+                self.problems.append(problem)
+        return value
+
+    def _from(self, node: reader.Node, known: Known) -> Value | list[Value] | None:
+        """A path, or a list of paths, each as written."""
+        if not isinstance(node, reader.Sequence):
+            return self.operators.value(node, known)
+        if not node.items:
+            self.problems.append(node.error("from is empty", "write from: [a, b]"))
+        values = [self.operators.value(item, known) for item in node.items]
+        return [value for value in values if value is not None]
+
+    def _keys(self, node: reader.Node, known: Known) -> Mapping[str, Value] | Value | None:
+        if isinstance(node, reader.Mapping):
+            values = {name: self.operators.value(value, known) for name, value in node.entries.items()}
+            return {name: value for name, value in values.items() if value is not None}
+        if isinstance(node, reader.Scalar):
+            return self.operators.value(node, known)
+        self.problems.append(
+            node.error("keys needs a word for the layer's own segment, or {weight: other_name}")
+        )
+        return None
+
+    def _indexed(self, node: reader.Node | None) -> bool:
+        if node is not None and (not isinstance(node, reader.Scalar) or node.text != "index"):
+            self.problems.append(
+                node.error("naming takes one word: index", "leave it out for conv1, conv2, …")
+            )
+        return node is not None
+
+    def _label(self, other: str, fields: Fields) -> str:
+        """`name: ` where the entry's name is written out, else `other`."""
+        if "name" not in fields:
+            return other
+        node = fields["name"][1]
+        written = isinstance(node, reader.Scalar) and node.text and "$" not in node.text
+        return f"{cut(node.text)}: " if written and isinstance(node, reader.Scalar) else other
+
+    def _only(
+        self, node: reader.Mapping, allowed: tuple[str, ...], what: str, hints: Mapping[str, str]
+    ) -> None:
+        fields = {name: (node.keys[name], value) for name, value in node.entries.items()}
+        self.operators.only(fields, allowed, what, hints)
+
+
+def _overlaid(kind: str, fields: Fields, over: Fields) -> Fields:
+    """The fields with those of `first` in the place of their namesakes and aliases."""
+    replaced = {canonical(kind, name) for name in over}
+    kept = {name: pair for name, pair in fields.items() if canonical(kind, name) not in replaced}
+    return {**kept, **over}

@@ -1,0 +1,306 @@
+"""Spec files: finding them, reading them, and following `extends` to one set of keys.
+
+A `Spec` holds nodes, not yet values, so that every later error can point to its place.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from convcalc import ops
+from convcalc.errors import ConvcalcError, Problems, SpecError, UsageError, did_you_mean
+from convcalc.language import bundled, reader
+from convcalc.language.expressions import Names
+from convcalc.language.order import in_order
+from convcalc.language.values import Value, compile_value
+from convcalc.language.words import canonical, circle, listed, name_problem
+from convcalc.ops._fields import describe
+
+KEYS = (
+    "name", "title", "source", "notes", "extends", "vars", "input", "defaults", "blocks", "layers", "preprocess",
+    "labels", "weights",
+)  # fmt: skip
+NOT_INHERITED = ("name", "title", "notes", "labels", "weights")
+MERGED = ("vars", "blocks", "defaults")
+MAX_CHAIN = 20
+MAX_VARIABLES = 1_000
+
+
+class File(NamedTuple):
+    """A spec's text, the directory its relative names count from, and what tells it from other files."""
+
+    source: reader.Source
+    directory: str | None
+    identity: str
+
+
+@dataclass
+class Spec:
+    """The keys of a spec after `extends`, each still a node. Nodes of other files keep their places.
+
+    `required` are the variables without a value: such a spec is a family.
+    """
+
+    root: reader.Mapping
+    directory: str | None
+    keys: dict[str, reader.Node] = field(default_factory=dict)
+    variables: dict[str, reader.Node] = field(default_factory=dict)
+    blocks: dict[str, tuple[reader.Scalar, reader.Node]] = field(default_factory=dict)
+    defaults: dict[str, tuple[reader.Scalar, dict[str, tuple[reader.Scalar, reader.Node]]]] = field(
+        default_factory=dict
+    )
+    problems: Problems = field(default_factory=Problems)
+
+    @property
+    def required(self) -> list[str]:
+        """The variables that say `required`."""
+        return [name for name, node in self.variables.items() if reader.is_required(node)]
+
+    def text(self, key: str) -> str | None:
+        """A key's text as written, or None."""
+        node = self.keys.get(key)
+        if node is None or (isinstance(node, reader.Scalar) and node.value is None and key != "name"):
+            return None
+        if not isinstance(node, reader.Scalar):
+            self.problems.append(
+                node.error(f"{key} needs a text", "quote a text that holds ': ' or brackets")
+            )
+            return None
+        return node.text
+
+
+def locate(arch: str, relative_to: str | None = None) -> File:
+    """The file that ARCH or `extends` means: `-`, a path that ends in .yaml or .yml, or a bundled name."""
+    if arch == "-" and relative_to is None:
+        data = sys.stdin.buffer.read(reader.MAX_BYTES + 1)
+        return File(reader.Source("<stdin>", _decode("<stdin>", data)), None, "-")
+    if arch.endswith((".yaml", ".yml")):
+        path = os.path.normpath(os.path.join(relative_to, arch)) if relative_to else arch
+        return _read(path, path)
+    found = bundled.path(arch)
+    if found is None:
+        hint = _lying_here(arch, relative_to or ".")
+        names = bundled.names()
+        namesakes = [name for name in names if name.rpartition("/")[2] == arch]
+        meant = "" if hint else did_you_mean(arch, names)
+        if namesakes and not hint:
+            meant = f"; did you mean '{namesakes[0]}'?"
+        raise SpecError(
+            f"no architecture {describe(arch)}{meant}",
+            hint=hint
+            or "'convcalc list' shows the bundled ones; a spec of your own is a path that ends in .yaml",
+        )
+    return _read(found, arch + ".yaml")
+
+
+def _lying_here(arch: str, directory: str) -> str | None:
+    for name in (arch, arch + ".yaml", arch + ".yml"):
+        if os.path.isfile(os.path.join(directory, name)):
+            if name.endswith((".yaml", ".yml")):
+                return f"there is a file {name} here: to mean it, write {name}"
+            return f"there is a file {name} here, but a spec's file name ends in .yaml"
+    return None
+
+
+def _read(path: str, shown: str) -> File:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(reader.MAX_BYTES + 1)
+    except FileNotFoundError:
+        bare = os.path.splitext(path)[0]
+        hint = f"the bundled one is called {bare}, without .yaml" if bundled.path(bare) else "check the path"
+        raise SpecError(f"{shown}: no such file", hint=hint) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SpecError(f"{shown}: cannot be read: {reason}") from None
+    return File(
+        reader.Source(shown, _decode(shown, data)), os.path.dirname(path) or ".", os.path.realpath(path)
+    )
+
+
+def _decode(name: str, data: bytes) -> str:
+    if len(data) > reader.MAX_BYTES:
+        raise SpecError(
+            f"{name}: the spec is larger than {reader.MAX_BYTES // 2**20} MiB",
+            hint="repeat, foreach and blocks say long networks in a few lines",
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise SpecError(
+            f"{name}:{line}: not UTF-8 text (byte {error.start})", hint="save the file as UTF-8"
+        ) from None
+    return text
+
+
+def read_spec(arch: str) -> Spec:
+    """The merged keys of a spec and all it extends. Raises SpecError."""
+    file = locate(arch)
+    chain: list[tuple[File, reader.Mapping]] = []
+    problems = Problems()
+    while True:
+        root = reader.read(file.source)
+        if not isinstance(root, reader.Mapping):
+            raise root.error("a spec is a mapping of keys", "start with name:, input: and layers:")
+        chain.append((file, root))
+        problems += _unknown_keys(root)
+        base = root.entries.get("extends")
+        if base is None:
+            break
+        file = _base(base, chain)
+    spec = Spec(chain[0][1], chain[0][0].directory, problems=problems)
+    for depth, (_, root) in reversed(list(enumerate(chain))):
+        _merge(spec, root, inherited=depth > 0)
+    if "name" not in spec.keys:
+        spec.problems.append(
+            SpecError("the spec has no name", mark=chain[0][1].mark, hint="add a line such as 'name: mynet'")
+        )
+    elif not spec.text("name"):
+        spec.problems.append(spec.keys["name"].error("name is empty"))
+    return spec
+
+
+def _base(node: reader.Node, chain: list[tuple[File, reader.Mapping]]) -> File:
+    """The file that `extends` means. Raises SpecError at its place."""
+    if not isinstance(node, reader.Scalar) or not node.text:
+        hint = "one spec extends one other" if isinstance(node, reader.Sequence) else None
+        raise node.error("extends needs the name of a spec, or a path that ends in .yaml", hint)
+    try:
+        file = locate(node.text, chain[-1][0].directory or ".")
+    except SpecError as error:
+        raise node.error(error.message, error.hint) from None
+    for start, (earlier, _) in enumerate(chain):
+        if earlier.identity == file.identity:
+            way = circle([each.source.name for each, _ in chain[start:]])
+            raise node.error("extends leads back to where it started", way)
+    if len(chain) >= MAX_CHAIN:
+        raise node.error(f"more than {MAX_CHAIN} files extend one another")
+    return file
+
+
+def _unknown_keys(root: reader.Mapping) -> list[SpecError]:
+    unknown = [key for key in root.entries if key not in KEYS]
+    return [
+        root.keys[key].error(
+            f"no key {describe(key)} in a spec{did_you_mean(key, KEYS)}",
+            f"a layer belongs under layers: - {key}" if key in ops.names() else "keys: " + ", ".join(KEYS),
+        )
+        for key in unknown[: Problems.MOST]
+    ]
+
+
+def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
+    """Lay one file's keys over what its bases gave."""
+    for key, node in root.entries.items():
+        if key in ("extends", *MERGED) or (inherited and key in NOT_INHERITED) or key not in KEYS:
+            continue
+        spec.keys[key] = node
+    for key in MERGED:
+        if key not in root.entries:
+            continue
+        node = root.entries[key]
+        if isinstance(node, reader.Scalar) and node.plain and not node.text:
+            continue
+        if not isinstance(node, reader.Mapping):
+            spec.problems.append(node.error(f"{key} needs a mapping of names"))
+            continue
+        if key == "vars":
+            _merge_variables(spec, node)
+        elif key == "blocks":
+            for name, value in node.entries.items():
+                spec.blocks[name] = (node.keys[name], value)
+        else:
+            merge_defaults(spec, node)
+
+
+def _merge_variables(spec: Spec, node: reader.Mapping) -> None:
+    for name, value in node.entries.items():
+        problem = name_problem(name, node.keys[name], "variable")
+        if problem:
+            spec.problems.append(problem)
+        spec.variables[name] = value
+    if len(spec.variables) > MAX_VARIABLES:
+        raise node.error(f"more than {MAX_VARIABLES:,} variables", "a list holds many values under one name")
+
+
+def merge_defaults(spec: Spec, node: reader.Mapping) -> None:
+    """Field by field; a field takes the place of the inherited one whichever of its names either file uses."""
+    for kind, fields in node.entries.items():
+        if isinstance(fields, reader.Scalar) and fields.plain and not fields.text:
+            continue
+        if not isinstance(fields, reader.Mapping):
+            spec.problems.append(
+                fields.error(
+                    f"defaults of {describe(kind)} need a mapping of its fields",
+                    f"write {kind}: {{bias: false}}",
+                )
+            )
+            continue
+        replaced = {canonical(kind, name) for name in fields.entries}
+        _, inherited = spec.defaults.get(kind, (None, {}))
+        kept = {name: pair for name, pair in inherited.items() if canonical(kind, name) not in replaced}
+        written = {name: (fields.keys[name], value) for name, value in fields.entries.items()}
+        spec.defaults[kind] = (node.keys[kind], {**kept, **written})
+
+
+def variables(spec: Spec, settings: Mapping[str, str]) -> Names:
+    """The values of all variables, `--set` first, then as they depend on one another.
+
+    Variables without a value are left out: those that are `required` and not set, and those in error, which
+    are among the spec's problems then. Raises UsageError for settings that name no variable.
+    """
+    nodes = {name: node for name, node in spec.variables.items() if not reader.is_required(node)}
+    for name, text in settings.items():
+        if name not in spec.variables:
+            raise UsageError(
+                f"--set {name}: the spec has no variable {describe(name)}{did_you_mean(name, spec.variables)}",
+                hint=f"its variables: {listed(spec.variables)}" if spec.variables else "it has none",
+            )
+        nodes[name] = _setting(name, text)
+    compiled: dict[str, Value] = {}
+    for name, node in nodes.items():
+        try:
+            value = compile_value(node)
+            value.check_names(spec.variables)
+            compiled[name] = value
+        except SpecError as error:
+            spec.problems.append(error)
+    order, circles = in_order({name: value.names() for name, value in compiled.items()})
+    for names in circles:
+        spec.problems.append(
+            compiled[names[0]].node.error(
+                f"variable {names[0]} depends on itself",
+                circle(names) if len(names) > 1 else "give it a value",
+            )
+        )
+    values = Names({})
+    for name in order:
+        if all(other in values for other in compiled[name].names()):
+            try:
+                values[name] = compiled[name].evaluate(values)
+            except SpecError as error:
+                spec.problems.append(error)
+    return values
+
+
+def _setting(name: str, text: str) -> reader.Node:
+    source = reader.Source(f"--set {name}", text)
+    if not text.strip():
+        return reader.Scalar(source, 0, 0, 1, text, False)
+    try:
+        node = reader.read(source)
+    except ConvcalcError as error:
+        raise UsageError(
+            f"--set {name}={text}: {error.message}",
+            hint="a number, a word, a list such as [1, 2], or a text in quotes",
+        ) from None
+    if reader.is_required(node) or isinstance(node, reader.Mapping):
+        raise UsageError(
+            f"--set {name}={text}: needs a value", hint="a number, a word, or a list such as [1, 2]"
+        )
+    return node

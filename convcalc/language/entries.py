@@ -1,0 +1,120 @@
+"""What a spec's layers are once they have been read: records, checked, ready to be expanded any number of times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from convcalc.language import reader
+from convcalc.language.values import Value
+from convcalc.ops._base import Operator
+
+
+class Entry:
+    """One entry of a `layers` list: what every kind of entry takes.
+
+    origin is `from`: a list of values where it is written as a list. late: the condition reads $channels, so
+    `from` is looked up before it. first: the entry as it is in copy 0.
+    """
+
+    __slots__ = (
+        "condition", "copies", "first", "keys", "kind", "late", "name", "node", "origin", "repeat", "share",
+    )  # fmt: skip
+
+    def __init__(self, kind: str, node: reader.Node) -> None:
+        self.kind = kind
+        self.node = node
+        self.name: Value | None = None
+        self.origin: Value | list[Value] | None = None
+        self.condition: Value | None = None
+        self.late = False
+        self.repeat: Value | None = None
+        self.copies: Value | None = None
+        self.share: Value | None = None
+        self.keys: Mapping[str, Value] | Value | None = None
+        self.first: Entry | None = None
+
+
+class Layer(Entry):
+    """An operator. `op` is there when no field depends on variables; `branches` when it is a join with some."""
+
+    __slots__ = ("branches", "fields", "op", "operator")
+
+    def __init__(self, kind: str, node: reader.Node, operator: type[Operator]) -> None:
+        super().__init__(kind, node)
+        self.operator = operator
+        self.fields: dict[str, Value] = {}
+        self.op: Operator | None = None
+        self.branches: list[Branch] | None = None
+
+
+class Branch:
+    """One branch of a join: layers, perhaps under a name."""
+
+    __slots__ = ("condition", "indexed", "layers", "name", "node")
+
+    def __init__(self, node: reader.Node, layers: list[Entry]) -> None:
+        self.node = node
+        self.layers = layers
+        self.name: Value | None = None
+        self.condition: Value | None = None
+        self.indexed = False
+
+
+class Group(Entry):
+    """Layers under one name."""
+
+    __slots__ = ("indexed", "layers")
+
+    def __init__(self, node: reader.Node) -> None:
+        super().__init__("group", node)
+        self.indexed = False
+        self.layers: list[Entry] = []
+
+
+class Block:
+    """A macro: parameters and a body. A parameter's default is None where it is required."""
+
+    __slots__ = ("indexed", "layers", "name", "node", "params")
+
+    def __init__(self, name: str, node: reader.Node) -> None:
+        self.name = name
+        self.node = node
+        self.params: dict[str, Value | None] = {}
+        self.indexed = False
+        self.layers: list[Entry] = []
+
+
+class Call(Entry):
+    """A use of a block."""
+
+    __slots__ = ("arguments", "block")
+
+    def __init__(self, node: reader.Node, block: Block) -> None:
+        super().__init__(block.name, node)
+        self.block = block
+        self.arguments: dict[str, Value] = {}
+
+
+class Use(Entry):
+    """A use whose block or operator a variable names; compiled per name when it is known."""
+
+    __slots__ = ("choice", "compiled")
+
+    def __init__(self, node: reader.Scalar, choice: Value, compiled: Callable[[str], Entry]) -> None:
+        super().__init__("use", node)
+        self.choice = choice
+        self.compiled = compiled
+
+
+class Loop(Entry):
+    """foreach: the layers once per item."""
+
+    __slots__ = ("index", "items", "layers", "targets", "unpack")
+
+    def __init__(self, node: reader.Node, items: Value, targets: list[str], unpack: bool) -> None:
+        super().__init__("foreach", node)
+        self.items = items
+        self.targets = targets
+        self.unpack = unpack
+        self.index: str | None = None
+        self.layers: list[Entry] = []

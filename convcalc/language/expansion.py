@@ -1,0 +1,475 @@
+"""Checked entries → the graph: blocks, branches, repeats and loops, in one pass.
+
+`$channels` needs the shapes, so layers are wired and measured as they are met. The work is linear in the layers,
+and bounded: layers are counted by the builder, steps that make no layer are counted here.
+"""
+
+from __future__ import annotations
+
+from convcalc.errors import Mark, SpecError, did_you_mean
+from convcalc.graph import INPUT, Builder, Trail
+from convcalc.language import reader
+from convcalc.language.bounds import MAX_NESTING, Bounds
+from convcalc.language.compiler import Compiler
+from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
+from convcalc.language.expressions import Names
+from convcalc.language.values import Value, boolean, integer, text
+from convcalc.language.words import listed, segment_problem
+from convcalc.ops._fields import describe
+
+
+class Scope:
+    """A path segment and what it contains. `last` is its output once it is complete.
+
+    members and counts are shared with the scope around it where a branch numbers its layers without a name of
+    its own.
+    """
+
+    __slots__ = ("counts", "indexed", "last", "members", "next", "outer", "place", "prefix")
+
+    def __init__(
+        self, prefix: str, outer: Scope | None, place: reader.Node | None, indexed: bool = False
+    ) -> None:
+        self.prefix = prefix
+        self.outer = outer
+        self.place = place
+        self.indexed = indexed
+        self.members: dict[str, Scope | int] = {}
+        self.counts: dict[str, int] = {}
+        self.next = 0
+        self.last: int | None = None
+
+    @property
+    def path(self) -> str:
+        """The dotted path, "" at the top."""
+        return self.prefix[:-1]
+
+    def inner(self, segment: str, place: reader.Node, indexed: bool = False) -> Scope:
+        """A new scope under a segment."""
+        scope = Scope(f"{self.prefix}{segment}.", self, place, indexed)
+        self.members[segment] = scope
+        return scope
+
+    def numbered(self) -> Scope:
+        """A view of this scope that numbers its entries from 0."""
+        view = Scope(self.prefix, self.outer, self.place, True)
+        view.members, view.counts = self.members, self.counts
+        return view
+
+
+class Expansion:
+    """One run over a spec's entries. `start` returns the index of the network's last layer."""
+
+    def __init__(self, builder: Builder, compiler: Compiler, max_layers: int) -> None:
+        self.builder = builder
+        self.compiler = compiler
+        self.max_layers = max_layers
+        self.steps = 2 * max_layers + 100_000
+        self.blocks: list[Block] = []
+        self.variables = Names({})
+        self.depth = 0
+
+    def start(self, entries: list[Entry], variables: Names) -> int:
+        """The whole network. `variables` are the file's, as every block sees them."""
+        self.variables = variables
+        bounds, least = Bounds(self.max_layers, variables), 0
+        for entry in entries:
+            least += bounds.entry(entry)
+            if least > self.steps:
+                raise self._too_many(entry.node)
+        return self.run(entries, Scope("", None, None), INPUT, variables.inner(), None)
+
+    def run(self, entries: list[Entry], scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
+        """The entries in sequence, each fed by the one before. `names` is this sequence's own."""
+        self.depth += 1
+        for entry in entries:
+            if self.depth > MAX_NESTING:
+                raise entry.node.error(f"blocks, groups and loops nested more than {MAX_NESTING} deep")
+            names["channels"] = self.builder.shape(current)[0]
+            current = (
+                self.loop(entry, scope, current, names, trail)
+                if isinstance(entry, Loop)
+                else self.entry(entry, scope, current, names, trail)
+            )
+        self.depth -= 1
+        return current
+
+    def loop(self, entry: Loop, scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
+        """foreach: opens no scope."""
+        items = entry.items.evaluate(names)
+        if not isinstance(items, list):
+            raise entry.items.node.error(f"foreach goes through a list, not {describe(items)}")
+        for position, item in enumerate(items):
+            self._step(entry.node)
+            inner = names.inner()
+            if not entry.unpack:
+                inner[entry.targets[0]] = item
+            elif isinstance(item, list) and len(item) == len(entry.targets):
+                inner.update(zip(entry.targets, item, strict=True))
+            else:
+                nodes = entry.items.node.items if isinstance(entry.items.node, reader.Sequence) else []
+                node = nodes[position] if position < len(nodes) else entry.items.node
+                raise node.error(
+                    f"item {position} is {describe(item)}, but as names {len(entry.targets)}: "
+                    + ", ".join(entry.targets),
+                    "each item is a list of one value per name",
+                )
+            if entry.index:
+                inner[entry.index] = position
+            current = self.run(entry.layers, scope, current, inner, trail)
+        return current
+
+    def entry(self, entry: Entry, scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
+        """One entry: present or not, once or repeated."""
+        self._step(entry.node)
+        inputs: tuple[int, ...] = (current,)
+        condition = entry.condition
+        if condition is not None and not entry.late and not boolean(condition, names, "if"):
+            return current
+        if entry.origin is not None:
+            inputs = self._origin(entry, scope, current, names)
+            names["channels"] = self.builder.shape(inputs[0])[0]
+        if condition is not None and entry.late and not boolean(condition, names, "if"):
+            return current
+        if isinstance(entry, Use):
+            entry = self._choose(entry, names)
+        ordinal = scope.counts[entry.kind] = scope.counts.get(entry.kind, 0) + 1
+        number = scope.next
+        scope.next += 1
+        written = None if entry.name is None else self._segment(entry.name, names, "name")
+        segment = written or (str(number) if scope.indexed else f"{entry.kind}{ordinal}")
+        if segment in scope.members:
+            raise self._clash(entry, entry.name, scope, segment)
+        if entry.repeat is None:
+            named = written is not None or scope.indexed
+            return self.single(entry, scope, segment, named, inputs, names, trail)
+        return self.repeated(entry, scope.inner(segment, entry.node), inputs, names, trail)
+
+    def repeated(
+        self, entry: Entry, scope: Scope, inputs: tuple[int, ...], names: Names, trail: Trail | None
+    ) -> int:
+        """The copies of an entry, each a segment of the entry's scope; without a copy, its input."""
+        assert entry.repeat is not None
+        count = integer(entry.repeat, names, "repeat")
+        if count > self.max_layers:
+            raise entry.repeat.node.error(
+                f"{count:,} copies, and a network has at most {self.max_layers:,} layers",
+                "--max-layers raises the limit",
+            )
+        if not count and len(inputs) > 1:
+            raise entry.repeat.node.error("no copy of a join of several inputs: there is no one output")
+        for copy in range(count):
+            self._step(entry.node)
+            inner = names.inner()
+            inner["i"] = copy
+            inner["channels"] = self.builder.shape(inputs[0])[0]
+            part = None if entry.copies is None else self._segment(entry.copies, inner, "copies")
+            part = part or str(copy)
+            if part in scope.members:
+                raise self._clash(entry, entry.copies, scope, part)
+            used = entry.first if copy == 0 and entry.first is not None else entry
+            inputs = (self.single(used, scope, part, True, inputs, inner, trail),)
+        scope.last = inputs[0]
+        return inputs[0]
+
+    def single(
+        self,
+        entry: Entry,
+        scope: Scope,
+        segment: str,
+        named: bool,
+        inputs: tuple[int, ...],
+        names: Names,
+        trail: Trail | None,
+    ) -> int:
+        """One copy of an entry under its segment."""
+        if isinstance(entry, Use):
+            entry = self._choose(entry, names)
+        if isinstance(entry, Layer):
+            if entry.branches is not None:
+                return self.join(entry, scope, segment, named, inputs, names, trail)
+            return self.layer(entry, scope, segment, inputs, names, trail)
+        if len(inputs) > 1:
+            raise entry.node.error(
+                "a list of inputs belongs to a join: concat, add or multiply", "from takes one name here"
+            )
+        if isinstance(entry, Group):
+            inner = scope.inner(segment, entry.node, entry.indexed)
+            result = self.run(entry.layers, inner, inputs[0], names.inner(), trail)
+        else:
+            assert isinstance(entry, Call)
+            inner = scope.inner(segment, entry.node, entry.block.indexed)
+            result = self.call(entry, inner, inputs[0], names, trail)
+        inner.last = result
+        return result
+
+    def call(self, entry: Call, scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
+        """A block's body: it sees its parameters and the file's variables, nothing of its user."""
+        block = entry.block
+        if block in self.blocks:
+            raise entry.node.error(f"block {block.name} uses itself", "repeat makes copies in sequence")
+        given = {name: value.evaluate(names) for name, value in entry.arguments.items()}
+        inner_trail = Trail(entry.node, trail)
+        inner = self.variables.inner()
+        inner["channels"] = self.builder.shape(current)[0]
+        self.blocks.append(block)
+        try:
+            for name, default in block.params.items():
+                if name in given:
+                    inner[name] = given[name]
+                else:
+                    assert default is not None, name
+                    inner[name] = default.evaluate(inner)
+            result = self.run(block.layers, scope, current, inner, inner_trail)
+        except SpecError as error:
+            if not error.used_at:
+                error.used_at = tuple(inner_trail.marks())
+            raise
+        self.blocks.pop()
+        return result
+
+    def layer(
+        self,
+        entry: Layer,
+        scope: Scope,
+        segment: str,
+        inputs: tuple[int, ...],
+        names: Names,
+        trail: Trail | None,
+    ) -> int:
+        """Wire one operator."""
+        path = scope.prefix + segment
+        operator = entry.op
+        if operator is None:
+            operator = self.compiler.operators.make(entry, names, path)
+        shares = None if entry.share is None else self._shared(entry.share, scope, names)
+        keys = None if entry.keys is None else self._keys(entry, scope, names)
+        index = self.builder.add(
+            path, operator, inputs, scope=scope.path, place=entry.node, trail=trail, shares=shares, keys=keys
+        )
+        if keys is not None:
+            self._check_keys(entry, index)
+        scope.members[segment] = index
+        return index
+
+    def join(
+        self,
+        entry: Layer,
+        scope: Scope,
+        segment: str,
+        named: bool,
+        inputs: tuple[int, ...],
+        names: Names,
+        trail: Trail | None,
+    ) -> int:
+        """A join and its branches, which start from the join's input."""
+        path = scope.prefix + segment
+        if len(inputs) > 1:
+            raise entry.node.error(
+                f"{path}: a join has branches or a list of inputs, not both",
+                "from: [a, b] joins layers that exist; with branches, from names one input",
+            )
+        start = inputs[0]
+        channels = self.builder.shape(start)[0]
+        inner = scope.inner(segment, entry.node) if named else scope
+        ends: list[int] = []
+        assert entry.branches is not None
+        for branch in entry.branches:
+            self._step(entry.node)
+            names["channels"] = channels
+            if branch.condition is None or boolean(branch.condition, names, "if"):
+                ends.append(self.branch(branch, inner, start, names, trail))
+        names["channels"] = channels
+        if not named and segment in scope.members:
+            raise self._clash(entry, None, scope, segment)
+        if not ends:
+            raise entry.node.error(
+                f"{path}: every branch of this {entry.kind} is switched off", "use if on the join itself"
+            )
+        if len(ends) == 1:
+            if named:
+                inner.last = ends[0]
+            else:
+                scope.members[segment] = ends[0]
+            return ends[0]
+        if all(end == start for end in ends):
+            raise entry.node.error(
+                f"{path}: all branches of this {entry.kind} are the identity",
+                "give one of them a layer, or switch the join off with if",
+            )
+        index = self.layer(entry, scope, segment, tuple(ends), names, trail)
+        if named:
+            scope.members[segment] = inner
+            inner.last = index
+        return index
+
+    def branch(self, branch: Branch, scope: Scope, start: int, names: Names, trail: Trail | None) -> int:
+        """The last layer of one branch; the join's input where it has none."""
+        segment = None if branch.name is None else self._segment(branch.name, names, "name")
+        if segment is None:
+            inner = scope.numbered() if branch.indexed else scope
+            return self.run(branch.layers, inner, start, names.inner(), trail)
+        if segment in scope.members:
+            raise self._clash(branch, branch.name, scope, segment)
+        inner = scope.inner(segment, branch.node, branch.indexed)
+        inner.last = self.run(branch.layers, inner, start, names.inner(), trail)
+        return inner.last
+
+    # -- parts ------------------------------------------------------------------------------------------
+
+    def _step(self, node: reader.Node) -> None:
+        self.steps -= 1
+        if self.steps < 0:
+            raise self._too_many(node)
+
+    def _too_many(self, node: reader.Node) -> SpecError:
+        return node.error(
+            f"the spec expands into too many entries for {self.max_layers:,} layers",
+            "look for repeats within repeats; --max-layers raises the limit",
+        )
+
+    @staticmethod
+    def _segment(value: Value, names: Names, what: str) -> str | None:
+        """The segment a name gives; None where it is computed to null."""
+        segment = text(value, names, what)
+        if segment is not None and (reason := segment_problem(segment)):
+            raise value.node.error(f"{describe(segment)} cannot name a layer", reason)
+        return segment
+
+    def _choose(self, use: Use, names: Names) -> Entry:
+        """The entry a `use` stands for, with the use's own name, input and repeats."""
+        kind = use.choice.evaluate(names)
+        if not isinstance(kind, str):
+            raise use.choice.node.error(f"block needs the name of a block or operator, not {describe(kind)}")
+        chosen = use.compiled(kind)
+        if (use.share is not None or use.keys is not None) and not isinstance(chosen, Layer):
+            what = "share" if use.share is not None else "keys"
+            raise use.node.error(f"{what} belongs to a layer, and {kind} is a block")
+        chosen.name, chosen.repeat, chosen.copies, chosen.first = use.name, use.repeat, use.copies, use.first
+        chosen.share, chosen.keys = use.share, use.keys
+        return chosen
+
+    def _origin(self, entry: Entry, scope: Scope, current: int, names: Names) -> tuple[int, ...]:
+        """The outputs `from` names; the layer before where it is computed to null."""
+        origin = entry.origin
+        assert origin is not None
+        if isinstance(origin, Value):
+            computed = origin.evaluate(names)
+            if not isinstance(computed, list):
+                path = text(origin, names, "from")
+                return (current,) if path is None else (self.resolve(path, scope, origin.node),)
+            paths = [
+                (describe(path) if isinstance(path, list) else str(path), origin.node) for path in computed
+            ]
+            node = origin.node
+        else:
+            paths = [(text(value, names, "from") or "null", value.node) for value in origin]
+            node = origin[0].node
+        if not paths:
+            raise node.error("from is empty")
+        if not (isinstance(entry, Use) or (isinstance(entry, Layer) and entry.operator.role == "join")):
+            raise node.error(
+                "a list of inputs belongs to a join: concat, add or multiply", "from takes one name here"
+            )
+        return tuple([self.resolve(path, scope, place) for path, place in paths])
+
+    def resolve(self, path: str, scope: Scope, node: reader.Node) -> int:
+        """The output a path means, looked up from the inside out among what is already there."""
+        if path == "input":
+            return INPUT
+        found = self._find(path, scope, node)
+        if isinstance(found, int):
+            return found
+        if found.last is None:
+            raise node.error(
+                f"{describe(path)} is not complete here: this entry is part of it", "name a layer within it"
+            )
+        return found.last
+
+    @staticmethod
+    def _find(path: str, scope: Scope, node: reader.Node) -> Scope | int:
+        first, *rest = path.split(".")
+        step: Scope | None = scope
+        while step is not None and first not in step.members:
+            step = step.outer
+        if step is None:
+            known = ["input"]
+            step = scope
+            while step is not None and len(known) < 2_000:
+                known += step.members
+                step = step.outer
+            raise node.error(
+                f"no earlier layer {describe(path)}{did_you_mean(path, known[:2_000])}",
+                "a name or path of an entry further up, as its default name counts it (conv1, relu2); "
+                "'input' is the network's input",
+            )
+        found = step.members[first]
+        walked = first
+        for segment in rest:
+            inside = list(found.members) if isinstance(found, Scope) else []
+            if not isinstance(found, Scope) or segment not in found.members:
+                holds = f"{walked} holds {listed(inside)}" if inside else f"{walked} is a layer"
+                raise node.error(
+                    f"nothing called {describe(segment)} in {walked}{did_you_mean(segment, inside[:2_000])}",
+                    holds,
+                )
+            found = found.members[segment]
+            walked += f".{segment}"
+        return found
+
+    def _shared(self, value: Value, scope: Scope, names: Names) -> int | None:
+        """The layer whose weights are used; None where the path is computed to null."""
+        path = text(value, names, "share")
+        if path is None:
+            return None
+        if path == "input":
+            raise value.node.error("the input has no weights to share")
+        found = self._find(path, scope, value.node)
+        if isinstance(found, Scope):
+            raise value.node.error(
+                f"share needs a layer, and {describe(path)} is a scope", f"it holds {listed(found.members)}"
+            )
+        owner = self.builder.nodes[found]
+        if not owner.parameters:
+            raise value.node.error(f"{owner.name} is a {owner.kind}: it has no weights to share")
+        return owner.index if owner.shares is None else owner.shares
+
+    @staticmethod
+    def _keys(entry: Layer, scope: Scope, names: Names) -> dict[str, str]:
+        """Other full names of the layer's parameters; under "" the other path of all of them."""
+        assert entry.keys is not None
+        words = {"": entry.keys} if isinstance(entry.keys, Value) else entry.keys
+        given = {name: text(value, names, "keys") for name, value in words.items()}
+        return {name: scope.prefix + word for name, word in given.items() if word is not None}
+
+    def _check_keys(self, entry: Layer, index: int) -> None:
+        node = self.builder.nodes[index]
+        own = [parameter.name for parameter in node.parameters]
+        words = {"": entry.keys} if isinstance(entry.keys, Value) else entry.keys or {}
+        for name, value in words.items():
+            if not own or (name and name not in own):
+                raise value.node.error(
+                    f"{node.name}: keys names {describe(name)}{did_you_mean(name, own)}"
+                    if own
+                    else f"{node.name}: keys, but {node.kind} has no weights",
+                    f"its weights: {listed(own)}" if own else None,
+                )
+
+    def _clash(self, entry: Entry | Branch, name: Value | None, scope: Scope, segment: str) -> SpecError:
+        other = scope.members[segment]
+        first: Mark | None = None
+        if isinstance(other, Scope):
+            first = other.place.mark if other.place else None
+        elif other != INPUT:
+            place = self.builder.nodes[other].place
+            first = place.mark if place else None
+        node = name.node if name is not None else entry.node
+        hint = "give one of them another name"
+        if name is None:
+            hint = f"{segment} is this entry's default name; name it, or the other one differently"
+        elif isinstance(entry, Entry) and name is entry.copies:
+            hint = "copies needs another segment for each copy, such as copy$i"
+        return node.error(
+            f"there is already a layer or scope {scope.prefix}{segment}",
+            (f"first at {first}; " if first else "") + hint,
+        )

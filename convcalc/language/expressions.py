@@ -1,0 +1,362 @@
+"""`$name` and `$(expression)` in a text: compiled once, evaluated with bounded cost.
+
+A walker computes over the checked syntax tree; nothing is ever executed. Texts, lists and numbers are bounded,
+there are no loops, and all evaluations of one reading draw on one budget, so that no spec can take for ever.
+
+    >>> compile_text("layer$(s + 1)").evaluate(Names({"s": 2}))
+    'layer3'
+    >>> compile_text("$(2 * width)").evaluate(Names({"width": 32}))
+    64
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from convcalc.language.functions import FUNCTIONS, MAX_ITEMS, MAX_LENGTH, MAX_NUMBER, is_number
+from convcalc.language.syntax import MAX_TEXT, WORDS, ExpressionError, at, parse
+from convcalc.ops._fields import describe
+
+BUDGET = 50_000_000
+
+_REFERENCE = re.compile(r"\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|(\())?")
+
+
+class Budget:
+    """What all evaluations of one reading may cost: about one unit per operation and list item."""
+
+    __slots__ = ("left", "whole")
+
+    def __init__(self, whole: int | None = None) -> None:
+        self.whole = self.left = BUDGET if whole is None else whole
+
+    def spend(self, cost: int) -> None:
+        """Raise ExpressionError once the budget is used up."""
+        self.left -= cost
+        if self.left < 0:
+            raise ExpressionError(
+                f"the spec's expressions take more than {self.whole:,} operations",
+                hint="compute long lists once, in vars",
+            )
+
+
+class Names(dict[str, Any]):
+    """The variables in sight, by name, and the budget their expressions draw on."""
+
+    __slots__ = ("budget",)
+
+    def __init__(self, values: Mapping[str, Any], budget: Budget | None = None) -> None:
+        super().__init__(values)
+        self.budget = budget or Budget()
+
+    def inner(self) -> Names:
+        """A copy for a sequence of its own."""
+        self.budget.left -= len(self) >> 4
+        return Names(self, self.budget)
+
+
+class Reference(NamedTuple):
+    """One reference of a template: where its expression starts in the text, and its tree."""
+
+    offset: int
+    tree: ast.expr
+
+
+class Template:
+    """A text with references. `names` are the variables it reads; evaluate gives its value.
+
+    A lone reference keeps its type; within text it becomes text.
+    """
+
+    __slots__ = ("_bare", "_cost", "names", "parts")
+
+    def __init__(self, parts: list[str | Reference]) -> None:
+        self.parts = parts
+        found = [node for part in parts if isinstance(part, Reference) for node in ast.walk(part.tree)]
+        words = {node.id for node in found if isinstance(node, ast.Name)}
+        self.names = frozenset(words - FUNCTIONS.keys() - WORDS.keys())
+        self._cost = len(found)
+        lone = parts[0] if len(parts) == 1 else None
+        # the commonest template, $name, needs no walk
+        self._bare = lone.tree.id if isinstance(lone, Reference) and isinstance(lone.tree, ast.Name) else None
+
+    def evaluate(self, names: Names) -> Any:
+        """The value, given the variables'. Raises ExpressionError."""
+        if self._bare is not None and self._bare in names:
+            return names[self._bare]
+        names.budget.spend(self._cost)
+        first = self.parts[0]
+        if len(self.parts) == 1 and isinstance(first, Reference):
+            return _part(first, names)
+        text = ""
+        for part in self.parts:
+            if isinstance(part, str):
+                text += part
+                continue
+            value = _part(part, names)
+            if isinstance(value, list):
+                raise ExpressionError(
+                    "a list cannot become part of a text", part.offset, hint="pick one: $(list[0])"
+                )
+            text += as_text(value)
+            if len(text) > MAX_LENGTH:
+                raise ExpressionError(f"the text grows beyond {MAX_LENGTH:,} characters")
+        return text
+
+    def offset(self, name: str) -> int:
+        """Where in the template's text a variable stands."""
+        for part in self.parts:
+            if isinstance(part, Reference):
+                for node in ast.walk(part.tree):
+                    if isinstance(node, ast.Name) and node.id == name:
+                        return part.offset + getattr(node, "col_offset", 0)
+        return 0
+
+
+def _part(part: Reference, names: Names) -> Any:
+    try:
+        return _value(part.tree, names)
+    except ExpressionError as error:
+        error.offset += part.offset
+        raise
+
+
+def as_text(value: Any) -> str:
+    """A value within a text: 3, 0.5, true, null; a whole float without its .0."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_NUMBER:
+        return str(int(value))
+    return str(value)
+
+
+def compile_text(text: str) -> Template | str:
+    """The template of a text that holds `$`, else the text itself. Raises ExpressionError."""
+    if "$" not in text:
+        return text
+    if len(text) > MAX_TEXT:
+        raise ExpressionError(f"a text with expressions is at most {MAX_TEXT:,} characters long")
+    parts = list(_parts(text))
+    if all(isinstance(part, str) for part in parts):
+        return "".join(str(part) for part in parts)
+    return Template(parts)
+
+
+def _parts(text: str) -> Iterator[str | Reference]:
+    position = 0
+    while position < len(text):
+        match = _REFERENCE.search(text, position)
+        if not match:
+            yield text[position:]
+            return
+        if match.start() > position:
+            yield text[position : match.start()]
+        position = match.end()
+        name, parenthesis = match.groups()
+        if name:
+            if name in WORDS or name in FUNCTIONS:
+                hint = f"write {name}" if name in WORDS else f"write $({name}(...))"
+                raise ExpressionError(f"'{name}' is not a variable", match.start(), len(match.group()), hint)
+            yield Reference(match.start() + 1, ast.Name(name, ast.Load()))
+        elif parenthesis:
+            stop = _closing(text, match.start() + 1)
+            yield Reference(match.end(), parse(text[match.end() : stop], match.end()))
+            position = stop + 1
+        elif match.group() == "$$":
+            yield "$"
+        else:
+            raise ExpressionError(
+                "a lone $",
+                match.start(),
+                1,
+                "write $name"
+                if text[position : position + 1] == "{"
+                else "write $name or $(expression), or $$ for the sign itself",
+            )
+
+
+def _closing(text: str, start: int) -> int:
+    depth, quote = 0, ""
+    for position in range(start, len(text)):
+        character = text[position]
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+            if depth == 0:
+                return position
+    raise ExpressionError(
+        f"the expression is cut short: {'a quote' if quote else 'a ('} is not closed",
+        start - 1,
+        len(text) - start + 1,
+    )
+
+
+def _value(node: ast.expr, names: Names) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            if name in WORDS:
+                return WORDS[name]
+            try:
+                return names[name]
+            except KeyError:
+                raise at(node, f"no variable '{name}' here") from None
+        case ast.BinOp(left=left, op=op, right=right):
+            return _bounded(node, _binary(node, op, _value(left, names), _value(right, names), names.budget))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _boolean(operand, _value(operand, names))
+        case ast.UnaryOp(op=op, operand=operand):
+            value = _number(operand, _value(operand, names))
+            return -value if isinstance(op, ast.USub) else value
+        case ast.BoolOp(op=op, values=values):
+            stop = isinstance(op, ast.Or)
+            for operand in values:
+                if _boolean(operand, _value(operand, names)) is stop:
+                    return stop
+            return not stop
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            first = _value(left, names)
+            for operation, other in zip(ops, others, strict=True):
+                second = _value(other, names)
+                if not _compare(node, operation, first, second, names.budget):
+                    return False
+                first = second
+            return True
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return _value(body if _boolean(test, _value(test, names)) else orelse, names)
+        case ast.List(elts=elements):
+            return [_value(element, names) for element in elements]
+        case ast.Subscript(value=items, slice=index):
+            return _index(node, _value(items, names), _value(index, names))
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            return _call(node, name, [_value(argument, names) for argument in arguments], names.budget)
+    raise AssertionError(f"unchecked syntax {ast.dump(node)}")
+
+
+def _call(node: ast.expr, name: str, values: list[Any], budget: Budget) -> Any:
+    budget.spend(sum(len(value) for value in values if isinstance(value, list)))
+    try:
+        result = FUNCTIONS[name](*values)
+    except (TypeError, ValueError) as error:
+        shown = ", ".join(map(describe, values[:4])) or "nothing"
+        raise at(node, f"{name} {error}; it was given {shown}") from None
+    if isinstance(result, list):
+        budget.spend(len(result))
+    return _bounded(node, result)
+
+
+def _binary(node: ast.expr, op: ast.operator, left: Any, right: Any, budget: Budget) -> Any:
+    if isinstance(op, ast.Add) and isinstance(left, list) and isinstance(right, list):
+        budget.spend(len(left) + len(right))
+        if len(left) + len(right) > MAX_ITEMS:
+            raise at(node, f"a list has at most {MAX_ITEMS:,} items")
+        return left + right
+    if isinstance(op, ast.Add) and isinstance(left, str) and isinstance(right, str):
+        if len(left) + len(right) > MAX_LENGTH:
+            raise at(node, f"the text grows beyond {MAX_LENGTH:,} characters")
+        return left + right
+    a, b = _number(node, left), _number(node, right)
+    try:
+        match op:
+            case ast.Add():
+                return a + b
+            case ast.Sub():
+                return a - b
+            case ast.Mult():
+                return a * b
+            case ast.Div():
+                return a / b
+            case ast.FloorDiv():
+                return a // b
+            case ast.Mod():
+                return a % b
+            case _:
+                if abs(b) * max(1.0, math.log2(abs(a) or 1)) > 1024:
+                    raise at(node, "the power is too large")
+                return a**b
+    except ZeroDivisionError:
+        raise at(node, "division by zero") from None
+    except OverflowError:
+        raise at(node, "the number is too large") from None
+
+
+def _compare(node: ast.expr, op: ast.cmpop, left: Any, right: Any, budget: Budget) -> bool:
+    match op:
+        case ast.Eq():
+            return _same(node, left, right, budget)
+        case ast.NotEq():
+            return not _same(node, left, right, budget)
+        case ast.In() | ast.NotIn():
+            if not isinstance(right, list):
+                raise at(node, f"'in' needs a list on its right, not {describe(right)}")
+            return any(_same(node, left, item, budget) for item in right) is isinstance(op, ast.In)
+    a, b = _number(node, left), _number(node, right)
+    match op:
+        case ast.Lt():
+            return bool(a < b)
+        case ast.LtE():
+            return bool(a <= b)
+        case ast.Gt():
+            return bool(a > b)
+        case _:
+            return bool(a >= b)
+
+
+def _same(node: ast.expr, left: Any, right: Any, budget: Budget) -> bool:
+    """Equality of values and of plain lists: true is not 1. Lists within lists would cost without bound."""
+    budget.spend(1)
+    if not isinstance(left, list) or not isinstance(right, list):
+        return isinstance(left, bool) is isinstance(right, bool) and bool(left == right)
+    if len(left) != len(right):
+        return False
+    if any(isinstance(item, list) for item in (*left, *right)):
+        raise at(node, "lists of lists cannot be compared", "compare their items, by index")
+    return all(_same(node, a, b, budget) for a, b in zip(left, right, strict=True))
+
+
+def _index(node: ast.expr, items: Any, index: Any) -> Any:
+    if not isinstance(items, list):
+        raise at(node, f"only a list can be indexed, not {describe(items)}")
+    if isinstance(index, float) and index.is_integer():
+        index = int(index)
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise at(node, f"an index is an integer, not {describe(index)}")
+    if not -len(items) <= index < len(items):
+        last = f"; its last item is [{len(items) - 1}]" if items else ""
+        raise at(node, f"no item [{index}] in a list of {len(items)}{last}")
+    return items[index]
+
+
+def _number(node: ast.expr, value: Any) -> Any:
+    if not is_number(value):
+        hint = "numbers are written without quotes" if isinstance(value, str) and value.isdecimal() else None
+        raise at(node, f"arithmetic needs numbers, not {describe(value)}", hint)
+    return value
+
+
+def _boolean(node: ast.expr, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise at(node, f"a condition is true or false, not {describe(value)}", "compare: x != 0, x != null")
+    return value
+
+
+def _bounded(node: ast.expr, value: Any) -> Any:
+    if isinstance(value, (list, str, bool)):
+        return value
+    if isinstance(value, complex) or not math.isfinite(value):
+        raise at(node, "the result is not a number")
+    if abs(value) > MAX_NUMBER:
+        raise at(node, "the number is too large")
+    return value

@@ -1,0 +1,247 @@
+"""What a spec says besides its layers: input, texts, preprocessing, labels and weights, all checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcalc.errors import SpecError, UsageError, did_you_mean
+from convcalc.language import reader
+from convcalc.language.documents import Spec
+from convcalc.language.expressions import Names
+from convcalc.language.values import compile_value
+from convcalc.language.words import listed
+from convcalc.ops._fields import FieldError, describe, whole
+from convcalc.shapes import Shape
+
+INPUT_KEYS = (
+    ("channels", "length"),
+    ("channels", "height", "width"),
+    ("channels", "depth", "height", "width"),
+)
+PREPROCESS_KEYS = ("resize", "crop", "mean", "std", "mode", "interpolation", "fit")
+WEIGHTS_KEYS = ("url", "sha256")
+LABELS = ("imagenet1k", "digits")
+_CHOICES = {
+    "mode": ("rgb", "grey"),
+    "interpolation": ("nearest", "bilinear", "bicubic", "lanczos"),
+    "fit": ("stretch", "digit"),
+}
+# C0 but for tabs and line ends, delete, C1, and the marks that turn the direction of text
+_CONTROLS = dict.fromkeys(
+    [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
+)
+
+
+def header(spec: Spec) -> dict[str, Any]:
+    """The Graph's fields that need no variables; problems are collected."""
+    return {
+        "name": _clean(spec.text("name") or ""),
+        "title": _clean(title) if (title := spec.text("title")) is not None else None,
+        "source": _clean(source) if (source := spec.text("source")) is not None else None,
+        "notes": tuple(_texts(spec, "notes")),
+        "labels": _labels(spec),
+        "weights": _weights(spec),
+    }
+
+
+def _clean(text: str) -> str:
+    """The text without what would steer a terminal: control characters and changes of direction."""
+    return text.translate(_CONTROLS) if not text.isprintable() else text
+
+
+def _is_absent(node: reader.Node | None) -> bool:
+    return node is None or (isinstance(node, reader.Scalar) and node.plain and node.value is None)
+
+
+def _texts(spec: Spec, key: str) -> list[str]:
+    node = spec.keys.get(key)
+    if node is None or _is_absent(node):
+        return []
+    texts = []
+    for item in node.items if isinstance(node, reader.Sequence) else [node]:
+        if isinstance(item, reader.Scalar):
+            texts.append(_clean(item.text))
+        else:
+            spec.problems.append(
+                item.error(f"{key} needs texts", "quote a text that holds ': ' or starts with a bracket")
+            )
+    return texts
+
+
+def _labels(spec: Spec) -> str | tuple[str, ...] | None:
+    node = spec.keys.get("labels")
+    if node is None or _is_absent(node):
+        return None
+    if isinstance(node, reader.Scalar):
+        if node.text not in LABELS:
+            spec.problems.append(
+                node.error(f"labels needs {', '.join(LABELS)} or a list, not {describe(node.text)}")
+            )
+        return node.text
+    return tuple(_texts(spec, "labels"))
+
+
+def _weights(spec: Spec) -> str | dict[str, str] | None:
+    node = spec.keys.get("weights")
+    if node is None or _is_absent(node):
+        return None
+    if isinstance(node, reader.Scalar):
+        return node.text
+    if not isinstance(node, reader.Mapping):
+        spec.problems.append(node.error("weights needs a file name, or url and sha256"))
+        return None
+    result = {}
+    for key, item in node.entries.items():
+        if key not in WEIGHTS_KEYS:
+            spec.problems.append(
+                node.keys[key].error(
+                    f"no key {describe(key)} in weights{did_you_mean(key, WEIGHTS_KEYS)}", "keys: url, sha256"
+                )
+            )
+        elif isinstance(item, reader.Scalar) and item.text:
+            result[key] = item.text
+        else:
+            spec.problems.append(item.error(f"weights: {key} needs a text"))
+    return result
+
+
+def _plain(spec: Spec, node: reader.Node, values: Names) -> Any:
+    """A node's value. Raises SpecError; with nothing to say where a variable's own error was said before."""
+    value = compile_value(node)
+    value.check_names(spec.variables)
+    if not all(name in values for name in value.names()):
+        raise _SaidBefore
+    return value.evaluate(values)
+
+
+class _SaidBefore(Exception):
+    """A value hangs on a variable that is in error itself."""
+
+
+def input_shape(spec: Spec, values: Names) -> Shape | None:
+    """What `input` says, `(C, *spatial)`; None when it says nothing usable, which is a problem then."""
+    node = spec.keys.get("input")
+    if node is None or _is_absent(node):
+        spec.problems.append(
+            SpecError(
+                "the spec has no input",
+                mark=(node or spec.root).mark,
+                hint="add input: {channels: 3, height: 224, width: 224}",
+            )
+        )
+        return None
+    try:
+        if isinstance(node, reader.Mapping):
+            return _input_mapping(spec, node, values)
+        sizes = _plain(spec, node, values)
+        if not isinstance(sizes, list) or not 2 <= len(sizes) <= 4:
+            raise node.error(
+                f"input needs channels and 1 to 3 sizes, not {describe(sizes)}", "write input: [3, 224, 224]"
+            )
+        return tuple([whole(size, 1) for size in sizes])
+    except FieldError as error:
+        spec.problems.append(node.error(f"input {error}"))
+    except SpecError as error:
+        spec.problems.append(error)
+    except _SaidBefore:
+        pass
+    return None
+
+
+def _input_mapping(spec: Spec, node: reader.Mapping, values: Names) -> Shape | None:
+    known = INPUT_KEYS[-1] + INPUT_KEYS[0][1:]
+    before = len(spec.problems)
+    sizes = {}
+    for key, item in node.entries.items():
+        if key not in known:
+            spec.problems.append(
+                node.keys[key].error(
+                    f"no key {describe(key)} in input{did_you_mean(key, known)}", f"keys: {', '.join(known)}"
+                )
+            )
+            continue
+        try:
+            sizes[key] = whole(_plain(spec, item, values), 1)
+        except FieldError as error:
+            spec.problems.append(item.error(f"input: {key} {error}"))
+        except SpecError as error:
+            spec.problems.append(error)
+    if len(spec.problems) > before:
+        return None
+    for keys in INPUT_KEYS:
+        if set(keys) == set(sizes):
+            return tuple([sizes[key] for key in keys])
+    given = listed(sizes) or "nothing"
+    raise node.error(
+        f"input needs channels, height and width, not {given}",
+        "or channels and length, or channels, depth, height and width",
+    )
+
+
+def preprocess(spec: Spec, values: Names) -> dict[str, Any] | None:
+    """What `preprocess` says, each value checked; problems are collected."""
+    node = spec.keys.get("preprocess")
+    if node is None or _is_absent(node):
+        return None
+    if not isinstance(node, reader.Mapping):
+        spec.problems.append(node.error("preprocess needs a mapping", "keys: " + ", ".join(PREPROCESS_KEYS)))
+        return None
+    result: dict[str, Any] = {}
+    for key, item in node.entries.items():
+        if key not in PREPROCESS_KEYS:
+            spec.problems.append(
+                node.keys[key].error(
+                    f"no key {describe(key)} in preprocess{did_you_mean(key, PREPROCESS_KEYS)}",
+                    "keys: " + ", ".join(PREPROCESS_KEYS),
+                )
+            )
+            continue
+        try:
+            result[key] = _preprocess_value(key, _plain(spec, item, values))
+        except FieldError as error:
+            spec.problems.append(item.error(f"preprocess: {key} {error}"))
+        except SpecError as error:
+            spec.problems.append(error)
+        except _SaidBefore:
+            continue
+    return result
+
+
+def _preprocess_value(key: str, value: Any) -> Any:
+    if key in ("resize", "crop"):
+        return whole(value, 1, 100_000)
+    if key in _CHOICES:
+        if value not in _CHOICES[key]:
+            raise FieldError(f"needs {' or '.join(_CHOICES[key])}, not {describe(value)}")
+        return value
+    numbers = value if isinstance(value, list) else [value]
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise FieldError(f"needs numbers, not {describe(number)}")
+        if key == "std" and number <= 0:
+            raise FieldError("needs numbers above 0")
+    if len(numbers) not in (1, 3):
+        raise FieldError(f"needs one number or one per colour, not {len(numbers)}")
+    return tuple(float(number) for number in numbers)
+
+
+def parse_input(text: str, current: Shape | None = None) -> Shape:
+    """The shape that `--input` says: `3x224x224`, `224x224` or `224` (channels then as in the spec)."""
+    parts = text.lower().replace("×", "x").split("x")
+    try:
+        if not all(part.strip().isdecimal() and part.isascii() for part in parts):
+            raise ValueError
+        sizes = tuple(whole(int(part), 1) for part in parts)
+    except (ValueError, FieldError):
+        raise UsageError(
+            f"--input {text}: needs sizes such as 3x224x224, 224x224 or 224", hint="channels come first"
+        ) from None
+    if current is not None:
+        rank = len(current) - 1
+        if len(sizes) == 1 and rank > 1:
+            return (current[0], *sizes * rank)
+        if len(sizes) == rank:
+            return (current[0], *sizes)
+    if not 2 <= len(sizes) <= 4:
+        raise UsageError(f"--input {text}: needs channels and 1 to 3 sizes, such as 3x224x224")
+    return sizes

@@ -1,0 +1,135 @@
+"""From ARCH to a Graph: the one entry to the spec language."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+
+from convcalc.errors import ShapeError, SpecError, UsageError
+from convcalc.graph import INPUT, Builder, Graph, unread
+from convcalc.language import reader
+from convcalc.language.compiler import Compiler
+from convcalc.language.documents import Spec, merge_defaults, read_spec, variables
+from convcalc.language.entries import Entry
+from convcalc.language.expansion import Expansion
+from convcalc.language.expressions import Names
+from convcalc.language.header import header, parse_input, preprocess
+from convcalc.language.header import input_shape as written_input
+from convcalc.shapes import Shape
+
+MAX_LAYERS = 1_000_000
+MAX_ENTRY = 1_000  # layers that one entry may expand to
+
+__all__ = ["MAX_LAYERS", "entry_kind", "load_entry", "load_graph", "parse_input"]
+
+
+def load_graph(
+    arch: str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    input_shape: Shape | str | None = None,
+    max_layers: int = MAX_LAYERS,
+) -> Graph:
+    """The network of a bundled name, a path to a spec, or `-` for standard input.
+
+    settings override the spec's vars, as text; input_shape `(C, *spatial)`, or a text as --input takes it,
+    overrides its input. Raises SpecError, SpecErrors or ShapeError, with the graph up to the failing layer;
+    UsageError for settings and an input that make no sense.
+    """
+    # a reading makes millions of objects and no garbage: looking for some costs as much as all the rest
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _load(read_spec(arch), settings or {}, input_shape, max_layers)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:
+    """The network of one entry alone, such as `maxpool: {kernel: 2, stride: 2}`, on an input `(C, *spatial)`.
+
+    defaults: as a spec's `defaults`, in YAML. Errors are load_graph's; their places are in the entry's text.
+    """
+    node = _entry_node(entry)
+    layers = reader.Sequence(node.source, 0, 0)
+    layers.items.append(node)
+    spec = Spec(reader.Mapping(node.source, 0, 0), None, keys={"layers": layers})
+    if defaults:
+        given = reader.read(reader.Source("defaults", defaults))
+        assert isinstance(given, reader.Mapping)
+        merge_defaults(spec, given)
+    return _load(spec, {}, input_shape, MAX_ENTRY)
+
+
+def entry_kind(entry: str) -> str | None:
+    """The operator that an entry names, whether or not there is one; None where it is no entry."""
+    node = _entry_node(entry)
+    if isinstance(node, reader.Mapping):
+        return next(iter(node.entries), None)
+    return node.text if isinstance(node, reader.Scalar) else None
+
+
+def _entry_node(entry: str) -> reader.Node:
+    if not entry.strip():
+        raise UsageError("no operator", hint="write one such as 'maxpool: {kernel: 2, stride: 2}'")
+    return reader.read(reader.Source("OP", entry))
+
+
+def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, max_layers: int) -> Graph:
+    values = variables(spec, settings)
+    _check_family(spec, settings)
+    compiler = Compiler(spec, values)
+    entries = _entries(spec, compiler)
+    shape = given if isinstance(given, tuple) else written_input(spec, values)
+    if isinstance(given, str):
+        shape = parse_input(given, shape)
+    fields = {**header(spec), "preprocess": preprocess(spec, values)}
+    spec.problems.fail()
+    assert shape is not None
+    builder = Builder(shape, max_layers)
+    failure: SpecError | None = None
+    output = INPUT
+    try:
+        output = Expansion(builder, compiler, max_layers).start(entries, Names(values))
+        if not builder.nodes:
+            raise spec.keys["layers"].error(
+                "the network has no layers", "every entry is switched off or empty"
+            )
+    except SpecError as error:
+        failure = error
+        output = len(builder.nodes) - 1
+    graph = Graph(
+        input_shape=shape,
+        nodes=tuple(builder.nodes),
+        output=output,
+        directory=spec.directory,
+        variables=dict(values),
+        warnings=unread(builder.nodes, output) if failure is None else (),
+        **fields,
+    )
+    if failure is not None:
+        if isinstance(failure, ShapeError):
+            failure.graph = graph
+        raise failure
+    return graph
+
+
+def _entries(spec: Spec, compiler: Compiler) -> list[Entry]:
+    layers = spec.keys.get("layers")
+    if layers is None:
+        spec.problems.append(
+            SpecError("the spec has no layers", mark=spec.root.mark, hint="add layers: and a list")
+        )
+        return []
+    return compiler.entries(layers, compiler.known)
+
+
+def _check_family(spec: Spec, settings: Mapping[str, str]) -> None:
+    missing = [name for name in spec.required if name not in settings]
+    if missing and not spec.problems:
+        raise SpecError(
+            f"{spec.text('name')} is a family: it needs {', '.join(missing)}",
+            mark=spec.variables[missing[0]].mark,
+            hint=f"take one of its members, extend it, or give --set {missing[0]}=...",
+        )

@@ -1,0 +1,202 @@
+"""Operators' fields as a spec writes them → operators: aliases, defaults, missing and unknown fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from convcalc import ops
+from convcalc.errors import Problems, SpecError, did_you_mean
+from convcalc.language import reader
+from convcalc.language.documents import Spec
+from convcalc.language.entries import Layer
+from convcalc.language.expressions import Names
+from convcalc.language.values import NONE, Value, compile_value, is_cut, open_brackets
+from convcalc.language.words import FIELD_SYNONYMS, KIND_SYNONYMS, canonical, listed, names_input, suggest
+from convcalc.ops._base import Operator
+from convcalc.ops._fields import FieldError, describe
+
+Fields = dict[str, tuple[reader.Scalar, reader.Node]]
+Known = frozenset[str]
+
+
+class Operators:
+    """Compiles fields and makes operators, each distinct one once. `defaults` are the spec's, by kind and field."""
+
+    def __init__(self, spec: Spec, variables: Names) -> None:
+        self.problems: Problems = spec.problems
+        self.defaults: dict[str, dict[str, Value]] = {}
+        self._made: dict[tuple[Any, ...], Operator] = {}
+        known = frozenset(spec.variables)
+        for kind, (key, fields) in spec.defaults.items():
+            if kind not in ops.names():
+                hint = (
+                    "defaults are for operators; a block's are in its params" if kind in spec.blocks else None
+                )
+                self.problems.append(
+                    key.error(
+                        f"no operator {describe(kind)}{suggest(kind, ops.names(), KIND_SYNONYMS)}",
+                        hint,
+                    )
+                )
+                continue
+            compiled = self.fields(ops.get(kind), fields, f"defaults of {kind}: ", known)
+            self.defaults[kind] = self._settled(ops.get(kind), compiled, variables)
+
+    def _settled(
+        self, operator: type[Operator], fields: dict[str, Value], variables: Names
+    ) -> dict[str, Value]:
+        """The defaults' values; those that hang on a variable without a value are left out."""
+        result = {}
+        for name, value in fields.items():
+            if not all(other in variables for other in value.names()):
+                continue
+            try:
+                plain = value.evaluate(variables)
+                if plain is not None:
+                    operator.fields()[name].kind.check(plain)
+                result[name] = Value(value.node, plain, True)
+            except FieldError as error:
+                self.problems.append(value.node.error(f"defaults of {operator.kind}: {name} {error}"))
+            except SpecError as error:
+                self.problems.append(error)
+        return result
+
+    def fields(
+        self,
+        operator: type[Operator],
+        fields: Fields,
+        label: str,
+        known: Known,
+        allowed: tuple[str, ...] = (),
+    ) -> dict[str, Value]:
+        """Values by the fields' own names; what is unknown, double or wrong is collected as a problem.
+
+        label starts the messages: "conv2: ". allowed: keys that are no fields but may stand beside them.
+        """
+        infos = operator.fields()
+        result: dict[str, Value] = {}
+        debris: set[str] | None = None
+        for written, (key, node) in fields.items():
+            if written in allowed:
+                continue
+            name = written if written in infos else canonical(operator.kind, written)
+            info = infos.get(name)
+            if info is None:
+                debris = debris if debris is not None else cut_off(fields)
+                if written not in debris:
+                    self.problems.append(self._unknown(operator, written, key, label, allowed))
+                continue
+            if name in result:
+                self.problems.append(
+                    key.error(f"{label}{name} is given twice, as {name} and {info.alias}", "keep one of them")
+                )
+                continue
+            value = self.value(node, known)
+            if value is None:
+                continue
+            if value.constant:
+                plain = value.evaluate(NONE)
+                try:
+                    if plain is not None:
+                        info.kind.check(plain)
+                except FieldError as error:
+                    where = label or f"{operator.kind}: "
+                    self.problems.append(node.error(f"{where}{name} {error}", _misquoted(plain)))
+                    continue
+            result[name] = value
+        return result
+
+    @staticmethod
+    def _unknown(
+        operator: type[Operator], written: str, key: reader.Scalar, label: str, allowed: tuple[str, ...]
+    ) -> SpecError:
+        infos = operator.fields()
+        kind = operator.kind
+        aliases = [info.alias for info in infos.values() if info.alias]
+        meant = suggest(written, [*infos, *aliases, *allowed], FIELD_SYNONYMS)
+        own = ", ".join(f"{name} ({info.alias})" if info.alias else name for name, info in infos.items())
+        if names_input(written):
+            hint = "what a layer takes in follows from the layer before it; leave the field out"
+        elif ":" in written or "=" in written:
+            hint = "a field is written with a colon and a space: kernel: 3"
+            meant = ""
+        else:
+            hint = f"fields of {kind}: {own}" if own else f"{kind} has no fields of its own"
+        return key.error(f"{label}no field {describe(written)} for {kind}{meant}", hint)
+
+    def missing(self, operator: type[Operator], fields: Iterable[str]) -> list[str]:
+        """The required fields that neither the entry (by any name) nor the defaults give."""
+        given = {canonical(operator.kind, name) for name in fields} | self.defaults.get(
+            operator.kind, {}
+        ).keys()
+        return [name for name, info in operator.fields().items() if info.required and name not in given]
+
+    def make(self, layer: Layer, names: Names, label: str) -> Operator:
+        """The layer's operator with its fields' values: written ones over the spec's defaults."""
+        defaults = self.defaults.get(layer.kind)
+        written = layer.fields
+        values: dict[str, Any] = {}
+        for name, info in layer.operator.fields().items():
+            value = written.get(name)
+            if value is None and defaults:
+                value = defaults.get(name)
+            if value is None:
+                continue
+            plain = value.evaluate(names)
+            if plain is None:  # null: the operator's own default
+                if info.required:
+                    raise value.node.error(f"{label}: {name} is null, and it has no default")
+                continue
+            try:
+                values[name] = info.kind.check(plain)
+            except FieldError as error:
+                raise value.node.error(f"{label}: {name} {error}", _misquoted(plain)) from None
+        memo = (layer.operator, *values.items())
+        operator = self._made.get(memo)
+        if operator is None:
+            operator = self._made[memo] = layer.operator(**values)
+        return operator
+
+    def value(self, node: reader.Node, known: Known) -> Value | None:
+        """The compiled value, or None with the problem collected."""
+        try:
+            value = compile_value(node)
+            value.check_names(known)
+        except SpecError as error:
+            self.problems.append(error)
+            return None
+        return value
+
+    def only(self, fields: Fields, allowed: tuple[str, ...], what: str, hints: Mapping[str, str]) -> None:
+        """Collect a problem for every key that is not allowed."""
+        unknown = [name for name in fields if name not in allowed]
+        debris = cut_off(fields) if unknown else ()
+        for name in unknown:
+            if name not in debris:
+                self.problems.append(
+                    fields[name][0].error(
+                        f"no field {describe(name)} for {what}{did_you_mean(name, allowed)}",
+                        hints.get(name, f"fields: {listed(allowed)}"),
+                    )
+                )
+
+
+def _misquoted(value: object) -> str | None:
+    if isinstance(value, str) and (reader.type_of(value) if value else value) != value:
+        return "numbers, true and false are written without quotes"
+    return None
+
+
+def cut_off(fields: Fields) -> set[str]:
+    """Keys that are the rest of an expression YAML ended at a comma, as in {filters: $(max(a, b))}."""
+    found = set()
+    depth = 0
+    for name, (_, node) in fields.items():
+        if depth > 0:
+            found.add(name)
+            depth += open_brackets(name)
+        elif is_cut(node):
+            assert isinstance(node, reader.Scalar)
+            depth = open_brackets(node.text)
+    return found

@@ -1,0 +1,165 @@
+"""A node of the spec as a value: constant, or computed from variables each time it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from convcalc.errors import Mark, SpecError, did_you_mean
+from convcalc.language import reader
+from convcalc.language.expressions import Names, Template, as_text, compile_text
+from convcalc.language.syntax import ExpressionError
+from convcalc.language.words import listed
+from convcalc.ops._fields import FieldError, describe, whole
+
+NONE = Names({})
+
+
+class Value:
+    """A compiled value. `constant` tells whether it reads no variable; then `evaluate` needs none."""
+
+    __slots__ = ("_compiled", "constant", "node")
+
+    def __init__(self, node: reader.Node, compiled: Any, constant: bool) -> None:
+        self.node = node
+        self._compiled = compiled
+        self.constant = constant
+
+    def evaluate(self, names: Names) -> Any:
+        """The value, given the variables'. Raises SpecError at the expression's place."""
+        compiled = self._compiled
+        if self.constant:
+            return compiled
+        if isinstance(compiled, list):
+            return [item.evaluate(names) for item in compiled]
+        try:
+            return compiled.evaluate(names)
+        except ExpressionError as error:
+            raise expression_error(self.node, error) from None
+
+    def templates(self) -> Iterator[tuple[reader.Node, Template]]:
+        """Every expression in it, with its node."""
+        if isinstance(self._compiled, Template):
+            yield self.node, self._compiled
+        elif not self.constant:
+            for item in self._compiled:
+                yield from item.templates()
+
+    def names(self) -> set[str]:
+        """The variables it reads."""
+        return {name for _, template in self.templates() for name in template.names}
+
+    def check_names(self, known: Collection[str]) -> None:
+        """Raise SpecError for a variable that is not known where the value stands."""
+        if self.constant:
+            return
+        for node, template in self.templates():
+            for name in template.names:
+                if name not in known:
+                    raise _unknown(name, known, node, template)
+
+
+def _unknown(name: str, known: Collection[str], node: reader.Node, template: Template) -> SpecError:
+    if name == "i":
+        hint: str | None = "$i is the copy's index, within an entry that has repeat"
+    elif name == "channels":
+        hint = "$channels is the channel count of a layer's input: it is known within layers only"
+    else:
+        hint = f"known here: {listed(sorted(known))}" if known else "the spec has no vars"
+    return SpecError(
+        f"no variable '{name}' here{did_you_mean(name, sorted(known))}",
+        mark=inner_mark(node, template.offset(name), len(name)),
+        hint=hint,
+    )
+
+
+def compile_value(node: reader.Node) -> Value:
+    """A scalar or (nested) list as a value. Raises SpecError; a mapping is none."""
+    if isinstance(node, reader.Scalar):
+        if "$" not in node.text:
+            return Value(node, node.typed, True)
+        try:
+            compiled = compile_text(node.text)
+        except ExpressionError as error:
+            raise expression_error(node, error) from None
+        return Value(node, compiled, isinstance(compiled, str))
+    if isinstance(node, reader.Sequence):
+        items = [compile_value(item) for item in node.items]
+        if all(item.constant for item in items):
+            return Value(node, [item.evaluate(NONE) for item in items], True)
+        return Value(node, items, False)
+    hint = 'quote an expression that holds { or a comma: "$(...)"' if "$(" in node.mark.text else None
+    raise node.error("needs a value or a list, not a mapping", hint)
+
+
+def inner_mark(node: reader.Node, offset: int, length: int) -> Mark:
+    """A mark within a scalar's text."""
+    if not isinstance(node, reader.Scalar) or node.length < len(node.text):
+        return node.mark
+    shift = max(0, offset) + (0 if node.plain else 1)
+    return node.source.mark(node.line, node.column + shift, max(1, min(length, node.length - shift)))
+
+
+def expression_error(node: reader.Node, error: ExpressionError) -> SpecError:
+    """An expression's error at its place in the file, with a hint where YAML cut the text short."""
+    mark = inner_mark(node, error.offset, error.length)
+    hint = error.hint
+    if "cut short" in error.message:
+        rest = (
+            mark.text[node.column + node.length :] if isinstance(node, reader.Scalar) and node.plain else ""
+        )
+        if rest.startswith(" ") and rest.lstrip().startswith("#"):
+            hint = "' #' starts a comment; quote the expression if the # belongs to it"
+        elif rest.lstrip()[:1] in (",", "]", "}", "[", "{") and rest:
+            hint = f"within {{ }} and [ ] a '{rest.lstrip()[0]}' ends the value: quote the expression, \"$(...)\""
+        elif rest.startswith(":"):
+            hint = "a ':' ends the value: quote the expression, \"$(...)\""
+        else:
+            hint = "close it; an expression stands on one line"
+    return SpecError(error.message, mark=mark, hint=hint)
+
+
+def is_cut(node: reader.Node | None) -> bool:
+    """Whether YAML ended an unquoted value within an expression: {filters: $(max(a, b))}."""
+    return (
+        isinstance(node, reader.Scalar) and node.plain and "$(" in node.text and open_brackets(node.text) > 0
+    )
+
+
+def open_brackets(text: str) -> int:
+    """How many parentheses stay open."""
+    return text.count("(") - text.count(")")
+
+
+def boolean(value: Value, names: Names, what: str) -> bool:
+    """The value as true or false, or SpecError."""
+    result = value.evaluate(names)
+    if not isinstance(result, bool):
+        hint = "write a condition, such as $(stride != 1)"
+        if isinstance(result, str) and result.lower() in ("true", "false", "yes", "no", "on", "off"):
+            hint = "true and false are written so, without quotes"
+        raise value.node.error(f"{what} needs true or false, not {describe(result)}", hint)
+    return result
+
+
+def integer(value: Value, names: Names, what: str) -> int:
+    """The value as an integer of at least 0, or SpecError."""
+    try:
+        return whole(value.evaluate(names))
+    except FieldError as error:
+        raise value.node.error(f"{what} {error}") from None
+
+
+def text(value: Value, names: Names, what: str) -> str | None:
+    """The value as a word: a text or number as written, None for null."""
+    node = value.node
+    result = value.evaluate(names)
+    if value.constant and isinstance(node, reader.Scalar):
+        if not node.text:
+            raise node.error(f"{what} is empty")
+        return None if result is None else node.text
+    if result is None:
+        return None
+    if isinstance(result, (list, dict)) or result == "":
+        raise node.error(f"{what} needs a word, not {describe(result)}")
+    return as_text(result)

@@ -1,0 +1,281 @@
+"""One operator on something one can see: numbers, letters or a picture, run by the operator's own forward.
+
+The lecture's three ways to index a convolution, for a kernel K of m×n and S its result:
+
+    correlation   S[i,j] = Σ I[i+a, j+b]·K[a,b]            the pixel and its successors; what networks use
+    convolution   S[i,j] = Σ I[i−a, j−b]·K[a,b]            the pixel and its predecessors: the kernel is turned
+    centred       S[i,j] = Σ I[i+a, j+b]·K[a+⌊m/2⌋, b+⌊n/2⌋]   the kernel lies centred on the pixel
+
+Over the same windows correlation and centred give the same numbers for different pixels; convolution gives
+those of the kernel turned by 180°.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from convcalc import ops
+from convcalc.errors import ConvcalcError, UsageError, did_you_mean
+from convcalc.language.load import entry_kind, load_entry
+from convcalc.layer.filters import FILTERS
+from convcalc.layer.matrices import Matrix
+from convcalc.layer.symbols import has_letters
+from convcalc.ops._base import Operator, Tensor
+from convcalc.ops.conv import Conv
+from convcalc.shapes import Axis, Shape, elements, show
+
+MODES = ("correlation", "convolution", "centred")
+MAX_WORK = 400_000_000  # multiplications: beyond it the reference would run for more than about ten seconds
+MAX_OUTPUT = 4_000_000  # numbers
+MOST_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, they become floats
+
+
+@dataclass(frozen=True)
+class Application:
+    """An operator with its input, weights and output.
+
+    filters: per filter the planes as typed, before a convolution turns them. names: of named filters.
+    """
+
+    op: Operator
+    source: Tensor
+    weights: Mapping[str, Sequence[Any]]
+    output: Tensor
+    filters: tuple[Matrix, ...] = ()
+    names: tuple[str, ...] = ()
+    mode: str = MODES[0]
+
+    @property
+    def axes(self) -> tuple[Axis, ...] | None:
+        """The window on each axis, of an operator that has one."""
+        return window(self.op, self.source.shape)
+
+    def first_pixel(self) -> tuple[int, ...] | None:
+        """The pixel that the first output stands for, by the mode's formula."""
+        if self.axes is None:
+            return None
+        return tuple(_shift(self.mode, axis) - axis.before for axis in self.axes)
+
+
+def formula(mode: str, rank: int) -> str:
+    """The lecture's sum over one to three dimensions: `S[i,j] = Σ I[i+a, j+b]·K[a,b]`."""
+    places, offsets, sides = (letters[:rank] for letters in ("ijk", "abc", "mno"))
+    sign = "−" if mode == "convolution" else "+"
+    image = ", ".join(f"{place}{sign}{offset}" for place, offset in zip(places, offsets, strict=True))
+    kernel = ",".join(offsets)
+    if mode == "centred":
+        kernel = ", ".join(f"{offset}+⌊{side}/2⌋" for offset, side in zip(offsets, sides, strict=True))
+    return f"S[{','.join(places)}] = Σ I[{image}]·K[{kernel}]"
+
+
+def _shift(mode: str, axis: Axis) -> int:
+    """From a window's first pixel to the one that its result stands for."""
+    if mode == "convolution":
+        return axis.extent - 1
+    return axis.dilation * (axis.kernel // 2) if mode == "centred" else 0
+
+
+def window(op: Operator, shape: Shape) -> tuple[Axis, ...] | None:
+    """The windows that an operator moves over its input's axes; None for one without."""
+    find = getattr(op, "axes", None)
+    axes = find((shape,)) if find is not None else ()
+    return axes if axes and all(isinstance(axis, Axis) for axis in axes) else None
+
+
+def named_filters(entry: str) -> tuple[str, ...]:
+    """The filters that an entry such as `blur` or `blur,sharpen` names; () where it is a spec entry."""
+    names = tuple(part.strip() for part in entry.split(","))
+    return names if all(name in FILTERS for name in names) else ()
+
+
+def filter_matrix(name: str) -> Matrix:
+    """A named filter's kernel."""
+    return Matrix((FILTERS[name].values,), decimal=False)
+
+
+def apply(
+    entry: str,
+    source: Tensor,
+    filters: Sequence[Matrix] = (),
+    *,
+    bias: Sequence[Any] = (),
+    mode: str | None = None,
+    names: tuple[str, ...] = (),
+    floats: bool = False,
+) -> Application:
+    """Run one operator, a spec entry, on an input `(C, *spatial)`.
+
+    filters: one per output channel of a convolution, as deep as its input; one plane serves every channel: as
+    it is, or, a named filter, divided by their number, so that brightness is kept. floats: do without
+    fractions. Raises SpecError, UsageError.
+    """
+    _check_kind(entry)
+    if not floats and len(source.values) <= MOST_EXACT:
+        exact = [Fraction(value) if isinstance(value, int) else value for value in source.values]
+        source = Tensor(source.shape, exact)
+    defaults = _defaults(entry, source.shape, filters, bool(bias))
+    graph = load_entry(entry, source.shape, defaults)
+    if len(graph) != 1:
+        raise UsageError("apply takes one operator, not several", hint="convcalc forward runs whole networks")
+    node = graph.nodes[0]
+    _check_work(node.op, source.shape, node.output_shape)
+    if mode is not None and not isinstance(node.op, Conv):
+        raise UsageError(f"--mode is for convolutions, not for {node.kind}")
+    weights = _weights(node.op, source.shape, filters, bias, turned=mode == "convolution", shared=bool(names))
+    if floats:
+        weights = {name: [float(value) for value in values] for name, values in weights.items()}
+    try:
+        output = node.op.forward([source], weights)
+    except TypeError:
+        if not has_letters([*source.values, *(value for values in weights.values() for value in values)]):
+            raise
+        raise UsageError(
+            f"{node.kind} cannot work on letters: it must know which number is larger",
+            hint="conv, avgpool and whatever only adds and multiplies can; give numbers to the others",
+        ) from None
+    except (OverflowError, ValueError, ZeroDivisionError) as error:
+        raise ConvcalcError(f"{node.kind} of these numbers is none: {error}") from None
+    return Application(node.op, source, weights, output, tuple(filters), names, mode or MODES[0])
+
+
+def _check_kind(entry: str) -> None:
+    kind = entry_kind(entry)
+    if kind is not None and kind not in ops.names():
+        known = [*FILTERS, *ops.names()]
+        raise UsageError(
+            f"no operator or filter '{kind[:60]}'{did_you_mean(kind, known)}",
+            hint=f"filters: {', '.join(FILTERS)}; or an entry such as 'maxpool: {{kernel: 2, stride: 2}}'",
+        )
+
+
+def _defaults(entry: str, shape: Shape, filters: Sequence[Matrix], bias: bool) -> str:
+    """What the weights say of the operator's fields, as a spec's defaults: weaker than what the entry says."""
+    if not filters:
+        return ""
+    kind = entry_kind(entry)
+    if kind == "dense":
+        return f"dense: {{units: {filters[0].height}, bias: {str(bias).lower()}}}"
+    if kind not in ("conv", "deconv"):
+        raise UsageError(f"{kind} takes no --weights", hint="weights are for conv, deconv and dense")
+    sizes = {matrix.spatial for matrix in filters}
+    if len(sizes) > 1:
+        listed = " and ".join(show(size) for size in sorted(sizes))
+        raise UsageError(f"the filters differ in size: {listed}", hint="all filters of a layer have one size")
+    kernel = list(sizes.pop())
+    if len(kernel) < len(shape) - 1:
+        kernel = [1] * (len(shape) - 1 - len(kernel)) + kernel
+    return f"{kind}: {{filters: {len(filters)}, kernel: {kernel}, bias: {str(bias).lower()}}}"
+
+
+def _check_work(op: Operator, shape: Shape, output: Shape) -> None:
+    """Refuse what would take minutes or all memory."""
+    axes = window(op, shape) or ()
+    taps = prod(axis.kernel for axis in axes) or 1
+    work = max(op.macs((shape,)), elements(output) * taps)
+    around = prod(axis.padded + axis.extent + axis.stride for axis in axes)
+    if work > MAX_WORK:
+        raise UsageError(
+            f"{work:,} multiplications are more than apply does ({MAX_WORK:,})",
+            hint="take a smaller input, or --max-size for a picture; convcalc forward runs whole networks",
+        )
+    if elements(output) > MAX_OUTPUT or around > 16 * MAX_OUTPUT:
+        raise UsageError(f"the output {show(output)} or its padding is too large to show")
+
+
+def _weights(
+    op: Operator,
+    shape: Shape,
+    filters: Sequence[Matrix],
+    bias: Sequence[Any],
+    *,
+    turned: bool,
+    shared: bool,
+) -> dict[str, list[Any]]:
+    """The operator's tensors by name, each flat and row-major."""
+    weights: dict[str, list[Any]] = {}
+    for parameter in op.parameters((shape,)):
+        if parameter.name == "bias" and parameter.role == "bias":
+            if bias and len(bias) != elements(parameter.shape):
+                raise UsageError(f"--bias needs {elements(parameter.shape)} values, not {len(bias)}")
+            weights["bias"] = list(bias) or [0] * elements(parameter.shape)
+        elif parameter.fan_in is None:
+            weights[parameter.name] = [parameter.initial] * elements(parameter.shape)
+        elif not filters:
+            raise UsageError(
+                f"{op.kind} needs its weights",
+                hint=f"--weights '1 0; 0 1', or a named filter: {', '.join(FILTERS)}",
+            )
+        elif op.kind == "dense":
+            weights[parameter.name] = _dense(filters, parameter.shape)
+        else:
+            weights[parameter.name] = kernels(op, parameter.shape, filters, turned=turned, shared=shared)
+    return weights
+
+
+def _dense(filters: Sequence[Matrix], shape: Shape) -> list[Any]:
+    only = filters[0]
+    if len(filters) > 1 or len(only.planes) > 1 or (only.height, only.width) != shape:
+        raise UsageError(f"dense needs one matrix of {show(shape)} weights: a row per unit")
+    return only.values
+
+
+def kernels(
+    op: Operator, shape: Shape, filters: Sequence[Matrix], *, turned: bool = False, shared: bool = False
+) -> list[Any]:
+    """(filters, depth, *kernel) of a convolution, flat; (depth, filters, *kernel) of a deconvolution.
+
+    turned: by 180°; shared: a plane that serves several channels is divided by their number.
+    """
+    transposed = op.kind == "deconv"
+    count, depth = (shape[1], shape[0]) if transposed else (shape[0], shape[1])
+    kernel = shape[2:]
+    if len(filters) != count:
+        given = f"{len(filters)} {'was' if len(filters) == 1 else 'were'} given"
+        raise UsageError(
+            f"{count} filters need {count} kernels, {given}", hint="repeat --weights, once for each filter"
+        )
+    planes: dict[tuple[int, int], list[Any]] = {}
+    for index, one in enumerate(filters):
+        size = one.spatial if len(one.spatial) == len(kernel) else (one.height, one.width)
+        if size != kernel:
+            raise UsageError(
+                f"the kernel is {show(kernel)}, the weights given are {show(size)}",
+                hint="leave the entry's kernel out: the weights say it",
+            )
+        if len(one.planes) not in (1, depth):
+            raise UsageError(
+                f"filter {index + 1} has {len(one.planes)} planes, the input {depth} channels",
+                hint=f"give {depth} planes with | between them, or one for all",
+            )
+        for channel in range(depth):
+            rows = one.planes[channel if len(one.planes) > 1 else 0]
+            values = [value for row in rows for value in row]
+            if shared and len(one.planes) == 1 and depth > 1:
+                values = [value / depth for value in values]
+            planes[index, channel] = values[::-1] if turned else values
+    order = (
+        [(index, channel) for channel in range(depth) for index in range(count)]
+        if transposed
+        else [(index, channel) for index in range(count) for channel in range(depth)]
+    )
+    return [value for place in order for value in planes[place]]
+
+
+def per_channel(application: Application, filters: int) -> list[Tensor]:
+    """The maps of a depthwise application of several filters, regrouped: one tensor of all channels per filter."""
+    shape = application.output.shape
+    size = elements(shape[1:])
+    channels = shape[0] // filters
+    values = application.output.values
+    maps = [values[index * size : (index + 1) * size] for index in range(shape[0])]
+    return [
+        Tensor(
+            (channels, *shape[1:]),
+            [value for channel in range(channels) for value in maps[channel * filters + one]],
+        )
+        for one in range(filters)
+    ]

@@ -1,0 +1,161 @@
+"""Matrices as people type them: `1 4 2 1; 5 8 3 4`, a CSV file, letters.
+
+Rows are separated by `;` or lines, values by blanks or commas, channels by `|` (in a file: by empty lines). One row
+alone is a signal (one spatial dimension), unless a `;` ends it. In a line of a CSV file a `;` stands between
+values, and a comma beside it is a decimal sign.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from convcalc.errors import ConvcalcError, UsageError
+from convcalc.layer.symbols import has_letters, read
+from convcalc.ops._base import Tensor
+
+MAX_VALUES = 1_000_000
+MAX_BYTES = 16 * 2**20
+
+
+class Matrix(NamedTuple):
+    """Planes of equal size. decimal: True when decimals were typed, False when fractions were, else None.
+
+    signal: one row that is a signal and no 1×n matrix.
+    """
+
+    planes: tuple[tuple[tuple[Any, ...], ...], ...]
+    signal: bool = False
+    decimal: bool | None = None
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return len(self.planes[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return len(self.planes[0][0])
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """`(height, width)`, or `(length,)` of a signal."""
+        return (self.width,) if self.signal else (self.height, self.width)
+
+    @property
+    def values(self) -> list[Any]:
+        """All values in row-major order, channel by channel."""
+        return [value for plane in self.planes for row in plane for value in row]
+
+    @property
+    def tensor(self) -> Tensor:
+        """`(C, *spatial)`."""
+        return Tensor((len(self.planes), *self.spatial), self.values)
+
+    @property
+    def letters(self) -> bool:
+        """Whether any value is a letter."""
+        return has_letters(self.values)
+
+
+def parse(text: str, what: str) -> Matrix:
+    """A matrix typed in place. Raises UsageError that names the row and the value."""
+    return _matrix([part.strip() for part in text.split("|")], what, UsageError)
+
+
+def load(path: str) -> Matrix:
+    """A matrix from a CSV or text file, or with `-` from standard input. Raises ConvcalcError."""
+    shown = "<stdin>" if path == "-" else path
+    text = _read(path, shown)
+    planes: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if path.lower().endswith(".csv") and ";" in line:
+            # what spreadsheets write where the comma is the decimal sign
+            line = line.replace(",", ".").replace(";", ",")
+        if line.strip():
+            planes[-1].append(line)
+        elif planes[-1]:
+            planes.append([])
+    texts = ["\n".join(plane) for plane in planes if plane]
+    return _matrix(texts, shown, ConvcalcError)
+
+
+def _read(path: str, shown: str) -> str:
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        elif not stat.S_ISREG(os.stat(path).st_mode):
+            raise ConvcalcError(f"{path}: not a regular file")
+        else:
+            with open(path, "rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConvcalcError(f"{path}: no such file", hint="check the path") from None
+    except (OSError, ValueError) as error:
+        raise ConvcalcError(f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > MAX_BYTES:
+        raise ConvcalcError(f"{shown}: larger than {MAX_BYTES // 2**20} MiB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        known = "not" if path == "-" else "neither an image Pillow knows nor"
+        raise ConvcalcError(f"{shown}: {known} UTF-8 text") from None
+
+
+def _matrix(texts: Sequence[str], what: str, error: type[ConvcalcError]) -> Matrix:
+    planes = []
+    signal = len(texts) >= 1
+    total = 0
+    for number, text in enumerate(texts, 1):
+        where = what if len(texts) == 1 else f"{what}, channel {number}"
+        signal = signal and ";" not in text and "\n" not in text.strip()
+        rows = _rows(text, where, error)
+        total += len(rows) * len(rows[0])
+        if total > MAX_VALUES:
+            raise error(f"{what}: more than {MAX_VALUES:,} values")
+        planes.append(rows)
+    if not planes:
+        raise error(f"{what}: no values", hint="write rows with ; between them: '1 2; 3 4'")
+    sizes = [(len(plane), len(plane[0])) for plane in planes]
+    for number, size in enumerate(sizes, 1):
+        if size != sizes[0]:
+            raise error(
+                f"{what}: channel {number} is {size[0]}×{size[1]}, channel 1 is {sizes[0][0]}×{sizes[0][1]}",
+                hint="all channels have the same size",
+            )
+    joined = "".join(texts)
+    decimal = False if "/" in joined else True if "." in joined else None
+    return Matrix(tuple(planes), signal, decimal)
+
+
+def _rows(text: str, what: str, error: type[ConvcalcError]) -> tuple[tuple[Any, ...], ...]:
+    rows: list[tuple[Any, ...]] = []
+    lines = [line for line in text.replace("\n", ";").split(";") if line.strip(" \t\r,")]
+    for number, line in enumerate(lines, 1):
+        row = []
+        for column, token in enumerate(line.replace(",", " ").replace("\t", " ").split(), 1):
+            value = read(token.strip("\"'"))
+            if value is None:
+                shown = token if len(token) <= 30 else token[:27] + "..."
+                raise error(
+                    f"{what}: '{shown}' in row {number}, column {column} is no number and no letter",
+                    hint="write numbers such as 3, -0.5, 1/9, or letters such as a and x1, with blanks between",
+                )
+            row.append(value)
+        if rows and len(row) != len(rows[0]):
+            raise error(
+                f"{what}: row {number} has {_values(len(row))}, row 1 has {_values(len(rows[0]))}",
+                hint="every row needs the same number of values",
+            )
+        rows.append(tuple(row))
+    if not rows:
+        raise error(f"{what}: no values", hint="write rows with ; between them: '1 2; 3 4'")
+    return tuple(rows)
+
+
+def _values(count: int) -> str:
+    return f"{count:,} value{'s' * (count != 1)}"

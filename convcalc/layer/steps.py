@@ -1,0 +1,121 @@
+"""A window's walk over its input, one position after another: what it covers and what it makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+from convcalc.layer.apply import Application
+from convcalc.layer.symbols import Expression, written
+from convcalc.ops._base import Operator
+from convcalc.ops.conv import Conv
+from convcalc.shapes import Axis, elements
+
+MOST_TERMS = 30  # of a sum that is written out
+
+
+class Placement(NamedTuple):
+    """One position. channel: of the output; covered: the cells of the input, negative or beyond it in the padding;
+    channels: the input's that are read; working: `max(1, 4, 5, 8)`, "" where the value says it all."""
+
+    channel: int
+    position: tuple[int, ...]
+    channels: range
+    covered: tuple[tuple[int, ...], ...]
+    working: str
+    value: Any
+
+
+def walks(op: Operator) -> bool:
+    """Whether the operator moves a window that can be followed."""
+    return isinstance(op, Conv) or op.kind in ("maxpool", "avgpool")
+
+
+def walk(application: Application, decimal: bool | None = None) -> Iterator[Placement]:
+    """Every position of every output channel, row by row."""
+    op, source, output = application.op, application.source, application.output
+    axes = application.axes
+    assert axes is not None
+    positions = output.shape[1:]
+    size, depth = elements(positions), source.shape[0]
+    groups = op.groups if isinstance(op, Conv) else depth
+    share = output.shape[0] // groups
+    taps = elements(tuple(axis.kernel for axis in axes)) * (depth // groups)
+    for channel in range(output.shape[0]):
+        first = channel // share * (depth // groups)
+        channels = range(first, first + depth // groups)
+        for index, position in enumerate(product(*map(range, positions))):
+            covered = tuple(
+                product(
+                    *(
+                        [
+                            place * axis.stride - axis.before + tap * axis.dilation
+                            for tap in range(axis.kernel)
+                        ]
+                        for place, axis in zip(position, axes, strict=True)
+                    )
+                )
+            )
+            value = output.values[channel * size + index]
+            values = [_cell(source.shape, source.values, each, cell) for each in channels for cell in covered]
+            if isinstance(op, Conv):
+                weights = application.weights["weight"][channel * taps : (channel + 1) * taps]
+                bias = application.weights["bias"][channel] if op.bias else 0
+                working = _sum(values, weights, bias, value, decimal)
+            else:
+                counted = [_counts(op, axes, cell) for cell in covered]
+                working = _pooled(op, values, counted, decimal)
+            yield Placement(channel, position, channels, covered, working, value)
+
+
+def _inside(shape: Sequence[int], cell: Sequence[int]) -> bool:
+    return all(0 <= place < size for place, size in zip(cell, shape[1:], strict=True))
+
+
+def _counts(op: Operator, axes: Sequence[Axis], cell: Sequence[int]) -> bool:
+    """Whether a pool counts the cell: real ones, and padding where an average is told to."""
+    margin = int(op.kind == "avgpool" and getattr(op, "count_padding", False))
+    return all(
+        -margin * axis.before <= place < axis.size + margin * axis.after
+        for place, axis in zip(cell, axes, strict=True)
+    )
+
+
+def _cell(shape: Sequence[int], values: Sequence[Any], channel: int, cell: Sequence[int]) -> Any:
+    """The input's value; 0 in the padding."""
+    if not _inside(shape, cell):
+        return 0
+    offset = channel
+    for place, size in zip(cell, shape[1:], strict=True):
+        offset = offset * size + place
+    return values[offset]
+
+
+def _sum(values: Sequence[Any], weights: Sequence[Any], bias: Any, value: Any, decimal: bool | None) -> str:
+    """`1·1 + 4·0 + 5·0 + 8·(−1)`."""
+    if isinstance(value, Expression) or any(isinstance(one, Expression) for one in (*values, *weights)):
+        return ""
+    if len(values) > MOST_TERMS:
+        return f"the sum of {len(values):,} products"
+    text = " + ".join(
+        f"{_factor(one, decimal)}·{_factor(weight, decimal)}"
+        for one, weight in zip(values, weights, strict=True)
+    )
+    return text + (f" + {_factor(bias, decimal)}" if bias else "")
+
+
+def _pooled(op: Operator, values: Sequence[Any], counted: Sequence[bool], decimal: bool | None) -> str:
+    """`max(1, 4, 5, 8)`, of what counts."""
+    read = [one for one, counts in zip(values, counted, strict=True) if counts]
+    if any(isinstance(one, Expression) for one in read):
+        return ""
+    if len(read) > MOST_TERMS:
+        return f"the {'largest' if op.kind == 'maxpool' else 'mean'} of {len(read):,} values"
+    listed = ", ".join(written(one, decimal=decimal) for one in read)
+    return f"{'max' if op.kind == 'maxpool' else 'mean'}({listed})"
+
+
+def _factor(value: Any, decimal: bool | None) -> str:
+    text = written(value, decimal=decimal)
+    return f"({text})" if text.startswith("−") or "/" in text else text

@@ -1,0 +1,251 @@
+"""What every operator is: one frozen dataclass that knows its fields, shape, weights, cost, reach, formula
+and reference forward. The defaults here are those of a pointwise operator, which is then a few lines.
+
+`forward` is the independent witness that the shape rule is right: it never calls `output_shape`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+from convcalc.errors import Misfit
+from convcalc.ops._fields import FieldKind
+from convcalc.shapes import Axis, Shape, show
+
+Inputs = tuple[Shape, ...]
+
+
+class Parameter(NamedTuple):
+    """A tensor an operator keeps: its name in a weights file, its shape, and what it counts as.
+
+    fan_in is the number of inputs each output sums over, for He initialisation; None where the initial
+    value is a constant, `initial`.
+    """
+
+    name: str
+    shape: Shape
+    role: Literal["weight", "bias", "buffer"]
+    fan_in: int | None = None
+    initial: float = 0.0
+
+
+class Reach(NamedTuple):
+    """How an output walks one input dimension: output unit o reads the whole numbers in
+    [o·stride + start, o·stride + start + size), as far as they lie within the dimension.
+
+    `out` is the output dimension that walks it. Where an output unit moves less than an input unit
+    (deconvolution, upsampling) all three can be Fractions: the number of units read, at most size rounded up,
+    then differs from one output unit to the next. gap: of the numbers in the interval only those a multiple of
+    it from its beginning (a dilated kernel); 0: all. It may say too much (filters that share a group), never
+    too little.
+    """
+
+    out: int
+    size: int | Fraction = 1
+    stride: int | Fraction = 1
+    start: int | Fraction = 0
+    gap: int | Fraction = 0
+
+
+# A dimension that no output dimension walks: every unit reads all of it, or each its own part (flatten),
+# which is not said.
+WHOLE: Literal["whole"] = "whole"
+SPREAD: Literal["spread"] = "spread"
+Walk = Reach | Literal["whole", "spread"]
+
+
+class Working(NamedTuple):
+    """One worked formula: what it gives (`output`, `weights`, `biases`, `MACs`, …) and its text."""
+
+    what: str
+    text: str
+
+
+class Tensor(NamedTuple):
+    """Numbers of any Python kind in row-major order, channels first."""
+
+    shape: Shape
+    values: Sequence[Any]
+
+
+class FieldInfo(NamedTuple):
+    """A field as the spec language knows it."""
+
+    name: str
+    alias: str | None
+    kind: FieldKind
+    default: Any
+    required: bool
+    doc: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Operator:
+    """Base of all operators. `kind` is the name in a spec and the module's name; `role` groups kinds that
+    stand in for each other (for diff); `main` is the field a bare scalar or list fills."""
+
+    kind: ClassVar[str] = ""
+    role: ClassVar[str] = "identity"
+    main: ClassVar[str | None] = None
+    inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # fewest and most; None: any number
+    pointwise: ClassVar[bool] = False  # keeps the shape and costs no MACs: folds into the row it follows
+    regroups: ClassVar[bool] = False  # the same values in the same order under another shape
+
+    @classmethod
+    def fields(cls) -> dict[str, FieldInfo]:
+        """The fields by name, in the order of declaration."""
+        cached = cls.__dict__.get("_fields")
+        if cached is None:
+            cached = {
+                field.name: FieldInfo(
+                    field.name,
+                    field.metadata["alias"],
+                    field.metadata["kind"],
+                    None if field.default is dataclasses.MISSING else field.default,
+                    field.default is dataclasses.MISSING,
+                    field.metadata["doc"],
+                )
+                for field in dataclasses.fields(cls)
+            }
+            cls._fields = cached  # type: ignore[attr-defined]
+        return cached
+
+    def bind(self, inputs: Inputs) -> Self:
+        """The operator with the fields that follow from its input filled in. Raises Misfit."""
+        return self
+
+    def output_shape(self, inputs: Inputs) -> Shape:
+        """The output's shape `(C, *spatial)`. Raises Misfit when the inputs do not fit."""
+        return inputs[0]
+
+    def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
+        """The tensors it keeps: weights, biases and buffers."""
+        return ()
+
+    def macs(self, inputs: Inputs) -> int:
+        """Multiply-accumulates for one image; biases excluded, products with padding included."""
+        return 0
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+        """One Walk per dimension of input number `index`: what an output unit reads of it."""
+        return tuple(Reach(dimension) for dimension in range(len(inputs[index])))
+
+    def weight_factors(self, inputs: Inputs) -> tuple[int, ...]:
+        """The factors whose product is the number of weights, output channels last; () without weights."""
+        return ()
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """The worked formulas for the output's size, the weights and the MACs."""
+        return ()
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The output computed in plain Python; works on any numbers, Fraction included."""
+        raise TypeError(f"{self.kind} has no forward")  # pragma: no cover - a test sees that each has one
+
+    def shown_fields(self) -> dict[str, Any]:
+        """Every field's value as JSON holds it; per-axis values that agree become one number."""
+        values = {}
+        for name, info in self.fields().items():
+            value = getattr(self, name)
+            if info.kind.per_axis:
+                value = compact(value)
+            values[name] = list(value) if isinstance(value, tuple) else value
+        return values
+
+    def needs_map(self, shape: Shape) -> Shape:
+        """The shape if it has 1 to 3 spatial dimensions; else Misfit."""
+        if len(shape) < 2:
+            raise Misfit(
+                f"{self.kind} needs a map with 1 to 3 spatial dimensions, not a vector of {shape[0]}",
+                f"put {self.kind} before flatten",
+            )
+        if len(shape) > 4:
+            raise Misfit(f"{self.kind} needs a map with 1 to 3 spatial dimensions, not {show(shape)}")
+        return shape
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pointwise(Operator):
+    """Base of operators that map each element by itself: relu, sigmoid, dropout, …"""
+
+    pointwise: ClassVar[bool] = True
+    role: ClassVar[str] = "activation"
+
+    def element(self, value: Any) -> Any:
+        """The output for one element."""
+        raise TypeError(f"{self.kind} has no element rule")  # pragma: no cover
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """Each element by itself."""
+        element = self.element
+        return Tensor(inputs[0].shape, [element(value) for value in inputs[0].values])
+
+
+def compact(value: Any) -> Any:
+    """A per-axis value as tables and JSON show it: one number where all axes agree, else lists."""
+    if isinstance(value, tuple):
+        items = [compact(item) for item in value]
+        return items[0] if all(isinstance(item, int) and item == items[0] for item in items) else items
+    return value
+
+
+def mismatch(needs: str, inputs: Inputs) -> Misfit:
+    """A join's branches that do not fit: what it needs, each branch's shape, and what would do."""
+    given = ", ".join(f"branch {index} is {show(shape)}" for index, shape in enumerate(inputs, 1))
+    if len({len(shape) for shape in inputs}) > 1:
+        hint = "flatten all branches or none"
+    else:
+        hint = "give the branches the same strides, and padding that keeps their sizes together"
+        sizes = {
+            shape[1:] for shape in inputs if set(shape[1:]) != {1}
+        }  # a single pixel may stretch over a map
+        if len({shape[0] for shape in inputs}) > 1 and len(sizes) <= 1:
+            hint = "end the branches in the same number of channels; a conv with kernel 1 changes it"
+    return Misfit(f"{needs}: {given}", hint)
+
+
+def window_walks(axes: Sequence[Axis]) -> tuple[Reach, ...]:
+    """The reach of a window on the spatial dimensions."""
+    return tuple(
+        Reach(
+            dimension,
+            axis.extent,
+            axis.stride,
+            -axis.before,
+            axis.dilation if axis.dilation > 1 and axis.kernel > 1 else 0,
+        )
+        for dimension, axis in enumerate(axes, 1)
+    )
+
+
+def group_walk(channels: int, filters: int, groups: int) -> Walk:
+    """The channels a filter reads: all of them, or those of its group.
+
+    Filter o of a group of `share` reads `depth` channels from ⌊o/share⌋·depth. Where both exceed 1 this is
+    no single stride, and the reach covers up to a group too much.
+    """
+    if groups == 1:
+        return WHOLE
+    share, depth = filters // groups, channels // groups
+    lag = ratio((share - 1) * depth, share)
+    return Reach(0, depth + lag if depth > 1 else 1, ratio(depth, share), -lag)
+
+
+def regrouped(before: Shape, after: Shape) -> tuple[Walk, ...]:
+    """The reach of a tensor read in the same order under another shape: the leading dimensions both have are
+    walked one by one, those of 1 hold nothing to choose from, the others spread."""
+    walks: list[Walk] = []
+    for dimension, size in enumerate(before):
+        if before[: dimension + 1] == after[: dimension + 1]:
+            walks.append(Reach(dimension))
+        else:
+            walks.append(WHOLE if size == 1 else SPREAD)
+    return tuple(walks)
+
+
+def ratio(numerator: int, denominator: int) -> int | Fraction:
+    """The quotient, an int where it is whole."""
+    return Fraction(numerator, denominator) if numerator % denominator else numerator // denominator

@@ -1,0 +1,158 @@
+"""Reports on a terminal, styled by rich; the same lines, plain and unbroken, where stdout is none.
+
+rich is imported only where there is something to style or a bar to draw.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from convcalc.render import colors
+from convcalc.render.layout import Line, Span, cells, note_lines, table_lines, wrap
+from convcalc.render.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def styled() -> bool:
+    """Whether stdout gets colours."""
+    return colors.wanted(sys.stdout)
+
+
+def width() -> int | None:
+    """The terminal's columns; None where stdout is no terminal."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
+@cache
+def console(stderr: bool = False) -> Console:
+    """rich's console for a stream that is to be styled."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        file=stream,
+        force_terminal=True if colors.choice == "always" else None,
+        no_color=not colors.wanted(stream),
+        color_system="auto" if stream.isatty() else "standard",
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def print_lines(lines: Iterable[Line]) -> None:
+    """Lines of spans to stdout."""
+    if not styled():
+        sys.stdout.writelines("".join(span.text for span in line).rstrip() + "\n" for line in lines)
+        return
+    from rich.text import Text
+
+    out = console()
+    for line in lines:
+        out.print(Text.assemble(*((span.text, span.style) for span in line)), soft_wrap=True)
+
+
+def animate(frames: Iterable[list[Line]], delay: float) -> None:
+    """Frames one over another, `delay` seconds each, on a terminal tall and wide enough; else one under another.
+
+    The cursor comes back whatever happens; an interruption passes on.
+    """
+    room = width()
+    if room is None or delay == 0 or os.environ.get("TERM") == "dumb":
+        for frame in frames:
+            print_lines(frame)
+        return
+    import shutil
+    import time
+
+    tall = shutil.get_terminal_size((80, 24)).lines
+    sys.stdout.write("\x1b[?25l")
+    try:
+        above = 0
+        for frame in frames:
+            sys.stdout.write(f"\x1b[{above}A\x1b[J" if above else "")
+            print_lines(frame)
+            sys.stdout.flush()
+            fits = len(frame) < tall and all(sum(cells(s.text) for s in line) < room for line in frame)
+            above = len(frame) if fits else 0
+            time.sleep(delay)
+    finally:
+        sys.stdout.write("\x1b[?25h")
+        sys.stdout.flush()
+
+
+def print_table(table: Table) -> None:
+    """The whole report: title, table, totals, lines and notes."""
+    print_lines(table_lines(table, width()))
+
+
+def print_notes(lines: Sequence[str], notes: Sequence[str]) -> None:
+    """What follows a report that is no table."""
+    room = width()
+    print_lines([Span(part)] for text in lines for part in wrap(text, room))
+    for note in notes:
+        print_lines(note_lines(note, room))
+
+
+def print_explanation(parts: Sequence[tuple[str, str, Sequence[tuple[str, str]]]]) -> None:
+    """Worked formulas: a heading per layer, its lines indented under it, labels in one column."""
+    print_lines(_explained(parts, width()))
+
+
+def _explained(
+    parts: Sequence[tuple[str, str, Sequence[tuple[str, str]]]], room: int | None
+) -> Iterable[Line]:
+    labels = max((cells(label) for _, _, lines in parts for label, _ in lines), default=0)
+    for number, (heading, flow, lines) in enumerate(parts):
+        if number:
+            yield [Span("")]
+        name, _, rest = heading.partition("  ")
+        yield [Span(name, "bold cyan"), Span(f"  {rest}   "), Span(flow, "dim")]
+        for label, text in lines:
+            indent = labels + 6
+            for line, part in enumerate(wrap(text, None if room is None else max(20, room - indent))):
+                yield [Span(f"    {label:<{labels}}  " if line == 0 else " " * indent, "dim"), Span(part)]
+
+
+class Bar:
+    """A progress bar on stderr with the time left. Drawn when it moves: no thread, so that processes may fork."""
+
+    def __init__(self, total: int | None, label: str) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[what]}", style="dim"),
+            console=console(stderr=True),
+            transient=True,
+            auto_refresh=False,
+        )
+        self._task = self._progress.add_task(label, total=total, what="")
+        self._progress.start()
+
+    def advance(self, done: int, what: str = "") -> None:
+        """So much more is done; `what` is at work."""
+        self._progress.update(self._task, advance=done, what=what)
+        self._progress.refresh()
+
+    def move(self, done: int) -> None:
+        """So much is done in all."""
+        self._progress.update(self._task, completed=done)
+        self._progress.refresh()
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()

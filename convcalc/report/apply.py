@@ -1,0 +1,324 @@
+"""`apply`: an operator's input, weights and output as matrices; each step of its window; the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from typing import Any
+
+from convcalc.layer.apply import Application, formula
+from convcalc.layer.matrices import Matrix
+from convcalc.layer.steps import Placement, walk
+from convcalc.layer.symbols import Expression, has_letters, written
+from convcalc.ops._base import Tensor
+from convcalc.render import blocks
+from convcalc.render.layout import Line, Span, wrap
+from convcalc.render.table import Column, Table
+from convcalc.report import words
+from convcalc.report.values import CONVENTIONS
+from convcalc.shapes import elements, show
+
+MOST_CELLS = 2_000  # of a matrix that a terminal is given; whoever pipes gets all
+PENDING = "·"
+
+
+class Style:
+    """How numbers are written: as decimals, as fractions, rounded."""
+
+    def __init__(self, decimal: bool | None = None, places: int | None = None) -> None:
+        self.decimal = decimal
+        self.places = places
+
+    def __call__(self, value: Any) -> str:
+        return written(value, decimal=self.decimal, places=self.places)
+
+
+def title(application: Application) -> str:
+    """`maxpool F2 S2: 4×4 → 2×2`."""
+    op = application.op
+    named = ", ".join(application.names)
+    said = words.operator(op).replace(" no bias", "")
+    name = f"{named} ({said})" if named else said
+    return f"{name}: {_size(application.source)} → {_size(application.output)}"
+
+
+def _size(tensor: Tensor) -> str:
+    """Sides; channels first only where there are several."""
+    spatial = tensor.shape[1:]
+    return show(tensor.shape if tensor.shape[0] > 1 or not spatial else spatial)
+
+
+def application_lines(
+    application: Application, style: Style, width: int | None, *, mode_shown: bool = False
+) -> list[Line]:
+    """Title, formula, and the matrices side by side."""
+    lines: list[Line] = [[Span(title(application), "bold")]]
+    if mode_shown:
+        lines += [[Span(part)] for text in mode_words(application) for part in wrap(text, width)]
+    largest = max(elements(application.source.shape), elements(application.output.shape))
+    if width is not None and largest > MOST_CELLS:
+        return [
+            *lines,
+            [Span(f"{largest:,} numbers are too many to draw; --format csv or -o FILE.csv has them")],
+        ]
+    lines.append([])
+    sources = _planes("input", application.source, style)
+    kernels = _kernels(application, style)
+    numbers = _numbers(application) if mode_shown else None
+    outputs = _planes("output", application.output, style, numbers, application.names)
+    return lines + blocks.beside([*sources, *kernels, *outputs], width)
+
+
+def mode_words(application: Application) -> list[str]:
+    """The formula, and what it means here."""
+    what = {
+        "correlation": "each result stands for the pixel under the kernel's first weight",
+        "convolution": "the kernel is turned by 180°; each result stands for the pixel under its end",
+        "centred": "each result stands for the pixel under the kernel's middle, from where a counts",
+    }[application.mode]
+    lines = [f"{application.mode}: {_formula(application)}", what]
+    first = application.first_pixel()
+    if first is not None and any(place < 0 for place in first):
+        lines.append("pixels are counted from 0; negative ones lie in the padding")
+    return lines
+
+
+def _formula(application: Application) -> str:
+    return formula(application.mode, len(application.source.shape) - 1)
+
+
+def _numbers(application: Application) -> tuple[Sequence[int], Sequence[int]] | None:
+    """The pixels that the output's rows and columns stand for."""
+    first, axes = application.first_pixel(), application.axes
+    if first is None or axes is None or len(axes) > 2:
+        return None
+    numbers = [
+        range(start, start + axis.output * axis.stride, axis.stride)
+        for start, axis in zip(first, axes, strict=True)
+    ]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else ((), numbers[0])
+
+
+def _planes(
+    what: str,
+    tensor: Tensor,
+    style: Style,
+    numbers: tuple[Sequence[int], Sequence[int]] | None = None,
+    names: Sequence[str] = (),
+) -> list[blocks.Block]:
+    """A block per channel; names: of the filters that made them."""
+    planes = _rows(tensor)
+    word = "map" if what == "output" else f"{what}, channel"
+    result = []
+    for index, rows in enumerate(planes, 1):
+        heading = f"{word} {index}" if len(planes) > 1 else what
+        if len(names) == len(planes) > 1:
+            heading += f", {names[index - 1]}"
+        texts = [[style(value) for value in row] for row in rows]
+        result.append(blocks.matrix(heading, texts, numbers=numbers, left=has_letters(tensor.values)))
+    return result
+
+
+def _rows(tensor: Tensor) -> list[list[list[Any]]]:
+    """Planes of rows: a signal's and a vector's are one row; a volume's slices come one after another."""
+    shape = tensor.shape
+    if len(shape) == 1:
+        return [[list(tensor.values)]]
+    width = shape[-1]
+    height = elements(shape[1:-1]) if len(shape) > 2 else 1
+    rows = [list(tensor.values[i : i + width]) for i in range(0, len(tensor.values), width)]
+    return [rows[i : i + height] for i in range(0, len(rows), height)]
+
+
+def _kernels(application: Application, style: Style, only: int | None = None) -> list[blocks.Block]:
+    """The filters' planes, turned ones too, and the biases; `only` one filter, without biases."""
+    result = []
+    several = len(application.filters) > 1
+    for index, one in enumerate(application.filters):
+        if only not in (None, index):
+            continue
+        name = application.names[index] if index < len(application.names) else "weights"
+        name = f"filter {index + 1}" if several and not application.names else name
+        for channel, plane in enumerate(one.planes, 1):
+            heading = f"{name}, channel {channel}" if len(one.planes) > 1 else name
+            result.append(_kernel(heading, plane, one, style))
+            if application.mode == "convolution":
+                turned = [list(row)[::-1] for row in plane][::-1]
+                result.append(_kernel(f"{heading}, turned", turned, one, style))
+    if only is not None:
+        return result
+    if any(application.weights.get("bias", ())):
+        result.append(blocks.matrix("bias", [[style(value) for value in application.weights["bias"]]]))
+    return result
+
+
+def _kernel(heading: str, plane: Sequence[Sequence[Any]], one: Matrix, style: Style) -> blocks.Block:
+    shown = Style(one.decimal if one.decimal is not None else style.decimal)
+    return blocks.matrix(heading, [[shown(value) for value in row] for row in plane], left=one.letters)
+
+
+# -- the window's walk --------------------------------------------------------------------------------------
+
+
+def frames(application: Application, style: Style, width: int | None) -> Iterator[list[Line]]:
+    """Per step: the input with the covered cells in brackets, the working, and the output so far."""
+    total = elements(application.output.shape)
+    output = [PENDING] * total
+    letters = has_letters(application.output.values)
+    final = [style(value) for value in application.output.values]
+    widest = max(map(len, final))
+    for number, step in enumerate(walk(application, style.decimal), 1):
+        output[number - 1] = final[number - 1]
+        equation = f"{step.working} = {final[number - 1]}" if step.working else final[number - 1]
+        made = _rows(Tensor(application.output.shape, output))[step.channel]
+        place = (0, *step.position)[-2:] if len(step.position) < 3 else (0, 0)
+        shown = [[cell.ljust(widest) if letters else cell.rjust(widest) for cell in row] for row in made]
+        heading = f"map {step.channel + 1}" if application.output.shape[0] > 1 else "output"
+        parts = [
+            *_covered(application, step, style),
+            *_kernels(application, style, step.channel),
+            blocks.matrix(heading, shown, marked={(place[0], place[1])}, left=letters),
+        ]
+        label = f"step {number} of {total}  "
+        first, *others = wrap(equation, width and max(20, width - len(label)))
+        yield [
+            [Span(label, "dim"), Span(first)],
+            *([Span(" " * len(label) + part.lstrip())] for part in others),
+            *blocks.beside(parts, width),
+            [],
+        ]
+
+
+def _covered(application: Application, step: Placement, style: Style) -> list[blocks.Block]:
+    """The channels that are read, padding laid around, with the window on them."""
+    axes = application.axes
+    assert axes is not None
+    planes = _rows(application.source)
+    fill = PENDING if application.op.kind == "maxpool" else "0"
+    spans = [
+        range(
+            -axis.before,
+            max(axis.size + axis.after, (axis.output - 1) * axis.stride + axis.extent - axis.before),
+        )
+        for axis in axes
+    ]
+    if len(axes) == 1:
+        spans = [range(1), *spans]
+    covered = {(0, *cell)[-2:] for cell in step.covered}
+    result = []
+    for channel in step.channels:
+        rows, styles, marked = [], {}, set()
+        for i, row in enumerate(spans[0]):
+            texts = []
+            for j, column in enumerate(spans[1]):
+                real = 0 <= row < len(planes[channel]) and 0 <= column < len(planes[channel][0])
+                texts.append(style(planes[channel][row][column]) if real else fill)
+                if not real:
+                    styles[i, j] = "dim"
+                if (row, column) in covered:
+                    marked.add((i, j))
+            rows.append(texts)
+        heading = f"input, channel {channel + 1}" if len(planes) > 1 else "input"
+        result.append(blocks.matrix(heading, rows, marked=marked, styles=styles))
+    return result
+
+
+# -- for programs and documents -----------------------------------------------------------------------------
+
+
+def application_table(application: Application, style: Style, *, mode_shown: bool = False) -> Table:
+    """The output: a row per row, a column per column; maps one after another."""
+    planes = _rows(application.output)
+    width = len(planes[0][0])
+    several = len(planes) > 1
+    numbers = _numbers(application) if mode_shown else None
+    rows = []
+    for index, plane in enumerate(planes, 1):
+        for row, values in enumerate(plane):
+            label = [str(index)] if several else []
+            label += [str(numbers[0][row])] if numbers and numbers[0] else []
+            rows.append((*label, *(style(value) for value in values)))
+    columns = [Column("map", "map")] if several else []
+    columns += [Column("row", "i \\ j", right=True)] if numbers and numbers[0] else []
+    columns += [
+        Column(str(column), str(numbers[1][column] if numbers else column + 1), right=True)
+        for column in range(width)
+    ]
+    return Table(
+        columns=columns,
+        rows=rows,
+        title=title(application),
+        lines=mode_words(application) if mode_shown else (),
+    )
+
+
+def matrix_csv(tensor: Tensor, style: Style) -> str:
+    """The numbers alone, as `apply` reads them: a line per row, an empty line between maps."""
+    exact = style.decimal is not None or style.places is not None
+    plain = Style(style.decimal if exact else None, style.places)
+    texts = [
+        "\n".join(
+            ",".join(
+                written(value, decimal=plain.decimal, places=plain.places, minus="-").replace(" ", "")
+                for value in row
+            )
+            for row in plane
+        )
+        for plane in _rows(tensor)
+    ]
+    return "\n\n".join(texts) + "\n"
+
+
+def application_value(application: Application, style: Style, *, steps: bool = False) -> dict[str, Any]:
+    """`apply --format json`: numbers as numbers, letters and endless fractions as text beside them."""
+    op = application.op
+    value: dict[str, Any] = {
+        "operator": op.kind,
+        "conventions": CONVENTIONS,
+        "fields": op.shown_fields(),
+        "filters": list(application.names) or None,
+        "mode": application.mode if op.kind == "conv" else None,
+        "formula": _formula(application) if op.kind == "conv" else None,
+        "input": _tensor_value(application.source, style),
+        "weights": {name: [_plain(one) for one in values] for name, values in application.weights.items()},
+        "output": {
+            **_tensor_value(application.output, style),
+            "first_pixel": list(application.first_pixel() or ()) or None,
+        },
+    }
+    if steps:
+        value["steps"] = [
+            {
+                "channel": step.channel,
+                "position": list(step.position),
+                "input_channels": list(step.channels),
+                "covered": [list(cell) for cell in step.covered],
+                "working": step.working or style(step.value),
+                "value": _plain(step.value),
+            }
+            for step in walk(application, style.decimal)
+        ]
+    return value
+
+
+def _tensor_value(tensor: Tensor, style: Style) -> dict[str, Any]:
+    return {
+        "shape": list(tensor.shape),
+        "values": _nested(tensor.shape, [_plain(value) for value in tensor.values]),
+        "text": _nested(tensor.shape, [style(value) for value in tensor.values]),
+    }
+
+
+def _nested(shape: Sequence[int], values: Sequence[Any]) -> list[Any]:
+    if len(shape) <= 1:
+        return list(values)
+    size = elements(tuple(shape[1:]))
+    return [_nested(shape[1:], values[i : i + size]) for i in range(0, len(values), size)]
+
+
+def _plain(value: Any) -> int | float | str | None:
+    if isinstance(value, Expression):
+        return written(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return int(value) if value == int(value) else float(value)

@@ -1,0 +1,244 @@
+"""`matrix`: the counts of a convolution seen as a dense layer, and the matrix itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convcalc.layer.unroll import Counts, Unrolled, counts, entries
+from convcalc.render import blocks
+from convcalc.render.layout import Line, Span
+from convcalc.render.table import Column, Table
+from convcalc.report import words
+from convcalc.report.values import CONVENTIONS
+from convcalc.shapes import elements, show
+
+STEPS = (
+    Column("what", "connections", style="cyan"),
+    Column("working", "counted", wrap=True),
+    Column("count", "count", right=True, style="bold"),
+    Column("share", "of dense", right=True),
+)
+LAYERS = (
+    Column("layer", "layer", wrap=True, style="cyan"),
+    Column("input", "input", right=True, drop=2),
+    Column("output", "output", right=True, drop=3),
+    Column("dense", "dense", right=True),
+    Column("local", "locally connected", right=True, drop=1),
+    Column("active", "active", right=True, drop=4),
+    Column("distinct", "distinct", right=True),
+    Column("ratio", "dense/distinct", right=True),
+)
+MAX_ROWS, MAX_COLUMNS, MAX_WEIGHTS = 64, 64, 200  # of a matrix that is drawn
+MAX_VALUE = 40_000  # entries of a matrix that JSON holds
+ZERO = "·"
+
+
+def labels(layer: Unrolled, typed: Sequence[str] = ()) -> list[str]:
+    """A name per weight: as typed, or w x y z, or letters, or w1, w2, …"""
+    number = counts(layer).weights
+    if typed:
+        return list(typed)
+    if number <= 4:
+        return list("wxyz")[:number]
+    return (
+        [chr(ord("a") + i) for i in range(number)] if number <= 26 else [f"w{i + 1}" for i in range(number)]
+    )
+
+
+def unrolled_table(layer: Unrolled) -> Table:
+    """Dense, locally connected, active, distinct: the two steps between a dense layer and a convolution."""
+    found = counts(layer)
+    window = "·".join(str(axis.kernel) for axis in layer.axes) + f"·{layer.depth}"
+    rows = [
+        ("dense", f"{found.outputs:,} outputs · {found.inputs:,} inputs", found.dense),
+        ("locally connected", f"{found.outputs:,} outputs · ({window}) of a window", found.locally_connected),
+        ("active", "entries that are not zero", found.active),
+        ("distinct", f"({window})·{layer.op.channels}, shared by all positions", found.distinct),
+    ]
+    lines = [
+        f"sparse connectivity: each output reads its window only, {_times(found.dense, found.locally_connected)}",
+        f"weight sharing: one kernel serves all positions, {_times(found.locally_connected, found.weights)}",
+        f"together {_times(found.dense, found.weights)} than dense; biases are left out",
+    ]
+    if found.active < found.locally_connected:
+        lines.insert(2, f"{found.locally_connected - found.active:,} connections lie in the padding")
+    if found.distinct < found.weights:
+        unused = found.weights - found.distinct
+        lines.insert(2, f"{words.plural(unused, 'weight')} of {found.weights:,} meet nothing but padding")
+    operator = words.operator(layer.op).replace(" no bias", "")
+    shapes = f"{show(layer.input_shape)} → {show(layer.output_shape)}"
+    return Table(
+        columns=STEPS,
+        rows=[(what, text, words.count(count), _share(count, found.dense)) for what, text, count in rows],
+        title=" ".join(filter(None, (layer.name, operator, "as a dense layer"))),
+        subtitle=f"{shapes}, a matrix of {found.outputs:,}×{found.inputs:,}",
+        lines=lines,
+        data_keys=("connections", "count", "of_dense"),
+        data=[(what, count, count / found.dense) for what, _, count in rows],
+    )
+
+
+def _times(more: int, fewer: int) -> str:
+    ratio = more / fewer
+    if ratio <= 1:
+        return "no fewer" if ratio == 1 else f"{1 / ratio:.3g}× more"
+    return f"{ratio:,.0f}× fewer" if ratio >= 100 or ratio == int(ratio) else f"{ratio:.3g}× fewer"
+
+
+def _share(count: int, dense: int) -> str:
+    percent = 100 * count / dense
+    return f"{percent:.3g} %" if percent >= 1e-4 else f"1/{dense / count:,.0f}"
+
+
+def drawable(layer: Unrolled) -> bool:
+    """Whether the matrix is small enough for a terminal."""
+    found = counts(layer)
+    return found.outputs <= MAX_ROWS and found.inputs <= MAX_COLUMNS and found.weights <= MAX_WEIGHTS
+
+
+def drawing(layer: Unrolled, names: Sequence[str], width: int | None) -> list[Line]:
+    """The inputs' numbers, the kernel, and the matrix: zeros grey, each weight in a colour of its own."""
+    found = counts(layer)
+    rows, styles = [], {}
+    for index, row in enumerate(entries(layer)):
+        texts = [ZERO] * found.inputs
+        for column in range(found.inputs):
+            styles[index, column] = "bright_black"
+        for column, weight in row:
+            texts[column] = names[weight - 1]
+            styles[index, column] = f"bold {colour(weight - 1, found.weights)}"
+        rows.append(texts)
+    # narrow cells: the columns' numbers stand in the picture of the input
+    body = blocks.matrix("matrix", rows, styles=styles, gap=1, rows_named=_outputs(layer))
+    if width is not None and body.width > width:
+        return [
+            [Span(f"the matrix takes {body.width} columns; a wider terminal, a pipe or -o FILE shows it")]
+        ]
+    return [
+        *blocks.beside([*_inputs(layer), *_kernels(layer, names)], width),
+        [],
+        *blocks.beside([body], width),
+    ]
+
+
+def _outputs(layer: Unrolled) -> list[str]:
+    """`h11`, `h12`, … as the lecture names them; the map first where there are several."""
+    shape = layer.output_shape if layer.op.channels > 1 else layer.output_shape[1:]
+    joint = "" if max(shape) < 10 else ","
+    names = []
+    for number in range(elements(shape)):
+        places = []
+        for size in reversed(shape):
+            number, place = divmod(number, size)
+            places.append(str(place + 1))
+        names.append("h" + joint.join(reversed(places)))
+    return names
+
+
+def _inputs(layer: Unrolled) -> list[blocks.Block]:
+    """The inputs, numbered as the columns are."""
+    width = layer.input_shape[-1]
+    height = elements(layer.input_shape[1:-1])
+    result = []
+    for channel in range(layer.input_shape[0]):
+        start = channel * width * height + 1
+        rows = [[str(start + row * width + column) for column in range(width)] for row in range(height)]
+        heading = f"inputs, channel {channel + 1}" if layer.input_shape[0] > 1 else "inputs, by column"
+        result.append(blocks.matrix(heading, rows))
+    return result
+
+
+def _kernels(layer: Unrolled, names: Sequence[str]) -> list[blocks.Block]:
+    kernel = tuple(axis.kernel for axis in layer.axes)
+    width, size = kernel[-1], elements(kernel)
+    result = []
+    for one in range(layer.op.channels):
+        for channel in range(layer.depth):
+            start = (one * layer.depth + channel) * size
+            rows = [names[start + i : start + i + width] for i in range(0, size, width)]
+            styles = {
+                (place // width, place % width): f"bold {colour(start + place, len(names))}"
+                for place in range(size)
+            }
+            heading = "kernel" if layer.op.channels == 1 else f"kernel {one + 1}"
+            heading += f", channel {channel + 1}" if layer.depth > 1 else ""
+            result.append(blocks.matrix(heading, rows, styles=styles))
+    return result
+
+
+def colour(index: int, count: int) -> str:
+    """A colour per weight, as far apart as their number allows: `#rrggbb`."""
+    return "#{:02x}{:02x}{:02x}".format(*rgb(index, count))
+
+
+def rgb(index: int, count: int) -> tuple[int, int, int]:
+    """The same as levels of red, green and blue."""
+    from colorsys import hsv_to_rgb
+
+    level = 0.95 if index % 2 == 0 or count <= 8 else 0.7
+    red, green, blue = hsv_to_rgb(index / max(count, 1), 0.75, level)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def layers_table(name: str, layers: Sequence[Unrolled]) -> Table:
+    """A row per convolution of a network."""
+    found = [counts(layer) for layer in layers]
+    total = Counts(*(sum(column) for column in zip(*found, strict=True)))
+    return Table(
+        columns=LAYERS,
+        rows=[
+            (layer.name, show(layer.input_shape), show(layer.output_shape), *_numbers(one))
+            for layer, one in zip(layers, found, strict=True)
+        ],
+        title=f"{name}: its convolutions as dense layers",
+        footer=[("total", "", "", *_numbers(total))],
+        lines=["weights only, biases left out; `convcalc matrix " + name + " LAYER` works one out"],
+        data_keys=(
+            "layer",
+            "inputs",
+            "outputs",
+            "dense",
+            "locally_connected",
+            "active",
+            "distinct",
+            "weights",
+        ),
+        data=[(layer.name, *one) for layer, one in zip(layers, found, strict=True)],
+    )
+
+
+def _numbers(one: Counts) -> tuple[str, ...]:
+    figures = (one.dense, one.locally_connected, one.active, one.distinct)
+    return (*map(words.count, figures), f"{one.dense / one.distinct:,.0f}")
+
+
+def unrolled_value(layer: Unrolled, typed: Sequence[str] = (), *, whole: bool = True) -> dict[str, Any]:
+    """`matrix --format json`. Entries are the weights' numbers, from 1; 0: not connected.
+
+    typed: the weights as the user named them; whole: an object of its own, with the matrix if it is small.
+    """
+    found = counts(layer)
+    rows = None
+    if whole and max(found.dense, found.weights) <= MAX_VALUE:
+        rows = []
+        for row in entries(layer):
+            line = [0] * found.inputs
+            for column, weight in row:
+                line[column] = weight
+            rows.append(line)
+    return {
+        "layer": layer.name or None,
+        **({"conventions": CONVENTIONS} if whole else {}),
+        "input_shape": list(layer.input_shape),
+        "output_shape": list(layer.output_shape),
+        "fields": layer.op.shown_fields(),
+        **found._asdict(),
+        "ratio": {
+            "dense_to_locally_connected": found.dense / found.locally_connected,
+            "locally_connected_to_weights": found.locally_connected / found.weights,
+            "dense_to_weights": found.dense / found.weights,
+        },
+        "labels": labels(layer, typed) if rows is not None else None,
+        "matrix": rows,
+    }

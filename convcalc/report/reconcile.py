@@ -1,0 +1,127 @@
+"""`show --reconcile`: a figure term by term, as a table and as JSON."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from convcalc.analysis.reconcile import Explanation, Reconciliation
+from convcalc.render.table import Column, Table
+from convcalc.report import words
+from convcalc.report.values import CONVENTIONS
+
+COLUMNS = (
+    Column("what", "what is counted", wrap=True, style="cyan"),
+    Column("number", "how many", right=True),
+    Column("each", "each", right=True),
+    Column("sum", "sum", right=True),
+)
+DATA_KEYS = ("explanation", "network", "changes", "convention", "what", "number", "each", "sum")
+KINDS = {
+    "params": "parameters", "macs": "MACs", "flops": "operations", "bytes": "bytes",
+    "any": "parameters or operations",
+}  # fmt: skip
+
+
+def reconciliation_table(result: Reconciliation) -> Table:
+    """The likeliest explanation's terms and sum; the others on a line each."""
+    graph, figure = result.analysis.graph, result.figure
+    best = result.found[0] if result.found else result.nearest
+    terms = best.terms if best else ()
+    every = result.found or ((result.nearest,) if result.nearest else ())
+    return Table(
+        columns=COLUMNS,
+        rows=[
+            (term.what, words.count(term.number), words.count(term.each), words.count(term.sum))
+            for term in terms
+        ],
+        title=f"{figure.text} and {graph.title or graph.name}",
+        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        footer=[("total", "", "", words.count(best.total))] if best else [],
+        lines=_lines(result, best),
+        data_keys=DATA_KEYS,
+        data=[
+            (number, one.network, one.changes, one.convention, term.what, term.number, term.each, term.sum)
+            for number, one in enumerate(every, 1)
+            for term in one.terms
+        ],
+    )
+
+
+def _lines(result: Reconciliation, best: Explanation | None) -> list[str]:
+    figure = result.figure
+    if best is None:
+        return [f"this network has nothing that counts as {KINDS[figure.unit]}"]
+    reading = best.reading
+    if reading.exact:
+        asked = f"{figure.text} is exact"
+    else:
+        asked = f"{figure.text} stands for {_count(reading.low)} to {_count(reading.high)}"
+    if not result.found:
+        share = abs(best.left_over) / reading.value
+        return [
+            f"{asked}: no way of counting known here gives it",
+            f"the nearest is {_describe(best)}: {best.total:,}",
+            f"left over: {_signed(best.left_over)}, {words.percent(share)} of it",
+        ]
+    found = "cut off, not rounded, the total gives it" if best.cut else "the total gives it"
+    lines = [f"{asked}: {found}", f"counted: {_describe(best)}"]
+    others = result.found[1:]
+    if others:
+        lines.append("less likely:")
+        lines += [f"  {one.total:,}: {_describe(one)}" for one in others]
+    return lines
+
+
+def _describe(one: Explanation) -> str:
+    where = f"{one.network} with {one.changes}" if one.changes else one.network
+    tool = f", as {one.tool} counts" if one.tool else ""
+    return f"{where}, {one.convention}{tool}"
+
+
+def _count(value: Fraction) -> str:
+    return f"{round(value):,}"
+
+
+def _signed(value: Fraction) -> str:
+    return words.signed(round(value))
+
+
+def reconciliation_value(result: Reconciliation) -> dict[str, Any]:
+    """`show ARCH --reconcile FIGURE --format json`."""
+    figure = result.figure
+    return {
+        "name": result.analysis.graph.name,
+        "conventions": CONVENTIONS,
+        "input": list(result.analysis.graph.input_shape),
+        "figure": {
+            "text": figure.text,
+            "unit": None if figure.unit == "any" else figure.unit,
+            "value": _number(figure.value),
+            "low": _number(figure.low),
+            "high": _number(figure.high),
+            "exact": figure.exact,
+        },
+        "explanations": [_value(one) for one in result.found],
+        "nearest": _value(result.nearest) if result.nearest else None,
+    }
+
+
+def _value(one: Explanation) -> dict[str, Any]:
+    return {
+        "network": one.network,
+        "changes": one.changes or None,
+        "convention": one.convention,
+        "tool": one.tool or None,
+        "terms": [
+            {"what": term.what, "number": term.number, "each": term.each, "sum": term.sum}
+            for term in one.terms
+        ],
+        "total": one.total,
+        "left_over": _number(one.left_over),
+        "cut_off": one.cut,
+    }
+
+
+def _number(value: Fraction) -> int | float:
+    return value.numerator if value.denominator == 1 else float(value)

@@ -1,0 +1,252 @@
+"""`size`: the working of an output size, and the answers of the inverse solver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convcalc.layer.size import Answer, Solution, WindowCost, last_pixels, steps, worked
+from convcalc.render.table import Column, Table
+from convcalc.report import words
+from convcalc.report.values import CONVENTIONS
+from convcalc.shapes import AXIS_NAMES, Axis
+
+STEPS = (
+    Column("what", "step", style="cyan"),
+    Column("formula", "formula", drop=1),
+    Column("text", "filled in"),
+)
+SOLUTIONS = (
+    Column("value", "", right=True, style="bold"),
+    Column("working", "output"),
+    Column("remainder", "remainder", right=True),
+    Column("note", "", wrap=True),
+)
+SHOWN = 20
+LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
+
+
+def size_table(axes: Sequence[Axis], depth: int | None, counts: WindowCost | None) -> Table:
+    """Step by step; one set of rows per axis, or one for all where they are alike."""
+    names = AXIS_NAMES[len(axes)]
+    alike = len(set(axes)) == 1
+    rows: list[tuple[str, ...]] = []
+    styles: list[str] = []
+    data: list[tuple[object, ...]] = []
+    for name, axis in zip(names, axes, strict=True):
+        if alike and data:
+            break
+        if not alike:
+            rows.append((name, "", ""))
+            styles.append("bold")
+        for step in steps(axis, "W" if alike else LETTERS[name]):
+            rows.append((step.what if alike else f"  {step.what}", step.formula, step.text))
+            styles.append("")
+            data.append((name if not alike else "every axis", step.what, step.formula, step.text))
+    for line in counts.working if counts else ():
+        formula = {"weights": "(F·F·D1)·K", "biases": "K"}.get(line.what, "weights · positions")
+        rows.append((line.what, formula, line.text))
+        styles.append("")
+        data.append(("", line.what, formula, line.text))
+    return Table(
+        columns=STEPS,
+        rows=rows,
+        title=f"{_sizes([a.size for a in axes], depth)} → {_sizes([a.output for a in axes], _depth(depth, counts))}",
+        subtitle=", ".join(_fields(axes)),
+        data_keys=("axis", "step", "formula", "working"),
+        data=data,
+        styles=styles,
+    )
+
+
+def _depth(depth: int | None, counts: WindowCost | None) -> int | None:
+    return counts.filters if counts else depth
+
+
+def _sizes(spatial: Sequence[int], depth: int | None) -> str:
+    """Height × width × channels, as the lecture writes them."""
+    return words.shape([*spatial, depth] if depth else spatial)
+
+
+def _fields(axes: Sequence[Axis]) -> list[str]:
+    """`F 11`, `S 4`, `P 0`: per axis where they differ."""
+
+    def text(values: Sequence[object]) -> str:
+        return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
+
+    pads = [_sides((a.before, a.after)) for a in axes]
+    fields = [f"F {text([a.kernel for a in axes])}", f"S {text([a.stride for a in axes])}", f"P {text(pads)}"]
+    if any(axis.dilation > 1 for axis in axes):
+        fields.append(f"dilation {text([a.dilation for a in axes])}")
+    if axes[0].rounding != "floor":
+        fields.append(f"rounding {axes[0].rounding}")
+    return fields
+
+
+def size_value(axes: Sequence[Axis], depth: int | None, counts: WindowCost | None) -> dict[str, Any]:
+    """`size --format json`. Shapes are channels first as in every JSON; without channels where none were given."""
+    channels = [] if depth is None and counts is None else [depth or 1]
+    maps = [counts.filters] if counts else channels
+    return {
+        "conventions": CONVENTIONS,
+        "input": [*channels, *(axis.size for axis in axes)],
+        "output": [*maps, *(axis.output for axis in axes)],
+        "axes": [
+            {**_window(name, axis), "steps": [step._asdict() for step in steps(axis, LETTERS[name])]}
+            for name, axis in zip(AXIS_NAMES[len(axes)], axes, strict=True)
+        ],
+        "weights": counts.weights if counts else None,
+        "biases": counts.biases if counts else None,
+        "macs": counts.macs if counts else None,
+    }
+
+
+def _window(name: str, axis: Axis) -> dict[str, Any]:
+    between, trailing = axis.uncovered()
+    return {
+        "axis": name,
+        "input": axis.size,
+        "kernel": axis.kernel,
+        "stride": axis.stride,
+        "padding": [axis.before, axis.after],
+        "dilation": axis.dilation,
+        "rounding": axis.rounding,
+        "output": axis.output,
+        "remainder": axis.remainder if axis.span >= 0 else None,
+        "uncovered": {"between": between, "after": trailing},
+    }
+
+
+def solutions_table(answers: Sequence[Answer]) -> Table:
+    """A row per solution; per axis where the axes differ."""
+    unknown = answers[0].unknown
+    alike = len({(one.output, one.given) for one in answers}) == 1
+    shown = answers[:1] if alike else answers
+    rows: list[tuple[str, ...]] = []
+    data: list[tuple[object, ...]] = []
+    lines: list[str] = []
+    for one in shown:
+        for solution in one.solutions[:SHOWN]:
+            label = _pair(solution) if unknown == "padding" else words.count(solution.value)
+            rows.append(
+                (
+                    label if alike else f"{one.axis} {label}",
+                    worked(solution.axis),
+                    str(max(0, solution.axis.remainder)),
+                    _note(solution),
+                )
+            )
+        lines += _lines(one, "" if alike else f"{one.axis}: ")
+        data += [_record(one, solution) for solution in one.solutions]
+    columns: tuple[Column, ...] = (SOLUTIONS[0]._replace(header=unknown), *SOLUTIONS[1:])
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    return Table(
+        columns=columns,
+        rows=rows,
+        title=f"which {unknown} gives {words.shape([one.output for one in shown])}?",
+        subtitle=_known(shown),
+        lines=lines,
+        data_keys=("axis", unknown, "before", "after", "exact", "remainder", "uncovered"),
+        data=data,
+        styles=["" if solution.exact else "dim" for one in shown for solution in one.solutions[:SHOWN]],
+    )
+
+
+def _record(one: Answer, solution: Solution) -> tuple[object, ...]:
+    axis = solution.axis
+    left, missed = max(0, axis.remainder), sum(axis.uncovered())
+    return (one.axis, solution.value, axis.before, axis.after, solution.exact, left, missed)
+
+
+def _pair(solution: Solution) -> str:
+    return _sides((solution.axis.before, solution.axis.after))
+
+
+def _note(solution: Solution) -> str:
+    notes = []
+    between, trailing = solution.axis.uncovered()
+    if trailing:
+        notes.append(f"misses {last_pixels(trailing)}")
+    if between:
+        notes.append(f"skips {between} between windows")
+    if solution.reads_padding_only:
+        notes.append("a window reads padding only")
+    if not solution.even:
+        notes.append("uneven: one more after than before")
+    return "; ".join(notes)
+
+
+def _known(answers: Sequence[Answer]) -> str:
+    """What the question takes as given, defaults included; per axis where they differ."""
+
+    def text(values: Sequence[object]) -> str:
+        return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
+
+    given = [one.given for one in answers]
+    unknown = answers[0].unknown
+    parts = {
+        "input": f"input {text([one.input for one in given])}",
+        "kernel": f"F {text([one.kernel for one in given])}",
+        "stride": f"S {text([one.stride or 1 for one in given])}",
+        "padding": f"P {text([_sides(one.padding) for one in given])}",
+        "dilation": f"dilation {text([one.dilation or 1 for one in given])}",
+    }
+    if parts["dilation"] == "dilation 1":
+        del parts["dilation"]
+    return ", ".join(part for name, part in parts.items() if name != unknown)
+
+
+def _sides(padding: str | tuple[int, int] | None) -> str:
+    if isinstance(padding, str):
+        return padding
+    before, after = padding or (0, 0)
+    return str(before) if before == after else f"{before}+{after}"
+
+
+def _lines(one: Answer, label: str) -> list[str]:
+    count = len(one.solutions)
+    if count > SHOWN:
+        return [f"{label}{count:,} solutions; the first {SHOWN} are shown, --format json or csv gives all"]
+    if count:
+        exact = sum(solution.exact for solution in one.solutions)
+        return [f"{label}{words.plural(count, 'solution')}, {exact} exact"]
+    lines = [f"{label}no {one.unknown} gives {one.output}"]
+    for other, ways in one.alternatives:
+        value = _pair(ways[0]) if other == "padding" else words.count(ways[0].value)
+        more = f", and {len(ways) - 1:,} more" if len(ways) > 1 else ""
+        lines.append(f"but {other} {value} would{more}: --solve {other}")
+    return lines
+
+
+def solutions_value(answers: Sequence[Answer]) -> dict[str, Any]:
+    """`size --output … --format json`."""
+    return {
+        "conventions": CONVENTIONS,
+        "solve": answers[0].unknown,
+        "output": [one.output for one in answers],
+        "axes": [
+            {
+                "axis": one.axis,
+                "given": {
+                    name: list(value) if isinstance(value, tuple) else value
+                    for name, value in one.given._asdict().items()
+                    if name != one.unknown
+                },
+                "solutions": [
+                    {
+                        "value": solution.value,
+                        "exact": solution.exact,
+                        "reads_padding_only": solution.reads_padding_only,
+                        **{
+                            key: value
+                            for key, value in _window(one.axis, solution.axis).items()
+                            if key != "axis"
+                        },
+                    }
+                    for solution in one.solutions
+                ],
+            }
+            for one in answers
+        ],
+    }

@@ -1,0 +1,115 @@
+"""A drawing of a window moving over one axis, in characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convcalc.render.layout import Line, Span
+from convcalc.shapes import Axis
+
+MARGIN = 14  # columns of the labels
+SHOWN = 8  # that many windows are all drawn; of more, the first three and the last two
+PIXEL, PADDING, READ, OMITTED = "cyan", "dim", "bold green", "dim"
+
+
+def drawing(axis: Axis, width: int, label: str = "") -> list[Line]:
+    """The axis as its pixels' last digits with dots for padding, and a row per window below it.
+
+    A long axis is cut in the middle. width: columns to draw in, labels included.
+    """
+    positions = axis.output
+    end = max(axis.padded, (positions - 1) * axis.stride + axis.extent)
+    columns = _columns(end, max(20, width - MARGIN))
+    rows = [[Span(label, "bold")], _ruler(axis, columns), _cells("axis", axis, columns)]
+    if not label:
+        rows = rows[1:]
+    shown = list(range(positions)) if positions <= SHOWN else [0, 1, 2, positions - 2, positions - 1]
+    previous = -1
+    for position in shown:
+        if position > previous + 1:
+            rows.append([Span(f"{'':<{MARGIN}}⋮  {position - previous - 1:,} more", OMITTED)])
+        rows.append(_window(axis, position, columns))
+        previous = position
+    missed = _missed(axis, columns)
+    if missed:
+        rows.append(missed)
+    return rows
+
+
+def _columns(end: int, width: int) -> list[int | None]:
+    """The places drawn, counted from the padded axis's start; None where the middle is cut out."""
+    if end <= width:
+        return list(range(end))
+    half = (width - 3) // 2
+    return [*range(half), None, *range(end - half, end)]
+
+
+def _row(label: str, cells: Sequence[Span]) -> Line:
+    """Neighbouring cells of one style joined; blanks at the end left out."""
+    spans = [Span(f"{label:<{MARGIN}}")]
+    last = max((index for index, cell in enumerate(cells) if cell.text.strip()), default=-1)
+    for cell in cells[: last + 1]:
+        if spans[-1].style == cell.style:
+            spans[-1] = Span(spans[-1].text + cell.text, cell.style)
+        else:
+            spans.append(cell)
+    return spans
+
+
+def _ruler(axis: Axis, columns: Sequence[int | None]) -> Line:
+    """Every tenth pixel's number above the axis."""
+    text = [" "] * (len(columns) + 2 * columns.count(None) + 12)
+    place = free = 0
+    for column in columns:
+        if column is None:
+            place += 3
+            continue
+        pixel = column - axis.before
+        if 0 <= pixel < axis.size and (pixel % 10 == 0) and place >= free:
+            number = str(pixel)
+            text[place : place + len(number)] = number
+            free = place + len(number) + 1
+        place += 1
+    return _row("pixel", [Span("".join(text).rstrip(), OMITTED)])
+
+
+def _cells(label: str, axis: Axis, columns: Sequence[int | None]) -> Line:
+    cells: list[Span] = []
+    for column in columns:
+        if column is None:
+            cells.append(Span(" … ", OMITTED))
+        elif 0 <= column - axis.before < axis.size:
+            cells.append(Span(str((column - axis.before) % 10), PIXEL))
+        else:
+            cells.append(Span("·", PADDING))
+    return _row(label, cells)
+
+
+def _window(axis: Axis, position: int, columns: Sequence[int | None]) -> Line:
+    start = position * axis.stride
+    taps = range(start, start + axis.extent, axis.dilation)
+    cells = [
+        Span("   ") if column is None else Span("█", READ) if column in taps else Span(" ")
+        for column in columns
+    ]
+    return _row(f"window {position + 1:,}", cells)
+
+
+def _missed(axis: Axis, columns: Sequence[int | None]) -> Line:
+    """A mark under every pixel that no window reads; nothing where there is none."""
+    if axis.uncovered() == (0, 0):
+        return []
+    cells: list[Span] = []
+    for column in columns:
+        missed = column is not None and 0 <= column - axis.before < axis.size and not _read(axis, column)
+        cells.append(Span("×" if missed else "   " if column is None else " ", "red"))
+    return _row("never covered", cells)
+
+
+def _read(axis: Axis, place: int) -> bool:
+    """Whether some window has a tap on this place of the padded axis."""
+    for tap in range(0, min(axis.extent, place + 1), axis.dilation):
+        position, rest = divmod(place - tap, axis.stride)
+        if rest == 0 and position < axis.output:
+            return True
+    return False

@@ -1,0 +1,112 @@
+"""The JSON contracts: the same keys, in the same order, whatever the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from convcalc.analysis.analyse import Analysis, Layer, Totals
+from convcalc.analysis.receptive import ReceptiveField
+
+CONVENTIONS = (
+    "weights multiply, biases are added, params = weights + biases; shared weights count once; MACs are "
+    "multiply-accumulates of conv, deconv and dense for one image, padded zeros included, biases excluded; "
+    "1 MAC = 2 FLOPs; shapes are channels first, without the batch"
+)
+
+
+def dumps(value: object) -> str:
+    """JSON with a record's keys on lines of their own, and lists of plain values on one line."""
+    return _text(value, "\n") + "\n"
+
+
+def _text(value: object, newline: str) -> str:
+    # what makes up nearly all of a large network's JSON comes first: its hundred thousand layers take seconds
+    if type(value) is int:
+        return str(value)
+    if type(value) is str:
+        return _quoted(value)
+    deeper = newline + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{_quoted(key)}: {_text(item, deeper)}" for key, item in value.items()]
+        return "{" + deeper + ("," + deeper).join(lines) + newline + "}"
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(item, dict) or (isinstance(item, str) and len(item) > 40) for item in value):
+            lines = [_text(item, deeper) for item in value]
+            return "[" + deeper + ("," + deeper).join(lines) + newline + "]"
+        return "[" + ", ".join([_text(item, deeper) for item in value]) + "]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _quoted(text: str) -> str:
+    return json.encoder.encode_basestring(text)
+
+
+def analysis_value(analysis: Analysis) -> dict[str, Any]:
+    """`show --format json`: every layer, unfolded."""
+    return {
+        "name": analysis.graph.name,
+        "title": analysis.graph.title,
+        "source": analysis.graph.source,
+        "notes": list(analysis.graph.notes),
+        "conventions": CONVENTIONS,
+        "input": list(analysis.graph.input_shape),
+        "batch": analysis.batch,
+        "dtype": analysis.dtype,
+        "layers": [layer_value(layer) for layer in analysis.layers],
+        "totals": totals_value(analysis.totals),
+        "warnings": list(analysis.warnings),
+    }
+
+
+def layer_value(layer: Layer) -> dict[str, Any]:
+    """One layer's record."""
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "inputs": list(layer.inputs),
+        "input_shapes": [list(shape) for shape in layer.input_shapes],
+        "output_shape": list(layer.output_shape),
+        "weights": layer.weights,
+        "biases": layer.biases,
+        "params": layer.params,
+        "buffers": layer.buffers,
+        "macs": layer.macs,
+        "activation_bytes": layer.activation_bytes,
+        "receptive_field": field_value(layer.receptive_field),
+        "fields": dict(layer.fields),
+        "block": layer.block,
+    }
+
+
+def totals_value(totals: Totals) -> dict[str, int]:
+    """The totals of a network."""
+    return {
+        "layers": totals.layers,
+        "weights": totals.weights,
+        "biases": totals.biases,
+        "params": totals.params,
+        "buffers": totals.buffers,
+        "macs": totals.macs,
+        "activation_bytes": totals.activation_bytes,
+        "peak_activation_bytes": totals.peak_activation_bytes,
+        "param_bytes": totals.param_bytes,
+    }
+
+
+def field_value(field: ReceptiveField | None) -> Mapping[str, list[int | float]] | None:
+    """Size, stride and start per axis; null where no single field fits all units, as in a flattened map. A stride is
+    an integer, or for a part of a pixel the float nearest to it."""
+    if field is None:
+        return None
+    return {
+        "size": [_number(value) for value in field.size],
+        "stride": [_number(value) for value in field.stride],
+        "start": [_number(value) for value in field.start],
+    }
+
+
+def _number(value: int | Fraction) -> int | float:
+    return float(value) if isinstance(value, Fraction) else value

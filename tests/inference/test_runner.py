@@ -1,0 +1,91 @@
+"""What an output says: classes or numbers, probabilities once, statistics of any numbers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+import convcalc
+from convcalc.cli import forward as command
+from convcalc.cli import options
+from convcalc.inference.runner import BACKENDS, Backend, Failure, Runner, statistics
+from convcalc.language.load import MAX_LAYERS, load_graph
+from convcalc.weights.load import load_weights
+
+DIGIT = Path(__file__).parents[1] / "data" / "digits" / "7_1.png"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("tail", [[], ["flatten"], ["identity", "dropout"]])
+def test_a_softmax_is_taken_once_whatever_follows_it(tmp_path: Path, tail: list[str]) -> None:
+    text = (ROOT / "architectures" / "lenet5.yaml").read_text()
+    path = tmp_path / "net.yaml"
+    path.write_text(text.replace("  - softmax", "\n".join(f"  - {layer}" for layer in ["softmax", *tail])))
+    weights = str(ROOT / "architectures" / "lenet5.safetensors")
+    best = convcalc.load(path).forward(DIGIT, weights=weights, backend="reference").top[0]
+    plain = convcalc.load("lenet5").forward(DIGIT, backend="reference").top[0]
+    assert (best.label, best.probability) == (plain.label, plain.probability)
+    assert best.probability > 0.9
+
+
+def test_outputs_that_are_neither_probabilities_nor_logits_are_no_classes(tmp_path: Path) -> None:
+    text = (ROOT / "architectures" / "lenet5.yaml").read_text()
+    path = tmp_path / "net.yaml"
+    path.write_text(text.replace("- softmax", "- sigmoid"))
+    weights = str(ROOT / "architectures" / "lenet5.safetensors")
+    assert convcalc.load(path).forward(DIGIT, weights=weights, backend="reference").top == ()
+
+
+def test_statistics_by_hand() -> None:
+    assert statistics([1.0, 2.0, 6.0]) == (1.0, 6.0, 3.0, math.sqrt(14 / 3))
+
+
+@pytest.mark.parametrize(
+    "values", [[1e200, -1e200, 3.0], [1e308, 1e308, 1e308], [math.inf, 1.0], [math.nan, 2.0]]
+)
+def test_statistics_of_what_overflows(values: list[float]) -> None:
+    assert not math.isfinite(statistics(values).deviation)
+
+
+def test_the_command_line_offers_what_there_is() -> None:
+    assert command.BACKENDS == BACKENDS
+    assert options.MAX_LAYERS == MAX_LAYERS
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+def test_a_bad_image_is_found_before_weights_are_drawn(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    drawn: list[object] = []
+    monkeypatch.setattr("convcalc.inference.runner.choose_weights", lambda *rest: drawn.append(rest))
+    with pytest.raises(convcalc.ConvcalcError, match=r"nowhere\.png"):
+        convcalc.load("vgg16").forward("nowhere.png", backend=backend)
+    assert drawn == []
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+@pytest.mark.parametrize("threads", [1, 2, 5, 50])
+def test_images_together_are_as_one_by_one(tmp_path: Path, backend: Backend, threads: int) -> None:
+    """With an image for every processor each takes whole images; with fewer, all work on one."""
+    graph = load_graph("lenet5")
+    weights = load_weights(graph, str(ROOT / "architectures" / "lenet5.safetensors"))
+    images = [str(path) for path in sorted(DIGIT.parent.glob("*.png"))]
+    images.insert(3, str(tmp_path / "missing.png"))
+    runner = Runner(graph, weights, backend=backend, threads=threads, images=len(images))
+    assert (runner.workers > 1) == (1 < threads <= len(images))
+    outcomes = list(runner.many(images))
+    assert [outcome.image for outcome in outcomes] == images
+    for image, outcome in zip(images, outcomes, strict=True):
+        if isinstance(outcome, Failure):
+            assert "missing" in image
+        else:
+            alone = convcalc.load("lenet5").forward(image, backend="reference")
+            assert outcome.top[0].label == alone.top[0].label == Path(image).stem[0]
+            assert list(outcome.run.values) == pytest.approx(list(alone.run.values), abs=1e-5)
+            assert len(outcome.picture.values) == 0, "a thousand pictures would not fit into memory"
+
+
+def test_a_missing_backend_is_found_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convcalc.inference.runner.numba_available", lambda: False)
+    with pytest.raises(convcalc.ConvcalcError, match="not installed"):
+        convcalc.load("lenet5").forward("nowhere.png", backend="numba")
