@@ -26,6 +26,9 @@ ROOT = Path(__file__).parent.parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden screens anew")
+    parser.addoption(
+        "--update-docs", action="store_true", help="write the outputs shown in the README and the manual anew"
+    )
 
 
 def environment() -> dict[str, str]:
