@@ -277,6 +277,7 @@ SIZE_MISTAKES: tuple[tuple[str, Callable[[Axis], int]], ...] = (
     ("this is the input's size", lambda a: a.size),
     ("the kernel is left out: a window of F pixels has W − F steps", lambda a: a.padded // a.stride),
     ("the kernel is left out: a window of F pixels has W − F steps", lambda a: a.size // a.stride),
+    ("a last window that would start in the padding is dropped", lambda a: a.output + a.drops_last),
     ("a last window that does not fit is dropped: round down", lambda a: ceil(Fraction(a.span, a.stride)) + 1),
     ("with rounding: ceil a partial last window counts: round up", lambda a: floor(Fraction(a.span, a.stride)) + 1),
     ("the dilation spreads the kernel: it spans D(F − 1) + 1", lambda a: (a.padded - a.kernel) // a.stride + 1),

@@ -45,6 +45,7 @@ def steps(axis: Axis, letter: str = "W") -> tuple[Step, ...]:
     pad = "2P" if axis.before == axis.after else "P + P′"
     filled = axis_paddings(axis)
     opening, closing = {"ceil": ("⌈", "⌉"), "exact": ("", "")}.get(axis.rounding, ("⌊", "⌋"))
+    dropped = " − 1" if axis.drops_last else ""
     return (
         *lines,
         Step(
@@ -59,7 +60,7 @@ def steps(axis: Axis, letter: str = "W") -> tuple[Step, ...]:
         ),
         Step(
             "stride",
-            f"{two} = {opening}({one} − {kernel} + {pad})/S{closing} + 1",
+            f"{two} = {opening}({one} − {kernel} + {pad})/S{closing} + 1{dropped}",
             worked(axis),
         ),
         Step("remainder", f"({one} − {kernel} + {pad}) mod S", remainder(axis)),

@@ -51,7 +51,7 @@ def axis_working(axis: Axis) -> str:
         if axis.span >= 0:
             text += f", {axis.span}/{axis.stride} leaves remainder {axis.remainder}"
         if axis.drops_last:
-            text += ", a last window would start in the padding"
+            text += ", a last window would start in the padding and is dropped"
     between, trailing = axis.uncovered()
     if trailing:
         text += f", the last {pixels(trailing)} never covered"
@@ -61,7 +61,10 @@ def axis_working(axis: Axis) -> str:
 
 
 def axis_equation(axis: Axis) -> str:
-    """`(227 − 11 + 2·0)/4 + 1`, rounded up or down where the stride does not divide."""
+    """`(227 − 11 + 2·0)/4 + 1`, rounded up or down where the stride does not divide.
+
+    Rounded up, `+ 1 − 1` where the last window would start in the trailing padding and is dropped.
+    """
     kernel = str(axis.kernel)
     if axis.dilation > 1:
         kernel = f"({axis.dilation}·({axis.kernel} − 1) + 1)"
@@ -69,7 +72,7 @@ def axis_equation(axis: Axis) -> str:
     if not axis.remainder:
         return f"{moves}/{axis.stride} + 1"
     opening, closing = ("⌈", "⌉") if axis.rounding == "ceil" else ("⌊", "⌋")
-    return f"{opening}{moves}/{axis.stride}{closing}" + ("" if axis.drops_last else " + 1")
+    return f"{opening}{moves}/{axis.stride}{closing} + 1" + (" − 1" if axis.drops_last else "")
 
 
 def axis_paddings(axis: Axis) -> str:

@@ -200,6 +200,17 @@ def test_padding_and_rounding_mistakes(tmp_path):
     assert "both sides" in mark(one, "8x28x28").why  # 32 − 7 + 2 + 1
 
 
+def test_a_window_dropped_for_starting_in_the_padding_is_named(tmp_path):
+    """5 pixels with one zero on each side, F 2, S 2: rounded up that is 4 windows, but the last reads no pixel."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: net\ninput: [3, 5, 5]\nlayers: [{maxpool: {F: 2, S: 2, P: 1, rounding: ceil}}]\n", encoding="utf-8"
+    )
+    pool = network_sheet(analyse(load_graph(str(path))), ("output",), None, 0).exercises[0]
+    assert pool.answer == (3, 3, 3)
+    assert mark(pool, "3x4x4").why == "a last window that would start in the padding is dropped"
+
+
 def test_commas_between_sizes_of_three_digits():
     """64,112,112 is 64×112×112 before it is sixty-four million (ResNet-18's first layer: 64 maps of 112²)."""
     one = exercise("resnet18", "conv1", "output")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import ceil, floor
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from convcalc.errors import UsageError
-from convcalc.layer.size import UNKNOWNS, Given, answer, cost, remainder, solve, steps, uncovered
+from convcalc.layer.size import UNKNOWNS, Given, answer, complete, cost, remainder, solve, steps, uncovered
 from convcalc.ops._sliding import Slide
 from convcalc.shapes import Axis
 
@@ -57,6 +60,41 @@ def test_the_three_steps() -> None:
 
 def test_a_kernel_that_needs_its_padding() -> None:
     assert steps(Axis(2, 4, before=1, after=1))[0].text == "2 − 4 + 1 = −1"
+
+
+def test_a_dropped_last_window_is_taken_off_the_formula() -> None:
+    """Rounded up, 5/2 gives 3 and 4 windows; the fourth would start at 6, behind the one padded zero and 5 pixels."""
+    stride = steps(Axis(5, 2, 2, before=1, after=1, rounding="ceil"))[2]
+    assert stride.formula == "W2 = ⌈(W1 − F + 2P)/S⌉ + 1 − 1"
+    assert stride.text == "⌈(5 − 2 + 2·1)/2⌉ + 1 − 1 = 3"
+
+
+def evaluated(equation: str) -> int:
+    """The value of a worked formula, fractions and brackets calculated by Python."""
+    plain = equation.replace("−", "-").replace("·", "*").replace("/", "/Fraction(1)/")
+    for sign, word in (("⌈", "ceil("), ("⌉", ")"), ("⌊", "floor("), ("⌋", ")")):
+        plain = plain.replace(sign, word)
+    return int(eval(plain, {"Fraction": Fraction, "ceil": ceil, "floor": floor}))
+
+
+@given(
+    window=st.builds(
+        Given,
+        input=st.integers(1, 24),
+        kernel=st.integers(1, 9),
+        padding=st.tuples(st.integers(0, 5), st.integers(0, 5)),
+        stride=st.integers(1, 9),
+        dilation=st.integers(1, 4),
+        rounding=st.sampled_from(["floor", "ceil"]),
+    )
+)
+def test_the_worked_formula_gives_the_number_of_windows(window: Given) -> None:
+    """Its left side, evaluated, is the number of windows found by sliding one."""
+    axis = complete(window)
+    count = positions(window)
+    assume(count > 0)
+    left, _, right = steps(axis)[-3].text.rpartition(" = ")
+    assert evaluated(left) == int(right) == count
 
 
 def test_a_dilated_kernel_is_worked_first() -> None:

@@ -74,7 +74,8 @@ def test_working(lines):
     assert cut_off == {"output size": "⌈(2 − 3 + 2·0)/2⌉ + 1 = 1"}
     dropped = lines("maxpool", (1, 5), kernel=2, stride=2, padding=1, rounding="ceil")["output size"]
     assert dropped == (
-        "⌈(5 − 2 + 2·1)/2⌉ = 3, 5/2 leaves remainder 1, a last window would start in the padding"
+        "⌈(5 − 2 + 2·1)/2⌉ + 1 − 1 = 3, 5/2 leaves remainder 1, "
+        "a last window would start in the padding and is dropped"
     )
     assert lines("maxpool", (96, 55, 55), kernel=3, stride=2) == {"output size": "(55 − 3 + 2·0)/2 + 1 = 27"}
     assert lines("maxpool", (1, 6), kernel=3, stride=2)["output size"] == (
