@@ -2,12 +2,17 @@
 
 The lecture's three ways to index a convolution, for a kernel K of m×n and S its result:
 
-    correlation   S[i,j] = Σ I[i+a, j+b]·K[a,b]            the pixel and its successors; what networks use
-    convolution   S[i,j] = Σ I[i−a, j−b]·K[a,b]            the pixel and its predecessors: the kernel is turned
-    centred       S[i,j] = Σ I[i+a, j+b]·K[a+⌊m/2⌋, b+⌊n/2⌋]   the kernel lies centred on the pixel
+    correlation   S[i,j] = Σ I[i+a, j+b]·K[a,b]                 the pixel and its successors; what networks use
+    convolution   S[i,j] = Σ I[i−a, j−b]·K[a,b]                 the pixel and its predecessors
+    centred       S[i,j] = Σ I[i−a, j−b]·K[⌊m/2⌋+a, ⌊n/2⌋+b]    the kernel is centred on the pixel
 
-Over the same windows correlation and centred give the same numbers for different pixels; convolution gives
-those of the kernel turned by 180°.
+In the first two, a counts the kernel's rows from 0. In the third it runs from −⌊m/2⌋ to m − 1 − ⌊m/2⌋, so that each
+row of the kernel is read once. The lecture prints K[m/2 + a, n/2 + b] with a from ⌊−m/2⌋ to ⌊m/2⌋: of an odd m the
+half is no row, and the lower bound is one too low; of an even m the upper bound is one too high.
+
+The image's index falls while the kernel's rises in convolution and centred: both turn the kernel by 180°, so that an
+image of a single 1 gives the kernel itself. They give the same numbers for different pixels; correlation gives those
+of the kernel as it is.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, Shape, elements, show
 
 MODES = ("correlation", "convolution", "centred")
+TURNING = ("convolution", "centred")  # the modes that turn the kernel by 180°
 MAX_WORK = 400_000_000  # multiplications: beyond it the reference would run for more than about ten seconds
 MAX_OUTPUT = 4_000_000  # numbers
 MOST_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, they become floats
@@ -38,7 +44,7 @@ MOST_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, 
 class Application:
     """An operator with its input, weights and output.
 
-    filters: per filter the planes as typed, before a convolution turns them. names: of named filters.
+    filters: per filter the planes as typed, before a mode turns them. names: of named filters.
     """
 
     op: Operator
@@ -64,19 +70,19 @@ class Application:
 def formula(mode: str, rank: int) -> str:
     """The lecture's sum over one to three dimensions: `S[i,j] = Σ I[i+a, j+b]·K[a,b]`."""
     places, offsets, sides = (letters[:rank] for letters in ("ijk", "abc", "mno"))
-    sign = "−" if mode == "convolution" else "+"
+    sign = "−" if mode in TURNING else "+"
     image = ", ".join(f"{place}{sign}{offset}" for place, offset in zip(places, offsets, strict=True))
     kernel = ",".join(offsets)
     if mode == "centred":
-        kernel = ", ".join(f"{offset}+⌊{side}/2⌋" for offset, side in zip(offsets, sides, strict=True))
+        kernel = ", ".join(f"⌊{side}/2⌋+{offset}" for offset, side in zip(offsets, sides, strict=True))
     return f"S[{','.join(places)}] = Σ I[{image}]·K[{kernel}]"
 
 
 def _shift(mode: str, axis: Axis) -> int:
-    """From a window's first pixel to the one that its result stands for."""
-    if mode == "convolution":
-        return axis.extent - 1
-    return axis.dilation * (axis.kernel // 2) if mode == "centred" else 0
+    """From a window's first pixel to the one that its result stands for: where K[0] lies, or K[⌊m/2⌋] of centred."""
+    if mode not in TURNING:
+        return 0
+    return axis.extent - 1 - (axis.dilation * (axis.kernel // 2) if mode == "centred" else 0)
 
 
 def window(op: Operator, shape: Shape) -> tuple[Axis, ...] | None:
@@ -125,7 +131,7 @@ def apply(
     _check_work(node.op, source.shape, node.output_shape)
     if mode is not None and not isinstance(node.op, Conv):
         raise UsageError(f"--mode is for convolutions, not for {node.kind}")
-    weights = _weights(node.op, source.shape, filters, bias, turned=mode == "convolution", shared=bool(names))
+    weights = _weights(node.op, source.shape, filters, bias, turned=mode in TURNING, shared=bool(names))
     if floats:
         weights = {name: [float(value) for value in values] for name, values in weights.items()}
     try:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any
 
-from convcalc.layer.apply import Application, formula
+from convcalc.layer.apply import TURNING, Application, formula
 from convcalc.layer.matrices import Matrix
 from convcalc.layer.steps import Placement, walk
 from convcalc.layer.symbols import Expression, has_letters, written
 from convcalc.ops._base import Tensor
 from convcalc.render import blocks
-from convcalc.render.layout import Line, Span, wrap
+from convcalc.render.layout import Line, Span, note_lines, wrap
 from convcalc.render.table import Column, Table
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
@@ -20,6 +20,16 @@ from convcalc.shapes import elements, show
 
 MOST_CELLS = 2_000  # of a matrix that a terminal is given; whoever pipes gets all
 PENDING = "·"
+MEANINGS = {
+    "correlation": "each result stands for the pixel under the kernel's first weight",
+    "convolution": "the kernel is turned by 180°; each result stands for the pixel under its end",
+    "centred": "the kernel is turned by 180°; each result stands for the pixel under its middle",
+}
+ERRATUM = (
+    "The lecture prints K[m/2 + a, n/2 + b] with a from ⌊−m/2⌋ to ⌊m/2⌋. For odd m the half is no index and the "
+    "lower bound is one too low: the indices are whole with ⌊m/2⌋ and a from −⌊m/2⌋ to ⌊m/2⌋. For even m the "
+    "upper bound is one too high."
+)
 
 
 class Style:
@@ -66,21 +76,37 @@ def application_lines(
     kernels = _kernels(application, style)
     numbers = _numbers(application) if mode_shown else None
     outputs = _planes("output", application.output, style, numbers, application.names)
-    return lines + blocks.beside([*sources, *kernels, *outputs], width)
+    lines += blocks.beside([*sources, *kernels, *outputs], width)
+    for note in mode_notes(application) if mode_shown else ():
+        lines += note_lines(note, width)
+    return lines
 
 
 def mode_words(application: Application) -> list[str]:
     """The formula, and what it means here."""
-    what = {
-        "correlation": "each result stands for the pixel under the kernel's first weight",
-        "convolution": "the kernel is turned by 180°; each result stands for the pixel under its end",
-        "centred": "each result stands for the pixel under the kernel's middle, from where a counts",
-    }[application.mode]
-    lines = [f"{application.mode}: {_formula(application)}", what]
+    what = MEANINGS[application.mode]
+    lines = [f"{application.mode}: {_formula(application)}{_ranges(application)}", what]
     first = application.first_pixel()
     if first is not None and any(place < 0 for place in first):
         lines.append("pixels are counted from 0; negative ones lie in the padding")
     return lines
+
+
+def mode_notes(application: Application) -> tuple[str, ...]:
+    """What the lecture prints otherwise."""
+    return (ERRATUM,) if application.mode == "centred" else ()
+
+
+def _ranges(application: Application) -> str:
+    """`, a from −1 to 1, b from −1 to 1` of the centred formula, whose indices do not begin with 0."""
+    if application.mode != "centred" or application.axes is None:
+        return ""
+    lows = [-(axis.kernel // 2) for axis in application.axes]
+    ranges = [
+        f", {letter} from {written(low)} to {low + axis.kernel - 1}"
+        for letter, low, axis in zip("abc", lows, application.axes, strict=False)
+    ]
+    return "".join(ranges)
 
 
 def _formula(application: Application) -> str:
@@ -142,7 +168,7 @@ def _kernels(application: Application, style: Style, only: int | None = None) ->
         for channel, plane in enumerate(one.planes, 1):
             heading = f"{name}, channel {channel}" if len(one.planes) > 1 else name
             result.append(_kernel(heading, plane, one, style))
-            if application.mode == "convolution":
+            if application.mode in TURNING:
                 turned = [list(row)[::-1] for row in plane][::-1]
                 result.append(_kernel(f"{heading}, turned", turned, one, style))
     if only is not None:
@@ -249,6 +275,7 @@ def application_table(application: Application, style: Style, *, mode_shown: boo
         rows=rows,
         title=title(application),
         lines=mode_words(application) if mode_shown else (),
+        notes=mode_notes(application) if mode_shown else (),
     )
 
 
@@ -279,6 +306,7 @@ def application_value(application: Application, style: Style, *, steps: bool = F
         "filters": list(application.names) or None,
         "mode": application.mode if op.kind == "conv" else None,
         "formula": _formula(application) if op.kind == "conv" else None,
+        "notes": list(mode_notes(application)),
         "input": _tensor_value(application.source, style),
         "weights": {name: [_plain(one) for one in values] for name, values in application.weights.items()},
         "output": {

@@ -103,10 +103,22 @@ def test_all_modes_side_by_side(convcalc) -> None:
     for text in ("S[i,j] = Σ I[i+a, j+b]·K[a,b]", "S[i,j] = Σ I[i−a, j−b]·K[a,b]", "weights, turned"):
         assert text in shown
     modes = json.loads(convcalc(*arguments, "--format", "json").stdout)["modes"]
-    assert [mode["output"]["first_pixel"] for mode in modes] == [[0, 0], [1, 1], [1, 1]]
+    assert [mode["output"]["first_pixel"] for mode in modes] == [[0, 0], [1, 1], [0, 0]]
     assert [mode["output"]["values"][0] for mode in modes] == [
-        [[13, 13], [18, 23]], [[7, 12], [17, 17]], [[13, 13], [18, 23]],
+        [[13, 13], [18, 23]], [[7, 12], [17, 17]], [[7, 12], [17, 17]],
     ]  # fmt: skip
+
+
+def test_the_centred_mode_tells_its_indices_and_the_erratum(convcalc) -> None:
+    arguments = ("apply", "--weights", "1 2 3; 4 5 6", "0 0 0; 0 1 0; 0 0 0", "--mode", "centred")
+    shown = convcalc(*arguments).stdout
+    assert "S[i,j] = Σ I[i−a, j−b]·K[⌊m/2⌋+a, ⌊n/2⌋+b], a from −1 to 0, b from −1 to 1" in shown
+    assert "weights, turned" in shown
+    assert "note: The lecture prints K[m/2 + a, n/2 + b] with a from ⌊−m/2⌋ to ⌊m/2⌋." in shown
+    assert "lecture prints" in convcalc(*arguments, "--format", "markdown").stdout
+    value = json.loads(convcalc(*arguments, "--format", "json").stdout)
+    assert value["notes"][0].startswith("The lecture prints")
+    assert value["weights"]["weight"] == [6, 5, 4, 3, 2, 1]
 
 
 def test_steps(convcalc) -> None:

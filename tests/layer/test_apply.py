@@ -117,14 +117,51 @@ def test_per_channel_keeps_the_channels_of_each_filter_together() -> None:
 
 
 def test_the_modes_on_one_kernel() -> None:
-    """By hand, on 1 0 2 / 0 3 0 / 4 0 5 with 1 2 / 3 4; the turned kernel is 4 3 / 2 1."""
+    """By hand, on 1 0 2 / 0 3 0 / 4 0 5 with 1 2 / 3 4; the turned kernel is 4 3 / 2 1.
+
+    Of an even kernel, centred reads a from −1 to 0: S[0,0] = I[1,1]·K[0,0] + I[1,0]·K[0,1] + I[0,1]·K[1,0] +
+    I[0,0]·K[1,1] = 3·1 + 0·2 + 0·3 + 1·4 = 7.
+    """
     source, kernel = typed("1 0 2; 0 3 0; 4 0 5").tensor, typed("1 2; 3 4")
     results = {mode: apply("conv", source, [kernel], mode=mode) for mode in MODES}
     assert rows(results["correlation"].output) == "13 13; 18 23"
-    assert rows(results["centred"].output) == "13 13; 18 23"
     assert rows(results["convolution"].output) == "7 12; 17 17"
-    firsts = {mode: one.first_pixel() for mode, one in results.items()}
-    assert firsts == {"correlation": (0, 0), "convolution": (1, 1), "centred": (1, 1)}
+    assert rows(results["centred"].output) == "7 12; 17 17"
+    firsts = {mode: done.first_pixel() for mode, done in results.items()}
+    assert firsts == {"correlation": (0, 0), "convolution": (1, 1), "centred": (0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("mode", "result", "first"),
+    [
+        ("correlation", "9 8 7; 6 5 4; 3 2 1", (0, 0)),
+        ("convolution", "1 2 3; 4 5 6; 7 8 9", (2, 2)),
+        ("centred", "1 2 3; 4 5 6; 7 8 9", (1, 1)),
+    ],
+)
+def test_a_single_one_gives_the_kernel_back(mode: str, result: str, first: tuple[int, int]) -> None:
+    """The lecture's centred formula has I[i − a] beside K[m/2 + a]: an impulse at (2, 2) gives the kernel around it."""
+    impulse = typed("0 0 0 0 0; 0 0 0 0 0; 0 0 1 0 0; 0 0 0 0 0; 0 0 0 0 0").tensor
+    done = apply("conv", impulse, [typed("1 2 3; 4 5 6; 7 8 9")], mode=mode)
+    assert (rows(done.output), done.first_pixel()) == (result, first)
+
+
+def test_letters_of_the_centred_formula() -> None:
+    """S[1,1] of a 3×3 image: the kernel's last letter lies on the image's first."""
+    done = apply("conv", typed("a b c; d e f; g h i").tensor, [typed("q r s; t u v; w x y")], mode="centred")
+    (total,) = done.output.values
+    assert written(total) == "ay + bx + cw + dv + eu + ft + gs + hr + iq"
+    assert done.first_pixel() == (1, 1)
+
+
+def test_steps_of_the_centred_formula() -> None:
+    """On 1 2 3 4 with 10 20 30: S[1] = I[2]·10 + I[1]·20 + I[0]·30 = 30 + 40 + 30, in the window's order."""
+    done = apply("conv", typed("1 2 3 4").tensor, [typed("10 20 30")], mode="centred")
+    assert [(step.working, step.value) for step in walk(done)] == [
+        ("1·30 + 2·20 + 3·10", 100),
+        ("2·30 + 3·20 + 4·10", 160),
+    ]
+    assert done.first_pixel() == (1,)
 
 
 integers = st.integers(-9, 9)
@@ -152,17 +189,24 @@ def test_every_mode_is_its_formula(case: tuple[Matrix, Matrix, int, int], mode: 
     first = done.first_pixel()
     assert first is not None
     image, weights = source.planes[0], kernel.planes[0]
-    sign = -1 if mode == "convolution" else 1
-    middle = (kernel.height // 2, kernel.width // 2) if mode == "centred" else (0, 0)
+    # where the formula's indices a and b begin, what K's index adds to them, and the sign they have in I
+    start, shift, sign = {
+        "correlation": ((0, 0), (0, 0), 1),
+        "convolution": ((0, 0), (0, 0), -1),
+        "centred": (
+            (-(kernel.height // 2), -(kernel.width // 2)),
+            (kernel.height // 2, kernel.width // 2),
+            -1,
+        ),
+    }[mode]
     _, rows_out, columns_out = done.output.shape
     for row in range(rows_out):
         for column in range(columns_out):
             i, j = first[0] + row * stride, first[1] + column * stride
             expected = sum(
-                image[i + sign * dilation * (a - middle[0])][j + sign * dilation * (b - middle[1])]
-                * weights[a][b]
-                for a in range(kernel.height)
-                for b in range(kernel.width)
+                image[i + sign * dilation * a][j + sign * dilation * b] * weights[shift[0] + a][shift[1] + b]
+                for a in range(start[0], start[0] + kernel.height)
+                for b in range(start[1], start[1] + kernel.width)
             )
             assert done.output.values[row * columns_out + column] == expected
 
