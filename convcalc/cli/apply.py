@@ -52,7 +52,10 @@ channels with | ; one row is a signal), a CSV file, an image, or - for standard 
 stay exact; letters stand for themselves.
 
 A filter spans all channels: one plane serves each of them; a named filter is divided by
-their number, so that brightness is kept.""",
+their number, so that brightness is kept.
+
+--mode centred is S[i,j] = Σ I[i−a, j−b]·K[⌊m/2⌋+a, ⌊n/2⌋+b]. The lecture prints a from
+⌊−m/2⌋: for odd m that is one too low, a runs from −⌊m/2⌋ to ⌊m/2⌋.""",
 )
 @click.argument("arguments", nargs=-1, metavar="[OP] INPUT")
 @click.option(

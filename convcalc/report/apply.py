@@ -26,9 +26,8 @@ MEANINGS = {
     "centred": "the kernel is turned by 180°; each result stands for the pixel under its middle",
 }
 ERRATUM = (
-    "The lecture prints K[m/2 + a, n/2 + b] with a from ⌊−m/2⌋ to ⌊m/2⌋. For odd m the half is no index and the "
-    "lower bound is one too low: the indices are whole with ⌊m/2⌋ and a from −⌊m/2⌋ to ⌊m/2⌋. For even m the "
-    "upper bound is one too high."
+    "The lecture prints K[m/2 + a, n/2 + b] with a from ⌊−m/2⌋ to ⌊m/2⌋. For odd m the lower bound is one too low; "
+    "the indices are whole with ⌊m/2⌋ and −⌊m/2⌋. For even m the upper bound is one too high."
 )
 
 
@@ -98,15 +97,17 @@ def mode_notes(application: Application) -> tuple[str, ...]:
 
 
 def _ranges(application: Application) -> str:
-    """`, a from −1 to 1, b from −1 to 1` of the centred formula, whose indices do not begin with 0."""
+    """`, a and b from −1 to 1`: of the centred formula, whose indices do not begin with 0."""
     if application.mode != "centred" or application.axes is None:
         return ""
     lows = [-(axis.kernel // 2) for axis in application.axes]
     ranges = [
-        f", {letter} from {written(low)} to {low + axis.kernel - 1}"
-        for letter, low, axis in zip("abc", lows, application.axes, strict=False)
+        f"from {written(low)} to {written(low + axis.kernel - 1)}"
+        for low, axis in zip(lows, application.axes, strict=True)
     ]
-    return "".join(ranges)
+    if len(set(ranges)) == 1:
+        return f", {' and '.join('abc'[: len(ranges)])} {ranges[0]}"
+    return "".join(f", {index} {text}" for index, text in zip("abc", ranges, strict=False))
 
 
 def _formula(application: Application) -> str:

@@ -204,7 +204,8 @@ def test_a_window_dropped_for_starting_in_the_padding_is_named(tmp_path):
     """5 pixels with one zero on each side, F 2, S 2: rounded up that is 4 windows, but the last reads no pixel."""
     path = tmp_path / "net.yaml"
     path.write_text(
-        "name: net\ninput: [3, 5, 5]\nlayers: [{maxpool: {F: 2, S: 2, P: 1, rounding: ceil}}]\n", encoding="utf-8"
+        "name: net\ninput: [3, 5, 5]\nlayers: [{maxpool: {F: 2, S: 2, P: 1, rounding: ceil}}]\n",
+        encoding="utf-8",
     )
     pool = network_sheet(analyse(load_graph(str(path))), ("output",), None, 0).exercises[0]
     assert pool.answer == (3, 3, 3)
