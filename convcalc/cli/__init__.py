@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
+# No bare `list` here: once its command is loaded, that name is the module convcalc.cli.list.
 COLORS = ("auto", "always", "never")
 
 # Each command's module in this package, and the line that --help shows for it.
@@ -37,17 +39,29 @@ PLAIN_SIGNS = {
 }  # fmt: skip
 
 
+class Command(click.Command):
+    """A command that refuses an option given twice, unless it is repeatable: none is dropped in silence."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _refuse_repeated(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
 class Commands(click.Group):
     """Loads commands lazily and shows every error the same way."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _refuse_repeated(self, ctx, args)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
         command = import_module(f"convcalc.cli.{name}").command
-        assert isinstance(command, click.Command)
+        assert isinstance(command, Command), f"{name} needs cls=Command"
         return _with_global_options(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -59,7 +73,7 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items()])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and see that what was printed arrived: a full disk or a closed pipe shows when it is flushed."""
@@ -89,6 +103,17 @@ class Commands(click.Group):
                 _quiet_stdout()
                 ctx.exit(CLOSED_PIPE)
             ctx.exit(_report(error))
+
+
+def _refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:
+    """Fail for an option with a value that is given twice and takes one. A flag says the same twice."""
+    if ctx.resilient_parsing:
+        return
+    _, _, order = command.make_parser(ctx).parse_args(args=[*args])
+    for option in dict.fromkeys(order):
+        single = isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count)
+        if single and order.count(option) > 1:
+            ctx.fail(f"{max(option.opts, key=len)} is given {order.count(option)} times and takes one value")
 
 
 def _report(error: Exception) -> int:
@@ -177,9 +202,12 @@ def _with_global_options(command: click.Command) -> click.Command:
         if value:
             ctx.find_root().params["debug"] = True
 
-    def set_color(_: click.Context, __: click.Parameter, value: str | None) -> None:
-        if value:
-            _choose_color(value)
+    def set_color(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is None:
+            return
+        if ctx.find_root().get_parameter_source("color") is click.core.ParameterSource.COMMANDLINE:
+            ctx.fail("--color is given 2 times and takes one value")
+        _choose_color(value)
 
     command.params += [
         click.Option(

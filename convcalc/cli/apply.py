@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from convcalc.cli import window_options
+from convcalc.cli import Command, window_options
 from convcalc.cli.options import emit, format_option, write
 from convcalc.errors import UsageError
 from convcalc.layer.apply import MODES
@@ -24,7 +24,7 @@ MAX_FRAMES = 400
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
-class Signed(click.Command):
+class Signed(Command):
     """A command whose arguments may begin with a minus: '-1 0; 0 1' is a matrix, no option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

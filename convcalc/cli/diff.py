@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from convcalc.cli import Command
 from convcalc.cli.options import ARCH, MAX_LAYERS, Count, emit, format_option, load
 
 
 @click.command(
     "diff",
+    cls=Command,
     epilog="""\b
 Examples:
   convcalc diff alexnet zfnet

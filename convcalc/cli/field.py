@@ -6,6 +6,7 @@ import click
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.units import Area, Position, Sight
+from convcalc.cli import Command
 from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import Graph, Node
@@ -16,6 +17,7 @@ MOST_WINDOWS = 12  # outlines in one picture
 
 @click.command(
     "field",
+    cls=Command,
     epilog="""\b
 Examples:
   convcalc field alexnet

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from convcalc.cli import complain
+from convcalc.cli import Command, complain
 from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
 
 BACKENDS = ("auto", "reference", "numba")  # as convcalc.inference.runner has them; a test compares
@@ -18,6 +18,7 @@ SLOW = 40_000_000  # MACs: about a second of the reference backend, from where a
 
 @click.command(
     "forward",
+    cls=Command,
     epilog="""\b
 Examples:
   convcalc forward lenet5 seven.png

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from convcalc.cli import Command
 from convcalc.cli.options import Limit, emit, format_option
 
 ORDERS = ("name", "params", "macs", "layers", "memory")
@@ -11,6 +12,7 @@ ORDERS = ("name", "params", "macs", "layers", "memory")
 
 @click.command(
     "list",
+    cls=Command,
     epilog="""\b
 Examples:
   convcalc list

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from convcalc.cli import Command
+
 
 @click.command(
     "schema",
+    cls=Command,
     epilog="""\b
 Examples:
   convcalc schema > convcalc.schema.json

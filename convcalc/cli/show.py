@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from convcalc.analysis.analyse import DTYPES, Analysis, analyse
+from convcalc.cli import Command
 from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options, set_values
 from convcalc.errors import ShapeError, UsageError, did_you_mean
 from convcalc.graph import Graph
@@ -14,6 +16,7 @@ from convcalc.graph import Graph
 
 @click.command(
     "show",
+    cls=Command,
     epilog="""\b
 Examples:
   convcalc show alexnet
@@ -33,7 +36,13 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
 )
 @click.argument("arch", type=ARCH)
 @click.option("--explain", is_flag=True, help="Show the working of every figure.")
-@click.option("--layer", metavar="NAME", help="Explain this layer, or the layers of this block, only.")
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="NAME",
+    help="Explain this layer, or the layers of this block, only; repeatable.",
+)
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
 @click.option(
     "--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments, in tables."
@@ -71,7 +80,7 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
 def command(
     arch: str,
     explain: bool,
-    layer: str | None,
+    layers: tuple[str, ...],
     unfold: bool,
     depth: int | None,
     columns_text: str | None,
@@ -91,8 +100,8 @@ def command(
 
     def show(graph: Graph, partial: bool = False) -> None:
         analysis = analyse(graph, batch=batch, dtype=dtype)
-        if explain or layer is not None:
-            _explain(analysis, layer, form)
+        if explain or layers:
+            _explain(analysis, layers, form)
         elif columns_text is not None:
             _columns(analysis, columns_text, depth, unfold, form)
         else:
@@ -105,7 +114,7 @@ def command(
     asked = [
         option
         for option, given in (
-            ("--explain", explain or layer is not None),
+            ("--explain", explain or layers),
             ("--columns", columns_text is not None),
             ("--reconcile", figure is not None),
         )
@@ -121,15 +130,16 @@ def command(
             isinstance(partial, Graph)
             and partial.nodes
             and form == "table"
-            and not (explain or layer or figure)
+            and not (explain or layers or figure)
         ):
             show(partial, partial=True)
         raise
-    if layer is not None and not any(within(node.name, layer) for node in graph):
-        names = {node.name: None for node in graph} | {node.scope: None for node in graph if node.scope}
-        raise UsageError(
-            f"{graph.name} has no layer '{layer}'{did_you_mean(layer, names)}", hint="--all lists them"
-        )
+    for layer in layers:
+        if not any(within(node.name, [layer]) for node in graph):
+            names = {node.name: None for node in graph} | {node.scope: None for node in graph if node.scope}
+            raise UsageError(
+                f"{graph.name} has no layer '{layer}'{did_you_mean(layer, names)}", hint="--all lists them"
+            )
     if figure is not None:
         _reconcile(graph, arch, settings, figure, form)
     else:
@@ -162,27 +172,29 @@ def _columns(analysis: Analysis, text: str, depth: int | None, unfold: bool, for
     emit(form, lambda: columns_table(analysis, names, depth=depth, unfold=unfold), value)
 
 
-def _explain(analysis: Analysis, layer: str | None, form: str) -> None:
+def _explain(analysis: Analysis, layers: Sequence[str], form: str) -> None:
     from convcalc.report.show import explanation, explanation_table, network_table
 
     if form != "table":
-        emit(form, lambda: explanation_table(analysis, only=layer), lambda: _explained_value(analysis, layer))
+        emit(
+            form, lambda: explanation_table(analysis, only=layers), lambda: _explained_value(analysis, layers)
+        )
         return
     from convcalc.render import terminal
 
-    terminal.print_explanation(list(explanation(analysis, only=layer)))
-    if layer is None:
+    terminal.print_explanation(list(explanation(analysis, only=layers)))
+    if not layers:
         table = network_table(analysis)
         terminal.print_notes(["", *table.lines], table.notes)
 
 
-def _explained_value(analysis: Analysis, layer: str | None) -> dict[str, Any]:
+def _explained_value(analysis: Analysis, layers: Sequence[str]) -> dict[str, Any]:
     """The JSON of show, each layer with its working; only the layers asked for."""
     from convcalc.report.show import explanation, within
 
-    worked = {heading.split("  ")[0]: lines for heading, _, lines in explanation(analysis, only=layer)}
+    worked = {heading.split("  ")[0]: lines for heading, _, lines in explanation(analysis, only=layers)}
     value = _value(analysis)
-    value["layers"] = [one for one in value["layers"] if layer is None or within(one["name"], layer)]
+    value["layers"] = [layer for layer in value["layers"] if not layers or within(layer["name"], layers)]
     for record in value["layers"]:
         record["working"] = [{"what": what, "text": text} for what, text in worked.get(record["name"], [])]
     return value

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from convcalc.cli import window_options
+from convcalc.cli import Command, window_options
 from convcalc.cli.options import emit, format_option
 from convcalc.errors import ConvcalcError, Misfit, UsageError
 from convcalc.layer.size import UNKNOWNS, Given, complete
@@ -16,6 +16,7 @@ from convcalc.shapes import AXIS_NAMES, Axis
 
 @click.command(
     "size",
+    cls=Command,
     epilog="""\b
 Why is it 55? The formula filled in, what is left over, the windows drawn:
   convcalc size 227 --kernel 11 --stride 4

@@ -7,6 +7,7 @@ import os
 import click
 
 from convcalc.analysis.analyse import Analysis, analyse
+from convcalc.cli import Command
 from convcalc.cli.options import ARCH, FORMATS, Count, emit, load, network_options, write
 from convcalc.errors import UsageError
 
@@ -18,6 +19,7 @@ SUFFIXES = {
 
 @click.command(
     "worksheet",
+    cls=Command,
     epilog="""\b
 Examples:
   convcalc worksheet lenet5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.explain import explain
@@ -106,7 +106,7 @@ def operator(row: Row) -> str:
     return " + ".join([words.operator(main.op), *(node.kind for node in folded)])
 
 
-def explanation_table(analysis: Analysis, *, only: str | None = None) -> Table:
+def explanation_table(analysis: Analysis, *, only: Sequence[str] = ()) -> Table:
     """The worked formulas, one a row, for the formats that are not a screen."""
     rows = [
         (heading.split("  ")[0], what, text)
@@ -117,27 +117,27 @@ def explanation_table(analysis: Analysis, *, only: str | None = None) -> Table:
         columns=(Column("layer", "layer"), Column("what", "figure"), Column("text", "working")),
         rows=rows,
         title=analysis.graph.title or analysis.graph.name,
-        notes=analysis.graph.notes if only is None else (),
+        notes=() if only else analysis.graph.notes,
         data_keys=("layer", "what", "working"),
         data=rows,
     )
 
 
-def within(name: str, path: str) -> bool:
-    """Whether a layer is the one of that path, or lies in it."""
-    return name == path or name.startswith(path + ".")
+def within(name: str, paths: Sequence[str]) -> bool:
+    """Whether a layer is that of one of the paths, or lies in it."""
+    return any(name == path or name.startswith(path + ".") for path in paths)
 
 
 def explanation(
-    analysis: Analysis, *, only: str | None = None
+    analysis: Analysis, *, only: Sequence[str] = ()
 ) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
-    """Per layer: its heading, what it reads and gives, and its worked lines (label, text). only: a layer's path,
-    or that of what encloses several."""
+    """Per layer: its heading, what it reads and gives, and its worked lines (label, text). only: paths of layers,
+    or of what encloses several; none: every layer that has something to explain."""
     for node in analysis.graph:
-        if only is not None and not within(node.name, only):
+        if only and not within(node.name, only):
             continue
         lines = explain(analysis, node)
-        if lines or only is not None:
+        if lines or only:
             yield _heading(node), _flow(node), [(line.what, line.text) for line in lines]
 
 
