@@ -15,7 +15,7 @@ from math import prod
 from typing import NamedTuple
 
 from convcalc.analysis.analyse import DTYPES, Analysis
-from convcalc.graph import Graph, Node
+from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops._working import product
 from convcalc.ops.conv import Conv
 from convcalc.ops.deconv import Deconv
@@ -85,8 +85,8 @@ class Saving(NamedTuple):
 
 
 class Reduction(NamedTuple):
-    """A 1×1 convolution that cuts the depth from `before` to `after` channels. spent: its own MACs; savings: of the
-    convolutions that read what it hands on."""
+    """A 1×1 convolution that cuts the depth from `before` to `after` channels before other layers read it. spent: its
+    own MACs; savings: of the convolutions that read what it hands on."""
 
     node: Node
     before: int
@@ -183,8 +183,8 @@ def reductions(graph: Graph) -> list[Reduction]:
 
 
 def reduction(graph: Graph, node: Node) -> Reduction | None:
-    """What a layer saves as a reduction; None for one that is none."""
-    if not (isinstance(node.op, Conv) and _cuts(node, node.op)):
+    """What a layer saves as a reduction; None if it is not one."""
+    if not (isinstance(node.op, Conv) and _cuts(node, node.op)) or _is_whole_branch(graph, node):
         return None
     before, after = node.input_shapes[0][0], node.output_shape[0]
     savings = tuple([_saving(reader, cut) for reader, cut in _fed(node, before - after, _readers(graph))])
@@ -204,6 +204,31 @@ def _readers(graph: Graph) -> dict[int, list[Node]]:
 def _cuts(node: Node, op: Conv) -> bool:
     one = all(axis.kernel == 1 and axis.stride == 1 for axis in op.axes(node.input_shapes))
     return one and op.groups == 1 and op.channels < node.input_shapes[0][0]
+
+
+def _is_whole_branch(graph: Graph, node: Node) -> bool:
+    """Whether a convolution is a branch by itself, such as the plain 1×1 branch of an inception module: it reads what
+    the layers of other branches read, and its output goes to a concatenation and to no convolution before it.
+
+    Such a layer is one of those that compute the module's output; it reduces nothing for another.
+    """
+    readers = _readers(graph)
+    reader, source = node, node.inputs[0]
+    while source != INPUT and graph.nodes[source].op.pointwise and len(readers[source]) == 1:
+        reader, source = graph.nodes[source], graph.nodes[source].inputs[0]
+    if all(other is reader or other.op.role == "join" for other in readers[source]):
+        return False
+    joined = False
+    waiting = [node.index]
+    while waiting:
+        for follower in readers.get(waiting.pop(), ()):
+            if isinstance(follower.op, Conv):
+                return False
+            if follower.op.role == "join":
+                joined = joined or _passes_on(follower)
+            elif _passes_on(follower):
+                waiting.append(follower.index)
+    return joined
 
 
 def _fed(node: Node, cut: int, readers: dict[int, list[Node]]) -> list[tuple[Node, int]]:

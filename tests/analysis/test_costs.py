@@ -80,6 +80,36 @@ def test_a_projection_pays_in_the_next_module():
     assert one.saved == 160 * (128 + 128 + 32 + 64) * 28 * 28
 
 
+def test_the_plain_1x1_branch_of_a_module_is_no_reduction():
+    """Szegedy et al., figure 2: "#1×1" stands beside "#3×3 reduce", "#5×5 reduce" and "pool proj", also in (a), the
+    naive module, which has no reductions. It cuts 192 channels to 64 as one of the module's four outputs."""
+    found = {one.node.name for one in reductions(load_graph("googlenet"))}
+    modules = [f"inception{module}" for module in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")]
+    branches = ("reduce3x3", "reduce5x5", "project")
+    assert found == {f"{module}.{branch}" for module in modules for branch in branches}
+
+
+def test_a_1x1_branch_behind_its_own_normalisation_is_no_reduction(tmp_path):
+    """As in pre-activation modules; and with a pool behind it, it still feeds no convolution of its branch. The one
+    that feeds a convolution of its branch is a reduction, and so is one alone between two layers."""
+    text = """
+input: [16, 4, 4]
+layers:
+  - concat:
+      - - batchnorm
+        - relu
+        - conv: {name: plain, filters: 4, kernel: 1}
+        - maxpool: {kernel: 3, stride: 1, padding: 1}
+      - - conv: {name: reduce, filters: 4, kernel: 1}
+        - relu
+        - conv: {name: three, filters: 8, kernel: 3, padding: 1}
+  - conv: {name: between, filters: 6, kernel: 1}
+  - conv: {name: last, filters: 8, kernel: 3}
+"""
+    found = {one.node.name: one.saved for one in reductions(graph_of(tmp_path, text))}
+    assert found == {"reduce": 9 * 12 * 8 * 16, "between": 9 * 6 * 8 * 4}
+
+
 def test_a_modules_account_is_its_layers_sum():
     analysis = analyse(load_graph("inception-module"))
     costs = [cost(analysis, node) for node in analysis.graph]
