@@ -67,8 +67,8 @@ def run_screen() -> Callable[[list[str], int], str]:
     """What `convcalc` prints, stdout and stderr together, on a terminal of so many columns; 0: piped."""
 
     def run(arguments: list[str], columns: int) -> str:
-        command = [sys.executable, "-m", "convcalc", *arguments]
         if not columns:
+            command = [sys.executable, "-m", "convcalc", *arguments]
             done = subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -80,16 +80,23 @@ def run_screen() -> Callable[[list[str], int], str]:
                 check=False,
             )
             return done.stdout.decode()
-        return _on_terminal(command, columns)
+        return on_terminal(arguments, columns)
 
     return run
 
 
-def _on_terminal(command: list[str], columns: int) -> str:
+def on_terminal(arguments: list[str], columns: int, **extra: str) -> str:
+    """What `convcalc` prints on a terminal of so many columns and 50 lines; extra: environment variables."""
+    command = [sys.executable, "-m", "convcalc", *arguments]
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT, env=environment()
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=slave,
+        stderr=slave,
+        cwd=ROOT,
+        env={**environment(), **extra},
     ):
         os.close(slave)
         output = b""

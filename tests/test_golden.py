@@ -98,6 +98,11 @@ SCREENS = {
     "matrix-lenet5": ["matrix", "lenet5"],
     "matrix-lenet5-conv1": ["matrix", "lenet5", "conv1"],
     "matrix-4x4-json": ["matrix", "--input", "3x3", "--kernel", "2x2", "--format", "json"],
+    "docs-help": ["docs", "--help"],
+    "docs": ["docs", "--no-pager"],
+    "docs-conv": ["docs", "conv", "--no-pager"],
+    "docs-search": ["docs", "--search", "dilation"],
+    "docs-unknown": ["docs", "Conv2d"],
     "unknown-architecture": ["show", "alxnet"],
     "unknown-command": ["shw", "alexnet"],
 }

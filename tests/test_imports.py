@@ -32,8 +32,8 @@ ORDER = (
     "render",
     "report",
     "page",
+    "manual",
     "api",
-    "docs",
     "cli",
     "__main__",
 )

@@ -64,7 +64,9 @@ def _reduction(graph: Graph, node: Node) -> list[Working]:
 def _fields(analysis: Analysis, node: Node) -> list[Working]:
     """How the receptive field grew: one line, or one per axis where the axes differ."""
     after = analysis.layers[node.index].receptive_field
-    if after is None or len(node.inputs) != 1 or node.op.pointwise:
+    if (
+        not after or not after.size or len(node.inputs) != 1 or node.op.pointwise
+    ):  # no size: a vector as input
         return []
     rank = len(after.size)
     texts = [_field(analysis, node, axis) for axis in range(rank)]

@@ -26,6 +26,7 @@ COMMANDS = {
     "matrix": "A convolution as the dense layer it is, zeros and shared weights.",
     "worksheet": "Exercises from a network or single layers, their key, and marking.",
     "schema": "The JSON Schema of the spec language, for editors.",
+    "docs": "The manual: start with it, or look something up.",
 }
 
 

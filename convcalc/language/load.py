@@ -47,13 +47,15 @@ def load_graph(
 
 
 def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:
-    """The network of one entry alone, such as `maxpool: {kernel: 2, stride: 2}`, on an input `(C, *spatial)`.
+    """The network of one entry, such as `maxpool: {kernel: 2, stride: 2}`, or of a list of them, on an input
+    `(C, *spatial)`.
 
     defaults: as a spec's `defaults`, in YAML. Errors are load_graph's; their places are in the entry's text.
     """
     node = _entry_node(entry)
-    layers = reader.Sequence(node.source, 0, 0)
-    layers.items.append(node)
+    layers = node if isinstance(node, reader.Sequence) else reader.Sequence(node.source, 0, 0)
+    if layers is not node:
+        layers.items.append(node)
     spec = Spec(reader.Mapping(node.source, 0, 0), None, keys={"layers": layers})
     if defaults:
         given = reader.read(reader.Source("defaults", defaults))

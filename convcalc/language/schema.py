@@ -43,13 +43,17 @@ def schema() -> dict[str, Any]:
         "required": ["name"],
         "additionalProperties": False,
         "properties": {
-            "name": {"type": ["string", "integer"]},
-            "title": {"type": ["string", "number"]},
-            "source": {"type": ["string", "number"]},
-            "notes": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+            "name": {"type": ["string", "integer"], "description": "the network's name"},
+            "title": {"type": ["string", "number"], "description": "what tables show instead of the name"},
+            "source": {"type": ["string", "number"], "description": "the paper or page it follows"},
+            "notes": {
+                "description": "remarks shown under its tables",
+                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            },
             "extends": {"type": "string", "description": "a bundled name, or a path that ends in .yaml"},
-            "vars": {"type": "object"},
+            "vars": {"type": "object", "description": "values for $name, which --set changes"},
             "input": {
+                "description": "the input's shape, channels first: [3, 224, 224] or a mapping",
                 "anyOf": [
                     {"type": "array", "items": positive, "minItems": 2, "maxItems": 4},
                     {
@@ -60,16 +64,22 @@ def schema() -> dict[str, Any]:
                             ("channels", "depth", "height", "width", "length"), positive
                         ),
                     },
-                ]
+                ],
             },
             "defaults": {
+                "description": "fields of an operator wherever they are not written",
                 "type": "object",
                 "additionalProperties": False,
                 "properties": {kind: _fields(ops.get(kind), common=False) for kind in ops.names()},
             },
-            "blocks": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/block"}},
-            "layers": REF_ENTRIES,
+            "blocks": {
+                "description": "the file's own layers, with parameters",
+                "type": ["object", "null"],
+                "additionalProperties": {"$ref": "#/$defs/block"},
+            },
+            "layers": {"description": "the entries, one after another", **REF_ENTRIES},
             "preprocess": {
+                "description": "how an image becomes the input",
                 "type": "object",
                 "additionalProperties": False,
                 "properties": {
@@ -83,12 +93,14 @@ def schema() -> dict[str, Any]:
                 },
             },
             "labels": {
+                "description": "the classes' names: imagenet1k, digits or a list",
                 "anyOf": [
                     {"enum": ["imagenet1k", "digits"]},
                     {"type": "array", "items": {"type": ["string", "number"]}},
-                ]
+                ],
             },
             "weights": {
+                "description": "a weights file beside the spec, or the address of published ones",
                 "anyOf": [
                     {"type": "string"},
                     {
@@ -96,7 +108,7 @@ def schema() -> dict[str, Any]:
                         "additionalProperties": False,
                         "properties": {"url": {"type": "string"}, "sha256": {"type": ["string", "integer"]}},
                     },
-                ]
+                ],
             },
         },
         "$defs": {
@@ -130,10 +142,11 @@ def schema() -> dict[str, Any]:
             "block": _object(
                 {
                     "params": {
+                        "description": "its parameters and their defaults; required: none",
                         "anyOf": [
                             {"type": "array", "items": {"type": "string"}},
                             {"type": ["object", "null"]},
-                        ]
+                        ],
                     },
                     "naming": _NAMING,
                     "layers": REF_ENTRIES,
@@ -166,10 +179,13 @@ def _structures() -> dict[str, Any]:
         },
         "foreach": _object(
             {
-                "in": {"anyOf": [{"type": "array"}, EXPRESSION]},
-                "as": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-                "index": {"type": "string"},
-                "layers": REF_ENTRIES,
+                "in": {"description": "the list gone through", "anyOf": [{"type": "array"}, EXPRESSION]},
+                "as": {
+                    "description": "a name for each item, or names for its parts",
+                    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+                },
+                "index": {"type": "string", "description": "a name for the item's number, from 0"},
+                "layers": {"description": "the entries of one round", **REF_ENTRIES},
             },
             ["in", "as", "layers"],
         ),

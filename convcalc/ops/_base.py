@@ -71,6 +71,16 @@ class Tensor(NamedTuple):
     values: Sequence[Any]
 
 
+class Example(NamedTuple):
+    """What the manual shows of an operator: an entry as a spec writes it, or a YAML list that ends in it, and
+    the shape it reads, to be worked out; and what `convcalc apply` may be given to show the operator at work on a
+    few numbers."""
+
+    entry: str
+    input: Shape = (64, 28, 28)
+    apply: str = ""
+
+
 class FieldInfo(NamedTuple):
     """A field as the spec language knows it."""
 
@@ -93,6 +103,7 @@ class Operator:
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # fewest and most; None: any number
     pointwise: ClassVar[bool] = False  # keeps the shape and costs no MACs: folds into the row it follows
     regroups: ClassVar[bool] = False  # the same values in the same order under another shape
+    example: ClassVar[Example | None] = None  # for the manual; None: the bare operator
 
     @classmethod
     def fields(cls) -> dict[str, FieldInfo]:
@@ -112,6 +123,11 @@ class Operator:
             }
             cls._fields = cached  # type: ignore[attr-defined]
         return cached
+
+    @classmethod
+    def worked_example(cls) -> Example:
+        """What the manual works out for this operator."""
+        return cls.example or Example(cls.kind)
 
     def bind(self, inputs: Inputs) -> Self:
         """The operator with the fields that follow from its input filled in. Raises Misfit."""
@@ -173,6 +189,11 @@ class Pointwise(Operator):
 
     pointwise: ClassVar[bool] = True
     role: ClassVar[str] = "activation"
+
+    @classmethod
+    def worked_example(cls) -> Example:
+        """A few numbers on both sides of 0, to four decimals."""
+        return cls.example or Example(cls.kind, apply=f"{cls.kind} '-4 -2 -1 -0.5 0 0.5 1 2 4' --decimals 4")
 
     def element(self, value: Any) -> Any:
         """The output for one element."""

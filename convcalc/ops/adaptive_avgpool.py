@@ -9,7 +9,7 @@ from math import prod
 from operator import mul
 from typing import Any, ClassVar
 
-from convcalc.ops._base import WHOLE, Inputs, Operator, Reach, Tensor, Walk, Working, ratio
+from convcalc.ops._base import WHOLE, Example, Inputs, Operator, Reach, Tensor, Walk, Working, ratio
 from convcalc.ops._fields import extent
 from convcalc.ops._working import size_working
 from convcalc.shapes import PerAxis, Shape, per_axis
@@ -26,6 +26,9 @@ class AdaptiveAvgpool(Operator):
     kind: ClassVar[str] = "adaptive_avgpool"
     role: ClassVar[str] = "pooling"
     main: ClassVar[str | None] = "size"
+    example: ClassVar[Example | None] = Example(
+        "adaptive_avgpool: 6", (256, 13, 13), "'adaptive_avgpool: 2' '1 2 3; 4 5 6; 7 8 9'"
+    )
 
     size: PerAxis = extent(doc="output size")
 

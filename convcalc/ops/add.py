@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from convcalc.ops._base import Inputs, Operator, Tensor, mismatch
+from convcalc.ops._base import Example, Inputs, Operator, Tensor, mismatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,9 @@ class Add(Operator):
     kind: ClassVar[str] = "add"
     role: ClassVar[str] = "join"
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
+    example: ClassVar[Example | None] = Example(
+        "add:\n  - - conv: {filters: 64, kernel: 3, padding: 1}\n  - []", (64, 28, 28)
+    )
 
     def bind(self, inputs: Inputs) -> Self:
         """Unchanged. Raises Misfit when shapes differ."""

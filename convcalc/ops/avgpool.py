@@ -8,7 +8,7 @@ from itertools import cycle, product
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Tensor
+from convcalc.ops._base import Example, Tensor
 from convcalc.ops._fields import flag
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._sliding import Slide, pool
@@ -24,6 +24,11 @@ class Avgpool(Pooling):
     """
 
     kind: ClassVar[str] = "avgpool"
+    example: ClassVar[Example | None] = Example(
+        "avgpool: {kernel: 3, stride: 2, padding: 1}",
+        (64, 28, 28),
+        "'avgpool: {kernel: 2, stride: 2}' '1 4 2 1; 5 8 3 4; 7 6 4 5; 1 3 1 2'",
+    )
 
     count_padding: bool = flag(True, doc="divide by the window's area with its padding, not by real pixels")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import SPREAD, Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._base import SPREAD, Example, Inputs, Operator, Reach, Tensor, Walk
 from convcalc.ops._fields import integer
 
 
@@ -21,6 +21,7 @@ class ChannelShuffle(Operator):
     kind: ClassVar[str] = "channel_shuffle"
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "groups"
+    example: ClassVar[Example | None] = Example("channel_shuffle: 4", (64, 28, 28))
 
     groups: int = integer(doc="how many groups the channels form")
 

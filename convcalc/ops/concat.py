@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk, Working, mismatch
+from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk, Working, mismatch
 from convcalc.shapes import Shape
 
 
@@ -20,6 +20,10 @@ class Concat(Operator):
     kind: ClassVar[str] = "concat"
     role: ClassVar[str] = "join"
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
+    example: ClassVar[Example | None] = Example(
+        "concat:\n  - - conv: {filters: 16, kernel: 1}\n  - - conv: {filters: 24, kernel: 3, padding: 1}",
+        (64, 28, 28),
+    )
 
     def bind(self, inputs: Inputs) -> Self:
         """Unchanged. Raises Misfit when spatial sizes differ."""

@@ -9,7 +9,17 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Inputs, Operator, Parameter, Tensor, Walk, Working, group_walk, window_walks
+from convcalc.ops._base import (
+    Example,
+    Inputs,
+    Operator,
+    Parameter,
+    Tensor,
+    Walk,
+    Working,
+    group_walk,
+    window_walks,
+)
 from convcalc.ops._fields import choice, extent, flag, integer, padding
 from convcalc.ops._sliding import Slide, dot
 from convcalc.ops._working import equation, window_working
@@ -26,6 +36,11 @@ class Conv(Operator):
     kind: ClassVar[str] = "conv"
     role: ClassVar[str] = "convolution"
     main: ClassVar[str | None] = "filters"
+    example: ClassVar[Example | None] = Example(
+        "conv: {filters: 96, kernel: 11, stride: 4}",
+        (3, 227, 227),
+        "--weights '1 0; 0 -1' '1 2 3; 4 5 6; 7 8 9'",
+    )
 
     filters: int | None = integer(None, alias="K", doc="output channels; default for depthwise: the input's")
     kernel: PerAxis = extent(alias="F", doc="window size")

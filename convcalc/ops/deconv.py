@@ -10,7 +10,18 @@ from operator import mul
 from typing import Any, ClassVar, NamedTuple, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Inputs, Operator, Parameter, Reach, Tensor, Walk, Working, group_walk, ratio
+from convcalc.ops._base import (
+    Example,
+    Inputs,
+    Operator,
+    Parameter,
+    Reach,
+    Tensor,
+    Walk,
+    Working,
+    group_walk,
+    ratio,
+)
 from convcalc.ops._fields import extent, flag, integer, padding
 from convcalc.ops._sliding import dot
 from convcalc.ops._working import equation, size_working
@@ -71,6 +82,11 @@ class Deconv(Operator):
     kind: ClassVar[str] = "deconv"
     role: ClassVar[str] = "convolution"
     main: ClassVar[str | None] = "filters"
+    example: ClassVar[Example | None] = Example(
+        "deconv: {filters: 64, kernel: 4, stride: 2, padding: 1}",
+        (128, 14, 14),
+        "'deconv: {stride: 2}' --weights '1 2; 3 4' '1 0; 0 2'",
+    )
 
     filters: int = integer(alias="K", doc="output channels")
     kernel: PerAxis = extent(alias="F", doc="window size")

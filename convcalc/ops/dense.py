@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import WHOLE, Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
+from convcalc.ops._base import WHOLE, Example, Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
 from convcalc.ops._fields import choice, flag, integer
 from convcalc.ops._sliding import dot
 from convcalc.ops._working import equation
@@ -26,6 +26,9 @@ class Dense(Operator):
     kind: ClassVar[str] = "dense"
     role: ClassVar[str] = "dense"
     main: ClassVar[str | None] = "units"
+    example: ClassVar[Example | None] = Example(
+        "- flatten\n- dense: 4096", (256, 6, 6), "dense --weights '1 2; 3 4' --bias '0 100' '5 6'"
+    )
 
     units: int = integer(doc="output features")
     bias: bool = flag(True, doc="add a learned number per unit")

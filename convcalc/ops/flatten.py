@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Inputs, Operator, Tensor, Walk, Working, regrouped
+from convcalc.ops._base import Example, Inputs, Operator, Tensor, Walk, Working, regrouped
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
@@ -19,6 +19,7 @@ class Flatten(Operator):
     kind: ClassVar[str] = "flatten"
     role: ClassVar[str] = "reshape"
     regroups: ClassVar[bool] = True
+    example: ClassVar[Example | None] = Example("flatten", (256, 6, 6), "flatten '1 2 3; 4 5 6'")
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """(C·…)."""

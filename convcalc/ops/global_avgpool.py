@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.ops._base import WHOLE, Inputs, Operator, Reach, Tensor, Walk, Working
+from convcalc.ops._base import WHOLE, Example, Inputs, Operator, Reach, Tensor, Walk, Working
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
@@ -18,6 +18,9 @@ class GlobalAvgpool(Operator):
 
     kind: ClassVar[str] = "global_avgpool"
     role: ClassVar[str] = "pooling"
+    example: ClassVar[Example | None] = Example(
+        "global_avgpool", (1024, 7, 7), "global_avgpool '1 2 3; 4 5 6; 7 8 9'"
+    )
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """(C, 1, …, 1)."""

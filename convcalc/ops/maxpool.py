@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Tensor
+from convcalc.ops._base import Example, Tensor
 from convcalc.ops._fields import extent
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._sliding import Slide, pool
@@ -22,6 +22,11 @@ class Maxpool(Pooling):
     """
 
     kind: ClassVar[str] = "maxpool"
+    example: ClassVar[Example | None] = Example(
+        "maxpool: {kernel: 3, stride: 2}",
+        (96, 55, 55),
+        "'maxpool: {kernel: 2, stride: 2}' '1 4 2 1; 5 8 3 4; 7 6 4 5; 1 3 1 2'",
+    )
 
     dilation: PerAxis = extent(1, doc="distance between the pixels a window reads")
 

@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 from typing import Any, ClassVar, Self
 
-from convcalc.ops._base import WHOLE, Inputs, Operator, Reach, Tensor, Walk, mismatch
+from convcalc.ops._base import WHOLE, Example, Inputs, Operator, Reach, Tensor, Walk, mismatch
 from convcalc.shapes import Shape
 
 
@@ -19,6 +19,9 @@ class Multiply(Operator):
     kind: ClassVar[str] = "multiply"
     role: ClassVar[str] = "join"
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
+    example: ClassVar[Example | None] = Example(
+        "multiply:\n  - []\n  - - global_avgpool\n    - sigmoid", (64, 28, 28)
+    )
 
     def bind(self, inputs: Inputs) -> Self:
         """Unchanged. Raises Misfit when dimensions differ and none of them is 1."""

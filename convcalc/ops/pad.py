@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk, Working
+from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk, Working
 from convcalc.ops._fields import margins, number
 from convcalc.ops._sliding import Slide
 from convcalc.ops._working import size_working
@@ -21,6 +21,7 @@ class Pad(Operator):
     kind: ClassVar[str] = "pad"
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "padding"
+    example: ClassVar[Example | None] = Example("pad: [[0, 1], [0, 1]]", (64, 28, 28), "'pad: 1' '1 2; 3 4'")
 
     padding: Padding = margins(doc="pixels on each side")
     value: float = number(0.0, doc="what the margin holds")

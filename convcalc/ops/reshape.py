@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Inputs, Operator, Tensor, Walk, Working, regrouped
+from convcalc.ops._base import Example, Inputs, Operator, Tensor, Walk, Working, regrouped
 from convcalc.ops._fields import integers
 from convcalc.ops._working import product
 from convcalc.shapes import Shape, show
@@ -23,6 +23,9 @@ class Reshape(Operator):
     role: ClassVar[str] = "reshape"
     regroups: ClassVar[bool] = True
     main: ClassVar[str | None] = "shape"
+    example: ClassVar[Example | None] = Example(
+        "reshape: [64, -1]", (64, 28, 28), "'reshape: [3, 2]' '1 2 3; 4 5 6'"
+    )
 
     shape: tuple[int, ...] = integers(minimum=-1, doc="the new shape, channels first; one -1 is worked out")
 

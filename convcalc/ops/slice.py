@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk, Working
+from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk, Working
 from convcalc.ops._fields import integer
 from convcalc.shapes import Shape
 
@@ -19,6 +19,7 @@ class Slice(Operator):
 
     kind: ClassVar[str] = "slice"
     role: ClassVar[str] = "reshape"
+    example: ClassVar[Example | None] = Example("slice: {start: 32, stop: 64}", (64, 28, 28))
 
     start: int = integer(0, minimum=0, doc="first channel kept, from 0")
     stop: int | None = integer(None, doc="first channel not kept; default: all that follow are kept")

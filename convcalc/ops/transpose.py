@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk
 from convcalc.ops._fields import integers
 from convcalc.shapes import Shape, show
 
@@ -21,6 +21,7 @@ class Transpose(Operator):
     kind: ClassVar[str] = "transpose"
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "order"
+    example: ClassVar[Example | None] = Example("transpose: [1, 2, 0]", (64, 28, 28))
 
     order: tuple[int, ...] = integers(doc="the input's dimensions in their new order, 0 the channels")
 

@@ -9,7 +9,7 @@ from itertools import product
 from math import floor, prod
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk, Working, ratio
+from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk, Working, ratio
 from convcalc.ops._fields import choice, extent
 from convcalc.ops._working import size_working
 from convcalc.shapes import PerAxis, Shape, per_axis
@@ -26,6 +26,9 @@ class Upsample(Operator):
     kind: ClassVar[str] = "upsample"
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "scale"
+    example: ClassVar[Example | None] = Example(
+        "upsample: 2", (64, 14, 14), "'upsample: {scale: 2, mode: bilinear}' '1 2; 3 4'"
+    )
 
     scale: PerAxis = extent(doc="factor")
     mode: str = choice("nearest", "bilinear", default="nearest", doc="repeat pixels or interpolate")

@@ -5,6 +5,7 @@ rich is imported only where there is something to style or a bar to draw.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -89,6 +90,34 @@ def animate(frames: Iterable[list[Line]], delay: float) -> None:
     finally:
         sys.stdout.write("\x1b[?25h")
         sys.stdout.flush()
+
+
+def show_paged(text: str) -> None:
+    """The text through $PAGER, else less; at once where there is none of them, and where it is all on one screen."""
+    import shlex
+    import shutil
+    import subprocess
+
+    try:
+        command = shlex.split(os.environ.get("PAGER", "")) or ["less"]
+    except ValueError:  # an open quotation mark
+        command = ["less"]
+    if shutil.which(command[0]) is None or text.count("\n") < shutil.get_terminal_size((80, 24)).lines:
+        sys.stdout.write(text)
+        return
+    if os.path.basename(command[0]) == "less":
+        command += ["-R", "-S"]  # colours as they are; a wide screen is scrolled sideways, not broken
+    with subprocess.Popen(command, stdin=subprocess.PIPE, encoding="utf-8", errors="replace") as pager:
+        assert pager.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # left before the end
+            pager.stdin.write(text)
+            pager.stdin.close()
+        while True:
+            try:
+                pager.wait()
+                return
+            except KeyboardInterrupt:  # the pager's own: it stops a search, not us
+                continue
 
 
 def print_table(table: Table) -> None:

@@ -1,0 +1,68 @@
+"""`convcalc docs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from convcalc.cli import Command
+
+
+class TopicName(click.ParamType):  # type: ignore[type-arg]
+    """A topic of the manual, completed."""
+
+    name = "topic"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        from convcalc.manual.topics import names
+
+        return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+
+
+@click.command(
+    "docs",
+    cls=Command,
+    epilog="""\b
+Examples:
+  convcalc docs
+  convcalc docs start
+  convcalc docs language
+  convcalc docs conv
+  convcalc docs --search dilation
+  convcalc docs lecture > lecture.md
+
+TOPIC is one of the contents, or an operator. A terminal gets it page by page ($PAGER, else less); piped it is
+plain Markdown.""",
+)
+@click.argument("topic", required=False, type=TopicName())
+@click.option("--search", "word", metavar="WORD", help="Every line of the manual that holds WORD.")
+@click.option("--no-pager", is_flag=True, help="Print it at once.")
+def command(topic: str | None, word: str | None, no_pager: bool) -> None:
+    """The manual: the language, the commands, Python, what is counted, and a page per operator."""
+    from convcalc.cli.options import write
+    from convcalc.errors import UsageError
+    from convcalc.manual.topics import docs, search
+    from convcalc.render import terminal
+
+    if word is not None:
+        if topic is not None:
+            raise UsageError("--search looks in every topic", hint=f"leave '{topic}' out")
+        from convcalc.report.docs import found_table
+
+        terminal.print_table(found_table(search(word), word))
+        return
+    page = docs(topic)
+    room = terminal.width()
+    if room is None and not terminal.styled():
+        write(page.text)
+        return
+    from convcalc.render.markdown import rendered
+
+    text = rendered(page.text, room or 80, colors=terminal.styled())
+    if room is None or no_pager:
+        click.echo(text, nl=False, color=True)
+    else:
+        terminal.show_paged(text)

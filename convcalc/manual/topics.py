@@ -1,0 +1,132 @@
+"""The topics of the manual, which lie as Markdown in `convcalc/docs/`: named, read and searched."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import NamedTuple
+
+from convcalc.errors import UsageError
+
+DIRECTORY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")
+CONTENTS = "index"
+TOPICS = ("start", "lecture", "language", "counting", "python", "formats", "speed", "errors")
+OPERATORS = "operators"  # the folder with a page per operator
+
+
+class Topic(NamedTuple):
+    """A page of the manual: what it is called, and its Markdown."""
+
+    name: str
+    text: str
+
+
+class Found(NamedTuple):
+    """A line that holds a word: the topic, the heading it stands under, its 1-based number, and itself."""
+
+    topic: str
+    heading: str
+    line: int
+    text: str
+
+
+def names() -> list[str]:
+    """Every topic: the eight of the contents, then the operators."""
+    return [*TOPICS, *operators()]
+
+
+@cache
+def operators() -> tuple[str, ...]:
+    """The operators that have a page, sorted."""
+    files = os.listdir(os.path.join(DIRECTORY, OPERATORS))
+    return tuple(sorted(file.removesuffix(".md") for file in files if file.endswith(".md")))
+
+
+def docs(name: str | None = None) -> Topic:
+    """A topic of the manual, or its contents. Raises UsageError for a name that is no topic's.
+
+    >>> docs("counting").text.splitlines()[0]
+    '# What is counted'
+    """
+    if name is None:
+        return Topic(CONTENTS, _read(f"{CONTENTS}.md"))
+    folded = name.strip().lower().replace("-", "_").removesuffix(".md")
+    if folded in TOPICS:
+        return Topic(folded, _read(f"{folded}.md"))
+    if folded in operators():
+        return Topic(folded, _read(os.path.join(OPERATORS, f"{folded}.md")))
+    if folded == CONTENTS:
+        return docs()
+    raise _unknown(name)
+
+
+def search(word: str) -> list[Found]:
+    """Every line of the manual that holds the word, whatever its case; what commands print is left out.
+
+    Raises UsageError when there is none, or nothing to look for.
+    """
+    wanted = " ".join(word.split()).lower()
+    if not wanted:
+        raise UsageError("nothing to search for", hint="give a word: convcalc docs --search dilation")
+    found = [
+        Found(name, heading, line, text)
+        for name in names()
+        for heading, line, text in _prose(docs(name).text)
+        if wanted in text.lower()
+    ]
+    if not found:
+        raise _not_found(word)
+    return found
+
+
+def _read(file: str) -> str:
+    with open(os.path.join(DIRECTORY, file), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def _prose(text: str) -> list[tuple[str, int, str]]:
+    """(heading, line number, line) of every line but those that a command prints."""
+    lines = []
+    heading = ""
+    fence = ""  # the language of the block we are in, "text" for none
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("```"):
+            fence = "" if fence else line[3:].strip() or "text"
+            continue
+        if not fence and line.startswith("#"):
+            heading = line.lstrip("#").strip()
+        if line.strip() and (fence != "console" or line.startswith("$ ")):
+            lines.append((heading, number, _plain(line)))
+    return lines
+
+
+def _plain(line: str) -> str:
+    """A line without Markdown's signs: a table's cells apart, links as their words."""
+    import re
+
+    line = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", line.strip()).replace("**", "").replace("\\*", "*")
+    return "  ".join(cell.strip() for cell in line.strip("|").split("|")) if line.startswith("|") else line
+
+
+def _unknown(name: str) -> UsageError:
+    from convcalc.language.words import KIND_SYNONYMS, suggest
+
+    message = f"the manual has no topic '{name}'{suggest(name, names(), KIND_SYNONYMS)}"
+    return UsageError(
+        message,
+        hint=f"topics: {', '.join(TOPICS)}, and every operator; convcalc docs --search WORD looks everywhere",
+    )
+
+
+def _not_found(word: str) -> UsageError:
+    import re
+
+    from convcalc.errors import did_you_mean
+
+    known = {
+        part.lower()
+        for name in names()
+        for _, _, line in _prose(docs(name).text)
+        for part in re.findall(r"[A-Za-z][A-Za-z_-]{2,}", line)
+    }
+    return UsageError(f"the manual does not say '{word}'{did_you_mean(word.lower(), sorted(known))}")

@@ -1,0 +1,87 @@
+"""Markdown on a terminal, styled by rich; screens in it are kept as they are, and links become plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import CodeBlock, Heading, Markdown
+from rich.text import Text
+from rich.theme import Theme
+
+if TYPE_CHECKING:
+    from rich.markdown import MarkdownElement
+
+MAX_WIDTH = 100  # longer lines of prose are hard to read
+
+# rich's own styles put code on black, which a light terminal shows as boxes.
+THEME = Theme(
+    {
+        "markdown.code": "cyan",
+        "markdown.h1": "bold underline",
+        "markdown.h2": "bold",
+        "markdown.h3": "bold italic",
+        "markdown.table.header": "bold",
+        "markdown.table.border": "dim",
+    },
+    inherit=True,
+)
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\.md(?:#[^)]*)?\)")
+
+
+class _Block(CodeBlock):
+    """A block of code or a screen: indented, never wrapped, commands in colour."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in str(self.text).rstrip("\n").split("\n"):
+            style = "bold cyan" if self.lexer_name == "console" and line.startswith("$ ") else ""
+            yield Text(f"    {line}", style, no_wrap=True, overflow="ignore")
+
+
+class _Heading(Heading):
+    """A heading at the left."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        self.text.justify = "left"
+        yield Text("")
+        yield self.text
+
+
+class _Page(Markdown):
+    """Markdown with our blocks and headings."""
+
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "fence": _Block,
+        "code_block": _Block,
+        "heading_open": _Heading,
+    }
+
+
+def rendered(text: str, width: int, *, colors: bool) -> str:
+    """The page for a terminal of so many columns, with the escape codes of its styles where colors is true."""
+    console = Console(
+        width=min(width, MAX_WIDTH),
+        theme=THEME,
+        force_terminal=colors,
+        no_color=not colors,
+        color_system="standard" if colors else None,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        console.print(_Page(_LINK.sub(r"\1", text), hyperlinks=False), crop=False)
+    lines = "\n".join(_squeezed(line.rstrip() for line in capture.get().splitlines()))
+    return lines.strip("\n") + "\n"
+
+
+def _squeezed(lines: Iterable[str]) -> Iterator[str]:
+    """The lines with at most one empty line in a row; one that holds nothing but styles is empty."""
+    empty = True
+    for line in lines:
+        blank = not _ESCAPE.sub("", line).strip()
+        if not (blank and empty):
+            yield "" if blank else line
+        empty = blank

@@ -1,0 +1,51 @@
+"""`docs --search`: where the manual says a word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from convcalc.render.table import Column, Table
+from convcalc.report import words
+
+COLUMNS = (
+    Column("topic", "topic", style="cyan"),
+    Column("line", "line", right=True, drop=1),
+    Column("heading", "heading", wrap=True),
+    Column("text", "text", wrap=True),
+)
+
+
+class Found(Protocol):
+    """A line that holds the word, as the manual's search gives it."""
+
+    @property
+    def topic(self) -> str:
+        """The topic's name."""
+
+    @property
+    def heading(self) -> str:
+        """The heading it stands under."""
+
+    @property
+    def line(self) -> int:
+        """Its number in the topic's file, from 1."""
+
+    @property
+    def text(self) -> str:
+        """The line."""
+
+
+def found_table(found: Sequence[Found], word: str) -> Table:
+    """A row per line."""
+    rows = [(line.topic, str(line.line), line.heading, line.text) for line in found]
+    topics = {line.topic for line in found}
+    return Table(
+        columns=COLUMNS,
+        rows=rows,
+        lines=[
+            f"{words.plural(len(found), 'line')} in {words.plural(len(topics), 'topic')}; convcalc docs TOPIC shows one"
+        ],
+        data_keys=[column.key for column in COLUMNS],
+        data=rows,
+    )
