@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from math import prod
 from typing import Any, NamedTuple, TypeVar
 
@@ -37,13 +37,20 @@ NAME = re.compile(r"([1-4])\.(\d{1,9})\.(\d{1,4})")
 
 class Exercise(NamedTuple):
     """One question: `asks` (a key of ASKS) of a layer. name: its number on the sheet, of a single random layer
-    level.seed.number; network: "" for a single layer."""
+    level.seed.number; network: "" for a single layer; input_asked: what it reads is the answer of another question
+    of the sheet."""
 
     name: str
     network: str
     analysis: Analysis
     node: Node
     asks: str
+    input_asked: bool = False
+
+    @property
+    def given_input(self) -> Shape | None:
+        """The shape that the layer reads, channels first; None where the sheet asks for it."""
+        return None if self.input_asked else self.node.input_shapes[0]
 
     @property
     def answer(self) -> Answer:
@@ -124,13 +131,26 @@ def network_sheet(analysis: Analysis, asks: Sequence[str], amount: int | None, s
     for node, name in cells:
         blanks[node.index].add(name)
     rows = tuple(SheetRow(node.name, analysis, node, frozenset(blanks[node.index])) for node in nodes)
+    asked = {node.index for node, name in cells if name == "output"}
     exercises = tuple(
-        Exercise(str(number), graph.name, analysis, node, name)
+        Exercise(str(number), graph.name, analysis, node, name, _reads_asked(graph, node, asked))
         for number, (node, name) in enumerate(cells, 1)
     )
     shown = tuple(name for name in ASKS if name in asks or name in ("output", "weights"))
     title = graph.title or graph.name
     return Sheet(title, graph.name, shown, rows, exercises, seed if drawn else None)
+
+
+def _reads_asked(graph: Graph, node: Node, asked: Container[int]) -> bool:
+    """Whether an input of the shape that a row shows is the answer of another: the output of a layer that is asked
+    for, directly or through pointwise layers, which keep it."""
+    for source, shape in zip(node.inputs, node.input_shapes, strict=True):
+        index = source
+        while index != INPUT and index not in asked and graph.nodes[index].op.pointwise:
+            index = graph.nodes[index].inputs[0]
+        if index in asked and shape == node.input_shapes[0]:
+            return True
+    return False
 
 
 def _askable(analysis: Analysis, node: Node, asks: str) -> bool:

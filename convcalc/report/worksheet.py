@@ -99,12 +99,17 @@ def _worked(one: Exercise) -> str:
     return f"{one.working} → {answer}"
 
 
+def _given_input(exercise: Exercise) -> str:
+    """`3x227x227`; "" where the sheet asks for it."""
+    return "x".join(map(str, exercise.given_input or ()))
+
+
 def _datum(one: Exercise, answers: bool) -> tuple[object, ...]:
     row = (
         one.name,
         one.network,
         one.node.name if one.network else "",
-        "x".join(map(str, one.node.input_shapes[0])),
+        _given_input(one),
         words.operator(one.node.op),
         one.asks,
     )
@@ -123,7 +128,7 @@ def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
             "exercise": one.name,
             "network": one.network or None,
             "layer": one.node.name if one.network else None,
-            "input": "x".join(map(str, one.node.input_shapes[0])),
+            "input": _given_input(one) or None,
             "operator": words.operator(one.node.op),
             "asks": one.asks,
             "answer": None,

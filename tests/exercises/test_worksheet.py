@@ -14,6 +14,7 @@ from convcalc.errors import ConvcalcError, UsageError
 from convcalc.exercises import worksheet
 from convcalc.exercises.marking import exercises, mark, read_entries
 from convcalc.exercises.worksheet import find, layers_sheet, network_sheet, parse_asks, single_layer
+from convcalc.graph import INPUT
 from convcalc.language.load import load_graph
 from convcalc.render.table import to_csv
 from convcalc.report.worksheet import page_html, page_latex, page_markdown, sheet_table, sheet_value
@@ -321,6 +322,53 @@ def test_what_cannot_be_asked():
 def test_every_question_has_a_worked_answer(name):
     for one in sheet(name, ("output", "weights", "biases", "params", "macs")).exercises:
         assert one.working, (one.node.name, one.asks)
+
+
+def inputs_shown(made):
+    """(layer, input) of every row of the CSV file, checked against the JSON."""
+    rows = list(csv.DictReader(io.StringIO(to_csv(sheet_table(made)))))
+    items = sheet_value(made)["exercises"]
+    assert [row["input"] for row in rows] == [item["input"] or "" for item in items]
+    return [(row["layer"], row["input"]) for row in rows]
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet50", "inception-module", "torchvision/densenet121"])
+def test_a_file_does_not_print_the_answer_of_the_row_before(name):
+    """All outputs are asked for, so that only layers which read the network's input show what they read."""
+    made = sheet(name)
+    first = {
+        node.name for node in made.rows[0].analysis.graph if all(index == INPUT for index in node.inputs)
+    }
+    assert {layer for layer, shown in inputs_shown(made) if shown} <= first
+    assert inputs_shown(made)[0][1] == "x".join(map(str, made.rows[0].analysis.graph.input_shape))
+
+
+def test_inputs_that_nothing_asks_for_are_printed():
+    """Weights alone are asked for: each row says what its layer reads (LeNet-5's sizes are the lecture's)."""
+    assert inputs_shown(sheet(asks=("weights",))) == [
+        ("conv1", "1x32x32"), ("maxpool1", "6x28x28"), ("conv2", "6x14x14"), ("maxpool2", "16x10x10"),
+        ("dense1", "400"), ("dense2", "120"), ("dense3", "84"),
+    ]  # fmt: skip
+
+
+def test_an_activation_between_does_not_give_the_answer_away(tmp_path):
+    """conv → batchnorm → relu → conv: where the first output is drawn and the batchnorm's is not, the second hides it."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: net\ninput: [3, 9, 8]\nlayers:\n  - conv: {name: a, filters: 5, kernel: 2}\n  - batchnorm\n  - relu\n"
+        "  - conv: {name: b, filters: 4, kernel: 2}\n  - conv: {name: c, filters: 3, kernel: 2}\n"
+        "  - add: {name: d, from: [c, c]}\n",
+        encoding="utf-8",
+    )
+    analysis = analyse(load_graph(str(path)))
+    for seed in range(60):
+        made = network_sheet(analysis, ("output", "weights"), 3, seed)
+        asked = {one.node.name for one in made.exercises if one.asks == "output"}
+        shown = dict(inputs_shown(made))
+        if "a" in asked and "batchnorm1" not in asked and "b" in shown:
+            assert shown["b"] == ""
+            return
+    raise AssertionError("no sheet asked for a and b")
 
 
 def test_pages_hold_every_row_and_no_answer():
