@@ -74,6 +74,8 @@ SCREENS = {
     "worksheet-layers": ["worksheet", "--level", "1-4", "--amount", "8", "--seed", "3"],
     "worksheet-layers-answers": ["worksheet", "--level", "4", "--amount", "3", "--seed", "3", "--answers"],
     "worksheet-check": ["worksheet", "--check", "tests/data/worksheets/lenet5.csv"],
+    "worksheet-check-class": ["worksheet", "--check", "tests/data/worksheets/class"],
+    "worksheet-check-class-json": ["worksheet", "--check", "tests/data/worksheets/class", "--format", "json"],
     "worksheet-nothing-to-ask": ["worksheet", "lenet5", "--blank", "wieghts"],
     "worksheet-lenet5-html": ["worksheet", "lenet5", "--format", "html"],
     "worksheet-lenet5-latex": ["worksheet", "lenet5", "--answers", "--format", "latex"],

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from functools import partial
 
 import click
 
 from convcalc.analysis.analyse import Analysis, analyse
-from convcalc.cli import Command
+from convcalc.cli import Command, complain
 from convcalc.cli.options import ARCH, FORMATS, Count, emit, load, network_options, write
-from convcalc.errors import UsageError
+from convcalc.errors import ConvcalcError, UsageError
 
+SHEETS = (".csv", ".json")
 SUFFIXES = {
     ".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".csv": "csv",
     ".json": "json", ".txt": "table",
@@ -29,12 +32,14 @@ Examples:
   convcalc worksheet --level 1-4 --amount 10 --seed 3 -o layers.tex
   convcalc worksheet lenet5 --format csv > sheet.csv
   convcalc worksheet --check sheet.csv
+  convcalc worksheet --check sheets/ --format csv
 
 Without ARCH: single random layers, level 1 (no padding) to 4 (dilation, groups, deconvolution).
 The same seed makes the same sheet. A sheet to be marked is a CSV or JSON file whose answers
-are filled in; --check exits with 1 unless all are right.""",
+are filled in. Several of them, or a folder, give a row each, named by the JSON's or a CSV
+column's `name`, else by the file. --check exits with 1 unless all answers are right.""",
 )
-@click.argument("arch", type=ARCH, required=False)
+@click.argument("names", type=ARCH, nargs=-1, metavar="[ARCH]")
 @click.option(
     "--blank",
     "blank_text",
@@ -60,7 +65,12 @@ are filled in; --check exits with 1 unless all are right.""",
 )
 @click.option("--answers", is_flag=True, help="The key: all cells filled, and the working.")
 @click.option(
-    "--check", "check_path", type=click.Path(), metavar="FILE", help="Mark a filled-in CSV or JSON file."
+    "--check",
+    "check_paths",
+    type=click.Path(),
+    multiple=True,
+    metavar="FILE",
+    help="Mark a filled-in CSV or JSON file, or all of a folder; repeatable.",
 )
 @click.option(
     "-o",
@@ -74,13 +84,13 @@ are filled in; --check exits with 1 unless all are right.""",
     "--format", "form", type=click.Choice(FORMATS), help="How to print it; html and latex are whole pages."
 )
 def command(
-    arch: str | None,
+    names: tuple[str, ...],
     blank_text: str | None,
     amount: int | None,
     seed: int,
     level_text: str | None,
     answers: bool,
-    check_path: str | None,
+    check_paths: tuple[str, ...],
     output: str | None,
     settings: tuple[str, ...],
     input_text: str | None,
@@ -92,13 +102,19 @@ def command(
     ARCH is a network whose table gets blanks to fill in. Without it, single random layers.
     """
     form = form or _form(output)
-    if check_path is not None:
+    if check_paths:
         if blank_text or amount or level_text or answers or output:
             raise UsageError(
                 "--check marks what the file asks", hint="leave the options that make a sheet out"
             )
-        _check(check_path, arch, settings, input_text, max_layers, form)
+        archs = [name for name in names if not name.lower().endswith(SHEETS)]
+        sheets = [
+            *check_paths,
+            *(name for name in names if name not in archs),
+        ]  # what `--check *.csv` becomes
+        _check(sheets, _only(archs), settings, input_text, max_layers, form)
         return
+    arch = _only(names)
     from convcalc.exercises.worksheet import Sheet, layers_sheet, network_sheet, parse_asks
 
     asks = parse_asks(blank_text) if blank_text is not None else None
@@ -115,6 +131,13 @@ def command(
             raise UsageError("--set and --input need a network", hint="name one: convcalc worksheet lenet5")
         sheet = layers_sheet(_levels(level_text or "1-4"), asks, amount or 8, seed)
     _print(sheet, answers, output, form)
+
+
+def _only(names: Sequence[str]) -> str | None:
+    """ARCH, or None where there is none. Raises UsageError for more than one."""
+    if len(names) > 1:
+        raise UsageError(f"a worksheet is of one network, not of {' and '.join(names)}")
+    return names[0] if names else None
 
 
 def _form(output: str | None) -> str:
@@ -181,37 +204,53 @@ def _print(sheet: object, answers: bool, output: str | None, form: str) -> None:
 
 
 def _check(
-    path: str,
+    paths: Sequence[str],
     arch: str | None,
     settings: tuple[str, ...],
     input_text: str | None,
     max_layers: int,
     form: str,
 ) -> None:
-    from convcalc.exercises.marking import exercises, mark, read_entries
-    from convcalc.report.worksheet import marked_table, marked_value
+    """Mark one sheet answer by answer, or several with a row each; exit code 1 unless all answers are right."""
+    from convcalc.exercises.filled import sheet_files
+    from convcalc.exercises.marking import MarkedSheet, mark_sheet, unmarked_sheet
+    from convcalc.report.worksheet_marked import marked_table, marked_value, sheets_table, sheets_value
 
     known: dict[str, Analysis] = {}
 
-    def network(name: str) -> Analysis:
-        if arch is None and name not in known:
-            from convcalc.language import bundled
-
-            if bundled.path(name) is None:
-                raise UsageError(
-                    f"{path}: the sheet is of '{name}', which is not bundled",
-                    hint=f"name its spec: convcalc worksheet {name}.yaml --check {path}",
-                )
+    def network(path: str, name: str) -> Analysis:
+        """The analysis of the network that the sheet in `path` names."""
         if name not in known:
-            known[name] = analyse(load(arch or name, settings, input_text, max_layers))
-            if known[name].graph.name != name:
+            if arch is None:
+                from convcalc.language import bundled
+
+                if bundled.path(name) is None:
+                    raise UsageError(
+                        f"{path}: the sheet is of '{name}', which is not bundled",
+                        hint=f"name its spec: convcalc worksheet {name}.yaml --check {path}",
+                    )
+            analysis = analyse(load(arch or name, settings, input_text, max_layers))
+            if analysis.graph.name != name:
                 raise UsageError(
-                    f"{path}: the sheet is of '{name}', not of {known[name].graph.name}",
+                    f"{path}: the sheet is of '{name}', not of {analysis.graph.name}",
                     hint=f"convcalc worksheet {name} --check {path}",
                 )
+            known[name] = analysis
         return known[name]
 
-    marks = [mark(exercise, given) for exercise, given in exercises(path, read_entries(path), network)]
-    emit(form, lambda: marked_table(marks), lambda: marked_value(marks))
-    if any(one.verdict != "right" for one in marks):
+    sheets: list[MarkedSheet] = []
+    if len(paths) == 1 and not os.path.isdir(paths[0]):
+        sheets = [mark_sheet(paths[0], partial(network, paths[0]))]
+        emit(form, lambda: marked_table(sheets[0].marks), lambda: marked_value(sheets[0]))
+    else:
+        for path in sheet_files(paths):
+            try:
+                sheets.append(mark_sheet(path, partial(network, path)))
+            except ConvcalcError as error:
+                sheets.append(unmarked_sheet(path, error))
+        emit(form, lambda: sheets_table(sheets), lambda: sheets_value(sheets))
+        for sheet in sheets:
+            if sheet.error:
+                complain(str(sheet.error))
+    if any(sheet.error or sheet.right < len(sheet.marks) for sheet in sheets):
         click.get_current_context().exit(1)

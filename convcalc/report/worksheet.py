@@ -1,4 +1,4 @@
-"""Worksheets as tables, pages to print (HTML, LaTeX), files to fill in (CSV, JSON), and marked ones."""
+"""Worksheets as tables, pages to print (HTML, LaTeX) and files to fill in (CSV, JSON)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from convcalc.exercises.marking import Marked, right
+from convcalc.exercises.marking import right
 from convcalc.exercises.worksheet import ASKS, Exercise, Sheet, SheetRow, value
 from convcalc.render.table import Column, Table, latex, to_markdown
 from convcalc.report import words
@@ -19,15 +19,6 @@ EXPLAINED = (
     "K filters, F kernel, S stride, P padding; a dense layer has one weight for each input and unit.",
     "Weights multiply, biases are added; MACs are multiply-accumulates, biases excluded.",
 )
-MARKED = (
-    Column("exercise", "exercise", style="cyan"),
-    Column("layer", "layer", wrap=True),
-    Column("asks", "asks"),
-    Column("given", "yours", right=True, wrap=True),
-    Column("answer", "right answer", right=True),
-    Column("verdict", "mark"),
-)
-MARK_KEYS = ("exercise", "network", "layer", "asks", "given", "answer", "verdict", "why", "working")
 
 
 def sheet_table(sheet: Sheet, *, answers: bool = False) -> Table:
@@ -45,7 +36,7 @@ def sheet_table(sheet: Sheet, *, answers: bool = False) -> Table:
         rows = [first, *rows]
     lines = list(EXPLAINED)
     if answers:
-        lines = [f"{_label(one)}: {_worked(one)}" for one in sheet.exercises]
+        lines = [f"{label(one)}: {worked(one)}" for one in sheet.exercises]
     return Table(
         columns=columns,
         rows=rows,
@@ -84,11 +75,11 @@ def _figure(row: SheetRow, name: str) -> str:
     return right(value(row.analysis, row.node, name))
 
 
-def _label(one: Exercise) -> str:
+def label(one: Exercise) -> str:
     return f"{one.node.name if one.network else one.name}, {ASKS[one.asks]}"
 
 
-def _worked(one: Exercise) -> str:
+def worked(one: Exercise) -> str:
     answer = right(one.answer)
     if not one.working:
         return answer
@@ -138,6 +129,7 @@ def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
             item["working"] = one.working or None
         exercises.append(item)
     return {
+        "name": None,  # whose sheet it is, for them to fill in
         "title": sheet.title,
         "network": sheet.network or None,
         "seed": sheet.seed,
@@ -255,74 +247,3 @@ def page_latex(sheet: Sheet, *, answers: bool = False) -> str:
 def page_markdown(sheet: Sheet, *, answers: bool = False) -> str:
     """A pipe table; blanks are lines to write on."""
     return to_markdown(sheet_table(sheet, answers=answers))
-
-
-# -- marked ----------------------------------------------------------------------------------------------------
-
-
-def marked_table(marks: Sequence[Marked]) -> Table:
-    """Every answer with its mark; below, what went wrong where, and the working."""
-    tally = sum(one.verdict == "right" for one in marks)
-    lines = [f"{tally} of {words.plural(len(marks), 'answer')} right"]
-    for one in marks:
-        if one.verdict != "right":
-            said = "left blank" if one.verdict == "blank" else one.given + (f", {one.why}" if one.why else "")
-            lines += [f"{_label(one.exercise)}: {said}", f"  {_worked(one.exercise)}"]
-    return Table(
-        columns=MARKED,
-        rows=[
-            (
-                one.exercise.name,
-                one.exercise.node.name if one.exercise.network else words.operator(one.exercise.node.op),
-                ASKS[one.exercise.asks],
-                one.given,
-                "" if one.verdict == "right" else right(one.exercise.answer),
-                one.verdict,
-            )
-            for one in marks
-        ],
-        title="Marked worksheet",
-        lines=lines,
-        data_keys=MARK_KEYS,
-        data=[
-            (
-                one.exercise.name,
-                one.exercise.network,
-                one.exercise.node.name if one.exercise.network else "",
-                one.exercise.asks,
-                one.given,
-                right(one.exercise.answer).replace(",", ""),
-                one.verdict,
-                one.why,
-                one.exercise.working,
-            )
-            for one in marks
-        ],
-        styles=[{"right": "green", "wrong": "red"}.get(one.verdict, "yellow") for one in marks],
-    )
-
-
-def marked_value(marks: Sequence[Marked]) -> dict[str, Any]:
-    """`worksheet --check FILE --format json`."""
-    results = []
-    for one in marks:
-        answer = one.exercise.answer
-        results.append(
-            {
-                "exercise": one.exercise.name,
-                "network": one.exercise.network or None,
-                "layer": one.exercise.node.name if one.exercise.network else None,
-                "asks": one.exercise.asks,
-                "given": one.given or None,
-                "answer": answer if isinstance(answer, int) else list(answer),
-                "verdict": one.verdict,
-                "why": one.why or None,
-                "working": one.exercise.working or None,
-            }
-        )
-    return {
-        "conventions": CONVENTIONS,
-        "right": sum(one.verdict == "right" for one in marks),
-        "total": len(marks),
-        "marks": results,
-    }

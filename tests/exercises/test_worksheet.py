@@ -12,7 +12,8 @@ import pytest
 from convcalc.analysis.analyse import analyse
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.exercises import worksheet
-from convcalc.exercises.marking import exercises, mark, read_entries
+from convcalc.exercises.filled import exercises, read_entries
+from convcalc.exercises.marking import mark
 from convcalc.exercises.worksheet import find, layers_sheet, network_sheet, parse_asks, single_layer
 from convcalc.graph import INPUT
 from convcalc.language.load import load_graph
@@ -352,7 +353,7 @@ def test_inputs_that_nothing_asks_for_are_printed():
 
 
 def test_an_activation_between_does_not_give_the_answer_away(tmp_path):
-    """conv → batchnorm → relu → conv: where the first output is drawn and the batchnorm's is not, the second hides it."""
+    """conv → batchnorm → relu → conv, of which the first output is drawn and the batchnorm's is not."""
     path = tmp_path / "net.yaml"
     path.write_text(
         "name: net\ninput: [3, 9, 8]\nlayers:\n  - conv: {name: a, filters: 5, kernel: 2}\n  - batchnorm\n  - relu\n"

@@ -1,0 +1,178 @@
+"""Filled-in worksheets: which rows a CSV or JSON file holds, and which exercise each of them answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from convcalc.analysis.analyse import Analysis
+from convcalc.errors import ConvcalcError, did_you_mean
+from convcalc.exercises.worksheet import ASKS, Exercise, find
+
+LARGEST_FILE = 10_000_000  # bytes
+
+
+class Entry(NamedTuple):
+    """One row of a filled-in file, as read. line: where it stands, for errors; person: whose sheet it is."""
+
+    line: int
+    name: str
+    network: str
+    layer: str
+    given_input: str
+    asks: str
+    answer: str
+    person: str = ""
+
+
+def read_entries(path: str) -> list[Entry]:
+    """The answers in a CSV or JSON file made by `convcalc worksheet`. Raises ConvcalcError."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ConvcalcError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if len(data) > LARGEST_FILE:
+        raise ConvcalcError(f"{path}: more than {LARGEST_FILE:,} bytes are no worksheet")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConvcalcError(
+            f"{path}: not a text in UTF-8", hint="save it as CSV UTF-8 (or JSON) and try again"
+        ) from None
+    rows = _json_rows(path, text) if text.lstrip().startswith(("{", "[")) else _csv_rows(path, text)
+    if not rows:
+        raise ConvcalcError(f"{path}: holds no exercises", hint=_HOW)
+    return rows
+
+
+_HOW = "make the sheet with: convcalc worksheet ... --format csv (or json), and fill in its answers"
+KEYS = ("exercise", "network", "layer", "input", "asks", "answer", "name")
+SUFFIXES = (".csv", ".json")
+
+
+def _csv_rows(path: str, text: str) -> list[Entry]:
+    import csv
+
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise ConvcalcError(f"{path}: cannot be read as CSV: {error}", hint=_HOW) from None
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    _check_keys(path, header)
+    places = {key: header.index(key) for key in KEYS if key in header}
+    return [
+        _entry(line, {key: row[place] if place < len(row) else "" for key, place in places.items()})
+        for line, row in enumerate(rows[1:], 2)
+        if any(cell.strip() for cell in row)
+    ]
+
+
+def _json_rows(path: str, text: str) -> list[Entry]:
+    import json
+
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConvcalcError(f"{path}: cannot be read as JSON: {error}", hint=_HOW) from None
+    items = value.get("exercises") if isinstance(value, dict) else value
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ConvcalcError(f"{path}: needs a list of exercises", hint=_HOW)
+    for item in items:
+        _check_keys(path, list(item))
+    if isinstance(value, dict) and value.get("name"):
+        items = [{"name": value["name"], **item} for item in items]
+    return [_entry(number, item) for number, item in enumerate(items, 1)]
+
+
+def _check_keys(path: str, keys: Sequence[str]) -> None:
+    missing = [key for key in ("exercise", "asks", "answer") if key not in keys]
+    if missing:
+        raise ConvcalcError(f"{path}: has no column '{missing[0]}'", hint=_HOW)
+
+
+def _entry(line: int, item: Mapping[str, Any]) -> Entry:
+    def text(key: str) -> str:
+        value = item.get(key)
+        if value is None:
+            return ""
+        return "x".join(map(_written, value)) if isinstance(value, list) else _written(value)
+
+    return Entry(
+        line,
+        text("exercise"),
+        text("network"),
+        text("layer"),
+        text("input"),
+        text("asks").lower(),
+        text("answer").lstrip("="),
+        text("name"),
+    )
+
+
+def _written(value: object) -> str:
+    """A value of a JSON file as a person writes it: a whole float without its .0."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+
+
+def sheet_files(paths: Sequence[str]) -> list[str]:
+    """The files, and of folders the CSV and JSON files in them by name. Raises ConvcalcError for a folder without."""
+    files: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            files.append(path)
+            continue
+        found = sorted(name for name in os.listdir(path) if name.lower().endswith(SUFFIXES))
+        if not found:
+            raise ConvcalcError(
+                f"{path}: no worksheets in this folder", hint=f"looked for {' and '.join(SUFFIXES)}"
+            )
+        files += [os.path.join(path, name) for name in found]
+    return files
+
+
+def exercises(
+    path: str, entries: Sequence[Entry], network: Callable[[str], Analysis]
+) -> Iterator[tuple[Exercise, str]]:
+    """The exercise each entry answers, and the answer; network: a network's analysis by the name in the file.
+
+    Raises ConvcalcError for an entry that belongs to no exercise.
+    """
+    for entry in entries:
+        where = f"{path}: row {entry.line}"
+        if entry.asks not in ASKS:
+            raise ConvcalcError(
+                f"{where}: asks for '{entry.asks}', which is nothing a worksheet asks"
+                f"{did_you_mean(entry.asks, ASKS)}",
+                hint=f"one of {', '.join(ASKS)}",
+            )
+        exercise = _of_network(where, entry, network) if entry.network else find(entry.name, entry.asks)
+        if exercise is None:
+            raise ConvcalcError(
+                f"{where}: there is no exercise '{entry.name}'",
+                hint="single layers are named level.seed.number, such as 2.7.3; a network's need its name",
+            )
+        yield exercise, entry.answer
+
+
+def _of_network(where: str, entry: Entry, network: Callable[[str], Analysis]) -> Exercise:
+    analysis = network(entry.network)
+    names = {node.name: node for node in analysis.graph}
+    node = names.get(entry.layer)
+    if node is None:
+        raise ConvcalcError(
+            f"{where}: {analysis.graph.name} has no layer '{entry.layer}'{did_you_mean(entry.layer, names)}",
+            hint="was the sheet made from another network, or with another --set?",
+        )
+    shape = "x".join(map(str, node.input_shapes[0]))
+    if entry.given_input and entry.given_input != shape:
+        raise ConvcalcError(
+            f"{where}: the sheet's {entry.layer} reads {entry.given_input}, here it reads {shape}",
+            hint="give the --input and --set that the sheet was made with",
+        )
+    if entry.asks == "field" and analysis.layers[node.index].receptive_field is None:
+        raise ConvcalcError(f"{where}: {entry.layer} has no receptive field to ask for")
+    return Exercise(entry.name, analysis.graph.name, analysis, node, entry.asks)

@@ -1,0 +1,176 @@
+"""`worksheet --check`: one marked sheet answer by answer, or several with a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convcalc.exercises.marking import Marked, MarkedSheet, mistakes, right
+from convcalc.exercises.worksheet import ASKS
+from convcalc.render.table import Column, Table
+from convcalc.report import words
+from convcalc.report.values import CONVENTIONS
+from convcalc.report.worksheet import label, worked
+
+MARKED = (
+    Column("exercise", "exercise", style="cyan"),
+    Column("layer", "layer", wrap=True),
+    Column("asks", "asks"),
+    Column("given", "yours", right=True, wrap=True),
+    Column("answer", "right answer", right=True),
+    Column("verdict", "mark"),
+)
+MARK_KEYS = ("exercise", "network", "layer", "asks", "given", "answer", "verdict", "why", "working")
+SHEETS = (
+    Column("name", "name", wrap=True, style="cyan"),
+    Column("right", "right", right=True),
+    Column("total", "of", right=True),
+    Column("mistakes", "what was wrong", wrap=True),
+)
+UNKNOWN = "wrong, for no reason that is recognised"
+SHEET_KEYS = ("file", "name", "right", "total", "mistakes", "error")
+
+
+def marked_table(marks: Sequence[Marked]) -> Table:
+    """Every answer with its mark; below, what went wrong where, and the working."""
+    tally = sum(mark.verdict == "right" for mark in marks)
+    lines = [f"{tally} of {words.plural(len(marks), 'answer')} right"]
+    for mark in marks:
+        if mark.verdict != "right":
+            lines += [f"{label(mark.exercise)}: {_fault(mark)}", f"  {worked(mark.exercise)}"]
+    return Table(
+        columns=MARKED,
+        rows=[
+            (
+                mark.exercise.name,
+                mark.exercise.node.name if mark.exercise.network else words.operator(mark.exercise.node.op),
+                ASKS[mark.exercise.asks],
+                mark.given,
+                "" if mark.verdict == "right" else right(mark.exercise.answer),
+                mark.verdict,
+            )
+            for mark in marks
+        ],
+        title="Marked worksheet",
+        lines=lines,
+        data_keys=MARK_KEYS,
+        data=[
+            (
+                mark.exercise.name,
+                mark.exercise.network,
+                mark.exercise.node.name if mark.exercise.network else "",
+                mark.exercise.asks,
+                mark.given,
+                right(mark.exercise.answer).replace(",", ""),
+                mark.verdict,
+                mark.why,
+                mark.exercise.working,
+            )
+            for mark in marks
+        ],
+        styles=[{"right": "green", "wrong": "red"}.get(mark.verdict, "yellow") for mark in marks],
+    )
+
+
+def _fault(mark: Marked) -> str:
+    """`156, this counts the biases too`: what was given, and why it is wrong where that is known."""
+    if mark.verdict == "blank":
+        return "left blank"
+    return mark.given + (f", {mark.why}" if mark.why else "")
+
+
+def marked_value(sheet: MarkedSheet) -> dict[str, Any]:
+    """`worksheet --check FILE --format json`."""
+    return {"conventions": CONVENTIONS, **_sheet_value(sheet)}
+
+
+def _sheet_value(sheet: MarkedSheet) -> dict[str, Any]:
+    return {
+        "file": sheet.file,
+        "name": sheet.name,
+        "right": sheet.right,
+        "total": len(sheet.marks),
+        "marks": [_mark_value(mark) for mark in sheet.marks],
+    }
+
+
+def _mark_value(mark: Marked) -> dict[str, Any]:
+    answer = mark.exercise.answer
+    return {
+        "exercise": mark.exercise.name,
+        "network": mark.exercise.network or None,
+        "layer": mark.exercise.node.name if mark.exercise.network else None,
+        "asks": mark.exercise.asks,
+        "given": mark.given or None,
+        "answer": answer if isinstance(answer, int) else list(answer),
+        "verdict": mark.verdict,
+        "why": mark.why or None,
+        "working": mark.exercise.working or None,
+    }
+
+
+def sheets_table(sheets: Sequence[MarkedSheet]) -> Table:
+    """A row per sheet; below, the mistakes of all, the most frequent first."""
+    total = sum(len(sheet.marks) for sheet in sheets)
+    lines = [
+        f"{sum(sheet.right for sheet in sheets)} of {words.plural(total, 'answer')} right "
+        f"in {words.plural(len(sheets), 'sheet')}"
+    ]
+    unread = sum(sheet.error is not None for sheet in sheets)
+    if unread:
+        lines[0] += f", {unread} of them not read"
+    lines += [f"  {count}× {why or UNKNOWN}" for why, count in mistakes(sheets)]
+    return Table(
+        columns=SHEETS,
+        rows=[
+            (sheet.name, "", "", "not read")
+            if sheet.error
+            else (sheet.name, str(sheet.right), str(len(sheet.marks)), _faults(sheet))
+            for sheet in sheets
+        ],
+        title="Marked worksheets",
+        lines=lines,
+        data_keys=SHEET_KEYS,
+        data=[
+            (
+                sheet.file,
+                sheet.name,
+                sheet.right,
+                len(sheet.marks),
+                _faults(sheet),
+                sheet.error.message if sheet.error else "",
+            )
+            for sheet in sheets
+        ],
+        styles=[_style(sheet) for sheet in sheets],
+    )
+
+
+def _faults(sheet: MarkedSheet) -> str:
+    """`conv1, weights: this counts the biases too; dense1, weights: 48; 2 left blank`."""
+    wrong = [
+        f"{label(mark.exercise)}: {mark.why or mark.given}"
+        for mark in sheet.marks
+        if mark.verdict not in ("right", "blank")
+    ]
+    blank = sum(mark.verdict == "blank" for mark in sheet.marks)
+    return "; ".join([*wrong, *([f"{blank} left blank"] if blank else [])])
+
+
+def _style(sheet: MarkedSheet) -> str:
+    if sheet.error:
+        return "red"
+    return "green" if sheet.right == len(sheet.marks) else ""
+
+
+def sheets_value(sheets: Sequence[MarkedSheet]) -> dict[str, Any]:
+    """`worksheet --check` of several files or a folder as JSON. error: why a sheet could not be marked."""
+    return {
+        "conventions": CONVENTIONS,
+        "right": sum(sheet.right for sheet in sheets),
+        "total": sum(len(sheet.marks) for sheet in sheets),
+        "sheets": [
+            {**_sheet_value(sheet), "error": str(sheet.error) if sheet.error else None} for sheet in sheets
+        ],
+        "mistakes": [{"why": why or None, "count": count} for why, count in mistakes(sheets)],
+    }
