@@ -13,7 +13,8 @@ from convcalc.shapes import Shape
 class Row(NamedTuple):
     """One row and what it sums over. `nodes` are the graph's nodes in it, in order; `block` tells a folded block.
 
-    output_shape and receptive_field are those of its last node; weights, biases and MACs are sums.
+    output_shape and receptive_field are those of its last node; weights, biases and MACs are sums. folded_weights
+    and folded_biases are the part of the sums that the pointwise layers folded into its first node hold.
     """
 
     name: str
@@ -24,6 +25,8 @@ class Row(NamedTuple):
     biases: int
     macs: int
     receptive_field: ReceptiveField | None
+    folded_weights: int = 0
+    folded_biases: int = 0
 
 
 def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> list[Row]:
@@ -50,13 +53,16 @@ def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) 
 
 def _row(analysis: Analysis, name: str, nodes: list[Node], block: bool) -> Row:
     layers = [analysis.layers[node.index] for node in nodes]
+    folded = [] if block else layers[1:]
     return Row(
-        name,
-        tuple(nodes),
-        block,
-        layers[-1].output_shape,
-        sum(layer.weights for layer in layers),
-        sum(layer.biases for layer in layers),
-        sum(layer.macs for layer in layers),
-        layers[-1].receptive_field,
+        name=name,
+        nodes=tuple(nodes),
+        block=block,
+        output_shape=layers[-1].output_shape,
+        weights=sum(layer.weights for layer in layers),
+        biases=sum(layer.biases for layer in layers),
+        macs=sum(layer.macs for layer in layers),
+        receptive_field=layers[-1].receptive_field,
+        folded_weights=sum(layer.weights for layer in folded),
+        folded_biases=sum(layer.biases for layer in folded),
     )

@@ -184,7 +184,7 @@ def _explain(analysis: Analysis, layers: Sequence[str], form: str) -> None:
 
     terminal.print_explanation(list(explanation(analysis, only=layers)))
     if not layers:
-        table = network_table(analysis)
+        table = network_table(analysis, unfold=True)
         terminal.print_notes(["", *table.lines], table.notes)
 
 

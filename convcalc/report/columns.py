@@ -12,7 +12,7 @@ from convcalc.analysis.fold import Row, rows
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.render.table import Column, Table
 from convcalc.report import words
-from convcalc.report.show import network_table, operator
+from convcalc.report.show import folding_note, network_table, operator
 
 
 class Item(NamedTuple):
@@ -92,13 +92,16 @@ def columns_table(
     analysis: Analysis, names: Sequence[str], *, depth: int | None = None, unfold: bool = False
 ) -> Table:
     """The network's table with these columns; sums in the last row."""
-    items = [_item(analysis, row) for row in rows(analysis, depth=depth, unfold=unfold)]
+    folded = rows(analysis, depth=depth, unfold=unfold)
+    items = [_item(analysis, row) for row in folded]
     every = [_item(analysis, row) for row in rows(analysis, unfold=True)]
     figures = [FIGURES[name] for name in names]
     sums = [sum(_int(figure.value(item)) for item in every) if figure.adds else None for figure in figures]
     footer = ["" if value is None else _text(value) for value in sums]
     footer[0] = footer[0] or "total"
     explained = [f"{figure.header}: {figure.doc}" for figure in figures if figure.header not in _PLAIN]
+    if not _INCLUDE_FOLDED.isdisjoint(names):
+        explained = [*folding_note(folded), *explained]
     return network_table(analysis)._replace(
         columns=[
             Column(
@@ -119,6 +122,7 @@ def columns_table(
     )
 
 
+_INCLUDE_FOLDED = {"weights", "biases", "params"}
 _PLAIN = {"layer", "operator", "input", "output", "weights", "biases", "params", "MACs", "field"}
 
 

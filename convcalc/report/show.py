@@ -34,6 +34,7 @@ def network_table(
     folded = rows(analysis, depth=depth, unfold=unfold)
     images = "image" if analysis.batch == 1 else f"batch of {analysis.batch}"
     lines = [
+        *folding_note(folded),
         f"{totals.weights:,} weights + {totals.biases:,} biases = {totals.params:,} params, "
         f"{words.size(totals.param_bytes)} as {analysis.dtype}",
         f"{totals.macs:,} MACs = {2 * totals.macs:,} FLOPs for one image",
@@ -41,7 +42,7 @@ def network_table(
         f"at most {words.size(totals.peak_activation_bytes)} alive at once",
     ]
     if totals.buffers:
-        lines.insert(1, f"{totals.buffers:,} buffers (running statistics, not params)")
+        lines.insert(-2, f"{totals.buffers:,} buffers (running statistics, not params)")
     lines += [f"warning: {text}" for text in analysis.warnings[:5]]
     if len(analysis.warnings) > 5:
         lines.append(f"warning: and {len(analysis.warnings) - 5} more such joins")
@@ -84,6 +85,17 @@ def network_table(
         ],
         styles=["" if row.weights or row.block else "dim" for row in folded],
     )
+
+
+def folding_note(folded: Sequence[Row]) -> list[str]:
+    """A line that takes one row's figures apart, where a folded layer has some of them: `rows include what follows
+    a +: conv1 has 9,408 + 64 weights, 0 + 64 biases`; nothing where no folded layer has weights or biases."""
+    for row in folded:
+        if row.folded_weights or row.folded_biases:
+            weights = f"{row.weights - row.folded_weights:,} + {row.folded_weights:,} weights"
+            biases = f"{row.biases - row.folded_biases:,} + {row.folded_biases:,} biases"
+            return [f"rows include what follows a +: {row.name} has {weights}, {biases}"]
+    return []
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -98,6 +98,28 @@ def test_explain_as_json(convcalc) -> None:
     assert {"what": "weights", "text": "(11·11·3)·96 = 34,848"} in value["layers"][0]["working"]
 
 
+FOLDED = "rows include what follows a +: conv1 has 9,408 + 64 weights, 0 + 64 biases"
+
+
+@pytest.mark.parametrize("columns", [[], ["--columns", "layer,weights"], ["--columns", "layer,params"]])
+def test_a_folded_rows_weights_are_taken_apart(convcalc, columns: list[str]) -> None:
+    """7·7·3·64 = 9,408 weights and no biases of the convolution, 64 scales and 64 shifts of its normalisation."""
+    assert FOLDED in convcalc("show", "torchvision/resnet18", *columns).stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["resnet18", "--all"],
+        ["resnet18", "--depth", "1", "--columns", "layer,macs"],
+        ["resnet18", "--explain"],
+        ["alexnet"],
+    ],
+)
+def test_where_no_row_has_folded_weights_nothing_is_said(convcalc, arguments: list[str]) -> None:
+    assert "rows include" not in convcalc("show", *arguments).stdout
+
+
 def test_set_and_input(convcalc) -> None:
     done = convcalc("show", "vgg16", "--input", "3x448x448", "--format", "json")
     assert json.loads(done.stdout)["layers"][0]["output_shape"] == [64, 448, 448]
