@@ -105,7 +105,7 @@ class Runner:
     def __call__(self, image: str, picture: Picture, progress: Progress | None = None) -> Forward:
         """One image, already read."""
         run = self._compute(picture.values, progress)
-        trained = self.weights.source != "random" and _classifies(self.graph)
+        trained = self.weights.source != "random" and classifies(self.graph)
         guesses = _guesses(self.graph, run, self.names, self.top) if trained else ()
         numbers = statistics(run.values)
         return Forward(self.graph, self.weights, image, picture, run, guesses, numbers, self.notes)
@@ -243,8 +243,14 @@ def _meaning(graph: Graph) -> Literal["probabilities", "logits", "other"]:
     return "other"
 
 
-def _classifies(graph: Graph) -> bool:
-    return len([size for size in graph.output_shape if size != 1]) == 1 and _meaning(graph) != "other"
+def classifies(graph: Graph) -> bool:
+    """Whether the output is one number for each class: a vector that the spec's `labels` or a softmax mark as such.
+
+    Behind a layer that sums, without either, it may as well be the corners of a box.
+    """
+    vector = len([size for size in graph.output_shape if size != 1]) == 1
+    meaning = _meaning(graph)
+    return vector and (meaning == "probabilities" or (meaning == "logits" and graph.labels is not None))
 
 
 def _guesses(graph: Graph, run: Run, names: tuple[str, ...] | None, top: int) -> tuple[Guess, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from convcalc.inference.runner import Failure, Forward
+from convcalc.backends import Run
+from convcalc.inference.runner import Failure, Forward, Statistics
 from convcalc.render.table import Column, Table
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
@@ -20,7 +21,7 @@ TOP = (
 )
 STATISTICS = (
     Column("what", "output", style="cyan"),
-    Column("value", "value", right=True),
+    Column("value", "value", right=True, wrap=True),
 )
 LAYERS = (
     Column("layer", "layer", wrap=True, style="cyan"),
@@ -34,6 +35,13 @@ ROOFLINE_KEYS = (
     "layer", "kind", "kernels", "seconds", "macs", "bytes", "flops_per_second", "of_roof", "intensity",
 )  # fmt: skip
 BAR = 24
+MAX_SHOWN = 16  # numbers of a vector that are shown one by one
+RANDOM = (
+    "random weights predict nothing: these are shapes and numbers only; --weights FILE loads trained ones"
+)
+NO_CLASSES = (
+    "numbers, not classes: classes are shown where the spec has labels or its last layer is a softmax"
+)
 
 
 def forward_table(result: Forward) -> Table:
@@ -76,26 +84,51 @@ def forward_table(result: Forward) -> Table:
             styles=["bold", *("" for _ in result.top[1:])],
         )
     if weights.source == "random":
-        lines.append(
-            "random weights predict nothing: these are shapes and numbers only; --weights FILE loads trained ones"
-        )
-    facts = result.statistics
-    rows = [
-        ("shape", words.shape(run.shape)),
-        ("smallest", f"{facts.minimum:.6g}"),
-        ("largest", f"{facts.maximum:.6g}"),
-        ("mean", f"{facts.mean:.6g}"),
-        ("standard deviation", f"{facts.deviation:.6g}"),
-    ]
+        lines.append(RANDOM)
+    elif _vector(run):
+        lines.append(NO_CLASSES)
+    shape, short = ("shape", words.shape(run.shape)), _short(run)
+    facts = _statistics(result.statistics)
+    rows = [(what, _row([value])) for what, value in facts]
+    data = [(what, f"{value:.6g}") for what, value in facts]
+    if short:
+        rows = [("values", _row(short))]
+        data.append(("values", " ".join(map(repr, map(float, short)))))
+    else:
+        lines.append(f"--save FILE.npy, .csv, .json or .safetensors keeps all {len(run.values):,} values")
     return Table(
         columns=STATISTICS,
-        rows=rows,
+        rows=[shape, *rows],
         title=title,
         subtitle=subtitle,
         lines=lines,
         data_keys=("what", "value"),
-        data=rows,
+        data=[shape, *data],
     )
+
+
+def _short(run: Run) -> Sequence[float]:
+    """The numbers of a vector that is short enough to be shown; none of any other output."""
+    return run.values if _vector(run) and len(run.values) <= MAX_SHOWN else ()
+
+
+def _vector(run: Run) -> bool:
+    """Whether the output is no map: of more than one number along one dimension at most."""
+    return len([size for size in run.shape if size != 1]) <= 1
+
+
+def _row(values: Sequence[float]) -> str:
+    """`0.25  −3  12.5`."""
+    return "  ".join(f"{value:.6g}".replace("-", "−") for value in values)
+
+
+def _statistics(facts: Statistics) -> list[tuple[str, float]]:
+    return [
+        ("smallest", facts.minimum),
+        ("largest", facts.maximum),
+        ("mean", facts.mean),
+        ("standard deviation", facts.deviation),
+    ]
 
 
 def profile_table(result: Forward) -> Table:
@@ -229,7 +262,7 @@ def batch_table(outcomes: Sequence[Forward | Failure]) -> Table:
         name = os.path.basename(outcome.image)
         if isinstance(outcome, Failure):
             rows.append((name, "not read", "", ""))
-            data.append((outcome.image, "", "", "", "", outcome.error.message))
+            data.append((outcome.image, "", "", "", "", outcome.error.message, ""))
             continue
         facts, time = outcome.statistics, f"{1000 * outcome.run.seconds:.1f}"
         best = outcome.top[0] if outcome.top else None
@@ -237,7 +270,8 @@ def batch_table(outcomes: Sequence[Forward | Failure]) -> Table:
             label = best.label if best.label is not None else f"class {best.index}"
             rows.append((name, label, f"{100 * best.probability:.2f} %", time))
         else:
-            rows.append((name, f"{facts.minimum:.6g} … {facts.maximum:.6g}", f"{facts.mean:.6g}", time))
+            shown = _row(_short(outcome.run)) or f"{facts.minimum:.6g} … {facts.maximum:.6g}"
+            rows.append((name, shown, f"{facts.mean:.6g}", time))
         data.append(
             (
                 outcome.image,
@@ -246,24 +280,25 @@ def batch_table(outcomes: Sequence[Forward | Failure]) -> Table:
                 repr(best.probability) if best else "",
                 outcome.run.seconds,
                 "",
+                "" if best else " ".join(map(repr, map(float, _short(outcome.run)))),
             )
         )
     lines = [f"{words.plural(len(done), 'image')}, {len(outcomes) - len(done)} not read"]
     if weights is not None and weights.source == "random":
-        lines.append(
-            "random weights predict nothing: these are shapes and numbers only; --weights FILE loads trained ones"
-        )
+        lines.append(RANDOM)
+    elif done and not classes and _vector(done[0].run):
+        lines.append(NO_CLASSES)
     return Table(
         columns=(
             Column("image", "image", wrap=True, style="cyan"),
-            Column("class", "class" if classes else "output"),
+            Column("class", "class" if classes else "output", wrap=True),
             Column("probability", "probability" if classes else "mean", right=True),
             Column("ms", "ms", right=True),
         ),
         rows=rows,
         title=done[0].graph.title or done[0].graph.name if done else "",
         lines=lines,
-        data_keys=("image", "index", "label", "probability", "seconds", "error"),
+        data_keys=("image", "index", "label", "probability", "seconds", "error", "output"),
         data=data,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import struct
 from pathlib import Path
@@ -16,6 +18,51 @@ def answer(convcalc, *arguments: object) -> dict:
     done = convcalc("forward", *arguments, "--format", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+BOX = [12.5, -3.0, 0.25, 100.0]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> tuple[str, ...]:
+    """A network whose four outputs are the corners of a box, whatever the image, and its weights."""
+    path = tmp_path / "box.yaml"
+    path.write_text(
+        "name: box\ninput: [1, 6, 5]\npreprocess: {mode: grey}\n"
+        "layers: [{conv: {name: c, filters: 4, kernel: [6, 5]}}, flatten]\n"
+    )
+    weights = {"c.weight": ([4, 1, 6, 5], [0.0] * 120), "c.bias": ([4], BOX)}
+    return str(path), "--weights", str(safetensors(tmp_path / "box.safetensors", weights))
+
+
+def test_box_coordinates_are_numbers_not_classes(convcalc, box: tuple[str, ...]) -> None:
+    arch, *weights = box
+    value = answer(convcalc, arch, DIGITS[0], *weights)
+    assert (value["top"], value["output"]["values"]) == ([], BOX)
+    shown = convcalc("forward", arch, str(DIGITS[0]), *weights).stdout
+    assert "values  12.5  −3  0.25  100" in shown
+    assert "numbers, not classes" in shown
+    assert "%" not in shown
+    rows = convcalc("forward", arch, str(DIGITS[0]), *weights, "--format", "csv").stdout.splitlines()
+    assert rows[0] == "what,value"
+    assert rows[-1] == "values,12.5 -3.0 0.25 100.0"
+
+
+def test_box_coordinates_of_several_images(convcalc, box: tuple[str, ...]) -> None:
+    arch, *weights = box
+    images = [str(path) for path in DIGITS[:2]]
+    shown = convcalc("forward", arch, *images, *weights).stdout
+    assert shown.count("12.5  −3  0.25  100") == 2
+    assert "class " not in shown
+    done = convcalc("forward", arch, *images, *weights, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["index"], row["output"]) for row in rows] == [("", "12.5 -3.0 0.25 100.0")] * 2
+
+
+def test_a_long_output_says_how_to_keep_it(convcalc) -> None:
+    shown = convcalc("forward", "torchvision/squeezenet1_1", str(DATA / "chelsea.png")).stdout
+    assert "standard deviation" in shown
+    assert "--save FILE.npy, .csv, .json or .safetensors keeps all 1,000 values" in shown
 
 
 @pytest.mark.parametrize("path", DIGITS, ids=lambda path: path.stem)

@@ -10,7 +10,7 @@ import pytest
 import convcalc
 from convcalc.cli import forward as command
 from convcalc.cli import options
-from convcalc.inference.runner import BACKENDS, Backend, Failure, Runner, statistics
+from convcalc.inference.runner import BACKENDS, Backend, Failure, Runner, classifies, statistics
 from convcalc.language.load import MAX_LAYERS, load_graph
 from convcalc.weights.load import load_weights
 
@@ -36,6 +36,28 @@ def test_outputs_that_are_neither_probabilities_nor_logits_are_no_classes(tmp_pa
     path.write_text(text.replace("- softmax", "- sigmoid"))
     weights = str(ROOT / "architectures" / "lenet5.safetensors")
     assert convcalc.load(path).forward(DIGIT, weights=weights, backend="reference").top == ()
+
+
+@pytest.mark.parametrize(
+    ("layers", "labels", "classes"),
+    [
+        ("flatten", "", False),
+        ("flatten", "labels: [left, right, top, bottom]", True),
+        ("flatten, softmax", "", True),
+        ("relu, flatten", "labels: [left, right, top, bottom]", False),
+        ("flatten, dense: 4", "", False),
+        ("reshape: [2, 2, 1], softmax", "", False),
+    ],
+)
+def test_a_vector_is_classes_only_where_labels_or_a_softmax_say_so(
+    tmp_path: Path, layers: str, labels: str, classes: bool
+) -> None:
+    """Four numbers behind a convolution may as well be the corners of a box; relu's are no logits."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        f"name: net\ninput: [1, 9, 8]\n{labels}\nlayers: [{{conv: {{filters: 4, kernel: [9, 8]}}}}, {layers}]\n"
+    )
+    assert classifies(load_graph(str(path))) is classes
 
 
 def test_statistics_by_hand() -> None:
