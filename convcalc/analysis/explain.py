@@ -100,10 +100,11 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
         return f"{size} + ({units} − 1)·{stride} = {after.size[axis]}, all {units} units" if units > 1 else ""
     if not isinstance(walk, Reach) or (walk.size, walk.stride, walk.start) == (1, 1, 0):
         return ""
+    widest = f"{after.size[axis]}{' at most' if after.smallest[axis] != after.size[axis] else ''}"
     pace = f"stride {stride}·{walk.stride} = {after.stride[axis]}"
     if not isinstance(walk.stride, int):
         pace = f"stride {stride}/{1 / walk.stride} = {after.stride[axis]}"
-        return f"{after.size[axis]}, {pace}, {ceil(walk.size)} unit{'s' * (ceil(walk.size) > 1)} read at most"
+        return f"{widest}, {pace}, {ceil(walk.size)} unit{'s' * (ceil(walk.size) > 1)} read at most"
     window = getattr(node.op, "axes", None)
     kernel = str(walk.size)
     if window is not None and window(node.input_shapes)[before.walker - 1].dilation > 1:
@@ -111,4 +112,4 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
         kernel = f"{one.dilation}·({one.kernel} − 1) + 1"
     if size + (walk.size - 1) * stride == after.size[axis]:
         return f"{size} + ({kernel} − 1)·{stride} = {after.size[axis]}, {pace}"
-    return f"{after.size[axis]} at most, {kernel} units that see unequal parts, {pace}"
+    return f"{widest}, {kernel} units that see unequal parts, {pace}"

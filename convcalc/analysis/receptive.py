@@ -50,7 +50,16 @@ class Field(NamedTuple):
     @property
     def size(self) -> int:
         """The most pixels a unit sees."""
-        return max(high - low + 1 for low, high in zip(self.lows, self.highs, strict=True))
+        return max(self._sizes)
+
+    @property
+    def smallest(self) -> int:
+        """The fewest pixels a unit sees."""
+        return min(self._sizes)
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [high - low + 1 for low, high in zip(self.lows, self.highs, strict=True)]
 
     @property
     def stride(self) -> Number:
@@ -75,12 +84,19 @@ UNKNOWN: Track = ()
 class ReceptiveField(NamedTuple):
     """Per spatial axis of the input: size and stride in pixels, start of output unit 0 (negative: in the padding).
 
-    A size is the most that a unit sees. Strides are exact: a Fraction where several units see the same.
+    A size is the most that a unit sees, smallest the least; they differ where units see windows of different sizes,
+    behind a deconvolution or upsampling. Strides are exact: a Fraction where several units see the same.
     """
 
     size: tuple[int, ...]
     stride: tuple[Number, ...]
     start: tuple[int, ...]
+    smallest: tuple[int, ...]
+
+    @property
+    def varies(self) -> bool:
+        """Whether units see windows of different sizes, apart from clipping at the borders."""
+        return self.smallest != self.size
 
 
 def receptive_fields(graph: Graph) -> tuple[list[tuple[Track, ...]], list[str]]:
@@ -273,6 +289,7 @@ def reported(tracks: Sequence[Track], image: Shape, shape: Shape) -> ReceptiveFi
         tuple([field.size for field in fields]),
         tuple([field.stride for field in fields]),
         tuple([field.lows[0] for field in fields]),
+        tuple([field.smallest for field in fields]),
     )
 
 

@@ -100,6 +100,8 @@ def columns_table(
     footer = ["" if value is None else _text(value) for value in sums]
     footer[0] = footer[0] or "total"
     explained = [f"{figure.header}: {figure.doc}" for figure in figures if figure.header not in _PLAIN]
+    if "field" in names:
+        explained = [*words.at_most(row.receptive_field for row in folded), *explained]
     if not _INCLUDE_FOLDED.isdisjoint(names):
         explained = [*folding_note(folded), *explained]
     return network_table(analysis)._replace(

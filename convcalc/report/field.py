@@ -9,6 +9,7 @@ from typing import Any
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.fold import Row
+from convcalc.analysis.receptive import ReceptiveField
 from convcalc.analysis.regions import Span
 from convcalc.analysis.units import Area, Meeting, Position, Sight, places
 from convcalc.graph import Node
@@ -87,6 +88,7 @@ def depth_table(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]
         lines=[
             "field: pixels a unit's window spans, padding included; stride: pixels from one unit's window "
             "to the next's; start: first pixel of the first unit's window",
+            *words.at_most(row.receptive_field for row in rows),
             *(f"warning: {text}" for text in analysis.warnings[:5]),
         ],
         data_keys=DEPTH_KEYS,
@@ -133,7 +135,7 @@ def unit_table(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Area]
         title=f"What {node.name} {position(one.unit)} sees",
         subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}; "
         f"{node.name} is {words.operator(node.op)}, {words.shape(node.output_shape)}",
-        lines=_unit_lines(one),
+        lines=[*_unit_lines(one), *_widest(analysis.layers[node.index].receptive_field, one)],
         data_keys=PART_KEYS,
         data=[_part_data(part) for part in parts],
     )
@@ -165,6 +167,16 @@ def _unit_lines(one: Sight) -> list[str]:
             f"with gaps: from the first to the last there are {product(between)} = {prod(between):,} pixels"
         )
     return lines
+
+
+def _widest(field: ReceptiveField | None, one: Sight) -> list[str]:
+    """How wide windows of the layer's units are, where they differ."""
+    if field is None or not field.varies or one.window is None:
+        return []
+    sizes = words.axes(field.size)
+    return [
+        f"its units see windows of different sizes, {sizes} pixels at most; this one {words.axes(one.size)}"
+    ]
 
 
 def unit_value(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Area]) -> dict[str, Any]:

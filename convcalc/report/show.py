@@ -35,6 +35,7 @@ def network_table(
     images = "image" if analysis.batch == 1 else f"batch of {analysis.batch}"
     lines = [
         *folding_note(folded),
+        *words.at_most(row.receptive_field for row in folded),
         f"{totals.weights:,} weights + {totals.biases:,} biases = {totals.params:,} params, "
         f"{words.size(totals.param_bytes)} as {analysis.dtype}",
         f"{totals.macs:,} MACs = {2 * totals.macs:,} FLOPs for one image",

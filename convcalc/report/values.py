@@ -97,14 +97,15 @@ def totals_value(totals: Totals) -> dict[str, int]:
 
 
 def field_value(field: ReceptiveField | None) -> Mapping[str, list[int | float]] | None:
-    """Size, stride and start per axis; null where no single field fits all units, as in a flattened map. A stride is
-    an integer, or for a part of a pixel the float nearest to it."""
+    """Size, stride, start and smallest size per axis; null where no single field fits all units, as in a flattened
+    map. A stride is an integer, or for a part of a pixel the float nearest to it."""
     if field is None:
         return None
     return {
         "size": [_number(value) for value in field.size],
         "stride": [_number(value) for value in field.stride],
         "start": [_number(value) for value in field.start],
+        "smallest": list(field.smallest),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -81,11 +81,22 @@ def size(value: int) -> str:
 
 
 def field(receptive: ReceptiveField | None) -> str:
-    """`195` or `13×20` pixels; `–` where no single figure says it."""
+    """`195` or `13×20` pixels, `≤204` where units see windows of different sizes; `–` where no single figure says
+    it."""
     if receptive is None:
         return "–"
-    sizes = [number(one) for one in receptive.size]
+    sizes = [
+        number(size) if size == smallest else f"≤{number(size)}"
+        for size, smallest in zip(receptive.size, receptive.smallest, strict=True)
+    ]
     return sizes[0] if len(set(sizes)) == 1 else "×".join(sizes)
+
+
+def at_most(fields: Iterable[ReceptiveField | None]) -> list[str]:
+    """The line that explains `≤` under a table with these fields; none where no field varies."""
+    if any(field is not None and field.varies for field in fields):
+        return ["field ≤n: its units see windows of different sizes, n pixels at most"]
+    return []
 
 
 def axes(values: Sequence[int | Fraction]) -> str:

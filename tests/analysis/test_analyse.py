@@ -96,7 +96,7 @@ def test_receptive_field_of_asymmetric_windows(tmp_path: Path) -> None:
         "  - conv: {filters: 1, kernel: [2, 3]}\n"
     )
     field = convcalc.load(write(tmp_path, layers)).layers[-1].receptive_field
-    assert field == ((5, 4), (2, 1), (-1, 0))
+    assert field == ((5, 4), (2, 1), (-1, 0), (5, 4))
 
 
 def test_flattened_units_have_no_single_field_and_dense_ones_see_their_union(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_flattened_units_have_no_single_field_and_dense_ones_see_their_union(tmp
     )
     assert [layer.receptive_field for layer in net.layers[1:3]] == [None, None]
     # pool: 4×3 units of 2 pixels, stride 2: rows 0…7, columns 0…5
-    assert net.layers[3].receptive_field == ((8, 6), (0, 0), (0, 0))
+    assert net.layers[3].receptive_field == ((8, 6), (0, 0), (0, 0), (8, 6))
 
 
 def test_branches_give_the_union_and_a_warning_where_they_disagree(tmp_path: Path) -> None:
@@ -115,11 +115,11 @@ def test_branches_give_the_union_and_a_warning_where_they_disagree(tmp_path: Pat
         "      - [{conv: {filters: 1, kernel: 1}}]\n"
     )
     net = analyse(load_graph(write(tmp_path, layers)))
-    assert net.layers[-1].receptive_field == ((3, 3), (1, 1), (-1, -1))
+    assert net.layers[-1].receptive_field == ((3, 3), (1, 1), (-1, -1), (3, 3))
     assert net.warnings == ()
     shifted = layers.replace("kernel: 1}", "kernel: 2, padding: [[0, 1], [0, 1]]}")
     warned = analyse(load_graph(write(tmp_path, shifted)))
-    assert warned.layers[-1].receptive_field == ((3, 3), (1, 1), (-1, -1))
+    assert warned.layers[-1].receptive_field == ((3, 3), (1, 1), (-1, -1), (3, 3))
     assert len(warned.warnings) == 1
     assert "centre" in warned.warnings[0]
 

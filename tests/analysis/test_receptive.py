@@ -30,20 +30,59 @@ def field_of(tmp_path: Path, layers: str, size: str = "[1, 96, 90]"):
 def test_a_deconvolution_that_only_spreads(tmp_path: Path) -> None:
     # conv S2 F2: unit u sees 2u, 2u+1. deconv F2 S2: unit v reads ⌊v/2⌋, so it sees 2 pixels, one on per unit.
     layers = "  - conv: {K: 1, F: 2, S: 2}\n  - deconv: {K: 1, F: 2, S: 2}\n"
-    assert field_of(tmp_path, layers) == ((2, 2), (1, 1), (0, 0))
+    assert field_of(tmp_path, layers) == ((2, 2), (1, 1), (0, 0), (2, 2))
 
 
 def test_a_window_behind_a_deconvolution(tmp_path: Path) -> None:
     # the units above in pairs; a window of 3 reaches from one pair into the next: 2 pairs, 4 pixels, at every place;
     # with padding 1, unit 0 reads units −1 and so sees from pixel −2 on
     layers = "  - conv: {K: 1, F: 2, S: 2}\n  - deconv: {K: 1, F: 2, S: 2}\n  - conv: {K: 1, F: 3, P: 1}\n"
-    assert field_of(tmp_path, layers) == ((4, 4), (1, 1), (-2, -2))
+    assert field_of(tmp_path, layers) == ((4, 4), (1, 1), (-2, -2), (4, 4))
 
 
 def test_units_that_see_different_sizes_report_the_largest(tmp_path: Path) -> None:
     # nearest upsampling by 2, then a window of 2: units 0|0, 0|1, 1|1, …: one pixel or two
     layers = "  - upsample: 2\n  - conv: {K: 1, F: 2}\n"
-    assert field_of(tmp_path, layers) == ((2, 2), (Fraction(1, 2), Fraction(1, 2)), (0, 0))
+    assert field_of(tmp_path, layers) == ((2, 2), (Fraction(1, 2), Fraction(1, 2)), (0, 0), (1, 1))
+
+
+UNET = """name: unet
+input: {channels: 1, height: 256, width: 256}
+defaults: {conv: {filters: 1, kernel: 3, padding: 1}, deconv: {filters: 1, kernel: 2, stride: 2}}
+layers:
+  - foreach:
+      in: [1, 2, 3, 4]
+      as: level
+      layers:
+        - group: {name: down$level, layers: [conv, conv]}
+        - maxpool: {kernel: 2, stride: 2}
+  - group: {name: bottom, layers: [conv, conv]}
+  - foreach:
+      in: [4, 3, 2, 1]
+      as: level
+      layers:
+        - deconv: {name: up$level}
+        - concat: {from: [down$level, up$level]}
+        - group: {name: merge$level, layers: [conv, conv]}
+"""
+
+
+def test_a_unets_fields_from_the_narrowest_unit_to_the_widest(tmp_path: Path) -> None:
+    """Of the units in the middle, the pixels at which PyTorch 2.14 has gradients (Ronneberger et al. 2015, figure 1,
+    padded; weights above 0, average pools)."""
+    path = tmp_path / "unet.yaml"
+    path.write_text(UNET, encoding="utf-8")
+    fields = {layer.name: layer.receptive_field for layer in convcalc.load(path).layers}
+    expected = {
+        "up4": (140, 140), "merge4.conv1": (156, 156), "merge4.conv2": (172, 172), "up3": (172, 172),
+        "merge3.conv1": (172, 188), "merge3.conv2": (188, 188), "up2": (188, 188), "merge2.conv1": (188, 204),
+        "merge2.conv2": (188, 204), "up1": (188, 204), "merge1.conv1": (188, 204), "merge1.conv2": (188, 204),
+    }  # fmt: skip
+    for name, (smallest, size) in expected.items():
+        field = fields[name]
+        assert field is not None
+        assert (field.smallest, field.size) == ((smallest, smallest), (size, size)), name
+        assert field.varies == (smallest < size)
 
 
 def test_back_on_the_grid_the_period_is_gone() -> None:
@@ -146,7 +185,7 @@ def test_fractions_of_a_pixel_are_strides_that_differ_too(tmp_path: Path) -> Non
 def test_what_reads_all_units_of_such_a_join_has_a_field_again(tmp_path: Path) -> None:
     layers = "  - add: [[{conv: {K: 1, F: 1, S: 2}}], [{conv: {K: 1, F: 9}}]]\n  - global_avgpool\n"
     net = net_of(tmp_path, layers, "[1, 17]")
-    assert net.layers[-1].receptive_field == ((17,), (0,), (0,))
+    assert net.layers[-1].receptive_field == ((17,), (0,), (0,), (17,))
     assert len(net.warnings) == 1
 
 
@@ -175,7 +214,7 @@ def test_more_windows_than_are_followed_are_not_guessed(tmp_path: Path) -> None:
         "upsample1: its units see more than 1,024 different windows, so no field is shown from here on",
     )
     fewer = net_of(tmp_path, "  - upsample: 1000\n  - conv: {K: 1, F: 3}\n", "[1, 3]")
-    assert fewer.layers[-1].receptive_field == ((2,), (Fraction(1, 1000),), (0,))
+    assert fewer.layers[-1].receptive_field == ((2,), (Fraction(1, 1000),), (0,), (1,))
     (track,) = fewer.tracks[-1]
     assert [hull(track, (0, unit)) for unit in (997, 998, 999, 1000)] == [(0, 0), (0, 1), (0, 1), (1, 1)]
 
@@ -261,7 +300,7 @@ def test_thousands_of_joins_are_one_pass(tmp_path: Path) -> None:
     """Every residual block of a window of 3 sees 2 pixels more, on both sides one: n of them 2n + 1."""
     layers = "  - add: [[], [{conv: {filters: 1, kernel: 3, padding: 1}}]]\n" * 3000
     net = net_of(tmp_path, layers, "[1, 4]")
-    assert net.layers[-1].receptive_field == ((6001,), (1,), (-3000,))
+    assert net.layers[-1].receptive_field == ((6001,), (1,), (-3000,), (6001,))
     assert net.warnings == ()
 
 

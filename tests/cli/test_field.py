@@ -22,7 +22,9 @@ def test_one_unit(convcalc) -> None:
     assert found["window"] == found["seen"] == {"first": [32, 32], "last": [194, 194]}
     assert found["pixels"] == 163 * 163
     assert found["outside"] == [[0, 0], [0, 0]]
-    assert found["receptive_field"] == {"size": [163, 163], "stride": [16, 16], "start": [0, 0]}
+    assert found["receptive_field"] == {
+        "size": [163, 163], "stride": [16, 16], "start": [0, 0], "smallest": [163, 163],
+    }  # fmt: skip
     assert [part["name"] for part in found["trace"]] == [
         "conv4", "conv3", "maxpool2", "conv2", "maxpool1", "conv1", "input",
     ]  # fmt: skip
@@ -42,6 +44,23 @@ def test_the_table_over_depth(convcalc) -> None:
     sizes = {layer["name"]: layer["receptive_field"] for layer in found["layers"]}
     assert [sizes[name]["size"][0] for name in ("conv1", "maxpool1", "conv2", "maxpool2")] == [5, 6, 14, 16]
     assert {layer["name"] for layer in found["layers"]} >= {"tanh1", "softmax1"}
+
+
+def test_a_field_that_only_some_units_reach_says_at_most(convcalc) -> None:
+    """Behind nearest upsampling by 2, a window of 2 lies on one pixel or on two; the middle unit, 3, on two."""
+    spec = "name: n\ninput: [1, 4]\nlayers: [{upsample: 2}, {conv: {name: last, filters: 1, kernel: 2}}]\n"
+    line = "field ≤n: its units see windows of different sizes, n pixels at most"
+    for arguments in (["field", "-"], ["show", "-"], ["show", "-", "--columns", "layer,field"]):
+        lines = convcalc(*arguments, stdin=spec).stdout.splitlines()
+        (row,) = [text for text in lines if text.startswith("last ")]
+        assert "≤2" in row
+        assert "≤" not in next(text for text in lines if text.startswith("upsample1 "))
+        assert line in lines
+    assert line not in convcalc("field", "lenet5").stdout
+    asked = convcalc("field", "-", "--layer", "last", "--unit", "2", stdin=spec).stdout
+    assert "its units see windows of different sizes, 2 pixels at most; this one 1" in asked
+    explained = convcalc("show", "-", "--layer", "last", stdin=spec).stdout
+    assert "2 at most, 2 units that see unequal parts" in explained
 
 
 def test_a_pixel_and_two_pixels(convcalc) -> None:

@@ -49,7 +49,9 @@ def test_json_contract(convcalc) -> None:
     first = value["layers"][0]
     assert first["inputs"] == ["input"]
     assert first["fields"]["kernel"] == 5
-    assert first["receptive_field"] == {"size": [5, 5], "stride": [1, 1], "start": [0, 0]}
+    assert first["receptive_field"] == {
+        "size": [5, 5], "stride": [1, 1], "start": [0, 0], "smallest": [5, 5],
+    }  # fmt: skip
     assert value["totals"]["params"] == 61_706
     for key in ("weights", "biases", "params", "buffers", "macs", "activation_bytes"):
         assert sum(layer[key] for layer in value["layers"]) == value["totals"][key]
