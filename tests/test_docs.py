@@ -1,13 +1,28 @@
-"""The README and the manual tell the truth: their commands are run and the output compared, their Python and YAML too.
+"""The README and the manual tell the truth: what they show is run and compared.
 
-A `console` block holds commands after `$ ` and what they print; `… ms` stands for any time. After a change that
-is meant: python -m pytest tests/test_docs.py --update-docs, and read the diff.
+- A `console` block holds commands after `$ ` and what they print; `… ms` stands for any time, and `> FILE` writes one.
+- A `yaml` block is a spec or a part of one. One that begins with `# name.yaml` is a file that commands may name;
+  `# wrong….yaml` must be refused.
+- A `python` block with `>>>` is a doctest; a page's blocks follow one another. Without, it is run.
+- A `sh` block holds commands that would take long or need the network: they are only parsed.
+
+Commands run in a folder of their own with these files, the repository's `tests/`, a digit (`seven.png`) and a
+photograph (`cat.png`).
+
+After a change that is meant: python -m pytest tests/test_docs.py --update-docs, and read the diff. It writes the
+outputs shown anew in place, the pages of operators and the lists made from them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import doctest
+import io
+import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,15 +30,18 @@ from typing import NamedTuple
 import pytest
 
 from convcalc import ops
+from convcalc.errors import SpecError
 from convcalc.manual.operator_page import contents, field_index, operator_page
+from tests.conftest import environment
 
 ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "convcalc" / "docs"
 PAGES = [ROOT / "README.md", *sorted(MANUAL.rglob("*.md"))]
 ANY_TIME = "… ms"
 TIME = re.compile(r"[0-9.]+ m?s$", re.MULTILINE)
-BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+CONSOLE = re.compile(r"^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (?P<command>.*)\n(?P<output>(?:(?!\$ ).*\n)*)", re.MULTILINE)
+NAMED = re.compile(r"^# (\S+\.yaml)\n")
 
 
 class Shown(NamedTuple):
@@ -36,36 +54,72 @@ class Shown(NamedTuple):
 
 
 def shown_commands(page: Path) -> list[Shown]:
-    """The commands that a page shows, in order."""
+    """The commands that a page shows with their output, in order."""
     text = page.read_text(encoding="utf-8")
     return [
         Shown(found["command"], found["output"], *found.span("output"))
-        for block in BLOCK.finditer(text)
+        for block in CONSOLE.finditer(text)
         for found in COMMAND.finditer(text, *block.span("text"))
     ]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The blocks of a language in a page."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def name_of(page: Path) -> str:
     return page.relative_to(MANUAL).as_posix() if MANUAL in page.parents else page.name
 
 
-CASES = [
-    pytest.param(page, number, id=f"{name_of(page)}:{shown.command}")
-    for page in PAGES
-    for number, shown in enumerate(shown_commands(page))
-]
+def every_block(language: str) -> list[pytest.ParameterSet]:
+    """(page, number) of all pages' blocks of a language; read when the test runs, for pages may be made anew."""
+    return [
+        pytest.param(page, number, id=f"{name_of(page)}:{number}")
+        for page in PAGES
+        for number in range(len(blocks(page, language)))
+    ]
 
 
-def run(command: str, convcalc) -> str:
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that commands run in."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "tests").symlink_to(ROOT / "tests", target_is_directory=True)
+    (folder / "seven.png").symlink_to(ROOT / "tests/data/digits/7_1.png")
+    (folder / "cat.png").symlink_to(ROOT / "tests/data/chelsea.png")
+    for page in PAGES:
+        for text in blocks(page, "yaml"):
+            if named := NAMED.match(text):
+                (folder / named[1]).write_text(text, encoding="utf-8")
+    return folder
+
+
+def run(command: str, desk: Path) -> str:
+    """What the command prints; `> FILE` at its end takes its stdout."""
     words = shlex.split(command)
     assert words[0] == "convcalc", "console blocks run convcalc and nothing else"
-    done = convcalc(*words[1:])
+    words, target = (words[:-2], words[-1]) if words[-2:-1] == [">"] else (words, None)
+    done = subprocess.run(
+        [sys.executable, "-m", "convcalc", *words[1:]],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=desk,
+        env=environment(),
+        timeout=120,
+        check=False,
+    )
+    if target is not None:
+        (desk / target).write_text(done.stdout, encoding="utf-8")
+        return done.stderr
     return done.stdout + done.stderr
 
 
 def outputs_left_out(text: str) -> str:
     """The page with its commands alone, without what they print."""
-    return BLOCK.sub(
+    return CONSOLE.sub(
         lambda block: (
             "```console\n"
             + "".join(f"$ {line[2:]}\n" for line in block["text"].splitlines() if line.startswith("$ "))
@@ -75,13 +129,13 @@ def outputs_left_out(text: str) -> str:
     )
 
 
-def outputs_filled(text: str, convcalc) -> str:
+def outputs_filled(text: str, desk: Path) -> str:
     """The page with what its commands print now."""
-    return BLOCK.sub(
+    return CONSOLE.sub(
         lambda block: (
             "```console\n"
             + "".join(
-                f"$ {found['command']}\n{run(found['command'], convcalc)}"
+                f"$ {found['command']}\n{run(found['command'], desk)}"
                 for found in COMMAND.finditer(block["text"])
             )
             + "```"
@@ -92,13 +146,13 @@ def outputs_filled(text: str, convcalc) -> str:
 
 @pytest.mark.parametrize("kind", ops.names())
 def test_an_operators_page_is_what_its_fields_and_docstrings_say(
-    kind: str, convcalc, request: pytest.FixtureRequest
+    kind: str, desk: Path, request: pytest.FixtureRequest
 ) -> None:
     page = MANUAL / "operators" / f"{kind}.md"
     made = operator_page(kind)
     if request.config.getoption("--update-docs"):
         if not page.exists() or outputs_left_out(page.read_text(encoding="utf-8")) != made:
-            page.write_text(outputs_filled(made, convcalc), encoding="utf-8")
+            page.write_text(outputs_filled(made, desk), encoding="utf-8")
         return
     assert page.exists(), f"no page of {kind}: run with --update-docs"
     assert outputs_left_out(page.read_text(encoding="utf-8")) == made
@@ -133,16 +187,23 @@ def test_what_lists_the_operators_lists_them_all(
     assert after == make()
 
 
-@pytest.mark.parametrize(("page", "number"), CASES)
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [
+        pytest.param(page, number, id=f"{name_of(page)}:{shown.command}")
+        for page in PAGES
+        for number, shown in enumerate(shown_commands(page))
+    ],
+)
 def test_shown_output_is_what_is_printed(
-    page: Path, number: int, convcalc, request: pytest.FixtureRequest
+    page: Path, number: int, desk: Path, request: pytest.FixtureRequest
 ) -> None:
     updating = request.config.getoption("--update-docs")
     shown_now = shown_commands(page) if page.exists() else []
     if updating and number >= len(shown_now):  # the page was just made anew
         return
     shown = shown_now[number]
-    output = run(shown.command, convcalc)
+    output = run(shown.command, desk)
     if updating:
         if ANY_TIME in shown.output:
             output = TIME.sub(ANY_TIME, output)
@@ -154,27 +215,13 @@ def test_shown_output_is_what_is_printed(
     assert re.fullmatch(pattern, output), f"$ {shown.command}\n{output}"
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """The blocks of a language in a page."""
-    text = page.read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def every_block(language: str) -> list[pytest.ParameterSet]:
-    """(page, number) of all pages' blocks of a language; read when the test runs, for pages may be made anew."""
-    return [
-        pytest.param(page, number, id=f"{name_of(page)}:{number}")
-        for page in PAGES
-        for number in range(len(blocks(page, language)))
-    ]
-
-
 @pytest.mark.parametrize(("page", "number"), every_block("yaml"))
 def test_the_specs_are_specs(page: Path, number: int, tmp_path: Path) -> None:
     """Each piece of YAML, with a head and the layer that it takes for granted where it is only a part."""
     from convcalc.language.load import load_graph
 
     text = blocks(page, "yaml")[number]
+    named = NAMED.match(text)
     if text.startswith("  - add"):
         text = f"layers:\n  - conv: {{filters: 64, kernel: 1}}\n{text}"
     if not re.search(r"^(input|extends):", text, re.MULTILINE):
@@ -183,15 +230,103 @@ def test_the_specs_are_specs(page: Path, number: int, tmp_path: Path) -> None:
         text = f"name: part\n{text}"
     path = tmp_path / "part.yaml"
     path.write_text(text, encoding="utf-8")
-    assert load_graph(str(path)).nodes
+    if named and named[1].startswith("wrong"):
+        with pytest.raises(SpecError):
+            load_graph(str(path))
+    else:
+        assert load_graph(str(path)).nodes
 
 
-@pytest.mark.parametrize(("page", "number"), every_block("python"))
-def test_the_python_example_runs(page: Path, number: int) -> None:
-    code = blocks(page, "python")[number].replace("seven.png", str(ROOT / "tests/data/digits/7_0.png"))
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
+def test_python_gives_what_is_shown(
+    page: Path, desk: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """A page's blocks one after another, in one scope."""
+    updating = request.config.getoption("--update-docs")
+    monkeypatch.chdir(desk)
     scope: dict[str, object] = {}
-    exec(code, scope)  # our own manual
-    assert scope["net"].totals.weights == 28_813_344  # type: ignore[attr-defined]
+    parts = re.split(
+        r"(^```python\n.*?^```$)", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    for number in range(1, len(parts), 2):
+        code = parts[number][len("```python\n") : -len("```")]
+        if ">>>" not in code:
+            exec(code, scope)  # our own manual
+            continue
+        for example in doctest.DocTestParser().get_examples(code):
+            got = interactive(example.source, scope)
+            if not updating:
+                assert got == example.want, example.source
+            elif got != example.want:
+                code = replaced(code, example, got)
+        parts[number] = f"```python\n{code}```"
+    if updating:
+        page.write_text("".join(parts), encoding="utf-8")
+
+
+def interactive(source: str, scope: dict[str, object]) -> str:
+    """What the source prints at Python's prompt."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(source, "<manual>", "single"), scope)
+    return out.getvalue()
+
+
+def replaced(code: str, example: doctest.Example, got: str) -> str:
+    """The block with what the example prints now."""
+    first, *more = example.source.splitlines(keepends=True)
+    shown = f">>> {first}" + "".join(f"... {line}" for line in more)
+    assert code.count(shown + example.want) == 1, "an example must differ from the others of its block"
+    return code.replace(shown + example.want, shown + got)
+
+
+@pytest.mark.parametrize(("page", "number"), every_block("sh"))
+def test_commands_that_are_only_shown_can_be_parsed(page: Path, number: int) -> None:
+    from convcalc.cli import main
+
+    for line in blocks(page, "sh")[number].splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["convcalc"]:
+            words = words[1 : words.index(">")] if ">" in words else words[1:]
+            command = main.get_command(main.make_context("convcalc", words[:1]), words[0])
+            assert command is not None, line
+            command.make_context(words[0], words[1:])
+
+
+def test_no_command_is_shown_where_it_is_not_tried() -> None:
+    """Commands stand in blocks of `console` or `sh`, not in indented ones."""
+    loose = [
+        (name_of(page), line)
+        for page in PAGES
+        for line in re.sub(
+            r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+        ).splitlines()
+        if line.startswith("    ") and "convcalc" in line
+    ]
+    assert loose == []
+
+
+DOCUMENTED = {
+    "`show`:": ("show small.yaml", ()),
+    "A layer of `show`:": ("show small.yaml --explain", ("layers", 0)),
+    "`diff`:": ("diff alexnet zfnet", ()),
+    "`forward`, of one image; of several it is a list:": ("forward lenet5 seven.png", ()),
+    "`list` is a list of": ("list vgg", (0,)),
+}
+
+
+@pytest.mark.parametrize("introduction", DOCUMENTED)
+def test_the_keys_of_json_are_there(introduction: str, desk: Path) -> None:
+    """The names in the first column of each table, or in the sentence itself."""
+    command, path = DOCUMENTED[introduction]
+    text = (MANUAL / "formats.md").read_text(encoding="utf-8").partition(introduction)[2]
+    rows = re.findall(r"^\| (`.*?) \|", text.partition("\n\n`")[0].partition("\n\nA ")[0], re.MULTILINE)
+    keys = re.findall(r"`(\w+)`", " ".join(rows) if rows else text.partition(".")[0])
+    value = json.loads(run(f"convcalc {command} --format json", desk))
+    for step in path:
+        value = value[step]
+    assert keys
+    assert set(keys) - set(value) == set()
 
 
 def test_every_command_is_shown() -> None:
