@@ -33,6 +33,7 @@ from convcalc import ops
 from convcalc.errors import SpecError
 from convcalc.manual.operator_page import contents, field_index, operator_page
 from tests.conftest import environment
+from tests.documents import screen
 
 ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "convcalc" / "docs"
@@ -327,6 +328,17 @@ def test_the_keys_of_json_are_there(introduction: str, desk: Path) -> None:
         value = value[step]
     assert keys
     assert set(keys) - set(value) == set()
+
+
+def test_the_picture_is_the_screen(request: pytest.FixtureRequest) -> None:
+    drawn = screen.screen()
+    if request.config.getoption("--update-docs"):
+        screen.PICTURE.write_text(drawn, encoding="utf-8")
+    assert screen.PICTURE.read_text(encoding="utf-8") == drawn
+
+
+def test_the_readme_is_short() -> None:
+    assert (ROOT / "README.md").stat().st_size <= 12_000
 
 
 def test_every_command_is_shown() -> None:
