@@ -81,9 +81,12 @@ class Commands(click.Group):
         _prepare_streams()
         try:
             try:
-                return super().main(*args, **kwargs)
-            finally:
+                result = super().main(*args, **kwargs)
+            except (Exception, SystemExit):  # an interruption does not wait for a reader
                 sys.stdout.flush()
+                raise
+            sys.stdout.flush()
+            return result
         except BrokenPipeError:
             _quiet_stdout()
             sys.exit(CLOSED_PIPE)
@@ -167,6 +170,11 @@ def complain(text: str) -> None:
     click.echo(styled + lines[0], err=True, color=colors.wanted(sys.stderr))
     for line in lines[1:]:
         click.echo(line, err=True)
+
+
+def say(text: str) -> None:
+    """A message on stderr that is no error."""
+    click.echo(text, err=True)
 
 
 def _quiet_stdout() -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from convcalc.cli import Command, window_options
-from convcalc.cli.options import emit, format_option, write
+from convcalc.cli import Command, say, window_options
+from convcalc.cli.options import OUTPUT, emit, format_option, save, write
 from convcalc.errors import UsageError
 from convcalc.layer.apply import MODES
 from convcalc.ops._base import Tensor
@@ -92,7 +92,7 @@ their number, so that brightness is kept.
     metavar="PIXELS",
     help="Scale a larger image down to so many on its longer side.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write the result: .png or .csv.")
+@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="Write the result: .png or .csv.")
 @format_option
 def command(
     arguments: tuple[str, ...],
@@ -158,8 +158,6 @@ def command(
     if output is not None:
         _save(output, done, style, tone or "stretch")
     _show(done, style, form, mode is not None, steps)
-    if output is not None and form == "table":
-        click.echo(f"wrote {output}")
 
 
 def _operator_and_input(arguments: tuple[str, ...], weighted: bool) -> tuple[str, str]:
@@ -262,21 +260,17 @@ def _walk(one: Application, style: Style, form: str, delay: float) -> None:
         )
     if form == "json":
         return
-    try:
-        terminal.animate(frames(one, style, terminal.width()), delay)
-    except KeyboardInterrupt:
-        click.get_current_context().exit(130)
+    terminal.animate(frames(one, style, terminal.width()), delay)
 
 
 def _save(path: str, done: Sequence[Application], style: Style, tone: str) -> None:
     """Numbers to a file: .csv as they are, .png as grey levels."""
-    from convcalc.files import write_whole
     from convcalc.images.rasters import beside, png, rasters
     from convcalc.layer.symbols import has_letters
     from convcalc.report.apply import matrix_csv
 
     if path.lower().endswith(".csv"):
-        write_whole(path, "\n".join(matrix_csv(one.output, style) for one in done).encode())
+        save(path, "\n".join(matrix_csv(one.output, style) for one in done).encode())
         return
     maps = []
     for one in done:
@@ -286,7 +280,7 @@ def _save(path: str, done: Sequence[Application], style: Style, tone: str) -> No
         shape = (*(1,) * (3 - len(tensor.shape)), *tensor.shape) if len(tensor.shape) < 2 else tensor.shape
         shape = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
         maps += rasters(Tensor(shape, tensor.values), tone, colour=False)
-    write_whole(path, png(beside(maps, gap=1)))
+    save(path, png(beside(maps, gap=1)))
 
 
 def _show_picture(
@@ -299,7 +293,6 @@ def _show_picture(
     channelwise: int,
 ) -> None:
     """What an operator makes of an image: facts, the picture before and after on a terminal, the file."""
-    from convcalc.files import write_whole
     from convcalc.images.rasters import Raster, beside, png, rasters
     from convcalc.layer.pictures import results
     from convcalc.render import terminal
@@ -317,10 +310,10 @@ def _show_picture(
     if output is not None and output.lower().endswith(".csv"):
         raise UsageError(f"-o {output}: an image is written as .png", hint="a matrix is written as .csv")
     if output is not None:
-        write_whole(output, png(beside([raster for _, raster in pictures])))
+        save(output, png(beside([raster for _, raster in pictures])))
     emit(
         form,
-        lambda: filtered_table(done[0], picture, path, maps, output),
+        lambda: filtered_table(done[0], picture, path, maps),
         lambda: filtered_value(done[0], picture, path, maps, output),
     )
     room = terminal.width()
@@ -329,3 +322,5 @@ def _show_picture(
         terminal.print_lines([[]])
         shown = [("before", beside(before)), *pictures[:3]]
         terminal.print_lines(side_by_side(shown, min(room, 160), terminal.styled()))
+    if output is None and form == "table":
+        say("not kept: -o FILE.png writes the picture" + ("s side by side" if len(pictures) > 1 else ""))

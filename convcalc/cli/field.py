@@ -7,7 +7,7 @@ import click
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.units import Area, Position, Sight
 from convcalc.cli import Command
-from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
+from convcalc.cli.options import ARCH, OUTPUT, Count, emit, format_option, load, network_options, save
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import Graph, Node
 
@@ -40,9 +40,7 @@ exact: cut off at borders, with the gaps of dilated kernels, through all branche
 )
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
 @click.option("--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments.")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="Draw it into a PNG."
-)
+@click.option("-o", "--output", type=OUTPUT, metavar="FILE.png", help="Draw it into a PNG.")
 @click.option(
     "--image", "image_path", type=click.Path(), metavar="FILE", help="Draw the windows over this image."
 )
@@ -197,13 +195,10 @@ def _pixel(analysis: Analysis, pixel: Position, unfold: bool, output: str | None
     layers = pixel_reach(analysis.graph, pixel)
     shown = [(node, part) for node, part in layers if unfold or not node.op.pointwise]
     if output is not None:
-        from convcalc.files import write_whole
         from convcalc.report.field_picture import maps_png
 
         maps = [(node.name, part.shape[1:], part.region) for node, part in shown if len(part.shape) == 3]
-        write_whole(
-            output, maps_png(maps[:60], f"{analysis.graph.name}: what pixel {position(pixel)} reaches")
-        )
+        save(output, maps_png(maps[:60], f"{analysis.graph.name}: what pixel {position(pixel)} reaches"))
     emit(
         form,
         lambda: pixel_table(analysis, pixel, shown),
@@ -255,7 +250,6 @@ def _draw(
     image: str | None,
     marks: list[Position] | None = None,
 ) -> None:
-    from convcalc.files import write_whole
     from convcalc.report.field_picture import windows_png
 
     if not any(one.window for one in sights):
@@ -265,4 +259,4 @@ def _draw(
         from convcalc.images.preprocess import Preprocess, fitted
 
         picture, _, _ = fitted(image, Preprocess(**(graph.preprocess or {})), graph.input_shape)
-    write_whole(output, windows_png(sights, labels, caption, picture, marks or ()))
+    save(output, windows_png(sights, labels, caption, picture, marks or ()))

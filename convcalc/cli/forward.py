@@ -10,7 +10,7 @@ from typing import Any, cast
 import click
 
 from convcalc.cli import Command, complain
-from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options
+from convcalc.cli.options import ARCH, OUTPUT, Count, emit, format_option, load, network_options, wrote
 
 BACKENDS = ("auto", "reference", "numba")  # as convcalc.inference.runner has them; a test compares
 SLOW = 40_000_000  # MACs: about a second of the reference backend, from where a progress bar is due
@@ -49,7 +49,7 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
 )
 @click.option(
     "--save",
-    type=click.Path(dir_okay=False),
+    type=OUTPUT,
     metavar="FILE",
     help="Write the output: .json, .csv, .npy, .safetensors.",
 )
@@ -75,11 +75,13 @@ def command(
     Several images, or folders of images, give one row each; images that cannot be read are reported at the end.
     """
     from convcalc.errors import UsageError
+    from convcalc.files import check_place
     from convcalc.inference.outputs import save_output, saver
     from convcalc.inference.runner import Backend, Runner, check_backend, choose_weights, read_picture
 
     if save is not None:
-        saver(save)  # refuse a suffix we cannot write before any work is done
+        saver(save)  # refuse what cannot be written before any work is done
+        check_place(save)
     several = len(images) > 1 or os.path.isdir(images[0])
     if several and (save is not None or profile):
         raise UsageError("--save and --profile are for one image")
@@ -113,6 +115,7 @@ def command(
         return
     if save is not None:
         save_output(save, result)
+        wrote(save)
     _print_one(result, form, profile, account)
 
 

@@ -11,7 +11,7 @@ import click
 
 from convcalc.cli import window_options
 from convcalc.cli.apply import Signed
-from convcalc.cli.options import ARCH, emit, format_option, load
+from convcalc.cli.options import ARCH, OUTPUT, emit, format_option, load, save
 from convcalc.errors import Misfit, UsageError, did_you_mean
 from convcalc.layer.unroll import MAX_ENTRIES, Unrolled, convolutions, counts, matrix
 from convcalc.shapes import Padding, PerAxis
@@ -43,7 +43,7 @@ hold the number of the weight at each place, from 1 (0: not connected), or its v
     "--channels", type=click.IntRange(1, 10_000), metavar="C", help="Depth of the input; default 1."
 )
 @click.option("--weights", multiple=True, metavar="MATRIX", help="A filter's values or letters; repeatable.")
-@click.option("-o", "--output", metavar="FILE", help="Write the matrix: .png, .csv or .npz.")
+@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="Write the matrix: .png, .csv or .npz.")
 @format_option
 def command(
     arch: str | None,
@@ -93,8 +93,6 @@ def command(
             terminal.print_lines([[], *drawing(one, labels(one, typed), terminal.width())])
         elif output is None and counts(one).dense <= MAX_ENTRIES:
             click.echo("the matrix is too large to draw; --output FILE.png, .csv or .npz writes it")
-        if output is not None:
-            click.echo(f"wrote {output}")
 
 
 def _overview(arch: str, found: Sequence[Unrolled], output: str | None, form: str) -> None:
@@ -198,7 +196,6 @@ def _values(one: Unrolled, texts: Sequence[str]) -> list[Any]:
 
 def _save(path: str, one: Unrolled, values: Sequence[Any], typed: Sequence[str]) -> None:
     """The matrix in a file, whole or not at all. values: the weights, where they were given; typed: as text."""
-    from convcalc.files import write_whole
     from convcalc.images.rasters import indexed_png
     from convcalc.inference.outputs import npy, npz
     from convcalc.layer.symbols import has_letters
@@ -208,7 +205,7 @@ def _save(path: str, one: Unrolled, values: Sequence[Any], typed: Sequence[str])
     found = counts(one)
     if path.lower().endswith(".png"):
         colours = [rgb(index, found.weights) for index in range(min(found.weights, 255))]
-        write_whole(path, indexed_png(found.inputs, found.outputs, entries, colours))
+        save(path, indexed_png(found.inputs, found.outputs, entries, colours))
         return
     if path.lower().endswith(".csv"):
         texts = ["0", *(typed or map(str, range(1, found.weights + 1)))]
@@ -216,7 +213,7 @@ def _save(path: str, one: Unrolled, values: Sequence[Any], typed: Sequence[str])
             ",".join([texts[entry] for entry in entries[i : i + found.inputs]])
             for i in range(0, len(entries), found.inputs)
         )
-        write_whole(path, ("\n".join(rows) + "\n").encode())
+        save(path, ("\n".join(rows) + "\n").encode())
         return
     if has_letters(values):
         raise UsageError(
@@ -228,4 +225,4 @@ def _save(path: str, one: Unrolled, values: Sequence[Any], typed: Sequence[str])
         data = npy(shape, "<f8", array("d", [table[entry] for entry in entries]))
     else:
         data = npy(shape, "<i4", entries)
-    write_whole(path, npz({"matrix": data}))
+    save(path, npz({"matrix": data}))

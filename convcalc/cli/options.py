@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from convcalc.cli import say
 from convcalc.errors import UsageError
 from convcalc.graph import Graph
 
@@ -31,6 +32,7 @@ class Architecture(click.ParamType):  # type: ignore[type-arg]
 
 
 ARCH = Architecture()
+OUTPUT = click.Path(dir_okay=False, readable=False)
 
 
 class Count(click.ParamType):  # type: ignore[type-arg]
@@ -131,3 +133,16 @@ def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:
 def write(text: str) -> None:
     """A format for programs to stdout: UTF-8 whatever the console's encoding."""
     click.echo(text.encode("utf-8"), nl=False)
+
+
+def save(path: str, data: bytes) -> None:
+    """Write a file and say so. Raises ConvcalcError where it cannot be written."""
+    from convcalc.files import write_whole
+
+    write_whole(path, data)
+    wrote(path)
+
+
+def wrote(path: str) -> None:
+    """Say on stderr that a file was written: at the command's end, below what it prints."""
+    click.get_current_context().call_on_close(lambda: say(f"wrote {path}"))

@@ -10,7 +10,7 @@ import click
 
 from convcalc.analysis.analyse import Analysis, analyse
 from convcalc.cli import Command, complain
-from convcalc.cli.options import ARCH, FORMATS, Count, emit, load, network_options, write
+from convcalc.cli.options import ARCH, FORMATS, OUTPUT, Count, emit, load, network_options, save, write
 from convcalc.errors import ConvcalcError, UsageError
 
 SHEETS = (".csv", ".json")
@@ -75,7 +75,7 @@ column's `name`, else by the file. --check exits with 1 unless all answers are r
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False),
+    type=OUTPUT,
     metavar="FILE",
     help="Write .html, .tex, .md, .csv or .json.",
 )
@@ -198,9 +198,7 @@ def _print(sheet: object, answers: bool, output: str | None, form: str) -> None:
     if output is None:
         write(text)
         return
-    from convcalc.files import write_whole
-
-    write_whole(output, text.encode())
+    save(output, text.encode())
 
 
 def _check(

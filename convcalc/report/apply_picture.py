@@ -28,9 +28,7 @@ TONES = {
 }
 
 
-def filtered_table(
-    application: Application, picture: Picture, path: str, maps: Sequence[Result], written: str | None
-) -> Table:
+def filtered_table(application: Application, picture: Picture, path: str, maps: Sequence[Result]) -> Table:
     """A row per map."""
     notes = [f"image: {picture.note}"] if picture.note else []
     channels = picture.shape[0]
@@ -38,8 +36,6 @@ def filtered_table(
         notes.append(
             f"each filter spans the {channels} channels, divided by {channels}; --per-channel keeps colours"
         )
-    if written:
-        notes.append(f"wrote {written}")
     return Table(
         columns=COLUMNS,
         rows=[
