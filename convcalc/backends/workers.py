@@ -14,6 +14,7 @@ from typing import Any
 
 from convcalc.errors import ConvcalcError
 
+ENDING = (1, 2, 15)  # SIGHUP, SIGINT, SIGTERM, wherever there is a fork
 Spread = Callable[[Iterable[Any]], Iterator[Any]]
 
 
@@ -46,20 +47,34 @@ def forked(workers: int, function: Callable[[Any], Any]) -> Iterator[Spread | No
     context = multiprocessing.get_context("fork")
     pipes: list[Any] = []
     processes = []
-    for _ in range(workers):
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, [*pipes, ours], function), daemon=True)
-        process.start()
-        theirs.close()
-        pipes.append(ours)
-        processes.append(process)
     try:
+        for _ in range(workers):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, [*pipes, ours], function), daemon=True)
+            with _signals_held():
+                process.start()
+                processes.append(process)
+            theirs.close()
+            pipes.append(ours)
         yield lambda items: _spread(items, pipes)
     finally:
         for process in processes:
-            process.terminate()
+            process.kill()
         for process in processes:
             process.join()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals that end a program wait meanwhile: a worker begins without the parent's way to answer them, and the
+    parent knows of each worker that it has."""
+    import signal
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _spread(items: Iterable[Any], pipes: list[Any]) -> Iterator[Any]:
@@ -98,13 +113,13 @@ def _spread(items: Iterable[Any], pipes: list[Any]) -> Iterator[Any]:
 
 
 def _serve(pipe: Any, others: list[Any], function: Callable[[Any], Any]) -> None:
-    """In a worker: jobs until the pipe ends. Ctrl-C ends it quietly; the parent reports it."""
+    """In a worker: jobs until the pipe ends. A signal to the whole group, as from Ctrl-C, is the parent's to answer."""
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    for (
-        other
-    ) in others:  # the parent's ends, which were forked along: with these open its death would go unnoticed
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    for other in others:  # the parent's ends, forked along: with these open its death would go unnoticed
         other.close()
     try:
         while True:
