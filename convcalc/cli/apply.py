@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from convcalc.cli import Command, say, window_options
+from convcalc.cli.apply_arguments import operator_and_input, read_source, window_fields
 from convcalc.cli.options import OUTPUT, emit, format_option, save, write
 from convcalc.errors import UsageError
 from convcalc.layer.apply import MODES
@@ -46,10 +47,11 @@ Examples:
   convcalc apply blur,sharpen,sobel-x photo.jpg -o maps.png
   convcalc apply gaussian photo.jpg --per-channel -o soft.png
 
-OP is an entry as in a spec, or filters by name: identity, blur, gaussian, sharpen, edges,
-sobel-x, sobel-y, emboss; left out, it is conv. INPUT is a matrix (rows with ; between them,
-channels with | ; one row is a signal), a CSV file, an image, or - for standard input. Numbers
-stay exact; letters stand for themselves.
+OP is an entry as in a spec, whose fields options may say (maxpool -F 2), or filters by name:
+identity, blur, gaussian, sharpen, edges, sobel-x, sobel-y, emboss; left out, it is conv.
+INPUT is a matrix (rows with ; between them, channels with | ; one row is a signal, or the
+vector that softmax, layernorm and dense read; [[1, 2], [3, 4]] works too), a CSV file, an
+image, or - for standard input. Numbers stay exact; letters stand for themselves.
 
 A filter spans all channels: one plane serves each of them; a named filter is divided by
 their number, so that brightness is kept.
@@ -67,7 +69,7 @@ their number, so that brightness is kept.
     type=click.Choice([*MODES, "all"]),
     help="How a convolution is indexed; all shows the three; default correlation.",
 )
-@window_options.window_options(kernel=False, rounding=False)
+@window_options.window_options(defaults=False)
 @click.option("--per-channel", is_flag=True, help="Each channel by itself: a colour image stays one.")
 @click.option("--steps", is_flag=True, help="Walk the window over the input; animated on a terminal.")
 @click.option(
@@ -99,9 +101,11 @@ def command(
     weights: tuple[str, ...],
     bias: str | None,
     mode: str | None,
+    kernel: str | None,
     stride: str | None,
     padding: str | None,
     dilation: str | None,
+    rounding: str | None,
     per_channel: bool,
     steps: bool,
     delay: float,
@@ -116,39 +120,45 @@ def command(
     from convcalc.layer import matrices
     from convcalc.report.apply import Style
 
-    operator, text = _operator_and_input(arguments, bool(weights))
+    operator, text = operator_and_input(arguments, bool(weights))
     if output is not None and os.path.splitext(output)[1].lower() not in (".png", ".csv"):
         raise UsageError(f"-o {output}: cannot write such a file", hint="use .png or .csv")
     names = applying.named_filters(operator)
     if names and weights:
         raise UsageError("a named filter has its weights", hint="leave --weights out, or write conv")
     filters = [applying.filter_matrix(name) for name in names]
-    filters += [matrices.parse(one, "--weights") for one in weights]
+    filters += [matrices.parse(typed, "--weights") for typed in weights]
     biases = matrices.parse(bias, "--bias").values if bias is not None else []
-    source = _source(text, max_size, vector=operator.strip().startswith("dense"))
+    source = read_source(text, max_size)
     picture = source.picture
-    bare = bool(names) or operator.strip() == "conv"
-    given = {"stride": stride, "padding": padding, "dilation": dilation}
-    if not bare and (per_channel or any(given.values())):
-        raise UsageError(
-            "--stride, --padding, --dilation and --per-channel go with conv and named filters",
-            hint="write them into the entry: 'conv: {kernel: 3, stride: 2, padding: 1}'",
-        )
-    channels = source.tensor.shape[0]
-    entry, count = operator, len(filters)
-    if bare:
-        if per_channel:
-            filters = [one for _ in range(channels) for one in filters]
-        entry = _entry(given, channels if per_channel else 1, len(source.tensor.shape) - 1)
+    channels, rank = source.tensor.shape[0], len(source.tensor.shape) - 1
+    _check_effect(picture is not None, steps, tone, decimals, output)
+    given = {
+        "kernel": kernel,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "rounding": rounding,
+    }
+    fields = window_fields(given, rank)
+    if per_channel:
+        fields["groups"] = str(channels)
+    count = len(filters)
     done = [
         applying.apply(
-            entry, source.tensor, filters, bias=biases, mode=one, names=names, floats=picture is not None
+            "conv" if names else operator,
+            source.tensor,
+            filters * channels if per_channel else filters,
+            bias=biases,
+            mode=chosen,
+            names=names,
+            fields=fields,
+            line=source.line,
+            floats=picture is not None,
         )
-        for one in (MODES if mode == "all" else (mode,))
+        for chosen in (MODES if mode == "all" else (mode,))
     ]
     if picture is not None:
-        if steps:
-            raise UsageError("--steps is for matrices", hint="an image has too many positions to walk")
         _show_picture(done, picture, text, output, form, tone, count if per_channel else 0)
         return
     typed = [source.decimal, *(one.decimal for one in filters)]
@@ -160,61 +170,19 @@ def command(
     _show(done, style, form, mode is not None, steps)
 
 
-def _operator_and_input(arguments: tuple[str, ...], weighted: bool) -> tuple[str, str]:
-    if len(arguments) == 2:
-        return arguments[0], arguments[1]
-    if len(arguments) == 1 and weighted:
-        return "conv", arguments[0]
-    given = "one argument" if len(arguments) == 1 else f"{len(arguments)} arguments"
-    raise UsageError(
-        f"apply needs an operator and an input, not {given}",
-        hint="quote them: convcalc apply 'maxpool: 2' '1 2; 3 4'; with --weights the operator may be left out",
-    )
-
-
-class Source(NamedTuple):
-    """What INPUT means. decimal: how its numbers were written (see matrices.Matrix); picture: of an image."""
-
-    tensor: Tensor
-    decimal: bool | None = None
-    picture: Picture | None = None
-
-
-def _source(text: str, max_size: int, *, vector: bool) -> Source:
-    """The input; vector: one row is no signal but what a dense layer reads."""
-    from convcalc.layer import matrices
-
-    suffix = os.path.splitext(text)[1].lower()
-    if text == "-":
-        matrix = matrices.load(text)
-    elif suffix in PICTURES or (os.path.isfile(text) and suffix not in (".csv", ".txt", ".tsv")):
-        from convcalc.images.preprocess import pixels
-
-        picture = pixels(text, max_size)
-        return Source(Tensor(picture.shape, picture.values), picture=picture)
-    elif suffix in (".csv", ".txt", ".tsv"):
-        matrix = matrices.load(text)
-    else:
-        matrix = matrices.parse(text, "INPUT")
-    tensor = matrix.tensor
-    if vector and matrix.signal and len(matrix.planes) == 1:
-        tensor = Tensor(tensor.shape[1:], tensor.values)
-    return Source(tensor, matrix.decimal)
-
-
-def _entry(given: dict[str, str | None], groups: int, rank: int) -> str:
-    """The conv entry that the options and weights say."""
-    fields = [f"groups: {groups}"] if groups > 1 else []
-    for name in ("stride", "dilation"):
-        values = window_options.extents(given[name], f"--{name}")
-        if values is not None:
-            fields.append(f"{name}: {list(values) if len(values) > 1 else values[0]}")
-    pads = window_options.paddings(given["padding"])
-    if pads is not None:
-        sides = [side if isinstance(side, str) else list(side) for side in pads]
-        every = sides * rank if len(sides) == 1 else sides
-        fields.append(f"padding: {sides[0] if isinstance(sides[0], str) else every}")
-    return f"conv: {{{', '.join(fields)}}}" if fields else "conv"
+def _check_effect(
+    picture: bool, steps: bool, tone: str | None, decimals: int | None, output: str | None
+) -> None:
+    """Refuse an option that has no effect on the input given: an image, or numbers."""
+    if picture and steps:
+        raise UsageError("--steps is for matrices", hint="an image has too many positions to walk")
+    if picture and decimals is not None:
+        raise UsageError("--decimals is for matrices", hint="leave it out for an image")
+    given = click.get_current_context().get_parameter_source("max_size")
+    if not picture and given is click.core.ParameterSource.COMMANDLINE:
+        raise UsageError("--max-size is for images", hint="leave it out for a matrix")
+    if not picture and tone is not None and not (output or "").lower().endswith(".png"):
+        raise UsageError("--tone is for images", hint="leave it out, or write the matrix as one: -o FILE.png")
 
 
 def _show(done: Sequence[Application], style: Style, form: str, mode_shown: bool, steps: bool) -> None:

@@ -13,30 +13,36 @@ LARGEST = 100_000
 NOTATION = "one number, or one per dimension as in 3x5"
 
 
-def window_options(*, kernel: bool = True, rounding: bool = True) -> Callable[[Command], Command]:
-    """--kernel, --stride, --padding, --dilation and --rounding, with the lecture's letters."""
+def window_options(*, defaults: bool = True) -> Callable[[Command], Command]:
+    """--kernel, --stride, --padding, --dilation and --rounding, with the lecture's letters.
+
+    defaults: of a convolution; without them all are None unless given, as the operator decides.
+    """
+
+    def default(value: str) -> str:
+        return f"; default {value}" if defaults else ""
 
     def add(command: Command) -> Command:
         options = [
-            click.option("-S", "--stride", metavar="S", help="Pixels from one window to the next; default 1."),
+            click.option("-F", "--kernel", metavar="F", help=f"Window size: {NOTATION}."),
+            click.option(
+                "-S", "--stride", metavar="S", help=f"Pixels from one window to the next{default('1')}."
+            ),
             click.option(
                 "-P", "--padding", metavar="P",
-                help="Zeros on each side: 1, 1x2 per dimension, 0+1 before and after, same; default 0.",
+                help=f"Zeros on each side: 1, 1x2 per dimension, 0+1 before and after, same{default('0')}.",
             ),
-            click.option("--dilation", metavar="D", help="Distance between the pixels a window reads; default 1."),
+            click.option(
+                "--dilation", metavar="D", help=f"Distance between the pixels a window reads{default('1')}."
+            ),
+            click.option(
+                "--rounding",
+                type=click.Choice(["floor", "ceil", "exact"]),
+                default="floor" if defaults else None,
+                show_default=defaults,
+                help="When the stride does not divide.",
+            ),
         ]  # fmt: skip
-        if kernel:
-            options.insert(0, click.option("-F", "--kernel", metavar="F", help=f"Window size: {NOTATION}."))
-        if rounding:
-            options.append(
-                click.option(
-                    "--rounding",
-                    type=click.Choice(["floor", "ceil", "exact"]),
-                    default="floor",
-                    show_default=True,
-                    help="When the stride does not divide.",
-                )
-            )
         for option in reversed(options):
             command = option(command)
         return command

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 
+from convcalc import ops
 from convcalc.errors import ShapeError, SpecError, UsageError
 from convcalc.graph import INPUT, Builder, Graph, unread
 from convcalc.language import reader
@@ -15,12 +16,13 @@ from convcalc.language.expansion import Expansion
 from convcalc.language.expressions import Names
 from convcalc.language.header import header, parse_input, preprocess
 from convcalc.language.header import input_shape as written_input
+from convcalc.language.words import canonical
 from convcalc.shapes import Shape
 
 MAX_LAYERS = 1_000_000
 MAX_ENTRY = 1_000  # layers that one entry may expand to
 
-__all__ = ["MAX_LAYERS", "entry_kind", "load_entry", "load_graph", "parse_input"]
+__all__ = ["MAX_LAYERS", "entry_fields", "entry_kind", "load_entry", "load_graph", "parse_input"]
 
 
 def load_graph(
@@ -70,6 +72,18 @@ def entry_kind(entry: str) -> str | None:
     if isinstance(node, reader.Mapping):
         return next(iter(node.entries), None)
     return node.text if isinstance(node, reader.Scalar) else None
+
+
+def entry_fields(entry: str) -> frozenset[str]:
+    """The fields of its operator that an entry writes, by their own names: `maxpool: {F: 2}` writes the kernel."""
+    node, kind = _entry_node(entry), entry_kind(entry)
+    value = next(iter(node.entries.values()), None) if isinstance(node, reader.Mapping) else None
+    if kind not in ops.names() or value is None:
+        return frozenset()
+    if isinstance(value, reader.Mapping):
+        return frozenset(canonical(kind, written) for written in value.entries)
+    main = ops.get(kind).main
+    return frozenset() if main is None else frozenset([main])
 
 
 def _entry_node(entry: str) -> reader.Node:

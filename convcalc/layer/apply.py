@@ -17,6 +17,7 @@ of the kernel as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,12 +25,14 @@ from math import prod
 from typing import Any
 
 from convcalc import ops
-from convcalc.errors import ConvcalcError, UsageError, did_you_mean
-from convcalc.language.load import entry_kind, load_entry
+from convcalc.errors import ConvcalcError, UsageError
+from convcalc.graph import Node
+from convcalc.language.load import entry_fields, entry_kind, load_entry
+from convcalc.language.words import KIND_SYNONYMS, suggest
 from convcalc.layer.filters import FILTERS
 from convcalc.layer.matrices import Matrix
 from convcalc.layer.symbols import has_letters
-from convcalc.ops._base import Operator, Tensor
+from convcalc.ops._base import Operator, Reach, Tensor
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, Shape, elements, show
 
@@ -103,6 +106,14 @@ def filter_matrix(name: str) -> Matrix:
     return Matrix((FILTERS[name].values,), decimal=False)
 
 
+def is_operator(text: str) -> bool:
+    """Whether a text names an operator or filters, as an entry or by name alone."""
+    try:
+        return bool(named_filters(text)) or entry_kind(text) in ops.names()
+    except ConvcalcError:
+        return False
+
+
 def apply(
     entry: str,
     source: Tensor,
@@ -111,27 +122,33 @@ def apply(
     bias: Sequence[Any] = (),
     mode: str | None = None,
     names: tuple[str, ...] = (),
+    fields: Mapping[str, str] | None = None,
+    line: bool = False,
     floats: bool = False,
 ) -> Application:
     """Run one operator, a spec entry, on an input `(C, *spatial)`.
 
     filters: one per output channel of a convolution, as deep as its input; one plane serves every channel: as
-    it is, or, a named filter, divided by their number, so that brightness is kept. floats: do without
-    fractions. Raises SpecError, UsageError.
+    it is, or, a named filter, divided by their number, so that brightness is kept. fields: more of the entry's
+    fields, as YAML by name. line: the input is one row or column, which is a vector to operators over features.
+    floats: do without fractions. Raises SpecError, UsageError.
     """
     _check_kind(entry)
+    if floats and has_letters([*bias, *(value for matrix in filters for value in matrix.values)]):
+        raise UsageError(
+            "letters go with a matrix; an image needs numbers",
+            hint="for example --weights '1/4 1/4; 1/4 1/4'",
+        )
     if not floats and len(source.values) <= MOST_EXACT:
         exact = [Fraction(value) if isinstance(value, int) else value for value in source.values]
         source = Tensor(source.shape, exact)
-    defaults = _defaults(entry, source.shape, filters, bool(bias))
-    graph = load_entry(entry, source.shape, defaults)
-    if len(graph) != 1:
-        raise UsageError("apply takes one operator, not several", hint="convcalc forward runs whole networks")
-    node = graph.nodes[0]
+    node, source = _load(entry, source, filters, bool(bias), fields or {}, line)
     _check_work(node.op, source.shape, node.output_shape)
     if mode is not None and not isinstance(node.op, Conv):
         raise UsageError(f"--mode is for convolutions, not for {node.kind}")
     weights = _weights(node.op, source.shape, filters, bias, turned=mode in TURNING, shared=bool(names))
+    if bias and "bias" not in weights:
+        raise UsageError(f"{node.kind} takes no --bias")
     if floats:
         weights = {name: [float(value) for value in values] for name, values in weights.items()}
     try:
@@ -148,23 +165,93 @@ def apply(
     return Application(node.op, source, weights, output, tuple(filters), names, mode or MODES[0])
 
 
+def _load(
+    entry: str, source: Tensor, filters: Sequence[Matrix], bias: bool, fields: Mapping[str, str], line: bool
+) -> tuple[Node, Tensor]:
+    """The entry's only node, and the input as it reads it: a line as a vector, where that says more."""
+    said = entry_fields(entry)
+    for name in fields:
+        if name in said:
+            raise UsageError(
+                f"{name} is written in '{entry}' and given as {_option(name)}", hint="keep one of them"
+            )
+
+    def node(shape: Shape) -> Node:
+        defaults = _defaults(entry, shape, filters, bias, fields)
+        graph = load_entry(entry, shape, defaults)
+        if len(graph) != 1:
+            raise UsageError(
+                "apply takes one operator, not several", hint="convcalc forward runs whole networks"
+            )
+        return graph.nodes[0]
+
+    vector = Tensor((len(source.values),), source.values)
+    try:
+        found = node(vector.shape) if line else None
+    except ConvcalcError:
+        found = None
+    if found is not None and over_features(found.op, vector.shape):
+        return found, vector
+    try:
+        return node(source.shape), source
+    except ConvcalcError:
+        if found is None:
+            raise
+        return found, vector
+
+
+def over_features(op: Operator, shape: Shape) -> bool:
+    """Whether a result hangs on other features, or channels of its position, than its own: as of softmax."""
+    if window(op, shape) is not None or op.regroups:
+        return False
+    features, *positions = op.reach((shape,))
+    return features != Reach(0) and all(walk == Reach(place) for place, walk in enumerate(positions, 1))
+
+
+def _option(field: str) -> str:
+    """The option of the command line that sets a field."""
+    return {"groups": "--per-channel"}.get(field, f"--{field}")
+
+
 def _check_kind(entry: str) -> None:
     kind = entry_kind(entry)
-    if kind is not None and kind not in ops.names():
-        known = [*FILTERS, *ops.names()]
-        raise UsageError(
-            f"no operator or filter '{kind[:60]}'{did_you_mean(kind, known)}",
-            hint=f"filters: {', '.join(FILTERS)}; or an entry such as 'maxpool: {{kernel: 2, stride: 2}}'",
-        )
+    if kind is None or kind in ops.names():
+        return
+    name, _, rest = re.sub(r"[\s:]+", " ", kind.replace("−", "-")).partition(" ")
+    hint = f"filters: {', '.join(FILTERS)}; or an entry such as 'maxpool: {{kernel: 2, stride: 2}}'"
+    if name in ops.names() and rest:
+        hint = f"fields follow a colon: '{name}: {rest}'"
+        if rest.startswith("-"):
+            hint = f"options stand outside the quotes: convcalc apply {name} {rest} …"
+    raise UsageError(
+        f"no operator or filter '{kind[:60]}'{suggest(kind, [*FILTERS, *ops.names()], KIND_SYNONYMS)}",
+        hint=hint,
+    )
 
 
-def _defaults(entry: str, shape: Shape, filters: Sequence[Matrix], bias: bool) -> str:
-    """What the weights say of the operator's fields, as a spec's defaults: weaker than what the entry says."""
-    if not filters:
-        return ""
+def _defaults(
+    entry: str, shape: Shape, filters: Sequence[Matrix], bias: bool, fields: Mapping[str, str]
+) -> str:
+    """What options and weights say of the operator's fields, as a spec's defaults."""
     kind = entry_kind(entry)
+    if kind in ops.names():
+        known = ops.get(kind).fields()
+        for name in fields:
+            if name not in known:
+                hint = f"{kind} has {', '.join(known) or 'no fields of its own'}"
+                if name == "groups":
+                    hint = "it goes with conv and named filters"
+                raise UsageError(f"{_option(name)}: {kind} has no {name}", hint=hint)
+    said = {**_weighted(kind, shape, filters, bias), **fields}
+    return f"{kind}: {{{', '.join(f'{name}: {value}' for name, value in said.items())}}}" if said else ""
+
+
+def _weighted(kind: str | None, shape: Shape, filters: Sequence[Matrix], bias: bool) -> dict[str, str]:
+    """The fields that follow from the weights, as YAML by name."""
+    if not filters:
+        return {}
     if kind == "dense":
-        return f"dense: {{units: {filters[0].height}, bias: {str(bias).lower()}}}"
+        return {"units": str(filters[0].height), "bias": str(bias).lower()}
     if kind not in ("conv", "deconv"):
         raise UsageError(f"{kind} takes no --weights", hint="weights are for conv, deconv and dense")
     sizes = {matrix.spatial for matrix in filters}
@@ -174,7 +261,7 @@ def _defaults(entry: str, shape: Shape, filters: Sequence[Matrix], bias: bool) -
     kernel = list(sizes.pop())
     if len(kernel) < len(shape) - 1:
         kernel = [1] * (len(shape) - 1 - len(kernel)) + kernel
-    return f"{kind}: {{filters: {len(filters)}, kernel: {kernel}, bias: {str(bias).lower()}}}"
+    return {"filters": str(len(filters)), "kernel": str(kernel), "bias": str(bias).lower()}
 
 
 def _check_work(op: Operator, shape: Shape, output: Shape) -> None:
@@ -250,7 +337,7 @@ def kernels(
         if size != kernel:
             raise UsageError(
                 f"the kernel is {show(kernel)}, the weights given are {show(size)}",
-                hint="leave the entry's kernel out: the weights say it",
+                hint="leave the kernel out: the weights say it",
             )
         if len(one.planes) not in (1, depth):
             raise UsageError(

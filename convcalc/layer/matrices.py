@@ -1,13 +1,15 @@
 """Matrices as people type them: `1 4 2 1; 5 8 3 4`, a CSV file, letters.
 
 Rows are separated by `;` or lines, values by blanks or commas, channels by `|` (in a file: by empty lines). One row
-alone is a signal (one spatial dimension), unless a `;` ends it. In a line of a CSV file a `;` stands between
-values, and a comma beside it is a decimal sign.
+alone is a signal (one spatial dimension), unless a `;` ends it. Lists in brackets, as Python, NumPy and JSON write
+them, are read too: `[[1, 2], [3, 4]]`. In a line of a CSV file a `;` stands between values, and a comma beside it is a
+decimal sign.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Sequence
@@ -64,13 +66,54 @@ class Matrix(NamedTuple):
 
 def parse(text: str, what: str) -> Matrix:
     """A matrix typed in place. Raises UsageError that names the row and the value."""
-    return _matrix([part.strip() for part in text.split("|")], what, UsageError)
+    return _matrix(_channels(text, what, UsageError), what, UsageError)
+
+
+def _channels(text: str, what: str, error: type[ConvcalcError]) -> list[str]:
+    """A text for each channel: rows with ; between them."""
+    if text.lstrip().startswith("["):
+        return _lists(text, what, error)
+    return [part.strip() for part in text.split("|")]
+
+
+def _lists(text: str, what: str, error: type[ConvcalcError]) -> list[str]:
+    """Lists in brackets as texts of channels: `[1, 2]` is a signal, `[[1, 2]]` a matrix of one row."""
+    rows: list[tuple[int, int, str]] = []  # the brackets around a row, the channel it lies in, its values
+    depth = channel = 0
+    before = ""
+    for part in re.findall(r"[\[\]]|[^\[\]]+", text):
+        if part == "[":
+            depth += 1
+        elif part == "]":
+            depth -= 1
+            channel += depth == 1
+        elif part.strip(" ,\r\n\t"):
+            if before != "[":
+                raise error(f"{what}: '{part.strip()[:30]}' stands between brackets", hint=_LISTS)
+            rows.append((depth, channel, " ".join(part.split()).strip(" ,")))  # NumPy breaks long rows
+        if depth < 0:
+            break
+        before = part
+    levels = {level for level, _, _ in rows}
+    if depth or len(levels) > 1 or levels - {1, 2, 3} or (levels == {1} and len(rows) > 1):
+        raise error(f"{what}: brackets that are uneven, open or more than three deep", hint=_LISTS)
+    if levels <= {1}:
+        return [row for _, _, row in rows]
+    channels: dict[int, list[str]] = {}
+    for level, place, row in rows:
+        channels.setdefault(place if level == 3 else 0, []).append(row)
+    return [";".join(lines) + ";" for lines in channels.values()]
+
+
+_LISTS = "write a row as [1, 2], rows as [[1, 2], [3, 4]], channels as a list of those; or '1 2; 3 4'"
 
 
 def load(path: str) -> Matrix:
-    """A matrix from a CSV or text file, or with `-` from standard input. Raises ConvcalcError."""
+    """A matrix from a CSV, text or JSON file, or with `-` from standard input. Raises ConvcalcError."""
     shown = "<stdin>" if path == "-" else path
     text = _read(path, shown)
+    if text.lstrip().startswith("["):
+        return _matrix(_lists(text, shown, ConvcalcError), shown, ConvcalcError)
     planes: list[list[str]] = [[]]
     for line in text.splitlines():
         if path.lower().endswith(".csv") and ";" in line:
@@ -107,16 +150,14 @@ def _read(path: str, shown: str) -> str:
 
 
 def _matrix(texts: Sequence[str], what: str, error: type[ConvcalcError]) -> Matrix:
+    if sum(len(re.findall(r"[^\s,;]+", text)) for text in texts) > MAX_VALUES:
+        raise error(f"{what}: more than {MAX_VALUES:,} values")
     planes = []
     signal = len(texts) >= 1
-    total = 0
     for number, text in enumerate(texts, 1):
         where = what if len(texts) == 1 else f"{what}, channel {number}"
         signal = signal and ";" not in text and "\n" not in text.strip()
         rows = _rows(text, where, error)
-        total += len(rows) * len(rows[0])
-        if total > MAX_VALUES:
-            raise error(f"{what}: more than {MAX_VALUES:,} values")
         planes.append(rows)
     if not planes:
         raise error(f"{what}: no values", hint="write rows with ; between them: '1 2; 3 4'")

@@ -9,9 +9,14 @@ from convcalc.layer.apply import Application, per_channel
 from convcalc.ops._base import Tensor
 from convcalc.shapes import elements
 
+MIN_CUT = 0.25  # of the pixels, from where a picture is spoilt; fewer are the edges of any sharpened one
+
 
 class Result(NamedTuple):
-    """One picture to show: `(C, H, W)`, in colour or one grey per channel, and its tone (see rasters)."""
+    """One picture to show: `(C, H, W)`, in colour or one grey per channel, and its tone (see rasters).
+
+    cut: the share of its values, 0 to 1, that lie beyond black or white and are cut; remedy: what would keep them.
+    """
 
     name: str
     tensor: Tensor
@@ -20,6 +25,8 @@ class Result(NamedTuple):
     least: float
     greatest: float
     mean: float
+    cut: float
+    remedy: str
 
 
 def results(application: Application, tone: str | None, channelwise: int) -> list[Result]:
@@ -48,7 +55,7 @@ def results(application: Application, tone: str | None, channelwise: int) -> lis
         tensors = [output]
         colour = True
     return [
-        _result(_name(application, index, len(tensors)), tensor, tone or _tone(application, index), colour)
+        _result(application, index, len(tensors), tensor, tone or _tone(application, index), colour)
         for index, tensor in enumerate(tensors)
     ]
 
@@ -66,6 +73,45 @@ def _tone(application: Application, index: int) -> str:
     return "magnitude" if abs(total) < 1e-9 else "clip"
 
 
-def _result(name: str, tensor: Tensor, tone: str, colour: bool) -> Result:
+def _result(
+    application: Application, index: int, count: int, tensor: Tensor, tone: str, colour: bool
+) -> Result:
     values: Sequence[float] = tensor.values
-    return Result(name, tensor, tone, colour, min(values), max(values), sum(values) / len(values))
+    cut = cut_share(values, tone)
+    return Result(
+        _name(application, index, count),
+        tensor,
+        tone,
+        colour,
+        min(values),
+        max(values),
+        sum(values) / len(values),
+        cut,
+        _remedy(application, index) if cut >= MIN_CUT else "",
+    )
+
+
+def cut_share(values: Sequence[float], tone: str) -> float:
+    """The share of the values that a tone cuts: those that are not within a rounding of 0 to 255."""
+    if tone == "stretch":
+        return 0.0
+    lowest = -255.5 if tone == "magnitude" else -0.5
+    return sum(not lowest <= value < 255.5 for value in values) / len(values)
+
+
+def _remedy(application: Application, index: int) -> str:
+    """Other weights, where those given brighten the picture as a whole; a tone that cuts nothing."""
+    stretch = "use --tone stretch"
+    if index >= len(application.filters) or application.names:
+        return stretch
+    taps = application.weights["weight"]
+    size = len(taps) // application.output.shape[0]
+    total = sum(taps[index * size : (index + 1) * size])
+    if total <= 1.001:
+        return stretch
+    kept = f"divide them by it ({_fraction(total)} for 1) to keep the brightness"
+    return f"the weights sum to {total:.6g}: {kept}, or {stretch}"
+
+
+def _fraction(total: float) -> str:
+    return f"1/{round(total)}" if total == round(total) else f"{1 / total:.4g}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any
 
-from convcalc.layer.apply import TURNING, Application, formula
+from convcalc.layer.apply import TURNING, Application, formula, over_features
 from convcalc.layer.matrices import Matrix
 from convcalc.layer.steps import Placement, walk
 from convcalc.layer.symbols import Expression, has_letters, written
@@ -76,6 +76,7 @@ def application_lines(
     numbers = _numbers(application) if mode_shown else None
     outputs = _planes("output", application.output, style, numbers, application.names)
     lines += blocks.beside([*sources, *kernels, *outputs], width)
+    lines += [[Span(part)] for part in wrap(advice(application), width) if part]
     for note in mode_notes(application) if mode_shown else ():
         lines += note_lines(note, width)
     return lines
@@ -89,6 +90,14 @@ def mode_words(application: Application) -> list[str]:
     if first is not None and any(place < 0 for place in first):
         lines.append("pixels are counted from 0; negative ones lie in the padding")
     return lines
+
+
+def advice(application: Application) -> str:
+    """What to write where an operator over channels was given a single one, of which it makes little; else ""."""
+    source, op = application.source, application.op
+    if len(source.shape) == 1 or source.shape[0] > 1 or not over_features(op, source.shape):
+        return ""
+    return f"{op.kind} works along the channels, and here is one; channels have | between them, a vector is one row"
 
 
 def mode_notes(application: Application) -> tuple[str, ...]:
@@ -275,7 +284,7 @@ def application_table(application: Application, style: Style, *, mode_shown: boo
         columns=columns,
         rows=rows,
         title=title(application),
-        lines=mode_words(application) if mode_shown else (),
+        lines=[*(mode_words(application) if mode_shown else ()), *filter(None, [advice(application)])],
         notes=mode_notes(application) if mode_shown else (),
     )
 

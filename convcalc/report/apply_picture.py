@@ -9,6 +9,7 @@ from convcalc.images.preprocess import Picture
 from convcalc.layer.apply import Application
 from convcalc.layer.pictures import Result
 from convcalc.render.table import Column, Table
+from convcalc.report import words
 from convcalc.report.apply import title
 from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import show
@@ -36,6 +37,7 @@ def filtered_table(application: Application, picture: Picture, path: str, maps: 
         notes.append(
             f"each filter spans the {channels} channels, divided by {channels}; --per-channel keeps colours"
         )
+    notes += warnings(maps)
     return Table(
         columns=COLUMNS,
         rows=[
@@ -45,15 +47,29 @@ def filtered_table(application: Application, picture: Picture, path: str, maps: 
                 _round(one.least),
                 _round(one.greatest),
                 _round(one.mean),
-                TONES[one.tone],
+                TONES[one.tone] + (f" ({words.percent(one.cut)})" if one.cut else ""),
             )
             for one in maps
         ],
         title=f"{path}  {title(application)}",
         lines=notes,
-        data_keys=("map", "channels", "height", "width", "least", "greatest", "mean", "tone"),
-        data=[(one.name, *one.tensor.shape, one.least, one.greatest, one.mean, one.tone) for one in maps],
+        data_keys=("map", "channels", "height", "width", "least", "greatest", "mean", "tone", "cut"),
+        data=[
+            (one.name, *one.tensor.shape, one.least, one.greatest, one.mean, one.tone, one.cut)
+            for one in maps
+        ],
     )
+
+
+def warnings(maps: Sequence[Result]) -> list[str]:
+    """What of the maps is cut to black or white, and what would keep it."""
+    lines = []
+    for found in maps:
+        if found.remedy:
+            name = f"{found.name}: " if len(maps) > 1 else ""
+            share = words.percent(found.cut)
+            lines.append(f"warning: {name}{share} of the pixels are cut to black or white; {found.remedy}")
+    return lines
 
 
 def _round(value: float) -> str:
@@ -81,9 +97,11 @@ def filtered_value(
                 "greatest": float(one.greatest),
                 "mean": float(one.mean),
                 "tone": one.tone,
+                "cut": one.cut,
             }
             for one in maps
         ],
         "note": picture.note or None,
+        "warnings": [text.removeprefix("warning: ") for text in warnings(maps)],
         "file": written,
     }

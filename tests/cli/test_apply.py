@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from math import exp, sqrt
 from pathlib import Path
 
 import pytest
@@ -225,8 +226,27 @@ def test_a_matrix_as_a_picture(convcalc, tmp_path: Path) -> None:
         (("blurr", "1 2"), 2, "did you mean 'blur'"),
         (("blur", "1 2; 3 4"), 1, "does not fit"),
         (("blur", "1 2", "--weights", "1"), 2, "a named filter has its weights"),
-        (("conv: {kernel: 1}", "1 2", "--stride", "2", "--weights", "1"), 2, "write them into the entry"),
-        (("maxpool: 2", POOL, "--per-channel"), 2, "go with conv and named filters"),
+        (("conv: {stride: 1}", "1 2", "--stride", "2", "--weights", "1"), 2, "stride is written in"),
+        (("maxpool: 2", POOL, "--per-channel"), 2, "goes with conv and named filters"),
+        (("maxpool: 2", POOL, "-F", "3"), 2, "kernel is written in 'maxpool: 2' and given as --kernel"),
+        (("maxpool: {F: 2}", POOL, "--kernel", "2"), 2, "keep one of them"),
+        (("relu", POOL, "-F", "2"), 2, "--kernel: relu has no kernel"),
+        (("relu", POOL, "--bias", "2"), 2, "relu takes no --bias"),
+        (("relu", POOL, "--tone", "clip"), 2, "--tone is for images"),
+        (("relu", POOL, "--max-size", "8"), 2, "--max-size is for images"),
+        (("relu", "[[1, 2], 3"), 2, "INPUT: ', 3' stands between brackets"),
+        (("relu", "[[1, 2], [3]]"), 2, "row 2 has 1 value, row 1 has 2 values"),
+        (("relu", "[[1, 2]"), 2, "brackets that are uneven, open or more than three deep"),
+        # hints in the words that were typed
+        (("maxpool 2", POOL), 2, "fields follow a colon: 'maxpool: 2'"),
+        (("maxpool:2", POOL), 2, "fields follow a colon: 'maxpool: 2'"),
+        (("maxpool -F 2", POOL), 2, "options stand outside the quotes: convcalc apply maxpool -F 2"),
+        (("maxpool", "2", "1 2; 3 4"), 2, "convcalc apply 'maxpool: 2' '1 2; 3 4'"),
+        (("maxpool:", "{F:", "2}", "1 2; 3 4"), 2, "convcalc apply 'maxpool: {F: 2}' '1 2; 3 4'"),
+        (("relu", "1", "-2", "3"), 2, "convcalc apply relu '1 -2 3'"),
+        (("blur", "in.png", "out.png"), 2, "convcalc apply blur in.png -o out.png"),
+        (("photo.jpg",), 2, "convcalc apply blur photo.jpg"),
+        (("relu",), 2, "convcalc apply relu '1 2; 3 4'"),
         (("maxpool: 2", POOL, "-o", "out.jpg"), 2, "use .png or .csv"),
         (("maxpool: 2", POOL, "-o", "/nowhere/out.png"), 1, "cannot be written"),
         (("relu", "1 2", "--steps"), 2, "relu moves no window"),
@@ -243,6 +263,117 @@ def test_bad_input(convcalc, arguments: tuple[str, ...], code: int, said: str) -
     assert said in done.stderr
     assert (done.returncode, done.stdout) == (code, "")
     assert "Traceback" not in done.stderr
+
+
+def outputs(convcalc, *arguments: str) -> object:
+    done = convcalc("apply", *arguments, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["output"]["values"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "options"),
+    [
+        ("maxpool: {kernel: 2, stride: 1}", ("maxpool", "-F", "2", "-S", "1")),
+        ("maxpool: {kernel: 2, stride: 1}", ("maxpool: 2", "--stride", "1")),
+        ("maxpool: {kernel: 3, rounding: ceil}", ("maxpool", "-F", "3", "--rounding", "ceil")),
+        ("avgpool: {kernel: [2, 1], padding: [[1, 0], [0, 0]]}", ("avgpool", "-F", "2x1", "-P", "1+0x0")),
+    ],
+)
+def test_options_say_the_fields_of_any_operator(convcalc, entry: str, options: tuple[str, ...]) -> None:
+    assert outputs(convcalc, *options, POOL) == outputs(convcalc, entry, POOL)
+
+
+def test_operator_and_input_in_either_order(convcalc, picture: Path) -> None:
+    assert outputs(convcalc, POOL, "maxpool: 2") == [[[8, 4], [7, 5]]]
+    done = convcalc("apply", str(picture), "blur", "--format", "json")
+    assert json.loads(done.stdout)["filters"] == ["blur"]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("[[1,-2],[3,4]]", [[[1, 0], [3, 4]]]),
+        ("[[1 -2]\n [3  4]]", [[[1, 0], [3, 4]]]),
+        ("[1, -2, 3]", [[1, 0, 3]]),
+        ("[[1, -2, 3]]", [[[1, 0, 3]]]),
+        ("[[[1, 2]], [[-3, 4]]]", [[[1, 2]], [[0, 4]]]),
+        ("[1 -2; 3 4]", [[[1, 0], [3, 4]]]),
+    ],
+)
+def test_lists_in_brackets(convcalc, tmp_path: Path, text: str, values: object) -> None:
+    """As Python, NumPy, JSON and MATLAB write them, typed or in a file."""
+    assert outputs(convcalc, "relu", text) == values
+    path = tmp_path / "list.json"
+    path.write_text(text, encoding="utf-8")
+    assert outputs(convcalc, "relu", str(path)) == values
+
+
+@pytest.mark.parametrize("text", ["1 2 3", "1; 2; 3", "[1, 2, 3]"])
+def test_a_row_is_a_vector_for_operators_over_features(convcalc, text: str) -> None:
+    """softmax of 1 2 3 is e, e², e³ over their sum; layernorm's √(2/3) is the deviation of 1 2 3."""
+    total = exp(1) + exp(2) + exp(3)
+    assert outputs(convcalc, "softmax", text) == pytest.approx(
+        [exp(1) / total, exp(2) / total, exp(3) / total]
+    )
+    step = 1 / sqrt(2 / 3 + 1e-5)
+    assert outputs(convcalc, "layernorm", text) == pytest.approx([-step, 0, step])
+    assert outputs(convcalc, "dense", text, "--weights", "1 1 1; 0 0 2", "--bias", "1 2") == [7, 8]
+
+
+def test_a_row_stays_a_signal_for_the_others(convcalc) -> None:
+    assert outputs(convcalc, "relu", "1 -2 3") == [[1, 0, 3]]
+    assert outputs(convcalc, "maxpool: 2", "1 -2 3 4") == [[1, 4]]
+    assert outputs(convcalc, "softmax", "1 2|1 3") == [
+        pytest.approx([0.5, 1 / (1 + exp(1))]),
+        pytest.approx([0.5, exp(1) / (1 + exp(1))]),
+    ]
+
+
+def test_softmax_of_a_matrix_says_how_a_vector_is_written(convcalc) -> None:
+    shown = convcalc("apply", "softmax", "1 2; 3 4").stdout
+    assert "softmax works along the channels, and here is one" in shown
+    assert "a vector is one row" in shown
+    assert "along the channels" not in convcalc("apply", "softmax", "1 2; 3 4|5 6; 7 8").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("blur", "--bias", "a"), ("conv", "--weights", "a b; c d"), ("conv", "--weights", "1", "--bias", "b")],
+)
+def test_letters_on_an_image_are_refused(convcalc, picture: Path, arguments: tuple[str, ...]) -> None:
+    for order in ((*arguments, str(picture)), (str(picture), *arguments)):
+        done = convcalc("apply", *order)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "letters go with a matrix; an image needs numbers" in done.stderr
+
+
+ONES = "1 1 1; 1 1 1; 1 1 1"
+
+
+def test_a_picture_that_comes_out_white_says_why(convcalc, picture: Path) -> None:
+    """Nine ones over three channels sum to 27: 3·3·(90 + 30 + 0) is 1080, so that all 24 pixels are cut."""
+    shown = convcalc("apply", "--weights", ONES, str(picture)).stdout
+    assert (
+        "warning: 100 % of the pixels are cut to black or white; the weights sum to 27: divide them by it "
+        "(1/27 for 1) to keep the brightness, or use --tone stretch"
+    ) in shown
+    each = json.loads(
+        convcalc("apply", "--weights", ONES, str(picture), "--per-channel", "--format", "json").stdout
+    )
+    assert "(1/9 for 1)" in each["warnings"][0]
+    # per channel 6×4 pixels: red from 9·90, green from 9·30 on; blue is 0 in the two left columns, else from 3·240 on
+    assert each["maps"][0]["cut"] == pytest.approx((2 * 24 + 4 * 4) / 72)
+
+
+@pytest.mark.parametrize("options", [("--tone", "stretch"), ("--tone", "clip")])
+def test_a_picture_that_keeps_its_brightness_has_no_warning(
+    convcalc, picture: Path, options: tuple[str, ...]
+) -> None:
+    weights = ONES if "stretch" in options else ONES.replace("1", "1/27")
+    done = convcalc("apply", "--weights", weights, str(picture), *options, "--format", "json")
+    value = json.loads(done.stdout)
+    assert (value["warnings"], value["maps"][0]["cut"]) == ([], 0)
 
 
 def test_bad_images(convcalc, picture: Path, tmp_path: Path) -> None:

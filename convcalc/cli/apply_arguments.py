@@ -1,0 +1,101 @@
+"""What `convcalc apply` is given: its operator and input in either order, the fields that options say."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from convcalc.cli import window_options
+from convcalc.errors import UsageError
+from convcalc.ops._base import Tensor
+
+if TYPE_CHECKING:
+    from convcalc.images.preprocess import Picture
+
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+TEXTS = (".csv", ".txt", ".tsv", ".json")
+
+
+def operator_and_input(arguments: Sequence[str], weighted: bool) -> tuple[str, str]:
+    """The two arguments in either order; with weights the operator may be left out. Raises UsageError."""
+    from convcalc.layer.apply import is_operator
+
+    if len(arguments) == 2:
+        first, second = arguments
+        return (second, first) if is_operator(second) and not is_operator(first) else (first, second)
+    if len(arguments) == 1 and weighted:
+        return "conv", arguments[0]
+    given = "one argument" if len(arguments) == 1 else f"{len(arguments)} arguments"
+    raise UsageError(
+        f"apply needs an operator and an input, not {given}",
+        hint=f"{_example(arguments)}\nwith --weights the operator may be left out",
+    )
+
+
+def _example(arguments: Sequence[str]) -> str:
+    """The command that was probably meant, quoted as a shell needs it."""
+    from convcalc.layer.apply import is_operator
+
+    words = [word.replace("−", "-") for word in arguments]  # as Signed has turned them
+    if len(words) == 1:
+        return _command(words[0], "1 2; 3 4") if is_operator(words[0]) else _command("blur", words[0])
+    if len(words) < 3 or not is_operator(words[0].rstrip(":")):
+        return f"quote them: {_command('maxpool: 2', '1 2; 3 4')}"
+    kind, *rest = words
+    if len(rest) == 2 and all(word.lower().endswith(PICTURES) for word in rest):
+        return _command(kind, rest[0], "-o", rest[1])
+    if kind.endswith(":") or re.search(r"[\s;,|\[]|\.\w*[a-z]$", rest[-1]):  # the last is an input by itself
+        return f"quote them: {_command(' '.join([kind.rstrip(':') + ':', *rest[:-1]]), rest[-1])}"
+    return f"quote them: {_command(kind, ' '.join(rest))}"
+
+
+def _command(*words: str) -> str:
+    return shlex.join(["convcalc", "apply", *words])
+
+
+class Source(NamedTuple):
+    """What INPUT means. decimal: how its numbers were written (see matrices.Matrix); line: whether it is one row or
+    column; picture: of an image."""
+
+    tensor: Tensor
+    decimal: bool | None = None
+    line: bool = False
+    picture: Picture | None = None
+
+
+def read_source(text: str, max_size: int) -> Source:
+    """The input: a matrix, a file of numbers, an image, or `-`."""
+    from convcalc.layer import matrices
+
+    suffix = os.path.splitext(text)[1].lower()
+    if text == "-" or suffix in TEXTS:
+        matrix = matrices.load(text)
+    elif suffix in PICTURES or os.path.isfile(text):
+        from convcalc.images.preprocess import pixels
+
+        picture = pixels(text, max_size)
+        return Source(Tensor(picture.shape, picture.values), picture=picture)
+    else:
+        matrix = matrices.parse(text, "INPUT")
+    line = len(matrix.planes) == 1 and (matrix.signal or matrix.width == 1)
+    return Source(matrix.tensor, matrix.decimal, line)
+
+
+def window_fields(given: Mapping[str, str | None], rank: int) -> dict[str, str]:
+    """The operator's fields that options say, as YAML by name. Raises UsageError."""
+    fields = {}
+    for name in ("kernel", "stride", "dilation"):
+        values = window_options.extents(given[name], f"--{name}")
+        if values is not None:
+            fields[name] = str(list(values) if len(values) > 1 else values[0])
+    pads = window_options.paddings(given["padding"])
+    if pads is not None:
+        sides = [side if isinstance(side, str) else list(side) for side in pads]
+        every = sides * rank if len(sides) == 1 else sides
+        fields["padding"] = str(sides[0] if isinstance(sides[0], str) else every)
+    if given["rounding"] is not None:
+        fields["rounding"] = str(given["rounding"])
+    return fields
