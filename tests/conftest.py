@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import inspect
 import os
 import pty
 import select
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ from hypothesis import settings
 # No test asserts a time, so a busy machine must not fail a generated case either.
 # The gate tries the same cases each time, so that it tells of the change before it; by hand they are new each time.
 settings.register_profile("convcalc", deadline=None, derandomize=bool(os.environ.get("CI")))
+QUICK_EXAMPLES = 20  # that a quick test may draw
+settings.register_profile("quick", settings.get_profile("convcalc"), max_examples=QUICK_EXAMPLES)
 settings.load_profile("convcalc")
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +33,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-docs", action="store_true", help="write the outputs shown in the README and the manual anew"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        f"quick: compiles no kernels and draws at most {QUICK_EXAMPLES} examples; given to tests by themselves",
+    )
+    if config.getoption("markexpr") == "quick":
+        settings.load_profile("quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is quick before `-m` chooses."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_quick(item):
+            item.add_marker("quick")
+
+
+def is_quick(item: pytest.Function) -> bool:
+    """Whether it neither speaks of Numba nor draws more examples of its own than a quick test may."""
+    if "numba" in item.path.stem or "numba" in _source(item.function):
+        return False
+    own = getattr(item.function, "_hypothesis_internal_use_settings", None)
+    default = settings.default.max_examples  # of the profile: a test that says nothing itself draws so many
+    return own is None or own.max_examples == default or own.max_examples <= QUICK_EXAMPLES
+
+
+@cache
+def _source(function: Callable[..., object]) -> str:
+    return inspect.getsource(inspect.unwrap(function))
 
 
 def environment() -> dict[str, str]:
