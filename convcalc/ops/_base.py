@@ -16,6 +16,7 @@ from convcalc.ops._fields import FieldKind
 from convcalc.shapes import Axis, Shape, show
 
 Inputs = tuple[Shape, ...]
+Order = tuple[int, ...]  # dimension i of a value is dimension order[i] of the tensor that stores it
 
 
 class Parameter(NamedTuple):
@@ -62,6 +63,13 @@ class Working(NamedTuple):
 
     what: str
     text: str
+
+
+class Reordered(NamedTuple):
+    """An operator on inputs stored in another order of dimensions, and the order in which its output is stored."""
+
+    operator: Operator
+    order: Order
 
 
 class Tensor(NamedTuple):
@@ -157,6 +165,15 @@ class Operator:
         """The worked formulas for the output's size, the weights and the MACs."""
         return ()
 
+    def reordered(self, order: Order) -> Reordered | None:
+        """The operator that computes the same where every input is stored in `order`, or None if there is none.
+
+        Dimension i of an input is dimension order[i] of the tensor that stores it, and dimension i of the output
+        lies at the returned order[i]. The parameters have the same names and hold the same numbers in the same
+        sequence; dimensions of 1 may be added to their shapes.
+        """
+        return Reordered(self, order) if in_sequence(order) else None
+
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The output computed in plain Python; works on any numbers, Fraction included."""
         raise TypeError(f"{self.kind} has no forward")  # pragma: no cover - a test sees that each has one
@@ -195,6 +212,10 @@ class Pointwise(Operator):
         """A few numbers on both sides of 0, to four decimals."""
         return cls.example or Example(cls.kind, apply=f"{cls.kind} '-4 -2 -1 -0.5 0 0.5 1 2 4' --decimals 4")
 
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, in any order."""
+        return Reordered(self, order)
+
     def element(self, value: Any) -> Any:
         """The output for one element."""
         raise TypeError(f"{self.kind} has no element rule")  # pragma: no cover
@@ -203,6 +224,11 @@ class Pointwise(Operator):
         """Each element by itself."""
         element = self.element
         return Tensor(inputs[0].shape, [element(value) for value in inputs[0].values])
+
+
+def in_sequence(order: Order) -> bool:
+    """Whether a value is stored with its dimensions in their own order."""
+    return all(place == dimension for dimension, place in enumerate(order))
 
 
 def compact(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from convcalc.ops._base import Example, Inputs, Operator, Tensor, mismatch
+from convcalc.ops._base import Example, Inputs, Operator, Order, Reordered, Tensor, mismatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,10 @@ class Add(Operator):
         if len(set(inputs)) > 1:
             raise mismatch("add needs equal shapes", inputs)
         return self
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, in any order."""
+        return Reordered(self, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The sum."""

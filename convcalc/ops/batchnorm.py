@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import nan, sqrt
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Inputs, Operator, Parameter, Tensor, Working
+from convcalc.ops._base import Inputs, Operator, Order, Parameter, Reordered, Tensor, Working
 from convcalc.ops._fields import flag, number
 
 
@@ -45,6 +45,10 @@ class Batchnorm(Operator):
         if not self.affine:
             return (buffers,)
         return (Working("weights", f"{channels:,}"), Working("biases", f"{channels:,}"), buffers)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first."""
+        return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """One factor and one offset per channel."""

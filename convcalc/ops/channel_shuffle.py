@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import SPREAD, Example, Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._base import SPREAD, Example, Inputs, Operator, Order, Reach, Reordered, Tensor, Walk
 from convcalc.ops._fields import integer
 
 
@@ -37,6 +37,10 @@ class ChannelShuffle(Operator):
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
         """One channel, but not one after the other."""
         return (SPREAD, *(Reach(dimension) for dimension in range(1, len(inputs[0]))))
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first."""
+        return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The channels' values in their new order."""

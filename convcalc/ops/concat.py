@@ -6,7 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk, Working, mismatch
+from convcalc.ops._base import (
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Reach,
+    Reordered,
+    Tensor,
+    Walk,
+    Working,
+    mismatch,
+)
 from convcalc.shapes import Shape
 
 
@@ -44,6 +55,10 @@ class Concat(Operator):
         """`64 + 128 + 32 + 32 = 256`."""
         channels = [shape[0] for shape in inputs]
         return (Working("output channels", f"{' + '.join(map(str, channels))} = {sum(channels)}"),)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first."""
+        return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The inputs' values one after the other."""

@@ -9,10 +9,23 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import WHOLE, Example, Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
+from convcalc.ops._base import (
+    WHOLE,
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Parameter,
+    Reach,
+    Reordered,
+    Tensor,
+    Walk,
+    Working,
+)
 from convcalc.ops._fields import choice, flag, integer
 from convcalc.ops._sliding import dot
 from convcalc.ops._working import equation
+from convcalc.ops.conv import Conv
 from convcalc.shapes import Shape, show
 
 
@@ -77,6 +90,14 @@ class Dense(Operator):
         if len(inputs[0]) > 1:
             macs = f"{prod(factors):,} · {show(inputs[0][:-1])} = {macs}"
         return (*lines, Working("MACs", macs))
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the features are stored last; where they are stored first, a convolution of kernel 1."""
+        if order[-1] == len(order) - 1:
+            return Reordered(self, order)
+        if order[-1] == 0 and len(order) <= 4:
+            return Reordered(Conv(filters=self.units, kernel=1, bias=self.bias), order)
+        return None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """A dot product per unit; one row of the weights at a time, since all may be a hundred million."""

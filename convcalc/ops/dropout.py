@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Operator, Tensor
+from convcalc.ops._base import Operator, Order, Reordered, Tensor
 from convcalc.ops._fields import number
 
 
@@ -19,6 +19,10 @@ class Dropout(Operator):
     pointwise: ClassVar[bool] = True
 
     rate: float = number(0.5, minimum=0, maximum=1, doc="share zeroed in training; nothing at inference")
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, in any order."""
+        return Reordered(self, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The input."""

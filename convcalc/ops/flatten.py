@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Example, Inputs, Operator, Tensor, Walk, Working, regrouped
+from convcalc.ops._base import (
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Reordered,
+    Tensor,
+    Walk,
+    Working,
+    in_sequence,
+    regrouped,
+)
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
@@ -32,6 +43,10 @@ class Flatten(Operator):
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """`256·2·2 = 1,024`."""
         return (Working("output size", f"{product(inputs[0])} = {prod(inputs[0]):,}"),)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the values are stored in their own sequence."""
+        return Reordered(self, (0,)) if in_sequence(order) else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The same values."""

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.ops._base import WHOLE, Example, Inputs, Operator, Reach, Tensor, Walk, Working
+from convcalc.ops._base import (
+    WHOLE,
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Reach,
+    Reordered,
+    Tensor,
+    Walk,
+    Working,
+)
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
@@ -35,6 +46,10 @@ class GlobalAvgpool(Operator):
         """How many values a mean is of."""
         spatial = inputs[0][1:]
         return (Working("values per mean", f"{product(spatial)} = {prod(spatial):,}"),)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first."""
+        return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The mean of each channel."""

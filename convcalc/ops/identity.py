@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Operator, Tensor
+from convcalc.ops._base import Operator, Order, Reordered, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +15,10 @@ class Identity(Operator):
 
     kind: ClassVar[str] = "identity"
     pointwise: ClassVar[bool] = True
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, in any order."""
+        return Reordered(self, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The input."""

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any, ClassVar
 
-from convcalc.ops._base import WHOLE, Inputs, Operator, Parameter, Reach, Tensor, Walk, Working
+from convcalc.ops._base import (
+    WHOLE,
+    Inputs,
+    Operator,
+    Order,
+    Parameter,
+    Reach,
+    Reordered,
+    Tensor,
+    Walk,
+    Working,
+)
 from convcalc.ops._fields import choice, number
 
 
@@ -46,6 +58,13 @@ class Layernorm(Operator):
         """A factor and an offset per value of the dimension."""
         count = f"{inputs[0][self._dimension]:,}"
         return (Working("weights", count), Working("biases", count))
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Over the first or the last dimension, where the one normalised over is stored there."""
+        place = order[self._dimension]
+        if place not in (0, len(order) - 1):
+            return None
+        return Reordered(dataclasses.replace(self, axis="last" if place else "channels"), order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Each vector normalised by itself."""

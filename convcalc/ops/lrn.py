@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._base import Inputs, Operator, Order, Reach, Reordered, Tensor, Walk
 from convcalc.ops._fields import integer, number
 
 
@@ -33,6 +33,10 @@ class Lrn(Operator):
         """The channels around each one."""
         others = (Reach(dimension) for dimension in range(1, len(inputs[0])))
         return (Reach(0, self.size, 1, -(self.size // 2)), *others)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first."""
+        return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Sums of squares over channels, then one power per element."""

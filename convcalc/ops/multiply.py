@@ -8,7 +8,18 @@ from itertools import product
 from math import prod
 from typing import Any, ClassVar, Self
 
-from convcalc.ops._base import WHOLE, Example, Inputs, Operator, Reach, Tensor, Walk, mismatch
+from convcalc.ops._base import (
+    WHOLE,
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Reach,
+    Reordered,
+    Tensor,
+    Walk,
+    mismatch,
+)
 from convcalc.shapes import Shape
 
 
@@ -38,6 +49,10 @@ class Multiply(Operator):
         """The element at its place; all of a dimension that broadcasts."""
         sizes = zip(inputs[index], self.output_shape(inputs), strict=True)
         return tuple(Reach(d) if own == size else WHOLE for d, (own, size) in enumerate(sizes))
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, in any order."""
+        return Reordered(self, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The product of the inputs, each stretched to the full shape."""

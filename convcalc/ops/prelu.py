@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Inputs, Operator, Parameter, Tensor, Working
+from convcalc.ops._base import Inputs, Operator, Order, Parameter, Reordered, Tensor, Working
 from convcalc.ops._fields import flag, number
 
 
@@ -29,6 +29,10 @@ class Prelu(Operator):
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """The number of slopes."""
         return (Working("weights", f"{self.parameters(inputs)[0].shape[0]:,}"),)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first or one slope serves all."""
+        return Reordered(self, order) if order[0] == 0 or not self.per_channel else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """x, or slope·x below 0."""

@@ -9,7 +9,18 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Example, Inputs, Operator, Tensor, Walk, Working, regrouped
+from convcalc.ops._base import (
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Reordered,
+    Tensor,
+    Walk,
+    Working,
+    in_sequence,
+    regrouped,
+)
 from convcalc.ops._fields import integers
 from convcalc.ops._working import product
 from convcalc.shapes import Shape, show
@@ -60,6 +71,10 @@ class Reshape(Operator):
         """`58·28 = 2·29·28 = 1,624`."""
         total = f"{prod(self.shape):,}"
         return (Working("values", f"{product(inputs[0])} = {product(self.shape)} = {total}"),)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the values are stored in their own sequence."""
+        return Reordered(self, tuple(range(len(self.shape)))) if in_sequence(order) else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The same values."""

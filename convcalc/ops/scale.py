@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Inputs, Operator, Parameter, Tensor, Working
+from convcalc.ops._base import Inputs, Operator, Order, Parameter, Reordered, Tensor, Working
 from convcalc.ops._fields import number
 
 
@@ -28,6 +28,10 @@ class Scale(Operator):
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """One weight per channel."""
         return (Working("weights", f"{inputs[0][0]:,}"),)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first."""
+        return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """weight·x."""

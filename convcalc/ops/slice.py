@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk, Working
+from convcalc.ops._base import Example, Inputs, Operator, Order, Reach, Reordered, Tensor, Walk, Working
 from convcalc.ops._fields import integer
 from convcalc.shapes import Shape
 
@@ -48,6 +48,10 @@ class Slice(Operator):
         """`116 − 58 = 58`."""
         assert self.stop is not None
         return (Working("output channels", f"{self.stop} − {self.start} = {self.stop - self.start}"),)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first."""
+        return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The channels' values."""

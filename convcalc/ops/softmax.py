@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Any, ClassVar
 
-from convcalc.ops._base import WHOLE, Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._base import WHOLE, Inputs, Operator, Order, Reach, Reordered, Tensor, Walk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,10 @@ class Softmax(Operator):
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
         """All channels."""
         return (WHOLE, *(Reach(dimension) for dimension in range(1, len(inputs[0]))))
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first."""
+        return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Powers of the distance to the largest, so that none overflows."""

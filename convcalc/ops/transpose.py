@@ -9,8 +9,9 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk
+from convcalc.ops._base import Example, Inputs, Operator, Order, Reach, Reordered, Tensor, Walk
 from convcalc.ops._fields import integers
+from convcalc.ops.identity import Identity
 from convcalc.shapes import Shape, show
 
 
@@ -42,6 +43,10 @@ class Transpose(Operator):
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
         """Each dimension is walked by the one it became."""
         return tuple(Reach(self.order.index(dimension)) for dimension in range(len(inputs[0])))
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Nothing to compute: the stored tensor stays, and its dimensions are read in another order."""
+        return Reordered(Identity(), tuple(order[dimension] for dimension in self.order))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The last output dimension strides through the input, once per place of the others."""

@@ -325,6 +325,38 @@ def test_parameters_add_up(kind, data):
         assert all((p.fan_in is None) == (not factors or p.role != "weight") for p in parameters)
 
 
+def stored(tensor, order):
+    """The tensor whose dimension order[i] is the given tensor's dimension i."""
+    places = [order.index(dimension) for dimension in range(len(order))]
+    return ops.get("transpose")(order=places).forward([tensor], {})
+
+
+@every_operator
+@settings(max_examples=60)
+@given(data=st.data())
+def test_stored_in_another_order_means_the_same(kind, data):
+    """What `reordered` gives computes the same numbers, from inputs stored in that order."""
+    fields, shapes, _ = data.draw(CASES[kind])
+    rank = len(shapes[0])
+    order = tuple(data.draw(st.permutations(range(rank)), label="order"))
+    if found := bound_or_none(kind, fields, shapes):
+        operator, shape = found
+        assert operator.reordered(tuple(range(rank))) is not None
+        inputs, weights = tensors(operator, shapes)
+        wanted = operator.forward(inputs, weights)
+        if again := operator.reordered(order):
+            assert sorted(again.order) == list(range(len(shape)))
+            inputs = [stored(tensor, order) for tensor in inputs]
+            given_shapes, shapes = shapes, tuple(tensor.shape for tensor in inputs)
+            other = again.operator.bind(shapes)
+            output = other.forward(inputs, weights)
+            assert output.shape == other.output_shape(shapes)
+            assert output.shape == stored(wanted, again.order).shape
+            assert output.values == pytest.approx(stored(wanted, again.order).values)
+            own = [(p.name, [n for n in p.shape if n > 1]) for p in operator.parameters(given_shapes)]
+            assert [(p.name, [n for n in p.shape if n > 1]) for p in other.parameters(shapes)] == own
+
+
 class Counted:
     """An integer that counts the multiplications it takes part in."""
 
