@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from threading import Lock
 from time import perf_counter
@@ -34,9 +34,10 @@ from convcalc.backends.numba.lower.maps import (
     lower_move,
     lower_multiply,
     lower_pool,
+    lower_transpose,
 )
 from convcalc.backends.numba.passes.channels_first import channels_first
-from convcalc.backends.numba.passes.fusion import PASSING, Fusion, Layer
+from convcalc.backends.numba.passes.fusion import PASSING, Layer
 from convcalc.backends.numba.passes.placement import ACTIVATIONS
 from convcalc.backends.numba.runtime.driver import Table, drive, serve, tell
 from convcalc.backends.numba.runtime.program import Arena, Program, Ref, link
@@ -68,6 +69,7 @@ LOWER: dict[str, Callable[[Lowering, Layer], None]] = {
     "channel_shuffle": lower_move,
     "flatten": lower_flatten,
     "reshape": lower_flatten,
+    "transpose": lower_transpose,
     **dict.fromkeys(ACTIVATIONS, lower_activation),
 }
 KNOWN = frozenset(LOWER) | PASSING
@@ -87,18 +89,26 @@ class Work:
 class Plan:
     """A network ready to run, again and again; one run at a time.
 
+    graph: the network as it was given; origins: its node for each node of the graph that is run.
+
     notes: what a user should know, such as operators that run slowly. threads: how many are used.
     """
 
-    def __init__(self, low: Lowering, threads: int, guard: int, compiling: Compiling | None) -> None:
-        graph = low.graph
+    def __init__(
+        self,
+        graph: Graph,
+        low: Lowering,
+        origins: Sequence[int],
+        threads: int,
+        guard: int,
+        compiling: Compiling | None,
+    ) -> None:
         self.graph = graph
         self.threads = threads
-        self.notes = _notes(graph)
+        self.notes = _notes(low.graph)
         self._host = low.host
-        self._fused = _fused(low.fusion)
         self._lock = Lock()
-        output = low.flat(low.fusion.output, graph.nodes[-1]) if graph.nodes else Ref(low.input)
+        output = low.flat(low.fusion.output, low.graph.nodes[-1]) if graph.nodes else Ref(low.input)
         low.program.touch(output.buffer)
         output.buffer.kept = True
         compile_all(_kernels((low.setup, low.program)), compiling)
@@ -109,8 +119,7 @@ class Plan:
         self._keep = (low.keep, low.weights, low.setup)
         self._table = link(low.program, self._arena, threads)
         self._timed: Table | None = None
-        nodes = [step.node if step.node >= 0 else len(graph) for step in low.program.steps]
-        self._step_nodes = np.array(nodes, np.int64)
+        self._step_nodes = np.array([origins[step.node] for step in low.program.steps], np.int64)
         self._input = self._arena.floats(Ref(low.input), prod(graph.input_shape))
         self._output = self._arena.floats(output, prod(graph.output_shape))
 
@@ -152,13 +161,15 @@ class Plan:
                     best, steps = seconds, np.diff(self._timed.clock).tolist()
             work = [
                 Work(
-                    step.node,
+                    node,
                     step.kernel.name,
                     step.macs,
                     step.weight_bytes + sum(span.stop - span.start for span in (*step.reads, *step.writes)),
                     ticks,
                 )
-                for step, ticks in zip(self._program.steps, steps, strict=True)
+                for step, node, ticks in zip(
+                    self._program.steps, self._step_nodes.tolist(), steps, strict=True
+                )
             ]
             return best, work
 
@@ -187,7 +198,7 @@ class Plan:
     def _node_seconds(self, table: Table, seconds: float) -> tuple[float, ...]:
         """The run's seconds shared out by the clock's ticks."""
         ticks = np.diff(table.clock)
-        shares = np.bincount(self._step_nodes, ticks, len(self.graph) + 1)[:-1]
+        shares = np.bincount(self._step_nodes, ticks, len(self.graph))
         return tuple((shares * (seconds / max(1, int(ticks.sum())))).tolist())
 
 
@@ -205,9 +216,10 @@ def prepare(
     compiling is told (kernels done, in all, the next one's name) when kernels have to be compiled.
     """
     count = threads or processors()
-    graph = channels_first(graph)
-    host = {node.index for node in graph if is_host(node, KNOWN)}
-    low = Lowering(graph, weights, count, winograd, host)
+    rewritten = channels_first(graph, lambda node: not is_host(node, KNOWN))
+    host = {node.index for node in rewritten.graph if is_host(node, KNOWN)}
+    own = tuple(weights.nodes[origin] for origin in rewritten.origins)
+    low = Lowering(rewritten.graph, replace(weights, nodes=own), count, winograd, host)
     for layer in low.fusion.layers:
         node = layer.node
         if node.kind == "deconv" and layer.value not in host:
@@ -218,7 +230,7 @@ def prepare(
             low.add_host(layer.node, layer.value, low.fusion.sources(layer), host_function(low, layer.node))
         else:
             LOWER[layer.node.kind](low, layer)
-    return Plan(low, count, guard, compiling)
+    return Plan(graph, low, rewritten.origins, count, guard, compiling)
 
 
 def _kernels(programs: Iterable[Program]) -> list[Kernel]:
@@ -240,7 +252,3 @@ def _notes(graph: Graph) -> tuple[str, ...]:
     if not slow:
         return ()
     return (f"{', '.join(slow)}: no fast kernel here, computed as the reference backend does",)
-
-
-def _fused(fusion: Fusion) -> dict[int, int]:
-    return {layer.value: layer.node.index for layer in fusion.layers}

@@ -289,52 +289,56 @@ def halo(record: int, first: int, stop: int, thread: int) -> None:
 
 
 @kernel(
-    "source channels depth height width pixel target target_block target_plane target_row lanes blocks "
-    "item_rows"
+    "source source_channel source_plane source_row source_pixel channels depth height width pixel target "
+    "target_block target_plane target_row lanes blocks item_rows"
 )
 def pack(record: int, first: int, stop: int, thread: int) -> None:
-    """Channels-first numbers put into a map: item i is some rows of one block of `lanes` channels.
+    """Numbers in any order of their dimensions put into a map: item i is some rows of one block of `lanes` channels.
 
-    lanes is BLOCK for a blocked map, and all channels for an interleaved one; pixel is the bytes of a pixel there.
+    The source's strides are bytes between channels, planes, rows and pixels as the map has them. lanes is BLOCK
+    for a blocked map, and all channels for an interleaved one; pixel is the bytes of a pixel there.
 
     Bounds. Channels < channels are read, the rest of the last block is filled with zeros.
     """
-    (source, channels, depth, height, width, pixel, target, target_block, target_plane, target_row, lanes,
-     blocks, item_rows) = fields(record, 13)  # fmt: skip
+    (source, source_channel, source_plane, source_row, source_pixel, channels, depth, height, width, pixel, target,
+     target_block, target_plane, target_row, lanes, blocks, item_rows) = fields(record, 17)  # fmt: skip
     rows = depth * height
     for item in range(first, stop):
         block = item % blocks
         begin = item // blocks * item_rows
         for line in range(begin, min(rows, begin + item_rows)):
-            to = (
-                target + block * target_block + (line // height) * target_plane + (line % height) * target_row
-            )
+            d, h = line // height, line % height
+            to = target + block * target_block + d * target_plane + h * target_row
             for lane in range(lanes):
                 channel = block * lanes + lane
                 if channel < channels:
-                    at = source + 4 * (channel * rows + line) * width
+                    at = source + channel * source_channel + d * source_plane + h * source_row
                     for x in range(width):
-                        store_float(to + x * pixel + 4 * lane, load_float(at + 4 * x))
+                        store_float(to + x * pixel + 4 * lane, load_float(at + x * source_pixel))
                 else:
                     for x in range(width):
                         store_float(to + x * pixel + 4 * lane, 0.0)
 
 
-@kernel("source source_block source_plane source_row channels depth height width target")
+@kernel(
+    "source source_block source_plane source_row channels depth height width target target_channel target_plane "
+    "target_row target_pixel"
+)
 def unpack(record: int, first: int, stop: int, thread: int) -> None:
-    """A blocked map as channels-first numbers: item i is block i.
+    """A blocked map as numbers in any order of its dimensions: item i is block i.
+
+    The target's strides are bytes between channels, planes, rows and pixels of the map.
 
     Bounds. Real pixels and channels < channels are read, channels·depth·height·width floats written.
     """
-    (source, source_block, source_plane, source_row, channels, depth, height, width, target) = fields(
-        record, 9
-    )
+    (source, source_block, source_plane, source_row, channels, depth, height, width, target, target_channel,
+     target_plane, target_row, target_pixel) = fields(record, 13)  # fmt: skip
     for block in range(first, stop):
         for lane in range(min(BLOCK, channels - block * BLOCK)):
-            to = target + 4 * (block * BLOCK + lane) * depth * height * width
+            start = target + (block * BLOCK + lane) * target_channel
             for d in range(depth):
                 for h in range(height):
                     at = source + block * source_block + d * source_plane + h * source_row + 4 * lane
+                    to = start + d * target_plane + h * target_row
                     for x in range(width):
-                        store_float(to, load_float(at + x * PIXEL))
-                        to += 4
+                        store_float(to + x * target_pixel, load_float(at + x * PIXEL))

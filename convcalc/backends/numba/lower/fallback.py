@@ -15,7 +15,7 @@ from convcalc.backends.numba.lower.maps import multiplies_in_kernel
 from convcalc.graph import Node
 from convcalc.ops._base import Tensor
 
-ANY_RANK = frozenset({"flatten", "reshape", "dropout", "identity", "transpose"})
+ANY_RANK = frozenset({"flatten", "reshape", "dropout", "identity"})
 
 
 def is_host(node: Node, known: frozenset[str]) -> bool:

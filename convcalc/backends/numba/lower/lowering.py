@@ -24,6 +24,7 @@ from convcalc.backends.numba.passes.placement import Storage
 from convcalc.backends.numba.runtime.program import Program, Ref, Span, Step, View, Word
 from convcalc.errors import ConvcalcError
 from convcalc.graph import INPUT, Graph, Node
+from convcalc.ops._base import Order
 from convcalc.shapes import Shape, show
 from convcalc.weights.load import Weights
 
@@ -90,7 +91,7 @@ class Lowering:
 
     def view(self, value: int, node: Node) -> View:
         """A value as a blocked map."""
-        if value not in self._views and self.storage.root(value)[0] not in self._views:
+        if not self._is_map(value):
             if value not in self._flats:
                 raise KeyError(value)
             self._pack(value, node)
@@ -135,7 +136,7 @@ class Lowering:
             shape = self.graph.input_shape
             layout = Layout(shape[0], triple(shape[1:]), *self._interleaved_halo, interleaved=True)
             view = self._new_map(INPUT, layout, node)
-            self._add_pack(INPUT, view, node)
+            self._add_pack(Ref(self.input), strides_of(shape), view, node)
             self._interleaved = view
         return self._interleaved
 
@@ -168,13 +169,30 @@ class Lowering:
             )
         return view
 
+    def transpose(self, value: int, source: int, order: Order, node: Node) -> None:
+        """A value whose dimension i is the source's dimension order[i]: packed, or else unpacked, in that order."""
+        shape = self.shape(source)
+        if self._is_map(source):
+            view = self.view(source, node)
+            target = strides_of(self.shape(value))
+            self._add_unpack(
+                view, self.new_flat(value), [target[order.index(d)] for d in range(len(order))], node
+            )
+        else:
+            strides = strides_of(shape)
+            self._add_pack(self._flats[source], [strides[d] for d in order], self.target(value, node), node)
+
+    def _is_map(self, value: int) -> bool:
+        """Whether the value is there as a blocked map already."""
+        return value in self._views or self.storage.root(value)[0] in self._views
+
     def _pack(self, value: int, node: Node) -> None:
         view = self.target(value, node)
-        self._add_pack(value, view, node)
+        self._add_pack(self._flats[value], strides_of(self.shape(value)), view, node)
 
-    def _add_pack(self, value: int, view: View, node: Node) -> None:
+    def _add_pack(self, source: Ref, strides: Sequence[int], view: View, node: Node) -> None:
+        """Fill a map from numbers, which are `strides` bytes apart in each of its dimensions."""
         layout = view.layout
-        source = self._flats[value]
         depth, height, width = layout.spatial
         lanes = layout.channels if layout.interleaved else BLOCK
         rows = depth * height
@@ -183,7 +201,7 @@ class Lowering:
             "source": source, "channels": layout.channels, "depth": depth, "height": height, "width": width,
             "pixel": layout.pixel, "lanes": lanes, "blocks": layout.blocks, "item_rows": item_rows,
         }  # fmt: skip
-        values |= view.strides("target")
+        values |= view.strides("target") | _named("source", strides)
         count = layout.channels * rows * width
         items = layout.blocks * -(-rows // item_rows)
         self.program.add(
@@ -191,10 +209,15 @@ class Lowering:
         )
 
     def _unpack(self, value: int, view: View, node: Node) -> Ref:
-        layout = view.layout
         target = self.new_flat(value)
+        self._add_unpack(view, target, strides_of(self.shape(value)), node)
+        return target
+
+    def _add_unpack(self, view: View, target: Ref, strides: Sequence[int], node: Node) -> None:
+        """Write a map as numbers, `strides` bytes apart in each of its dimensions."""
+        layout = view.layout
         values: dict[str, Word] = dict(zip(("depth", "height", "width"), layout.spatial, strict=True))
-        values |= view.strides("source")
+        values |= view.strides("source") | _named("target", strides)
         values |= {"channels": layout.channels, "target": target}
         count = layout.channels * prod(layout.spatial)
         self.program.add(
@@ -207,7 +230,6 @@ class Lowering:
                 node.index,
             )
         )
-        return target
 
     def item_rows(self, rows: int, row_bytes: int) -> int:
         """How many rows make an item of a pointwise step: each thread's share or less."""
@@ -256,6 +278,18 @@ class Lowering:
         mark = len(self.program.steps)
         self.program.marks.append(mark)
         self.host.append(HostStep(mark, node, function, tuple(places), target))
+
+
+def strides_of(shape: Shape) -> list[int]:
+    """Bytes between neighbours in each dimension of row-major numbers."""
+    return [4 * prod(shape[dimension + 1 :]) for dimension in range(len(shape))]
+
+
+def _named(prefix: str, strides: Sequence[int]) -> dict[str, Word]:
+    """The strides of a tensor (C, *spatial) as the kernels name them."""
+    names = ("channel", "plane", "row", "pixel")
+    bytes_apart = (strides[0], *triple(strides[1:], 0))
+    return {f"{prefix}_{name}": stride for name, stride in zip(names, bytes_apart, strict=True)}
 
 
 def padded_vector(values: Array, count: int, fill: float = 0.0) -> Array:

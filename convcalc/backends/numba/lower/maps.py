@@ -282,6 +282,12 @@ def _gather(low: Lowering, layer: Layer, picks: list[tuple[View, int]], target: 
     low.program.add(Step(kernels_maps.gather, values, items, reads, (target.span,), layer.node.index))
 
 
+def lower_transpose(low: Lowering, layer: Layer) -> None:
+    """A copy in another order of dimensions."""
+    op: Any = layer.node.op
+    low.transpose(layer.value, low.fusion.alias[layer.node.inputs[0]], op.order, layer.node)
+
+
 def lower_flatten(low: Lowering, layer: Layer) -> None:
     """The same numbers."""
     low.alias_flat(layer.value, low.fusion.alias[layer.node.inputs[0]], layer.node)

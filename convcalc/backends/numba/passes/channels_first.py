@@ -1,91 +1,206 @@
-"""Channels-last stretches of a graph, said channels first.
+"""Rewrites channels-last subgraphs to channels-first.
 
-ConvNeXt and the like transpose a map to (…, C), normalise and multiply along the last dimension, and transpose back.
-Our maps keep a pixel's channels together anyway, so such a stretch is rewritten to what it computes: a dense layer
-along the last dimension is a 1×1 convolution, a layer norm along it one over channels, a transposition nothing.
+ConvNeXt and MLP-Mixer transpose a map to (…, C), normalise and multiply along the last dimension, and transpose back.
+The kernels keep the channels of a pixel together whatever the graph calls them, so such a subgraph needs no
+transposition at all: a dense layer along the last dimension is a 1×1 convolution, a layer norm along it one over
+channels.
+
+The order of a value's dimensions in memory is kept beside the value, as a permutation: dimension i of the value is
+dimension order[i] of what is stored. A transposition moves nothing; it composes with the order of its input. Every
+other operator says (`Operator.reordered`) how it is computed on inputs stored in a given order, or that it cannot be;
+then its inputs are transposed in memory first. Nothing here asks what kind of operator a node is.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple
 
-from convcalc.graph import Graph, Node
-from convcalc.ops.conv import Conv
-from convcalc.ops.identity import Identity
-from convcalc.ops.layernorm import Layernorm
+from convcalc.graph import INPUT, Graph, Node
+from convcalc.ops._base import Operator, Order, Reordered
+from convcalc.ops.reshape import Reshape
+from convcalc.ops.transpose import Transpose
 from convcalc.shapes import Shape
 
-POINTWISE = frozenset(
-    {"relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu", "mish", "hardsigmoid", "hardswish",
-     "softplus", "dropout", "identity"}
-)  # fmt: skip
+MAX_RANK = 4  # kernels work on C and up to three spatial dimensions; a value of more is stored as it is
 
 
-def channels_first(graph: Graph) -> Graph:
-    """The graph with every stretch that can be so rewritten; nodes keep their places, names and weights.
+@dataclass(frozen=True)
+class Rewritten:
+    """A graph that computes the same, and for each of its nodes the index of the node it was made for."""
 
-    A node is turned when its value is (…, C) and all its readers can take it as (C, …).
+    graph: Graph
+    origins: tuple[int, ...]
+
+
+class Stored(NamedTuple):
+    """Where a value of the given graph is: a value of the new one, and the order of its dimensions there."""
+
+    value: int
+    order: Order
+
+
+class Form(NamedTuple):
+    """One way to compute a node: its operator on inputs in `order`, their shapes, and the order of its output."""
+
+    order: Order
+    operator: Operator
+    shapes: tuple[Shape, ...]
+    output_order: Order
+
+
+def channels_first(graph: Graph, has_kernel: Callable[[Node], bool]) -> Rewritten:
+    """The graph with every value stored so that most of it runs in kernels and little is transposed.
+
+    Its input and output are stored as they are. has_kernel: whether a node of the new graph is computed by a kernel.
     """
-    turned = {node.index for node in graph if _to_last(node)}
+    writer = _Writer(graph, has_kernel)
     for node in graph:
-        if len(node.inputs) >= 1 and all(source in turned for source in node.inputs) and _keeps(node):
-            turned.add(node.index)
-    readers: dict[int, list[Node]] = {}
-    for node in graph:
-        for source in node.inputs:
-            readers.setdefault(source, []).append(node)
-    changed = True
-    while changed:
-        bad = {
-            index
-            for index in turned
-            if index == graph.output
-            or not all(one.index in turned or _to_first(one) for one in readers.get(index, []))
-            or (not _to_last(graph.nodes[index]) and not all(s in turned for s in graph.nodes[index].inputs))
-        }
-        turned -= bad
-        changed = bool(bad)
-    if not turned:
-        return graph
-    nodes = [_turn(node, turned) for node in graph]
-    return dataclasses.replace(graph, nodes=tuple(nodes))
+        writer.add(node)
+    return writer.finish()
 
 
-def _to_last(node: Node) -> bool:
-    rank = len(node.output_shape)
-    return node.kind == "transpose" and 2 <= rank <= 4 and node.op.order == (*range(1, rank), 0)  # type: ignore[attr-defined]
+class _Writer:
+    """Writes the new graph node by node."""
+
+    def __init__(self, graph: Graph, has_kernel: Callable[[Node], bool]) -> None:
+        self._graph = graph
+        self._has_kernel = has_kernel
+        self._nodes: list[Node] = []
+        self._origins: list[int] = []
+        self._stored = {INPUT: Stored(INPUT, _sequence(graph.input_shape))}
+        self._transposed: dict[Stored, int] = {}  # a value, stored in another order
+
+    def add(self, node: Node) -> None:
+        """The node in the form that costs least; among equals the order of the oldest input wins.
+
+        The oldest is a residual block's shortcut, whose order is the one that the next block wants too.
+        """
+        form = self._cheapest(node)
+        inputs = tuple(self._in_order(source, form.order, node) for source in node.inputs)
+        value = self._append(self._made(node, form, inputs), node)
+        self._stored[node.index] = Stored(value, form.output_order)
+
+    def _cheapest(self, node: Node) -> Form:
+        best: Form | None = None
+        least = 0
+        for order in self._orders(node):
+            form = self._form(node, order)
+            if form is None:
+                continue
+            cost = self._cost(node, form)
+            if best is None or cost < least:
+                best, least = form, cost
+            if cost == 0:
+                break
+        assert best is not None, f"{node.kind} cannot be computed as it is"
+        return best
+
+    def finish(self) -> Rewritten:
+        """The new graph, its output stored as it is."""
+        output = self._graph.output
+        if self._nodes:
+            output = self._in_order(output, _sequence(self._graph.shape(output)), self._graph.nodes[-1])
+        graph = dataclasses.replace(self._graph, nodes=tuple(self._nodes), output=output)
+        return Rewritten(graph, tuple(self._origins))
+
+    def _orders(self, node: Node) -> list[Order]:
+        """The orders of the node's inputs, the oldest first; channels last; and none."""
+        rank = len(node.input_shapes[0])
+        sequence = _sequence(node.input_shapes[0])
+        if rank > MAX_RANK:
+            return [sequence]
+        present = [self._stored[source].order for source in sorted(node.inputs)]
+        return list(dict.fromkeys([*present, (*range(1, rank), 0), sequence]))
+
+    def _form(self, node: Node, order: Order) -> Form | None:
+        if len(order) > MAX_RANK:
+            again: Reordered | None = Reordered(node.op, _sequence(node.output_shape))
+        else:
+            again = node.op.reordered(order)
+        if again is None:
+            return None
+        shapes = tuple(_stored_shape(shape, order) for shape in node.input_shapes)
+        return Form(order, again.operator.bind(shapes), shapes, again.order)
+
+    def _made(self, node: Node, form: Form, inputs: tuple[int, ...]) -> Node:
+        return dataclasses.replace(
+            node,
+            index=len(self._nodes),
+            op=form.operator,
+            inputs=inputs,
+            input_shapes=form.shapes,
+            output_shape=form.operator.output_shape(form.shapes),
+            shares=None if node.shares is None else self._stored[node.shares].value,
+        )
+
+    def _cost(self, node: Node, form: Form) -> int:
+        """Numbers that are copied: two passes for a transposition, one into and one out of what has no kernel."""
+        cost = 0
+        for source in dict.fromkeys(node.inputs):
+            if not self._lies_in(source, form.order):
+                cost += 2 * prod(self._graph.shape(source))
+        made = self._made(node, form, node.inputs)
+        if not self._has_kernel(made):
+            cost += sum(map(prod, form.shapes)) + prod(made.output_shape)
+        return cost
+
+    def _lies_in(self, source: int, order: Order) -> bool:
+        """Whether a value is there in this order already."""
+        stored = self._stored[source]
+        moves = _moves(stored.order, order)
+        return Stored(stored.value, moves) in self._transposed or _moves_nothing(
+            moves, self._shape(stored.value)
+        )
+
+    def _in_order(self, source: int, order: Order, reader: Node) -> int:
+        """The new graph's value that holds a value of the given graph in this order, made for a reader if need be."""
+        value, present = self._stored[source]
+        shape, moves = self._shape(value), _moves(present, order)
+        if _moves_nothing(moves, shape):
+            return value
+        if Stored(value, moves) not in self._transposed:
+            output = tuple(shape[old] for old in moves)
+            op: Operator = Reshape(shape=output) if _keeps_sequence(moves, shape) else Transpose(order=moves)
+            node = Node(len(self._nodes), reader.name, op, (value,), (shape,), output, reader.scope)
+            self._transposed[Stored(value, moves)] = self._append(node, reader)
+        return self._transposed[Stored(value, moves)]
+
+    def _append(self, node: Node, origin: Node) -> int:
+        self._nodes.append(node)
+        self._origins.append(origin.index)
+        return node.index
+
+    def _shape(self, value: int) -> Shape:
+        return self._graph.input_shape if value == INPUT else self._nodes[value].output_shape
 
 
-def _to_first(node: Node) -> bool:
-    rank = len(node.output_shape)
-    return node.kind == "transpose" and 2 <= rank <= 4 and node.op.order == (rank - 1, *range(rank - 1))  # type: ignore[attr-defined]
+def _sequence(shape: Shape) -> Order:
+    return tuple(range(len(shape)))
 
 
-def _keeps(node: Node) -> bool:
-    op: Any = node.op
-    if node.kind in ("dense", "layernorm"):
-        return bool(op.axis == "last")
-    return node.kind in POINTWISE or (node.kind == "add" and len(set(node.input_shapes)) == 1)
+def _stored_shape(shape: Shape, order: Order) -> Shape:
+    """The shape in memory of a value stored in an order."""
+    return tuple(shape[order.index(place)] for place in range(len(order)))
 
 
-def _first(shape: Shape) -> Shape:
-    return (shape[-1], *shape[:-1])
+def _moves(present: Order, wanted: Order) -> Order:
+    """The transposition in memory that takes a value from one order to another.
+
+    Place j of the result holds dimension d with wanted[d] = j, which is now at place present[d].
+    """
+    return tuple(present[wanted.index(place)] for place in range(len(wanted)))
 
 
-def _turn(node: Node, turned: set[int]) -> Node:
-    op: Any = node.op
-    if node.index not in turned:
-        if _to_first(node) and node.inputs[0] in turned:
-            shape = node.output_shape
-            return dataclasses.replace(node, op=Identity(), input_shapes=(shape,), output_shape=shape)
-        return node
-    output = _first(node.output_shape)
-    if _to_last(node):
-        return dataclasses.replace(node, op=Identity(), output_shape=output)
-    inputs = tuple(map(_first, node.input_shapes))
-    if node.kind == "dense":
-        op = Conv(filters=op.units, kernel=1, bias=op.bias)
-    elif node.kind == "layernorm":
-        op = Layernorm(axis="channels", eps=op.eps)
-    return dataclasses.replace(node, op=op, input_shapes=inputs, output_shape=output)
+def _moves_nothing(moves: Order, shape: Shape) -> bool:
+    """Whether a transposition leaves every dimension where it is, or one of 1 in the place of another of 1."""
+    return all(place == old or shape[place] == shape[old] == 1 for place, old in enumerate(moves))
+
+
+def _keeps_sequence(moves: Order, shape: Shape) -> bool:
+    """Whether a transposition moves dimensions of 1 only, so that the numbers stay in sequence."""
+    kept = [old for old in moves if shape[old] > 1]
+    return kept == sorted(kept)
