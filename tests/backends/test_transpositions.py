@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from numba_support import Network, any_values, any_weights, compare
+from numba_support import Network, any_values, any_weights, assert_close, compare
 
+from convcalc.backends import reference
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime.driver import helpers
+from convcalc.graph import INPUT
 
 TO_LAST, TO_FIRST = (1, 2, 0), (2, 0, 1)
 
@@ -181,3 +183,15 @@ def test_seconds_and_rows_are_those_of_the_network_as_written() -> None:
     assert len(run.node_seconds) == len(graph)
     assert {work.node for work in plan.profile(any_values(graph, 1), 1)[1]} == {1, 2}
     assert plan.graph is graph
+
+
+def test_a_product_outside_the_kernels_of_more_than_two_maps() -> None:
+    """Once garbage: the first map's numbers were given away before the last one's were there."""
+    network = Network(16, 2)
+    mean = network.add("global_avgpool", network.add("transpose", INPUT, order=(1, 0)))
+    gate = network.add("transpose", mean, order=(1, 0))  # a number per pixel, which no kernel multiplies by
+    network.add("multiply", gate, *(network.add("conv", INPUT, filters=16, kernel=1) for _ in range(3)))
+    graph = network.graph()
+    weights, values = any_weights(graph, 1), any_values(graph, 1)
+    wanted = reference.run(graph, weights, values, threads=1).values
+    assert_close(prepare(graph, weights, 1).run(values).values, wanted)

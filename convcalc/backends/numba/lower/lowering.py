@@ -268,14 +268,11 @@ class Lowering:
 
     def add_host(self, node: Node, value: int, sources: Sequence[int], function: HostFunction) -> None:
         """A value computed outside the kernels from its sources' numbers."""
-        places = []
-        for source in sources:
-            ref = self.flat(source, node)
-            self.program.touch(ref.buffer)
-            places.append((ref, self.shape(source)))
+        places = [(self.flat(source, node), self.shape(source)) for source in sources]
         target = self.new_flat(value)
-        self.program.touch(target.buffer)
         mark = len(self.program.steps)
+        for ref in (*(ref for ref, _ in places), target):
+            self.program.touch(ref.buffer)  # only now: each of the sources is in use until all are there
         self.program.marks.append(mark)
         self.host.append(HostStep(mark, node, function, tuple(places), target))
 
