@@ -1,0 +1,351 @@
+"""Small networks made by chance out of every operator, with the operators of one kind in the majority.
+
+    network(Random(seed), "transpositions") -> Graph
+
+Dimensions are small, mostly different from one another, and on both sides of a block of 16 channels; the reference
+computes a network in some milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from random import Random
+
+from numba_support import (
+    CLOSE,
+    GUARD,
+    Network,
+    any_values,
+    any_weights,
+    assert_close,
+    groups_of,
+    margin,
+    per_axis,
+)
+
+from convcalc.backends import reference
+from convcalc.backends.numba.plan import prepare
+from convcalc.errors import SpecError
+from convcalc.graph import INPUT, Graph
+from convcalc.ops._base import Tensor
+from convcalc.weights.load import Weights
+
+MAX_ELEMENTS = 900
+MAX_MACS = 60_000
+CHANNELS = (1, 2, 3, 5, 7, 12, 15, 16, 17, 20, 32, 33)
+FUNCTIONS = (
+    "leaky_relu",
+    "elu",
+    "sigmoid",
+    "tanh",
+    "gelu",
+    "silu",
+    "mish",
+    "hardsigmoid",
+    "hardswish",
+    "softplus",
+)
+
+Shape = tuple[int, ...]
+
+
+class Maker:
+    """A network in the making, and the values that further layers may read."""
+
+    def __init__(self, source: Random) -> None:
+        self.source = source
+        rank = source.choice([1, 2, 2, 3, 3, 3, 4])
+        self.network = Network(*self._sizes(rank))
+        self.values = [INPUT]
+
+    def _sizes(self, rank: int) -> Shape:
+        limit = {1: 40, 2: 23, 3: 9, 4: 5}[rank]
+        while True:
+            channels = self.source.choice(CHANNELS)
+            spatial = self.source.sample(range(1, limit + 1), rank - 1)
+            if channels * prod(spatial) <= MAX_ELEMENTS // 2:
+                return (channels, *spatial)
+
+    def shape(self, value: int) -> Shape:
+        """A value's shape."""
+        return self.network.builder.shape(value)
+
+    def add(self, kind: str, *at: int, **fields: object) -> int:
+        """A further value. Raises SpecError where it does not fit or is too large."""
+        nodes = self.network.builder.nodes
+        value = self.network.add(kind, *at, **fields)
+        node = nodes[value]
+        if prod(node.output_shape) > MAX_ELEMENTS or node.op.macs(node.input_shapes) > MAX_MACS:
+            nodes.pop()
+            raise SpecError("too large")
+        self.values.append(value)
+        return value
+
+    def pick(self) -> int:
+        """A value to read: often the last, else any, so that values have several readers."""
+        return self.values[-1] if self.source.random() < 0.6 else self.source.choice(self.values)
+
+    def fellows(self, fits: Callable[[Shape], bool]) -> list[int]:
+        """The values whose shape fits."""
+        return [value for value in self.values if fits(self.shape(value))]
+
+
+def transpose(maker: Maker) -> None:
+    """One, or a few that follow one another with or without something pointwise between them."""
+    value = maker.pick()
+    rank = len(maker.shape(value))
+    turns = [(*range(1, rank), 0), (rank - 1, *range(rank - 1))]
+    for _ in range(maker.source.choice([1, 1, 2, 3])):
+        order = tuple(maker.source.sample(range(rank), rank))
+        value = maker.add("transpose", value, order=maker.source.choice([*turns, order]))
+        if maker.source.random() < 0.3:
+            value = maker.add(maker.source.choice(["relu", "tanh", "scale"]), value)
+
+
+def reshape(maker: Maker) -> None:
+    value = maker.pick()
+    shape = list(maker.shape(value))
+    for _ in range(maker.source.randint(1, 2)):
+        form = maker.source.randrange(4)
+        place = maker.source.randrange(len(shape))
+        if form == 0 and len(shape) > 1:  # two dimensions become one
+            place = maker.source.randrange(len(shape) - 1)
+            shape[place : place + 2] = [shape[place] * shape[place + 1]]
+        elif form == 1:  # one becomes two
+            divisors = [n for n in range(1, shape[place] + 1) if shape[place] % n == 0]
+            part = maker.source.choice(divisors)
+            shape[place : place + 1] = [part, shape[place] // part]
+        elif form == 2:
+            maker.source.shuffle(shape)
+        else:
+            shape = [-1] if maker.source.random() < 0.3 else [shape[0], -1]
+            break
+    if len(shape) <= 5:
+        maker.add("reshape", value, shape=tuple(shape))
+
+
+def flatten(maker: Maker) -> None:
+    maker.add("flatten", maker.pick())
+
+
+def activation(maker: Maker) -> None:
+    kind = maker.source.choice(["relu", "relu6", "prelu", "dropout", "identity", *FUNCTIONS])
+    fields = {"per_channel": maker.source.random() < 0.5} if kind == "prelu" else {}
+    maker.add(kind, maker.pick(), **fields)
+
+
+def normalise(maker: Maker) -> None:
+    kind = maker.source.choice(["batchnorm", "scale", "layernorm", "layernorm", "softmax", "lrn"])
+    fields: dict[str, object] = {}
+    if kind == "layernorm":  # a large eps: what is nearly constant must not be magnified
+        fields = {"axis": maker.source.choice(["channels", "last"]), "eps": 0.5}
+    if kind == "lrn":
+        fields = {"size": maker.source.randint(1, 6), "alpha": 0.3}
+    maker.add(kind, maker.pick(), **fields)
+
+
+def dense(maker: Maker) -> None:
+    value = maker.pick()
+    units = maker.source.choice([*CHANNELS, maker.shape(value)[-1]])
+    axis = "last" if len(maker.shape(value)) > 1 or maker.source.random() < 0.3 else None
+    maker.add("dense", value, units=units, axis=axis, bias=maker.source.random() < 0.7)
+
+
+def conv(maker: Maker) -> None:
+    value = maker.pick()
+    channels, rank = maker.shape(value)[0], len(maker.shape(value)) - 1
+    fields: dict[str, object] = {
+        "kernel": maker.source.choice([1, 3, per_axis(maker.source, rank, 1, 3)]),
+        "stride": maker.source.choice([1, 1, per_axis(maker.source, rank, 1, 2)]),
+        "dilation": maker.source.choice([1, 1, per_axis(maker.source, rank, 1, 2)]),
+        "padding": margin(maker.source, rank, 2),
+        "bias": maker.source.random() < 0.7,
+    }
+    kind = maker.source.choice(["conv", "conv", "conv", "depthwise", "grouped", "deconv"])
+    filters = maker.source.choice([*CHANNELS, channels])
+    if kind == "depthwise":
+        fields |= {"depthwise": True}
+    else:
+        fields |= {"filters": filters}
+    if kind == "grouped" or (kind == "deconv" and maker.source.random() < 0.5):
+        fields["groups"] = groups_of(maker.source, channels, filters)
+    maker.add("deconv" if kind == "deconv" else "conv", value, **fields)
+
+
+def pool(maker: Maker) -> None:
+    value = maker.pick()
+    rank = len(maker.shape(value)) - 1
+    kind = maker.source.choice(
+        ["maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "upsample", "pad"]
+    )
+    fields: dict[str, object] = {}
+    if kind in ("maxpool", "avgpool"):
+        fields = {
+            "kernel": per_axis(maker.source, rank, 1, 3),
+            "stride": per_axis(maker.source, rank, 1, 2),
+            "padding": margin(maker.source, rank, 1),
+            "rounding": maker.source.choice(["floor", "ceil"]),
+        }
+    elif kind == "adaptive_avgpool":
+        fields = {"size": per_axis(maker.source, rank, 1, 4)}
+    elif kind == "upsample":
+        fields = {"scale": per_axis(maker.source, rank, 1, 2)}
+        fields["mode"] = maker.source.choice(["nearest", "bilinear"])
+    elif kind == "pad":
+        fields = {"padding": margin(maker.source, rank, 2), "value": maker.source.choice([0.0, 0.5])}
+    maker.add(kind, value, **fields)
+
+
+def move(maker: Maker) -> None:
+    """Slices and shuffles of channels."""
+    value = maker.pick()
+    channels = maker.shape(value)[0]
+    if maker.source.random() < 0.6:
+        start = maker.source.choice([0, 16, channels // 2]) % channels
+        maker.add("slice", value, start=start, stop=maker.source.randint(start + 1, channels))
+    else:
+        groups = maker.source.choice([n for n in range(1, channels + 1) if channels % n == 0])
+        maker.add("channel_shuffle", value, groups=groups)
+
+
+def join(maker: Maker) -> None:
+    """Sums, products and concatenations, of values that fit or are made to."""
+    value = maker.pick()
+    shape = maker.shape(value)
+    kind = maker.source.choice(["add", "add", "multiply", "concat"])
+    if kind == "concat":
+        others = maker.fellows(lambda other: other[1:] == shape[1:])
+    elif kind == "multiply":
+        if maker.source.random() < 0.4 and len(shape) > 1:
+            _gate(maker, value)
+        others = maker.fellows(lambda other: _broadcasts(other, shape))
+    else:
+        others = maker.fellows(lambda other: other == shape)
+    if len(others) == 1 or maker.source.random() < 0.5:
+        turned = maker.fellows(lambda other: other != shape and sorted(other) == sorted(shape))
+        regrouped = maker.fellows(lambda other: other != shape and prod(other) == prod(shape))
+        if turned:
+            others.append(_turned(maker, maker.source.choice(turned), shape))
+        elif regrouped:
+            others.append(maker.add("reshape", maker.source.choice(regrouped), shape=shape))
+    inputs = [value, *maker.source.choices(others, k=maker.source.choice([1, 1, 1, 2, 3]))]
+    maker.source.shuffle(inputs)
+    if kind == "add":
+        inputs = [other for other in inputs if maker.shape(other) == shape]
+    if len(inputs) > 1:
+        maker.add(kind, *inputs)
+
+
+def _broadcasts(shape: Shape, other: Shape) -> bool:
+    return len(shape) == len(other) and all(a == b or 1 in (a, b) for a, b in zip(shape, other, strict=True))
+
+
+def _turned(maker: Maker, value: int, shape: Shape) -> int:
+    left = list(enumerate(maker.shape(value)))
+    order = []
+    for size in shape:
+        found = next(entry for entry in left if entry[1] == size)
+        left.remove(found)
+        order.append(found[0])
+    return maker.add("transpose", value, order=tuple(order))
+
+
+def _gate(maker: Maker, value: int) -> None:
+    """A value to multiply by that is 1 in all dimensions but one."""
+    rank = len(maker.shape(value))
+    place = maker.source.randrange(rank)
+    order = (place, *(d for d in range(rank) if d != place))
+    turned = maker.add("transpose", value, order=order)
+    mean = maker.add("global_avgpool", turned)
+    maker.add("transpose", mean, order=tuple(order.index(d) for d in range(rank)))
+
+
+def residual(maker: Maker) -> None:
+    """A convolution, what folds into it, a sum and an activation, in an order that may or may not be fused."""
+    value = maker.pick()
+    shape = maker.shape(value)
+    if not 2 <= len(shape) <= 4:
+        return
+    last = maker.add("conv", value, filters=shape[0], kernel=3, padding=1)
+    if maker.source.random() < 0.5:
+        last = maker.add(maker.source.choice(["batchnorm", "scale", "dropout"]), last)
+    if maker.source.random() < 0.7:
+        fellows = maker.fellows(lambda other: other == shape)
+        last = maker.add("add", *maker.source.sample([last, maker.source.choice(fellows)], 2))
+    if maker.source.random() < 0.7:
+        maker.add(maker.source.choice(["relu", "relu6", "identity", *FUNCTIONS]), last)
+
+
+STEPS: tuple[Callable[[Maker], None], ...] = (
+    transpose, reshape, flatten, activation, normalise, dense, conv, pool, move, join, residual,
+)  # fmt: skip
+MIXES: dict[str, tuple[float, ...]] = {
+    "transpositions": (9, 3, 0.3, 3, 3, 4, 2, 1, 1, 4, 1),
+    "reshapes": (3, 9, 1, 3, 2, 3, 3, 1, 2, 4, 1),
+    "moves": (1, 0.5, 0.1, 3, 1, 0.5, 3, 1, 9, 8, 2),
+    "fusions": (0.5, 0.3, 0.1, 6, 5, 1, 6, 1, 1, 3, 9),
+    "windows": (0.5, 0.3, 0.1, 2, 1, 0.5, 9, 9, 2, 3, 1),
+    "everything": (2, 2, 0.5, 2, 2, 2, 2, 2, 2, 2, 2),
+}
+
+
+def network(source: Random, mix: str) -> Graph:
+    """A network of 3 to 16 layers; its output is mostly the last value, else another."""
+    maker = Maker(source)
+    wanted = source.randint(3, 16)
+    for _ in range(200):
+        if len(maker.network.builder.nodes) >= wanted:
+            break
+        try:
+            source.choices(STEPS, MIXES[mix])[0](maker)
+        except SpecError:
+            continue
+    maker.network.last = maker.values[-1] if source.random() < 0.8 else source.choice(maker.values)
+    return maker.network.graph()
+
+
+def check(graph: Graph, seed: int) -> None:
+    """Raise AssertionError unless the Numba backend gives the reference's numbers.
+
+    Once with canaries around every buffer, and once with buffers that share memory, as a user runs it.
+    """
+    weights, values = any_weights(graph, seed), any_values(graph, seed + 1)
+    wanted = reference.run(graph, weights, values.tolist(), threads=1)
+    for threads, guard in ((1, GUARD), (1 + seed % 3, 0)):
+        plan = prepare(graph, weights, threads, guard=guard)
+        for _ in range(2):
+            got = plan.run(values)
+            assert got.shape == wanted.shape
+            try:
+                assert_close(got.values, wanted.values, CLOSE)
+            except AssertionError:
+                if not _is_rounding(graph, weights, values, got.values, wanted.values):
+                    raise
+        assert plan.trespasses() == []
+
+
+def _is_rounding(
+    graph: Graph, weights: Weights, values: Sequence[float], got: Sequence[float], wanted: Sequence[float]
+) -> bool:
+    """Whether float32 can do no better: numbers of about 1 that cancel, or small differences that are magnified."""
+    worst = max(abs(a - b) for a, b in zip(got, wanted, strict=True))
+    if worst <= 1e-7:
+        return True
+    moved = max(
+        abs(a - b)
+        for seed in range(4)
+        for a, b in zip(_with_noise(graph, weights, values, seed), wanted, strict=True)
+    )
+    return worst <= min(5 * moved, 1e-2 * max(map(abs, wanted)))
+
+
+def _with_noise(graph: Graph, weights: Weights, values: Sequence[float], seed: int) -> Sequence[float]:
+    """The output when every value on the way is off by what float32 rounds off its largest number."""
+    source = Random(seed)
+    tensors = {INPUT: Tensor(graph.input_shape, values)}
+    for node in graph:
+        shape, numbers = node.op.forward([tensors[value] for value in node.inputs], weights.nodes[node.index])
+        size = 3e-7 * max(map(abs, numbers))
+        tensors[node.index] = Tensor(shape, [number + source.uniform(-size, size) for number in numbers])
+    return tensors[graph.output].values
