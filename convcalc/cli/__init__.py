@@ -243,7 +243,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 @click.group(
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog="Start with: convcalc show alexnet, convcalc show alexnet --explain, convcalc diff alexnet zfnet",
 )
 @click.option(

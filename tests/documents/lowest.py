@@ -1,6 +1,6 @@
 """Every dependency at the lower bound that pyproject.toml promises, as constraints for pip.
 
-    python tests/documents/lowest.py > lowest.txt && pip install -e ".[dev]" -c lowest.txt && python -m pytest -m quick
+python tests/documents/lowest.py > lowest.txt && pip install -e ".[dev]" -c lowest.txt && python -m pytest -m quick
 """
 
 from __future__ import annotations
