@@ -41,10 +41,19 @@ PLAIN_SIGNS = {
 
 
 class Command(click.Command):
-    """A command that refuses an option given twice, unless it is repeatable: none is dropped in silence."""
+    """A command that refuses an option given twice, unless it is repeatable: none is dropped in silence.
+
+    extra_hint: what the user may have meant by an argument too many, which stands for its `{}`.
+    """
+
+    def __init__(self, *args: Any, extra_hint: str = "", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.extra_hint = extra_hint
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        _refuse_repeated(self, ctx, args)
+        extra = _refuse_repeated(self, ctx, args)
+        if extra and self.extra_hint:
+            ctx.fail(f"'{extra[0]}' is an argument too many: {self.extra_hint.format(extra[0])}")
         return super().parse_args(ctx, args)
 
 
@@ -109,15 +118,19 @@ class Commands(click.Group):
             ctx.exit(_report(error))
 
 
-def _refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:
-    """Fail for an option with a value that is given twice and takes one. A flag says the same twice."""
+def _refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[str]) -> Sequence[str]:
+    """Fail for an option with a value that is given twice and takes one; a flag says the same twice.
+
+    Gives the arguments that the command has no place for.
+    """
     if ctx.resilient_parsing:
-        return
-    _, _, order = command.make_parser(ctx).parse_args(args=[*args])
+        return ()
+    _, extra, order = command.make_parser(ctx).parse_args(args=[*args])
     for option in dict.fromkeys(order):
         single = isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count)
         if single and order.count(option) > 1:
             ctx.fail(f"{max(option.opts, key=len)} is given {order.count(option)} times and takes one value")
+    return extra
 
 
 def _report(error: Exception) -> int:

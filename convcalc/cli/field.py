@@ -18,6 +18,7 @@ MOST_WINDOWS = 12  # outlines in one picture
 @click.command(
     "field",
     cls=Command,
+    extra_hint="--layer {} names the layer",
     epilog="""\b
 Examples:
   convcalc field alexnet

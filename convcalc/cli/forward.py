@@ -82,6 +82,7 @@ def command(
     if save is not None:
         saver(save)  # refuse what cannot be written before any work is done
         check_place(save)
+    arch, images = _in_order(arch, images)
     several = len(images) > 1 or os.path.isdir(images[0])
     if several and (save is not None or profile):
         raise UsageError("--save and --profile are for one image")
@@ -155,6 +156,18 @@ def _print_batch(outcomes: list[Any], form: str) -> None:
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif", ".jp2",
 )  # fmt: skip
+
+
+def _in_order(arch: str, images: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """ARCH and the images where an image stands first and a single network among the others."""
+    if not arch.lower().endswith(SUFFIXES):
+        return arch, images
+    from convcalc.language import bundled
+
+    networks = [name for name in images if bundled.path(name) or name.endswith((".yaml", ".yml"))]
+    if len(networks) != 1:
+        return arch, images
+    return networks[0], (arch, *(name for name in images if name != networks[0]))
 
 
 def _files(images: tuple[str, ...]) -> list[str]:

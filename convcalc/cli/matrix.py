@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import click
 
 from convcalc.cli import window_options
 from convcalc.cli.apply import Signed
-from convcalc.cli.options import ARCH, OUTPUT, emit, format_option, load, save
+from convcalc.cli.options import ARCH, OUTPUT, emit, format_option, load, save, spec_options
 from convcalc.errors import Misfit, UsageError, did_you_mean
 from convcalc.layer.unroll import MAX_ENTRIES, Unrolled, convolutions, counts, matrix
 from convcalc.shapes import Padding, PerAxis
@@ -24,7 +25,7 @@ SUFFIXES = (".png", ".csv", ".npz")
     cls=Signed,
     epilog="""\b
 Examples:
-  convcalc matrix --input 4x4 --kernel 2x2
+  convcalc matrix 4x4 --kernel 2x2
   convcalc matrix --input 4x4 --kernel 3 --padding 1 -o matrix.png
   convcalc matrix --input 3x3 -F 2 --weights '1 2; 3 4' -o matrix.npz
   convcalc matrix lenet5
@@ -34,8 +35,9 @@ A row per output, a column per input. Zeros are grey, equal weights have one col
 hold the number of the weight at each place, from 1 (0: not connected), or its value where
 --weights gives them; biases are left out.""",
 )
-@click.argument("arch", type=ARCH, required=False)
+@click.argument("arch", type=ARCH, required=False, metavar="[ARCH|SIZE]")
 @click.argument("layer", required=False)
+@click.option("--layer", "layer_option", metavar="NAME", help="The same as the argument.")
 @click.option("--input", "input_text", metavar="SIZE", help="4x4; with ARCH, another input as for `show`.")
 @window_options.window_options()
 @click.option("-K", "--filters", type=click.IntRange(1, 10_000), metavar="K", help="Default 1.")
@@ -44,10 +46,12 @@ hold the number of the weight at each place, from 1 (0: not connected), or its v
 )
 @click.option("--weights", multiple=True, metavar="MATRIX", help="A filter's values or letters; repeatable.")
 @click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="Write the matrix: .png, .csv or .npz.")
+@spec_options
 @format_option
 def command(
     arch: str | None,
     layer: str | None,
+    layer_option: str | None,
     input_text: str | None,
     kernel: str | None,
     stride: str | None,
@@ -58,22 +62,35 @@ def command(
     channels: int | None,
     weights: tuple[str, ...],
     output: str | None,
+    settings: tuple[str, ...],
+    max_layers: int,
     form: str,
 ) -> None:
     """A convolution as the dense layer it is: the matrix, and how few weights fill it."""
     if output is not None and os.path.splitext(output)[1].lower() not in SUFFIXES:
         raise UsageError(f"--output {output}: cannot write such a file", hint=f"use {', '.join(SUFFIXES)}")
+    if arch is not None and _is_size(arch):
+        arch, input_text = None, _only(f"--input {input_text}" if input_text else None, arch, "size")
+    layer = _only(layer_option, layer, "layer")
     if arch is not None:
-        if any((kernel, stride, padding, dilation, filters, channels, weights)):
+        rounded = click.get_current_context().get_parameter_source("rounding")
+        explicit = rounded is click.core.ParameterSource.COMMANDLINE
+        if explicit or any((kernel, stride, padding, dilation, filters, channels, weights)):
             raise UsageError(
-                f"{arch}'s layers have their own fields", hint="leave ARCH out to make a layer up"
+                f"{arch}'s layers have their own fields",
+                hint=f"convcalc matrix {arch} LAYER shows one; a size, as in matrix 4x4 -F 2, makes a layer up",
             )
-        found = convolutions(load(arch, (), input_text))
+        found = convolutions(load(arch, settings, input_text, max_layers))
         if layer is None:
             _overview(arch, found, output, form)
             return
         one, values = _named(arch, layer, found), []
     else:
+        if layer is not None or settings:
+            raise UsageError(
+                "a layer's name and --set need a network",
+                hint="convcalc matrix lenet5 conv1, or with a size: convcalc matrix 4x4 --kernel 2x2",
+            )
         one = _made_up(
             input_text, kernel, stride, padding, dilation, rounding, filters, channels, len(weights)
         )
@@ -93,6 +110,26 @@ def command(
             terminal.print_lines([[], *drawing(one, labels(one, typed), terminal.width())])
         elif output is None and counts(one).dense <= MAX_ENTRIES:
             click.echo("the matrix is too large to draw; --output FILE.png, .csv or .npz writes it")
+
+
+def _is_size(text: str) -> bool:
+    """Whether the first argument is a size such as 4x4, not a network. Raises UsageError for three numbers."""
+    if not re.fullmatch(r"\d+([x×*]\d+)*", text, re.IGNORECASE):
+        return False
+    sides = re.split(r"\D", text)
+    if len(sides) > 2:
+        raise UsageError(
+            f"{text}: three numbers may be channels or a third dimension",
+            hint=f"write {'x'.join(sides[:2])} --channels {sides[2]}, or --input {text} for three dimensions",
+        )
+    return True
+
+
+def _only(option: str | None, argument: str | None, what: str) -> str | None:
+    """What was given as an option or as an argument. Raises UsageError for both."""
+    if option is not None and argument is not None:
+        raise UsageError(f"the {what} is given twice: {argument} and {option}")
+    return argument if option is None else option
 
 
 def _overview(arch: str, found: Sequence[Unrolled], output: str | None, form: str) -> None:
@@ -141,8 +178,8 @@ def _made_up(
 
     if input_text is None or kernel is None:
         raise UsageError(
-            "matrix needs --input and --kernel, or a network and its layer",
-            hint="convcalc matrix --input 4x4 --kernel 2x2; convcalc matrix lenet5 conv1",
+            "matrix needs a size and --kernel, or a network and its layer",
+            hint="convcalc matrix 4x4 --kernel 2x2; convcalc matrix lenet5 conv1",
         )
     sizes = window_options.numbers(input_text, "--input")
     pads = window_options.paddings(padding) or ((0, 0),)

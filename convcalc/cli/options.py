@@ -77,7 +77,14 @@ def format_option(command: Command) -> Command:
 
 
 def network_options(command: Command) -> Command:
-    """--set, --input and --max-layers: what changes a spec from the command line."""
+    """--input, --set and --max-layers: what changes a spec from the command line."""
+    return click.option(
+        "--input", "input_text", metavar="SHAPE", help="Another input: 3x224x224 (channels first) or 224."
+    )(spec_options(command))
+
+
+def spec_options(command: Command) -> Command:
+    """--set and --max-layers."""
     for option in (
         click.option(
             "--max-layers", type=Count(), default=MAX_LAYERS, show_default=True, metavar="N",
@@ -85,9 +92,6 @@ def network_options(command: Command) -> Command:
         ),
         click.option(
             "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's vars; repeatable."
-        ),
-        click.option(
-            "--input", "input_text", metavar="SHAPE", help="Another input: 3x224x224 (channels first) or 224."
         ),
     ):  # fmt: skip
         command = option(command)
@@ -105,11 +109,16 @@ def load(
 
 def set_values(settings: tuple[str, ...]) -> dict[str, str]:
     """What `--set NAME=VALUE`, given any number of times, sets. Raises UsageError."""
-    values = {}
+    values: dict[str, str] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"--set {setting}: needs NAME=VALUE", hint="for example --set width=0.5")
+        if name.strip() in values:
+            raise UsageError(
+                f"{name.strip()} is set twice: to {values[name.strip()]} and to {text}",
+                hint="keep one of them",
+            )
         values[name.strip()] = text
     return values
 

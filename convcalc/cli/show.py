@@ -17,6 +17,7 @@ from convcalc.graph import Graph
 @click.command(
     "show",
     cls=Command,
+    extra_hint="--layer {} explains a layer, convcalc diff compares two networks",
     epilog="""\b
 Examples:
   convcalc show alexnet

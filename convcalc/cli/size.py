@@ -17,6 +17,7 @@ from convcalc.shapes import AXIS_NAMES, Axis
 @click.command(
     "size",
     cls=Command,
+    extra_hint="the window is said by options, as in convcalc size 227 --kernel 11 --stride 4",
     epilog="""\b
 Why is it 55? The formula filled in, what is left over, the windows drawn:
   convcalc size 227 --kernel 11 --stride 4
@@ -35,6 +36,7 @@ unknown is the first that is left out of input, kernel, padding, stride, dilatio
 names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
 )
 @click.argument("input_text", metavar="[INPUT]", required=False)
+@click.option("--input", "input_option", metavar="INPUT", help="The same as the argument.")
 @window_options.window_options()
 @click.option("-K", "--filters", type=click.IntRange(1, 10**6), metavar="K", help="Count weights and MACs.")
 @click.option("--channels", type=click.IntRange(1, 10**6), metavar="C", help="Depth of the input; default 1.")
@@ -43,6 +45,7 @@ names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
 @format_option
 def command(
     input_text: str | None,
+    input_option: str | None,
     kernel: str | None,
     stride: str | None,
     padding: str | None,
@@ -55,7 +58,9 @@ def command(
     form: str,
 ) -> None:
     """Why is it 55? One layer's output size worked out, or solved for its input, kernel, padding or stride."""
-    spatial, depth = _sides(input_text, channels)
+    if input_text is not None and input_option is not None:
+        raise UsageError(f"the input is given twice: {input_text} and --input {input_option}")
+    spatial, depth = _sides(input_text or input_option, channels)
     written = {
         "input": spatial,
         "kernel": window_options.extents(kernel, "--kernel"),
@@ -100,6 +105,10 @@ def _sides(text: str | None, channels: int | None) -> tuple[tuple[int, ...] | No
     """INPUT's sides and its channels: three numbers or more end in the channels, unless --channels says them."""
     if text is None:
         return None, channels
+    if len(text) > 1 and text[0].isalpha():
+        raise UsageError(
+            f"INPUT {text}: size works out one window", hint=f"convcalc show {text} --explain has a network's"
+        )
     sizes = window_options.numbers(text, "INPUT", most=4)
     if len(sizes) < 3 or (len(sizes) == 3 and channels is not None):
         return sizes, channels

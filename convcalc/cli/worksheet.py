@@ -115,6 +115,8 @@ def command(
         _check(sheets, _only(archs), settings, input_text, max_layers, form)
         return
     arch = _only(names)
+    if arch is not None and arch.lower().endswith(SHEETS):
+        raise UsageError(f"{arch} is no network", hint=f"to mark it: convcalc worksheet --check {arch}")
     from convcalc.exercises.worksheet import Sheet, layers_sheet, network_sheet, parse_asks
 
     asks = parse_asks(blank_text) if blank_text is not None else None

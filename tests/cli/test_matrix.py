@@ -104,8 +104,15 @@ def test_formats(convcalc, form: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ((), 2, "matrix needs --input and --kernel"),
-        (("--input", "4x4"), 2, "matrix needs --input and --kernel"),
+        ((), 2, "matrix needs a size and --kernel"),
+        (("--input", "4x4"), 2, "matrix needs a size and --kernel"),
+        (("4x4",), 2, "matrix needs a size and --kernel"),
+        (("4x4x3", "-F", "2"), 2, "write 4x4 --channels 3, or --input 4x4x3 for three dimensions"),
+        (("4x4", "--input", "5x5", "-F", "2"), 2, "the size is given twice: 4x4 and --input 5x5"),
+        (("4x4", "2x2"), 2, "convcalc matrix 4x4 --kernel 2x2"),
+        (("lenet5", "conv1", "--layer", "conv2"), 2, "the layer is given twice: conv1 and conv2"),
+        (("lenet5", "conv1", "--rounding", "ceil"), 2, "lenet5's layers have their own fields"),
+        (("4x4", "-F", "2", "--set", "a=1"), 2, "need a network"),
         (("--input", "4x4", "--kernel", "5"), 2, "does not fit an axis of 4"),
         (("--input", "four", "--kernel", "2"), 2, "needs one number"),
         (("--input", "4x4", "--kernel", "2", "--output", "m.txt"), 2, "use .png, .csv, .npz"),
@@ -140,3 +147,18 @@ def test_absurd_sizes_answer_at_once(convcalc) -> None:
         assert json.loads(done.stdout)["matrix"] is None
         done = convcalc("matrix", *arguments, "--output", "m.csv")
         assert (done.returncode, "more than a file takes" in done.stderr) == (2, True)
+
+
+def test_the_size_as_an_argument_and_the_layer_as_an_option(convcalc) -> None:
+    """As `size 4x4` and `show lenet5 --layer conv1` take them."""
+    options = ("-F", "2", "--format", "json")
+    assert convcalc("matrix", "4x4", *options).stdout == convcalc("matrix", "--input", "4x4", *options).stdout
+    named = convcalc("matrix", "lenet5", "--layer", "conv1", "--format", "json")
+    assert named.stdout == convcalc("matrix", "lenet5", "conv1", "--format", "json").stdout
+    assert json.loads(named.stdout)["layer"] == "conv1"
+
+
+def test_a_network_s_variables_are_set_as_for_show(convcalc) -> None:
+    """AlexNet's first kernel as ZFNet has it: 7·7·3·96 = 14,112 weights (the lecture's change list)."""
+    done = convcalc("matrix", "alexnet", "conv1", "--set", "F1=7", "--format", "json")
+    assert json.loads(done.stdout)["weights"] == 14_112

@@ -55,6 +55,32 @@ def test_a_flag_given_twice_says_the_same(convcalc) -> None:
     assert convcalc("show", "lenet5", "--all", "--all").stdout == convcalc("show", "lenet5", "--all").stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", "lenet5", "conv1"), "'conv1' is an argument too many: --layer conv1 explains a layer"),
+        (("show", "alexnet", "zfnet"), "convcalc diff compares two networks"),
+        (("field", "lenet5", "conv1"), "--layer conv1 names the layer"),
+        (("show", "alexnet", "--set", "F1=7", "--set", "F1=5"), "F1 is set twice: to 7 and to 5"),
+        (
+            ("diff", "alexnet", "zfnet", "--set-a", "F1=7", "--set-a", "F1=5"),
+            "F1 is set twice: to 7 and to 5",
+        ),
+        (("worksheet", "sheet.csv"), "to mark it: convcalc worksheet --check sheet.csv"),
+    ],
+)
+def test_what_sibling_commands_take_is_hinted_at(convcalc, arguments: tuple[str, ...], said: str) -> None:
+    done = convcalc(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_an_image_before_the_network(convcalc) -> None:
+    digit = "tests/data/digits/7_0.png"
+    swapped = json.loads(convcalc("forward", digit, "lenet5", "--format", "json").stdout)
+    assert (swapped["name"], swapped["image"], swapped["top"][0]["label"]) == ("lenet5", digit, "7")
+
+
 def test_several_layers_are_explained_in_the_order_of_the_network(convcalc) -> None:
     arguments = ("show", "lenet5", "--layer", "dense2", "--layer", "conv1")
     shown = convcalc(*arguments).stdout

@@ -95,6 +95,9 @@ def test_every_format(convcalc, form: str) -> None:
         (("5", "-F", "7"), 2, "a window of 7 does not fit an axis of 5"),
         (("8", "-F", "3", "-S", "2", "--rounding", "exact"), 2, "leaves remainder 1"),
         (("x", "-F", "3"), 2, "needs one number"),
+        (("alexnet", "-F", "3"), 2, "convcalc show alexnet --explain has a network's"),
+        (("227", "11", "4"), 2, "'11' is an argument too many: the window is said by options"),
+        (("227", "--input", "224", "-F", "3"), 2, "the input is given twice: 227 and --input 224"),
         (("227", "-F", "-3"), 2, "needs one number"),
         (("227", "-F", "0"), 2, "needs numbers from 1 to 100,000"),
         (("9" * 5000, "-F", "3"), 2, "needs numbers from 1 to 100,000"),
@@ -124,3 +127,9 @@ def test_the_largest_numbers_answer_at_once(convcalc) -> None:
         ("-F", "100000", "-S", "100000", "-P", "100000", "--output", "100000"),
     ):
         assert convcalc("size", *arguments).returncode == 0
+
+
+def test_the_input_as_an_option(convcalc) -> None:
+    """As `matrix --input` takes it."""
+    options = ("-F", "11", "-S", "4", "--format", "csv")
+    assert convcalc("size", "--input", "227", *options).stdout == convcalc("size", "227", *options).stdout
