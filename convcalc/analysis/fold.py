@@ -1,7 +1,11 @@
-"""The rows of a network's table: pointwise layers folded into the layer they follow, blocks to a depth."""
+"""The rows of a network's table: pointwise layers folded into the layer they follow, blocks to a depth, and equal
+copies that follow one another into one of them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from convcalc.analysis.analyse import Analysis
@@ -9,12 +13,17 @@ from convcalc.analysis.receptive import ReceptiveField
 from convcalc.graph import Node
 from convcalc.shapes import Shape
 
+MIN_ROWS_SAVED = 2  # by folding copies of a block: two copies of a block of one row stay two rows
+MIN_EQUAL_LAYERS = 5  # layers that belong to no copied block are folded from so many on
+
 
 class Row(NamedTuple):
     """One row and what it sums over. `nodes` are the graph's nodes in it, in order; `block` tells a folded block.
 
     output_shape and receptive_field are those of its last node; weights, biases and MACs are sums. folded_weights
     and folded_biases are the part of the sums that the pointwise layers folded into its first node hold.
+    times: how many equal copies the row stands for; its figures are one copy's, the first's. last: the same row of
+    the last copy. entries: what the first copy's block, and blocks around it, read as their input.
     """
 
     name: str
@@ -27,6 +36,9 @@ class Row(NamedTuple):
     receptive_field: ReceptiveField | None
     folded_weights: int = 0
     folded_biases: int = 0
+    times: int = 1
+    last: Row | None = None
+    entries: tuple[int, ...] = ()
 
 
 def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> list[Row]:
@@ -51,7 +63,7 @@ def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) 
     return [_row(analysis, name, nodes, block) for name, nodes, block in result]
 
 
-def _row(analysis: Analysis, name: str, nodes: list[Node], block: bool) -> Row:
+def _row(analysis: Analysis, name: str, nodes: Sequence[Node], block: bool) -> Row:
     layers = [analysis.layers[node.index] for node in nodes]
     folded = [] if block else layers[1:]
     return Row(
@@ -66,3 +78,94 @@ def _row(analysis: Analysis, name: str, nodes: list[Node], block: bool) -> Row:
         folded_weights=sum(layer.weights for layer in folded),
         folded_biases=sum(layer.biases for layer in folded),
     )
+
+
+def total(analysis: Analysis) -> Row:
+    """All layers as one row."""
+    return _row(analysis, "total", analysis.graph.nodes, block=True)
+
+
+def fold_copies(unfolded: Sequence[Row]) -> list[Row]:
+    """The rows with equal copies of a block that follow one another folded into the first of them.
+
+    Copies are equal if their layers have the same names within the copy, operators, shapes, weights and wiring:
+    each reads the same places in its own copy, what comes right before the copy, or the same layer elsewhere.
+    Receptive fields grow from copy to copy and need not agree.
+    """
+    return [row for unit in _units([(row.name.split("."), row) for row in unfolded], 0) for row in unit.rows]
+
+
+class _Unit(NamedTuple):
+    """Rows that share a path up to some depth: as they are shown, and what is the same for equal copies.
+
+    entry: the node before the first one. copied: a block, of which there may be copies; else a single layer.
+    """
+
+    rows: list[Row]
+    identity: Hashable
+    entry: int
+    copied: bool
+
+
+def _units(paths: list[tuple[list[str], Row]], depth: int) -> list[_Unit]:
+    """The rows grouped by their path's segment at a depth, equal copies folded, innermost first."""
+    units = []
+    for (_, is_leaf), group in groupby(paths, key=lambda item: (item[0][depth], len(item[0]) == depth + 1)):
+        members = list(group)
+        if is_leaf:  # rows of the same name do not occur
+            units += [_unit([row], [row], depth, copied=row.block) for _, row in members]
+        else:
+            inner = [row for unit in _units(members, depth + 1) for row in unit.rows]
+            units.append(_unit([row for _, row in members], inner, depth, copied=True))
+    result: list[_Unit] = []
+    for _, copies in groupby(units, key=lambda unit: unit.identity):
+        result += _merged(list(copies))
+    return result
+
+
+def _merged(copies: list[_Unit]) -> list[_Unit]:
+    """Equal units as one, where that saves enough."""
+    first, last = copies[0], copies[-1]
+    saved = (len(copies) - 1) * len(first.rows)
+    if saved < MIN_ROWS_SAVED or not (first.copied or len(copies) >= MIN_EQUAL_LAYERS):
+        return copies
+    folded = [
+        row._replace(times=row.times * len(copies), last=end.last or end, entries=(*row.entries, first.entry))
+        for row, end in zip(first.rows, last.rows, strict=True)
+    ]
+    return [first._replace(rows=folded)]
+
+
+def _unit(unfolded: list[Row], shown: list[Row], depth: int, *, copied: bool) -> _Unit:
+    """A unit of rows; its identity says of every layer, and of the segment of its path, what must agree."""
+    start, stop = unfolded[0].nodes[0].index, unfolded[-1].nodes[-1].index
+
+    def place(index: int) -> tuple[str, int]:
+        if start <= index <= stop:
+            return ("inside", index - start)
+        return ("before", 0) if index == start - 1 else ("elsewhere", index)
+
+    def layer(node: Node) -> Hashable:
+        shares = None if node.shares is None else place(node.shares)
+        return node.op, node.input_shapes, tuple([place(source) for source in node.inputs]), shares
+
+    layers = tuple(
+        (*row.name.split(".")[depth + 1 :], row.block, *[layer(node) for node in row.nodes])
+        for row in unfolded
+    )
+    stem = _COPY.sub("", unfolded[0].name.split(".")[depth])
+    return _Unit(shown, (stem, layers), start - 1, copied)
+
+
+# What tells copies apart: the number at the end of `conv2`, the letter of `inception4b`, all of `12`.
+_COPY = re.compile(r"\d+$|(?<=\d)[a-z]$")
+
+
+def sources(unfolded: Sequence[Row]) -> Iterator[list[int]]:
+    """Per row, the nodes outside it that it reads, INPUT included; none where that is just the row before."""
+    before = -1
+    for row in unfolded:
+        own = {node.index for node in row.nodes}
+        read = list(dict.fromkeys(s for node in row.nodes for s in node.inputs if s not in own))
+        yield [] if read == [before] else read
+        before = row.nodes[-1].index

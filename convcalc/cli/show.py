@@ -97,7 +97,8 @@ def command(
 
     ARCH is a bundled name (see `convcalc list`), the path of a spec, or - for standard input.
     """
-    from convcalc.report.show import network_table, within
+    from convcalc.report.show import network_table
+    from convcalc.report.show_explanation import within
 
     def show(graph: Graph, partial: bool = False) -> None:
         analysis = analyse(graph, batch=batch, dtype=dtype)
@@ -163,9 +164,9 @@ def _value(analysis: Analysis) -> dict[str, Any]:
 
 
 def _columns(analysis: Analysis, text: str, depth: int | None, unfold: bool, form: str) -> None:
-    from convcalc.report.columns import columns_table, columns_value, parse
+    from convcalc.report.show import columns_table, columns_value, parse_columns
 
-    names = parse(text)
+    names = parse_columns(text)
 
     def value() -> object:
         return {**_value(analysis), "columns": columns_value(analysis, names)}
@@ -174,7 +175,7 @@ def _columns(analysis: Analysis, text: str, depth: int | None, unfold: bool, for
 
 
 def _explain(analysis: Analysis, layers: Sequence[str], form: str) -> None:
-    from convcalc.report.show import explanation, explanation_table, network_table
+    from convcalc.report.show_explanation import explanation_lines, explanation_table, explanations
 
     if form != "table":
         emit(
@@ -182,20 +183,22 @@ def _explain(analysis: Analysis, layers: Sequence[str], form: str) -> None:
         )
         return
     from convcalc.render import terminal
+    from convcalc.report.show import totals_lines
 
-    terminal.print_explanation(list(explanation(analysis, only=layers)))
+    terminal.print_lines(explanation_lines(list(explanations(analysis, only=layers)), terminal.width()))
     if not layers:
-        table = network_table(analysis, unfold=True)
-        terminal.print_notes(["", *table.lines], table.notes)
+        terminal.print_notes(["", *totals_lines(analysis)], analysis.graph.notes)
 
 
 def _explained_value(analysis: Analysis, layers: Sequence[str]) -> dict[str, Any]:
     """The JSON of show, each layer with its working; only the layers asked for."""
-    from convcalc.report.show import explanation, within
+    from convcalc.report.show_explanation import explanations, within
 
-    worked = {heading.split("  ")[0]: lines for heading, _, lines in explanation(analysis, only=layers)}
+    worked = {item.node.name: item.lines for item in explanations(analysis, only=layers)}
     value = _value(analysis)
-    value["layers"] = [layer for layer in value["layers"] if not layers or within(layer["name"], layers)]
+    value["layers"] = [record for record in value["layers"] if not layers or within(record["name"], layers)]
     for record in value["layers"]:
-        record["working"] = [{"what": what, "text": text} for what, text in worked.get(record["name"], [])]
+        record["working"] = [
+            {"what": line.what, "text": line.text} for line in worked.get(record["name"], [])
+        ]
     return value

@@ -6,13 +6,15 @@ piped output should not need the library at all.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from unicodedata import east_asian_width
 
-from convcalc.render.table import Column, Table
+from convcalc.render.table import Column, Narrowing, Table, text_of, total_text
 
 GAP = "  "
+MAX_NAMED = 2  # columns whose texts are shortened: with more of them, they are "others"
 NARROWEST = 9  # columns that wrap are not squeezed below this
 
 
@@ -105,21 +107,35 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _grid(table: Table, width: int | None) -> Iterator[Line]:
-    keep, widths = fit(table, width)
-    columns = [table.columns[index] for index in keep]
+    grid = _Grid(table)
+    shown, widths = grid.fit(width)
+    columns = [table.columns[index] for index, _ in shown]
+    cuts = [grid.texts(index, level) for index, level in shown]
+    rows = list(zip(*cuts, strict=True))
+    body = len(table.rows)
     rule = [Span("─" * (sum(widths) + len(GAP) * (len(widths) - 1)), "dim")]
     yield from _row([column.header for column in columns], columns, widths, "bold")
     yield rule
-    for number, row in enumerate(table.rows):
-        style = table.styles[number] if table.styles else ""
-        yield from _row([row[index] for index in keep], columns, widths, style)
+    for number, row in enumerate(rows[:body]):
+        yield from _row(row, columns, widths, table.styles[number] if table.styles else "")
     if table.footer:
         yield rule
-        for row in table.footer:
-            yield from _row([row[index] for index in keep], columns, widths, "bold")
-    if len(keep) < len(table.columns):
-        dropped = [column.header for index, column in enumerate(table.columns) if index not in keep]
-        yield [Span(f"not shown at this width: {', '.join(dropped)}", "dim")]
+        for row in rows[body:]:
+            yield from _row(row, columns, widths, "bold")
+    given_up = _given_up(table, shown)
+    if given_up:
+        yield from ([Span(part, "dim")] for part in wrap(given_up, width))
+
+
+def _given_up(table: Table, shown: Sequence[tuple[int, int]]) -> str:
+    """What a narrow terminal leaves out or shortens, and what brings it back."""
+    headers = [column.header for column in table.columns]
+    left_out = [headers[index] for index in range(len(headers)) if index not in dict(shown)]
+    short = [headers[index] for index, level in shown if level]
+    parts = [f"left out: {', '.join(left_out)}"] if left_out else []
+    parts += [f"shortened: {', '.join(short) if len(short) <= MAX_NAMED else 'others'}"] if short else []
+    ways = [way for way in (table.wider, "a wider window") if way]
+    return f"{'; '.join(parts)} ({' or '.join(ways)})" if parts else ""
 
 
 def _row(
@@ -138,47 +154,85 @@ def _row(
         yield line
 
 
-def fit(table: Table, width: int | None) -> tuple[list[int], list[int]]:
-    """The columns to show and their widths.
+class _Grid:
+    """A table's texts, column by column, each at the lengths that were asked for."""
 
-    The least important columns are left out, then those that may wrap are squeezed. Numbers are never broken: in a
-    terminal too narrow for them the lines are longer than it.
-    """
-    longest = [
-        max(cells(column.header), *(cells(row[index]) for row in (*table.rows, *table.footer)))
-        for index, column in enumerate(table.columns)
-    ]
-    keep = list(range(len(table.columns)))
-    if width is None:
-        return keep, longest
-    least = [
-        max(_least(table, index), cells(column.header)) if column.wrap else longest[index]
-        for index, column in enumerate(table.columns)
-    ]
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._texts: dict[tuple[int, int], list[str]] = {}
+        self._widths: dict[tuple[int, int], int] = {}
 
-    def excess(widths: list[int]) -> int:
-        return sum(widths[index] for index in keep) + len(GAP) * (len(keep) - 1) - width
+    def texts(self, index: int, level: int) -> list[str]:
+        """The texts of a column, rows below the rule last; level 0: in full, else shorter."""
+        if (index, level) not in self._texts:
+            column = self.table.columns[index]
+            texts = [text_of(column, record, level) for record in self.table.rows]
+            texts += [total_text(column, total, level) for total in self.table.footer]
+            self._texts[index, level] = texts
+        return self._texts[index, level]
 
-    for index in sorted(
-        (i for i, c in enumerate(table.columns) if c.drop), key=lambda i: table.columns[i].drop
-    ):
-        if excess(least) <= 0:
-            break
-        keep.remove(index)
-    widths = list(longest)
-    for floors in (
-        least,
-        [4] * len(least),
-    ):  # squeeze what may wrap to a width that reads well, in need to less
-        while excess(widths) > 0:
-            wide = [i for i in keep if table.columns[i].wrap and widths[i] > floors[i]]
-            if not wide:
+    def width(self, index: int, level: int) -> int:
+        """The width of a column whose texts are kept whole."""
+        if (index, level) not in self._widths:
+            header = cells(self.table.columns[index].header)
+            self._widths[index, level] = max(header, *map(cells, self.texts(index, level)))
+        return self._widths[index, level]
+
+    def fit(self, width: int | None) -> tuple[list[tuple[int, int]], list[int]]:
+        """The columns to show, each with the level of its texts, and their widths.
+
+        What the table gives up goes first to last until each row has its line; then whatever was given up in vain
+        comes back. Only where all of that is not enough, texts are wrapped. Numbers are never broken: in a
+        terminal too narrow for them the lines are longer than it.
+        """
+        given_up: list[Narrowing] = []
+        shown = self._shown(given_up)
+        for narrowing in self.table.narrowing:
+            if self._excess(shown, width) <= 0:
                 break
-            widths[max(wide, key=lambda index: widths[index])] -= 1
-    return keep, [widths[index] for index in keep]
+            given_up.append(narrowing)
+            shown = self._shown(given_up)
+        if self._excess(shown, width) <= 0:
+            for narrowing in given_up[-2::-1]:
+                fewer = [other for other in given_up if other is not narrowing]
+                if self._excess(self._shown(fewer), width) <= 0:
+                    given_up, shown = fewer, self._shown(fewer)
+        return shown, self._squeezed(shown, width)
+
+    def _shown(self, given_up: Sequence[Narrowing]) -> list[tuple[int, int]]:
+        dropped = {narrowing.key for narrowing in given_up if narrowing.action == "drop"}
+        level = Counter(narrowing.key for narrowing in given_up if narrowing.action == "shorten")
+        return [
+            (index, min(level[column.key], len(column.short)))
+            for index, column in enumerate(self.table.columns)
+            if column.key not in dropped
+        ]
+
+    def _excess(self, shown: Sequence[tuple[int, int]], width: int | None) -> int:
+        return _excess([self.width(index, level) for index, level in shown], width)
+
+    def _squeezed(self, shown: Sequence[tuple[int, int]], width: int | None) -> list[int]:
+        """Widths of the columns, those that may wrap squeezed to a width that reads well, in need to less."""
+        widths = [self.width(index, level) for index, level in shown]
+        least = [self._least(index, level) for index, level in shown]
+        for floors in (least, [4] * len(least)):
+            while _excess(widths, width) > 0:
+                wide = [
+                    place
+                    for place, (index, _) in enumerate(shown)
+                    if self.table.columns[index].wrap and widths[place] > floors[place]
+                ]
+                if not wide:
+                    break
+                widths[max(wide, key=lambda place: widths[place])] -= 1
+        return widths
+
+    def _least(self, index: int, level: int) -> int:
+        """The least width at which a column that wraps still reads well: its longest word, within reason."""
+        words = (cells(word) for text in self.texts(index, level) for word in text.split())
+        least = max(NARROWEST, min(24, max(words, default=0)))
+        return max(least, cells(self.table.columns[index].header))
 
 
-def _least(table: Table, index: int) -> int:
-    """The least width at which a wrapping column still reads well: its longest word, within reason."""
-    words = (cells(word) for row in table.rows for word in row[index].split())
-    return max(NARROWEST, min(24, max(words, default=0)))
+def _excess(widths: Sequence[int], width: int | None) -> int:
+    return 0 if width is None else sum(widths) + len(GAP) * (len(widths) - 1) - width

@@ -2,42 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple
+
+from convcalc.shapes import show
 
 
 class Column(NamedTuple):
-    """A column: its key in CSV, its header, and what a narrow terminal may do with it.
+    """A column: how the cell of a row comes from the row's record, for programs and for people.
 
-    drop: columns are left out of a narrow terminal in this order (1 first); 0: never.
-    wrap: its text may be broken into lines; others are kept whole.
+    key: its name in CSV. value: the cell for programs, a number, a text or a shape; by default the record's
+    attribute named as the key. text: the cell for people; by default the value with separators. short: texts for a
+    narrow terminal, each shorter than the one before.
+    adds: values of rows add up to a total. wrap: on a narrow terminal its text may be broken into lines; others
+    are kept whole.
     """
 
     key: str
     header: str
+    value: Callable[[Any], object] | None = None
+    text: Callable[[Any], str] | None = None
+    short: tuple[Callable[[Any], str], ...] = ()
+    adds: bool = False
     right: bool = False
-    drop: int = 0
     wrap: bool = False
     style: str = ""
 
 
-class Table(NamedTuple):
-    """Columns, rows of text, rows below a rule (totals), and lines of text around them.
+class Total(NamedTuple):
+    """A row below the rule: a record whose columns that add up are shown, and texts for other columns by key, each
+    with its shorter forms."""
 
-    `data` are the rows for programs (CSV): numbers without separators, nothing folded; by column key. `styles`
-    colour whole rows on a terminal.
+    record: Any
+    labels: Mapping[str, tuple[str, ...]]
+
+
+class Narrowing(NamedTuple):
+    """One thing that a table gives up on a narrow terminal: a column, or the length of its texts."""
+
+    action: Literal["drop", "shorten"]
+    key: str
+
+
+class Table(NamedTuple):
+    """Columns, rows as records, rows below a rule (totals), and lines of text around them.
+
+    CSV has its own columns, and its own rows, nothing folded, where these are given. narrowing: what gives way on a
+    narrow terminal, first to last, before texts are wrapped; wider: what else than a wider window brings it back.
+    styles colour whole rows on a terminal.
     """
 
     columns: Sequence[Column]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Any]
     title: str = ""
     subtitle: str = ""
-    footer: Sequence[Sequence[str]] = ()
+    footer: Sequence[Total] = ()
     lines: Sequence[str] = ()
     notes: Sequence[str] = ()
-    data_keys: Sequence[str] = ()
-    data: Sequence[Sequence[object]] = ()
+    data_columns: Sequence[Column] | None = None
+    data: Sequence[Any] | None = None
     styles: Sequence[str] = ()
+    narrowing: Sequence[Narrowing] = ()
+    wider: str = ""
+
+
+def drop(*keys: str) -> list[Narrowing]:
+    """The columns of these keys give way, one after another."""
+    return [Narrowing("drop", key) for key in keys]
+
+
+def shorten(*keys: str) -> list[Narrowing]:
+    """The columns of these keys show their next shorter texts, one after another."""
+    return [Narrowing("shorten", key) for key in keys]
+
+
+def value_of(column: Column, record: Any) -> object:
+    """A record's value in a column."""
+    return column.value(record) if column.value is not None else getattr(record, column.key)
+
+
+def text_of(column: Column, record: Any, level: int = 0) -> str:
+    """A record's text in a column; from level 1 on its shorter ones."""
+    if level and column.short:
+        return column.short[min(level, len(column.short)) - 1](record)
+    return column.text(record) if column.text is not None else written(value_of(column, record))
+
+
+def total_text(column: Column, total: Total, level: int = 0) -> str:
+    """The text of a row of totals in a column; empty where it has none."""
+    if column.key in total.labels:
+        texts = total.labels[column.key]
+        return texts[min(level, len(texts) - 1)]
+    return text_of(column, total.record, level) if column.adds else ""
+
+
+def written(value: object) -> str:
+    """A value for people: `34,848`, `96×55×55`, `0.50`; `–` for what is not known."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return "–" if value is None else "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
+    if isinstance(value, Fraction):
+        return f"{value.numerator:,}" if value.denominator == 1 else f"{float(value):,.2f}"
+    if isinstance(value, (tuple, list)):
+        return show(value) if all(isinstance(item, int) for item in value) else ", ".join(map(str, value))
+    return str(value)
+
+
+def datum(value: object) -> object:
+    """A value for CSV: numbers as they are, `96x55x55`, lists of names with blanks between them."""
+    if isinstance(value, (tuple, list)):
+        numbers = all(isinstance(item, (int, Fraction)) for item in value)
+        return ("x" if numbers else " ").join(map(str, value))
+    return float(value) if isinstance(value, Fraction) else "" if value is None else value
+
+
+def texts(table: Table) -> list[list[str]]:
+    """The rows' texts in full."""
+    return [[text_of(column, record) for column in table.columns] for record in table.rows]
+
+
+def totals(table: Table) -> list[list[str]]:
+    """The texts of the rows below the rule."""
+    return [[total_text(column, total) for column in table.columns] for total in table.footer]
+
+
+def records(table: Table) -> list[dict[str, object]]:
+    """The rows for programs: values by their columns' keys."""
+    columns = table.columns if table.data_columns is None else table.data_columns
+    rows = table.rows if table.data is None else table.data
+    return [{column.key: value_of(column, record) for column in columns} for record in rows]
 
 
 def to_csv(table: Table) -> str:
@@ -45,10 +142,12 @@ def to_csv(table: Table) -> str:
     import csv
     import io
 
+    columns = table.columns if table.data_columns is None else table.data_columns
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.data_keys)
-    writer.writerows(table.data)
+    writer.writerow([column.key for column in columns])
+    for record in table.rows if table.data is None else table.data:
+        writer.writerow([datum(value_of(column, record)) for column in columns])
     return out.getvalue()
 
 
@@ -66,8 +165,8 @@ def to_markdown(table: Table) -> str:
     body = [
         line([column.header for column in table.columns]),
         "| " + " | ".join("---:" if column.right else "---" for column in table.columns) + " |",
-        *(line(row) for row in table.rows),
-        *(line([f"**{text}**" if text else "" for text in row]) for row in table.footer),
+        *map(line, texts(table)),
+        *(line([f"**{text}**" if text else "" for text in row]) for row in totals(table)),
     ]
     tail = (
         [
@@ -101,7 +200,7 @@ def to_latex(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return " & ".join(map(latex, cells)) + r" \\"
 
-    rules = [r"\midrule", *map(line, table.footer)] if table.footer else []
+    rules = [r"\midrule", *map(line, totals(table))] if table.footer else []
     return "\n".join(
         [
             r"\begin{table}",
@@ -111,7 +210,7 @@ def to_latex(table: Table) -> str:
             r"\toprule",
             line([column.header for column in table.columns]),
             r"\midrule",
-            *map(line, table.rows),
+            *map(line, texts(table)),
             *rules,
             r"\bottomrule",
             r"\end{tabular}",
@@ -134,8 +233,8 @@ def to_html(table: Table) -> str:
         return f"<tr>{''.join(shown)}</tr>"
 
     caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
-    body = "\n".join(row(cells, "td") for cells in table.rows)
-    foot = "\n".join(row(cells, "th") for cells in table.footer)
+    body = "\n".join(row(cells, "td") for cells in texts(table))
+    foot = "\n".join(row(cells, "th") for cells in totals(table))
     tail = "\n".join(f"<p>{escape(text)}</p>" for text in (*table.lines, *table.notes))
     foot = f"<tfoot>\n{foot}\n</tfoot>\n" if table.footer else ""
     return (

@@ -133,26 +133,6 @@ def print_notes(lines: Sequence[str], notes: Sequence[str]) -> None:
         print_lines(note_lines(note, room))
 
 
-def print_explanation(parts: Sequence[tuple[str, str, Sequence[tuple[str, str]]]]) -> None:
-    """Worked formulas: a heading per layer, its lines indented under it, labels in one column."""
-    print_lines(_explained(parts, width()))
-
-
-def _explained(
-    parts: Sequence[tuple[str, str, Sequence[tuple[str, str]]]], room: int | None
-) -> Iterable[Line]:
-    labels = max((cells(label) for _, _, lines in parts for label, _ in lines), default=0)
-    for number, (heading, flow, lines) in enumerate(parts):
-        if number:
-            yield [Span("")]
-        name, _, rest = heading.partition("  ")
-        yield [Span(name, "bold cyan"), Span(f"  {rest}   "), Span(flow, "dim")]
-        for label, text in lines:
-            indent = labels + 6
-            for line, part in enumerate(wrap(text, None if room is None else max(20, room - indent))):
-                yield [Span(f"    {label:<{labels}}  " if line == 0 else " " * indent, "dim"), Span(part)]
-
-
 class Bar:
     """A progress bar on stderr with the time left. Drawn when it moves: no thread, so that processes may fork."""
 

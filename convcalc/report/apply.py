@@ -268,18 +268,16 @@ def application_table(application: Application, style: Style, *, mode_shown: boo
     width = len(planes[0][0])
     several = len(planes) > 1
     numbers = _numbers(application) if mode_shown else None
-    rows = []
-    for index, plane in enumerate(planes, 1):
-        for row, values in enumerate(plane):
-            label = [str(index)] if several else []
-            label += [str(numbers[0][row])] if numbers and numbers[0] else []
-            rows.append((*label, *(style(value) for value in values)))
-    columns = [Column("map", "map")] if several else []
-    columns += [Column("row", "i \\ j", right=True)] if numbers and numbers[0] else []
-    columns += [
-        Column(str(column), str(numbers[1][column] if numbers else column + 1), right=True)
-        for column in range(width)
-    ]
+    rows = [(index, row, values) for index, plane in enumerate(planes, 1) for row, values in enumerate(plane)]
+    columns = [Column("map", "map", lambda row: row[0])] if several else []
+    if numbers and numbers[0]:
+        columns.append(Column("row", "i \\ j", lambda row: numbers[0][row[1]], right=True))
+
+    def column(place: int) -> Column:
+        header = numbers[1][place] if numbers else place + 1
+        return Column(str(place), str(header), lambda row: style(row[2][place]), right=True)
+
+    columns += map(column, range(width))
     return Table(
         columns=columns,
         rows=rows,

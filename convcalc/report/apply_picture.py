@@ -12,21 +12,33 @@ from convcalc.render.table import Column, Table
 from convcalc.report import words
 from convcalc.report.apply import title
 from convcalc.report.values import CONVENTIONS
-from convcalc.shapes import show
 
-COLUMNS = (
-    Column("map", "map", style="cyan"),
-    Column("size", "size", right=True),
-    Column("least", "least", right=True),
-    Column("greatest", "greatest", right=True),
-    Column("mean", "mean", right=True),
-    Column("tone", "shown", wrap=True),
-)
 TONES = {
     "clip": "cut to 0…255",
     "magnitude": "without sign, cut to 255",
     "stretch": "least black, greatest white",
 }
+
+
+def _level(key: str) -> Column:
+    """A grey level, to one decimal."""
+    return Column(key, key, text=lambda result: _round(getattr(result, key)), right=True)
+
+
+COLUMNS = (
+    Column("map", "map", lambda result: result.name, style="cyan"),
+    Column("size", "size", lambda result: result.tensor.shape, right=True),
+    *map(_level, ("least", "greatest", "mean")),
+    Column("tone", "shown", text=lambda result: _shown(result), wrap=True),
+)
+DATA = (
+    COLUMNS[0],
+    Column("channels", "", lambda result: result.tensor.shape[0]),
+    Column("height", "", lambda result: result.tensor.shape[1]),
+    Column("width", "", lambda result: result.tensor.shape[2]),
+    *COLUMNS[2:],
+    Column("cut", ""),
+)
 
 
 def filtered_table(application: Application, picture: Picture, path: str, maps: Sequence[Result]) -> Table:
@@ -40,24 +52,10 @@ def filtered_table(application: Application, picture: Picture, path: str, maps: 
     notes += warnings(maps)
     return Table(
         columns=COLUMNS,
-        rows=[
-            (
-                one.name,
-                show(one.tensor.shape),
-                _round(one.least),
-                _round(one.greatest),
-                _round(one.mean),
-                TONES[one.tone] + (f" ({words.percent(one.cut)})" if one.cut else ""),
-            )
-            for one in maps
-        ],
+        rows=maps,
         title=f"{path}  {title(application)}",
         lines=notes,
-        data_keys=("map", "channels", "height", "width", "least", "greatest", "mean", "tone", "cut"),
-        data=[
-            (one.name, *one.tensor.shape, one.least, one.greatest, one.mean, one.tone, one.cut)
-            for one in maps
-        ],
+        data_columns=DATA,
     )
 
 
@@ -70,6 +68,10 @@ def warnings(maps: Sequence[Result]) -> list[str]:
             share = words.percent(found.cut)
             lines.append(f"warning: {name}{share} of the pixels are cut to black or white; {found.remedy}")
     return lines
+
+
+def _shown(result: Result) -> str:
+    return TONES[result.tone] + (f" ({words.percent(result.cut)})" if result.cut else "")
 
 
 def _round(value: float) -> str:

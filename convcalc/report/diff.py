@@ -2,24 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from convcalc.analysis.diff import TOTALS, Diff, Pair
+from convcalc.analysis.diff import TOTALS, Delta, Diff, Pair
 from convcalc.graph import Node
-from convcalc.render.table import Column, Table
+from convcalc.render.table import Column, Table, Total, drop, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS, totals_value
 
-COLUMNS = (
-    Column("a", "A", wrap=True, style="cyan"),
-    Column("b", "B", wrap=True, style="cyan"),
-    Column("change", "change", wrap=True),
-    Column("output", "output of B", right=True, drop=1),
-    Column("weights", "weights", right=True),
-    Column("macs", "MACs", right=True),
+
+class Item(NamedTuple):
+    """A row: a pair, or a run of `same` pairs that do not differ; the names of its layers, in full and without
+    what they share with the row above."""
+
+    pair: Pair | None
+    delta: Delta
+    a: str = ""
+    b: str = ""
+    outline_a: str = ""
+    outline_b: str = ""
+    same: int = 0
+
+    @property
+    def style(self) -> str:
+        """Colours of the row."""
+        status = "same" if self.pair is None else self.pair.status
+        return {"added": "green", "removed": "red", "same": "dim"}.get(status, "")
+
+
+def _difference(key: str, header: str) -> Column:
+    return Column(
+        key, header, lambda item: getattr(item.delta, key), lambda item: words.signed(getattr(item.delta, key)),
+        short=(lambda item: words.signed_rounded(getattr(item.delta, key)),), adds=True, right=True,
+    )  # fmt: skip
+
+
+A = Column("a", "A", short=(lambda item: item.outline_a,), wrap=True, style="cyan")
+B = Column("b", "B", short=(lambda item: item.outline_b,), wrap=True, style="cyan")
+LAYER = Column(
+    "layer", "layer", lambda item: item.a or item.b, short=(lambda item: item.outline_a or item.outline_b,),
+    wrap=True, style="cyan",
+)  # fmt: skip
+CHANGE = Column(
+    "change", "change", lambda item: changes(item.pair) if item.pair else "the same", wrap=True,
+    short=(lambda item: changes(item.pair, short=True) if item.pair else "the same",),
+)  # fmt: skip
+OUTPUT = Column(
+    "output", "output of B", right=True,
+    text=lambda item: words.shape(item.pair.b.output_shape) if item.pair and item.pair.b else "",
+)  # fmt: skip
+WEIGHTS, PARAMS, MACS = (
+    _difference("weights", "weights"),
+    _difference("params", "params"),
+    _difference("macs", "MACs"),
 )
-DATA_KEYS = ("a", "b", "status", "change", "weights", "params", "macs", "working")
+STATUS = Column("status", "status", lambda item: item.pair.status)
+WORKING = Column("working", "working", lambda item: item.pair.working)
+NARROWING = [*drop("output"), *shorten("change", "macs", "layer", "a", "b", "weights")]
 RUN = 3  # that many layers in a row that are the same are still listed one by one
 SHOWN_TOTALS = (
     ("weights", "weights"),
@@ -32,60 +71,48 @@ SHOWN_TOTALS = (
 
 def diff_table(diff: Diff, *, everything: bool = False) -> Table:
     """Pairs with their changes; the weights' differences worked out below; what 1×1 reductions save; totals."""
-    rows, styles, hidden = _rows(diff, everything)
+    rows, hidden = _rows(diff, everything)
     delta = diff.total_delta()
     a, b = diff.a.graph, diff.b.graph
-    columns: Sequence[Column] = COLUMNS
-    if all(pair.a is None or pair.b is None or pair.a.name == pair.b.name for pair in diff.pairs):
-        columns = (COLUMNS[0]._replace(key="layer", header="layer"), *COLUMNS[2:])
-        rows = [(row[0] or row[1], *row[2:]) for row in rows]
+    names = (LAYER,) if all(not row.a or not row.b or row.a == row.b for row in rows) else (A, B)
+    total = Item(None, Delta(delta["weights"], delta["params"], delta["macs"]))
     if diff.same:
         lines = ["the networks are the same"]
     else:
         lines = [f"{words.plural(hidden, 'layer')} without weights not shown: --all"] if hidden else []
         lines += [*_weights(diff), *_reductions(diff)]
     return Table(
-        columns=columns,
+        columns=(*names, CHANGE, OUTPUT, WEIGHTS, MACS),
         rows=rows,
         title=f"A: {a.title or a.name}  →  B: {b.title or b.name}",
         subtitle=f"{a.name} → {b.name}",
-        footer=[
-            ("total", *[""] * (len(columns) - 3), words.signed(delta["weights"]), words.signed(delta["macs"]))
-        ],
+        footer=[Total(total, {names[0].key: ("total",)})],
         lines=[*lines, *_totals(diff)],
         notes=[*a.notes, *(note for note in b.notes if note not in a.notes)],
-        data_keys=DATA_KEYS,
-        data=[
-            (
-                pair.a.name if pair.a else "",
-                pair.b.name if pair.b else "",
-                pair.status,
-                changes(pair),
-                *pair.delta,
-                pair.working,
-            )
-            for pair in diff.pairs
-        ],
-        styles=styles,
+        data_columns=(A, B, STATUS, CHANGE, WEIGHTS, PARAMS, MACS, WORKING),
+        data=[_item(pair) for pair in diff.pairs],
+        styles=[row.style for row in rows],
+        narrowing=NARROWING,
     )
 
 
-def _rows(diff: Diff, everything: bool) -> tuple[list[Sequence[str]], list[str], int]:
-    """The table's rows with their styles, and how many added and removed layers are left out: those that act
-    on each position by itself and have no weights. Longer runs of layers that are the same are one row."""
-    rows: list[Sequence[str]] = []
-    styles: list[str] = []
+def _rows(diff: Diff, everything: bool) -> tuple[list[Item], int]:
+    """The table's rows, and how many added and removed layers are left out: those that act on each position by
+    itself and have no weights. Longer runs of layers that are the same are one row."""
+    rows: list[Item] = []
     same: list[Pair] = []
     hidden = 0
 
+    def add(pair: Pair) -> None:
+        rows.append(_item(pair, rows[-1] if rows else None))
+
     def flush() -> None:
         if len(same) > RUN and not everything:
-            rows.append((f"… {words.plural(len(same), 'layer')}", "", "the same", "", "0", "0"))
-            styles.append("dim")
+            label = f"… {words.plural(len(same), 'layer')}"
+            rows.append(Item(None, Delta(0, 0, 0), a=label, outline_a=label, same=len(same)))
         else:
             for pair in same:
-                rows.append(_cells(pair))
-                styles.append("dim")
+                add(pair)
         same.clear()
 
     for pair in diff.pairs:
@@ -98,10 +125,9 @@ def _rows(diff: Diff, everything: bool) -> tuple[list[Sequence[str]], list[str],
             hidden += 1
         else:
             flush()
-            rows.append(_cells(pair))
-            styles.append({"added": "green", "removed": "red"}.get(pair.status, ""))
+            add(pair)
     flush()
-    return rows, styles, hidden
+    return rows, hidden
 
 
 def _weights(diff: Diff) -> list[str]:
@@ -152,28 +178,28 @@ def _node(pair: Pair) -> Node:
     return node
 
 
-def _cells(pair: Pair) -> tuple[str, ...]:
-    return (
-        pair.a.name if pair.a else "",
-        pair.b.name if pair.b else "",
-        changes(pair),
-        words.shape(pair.b.output_shape) if pair.b else "",
-        words.signed(pair.delta.weights),
-        words.signed(pair.delta.macs),
+def _item(pair: Pair, above: Item | None = None) -> Item:
+    a, b = pair.a.name if pair.a else "", pair.b.name if pair.b else ""
+    above_a, above_b = (above.a, above.b) if above else ("", "")
+    return Item(
+        pair, pair.delta, a, b, words.outline(a, above_a or above_b), words.outline(b, above_b or above_a)
     )
 
 
-def changes(pair: Pair) -> str:
+def changes(pair: Pair, *, short: bool = False) -> str:
     """`F 11 → 7`, `input 1024 → 2048`, `from a, c → b, c`, `own weights → weights of a`; `added conv K64 F3`."""
     if pair.a is None or pair.b is None:
-        return f"{pair.status} {words.operator(_node(pair).op)}"
+        operator = words.short_operator if short else words.operator
+        return f"{pair.status} {operator(_node(pair).op)}"
     if not pair.changes:
         if pair.a.output_shape != pair.b.output_shape:
             return f"same, {words.shape(pair.a.output_shape)} → {words.shape(pair.b.output_shape)}"
         return "same"
     parts = []
     for name, (one, two) in pair.changes.items():
-        if name == "input_shape":
+        if name == "input_shape" and short and one[1:] == two[1:]:
+            parts.append(f"depth {one[0]} → {two[0]}")
+        elif name == "input_shape":
             parts.append(f"input {words.shape(one)} → {words.shape(two)}")
         elif name == "kind":
             parts.append(f"{one} → {two}")

@@ -10,7 +10,7 @@ from convcalc.report import words
 
 COLUMNS = (
     Column("topic", "topic", style="cyan"),
-    Column("line", "line", right=True, drop=1),
+    Column("line", "line", right=True),
     Column("heading", "heading", wrap=True),
     Column("text", "text", wrap=True),
 )
@@ -38,14 +38,11 @@ class Found(Protocol):
 
 def found_table(found: Sequence[Found], word: str) -> Table:
     """A row per line."""
-    rows = [(line.topic, str(line.line), line.heading, line.text) for line in found]
     topics = {line.topic for line in found}
     return Table(
         columns=COLUMNS,
-        rows=rows,
+        rows=found,
         lines=[
             f"{words.plural(len(found), 'line')} in {words.plural(len(topics), 'topic')}; convcalc docs TOPIC shows one"
         ],
-        data_keys=[column.key for column in COLUMNS],
-        data=rows,
     )

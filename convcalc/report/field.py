@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.fold import Row
@@ -14,75 +14,90 @@ from convcalc.analysis.regions import Span
 from convcalc.analysis.units import Area, Meeting, Position, Sight, places
 from convcalc.graph import Node
 from convcalc.ops._working import product
-from convcalc.render.table import Column, Table
+from convcalc.render.table import Column, Table, drop, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS, field_value
 from convcalc.shapes import AXIS_NAMES
 
-DEPTH = (
-    Column("layer", "layer", wrap=True, style="cyan"),
-    Column("operator", "operator", wrap=True, drop=1),
-    Column("output", "output", right=True, drop=2),
-    Column("field", "field", right=True),
-    Column("stride", "stride", right=True),
-    Column("start", "start", right=True),
-    Column("unit", "middle unit", right=True),
-    Column("sees", "sees", right=True),
-    Column("share", "of the image", right=True),
+
+class Depth(NamedTuple):
+    """A layer on the way down: its row, its field by formula, and what its unit in the middle sees."""
+
+    row: Row
+    sight: Sight
+
+    @property
+    def node(self) -> Node:
+        """The row's last layer."""
+        return self.row.nodes[-1]
+
+    @property
+    def field(self) -> ReceptiveField | None:
+        """By formula; None where no single one fits all units."""
+        return self.row.receptive_field
+
+
+LAYER = Column(
+    "layer", "layer", lambda item: item.node.name, lambda item: item.row.name, wrap=True, style="cyan"
 )
-DEPTH_KEYS = (
-    "layer",
-    "kind",
-    "output_shape",
+OPERATOR = Column(
+    "operator", "operator", lambda item: operator(item.row), wrap=True,
+    short=(lambda item: operator(item.row, short=True),),
+)  # fmt: skip
+KIND = Column("kind", "kind", lambda item: item.node.kind)
+OUTPUT = Column("output_shape", "output", lambda item: item.node.output_shape, right=True)
+SIZE = Column(
     "size",
-    "stride",
-    "start",
-    "unit",
-    "first",
-    "last",
-    "pixels",
-    "share",
+    "field",
+    lambda item: item.field and item.field.size,
+    lambda item: words.field(item.field),
+    right=True,
 )
-PART_KEYS = ("layer", "kind", "output_shape", "first", "last", "positions", "share")
+STRIDE = Column(
+    "stride",
+    "stride",
+    lambda item: item.field and item.field.stride,
+    lambda item: words.axes(item.field.stride) if item.field else "–",
+    right=True,
+)
+START = Column(
+    "start",
+    "start",
+    lambda item: item.field and _spaced(item.field.start),
+    lambda item: words.axes(item.field.start) if item.field else "–",
+    right=True,
+)
+UNIT = Column(
+    "unit",
+    "middle unit",
+    lambda item: _spaced(item.sight.unit),
+    lambda item: position(item.sight.unit),
+    right=True,
+)
+SEES = Column(
+    "sees",
+    "sees",
+    text=lambda item: spans(item.sight.seen) if item.sight.seen else "padding only",
+    right=True,
+)
+FIRST = Column("first", "", lambda item: _ends(item.sight.seen)[0])
+LAST = Column("last", "", lambda item: _ends(item.sight.seen)[1])
+PIXELS = Column("pixels", "", lambda item: item.sight.pixels)
+SHARE = Column(
+    "share",
+    "of the image",
+    lambda item: float(item.sight.share),
+    lambda item: words.percent(item.sight.share),
+    right=True,
+)
 
 
 def depth_table(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]) -> Table:
     """A row per layer: the field by formula, and what the unit in the middle sees."""
     graph = analysis.graph
-    cells, data = [], []
-    for row, one in zip(rows, sights, strict=True):
-        node = row.nodes[-1]
-        formula = row.receptive_field
-        cells.append(
-            (
-                row.name,
-                operator(row),
-                words.shape(node.output_shape),
-                words.field(formula),
-                words.axes(formula.stride) if formula else "–",
-                words.axes(formula.start) if formula else "–",
-                position(one.unit),
-                spans(one.seen) if one.seen else "padding only",
-                words.percent(one.share),
-            )
-        )
-        data.append(
-            (
-                node.name,
-                node.kind,
-                _sizes(node.output_shape),
-                _sizes(formula.size) if formula else "",
-                _sizes(formula.stride) if formula else "",
-                " ".join(map(str, formula.start)) if formula else "",
-                " ".join(map(str, one.unit)),
-                *_ends(one.seen),
-                one.pixels,
-                float(one.share),
-            )
-        )
     return Table(
-        columns=DEPTH,
-        rows=cells,
+        columns=(LAYER, OPERATOR, OUTPUT, SIZE, STRIDE, START, UNIT, SEES, SHARE),
+        rows=[Depth(row, sight) for row, sight in zip(rows, sights, strict=True)],
         title=f"Receptive fields of {graph.title or graph.name}",
         subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
         lines=[
@@ -91,16 +106,16 @@ def depth_table(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]
             *words.at_most(row.receptive_field for row in rows),
             *(f"warning: {text}" for text in analysis.warnings[:5]),
         ],
-        data_keys=DEPTH_KEYS,
-        data=data,
+        data_columns=(LAYER, KIND, OUTPUT, SIZE, STRIDE, START, UNIT, FIRST, LAST, PIXELS, SHARE),
+        narrowing=[*shorten("operator"), *drop("operator", "output_shape")],
     )
 
 
-def operator(row: Row) -> str:
+def operator(row: Row, *, short: bool = False) -> str:
     """The row's operator as `show` writes it."""
     if row.block:
-        return f"block of {words.plural(len(row.nodes), 'layer')}"
-    return words.operator(row.nodes[0].op)
+        return ("" if short else "block of ") + words.plural(len(row.nodes), "layer")
+    return (words.short_operator if short else words.operator)(row.nodes[0].op)
 
 
 def depth_value(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]) -> dict[str, Any]:
@@ -131,13 +146,13 @@ def unit_table(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Area]
     graph = analysis.graph
     return Table(
         columns=_part_columns("reads", "positions"),
-        rows=[_part_cells(part) for part in parts],
+        rows=parts,
         title=f"What {node.name} {position(one.unit)} sees",
         subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}; "
         f"{node.name} is {words.operator(node.op)}, {words.shape(node.output_shape)}",
         lines=[*_unit_lines(one), *_widest(analysis.layers[node.index].receptive_field, one)],
-        data_keys=PART_KEYS,
-        data=[_part_data(part) for part in parts],
+        data_columns=PART_DATA,
+        narrowing=PART_NARROWING,
     )
 
 
@@ -203,11 +218,11 @@ def pixel_table(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node
     parts = [part for _, part in layers]
     return Table(
         columns=_part_columns("units", "how many"),
-        rows=[_part_cells(part) for part in parts],
+        rows=parts,
         title=f"What pixel {position(pixel)} reaches",
         subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
-        data_keys=PART_KEYS,
-        data=[_part_data(part) for part in parts],
+        data_columns=PART_DATA,
+        narrowing=PART_NARROWING,
         styles=["" if part.positions else "dim" for part in parts],
     )
 
@@ -235,12 +250,12 @@ def meeting_table(analysis: Analysis, found: Meeting, layers: Sequence[tuple[Nod
         line = f"they first meet in {found.first.name}, at {units}: {_where(part)}"
     return Table(
         columns=_part_columns("units that see both", "how many"),
-        rows=[_part_cells(part) for part in parts],
+        rows=parts,
         title=f"Where pixels {position(found.a)} and {position(found.b)} meet",
         subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
         lines=[line],
-        data_keys=PART_KEYS,
-        data=[_part_data(part) for part in parts],
+        data_columns=PART_DATA,
+        narrowing=PART_NARROWING,
         styles=["" if part.positions else "dim" for part in parts],
     )
 
@@ -274,25 +289,33 @@ def spans(value: Sequence[Span]) -> str:
     return " × ".join(texts)
 
 
+PART = (
+    Column("layer", "layer", lambda part: part.node.name if part.node else "input",
+           lambda part: part.node.name if part.node else "image", wrap=True, style="cyan"),
+    Column("operator", "operator", lambda part: words.operator(part.node.op) if part.node else "", wrap=True,
+           short=(lambda part: words.short_operator(part.node.op) if part.node else "",)),
+    Column("output_shape", "output", lambda part: part.shape, right=True),
+    Column("positions", "", right=True),
+    Column("share", "share", lambda part: float(part.share), lambda part: words.percent(part.share), right=True),
+)  # fmt: skip
+PART_DATA = (
+    PART[0],
+    Column("kind", "", lambda part: part.node.kind if part.node else "input"),
+    PART[2],
+    Column("first", "", lambda part: _ends(part.spans)[0]),
+    Column("last", "", lambda part: _ends(part.spans)[1]),
+    *PART[3:],
+)
+PART_NARROWING = [*shorten("operator"), *drop("operator", "output_shape")]
+
+
 def _part_columns(header: str, total: str) -> tuple[Column, ...]:
+    """The columns of areas, those of what is told about their positions under these headers."""
     return (
-        Column("layer", "layer", wrap=True, style="cyan"),
-        Column("operator", "operator", wrap=True, drop=1),
-        Column("output", "output", right=True, drop=2),
-        Column("spans", header, right=True),
-        Column("positions", total, right=True),
-        Column("share", "share", right=True),
-    )
-
-
-def _part_cells(part: Area) -> tuple[str, ...]:
-    return (
-        part.node.name if part.node else "image",
-        words.operator(part.node.op) if part.node else "",
-        words.shape(part.shape),
-        _where(part),
-        words.count(part.positions),
-        words.percent(part.share),
+        *PART[:3],
+        Column("spans", header, text=_where, right=True),
+        PART[3]._replace(header=total),
+        PART[4],
     )
 
 
@@ -300,17 +323,6 @@ def _where(part: Area) -> str:
     if part.spans is None:
         return "none"
     return spans(part.spans) if part.full else f"within {spans(part.spans)}"
-
-
-def _part_data(part: Area) -> tuple[object, ...]:
-    return (
-        part.node.name if part.node else "input",
-        part.node.kind if part.node else "input",
-        _sizes(part.shape),
-        *_ends(part.spans),
-        part.positions,
-        float(part.share),
-    )
 
 
 def _part_value(part: Area) -> dict[str, Any]:
@@ -348,5 +360,5 @@ def _ends(value: Sequence[Span] | None) -> tuple[str, str]:
     return " ".join(str(low) for low, _ in value), " ".join(str(high) for _, high in value)
 
 
-def _sizes(values: Sequence[int | Fraction]) -> str:
-    return "x".join(map(str, values))
+def _spaced(values: Sequence[int | Fraction]) -> str:
+    return " ".join(map(str, values))

@@ -5,42 +5,77 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from convcalc.backends import Run
-from convcalc.inference.runner import Failure, Forward, Statistics
-from convcalc.render.table import Column, Table
+from convcalc.graph import Node
+from convcalc.inference.runner import Failure, Forward, Guess, Statistics
+from convcalc.render.table import Column, Table, Total, drop, records, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 
-TOP = (
-    Column("label", "class", style="bold"),
-    Column("index", "index", right=True),
-    Column("probability", "probability", right=True),
-    Column("bar", ""),
-)
-STATISTICS = (
-    Column("what", "output", style="cyan"),
-    Column("value", "value", right=True, wrap=True),
-)
-LAYERS = (
-    Column("layer", "layer", wrap=True, style="cyan"),
-    Column("operator", "operator", wrap=True, drop=1),
-    Column("output", "output", right=True),
-    Column("ms", "ms", right=True),
-    Column("share", "share", right=True),
-    Column("gflops", "GFLOP/s", right=True),
-)
-ROOFLINE_KEYS = (
-    "layer", "kind", "kernels", "seconds", "macs", "bytes", "flops_per_second", "of_roof", "intensity",
-)  # fmt: skip
-BAR = 24
+BAR = 24  # columns of the whole
 MAX_SHOWN = 16  # numbers of a vector that are shown one by one
 RANDOM = (
     "random weights predict nothing: these are shapes and numbers only; --weights FILE loads trained ones"
 )
 NO_CLASSES = (
     "numbers, not classes: classes are shown where the spec has labels or its last layer is a softmax"
+)
+
+
+class Fact(NamedTuple):
+    """A fact of the output, for programs and for people."""
+
+    what: str
+    value: str
+    text: str
+
+
+class Time(NamedTuple):
+    """A layer's time, and its share of all of them."""
+
+    node: Node
+    seconds: float
+    share: float
+
+    @property
+    def macs(self) -> int:
+        """Its multiply-accumulates."""
+        return self.node.op.macs(self.node.input_shapes)
+
+    @property
+    def gflops(self) -> float:
+        """Its speed in GFLOP/s; 0 where it has no MACs or took no time."""
+        return 2e-9 * self.macs / self.seconds if self.seconds else 0.0
+
+
+TOP = (
+    Column("label", "class", lambda guess: guess.label or "", style="bold"),
+    Column("index", "index", text=lambda guess: str(guess.index), right=True),
+    Column("probability", "probability", lambda guess: repr(guess.probability),
+           lambda guess: f"{100 * guess.probability:.2f} %", right=True),
+    Column("bar", "", text=lambda guess: "█" * round(BAR * guess.probability)),
+)  # fmt: skip
+STATISTICS = (
+    Column("what", "output", style="cyan"),
+    Column("value", "value", text=lambda fact: fact.text, right=True, wrap=True),
+)
+LAYERS = (
+    Column("layer", "layer", lambda time: time.node.name, wrap=True, style="cyan"),
+    Column("operator", "operator", lambda time: words.operator(time.node.op), wrap=True,
+           short=(lambda time: words.short_operator(time.node.op),)),
+    Column("output", "output", lambda time: time.node.output_shape, right=True),
+    Column("ms", "ms", lambda time: 1000 * time.seconds, lambda time: f"{1000 * time.seconds:.2f}", right=True),
+    Column("share", "share", text=lambda time: f"{100 * time.share:.1f} %", right=True),
+    Column("gflops", "GFLOP/s", text=lambda time: f"{time.gflops:.3g}" if time.gflops else "", right=True),
+)  # fmt: skip
+LAYER_DATA = (
+    LAYERS[0],
+    Column("kind", "", lambda time: time.node.kind),
+    LAYERS[3],
+    Column("macs", ""),
+    LAYERS[5],
 )
 
 
@@ -64,46 +99,33 @@ def forward_table(result: Forward) -> Table:
     width, height = result.picture.size
     subtitle = f"{width}×{height} pixels → {words.shape(run.shape)}"
     if result.top:
-        named = result.top[0].label is not None
         return Table(
-            columns=TOP,
-            rows=[
-                (
-                    guess.label if named and guess.label is not None else f"class {guess.index}",
-                    str(guess.index),
-                    f"{100 * guess.probability:.2f} %",
-                    "█" * round(BAR * guess.probability),
-                )
-                for guess in result.top
-            ],
+            columns=(TOP[0]._replace(text=_label), *TOP[1:]),
+            rows=result.top,
             title=title,
             subtitle=subtitle,
             lines=lines,
-            data_keys=("index", "label", "probability"),
-            data=[(guess.index, guess.label or "", repr(guess.probability)) for guess in result.top],
+            data_columns=(TOP[1], TOP[0], TOP[2]),
             styles=["bold", *("" for _ in result.top[1:])],
         )
     if weights.source == "random":
         lines.append(RANDOM)
     elif _vector(run):
         lines.append(NO_CLASSES)
-    shape, short = ("shape", words.shape(run.shape)), _short(run)
-    facts = _statistics(result.statistics)
-    rows = [(what, _row([value])) for what, value in facts]
-    data = [(what, f"{value:.6g}") for what, value in facts]
+    shape = words.shape(run.shape)
+    rows = [Fact("shape", shape, shape)]
+    short = _short(run)
     if short:
-        rows = [("values", _row(short))]
-        data.append(("values", " ".join(map(repr, map(float, short)))))
+        rows.append(Fact("values", _exact(short), _row(short)))
     else:
+        rows += _statistics(result.statistics)
         lines.append(f"--save FILE.npy, .csv, .json or .safetensors keeps all {len(run.values):,} values")
     return Table(
         columns=STATISTICS,
-        rows=[shape, *rows],
+        rows=rows,
         title=title,
         subtitle=subtitle,
         lines=lines,
-        data_keys=("what", "value"),
-        data=[shape, *data],
     )
 
 
@@ -122,88 +144,79 @@ def _row(values: Sequence[float]) -> str:
     return "  ".join(f"{value:.6g}".replace("-", "−") for value in values)
 
 
-def _statistics(facts: Statistics) -> list[tuple[str, float]]:
-    return [
-        ("smallest", facts.minimum),
-        ("largest", facts.maximum),
-        ("mean", facts.mean),
-        ("standard deviation", facts.deviation),
-    ]
+def _exact(values: Sequence[float]) -> str:
+    """All digits, with blanks between the numbers."""
+    return " ".join(map(repr, map(float, values)))
+
+
+def _statistics(facts: Statistics) -> list[Fact]:
+    figures = {
+        "smallest": facts.minimum,
+        "largest": facts.maximum,
+        "mean": facts.mean,
+        "standard deviation": facts.deviation,
+    }
+    return [Fact(what, f"{value:.6g}", _row([value])) for what, value in figures.items()]
+
+
+def _label(guess: Guess) -> str:
+    return guess.label if guess.label is not None else f"class {guess.index}"
 
 
 def profile_table(result: Forward) -> Table:
     """Milliseconds and GFLOP/s of every layer that took any time."""
     run = result.run
     total = sum(run.node_seconds) or 1.0
-    rows, data = [], []
-    for node, seconds in zip(result.graph, run.node_seconds, strict=True):
-        macs = node.op.macs(node.input_shapes)
-        rate = 2e-9 * macs / seconds if seconds and macs else 0.0
-        rows.append(
-            (
-                node.name,
-                words.operator(node.op),
-                words.shape(node.output_shape),
-                f"{1000 * seconds:.2f}",
-                f"{100 * seconds / total:.1f} %",
-                f"{rate:.3g}" if rate else "",
-            )
-        )
-        data.append((node.name, node.kind, 1000 * seconds, macs, rate))
+    rows = [
+        Time(node, seconds, seconds / total)
+        for node, seconds in zip(result.graph, run.node_seconds, strict=True)
+    ]
     return Table(
         columns=LAYERS,
         rows=rows,
         title="time per layer",
         subtitle=f"{run.backend} backend",
-        footer=[("total", "", "", f"{1000 * sum(run.node_seconds):.2f}", "", "")],
-        data_keys=("layer", "kind", "ms", "macs", "gflops"),
-        data=data,
+        footer=[Total(None, {"layer": ("total",), "ms": (f"{1000 * sum(run.node_seconds):.2f}",)})],
+        data_columns=LAYER_DATA,
+        narrowing=[*shorten("operator"), *drop("operator")],
     )
 
 
 def roofline_table(profile: Any) -> Table:
     """The fast backend's account: time, speed, its share of what the machine can do at that layer's intensity."""
-    rows, data = [], []
-    for row in profile.rows:
-        rows.append(
-            (
-                row.name,
-                row.kind,
-                " ".join(dict.fromkeys(row.kernels)),
-                f"{1e3 * row.seconds:.3f}",
-                f"{row.flops_per_second / 1e9:.1f}" if row.macs else "",
-                f"{100 * profile.share(row):.0f} %" if row.macs else "",
-                words.size(row.bytes),
-                f"{row.intensity:.1f}" if row.macs else "",
-            )
-        )
-        data.append(
-            (row.name, row.kind, " ".join(row.kernels), row.seconds, row.macs, row.bytes, row.flops_per_second,
-             profile.share(row), row.intensity)
-        )  # fmt: skip
+    layer = Column("layer", "layer", lambda row: row.name, wrap=True, style="cyan")
+    kind = Column("kind", "kind")
+    kernels = Column(
+        "kernels", "kernels", lambda row: " ".join(row.kernels), lambda row: " ".join(dict.fromkeys(row.kernels)),
+        wrap=True,
+    )  # fmt: skip
+    seconds = Column("seconds", "ms", text=lambda row: f"{1e3 * row.seconds:.3f}", right=True)
+    speed = Column(
+        "flops_per_second", "GFLOP/s", right=True,
+        text=lambda row: f"{row.flops_per_second / 1e9:.1f}" if row.macs else "",
+    )  # fmt: skip
+    roof = Column(
+        "of_roof", "of roof", profile.share, right=True,
+        text=lambda row: f"{100 * profile.share(row):.0f} %" if row.macs else "",
+    )  # fmt: skip
+    moved = Column("bytes", "moved", text=lambda row: words.size(row.bytes), right=True)
+    intensity = Column(
+        "intensity", "FLOP/byte", text=lambda row: f"{row.intensity:.1f}" if row.macs else "", right=True
+    )
     return Table(
-        columns=(
-            Column("layer", "layer", wrap=True, style="cyan"),
-            Column("kind", "kind", drop=2),
-            Column("kernels", "kernels", wrap=True, drop=1),
-            Column("ms", "ms", right=True),
-            Column("gflops", "GFLOP/s", right=True),
-            Column("roof", "of roof", right=True),
-            Column("bytes", "moved", right=True, drop=3),
-            Column("intensity", "FLOP/byte", right=True, drop=4),
-        ),
-        rows=rows,
+        columns=(layer, kind, kernels, seconds, speed, roof, moved, intensity),
+        rows=profile.rows,
         title="time per layer",
         subtitle=f"numba backend, {words.plural(profile.threads, 'thread')}, each layer after the one before",
-        footer=[("total", "", "", f"{1e3 * profile.seconds:.3f}", "", "", "", "")],
+        footer=[Total(None, {"layer": ("total",), "seconds": (f"{1e3 * profile.seconds:.3f}",)})],
         lines=[
             f"measured peaks: {profile.peak_flops / 1e9:.0f} GFLOP/s, {profile.peak_bytes / 1e9:.0f} GB/s from memory; "
             "the roof is the lower of the two at a layer's FLOP/byte",
             "FLOPs are two per MAC as counted, so Winograd's layers may exceed the peak",
             "layers that were fused into others have no row",
         ],
-        data_keys=ROOFLINE_KEYS,
-        data=data,
+        data_columns=(layer, kind, kernels, seconds, Column("macs", ""), moved, speed, roof, intensity),
+        narrowing=drop("kernels", "kind", "bytes", "intensity"),
     )
 
 
@@ -214,7 +227,7 @@ def roofline_value(profile: Any) -> dict[str, Any]:
         "seconds": profile.seconds,
         "peak_flops": profile.peak_flops,
         "peak_bytes": profile.peak_bytes,
-        "layers": [dict(zip(ROOFLINE_KEYS, row, strict=True)) for row in roofline_table(profile).data],
+        "layers": records(roofline_table(profile)),
     }
 
 
@@ -256,33 +269,6 @@ def batch_table(outcomes: Sequence[Forward | Failure]) -> Table:
     done = [outcome for outcome in outcomes if isinstance(outcome, Forward)]
     classes = any(outcome.top for outcome in done)
     weights = done[0].weights if done else None
-    rows: list[Sequence[str]] = []
-    data: list[Sequence[object]] = []
-    for outcome in outcomes:
-        name = os.path.basename(outcome.image)
-        if isinstance(outcome, Failure):
-            rows.append((name, "not read", "", ""))
-            data.append((outcome.image, "", "", "", "", outcome.error.message, ""))
-            continue
-        facts, time = outcome.statistics, f"{1000 * outcome.run.seconds:.1f}"
-        best = outcome.top[0] if outcome.top else None
-        if best is not None:
-            label = best.label if best.label is not None else f"class {best.index}"
-            rows.append((name, label, f"{100 * best.probability:.2f} %", time))
-        else:
-            shown = _row(_short(outcome.run)) or f"{facts.minimum:.6g} … {facts.maximum:.6g}"
-            rows.append((name, shown, f"{facts.mean:.6g}", time))
-        data.append(
-            (
-                outcome.image,
-                best.index if best else "",
-                (best.label or "") if best else "",
-                repr(best.probability) if best else "",
-                outcome.run.seconds,
-                "",
-                "" if best else " ".join(map(repr, map(float, _short(outcome.run)))),
-            )
-        )
     lines = [f"{words.plural(len(done), 'image')}, {len(outcomes) - len(done)} not read"]
     if weights is not None and weights.source == "random":
         lines.append(RANDOM)
@@ -290,17 +276,64 @@ def batch_table(outcomes: Sequence[Forward | Failure]) -> Table:
         lines.append(NO_CLASSES)
     return Table(
         columns=(
-            Column("image", "image", wrap=True, style="cyan"),
-            Column("class", "class" if classes else "output", wrap=True),
-            Column("probability", "probability" if classes else "mean", right=True),
-            Column("ms", "ms", right=True),
+            Column(
+                "image",
+                "image",
+                text=lambda outcome: os.path.basename(outcome.image),
+                wrap=True,
+                style="cyan",
+            ),
+            Column("class", "class" if classes else "output", text=_result, wrap=True),
+            Column("probability", "probability" if classes else "mean", text=_certainty, right=True),
+            Column("ms", "ms", text=_milliseconds, right=True),
         ),
-        rows=rows,
+        rows=outcomes,
         title=done[0].graph.title or done[0].graph.name if done else "",
         lines=lines,
-        data_keys=("image", "index", "label", "probability", "seconds", "error", "output"),
-        data=data,
+        data_columns=BATCH_DATA,
     )
+
+
+def _best(outcome: Forward | Failure) -> Guess | None:
+    return None if isinstance(outcome, Failure) or not outcome.top else outcome.top[0]
+
+
+BATCH_DATA = (
+    Column("image", ""),
+    Column("index", "", lambda outcome: (best := _best(outcome)) and best.index),
+    Column("label", "", lambda outcome: (best := _best(outcome)) and best.label),
+    Column("probability", "", lambda outcome: (best := _best(outcome)) and repr(best.probability)),
+    Column("seconds", "", lambda outcome: None if isinstance(outcome, Failure) else outcome.run.seconds),
+    Column("error", "", lambda outcome: outcome.error.message if isinstance(outcome, Failure) else None),
+    Column("output", "", lambda outcome: _numbers(outcome)),
+)
+
+
+def _numbers(outcome: Forward | Failure) -> str:
+    """The numbers of a short vector that is no classes."""
+    return "" if isinstance(outcome, Failure) or outcome.top else _exact(_short(outcome.run))
+
+
+def _result(outcome: Forward | Failure) -> str:
+    """The class, or the output's numbers, or their range."""
+    if isinstance(outcome, Failure):
+        return "not read"
+    best, facts = _best(outcome), outcome.statistics
+    if best:
+        return _label(best)
+    return _row(_short(outcome.run)) or f"{facts.minimum:.6g} … {facts.maximum:.6g}"
+
+
+def _certainty(outcome: Forward | Failure) -> str:
+    """The class's probability, or the mean of the output's numbers."""
+    if isinstance(outcome, Failure):
+        return ""
+    best = _best(outcome)
+    return f"{100 * best.probability:.2f} %" if best else f"{outcome.statistics.mean:.6g}"
+
+
+def _milliseconds(outcome: Forward | Failure) -> str:
+    return "" if isinstance(outcome, Failure) else f"{1000 * outcome.run.seconds:.1f}"
 
 
 def batch_value(outcomes: Sequence[Forward | Failure]) -> list[dict[str, Any]]:

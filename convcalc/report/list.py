@@ -6,51 +6,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcalc.analysis.analyse import Analysis
-from convcalc.render.table import Column, Table
+from convcalc.render.table import Column, Table, drop
 from convcalc.report import words
 
-COLUMNS = (
-    Column("name", "name", style="cyan"),
-    Column("input", "input", right=True, drop=3),
-    Column("layers", "layers", right=True, drop=4),
-    Column("params", "params", right=True),
-    Column("macs", "MACs", right=True),
-    Column("memory", "memory", right=True, drop=1),
-    Column("source", "source", wrap=True, drop=2),
+NAME = Column("name", "name", lambda one: one.graph.name, style="cyan")
+TITLE = Column("title", "", lambda one: one.graph.title)
+SOURCE = Column(
+    "source", "source", lambda one: one.graph.source, lambda one: one.graph.source or "", wrap=True
 )
-DATA_KEYS = ("name", "title", "source", "input", "layers", "params", "macs", "peak_activation_bytes")
+INPUT = Column("input", "input", lambda one: one.graph.input_shape, right=True)
+LAYERS = Column("layers", "layers", lambda one: one.totals.layers, right=True)
+PARAMS = Column("params", "params", lambda one: one.totals.params, right=True)
+MACS = Column("macs", "MACs", lambda one: one.totals.macs, right=True)
+MEMORY = Column(
+    "peak_activation_bytes", "memory", lambda one: one.totals.peak_activation_bytes,
+    lambda one: words.size(one.totals.peak_activation_bytes), right=True,
+)  # fmt: skip
 
 
 def catalogue_table(networks: Sequence[Analysis]) -> Table:
     """A row per network."""
     return Table(
-        columns=COLUMNS,
-        rows=[
-            (
-                one.graph.name,
-                words.shape(one.graph.input_shape),
-                words.count(one.totals.layers),
-                words.count(one.totals.params),
-                words.count(one.totals.macs),
-                words.size(one.totals.peak_activation_bytes),
-                one.graph.source or "",
-            )
-            for one in networks
-        ],
-        data_keys=DATA_KEYS,
-        data=[
-            (
-                one.graph.name,
-                one.graph.title or "",
-                one.graph.source or "",
-                "x".join(map(str, one.graph.input_shape)),
-                one.totals.layers,
-                one.totals.params,
-                one.totals.macs,
-                one.totals.peak_activation_bytes,
-            )
-            for one in networks
-        ],
+        columns=(NAME, INPUT, LAYERS, PARAMS, MACS, MEMORY, SOURCE),
+        rows=networks,
+        data_columns=(NAME, TITLE, SOURCE, INPUT, LAYERS, PARAMS, MACS, MEMORY),
+        narrowing=drop("peak_activation_bytes", "source", "input", "layers"),
     )
 
 

@@ -3,31 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from convcalc.layer.unroll import Counts, Unrolled, counts, entries
 from convcalc.render import blocks
 from convcalc.render.layout import Line, Span
-from convcalc.render.table import Column, Table
+from convcalc.render.table import Column, Table, Total, drop, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import elements, show
 
+
+class Step(NamedTuple):
+    """One way to connect the inputs with the outputs: how its connections are counted, and their share of dense."""
+
+    connections: str
+    working: str
+    number: int
+    of_dense: float
+
+
 STEPS = (
-    Column("what", "connections", style="cyan"),
+    Column("connections", "connections", style="cyan"),
     Column("working", "counted", wrap=True),
-    Column("count", "count", right=True, style="bold"),
-    Column("share", "of dense", right=True),
+    Column("count", "count", lambda step: step.number, right=True, style="bold"),
+    Column("of_dense", "of dense", text=lambda step: _share(step.of_dense), right=True),
 )
+
+
+def _count(key: str, header: str = "") -> Column:
+    """One of the counts of a layer; a row is the layer and its counts."""
+    return Column(
+        key, header or key, lambda row: getattr(row[1], key), short=(lambda row: words.rounded(getattr(row[1], key)),),
+        adds=True, right=True,
+    )  # fmt: skip
+
+
 LAYERS = (
-    Column("layer", "layer", wrap=True, style="cyan"),
-    Column("input", "input", right=True, drop=2),
-    Column("output", "output", right=True, drop=3),
-    Column("dense", "dense", right=True),
-    Column("local", "locally connected", right=True, drop=1),
-    Column("active", "active", right=True, drop=4),
-    Column("distinct", "distinct", right=True),
-    Column("ratio", "dense/distinct", right=True),
+    Column("layer", "layer", lambda row: row[0].name, wrap=True, style="cyan"),
+    Column("input", "input", lambda row: row[0].input_shape, right=True),
+    Column("output", "output", lambda row: row[0].output_shape, right=True),
+    _count("dense"),
+    _count("locally_connected", "locally connected"),
+    _count("active"),
+    _count("distinct"),
+    Column("ratio", "dense/distinct", lambda row: row[1].dense / row[1].distinct,
+           lambda row: f"{row[1].dense / row[1].distinct:,.0f}", adds=True, right=True),
+)  # fmt: skip
+LAYER_DATA = (
+    LAYERS[0],
+    *map(_count, ("inputs", "outputs", "dense", "locally_connected", "active", "distinct", "weights")),
 )
 MAX_ROWS, MAX_COLUMNS, MAX_WEIGHTS = 64, 64, 200  # of a matrix that is drawn
 MAX_VALUE = 40_000  # entries of a matrix that JSON holds
@@ -70,12 +95,11 @@ def unrolled_table(layer: Unrolled) -> Table:
     shapes = f"{show(layer.input_shape)} → {show(layer.output_shape)}"
     return Table(
         columns=STEPS,
-        rows=[(what, text, words.count(count), _share(count, found.dense)) for what, text, count in rows],
+        rows=[Step(what, text, count, count / found.dense) for what, text, count in rows],
         title=" ".join(filter(None, (layer.name, operator, "as a dense layer"))),
         subtitle=f"{shapes}, a matrix of {found.outputs:,}×{found.inputs:,}",
         lines=lines,
-        data_keys=("connections", "count", "of_dense"),
-        data=[(what, count, count / found.dense) for what, _, count in rows],
+        data_columns=[STEPS[0], *STEPS[2:]],
     )
 
 
@@ -86,9 +110,8 @@ def _times(more: int, fewer: int) -> str:
     return f"{ratio:,.0f}× fewer" if ratio >= 100 or ratio == int(ratio) else f"{ratio:.3g}× fewer"
 
 
-def _share(count: int, dense: int) -> str:
-    percent = 100 * count / dense
-    return f"{percent:.3g} %" if percent >= 1e-4 else f"1/{dense / count:,.0f}"
+def _share(share: float) -> str:
+    return f"{100 * share:.3g} %" if share >= 1e-6 else f"1/{1 / share:,.0f}"
 
 
 def drawable(layer: Unrolled) -> bool:
@@ -187,30 +210,17 @@ def layers_table(name: str, layers: Sequence[Unrolled]) -> Table:
     total = Counts(*(sum(column) for column in zip(*found, strict=True)))
     return Table(
         columns=LAYERS,
-        rows=[
-            (layer.name, show(layer.input_shape), show(layer.output_shape), *_numbers(one))
-            for layer, one in zip(layers, found, strict=True)
-        ],
+        rows=list(zip(layers, found, strict=True)),
         title=f"{name}: its convolutions as dense layers",
-        footer=[("total", "", "", *_numbers(total))],
+        footer=[Total((None, total), {"layer": ("total",)})],
         lines=["weights only, biases left out; `convcalc matrix " + name + " LAYER` works one out"],
-        data_keys=(
-            "layer",
-            "inputs",
-            "outputs",
-            "dense",
-            "locally_connected",
-            "active",
-            "distinct",
-            "weights",
-        ),
-        data=[(layer.name, *one) for layer, one in zip(layers, found, strict=True)],
+        data_columns=LAYER_DATA,
+        narrowing=[
+            *drop("locally_connected", "input", "output"),
+            *shorten("dense", "active", "distinct"),
+            *drop("active"),
+        ],
     )
-
-
-def _numbers(one: Counts) -> tuple[str, ...]:
-    figures = (one.dense, one.locally_connected, one.active, one.distinct)
-    return (*map(words.count, figures), f"{one.dense / one.distinct:,.0f}")
 
 
 def unrolled_value(layer: Unrolled, typed: Sequence[str] = (), *, whole: bool = True) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
-from convcalc.analysis.reconcile import Explanation, Reconciliation
-from convcalc.render.table import Column, Table
+from convcalc.analysis.reconcile import Explanation, Reconciliation, Term
+from convcalc.render.table import Column, Table, Total
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 
@@ -16,7 +16,29 @@ COLUMNS = (
     Column("each", "each", right=True),
     Column("sum", "sum", right=True),
 )
-DATA_KEYS = ("explanation", "network", "changes", "convention", "what", "number", "each", "sum")
+
+
+class Line(NamedTuple):
+    """A line of CSV: an explanation, numbered, and one of its terms."""
+
+    explanation: int
+    counted: Explanation
+    term: Term
+
+
+def _counted(key: str) -> Column:
+    return Column(key, "", lambda line: getattr(line.counted, key))
+
+
+def _term(key: str) -> Column:
+    return Column(key, "", lambda line: getattr(line.term, key))
+
+
+DATA = (
+    Column("explanation", ""),
+    *map(_counted, ("network", "changes", "convention")),
+    *map(_term, ("what", "number", "each", "sum")),
+)
 KINDS = {
     "params": "parameters", "macs": "MACs", "flops": "operations", "bytes": "bytes",
     "any": "parameters or operations",
@@ -31,19 +53,16 @@ def reconciliation_table(result: Reconciliation) -> Table:
     every = result.found or ((result.nearest,) if result.nearest else ())
     return Table(
         columns=COLUMNS,
-        rows=[
-            (term.what, words.count(term.number), words.count(term.each), words.count(term.sum))
-            for term in terms
-        ],
+        rows=terms,
         title=f"{figure.text} and {graph.title or graph.name}",
         subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
-        footer=[("total", "", "", words.count(best.total))] if best else [],
+        footer=[Total(None, {"what": ("total",), "sum": (words.count(best.total),)})] if best else [],
         lines=_lines(result, best),
-        data_keys=DATA_KEYS,
+        data_columns=DATA,
         data=[
-            (number, one.network, one.changes, one.convention, term.what, term.number, term.each, term.sum)
-            for number, one in enumerate(every, 1)
-            for term in one.terms
+            Line(number, explanation, term)
+            for number, explanation in enumerate(every, 1)
+            for term in explanation.terms
         ],
     )
 

@@ -1,41 +1,306 @@
-"""`show`: the table of a network, and its worked formulas."""
+"""`show`: the table of a network with its usual columns, or with those that are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from convcalc.analysis.analyse import Analysis
-from convcalc.analysis.explain import explain
-from convcalc.analysis.fold import Row, rows
-from convcalc.graph import Node
-from convcalc.render.table import Column, Table
+from convcalc.analysis.analyse import Analysis, Layer
+from convcalc.analysis.fold import Row, fold_copies, rows, sources, total
+from convcalc.errors import UsageError, did_you_mean
+from convcalc.graph import INPUT
+from convcalc.render.table import Column, Table, Total, drop, shorten, value_of
 from convcalc.report import words
 
-COLUMNS = (
-    Column("layer", "layer", wrap=True, style="cyan"),
-    Column("operator", "operator", wrap=True, drop=3),
-    Column("output", "output", right=True),
-    Column("weights", "weights", right=True),
-    Column("biases", "biases", right=True, drop=1),
-    Column("macs", "MACs", right=True),
-    Column("field", "field", right=True, drop=2),
-)
-DATA_KEYS = (
-    "layer", "kind", "inputs", "output_shape", "weights", "biases", "params", "buffers", "macs", "activation_bytes",
-    "receptive_field", "operator",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from convcalc.analysis.costs import Cost
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A row of the table. reads: the names of what it reads where that is not the row before, in full and short;
+    outline: its path without what it shares with the row before."""
+
+    analysis: Analysis
+    row: Row
+    name: str
+    outline: str = ""
+    reads: tuple[str, ...] = ()
+    reads_short: tuple[str, ...] = ()
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """The figures of its layers; of copies, the first copy's."""
+        return [self.analysis.layers[node.index] for node in self.row.nodes]
+
+    @cached_property
+    def cost(self) -> Cost:
+        """The account of its layers together."""
+        from convcalc.analysis.costs import cost, total
+
+        return total([cost(self.analysis, node) for node in self.row.nodes])
+
+    @property
+    def owner(self) -> str | None:
+        """The layer whose weights it uses."""
+        shares = None if self.row.block else self.row.nodes[0].shares
+        return None if shares is None else self.analysis.graph.nodes[shares].name
+
+
+def items(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> list[Item]:
+    """The rows of the table; unfold: one for each layer, copies too."""
+    every = rows(analysis, depth=depth, unfold=unfold)
+    read = {row.name: found for row, found in zip(every, sources(every), strict=True)}
+    ends = {row.nodes[-1].index: row.name for row in every} | {INPUT: "input"}
+    result: list[Item] = []
+    above: Row | None = None
+    for row in every if unfold else fold_copies(every):
+        name = words.copies(row.name, row.last.name if row.last else row.name)
+        before = (above.last or above).nodes[-1].index if above else INPUT
+        reads, short = [], []
+        for source in read[row.name]:
+            place = ends.get(source) or analysis.graph.nodes[source].name
+            text = "block input" if source in row.entries else words.relative(place, row.name)
+            reads.append(text)
+            short.append("↑" if source == before else text)
+        outline = words.outline(name, result[-1].name if result else "")
+        result.append(Item(analysis, row, name, outline, tuple(reads), tuple(short)))
+        above = row
+    return result
+
+
+# -- columns ---------------------------------------------------------------------------------------------------
+
+
+def _sum(name: str) -> Callable[[Item], int]:
+    return lambda item: sum([getattr(layer, name) for layer in item.layers])
+
+
+def _count(key: str, header: str, value: Callable[[Item], int], **others: Any) -> Column:
+    """A column of counts, which add up and may be rounded."""
+    short = (lambda item: words.rounded(value(item)),)
+    return Column(key, header, value, short=short, adds=True, right=True, **others)
+
+
+def _operator(item: Item, level: int = 0) -> str:
+    """`conv K96 F11 S4 + relu`: its operator and the pointwise ones folded into it, or the size of a block. From
+    level 1 on shorter, from 3 on without the folded ones."""
+    row = item.row
+    if row.block:
+        return ("" if level else "block of ") + words.plural(len(row.nodes), "layer")
+    main, *folded = row.nodes
+    if not level:
+        return " + ".join([words.operator(main.op), *(node.kind for node in folded)])
+    parts = [words.short_operator(main.op, bare=level > 1)]
+    parts += [words.SHORT_KINDS.get(node.kind, node.kind) for node in folded] if level < 3 else []
+    return (" + " if level == 1 else "+").join(parts)
+
+
+def _weights(item: Item) -> str:
+    return f"0, shares {item.owner}" if item.owner is not None else words.count(_sum("weights")(item))
+
+
+def _weights_short(item: Item) -> str:
+    return "shared" if item.owner is not None else words.rounded(_sum("weights")(item))
+
+
+def _field(item: Item) -> str:
+    """`195`; of copies the first's and the last's, `163–1251`."""
+    row = item.row
+    first, last = words.field(row.receptive_field), words.field((row.last or row).receptive_field)
+    return first if first == last else f"{first}–{last.removeprefix('≤')}"
+
+
+def _few(texts: Sequence[str]) -> str:
+    return ", ".join(texts) if len(texts) < 3 else words.plural(len(texts), "layer")
+
+
+COLUMNS = {
+    column.key: column
+    for column in (
+        Column("layer", "layer", lambda item: item.row.name, lambda item: item.name,
+               short=(lambda item: item.outline,), wrap=True, style="cyan"),
+        Column("times", "×", lambda item: item.row.times,
+               lambda item: f"×{item.row.times}" if item.row.times > 1 else "", right=True),
+        Column("operator", "operator", _operator, wrap=True,
+               short=(lambda item: _operator(item, 1), lambda item: _operator(item, 2),
+                      lambda item: _operator(item, 3))),
+        Column("kind", "kind", lambda item: item.layers[0].kind),
+        Column("from", "from", lambda item: item.layers[0].inputs, lambda item: ", ".join(item.reads), wrap=True,
+               short=(lambda item: ", ".join(item.reads_short), lambda item: _few(item.reads_short))),
+        Column("input", "input", lambda item: item.layers[0].input_shapes[0], right=True),
+        Column("output", "output", lambda item: item.row.output_shape, right=True),
+        _count("weights", "weights", _sum("weights"))._replace(text=_weights, short=(_weights_short,)),
+        _count("biases", "biases", _sum("biases")),
+        _count("params", "params", _sum("params")),
+        _count("buffers", "buffers", _sum("buffers")),
+        _count("macs", "MACs", _sum("macs")),
+        _count("flops", "FLOPs", lambda item: 2 * item.cost.macs),
+        Column("field", "field", lambda item: item.row.receptive_field and item.row.receptive_field.size, _field,
+               right=True),
+        Column("per-output", "MACs per output", lambda item: item.cost.per_output, right=True),
+        _count("dense", "dense", lambda item: item.cost.dense),
+        _count("local", "local", lambda item: item.cost.local),
+        _count("active", "active", lambda item: item.cost.active),
+        _count("shared", "shared", lambda item: item.cost.shared),
+        _count("activations", "activations", _sum("activation_bytes")),
+        _count("memory", "memory", lambda item: item.cost.memory),
+        Column("intensity", "FLOPs per byte", lambda item: item.cost.intensity, right=True),
+    )
+}  # fmt: skip
+MEANINGS = {
+    "times": "equal copies one after another, with the figures of one; --all shows each",
+    "buffers": "running statistics",
+    "flops": "2 per MAC",
+    "per-output": "cost of one output element, F·F·D of a convolution",
+    "dense": "weights of a dense layer in its place",
+    "local": "weights if windows shared none (locally connected)",
+    "active": "connections to real inputs, padding apart",
+    "shared": "weights of its kernels or matrix, normalisation apart",
+    "activations": "bytes of the output",
+    "memory": "bytes read and written: inputs, params, output",
+    "intensity": "arithmetic intensity",
+}
+INCLUDE_FOLDED = {"weights", "biases", "params"}
+SHOWN = ("layer", "operator", "from", "output", "weights", "biases", "macs", "field")
+# What CSV holds, each under its key there.
+DATA = {
+    "layer": "layer", "kind": "kind", "inputs": "from", "output_shape": "output", "weights": "weights",
+    "biases": "biases", "params": "params", "buffers": "buffers", "macs": "macs", "activation_bytes": "activations",
+    "receptive_field": "field", "operator": "operator",
+}  # fmt: skip
+NARROWING = [
+    *drop("biases"),
+    *shorten("from", "operator"),
+    *drop("field"),
+    *shorten("macs", "layer", "weights", "operator", "from"),
+    *drop("from"),
+    *shorten("operator"),
+]
+
+
+def parse_columns(text: str) -> list[str]:
+    """The names in `layer,output,macs`. Raises UsageError for an unknown or repeated one."""
+    names = [part.strip().lower() for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in COLUMNS:
+            raise UsageError(
+                f"--columns: there is no column '{name}'{did_you_mean(name, COLUMNS)}",
+                hint=f"columns: {', '.join(COLUMNS)}",
+            )
+    if not names or len(set(names)) < len(names):
+        raise UsageError(
+            f"--columns {text}: " + ("a column is named twice" if names else "needs at least one column"),
+            hint=f"columns: {', '.join(COLUMNS)}",
+        )
+    return names
+
+
+# -- tables ----------------------------------------------------------------------------------------------------
 
 
 def network_table(
     analysis: Analysis, *, depth: int | None = None, unfold: bool = False, partial: bool = False
 ) -> Table:
     """The table of layers with totals, memory and notes; partial: of the layers before one that does not fit."""
-    graph, totals = analysis.graph, analysis.totals
-    folded = rows(analysis, depth=depth, unfold=unfold)
+    found = items(analysis, depth=depth, unfold=unfold)
+    names = [name for name in SHOWN if name != "from" or any(item.reads for item in found)]
+    return _table(analysis, found, names, partial=partial)._replace(
+        data_columns=[COLUMNS[name]._replace(key=key) for key, name in DATA.items()],
+        lines=[*_meanings(found, []), *_folding(found), *_at_most(found), *totals_lines(analysis)],
+        styles=["" if item.row.weights or item.row.block else "dim" for item in found],
+        narrowing=NARROWING,
+        wider="--columns",
+    )
+
+
+def columns_table(
+    analysis: Analysis, names: Sequence[str], *, depth: int | None = None, unfold: bool = False
+) -> Table:
+    """The network's table with these columns; sums in the last row."""
+    found = items(analysis, depth=depth, unfold=unfold)
+    return _table(analysis, found, names)._replace(
+        lines=[
+            *(_folding(found) if INCLUDE_FOLDED.intersection(names) else []),
+            *(_at_most(found) if "field" in names else []),
+            *_meanings(found, names),
+        ],
+        styles=["" if item.cost.macs or item.row.block else "dim" for item in found],
+        narrowing=shorten(
+            *[narrowing.key for narrowing in NARROWING if narrowing.action == "shorten"], *names
+        ),
+    )
+
+
+def _table(
+    analysis: Analysis, found: Sequence[Item], names: Sequence[str], *, partial: bool = False
+) -> Table:
+    """The rows in these columns. That a row stands for several copies is shown whatever the columns."""
+    graph = analysis.graph
+    columns = [COLUMNS[name] for name in names]
+    if any(item.row.times > 1 for item in found) and "times" not in names:
+        columns.insert(names.index("layer") + 1 if "layer" in names else 0, COLUMNS["times"])
+    labels: dict[str, tuple[str, ...]] = {"operator": _layers(analysis)}
+    label = "so far" if partial else "total"
+    if not columns[0].adds:
+        labels[columns[0].key] = (label,)
+    summed = any(column.adds for column in columns)
+    return Table(
+        columns=columns,
+        rows=found,
+        title=graph.title or graph.name,
+        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}"
+        + (", only as far as its layers fit" if partial else ""),
+        footer=[Total(Item(analysis, total(analysis), label), labels)] if summed else [],
+        notes=() if partial else graph.notes,
+        data_columns=[COLUMNS[name] for name in names],
+        data=items(analysis, unfold=True),
+    )
+
+
+def _layers(analysis: Analysis) -> tuple[str, ...]:
+    """`40 layers, 16 with weights`, shared ones too; normalisations apart where there are any. And shorter."""
+    every = words.plural(len(analysis.layers), "layer")
+    weighted = [node for node in analysis.graph if any(p.role == "weight" for p in node.parameters)]
+    others = [node for node in weighted if node.op.role != "normalisation"]
+    text = f"{every}, {len(others):,} with weights"
+    apart = " besides norms" if len(others) < len(weighted) else ""
+    return text + apart, text, every
+
+
+def _folding(found: Sequence[Item]) -> list[str]:
+    """A line that takes one row's figures apart, where a folded layer has some of them: `rows include what follows
+    a +: conv1 has 9,408 + 64 weights, 0 + 64 biases`; nothing where no folded layer has weights or biases."""
+    for item in found:
+        row = item.row
+        if row.folded_weights or row.folded_biases:
+            weights = f"{row.weights - row.folded_weights:,} + {row.folded_weights:,} weights"
+            biases = f"{row.biases - row.folded_biases:,} + {row.folded_biases:,} biases"
+            return [f"rows include what follows a +: {item.name} has {weights}, {biases}"]
+    return []
+
+
+def _at_most(found: Sequence[Item]) -> list[str]:
+    fields = [row.receptive_field for item in found for row in (item.row, item.row.last) if row]
+    return words.at_most(fields)
+
+
+def _meanings(found: Sequence[Item], names: Sequence[str]) -> list[str]:
+    """What the columns mean that do not speak for themselves."""
+    shown = list(names)
+    if any(item.row.times > 1 for item in found) and "times" not in names:
+        shown.insert(0, "times")
+    return [f"{COLUMNS[name].header}: {MEANINGS[name]}" for name in shown if name in MEANINGS]
+
+
+def totals_lines(analysis: Analysis) -> list[str]:
+    """Parameters, MACs and memory of the whole, and what is to be warned of."""
+    totals = analysis.totals
     images = "image" if analysis.batch == 1 else f"batch of {analysis.batch}"
     lines = [
-        *folding_note(folded),
-        *words.at_most(row.receptive_field for row in folded),
         f"{totals.weights:,} weights + {totals.biases:,} biases = {totals.params:,} params, "
         f"{words.size(totals.param_bytes)} as {analysis.dtype}",
         f"{totals.macs:,} MACs = {2 * totals.macs:,} FLOPs for one image",
@@ -47,117 +312,17 @@ def network_table(
     lines += [f"warning: {text}" for text in analysis.warnings[:5]]
     if len(analysis.warnings) > 5:
         lines.append(f"warning: and {len(analysis.warnings) - 5} more such joins")
-    return Table(
-        columns=COLUMNS,
-        rows=[_cells(row) for row in folded],
-        title=graph.title or graph.name,
-        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}"
-        + (", only as far as its layers fit" if partial else ""),
-        footer=[
-            (
-                "so far" if partial else "total",
-                words.plural(totals.layers, "layer"),
-                "",
-                words.count(totals.weights),
-                words.count(totals.biases),
-                words.count(totals.macs),
-                "",
-            )
-        ],
-        lines=lines,
-        notes=() if partial else graph.notes,
-        data_keys=DATA_KEYS,
-        data=[
-            (
-                layer.name,
-                layer.kind,
-                " ".join(layer.inputs),
-                "x".join(map(str, layer.output_shape)),
-                layer.weights,
-                layer.biases,
-                layer.params,
-                layer.buffers,
-                layer.macs,
-                layer.activation_bytes,
-                "x".join(map(str, layer.receptive_field.size)) if layer.receptive_field else "",
-                words.operator(graph.nodes[index].op),
-            )
-            for index, layer in enumerate(analysis.layers)
-        ],
-        styles=["" if row.weights or row.block else "dim" for row in folded],
-    )
+    return lines
 
 
-def folding_note(folded: Sequence[Row]) -> list[str]:
-    """A line that takes one row's figures apart, where a folded layer has some of them: `rows include what follows
-    a +: conv1 has 9,408 + 64 weights, 0 + 64 biases`; nothing where no folded layer has weights or biases."""
-    for row in folded:
-        if row.folded_weights or row.folded_biases:
-            weights = f"{row.weights - row.folded_weights:,} + {row.folded_weights:,} weights"
-            biases = f"{row.biases - row.folded_biases:,} + {row.folded_biases:,} biases"
-            return [f"rows include what follows a +: {row.name} has {weights}, {biases}"]
-    return []
+def columns_value(analysis: Analysis, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Per layer, the figures by name, for JSON: numbers, shapes as lists."""
 
+    def plain(value: object) -> object:
+        if isinstance(value, tuple):
+            return list(value)
+        return float(value) if isinstance(value, Fraction) else value
 
-def _cells(row: Row) -> tuple[str, ...]:
-    return (
-        row.name,
-        operator(row),
-        words.shape(row.output_shape),
-        words.count(row.weights),
-        words.count(row.biases),
-        words.count(row.macs),
-        words.field(row.receptive_field),
-    )
-
-
-def operator(row: Row) -> str:
-    """What a row does: its operator and the pointwise ones folded into it, or the size of a block."""
-    if row.block:
-        return f"block of {words.plural(len(row.nodes), 'layer')}"
-    main, *folded = row.nodes
-    return " + ".join([words.operator(main.op), *(node.kind for node in folded)])
-
-
-def explanation_table(analysis: Analysis, *, only: Sequence[str] = ()) -> Table:
-    """The worked formulas, one a row, for the formats that are not a screen."""
-    rows = [
-        (heading.split("  ")[0], what, text)
-        for heading, _, lines in explanation(analysis, only=only)
-        for what, text in lines
-    ]
-    return Table(
-        columns=(Column("layer", "layer"), Column("what", "figure"), Column("text", "working")),
-        rows=rows,
-        title=analysis.graph.title or analysis.graph.name,
-        notes=() if only else analysis.graph.notes,
-        data_keys=("layer", "what", "working"),
-        data=rows,
-    )
-
-
-def within(name: str, paths: Sequence[str]) -> bool:
-    """Whether a layer is that of one of the paths, or lies in it."""
-    return any(name == path or name.startswith(path + ".") for path in paths)
-
-
-def explanation(
-    analysis: Analysis, *, only: Sequence[str] = ()
-) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
-    """Per layer: its heading, what it reads and gives, and its worked lines (label, text). only: paths of layers,
-    or of what encloses several; none: every layer that has something to explain."""
-    for node in analysis.graph:
-        if only and not within(node.name, only):
-            continue
-        lines = explain(analysis, node)
-        if lines or only:
-            yield _heading(node), _flow(node), [(line.what, line.text) for line in lines]
-
-
-def _heading(node: Node) -> str:
-    return f"{node.name}  {words.operator(node.op)}"
-
-
-def _flow(node: Node) -> str:
-    given = " and ".join(words.shape(shape) for shape in node.input_shapes)
-    return f"{given} → {words.shape(node.output_shape)}"
+    columns = [COLUMNS[name] for name in names]
+    every = items(analysis, unfold=True)
+    return [{column.key: plain(value_of(column, item)) for column in columns} for item in every]

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from convcalc.layer.size import Answer, Solution, WindowCost, last_pixels, steps, worked
-from convcalc.render.table import Column, Table
+from convcalc.layer.size import Answer, Solution, Step, WindowCost, last_pixels, steps, worked
+from convcalc.render.table import Column, Table, drop
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import AXIS_NAMES, Axis
 
+
+class Row(NamedTuple):
+    """A step of the working; axis: of which; heading: stands above the steps of an axis."""
+
+    axis: str
+    step: Step
+    heading: bool = False
+
+
 STEPS = (
-    Column("what", "step", style="cyan"),
-    Column("formula", "formula", drop=1),
-    Column("text", "filled in"),
+    Column("step", "step", lambda row: row.step.what, style="cyan"),
+    Column("formula", "formula", lambda row: row.step.formula),
+    Column("working", "filled in", lambda row: row.step.text),
 )
-SOLUTIONS = (
-    Column("value", "", right=True, style="bold"),
-    Column("working", "output"),
-    Column("remainder", "remainder", right=True),
-    Column("note", "", wrap=True),
-)
+NOTE = Column("note", "", lambda row: _note(row[1]), wrap=True)
 SHOWN = 20
 LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
 
@@ -30,32 +34,26 @@ def size_table(axes: Sequence[Axis], depth: int | None, counts: WindowCost | Non
     """Step by step; one set of rows per axis, or one for all where they are alike."""
     names = AXIS_NAMES[len(axes)]
     alike = len(set(axes)) == 1
-    rows: list[tuple[str, ...]] = []
-    styles: list[str] = []
-    data: list[tuple[object, ...]] = []
-    for name, axis in zip(names, axes, strict=True):
-        if alike and data:
-            break
-        if not alike:
-            rows.append((name, "", ""))
-            styles.append("bold")
-        for step in steps(axis, "W" if alike else LETTERS[name]):
-            rows.append((step.what if alike else f"  {step.what}", step.formula, step.text))
-            styles.append("")
-            data.append((name if not alike else "every axis", step.what, step.formula, step.text))
+    rows: list[Row] = []
+    for name, axis in zip(names[:1] if alike else names, axes, strict=False):
+        rows += [] if alike else [Row("", Step(name, "", ""), heading=True)]
+        rows += [
+            Row("every axis" if alike else name, step)
+            for step in steps(axis, "W" if alike else LETTERS[name])
+        ]
     for line in counts.working if counts else ():
         formula = {"weights": "(F·F·D1)·K", "biases": "K"}.get(line.what, "weights · positions")
-        rows.append((line.what, formula, line.text))
-        styles.append("")
-        data.append(("", line.what, formula, line.text))
+        rows.append(Row("", Step(line.what, formula, line.text)))
+    indented = STEPS[0]._replace(text=lambda row: f"  {row.step.what}" if row.axis else row.step.what)
     return Table(
-        columns=STEPS,
+        columns=STEPS if alike else (indented, *STEPS[1:]),
         rows=rows,
         title=f"{_sizes([a.size for a in axes], depth)} → {_sizes([a.output for a in axes], _depth(depth, counts))}",
         subtitle=", ".join(_fields(axes)),
-        data_keys=("axis", "step", "formula", "working"),
-        data=data,
-        styles=styles,
+        data_columns=(Column("axis", ""), *STEPS),
+        data=[row for row in rows if not row.heading],
+        styles=["bold" if row.heading else "" for row in rows],
+        narrowing=drop("formula"),
     )
 
 
@@ -122,41 +120,35 @@ def solutions_table(answers: Sequence[Answer]) -> Table:
     unknown = answers[0].unknown
     alike = len({(one.output, one.given) for one in answers}) == 1
     shown = answers[:1] if alike else answers
-    rows: list[tuple[str, ...]] = []
-    data: list[tuple[object, ...]] = []
-    lines: list[str] = []
-    for one in shown:
-        for solution in one.solutions[:SHOWN]:
-            label = _pair(solution) if unknown == "padding" else words.count(solution.value)
-            rows.append(
-                (
-                    label if alike else f"{one.axis} {label}",
-                    worked(solution.axis),
-                    str(max(0, solution.axis.remainder)),
-                    _note(solution),
-                )
-            )
-        lines += _lines(one, "" if alike else f"{one.axis}: ")
-        data += [_record(one, solution) for solution in one.solutions]
-    columns: tuple[Column, ...] = (SOLUTIONS[0]._replace(header=unknown), *SOLUTIONS[1:])
-    if not any(row[-1] for row in rows):
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    rows = [(answer, solution) for answer in shown for solution in answer.solutions[:SHOWN]]
+
+    def label(row: tuple[Answer, Solution]) -> str:
+        value = _pair(row[1]) if unknown == "padding" else words.count(row[1].value)
+        return value if alike else f"{row[0].axis} {value}"
+
     return Table(
-        columns=columns,
+        columns=(
+            Column(unknown, unknown, lambda row: row[1].value, label, right=True, style="bold"),
+            Column("working", "output", lambda row: worked(row[1].axis)),
+            Column("remainder", "remainder", lambda row: max(0, row[1].axis.remainder), right=True),
+            *([NOTE] if any(_note(solution) for _, solution in rows) else []),
+        ),
         rows=rows,
         title=f"which {unknown} gives {words.shape([one.output for one in shown])}?",
         subtitle=_known(shown),
-        lines=lines,
-        data_keys=("axis", unknown, "before", "after", "exact", "remainder", "uncovered"),
-        data=data,
-        styles=["" if solution.exact else "dim" for one in shown for solution in one.solutions[:SHOWN]],
+        lines=[line for answer in shown for line in _lines(answer, "" if alike else f"{answer.axis}: ")],
+        data_columns=(
+            Column("axis", "", lambda row: row[0].axis),
+            Column(unknown, "", lambda row: row[1].value),
+            Column("before", "", lambda row: row[1].axis.before),
+            Column("after", "", lambda row: row[1].axis.after),
+            Column("exact", "", lambda row: row[1].exact),
+            Column("remainder", "", lambda row: max(0, row[1].axis.remainder)),
+            Column("uncovered", "", lambda row: sum(row[1].axis.uncovered())),
+        ),
+        data=[(answer, solution) for answer in shown for solution in answer.solutions],
+        styles=["" if solution.exact else "dim" for _, solution in rows],
     )
-
-
-def _record(one: Answer, solution: Solution) -> tuple[object, ...]:
-    axis = solution.axis
-    left, missed = max(0, axis.remainder), sum(axis.uncovered())
-    return (one.axis, solution.value, axis.before, axis.after, solution.exact, left, missed)
 
 
 def _pair(solution: Solution) -> str:

@@ -40,6 +40,29 @@ def operator(op: Operator) -> str:
     return " ".join(parts)
 
 
+# How a narrow terminal names them; fields that are neither here nor a letter nor the main one are left out.
+SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln"}
+SHORT_FLAGS = {"depthwise": "dw"}
+SHORT_FIELDS = {"rounding": "", "groups": "g"}
+
+
+def short_operator(op: Operator, *, bare: bool = False) -> str:
+    """`conv K96 F11 S4 dw` for a narrow terminal; bare: `K96 F11 S4 dw`, a convolution being what has K and F."""
+    parts = [] if bare and op.kind == "conv" else [SHORT_KINDS.get(op.kind, op.kind)]
+    depthwise = getattr(op, "depthwise", False)
+    for name, info in op.fields().items():
+        value = getattr(op, name)
+        if (name not in ALWAYS and value == info.default) or (depthwise and name == "groups"):
+            continue
+        if value is True:
+            parts += [SHORT_FLAGS[name]] if name in SHORT_FLAGS else []
+        elif info.alias or name == op.main:
+            parts.append(f"{info.alias or ''}{field_value(value)}")
+        elif name in SHORT_FIELDS:
+            parts.append(f"{SHORT_FIELDS[name]}{field_value(value)}")
+    return " ".join(parts)
+
+
 def field_value(value: Any) -> str:
     """A field's value: `3`, `1×7`, `0+1` for padding before and after, `same`."""
     if isinstance(value, (tuple, list)):
@@ -65,9 +88,25 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def rounded(value: int) -> str:
+    """`1.85G`, `34.8K`, `9,999`: three digits of a count that is longer."""
+    if abs(value) < 10_000:
+        return f"{value:,}".replace("-", "−")
+    mantissa, exponent = f"{value:.2e}".replace("-", "−").split("e")
+    thousands, shift = divmod(int(exponent), 3)
+    digits = mantissa.replace(".", "")
+    point = len(digits) - 2 + shift
+    return digits[:point] + ("." if digits[point:] else "") + digits[point:] + "KMGTPEZY"[thousands - 1]
+
+
 def signed(value: int) -> str:
     """`+294,912`, `−20,736`, `0`."""
     return "0" if value == 0 else f"{value:+,}".replace("-", "−")
+
+
+def signed_rounded(value: int) -> str:
+    """`+295K`, `−20.7K`, `0`."""
+    return ("+" if value > 0 else "") + rounded(value)
 
 
 def size(value: int) -> str:
@@ -122,3 +161,51 @@ def number(value: int | Fraction | float) -> str:
 def plural(number: int, word: str) -> str:
     """`1 layer`, `20 layers`."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def copies(first: str, last: str) -> str:
+    """The path of several copies of a layer: `conv4.2–36.conv1` for `conv4.2.conv1` to `conv4.36.conv1`."""
+    parts = []
+    for one_end, other_end in zip(first.split("."), last.split("."), strict=True):
+        stem = _common_stem(one_end, other_end)
+        parts.append(one_end if one_end == other_end else f"{one_end}–{other_end[len(stem) :]}")
+    return ".".join(parts)
+
+
+def _common_stem(first: str, last: str) -> str:
+    """What both begin with, numbers left whole: `conv` of `conv18` and `conv19`."""
+    length = 0
+    for a, b in zip(first, last, strict=False):
+        if a != b:
+            break
+        length += 1
+    while length and first[length - 1].isdigit() and (first[length:] + last[length:])[:1].isdigit():
+        length -= 1
+    return first[:length]
+
+
+def relative(path: str, reader: str) -> str:
+    """A path as a layer at `reader` would write it: `conv3` for `conv4.2.conv3` in `conv4.2`; a path that would
+    begin with a number keeps what stands before it."""
+    parts = path.split(".")
+    common = _common_parents(parts, reader.split("."))
+    return ".".join(parts[common:])
+
+
+def outline(path: str, above: str) -> str:
+    """A path without what it shares with the one above it, indented by as many columns: `  .conv2`."""
+    parts = path.split(".")
+    common = _common_parents(parts, above.split("."))
+    return " " * common + "." + ".".join(parts[common:]) if common else path
+
+
+def _common_parents(path: Sequence[str], other: Sequence[str]) -> int:
+    """How many enclosing scopes both share, fewer where the rest would begin with a number."""
+    common = 0
+    for a, b in zip(path[:-1], other[:-1], strict=False):
+        if a != b:
+            break
+        common += 1
+    while common and path[common][:1].isdigit():
+        common -= 1
+    return common

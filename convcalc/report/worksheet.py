@@ -4,36 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from operator import itemgetter
 from typing import Any
 
 from convcalc.exercises.marking import right
 from convcalc.exercises.worksheet import ASKS, Exercise, Sheet, SheetRow, value
-from convcalc.render.table import Column, Table, latex, to_markdown
+from convcalc.render.table import Column, Table, latex, texts, to_markdown
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 
 BLANK = "________"
-KEYS = ("exercise", "network", "layer", "input", "operator", "asks", "answer")
 EXPLAINED = (
     "Sizes are channels × height × width.",
     "K filters, F kernel, S stride, P padding; a dense layer has one weight for each input and unit.",
     "Weights multiply, biases are added; MACs are multiply-accumulates, biases excluded.",
 )
+# In CSV a row is an exercise.
+DATA = (
+    Column("exercise", "", lambda exercise: exercise.name),
+    Column("network", ""),
+    Column("layer", "", lambda exercise: exercise.node.name if exercise.network else ""),
+    Column("input", "", lambda exercise: exercise.given_input),
+    Column("operator", "", lambda exercise: words.operator(exercise.node.op)),
+    Column("asks", ""),
+)
+NO_ANSWER = Column("answer", "", lambda exercise: "")
+ANSWER = (Column("answer", ""), Column("working", ""))
 
 
 def sheet_table(sheet: Sheet, *, answers: bool = False) -> Table:
     """The sheet, or its key: every cell filled, and the worked lines below."""
     columns = [
-        Column("layer", "layer" if sheet.network else "exercise", wrap=True, style="cyan"),
-        *([] if sheet.network else [Column("input", "input", right=True)]),
-        Column("operator", "operator", wrap=True),
-        *(Column(name, ASKS[name], right=True) for name in sheet.columns),
+        _cell("layer", "layer" if sheet.network else "exercise", wrap=True, style="cyan"),
+        *([] if sheet.network else [_cell("input", "input", right=True)]),
+        _cell("operator", "operator", wrap=True),
+        *(_cell(name, ASKS[name], right=True) for name in sheet.columns),
     ]
     rows = [_row(sheet, row, answers) for row in sheet.rows]
     if sheet.network:
-        image = sheet.rows[0].analysis.graph.input_shape
-        first = ["input", "", *(words.shape(image) if name == "output" else "" for name in sheet.columns)]
-        rows = [first, *rows]
+        image = words.shape(sheet.rows[0].analysis.graph.input_shape)
+        blank = {column.key: "" for column in columns}
+        rows = [{**blank, "layer": "input", **({"output": image} if "output" in blank else {})}, *rows]
     lines = list(EXPLAINED)
     if answers:
         lines = [f"{label(one)}: {worked(one)}" for one in sheet.exercises]
@@ -43,9 +54,14 @@ def sheet_table(sheet: Sheet, *, answers: bool = False) -> Table:
         title=f"{sheet.title}: {'answers' if answers else 'worksheet'}",
         subtitle=_subtitle(sheet),
         lines=lines,
-        data_keys=(*KEYS, "working") if answers else KEYS,
-        data=[_datum(one, answers) for one in sheet.exercises],
+        data_columns=(*DATA, *ANSWER) if answers else (*DATA, NO_ANSWER),
+        data=sheet.exercises,
     )
+
+
+def _cell(key: str, header: str, **others: Any) -> Column:
+    """A column of rows that are texts by column."""
+    return Column(key, header, itemgetter(key), **others)
 
 
 def _subtitle(sheet: Sheet) -> str:
@@ -56,16 +72,18 @@ def _subtitle(sheet: Sheet) -> str:
     return ", ".join(parts)
 
 
-def _row(sheet: Sheet, row: SheetRow, answers: bool) -> list[str]:
-    cells = [row.name]
-    if not sheet.network:
-        cells.append(words.shape(row.node.input_shapes[0]))
-    cells.append(words.operator(row.node.op))
+def _row(sheet: Sheet, row: SheetRow, answers: bool) -> dict[str, str]:
+    """The texts of a row by column."""
+    cells = {
+        "layer": row.name,
+        "input": words.shape(row.node.input_shapes[0]),
+        "operator": words.operator(row.node.op),
+    }
     for name in sheet.columns:
         if not sheet.network and name not in row.blanks:
-            cells.append("")  # a single layer shows nothing that helps with what it asks
+            cells[name] = ""  # a single layer shows nothing that helps with what it asks
         else:
-            cells.append(_figure(row, name) if answers or name not in row.blanks else BLANK)
+            cells[name] = _figure(row, name) if answers or name not in row.blanks else BLANK
     return cells
 
 
@@ -90,26 +108,6 @@ def worked(one: Exercise) -> str:
     return f"{one.working} → {answer}"
 
 
-def _given_input(exercise: Exercise) -> str:
-    """`3x227x227`; "" where the sheet asks for it."""
-    return "x".join(map(str, exercise.given_input or ()))
-
-
-def _datum(one: Exercise, answers: bool) -> tuple[object, ...]:
-    row = (
-        one.name,
-        one.network,
-        one.node.name if one.network else "",
-        _given_input(one),
-        words.operator(one.node.op),
-        one.asks,
-    )
-    if not answers:
-        return (*row, "")
-    answer = one.answer
-    return (*row, answer if isinstance(answer, int) else "x".join(map(str, answer)), one.working)
-
-
 def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
     """`worksheet --format json`: with empty answers to fill in, or the key."""
     exercises = []
@@ -119,7 +117,7 @@ def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
             "exercise": one.name,
             "network": one.network or None,
             "layer": one.node.name if one.network else None,
-            "input": _given_input(one) or None,
+            "input": "x".join(map(str, one.given_input or ())) or None,
             "operator": words.operator(one.node.op),
             "asks": one.asks,
             "answer": None,
@@ -187,7 +185,7 @@ def page_html(sheet: Sheet, *, answers: bool = False) -> str:
     )
     body = "\n".join(
         "<tr>" + "".join(cell(number, place, text) for place, text in enumerate(row)) + "</tr>"
-        for number, row in enumerate(table.rows)
+        for number, row in enumerate(texts(table))
     )
     name = '<p class="name">Name<span></span>Date<span class="short"></span></p>\n' if not answers else ""
     kind = "ol" if answers else "ul"
@@ -232,7 +230,7 @@ def page_latex(sheet: Sheet, *, answers: bool = False) -> str:
             r"\small",
             rf"\begin{{longtable}}{{{spec}}}",
             rf"\toprule {head} \midrule \endhead",
-            *(line(row) for row in table.rows),
+            *map(line, texts(table)),
             r"\bottomrule",
             r"\end{longtable}",
             rf"\begin{{{items}}}\footnotesize",

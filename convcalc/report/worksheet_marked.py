@@ -13,22 +13,37 @@ from convcalc.report.values import CONVENTIONS
 from convcalc.report.worksheet import label, worked
 
 MARKED = (
-    Column("exercise", "exercise", style="cyan"),
-    Column("layer", "layer", wrap=True),
-    Column("asks", "asks"),
+    Column("exercise", "exercise", lambda mark: mark.exercise.name, style="cyan"),
+    Column("layer", "layer", lambda mark: mark.exercise.node.name if mark.exercise.network else "",
+           lambda mark: mark.exercise.node.name if mark.exercise.network else words.operator(mark.exercise.node.op),
+           wrap=True),
+    Column("asks", "asks", lambda mark: mark.exercise.asks, lambda mark: ASKS[mark.exercise.asks]),
     Column("given", "yours", right=True, wrap=True),
-    Column("answer", "right answer", right=True),
+    Column("answer", "right answer", lambda mark: right(mark.exercise.answer).replace(",", ""),
+           lambda mark: "" if mark.verdict == "right" else right(mark.exercise.answer), right=True),
     Column("verdict", "mark"),
+)  # fmt: skip
+MARK_DATA = (
+    MARKED[0],
+    Column("network", "", lambda mark: mark.exercise.network),
+    *MARKED[1:],
+    Column("why", ""),
+    Column("working", "", lambda mark: mark.exercise.working),
 )
-MARK_KEYS = ("exercise", "network", "layer", "asks", "given", "answer", "verdict", "why", "working")
 SHEETS = (
     Column("name", "name", wrap=True, style="cyan"),
-    Column("right", "right", right=True),
-    Column("total", "of", right=True),
-    Column("mistakes", "what was wrong", wrap=True),
+    Column("right", "right", text=lambda sheet: "" if sheet.error else str(sheet.right), right=True),
+    Column("total", "of", lambda sheet: len(sheet.marks),
+           lambda sheet: "" if sheet.error else str(len(sheet.marks)), right=True),
+    Column("mistakes", "what was wrong", lambda sheet: _faults(sheet),
+           lambda sheet: "not read" if sheet.error else _faults(sheet), wrap=True),
+)  # fmt: skip
+SHEET_DATA = (
+    Column("file", ""),
+    *SHEETS,
+    Column("error", "", lambda sheet: sheet.error.message if sheet.error else ""),
 )
 UNKNOWN = "wrong, for no reason that is recognised"
-SHEET_KEYS = ("file", "name", "right", "total", "mistakes", "error")
 
 
 def marked_table(marks: Sequence[Marked]) -> Table:
@@ -40,34 +55,10 @@ def marked_table(marks: Sequence[Marked]) -> Table:
             lines += [f"{label(mark.exercise)}: {_fault(mark)}", f"  {worked(mark.exercise)}"]
     return Table(
         columns=MARKED,
-        rows=[
-            (
-                mark.exercise.name,
-                mark.exercise.node.name if mark.exercise.network else words.operator(mark.exercise.node.op),
-                ASKS[mark.exercise.asks],
-                mark.given,
-                "" if mark.verdict == "right" else right(mark.exercise.answer),
-                mark.verdict,
-            )
-            for mark in marks
-        ],
+        rows=marks,
         title="Marked worksheet",
         lines=lines,
-        data_keys=MARK_KEYS,
-        data=[
-            (
-                mark.exercise.name,
-                mark.exercise.network,
-                mark.exercise.node.name if mark.exercise.network else "",
-                mark.exercise.asks,
-                mark.given,
-                right(mark.exercise.answer).replace(",", ""),
-                mark.verdict,
-                mark.why,
-                mark.exercise.working,
-            )
-            for mark in marks
-        ],
+        data_columns=MARK_DATA,
         styles=[{"right": "green", "wrong": "red"}.get(mark.verdict, "yellow") for mark in marks],
     )
 
@@ -122,26 +113,10 @@ def sheets_table(sheets: Sequence[MarkedSheet]) -> Table:
     lines += [f"  {count}× {why or UNKNOWN}" for why, count in mistakes(sheets)]
     return Table(
         columns=SHEETS,
-        rows=[
-            (sheet.name, "", "", "not read")
-            if sheet.error
-            else (sheet.name, str(sheet.right), str(len(sheet.marks)), _faults(sheet))
-            for sheet in sheets
-        ],
+        rows=sheets,
         title="Marked worksheets",
         lines=lines,
-        data_keys=SHEET_KEYS,
-        data=[
-            (
-                sheet.file,
-                sheet.name,
-                sheet.right,
-                len(sheet.marks),
-                _faults(sheet),
-                sheet.error.message if sheet.error else "",
-            )
-            for sheet in sheets
-        ],
+        data_columns=SHEET_DATA,
         styles=[_style(sheet) for sheet in sheets],
     )
 

@@ -17,7 +17,7 @@ from convcalc.exercises.marking import mark
 from convcalc.exercises.worksheet import find, layers_sheet, network_sheet, parse_asks, single_layer
 from convcalc.graph import INPUT
 from convcalc.language.load import load_graph
-from convcalc.render.table import to_csv
+from convcalc.render.table import texts, to_csv
 from convcalc.report.worksheet import page_html, page_latex, page_markdown, sheet_table, sheet_value
 
 # lecture 11: LeNet-5's table; sizes as C×H×W
@@ -85,12 +85,12 @@ def test_work_grows_with_the_layers_not_with_their_square(tmp_path):
 def test_blanks_are_blank_and_nothing_else():
     drawn = sheet("alexnet", amount=5, seed=4)
     table = sheet_table(drawn)
-    assert sum(cell.startswith("__") for row in table.rows for cell in row) == 5
+    assert sum(cell.startswith("__") for row in texts(table) for cell in row) == 5
     key = sheet_table(drawn, answers=True)
-    assert not any("__" in cell for row in key.rows for cell in row)
+    assert not any("__" in cell for row in texts(key) for cell in row)
     same = [
         (a, b)
-        for one, two in zip(table.rows, key.rows, strict=True)
+        for one, two in zip(texts(table), texts(key), strict=True)
         for a, b in zip(one, two, strict=True)
         if not a.startswith("__")
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from convcalc.render.layout import cells, table_lines, wrap
-from convcalc.render.table import Column, Table
+from convcalc.render.table import Column, Table, drop, shorten, to_csv, to_html, to_latex, to_markdown
 
 words = st.text(alphabet="ab.−×漢 ", max_size=60)
 
@@ -30,11 +32,11 @@ def test_wrapping_at_blanks_and_dots() -> None:
 
 def table(rows: list[tuple[str, str, str]]) -> Table:
     columns = (
-        Column("a", "layer", wrap=True),
-        Column("b", "weights", right=True),
-        Column("c", "MACs", right=True, drop=1),
+        Column("a", "layer", itemgetter(0), wrap=True),
+        Column("b", "weights", itemgetter(1), right=True),
+        Column("c", "MACs", itemgetter(2), right=True),
     )
-    return Table(columns=columns, rows=rows)
+    return Table(columns=columns, rows=rows, narrowing=drop("c"))
 
 
 @given(
@@ -50,3 +52,82 @@ def test_numbers_are_never_broken(rows: list[tuple[str, int, int]], width: int) 
 def test_a_title_too_long_for_its_line_leaves_no_empty_one() -> None:
     lines = list(table_lines(Table(columns=(), rows=(), title="x" * 50), 40))
     assert [span.text for line in lines for span in line] == ["x" * 40, "x" * 10]
+
+
+# -- what a narrow terminal gives up ---------------------------------------------------------------------------
+
+ROWS = [("stem", "conv K64 F7 S2 P3", 9_408, 64), ("head", "dense 1000", 512_000, 1_000)]
+SHORT = {"conv K64 F7 S2 P3": "K64 F7", "dense 1000": "dense"}
+COLUMNS = (
+    Column("layer", "layer", itemgetter(0), wrap=True),
+    Column("operator", "operator", itemgetter(1), short=(lambda row: SHORT[row[1]],), wrap=True),
+    Column("weights", "weights", itemgetter(2), short=(lambda row: f"{row[2] // 1000}K",), right=True),
+    Column("biases", "biases", itemgetter(3), right=True),
+)
+NARROWED = Table(
+    columns=COLUMNS,
+    rows=ROWS,
+    narrowing=[*drop("biases"), *shorten("operator", "weights")],
+    wider="--columns",
+)
+# Widths of the columns: layer 5, operator 17, weights 7, biases 6, two blanks between them: 41 in full.
+FULL = """layer  operator           weights  biases
+─────────────────────────────────────────
+stem   conv K64 F7 S2 P3    9,408      64
+head   dense 1000         512,000   1,000"""
+
+
+def screen(table: Table, width: int | None) -> str:
+    return "\n".join("".join(span.text for span in line).rstrip() for line in table_lines(table, width))
+
+
+def test_a_table_that_fits_gives_nothing_up() -> None:
+    assert screen(NARROWED, None) == screen(NARROWED, 41) == FULL
+
+
+def test_columns_are_dropped_first_then_texts_shortened_and_a_line_says_so() -> None:
+    assert (
+        screen(NARROWED, 40)
+        == """layer  operator           weights
+─────────────────────────────────
+stem   conv K64 F7 S2 P3    9,408
+head   dense 1000         512,000
+left out: biases (--columns or a wider
+window)"""
+    )
+    # 24 = 5 + 8 + 7 and two gaps of 2: short operators fit, weights stay exact
+    assert screen(NARROWED, 24).splitlines()[:5] == [
+        "layer  operator  weights",
+        "────────────────────────",
+        "stem   K64 F7      9,408",
+        "head   dense     512,000",
+        "left out: biases;",
+    ]
+
+
+def test_what_was_given_up_in_vain_comes_back() -> None:
+    """Dropping the narrow column did not help; shortening the wide one alone does: 5 + 8 + 7 + 6 and three gaps."""
+    table = NARROWED._replace(columns=COLUMNS, narrowing=[*drop("biases"), *shorten("operator")])
+    assert screen(table, 32).splitlines()[0] == "layer  operator  weights  biases"
+    assert "left out" not in screen(table, 32)
+    assert "shortened: operator" in screen(table, 32)
+
+
+def test_texts_wrap_only_when_everything_has_been_given_up() -> None:
+    assert screen(NARROWED, 21).splitlines()[3:] == [  # after two lines of headers and the rule
+        "stem   K64         9K",
+        "       F7",
+        "head   dense     512K",
+        "left out: biases;",
+        "shortened: operator,",
+        "weights (--columns or",
+        "a wider window)",
+    ]
+
+
+def test_only_terminals_are_narrow() -> None:
+    """CSV, Markdown, LaTeX and HTML have every column and exact numbers."""
+    for form in (to_csv, to_markdown, to_latex, to_html):
+        text = form(NARROWED)
+        for expected in ("conv K64 F7 S2 P3", "biases", "512000" if form is to_csv else "512,000"):
+            assert expected in text, (form, expected)
