@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from convcalc.analysis.receptive import ReceptiveField, Track, receptive_fields, reported
@@ -21,7 +22,11 @@ DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 
 
 class Layer(NamedTuple):
-    """One layer's figures. Shapes are (C, *spatial) without the batch; counts are exact integers."""
+    """One layer's figures. Shapes are (C, *spatial) without the batch; counts are exact integers.
+
+    shares: the layer whose weights it uses, which are counted there. keys: its parameters' other names in a weights
+    file, full paths.
+    """
 
     name: str
     kind: str
@@ -36,6 +41,8 @@ class Layer(NamedTuple):
     receptive_field: ReceptiveField | None
     fields: Mapping[str, Any]
     block: str | None
+    shares: str | None = None
+    keys: Mapping[str, str] = MappingProxyType({})
 
     @property
     def params(self) -> int:
@@ -113,6 +120,8 @@ def _layer(graph: Graph, node: Node, unit: int, tracks: tuple[Track, ...]) -> La
         receptive_field=reported(tracks, graph.input_shape, node.output_shape),
         fields=node.op.shown_fields(),
         block=node.scope or None,
+        shares=None if node.shares is None else graph.nodes[node.shares].name,
+        keys=node.keys,
     )
 
 

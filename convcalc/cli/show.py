@@ -52,8 +52,8 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
     "--columns",
     "columns_text",
     metavar="NAMES",
-    help="Other columns: layer, operator, input, output, weights, biases, params, buffers, macs, flops, field, "
-    "per-output, dense, local, active, shared, activations, memory, intensity.",
+    help="Other columns: layer, times, operator, kind, from, shares, input, output, weights, biases, params, "
+    "buffers, macs, flops, field, per-output, dense, local, active, shared, activations, memory, intensity.",
 )
 @click.option(
     "--reconcile",

@@ -46,8 +46,7 @@ class Item:
     @property
     def owner(self) -> str | None:
         """The layer whose weights it uses."""
-        shares = None if self.row.block else self.row.nodes[0].shares
-        return None if shares is None else self.analysis.graph.nodes[shares].name
+        return None if self.row.block else self.layers[0].shares
 
 
 def items(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> list[Item]:
@@ -131,6 +130,7 @@ COLUMNS = {
         Column("kind", "kind", lambda item: item.layers[0].kind),
         Column("from", "from", lambda item: item.layers[0].inputs, lambda item: ", ".join(item.reads), wrap=True,
                short=(lambda item: ", ".join(item.reads_short), lambda item: _few(item.reads_short))),
+        Column("shares", "shares", lambda item: item.owner, lambda item: item.owner or ""),
         Column("input", "input", lambda item: item.layers[0].input_shapes[0], right=True),
         Column("output", "output", lambda item: item.row.output_shape, right=True),
         _count("weights", "weights", _sum("weights"))._replace(text=_weights, short=(_weights_short,)),
@@ -170,7 +170,7 @@ SHOWN = ("layer", "operator", "from", "output", "weights", "biases", "macs", "fi
 DATA = {
     "layer": "layer", "kind": "kind", "inputs": "from", "output_shape": "output", "weights": "weights",
     "biases": "biases", "params": "params", "buffers": "buffers", "macs": "macs", "activation_bytes": "activations",
-    "receptive_field": "field", "operator": "operator",
+    "receptive_field": "field", "operator": "operator", "shares": "shares",
 }  # fmt: skip
 NARROWING = [
     *drop("biases"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from convcalc.analysis.analyse import Analysis, Layer, Totals
 from convcalc.analysis.receptive import ReceptiveField
+from convcalc.graph import Graph
 
 CONVENTIONS = (
     "weights multiply, biases are added, params = weights + biases; shared weights count once; MACs are "
@@ -53,12 +54,20 @@ def analysis_value(analysis: Analysis) -> dict[str, Any]:
         "notes": list(analysis.graph.notes),
         "conventions": CONVENTIONS,
         "input": list(analysis.graph.input_shape),
+        "inputs": [{"name": "input", "shape": list(analysis.graph.input_shape)}],
+        "outputs": outputs_value(analysis.graph),
         "batch": analysis.batch,
         "dtype": analysis.dtype,
         "layers": [layer_value(layer) for layer in analysis.layers],
         "totals": totals_value(analysis.totals),
         "warnings": list(analysis.warnings),
     }
+
+
+def outputs_value(graph: Graph) -> list[dict[str, Any]]:
+    """The network's outputs, each with the layer that gives it."""
+    name = graph.input_name(graph.output)
+    return [{"name": name, "layer": name, "shape": list(graph.output_shape)}]
 
 
 def layer_value(layer: Layer) -> dict[str, Any]:
@@ -76,8 +85,11 @@ def layer_value(layer: Layer) -> dict[str, Any]:
         "macs": layer.macs,
         "activation_bytes": layer.activation_bytes,
         "receptive_field": field_value(layer.receptive_field),
+        "receptive_fields": {"input": field_value(layer.receptive_field)},
         "fields": dict(layer.fields),
         "block": layer.block,
+        "shares": layer.shares,
+        "keys": dict(layer.keys),
     }
 
 

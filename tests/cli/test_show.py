@@ -10,7 +10,7 @@ import pytest
 
 LAYER_KEYS = {
     "name", "kind", "inputs", "input_shapes", "output_shape", "weights", "biases", "params", "buffers", "macs",
-    "activation_bytes", "receptive_field", "fields", "block",
+    "activation_bytes", "receptive_field", "receptive_fields", "fields", "block", "shares", "keys",
 }  # fmt: skip
 TOTAL_KEYS = {
     "layers", "weights", "biases", "params", "buffers", "macs", "activation_bytes", "peak_activation_bytes",
@@ -52,6 +52,9 @@ def test_json_contract(convcalc) -> None:
     assert first["receptive_field"] == {
         "size": [5, 5], "stride": [1, 1], "start": [0, 0], "smallest": [5, 5],
     }  # fmt: skip
+    assert first["receptive_fields"] == {"input": first["receptive_field"]}
+    assert value["inputs"] == [{"name": "input", "shape": [1, 32, 32]}]
+    assert value["outputs"] == [{"name": "softmax1", "layer": "softmax1", "shape": [10]}]
     assert value["totals"]["params"] == 61_706
     for key in ("weights", "biases", "params", "buffers", "macs", "activation_bytes"):
         assert sum(layer[key] for layer in value["layers"]) == value["totals"][key]
@@ -185,6 +188,13 @@ def test_columns(convcalc) -> None:
     assert value["totals"]["weights"] == 61_470
     lines = convcalc("show", "lenet5", "--columns", "macs,layer", "--format", "csv").stdout.splitlines()
     assert lines[:2] == ["macs,layer", "117600,conv1"]
+
+
+def test_help_names_every_column(convcalc) -> None:
+    from convcalc.report.show import COLUMNS
+
+    text = " ".join(convcalc("show", "--help").stdout.split())
+    assert f"Other columns: {', '.join(COLUMNS)}." in text
 
 
 def test_reconcile_contract(convcalc) -> None:
