@@ -75,7 +75,9 @@ class Graph:
 
     output: the node whose output is the network's. labels: class names, or the name of a bundled list of them.
     weights: a file beside the spec, or url and sha256. directory: the spec's own. variables: the values of its
-    vars. warnings: what is allowed and hardly meant, each with its place.
+    vars. changes: what a setting or another input made different from what the file says, such as `width=0.5`; the
+    notes are those that still hold then. warnings: what is allowed and hardly meant, each
+    with its place.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Graph:
     weights: str | Mapping[str, Any] | None = None
     directory: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Node]:

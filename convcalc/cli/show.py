@@ -183,11 +183,12 @@ def _explain(analysis: Analysis, layers: Sequence[str], form: str) -> None:
         )
         return
     from convcalc.render import terminal
+    from convcalc.render.table import notes
     from convcalc.report.show import totals_lines
 
     terminal.print_lines(explanation_lines(list(explanations(analysis, only=layers)), terminal.width()))
     if not layers:
-        terminal.print_notes(["", *totals_lines(analysis)], analysis.graph.notes)
+        terminal.print_notes(["", *totals_lines(analysis)], notes(analysis.graph.notes))
 
 
 def _explained_value(analysis: Analysis, layers: Sequence[str]) -> dict[str, Any]:

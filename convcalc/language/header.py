@@ -35,16 +35,16 @@ _CONTROLS = dict.fromkeys(
 def header(spec: Spec) -> dict[str, Any]:
     """The Graph's fields that need no variables; problems are collected."""
     return {
-        "name": _clean(spec.text("name") or ""),
-        "title": _clean(title) if (title := spec.text("title")) is not None else None,
-        "source": _clean(source) if (source := spec.text("source")) is not None else None,
+        "name": clean(spec.text("name") or ""),
+        "title": clean(title) if (title := spec.text("title")) is not None else None,
+        "source": clean(source) if (source := spec.text("source")) is not None else None,
         "notes": tuple(_texts(spec, "notes")),
         "labels": _labels(spec),
         "weights": _weights(spec),
     }
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """The text without what would steer a terminal: control characters and changes of direction."""
     return text.translate(_CONTROLS) if not text.isprintable() else text
 
@@ -60,7 +60,7 @@ def _texts(spec: Spec, key: str) -> list[str]:
     texts = []
     for item in node.items if isinstance(node, reader.Sequence) else [node]:
         if isinstance(item, reader.Scalar):
-            texts.append(_clean(item.text))
+            texts.append(clean(item.text))
         else:
             spec.problems.append(
                 item.error(f"{key} needs texts", "quote a text that holds ': ' or starts with a bracket")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
+from dataclasses import replace
 
 from convcalc import ops
-from convcalc.errors import ShapeError, SpecError, UsageError
+from convcalc.errors import Problems, ShapeError, SpecError, UsageError
 from convcalc.graph import INPUT, Builder, Graph, unread
 from convcalc.language import reader
 from convcalc.language.compiler import Compiler
@@ -14,10 +15,10 @@ from convcalc.language.documents import Spec, merge_defaults, read_spec, variabl
 from convcalc.language.entries import Entry
 from convcalc.language.expansion import Expansion
 from convcalc.language.expressions import Names
-from convcalc.language.header import header, parse_input, preprocess
+from convcalc.language.header import clean, header, parse_input, preprocess
 from convcalc.language.header import input_shape as written_input
 from convcalc.language.words import canonical
-from convcalc.shapes import Shape
+from convcalc.shapes import Shape, show
 
 MAX_LAYERS = 1_000_000
 MAX_ENTRY = 1_000  # layers that one entry may expand to
@@ -103,6 +104,11 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, ma
     fields = {**header(spec), "preprocess": preprocess(spec, values)}
     spec.problems.fail()
     assert shape is not None
+    changes = _changes(spec, settings, values, None if given is None else shape)
+    # a note is about the network of the file, unless it names the setting that was made
+    fields["notes"] = tuple(
+        note for note in fields["notes"] if all(f"--set {change}" in note for change in changes)
+    )
     builder = Builder(shape, max_layers)
     failure: SpecError | None = None
     output = INPUT
@@ -121,6 +127,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, ma
         output=output,
         directory=spec.directory,
         variables=dict(values),
+        changes=changes,
         warnings=unread(builder.nodes, output) if failure is None else (),
         **fields,
     )
@@ -129,6 +136,23 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, ma
             failure.graph = graph
         raise failure
     return graph
+
+
+def _changes(spec: Spec, settings: Mapping[str, str], values: Names, shape: Shape | None) -> tuple[str, ...]:
+    """What makes the network another one than the file's: settings with other values, then the input if it is given
+    and not the file's."""
+    if not settings and shape is None:
+        return ()
+    own = replace(spec, problems=Problems())
+    defaults = variables(own, {})
+    changes = [
+        clean(f"{name}={text.strip()}")
+        for name, text in settings.items()
+        if name not in defaults or defaults[name] != values[name]
+    ]
+    if shape is not None and shape != written_input(own, values):
+        changes.append(f"input {show(shape)}")
+    return tuple(changes)
 
 
 def _entries(spec: Spec, compiler: Compiler) -> list[Entry]:

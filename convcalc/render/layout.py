@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from unicodedata import east_asian_width
 
-from convcalc.render.table import Column, Narrowing, Table, text_of, total_text
+from convcalc.render.table import Column, Narrowing, Note, Table, text_of, total_text
 
 GAP = "  "
 MAX_NAMED = 2  # columns whose texts are shortened: with more of them, they are "others"
@@ -47,10 +47,11 @@ def table_lines(table: Table, width: int | None = None) -> Iterator[Line]:
         yield from note_lines(note, width)
 
 
-def note_lines(note: str, width: int | None = None, label: str = "note: ") -> Iterator[Line]:
+def note_lines(note: Note, width: int | None = None) -> Iterator[Line]:
     """A note, its later lines indented under the first."""
+    label = note.label
     room = None if width is None else max(20, width - len(label))
-    for number, part in enumerate(wrap(note, room)):
+    for number, part in enumerate(wrap(note.text, room)):
         yield [Span(label if number == 0 else " " * len(label), "yellow"), Span(part, "italic")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
@@ -38,6 +38,18 @@ class Total(NamedTuple):
     labels: Mapping[str, tuple[str, ...]]
 
 
+class Note(NamedTuple):
+    """A note below a table; about: what it is a note on, where there are several."""
+
+    text: str
+    about: str = ""
+
+    @property
+    def label(self) -> str:
+        """`note: `, `note on A: `."""
+        return f"note on {self.about}: " if self.about else "note: "
+
+
 class Narrowing(NamedTuple):
     """One thing that a table gives up on a narrow terminal: a column, or the length of its texts."""
 
@@ -59,12 +71,17 @@ class Table(NamedTuple):
     subtitle: str = ""
     footer: Sequence[Total] = ()
     lines: Sequence[str] = ()
-    notes: Sequence[str] = ()
+    notes: Sequence[Note] = ()
     data_columns: Sequence[Column] | None = None
     data: Sequence[Any] | None = None
     styles: Sequence[str] = ()
     narrowing: Sequence[Narrowing] = ()
     wider: str = ""
+
+
+def notes(texts: Iterable[str], about: str = "") -> list[Note]:
+    """A note each."""
+    return [Note(text, about) for text in texts]
 
 
 def drop(*keys: str) -> list[Narrowing]:
@@ -137,6 +154,11 @@ def records(table: Table) -> list[dict[str, object]]:
     return [{column.key: value_of(column, record) for column in columns} for record in rows]
 
 
+def below(table: Table) -> list[str]:
+    """The lines and notes below a table; a note says what it is about where that is not all of it."""
+    return [*table.lines, *(note.label * bool(note.about) + note.text for note in table.notes)]
+
+
 def to_csv(table: Table) -> str:
     """The data rows with a header of keys (RFC 4180, \\n ends a line)."""
     import csv
@@ -171,10 +193,7 @@ def to_markdown(table: Table) -> str:
     tail = (
         [
             "",
-            *(
-                f"{' ' * (len(text) - len(text.lstrip()))}- {cell(text.strip())}"
-                for text in (*table.lines, *table.notes)
-            ),
+            *(f"{' ' * (len(text) - len(text.lstrip()))}- {cell(text.strip())}" for text in below(table)),
         ]
         if table.lines or table.notes
         else []
@@ -214,7 +233,7 @@ def to_latex(table: Table) -> str:
             *rules,
             r"\bottomrule",
             r"\end{tabular}",
-            *(rf"\par {latex(text)}" for text in (*table.lines, *table.notes)),
+            *(rf"\par {latex(text)}" for text in below(table)),
             r"\end{table}",
             "",
         ]
@@ -235,7 +254,7 @@ def to_html(table: Table) -> str:
     caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
     body = "\n".join(row(cells, "td") for cells in texts(table))
     foot = "\n".join(row(cells, "th") for cells in totals(table))
-    tail = "\n".join(f"<p>{escape(text)}</p>" for text in (*table.lines, *table.notes))
+    tail = "\n".join(f"<p>{escape(text)}</p>" for text in below(table))
     foot = f"<tfoot>\n{foot}\n</tfoot>\n" if table.footer else ""
     return (
         f'<table class="convcalc">{caption}\n<thead>{row([c.header for c in table.columns], "th")}</thead>\n'

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from convcalc.render import colors
 from convcalc.render.layout import Line, Span, cells, note_lines, table_lines, wrap
-from convcalc.render.table import Table
+from convcalc.render.table import Note, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -125,7 +125,7 @@ def print_table(table: Table) -> None:
     print_lines(table_lines(table, width()))
 
 
-def print_notes(lines: Sequence[str], notes: Sequence[str]) -> None:
+def print_notes(lines: Sequence[str], notes: Sequence[Note]) -> None:
     """What follows a report that is no table."""
     room = width()
     print_lines([Span(part)] for text in lines for part in wrap(text, room))

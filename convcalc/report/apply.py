@@ -13,7 +13,7 @@ from convcalc.layer.symbols import Expression, has_letters, written
 from convcalc.ops._base import Tensor
 from convcalc.render import blocks
 from convcalc.render.layout import Line, Span, note_lines, wrap
-from convcalc.render.table import Column, Table
+from convcalc.render.table import Column, Note, Table, notes
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import elements, show
@@ -78,7 +78,7 @@ def application_lines(
     lines += blocks.beside([*sources, *kernels, *outputs], width)
     lines += [[Span(part)] for part in wrap(advice(application), width) if part]
     for note in mode_notes(application) if mode_shown else ():
-        lines += note_lines(note, width)
+        lines += note_lines(Note(note), width)
     return lines
 
 
@@ -283,7 +283,7 @@ def application_table(application: Application, style: Style, *, mode_shown: boo
         rows=rows,
         title=title(application),
         lines=[*(mode_words(application) if mode_shown else ()), *filter(None, [advice(application)])],
-        notes=mode_notes(application) if mode_shown else (),
+        notes=notes(mode_notes(application)) if mode_shown else (),
     )
 
 

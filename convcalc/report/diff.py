@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from convcalc.analysis.diff import TOTALS, Delta, Diff, Pair
 from convcalc.graph import Node
-from convcalc.render.table import Column, Table, Total, drop, shorten
+from convcalc.render.table import Column, Table, Total, drop, notes, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS, totals_value
 
@@ -85,10 +85,14 @@ def diff_table(diff: Diff, *, everything: bool = False) -> Table:
         columns=(*names, CHANGE, OUTPUT, WEIGHTS, MACS),
         rows=rows,
         title=f"A: {a.title or a.name}  →  B: {b.title or b.name}",
-        subtitle=f"{a.name} → {b.name}",
+        subtitle=f"{words.changed_name(a)} → {words.changed_name(b)}",
         footer=[Total(total, {names[0].key: ("total",)})],
         lines=[*lines, *_totals(diff)],
-        notes=[*a.notes, *(note for note in b.notes if note not in a.notes)],
+        notes=[
+            *notes([note for note in a.notes if note not in b.notes], "A"),
+            *notes([note for note in a.notes if note in b.notes], "A and B"),
+            *notes([note for note in b.notes if note not in a.notes], "B"),
+        ],
         data_columns=(A, B, STATUS, CHANGE, WEIGHTS, PARAMS, MACS, WORKING),
         data=[_item(pair) for pair in diff.pairs],
         styles=[row.style for row in rows],

@@ -99,7 +99,7 @@ def depth_table(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]
         columns=(LAYER, OPERATOR, OUTPUT, SIZE, STRIDE, START, UNIT, SEES, SHARE),
         rows=[Depth(row, sight) for row, sight in zip(rows, sights, strict=True)],
         title=f"Receptive fields of {graph.title or graph.name}",
-        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        subtitle=words.network(graph),
         lines=[
             "field: pixels a unit's window spans, padding included; stride: pixels from one unit's window "
             "to the next's; start: first pixel of the first unit's window",
@@ -148,7 +148,7 @@ def unit_table(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Area]
         columns=_part_columns("reads", "positions"),
         rows=parts,
         title=f"What {node.name} {position(one.unit)} sees",
-        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}; "
+        subtitle=f"{words.network(graph)}; "
         f"{node.name} is {words.operator(node.op)}, {words.shape(node.output_shape)}",
         lines=[*_unit_lines(one), *_widest(analysis.layers[node.index].receptive_field, one)],
         data_columns=PART_DATA,
@@ -220,7 +220,7 @@ def pixel_table(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node
         columns=_part_columns("units", "how many"),
         rows=parts,
         title=f"What pixel {position(pixel)} reaches",
-        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        subtitle=words.network(graph),
         data_columns=PART_DATA,
         narrowing=PART_NARROWING,
         styles=["" if part.positions else "dim" for part in parts],
@@ -252,7 +252,7 @@ def meeting_table(analysis: Analysis, found: Meeting, layers: Sequence[tuple[Nod
         columns=_part_columns("units that see both", "how many"),
         rows=parts,
         title=f"Where pixels {position(found.a)} and {position(found.b)} meet",
-        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        subtitle=words.network(graph),
         lines=[line],
         data_columns=PART_DATA,
         narrowing=PART_NARROWING,

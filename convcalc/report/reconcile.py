@@ -55,7 +55,7 @@ def reconciliation_table(result: Reconciliation) -> Table:
         columns=COLUMNS,
         rows=terms,
         title=f"{figure.text} and {graph.title or graph.name}",
-        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}",
+        subtitle=words.network(graph),
         footer=[Total(None, {"what": ("total",), "sum": (words.count(best.total),)})] if best else [],
         lines=_lines(result, best),
         data_columns=DATA,

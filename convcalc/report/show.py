@@ -12,7 +12,7 @@ from convcalc.analysis.analyse import Analysis, Layer
 from convcalc.analysis.fold import Row, fold_copies, rows, sources, total
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import INPUT
-from convcalc.render.table import Column, Table, Total, drop, shorten, value_of
+from convcalc.render.table import Column, Table, Total, drop, notes, shorten, value_of
 from convcalc.report import words
 
 if TYPE_CHECKING:
@@ -252,10 +252,9 @@ def _table(
         columns=columns,
         rows=found,
         title=graph.title or graph.name,
-        subtitle=f"{graph.name}, input {words.shape(graph.input_shape)}"
-        + (", only as far as its layers fit" if partial else ""),
+        subtitle=words.network(graph) + (", only as far as its layers fit" if partial else ""),
         footer=[Total(Item(analysis, total(analysis), label), labels)] if summed else [],
-        notes=() if partial else graph.notes,
+        notes=() if partial else notes(graph.notes),
         data_columns=[COLUMNS[name] for name in names],
         data=items(analysis, unfold=True),
     )

@@ -10,7 +10,7 @@ from convcalc.analysis.explain import explain
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops._base import Working
 from convcalc.render.layout import Line, Span, cells, wrap
-from convcalc.render.table import Column, Table
+from convcalc.render.table import Column, Table, notes
 from convcalc.report import words
 
 MIN_ROOM = 20  # columns for a worked line, however narrow the terminal
@@ -84,5 +84,5 @@ def explanation_table(analysis: Analysis, *, only: Sequence[str] = ()) -> Table:
         ),
         rows=[(item.node, line) for item in explanations(analysis, only=only) for line in item.lines],
         title=analysis.graph.title or analysis.graph.name,
-        notes=() if only else analysis.graph.notes,
+        notes=() if only else notes(analysis.graph.notes),
     )

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from convcalc.analysis.receptive import ReceptiveField
+from convcalc.graph import Graph
 from convcalc.ops._base import Operator, compact
 from convcalc.shapes import show
 
@@ -38,6 +39,17 @@ def operator(op: Operator) -> str:
         else:
             parts.append(f"{name} {field_value(value)}")
     return " ".join(parts)
+
+
+def network(graph: Graph) -> str:
+    """`vgg16, input 3×224×224`; `googlenet with head=dense, input 3×224×224` where settings changed it."""
+    return f"{changed_name(graph)}, input {shape(graph.input_shape)}"
+
+
+def changed_name(graph: Graph) -> str:
+    """`vgg16`, `googlenet with head=dense`."""
+    settings = [change for change in graph.changes if not change.startswith("input ")]
+    return f"{graph.name} with {', '.join(settings)}" if settings else graph.name
 
 
 # How a narrow terminal names them; fields that are neither here nor a letter nor the main one are left out.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 
 def test_json_contract(convcalc) -> None:
     value = json.loads(convcalc("diff", "alexnet", "zfnet", "--format", "json").stdout)
@@ -28,3 +30,20 @@ def test_two_standard_inputs(convcalc) -> None:
     done = convcalc("diff", "-", "-", stdin="")
     assert done.returncode == 2
     assert "standard input" in done.stderr
+
+
+def test_notes_say_which_network_they_are_on(convcalc) -> None:
+    shown = convcalc("diff", "alexnet", "zfnet").stdout
+    assert "note on A: The lecture prints a total of 27.55M" in shown
+    assert "note on B: The lecture prints a total difference of 1.45M" in shown
+    assert "\nnote: " not in shown
+    assert "note on A and B: As published" in convcalc("diff", "resnet50", "resnet101").stdout
+    changed = convcalc("diff", "alexnet", "alexnet", "--set-b", "K3=512").stdout
+    assert "alexnet → alexnet with K3=512" in changed
+    assert "note on A: The lecture prints" in changed
+    assert "note on B" not in changed
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "html"])
+def test_notes_in_every_format(convcalc, form: str) -> None:
+    assert "note on B: The lecture" in convcalc("diff", "alexnet", "zfnet", "--format", form).stdout

@@ -263,3 +263,26 @@ def test_narrow_encodings_keep_signs_on_screens_and_utf8_in_data(convcalc) -> No
 def test_global_options_after_the_command(convcalc) -> None:
     assert "\x1b[" in convcalc("show", "lenet5", "--color", "always", NO_COLOR="").stdout
     assert "Traceback" in convcalc("show", "alxnet", "--debug").stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        (["--input", "224"], 3),  # as it is
+        (["--input", "3x448x448"], 0),
+        (["--set", "depths=[2, 2, 3, 3, 3]"], 3),  # as it is
+        (["--set", "depths=[1, 1, 2, 2, 2]"], 0),
+    ],
+)
+def test_notes_are_shown_where_they_hold(convcalc, changed: list[str], kept: int) -> None:
+    """VGG-16's three notes tell what the lecture misprints of the network as it is in its file."""
+    assert convcalc("show", "vgg16", *changed).stdout.count("\nnote: ") == kept
+    value = json.loads(convcalc("show", "vgg16", *changed, "--format", "json").stdout)
+    assert len(value["notes"]) == kept
+
+
+def test_a_note_that_names_a_setting_holds_under_it(convcalc) -> None:
+    shown = convcalc("show", "googlenet", "--set", "head=dense").stdout
+    assert shown.count("\nnote: ") == 1
+    assert "--set head=dense shows it" in shown
+    assert "googlenet with head=dense, input 3×224×224" in shown
