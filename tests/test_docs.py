@@ -350,6 +350,15 @@ def test_every_command_is_shown() -> None:
     )
 
 
+def test_the_map_has_every_room() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", text.partition("## The rooms")[2].partition("\n## ")[0], re.MULTILINE)
+    named = set(re.findall(r"`([\w./]+)`", " ".join(rows)))
+    package = ROOT / "convcalc"
+    folders = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert named == folders | {path.name for path in package.glob("*.py")}
+
+
 def test_links_lead_somewhere() -> None:
     links = [
         (page, link)
