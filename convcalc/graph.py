@@ -15,6 +15,7 @@ from convcalc.ops._base import Operator, Parameter
 from convcalc.shapes import Shape, elements, show
 
 INPUT = -1
+MAX_LAYERS = 200_000  # of a network, unless --max-layers says otherwise
 MAX_WARNINGS = 10
 MAX_ELEMENTS = 2**53  # beyond it, sizes are slips; totals still stay exact
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from convcalc.cli import Command
-from convcalc.cli.options import ARCH, MAX_LAYERS, Count, emit, format_option, load
+from convcalc.cli.options import ARCH, Count, emit, format_option, load
+from convcalc.graph import MAX_LAYERS
 
 
 @click.command(

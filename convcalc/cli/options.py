@@ -9,10 +9,9 @@ import click
 
 from convcalc.cli import say
 from convcalc.errors import UsageError
-from convcalc.graph import Graph
+from convcalc.graph import MAX_LAYERS, Graph
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-MAX_LAYERS = 1_000_000  # as convcalc.language.load has it; a test compares
 FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
 
 

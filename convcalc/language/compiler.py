@@ -18,7 +18,7 @@ from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, 
 from convcalc.language.expressions import Names
 from convcalc.language.operators import Fields, Known, Operators, cut_off
 from convcalc.language.order import in_order
-from convcalc.language.values import NONE, Value
+from convcalc.language.values import NONE, Value, names_within
 from convcalc.language.words import (
     COMMON,
     FIELD_SYNONYMS,
@@ -390,7 +390,8 @@ class Compiler:
             if not isinstance(name, str):
                 raise choice_node.error(f"block needs the name of a block or operator, not {describe(name)}")
             compile_as(name)
-        return Use(key, choice, compile_as)
+        written = [node for _, node in (*rest.values(), *added.values())]
+        return Use(key, choice, compile_as, names_within(written))
 
     def _loop(self, key: reader.Scalar, body: reader.Node | None, known: Known) -> Loop:
         if not isinstance(body, reader.Mapping):

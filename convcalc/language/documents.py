@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from convcalc import ops
 from convcalc.errors import ConvcalcError, Problems, SpecError, UsageError, did_you_mean
+from convcalc.graph import MAX_LAYERS
 from convcalc.language import bundled, reader
 from convcalc.language.expressions import Names
 from convcalc.language.order import in_order
@@ -138,13 +139,13 @@ def _decode(name: str, data: bytes) -> str:
     return text
 
 
-def read_spec(arch: str) -> Spec:
+def read_spec(arch: str, max_layers: int = MAX_LAYERS) -> Spec:
     """The merged keys of a spec and all it extends. Raises SpecError."""
     file = locate(arch)
     chain: list[tuple[File, reader.Mapping]] = []
     problems = Problems()
     while True:
-        root = reader.read(file.source)
+        root = reader.read(file.source, max(max_layers, MAX_LAYERS))
         if not isinstance(root, reader.Mapping):
             raise root.error("a spec is a mapping of keys", "start with name:, input: and layers:")
         chain.append((file, root))

@@ -96,14 +96,20 @@ class Call(Entry):
 
 
 class Use(Entry):
-    """A use whose block or operator a variable names; compiled per name when it is known."""
+    """A use whose block or operator a variable names; compiled per name when it is known.
 
-    __slots__ = ("choice", "compiled")
+    reads: the names that stand in its arguments.
+    """
 
-    def __init__(self, node: reader.Scalar, choice: Value, compiled: Callable[[str], Entry]) -> None:
+    __slots__ = ("choice", "compiled", "reads")
+
+    def __init__(
+        self, node: reader.Scalar, choice: Value, compiled: Callable[[str], Entry], reads: frozenset[str]
+    ) -> None:
         super().__init__("use", node)
         self.choice = choice
         self.compiled = compiled
+        self.reads = reads
 
 
 class Loop(Entry):

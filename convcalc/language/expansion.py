@@ -9,28 +9,31 @@ from __future__ import annotations
 from convcalc.errors import Mark, SpecError, did_you_mean
 from convcalc.graph import INPUT, Builder, Trail
 from convcalc.language import reader
-from convcalc.language.bounds import MAX_NESTING, Bounds
+from convcalc.language.bounds import MAX_NESTING, Bounds, max_steps, too_many_copies, too_many_steps
 from convcalc.language.compiler import Compiler
 from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
-from convcalc.language.expressions import Names
+from convcalc.language.expressions import LAYER_BUDGET, Names
 from convcalc.language.values import Value, boolean, integer, text
-from convcalc.language.words import listed, segment_problem
+from convcalc.language.words import cut, listed, segment_problem
 from convcalc.ops._fields import describe
+
+MAX_PATH = 500  # characters
 
 
 class Scope:
-    """A path segment and what it contains. `last` is its output once it is complete.
+    """A path segment and what it contains. `last` is its output once it is complete; `path` is dotted, "" at the top.
 
     members and counts are shared with the scope around it where a branch numbers its layers without a name of
     its own.
     """
 
-    __slots__ = ("counts", "indexed", "last", "members", "next", "outer", "place", "prefix")
+    __slots__ = ("counts", "indexed", "last", "members", "next", "outer", "path", "place", "prefix")
 
     def __init__(
-        self, prefix: str, outer: Scope | None, place: reader.Node | None, indexed: bool = False
+        self, path: str, outer: Scope | None, place: reader.Node | None, indexed: bool = False
     ) -> None:
-        self.prefix = prefix
+        self.path = path
+        self.prefix = f"{path}." if path else ""
         self.outer = outer
         self.place = place
         self.indexed = indexed
@@ -39,20 +42,24 @@ class Scope:
         self.next = 0
         self.last: int | None = None
 
-    @property
-    def path(self) -> str:
-        """The dotted path, "" at the top."""
-        return self.prefix[:-1]
-
     def inner(self, segment: str, place: reader.Node, indexed: bool = False) -> Scope:
         """A new scope under a segment."""
-        scope = Scope(f"{self.prefix}{segment}.", self, place, indexed)
+        scope = Scope(self.joined(segment, place), self, place, indexed)
         self.members[segment] = scope
         return scope
 
+    def joined(self, words: str, place: reader.Node) -> str:
+        """The path of what is called so within. Raises SpecError where it is too long."""
+        path = self.prefix + words
+        if len(path) > MAX_PATH:
+            raise place.error(
+                f"a path of more than {MAX_PATH:,} characters: {cut(path)}", "use shorter names"
+            )
+        return path
+
     def numbered(self) -> Scope:
         """A view of this scope that numbers its entries from 0."""
-        view = Scope(self.prefix, self.outer, self.place, True)
+        view = Scope(self.path, self.outer, self.place, True)
         view.members, view.counts = self.members, self.counts
         return view
 
@@ -64,7 +71,7 @@ class Expansion:
         self.builder = builder
         self.compiler = compiler
         self.max_layers = max_layers
-        self.steps = 2 * max_layers + 100_000
+        self.steps = max_steps(max_layers)
         self.blocks: list[Block] = []
         self.variables = Names({})
         self.depth = 0
@@ -72,11 +79,7 @@ class Expansion:
     def start(self, entries: list[Entry], variables: Names) -> int:
         """The whole network. `variables` are the file's, as every block sees them."""
         self.variables = variables
-        bounds, least = Bounds(self.max_layers, variables), 0
-        for entry in entries:
-            least += bounds.entry(entry)
-            if least > self.steps:
-                raise self._too_many(entry.node)
+        Bounds(self.max_layers, variables).entries(entries)
         return self.run(entries, Scope("", None, None), INPUT, variables.inner(), None)
 
     def run(self, entries: list[Entry], scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
@@ -152,10 +155,7 @@ class Expansion:
         assert entry.repeat is not None
         count = integer(entry.repeat, names, "repeat")
         if count > self.max_layers:
-            raise entry.repeat.node.error(
-                f"{count:,} copies, and a network has at most {self.max_layers:,} layers",
-                "--max-layers raises the limit",
-            )
+            raise too_many_copies(entry.repeat.node, count, self.max_layers)
         if not count and len(inputs) > 1:
             raise entry.repeat.node.error("no copy of a join of several inputs: there is no one output")
         for copy in range(count):
@@ -238,7 +238,8 @@ class Expansion:
         trail: Trail | None,
     ) -> int:
         """Wire one operator."""
-        path = scope.prefix + segment
+        path = scope.joined(segment, entry.node)
+        self._step(entry.node, len(inputs) - 1)
         operator = entry.op
         if operator is None:
             operator = self.compiler.operators.make(entry, names, path)
@@ -247,6 +248,7 @@ class Expansion:
         index = self.builder.add(
             path, operator, inputs, scope=scope.path, place=entry.node, trail=trail, shares=shares, keys=keys
         )
+        names.budget.left += LAYER_BUDGET
         if keys is not None:
             self._check_keys(entry, index)
         scope.members[segment] = index
@@ -317,16 +319,10 @@ class Expansion:
 
     # -- parts ------------------------------------------------------------------------------------------
 
-    def _step(self, node: reader.Node) -> None:
-        self.steps -= 1
+    def _step(self, node: reader.Node, steps: int = 1) -> None:
+        self.steps -= steps
         if self.steps < 0:
-            raise self._too_many(node)
-
-    def _too_many(self, node: reader.Node) -> SpecError:
-        return node.error(
-            f"the spec expands into too many entries for {self.max_layers:,} layers",
-            "look for repeats within repeats; --max-layers raises the limit",
-        )
+            raise too_many_steps(node, self.max_layers)
 
     @staticmethod
     def _segment(value: Value, names: Names, what: str) -> str | None:
@@ -440,7 +436,9 @@ class Expansion:
         assert entry.keys is not None
         words = {"": entry.keys} if isinstance(entry.keys, Value) else entry.keys
         given = {name: text(value, names, "keys") for name, value in words.items()}
-        return {name: scope.prefix + word for name, word in given.items() if word is not None}
+        return {
+            name: scope.joined(word, words[name].node) for name, word in given.items() if word is not None
+        }
 
     def _check_keys(self, entry: Layer, index: int) -> None:
         node = self.builder.nodes[index]

@@ -18,16 +18,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from convcalc.language.functions import FUNCTIONS, MAX_ITEMS, MAX_LENGTH, MAX_NUMBER, is_number
-from convcalc.language.syntax import MAX_TEXT, WORDS, ExpressionError, at, parse
+from convcalc.language.syntax import MAX_TEXT, QUOTED, WORDS, ExpressionError, at, parse
 from convcalc.ops._fields import describe
 
-BUDGET = 50_000_000
+BUDGET = 1_000_000  # some 0.4 s
+LAYER_BUDGET = 100  # more for each layer; the bundled networks take 5
 
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|(\())?")
 
 
 class Budget:
-    """What all evaluations of one reading may cost: about one unit per operation and list item."""
+    """What all evaluations of one reading may cost: about one unit per operation, and per item of a new list."""
 
     __slots__ = ("left", "whole")
 
@@ -39,7 +41,8 @@ class Budget:
         self.left -= cost
         if self.left < 0:
             raise ExpressionError(
-                f"the spec's expressions take more than {self.whole:,} operations",
+                f"the spec's expressions take more than {self.whole:,} operations, "
+                f"and {LAYER_BUDGET} for each layer",
                 hint="compute long lists once, in vars",
             )
 
@@ -55,7 +58,7 @@ class Names(dict[str, Any]):
 
     def inner(self) -> Names:
         """A copy for a sequence of its own."""
-        self.budget.left -= len(self) >> 4
+        self.budget.left -= len(self) >> 6
         return Names(self, self.budget)
 
 
@@ -146,6 +149,25 @@ def compile_text(text: str) -> Template | str:
     if all(isinstance(part, str) for part in parts):
         return "".join(str(part) for part in parts)
     return Template(parts)
+
+
+def names_in(text: str) -> set[str]:
+    """The names in a text's expressions, found without reading them: a broken expression has names too."""
+    found: set[str] = set()
+    position = 0
+    while match := _REFERENCE.search(text, position):
+        position = match.end()
+        name, parenthesis = match.groups()
+        if name:
+            found.add(name)
+        elif parenthesis:
+            try:
+                stop = _closing(text, match.start() + 1)
+            except ExpressionError:
+                stop = len(text)
+            found.update(_IDENTIFIER.findall(QUOTED.sub(" ", text[position:stop])))
+            position = stop
+    return found
 
 
 def _parts(text: str) -> Iterator[str | Reference]:
@@ -246,7 +268,7 @@ def _value(node: ast.expr, names: Names) -> Any:
 
 
 def _call(node: ast.expr, name: str, values: list[Any], budget: Budget) -> Any:
-    budget.spend(sum(len(value) for value in values if isinstance(value, list)))
+    budget.spend(sum(len(value) for value in values if isinstance(value, list)) >> 3)
     try:
         result = FUNCTIONS[name](*values)
     except (TypeError, ValueError) as error:

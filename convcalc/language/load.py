@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from convcalc import ops
 from convcalc.errors import Problems, ShapeError, SpecError, UsageError
-from convcalc.graph import INPUT, Builder, Graph, unread
+from convcalc.graph import INPUT, MAX_LAYERS, Builder, Graph, unread
 from convcalc.language import reader
 from convcalc.language.compiler import Compiler
 from convcalc.language.documents import Spec, merge_defaults, read_spec, variables
@@ -20,10 +20,9 @@ from convcalc.language.header import input_shape as written_input
 from convcalc.language.words import canonical
 from convcalc.shapes import Shape, show
 
-MAX_LAYERS = 1_000_000
 MAX_ENTRY = 1_000  # layers that one entry may expand to
 
-__all__ = ["MAX_LAYERS", "entry_fields", "entry_kind", "load_entry", "load_graph", "parse_input"]
+__all__ = ["entry_fields", "entry_kind", "load_entry", "load_graph", "parse_input"]
 
 
 def load_graph(
@@ -43,7 +42,7 @@ def load_graph(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _load(read_spec(arch), settings or {}, input_shape, max_layers)
+        return _load(read_spec(arch, max_layers), settings or {}, input_shape, max_layers)
     finally:
         if collecting:
             gc.enable()

@@ -17,11 +17,13 @@ from typing import Any
 import yaml
 
 from convcalc.errors import Mark, SpecError
+from convcalc.graph import MAX_LAYERS
 from convcalc.ops._fields import describe
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 100
 MAX_NODES = 3_000_000
+MAX_KEYS = 10_000  # of one mapping
 
 MAX_DIGITS = 40  # of a number; longer ones are text
 
@@ -139,8 +141,11 @@ def type_of(text: str) -> object:
     return text
 
 
-def read(source: Source) -> Node:
-    """The root node of a text. Raises SpecError with the place of whatever is not understood."""
+def read(source: Source, max_items: int = MAX_LAYERS) -> Node:
+    """The root node of a text. Raises SpecError with the place of whatever is not understood.
+
+    max_items: of one list, which is longer only where a network has too many layers.
+    """
     try:
         size = len(source.text.encode())
     except UnicodeEncodeError:
@@ -152,14 +157,14 @@ def read(source: Source) -> Node:
         )
     parser: Any = getattr(yaml, "CLoader", yaml.SafeLoader)(source.text)
     try:
-        return _build(source, parser.get_event)
+        return _build(source, parser.get_event, max_items)
     except yaml.YAMLError as error:
         raise _syntax_error(source, error) from None
     finally:
         parser.dispose()
 
 
-def _build(source: Source, next_event: Callable[[], Any]) -> Node:
+def _build(source: Source, next_event: Callable[[], Any], max_items: int) -> Node:
     root: Node | None = None
     stack: list[Sequence | Mapping] = []
     pending: list[Scalar | None] = []  # per open mapping, the key that waits for its value
@@ -207,6 +212,10 @@ def _build(source: Source, next_event: Callable[[], Any]) -> Node:
         if parent is None:
             root = node
         elif type(parent) is Sequence:
+            if len(parent.items) >= max_items:
+                raise node.error(
+                    f"more than {max_items:,} entries in one list", "--max-layers raises the limit"
+                )
             parent.items.append(node)
         else:
             assert isinstance(parent, Mapping)
@@ -240,6 +249,8 @@ def _key(parent: Mapping, node: Node) -> Scalar:
         raise node.error("a key must be a word", hint)
     if node.text == "<<" and node.plain:
         raise node.error("a merge key (<<) is not part of the spec language", _INSTEAD)
+    if len(parent.entries) >= MAX_KEYS:
+        raise node.error(f"more than {MAX_KEYS:,} keys in one mapping")
     if node.text in parent.entries:
         first = parent.keys[node.text]
         raise node.error(

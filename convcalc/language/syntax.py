@@ -17,7 +17,7 @@ MAX_TEXT = 2_000
 MAX_DEPTH = 50
 WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
 
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # 0x10, 1_000, 2a and 1if, but not 1e5
 _GLUED = re.compile(r"(?<![A-Za-z0-9_.])[0-9][0-9.]*(?![eE][+-]?[0-9]+(?!\w))[A-Za-z_]\w*")
 
@@ -59,7 +59,7 @@ def parse(text: str, offset: int = 0) -> ast.expr:
         raise ExpressionError("the expression is empty", offset - 2, 3, "write $name or $(width * 2)")
     if "\\" in text or not text.isprintable():
         raise ExpressionError("an expression is one line without backslashes", offset)
-    bare = _QUOTED.sub(lambda quoted: " " * len(quoted.group()), text)
+    bare = QUOTED.sub(lambda quoted: " " * len(quoted.group()), text)
     glued = _GLUED.search(bare)
     if glued:
         raise ExpressionError(

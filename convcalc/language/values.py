@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from convcalc.errors import Mark, SpecError, did_you_mean
 from convcalc.language import reader
-from convcalc.language.expressions import Names, Template, as_text, compile_text
+from convcalc.language.expressions import Names, Template, as_text, compile_text, names_in
 from convcalc.language.syntax import ExpressionError
 from convcalc.language.words import listed
 from convcalc.ops._fields import FieldError, describe, whole
@@ -18,11 +18,12 @@ NONE = Names({})
 class Value:
     """A compiled value. `constant` tells whether it reads no variable; then `evaluate` needs none."""
 
-    __slots__ = ("_compiled", "constant", "node")
+    __slots__ = ("_compiled", "_names", "constant", "node")
 
     def __init__(self, node: reader.Node, compiled: Any, constant: bool) -> None:
         self.node = node
         self._compiled = compiled
+        self._names: frozenset[str] | None = frozenset() if constant else None
         self.constant = constant
 
     def evaluate(self, names: Names) -> Any:
@@ -45,9 +46,11 @@ class Value:
             for item in self._compiled:
                 yield from item.templates()
 
-    def names(self) -> set[str]:
+    def names(self) -> frozenset[str]:
         """The variables it reads."""
-        return {name for _, template in self.templates() for name in template.names}
+        if self._names is None:
+            self._names = frozenset().union(*(template.names for _, template in self.templates()))
+        return self._names
 
     def check_names(self, known: Collection[str]) -> None:
         """Raise SpecError for a variable that is not known where the value stands."""
@@ -90,6 +93,24 @@ def compile_value(node: reader.Node) -> Value:
         return Value(node, items, False)
     hint = 'quote an expression that holds { or a comma: "$(...)"' if "$(" in node.mark.text else None
     raise node.error("needs a value or a list, not a mapping", hint)
+
+
+def names_within(nodes: Iterable[reader.Node]) -> frozenset[str]:
+    """The names in all expressions within some nodes, however deep."""
+    found: set[str] = set()
+    texts: set[str] = set()
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, reader.Scalar):
+            if "$" in node.text and node.text not in texts:
+                texts.add(node.text)
+                found |= names_in(node.text)
+        elif isinstance(node, reader.Sequence):
+            stack += node.items
+        elif isinstance(node, reader.Mapping):
+            stack += node.entries.values()
+    return frozenset(found)
 
 
 def inner_mark(node: reader.Node, offset: int, length: int) -> Mark:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, ClassVar, Self
 
 from convcalc.ops._base import (
@@ -48,8 +49,10 @@ class Concat(Operator):
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
         """Its own channels, after those of the inputs before it."""
-        before = sum(shape[0] for shape in inputs[:index])
-        return (Reach(0, start=-before), *(Reach(d) for d in range(1, len(inputs[index]))))
+        return (
+            Reach(0, start=-_first_channels(inputs)[index]),
+            *(Reach(d) for d in range(1, len(inputs[index]))),
+        )
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """`64 + 128 + 32 + 32 = 256`."""
@@ -67,3 +70,18 @@ class Concat(Operator):
             result += tensor.values
         channels = sum(tensor.shape[0] for tensor in inputs)
         return Tensor((channels, *inputs[0].shape[1:]), result)
+
+
+_latest: tuple[Inputs, list[int]] = ((), [])
+
+
+def _first_channels(inputs: Inputs) -> list[int]:
+    """The output channel that each input's first channel becomes.
+
+    The inputs of a join are asked for one after another, so the latest answer is kept: a join of n takes n steps,
+    not n².
+    """
+    global _latest
+    if _latest[0] is not inputs:
+        _latest = (inputs, list(accumulate((shape[0] for shape in inputs), initial=0)))
+    return _latest[1]

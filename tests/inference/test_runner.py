@@ -9,9 +9,8 @@ import pytest
 
 import convcalc
 from convcalc.cli import forward as command
-from convcalc.cli import options
 from convcalc.inference.runner import BACKENDS, Backend, Failure, Runner, classifies, statistics
-from convcalc.language.load import MAX_LAYERS, load_graph
+from convcalc.language.load import load_graph
 from convcalc.weights.load import load_weights
 
 DIGIT = Path(__file__).parents[1] / "data" / "digits" / "7_1.png"
@@ -73,7 +72,6 @@ def test_statistics_of_what_overflows(values: list[float]) -> None:
 
 def test_the_command_line_offers_what_there_is() -> None:
     assert command.BACKENDS == BACKENDS
-    assert options.MAX_LAYERS == MAX_LAYERS
 
 
 @pytest.mark.parametrize("backend", ["reference", "numba"])

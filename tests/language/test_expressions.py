@@ -169,7 +169,7 @@ def test_other_languages_habits_get_a_hint(text, hint):
 
 def test_the_budget_ends_what_costs_too_much():
     names = Names({}, Budget(1_000_000))
-    template = compile_text("$(sum(range(400000)))")
+    template = compile_text("$(sum(range(700000)))")
     template.evaluate(names)
     with pytest.raises(ExpressionError, match="more than 1,000,000 operations"):
         template.evaluate(names)

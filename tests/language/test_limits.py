@@ -1,12 +1,11 @@
-"""Limits: each a clear error, never a hang or a traceback (design 1.6)."""
+"""Limits: each a clear error, never a hang or a traceback."""
 
 from __future__ import annotations
-
-import contextlib
 
 import pytest
 
 from convcalc.errors import SpecErrors
+from convcalc.language import reader
 
 
 def nested(depth, inner="relu", times=2):
@@ -19,12 +18,14 @@ def nested(depth, inner="relu", times=2):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- group: {repeat: 501, layers: [relu, relu]}", "more than 1,000 layers"),
+        ("- group: {repeat: 501, layers: [relu, relu]}", "501 copies of 2 layers, and a network has at most 1,000"),
         ("- relu: {repeat: 1001}", "1,001 copies, and a network has at most 1,000 layers"),
         ("- relu: {repeat: 1000000000000}", "repeat needs an integer of at most"),
         ("- relu: {repeat: $(10 ** 12)}", "repeat needs an integer of at most 2,147,483,647"),
-        (nested(50), "expands into too many entries"),
+        (nested(50), "more than 1,000 layers"),
         ("- relu\n" * 1001, "more than 1,000 layers"),
+        # only shapes decide how many: the builder counts
+        ("- group: {repeat: $(250 * channels), layers: [relu, tanh]}", "more than 1,000 layers"),
         # what expands to nothing is bounded too
         (nested(50, "relu: {if: false}"), "expands into too many entries"),
         ("- group: {repeat: 1000, layers: [group: {repeat: 1000, layers: []}]}", "expands into too many entries"),
@@ -32,7 +33,7 @@ def nested(depth, inner="relu", times=2):
          "expands into too many entries"),
         (nested(80, times=1), "nested more than 60 deep"),
         (nested(400, times=1), "nested more than 60 deep"),
-        (nested(10_000, times=1), "nested more than 60 deep"),
+        (nested(9_000, times=1), "nested more than 60 deep"),
         ("blocks: {b: {layers: []}}\nlayers: [group: {repeat: 1000, layers: [b: {repeat: 1000}]}]", "too many entries"),
         ("- conv: {filters: 99999999999, kernel: 1}", "filters needs an integer of at most 2,147,483,647"),
         ("- conv: {filters: 2147483647, kernel: 1, P: 2147483647}", "has more than 9,007,199,254,740,992 values"),
@@ -108,72 +109,47 @@ def test_a_long_circle_is_not_told_in_full(specs):
     assert error.hint == "b0 → b1 → b2 → b3 → b4 → b5 → b6 → b7 → … → b0; repeat makes copies in sequence"
 
 
-@pytest.mark.parametrize("used", ["b{}", "use: {{block: b{}}}", "use: {{block: $(letter){}}}"])
-def test_blocks_that_double_forty_times_are_refused_at_once(used, tmp_path):
-    """2 to the 40 layers: counted, not expanded; no more than the file's few entries are ever looked at."""
-    from convcalc.errors import SpecError
-    from convcalc.language.bounds import Bounds
-    from convcalc.language.load import load_graph
-
-    uses = [used.format(n + 1) for n in range(40)]
-    blocks = "".join(f"  b{n}: {{layers: [{use}, {use}]}}\n" for n, use in enumerate(uses))
-    path = tmp_path / "doubling.yaml"
-    path.write_text(
-        "name: x\ninput: [1, 3, 2]\nvars: {letter: b}\n"
-        f"blocks:\n{blocks}  b40: {{layers: [relu]}}\nlayers: [relu, b0]\n"
-    )
-    calls = []
-    original = Bounds._inner
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Bounds, "_inner", lambda self, *rest: calls.append(rest) or original(self, *rest))
-        with pytest.raises(SpecError, match="expands into too many entries"):
-            load_graph(str(path))
-    assert len(calls) < 200
+def test_a_path_is_bounded(specs):
+    """Names of 150 characters, nested: 200,000 such layers would be 100 MB of names alone."""
+    name = "x" * 150
+    inner = "relu"
+    for _ in range(4):
+        inner = f"group: {{name: {name}, layers: [{inner}]}}"
+    error = specs.error(f"- {inner}")
+    assert error.message.startswith("a path of more than 500 characters: xxx")
+    assert len(error.message) < 120
+    assert len(specs.load(f"- group: {{name: {name}, layers: [relu]}}")) == 1
 
 
-@pytest.mark.parametrize(
-    ("layers", "least"),
-    [
-        ("[relu, relu]", 2),
-        ("[{group: {repeat: 3, layers: [relu, relu]}}]", 1 + 3 + 3 * 2),
-        ("[{group: {repeat: $n, layers: [relu, relu]}}]", 1 + 2 + 2 * 2),
-        ("[{group: {if: $(n > 9), layers: [relu, relu]}}]", 1),
-        ("[{group: {if: $(n < 9), layers: [relu, relu]}}]", 1 + 2),
-        ("[{group: {if: $(channels > 0), layers: [relu, relu]}}]", 1),
-        ("[{foreach: {in: $(range(3 * n)), as: k, layers: [relu]}}]", 6 * (1 + 1)),
-        ("[{foreach: {in: [5, 6], as: n, layers: [{group: {repeat: $n, layers: [relu]}}]}}]", 2 * (1 + 1)),
-        ("[{use: {block: two}}, {use: {block: $which, repeat: 3}}]", 1 + 2 + 1 + 3 + 3 * 2),
-        ("[times: 5, times: 5]", 2 * (1 + 1)),
-        ("[fixed]", 1 + 1 + 2 + 2),
-        ("[{foreach: {in: [5, 6], as: k, layers: [relu]}}]", 2 * (1 + 1)),
-        ("[{concat: [[relu], [{relu: {if: false}}, relu]]}]", 1 + 1 + 2),
-    ],
-)
-def test_least_steps_by_hand(layers, least, tmp_path):
-    """One step per entry, per copy and per item of a loop; what a block's user or a loop decides counts as nothing."""
-    from convcalc.errors import SpecError
-    from convcalc.language.bounds import Bounds
-    from convcalc.language.expansion import Expansion
-    from convcalc.language.load import load_graph
+def test_other_names_of_weights_are_bounded(specs):
+    error = specs.error(f"- batchnorm: {{keys: {'x' * 5_000}}}")
+    assert error.message.startswith("a path of more than 500 characters")
 
-    path = tmp_path / "net.yaml"
-    blocks = (
-        "{two: {layers: [relu, tanh]}, times: {params: [n], layers: [{relu: {repeat: $n}}]}, "
-        "fixed: {layers: [{group: {repeat: $n, layers: [relu]}}]}}"
-    )
-    path.write_text(
-        f"name: x\ninput: [1, 3, 2]\nvars: {{n: 2, which: two}}\nblocks: {blocks}\nlayers: {layers}\n"
-    )
-    found = []
-    original = Expansion.run
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            Expansion,
-            "run",
-            lambda self, entries, *rest: (
-                found.append(Bounds(1000, self.variables).steps(entries)) or original(self, entries, *rest)
-            ),
-        )
-        with contextlib.suppress(SpecError):
-            load_graph(str(path))
-    assert found[0] == least
+
+def test_the_inputs_of_joins_count_as_steps(specs):
+    names = ", ".join(["relu1"] * 150)
+    text = f"- relu\n- group: {{repeat: 900, layers: [concat: {{from: [{names}]}}]}}"
+    assert "too many entries" in specs.error(text, max_layers=1_000).message
+
+
+def test_a_list_longer_than_a_network_is_not_read_to_its_end(specs):
+    error = specs.error("layers:\n" + "- relu\n" * 200_001)
+    assert error.message == "more than 200,000 entries in one list"
+    assert error.hint == "--max-layers raises the limit"
+    root = reader.read(reader.Source("net", "- relu\n" * 200_001), max_items=200_001)
+    assert len(root.items) == 200_001
+
+
+def test_a_mapping_of_too_many_keys(specs):
+    keys = "".join(f"key{k}: 1\n" for k in range(10_001))
+    assert specs.error(keys + "layers: [relu]").message == "more than 10,000 keys in one mapping"
+
+
+def test_expressions_may_cost_in_proportion_to_the_layers(specs, monkeypatch):
+    """100 operations a layer are always there; the same without layers is refused."""
+    monkeypatch.setattr("convcalc.language.expressions.BUDGET", 1_000)
+    terms = " + ".join(["1"] * 20)
+    used = f'conv: {{filters: "$({terms} + i - i)", kernel: 1, repeat: 500}}'
+    assert len(specs.load(f"- {used}")) == 500
+    error = specs.error(f"- group: {{repeat: 500, layers: [relu: {{if: $({terms} + channels < 0)}}]}}")
+    assert error.message == "the spec's expressions take more than 1,000 operations, and 100 for each layer"

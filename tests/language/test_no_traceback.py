@@ -15,6 +15,10 @@ from convcalc import ops
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph
 from convcalc.language import documents, reader
+from convcalc.language.bounds import Bounds
+from convcalc.language.entries import Entry
+from convcalc.language.expansion import Expansion
+from convcalc.language.expressions import Names
 from convcalc.language.load import load_graph
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,10 +30,18 @@ def outcome(text: str, monkeypatch: pytest.MonkeyPatch) -> object:
     """The Graph or the error of a text; anything else escapes and fails the test."""
     file = documents.File(reader.Source("t.yaml", text), str(ROOT / "architectures"), "t.yaml")
     locate = documents.locate
+    counts = []
+    start = Expansion.start
+
+    def counted(expansion: Expansion, entries: list[Entry], variables: Names) -> int:
+        counts.append(Bounds(expansion.max_layers, Names(variables)).entries(entries))
+        return start(expansion, entries, variables)
+
     with monkeypatch.context() as patch:
         patch.setattr(
             documents, "locate", lambda arch, *rest: file if arch == "t.yaml" else locate(arch, *rest)
         )
+        patch.setattr(Expansion, "start", counted)
         try:
             graph = load_graph("t.yaml", max_layers=MAX_LAYERS)
         except ConvcalcError as error:
@@ -39,6 +51,7 @@ def outcome(text: str, monkeypatch: pytest.MonkeyPatch) -> object:
             return error
     assert isinstance(graph, Graph)
     assert len({node.name for node in graph}) == len(graph)
+    assert counts[0].layers <= len(graph), "more layers counted beforehand than there are"
     return graph
 
 

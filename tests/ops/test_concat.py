@@ -33,6 +33,21 @@ def test_reach_is_said_for_each_input(bound):
     ]
 
 
+def test_reach_of_joins_asked_in_turn(bound):
+    """The offsets of one join are never those of another."""
+    first, second = ((2, 5), (3, 5)), ((7, 5), (1, 5))
+    operator = bound("concat", *first)
+    for inputs, start in ((first, -2), (second, -7), (first, -2), ((*second,), -7)):
+        assert operator.reach(inputs, 1)[0] == Reach(0, start=start)
+
+
+def test_a_very_wide_join(bound):
+    """100,000 inputs of 3 channels: input n begins at channel 3n. The square of that would take minutes."""
+    shapes = ((3, 5),) * 100_000
+    operator = bound("concat", *shapes)
+    assert all(operator.reach(shapes, index)[0] == Reach(0, start=-3 * index) for index in range(100_000))
+
+
 def test_misfits(bound):
     with pytest.raises(Misfit) as caught:
         bound("concat", (64, 28, 28), (32, 14, 28))
