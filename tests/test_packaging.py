@@ -31,6 +31,7 @@ def test_the_wheel_holds_what_a_user_needs_and_no_more(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "convcalc/architectures/alexnet.yaml",
+        "convcalc/architectures/catalogue.csv",
         "convcalc/architectures/lenet5.safetensors",
         "convcalc/architectures/torchvision/resnet18.yaml",
         "convcalc/py.typed",

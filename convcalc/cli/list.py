@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
 import click
 
 from convcalc.cli import Command
 from convcalc.cli.options import Limit, emit, format_option
 
-ORDERS = ("name", "params", "macs", "layers", "memory")
+if TYPE_CHECKING:
+    from convcalc.analysis.catalogue import Entry
+
+ORDERS = ("lecture", "name", "params", "macs", "layers", "memory")
 
 
 @click.command(
@@ -24,7 +30,10 @@ Examples:
 PATTERN is a part of the name, or a pattern with * and ?. Figures take K, M and G: 5M is 5,000,000.""",
 )
 @click.argument("pattern", required=False)
-@click.option("--sort", type=click.Choice(ORDERS), default="name", show_default=True, help="What to sort by.")
+@click.option(
+    "--sort", type=click.Choice(ORDERS), default="lecture", show_default=True,
+    help="What to sort by; lecture: its networks first, in its order.",
+)  # fmt: skip
 @click.option("--reverse", is_flag=True, help="Largest first.")
 @click.option("--max-params", type=Limit(), help="Only networks of at most so many params.")
 @click.option("--max-macs", type=Limit(), help="Only networks of at most so many MACs.")
@@ -42,52 +51,46 @@ def command(
     form: str,
 ) -> None:
     """The bundled architectures: which network fits?"""
-    from convcalc.analysis.analyse import analyse
+    from convcalc.analysis.catalogue import entries
     from convcalc.errors import UsageError, did_you_mean
-    from convcalc.language import bundled
-    from convcalc.language.load import load_graph
     from convcalc.report.list import catalogue_table, catalogue_value
 
-    names = [name for name in bundled.members() if pattern is None or _matches(name, pattern)]
-    if not names:
+    every = entries()
+    found = [entry for entry in every if pattern is None or _matches(entry.name, pattern)]
+    if not found:
         raise UsageError(
-            f"no architecture matches '{pattern}'{did_you_mean(pattern or '', bundled.members())}",
+            f"no architecture matches '{pattern}'{did_you_mean(pattern or '', [entry.name for entry in every])}",
             hint="'convcalc list' shows all of them",
         )
     if family is not None:
-        names = _of_family(names, family)
+        wanted = _family(every, family)
+        found = [entry for entry in found if wanted & {entry.name, *entry.extends}]
     found = [
-        one
-        for one in (analyse(load_graph(name)) for name in names)
-        if (max_params is None or one.totals.params <= max_params)
-        and (max_macs is None or one.totals.macs <= max_macs)
+        entry
+        for entry in found
+        if (max_params is None or entry.params <= max_params) and (max_macs is None or entry.macs <= max_macs)
     ]
     if not found:
         raise UsageError("no architecture is that small", hint="raise --max-params or --max-macs")
-    keys = {
-        "name": lambda one: one.graph.name,
-        "params": lambda one: one.totals.params,
-        "macs": lambda one: one.totals.macs,
-        "layers": lambda one: one.totals.layers,
-        "memory": lambda one: one.totals.peak_activation_bytes,
-    }
-    found.sort(key=keys[sort], reverse=reverse)
-    emit(form, lambda: catalogue_table(found), lambda: catalogue_value(found))
+    if sort != "lecture":
+        found.sort(key=attrgetter("peak_activation_bytes" if sort == "memory" else sort))
+    shown = found[::-1] if reverse else found
+    emit(form, lambda: catalogue_table(shown), lambda: catalogue_value(shown))
 
 
-def _of_family(names: list[str], family: str) -> list[str]:
-    """Those that extend the family, directly or through others, and the family itself where it is a network."""
+def _family(every: list[Entry], family: str) -> set[str]:
+    """The specs that a family's name stands for, with its folder or without. Raises UsageError for none."""
     from convcalc.errors import UsageError, did_you_mean
     from convcalc.language import bundled
 
     known = bundled.names()
     wanted = {name for name in known if name == family or name.rsplit("/", 1)[-1] == family}
     if not wanted:
-        families = sorted(set(known) - set(bundled.members()))
+        families = sorted(set(known) - {entry.name for entry in every})
         raise UsageError(
             f"no family '{family}'{did_you_mean(family, known)}", hint=f"families: {', '.join(families)}"
         )
-    return [name for name in names if wanted & set(bundled.ancestry(name))]
+    return wanted
 
 
 def _matches(name: str, pattern: str) -> bool:

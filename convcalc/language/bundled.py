@@ -37,10 +37,11 @@ def path(name: str) -> str | None:
 
 def members() -> list[str]:
     """The bundled networks: every name but the families, whose own `vars` hold a `required`."""
-    return [name for name in names() if not _is_family(name)]
+    return [name for name in names() if not is_family(name)]
 
 
-def _is_family(name: str) -> bool:
+def is_family(name: str) -> bool:
+    """Whether a bundled spec can only be extended: its own `vars` hold a `required`."""
     file = path(name)
     assert file is not None
     with open(file, encoding="utf-8") as stream:

@@ -2,50 +2,71 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from convcalc.analysis.analyse import Analysis
-from convcalc.render.table import Column, Table, drop
+from convcalc.analysis.catalogue import Entry
+from convcalc.render.table import Column, Table, drop, shorten
 from convcalc.report import words
 
-NAME = Column("name", "name", lambda one: one.graph.name, style="cyan")
-TITLE = Column("title", "", lambda one: one.graph.title)
+
+def _count(key: str, header: str) -> Column:
+    return Column(key, header, short=(lambda entry: words.rounded(getattr(entry, key)),), right=True)
+
+
+NAME = Column("name", "name", style="cyan")
+TITLE = Column("title", "title")
 SOURCE = Column(
-    "source", "source", lambda one: one.graph.source, lambda one: one.graph.source or "", wrap=True
-)
-INPUT = Column("input", "input", lambda one: one.graph.input_shape, right=True)
-LAYERS = Column("layers", "layers", lambda one: one.totals.layers, right=True)
-PARAMS = Column("params", "params", lambda one: one.totals.params, right=True)
-MACS = Column("macs", "MACs", lambda one: one.totals.macs, right=True)
-MEMORY = Column(
-    "peak_activation_bytes", "memory", lambda one: one.totals.peak_activation_bytes,
-    lambda one: words.size(one.totals.peak_activation_bytes), right=True,
+    "source", "source", text=lambda entry: entry.source or "", wrap=True,
+    short=(lambda entry: _citation(entry.source or ""), lambda entry: _work(entry.source or "")),
 )  # fmt: skip
+INPUT = Column("input", "input", right=True)
+LAYERS, PARAMS, MACS = _count("layers", "layers"), _count("params", "params"), _count("macs", "MACs")
+MEMORY = Column(
+    "peak_activation_bytes", "memory", text=lambda entry: words.size(entry.peak_activation_bytes), right=True
+)
 
 
-def catalogue_table(networks: Sequence[Analysis]) -> Table:
+def catalogue_table(entries: Sequence[Entry]) -> Table:
     """A row per network."""
     return Table(
         columns=(NAME, INPUT, LAYERS, PARAMS, MACS, MEMORY, SOURCE),
-        rows=networks,
+        rows=entries,
+        lines=["memory: the most activations alive at once, of one image as float32"],
         data_columns=(NAME, TITLE, SOURCE, INPUT, LAYERS, PARAMS, MACS, MEMORY),
-        narrowing=drop("peak_activation_bytes", "source", "input", "layers"),
+        narrowing=[
+            *shorten("source", "source"),
+            *drop("source", "layers"),
+            *shorten("macs", "params"),
+            *drop("input"),
+        ],
     )
 
 
-def catalogue_value(networks: Sequence[Analysis]) -> list[dict[str, Any]]:
+def _citation(source: str) -> str:
+    """What comes before the first semicolon or bracket: authors, year and table."""
+    return source.split(";")[0].split(" (")[0]
+
+
+def _work(source: str) -> str:
+    """Authors and year."""
+    found = re.match(r".*?\b(19|20)\d\d\b", source)
+    return found[0] if found else _citation(source)
+
+
+def catalogue_value(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """`list --format json`."""
     return [
         {
-            "name": one.graph.name,
-            "title": one.graph.title,
-            "source": one.graph.source,
-            "input": list(one.graph.input_shape),
-            "layers": one.totals.layers,
-            "params": one.totals.params,
-            "macs": one.totals.macs,
-            "peak_activation_bytes": one.totals.peak_activation_bytes,
+            "name": entry.name,
+            "title": entry.title,
+            "source": entry.source,
+            "input": list(entry.input),
+            "layers": entry.layers,
+            "params": entry.params,
+            "macs": entry.macs,
+            "peak_activation_bytes": entry.peak_activation_bytes,
         }
-        for one in networks
+        for entry in entries
     ]

@@ -9,7 +9,7 @@ from convcalc.language import bundled
 
 def test_json_contract(convcalc) -> None:
     value = json.loads(convcalc("list", "--format", "json").stdout)
-    assert [entry["name"] for entry in value] == bundled.members()
+    assert sorted(entry["name"] for entry in value) == bundled.members()
     assert all(set(entry) >= {"name", "title", "source", "input", "params", "macs"} for entry in value)
 
 
@@ -36,8 +36,42 @@ def test_sorting_and_limits(convcalc) -> None:
     assert "torchvision/shufflenet_v2_x0_5" not in small  # 1,366,792
 
 
+def test_the_lecture_s_networks_come_first(convcalc) -> None:
+    """In the order in which the lecture comes to them, and by name when that is asked for."""
+    found = names(convcalc)
+    assert found[:4] == ["lenet5", "alexnet", "alexnet-paper", "zfnet"]
+    assert [name for name in found if "/" not in name] == found[: sum("/" not in name for name in found)]
+    assert names(convcalc, "--sort", "name") == bundled.members()
+    assert names(convcalc, "--sort", "name", "--reverse") == bundled.members()[::-1]
+
+
+def test_memory_is_explained_and_sorted_by(convcalc) -> None:
+    """AlexNet's conv1 and its relu together: 2·96·55·55 values of 4 bytes; LeNet-5's two first maps of 6·28·28."""
+    shown = convcalc("list", "*net*", "--sort", "memory").stdout
+    assert "memory: the most activations alive at once, of one image as float32" in shown
+    value = json.loads(convcalc("list", "--sort", "memory", "--format", "json").stdout)
+    bytes_of = {entry["name"]: entry["peak_activation_bytes"] for entry in value}
+    assert bytes_of["alexnet"] == 2 * 96 * 55 * 55 * 4
+    assert bytes_of["lenet5"] == 2 * 6 * 28 * 28 * 4
+    assert list(bytes_of.values()) == sorted(bytes_of.values())
+
+
+def test_no_network_is_read_to_list_them() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "from convcalc.cli import main\nimport sys\nmain(['list'], standalone_mode=False)\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"yaml", "convcalc.language.load", "convcalc.analysis.analyse", "rich"} & set(
+        done.stderr.split()
+    )
+
+
 def test_families(convcalc) -> None:
-    assert names(convcalc, "--family", "vgg")[:2] == ["torchvision/vgg11", "torchvision/vgg11_bn"]
+    assert names(convcalc, "--family", "vgg")[3:6] == ["vgg19", "torchvision/vgg11", "torchvision/vgg11_bn"]
     assert set(names(convcalc, "--family", "torchvision/densenet")) == {
         f"torchvision/densenet{depth}" for depth in (121, 161, 169, 201)
     }

@@ -1,0 +1,119 @@
+"""The bundled networks with their figures, from a file that is kept beside them: counting all of them takes seconds.
+
+`python -m pytest tests/analysis/test_catalogue.py --update-golden` writes the file anew; the same test without the
+option holds it equal to what the specs give. A spec that the file does not know is counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from convcalc.language import bundled
+from convcalc.shapes import Shape
+
+if TYPE_CHECKING:
+    from convcalc.graph import Graph
+
+FILE = "catalogue.csv"
+# In the lecture's order, each beside the published network that it stands for.
+LECTURE = (
+    "lenet5", "alexnet", "alexnet-paper", "zfnet", "zfnet-paper", "vgg11", "vgg13", "vgg16", "vgg19",
+    "inception-naive", "inception-module", "googlenet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
+)  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """A bundled network: what its spec says of it, and its figures for one image as float32.
+
+    extends: the specs it extends, nearest first. input: (C, *spatial). peak_activation_bytes: the most bytes of
+    activations alive at once.
+    """
+
+    name: str
+    extends: tuple[str, ...]
+    title: str | None
+    source: str | None
+    input: Shape
+    layers: int
+    params: int
+    macs: int
+    peak_activation_bytes: int
+
+
+def entries() -> list[Entry]:
+    """Every bundled network, the lecture's first, then by name."""
+    known = read(os.path.join(bundled.directory(), FILE))
+    names = [name for name in bundled.names() if name in known or not bundled.is_family(name)]
+    found = [known[name] if name in known else counted(name) for name in names]
+    return in_order([entry for entry in found if entry is not None])
+
+
+def in_order(entries: Sequence[Entry]) -> list[Entry]:
+    """The lecture's networks in its order, then others at the top, then those in folders."""
+    places = {name: place for place, name in enumerate(LECTURE)}
+    return sorted(
+        entries, key=lambda entry: (places.get(entry.name, len(places)), "/" in entry.name, entry.name)
+    )
+
+
+def counted(name: str) -> Entry:
+    """The entry of a bundled network from its spec."""
+    from convcalc.analysis.analyse import analyse
+    from convcalc.language.load import load_graph
+
+    graph: Graph = load_graph(name)
+    totals = analyse(graph).totals
+    return Entry(
+        name=name,
+        extends=tuple(bundled.ancestry(name)[1:]),
+        title=graph.title,
+        source=graph.source,
+        input=graph.input_shape,
+        layers=totals.layers,
+        params=totals.params,
+        macs=totals.macs,
+        peak_activation_bytes=totals.peak_activation_bytes,
+    )
+
+
+def read(path: str) -> dict[str, Entry | None]:
+    """The entries of a file by name, None for a family; nothing where there is no file."""
+    import csv
+
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8", newline="") as stream:
+        return {row["name"]: _entry(row) for row in csv.DictReader(stream)}
+
+
+def _entry(row: dict[str, str]) -> Entry | None:
+    if not row["layers"]:
+        return None
+    return Entry(
+        name=row["name"],
+        extends=tuple(row["extends"].split()),
+        title=row["title"] or None,
+        source=row["source"] or None,
+        input=tuple(map(int, row["input"].split("x"))),
+        layers=int(row["layers"]),
+        params=int(row["params"]),
+        macs=int(row["macs"]),
+        peak_activation_bytes=int(row["peak_activation_bytes"]),
+    )
+
+
+def to_csv(entries: Sequence[Entry], families: Sequence[str]) -> str:
+    """The file's text: a line for each network, and one for each family, with its name alone."""
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(Entry._fields)
+    for entry in sorted(entries):
+        cells = {"extends": " ".join(entry.extends), "input": "x".join(map(str, entry.input))}
+        writer.writerow([cells.get(key, value) for key, value in entry._asdict().items()])
+    writer.writerows([family, *[""] * (len(Entry._fields) - 1)] for family in families)
+    return out.getvalue()
