@@ -75,7 +75,7 @@ class Commands(click.Group):
         return _with_global_options(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from convcalc.errors import did_you_mean
 
             ctx.fail(f"no command '{args[0]}'{did_you_mean(args[0], COMMANDS)}")
@@ -88,6 +88,10 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and see that what was printed arrived: a full disk or a closed pipe shows when it is flushed."""
         _prepare_streams()
+        if "_CONVCALC_COMPLETE" in os.environ:
+            from convcalc.cli import completion
+
+            completion.register()
         try:
             try:
                 result = super().main(*args, **kwargs)

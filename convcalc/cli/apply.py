@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.cli import Command, say, window_options
+from convcalc.cli import Command, completion, say, window_options
 from convcalc.cli.apply_arguments import operator_and_input, read_source, window_fields
 from convcalc.cli.options import OUTPUT, emit, format_option, save, write
 from convcalc.errors import UsageError
@@ -59,7 +59,7 @@ their number, so that brightness is kept.
 --mode centred is S[i,j] = Σ I[i−a, j−b]·K[⌊m/2⌋+a, ⌊n/2⌋+b]. The lecture prints a from
 ⌊−m/2⌋: for odd m that is one too low, a runs from −⌊m/2⌋ to ⌊m/2⌋.""",
 )
-@click.argument("arguments", nargs=-1, metavar="[OP] INPUT")
+@click.argument("arguments", nargs=-1, metavar="[OP] INPUT", shell_complete=completion.operators)
 @click.option(
     "--weights", "weights", multiple=True, metavar="MATRIX", help="A filter; repeat it for several maps."
 )

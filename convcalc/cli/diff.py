@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from convcalc.cli import Command
+from convcalc.cli import Command, completion
 from convcalc.cli.options import ARCH, Count, emit, format_option, load
 from convcalc.graph import MAX_LAYERS
 
@@ -25,8 +25,20 @@ Layers are paired by role and order, not by name. Differences are B less A.""",
 @click.argument("b", type=ARCH)
 @click.option("--all", "everything", is_flag=True, help="Every pair, also those that are the same.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when the networks differ.")
-@click.option("--set-a", multiple=True, metavar="NAME=VALUE", help="Set one of A's vars; repeatable.")
-@click.option("--set-b", multiple=True, metavar="NAME=VALUE", help="Set one of B's vars; repeatable.")
+@click.option(
+    "--set-a",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=completion.variables("a"),
+    help="Set one of A's vars; repeatable.",
+)
+@click.option(
+    "--set-b",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=completion.variables("b"),
+    help="Set one of B's vars; repeatable.",
+)
 @click.option("--input", "input_text", metavar="SHAPE", help="Another input for both, such as 3x256x256.")
 @click.option("--max-layers", type=Count(), default=MAX_LAYERS, metavar="N", help="Refuse larger networks.")
 @format_option

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from convcalc.cli import Command
+from convcalc.cli import Command, completion
 
 
 class TopicName(click.ParamType):  # type: ignore[type-arg]
@@ -15,11 +15,9 @@ class TopicName(click.ParamType):  # type: ignore[type-arg]
     name = "topic"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
         from convcalc.manual.topics import names
 
-        return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+        return completion.items(names(), incomplete)
 
 
 @click.command(

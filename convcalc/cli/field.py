@@ -6,7 +6,7 @@ import click
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.units import Area, Position, Sight
-from convcalc.cli import Command
+from convcalc.cli import Command, completion
 from convcalc.cli.options import ARCH, OUTPUT, Count, emit, format_option, load, network_options, save
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import Graph, Node
@@ -33,7 +33,12 @@ Positions are row,column and count from 0. A unit is all channels at its positio
 exact: cut off at borders, with the gaps of dilated kernels, through all branches.""",
 )
 @click.argument("arch", type=ARCH)
-@click.option("--layer", metavar="NAME", help="What one unit of this layer sees, back to the image.")
+@click.option(
+    "--layer",
+    metavar="NAME",
+    shell_complete=completion.layers,
+    help="What one unit of this layer sees, back to the image.",
+)
 @click.option("--unit", "unit_text", metavar="R,C", help="Which unit; default: the one in the middle.")
 @click.option("--pixel", "pixel_text", metavar="R,C", help="Which units of every layer this pixel reaches.")
 @click.option(

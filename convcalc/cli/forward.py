@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from convcalc.cli import Command, complain
+from convcalc.cli import Command, complain, completion
 from convcalc.cli.options import ARCH, OUTPUT, Count, emit, format_option, load, network_options, wrote
 
 BACKENDS = ("auto", "reference", "numba")  # as convcalc.inference.runner has them; a test compares
@@ -36,6 +36,7 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
 @click.option(
     "--weights",
     metavar="FILE",
+    shell_complete=completion.weights,
     help="A .safetensors, .npz or .pth file; or `pretrained`, fetched from the spec's address.",
 )
 @click.option("--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Of random weights.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.cli import Command
+from convcalc.cli import Command, completion
 from convcalc.cli.options import Limit, emit, format_option
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Examples:
 
 PATTERN is a part of the name, or a pattern with * and ?. Figures take K, M and G: 5M is 5,000,000.""",
 )
-@click.argument("pattern", required=False)
+@click.argument("pattern", required=False, shell_complete=completion.bundled_names)
 @click.option(
     "--sort", type=click.Choice(ORDERS), default="lecture", show_default=True,
     help="What to sort by; lecture: its networks first, in its order.",
@@ -38,7 +38,10 @@ PATTERN is a part of the name, or a pattern with * and ?. Figures take K, M and 
 @click.option("--max-params", type=Limit(), help="Only networks of at most so many params.")
 @click.option("--max-macs", type=Limit(), help="Only networks of at most so many MACs.")
 @click.option(
-    "--family", metavar="NAME", help="Only networks that extend this one, such as resnet or torchvision/vgg."
+    "--family",
+    metavar="NAME",
+    shell_complete=completion.families,
+    help="Only networks that extend this one, such as resnet or torchvision/vgg.",
 )
 @format_option
 def command(

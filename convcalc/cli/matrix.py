@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from convcalc.cli import window_options
+from convcalc.cli import completion, window_options
 from convcalc.cli.apply import Signed
 from convcalc.cli.options import ARCH, OUTPUT, emit, format_option, load, save, spec_options
 from convcalc.errors import Misfit, UsageError, did_you_mean
@@ -36,8 +36,14 @@ hold the number of the weight at each place, from 1 (0: not connected), or its v
 --weights gives them; biases are left out.""",
 )
 @click.argument("arch", type=ARCH, required=False, metavar="[ARCH|SIZE]")
-@click.argument("layer", required=False)
-@click.option("--layer", "layer_option", metavar="NAME", help="The same as the argument.")
+@click.argument("layer", required=False, shell_complete=completion.convolutions)
+@click.option(
+    "--layer",
+    "layer_option",
+    metavar="NAME",
+    shell_complete=completion.convolutions,
+    help="The same as the argument.",
+)
 @click.option("--input", "input_text", metavar="SIZE", help="4x4; with ARCH, another input as for `show`.")
 @window_options.window_options()
 @click.option("-K", "--filters", type=click.IntRange(1, 10_000), metavar="K", help="Default 1.")

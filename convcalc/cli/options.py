@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from convcalc.cli import say
+from convcalc.cli import completion, say
 from convcalc.errors import UsageError
 from convcalc.graph import MAX_LAYERS, Graph
 
@@ -21,13 +21,9 @@ class Architecture(click.ParamType):  # type: ignore[type-arg]
     name = "arch"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
-        from convcalc.language import bundled
-
-        if incomplete.startswith((".", "/", "~")) or incomplete.endswith((".yaml", ".yml")):
-            return [CompletionItem(incomplete, type="file")]
-        return [CompletionItem(name) for name in bundled.members() if name.startswith(incomplete)]
+        if ctx.params.get("check_paths"):  # of worksheet: more sheets to mark
+            return completion.files(incomplete)
+        return completion.architectures(incomplete)
 
 
 ARCH = Architecture()
@@ -90,7 +86,8 @@ def spec_options(command: Command) -> Command:
             help="Refuse larger networks.",
         ),
         click.option(
-            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's vars; repeatable."
+            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's vars; repeatable.",
+            shell_complete=completion.variables("arch", "names"),
         ),
     ):  # fmt: skip
         command = option(command)

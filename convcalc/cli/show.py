@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from convcalc.analysis.analyse import DTYPES, Analysis, analyse
-from convcalc.cli import Command
+from convcalc.cli import Command, completion
 from convcalc.cli.options import ARCH, Count, emit, format_option, load, network_options, set_values
 from convcalc.errors import ShapeError, UsageError, did_you_mean
 from convcalc.graph import Graph
@@ -42,6 +42,7 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
     "layers",
     multiple=True,
     metavar="NAME",
+    shell_complete=completion.layers,
     help="Explain this layer, or the layers of this block, only; repeatable.",
 )
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
@@ -52,6 +53,7 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
     "--columns",
     "columns_text",
     metavar="NAMES",
+    shell_complete=completion.columns,
     help="Other columns: layer, times, operator, kind, from, shares, input, output, weights, biases, params, "
     "buffers, macs, flops, field, per-output, dense, local, active, shared, activations, memory, intensity.",
 )

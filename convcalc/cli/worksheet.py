@@ -9,7 +9,7 @@ from functools import partial
 import click
 
 from convcalc.analysis.analyse import Analysis, analyse
-from convcalc.cli import Command, complain
+from convcalc.cli import Command, complain, completion
 from convcalc.cli.options import ARCH, FORMATS, OUTPUT, Count, emit, load, network_options, save, write
 from convcalc.errors import ConvcalcError, UsageError
 
@@ -44,6 +44,7 @@ column's `name`, else by the file. --check exits with 1 unless all answers are r
     "--blank",
     "blank_text",
     metavar="NAMES",
+    shell_complete=completion.asks,
     help="What to ask: output, weights, biases, params, macs, field; default output,weights.",
 )
 @click.option(

@@ -1,0 +1,309 @@
+"""What the Tab key offers: names of architectures, layers, variables, columns, filters; and the scripts for shells.
+
+A word is matched by its beginning; where no name begins with it, by a part's beginning (`mob` finds
+torchvision/mobilenet_v2), else anywhere. Nothing is imported before it is needed, and no mistake in what was typed so
+far is shown: then there is nothing to offer.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
+    add_completion_class,
+)
+
+if TYPE_CHECKING:
+    from convcalc.graph import Graph
+
+MAX_LAYERS = 20_000  # of a network whose layers are offered: more would take longer than a second
+
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def matching(words: Iterable[str], incomplete: str) -> list[str]:
+    """The words that begin with what was typed; else those with a part that does; else those that hold it."""
+    known = list(dict.fromkeys(words))
+    part = re.compile(rf"(?:^|[/._-]){re.escape(incomplete)}", re.IGNORECASE)
+    anywhere = incomplete.lower()
+    return (
+        [word for word in known if word.startswith(incomplete)]
+        or [word for word in known if part.search(word)]
+        or [word for word in known if anywhere in word.lower()]
+    )
+
+
+def items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """Those that match."""
+    return [CompletionItem(word) for word in matching(words, incomplete)]
+
+
+def several(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """The last of names with commas between them; those that stand before it are not offered again."""
+    before, comma, last = incomplete.rpartition(",")
+    taken = before.split(",")
+    return [
+        CompletionItem(before + comma + word)
+        for word in matching((word for word in words if word not in taken), last)
+    ]
+
+
+def files(incomplete: str) -> list[CompletionItem]:
+    """Whatever file the shell finds."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+# -- values of arguments and options ---------------------------------------------------------------------------
+
+
+def architectures(incomplete: str) -> list[CompletionItem]:
+    """Bundled names and the specs that lie here; where none matches, files."""
+    from convcalc.language import bundled
+
+    if incomplete.startswith((".", "/", "~")):
+        return files(incomplete)
+    folder, name = os.path.split(incomplete)
+    specs: list[str] = []
+    with suppress(OSError):
+        specs = [
+            os.path.join(folder, entry)
+            for entry in sorted(os.listdir(folder or "."))
+            if entry.startswith(name) and entry.endswith((".yaml", ".yml"))
+        ]
+    return items([*bundled.members(), *specs], incomplete) or files(incomplete)
+
+
+def families(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`list --family`: specs that others extend."""
+    from convcalc.language import bundled
+
+    return items(sorted(set(bundled.names()) - set(bundled.members())), incomplete)
+
+
+def bundled_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`list PATTERN`."""
+    from convcalc.language import bundled
+
+    return items(bundled.members(), incomplete)
+
+
+def layers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The layers of ARCH, and the blocks that enclose them."""
+    graph = _graph(ctx)
+    if graph is None:
+        return []
+    names = {node.name: None for node in graph}
+    scopes = {node.scope: None for node in graph if node.scope}
+    return items([*names, *scopes], incomplete)
+
+
+def convolutions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The layers of ARCH that are convolutions."""
+    from convcalc.layer.unroll import convolutions
+
+    graph = _graph(ctx)
+    return items([layer.name for layer in convolutions(graph)], incomplete) if graph else []
+
+
+def _graph(ctx: click.Context) -> Graph | None:
+    """The network that stands before the word being completed, as the options before it change it."""
+    from convcalc.errors import ConvcalcError
+    from convcalc.language.load import load_graph
+
+    given = ctx.params
+    arch = _argument(ctx, "arch")
+    if arch is None:
+        return None
+    settings = dict(setting.split("=", 1) for setting in given.get("settings") or () if "=" in setting)
+    try:
+        return load_graph(arch, settings=settings, input_shape=given.get("input_text"), max_layers=MAX_LAYERS)
+    except ConvcalcError:
+        return None
+
+
+def _argument(ctx: click.Context, name: str) -> str | None:
+    """The argument of that name that stands before the word being completed; None where it is `-` or not there.
+
+    Behind an option whose value is missing, click has not yet told which argument is which.
+    """
+    arguments = [param.name for param in ctx.command.params if isinstance(param, click.Argument)]
+    if name not in arguments:
+        return None
+    place = arguments.index(name)
+    value = ctx.params.get(name) or (ctx.args[place] if place < len(ctx.args) else None)
+    text = value[0] if isinstance(value, tuple) else value
+    return text if isinstance(text, str) and text != "-" else None
+
+
+def variables(*arguments: str) -> Completer:
+    """`--set NAME=`: the variables of the spec that one of the arguments names."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from convcalc.errors import ConvcalcError
+        from convcalc.language.documents import read_spec
+
+        arch = next(filter(None, (_argument(ctx, name) for name in arguments)), None)
+        if arch is None:
+            return []
+        try:
+            known = read_spec(arch).variables
+        except ConvcalcError:
+            return []
+        return items([f"{name}=" for name in known], incomplete)
+
+    return complete
+
+
+def columns(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`show --columns`."""
+    from convcalc.report.show import COLUMNS
+
+    return several(COLUMNS, incomplete)
+
+
+def asks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`worksheet --blank`."""
+    from convcalc.exercises.worksheet import ASKS
+
+    return several(ASKS, incomplete)
+
+
+def operators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`apply OP INPUT`: filters, also several, and operators; then files."""
+    from convcalc import ops
+    from convcalc.layer.filters import FILTERS
+
+    if ctx.params.get("arguments"):
+        return files(incomplete)
+    if "," in incomplete:
+        return several(FILTERS, incomplete)
+    return items([*FILTERS, *ops.names()], incomplete) or files(incomplete)
+
+
+def weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`forward --weights`: `pretrained`, or a file."""
+    if incomplete and "pretrained".startswith(incomplete):
+        return items(["pretrained"], incomplete)
+    return files(incomplete)
+
+
+# -- shells ----------------------------------------------------------------------------------------------------
+
+
+class KeepsTyped(ShellComplete):
+    """A shell that puts the common beginning of all that is offered in place of the word: nothing is offered that would
+    take away what was typed."""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        found = super().get_completions(args, incomplete)
+        plain = [item.value for item in found if item.type == "plain"]
+        if incomplete.lower() in os.path.commonprefix(plain).lower():  # noqa: RUF071 - by characters
+            return found
+        return [item for item in found if item.type != "plain" or item.value.startswith(incomplete)]
+
+
+class Bash(KeepsTyped, BashComplete):
+    """No blank follows `NAME=`."""
+
+    source_template = r"""
+%(complete_func)s() {
+    local IFS=$'\n' type value
+    COMPREPLY=()
+    while IFS=, read -r type value; do
+        case $type in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            plain)
+                COMPREPLY+=("$value")
+                [[ $value == *= ]] && compopt -o nospace
+                ;;
+        esac
+    done < <(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD %(complete_var)s=bash_complete "$1" 2>/dev/null)
+    return 0
+}
+
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
+
+class Zsh(KeepsTyped, ZshComplete):
+    """No blank follows `NAME=`."""
+
+    source_template = r"""#compdef %(prog_name)s
+
+%(complete_func)s() {
+    local -a described open plain response
+    local type key descr
+    (( ! $+commands[%(prog_name)s] )) && return 1
+
+    response=("${(@f)$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT-1)) \
+        %(complete_var)s=zsh_complete %(prog_name)s 2>/dev/null)}")
+
+    for type key descr in ${response}; do
+        case $type in
+            dir) _path_files -/ ;;
+            file) _path_files -f ;;
+            plain)
+                if [[ $descr != _ ]]; then
+                    described+=("$key:$descr")
+                elif [[ $key == *= ]]; then
+                    open+=("$key")
+                else
+                    plain+=("$key")
+                fi
+                ;;
+        esac
+    done
+
+    [[ -n $described ]] && _describe -V unsorted described -U
+    [[ -n $open ]] && compadd -U -S '' -V unsorted -a open
+    [[ -n $plain ]] && compadd -U -V unsorted -a plain
+}
+
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    %(complete_func)s "$@"
+else
+    compdef %(complete_func)s %(prog_name)s
+fi
+"""
+
+
+class Fish(FishComplete):
+    """Fish matches by itself, also within a word; a value may hold commas."""
+
+    source_template = r"""
+function %(complete_func)s
+    set -l response (env COMP_WORDS=(commandline -cp) COMP_CWORD=(commandline -t) \
+        %(complete_var)s=fish_complete %(prog_name)s 2>/dev/null)
+
+    for completion in $response
+        set -l metadata (string split -m 1 "," -- $completion)
+        switch $metadata[1]
+            case dir
+                __fish_complete_directories $metadata[2]
+            case file
+                __fish_complete_path $metadata[2]
+            case plain
+                echo $metadata[2]
+        end
+    end
+end
+
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
+"""
+
+
+def register() -> None:
+    """Let the classes above answer the shells."""
+    for shell in (Bash, Zsh, Fish):
+        add_completion_class(shell)
