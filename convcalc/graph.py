@@ -44,7 +44,8 @@ class Node:
     """One layer: its operator, bound to its inputs, and the shapes around it.
 
     name: the dotted path. scope: the path of what encloses it ("" at the top). keys: other names for its
-    parameters in a weights file, full paths. shares: the node whose weights it uses.
+    parameters in a weights file, full paths. shares: the node whose weights it uses. named: whether its spec names or
+    numbers it, as PyTorch does modules; what is not named there is computed by a function.
     """
 
     index: int
@@ -58,6 +59,7 @@ class Node:
     trail: Trail | None = None
     shares: int | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
+    named: bool = False
 
     @property
     def kind(self) -> str:
@@ -77,8 +79,8 @@ class Graph:
     output: the node whose output is the network's. labels: class names, or the name of a bundled list of them.
     weights: a file beside the spec, or url and sha256. directory: the spec's own. variables: the values of its
     vars. changes: what a setting or another input made different from what the file says, such as `width=0.5`; the
-    notes are those that still hold then. warnings: what is allowed and hardly meant, each
-    with its place.
+    notes are those that still hold then. warnings: what is allowed and hardly meant, each with its place. joining: the
+    paths of the scopes that have a join of their own, also one whose other branches are switched off.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Graph:
     variables: Mapping[str, Any] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    joining: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
@@ -156,6 +159,7 @@ class Builder:
         trail: Trail | None = None,
         shares: int | None = None,
         keys: Mapping[str, str] | None = None,
+        named: bool = False,
     ) -> int:
         """Wire a layer and return its index."""
         if len(self.nodes) >= self.max_layers:
@@ -187,7 +191,18 @@ class Builder:
         except Misfit as misfit:
             raise _located(ShapeError, f"{name}: {misfit.message}", place, trail, misfit.hint) from None
         node = Node(
-            len(self.nodes), name, op, inputs, shapes, output, scope, place, trail, shares, keys or _NO_KEYS
+            len(self.nodes),
+            name,
+            op,
+            inputs,
+            shapes,
+            output,
+            scope,
+            place,
+            trail,
+            shares,
+            keys or _NO_KEYS,
+            named,
         )
         self.nodes.append(node)
         return node.index

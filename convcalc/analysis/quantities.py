@@ -4,6 +4,7 @@ rounding is taken into account."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -22,6 +23,7 @@ UNITS: dict[str, Unit] = {
 _PATTERN = re.compile(
     r"(?P<digits>\d[\d,_ ']*)(?:\.(?P<decimals>\d+))?(?:e\+?(?P<power>\d{1,2}))?\s*(?P<words>[a-z×.\- ]*)"
 )
+_IN_TEXT = re.compile(r"(?<![\w.,])(?P<number>\d+(?:,\d{3})*(?:\.\d+)?)(?P<scale>[KkMGBT])?(?![\w])")
 
 
 class Figure(NamedTuple):
@@ -52,6 +54,18 @@ class Figure(NamedTuple):
         kilos = {10**3: 1, 10**6: 2, 10**9: 3, 10**12: 4}.get(self.scale, 0)
         factor = Fraction(1024**kilos, 1000**kilos)
         return self._replace(value=self.value * factor, step=self.step * factor, binary=True)
+
+    def without_zero(self) -> Figure | None:
+        """The same with its last zero, as in `60k`, taken for a digit that is not known; None where there is none."""
+        digits = self.value / self.step
+        if self.exact or digits % 10:
+            return None
+        return self._replace(step=10 * self.step)
+
+    @property
+    def precise(self) -> bool:
+        """Whether it has at least four digits."""
+        return self.value >= 1000 * self.step
 
     @property
     def exact(self) -> bool:
@@ -88,6 +102,13 @@ def parse(text: str) -> Figure:
     if not value:
         raise _refused(text)
     return Figure(text.strip(), unit, value, step, scale * power, binary)
+
+
+def figures_in(text: str) -> Iterator[Fraction]:
+    """The numbers in a text: `28,813,344`, `27.55M`."""
+    for match in _IN_TEXT.finditer(text):
+        scale = SCALES[(match["scale"] or "").lower()]
+        yield Fraction(match["number"].replace(",", "")) * scale
 
 
 def _suffix(letters: str, text: str) -> tuple[int, Unit, bool | None]:

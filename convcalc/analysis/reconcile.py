@@ -1,58 +1,55 @@
 """Where a figure met elsewhere comes from: which convention, input size or variant of a network gives it.
 
-Tools count differently. What each may add to the multiply-accumulates of convolutions and dense layers, or leave
-out of the parameters, is a term: how many there are, and how much each counts. All combinations are tried, those
-that depart least from our own conventions first; then other input sizes, then the other bundled networks of the
-same family and the spec's own switches.
+The likeliest answers are looked for first, and the search ends with the first stage that finds some:
 
-Two counters much quoted are known as a whole, from the tables in their READMEs: thop (PyTorch-OpCounter) counts
-dense layers twice, biases, and 4 per element of batch normalisation; ptflops counts biases, activations, what
-pools read, and 2 per element of batch normalisation.
+1. a convention, ours or a tool's, for this network;
+2. the same for its namesakes (`X`, `X-paper`, `torchvision/X`) and its own switches;
+3. our conventions with the total's further digits cut off; then with the zero of `60k` taken for an unknown digit;
+4. other ways to count this network;
+5. conventions at other input sizes, and for the rest of the family;
+6. other ways to count its namesakes, for a figure of at least four digits, and all of these, for an exact one;
+7. a sum of terms that were cut off before they were added.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
-from itertools import product
-from math import prod
-from typing import NamedTuple
+from itertools import chain, combinations, product
+from math import inf
+from typing import Any, Literal, NamedTuple
 
-from convcalc.analysis.analyse import Analysis, analyse
-from convcalc.analysis.quantities import Figure
+from convcalc.analysis.analyse import Analysis
+from convcalc.analysis.counting.conventions import CONVENTIONS, MEBI, MEGA, Convention, Option
+from convcalc.analysis.counting.items import Modules, Tally, Term
+from convcalc.analysis.counting.rules import PARAMS, WEIGHTS
+from convcalc.analysis.counting.variations import DTYPES, Alternative, Part, memory, operations, parameters
+from convcalc.analysis.quantities import Figure, figures_in
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph
 from convcalc.language import bundled
 from convcalc.language.load import load_graph
-from convcalc.shapes import elements, show
+from convcalc.shapes import show
 
 SIDES = (224, 227, 256, 299, 320, 384, 288, 192, 160, 128, 96, 64, 32, 331, 380, 448, 456, 480, 512, 528, 600)
-MOST = 6  # explanations reported
-MOST_LAYERS = 5_000  # of a network that is read again with other sizes and switches
-ENOUGH = 2.0  # departures after which other networks and sizes are tried too
+MAX_EXPLANATIONS = 6
+MAX_LAYERS = 8_000  # of all networks together that are read with other sizes, or with one other switch
+TOOL = 0.75  # departure of a tool's convention
+USUAL = 2.0  # departure up to which a way to count is tried before other networks and sizes
 
-
-class Term(NamedTuple):
-    """One kind of thing that is counted: how many there are, and how much each counts."""
-
-    what: str
-    number: int
-    each: int
-
-    @property
-    def sum(self) -> int:
-        """number · each."""
-        return self.number * self.each
+# How exactly a total gives the figure: rounded, its digits cut off, or cut off before they were added.
+Match = Literal["total", "cut", "terms cut"]
 
 
 class Explanation(NamedTuple):
     """A way to count that gives the figure or comes near it.
 
-    network: whose counts; changes: what differs from the network asked for ("input 3×256×256"); convention: in
-    words; terms: what is counted; departures: how far from our own conventions, less is more likely; reading: the
-    figure as read (megabytes of 10⁶ or 2²⁰); tool: a counter that counts so; cut: the figure is the total with
-    digits cut off, not rounded.
+    network: whose counts; changes: what differs from the network asked for ("input 3×256×256"); convention: in words;
+    terms: what is counted; departures: how far from our own conventions, less is more likely; reading: the figure as
+    read (megabytes of 10⁶ or 2²⁰); tool, version, label: whose convention and figure it is, "" for none's; match: how
+    the total gives the figure; also: other tools with the same total.
     """
 
     network: str
@@ -62,7 +59,10 @@ class Explanation(NamedTuple):
     departures: float
     reading: Figure
     tool: str = ""
-    cut: bool = False
+    version: str = ""
+    label: str = ""
+    match: Match = "total"
+    also: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -70,284 +70,330 @@ class Explanation(NamedTuple):
         return sum(term.sum for term in self.terms)
 
     @property
+    def cut(self) -> bool:
+        """Whether the figure is the total with digits cut off, not rounded."""
+        return self.match == "cut"
+
+    @property
     def left_over(self) -> Fraction:
         """The figure less the total."""
         return self.reading.value - self.total
 
 
+class Note(NamedTuple):
+    """A note of a network that has the figure in it."""
+
+    network: str
+    text: str
+
+
 class Reconciliation(NamedTuple):
-    """The explanations of a figure, most likely first; or the nearest, where none gives it."""
+    """The explanations of a figure, most likely first, or the nearest where none gives it; and the notes that have the
+    figure in them."""
 
     analysis: Analysis
     figure: Figure
     found: tuple[Explanation, ...]
     nearest: Explanation | None
+    notes: tuple[Note, ...] = ()
 
 
-class Choice(NamedTuple):
-    """One way to treat a part of the network: in words ("" for our own), its terms, and how unusual it is."""
+class Source(NamedTuple):
+    """A network the figure may be of, with what is changed in it and how far that departs from what was asked."""
 
-    words: str
-    terms: tuple[Term, ...]
+    tally: Tally
+    changes: str
     departures: float
-    tools: frozenset[str] = frozenset()
 
-
-THOP, PTFLOPS = frozenset({"thop"}), frozenset({"ptflops"})
-BOTH = THOP | PTFLOPS
-NONE: frozenset[str] = frozenset()
+    @property
+    def graph(self) -> Graph:
+        """The network."""
+        return self.tally.graph
 
 
 def reconcile(
     analysis: Analysis, figure: Figure, arch: str, settings: Mapping[str, str] | None = None
 ) -> Reconciliation:
     """The explanations of a figure for a network; arch and settings are how it was asked for."""
-    own = list(_explain(analysis.graph, figure, analysis.graph.name, "", 0.0))
-    found = [one for one in own if one.reading.matches(one.total)]
-    if not found or min(one.departures for one in found) > ENOUGH:
-        found += [
-            one
-            for graph, name, changes, far in _variants(analysis.graph, figure, arch, settings or {})
-            for one in _explain(graph, figure, name, changes, far)
-            if one.reading.matches(one.total)
-        ]
-    if not found:
-        found = [one._replace(cut=True) for one in own if one.reading.cut(one.total)]
-    found.sort(key=lambda one: (one.departures, abs(one.left_over)))
-    kept = _distinct(found)
+    own = Source(Tally(analysis.graph), "", 0.0)
+    near = [own]
+    found: list[Explanation] = []
+    for stage in _stages(own, near, figure, arch, settings or {}):
+        found = sorted(stage, key=_likelihood)
+        if found:
+            break
     nearest = None
-    if not kept:
-        likely = [one for one in own if one.departures <= ENOUGH]
-        nearest = min(likely or own, key=lambda one: (abs(one.left_over), one.departures), default=None)
-    return Reconciliation(analysis, figure, tuple(kept), nearest)
+    if not found:
+        candidates = chain(_by_conventions(own, figure), _by_variations(own, figure, USUAL, matching=False))
+        nearest = min(candidates, key=_distance, default=None)
+    return Reconciliation(analysis, figure, tuple(_distinct(found)), nearest, _notes(near, figure))
+
+
+def _likelihood(explanation: Explanation) -> tuple[float, Fraction]:
+    return explanation.departures, abs(explanation.left_over)
+
+
+def _distance(explanation: Explanation) -> float:
+    """How many times as large as the other the larger of figure and total is; a departure counts as a thousandth."""
+    value, total = explanation.reading.value, explanation.total
+    return float(max(value / total, total / value)) + explanation.departures / 1000 if total > 0 else inf
+
+
+def _stages(
+    own: Source, near: list[Source], figure: Figure, arch: str, settings: Mapping[str, str]
+) -> Iterator[list[Explanation]]:
+    """The explanations of each stage. Adds to `near`, which is this network's own at first, its namesakes."""
+    yield _matching(_by_conventions(own, figure))
+    near += [*_namesakes(own.graph), *_switched(own.graph, arch, settings)]
+    yield _matching(_each(near, _by_conventions, figure))
+    for reading in (figure, figure.without_zero()):
+        if reading is not None:
+            yield _cut_off(_each(near, _by_conventions, reading))
+    yield list(_by_variations(own, figure, USUAL))
+    far = [*_resized(own.graph, figure, arch, settings), *_relatives(own.graph)]
+    yield _matching(_each(far, _by_conventions, figure))
+    if figure.precise:
+        yield list(_each([*near, *(far if figure.exact else ())], _by_variations, figure))
+    yield list(_each(near, _by_cut_terms, figure))
+
+
+def _each(
+    sources: Iterable[Source], count: Callable[[Source, Figure], Iterable[Explanation]], figure: Figure
+) -> Iterator[Explanation]:
+    for source in sources:
+        yield from count(source, figure)
+
+
+def _matching(explanations: Iterable[Explanation]) -> list[Explanation]:
+    """Those whose total, rounded as the figure was, gives it."""
+    return [found for found in explanations if found.reading.matches(found.total)]
+
+
+def _cut_off(explanations: Iterable[Explanation]) -> list[Explanation]:
+    """Those of ours whose total gives the figure, rounded or with its further digits cut off."""
+    result = []
+    for found in explanations:
+        if not found.tool and found.reading.matches(found.total):
+            result.append(found)
+        elif not found.tool and found.reading.cut(found.total):
+            result.append(found._replace(match="cut"))
+    return result
 
 
 def _distinct(found: Iterable[Explanation]) -> list[Explanation]:
-    """The likely ones: no sum twice, and none that departs much further than the best."""
+    """The likely ones: none that departs much further than the best, none twice by the same convention, and no sum
+    twice, but with the other tools that give it."""
     kept: list[Explanation] = []
-    for one in found:
-        if any(one.total == other.total for other in kept) or len(kept) == MOST:
-            continue
-        if kept and one.departures > kept[0].departures + 1.5:
+    figures: set[tuple[str, ...]] = set()
+    for explanation in found:
+        if kept and explanation.departures > kept[0].departures + 1.5:
             break
-        kept.append(one)
+        if explanation.tool:
+            figure = (explanation.network, explanation.tool, explanation.version, explanation.label)
+            if figure in figures:
+                continue
+            figures.add(figure)
+        same = next((place for place, other in enumerate(kept) if other.total == explanation.total), None)
+        if same is None:
+            if len(kept) < MAX_EXPLANATIONS:
+                kept.append(explanation)
+        elif explanation.tool and explanation.tool not in (kept[same].tool, *kept[same].also):
+            kept[same] = kept[same]._replace(also=(*kept[same].also, explanation.tool))
     return kept
 
 
-def _explain(graph: Graph, figure: Figure, name: str, changes: str, far: float) -> Iterator[Explanation]:
-    """Every way to count a graph that a figure of this unit may mean."""
-    ways: list[list[list[Choice]]] = []
-    readings = [("", 0.0, figure)]
-    if figure.unit in ("params", "any"):
-        ways.append(_parameters(graph))
-    if figure.unit in ("macs", "flops", "any"):
-        ways += [_operations(graph, 1, figure), _operations(graph, 2, figure)]
-    if figure.unit == "bytes":
-        ways += _memory(graph)
-        if figure.binary is None and figure.scale > 1:
-            readings.append(("in units of 1,024", 0.25, figure.in_powers_of_1024()))
-    for parts, (words, unusual, reading) in product(ways, readings):
-        for choices in product(*parts):
-            terms = tuple(term for choice in choices for term in choice.terms if term.sum)
-            if terms:
-                convention = ", ".join(filter(None, (*(choice.words for choice in choices), words)))
-                departures = sum(choice.departures for choice in choices)
-                tools = frozenset.intersection(*(choice.tools for choice in choices))
-                tool = min(tools) if tools and departures else ""
-                departures = far + unusual + (min(1.0, departures) if tool else departures)
-                yield Explanation(name, changes, convention, terms, departures, reading, tool)
+# -- ways to count -----------------------------------------------------------------------------------------
+
+READINGS: dict[Modules, tuple[str, float]] = {
+    "": ("", 0.0),
+    "all": ("activations and pools as modules", 0.25),
+    "none": ("activations and pools as function calls", 0.25),
+}
 
 
-# -- what can be counted ---------------------------------------------------------------------------------
-
-
-def _operations(graph: Graph, factor: int, figure: Figure) -> list[list[Choice]]:
-    """The choices for multiply-accumulates (factor 1) or operations, two per MAC (factor 2)."""
-    macs = {"dense": 0, "conv": 0}
-    counts = dict.fromkeys(("bias", "batchnorm", "activation", "average", "pooled", "join"), 0)
-    for node in graph:
-        op, outputs = node.op, elements(node.output_shape)
-        if own := op.macs(node.input_shapes):
-            macs["dense" if node.kind == "dense" else "conv"] += own
-            counts["bias"] += outputs * any(parameter.role == "bias" for parameter in node.parameters)
-        elif node.kind == "batchnorm":
-            counts["batchnorm"] += outputs
-        elif op.role == "activation":
-            counts["activation"] += outputs
-        elif op.role == "pooling":
-            counts["pooled"] += elements(node.input_shapes[0])
-            counts["average"] += _averaging(node.kind, node.input_shapes[0], node.output_shape, op)
-        elif node.kind in ("add", "multiply"):
-            counts["join"] += outputs * (len(node.inputs) - 1)
-    unusual = {1: 0.5 if figure.unit == "flops" else 0.0, 2: 0.0 if figure.unit == "flops" else 1.0}[factor]
-    if figure.unit == "macs" and factor == 2:
-        unusual = 3.0
-    base = "MACs" if factor == 1 else "FLOPs, 2 per MAC"
-    conv = Term("multiply-accumulates of convolutions", macs["conv"], factor)
-    dense = Term("multiply-accumulates of dense layers", macs["dense"], factor)
-    tools = BOTH if factor == 1 else NONE
-    parts = [[Choice(base, (conv,), unusual, tools)]]
-    if macs["dense"] and macs["conv"]:
-        parts.append(
-            [
-                Choice("", (dense,), 0.0, PTFLOPS),
-                Choice("dense layers left out", (), 1.5),
-                *(
-                    [Choice("dense layers at 2 per MAC", (dense._replace(each=2),), 2.0, THOP)]
-                    if factor == 1
-                    else []
-                ),
-            ]
-        )
-    elif macs["dense"]:
-        parts[0] = [Choice(base, (dense,), unusual, PTFLOPS & tools)]
-    extras = (
-        ("bias", "additions of biases", "biases", {1: BOTH}, 1.0),
-        (
-            "batchnorm",
-            "elements normalised by batch",
-            "batch normalisation",
-            {2: PTFLOPS, 1: NONE, 4: THOP},
-            1.0,
-        ),
-        ("activation", "elements of activations", "activations", {0: THOP, 1: PTFLOPS}, 1.25),
-        ("average", "additions and divisions of average pools", "average pooling", {0: BOTH, 1: NONE}, 1.25),
-        ("pooled", "elements read by pools", "pooling", {0: THOP, 1: PTFLOPS}, 1.5),
-        ("join", "elements joined", "joins of branches", {0: BOTH, 1: NONE}, 1.5),
-    )
-    for key, what, words, tools_of, far in extras:
-        if counts[key]:
-            each = [number for number in tools_of if number]
-            taken = [
-                Choice(
-                    f"with {words}" + (f" at {number}" if len(each) > 1 else ""),
-                    (Term(what, counts[key], number),),
-                    far + 0.5 * place,
-                    tools_of[number],
-                )
-                for place, number in enumerate(each)
-            ]
-            parts.append([Choice("", (), 0.0, tools_of.get(0, NONE)), *taken])
-    return parts
-
-
-def _averaging(kind: str, shape: tuple[int, ...], output: tuple[int, ...], op: object) -> int:
-    """What thop counts for average pools: per output, its window's additions and one division."""
-    if kind in ("global_avgpool", "adaptive_avgpool"):
-        window = prod(size // out for size, out in zip(shape[1:], output[1:], strict=True))
-        return (window + 1) * elements(output)
-    if kind == "avgpool":
-        kernel = getattr(op, "kernel", 1)
-        return prod(kernel if isinstance(kernel, tuple) else (kernel,) * (len(shape) - 1)) * elements(output)
-    return 0
-
-
-def _numbers(graph: Graph) -> dict[str, int]:
-    """How many numbers of each kind a network keeps; shared ones once."""
-    counts = dict.fromkeys(("conv", "dense", "scale", "bias", "shift", "buffer", "batches"), 0)
-    for node in graph:
-        if node.shares is not None:
+def _by_conventions(source: Source, figure: Figure) -> Iterator[Explanation]:
+    """Every figure of ours and of tools that this one may be."""
+    for convention in CONVENTIONS:
+        unusual = _unusual(figure, convention)
+        if unusual is None:
             continue
-        norm = node.op.role == "normalisation"
-        for parameter in node.parameters:
-            size = prod(parameter.shape)
-            if parameter.role == "buffer":
-                counts["buffer"] += size
-            elif parameter.role == "bias":
-                counts["shift" if norm else "bias"] += size
-            else:
-                counts["scale" if norm else "dense" if node.kind == "dense" else "conv"] += size
-        counts["batches"] += node.kind == "batchnorm"
-    return counts
+        for modules in source.tally.readings if convention.tool else ("",):
+            module_words, further = READINGS[modules]
+            base = source.tally.terms(convention.rules, modules)
+            for options in _subsets(convention.options):
+                added = source.tally.terms([rule for option in options for rule in option.rules], modules)
+                if not base or len(added) < len(options):
+                    continue
+                label = convention.label
+                if convention.tool:
+                    label = f'"{label}" of {convention.tool} {convention.version}'
+                unlike = 0.25 * len([option for option in options if not option.holds(source.graph.name)])
+                said = (label, *(option.words for option in options), module_words)
+                for reading, words, units in _readings(figure, convention.unit):
+                    yield Explanation(
+                        network=source.graph.name,
+                        changes=source.changes,
+                        convention=", ".join(filter(None, (*said, words))),
+                        terms=(*base, *added),
+                        departures=source.departures + unusual + further + units + unlike,
+                        reading=reading,
+                        tool=convention.tool,
+                        version=convention.version,
+                        label=convention.label if convention.tool else "",
+                    )
 
 
-def _parameters(graph: Graph, each: int = 1) -> list[list[Choice]]:
-    """The choices for parameters; each: 1, or the bytes of a number."""
-    counts = _numbers(graph)
-
-    def term(what: str, key: str) -> tuple[Term, ...]:
-        return (Term(what, counts[key], each),) if counts[key] else ()
-
-    weights = term("weights of convolutions and others", "conv")
-    dense = term("weights of dense layers", "dense")
-    norm = (*term("weights of normalisation", "scale"), *term("biases of normalisation", "shift"))
-    biases = term("biases", "bias")
-    buffers = term("running statistics", "buffer")
-    parts = [[Choice("params", weights, 0.0)]]
-    if dense:
-        parts.append(
-            [Choice("", dense, 0.0), *([Choice("dense layers left out", (), 1.5)] if weights else [])]
-        )
-    if biases:
-        parts.append([Choice("", biases, 0.0), Choice("biases left out", (), 1.0)])
-    if norm:
-        parts.append([Choice("", norm, 0.0), Choice("normalisation left out", (), 1.5)])
-    if buffers:
-        counters = term("counters of batches seen", "batches")
-        parts.append(
-            [
-                Choice("", (), 0.0),
-                Choice("with running statistics", buffers, 1.0),
-                Choice(
-                    "with running statistics and batch counters, as in a file", (*buffers, *counters), 1.5
-                ),
-            ]
-        )
-    return parts
+def _unusual(figure: Figure, convention: Convention) -> float | None:
+    """How unusual it is that a figure with this unit is meant by the convention; None: it is not."""
+    tool = TOOL if convention.tool else 0.0
+    unit, quantity = figure.unit, convention.quantity
+    if unit == quantity:
+        return convention.departure + tool
+    if unit == "any" and quantity != "bytes":
+        return convention.departure + (tool or (1.0 if quantity == "flops" else 0.0))
+    if unit == "flops" and quantity == "macs":
+        return 0.5 + tool
+    if unit == "macs" and quantity == "flops":
+        return 1.0 + tool if tool else 3.0
+    return None
 
 
-def _memory(graph: Graph) -> list[list[list[Choice]]]:
-    """The choices for bytes: parameters or activations, as numbers of 4, 2, 1 or 8 bytes."""
-    ways = []
-    activations = sum(elements(node.output_shape) for node in graph)
-    peak = analyse(graph, dtype="int8").totals.peak_activation_bytes
-    for dtype, each, far in (("float32", 4, 0.0), ("float16", 2, 1.0), ("int8", 1, 1.0), ("float64", 8, 1.5)):
-        ways.append([*_parameters(graph, each), [Choice(f"as {dtype}", (), far)]])
-        for what, count, unusual in (("activations", activations, 1.0), ("peak of activations", peak, 1.0)):
-            ways.append([[Choice(f"{what} as {dtype}", (Term(what, count, each),), unusual + far)]])
+def _readings(figure: Figure, unit: int) -> list[tuple[Figure, str, float]]:
+    """What a figure means in bytes, in words, and how unusual that is. unit: the tool's; 1: it is not known."""
+    if figure.unit != "bytes" or figure.binary or figure.scale == 1:
+        return [(figure, "", 0.0)]
+    decimal = (figure, "", 0.0)
+    binary = (figure.in_powers_of_1024(), "in units of 1,024", 0.25)
+    return {MEGA: [decimal], MEBI: [(binary[0], "", 0.0)]}.get(unit, [decimal, binary])
+
+
+def _subsets(options: tuple[Option, ...]) -> Iterator[tuple[Option, ...]]:
+    for count in range(len(options) + 1):
+        yield from combinations(options, count)
+
+
+def _by_variations(
+    source: Source, figure: Figure, limit: float = inf, *, matching: bool = True
+) -> Iterator[Explanation]:
+    """The combinations of ways to count the parts of a network that depart by at most `limit`; matching: only those
+    that give the figure."""
+    readings = _readings(figure, 1)
+    for parts, unusual in _ways(figure):
+        for choices in product(*(_present(source.tally, part) for part in parts)):
+            departures = unusual + sum([choice.departure for choice, _ in choices])
+            total = sum([number for _, number in choices])
+            if departures > limit or not total:
+                continue
+            for reading, words, units in readings:
+                if matching and not reading.matches(total):
+                    continue
+                yield Explanation(
+                    network=source.graph.name,
+                    changes=source.changes,
+                    convention=", ".join(filter(None, (*(choice.words for choice, _ in choices), words))),
+                    terms=source.tally.terms([rule for choice, _ in choices for rule in choice.rules]),
+                    departures=source.departures + departures + units,
+                    reading=reading,
+                )
+
+
+def _ways(figure: Figure) -> list[tuple[tuple[Part, ...], float]]:
+    """The counts that a figure with this unit may be, and how unusual each is."""
+    ways: list[tuple[tuple[Part, ...], float]] = []
+    if figure.unit in ("params", "any"):
+        ways.append((parameters(), 0.0))
+    if figure.unit in ("macs", "flops", "any"):
+        ways.append((operations(1), 0.5 if figure.unit == "flops" else 0.0))
+        ways.append((operations(2), {"flops": 0.0, "any": 1.0}.get(figure.unit, 3.0)))
+    if figure.unit == "bytes":
+        ways += [(parts, 0.0) for name, each, far in DTYPES for parts in memory(each, name, far)]
     return ways
+
+
+def _present(tally: Tally, part: Part) -> list[tuple[Alternative, int]]:
+    """The alternatives of a part, each with its sum, that come to something else than the usual one."""
+    usual, *others = [(choice, sum(term.sum for term in tally.terms(choice.rules))) for choice in part]
+    return [usual, *(other for other in others if other[1] != usual[1])]
+
+
+def _by_cut_terms(source: Source, figure: Figure) -> Iterator[Explanation]:
+    """Sums over layers that lie between the exact one and the one of terms cut off to whole thousands or millions."""
+    if figure.exact or figure.unit not in ("params", "any"):
+        return
+    for words, rules in (("weights", WEIGHTS), ("params", PARAMS)):
+        numbers = [
+            sum([rule.measure(item) for rule in rules if rule.takes(item)]) for item in source.tally.items()
+        ]
+        least = sum(map(_cut_to_units, numbers))
+        if least <= figure.value < sum(numbers) and sum(number > 0 for number in numbers) > 1:
+            yield Explanation(
+                network=source.graph.name,
+                changes=source.changes,
+                convention=f"{words}, each layer's cut off before they were added",
+                terms=source.tally.terms(rules),
+                departures=source.departures + 1.0,
+                reading=figure,
+                match="terms cut",
+            )
+
+
+def _cut_to_units(number: int) -> int:
+    """34,848 as 34,000, and 4,194,304 as 4,000,000."""
+    unit = 1
+    while number >= 1000 * unit:
+        unit *= 1000
+    return number // unit * unit
 
 
 # -- other networks ----------------------------------------------------------------------------------------
 
 
-def _variants(
-    graph: Graph, figure: Figure, arch: str, settings: Mapping[str, str]
-) -> Iterator[tuple[Graph, str, str, float]]:
-    """Other graphs the figure may be of: graph, name, what is changed, how far that departs."""
-    if len(graph) > MOST_LAYERS:
+def _namesakes(graph: Graph) -> Iterator[Source]:
+    """The bundled networks of the same name: the paper's, torchvision's."""
+    for name in bundled.names():
+        if name != graph.name and _last(name) == _last(graph.name):
+            yield from _source(name, "", 1.25)
+
+
+def _switched(graph: Graph, arch: str, settings: Mapping[str, str]) -> Iterator[Source]:
+    """The network with one of the spec's own switches turned."""
+    if len(graph) > MAX_LAYERS:
         return
     for name, value in graph.variables.items():
         if isinstance(value, bool):
             text = "false" if value else "true"
-            other = _loaded(arch, settings={**settings, name: text}, input_shape=graph.input_shape)
-            if other is not None:
-                yield other, graph.name, f"--set {name}={text}", 1.0
-    if figure.unit != "params" and len(graph.input_shape) == 3:
-        for side in SIDES:
-            shape = (graph.input_shape[0], side, side)
-            other = (
-                _loaded(arch, settings=settings, input_shape=shape) if shape != graph.input_shape else None
+            changed = {**settings, name: text}
+            yield from _source(
+                arch, f"--set {name}={text}", 1.0, settings=changed, input_shape=graph.input_shape
             )
-            if other is not None:
-                yield other, graph.name, f"input {show(shape)}", 1.5
-    for name in bundled.members():
-        if name != graph.name and _family(name) == _family(graph.name):
-            other = _loaded(name)
-            if other is not None:
-                yield other, name, "", 1.25 if _last(name) == _last(graph.name) else 2.0
 
 
-def _loaded(arch: str, **options: object) -> Graph | None:
-    if arch == "-":
-        return None
-    try:
-        return load_graph(arch, **options)  # type: ignore[arg-type]
-    except ConvcalcError:
-        return None
+def _resized(graph: Graph, figure: Figure, arch: str, settings: Mapping[str, str]) -> Iterator[Source]:
+    """The network at other common input sizes, the most common ones if it is large."""
+    if figure.unit == "params" or len(graph.input_shape) != 3:
+        return
+    for side in SIDES[: MAX_LAYERS // len(graph)]:
+        shape = (graph.input_shape[0], side, side)
+        if shape != graph.input_shape:
+            yield from _source(arch, f"input {show(shape)}", 1.5, settings=settings, input_shape=shape)
+
+
+def _relatives(graph: Graph) -> Iterator[Source]:
+    """The other bundled networks of the family."""
+    for name in bundled.names():
+        if _last(name) != _last(graph.name) and _family(name) == _family(graph.name):
+            yield from _source(name, "", 2.0)
+
+
+def _source(arch: str, changes: str, departures: float, **options: Any) -> Iterator[Source]:
+    """The network as a source, unless it cannot be read again or has no such size."""
+    if arch != "-":
+        with suppress(ConvcalcError):
+            yield Source(Tally(load_graph(arch, **options)), changes, departures)
 
 
 def _last(name: str) -> str:
+    """`alexnet` for alexnet-paper and torchvision/alexnet."""
     return name.rsplit("/", 1)[-1].split("-")[0]
 
 
@@ -355,3 +401,16 @@ def _family(name: str) -> str:
     """`resnet` for resnet50 and torchvision/resnet101."""
     match = re.match(r"[a-z]+", name.rsplit("/", 1)[-1].lower())
     return match[0] if match else name
+
+
+def _notes(sources: Iterable[Source], figure: Figure) -> tuple[Note, ...]:
+    """The networks' notes that have a figure in them."""
+    return tuple(
+        [
+            Note(source.graph.name, text)
+            for source in sources
+            if not source.changes
+            for text in source.graph.notes
+            if any(value == figure.value for value in figures_in(text))
+        ]
+    )

@@ -65,7 +65,8 @@ class Scope:
 
 
 class Expansion:
-    """One run over a spec's entries. `start` returns the index of the network's last layer."""
+    """One run over a spec's entries. `start` returns the index of the network's last layer. `joining` are the paths of
+    scopes with a join of their own."""
 
     def __init__(self, builder: Builder, compiler: Compiler, max_layers: int) -> None:
         self.builder = builder
@@ -75,6 +76,7 @@ class Expansion:
         self.blocks: list[Block] = []
         self.variables = Names({})
         self.depth = 0
+        self.joining: set[str] = set()
 
     def start(self, entries: list[Entry], variables: Names) -> int:
         """The whole network. `variables` are the file's, as every block sees them."""
@@ -188,7 +190,7 @@ class Expansion:
         if isinstance(entry, Layer):
             if entry.branches is not None:
                 return self.join(entry, scope, segment, named, inputs, names, trail)
-            return self.layer(entry, scope, segment, inputs, names, trail)
+            return self.layer(entry, scope, segment, named, inputs, names, trail)
         if len(inputs) > 1:
             raise entry.node.error(
                 "a list of inputs belongs to a join: concat, add or multiply", "from takes one name here"
@@ -233,6 +235,7 @@ class Expansion:
         entry: Layer,
         scope: Scope,
         segment: str,
+        named: bool,
         inputs: tuple[int, ...],
         names: Names,
         trail: Trail | None,
@@ -246,7 +249,15 @@ class Expansion:
         shares = None if entry.share is None else self._shared(entry.share, scope, names)
         keys = None if entry.keys is None else self._keys(entry, scope, names)
         index = self.builder.add(
-            path, operator, inputs, scope=scope.path, place=entry.node, trail=trail, shares=shares, keys=keys
+            path,
+            operator,
+            inputs,
+            scope=scope.path,
+            place=entry.node,
+            trail=trail,
+            shares=shares,
+            keys=keys,
+            named=named,
         )
         names.budget.left += LAYER_BUDGET
         if keys is not None:
@@ -266,6 +277,7 @@ class Expansion:
     ) -> int:
         """A join and its branches, which start from the join's input."""
         path = scope.prefix + segment
+        self.joining.add(scope.path)
         if len(inputs) > 1:
             raise entry.node.error(
                 f"{path}: a join has branches or a list of inputs, not both",
@@ -299,7 +311,7 @@ class Expansion:
                 f"{path}: all branches of this {entry.kind} are the identity",
                 "give one of them a layer, or switch the join off with if",
             )
-        index = self.layer(entry, scope, segment, tuple(ends), names, trail)
+        index = self.layer(entry, scope, segment, named, tuple(ends), names, trail)
         if named:
             scope.members[segment] = inner
             inner.last = index

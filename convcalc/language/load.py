@@ -109,10 +109,11 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, ma
         note for note in fields["notes"] if all(f"--set {change}" in note for change in changes)
     )
     builder = Builder(shape, max_layers)
+    expansion = Expansion(builder, compiler, max_layers)
     failure: SpecError | None = None
     output = INPUT
     try:
-        output = Expansion(builder, compiler, max_layers).start(entries, Names(values))
+        output = expansion.start(entries, Names(values))
         if not builder.nodes:
             raise spec.keys["layers"].error(
                 "the network has no layers", "every entry is switched off or empty"
@@ -128,6 +129,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, ma
         variables=dict(values),
         changes=changes,
         warnings=unread(builder.nodes, output) if failure is None else (),
+        joining=frozenset(expansion.joining),
         **fields,
     )
     if failure is not None:

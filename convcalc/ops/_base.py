@@ -111,6 +111,10 @@ class Operator:
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # fewest and most; None: any number
     pointwise: ClassVar[bool] = False  # keeps the shape and costs no MACs: folds into the row it follows
     regroups: ClassVar[bool] = False  # the same values in the same order under another shape
+    # The class in torch.nn without its number of dimensions, and the function in torch or torch.nn.functional; ""
+    # where PyTorch has none.
+    torch_module: ClassVar[str] = ""
+    torch_function: ClassVar[str] = ""
     example: ClassVar[Example | None] = None  # for the manual; None: the bare operator
 
     @classmethod
@@ -152,6 +156,10 @@ class Operator:
     def macs(self, inputs: Inputs) -> int:
         """Multiply-accumulates for one image; biases excluded, products with padding included."""
         return 0
+
+    def module_name(self, inputs: Inputs) -> str:
+        """The class of the PyTorch module that does the same on these inputs; "" where there is none."""
+        return self.torch_module
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
         """One Walk per dimension of input number `index`: what an output unit reads of it."""

@@ -24,6 +24,8 @@ class AdaptiveAvgpool(Operator):
     """
 
     kind: ClassVar[str] = "adaptive_avgpool"
+    torch_module: ClassVar[str] = "AdaptiveAvgPool"
+    torch_function: ClassVar[str] = "adaptive_avg_pool"
     role: ClassVar[str] = "pooling"
     main: ClassVar[str | None] = "size"
     example: ClassVar[Example | None] = Example(

@@ -14,6 +14,7 @@ class Add(Operator):
     """The sum, element by element, of inputs of equal shape."""
 
     kind: ClassVar[str] = "add"
+    torch_function: ClassVar[str] = "add"
     role: ClassVar[str] = "join"
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
     example: ClassVar[Example | None] = Example(

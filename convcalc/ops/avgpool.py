@@ -24,6 +24,8 @@ class Avgpool(Pooling):
     """
 
     kind: ClassVar[str] = "avgpool"
+    torch_module: ClassVar[str] = "AvgPool"
+    torch_function: ClassVar[str] = "avg_pool"
     example: ClassVar[Example | None] = Example(
         "avgpool: {kernel: 3, stride: 2, padding: 1}",
         (64, 28, 28),

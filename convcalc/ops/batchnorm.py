@@ -19,6 +19,8 @@ class Batchnorm(Operator):
     """
 
     kind: ClassVar[str] = "batchnorm"
+    torch_module: ClassVar[str] = "BatchNorm"
+    torch_function: ClassVar[str] = "batch_norm"
     role: ClassVar[str] = "normalisation"
     pointwise: ClassVar[bool] = True
 

@@ -19,6 +19,7 @@ class ChannelShuffle(Operator):
     """
 
     kind: ClassVar[str] = "channel_shuffle"
+    torch_module: ClassVar[str] = "ChannelShuffle"
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "groups"
     example: ClassVar[Example | None] = Example("channel_shuffle: 4", (64, 28, 28))

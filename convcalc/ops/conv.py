@@ -34,6 +34,8 @@ class Conv(Operator):
     """
 
     kind: ClassVar[str] = "conv"
+    torch_module: ClassVar[str] = "Conv"
+    torch_function: ClassVar[str] = "conv"
     role: ClassVar[str] = "convolution"
     main: ClassVar[str | None] = "filters"
     example: ClassVar[Example | None] = Example(

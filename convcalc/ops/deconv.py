@@ -80,6 +80,8 @@ class Deconv(Operator):
     """
 
     kind: ClassVar[str] = "deconv"
+    torch_module: ClassVar[str] = "ConvTranspose"
+    torch_function: ClassVar[str] = "conv_transpose"
     role: ClassVar[str] = "convolution"
     main: ClassVar[str | None] = "filters"
     example: ClassVar[Example | None] = Example(

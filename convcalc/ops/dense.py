@@ -37,6 +37,8 @@ class Dense(Operator):
     """
 
     kind: ClassVar[str] = "dense"
+    torch_module: ClassVar[str] = "Linear"
+    torch_function: ClassVar[str] = "linear"
     role: ClassVar[str] = "dense"
     main: ClassVar[str | None] = "units"
     example: ClassVar[Example | None] = Example(

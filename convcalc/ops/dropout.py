@@ -15,6 +15,8 @@ class Dropout(Operator):
     """In training, zeroes a share `rate` of its input; what runs here is a trained network: the identity."""
 
     kind: ClassVar[str] = "dropout"
+    torch_module: ClassVar[str] = "Dropout"
+    torch_function: ClassVar[str] = "dropout"
     main: ClassVar[str | None] = "rate"
     pointwise: ClassVar[bool] = True
 

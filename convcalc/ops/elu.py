@@ -15,6 +15,8 @@ class Elu(Pointwise):
     """x, or alpha·(eˣ − 1) below 0."""
 
     kind: ClassVar[str] = "elu"
+    torch_module: ClassVar[str] = "ELU"
+    torch_function: ClassVar[str] = "elu"
     main: ClassVar[str | None] = "alpha"
 
     alpha: float = number(1.0, doc="minus the limit for x → −∞")

@@ -28,6 +28,8 @@ class Flatten(Operator):
     """The same values in the same order as a vector. (C, *spatial) → (C·…)."""
 
     kind: ClassVar[str] = "flatten"
+    torch_module: ClassVar[str] = "Flatten"
+    torch_function: ClassVar[str] = "flatten"
     role: ClassVar[str] = "reshape"
     regroups: ClassVar[bool] = True
     example: ClassVar[Example | None] = Example("flatten", (256, 6, 6), "flatten '1 2 3; 4 5 6'")

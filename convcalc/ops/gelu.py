@@ -15,6 +15,8 @@ class Gelu(Pointwise):
     """x·Φ(x), the share of a normal distribution below x; or its approximation by tanh."""
 
     kind: ClassVar[str] = "gelu"
+    torch_module: ClassVar[str] = "GELU"
+    torch_function: ClassVar[str] = "gelu"
 
     approximate: str = choice("none", "tanh", default="none", doc="exact, or the paper's tanh formula")
 

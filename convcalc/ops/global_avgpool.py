@@ -28,6 +28,8 @@ class GlobalAvgpool(Operator):
     """The mean of each channel. (C, *spatial) → (C, 1, …, 1)."""
 
     kind: ClassVar[str] = "global_avgpool"
+    torch_module: ClassVar[str] = "AdaptiveAvgPool"
+    torch_function: ClassVar[str] = "mean"
     role: ClassVar[str] = "pooling"
     example: ClassVar[Example | None] = Example(
         "global_avgpool", (1024, 7, 7), "global_avgpool '1 2 3; 4 5 6; 7 8 9'"

@@ -13,6 +13,8 @@ class Hardsigmoid(Pointwise):
     """min(max(x + 3, 0), 6)/6."""
 
     kind: ClassVar[str] = "hardsigmoid"
+    torch_module: ClassVar[str] = "Hardsigmoid"
+    torch_function: ClassVar[str] = "hardsigmoid"
 
     def element(self, value: Any) -> Any:
         """min(max(x + 3, 0), 6)/6."""

@@ -13,6 +13,8 @@ class Hardswish(Pointwise):
     """x·min(max(x + 3, 0), 6)/6."""
 
     kind: ClassVar[str] = "hardswish"
+    torch_module: ClassVar[str] = "Hardswish"
+    torch_function: ClassVar[str] = "hardswish"
 
     def element(self, value: Any) -> Any:
         """x·min(max(x + 3, 0), 6)/6."""

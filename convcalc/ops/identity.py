@@ -14,6 +14,7 @@ class Identity(Operator):
     """The input."""
 
     kind: ClassVar[str] = "identity"
+    torch_module: ClassVar[str] = "Identity"
     pointwise: ClassVar[bool] = True
 
     def reordered(self, order: Order) -> Reordered | None:

@@ -32,6 +32,8 @@ class Layernorm(Operator):
     """
 
     kind: ClassVar[str] = "layernorm"
+    torch_module: ClassVar[str] = "LayerNorm"
+    torch_function: ClassVar[str] = "layer_norm"
     role: ClassVar[str] = "normalisation"
     main: ClassVar[str | None] = "axis"
     pointwise: ClassVar[bool] = True
@@ -43,6 +45,10 @@ class Layernorm(Operator):
         """weight (n), bias (n)."""
         count = (inputs[0][self._dimension],)
         return (Parameter("weight", count, "weight", initial=1.0), Parameter("bias", count, "bias"))
+
+    def module_name(self, inputs: Inputs) -> str:
+        """LayerNorm acts on the last dimension; over the channels of a map, ConvNeXt has a class of its own."""
+        return "LayerNorm2d" if self._dimension == 0 and len(inputs[0]) > 1 else self.torch_module
 
     @property
     def _dimension(self) -> int:

@@ -14,6 +14,8 @@ class LeakyRelu(Pointwise):
     """x, or slope·x below 0."""
 
     kind: ClassVar[str] = "leaky_relu"
+    torch_module: ClassVar[str] = "LeakyReLU"
+    torch_function: ClassVar[str] = "leaky_relu"
     main: ClassVar[str | None] = "slope"
 
     slope: float = number(0.01, doc="slope below 0")

@@ -20,6 +20,8 @@ class Lrn(Operator):
     """
 
     kind: ClassVar[str] = "lrn"
+    torch_module: ClassVar[str] = "LocalResponseNorm"
+    torch_function: ClassVar[str] = "local_response_norm"
     role: ClassVar[str] = "normalisation"
     main: ClassVar[str | None] = "size"
     pointwise: ClassVar[bool] = True

@@ -22,6 +22,8 @@ class Maxpool(Pooling):
     """
 
     kind: ClassVar[str] = "maxpool"
+    torch_module: ClassVar[str] = "MaxPool"
+    torch_function: ClassVar[str] = "max_pool"
     example: ClassVar[Example | None] = Example(
         "maxpool: {kernel: 3, stride: 2}",
         (96, 55, 55),

@@ -14,6 +14,8 @@ class Mish(Pointwise):
     """x·tanh(ln(1 + eˣ)), without overflow."""
 
     kind: ClassVar[str] = "mish"
+    torch_module: ClassVar[str] = "Mish"
+    torch_function: ClassVar[str] = "mish"
 
     def element(self, value: Any) -> Any:
         """x·tanh(ln(1 + eˣ)), without overflow."""

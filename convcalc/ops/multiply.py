@@ -28,6 +28,7 @@ class Multiply(Operator):
     """The product, element by element. A dimension of 1 broadcasts: C×1×1 scales each channel of C×H×W."""
 
     kind: ClassVar[str] = "multiply"
+    torch_function: ClassVar[str] = "mul"
     role: ClassVar[str] = "join"
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
     example: ClassVar[Example | None] = Example(

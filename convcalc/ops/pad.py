@@ -19,6 +19,8 @@ class Pad(Operator):
     """`value` all around. (C, *spatial) → (C, *(before + size + after))."""
 
     kind: ClassVar[str] = "pad"
+    torch_module: ClassVar[str] = "ZeroPad"
+    torch_function: ClassVar[str] = "pad"
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "padding"
     example: ClassVar[Example | None] = Example("pad: [[0, 1], [0, 1]]", (64, 28, 28), "'pad: 1' '1 2; 3 4'")

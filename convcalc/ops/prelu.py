@@ -15,6 +15,8 @@ class Prelu(Operator):
     """x, or weight·x below 0. Weight (1), or (C) with per_channel."""
 
     kind: ClassVar[str] = "prelu"
+    torch_module: ClassVar[str] = "PReLU"
+    torch_function: ClassVar[str] = "prelu"
     role: ClassVar[str] = "activation"
     pointwise: ClassVar[bool] = True
 

@@ -12,6 +12,8 @@ class Relu(Pointwise):
     """max(x, 0)."""
 
     kind: ClassVar[str] = "relu"
+    torch_module: ClassVar[str] = "ReLU"
+    torch_function: ClassVar[str] = "relu"
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """max(x, 0); not-a-number stays."""

@@ -13,6 +13,8 @@ class Relu6(Pointwise):
     """min(max(x, 0), 6)."""
 
     kind: ClassVar[str] = "relu6"
+    torch_module: ClassVar[str] = "ReLU6"
+    torch_function: ClassVar[str] = "relu6"
 
     def element(self, value: Any) -> Any:
         """min(max(x, 0), 6)."""

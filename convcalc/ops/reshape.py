@@ -31,6 +31,7 @@ class Reshape(Operator):
     """The same values in the same order as `shape`, in which one dimension may be -1: whatever is left."""
 
     kind: ClassVar[str] = "reshape"
+    torch_function: ClassVar[str] = "reshape"
     role: ClassVar[str] = "reshape"
     regroups: ClassVar[bool] = True
     main: ClassVar[str | None] = "shape"

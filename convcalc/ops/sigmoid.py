@@ -14,6 +14,8 @@ class Sigmoid(Pointwise):
     """1/(1 + e⁻ˣ), without overflow."""
 
     kind: ClassVar[str] = "sigmoid"
+    torch_module: ClassVar[str] = "Sigmoid"
+    torch_function: ClassVar[str] = "sigmoid"
 
     def element(self, value: Any) -> Any:
         """1/(1 + e⁻ˣ), without overflow."""

@@ -14,6 +14,8 @@ class Silu(Pointwise):
     """x/(1 + e⁻ˣ), without overflow."""
 
     kind: ClassVar[str] = "silu"
+    torch_module: ClassVar[str] = "SiLU"
+    torch_function: ClassVar[str] = "silu"
 
     def element(self, value: Any) -> Any:
         """x/(1 + e⁻ˣ), without overflow."""

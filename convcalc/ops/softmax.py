@@ -15,6 +15,8 @@ class Softmax(Operator):
     """eˣ/Σeˣ over the channels: of a vector, or at each position of a map."""
 
     kind: ClassVar[str] = "softmax"
+    torch_module: ClassVar[str] = "Softmax"
+    torch_function: ClassVar[str] = "softmax"
     role: ClassVar[str] = "activation"
     pointwise: ClassVar[bool] = True
 

@@ -14,6 +14,8 @@ class Softplus(Pointwise):
     """ln(1 + eˣ), without overflow."""
 
     kind: ClassVar[str] = "softplus"
+    torch_module: ClassVar[str] = "Softplus"
+    torch_function: ClassVar[str] = "softplus"
 
     def element(self, value: Any) -> Any:
         """ln(1 + eˣ), without overflow."""

@@ -14,6 +14,8 @@ class Tanh(Pointwise):
     """tanh x."""
 
     kind: ClassVar[str] = "tanh"
+    torch_module: ClassVar[str] = "Tanh"
+    torch_function: ClassVar[str] = "tanh"
 
     def element(self, value: Any) -> Any:
         """tanh x."""

@@ -20,6 +20,8 @@ class Transpose(Operator):
     """Output dimension i is input dimension order[i]; 0 is the channels. [1, 2, 0]: (C, H, W) → (H, W, C)."""
 
     kind: ClassVar[str] = "transpose"
+    torch_module: ClassVar[str] = "Permute"  # of torchvision.ops
+    torch_function: ClassVar[str] = "permute"
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "order"
     example: ClassVar[Example | None] = Example("transpose: [1, 2, 0]", (64, 28, 28))

@@ -24,6 +24,8 @@ class Upsample(Operator):
     """
 
     kind: ClassVar[str] = "upsample"
+    torch_module: ClassVar[str] = "Upsample"
+    torch_function: ClassVar[str] = "interpolate"
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "scale"
     example: ClassVar[Example | None] = Example(

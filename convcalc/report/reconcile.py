@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from convcalc.analysis.reconcile import Explanation, Reconciliation, Term
+from convcalc.analysis.counting.items import Term
+from convcalc.analysis.reconcile import Explanation, Reconciliation
 from convcalc.render.table import Column, Table, Total
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
@@ -36,7 +37,7 @@ def _term(key: str) -> Column:
 
 DATA = (
     Column("explanation", ""),
-    *map(_counted, ("network", "changes", "convention")),
+    *map(_counted, ("network", "changes", "convention", "tool", "version", "label")),
     *map(_term, ("what", "number", "each", "sum")),
 )
 KINDS = {
@@ -67,6 +68,13 @@ def reconciliation_table(result: Reconciliation) -> Table:
     )
 
 
+FOUND = {
+    "total": "the total gives it",
+    "cut": "the total gives it, cut off, not rounded",
+    "terms cut": "it may be a sum of terms that were cut off",
+}
+
+
 def _lines(result: Reconciliation, best: Explanation | None) -> list[str]:
     figure = result.figure
     if best is None:
@@ -74,6 +82,10 @@ def _lines(result: Reconciliation, best: Explanation | None) -> list[str]:
     reading = best.reading
     if reading.exact:
         asked = f"{figure.text} is exact"
+    elif best.cut:
+        asked = (
+            f"{figure.text} stands for {_count(reading.value)} to {_count(reading.value + reading.step - 1)}"
+        )
     else:
         asked = f"{figure.text} stands for {_count(reading.low)} to {_count(reading.high)}"
     if not result.found:
@@ -83,23 +95,29 @@ def _lines(result: Reconciliation, best: Explanation | None) -> list[str]:
             f"the nearest is {_describe(best)}: {best.total:,}",
             f"left over: {_signed(best.left_over)}, {words.percent(share)} of it",
         ]
-    found = "cut off, not rounded, the total gives it" if best.cut else "the total gives it"
-    lines = [f"{asked}: {found}", f"counted: {_describe(best)}"]
+    lines = [f"{asked}: {FOUND[best.match]}", f"counted: {_describe(best)}"]
+    if best.also:
+        lines.append(f"the same in {', '.join(best.also)}")
+    if best.match == "terms cut":
+        lines.append(f"left over: {_signed(best.left_over)}")
     others = result.found[1:]
     if others:
         lines.append("less likely:")
-        lines += [f"  {one.total:,}: {_describe(one)}" for one in others]
+        lines += [f"  {explanation.total:,}: {_describe(explanation)}" for explanation in others]
+    if best.departures or best.reading != figure or best.match != "total":
+        lines += [f"a note of {note.network} has it: {note.text}" for note in result.notes]
     return lines
 
 
-def _describe(one: Explanation) -> str:
-    where = f"{one.network} with {one.changes}" if one.changes else one.network
-    tool = f", as {one.tool} counts" if one.tool else ""
-    return f"{where}, {one.convention}{tool}"
+def _describe(explanation: Explanation) -> str:
+    where = explanation.network
+    if explanation.changes:
+        where = f"{where} with {explanation.changes}"
+    return f"{where}, {explanation.convention}"
 
 
-def _count(value: Fraction) -> str:
-    return f"{round(value):,}"
+def _count(value: Fraction | int) -> str:
+    return f"{round(value):,}".replace("-", "−")
 
 
 def _signed(value: Fraction) -> str:
@@ -121,24 +139,29 @@ def reconciliation_value(result: Reconciliation) -> dict[str, Any]:
             "high": _number(figure.high),
             "exact": figure.exact,
         },
-        "explanations": [_value(one) for one in result.found],
+        "explanations": [_value(found) for found in result.found],
         "nearest": _value(result.nearest) if result.nearest else None,
+        "notes": [{"network": note.network, "text": note.text} for note in result.notes],
     }
 
 
-def _value(one: Explanation) -> dict[str, Any]:
+def _value(explanation: Explanation) -> dict[str, Any]:
     return {
-        "network": one.network,
-        "changes": one.changes or None,
-        "convention": one.convention,
-        "tool": one.tool or None,
+        "network": explanation.network,
+        "changes": explanation.changes or None,
+        "convention": explanation.convention,
+        "tool": explanation.tool or None,
+        "version": explanation.version or None,
+        "label": explanation.label or None,
         "terms": [
             {"what": term.what, "number": term.number, "each": term.each, "sum": term.sum}
-            for term in one.terms
+            for term in explanation.terms
         ],
-        "total": one.total,
-        "left_over": _number(one.left_over),
-        "cut_off": one.cut,
+        "total": explanation.total,
+        "left_over": _number(explanation.left_over),
+        "cut_off": explanation.cut,
+        "match": explanation.match,
+        "also": list(explanation.also),
     }
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcalc.analysis.analyse import analyse
-from convcalc.analysis.quantities import parse
+from convcalc.analysis.quantities import figures_in, parse
 from convcalc.analysis.reconcile import reconcile
 from convcalc.errors import UsageError
 from convcalc.language.load import load_graph
@@ -138,13 +138,103 @@ def test_published_figures(arch, figure, network, changes, total):
     assert (best.network, best.changes, best.total) == (network, changes, total)
 
 
-def test_the_lectures_alexnet_total_is_no_ones():
-    """27.55M is a sum of rounded terms: nothing gives it, and the weights without biases come nearest."""
-    result = explain("alexnet", "27.55M params")
-    assert not result.found
-    assert result.nearest is not None
-    assert result.nearest.total == 28_813_344
-    assert result.nearest.left_over == 27_550_000 - 28_813_344
+@pytest.mark.parametrize("text", ["27.55M params", "27.55M"])
+def test_the_lectures_alexnet_total_is_a_sum_of_cut_off_terms(text):
+    """No total rounds to 27.55M or is cut off to it. The lecture adds 34K, 0.6M, 0.8M, 1.327M, 0.8M, 4M, 16M and 4M,
+    each cut off; the weights cut off to whole K and M, 34K, 614K, 884K, 1M, 884K, 4M, 16M, 4M, would give 27.416M."""
+    result = explain("alexnet", text)
+    best = result.found[0]
+    assert (best.network, best.total, best.match) == ("alexnet", 28_813_344, "terms cut")
+    assert "weights" in best.convention
+    assert best.left_over == 27_550_000 - 28_813_344
+    assert result.nearest is None
+    assert [note.text for note in result.notes] == [load_graph("alexnet").notes[0]]
+    assert not explain("alexnet", text.replace("27.55", "27.41")).found
+    assert not explain("alexnet", text.replace("27.55", "28.95")).found
+
+
+@pytest.mark.parametrize(
+    ("arch", "figure", "network", "tool", "label", "words", "total"),
+    [
+        ("resnet50", "25636712 params", "resnet50", "Keras", "Total params", "with biases before normalisation",
+         25_557_032 + 26_560 + 53_120),
+        ("resnet50", "25583592 params", "resnet50", "Keras", "Trainable params", "with biases before normalisation",
+         25_557_032 + 26_560),
+        ("torchvision/inception_v3", "23851784 params", "torchvision/inception_v3", "Keras", "Total params",
+         "normalisation without scales", 23_834_568 + 34_432 - 17_216),
+        ("alexnet-paper", "62378344 params", "alexnet-paper", "", "", "params, groups ignored", 62_378_344),
+        ("torchvision/mobilenet_v2", "300809384", "torchvision/mobilenet_v2", "torchinfo", "Total mult-adds", "",
+         300_775_272 + 34_112),
+        ("torchvision/alexnet", "716441128", "torchvision/alexnet", "ptflops", "Computational complexity", "",
+         714_188_480 + 484_992 + 9_192 + 2 * (493_184 + 376_832 + 9_216)),
+        ("torchvision/resnet50", "4132436968", "torchvision/resnet50", "ptflops", "Computational complexity", "",
+         4_089_184_256 + 1_000 + 2 * 11_113_984 + 2 * (9_608_704 + 802_816 + 100_352)),
+        ("torchvision/resnet50", "4.13G", "torchvision/resnet50", "ptflops", "Computational complexity", "",
+         4_132_436_968),
+        ("torchvision/vgg16", "15.52G", "torchvision/vgg16", "ptflops", "Computational complexity", "",
+         15_523_225_576),
+        ("vgg16", "60.95 MB", "vgg16", "", "", "activations in place", 4 * (15_087_080 + 3 * 224 * 224)),
+        ("torchvision/vgg16", "218.78 MB", "torchvision/vgg16", "torchsummary", "Forward/backward pass size (MB)", "",
+         8 * 28_676_072),
+        ("torchvision/vgg16", "108.45 MB", "torchvision/vgg16", "torchinfo", "Forward/backward pass size (MB)", "",
+         8 * (13_547_520 + 9_192)),
+    ],
+)  # fmt: skip
+def test_figures_of_other_tools_are_explained_by_them_first(arch, figure, network, tool, label, words, total):
+    best = explain(arch, figure).found[0]
+    assert (best.network, best.tool, best.label, best.total) == (network, tool, label, total)
+    assert words in best.convention
+    assert best.match == "total"
+
+
+@pytest.mark.parametrize(
+    ("arch", "figure", "network", "total", "match"),
+    [
+        ("alexnet", "60M", "alexnet-paper", 60_965_224, "cut"),
+        ("lenet5", "60k", "lenet5", 61_706, "total"),
+        ("torchvision/resnet50", "3.8G", "resnet50", 3_857_973_248, "cut"),
+        ("torchvision/vgg16", "15.4 GMACs", "torchvision/vgg16", 15_470_264_320, "cut"),
+        ("torchvision/vgg16", "15.5 GMACs", "torchvision/vgg16", 15_470_264_320, "total"),
+    ],
+)
+def test_figures_with_digits_cut_off(arch, figure, network, total, match):
+    """60M and 3.8G are what the papers of AlexNet and ResNet print; LeNet-5's prints 60,000."""
+    best = explain(arch, figure).found[0]
+    assert (best.network, best.total, best.match) == (network, total, match)
+
+
+def test_a_rounded_figure_comes_before_one_cut_off():
+    """15.4G cuts off the MACs of VGG-16, 15.47G; at 15.5G they are rounded, and nothing is said to be cut off."""
+    assert explain("torchvision/vgg16", "15.4G MACs").found[0].cut
+    assert not any(found.cut for found in explain("torchvision/vgg16", "15.5G MACs").found)
+
+
+def test_tools_that_print_the_same_are_one_explanation():
+    (best, *others) = explain("torchvision/vgg16", "138,357,544 params").found
+    assert (best.tool, best.convention) == ("", "params")
+    assert set(best.also) == {
+        "torchinfo", "thop", "ptflops", "fvcore", "calflops", "DeepSpeed", "torchsummary", "Keras",
+    }  # fmt: skip
+    assert all(other.total != best.total for other in others)
+
+
+def test_a_networks_note_that_has_the_figure_is_told():
+    """LeNet-5's note says that the paper's network has 60,000 trainable parameters."""
+    (note,) = explain("lenet5", "60k").notes
+    assert note.network == "lenet5"
+    assert "60,000 trainable parameters" in note.text
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("a total of 27.55M, exactly 28,813,344.", [27_550_000, 28_813_344]),
+        ("3×3 kernels, 7·7·1024·1000 = 50,176,000; 1e-5", [3, 3, 7, 7, 1024, 1000, 50_176_000, 5]),
+        ("conv2 and K96 of v1.5", []),
+    ],
+)
+def test_numbers_in_a_note(text, numbers):
+    assert list(figures_in(text)) == numbers
 
 
 def test_digits_cut_off():

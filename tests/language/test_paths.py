@@ -203,3 +203,30 @@ def test_a_layer_nobody_reads_is_a_warning(specs):
     assert len(graph.warnings) == 1
     assert "net.yaml:5:3: tanh1: no layer reads its output" in graph.warnings[0]
     assert specs.load("- relu\n- add: [[tanh], []]").warnings == ()
+
+
+def test_what_the_spec_names_or_numbers_is_told_from_what_it_does_not(specs):
+    graph = specs.load(
+        """\
+        - relu
+        - relu: {name: relu2}
+        - group: {naming: index, layers: [relu, tanh: {name: x}]}
+        - elu: {repeat: 2}
+        - group: [relu]
+        - add: [[relu], []]
+        """
+    )
+    assert [node.name for node in graph if node.named] == [
+        "relu2", "group1.0", "group1.x", "elu1.0", "elu1.1",
+    ]  # fmt: skip
+
+
+def test_scopes_that_join_are_known_also_where_only_one_branch_is_left(specs):
+    graph = specs.load(
+        """\
+        - group: {name: a, layers: [add: [[relu], []]]}
+        - group: {name: b, layers: [group: {name: c, layers: [add: [[relu], {if: false, layers: []}]]}]}
+        - group: {name: d, layers: [relu]}
+        """
+    )
+    assert graph.joining == {"a", "b.c"}

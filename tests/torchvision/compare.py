@@ -303,7 +303,8 @@ def node_words(node: Node) -> Digest | None:
         ceil = fields["rounding"] == "ceil"
         return (*words, ceil, fields["count_padding"]) if kind == "avgpool" else (*words, ceil)
     if kind == "adaptive_avgpool":
-        return ("adaptive_avgpool", pair(fields["size"]))
+        size = pair(fields["size"])
+        return ("global_avgpool",) if size == (1, 1) else ("adaptive_avgpool", size)
     if kind == "transpose":
         return ("transpose", tuple(fields["order"]))
     if kind == "scale":

@@ -1,0 +1,1 @@
+"""How parameters, operations and memory are counted, by us and by other tools."""

@@ -1,0 +1,193 @@
+"""What can be measured of an item: how many numbers of a kind there are in a layer, or how many steps a tool takes for
+it. Rules of conventions add them up."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from convcalc.analysis.counting.items import Item
+from convcalc.shapes import per_axis
+
+
+def macs(item: Item) -> int:
+    """Multiply-accumulates."""
+    return item.macs
+
+
+def inputs(item: Item) -> int:
+    """Elements of the first input."""
+    return item.inputs
+
+
+def outputs(item: Item) -> int:
+    """Elements of the output."""
+    return item.outputs
+
+
+def weights(item: Item) -> int:
+    """Weights, shared ones once."""
+    return item.weights * item.owns
+
+
+def biases(item: Item) -> int:
+    """Biases, shared ones once."""
+    return item.biases * item.owns
+
+
+def buffers(item: Item) -> int:
+    """Numbers in buffers, shared ones once."""
+    return item.buffers * item.owns
+
+
+def count(item: Item) -> int:
+    """Layers, those that share weights apart."""
+    return item.owns
+
+
+def params_per_call(item: Item) -> int:
+    """A module's weights and biases, counted in every call; those of ConvNeXt's layer scale belong to no module."""
+    return (item.weights + item.biases) * item.module
+
+
+def params_of_modules(item: Item) -> int:
+    """A module's weights and biases, shared ones once."""
+    return (item.weights + item.biases) * item.module * item.owns
+
+
+def outputs_of_modules(item: Item) -> int:
+    """Elements of a module's output; function calls have none."""
+    return item.outputs * item.module
+
+
+def outputs_of_learners(item: Item) -> int:
+    """Outputs of modules with parameters."""
+    return item.outputs * (item.module and item.weights + item.biases > 0)
+
+
+def outputs_not_in_place(item: Item) -> int:
+    """Outputs that need memory of their own: activations overwrite their input, flatten only reads it otherwise."""
+    assert item.node is not None
+    return 0 if item.role in ("activation", "identity") or item.node.op.regroups else item.outputs
+
+
+def bias_additions(item: Item) -> int:
+    """Additions of biases to outputs."""
+    return item.outputs if item.macs and item.biases else 0
+
+
+def biases_of_macs(item: Item) -> int:
+    """Biases of layers that multiply and accumulate, once whatever the number of positions."""
+    return item.biases if item.macs else 0
+
+
+def biases_before_normalisation(item: Item) -> int:
+    """Biases that a convolution without any would have, where a batch normalisation reads its output."""
+    return item.shape[0] if item.macs and item.normalised and not item.biases else 0
+
+
+def positions_left_out(item: Item) -> int:
+    """Less than 0: the multiply-accumulates at all positions but one."""
+    return item.weights - item.macs
+
+
+def output_positions(item: Item) -> int:
+    """Multiply-accumulates of a deconvolution whose kernel is counted once per output, not per input position."""
+    return item.weights * prod(item.shape[1:]) - item.macs
+
+
+def deconvolution_in_calflops(item: Item) -> int:
+    """What a deconvolution's multiply-accumulates change by where calflops divides by the groups a second time."""
+    filters = item.shape[0] // _groups(item)
+    return item.macs // filters * (filters // _groups(item)) - item.macs
+
+
+def deconvolution_biases_in_calflops(item: Item) -> int:
+    """Additions of a group's biases at as many positions as a convolution with the same fields would have."""
+    if not item.biases or item.node is None:
+        return 0
+    positions = 1
+    for axis in _operator(item).axes(item.node.input_shapes):
+        positions *= (axis.size + 2 * axis.before - axis.extent) // axis.stride + 1
+    return item.shape[0] // _groups(item) * positions
+
+
+def scaled_inputs(item: Item) -> int:
+    """Inputs of a normalisation with scale and shift."""
+    return item.inputs if item.weights else 0
+
+
+def unscaled_inputs(item: Item) -> int:
+    """Inputs of a normalisation without scale and shift."""
+    return 0 if item.weights else item.inputs
+
+
+def inputs_and_outputs(item: Item) -> int:
+    """Elements of the first input and of the output."""
+    return item.inputs + item.outputs
+
+
+def inputs_of_images(item: Item) -> int:
+    """Elements of the input of a layer over two spatial dimensions."""
+    return item.inputs if len(item.shape) == 3 else 0
+
+
+def softmax_steps(item: Item) -> int:
+    """n exponentials, n − 1 additions and n divisions per vector of n channels."""
+    return 3 * item.inputs - item.inputs // item.shape[0]
+
+
+def interpolation_in_thop(item: Item) -> int:
+    """Steps per output value by the mode of interpolation; none in modes that thop does not know."""
+    steps = {"nearest": 1, "bilinear": {1: 5, 2: 11}.get(len(item.shape) - 1, 0)}
+    mode: str = _operator(item).mode
+    return item.outputs * steps[mode]
+
+
+def interpolation_in_fvcore(item: Item) -> int:
+    """One or four steps per output value of an image."""
+    steps = {"nearest": 1, "bilinear": 4} if len(item.shape) == 3 else {}
+    mode: str = _operator(item).mode
+    return item.outputs * steps.get(mode, 0)
+
+
+def response_normalisation(item: Item) -> int:
+    """PyTorch squares, pools over padded channels, multiplies by alpha and adds k."""
+    size: int = _operator(item).size
+    return 3 * item.inputs + item.inputs // item.shape[0] * (item.shape[0] + size - 1)
+
+
+def windows(item: Item) -> int:
+    """What all windows of a pool read, padding included."""
+    return item.outputs * prod(per_axis(_operator(item).kernel, len(item.shape) - 1, "kernel"))
+
+
+def arithmetic(item: Item) -> int:
+    """Operations of an addition or multiplication of branches."""
+    assert item.node is not None
+    return item.outputs * (len(item.node.inputs) - 1)
+
+
+def weights_saved_by_groups(item: Item) -> int:
+    """Weights that the same convolution without groups would have more."""
+    return item.weights * item.owns * (_groups(item) - 1)
+
+
+def macs_saved_by_groups(item: Item) -> int:
+    """Multiply-accumulates that the same convolution without groups would take more."""
+    return item.macs * (_groups(item) - 1)
+
+
+def _groups(item: Item) -> int:
+    groups: int = getattr(_operator(item), "groups", 1)
+    return groups
+
+
+def normaliser_of_the_input(item: Item) -> int:
+    """A mean and a variance per channel, and how many batches were seen."""
+    return 2 * item.shape[0] + 1
+
+
+def _operator(item: Item) -> Any:
+    assert item.node is not None
+    return item.node.op

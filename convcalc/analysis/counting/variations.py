@@ -1,0 +1,156 @@
+"""Counts of no tool we know: each part of a count, and how it may be treated.
+
+All combinations are tried for a figure that no convention gives.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from convcalc.analysis.counting import measures
+from convcalc.analysis.counting.items import Rule
+from convcalc.analysis.counting.rules import (
+    ACTIVATED,
+    ACTIVATION,
+    BATCHNORM,
+    CONVOLUTION,
+    LAYERS,
+    MACS,
+    NORM_BIASES,
+    PARAMS,
+    PEAK,
+    POOLED,
+    POOLING,
+    STATISTICS,
+    VALUES,
+    in_bytes,
+    kinds,
+    outputs_by_role,
+)
+
+
+class Alternative(NamedTuple):
+    """A way to count one part of a network. words: "" for ours. departure: how unusual it is."""
+
+    words: str
+    rules: tuple[Rule, ...]
+    departure: float = 0.0
+
+
+Part = tuple[Alternative, ...]  # our way first
+
+
+DTYPES = (("float32", 4, 0.0), ("float16", 2, 1.0), ("int8", 1, 1.0), ("float64", 8, 1.5))
+
+
+def operations(factor: int) -> tuple[Part, ...]:
+    """The parts of a count of multiply-accumulates (factor 1) or operations (factor 2), and how each may be counted."""
+    conv, dense, other = (rule.times(factor) for rule in MACS)
+    groups = Rule(
+        "multiply-accumulates that groups save", measures.macs_saved_by_groups, factor, roles=CONVOLUTION
+    )
+    base = "MACs" if factor == 1 else "FLOPs, 2 per MAC"
+    twice = (Alternative("dense layers at 2 per MAC", (dense.times(2),), 2.0),) if factor == 1 else ()
+    normalised = Rule("elements normalised by batch", measures.inputs, names=BATCHNORM)
+    return (
+        (
+            Alternative(base, (conv, other)),
+            Alternative(f"{base}, groups ignored", (conv, groups, other), 1.0),
+        ),
+        (Alternative("", (dense,)), Alternative("dense layers left out", (), 1.5), *twice),
+        (
+            Alternative("", ()),
+            Alternative(
+                "with biases", (Rule("additions of biases", measures.bias_additions, roles=LAYERS),), 1.0
+            ),
+        ),
+        (
+            Alternative("", ()),
+            *(
+                Alternative(f"with batch normalisation at {each}", (normalised.times(each),), far)
+                for each, far in ((2, 1.0), (1, 1.5), (4, 2.0))
+            ),
+        ),
+        (
+            Alternative("", ()),
+            Alternative("with activations", (Rule(ACTIVATED, measures.outputs, roles=ACTIVATION),), 1.25),
+        ),
+        (
+            Alternative("", ()),
+            Alternative(
+                "with average pooling",
+                (
+                    Rule("values averaged", measures.windows, names=kinds("AvgPool avg_pool")),
+                    Rule(
+                        "additions and divisions of average pools",
+                        measures.inputs_and_outputs,
+                        names=kinds("AdaptiveAvgPool adaptive_avg_pool mean"),
+                    ),
+                ),
+                1.25,
+            ),
+        ),
+        (
+            Alternative("", ()),
+            Alternative("with pooling", (Rule(POOLED, measures.inputs, roles=POOLING),), 1.5),
+        ),
+        (
+            Alternative("", ()),
+            Alternative(
+                "with joins of branches",
+                (Rule("elements joined", measures.arithmetic, names=kinds("add mul")),),
+                1.5,
+            ),
+        ),
+    )
+
+
+def parameters(each: int = 1) -> tuple[Part, ...]:
+    """The parts of a count of parameters, and how each may be counted. each: 1, or the bytes of a number."""
+    conv, dense, scales, other, biases, shifts = in_bytes(PARAMS, each)
+    (statistics, norm_biases) = in_bytes((STATISTICS, NORM_BIASES), each)
+    groups = Rule("weights that groups save", measures.weights_saved_by_groups, each, roles=CONVOLUTION)
+    counters = Rule("counters of batches seen", measures.count, each, BATCHNORM)
+    return (
+        (
+            Alternative("params", (conv, other)),
+            Alternative("params, groups ignored", (conv, groups, other), 1.0),
+        ),
+        (Alternative("", (dense,)), Alternative("dense layers left out", (), 1.5)),
+        (Alternative("", (biases,)), Alternative("biases left out", (), 1.0)),
+        (Alternative("", ()), Alternative("with biases before normalisation", (norm_biases,), 1.5)),
+        (
+            Alternative("", (scales, shifts)),
+            Alternative("normalisation without scales", (shifts,), 1.5),
+            Alternative("normalisation left out", (), 1.5),
+        ),
+        (
+            Alternative("", ()),
+            Alternative("with running statistics", (statistics,), 1.0),
+            Alternative(
+                "with running statistics and batch counters, as in a file", (statistics, counters), 1.5
+            ),
+        ),
+    )
+
+
+def memory(each: int, dtype: str, departure: float) -> tuple[tuple[Part, ...], ...]:
+    """The ways to count bytes: parameters, outputs, or what is alive at once, as numbers of one type."""
+    typed = (Alternative(f"as {dtype}", (), departure),)
+    every = in_bytes(outputs_by_role(measures.outputs), each)
+    kept = in_bytes(outputs_by_role(measures.outputs_not_in_place), each)
+    peak = (Rule("values alive at once", measures.outputs, each, roles=PEAK),)
+    values = (
+        Alternative("", ()),
+        Alternative("with the input", (VALUES.times(each),), 0.5),
+    )
+    return (
+        (*parameters(each), typed),
+        (
+            (Alternative("activations", every, 1.0), Alternative("activations in place", kept, 1.25)),
+            values,
+            typed,
+        ),
+        ((Alternative("activations twice, for gradients", in_bytes(every, 2), 1.75),), values, typed),
+        ((Alternative("peak of activations", peak, 1.0),), typed),
+    )
