@@ -134,9 +134,9 @@ def _likelihood(explanation: Explanation) -> tuple[float, Fraction]:
 
 
 def _distance(explanation: Explanation) -> float:
-    """How many times as large as the other the larger of figure and total is; a departure counts as a thousandth."""
+    """How many times as large as the other the larger of figure and total is; a departure counts as 2 %."""
     value, total = explanation.reading.value, explanation.total
-    return float(max(value / total, total / value)) + explanation.departures / 1000 if total > 0 else inf
+    return float(max(value / total, total / value)) + explanation.departures / 50 if total > 0 else inf
 
 
 def _stages(
@@ -149,7 +149,7 @@ def _stages(
     for reading in (figure, figure.without_zero()):
         if reading is not None:
             yield _cut_off(_each(near, _by_conventions, reading))
-    yield list(_by_variations(own, figure, USUAL))
+    yield [*_matching(_by_other_code(own, figure)), *_by_variations(own, figure, USUAL)]
     far = [*_resized(own.graph, figure, arch, settings), *_relatives(own.graph)]
     yield _matching(_each(far, _by_conventions, figure))
     if figure.precise:
@@ -204,43 +204,54 @@ def _distinct(found: Iterable[Explanation]) -> list[Explanation]:
 
 # -- ways to count -----------------------------------------------------------------------------------------
 
-READINGS: dict[Modules, tuple[str, float]] = {
-    "": ("", 0.0),
-    "all": ("activations and pools as modules", 0.25),
-    "none": ("activations and pools as function calls", 0.25),
+OTHER_CODE: dict[Modules, str] = {
+    "": "activations and pools as the spec names them",
+    "all": "activations and pools as modules",
+    "none": "activations and pools as function calls",
 }
 
 
 def _by_conventions(source: Source, figure: Figure) -> Iterator[Explanation]:
     """Every figure of ours and of tools that this one may be."""
+    yield from _by_rows(source, figure, source.tally.readings[0], "")
+
+
+def _by_other_code(source: Source, figure: Figure) -> Iterator[Explanation]:
+    """Every figure of tools that this one may be if other layers are modules, or function calls, than the spec says."""
+    for modules in source.tally.readings[1:]:
+        for explanation in _by_rows(source, figure, modules, OTHER_CODE[modules]):
+            if explanation.tool:
+                yield explanation._replace(departures=explanation.departures + 0.25)
+
+
+def _by_rows(source: Source, figure: Figure, modules: Modules, code: str) -> Iterator[Explanation]:
+    """Every row of the table, with every choice of its options. code: the modules in words."""
     for convention in CONVENTIONS:
         unusual = _unusual(figure, convention)
         if unusual is None:
             continue
-        for modules in source.tally.readings if convention.tool else ("",):
-            module_words, further = READINGS[modules]
-            base = source.tally.terms(convention.rules, modules)
-            for options in _subsets(convention.options):
-                added = source.tally.terms([rule for option in options for rule in option.rules], modules)
-                if not base or len(added) < len(options):
-                    continue
-                label = convention.label
-                if convention.tool:
-                    label = f'"{label}" of {convention.tool} {convention.version}'
-                unlike = 0.25 * len([option for option in options if not option.holds(source.graph.name)])
-                said = (label, *(option.words for option in options), module_words)
-                for reading, words, units in _readings(figure, convention.unit):
-                    yield Explanation(
-                        network=source.graph.name,
-                        changes=source.changes,
-                        convention=", ".join(filter(None, (*said, words))),
-                        terms=(*base, *added),
-                        departures=source.departures + unusual + further + units + unlike,
-                        reading=reading,
-                        tool=convention.tool,
-                        version=convention.version,
-                        label=convention.label if convention.tool else "",
-                    )
+        label = convention.label
+        if convention.tool:
+            label = f'"{label}" of {convention.tool} {convention.version}'
+        base = source.tally.terms(convention.rules, modules)
+        for options in _subsets(convention.options):
+            added = source.tally.terms([rule for option in options for rule in option.rules], modules)
+            if not base or len(added) < len(options):
+                continue
+            unlike = 0.25 * len([option for option in options if not option.holds(source.graph.name)])
+            said = (label, *(option.words for option in options), code)
+            for reading, words, units in _readings(figure, convention.unit):
+                yield Explanation(
+                    network=source.graph.name,
+                    changes=source.changes,
+                    convention=", ".join(filter(None, (*said, words))),
+                    terms=(*base, *added),
+                    departures=source.departures + unusual + unlike + units,
+                    reading=reading,
+                    tool=convention.tool,
+                    version=convention.version,
+                    label=convention.label if convention.tool else "",
+                )
 
 
 def _unusual(figure: Figure, convention: Convention) -> float | None:
@@ -335,6 +346,7 @@ def _by_cut_terms(source: Source, figure: Figure) -> Iterator[Explanation]:
                 reading=figure,
                 match="terms cut",
             )
+            return
 
 
 def _cut_to_units(number: int) -> int:
