@@ -83,10 +83,10 @@ class Network:
         )
 
     def _repr_html_(self) -> str:
-        from convcalc.render.table import to_html
+        from convcalc.render.html import table_fragment
         from convcalc.report.show import network_table
 
-        return to_html(network_table(self._analysis))
+        return table_fragment(network_table(self._analysis))
 
 
 def load(

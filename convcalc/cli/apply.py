@@ -11,7 +11,7 @@ import click
 
 from convcalc.cli import Command, completion, say, window_options
 from convcalc.cli.apply_arguments import operator_and_input, read_source, window_fields
-from convcalc.cli.options import OUTPUT, emit, format_option, save, write
+from convcalc.cli.options import OUTPUT, emit, format_option, save, write, write_tables
 from convcalc.errors import UsageError
 from convcalc.layer.apply import MODES
 from convcalc.ops._base import Tensor
@@ -188,7 +188,6 @@ def _check_effect(
 def _show(done: Sequence[Application], style: Style, form: str, mode_shown: bool, steps: bool) -> None:
     """Matrices side by side, or the format asked for; the three modes one after another."""
     from convcalc.render import terminal
-    from convcalc.render.table import PLAIN
     from convcalc.report.apply import (
         application_lines,
         application_table,
@@ -206,8 +205,7 @@ def _show(done: Sequence[Application], style: Style, form: str, mode_shown: bool
     elif form == "csv":
         write("\n".join(matrix_csv(one.output, style) for one in done))
     else:
-        for one in done:
-            write(PLAIN[form](application_table(one, style, mode_shown=mode_shown)))
+        write_tables(form, [application_table(one, style, mode_shown=mode_shown) for one in done])
 
 
 def _walk(one: Application, style: Style, form: str, delay: float) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from convcalc.cli import completion, say
 from convcalc.errors import UsageError
 from convcalc.graph import MAX_LAYERS, Graph
+
+if TYPE_CHECKING:
+    from convcalc.render.table import Table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
@@ -130,9 +133,19 @@ def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:
 
         terminal.print_table(table())
     else:
+        write_tables(form, [table()])
+
+
+def write_tables(form: str, tables: Sequence[Table]) -> None:
+    """Tables to stdout as csv, markdown, latex, or one html page."""
+    if form == "html":
+        from convcalc.render.html import table_page
+
+        write(table_page(tables))
+    else:
         from convcalc.render.table import PLAIN
 
-        write(PLAIN[form](table()))
+        write("".join(map(PLAIN[form], tables)))
 
 
 def write(text: str) -> None:

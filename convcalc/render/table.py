@@ -1,4 +1,4 @@
-"""A table as data, and its plain formats: CSV, Markdown, LaTeX, HTML. The terminal's is in terminal.py."""
+"""A table as data, and as CSV, Markdown and LaTeX. Terminals are in layout.py, HTML in html.py."""
 
 from __future__ import annotations
 
@@ -240,31 +240,4 @@ def to_latex(table: Table) -> str:
     )
 
 
-def to_html(table: Table) -> str:
-    """A <table> with its caption and the lines below, styled by nothing but alignment."""
-    from html import escape
-
-    def row(cells: Sequence[str], tag: str) -> str:
-        shown = [
-            f'<{tag} style="text-align:{"right" if column.right else "left"}">{escape(text)}</{tag}>'
-            for column, text in zip(table.columns, cells, strict=True)
-        ]
-        return f"<tr>{''.join(shown)}</tr>"
-
-    caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
-    body = "\n".join(row(cells, "td") for cells in texts(table))
-    foot = "\n".join(row(cells, "th") for cells in totals(table))
-    tail = "\n".join(f"<p>{escape(text)}</p>" for text in below(table))
-    foot = f"<tfoot>\n{foot}\n</tfoot>\n" if table.footer else ""
-    return (
-        f'<table class="convcalc">{caption}\n<thead>{row([c.header for c in table.columns], "th")}</thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n{foot}</table>\n{tail}\n"
-    )
-
-
-PLAIN: dict[str, Callable[[Table], str]] = {
-    "csv": to_csv,
-    "markdown": to_markdown,
-    "latex": to_latex,
-    "html": to_html,
-}
+PLAIN: dict[str, Callable[[Table], str]] = {"csv": to_csv, "markdown": to_markdown, "latex": to_latex}

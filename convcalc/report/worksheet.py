@@ -9,6 +9,7 @@ from typing import Any
 
 from convcalc.exercises.marking import right
 from convcalc.exercises.worksheet import ASKS, Exercise, Sheet, SheetRow, value
+from convcalc.render.html import heading_row, page
 from convcalc.render.table import Column, Table, latex, texts, to_markdown
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
@@ -139,24 +140,13 @@ def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
 # -- pages to print --------------------------------------------------------------------------------------------
 
 STYLE = """
-@page { size: A4; margin: 18mm 16mm; }
-body { font: 11pt/1.4 "Helvetica Neue", Arial, sans-serif; color: #111; max-width: 178mm; margin: 0 auto; }
-h1 { font-size: 17pt; margin: 0; }
-p.sub { color: #555; margin: 0 0 5mm; }
 p.name { display: flex; gap: 8mm; margin: 0 0 6mm; }
-p.name span { flex: 1; border-bottom: 0.4pt solid #333; }
+p.name span { flex: 1; border-bottom: 0.4pt solid var(--ink); }
 p.name span.short { flex: 0 0 38mm; }
-table { border-collapse: collapse; width: 100%; }
-thead { display: table-header-group; }
-tr { break-inside: avoid; }
-th { text-align: left; border-bottom: 1pt solid #111; padding: 1.2mm 2mm; }
-td { border-bottom: 0.3pt solid #bbb; padding: 1.6mm 2mm; font-variant-numeric: tabular-nums; }
-.right { text-align: right; }
-td.blank { border: 0.6pt solid #333; min-width: 26mm; height: 6mm; }
+td.blank { border: 0.6pt solid var(--soft); min-width: 26mm; height: 6mm; }
 td.found { font-weight: bold; }
-ul, ol { padding-left: 5mm; font-size: 9.5pt; color: #333; }
+ul, ol { padding-left: 5mm; font-size: 9.5pt; color: var(--soft); }
 li { break-inside: avoid; }
-@media screen { body { margin: 10mm auto; } }
 """
 
 
@@ -179,10 +169,6 @@ def page_html(sheet: Sheet, *, answers: bool = False) -> str:
         attribute = f' class="{" ".join(kinds)}"' if kinds else ""
         return f"<td{attribute}>{shown}</td>"
 
-    head = "".join(
-        f'<th class="right">{escape(c.header)}</th>' if c.right else f"<th>{escape(c.header)}</th>"
-        for c in table.columns
-    )
     body = "\n".join(
         "<tr>" + "".join(cell(number, place, text) for place, text in enumerate(row)) + "</tr>"
         for number, row in enumerate(texts(table))
@@ -190,13 +176,12 @@ def page_html(sheet: Sheet, *, answers: bool = False) -> str:
     name = '<p class="name">Name<span></span>Date<span class="short"></span></p>\n' if not answers else ""
     kind = "ol" if answers else "ul"
     lines = "\n".join(f"<li>{escape(line)}</li>" for line in table.lines)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>{escape(table.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+    content = (
         f'<h1>{escape(table.title)}</h1>\n<p class="sub">{escape(table.subtitle)}</p>\n{name}'
-        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n"
-        f"<{kind}>\n{lines}\n</{kind}>\n</body>\n</html>\n"
+        f"<table>\n<thead><tr>{heading_row(table.columns)}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n"
+        f"<{kind}>\n{lines}\n</{kind}>\n"
     )
+    return page(table.title, content, STYLE)
 
 
 def page_latex(sheet: Sheet, *, answers: bool = False) -> str:
