@@ -14,6 +14,7 @@ import termios
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -93,6 +94,46 @@ def convcalc() -> Callable[..., subprocess.CompletedProcess[str]]:
             timeout=120,
             check=False,
         )
+
+    return run
+
+
+MEASURE = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:])
+_, status, used = os.wait4(process.pid, 0)
+with open(sys.argv[1], "w") as file:
+    file.write(str(used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+class Measured(NamedTuple):
+    """A run of `convcalc` as a process of its own; memory: the most bytes that it had at once."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    memory: int
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Callable[..., Measured]:
+    """Run `convcalc` and measure its memory. A small process starts it: what pytest itself holds would count too."""
+
+    def run(*arguments: str) -> Measured:
+        report = tmp_path / "memory"
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, report, sys.executable, "-m", "convcalc", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=environment(),
+            timeout=120,
+            check=False,
+        )
+        return Measured(done.returncode, done.stdout, done.stderr, int(report.read_text()))
 
     return run
 

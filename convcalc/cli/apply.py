@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from convcalc.report.apply import Style
 
 MAX_FRAMES = 400
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
 class Signed(Command):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from convcalc.cli import window_options
 from convcalc.errors import UsageError
+from convcalc.images.decode import SUFFIXES
 from convcalc.ops._base import Tensor
 
 if TYPE_CHECKING:
     from convcalc.images.preprocess import Picture
 
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 TEXTS = (".csv", ".txt", ".tsv", ".json")
 
 
@@ -45,7 +45,7 @@ def _example(arguments: Sequence[str]) -> str:
     if len(words) < 3 or not is_operator(words[0].rstrip(":")):
         return f"quote them: {_command('maxpool: 2', '1 2; 3 4')}"
     kind, *rest = words
-    if len(rest) == 2 and all(word.lower().endswith(PICTURES) for word in rest):
+    if len(rest) == 2 and all(word.lower().endswith(SUFFIXES) for word in rest):
         return _command(kind, rest[0], "-o", rest[1])
     if kind.endswith(":") or re.search(r"[\s;,|\[]|\.\w*[a-z]$", rest[-1]):  # the last is an input by itself
         return f"quote them: {_command(' '.join([kind.rstrip(':') + ':', *rest[:-1]]), rest[-1])}"
@@ -73,7 +73,7 @@ def read_source(text: str, max_size: int) -> Source:
     suffix = os.path.splitext(text)[1].lower()
     if text == "-" or suffix in TEXTS:
         matrix = matrices.load(text)
-    elif suffix in PICTURES or os.path.isfile(text):
+    elif suffix in SUFFIXES or os.path.isfile(text):
         from convcalc.images.preprocess import pixels
 
         picture = pixels(text, max_size)

@@ -154,13 +154,10 @@ def _print_batch(outcomes: list[Any], form: str) -> None:
         click.get_current_context().exit(1)
 
 
-SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif", ".jp2",
-)  # fmt: skip
-
-
 def _in_order(arch: str, images: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """ARCH and the images where an image stands first and a single network among the others."""
+    from convcalc.images.decode import SUFFIXES
+
     if not arch.lower().endswith(SUFFIXES):
         return arch, images
     from convcalc.language import bundled
@@ -174,6 +171,7 @@ def _in_order(arch: str, images: tuple[str, ...]) -> tuple[str, tuple[str, ...]]
 def _files(images: tuple[str, ...]) -> list[str]:
     """The images, folders replaced by what pictures lie in them, in order of name."""
     from convcalc.errors import ImageError
+    from convcalc.images.decode import SUFFIXES
 
     files: list[str] = []
     for path in images:

@@ -12,19 +12,22 @@ Pillow is imported inside the functions: commands that read no image do not wait
 from __future__ import annotations
 
 import os
-import stat
 import warnings
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 from typing import TYPE_CHECKING, Literal
 
 from convcalc.errors import ImageError
+from convcalc.images.decode import Decoded, decode, opaque
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Bitmap
 
 MAX_PIXELS = 1 << 26  # of a resized picture: 67 million is far beyond any network's input
+# A picture of more pixels than the first is scaled down to at most the second before a digit is looked for in it.
+MAX_DIGIT_PIXELS, REDUCED_DIGIT_PIXELS = 1 << 24, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,8 @@ def fitted(
     shape = _picture_shape(input_shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is an ImageError
-        image, notes = _decode(name)
         try:
-            return _fit(_simple(image), preprocess, shape, name), image.size, notes
+            return _fit(decode(name), preprocess, shape, name)
         except (MemoryError, ValueError) as error:
             raise ImageError(f"{name}: this picture could not be prepared: {error}") from None
 
@@ -109,13 +111,18 @@ def pixels(path: str | os.PathLike[str], longest: int | None = None) -> Picture:
     name = os.fspath(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        image, notes = _decode(name)
-        size = image.size
+        picture = decode(name)
+        size, notes = picture.size, picture.notes
         try:
-            image = _opaque(_simple(image))
             if longest is not None and max(size) > longest:
-                image.thumbnail((longest, longest), Image.Resampling.BOX)
-                notes.append(f"scaled from {size[0]}×{size[1]} to {image.width}×{image.height}")
+                factor = max(1, max(size) // (2 * longest))  # the larger part of the way in one quick step
+                image = picture.reduced(factor, opaque)
+                width, height = (max(1, round(side * longest / max(size))) for side in size)
+                box = (0, 0, size[0] / factor, size[1] / factor)
+                image = image.resize((width, height), Image.Resampling.BOX, box)
+                notes = [*notes, f"scaled from {size[0]}×{size[1]} to {width}×{height}"]
+            else:
+                image = picture.reduced(1, opaque)
             values = array("f")
             for band in image.split():
                 values.extend(band.tobytes())
@@ -124,18 +131,26 @@ def pixels(path: str | os.PathLike[str], longest: int | None = None) -> Picture:
     return Picture((len(image.getbands()), image.height, image.width), values, size, "; ".join(notes))
 
 
-def _fit(image: Bitmap, preprocess: Preprocess, shape: tuple[int, int, int], name: str) -> Bitmap:
+def _fit(
+    picture: Decoded, preprocess: Preprocess, shape: tuple[int, int, int], name: str
+) -> tuple[Bitmap, tuple[int, int], list[str]]:
     channels, height, width = shape
+    size, notes = picture.size, picture.notes
     if preprocess.fit == "digit":
         from convcalc.images.digits import digit_field
 
+        pixels = size[0] * size[1]
+        factor = ceil(sqrt(pixels / REDUCED_DIGIT_PIXELS)) if pixels > MAX_DIGIT_PIXELS else 1
+        image = picture.reduced(factor, lambda strip: strip)
+        del picture  # hundreds of megabytes perhaps
         try:
-            return _centre(digit_field(image, min(height, width)), height, width)
+            return _centre(digit_field(image, min(height, width)), height, width), size, notes
         except ImageError as error:
             reason = f"{name}: no digit found in this picture: {error.message}"
             raise ImageError(reason, hint=error.hint) from None
-    grey = preprocess.mode == "grey" or channels == 1
-    return _stretch(_opaque(image).convert("L" if grey else "RGB"), preprocess, height, width, name)
+    mode = "L" if preprocess.mode == "grey" or channels == 1 else "RGB"
+    image = _stretch(picture, lambda strip: opaque(strip).convert(mode), preprocess, height, width, name)
+    return image, size, notes
 
 
 def _picture_shape(shape: Sequence[int]) -> tuple[int, int, int]:
@@ -179,108 +194,26 @@ def _normalisation(preprocess: Preprocess, channels: int) -> list[array[float]]:
     return tables
 
 
-# --- reading ------------------------------------------------------------------------------------------------
-
-
-def _decode(name: str) -> tuple[Bitmap, list[str]]:
-    """The first frame of the file, turned upright, with notes; every way to fail is an ImageError."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        mode = os.stat(name).st_mode
-    except FileNotFoundError:
-        raise ImageError(f"{name}: there is no such file", hint="check the image's path") from None
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{name!r} cannot be opened: {getattr(error, 'strerror', error)}") from None
-    if not stat.S_ISREG(mode):
-        kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
-        raise ImageError(f"{name}: this is {kind}; one image file is needed")
-    if os.path.getsize(name) == 0:
-        raise ImageError(f"{name}: the file is empty", hint="export or download the image again")
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
-    try:
-        image = Image.open(name)
-    except UnidentifiedImageError:
-        raise ImageError(f"{name}: this is not an image Pillow can read", hint="give a PNG or JPEG") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise _too_large(name) from None
-    except PermissionError as error:
-        raise ImageError(f"{name} cannot be opened: {error.strerror}", hint="check its permissions") from None
-    except Exception as error:  # decoders meet damaged headers with whatever they happen to trip over
-        raise _damaged(name, error) from None
-    with image:
-        notes = []
-        try:
-            if getattr(image, "is_animated", False):
-                notes.append(f"the first of {getattr(image, 'n_frames', 'several')} frames is used")
-            image.load()
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-            raise _too_large(name) from None
-        except Exception as error:
-            raise _damaged(name, error) from None
-        if 0 in image.size:
-            raise ImageError(f"{name}: the image has no pixels ({image.width}×{image.height})")
-        try:
-            return ImageOps.exif_transpose(image) or image, notes
-        except Exception:  # unreadable EXIF data turn no picture
-            return image.copy(), notes
-
-
-def _too_large(name: str) -> ImageError:
-    from PIL import Image
-
-    return ImageError(
-        f"{name}: the image has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels",
-        hint="scale it down first; no network reads that many",
-    )
-
-
-def _damaged(name: str, error: Exception) -> ImageError:
-    said = " ".join(str(error).split())[:200] or type(error).__name__
-    return ImageError(
-        f"{name}: the image is damaged or cut short: {said}", hint="export or download it again"
-    )
-
-
-def _simple(image: Bitmap) -> Bitmap:
-    """The image in L, RGB or RGBA; deeper greys keep their upper 8 bits."""
-    from PIL import Image
-
-    if image.mode.startswith("I;16"):
-        data = image.tobytes()
-        return Image.frombytes("L", image.size, data[0::2] if image.mode.endswith("B") else data[1::2])
-    if image.mode in ("I", "F"):
-        top = max(float(level) for level in image.getextrema() if isinstance(level, (int, float)))
-        white = next((white for white in (1, 255, 65535) if top <= white), top)
-        if image.mode == "I":
-            white = max(white, 255)
-        return image.convert("F").point(lambda level: level * (255 / white) + 0).convert("L")
-    if image.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in image.info:
-        return image.convert("RGBA")
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")
-
-
-def _opaque(image: Bitmap) -> Bitmap:
-    """The image laid on white, if any of it is transparent."""
-    from PIL import Image
-
-    if image.mode != "RGBA":
-        return image
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-
-
 # --- stretch: torchvision's Resize and CenterCrop -----------------------------------------------------------
 
 
-def _stretch(image: Bitmap, preprocess: Preprocess, height: int, width: int, name: str) -> Bitmap:
+def _stretch(
+    picture: Decoded,
+    change: Callable[[Bitmap], Bitmap],
+    preprocess: Preprocess,
+    height: int,
+    width: int,
+    name: str,
+) -> Bitmap:
+    """The changed picture, scaled and cut as the spec's `preprocess` says."""
     from PIL import Image
 
     resize, crop = preprocess.resize, preprocess.crop
-    across, down = image.size
+    across, down = picture.size
     if resize is None and crop is None:
         size = (width, height)
     elif (height, width) == (crop, crop):
-        size = _shorter_side(across, down, resize) if resize else image.size
+        size = _shorter_side(across, down, resize) if resize else picture.size
     else:  # the picture covers the input by as much as the resized picture covers the crop
         if resize is None:
             factor = max(height, width) / (crop or 1)
@@ -292,13 +225,12 @@ def _stretch(image: Bitmap, preprocess: Preprocess, height: int, width: int, nam
             if height * across >= width * down:
                 size = (int(high * across / down), high)
     size = (max(1, size[0]), max(1, size[1]))
-    if size[0] * size[1] > MAX_PIXELS:
+    if size[0] * max(size[1], down) > MAX_PIXELS:
         raise ImageError(
             f"{name}: resized for this network, the {across}×{down} image would be {size[0]}×{size[1]}",
             hint="cut it to the part that matters; it is too long and thin",
         )
-    if size != image.size:
-        image = image.resize(size, Image.Resampling[preprocess.interpolation.upper()])
+    image = picture.resized(size, Image.Resampling[preprocess.interpolation.upper()], change)
     return _centre(image, height, width)
 
 

@@ -145,7 +145,7 @@ def _read(path: str, shown: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        known = "not" if path == "-" else "neither an image Pillow knows nor"
+        known = "not" if path == "-" else "neither an image nor"
         raise ConvcalcError(f"{shown}: {known} UTF-8 text") from None
 
 

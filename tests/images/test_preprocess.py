@@ -228,8 +228,8 @@ def encoded(image: Image.Image, kind: str) -> bytes:
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"hello", "not an image Pillow can read"),
-        (b"<svg></svg>", "not an image Pillow can read"),
+        (b"hello", "not an image that can be read"),
+        (b"<svg></svg>", "not an image that can be read"),
         (encoded(gradient(40, 30), "PNG")[:900], "damaged or cut short"),
         (encoded(gradient(40, 30), "JPEG")[:900], "damaged or cut short"),
         (encoded(gradient(40, 30), "PNG").replace(b"IDAT", b"IDOT"), "PNG"),
