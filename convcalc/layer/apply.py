@@ -38,6 +38,7 @@ from convcalc.shapes import Axis, Shape, elements, show
 
 MODES = ("correlation", "convolution", "centred")
 TURNING = ("convolution", "centred")  # the modes that turn the kernel by 180°
+WEIGHTED = ("conv", "deconv", "dense")  # what --weights are for
 MAX_WORK = 400_000_000  # multiplications: beyond it the reference would run for more than about ten seconds
 MAX_OUTPUT = 4_000_000  # numbers
 MOST_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, they become floats
@@ -134,6 +135,11 @@ def apply(
     floats: do without fractions. Raises SpecError, UsageError.
     """
     _check_kind(entry)
+    if names and len(source.shape) == 2:
+        raise UsageError(
+            f"{names[0]} is a filter of 3×3, and the input is a single row",
+            hint="--weights '1/3 1/3 1/3' filters a row; a ; at its end makes it a matrix",
+        )
     if floats and has_letters([*bias, *(value for matrix in filters for value in matrix.values)]):
         raise UsageError(
             "letters go with a matrix; an image needs numbers",
@@ -169,7 +175,11 @@ def _load(
     entry: str, source: Tensor, filters: Sequence[Matrix], bias: bool, fields: Mapping[str, str], line: bool
 ) -> tuple[Node, Tensor]:
     """The entry's only node, and the input as it reads it: a line as a vector, where that says more."""
-    said = entry_fields(entry)
+    said, kind = entry_fields(entry), entry_kind(entry)
+    if not filters and kind in WEIGHTED:
+        known = ops.get(kind).fields().values()
+        if any(field.required and field.name not in said for field in known):
+            raise _no_weights(kind)
     for name in fields:
         if name in said:
             raise UsageError(
@@ -252,7 +262,7 @@ def _weighted(kind: str | None, shape: Shape, filters: Sequence[Matrix], bias: b
         return {}
     if kind == "dense":
         return {"units": str(filters[0].height), "bias": str(bias).lower()}
-    if kind not in ("conv", "deconv"):
+    if kind not in WEIGHTED:
         raise UsageError(f"{kind} takes no --weights", hint="weights are for conv, deconv and dense")
     sizes = {matrix.spatial for matrix in filters}
     if len(sizes) > 1:
@@ -298,15 +308,18 @@ def _weights(
         elif parameter.fan_in is None:
             weights[parameter.name] = [parameter.initial] * elements(parameter.shape)
         elif not filters:
-            raise UsageError(
-                f"{op.kind} needs its weights",
-                hint=f"--weights '1 0; 0 1', or a named filter: {', '.join(FILTERS)}",
-            )
+            raise _no_weights(op.kind)
         elif op.kind == "dense":
             weights[parameter.name] = _dense(filters, parameter.shape)
         else:
             weights[parameter.name] = kernels(op, parameter.shape, filters, turned=turned, shared=shared)
     return weights
+
+
+def _no_weights(kind: str) -> UsageError:
+    return UsageError(
+        f"{kind} needs its weights", hint=f"--weights '1 0; 0 1', or a named filter: {', '.join(FILTERS)}"
+    )
 
 
 def _dense(filters: Sequence[Matrix], shape: Shape) -> list[Any]:

@@ -9,13 +9,15 @@ from convcalc.layer.apply import Application, per_channel
 from convcalc.ops._base import Tensor
 from convcalc.shapes import elements
 
+DARK = 16  # levels of 255: a picture that stays below is black to the eye
 MIN_CUT = 0.25  # of the pixels, from where a picture is spoilt; fewer are the edges of any sharpened one
 
 
 class Result(NamedTuple):
     """One picture to show: `(C, H, W)`, in colour or one grey per channel, and its tone (see rasters).
 
-    cut: the share of its values, 0 to 1, that lie beyond black or white and are cut; remedy: what would keep them.
+    cut: the share of its values, 0 to 1, that lie beyond black or white and are cut; remedy: what would do where the
+    picture is mostly white or black, else "".
     """
 
     name: str
@@ -87,7 +89,7 @@ def _result(
         max(values),
         sum(values) / len(values),
         cut,
-        _remedy(application, index) if cut >= MIN_CUT else "",
+        _remedy(application, index) if _spoilt(application, tensor, tone, cut) else "",
     )
 
 
@@ -97,6 +99,12 @@ def cut_share(values: Sequence[float], tone: str) -> float:
         return 0.0
     lowest = -255.5 if tone == "magnitude" else -0.5
     return sum(not lowest <= value < 255.5 for value in values) / len(values)
+
+
+def _spoilt(application: Application, tensor: Tensor, tone: str, cut: float) -> bool:
+    """Whether the picture is mostly white or black, which its input is not."""
+    dark = max(abs(value) for value in tensor.values) < DARK <= max(application.source.values)
+    return cut >= MIN_CUT or (dark and tone != "stretch")
 
 
 def _remedy(application: Application, index: int) -> str:

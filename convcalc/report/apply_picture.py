@@ -60,13 +60,15 @@ def filtered_table(application: Application, picture: Picture, path: str, maps: 
 
 
 def warnings(maps: Sequence[Result]) -> list[str]:
-    """What of the maps is cut to black or white, and what would keep it."""
+    """Which maps are mostly white or black, and what would do."""
     lines = []
     for found in maps:
         if found.remedy:
             name = f"{found.name}: " if len(maps) > 1 else ""
-            share = words.percent(found.cut)
-            lines.append(f"warning: {name}{share} of the pixels are cut to black or white; {found.remedy}")
+            fault = f"{words.percent(found.cut)} of the pixels are cut to black or white"
+            if not found.cut:
+                fault = f"this is all but black, as no value is above {found.greatest:.3g} of 255"
+            lines.append(f"warning: {name}{fault}; {found.remedy}")
     return lines
 
 

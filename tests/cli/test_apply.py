@@ -232,6 +232,10 @@ def test_a_matrix_as_a_picture(convcalc, tmp_path: Path) -> None:
         (("maxpool: {F: 2}", POOL, "--kernel", "2"), 2, "keep one of them"),
         (("relu", POOL, "-F", "2"), 2, "--kernel: relu has no kernel"),
         (("relu", POOL, "--bias", "2"), 2, "relu takes no --bias"),
+        (("conv", POOL), 2, "conv needs its weights"),
+        (("conv: {kernel: 3}", POOL), 2, "conv needs its weights"),
+        (("dense", "1 2 3"), 2, "dense needs its weights"),
+        (("blur", "1 2 3"), 2, "--weights '1/3 1/3 1/3' filters a row"),
         (("relu", POOL, "--tone", "clip"), 2, "--tone is for images"),
         (("relu", POOL, "--max-size", "8"), 2, "--max-size is for images"),
         (("relu", "[[1, 2], 3"), 2, "INPUT: ', 3' stands between brackets"),
@@ -364,6 +368,13 @@ def test_a_picture_that_comes_out_white_says_why(convcalc, picture: Path) -> Non
     assert "(1/9 for 1)" in each["warnings"][0]
     # per channel 6×4 pixels: red from 9·90, green from 9·30 on; blue is 0 in the two left columns, else from 3·240 on
     assert each["maps"][0]["cut"] == pytest.approx((2 * 24 + 4 * 4) / 72)
+
+
+def test_a_picture_that_comes_out_black_says_why(convcalc, picture: Path) -> None:
+    """softmax over the channels leaves values of 1 at most."""
+    shown = convcalc("apply", "softmax", str(picture)).stdout
+    assert "warning: this is all but black, as no value is above 1 of 255; use --tone stretch" in shown
+    assert "warning" not in convcalc("apply", "softmax", str(picture), "--tone", "stretch").stdout
 
 
 @pytest.mark.parametrize("options", [("--tone", "stretch"), ("--tone", "clip")])
