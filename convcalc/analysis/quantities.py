@@ -56,16 +56,16 @@ class Figure(NamedTuple):
         return self._replace(value=self.value * factor, step=self.step * factor, binary=True)
 
     def without_zero(self) -> Figure | None:
-        """The same with its last zero, as in `60k`, taken for a digit that is not known; None where there is none."""
-        digits = self.value / self.step
-        if self.exact or digits % 10:
+        """The same with its last zero, as in `60k` but not in `6.0k`, taken for a digit that is not known; None where
+        there is none."""
+        if self.exact or self.step < self.scale or self.value / self.step % 10:
             return None
         return self._replace(step=10 * self.step)
 
     @property
-    def precise(self) -> bool:
-        """Whether it has at least four digits."""
-        return self.value >= 1000 * self.step
+    def digits(self) -> int:
+        """How many digits are known, the exact figure's all."""
+        return len(str(int(self.value / self.step)))
 
     @property
     def exact(self) -> bool:

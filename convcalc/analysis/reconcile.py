@@ -5,9 +5,9 @@ The likeliest answers are looked for first, and the search ends with the first s
 1. a convention, ours or a tool's, for this network;
 2. the same for its namesakes (`X`, `X-paper`, `torchvision/X`) and its own switches;
 3. our conventions with the total's further digits cut off; then with the zero of `60k` taken for an unknown digit;
-4. other ways to count this network;
-5. conventions at other input sizes, and for the rest of the family;
-6. other ways to count its namesakes, for a figure of at least four digits, and all of these, for an exact one;
+4. other ways to count this network, and simple ones to count its namesakes;
+5. for two digits of operations or three of others, conventions at other input sizes, and for the rest of the family;
+6. for four digits or more, other ways to count its namesakes, and for an exact figure, all of these;
 7. a sum of terms that were cut off before they were added.
 """
 
@@ -38,6 +38,7 @@ MAX_EXPLANATIONS = 6
 MAX_LAYERS = 8_000  # of all networks together that are read with other sizes, or with one other switch
 TOOL = 0.75  # departure of a tool's convention
 USUAL = 2.0  # departure up to which a way to count is tried before other networks and sizes
+SIMPLE = 1.0  # the same for namesakes
 
 # How exactly a total gives the figure: rounded, its digits cut off, or cut off before they were added.
 Match = Literal["total", "cut", "terms cut"]
@@ -150,9 +151,12 @@ def _stages(
         if reading is not None:
             yield _cut_off(_each(near, _by_conventions, reading))
     yield [*_matching(_by_other_code(own, figure)), *_by_variations(own, figure, USUAL)]
-    far = [*_resized(own.graph, figure, arch, settings), *_relatives(own.graph)]
-    yield _matching(_each(far, _by_conventions, figure))
-    if figure.precise:
+    yield [found for source in near[1:] for found in _by_variations(source, figure, SIMPLE)]
+    far: list[Source] = []
+    if figure.digits >= (2 if figure.unit in ("macs", "flops") else 3):
+        far += [*_resized(own.graph, figure, arch, settings), *_relatives(own.graph)]
+        yield _matching(_each(far, _by_conventions, figure))
+    if figure.digits >= 4:
         yield list(_each([*near, *(far if figure.exact else ())], _by_variations, figure))
     yield list(_each(near, _by_cut_terms, figure))
 
@@ -238,7 +242,9 @@ def _by_rows(source: Source, figure: Figure, modules: Modules, code: str) -> Ite
             added = source.tally.terms([rule for option in options for rule in option.rules], modules)
             if not base or len(added) < len(options):
                 continue
-            unlike = 0.25 * len([option for option in options if not option.holds(source.graph.name)])
+            unlike = sum(
+                [option.holds(source.graph.name) != (option in options) for option in convention.options]
+            )
             said = (label, *(option.words for option in options), code)
             for reading, words, units in _readings(figure, convention.unit):
                 yield Explanation(
@@ -246,7 +252,7 @@ def _by_rows(source: Source, figure: Figure, modules: Modules, code: str) -> Ite
                     changes=source.changes,
                     convention=", ".join(filter(None, (*said, words))),
                     terms=(*base, *added),
-                    departures=source.departures + unusual + unlike + units,
+                    departures=source.departures + unusual + 0.25 * unlike + units,
                     reading=reading,
                     tool=convention.tool,
                     version=convention.version,

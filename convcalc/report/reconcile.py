@@ -94,6 +94,7 @@ def _lines(result: Reconciliation, best: Explanation | None) -> list[str]:
             f"{asked}: no way of counting known here gives it",
             f"the nearest is {_describe(best)}: {best.total:,}",
             f"left over: {_signed(best.left_over)}, {words.percent(share)} of it",
+            *_notes(result),
         ]
     lines = [f"{asked}: {FOUND[best.match]}", f"counted: {_describe(best)}"]
     if best.also:
@@ -105,8 +106,12 @@ def _lines(result: Reconciliation, best: Explanation | None) -> list[str]:
         lines.append("less likely:")
         lines += [f"  {explanation.total:,}: {_describe(explanation)}" for explanation in others]
     if best.departures or best.reading != figure or best.match != "total":
-        lines += [f"a note of {note.network} has it: {note.text}" for note in result.notes]
+        lines += _notes(result)
     return lines
+
+
+def _notes(result: Reconciliation) -> list[str]:
+    return [f"a note of {note.network} has it: {note.text}" for note in result.notes]
 
 
 def _describe(explanation: Explanation) -> str:

@@ -48,6 +48,16 @@ def test_what_a_figure_stands_for(text, unit, low, high):
 
 
 @pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [("60k", 55_000, 65_000), ("100M", 95_000_000, 105_000_000), ("6.0k", None, None), ("61M", None, None),
+     ("61,100,840", None, None), ("60,000", None, None)],
+)  # fmt: skip
+def test_the_last_zero_of_a_round_figure_may_stand_for_any_digit(text, low, high):
+    figure = parse(text).without_zero()
+    assert (figure and (figure.low, figure.high)) == (low and (low, high))
+
+
+@pytest.mark.parametrize(
     "text", ["", "G", "about forty", "-4G", "0", "4.1.1G", "4 bananas", "9" * 300, "4 G G"]
 )
 def test_what_is_no_figure(text):
@@ -201,6 +211,47 @@ def test_figures_with_digits_cut_off(arch, figure, network, total, match):
     """60M and 3.8G are what the papers of AlexNet and ResNet print; LeNet-5's prints 60,000."""
     best = explain(arch, figure).found[0]
     assert (best.network, best.total, best.match) == (network, total, match)
+
+
+@pytest.mark.parametrize(
+    ("arch", "figure", "network", "changes", "words", "total"),
+    [
+        # Caffe's AlexNet without its groups: 96·3·11², 256·96·5², 384·256·3², 384·384·3², 256·384·3²
+        ("alexnet", "62M", "alexnet-paper", "", "params, groups ignored", 62_378_344),
+        # 363·96·55² + 2400·256·27² + 2304·384·13² + 3456·384·13² + 3456·256·13² + 58,621,952
+        ("alexnet", "1.1G", "alexnet-paper", "", "MACs, groups ignored", 1_135_256_096),
+        # He et al. 2015 print 15.3 and 19.6 billion FLOPs for VGG-16 and VGG-19, the first without dense layers
+        ("vgg16", "15.3 GFLOPs", "vgg16", "", "dense layers left out", 15_346_630_656),
+        (
+            "torchvision/efficientnet_b0",
+            "5.33M params",
+            "torchvision/efficientnet_b0",
+            "",
+            "Keras",
+            5_330_571,
+        ),
+        ("torchvision/resnet50", "98 MB", "torchvision/resnet50", "", "running statistics", 4 * 25_610_152),
+        ("torchvision/inception_v3", "2.85 GMACs", "torchvision/inception_v3", "input 3×224×224", "ptflops", 0),
+    ],
+)
+def test_likely_explanations_come_first(arch, figure, network, changes, words, total):
+    best = explain(arch, figure).found[0]
+    assert (best.network, best.changes) == (network, changes)
+    assert words in best.convention
+    assert total in (0, best.total)
+
+
+@pytest.mark.parametrize(
+    ("arch", "figure"), [("vgg16", "96 MB"), ("torchvision/densenet121", "33 MB"), ("googlenet", "49M")]
+)
+def test_two_digits_are_not_explained_by_another_input_size(arch, figure):
+    assert not explain(arch, figure).found
+
+
+def test_a_figure_that_nothing_gives_still_has_its_note():
+    """7·7·1024·1000 weights: `--set head=dense`; the lecture prints 49M."""
+    (note,) = explain("googlenet", "49M").notes
+    assert "49M weights for a dense layer" in note.text
 
 
 def test_a_rounded_figure_comes_before_one_cut_off():
