@@ -14,6 +14,7 @@ from convcalc.cli import completion, window_options
 from convcalc.cli.apply import Signed
 from convcalc.cli.options import ARCH, OUTPUT, emit, format_option, load, save, spec_options
 from convcalc.errors import Misfit, UsageError, did_you_mean
+from convcalc.layer import matrices
 from convcalc.layer.unroll import MAX_ENTRIES, Unrolled, convolutions, counts, matrix
 from convcalc.shapes import Padding, PerAxis
 
@@ -97,10 +98,9 @@ def command(
                 "a layer's name and --set need a network",
                 hint="convcalc matrix lenet5 conv1, or with a size: convcalc matrix 4x4 --kernel 2x2",
             )
-        one = _made_up(
-            input_text, kernel, stride, padding, dilation, rounding, filters, channels, len(weights)
-        )
-        values = _values(one, weights)
+        planes = [matrices.parse(text, "--weights") for text in weights]
+        one = _made_up(input_text, kernel, stride, padding, dilation, rounding, filters, channels, planes)
+        values = _values(one, planes)
     from convcalc.layer.symbols import written
     from convcalc.report.matrix import drawable, drawing, labels, unrolled_table, unrolled_value
 
@@ -177,14 +177,16 @@ def _made_up(
     rounding: str,
     filters: int | None,
     channels: int | None,
-    weights: int,
+    weights: Sequence[matrices.Matrix],
 ) -> Unrolled:
-    """The convolution that the options say."""
+    """The convolution that the options say; the weights say its kernel where no option does."""
     from convcalc.ops.conv import Conv
 
+    if kernel is None and weights:
+        kernel = window_options.joined((weights[0].height, weights[0].width))
     if input_text is None or kernel is None:
         raise UsageError(
-            "matrix needs a size and --kernel, or a network and its layer",
+            "matrix needs a size and --kernel or --weights, or a network and its layer",
             hint="convcalc matrix 4x4 --kernel 2x2; convcalc matrix lenet5 conv1",
         )
     sizes = window_options.numbers(input_text, "--input")
@@ -195,7 +197,7 @@ def _made_up(
     rank = 2 if rank == 1 else rank
     shape = (channels or 1, *(sizes * rank if len(sizes) == 1 else sizes))
     conv = Conv(
-        filters=filters or weights or 1,
+        filters=filters or len(weights) or 1,
         kernel=_simple(extents[0]),
         stride=_simple(extents[1]),
         dilation=_simple(extents[2]),
@@ -226,15 +228,14 @@ def _padding(pads: tuple[str | tuple[int, int], ...], rank: int) -> Padding:
     return before if before == after else pairs * rank
 
 
-def _values(one: Unrolled, texts: Sequence[str]) -> list[Any]:
+def _values(layer: Unrolled, weights: Sequence[matrices.Matrix]) -> list[Any]:
     """The weights as typed, in the order of the weight tensor; nothing where none were."""
     from convcalc.layer.apply import kernels
-    from convcalc.layer.matrices import parse
 
-    if not texts:
+    if not weights:
         return []
-    shape = (one.op.channels, one.depth, *(axis.kernel for axis in one.axes))
-    return kernels(one.op, shape, [parse(text, "--weights") for text in texts])
+    shape = (layer.op.channels, layer.depth, *(axis.kernel for axis in layer.axes))
+    return kernels(layer.op, shape, weights)
 
 
 def _save(path: str, one: Unrolled, values: Sequence[Any], typed: Sequence[str]) -> None:

@@ -104,7 +104,9 @@ def command(
     """
     form = form or _form(output)
     if check_paths:
-        if blank_text or amount or level_text or answers or output:
+        seeded = click.get_current_context().get_parameter_source("seed")
+        drawn = seeded is click.core.ParameterSource.COMMANDLINE
+        if blank_text or amount or level_text or answers or output or drawn:
             raise UsageError(
                 "--check marks what the file asks", hint="leave the options that make a sheet out"
             )

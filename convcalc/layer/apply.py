@@ -38,7 +38,8 @@ from convcalc.shapes import Axis, Shape, elements, show
 
 MODES = ("correlation", "convolution", "centred")
 TURNING = ("convolution", "centred")  # the modes that turn the kernel by 180°
-WEIGHTED = ("conv", "deconv", "dense")  # what --weights are for
+# What --weights are for, with the field that follows from their number.
+WEIGHTED = {"conv": "filters", "deconv": "filters", "dense": "units"}
 MAX_WORK = 400_000_000  # multiplications: beyond it the reference would run for more than about ten seconds
 MAX_OUTPUT = 4_000_000  # numbers
 MOST_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, they become floats
@@ -177,8 +178,8 @@ def _load(
     """The entry's only node, and the input as it reads it: a line as a vector, where that says more."""
     said, kind = entry_fields(entry), entry_kind(entry)
     if not filters and kind in WEIGHTED:
-        known = ops.get(kind).fields().values()
-        if any(field.required and field.name not in said for field in known):
+        needed = {field.name for field in ops.get(kind).fields().values() if field.required}
+        if not said >= needed or not said & {WEIGHTED[kind], "depthwise"}:
             raise _no_weights(kind)
     for name in fields:
         if name in said:

@@ -104,7 +104,7 @@ def test_formats(convcalc, form: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ((), 2, "matrix needs a size and --kernel"),
+        ((), 2, "matrix needs a size and --kernel or --weights"),
         (("--input", "4x4"), 2, "matrix needs a size and --kernel"),
         (("4x4",), 2, "matrix needs a size and --kernel"),
         (("4x4x3", "-F", "2"), 2, "write 4x4 --channels 3, or --input 4x4x3 for three dimensions"),
@@ -156,6 +156,13 @@ def test_the_size_as_an_argument_and_the_layer_as_an_option(convcalc) -> None:
     named = convcalc("matrix", "lenet5", "--layer", "conv1", "--format", "json")
     assert named.stdout == convcalc("matrix", "lenet5", "conv1", "--format", "json").stdout
     assert json.loads(named.stdout)["layer"] == "conv1"
+
+
+def test_the_weights_say_the_kernel(convcalc) -> None:
+    weights = ("--weights", "1 2; 3 4", "--format", "json")
+    assert convcalc("matrix", "4x4", *weights).stdout == convcalc("matrix", "4x4", "-F", "2", *weights).stdout
+    done = convcalc("matrix", "4x4", "-F", "3", "--weights", "1 2; 3 4")
+    assert "leave the kernel out: the weights say it" in done.stderr
 
 
 def test_a_network_s_variables_are_set_as_for_show(convcalc) -> None:

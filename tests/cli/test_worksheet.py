@@ -165,6 +165,7 @@ def test_another_input_is_noticed(convcalc, tmp_path: Path) -> None:
         (("--amount", "0"), "--amount"),
         (("lenet5", "-o", "sheet.doc"), "cannot tell the format from .doc"),
         (("--check", "x.csv", "--answers"), "leave the options"),
+        (("--check", "x.csv", "--seed", "3"), "leave the options"),
         (("lnet5",), "did you mean"),
         (("lenet5", "alexnet"), "of one network, not of lenet5 and alexnet"),
     ],
