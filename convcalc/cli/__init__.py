@@ -167,11 +167,10 @@ def complain(text: str) -> None:
     }
     label = "Error: "
     if sys.stderr.isatty():
-        import shutil
-
         from convcalc.render.layout import wrap
+        from convcalc.render.terminal import size
 
-        width = max(40, shutil.get_terminal_size().columns)
+        width = size(sys.stderr)[0]
         lines = [
             part
             for number, line in enumerate(lines)

@@ -65,6 +65,7 @@ def rendered(text: str, width: int, *, colors: bool) -> str:
     """The page for a terminal of so many columns, with the escape codes of its styles where colors is true."""
     console = Console(
         width=min(width, MAX_WIDTH),
+        height=24,  # of no use to a page, but else rich believes any COLUMNS
         theme=THEME,
         force_terminal=colors,
         no_color=not colors,

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from convcalc.render import colors
 from convcalc.render.layout import Line, Span, cells, note_lines, table_lines, wrap
@@ -19,19 +19,37 @@ from convcalc.render.table import Note, Table
 if TYPE_CHECKING:
     from rich.console import Console
 
+MIN_COLUMNS, MAX_SIDE = 40, 10_000  # narrower, everything is broken; wider, nobody's terminal is
+
 
 def styled() -> bool:
     """Whether stdout gets colours."""
     return colors.wanted(sys.stdout)
 
 
+def size(stream: IO[Any]) -> tuple[int, int]:
+    """Columns and lines of the terminal that the stream writes to: $COLUMNS and $LINES where they can be true, else
+    its own, else 80 and 24."""
+    try:
+        own: tuple[int, int] = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        own = (0, 0)
+    columns, lines = (
+        _believed(os.environ.get(name, "")) or (found if 0 < found <= MAX_SIDE else usual)
+        for name, found, usual in zip(("COLUMNS", "LINES"), own, (80, 24), strict=True)
+    )
+    return max(MIN_COLUMNS, columns), lines
+
+
+def _believed(text: str) -> int:
+    """A number of columns or lines that a terminal can have; 0 for any other text."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+    return number if number <= MAX_SIDE else 0
+
+
 def width() -> int | None:
     """The terminal's columns; None where stdout is no terminal."""
-    if not sys.stdout.isatty():
-        return None
-    import shutil
-
-    return max(40, shutil.get_terminal_size((80, 24)).columns)
+    return size(sys.stdout)[0] if sys.stdout.isatty() else None
 
 
 @cache
@@ -40,8 +58,11 @@ def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
+    columns, lines = size(stream)
     return Console(
         file=stream,
+        width=columns,
+        height=lines,
         force_terminal=True if colors.choice == "always" else None,
         no_color=not colors.wanted(stream),
         color_system="auto" if stream.isatty() else "standard",
@@ -73,10 +94,9 @@ def animate(frames: Iterable[list[Line]], delay: float) -> None:
         for frame in frames:
             print_lines(frame)
         return
-    import shutil
     import time
 
-    tall = shutil.get_terminal_size((80, 24)).lines
+    tall = size(sys.stdout)[1]
     sys.stdout.write("\x1b[?25l")
     try:
         above = 0
@@ -96,28 +116,31 @@ def show_paged(text: str) -> None:
     """The text through $PAGER, else less; at once where there is none of them, and where it is all on one screen."""
     import shlex
     import shutil
+    import signal
     import subprocess
 
     try:
         command = shlex.split(os.environ.get("PAGER", "")) or ["less"]
     except ValueError:  # an open quotation mark
         command = ["less"]
-    if shutil.which(command[0]) is None or text.count("\n") < shutil.get_terminal_size((80, 24)).lines:
+    if shutil.which(command[0]) is None or text.count("\n") < size(sys.stdout)[1]:
         sys.stdout.write(text)
         return
     if os.path.basename(command[0]) == "less":
         command += ["-R", "-S"]  # colours as they are; a wide screen is scrolled sideways, not broken
     with subprocess.Popen(command, stdin=subprocess.PIPE, encoding="utf-8", errors="replace") as pager:
         assert pager.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # left before the end
-            pager.stdin.write(text)
-            pager.stdin.close()
-        while True:
-            try:
-                pager.wait()
-                return
-            except KeyboardInterrupt:  # the pager's own: it stops a search, not us
-                continue
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pager's own: it stops a search, not us
+        try:
+            with contextlib.suppress(BrokenPipeError):  # left before the end
+                pager.stdin.write(text)
+                pager.stdin.close()
+            pager.wait()
+        except BaseException:
+            pager.terminate()
+            raise
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def print_table(table: Table) -> None:
