@@ -262,7 +262,7 @@ def _weighted(kind: str | None, shape: Shape, filters: Sequence[Matrix], bias: b
     if not filters:
         return {}
     if kind == "dense":
-        return {"units": str(filters[0].height), "bias": str(bias).lower()}
+        return {"units": str(sum(matrix.height for matrix in filters)), "bias": str(bias).lower()}
     if kind not in WEIGHTED:
         raise UsageError(f"{kind} takes no --weights", hint="weights are for conv, deconv and dense")
     sizes = {matrix.spatial for matrix in filters}
@@ -324,10 +324,12 @@ def _no_weights(kind: str) -> UsageError:
 
 
 def _dense(filters: Sequence[Matrix], shape: Shape) -> list[Any]:
-    only = filters[0]
-    if len(filters) > 1 or len(only.planes) > 1 or (only.height, only.width) != shape:
-        raise UsageError(f"dense needs one matrix of {show(shape)} weights: a row per unit")
-    return only.values
+    """A row of weights per unit, in one matrix or several."""
+    units, features = shape
+    rows = [row for matrix in filters for plane in matrix.planes for row in plane]
+    if len(rows) != units or any(len(row) != features for row in rows):
+        raise UsageError(f"dense needs {show(shape)} weights: a row per unit, a column per feature")
+    return [value for row in rows for value in row]
 
 
 def kernels(

@@ -231,7 +231,14 @@ def test_figures_with_digits_cut_off(arch, figure, network, total, match):
             5_330_571,
         ),
         ("torchvision/resnet50", "98 MB", "torchvision/resnet50", "", "running statistics", 4 * 25_610_152),
-        ("torchvision/inception_v3", "2.85 GMACs", "torchvision/inception_v3", "input 3×224×224", "ptflops", 0),
+        (
+            "torchvision/inception_v3",
+            "2.85 GMACs",
+            "torchvision/inception_v3",
+            "input 3×224×224",
+            "ptflops",
+            0,
+        ),
     ],
 )
 def test_likely_explanations_come_first(arch, figure, network, changes, words, total):

@@ -249,6 +249,9 @@ def test_a_deconvolution_and_a_dense_layer() -> None:
     assert done.output.values == [1, 10, 2, 20]
     vector = Tensor((2,), [1, 2])
     assert apply("dense", vector, [typed("1 2; 3 4")]).output.values == [5, 11]
+    assert apply("dense", vector, [typed("1 2"), typed("3 4")]).output.values == [5, 11]
+    with pytest.raises(UsageError, match="dense needs 1×2 weights: a row per unit, a column per feature"):
+        apply("dense", vector, [typed("1 2 3")])
 
 
 def test_batchnorm_keeps_what_it_starts_with() -> None:
