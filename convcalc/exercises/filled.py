@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from convcalc.analysis.analyse import Analysis
 from convcalc.errors import ConvcalcError, did_you_mean
 from convcalc.exercises.worksheet import ASKS, Exercise, find
+from convcalc.language.header import clean
 
 LARGEST_FILE = 10_000_000  # bytes
 
@@ -99,7 +100,7 @@ def _entry(line: int, item: Mapping[str, Any]) -> Entry:
         value = item.get(key)
         if value is None:
             return ""
-        return "x".join(map(_written, value)) if isinstance(value, list) else _written(value)
+        return clean("x".join(map(_written, value)) if isinstance(value, list) else _written(value))
 
     return Entry(
         line,

@@ -238,6 +238,20 @@ def test_whole_floats_in_json_are_right(tmp_path, asks, answer):
     assert [mark(one, given).verdict for one, given in read] == ["right"]
 
 
+def test_what_would_steer_a_terminal_is_taken_out_of_a_sheet(tmp_path):
+    path = tmp_path / "sheet.json"
+    row = {
+        "exercise": "1",
+        "network": "alexnet",
+        "layer": "conv1",
+        "asks": "weights",
+        "answer": "\x1b[2J34848",
+    }
+    path.write_text(json.dumps({"name": "\x1b[31mEve\x07", "exercises": [row]}), encoding="utf-8")
+    (entry,) = read_entries(str(path))
+    assert (entry.person, entry.answer) == ("\ufffd[31mEve\ufffd", "\ufffd[2J34848")
+
+
 def test_rounded_and_blank():
     one = exercise("alexnet", "conv2", "weights")
     assert mark(one, "0.6M").verdict == "rounded"
