@@ -8,9 +8,11 @@ computes a network in some milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from math import prod
 from random import Random
+from unittest.mock import patch
 
 from numba_support import (
     CLOSE,
@@ -25,10 +27,13 @@ from numba_support import (
 )
 
 from convcalc.backends import reference
+from convcalc.backends.numba.lower import conv as conv_lowering
+from convcalc.backends.numba.lower import depthwise, direct, lowering, winograd
+from convcalc.backends.numba.passes import algorithm, channel_moves
 from convcalc.backends.numba.plan import prepare
 from convcalc.errors import SpecError
 from convcalc.graph import INPUT, Graph
-from convcalc.ops._base import Tensor
+from convcalc.ops._base import Operator, Tensor
 from convcalc.weights.load import Weights
 
 MAX_ELEMENTS = 900
@@ -163,9 +168,18 @@ def conv(maker: Maker) -> None:
         "bias": maker.source.random() < 0.7,
     }
     kind = maker.source.choice(["conv", "conv", "conv", "depthwise", "grouped", "deconv"])
+    if kind == "deconv":
+        fields["output_padding"] = maker.source.choice([0, 0, 1])
     filters = maker.source.choice([*CHANNELS, channels])
     if kind == "depthwise":
         fields |= {"depthwise": True}
+        if maker.source.random() < 0.5:  # windows that overlap along a row have a kernel of their own
+            fields |= {
+                "kernel": maker.source.choice([3, 5, 7]),
+                "stride": 1,
+                "dilation": 1,
+                "padding": "same",
+            }
     else:
         fields |= {"filters": filters}
     if kind == "grouped" or (kind == "deconv" and maker.source.random() < 0.5):
@@ -277,16 +291,29 @@ def residual(maker: Maker) -> None:
         maker.add(maker.source.choice(["relu", "relu6", "identity", *FUNCTIONS]), last)
 
 
+def shared(maker: Maker) -> None:
+    """A layer once more, with the same weights, on another value."""
+    nodes = [node for node in maker.network.builder.nodes if node.parameters and node.shares is None]
+    if nodes:
+        owner = maker.source.choice(nodes)
+        others = maker.fellows(lambda other: len(other) == len(owner.input_shapes[0]))
+        maker.add(owner.kind, maker.source.choice(others), shares=owner.index, **_fields(owner.op))
+
+
+def _fields(op: Operator) -> dict[str, object]:
+    return {name: getattr(op, name) for name in op.fields()}
+
+
 STEPS: tuple[Callable[[Maker], None], ...] = (
-    transpose, reshape, flatten, activation, normalise, dense, conv, pool, move, join, residual,
+    transpose, reshape, flatten, activation, normalise, dense, conv, pool, move, join, residual, shared,
 )  # fmt: skip
 MIXES: dict[str, tuple[float, ...]] = {
-    "transpositions": (9, 3, 0.3, 3, 3, 4, 2, 1, 1, 4, 1),
-    "reshapes": (3, 9, 1, 3, 2, 3, 3, 1, 2, 4, 1),
-    "moves": (1, 0.5, 0.1, 3, 1, 0.5, 3, 1, 9, 8, 2),
-    "fusions": (0.5, 0.3, 0.1, 6, 5, 1, 6, 1, 1, 3, 9),
-    "windows": (0.5, 0.3, 0.1, 2, 1, 0.5, 9, 9, 2, 3, 1),
-    "everything": (2, 2, 0.5, 2, 2, 2, 2, 2, 2, 2, 2),
+    "transpositions": (9, 3, 0.3, 3, 3, 4, 2, 1, 1, 4, 1, 1),
+    "reshapes": (3, 9, 1, 3, 2, 3, 3, 1, 2, 4, 1, 1),
+    "moves": (1, 0.5, 0.1, 3, 1, 0.5, 3, 1, 9, 8, 2, 0.5),
+    "fusions": (0.5, 0.3, 0.1, 6, 5, 1, 6, 1, 1, 3, 9, 1),
+    "windows": (0.5, 0.3, 0.1, 2, 1, 0.5, 9, 9, 2, 3, 1, 1),
+    "everything": (2, 2, 0.5, 2, 2, 2, 2, 2, 2, 2, 2, 2),
 }
 
 
@@ -303,6 +330,24 @@ def network(source: Random, mix: str) -> Graph:
             continue
     maker.network.last = maker.values[-1] if source.random() < 0.8 else source.choice(maker.values)
     return maker.network.graph()
+
+
+@contextmanager
+def small_machine() -> Iterator[None]:
+    """As if caches were tiny, so that small networks are cut into as many pieces as large ones are."""
+    with ExitStack() as stack:
+        for module, name, value in (
+            (conv_lowering, "CACHE", 1 << 10),
+            (depthwise, "CACHE", 1 << 12),
+            (direct, "CACHE", 1 << 12),
+            (direct, "REUSE", 4),
+            (winograd, "CACHE", 1 << 15),
+            (algorithm, "_winograd_cycles", lambda *_: 0.0),  # wherever it can be
+            (lowering, "ITEM_BYTES", 1 << 8),
+            (channel_moves, "DEEPEST", 2),
+        ):
+            stack.enter_context(patch.object(module, name, value))
+        yield
 
 
 def check(graph: Graph, seed: int) -> None:

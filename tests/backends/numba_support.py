@@ -26,10 +26,10 @@ class Network:
         self.builder = Builder(shape, 10_000)
         self.last = INPUT
 
-    def add(self, kind: str, *at: int, **fields: Any) -> int:
-        """A layer's index."""
+    def add(self, kind: str, *at: int, shares: int | None = None, **fields: Any) -> int:
+        """A layer's index. shares: the layer whose weights it uses."""
         name = f"{kind}{len(self.builder.nodes)}"
-        self.last = self.builder.add(name, get(kind)(**fields), at or (self.last,))
+        self.last = self.builder.add(name, get(kind)(**fields), at or (self.last,), shares=shares)
         return self.last
 
     def graph(self) -> Graph:

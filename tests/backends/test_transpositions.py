@@ -13,9 +13,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from numba_support import Network, any_values, any_weights, assert_close, compare
 
 from convcalc.backends import reference
-from convcalc.backends.numba.plan import Plan, prepare
+from convcalc.backends.numba.lower.fallback import is_host
+from convcalc.backends.numba.passes.channels_first import channels_first
+from convcalc.backends.numba.plan import KNOWN, Plan, prepare
 from convcalc.backends.numba.runtime.driver import helpers
 from convcalc.graph import INPUT
+from convcalc.language.load import load_graph
 
 TO_LAST, TO_FIRST = (1, 2, 0), (2, 0, 1)
 
@@ -132,6 +135,19 @@ def test_a_mixer_block_transposes_twice() -> None:
         # four transpositions, each out of one map and into another, beside the network's input and output
         assert (kernels(plan)["unpack"], kernels(plan)["pack"]) == (5, 5)
         assert plan._host == []
+
+
+def test_the_bundled_mixer_of_two_blocks() -> None:
+    settings = {"depth": "2", "width": "40", "patch": "8", "tokens_mlp": "24", "channels_mlp": "70"}
+    graph = load_graph("mlp-mixer-b16", settings=settings, input_shape=(3, 40, 56))
+    assert kernels(compare(graph, 3))["unpack"] == 5  # the map of patches, and before and after each mixing
+
+
+def test_the_bundled_mixer_runs_in_kernels_alone() -> None:
+    graph = load_graph("mlp-mixer-b16")
+    rewritten = channels_first(graph, lambda node: not is_host(node, KNOWN)).graph
+    assert sum(node.kind == "transpose" for node in rewritten) == 2 * 12
+    assert not any(is_host(node, KNOWN) for node in rewritten)
 
 
 def test_readers_that_want_a_value_in_the_same_order_share_the_copy() -> None:

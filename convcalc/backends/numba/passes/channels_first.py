@@ -138,14 +138,15 @@ class _Writer:
         )
 
     def _cost(self, node: Node, form: Form) -> int:
-        """Numbers that are copied: two passes for a transposition, one into and one out of what has no kernel."""
+        """Numbers that are copied: out of one map and into another for a transposition, and as much again of all
+        inputs and the output where no kernel computes the node and threads must wait."""
         cost = 0
         for source in dict.fromkeys(node.inputs):
             if not self._lies_in(source, form.order):
                 cost += 2 * prod(self._graph.shape(source))
         made = self._made(node, form, node.inputs)
         if not self._has_kernel(made):
-            cost += sum(map(prod, form.shapes)) + prod(made.output_shape)
+            cost += 2 * sum(map(prod, (*form.shapes, made.output_shape)))
         return cost
 
     def _lies_in(self, source: int, order: Order) -> bool:
