@@ -192,6 +192,9 @@ def test_reductions_make_inception_cheaper() -> None:
         ("resnet50", 25_557_032),
         ("resnet101", 44_549_160),
         ("resnet152", 60_192_808),
+        # 59M in Tolstikhin et al. 2021, table 1: 16²·3·768 + 768, in each of 12 blocks 2·(2·768) +
+        # 2·196·384 + 384 + 196 + 2·768·3072 + 3072 + 768, then 2·768 and 768·1000 + 1000
+        ("mlp-mixer-b16", 59_880_472),
     ],
 )
 def test_parameters(arch: str, expected: int) -> None:
@@ -271,6 +274,15 @@ def test_googlenet_modules() -> None:
     for node, millions in zip(modules, printed, strict=True):
         inside = [other for other in load("googlenet") if other.scope == node.scope]
         assert macs(inside) / 1e6 == pytest.approx(millions, abs=0.7), node.scope
+
+
+def test_mixer_shapes() -> None:
+    """Tolstikhin et al. 2021, table 1, B/16: a sequence of 196 patches and 768 channels through 12 blocks."""
+    blocks = [node for node in load("mlp-mixer-b16") if node.name.startswith("blocks.")]
+    assert {node.scope.split(".")[1] for node in blocks} == set(map(str, range(12)))
+    assert {node.output_shape for node in blocks if node.kind == "add"} == {(196, 768)}
+    hidden = [node.output_shape for node in blocks if node.name.endswith("fc1")]
+    assert hidden == [(768, 384), (196, 3072)] * 12
 
 
 def test_googlenet_against_alexnet() -> None:
