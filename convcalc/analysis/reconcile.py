@@ -13,13 +13,11 @@ The likeliest answers are looked for first, and the search ends with the first s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from fractions import Fraction
 from itertools import chain, combinations, product
 from math import inf
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.counting.conventions import CONVENTIONS, MEBI, MEGA, Convention, Option
@@ -27,15 +25,9 @@ from convcalc.analysis.counting.items import Modules, Tally, Term
 from convcalc.analysis.counting.rules import PARAMS, WEIGHTS
 from convcalc.analysis.counting.variations import DTYPES, Alternative, Part, memory, operations, parameters
 from convcalc.analysis.quantities import Figure, figures_in
-from convcalc.errors import ConvcalcError
-from convcalc.graph import Graph
-from convcalc.language import bundled
-from convcalc.language.load import load_graph
-from convcalc.shapes import show
+from convcalc.analysis.related import Source, namesakes, relatives, resized, switched
 
-SIDES = (224, 227, 256, 299, 320, 384, 288, 192, 160, 128, 96, 64, 32, 331, 380, 448, 456, 480, 512, 528, 600)
 MAX_EXPLANATIONS = 6
-MAX_LAYERS = 8_000  # of all networks together that are read with other sizes, or with one other switch
 TOOL = 0.75  # departure of a tool's convention
 USUAL = 2.0  # departure up to which a way to count is tried before other networks and sizes
 SIMPLE = 1.0  # the same for namesakes
@@ -99,19 +91,6 @@ class Reconciliation(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
-class Source(NamedTuple):
-    """A network the figure may be of, with what is changed in it and how far that departs from what was asked."""
-
-    tally: Tally
-    changes: str
-    departures: float
-
-    @property
-    def graph(self) -> Graph:
-        """The network."""
-        return self.tally.graph
-
-
 def reconcile(
     analysis: Analysis, figure: Figure, arch: str, settings: Mapping[str, str] | None = None
 ) -> Reconciliation:
@@ -145,7 +124,7 @@ def _stages(
 ) -> Iterator[list[Explanation]]:
     """The explanations of each stage. Adds to `near`, which is this network's own at first, its namesakes."""
     yield _matching(_by_conventions(own, figure))
-    near += [*_namesakes(own.graph), *_switched(own.graph, arch, settings)]
+    near += [*namesakes(own.graph), *switched(own.graph, arch, settings)]
     yield _matching(_each(near, _by_conventions, figure))
     for reading in (figure, figure.without_zero()):
         if reading is not None:
@@ -154,7 +133,7 @@ def _stages(
     yield [found for source in near[1:] for found in _by_variations(source, figure, SIMPLE)]
     far: list[Source] = []
     if figure.digits >= (2 if figure.unit in ("macs", "flops") else 3):
-        far += [*_resized(own.graph, figure, arch, settings), *_relatives(own.graph)]
+        far += [*resized(own.graph, figure, arch, settings), *relatives(own.graph)]
         yield _matching(_each(far, _by_conventions, figure))
     if figure.digits >= 4:
         yield list(_each([*near, *(far if figure.exact else ())], _by_variations, figure))
@@ -361,64 +340,6 @@ def _cut_to_units(number: int) -> int:
     while number >= 1000 * unit:
         unit *= 1000
     return number // unit * unit
-
-
-# -- other networks ----------------------------------------------------------------------------------------
-
-
-def _namesakes(graph: Graph) -> Iterator[Source]:
-    """The bundled networks of the same name: the paper's, torchvision's."""
-    for name in bundled.names():
-        if name != graph.name and _last(name) == _last(graph.name):
-            yield from _source(name, "", 1.25)
-
-
-def _switched(graph: Graph, arch: str, settings: Mapping[str, str]) -> Iterator[Source]:
-    """The network with one of the spec's own switches turned."""
-    if len(graph) > MAX_LAYERS:
-        return
-    for name, value in graph.variables.items():
-        if isinstance(value, bool):
-            text = "false" if value else "true"
-            changed = {**settings, name: text}
-            yield from _source(
-                arch, f"--set {name}={text}", 1.0, settings=changed, input_shape=graph.input_shape
-            )
-
-
-def _resized(graph: Graph, figure: Figure, arch: str, settings: Mapping[str, str]) -> Iterator[Source]:
-    """The network at other common input sizes, the most common ones if it is large."""
-    if figure.unit == "params" or len(graph.input_shape) != 3:
-        return
-    for side in SIDES[: MAX_LAYERS // len(graph)]:
-        shape = (graph.input_shape[0], side, side)
-        if shape != graph.input_shape:
-            yield from _source(arch, f"input {show(shape)}", 1.5, settings=settings, input_shape=shape)
-
-
-def _relatives(graph: Graph) -> Iterator[Source]:
-    """The other bundled networks of the family."""
-    for name in bundled.names():
-        if _last(name) != _last(graph.name) and _family(name) == _family(graph.name):
-            yield from _source(name, "", 2.0)
-
-
-def _source(arch: str, changes: str, departures: float, **options: Any) -> Iterator[Source]:
-    """The network as a source, unless it cannot be read again or has no such size."""
-    if arch != "-":
-        with suppress(ConvcalcError):
-            yield Source(Tally(load_graph(arch, **options)), changes, departures)
-
-
-def _last(name: str) -> str:
-    """`alexnet` for alexnet-paper and torchvision/alexnet."""
-    return name.rsplit("/", 1)[-1].split("-")[0]
-
-
-def _family(name: str) -> str:
-    """`resnet` for resnet50 and torchvision/resnet101."""
-    match = re.match(r"[a-z]+", name.rsplit("/", 1)[-1].lower())
-    return match[0] if match else name
 
 
 def _notes(sources: Iterable[Source], figure: Figure) -> tuple[Note, ...]:
