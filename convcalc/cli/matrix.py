@@ -230,7 +230,7 @@ def _padding(pads: tuple[str | tuple[int, int], ...], rank: int) -> Padding:
 
 def _values(layer: Unrolled, weights: Sequence[matrices.Matrix]) -> list[Any]:
     """The weights as typed, in the order of the weight tensor; nothing where none were."""
-    from convcalc.layer.apply import kernels
+    from convcalc.layer.weights import kernels
 
     if not weights:
         return []

@@ -32,6 +32,7 @@ from convcalc.language.words import KIND_SYNONYMS, suggest
 from convcalc.layer.filters import FILTERS
 from convcalc.layer.matrices import Matrix
 from convcalc.layer.symbols import has_letters
+from convcalc.layer.weights import no_weights, weights_of
 from convcalc.ops._base import Operator, Reach, Tensor
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, Shape, elements, show
@@ -153,7 +154,7 @@ def apply(
     _check_work(node.op, source.shape, node.output_shape)
     if mode is not None and not isinstance(node.op, Conv):
         raise UsageError(f"--mode is for convolutions, not for {node.kind}")
-    weights = _weights(node.op, source.shape, filters, bias, turned=mode in TURNING, shared=bool(names))
+    weights = weights_of(node.op, source.shape, filters, bias, turned=mode in TURNING, shared=bool(names))
     if bias and "bias" not in weights:
         raise UsageError(f"{node.kind} takes no --bias")
     if floats:
@@ -180,7 +181,7 @@ def _load(
     if not filters and kind in WEIGHTED:
         needed = {field.name for field in ops.get(kind).fields().values() if field.required}
         if not said >= needed or not said & {WEIGHTED[kind], "depthwise"}:
-            raise _no_weights(kind)
+            raise no_weights(kind)
     for name in fields:
         if name in said:
             raise UsageError(
@@ -288,90 +289,6 @@ def _check_work(op: Operator, shape: Shape, output: Shape) -> None:
         )
     if elements(output) > MAX_OUTPUT or around > 16 * MAX_OUTPUT:
         raise UsageError(f"the output {show(output)} or its padding is too large to show")
-
-
-def _weights(
-    op: Operator,
-    shape: Shape,
-    filters: Sequence[Matrix],
-    bias: Sequence[Any],
-    *,
-    turned: bool,
-    shared: bool,
-) -> dict[str, list[Any]]:
-    """The operator's tensors by name, each flat and row-major."""
-    weights: dict[str, list[Any]] = {}
-    for parameter in op.parameters((shape,)):
-        if parameter.name == "bias" and parameter.role == "bias":
-            if bias and len(bias) != elements(parameter.shape):
-                raise UsageError(f"--bias needs {elements(parameter.shape)} values, not {len(bias)}")
-            weights["bias"] = list(bias) or [0] * elements(parameter.shape)
-        elif parameter.fan_in is None:
-            weights[parameter.name] = [parameter.initial] * elements(parameter.shape)
-        elif not filters:
-            raise _no_weights(op.kind)
-        elif op.kind == "dense":
-            weights[parameter.name] = _dense(filters, parameter.shape)
-        else:
-            weights[parameter.name] = kernels(op, parameter.shape, filters, turned=turned, shared=shared)
-    return weights
-
-
-def _no_weights(kind: str) -> UsageError:
-    return UsageError(
-        f"{kind} needs its weights", hint=f"--weights '1 0; 0 1', or a named filter: {', '.join(FILTERS)}"
-    )
-
-
-def _dense(filters: Sequence[Matrix], shape: Shape) -> list[Any]:
-    """A row of weights per unit, in one matrix or several."""
-    units, features = shape
-    rows = [row for matrix in filters for plane in matrix.planes for row in plane]
-    if len(rows) != units or any(len(row) != features for row in rows):
-        raise UsageError(f"dense needs {show(shape)} weights: a row per unit, a column per feature")
-    return [value for row in rows for value in row]
-
-
-def kernels(
-    op: Operator, shape: Shape, filters: Sequence[Matrix], *, turned: bool = False, shared: bool = False
-) -> list[Any]:
-    """(filters, depth, *kernel) of a convolution, flat; (depth, filters, *kernel) of a deconvolution.
-
-    turned: by 180°; shared: a plane that serves several channels is divided by their number.
-    """
-    transposed = op.kind == "deconv"
-    count, depth = (shape[1], shape[0]) if transposed else (shape[0], shape[1])
-    kernel = shape[2:]
-    if len(filters) != count:
-        given = f"{len(filters)} {'was' if len(filters) == 1 else 'were'} given"
-        raise UsageError(
-            f"{count} filters need {count} kernels, {given}", hint="repeat --weights, once for each filter"
-        )
-    planes: dict[tuple[int, int], list[Any]] = {}
-    for index, one in enumerate(filters):
-        size = one.spatial if len(one.spatial) == len(kernel) else (one.height, one.width)
-        if size != kernel:
-            raise UsageError(
-                f"the kernel is {show(kernel)}, the weights given are {show(size)}",
-                hint="leave the kernel out: the weights say it",
-            )
-        if len(one.planes) not in (1, depth):
-            raise UsageError(
-                f"filter {index + 1} has {len(one.planes)} planes, the input {depth} channels",
-                hint=f"give {depth} planes with | between them, or one for all",
-            )
-        for channel in range(depth):
-            rows = one.planes[channel if len(one.planes) > 1 else 0]
-            values = [value for row in rows for value in row]
-            if shared and len(one.planes) == 1 and depth > 1:
-                values = [value / depth for value in values]
-            planes[index, channel] = values[::-1] if turned else values
-    order = (
-        [(index, channel) for channel in range(depth) for index in range(count)]
-        if transposed
-        else [(index, channel) for index in range(count) for channel in range(depth)]
-    )
-    return [value for place in order for value in planes[place]]
 
 
 def per_channel(application: Application, filters: int) -> list[Tensor]:
