@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convcalc.errors import Mark, Misfit, Place, ShapeError, SpecError
-from convcalc.ops._base import Operator, Parameter
+from convcalc.ops import Operator, Parameter
 from convcalc.shapes import Shape, elements, show
 
 INPUT = -1

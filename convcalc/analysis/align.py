@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convcalc.graph import Node
-from convcalc.ops._base import Operator
+from convcalc.ops import Operator
 
 MAX_CELLS = 1_500_000  # of the table; beyond, only pairs near the diagonal are looked at
 

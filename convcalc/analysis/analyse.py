@@ -14,7 +14,7 @@ from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from convcalc.analysis.receptive import ReceptiveField, Track, receptive_fields, reported
+from convcalc.analysis.receptive import AxisField, ReceptiveField, receptive_fields, reported
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.shapes import Shape, elements
 
@@ -78,7 +78,7 @@ class Analysis(NamedTuple):
     layers: tuple[Layer, ...]
     totals: Totals
     warnings: tuple[str, ...]
-    tracks: tuple[tuple[Track, ...], ...]
+    tracks: tuple[tuple[AxisField, ...], ...]
 
 
 def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis:
@@ -101,7 +101,7 @@ def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
     return Analysis(graph, batch, dtype, layers, totals, (*graph.warnings, *warnings), tuple(tracks))
 
 
-def _layer(graph: Graph, node: Node, unit: int, tracks: tuple[Track, ...]) -> Layer:
+def _layer(graph: Graph, node: Node, unit: int, tracks: tuple[AxisField, ...]) -> Layer:
     counts = {"weight": 0, "bias": 0, "buffer": 0}
     if node.shares is None:
         for parameter in node.parameters:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from convcalc.analysis.analyse import DTYPES, Analysis
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops._working import product
+from convcalc.ops import product
 from convcalc.ops.conv import Conv
 from convcalc.ops.deconv import Deconv
 from convcalc.shapes import Shape, elements

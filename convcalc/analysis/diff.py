@@ -15,7 +15,7 @@ from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.costs import Reduction, reductions
 from convcalc.analysis.explain import weight_factors
 from convcalc.graph import INPUT, Node
-from convcalc.ops._working import grouped, product
+from convcalc.ops import grouped, product
 
 
 class Delta(NamedTuple):

@@ -8,8 +8,7 @@ from math import ceil, prod
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.receptive import of_input, single
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops._base import WHOLE, Reach, Working
-from convcalc.ops._working import equation
+from convcalc.ops import WHOLE, Reach, Working, equation
 from convcalc.shapes import AXIS_NAMES, Shape
 
 
@@ -90,11 +89,11 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
     before = single(track, graph.input_shape[axis + 1], shape)
     if before is None:  # a flattened map: its layer before had no single field
         return f"{after.size[axis]}, what all {shape[0]:,} inputs see together" if walks[0] == WHOLE else ""
-    if before.walker is None:  # all units saw the same
+    if before.output_axis is None:  # all units saw the same
         return ""
-    size, stride, walk = before.size, before.stride, walks[before.walker]
+    size, stride, walk = before.size, before.stride, walks[before.output_axis]
     if walk == WHOLE:
-        units = shape[before.walker]
+        units = shape[before.output_axis]
         if size + (units - 1) * stride != after.size[axis]:
             return f"{after.size[axis]}, what all {units} units see together"
         return f"{size} + ({units} − 1)·{stride} = {after.size[axis]}, all {units} units" if units > 1 else ""
@@ -107,8 +106,8 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
         return f"{widest}, {pace}, {ceil(walk.size)} unit{'s' * (ceil(walk.size) > 1)} read at most"
     window = getattr(node.op, "axes", None)
     kernel = str(walk.size)
-    if window is not None and window(node.input_shapes)[before.walker - 1].dilation > 1:
-        one = window(node.input_shapes)[before.walker - 1]
+    if window is not None and window(node.input_shapes)[before.output_axis - 1].dilation > 1:
+        one = window(node.input_shapes)[before.output_axis - 1]
         kernel = f"{one.dilation}·({one.kernel} − 1) + 1"
     if size + (walk.size - 1) * stride == after.size[axis]:
         return f"{size} + ({kernel} − 1)·{stride} = {after.size[axis]}, {pace}"

@@ -7,7 +7,7 @@ Behind a deconvolution or upsampling, units see windows that differ from one to 
 period; everywhere else the period is 1 and these are the usual start and size.
 
 Behind a join of branches that move at different strides, or along different dimensions of the output, a unit sees
-what several such fields hold together: its `Track`. No single size and stride say that, so none is reported.
+what several such fields hold together: its `AxisField`. No single size and stride say that, so none is reported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from math import ceil, gcd, lcm
 from typing import NamedTuple
 
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops._base import SPREAD, WHOLE, Reach
+from convcalc.ops import SCATTERED, WHOLE, Reach
 from convcalc.shapes import Shape
 
 Number = int | Fraction
@@ -31,15 +31,15 @@ MAX_FIELDS = 8  # that a unit sees together on one axis; beyond it they are not 
 class Field(NamedTuple):
     """A receptive field on one axis of the network's input, before clipping to the image.
 
-    Unit u = q·period + r of output dimension `walker` sees the pixels lows[r] + q·step … highs[r] + q·step.
-    walker None: no output dimension walks this axis, every unit sees the same (step 0). spread: units see different
-    parts that no step describes (a flattened map); lows and highs then hold the union.
+    Unit u = q·period + r of output dimension `output_axis` sees the pixels lows[r] + q·step … highs[r] + q·step.
+    output_axis None: no output dimension walks this axis, every unit sees the same (step 0).
+    spread: units see different parts that no step describes (a flattened map); lows and highs then hold the union.
     """
 
     lows: tuple[int, ...]
     highs: tuple[int, ...]
     step: int
-    walker: int | None
+    output_axis: int | None
     spread: bool = False
 
     @property
@@ -77,8 +77,8 @@ class Field(NamedTuple):
         return self.highs[phase] + turn * self.step
 
 
-Track = tuple[Field, ...]  # what a unit sees on one axis is the hull of these; of none: it is not known
-UNKNOWN: Track = ()
+AxisField = tuple[Field, ...]  # what a unit sees on one axis is the hull of these; of none: it is not known
+UNKNOWN: AxisField = ()
 
 
 class ReceptiveField(NamedTuple):
@@ -99,11 +99,11 @@ class ReceptiveField(NamedTuple):
         return self.smallest != self.size
 
 
-def receptive_fields(graph: Graph) -> tuple[list[tuple[Track, ...]], list[str]]:
-    """Per node, one Track per spatial axis of the network's input; and warnings where branches disagree and where
+def receptive_fields(graph: Graph) -> tuple[list[tuple[AxisField, ...]], list[str]]:
+    """Per node, one AxisField per spatial axis of the network's input; and warnings where branches disagree and where
     no single field can be told any more."""
     source = of_input(graph)
-    tracks: list[tuple[Track, ...]] = []
+    tracks: list[tuple[AxisField, ...]] = []
     warnings: list[str] = []
     for node in graph:
         before = [source if index == INPUT else tracks[index] for index in node.inputs]
@@ -120,12 +120,12 @@ def receptive_fields(graph: Graph) -> tuple[list[tuple[Track, ...]], list[str]]:
     return tracks, warnings
 
 
-def of_input(graph: Graph) -> tuple[Track, ...]:
+def of_input(graph: Graph) -> tuple[AxisField, ...]:
     """What the pixels of the input see: themselves."""
     return tuple([(Field((0,), (0,), 1, axis),) for axis in range(1, len(graph.input_shape))])
 
 
-def _through(node: Node, position: int, before: tuple[Track, ...]) -> tuple[Track, ...]:
+def _through(node: Node, position: int, before: tuple[AxisField, ...]) -> tuple[AxisField, ...]:
     """The fields after an operator, seen through its input number `position`."""
     shape = node.input_shapes[position]
     walks = node.op.reach(node.input_shapes, position)
@@ -133,19 +133,19 @@ def _through(node: Node, position: int, before: tuple[Track, ...]) -> tuple[Trac
     for track in before:
         after = []
         for field in track:
-            if field.walker is None:
+            if field.output_axis is None:
                 # a flattened map: what collapses its one dimension sees the union of all its units
                 collapsed = field.spread and all(walk == WHOLE for walk in walks)
                 after.append(field._replace(spread=False) if collapsed else field)
                 continue
-            walk = walks[field.walker]
+            walk = walks[field.output_axis]
             if not isinstance(walk, Reach):
-                count = shape[field.walker]
+                count = shape[field.output_axis]
                 low, high = field.first(0), field.last(count - 1)
-                after.append(Field((low,), (high,), 0, None, walk == SPREAD and count > 1))
+                after.append(Field((low,), (high,), 0, None, walk == SCATTERED and count > 1))
                 continue
             behind = _walked(field, walk)
-            beside = len(node.inputs) > 1 and node.output_shape[walk.out] != shape[field.walker]
+            beside = len(node.inputs) > 1 and node.output_shape[walk.out] != shape[field.output_axis]
             if (
                 behind is None or beside
             ):  # one branch's units stand beside another's, they do not see together
@@ -186,10 +186,10 @@ def _shortest(field: Field) -> Field:
     even = all(
         ends[unit] - ends[0] == unit * pace for ends in (field.lows, field.highs) for unit in range(period)
     )
-    return Field(field.lows[:1], field.highs[:1], pace, field.walker) if even else field
+    return Field(field.lows[:1], field.highs[:1], pace, field.output_axis) if even else field
 
 
-def union(branches: Sequence[Track]) -> Track:
+def union(branches: Sequence[AxisField]) -> AxisField:
     """What units of a join see: fields that move alike are one, the others are kept beside one another."""
     first = branches[0]
     if all(track == first for track in branches):
@@ -199,10 +199,10 @@ def union(branches: Sequence[Track]) -> Track:
     return _together(field for track in branches for field in track)
 
 
-def _together(fields: Iterable[Field]) -> Track:
+def _together(fields: Iterable[Field]) -> AxisField:
     alike: dict[tuple[int | None, Number, bool], list[Field]] = {}
     for field in dict.fromkeys(fields):
-        alike.setdefault((field.walker, field.stride, field.spread), []).append(field)
+        alike.setdefault((field.output_axis, field.stride, field.spread), []).append(field)
     result = [field for group in alike.values() for field in _merged(group)]
     return tuple(result) if len(result) <= MAX_FIELDS else UNKNOWN
 
@@ -215,21 +215,21 @@ def _merged(fields: Sequence[Field]) -> Sequence[Field]:
     first = fields[0]
     lows = tuple([min(field.first(unit) for field in fields) for unit in range(period)])
     highs = tuple([max(field.last(unit) for field in fields) for unit in range(period)])
-    one = Field(lows, highs, first.step * (period // first.period), first.walker, first.spread)
+    one = Field(lows, highs, first.step * (period // first.period), first.output_axis, first.spread)
     return [one if one.spread else _shortest(one)]
 
 
-def single(track: Track, size: int, shape: Shape) -> Field | None:
+def single(track: AxisField, size: int, shape: Shape) -> Field | None:
     """The one field that says what units of an output of `shape` see of an axis of `size` pixels: the only one, or
     one that all units see and that holds whatever of the image the others do. None where there is none."""
     if len(track) == 1 and not track[0].spread:
         return track[0]
-    fixed = [field for field in track if field.walker is None]
+    fixed = [field for field in track if field.output_axis is None]
     if len(fixed) != 1 or fixed[0].spread:
         return None
     low, high = fixed[0].lows[0], fixed[0].highs[0]
     for field in track:
-        count = 1 if field.walker is None else shape[field.walker]
+        count = 1 if field.output_axis is None else shape[field.output_axis]
         if max(0, field.first(0)) < low or min(size - 1, field.last(count - 1)) > high:
             return None
     return fixed[0]
@@ -238,9 +238,9 @@ def single(track: Track, size: int, shape: Shape) -> Field | None:
 def _warning(
     graph: Graph,
     node: Node,
-    before: Sequence[tuple[Track, ...]],
-    walked: Sequence[tuple[Track, ...]],
-    after: tuple[Track, ...],
+    before: Sequence[tuple[AxisField, ...]],
+    walked: Sequence[tuple[AxisField, ...]],
+    after: tuple[AxisField, ...],
 ) -> str:
     """What a person should know of a node's field; "" where its inputs' fields could not be told either."""
     for axis, size in enumerate(graph.input_shape[1:]):
@@ -254,14 +254,14 @@ def _warning(
     return ""
 
 
-def _trouble(branches: Sequence[Track]) -> str:
+def _trouble(branches: Sequence[AxisField]) -> str:
     """Why the units behind these branches have no field in common."""
     if len(branches) == 1:
         return f"its units see more than {MAX_PERIOD:,} different windows"
     fields = [field for track in branches for field in track]
     if not all(branches):
         what = "stand beside one another along the axis they move on"
-    elif len({field.walker for field in fields if field.walker is not None}) > 1:
+    elif len({field.output_axis for field in fields if field.output_axis is not None}) > 1:
         what = "move along different axes of its output"
     elif len({field.stride for field in fields}) > 1:
         what = "differ in stride"
@@ -270,13 +270,13 @@ def _trouble(branches: Sequence[Track]) -> str:
     return f"the receptive fields of its branches {what}: its units see windows of different sizes"
 
 
-def _off_centre(branches: Iterable[Track]) -> bool:
+def _off_centre(branches: Iterable[AxisField]) -> bool:
     """Whether walking branches have different centres. A branch that sees all is no disagreement."""
     fields = [track[0] for track in branches if len(track) == 1]
     return len({field.lows[0] + field.highs[0] for field in fields if field.step and field.period == 1}) > 1
 
 
-def reported(tracks: Sequence[Track], image: Shape, shape: Shape) -> ReceptiveField | None:
+def reported(tracks: Sequence[AxisField], image: Shape, shape: Shape) -> ReceptiveField | None:
     """One layer's fields as they are reported, for an image and an output of these shapes, channels first; None
     where units see parts that no stride describes."""
     fields = []

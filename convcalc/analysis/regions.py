@@ -20,7 +20,7 @@ from itertools import pairwise, product
 from math import ceil, prod
 
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops._base import Operator, Reach, Walk
+from convcalc.ops import AxisReach, Operator, Reach
 from convcalc.shapes import Shape
 
 Span = tuple[int, int]
@@ -130,7 +130,7 @@ def spatial(region: Region) -> Region:
 # -- one operator ----------------------------------------------------------------------------------------
 
 
-def read(walk: Walk, outputs: Spans, size: int) -> Spans:
+def read(walk: AxisReach, outputs: Spans, size: int) -> Spans:
     """Positions of an input dimension of `size` that output positions read."""
     if not isinstance(walk, Reach):
         return ((0, size - 1),)
@@ -153,7 +153,7 @@ def read(walk: Walk, outputs: Spans, size: int) -> Spans:
     return clipped(merged(found), size)
 
 
-def readers(walk: Walk, inputs: Spans, size: int) -> Spans:
+def readers(walk: AxisReach, inputs: Spans, size: int) -> Spans:
     """Positions of an output dimension of `size` that read one of the input positions."""
     if not isinstance(walk, Reach):
         return ((0, size - 1),)
@@ -174,7 +174,7 @@ def readers(walk: Walk, inputs: Spans, size: int) -> Spans:
 
 
 @lru_cache(maxsize=8192)
-def _walks(op: Operator, shapes: tuple[Shape, ...], index: int) -> tuple[Walk, ...]:
+def _walks(op: Operator, shapes: tuple[Shape, ...], index: int) -> tuple[AxisReach, ...]:
     """`op.reach`, remembered: a table over depth asks for each layer once per layer after it."""
     return op.reach(shapes, index)
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from convcalc.backends import Progress, Run
 from convcalc.backends.workers import Spread, forked, processors
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops._base import Operator, Tensor
+from convcalc.ops import Operator, Tensor
 from convcalc.shapes import Shape
 from convcalc.weights.load import Parameters, Weights
 

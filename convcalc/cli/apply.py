@@ -14,7 +14,7 @@ from convcalc.cli.apply_arguments import operator_and_input, read_source, window
 from convcalc.cli.options import OUTPUT, emit, format_option, save, write, write_tables
 from convcalc.errors import UsageError
 from convcalc.layer.apply import MODES
-from convcalc.ops._base import Tensor
+from convcalc.ops import Tensor
 
 if TYPE_CHECKING:
     from convcalc.images.preprocess import Picture
@@ -70,7 +70,7 @@ their number, so that brightness is kept.
 )
 @window_options.window_options(defaults=False)
 @click.option("--per-channel", is_flag=True, help="Each channel by itself: a colour image stays one.")
-@click.option("--steps", is_flag=True, help="Walk the window over the input; animated on a terminal.")
+@click.option("--steps", is_flag=True, help="AxisReach the window over the input; animated on a terminal.")
 @click.option(
     "--delay",
     type=click.FloatRange(0, 60),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from convcalc.cli import window_options
 from convcalc.errors import UsageError
 from convcalc.images.decode import SUFFIXES
-from convcalc.ops._base import Tensor
+from convcalc.ops import Tensor
 
 if TYPE_CHECKING:
     from convcalc.images.preprocess import Picture

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import NamedTuple
 
-from convcalc.ops._base import Tensor
+from convcalc.ops import Tensor
 
 GREY, WHITE = (221, 221, 221), (255, 255, 255)
 TONES = ("clip", "magnitude", "stretch")

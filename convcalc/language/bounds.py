@@ -16,7 +16,7 @@ from convcalc.language import reader
 from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
 from convcalc.language.expressions import Names
 from convcalc.language.values import Value
-from convcalc.ops._fields import FieldError, whole
+from convcalc.ops import FieldError, whole
 
 MAX_NESTING = 60  # blocks, groups, loops and branches within one another
 MAX_REMEMBERED = 10_000  # counts of blocks, one for each set of arguments

@@ -34,7 +34,7 @@ from convcalc.language.words import (
     segment_problem,
     suggest,
 )
-from convcalc.ops._fields import describe
+from convcalc.ops import describe
 
 GROUP_FIELDS = ("layers", "naming")
 BRANCH_FIELDS = ("layers", "name", "naming", "if")

@@ -19,7 +19,7 @@ from convcalc.language.expressions import Names
 from convcalc.language.order import in_order
 from convcalc.language.values import Value, compile_value
 from convcalc.language.words import canonical, circle, listed, name_problem
-from convcalc.ops._fields import describe
+from convcalc.ops import describe
 
 KEYS = (
     "name", "title", "source", "notes", "extends", "vars", "input", "defaults", "blocks", "layers", "preprocess",

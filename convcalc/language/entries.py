@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from convcalc.language import reader
 from convcalc.language.values import Value
-from convcalc.ops._base import Operator
+from convcalc.ops import Operator
 
 
 class Entry:

@@ -15,7 +15,7 @@ from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, 
 from convcalc.language.expressions import LAYER_BUDGET, Names
 from convcalc.language.values import Value, boolean, integer, text
 from convcalc.language.words import cut, listed, segment_problem
-from convcalc.ops._fields import describe
+from convcalc.ops import describe
 
 MAX_PATH = 500  # characters
 

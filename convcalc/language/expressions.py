@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from convcalc.language.functions import FUNCTIONS, MAX_ITEMS, MAX_LENGTH, MAX_NUMBER, is_number
 from convcalc.language.syntax import MAX_TEXT, QUOTED, WORDS, ExpressionError, at, parse
-from convcalc.ops._fields import describe
+from convcalc.ops import describe
 
 BUDGET = 1_000_000  # some 0.4 s
 LAYER_BUDGET = 100  # more for each layer; the bundled networks take 5

@@ -10,7 +10,7 @@ from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
 from convcalc.language.values import compile_value
 from convcalc.language.words import listed
-from convcalc.ops._fields import FieldError, describe, whole
+from convcalc.ops import FieldError, describe, whole
 from convcalc.shapes import Shape
 
 INPUT_KEYS = (

@@ -9,7 +9,7 @@ from convcalc.errors import SpecError
 from convcalc.language import reader
 from convcalc.language.values import NONE, Value
 from convcalc.language.words import KIND_SYNONYMS, STRUCTURES, cut, is_kind, listed, segment_problem, suggest
-from convcalc.ops._fields import FieldError, describe, whole
+from convcalc.ops import FieldError, describe, whole
 
 
 def several_keys(node: reader.Mapping, blocks: Collection[str]) -> SpecError:

@@ -13,8 +13,7 @@ from convcalc.language.entries import Layer
 from convcalc.language.expressions import Names
 from convcalc.language.values import NONE, Value, compile_value, is_cut, open_brackets
 from convcalc.language.words import FIELD_SYNONYMS, KIND_SYNONYMS, canonical, listed, names_input, suggest
-from convcalc.ops._base import Operator
-from convcalc.ops._fields import FieldError, describe
+from convcalc.ops import FieldError, Operator, describe
 
 Fields = dict[str, tuple[reader.Scalar, reader.Node]]
 Known = frozenset[str]

@@ -18,7 +18,7 @@ import yaml
 
 from convcalc.errors import Mark, SpecError
 from convcalc.graph import MAX_LAYERS
-from convcalc.ops._fields import describe
+from convcalc.ops import describe
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 100

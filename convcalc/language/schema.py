@@ -6,7 +6,7 @@ from typing import Any
 
 from convcalc import ops
 from convcalc.language.words import COMMON
-from convcalc.ops._base import FieldInfo, Operator
+from convcalc.ops import FieldInfo, Operator
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 EXPRESSION: dict[str, Any] = {"type": "string", "pattern": "\\$"}

@@ -11,7 +11,7 @@ import re
 
 from convcalc.errors import did_you_mean
 from convcalc.language.functions import ARGUMENTS, FUNCTIONS, MAX_NUMBER
-from convcalc.ops._fields import describe
+from convcalc.ops import describe
 
 MAX_TEXT = 2_000
 MAX_DEPTH = 50

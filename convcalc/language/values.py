@@ -10,7 +10,7 @@ from convcalc.language import reader
 from convcalc.language.expressions import Names, Template, as_text, compile_text, names_in
 from convcalc.language.syntax import ExpressionError
 from convcalc.language.words import listed
-from convcalc.ops._fields import FieldError, describe, whole
+from convcalc.ops import FieldError, describe, whole
 
 NONE = Names({})
 

@@ -10,7 +10,7 @@ from convcalc.errors import SpecError, did_you_mean
 from convcalc.language import reader
 from convcalc.language.functions import FUNCTIONS
 from convcalc.language.syntax import WORDS
-from convcalc.ops._fields import describe
+from convcalc.ops import describe
 
 # The keys that every layer, group and block use takes.
 COMMON = ("name", "from", "if", "repeat", "copies", "first", "share", "keys")

@@ -33,7 +33,7 @@ from convcalc.layer.filters import FILTERS
 from convcalc.layer.matrices import Matrix
 from convcalc.layer.symbols import has_letters
 from convcalc.layer.weights import no_weights, weights_of
-from convcalc.ops._base import Operator, Reach, Tensor
+from convcalc.ops import Operator, Reach, Tensor
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, Shape, elements, show
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.layer.symbols import has_letters, read
-from convcalc.ops._base import Tensor
+from convcalc.ops import Tensor
 
 MAX_VALUES = 1_000_000
 MAX_BYTES = 16 * 2**20

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from convcalc.layer.apply import Application, per_channel
-from convcalc.ops._base import Tensor
+from convcalc.ops import Tensor
 from convcalc.shapes import elements
 
 DARK = 16  # levels of 255: a picture that stays below is black to the eye

@@ -12,8 +12,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from convcalc.errors import Misfit, UsageError
-from convcalc.ops._base import Working
-from convcalc.ops._working import axis_equation, axis_paddings, pixels
+from convcalc.ops import Working, axis_equation, axis_paddings, pixels
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, Padding, axes
 

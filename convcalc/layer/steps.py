@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from convcalc.layer.apply import Application
 from convcalc.layer.symbols import Expression, written
-from convcalc.ops._base import Operator
+from convcalc.ops import Operator
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, elements
 

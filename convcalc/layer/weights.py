@@ -8,7 +8,7 @@ from typing import Any
 from convcalc.errors import UsageError
 from convcalc.layer.filters import FILTERS
 from convcalc.layer.matrices import Matrix
-from convcalc.ops._base import Operator
+from convcalc.ops import Operator
 from convcalc.shapes import Shape, elements, show
 
 

@@ -16,7 +16,7 @@ from convcalc.analysis.explain import explain
 from convcalc.graph import Node
 from convcalc.language.load import load_entry
 from convcalc.language.schema import schema
-from convcalc.ops._base import FieldInfo, Operator
+from convcalc.ops import FieldInfo, Operator
 from convcalc.report import words
 
 # What operators are for, in the order of the contents; an operator's `role` says which it is.

@@ -2,7 +2,7 @@
 
 An operator registers itself by being there: `get("conv")` imports `convcalc.ops.conv` when it is first
 needed and takes the Operator whose kind is the module's name. Adding an operator is adding a file; a file
-whose name begins with an underscore holds helpers.
+whose name begins with an underscore holds helpers, of which this module hands out what the rest may use.
 """
 
 from __future__ import annotations
@@ -11,7 +11,49 @@ import os
 from functools import cache
 from importlib import import_module
 
-from convcalc.ops._base import Operator
+from convcalc.ops._base import (
+    SCATTERED,
+    WHOLE,
+    AxisReach,
+    FieldInfo,
+    Operator,
+    Order,
+    Parameter,
+    Reach,
+    Reordered,
+    Tensor,
+    Working,
+    compact,
+)
+from convcalc.ops._fields import LARGEST, FieldError, describe, whole
+from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
+
+__all__ = [
+    "LARGEST",
+    "SCATTERED",
+    "WHOLE",
+    "AxisReach",
+    "FieldError",
+    "FieldInfo",
+    "Operator",
+    "Order",
+    "Parameter",
+    "Reach",
+    "Reordered",
+    "Tensor",
+    "Working",
+    "axis_equation",
+    "axis_paddings",
+    "compact",
+    "describe",
+    "equation",
+    "get",
+    "grouped",
+    "names",
+    "pixels",
+    "product",
+    "whole",
+]  # fmt: skip
 
 
 @cache

@@ -54,8 +54,8 @@ class Reach(NamedTuple):
 # A dimension that no output dimension walks: every unit reads all of it, or each its own part (flatten),
 # which is not said.
 WHOLE: Literal["whole"] = "whole"
-SPREAD: Literal["spread"] = "spread"
-Walk = Reach | Literal["whole", "spread"]
+SCATTERED: Literal["spread"] = "spread"
+AxisReach = Reach | Literal["whole", "spread"]
 
 
 class Working(NamedTuple):
@@ -161,8 +161,8 @@ class Operator:
         """The class of the PyTorch module that does the same on these inputs; "" where there is none."""
         return self.torch_module
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
-        """One Walk per dimension of input number `index`: what an output unit reads of it."""
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
+        """One AxisReach per dimension of input number `index`: what an output unit reads of it."""
         return tuple(Reach(dimension) for dimension in range(len(inputs[index])))
 
     def weight_factors(self, inputs: Inputs) -> tuple[int, ...]:
@@ -276,7 +276,7 @@ def window_walks(axes: Sequence[Axis]) -> tuple[Reach, ...]:
     )
 
 
-def group_walk(channels: int, filters: int, groups: int) -> Walk:
+def group_walk(channels: int, filters: int, groups: int) -> AxisReach:
     """The channels a filter reads: all of them, or those of its group.
 
     Filter o of a group of `share` reads `depth` channels from ⌊o/share⌋·depth. Where both exceed 1 this is
@@ -289,15 +289,15 @@ def group_walk(channels: int, filters: int, groups: int) -> Walk:
     return Reach(0, depth + lag if depth > 1 else 1, ratio(depth, share), -lag)
 
 
-def regrouped(before: Shape, after: Shape) -> tuple[Walk, ...]:
+def regrouped(before: Shape, after: Shape) -> tuple[AxisReach, ...]:
     """The reach of a tensor read in the same order under another shape: the leading dimensions both have are
     walked one by one, those of 1 hold nothing to choose from, the others spread."""
-    walks: list[Walk] = []
+    walks: list[AxisReach] = []
     for dimension, size in enumerate(before):
         if before[: dimension + 1] == after[: dimension + 1]:
             walks.append(Reach(dimension))
         else:
-            walks.append(WHOLE if size == 1 else SPREAD)
+            walks.append(WHOLE if size == 1 else SCATTERED)
     return tuple(walks)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Inputs, Operator, Reach, Walk, Working, window_walks
+from convcalc.ops._base import AxisReach, Inputs, Operator, Reach, Working, window_walks
 from convcalc.ops._fields import choice, extent, padding
 from convcalc.ops._working import window_working
 from convcalc.shapes import Axis, Padding, PerAxis, Shape, axes
@@ -55,7 +55,7 @@ class Pooling(Operator):
         """(C, *positions)."""
         return (inputs[0][0], *(axis.output for axis in self.axes(inputs)))
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """The window on spatial dimensions."""
         return (Reach(0), *window_walks(self.axes(inputs)))
 

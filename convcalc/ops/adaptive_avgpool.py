@@ -9,7 +9,7 @@ from math import prod
 from operator import mul
 from typing import Any, ClassVar
 
-from convcalc.ops._base import WHOLE, Example, Inputs, Operator, Reach, Tensor, Walk, Working, ratio
+from convcalc.ops._base import WHOLE, AxisReach, Example, Inputs, Operator, Reach, Tensor, Working, ratio
 from convcalc.ops._fields import extent
 from convcalc.ops._working import size_working
 from convcalc.shapes import PerAxis, Shape, per_axis
@@ -39,7 +39,7 @@ class AdaptiveAvgpool(Operator):
         channels, *spatial = self.needs_map(inputs[0])
         return (channels, *per_axis(self.size, len(spatial), "size"))
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """Exact, also where the windows' sizes differ."""
         sizes = self.output_shape(inputs)[1:]
         return (
@@ -70,7 +70,7 @@ class AdaptiveAvgpool(Operator):
         return Tensor((channels, *sizes), result)
 
 
-def _walk(dimension: int, pixels: int, outputs: int) -> Walk:
+def _walk(dimension: int, pixels: int, outputs: int) -> AxisReach:
     if outputs == 1:
         return WHOLE
     # Whole numbers from ⌊i·step⌋ to ⌈(i + 1)·step⌉ − 1 are those above i·step − 1 and below (i + 1)·step.

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import SPREAD, Example, Inputs, Operator, Order, Reach, Reordered, Tensor, Walk
+from convcalc.ops._base import (
+    SCATTERED,
+    AxisReach,
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Reach,
+    Reordered,
+    Tensor,
+)
 from convcalc.ops._fields import integer
 
 
@@ -35,9 +45,9 @@ class ChannelShuffle(Operator):
             )
         return self
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """One channel, but not one after the other."""
-        return (SPREAD, *(Reach(dimension) for dimension in range(1, len(inputs[0]))))
+        return (SCATTERED, *(Reach(dimension) for dimension in range(1, len(inputs[0]))))
 
     def reordered(self, order: Order) -> Reordered | None:
         """Itself, where the channels are stored first."""

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any, ClassVar, Self
 
 from convcalc.ops._base import (
+    AxisReach,
     Example,
     Inputs,
     Operator,
@@ -15,7 +16,6 @@ from convcalc.ops._base import (
     Reach,
     Reordered,
     Tensor,
-    Walk,
     Working,
     mismatch,
 )
@@ -48,7 +48,7 @@ class Concat(Operator):
         """(C₁ + C₂ + …, *spatial)."""
         return (sum(shape[0] for shape in inputs), *inputs[0][1:])
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """Its own channels, after those of the inputs before it."""
         return (
             Reach(0, start=-_first_channels(inputs)[index]),

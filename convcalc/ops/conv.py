@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._base import (
+    AxisReach,
     Example,
     Inputs,
     Operator,
     Parameter,
     Tensor,
-    Walk,
     Working,
     group_walk,
     window_walks,
@@ -105,7 +105,7 @@ class Conv(Operator):
         """Weights of one filter, per output element."""
         return prod(self.weight_factors(inputs)) * prod(self.output_shape(inputs)[1:])
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """A filter's group of channels, and the window on spatial dimensions."""
         return (
             group_walk(inputs[0][0], self.channels, self.groups),

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._base import (
+    AxisReach,
     Example,
     Inputs,
     Operator,
     Parameter,
     Reach,
     Tensor,
-    Walk,
     Working,
     group_walk,
     ratio,
@@ -170,7 +170,7 @@ class Deconv(Operator):
         """Every weight, once per input pixel."""
         return prod(self.weight_factors(inputs)) * elements(inputs[0][1:])
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """Input pixel i writes output pixels from i·S − before to i·S − before + D(F − 1), so output pixel o
         reads input pixels from (o + before − D(F − 1))/S to (o + before)/S."""
         windows = (

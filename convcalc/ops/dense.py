@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from convcalc.errors import Misfit
 from convcalc.ops._base import (
     WHOLE,
+    AxisReach,
     Example,
     Inputs,
     Operator,
@@ -19,7 +20,6 @@ from convcalc.ops._base import (
     Reach,
     Reordered,
     Tensor,
-    Walk,
     Working,
 )
 from convcalc.ops._fields import choice, flag, integer
@@ -78,7 +78,7 @@ class Dense(Operator):
         """All weights, at each position."""
         return prod(self.weight_factors(inputs)) * prod(inputs[0][:-1])
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """All features, at its position."""
         return (*(Reach(dimension) for dimension in range(len(inputs[0]) - 1)), WHOLE)
 

@@ -8,13 +8,13 @@ from math import prod
 from typing import Any, ClassVar
 
 from convcalc.ops._base import (
+    AxisReach,
     Example,
     Inputs,
     Operator,
     Order,
     Reordered,
     Tensor,
-    Walk,
     Working,
     in_sequence,
     regrouped,
@@ -38,7 +38,7 @@ class Flatten(Operator):
         """(C·…)."""
         return (prod(inputs[0]),)
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """Each unit reads one value; C×1×1 keeps its channels."""
         return regrouped(inputs[0], self.output_shape(inputs))
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from convcalc.ops._base import (
     WHOLE,
+    AxisReach,
     Example,
     Inputs,
     Operator,
@@ -16,7 +17,6 @@ from convcalc.ops._base import (
     Reach,
     Reordered,
     Tensor,
-    Walk,
     Working,
 )
 from convcalc.ops._working import product
@@ -40,7 +40,7 @@ class GlobalAvgpool(Operator):
         channels, *spatial = self.needs_map(inputs[0])
         return (channels, *(1 for _ in spatial))
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """All pixels of its channel."""
         return (Reach(0), *(WHOLE for _ in inputs[0][1:]))
 

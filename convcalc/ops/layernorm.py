@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from convcalc.ops._base import (
     WHOLE,
+    AxisReach,
     Inputs,
     Operator,
     Order,
@@ -17,7 +18,6 @@ from convcalc.ops._base import (
     Reach,
     Reordered,
     Tensor,
-    Walk,
     Working,
 )
 from convcalc.ops._fields import choice, number
@@ -54,9 +54,9 @@ class Layernorm(Operator):
     def _dimension(self) -> int:
         return 0 if self.axis == "channels" else -1
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """All of the dimension normalised over."""
-        walks: list[Walk] = [Reach(dimension) for dimension in range(len(inputs[0]))]
+        walks: list[AxisReach] = [Reach(dimension) for dimension in range(len(inputs[0]))]
         walks[self._dimension] = WHOLE
         return tuple(walks)
 

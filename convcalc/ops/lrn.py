@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Inputs, Operator, Order, Reach, Reordered, Tensor, Walk
+from convcalc.ops._base import AxisReach, Inputs, Operator, Order, Reach, Reordered, Tensor
 from convcalc.ops._fields import integer, number
 
 
@@ -31,7 +31,7 @@ class Lrn(Operator):
     beta: float = number(0.75, doc="exponent")
     k: float = number(1.0, above=0, doc="added to the sum; the paper has 2")
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """The channels around each one."""
         others = (Reach(dimension) for dimension in range(1, len(inputs[0])))
         return (Reach(0, self.size, 1, -(self.size // 2)), *others)

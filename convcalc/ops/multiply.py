@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from convcalc.ops._base import (
     WHOLE,
+    AxisReach,
     Example,
     Inputs,
     Operator,
@@ -17,7 +18,6 @@ from convcalc.ops._base import (
     Reach,
     Reordered,
     Tensor,
-    Walk,
     mismatch,
 )
 from convcalc.shapes import Shape
@@ -46,7 +46,7 @@ class Multiply(Operator):
         """The largest size of each dimension."""
         return tuple(map(max, zip(*inputs, strict=True)))
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """The element at its place; all of a dimension that broadcasts."""
         sizes = zip(inputs[index], self.output_shape(inputs), strict=True)
         return tuple(Reach(d) if own == size else WHOLE for d, (own, size) in enumerate(sizes))

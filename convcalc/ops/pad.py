@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk, Working
+from convcalc.ops._base import AxisReach, Example, Inputs, Operator, Reach, Tensor, Working
 from convcalc.ops._fields import margins, number
 from convcalc.ops._sliding import Slide
 from convcalc.ops._working import size_working
@@ -37,7 +37,7 @@ class Pad(Operator):
         margins = self._pads(spatial)
         return (channels, *(b + size + a for size, (b, a) in zip(spatial, margins, strict=True)))
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """One pixel, or none in the margin."""
         margins = enumerate(self._pads(inputs[0][1:]), 1)
         return (Reach(0), *(Reach(dimension, 1, 1, -before) for dimension, (before, _) in margins))

@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._base import (
+    AxisReach,
     Example,
     Inputs,
     Operator,
     Order,
     Reordered,
     Tensor,
-    Walk,
     Working,
     in_sequence,
     regrouped,
@@ -64,7 +64,7 @@ class Reshape(Operator):
         """shape."""
         return self.shape
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """Each unit reads one value; leading dimensions that stay are walked."""
         return regrouped(inputs[0], self.shape)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Example, Inputs, Operator, Order, Reach, Reordered, Tensor, Walk, Working
+from convcalc.ops._base import AxisReach, Example, Inputs, Operator, Order, Reach, Reordered, Tensor, Working
 from convcalc.ops._fields import integer
 from convcalc.shapes import Shape
 
@@ -40,7 +40,7 @@ class Slice(Operator):
         assert self.stop is not None
         return (self.stop - self.start, *inputs[0][1:])
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """One channel, start further on."""
         return (Reach(0, start=self.start), *(Reach(d) for d in range(1, len(inputs[0]))))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Any, ClassVar
 
-from convcalc.ops._base import WHOLE, Inputs, Operator, Order, Reach, Reordered, Tensor, Walk
+from convcalc.ops._base import WHOLE, AxisReach, Inputs, Operator, Order, Reach, Reordered, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Softmax(Operator):
     role: ClassVar[str] = "activation"
     pointwise: ClassVar[bool] = True
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """All channels."""
         return (WHOLE, *(Reach(dimension) for dimension in range(1, len(inputs[0]))))
 

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import Example, Inputs, Operator, Order, Reach, Reordered, Tensor, Walk
+from convcalc.ops._base import AxisReach, Example, Inputs, Operator, Order, Reach, Reordered, Tensor
 from convcalc.ops._fields import integers
 from convcalc.ops.identity import Identity
 from convcalc.shapes import Shape, show
@@ -42,7 +42,7 @@ class Transpose(Operator):
         """The input's dimensions in order."""
         return tuple(inputs[0][dimension] for dimension in self.order)
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """Each dimension is walked by the one it became."""
         return tuple(Reach(self.order.index(dimension)) for dimension in range(len(inputs[0])))
 

@@ -9,7 +9,7 @@ from itertools import product
 from math import floor, prod
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Example, Inputs, Operator, Reach, Tensor, Walk, Working, ratio
+from convcalc.ops._base import AxisReach, Example, Inputs, Operator, Reach, Tensor, Working, ratio
 from convcalc.ops._fields import choice, extent
 from convcalc.ops._working import size_working
 from convcalc.shapes import PerAxis, Shape, per_axis
@@ -43,7 +43,7 @@ class Upsample(Operator):
         channels, *spatial = inputs[0]
         return (channels, *(n * s for n, s in zip(spatial, self._scales(inputs[0]), strict=True)))
 
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[Walk, ...]:
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """nearest: pixel ⌊o/scale⌋; bilinear: the pixels less than 1 from (o + ½)/scale − ½."""
         walk = _nearest if self.mode == "nearest" else _linear
         return (Reach(0), *(walk(d, scale) for d, scale in enumerate(self._scales(inputs[0]), 1)))

@@ -10,7 +10,7 @@ from convcalc.layer.apply import TURNING, Application, formula, over_features
 from convcalc.layer.matrices import Matrix
 from convcalc.layer.steps import Placement, walk
 from convcalc.layer.symbols import Expression, has_letters, written
-from convcalc.ops._base import Tensor
+from convcalc.ops import Tensor
 from convcalc.render import blocks
 from convcalc.render.layout import Line, Span, note_lines, wrap
 from convcalc.render.table import Column, Note, Table, notes

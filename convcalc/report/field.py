@@ -13,7 +13,7 @@ from convcalc.analysis.receptive import ReceptiveField
 from convcalc.analysis.regions import Span
 from convcalc.analysis.units import Area, Meeting, Position, Sight, places
 from convcalc.graph import Node
-from convcalc.ops._working import product
+from convcalc.ops import product
 from convcalc.render.table import Column, Table, drop, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS, field_value

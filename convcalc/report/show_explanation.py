@@ -8,7 +8,7 @@ from typing import NamedTuple
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.explain import explain
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops._base import Working
+from convcalc.ops import Working
 from convcalc.render.layout import Line, Span, cells, wrap
 from convcalc.render.table import Column, Table, notes
 from convcalc.report import words

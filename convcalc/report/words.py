@@ -8,7 +8,7 @@ from typing import Any
 
 from convcalc.analysis.receptive import ReceptiveField
 from convcalc.graph import Graph
-from convcalc.ops._base import Operator, compact
+from convcalc.ops import Operator, compact
 from convcalc.shapes import show
 
 # Written without their name, which the number's place says: `dense 4096`, `channel_shuffle 2`.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import convcalc
 from convcalc import ops
 from convcalc.analysis.analyse import analyse
-from convcalc.analysis.receptive import Field, Track, _walked, receptive_fields, reported, single, union
+from convcalc.analysis.receptive import AxisField, Field, _walked, receptive_fields, reported, single, union
 from convcalc.analysis.regions import unclipped
 from convcalc.graph import INPUT, Builder, Graph
 from convcalc.language.load import load_graph
@@ -132,9 +132,9 @@ def behind(walks: list[Reach]) -> Field:
     return field
 
 
-def hull(track: Track, unit: Sequence[int]) -> tuple[int, int]:
+def hull(track: AxisField, unit: Sequence[int]) -> tuple[int, int]:
     """The first and last pixel a unit sees, given by its place on each dimension."""
-    places = [0 if field.walker is None else unit[field.walker] for field in track]
+    places = [0 if field.output_axis is None else unit[field.output_axis] for field in track]
     return (
         min(field.first(place) for field, place in zip(track, places, strict=True)),
         max(field.last(place) for field, place in zip(track, places, strict=True)),
@@ -270,7 +270,7 @@ def test_units_behind_joins_and_transposes_are_followed_exactly(graph: Graph, da
     """Every track says what windows.py finds, unit by unit; what is reported says it of each unit alone."""
     tracks, _ = receptive_fields(graph)
     for node in graph:
-        walkers = {field.walker for track in tracks[node.index] for field in track}
+        walkers = {field.output_axis for track in tracks[node.index] for field in track}
         unit = [data.draw(st.integers(0, size - 1)) for size in node.output_shape]
         box = [
             (place, place) if dimension in walkers else (0, size - 1)
@@ -287,9 +287,11 @@ def test_units_behind_joins_and_transposes_are_followed_exactly(graph: Graph, da
             size = graph.input_shape[axis + 1]
             told = single(tracks[node.index][axis], size, node.output_shape)
             assert told is not None
-            place = 0 if told.walker is None else unit[told.walker]
+            place = 0 if told.output_axis is None else unit[told.output_axis]
             assert (told.first(place), told.last(place)) == (low, high) or (
-                told.walker is None and told.first(0) <= max(0, low) and told.last(0) >= min(size - 1, high)
+                told.output_axis is None
+                and told.first(0) <= max(0, low)
+                and told.last(0) >= min(size - 1, high)
             )
             assert told.last(place) - told.first(place) + 1 <= field.size[axis]
             if isinstance(field.stride[axis], int) and told.period == 1:

@@ -1,6 +1,6 @@
 """A map as a vector: channels first, then rows."""
 
-from convcalc.ops._base import SPREAD, WHOLE, Reach
+from convcalc.ops._base import SCATTERED, WHOLE, Reach
 
 
 def test_order(run):
@@ -17,4 +17,4 @@ def test_lecture_alexnet(bound, lines):
 def test_reach(bound):
     """After a global pool, unit i is channel i; otherwise each unit has its own element."""
     assert bound("flatten", (5, 1, 1)).reach(((5, 1, 1),)) == (Reach(0), WHOLE, WHOLE)
-    assert bound("flatten", (5, 1, 3)).reach(((5, 1, 3),)) == (SPREAD, WHOLE, SPREAD)
+    assert bound("flatten", (5, 1, 3)).reach(((5, 1, 3),)) == (SCATTERED, WHOLE, SCATTERED)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from convcalc import ops
 from convcalc.errors import Misfit
-from convcalc.ops._base import SPREAD, WHOLE, Operator, Tensor
+from convcalc.ops._base import SCATTERED, WHOLE, Operator, Tensor
 
 sizes = st.integers(1, 7)
 few = st.integers(1, 3)
@@ -393,7 +393,7 @@ def test_only_convolutions_and_dense_layers_have_macs(kind):
 
 def reads(walk, place, index):
     """Whether the output unit at `place` reads `index` along a dimension, as far as the walk says."""
-    if walk in (WHOLE, SPREAD):
+    if walk in (WHOLE, SCATTERED):
         return True
     start = place[walk.out] * walk.stride + walk.start
     return start <= index < start + walk.size and (not walk.gap or (index - start) % walk.gap == 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import SPREAD, Reach
+from convcalc.ops._base import SCATTERED, Reach
 
 
 def test_order_is_kept(run):
@@ -25,7 +25,7 @@ def test_shuffling_channels_is_reshape_transpose_reshape(run):
 
 
 def test_leading_dimensions_that_stay_are_walked(bound):
-    assert bound("reshape", (4, 6, 5), shape=[4, 30]).reach(((4, 6, 5),)) == (Reach(0), SPREAD, SPREAD)
+    assert bound("reshape", (4, 6, 5), shape=[4, 30]).reach(((4, 6, 5),)) == (Reach(0), SCATTERED, SCATTERED)
 
 
 def test_working(lines):

@@ -105,7 +105,7 @@ class Tracer(fx.Tracer):
         )
 
 
-class Walk(fx.Interpreter):
+class AxisReach(fx.Interpreter):
     """Runs a traced model and gathers each operation in the words both sides share."""
 
     def __init__(self, model: nn.Module, table: Table) -> None:
@@ -508,7 +508,7 @@ def compare_computation(graph: Graph, model: nn.Module) -> tuple[list[str], int]
     output = gather(graph, table)
     ours = len(table.numbers)
     known = list(table.numbers)
-    walk = Walk(model, table)
+    walk = AxisReach(model, table)
     walk.run(torch.empty(1, *graph.input_shape, device="meta"))
     last = next(source for source in sources(next(n for n in reversed(walk.graph.nodes) if n.op == "output")))
     if walk.known[last] == output:

@@ -13,7 +13,7 @@ from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.lowering import HostFunction, Lowering
 from convcalc.backends.numba.lower.maps import multiplies_in_kernel
 from convcalc.graph import Node
-from convcalc.ops._base import Tensor
+from convcalc.ops import Tensor
 
 ANY_RANK = frozenset({"flatten", "reshape", "dropout", "identity"})
 

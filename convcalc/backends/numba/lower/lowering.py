@@ -24,7 +24,7 @@ from convcalc.backends.numba.passes.placement import Storage
 from convcalc.backends.numba.runtime.program import Program, Ref, Span, Step, View, Word
 from convcalc.errors import ConvcalcError
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops._base import Order
+from convcalc.ops import Order
 from convcalc.shapes import Shape, show
 from convcalc.weights.load import Weights
 

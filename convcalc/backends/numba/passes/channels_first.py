@@ -20,7 +20,7 @@ from math import prod
 from typing import NamedTuple
 
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops._base import Operator, Order, Reordered
+from convcalc.ops import Operator, Order, Reordered
 from convcalc.ops.reshape import Reshape
 from convcalc.ops.transpose import Transpose
 from convcalc.shapes import Shape
