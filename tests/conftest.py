@@ -14,6 +14,7 @@ import termios
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import pytest
@@ -55,7 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def is_quick(item: pytest.Function) -> bool:
     """Whether it neither speaks of Numba nor draws more examples of its own than a quick test may."""
-    if "numba" in item.path.stem or "numba" in _source(item.function):
+    spoken_of = item.module if item.path.parent.name == "backends" else item.function
+    if "numba" in item.path.stem or "numba" in _source(spoken_of):
         return False
     own = getattr(item.function, "_hypothesis_internal_use_settings", None)
     default = settings.default.max_examples  # of the profile: a test that says nothing itself draws so many
@@ -63,8 +65,8 @@ def is_quick(item: pytest.Function) -> bool:
 
 
 @cache
-def _source(function: Callable[..., object]) -> str:
-    return inspect.getsource(inspect.unwrap(function))
+def _source(of: Callable[..., object] | ModuleType) -> str:
+    return inspect.getsource(of if isinstance(of, ModuleType) else inspect.unwrap(of))
 
 
 def environment() -> dict[str, str]:

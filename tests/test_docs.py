@@ -368,7 +368,10 @@ def test_links_lead_somewhere() -> None:
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
 
 
-def test_set_up_commands_are_the_gates() -> None:
-    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    for words in ("pip install --quiet --disable-pip-version-check .\n", '-e ".[dev]"', "python -m pytest"):
-        assert words in gate
+def test_the_gate_installs_and_tests_with_the_readmes_commands() -> None:
+    """.ci/run takes the README's two lines that begin with pip install: to use it, and to test it."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    install, test = re.findall(r"^pip install.*$", readme, re.MULTILINE)
+    assert install == "pip install . && convcalc show alexnet"
+    assert test == 'pip install -e ".[dev]" && python -m pytest'
+    assert "grep '^pip install' README.md" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
