@@ -11,6 +11,7 @@ import os
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from math import prod
 from typing import NoReturn
 
@@ -123,9 +124,8 @@ def encode(
         reached = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    yield len(text).to_bytes(8, "little") + text
-    for _, numbers in tensors.values():
-        yield little_endian(numbers)
+    parts = (little_endian(numbers) for _, numbers in tensors.values())
+    return chain([len(text).to_bytes(8, "little") + text], parts)
 
 
 def write(
