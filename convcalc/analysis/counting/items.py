@@ -89,9 +89,9 @@ class Tally:
         normalised = {node.inputs[0] for node in graph if node.op.torch_module == "BatchNorm"}
         self._layers = [(node, _item(node, node.index in normalised)) for node in graph]
         either = [node for node in graph if node.op.module_name(node.input_shapes) and not node.parameters]
-        spoken = any(node.named for node in either)
+        told = any(node.named for node in either)
         self._functions: dict[Modules, frozenset[int]] = {
-            "": frozenset([node.index for node in either if spoken and not node.named]),
+            "": frozenset([node.index for node in either if told and not node.named]),
             "all": frozenset(),
             "none": frozenset([node.index for node in either]),
         }
@@ -161,7 +161,7 @@ def _item(node: Node, normalised: bool) -> Item:
         name=module or node.op.torch_function,
         module=bool(module),
         node=node,
-        inputs=elements(node.input_shapes[0]),
+        inputs=elements(node.input_shapes[0]) if node.input_shapes else 0,
         outputs=elements(node.output_shape),
         macs=node.op.macs(node.input_shapes),
         weights=counts["weight"],

@@ -38,9 +38,12 @@ class Alternative(NamedTuple):
 
 
 Part = tuple[Alternative, ...]  # our way first
-
-
 DTYPES = (("float32", 4, 0.0), ("float16", 2, 1.0), ("int8", 1, 1.0), ("float64", 8, 1.5))
+
+
+def _also(words: str, departure: float, *rules: Rule) -> Part:
+    """A part that we leave out, and others count."""
+    return (Alternative("", ()), Alternative(words, rules, departure))
 
 
 def operations(factor: int) -> tuple[Part, ...]:
@@ -52,55 +55,33 @@ def operations(factor: int) -> tuple[Part, ...]:
     base = "MACs" if factor == 1 else "FLOPs, 2 per MAC"
     twice = (Alternative("dense layers at 2 per MAC", (dense.times(2),), 2.0),) if factor == 1 else ()
     normalised = Rule("elements normalised by batch", measures.inputs, names=BATCHNORM)
+    averaged = (
+        Rule("values averaged", measures.windows, names=kinds("AvgPool avg_pool")),
+        Rule(
+            "additions and divisions of average pools",
+            measures.inputs_and_outputs,
+            names=kinds("AdaptiveAvgPool adaptive_avg_pool mean"),
+        ),
+    )
     return (
         (
             Alternative(base, (conv, other)),
             Alternative(f"{base}, groups ignored", (conv, groups, other), 1.0),
         ),
         (Alternative("", (dense,)), Alternative("dense layers left out", (), 1.5), *twice),
+        _also("with biases", 1.0, Rule("additions of biases", measures.bias_additions, roles=LAYERS)),
         (
-            Alternative("", ()),
-            Alternative(
-                "with biases", (Rule("additions of biases", measures.bias_additions, roles=LAYERS),), 1.0
-            ),
+            *_also("with batch normalisation at 2", 1.0, normalised.times(2)),
+            Alternative("with batch normalisation at 1", (normalised,), 1.5),
+            Alternative("with batch normalisation at 4", (normalised.times(4),), 2.0),
         ),
-        (
-            Alternative("", ()),
-            *(
-                Alternative(f"with batch normalisation at {each}", (normalised.times(each),), far)
-                for each, far in ((2, 1.0), (1, 1.5), (4, 2.0))
-            ),
-        ),
-        (
-            Alternative("", ()),
-            Alternative("with activations", (Rule(ACTIVATED, measures.outputs, roles=ACTIVATION),), 1.25),
-        ),
-        (
-            Alternative("", ()),
-            Alternative(
-                "with average pooling",
-                (
-                    Rule("values averaged", measures.windows, names=kinds("AvgPool avg_pool")),
-                    Rule(
-                        "additions and divisions of average pools",
-                        measures.inputs_and_outputs,
-                        names=kinds("AdaptiveAvgPool adaptive_avg_pool mean"),
-                    ),
-                ),
-                1.25,
-            ),
-        ),
-        (
-            Alternative("", ()),
-            Alternative("with pooling", (Rule(POOLED, measures.inputs, roles=POOLING),), 1.5),
-        ),
-        (
-            Alternative("", ()),
-            Alternative(
-                "with joins of branches",
-                (Rule("elements joined", measures.arithmetic, names=kinds("add mul")),),
-                1.5,
-            ),
+        _also("with activations", 1.25, Rule(ACTIVATED, measures.outputs, roles=ACTIVATION)),
+        _also("with average pooling", 1.25, *averaged),
+        _also("with pooling", 1.5, Rule(POOLED, measures.inputs, roles=POOLING)),
+        _also(
+            "with joins of branches",
+            1.5,
+            Rule("elements joined", measures.arithmetic, names=kinds("add mul")),
         ),
     )
 
@@ -108,7 +89,7 @@ def operations(factor: int) -> tuple[Part, ...]:
 def parameters(each: int = 1) -> tuple[Part, ...]:
     """The parts of a count of parameters, and how each may be counted. each: 1, or the bytes of a number."""
     conv, dense, scales, other, biases, shifts = in_bytes(PARAMS, each)
-    (statistics, norm_biases) = in_bytes((STATISTICS, NORM_BIASES), each)
+    statistics, norm_biases = in_bytes((STATISTICS, NORM_BIASES), each)
     groups = Rule("weights that groups save", measures.weights_saved_by_groups, each, roles=CONVOLUTION)
     counters = Rule("counters of batches seen", measures.count, each, BATCHNORM)
     return (
@@ -118,15 +99,14 @@ def parameters(each: int = 1) -> tuple[Part, ...]:
         ),
         (Alternative("", (dense,)), Alternative("dense layers left out", (), 1.5)),
         (Alternative("", (biases,)), Alternative("biases left out", (), 1.0)),
-        (Alternative("", ()), Alternative("with biases before normalisation", (norm_biases,), 1.5)),
+        _also("with biases before normalisation", 1.5, norm_biases),
         (
             Alternative("", (scales, shifts)),
             Alternative("normalisation without scales", (shifts,), 1.5),
             Alternative("normalisation left out", (), 1.5),
         ),
         (
-            Alternative("", ()),
-            Alternative("with running statistics", (statistics,), 1.0),
+            *_also("with running statistics", 1.0, statistics),
             Alternative(
                 "with running statistics and batch counters, as in a file", (statistics, counters), 1.5
             ),
@@ -140,10 +120,7 @@ def memory(each: int, dtype: str, departure: float) -> tuple[tuple[Part, ...], .
     every = in_bytes(outputs_by_role(measures.outputs), each)
     kept = in_bytes(outputs_by_role(measures.outputs_not_in_place), each)
     peak = (Rule("values alive at once", measures.outputs, each, roles=PEAK),)
-    values = (
-        Alternative("", ()),
-        Alternative("with the input", (VALUES.times(each),), 0.5),
-    )
+    values = _also("with the input", 0.5, VALUES.times(each))
     return (
         (*parameters(each), typed),
         (
