@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from convcalc.analysis.analyse import Analysis, Layer, Totals, analyse
+from convcalc.analysis.analyse import Analysis, LayerFigures, Totals, analyse
 from convcalc.analysis.diff import Diff, compare
 from convcalc.graph import Graph
 from convcalc.language.load import load_graph
@@ -37,7 +37,7 @@ class Network:
         return self._analysis.graph
 
     @property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[LayerFigures, ...]:
         """Every layer's figures, in running order."""
         return self._analysis.layers
 

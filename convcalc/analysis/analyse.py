@@ -21,7 +21,7 @@ from convcalc.shapes import Shape, elements
 DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 
 
-class Layer(NamedTuple):
+class LayerFigures(NamedTuple):
     """One layer's figures. Shapes are (C, *spatial) without the batch; counts are exact integers.
 
     shares: the layer whose weights it uses, which are counted there. keys: its parameters' other names in a weights
@@ -75,7 +75,7 @@ class Analysis(NamedTuple):
     graph: Graph
     batch: int
     dtype: str
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerFigures, ...]
     totals: Totals
     warnings: tuple[str, ...]
     tracks: tuple[tuple[AxisField, ...], ...]
@@ -101,12 +101,12 @@ def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
     return Analysis(graph, batch, dtype, layers, totals, (*graph.warnings, *warnings), tuple(tracks))
 
 
-def _layer(graph: Graph, node: Node, unit: int, tracks: tuple[AxisField, ...]) -> Layer:
+def _layer(graph: Graph, node: Node, unit: int, tracks: tuple[AxisField, ...]) -> LayerFigures:
     counts = {"weight": 0, "bias": 0, "buffer": 0}
     if node.shares is None:
         for parameter in node.parameters:
             counts[parameter.role] += prod(parameter.shape)
-    return Layer(
+    return LayerFigures(
         name=node.name,
         kind=node.kind,
         inputs=tuple([graph.input_name(source) for source in node.inputs]),

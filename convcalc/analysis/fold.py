@@ -17,7 +17,7 @@ MIN_ROWS_SAVED = 2  # by folding copies of a block: two copies of a block of one
 MIN_EQUAL_LAYERS = 5  # layers that belong to no copied block are folded from so many on
 
 
-class Row(NamedTuple):
+class FoldedRow(NamedTuple):
     """One row and what it sums over. `nodes` are the graph's nodes in it, in order; `block` tells a folded block.
 
     output_shape and receptive_field are those of its last node; weights, biases and MACs are sums. folded_weights
@@ -37,11 +37,11 @@ class Row(NamedTuple):
     folded_weights: int = 0
     folded_biases: int = 0
     times: int = 1
-    last: Row | None = None
+    last: FoldedRow | None = None
     entries: tuple[int, ...] = ()
 
 
-def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> list[Row]:
+def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> list[FoldedRow]:
     """The rows, in order. depth folds whatever lies more than that many path segments deep; unfold keeps
     pointwise layers apart."""
     result: list[tuple[str, list[Node], bool]] = []
@@ -63,10 +63,10 @@ def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) 
     return [_row(analysis, name, nodes, block) for name, nodes, block in result]
 
 
-def _row(analysis: Analysis, name: str, nodes: Sequence[Node], block: bool) -> Row:
+def _row(analysis: Analysis, name: str, nodes: Sequence[Node], block: bool) -> FoldedRow:
     layers = [analysis.layers[node.index] for node in nodes]
     folded = [] if block else layers[1:]
-    return Row(
+    return FoldedRow(
         name=name,
         nodes=tuple(nodes),
         block=block,
@@ -80,12 +80,12 @@ def _row(analysis: Analysis, name: str, nodes: Sequence[Node], block: bool) -> R
     )
 
 
-def total(analysis: Analysis) -> Row:
+def total(analysis: Analysis) -> FoldedRow:
     """All layers as one row."""
     return _row(analysis, "total", analysis.graph.nodes, block=True)
 
 
-def fold_copies(unfolded: Sequence[Row]) -> list[Row]:
+def fold_copies(unfolded: Sequence[FoldedRow]) -> list[FoldedRow]:
     """The rows with equal copies of a block that follow one another folded into the first of them.
 
     Copies are equal if their layers have the same names within the copy, operators, shapes, weights and wiring:
@@ -101,13 +101,13 @@ class _Unit(NamedTuple):
     entry: the node before the first one. copied: a block, of which there may be copies; else a single layer.
     """
 
-    rows: list[Row]
+    rows: list[FoldedRow]
     identity: Hashable
     entry: int
     copied: bool
 
 
-def _units(paths: list[tuple[list[str], Row]], depth: int) -> list[_Unit]:
+def _units(paths: list[tuple[list[str], FoldedRow]], depth: int) -> list[_Unit]:
     """The rows grouped by their path's segment at a depth, equal copies folded, innermost first."""
     units = []
     for (_, is_leaf), group in groupby(paths, key=lambda item: (item[0][depth], len(item[0]) == depth + 1)):
@@ -136,7 +136,7 @@ def _merged(copies: list[_Unit]) -> list[_Unit]:
     return [first._replace(rows=folded)]
 
 
-def _unit(unfolded: list[Row], shown: list[Row], depth: int, *, copied: bool) -> _Unit:
+def _unit(unfolded: list[FoldedRow], shown: list[FoldedRow], depth: int, *, copied: bool) -> _Unit:
     """A unit of rows; its identity says of every layer, and of the segment of its path, what must agree."""
     start, stop = unfolded[0].nodes[0].index, unfolded[-1].nodes[-1].index
 
@@ -161,7 +161,7 @@ def _unit(unfolded: list[Row], shown: list[Row], depth: int, *, copied: bool) ->
 _COPY = re.compile(r"\d+$|(?<=\d)[a-z]$")
 
 
-def sources(unfolded: Sequence[Row]) -> Iterator[list[int]]:
+def sources(unfolded: Sequence[FoldedRow]) -> Iterator[list[int]]:
     """Per row, the nodes outside it that it reads, INPUT included; none where that is just the row before."""
     before = -1
     for row in unfolded:

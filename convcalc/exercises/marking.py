@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil, floor, prod
 from typing import Any, Literal, NamedTuple
 
-from convcalc.analysis.analyse import Analysis, Layer
+from convcalc.analysis.analyse import Analysis, LayerFigures
 from convcalc.analysis.quantities import parse
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.exercises.filled import Entry, exercises, read_entries
@@ -230,7 +230,7 @@ def _field_mistake(exercise: Exercise, given: tuple[int, ...]) -> str:
     before: tuple[int | Fraction, ...] = tuple(1 for _ in exercise.analysis.graph.input_shape[1:])
     strides: tuple[int | Fraction, ...] = before
     if node.inputs[0] >= 0:
-        layer: Layer = exercise.analysis.layers[node.inputs[0]]
+        layer: LayerFigures = exercise.analysis.layers[node.inputs[0]]
         if layer.receptive_field is None:
             return ""
         before, strides = layer.receptive_field.size, layer.receptive_field.stride

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from convcalc.render.layout import Line, Span, cells
+from convcalc.render.layout import Line, TextSpan, cells
 
 GAP = 4
 MARKED = "bold black on yellow"
@@ -57,19 +57,19 @@ def matrix(
             _cell(label, width, left, brackets, False, gap)
             for label, width in zip(labels, widths, strict=True)
         ]
-        lines.append([Span(" " * (indent + 2 if heads else 0) + "".join(padded).rstrip(), "dim")])
+        lines.append([TextSpan(" " * (indent + 2 if heads else 0) + "".join(padded).rstrip(), "dim")])
     for index, row in enumerate(rows):
-        line = [Span(f"{heads[index]:>{indent}}  ", "dim")] if heads else []
+        line = [TextSpan(f"{heads[index]:>{indent}}  ", "dim")] if heads else []
         for column in columns:
             inside = marked is not None and (index, column) in marked
             text = _cell(row[column], widths[column], left, brackets, inside, gap)
             style = MARKED if inside else (styles or {}).get((index, column), "")
             if line and line[-1].style == style and not inside:
-                line[-1] = Span(line[-1].text + text, style)
+                line[-1] = TextSpan(line[-1].text + text, style)
             else:
-                line.append(Span(text, style))
+                line.append(TextSpan(text, style))
         if not brackets:
-            line[-1] = Span(line[-1].text[:-gap], line[-1].style)
+            line[-1] = TextSpan(line[-1].text[:-gap], line[-1].style)
         lines.append(line)
     return Block(heading, lines)
 
@@ -98,12 +98,12 @@ def beside(blocks: Sequence[Block], width: int | None) -> list[Line]:
 
 def _joined(row: Sequence[Block]) -> list[Line]:
     lines: list[Line] = []
-    columns: list[list[Line]] = [[[Span(block.heading, "bold")], *block.lines] for block in row]
+    columns: list[list[Line]] = [[[TextSpan(block.heading, "bold")], *block.lines] for block in row]
     for index in range(max(map(len, columns))):
         line: Line = []
         for block, column in zip(row, columns, strict=True):
             spans = column[index] if index < len(column) else []
             blank = block.width + GAP - sum(cells(span.text) for span in spans)
-            line += [*spans, Span(" " * blank)]
+            line += [*spans, TextSpan(" " * blank)]
         lines.append(line[:-1])
     return lines

@@ -18,31 +18,31 @@ MAX_NAMED = 2  # columns whose texts are shortened: with more of them, they are 
 NARROWEST = 9  # columns that wrap are not squeezed below this
 
 
-class Span(NamedTuple):
+class TextSpan(NamedTuple):
     """Some text in one style (rich's names: `bold`, `dim`, `cyan`)."""
 
     text: str
     style: str = ""
 
 
-Line = list[Span]
+Line = list[TextSpan]
 
 
 def table_lines(table: Table, width: int | None = None) -> Iterator[Line]:
     """Title, header, rows, totals, lines and notes. width None: nothing is wrapped or left out."""
     if table.title:
-        title = Span(table.title, "bold")
-        subtitle = Span(GAP + table.subtitle, "dim") if table.subtitle else Span("")
+        title = TextSpan(table.title, "bold")
+        subtitle = TextSpan(GAP + table.subtitle, "dim") if table.subtitle else TextSpan("")
         if width and cells(title.text + subtitle.text) > width:
-            yield from ([Span(part, "bold")] for part in wrap(title.text, width))
-            yield from ([Span(part, "dim")] for part in wrap(table.subtitle, width) if part)
+            yield from ([TextSpan(part, "bold")] for part in wrap(title.text, width))
+            yield from ([TextSpan(part, "dim")] for part in wrap(table.subtitle, width) if part)
         else:
             yield [title, subtitle]
     if table.rows:
         yield from _grid(table, width)
     for text in table.lines:
         indent = len(text) - len(text.lstrip())
-        yield from ([Span(part)] for part in wrap(text, width, hanging=indent + 2 if indent else 0))
+        yield from ([TextSpan(part)] for part in wrap(text, width, hanging=indent + 2 if indent else 0))
     for note in table.notes:
         yield from note_lines(note, width)
 
@@ -52,7 +52,7 @@ def note_lines(note: Note, width: int | None = None) -> Iterator[Line]:
     label = note.label
     room = None if width is None else max(20, width - len(label))
     for number, part in enumerate(wrap(note.text, room)):
-        yield [Span(label if number == 0 else " " * len(label), "yellow"), Span(part, "italic")]
+        yield [TextSpan(label if number == 0 else " " * len(label), "yellow"), TextSpan(part, "italic")]
 
 
 def cells(text: str) -> int:
@@ -114,7 +114,7 @@ def _grid(table: Table, width: int | None) -> Iterator[Line]:
     cuts = [grid.texts(index, level) for index, level in shown]
     rows = list(zip(*cuts, strict=True))
     body = len(table.rows)
-    rule = [Span("─" * (sum(widths) + len(GAP) * (len(widths) - 1)), "dim")]
+    rule = [TextSpan("─" * (sum(widths) + len(GAP) * (len(widths) - 1)), "dim")]
     yield from _row([column.header for column in columns], columns, widths, "bold")
     yield rule
     for number, row in enumerate(rows[:body]):
@@ -125,7 +125,7 @@ def _grid(table: Table, width: int | None) -> Iterator[Line]:
             yield from _row(row, columns, widths, "bold")
     given_up = _given_up(table, shown)
     if given_up:
-        yield from ([Span(part, "dim")] for part in wrap(given_up, width))
+        yield from ([TextSpan(part, "dim")] for part in wrap(given_up, width))
 
 
 def _given_up(table: Table, shown: Sequence[tuple[int, int]]) -> str:
@@ -150,8 +150,8 @@ def _row(
             text = lines[number] if number < len(lines) else ""
             blank = " " * (width - cells(text))
             shown = blank + text if column.right else text + blank
-            line.append(Span((GAP if line else "") + shown, style or column.style))
-        line[-1] = Span(line[-1].text.rstrip(), line[-1].style)
+            line.append(TextSpan((GAP if line else "") + shown, style or column.style))
+        line[-1] = TextSpan(line[-1].text.rstrip(), line[-1].style)
         yield line
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convcalc.images.rasters import Raster, scaled
-from convcalc.render.layout import Line, Span
+from convcalc.render.layout import Line, TextSpan
 
 SHADES = " ░▒▓█"
 GAP = 2
@@ -20,9 +20,11 @@ def side_by_side(pictures: Sequence[tuple[str, Raster]], width: int, colour: boo
     for index in range(max(len(lines) for _, lines in drawn) + 1):
         row: Line = []
         for heading, lines in drawn:
-            spans = [Span(heading[:room])] if index == 0 else lines[index - 1] if index <= len(lines) else []
+            spans = (
+                [TextSpan(heading[:room])] if index == 0 else lines[index - 1] if index <= len(lines) else []
+            )
             row += spans
-            row.append(Span(" " * (room + GAP - sum(len(span.text) for span in spans))))
+            row.append(TextSpan(" " * (room + GAP - sum(len(span.text) for span in spans))))
         rows.append(row[:-1])
     return rows
 
@@ -34,14 +36,14 @@ def _lines(picture: Raster, colour: bool) -> list[Line]:
     ]
 
 
-def _span(picture: Raster, row: int, column: int, colour: bool) -> Span:
+def _span(picture: Raster, row: int, column: int, colour: bool) -> TextSpan:
     """One character: the pixel at (row, column) above the one below it."""
     upper = _pixel(picture, row, column)
     lower = _pixel(picture, row + 1, column) if row + 1 < picture.height else None
     if colour:
-        return Span("▀", _hex(upper) + (f" on {_hex(lower)}" if lower else ""))
+        return TextSpan("▀", _hex(upper) + (f" on {_hex(lower)}" if lower else ""))
     shades = [sum(pixel) / 3 for pixel in (upper, lower) if pixel]
-    return Span(SHADES[min(len(SHADES) - 1, int(sum(shades) / len(shades) * len(SHADES) / 256))])
+    return TextSpan(SHADES[min(len(SHADES) - 1, int(sum(shades) / len(shades) * len(SHADES) / 256))])
 
 
 def _pixel(picture: Raster, row: int, column: int) -> tuple[int, int, int]:

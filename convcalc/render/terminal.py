@@ -13,7 +13,7 @@ from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
 from convcalc.render import colors
-from convcalc.render.layout import Line, Span, cells, note_lines, table_lines, wrap
+from convcalc.render.layout import Line, TextSpan, cells, note_lines, table_lines, wrap
 from convcalc.render.table import Note, Table
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def print_table(table: Table) -> None:
 def print_notes(lines: Sequence[str], notes: Sequence[Note]) -> None:
     """What follows a report that is no table."""
     room = width()
-    print_lines([Span(part)] for text in lines for part in wrap(text, room))
+    print_lines([TextSpan(part)] for text in lines for part in wrap(text, room))
     for note in notes:
         print_lines(note_lines(note, room))
 

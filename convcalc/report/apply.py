@@ -12,7 +12,7 @@ from convcalc.layer.steps import Placement, walk
 from convcalc.layer.symbols import Expression, has_letters, written
 from convcalc.ops import Tensor
 from convcalc.render import blocks
-from convcalc.render.layout import Line, Span, note_lines, wrap
+from convcalc.render.layout import Line, TextSpan, note_lines, wrap
 from convcalc.render.table import Column, Note, Table, notes
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
@@ -61,14 +61,14 @@ def application_lines(
     application: Application, style: Style, width: int | None, *, mode_shown: bool = False
 ) -> list[Line]:
     """Title, formula, and the matrices side by side."""
-    lines: list[Line] = [[Span(title(application), "bold")]]
+    lines: list[Line] = [[TextSpan(title(application), "bold")]]
     if mode_shown:
-        lines += [[Span(part)] for text in mode_words(application) for part in wrap(text, width)]
+        lines += [[TextSpan(part)] for text in mode_words(application) for part in wrap(text, width)]
     largest = max(elements(application.source.shape), elements(application.output.shape))
     if width is not None and largest > MOST_CELLS:
         return [
             *lines,
-            [Span(f"{largest:,} numbers are too many to draw; --format csv or -o FILE.csv has them")],
+            [TextSpan(f"{largest:,} numbers are too many to draw; --format csv or -o FILE.csv has them")],
         ]
     lines.append([])
     sources = _planes("input", application.source, style)
@@ -76,7 +76,7 @@ def application_lines(
     numbers = _numbers(application) if mode_shown else None
     outputs = _planes("output", application.output, style, numbers, application.names)
     lines += blocks.beside([*sources, *kernels, *outputs], width)
-    lines += [[Span(part)] for part in wrap(advice(application), width) if part]
+    lines += [[TextSpan(part)] for part in wrap(advice(application), width) if part]
     for note in mode_notes(application) if mode_shown else ():
         lines += note_lines(Note(note), width)
     return lines
@@ -218,8 +218,8 @@ def frames(application: Application, style: Style, width: int | None) -> Iterato
         label = f"step {number} of {total}  "
         first, *others = wrap(equation, width and max(20, width - len(label)))
         yield [
-            [Span(label, "dim"), Span(first)],
-            *([Span(" " * len(label) + part.lstrip())] for part in others),
+            [TextSpan(label, "dim"), TextSpan(first)],
+            *([TextSpan(" " * len(label) + part.lstrip())] for part in others),
             *blocks.beside(parts, width),
             [],
         ]

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis
-from convcalc.analysis.fold import Row
+from convcalc.analysis.fold import FoldedRow
 from convcalc.analysis.receptive import ReceptiveField
 from convcalc.analysis.regions import Span
 from convcalc.analysis.units import Area, Meeting, Position, Sight, places
@@ -23,7 +23,7 @@ from convcalc.shapes import AXIS_NAMES
 class Depth(NamedTuple):
     """A layer on the way down: its row, its field by formula, and what its unit in the middle sees."""
 
-    row: Row
+    row: FoldedRow
     sight: Sight
 
     @property
@@ -92,7 +92,7 @@ SHARE = Column(
 )
 
 
-def depth_table(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]) -> Table:
+def depth_table(analysis: Analysis, rows: Sequence[FoldedRow], sights: Sequence[Sight]) -> Table:
     """A row per layer: the field by formula, and what the unit in the middle sees."""
     graph = analysis.graph
     return Table(
@@ -111,14 +111,14 @@ def depth_table(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]
     )
 
 
-def operator(row: Row, *, short: bool = False) -> str:
+def operator(row: FoldedRow, *, short: bool = False) -> str:
     """The row's operator as `show` writes it."""
     if row.block:
         return ("" if short else "block of ") + words.plural(len(row.nodes), "layer")
     return (words.short_operator if short else words.operator)(row.nodes[0].op)
 
 
-def depth_value(analysis: Analysis, rows: Sequence[Row], sights: Sequence[Sight]) -> dict[str, Any]:
+def depth_value(analysis: Analysis, rows: Sequence[FoldedRow], sights: Sequence[Sight]) -> dict[str, Any]:
     """`field ARCH --format json`."""
     return {
         "name": analysis.graph.name,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from convcalc.analysis.regions import Box, Region, Span, clipped, common
 from convcalc.analysis.units import Position, Sight
 from convcalc.render.layout import Line
-from convcalc.render.layout import Span as TextSpan
+from convcalc.render.layout import TextSpan as TextSpan
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Bitmap

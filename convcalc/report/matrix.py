@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 from convcalc.layer.unroll import Counts, Unrolled, counts, entries
 from convcalc.render import blocks
-from convcalc.render.layout import Line, Span
+from convcalc.render.layout import Line, TextSpan
 from convcalc.render.table import Column, Table, Total, drop, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import elements, show
 
 
-class Step(NamedTuple):
+class Connections(NamedTuple):
     """One way to connect the inputs with the outputs: how its connections are counted, and their share of dense."""
 
     connections: str
@@ -95,7 +95,7 @@ def unrolled_table(layer: Unrolled) -> Table:
     shapes = f"{show(layer.input_shape)} → {show(layer.output_shape)}"
     return Table(
         columns=STEPS,
-        rows=[Step(what, text, count, count / found.dense) for what, text, count in rows],
+        rows=[Connections(what, text, count, count / found.dense) for what, text, count in rows],
         title=" ".join(filter(None, (layer.name, operator, "as a dense layer"))),
         subtitle=f"{shapes}, a matrix of {found.outputs:,}×{found.inputs:,}",
         lines=lines,
@@ -136,7 +136,7 @@ def drawing(layer: Unrolled, names: Sequence[str], width: int | None) -> list[Li
     body = blocks.matrix("matrix", rows, styles=styles, gap=1, rows_named=_outputs(layer))
     if width is not None and body.width > width:
         return [
-            [Span(f"the matrix takes {body.width} columns; a wider terminal, a pipe or -o FILE shows it")]
+            [TextSpan(f"the matrix takes {body.width} columns; a wider terminal, a pipe or -o FILE shows it")]
         ]
     return [
         *blocks.beside([*_inputs(layer), *_kernels(layer, names)], width),

@@ -8,8 +8,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from convcalc.analysis.analyse import Analysis, Layer
-from convcalc.analysis.fold import Row, fold_copies, rows, sources, total
+from convcalc.analysis.analyse import Analysis, LayerFigures
+from convcalc.analysis.fold import FoldedRow, fold_copies, rows, sources, total
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import INPUT
 from convcalc.render.table import Column, Table, Total, drop, notes, shorten, value_of
@@ -25,14 +25,14 @@ class Item:
     outline: its path without what it shares with the row before."""
 
     analysis: Analysis
-    row: Row
+    row: FoldedRow
     name: str
     outline: str = ""
     reads: tuple[str, ...] = ()
     reads_short: tuple[str, ...] = ()
 
     @cached_property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[LayerFigures]:
         """The figures of its layers; of copies, the first copy's."""
         return [self.analysis.layers[node.index] for node in self.row.nodes]
 
@@ -55,7 +55,7 @@ def items(analysis: Analysis, *, depth: int | None = None, unfold: bool = False)
     read = {row.name: found for row, found in zip(every, sources(every), strict=True)}
     ends = {row.nodes[-1].index: row.name for row in every} | {INPUT: "input"}
     result: list[Item] = []
-    above: Row | None = None
+    above: FoldedRow | None = None
     for row in every if unfold else fold_copies(every):
         name = words.copies(row.name, row.last.name if row.last else row.name)
         before = (above.last or above).nodes[-1].index if above else INPUT

@@ -9,7 +9,7 @@ from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.explain import explain
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops import Working
-from convcalc.render.layout import Line, Span, cells, wrap
+from convcalc.render.layout import Line, TextSpan, cells, wrap
 from convcalc.render.table import Column, Table, notes
 from convcalc.report import words
 
@@ -57,21 +57,23 @@ def explanation_lines(explained: Sequence[Explanation], width: int | None) -> It
     room = None if width is None else max(MIN_ROOM, width - indent)
     for number, item in enumerate(explained):
         if number:
-            yield [Span("")]
+            yield [TextSpan("")]
         yield from _heading(item, width)
         for line in item.lines:
             for place, part in enumerate(wrap(line.text, room)):
                 label = f"    {line.what:<{labels}}  " if place == 0 else " " * indent
-                yield [Span(label, "dim"), Span(part)]
+                yield [TextSpan(label, "dim"), TextSpan(part)]
 
 
 def _heading(item: Explanation, width: int | None) -> Iterator[Line]:
-    start: Line = [Span(item.node.name, "bold cyan"), Span(f"  {item.operator}   ")]
+    start: Line = [TextSpan(item.node.name, "bold cyan"), TextSpan(f"  {item.operator}   ")]
     if width is None or sum(cells(span.text) for span in start) + cells(item.flow) <= width:
-        yield [*start, Span(item.flow, "dim")]
+        yield [*start, TextSpan(item.flow, "dim")]
         return
     yield start
-    yield from ([Span("    "), Span(part, "dim")] for part in wrap(item.flow, max(MIN_ROOM, width - 4)))
+    yield from (
+        [TextSpan("    "), TextSpan(part, "dim")] for part in wrap(item.flow, max(MIN_ROOM, width - 4))
+    )
 
 
 def explanation_table(analysis: Analysis, *, only: Sequence[str] = ()) -> Table:

@@ -12,7 +12,7 @@ from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import AXIS_NAMES, Axis
 
 
-class Row(NamedTuple):
+class SizeRow(NamedTuple):
     """A step of the working; axis: of which; heading: stands above the steps of an axis."""
 
     axis: str
@@ -34,16 +34,16 @@ def size_table(axes: Sequence[Axis], depth: int | None, counts: WindowCost | Non
     """Step by step; one set of rows per axis, or one for all where they are alike."""
     names = AXIS_NAMES[len(axes)]
     alike = len(set(axes)) == 1
-    rows: list[Row] = []
+    rows: list[SizeRow] = []
     for name, axis in zip(names[:1] if alike else names, axes, strict=False):
-        rows += [] if alike else [Row("", Step(name, "", ""), heading=True)]
+        rows += [] if alike else [SizeRow("", Step(name, "", ""), heading=True)]
         rows += [
-            Row("every axis" if alike else name, step)
+            SizeRow("every axis" if alike else name, step)
             for step in steps(axis, "W" if alike else LETTERS[name])
         ]
     for line in counts.working if counts else ():
         formula = {"weights": "(F·F·D1)·K", "biases": "K"}.get(line.what, "weights · positions")
-        rows.append(Row("", Step(line.what, formula, line.text)))
+        rows.append(SizeRow("", Step(line.what, formula, line.text)))
     indented = STEPS[0]._replace(text=lambda row: f"  {row.step.what}" if row.axis else row.step.what)
     return Table(
         columns=STEPS if alike else (indented, *STEPS[1:]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convcalc.render.layout import Line, Span
+from convcalc.render.layout import Line, TextSpan
 from convcalc.shapes import Axis
 
 MARGIN = 14  # columns of the labels
@@ -20,14 +20,14 @@ def drawing(axis: Axis, width: int, label: str = "") -> list[Line]:
     positions = axis.output
     end = max(axis.padded, (positions - 1) * axis.stride + axis.extent)
     columns = _columns(end, max(20, width - MARGIN))
-    rows = [[Span(label, "bold")], _ruler(axis, columns), _cells("axis", axis, columns)]
+    rows = [[TextSpan(label, "bold")], _ruler(axis, columns), _cells("axis", axis, columns)]
     if not label:
         rows = rows[1:]
     shown = list(range(positions)) if positions <= SHOWN else [0, 1, 2, positions - 2, positions - 1]
     previous = -1
     for position in shown:
         if position > previous + 1:
-            rows.append([Span(f"{'':<{MARGIN}}⋮  {position - previous - 1:,} more", OMITTED)])
+            rows.append([TextSpan(f"{'':<{MARGIN}}⋮  {position - previous - 1:,} more", OMITTED)])
         rows.append(_window(axis, position, columns))
         previous = position
     missed = _missed(axis, columns)
@@ -44,13 +44,13 @@ def _columns(end: int, width: int) -> list[int | None]:
     return [*range(half), None, *range(end - half, end)]
 
 
-def _row(label: str, cells: Sequence[Span]) -> Line:
+def _row(label: str, cells: Sequence[TextSpan]) -> Line:
     """Neighbouring cells of one style joined; blanks at the end left out."""
-    spans = [Span(f"{label:<{MARGIN}}")]
+    spans = [TextSpan(f"{label:<{MARGIN}}")]
     last = max((index for index, cell in enumerate(cells) if cell.text.strip()), default=-1)
     for cell in cells[: last + 1]:
         if spans[-1].style == cell.style:
-            spans[-1] = Span(spans[-1].text + cell.text, cell.style)
+            spans[-1] = TextSpan(spans[-1].text + cell.text, cell.style)
         else:
             spans.append(cell)
     return spans
@@ -70,18 +70,18 @@ def _ruler(axis: Axis, columns: Sequence[int | None]) -> Line:
             text[place : place + len(number)] = number
             free = place + len(number) + 1
         place += 1
-    return _row("pixel", [Span("".join(text).rstrip(), OMITTED)])
+    return _row("pixel", [TextSpan("".join(text).rstrip(), OMITTED)])
 
 
 def _cells(label: str, axis: Axis, columns: Sequence[int | None]) -> Line:
-    cells: list[Span] = []
+    cells: list[TextSpan] = []
     for column in columns:
         if column is None:
-            cells.append(Span(" … ", OMITTED))
+            cells.append(TextSpan(" … ", OMITTED))
         elif 0 <= column - axis.before < axis.size:
-            cells.append(Span(str((column - axis.before) % 10), PIXEL))
+            cells.append(TextSpan(str((column - axis.before) % 10), PIXEL))
         else:
-            cells.append(Span("·", PADDING))
+            cells.append(TextSpan("·", PADDING))
     return _row(label, cells)
 
 
@@ -89,7 +89,7 @@ def _window(axis: Axis, position: int, columns: Sequence[int | None]) -> Line:
     start = position * axis.stride
     taps = range(start, start + axis.extent, axis.dilation)
     cells = [
-        Span("   ") if column is None else Span("█", READ) if column in taps else Span(" ")
+        TextSpan("   ") if column is None else TextSpan("█", READ) if column in taps else TextSpan(" ")
         for column in columns
     ]
     return _row(f"window {position + 1:,}", cells)
@@ -99,10 +99,10 @@ def _missed(axis: Axis, columns: Sequence[int | None]) -> Line:
     """A mark under every pixel that no window reads; nothing where there is none."""
     if axis.uncovered() == (0, 0):
         return []
-    cells: list[Span] = []
+    cells: list[TextSpan] = []
     for column in columns:
         missed = column is not None and 0 <= column - axis.before < axis.size and not _read(axis, column)
-        cells.append(Span("×" if missed else "   " if column is None else " ", "red"))
+        cells.append(TextSpan("×" if missed else "   " if column is None else " ", "red"))
     return _row("never covered", cells)
 
 

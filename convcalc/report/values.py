@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from convcalc.analysis.analyse import Analysis, Layer, Totals
+from convcalc.analysis.analyse import Analysis, LayerFigures, Totals
 from convcalc.analysis.receptive import ReceptiveField
 from convcalc.graph import Graph
 
@@ -70,7 +70,7 @@ def outputs_value(graph: Graph) -> list[dict[str, Any]]:
     return [{"name": name, "layer": name, "shape": list(graph.output_shape)}]
 
 
-def layer_value(layer: Layer) -> dict[str, Any]:
+def layer_value(layer: LayerFigures) -> dict[str, Any]:
     """One layer's record."""
     return {
         "name": layer.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convcalc.analysis.analyse import Analysis, analyse
-from convcalc.analysis.fold import Row, fold_copies, rows, sources
+from convcalc.analysis.fold import FoldedRow, fold_copies, rows, sources
 from convcalc.graph import INPUT
 from convcalc.language import bundled
 from convcalc.language.load import load_graph
@@ -135,7 +135,7 @@ def test_the_field_of_copies_goes_from_the_first_to_the_last() -> None:
     row = next(
         row for row in fold_copies(rows(analyse(load_graph("resnet50")))) if row.name == "conv4.2.conv2"
     )
-    last: Row | None = row.last
+    last: FoldedRow | None = row.last
     assert row.receptive_field is not None
     assert last is not None
     assert last.receptive_field is not None
