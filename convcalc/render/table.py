@@ -60,7 +60,8 @@ class Narrowing(NamedTuple):
 class Table(NamedTuple):
     """Columns, rows as records, rows below a rule (totals), and lines of text around them.
 
-    CSV has its own columns, and its own rows, nothing folded, where these are given. narrowing: what gives way on a
+    CSV has its own columns, and its own rows, nothing folded, where these are given; the rows are made when they are
+    asked for. narrowing: what gives way on a
     narrow terminal, first to last, before texts are wrapped; wider: what else than a wider window brings it back.
     styles colour whole rows on a terminal.
     """
@@ -73,7 +74,7 @@ class Table(NamedTuple):
     lines: Sequence[str] = ()
     notes: Sequence[Note] = ()
     data_columns: Sequence[Column] | None = None
-    data: Sequence[Any] | None = None
+    data: Callable[[], Iterable[Any]] | None = None
     styles: Sequence[str] = ()
     narrowing: Sequence[Narrowing] = ()
     wider: str = ""
@@ -149,9 +150,19 @@ def totals(table: Table) -> list[list[str]]:
 
 def records(table: Table) -> list[dict[str, object]]:
     """The rows for programs: values by their columns' keys."""
-    columns = table.columns if table.data_columns is None else table.data_columns
-    rows = table.rows if table.data is None else table.data
-    return [{column.key: value_of(column, record) for column in columns} for record in rows]
+    return [
+        {column.key: value_of(column, record) for column in data_columns(table)} for record in data(table)
+    ]
+
+
+def data_columns(table: Table) -> Sequence[Column]:
+    """The columns for programs."""
+    return table.columns if table.data_columns is None else table.data_columns
+
+
+def data(table: Table) -> Iterable[Any]:
+    """The rows for programs."""
+    return table.rows if table.data is None else table.data()
 
 
 def below(table: Table) -> list[str]:
@@ -164,11 +175,11 @@ def to_csv(table: Table) -> str:
     import csv
     import io
 
-    columns = table.columns if table.data_columns is None else table.data_columns
+    columns = data_columns(table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.key for column in columns])
-    for record in table.rows if table.data is None else table.data:
+    for record in data(table):
         writer.writerow([datum(value_of(column, record)) for column in columns])
     return out.getvalue()
 

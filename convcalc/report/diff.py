@@ -94,7 +94,7 @@ def diff_table(diff: Diff, *, everything: bool = False) -> Table:
             *notes([note for note in b.notes if note not in a.notes], "B"),
         ],
         data_columns=(A, B, STATUS, CHANGE, WEIGHTS, PARAMS, MACS, WORKING),
-        data=[_item(pair) for pair in diff.pairs],
+        data=lambda: [_item(pair) for pair in diff.pairs],
         styles=[row.style for row in rows],
         narrowing=NARROWING,
     )

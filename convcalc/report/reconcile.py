@@ -60,7 +60,7 @@ def reconciliation_table(result: Reconciliation) -> Table:
         footer=[Total(None, {"what": ("total",), "sum": (words.count(best.total),)})] if best else [],
         lines=_lines(result, best),
         data_columns=DATA,
-        data=[
+        data=lambda: [
             Line(number, explanation, term)
             for number, explanation in enumerate(every, 1)
             for term in explanation.terms

@@ -57,7 +57,7 @@ def items(analysis: Analysis, *, depth: int | None = None, unfold: bool = False)
     result: list[Item] = []
     above: FoldedRow | None = None
     for row in every if unfold else fold_copies(every):
-        name = words.copies(row.name, row.last.name if row.last else row.name)
+        name = words.copies(row.name, row.last.name) if row.last else row.name
         before = (above.last or above).nodes[-1].index if above else INPUT
         reads, short = [], []
         for source in read[row.name]:
@@ -256,7 +256,7 @@ def _table(
         footer=[Total(Item(analysis, total(analysis), label), labels)] if summed else [],
         notes=() if partial else notes(graph.notes),
         data_columns=[COLUMNS[name] for name in names],
-        data=items(analysis, unfold=True),
+        data=lambda: items(analysis, unfold=True),
     )
 
 

@@ -51,7 +51,7 @@ def size_table(axes: Sequence[Axis], depth: int | None, counts: WindowCost | Non
         title=f"{_sizes([a.size for a in axes], depth)} → {_sizes([a.output for a in axes], _depth(depth, counts))}",
         subtitle=", ".join(_fields(axes)),
         data_columns=(Column("axis", ""), *STEPS),
-        data=[row for row in rows if not row.heading],
+        data=lambda: [row for row in rows if not row.heading],
         styles=["bold" if row.heading else "" for row in rows],
         narrowing=drop("formula"),
     )
@@ -146,7 +146,7 @@ def solutions_table(answers: Sequence[Answer]) -> Table:
             Column("remainder", "", lambda row: max(0, row[1].axis.remainder)),
             Column("uncovered", "", lambda row: sum(row[1].axis.uncovered())),
         ),
-        data=[(answer, solution) for answer in shown for solution in answer.solutions],
+        data=lambda: [(answer, solution) for answer in shown for solution in answer.solutions],
         styles=["" if solution.exact else "dim" for _, solution in rows],
     )
 

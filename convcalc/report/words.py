@@ -179,8 +179,10 @@ def copies(first: str, last: str) -> str:
     """The path of several copies of a layer: `conv4.2–36.conv1` for `conv4.2.conv1` to `conv4.36.conv1`."""
     parts = []
     for one_end, other_end in zip(first.split("."), last.split("."), strict=True):
-        stem = _common_stem(one_end, other_end)
-        parts.append(one_end if one_end == other_end else f"{one_end}–{other_end[len(stem) :]}")
+        if one_end == other_end:
+            parts.append(one_end)
+        else:
+            parts.append(f"{one_end}–{other_end[len(_common_stem(one_end, other_end)) :]}")
     return ".".join(parts)
 
 

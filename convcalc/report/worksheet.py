@@ -56,7 +56,7 @@ def sheet_table(sheet: Sheet, *, answers: bool = False) -> Table:
         subtitle=_subtitle(sheet),
         lines=lines,
         data_columns=(*DATA, *ANSWER) if answers else (*DATA, NO_ANSWER),
-        data=sheet.exercises,
+        data=lambda: sheet.exercises,
     )
 
 
