@@ -71,22 +71,22 @@ def kernels(
             f"{count} filters need {count} kernels, {given}", hint="repeat --weights, once for each filter"
         )
     planes: dict[tuple[int, int], list[Any]] = {}
-    for index, one in enumerate(filters):
-        size = one.spatial if len(one.spatial) == len(kernel) else (one.height, one.width)
+    for index, matrix in enumerate(filters):
+        size = matrix.spatial if len(matrix.spatial) == len(kernel) else (matrix.height, matrix.width)
         if size != kernel:
             raise UsageError(
                 f"the kernel is {show(kernel)}, the weights given are {show(size)}",
                 hint="leave the kernel out: the weights say it",
             )
-        if len(one.planes) not in (1, depth):
+        if len(matrix.planes) not in (1, depth):
             raise UsageError(
-                f"filter {index + 1} has {len(one.planes)} planes, the input {depth} channels",
+                f"filter {index + 1} has {len(matrix.planes)} planes, the input {depth} channels",
                 hint=f"give {depth} planes with | between them, or one for all",
             )
         for channel in range(depth):
-            rows = one.planes[channel if len(one.planes) > 1 else 0]
+            rows = matrix.planes[channel if len(matrix.planes) > 1 else 0]
             values = [value for row in rows for value in row]
-            if shared and len(one.planes) == 1 and depth > 1:
+            if shared and len(matrix.planes) == 1 and depth > 1:
                 values = [value / depth for value in values]
             planes[index, channel] = values[::-1] if turned else values
     order = (

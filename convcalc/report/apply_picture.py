@@ -45,7 +45,7 @@ def filtered_table(application: Application, picture: Picture, path: str, maps: 
     """A row per map."""
     notes = [f"image: {picture.note}"] if picture.note else []
     channels = picture.shape[0]
-    if application.names and channels > 1 and not any(one.colour for one in maps):
+    if application.names and channels > 1 and not any(result.colour for result in maps):
         notes.append(
             f"each filter spans the {channels} channels, divided by {channels}; --per-channel keeps colours"
         )
@@ -95,15 +95,15 @@ def filtered_value(
         "output_shape": list(application.output.shape),
         "maps": [
             {
-                "name": one.name,
-                "shape": list(one.tensor.shape),
-                "least": float(one.least),
-                "greatest": float(one.greatest),
-                "mean": float(one.mean),
-                "tone": one.tone,
-                "cut": one.cut,
+                "name": result.name,
+                "shape": list(result.tensor.shape),
+                "least": float(result.least),
+                "greatest": float(result.greatest),
+                "mean": float(result.mean),
+                "tone": result.tone,
+                "cut": result.cut,
             }
-            for one in maps
+            for result in maps
         ],
         "note": picture.note or None,
         "warnings": [text.removeprefix("warning: ") for text in warnings(maps)],
