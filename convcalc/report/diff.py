@@ -65,7 +65,7 @@ SHOWN_TOTALS = (
     ("params", "params"),
     ("macs", "MACs"),
     ("activation_bytes", "activation bytes"),
-    ("peak_activation_bytes", "peak of activations, bytes"),
+    ("peak_activation_bytes", "bytes at the peak"),
 )
 
 
@@ -191,30 +191,34 @@ def _item(pair: Pair, above: Item | None = None) -> Item:
 
 
 def changes(pair: Pair, *, short: bool = False) -> str:
-    """`F 11 → 7`, `input 1024 → 2048`, `from a, c → b, c`, `own weights → weights of a`; `added conv K64 F3`."""
+    """`F 11 → 7`, `input 1024 → 2048`, `from a, c → b, c`, `own weights → weights of a`; `added conv K64 F3`. Short:
+    `F 11→7`, `depth 192→96`, `no bias`."""
+    arrow = "→" if short else " → "
     if pair.a is None or pair.b is None:
         operator = words.short_operator if short else words.operator
         return f"{pair.status} {operator(_node(pair).op)}"
     if not pair.changes:
         if pair.a.output_shape != pair.b.output_shape:
-            return f"same, {words.shape(pair.a.output_shape)} → {words.shape(pair.b.output_shape)}"
+            return f"same, {words.shape(pair.a.output_shape)}{arrow}{words.shape(pair.b.output_shape)}"
         return "same"
     parts = []
     for name, (one, two) in pair.changes.items():
         if name == "input_shape" and short and one[1:] == two[1:]:
-            parts.append(f"depth {one[0]} → {two[0]}")
+            parts.append(f"depth {one[0]}{arrow}{two[0]}")
         elif name == "input_shape":
-            parts.append(f"input {words.shape(one)} → {words.shape(two)}")
+            parts.append(f"input {words.shape(one)}{arrow}{words.shape(two)}")
         elif name == "kind":
-            parts.append(f"{one} → {two}")
+            parts.append(f"{one}{arrow}{two}")
         elif name == "from":
-            parts.append(f"from {', '.join(one)} → {', '.join(two)}")
+            parts.append(f"from {', '.join(one)}{arrow}{', '.join(two)}")
         elif name == "share":
-            parts.append(f"{_weights_of(one)} → {_weights_of(two)}")
+            parts.append(f"{_weights_of(one)}{arrow}{_weights_of(two)}")
+        elif short and isinstance(two, bool):
+            parts.append(name if two else f"no {name}")
         else:
             info = pair.a.op.fields().get(name)
             label = info.alias if info and info.alias else name
-            parts.append(f"{label} {words.field_value(one)} → {words.field_value(two)}")
+            parts.append(f"{label} {words.field_value(one)}{arrow}{words.field_value(two)}")
     return ", ".join(parts)
 
 

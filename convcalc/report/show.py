@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.analyse import Analysis, LayerFigures
@@ -53,21 +54,19 @@ def items(analysis: Analysis, *, depth: int | None = None, unfold: bool = False)
     """The rows of the table; unfold: one for each layer, copies too."""
     every = rows(analysis, depth=depth, unfold=unfold)
     read = {row.name: found for row, found in zip(every, sources(every), strict=True)}
+    above = {row.name: before.nodes[-1].index for before, row in pairwise(every)}
     ends = {row.nodes[-1].index: row.name for row in every} | {INPUT: "input"}
     result: list[Item] = []
-    above: FoldedRow | None = None
     for row in every if unfold else fold_copies(every):
         name = words.copies(row.name, row.last.name) if row.last else row.name
-        before = (above.last or above).nodes[-1].index if above else INPUT
         reads, short = [], []
         for source in read[row.name]:
             place = ends.get(source) or analysis.graph.nodes[source].name
             text = "block input" if source in row.entries else words.relative(place, row.name)
             reads.append(text)
-            short.append("↑" if source == before else text)
+            short.append("↑" if source == above.get(row.name) else text)
         outline = words.outline(name, result[-1].name if result else "")
         result.append(Item(analysis, row, name, outline, tuple(reads), tuple(short)))
-        above = row
     return result
 
 

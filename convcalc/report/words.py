@@ -55,7 +55,7 @@ def changed_name(graph: Graph) -> str:
 # How a narrow terminal names them; fields that are neither here nor a letter nor the main one are left out.
 SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln"}
 SHORT_FLAGS = {"depthwise": "dw"}
-SHORT_FIELDS = {"rounding": "", "groups": "g"}
+SHORT_FIELDS = {"rounding": "", "groups": "g", "start": "start ", "stop": "stop "}
 
 
 def short_operator(op: Operator, *, bare: bool = False) -> str:
@@ -199,8 +199,8 @@ def _common_stem(first: str, last: str) -> str:
 
 
 def relative(path: str, reader: str) -> str:
-    """A path as a layer at `reader` would write it: `conv3` for `conv4.2.conv3` in `conv4.2`; a path that would
-    begin with a number keeps what stands before it."""
+    """A path as a layer at `reader` would write it: `conv3` for `conv4.2.conv3` in `conv4.2`, and for the branches of
+    a join their paths in it; a path that would begin with a number keeps what stands before it."""
     parts = path.split(".")
     common = _common_parents(parts, reader.split("."))
     return ".".join(parts[common:])
@@ -209,14 +209,14 @@ def relative(path: str, reader: str) -> str:
 def outline(path: str, above: str) -> str:
     """A path without what it shares with the one above it, indented by as many columns: `  .conv2`."""
     parts = path.split(".")
-    common = _common_parents(parts, above.split("."))
+    common = _common_parents(parts, above.split(".")[:-1])
     return " " * common + "." + ".".join(parts[common:]) if common else path
 
 
-def _common_parents(path: Sequence[str], other: Sequence[str]) -> int:
-    """How many enclosing scopes both share, fewer where the rest would begin with a number."""
+def _common_parents(path: Sequence[str], scopes: Sequence[str]) -> int:
+    """How many of these scopes enclose the path, fewer where the rest of it would begin with a number."""
     common = 0
-    for a, b in zip(path[:-1], other[:-1], strict=False):
+    for a, b in zip(path[:-1], scopes, strict=False):
         if a != b:
             break
         common += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -46,4 +47,5 @@ def test_notes_say_which_network_they_are_on(convcalc) -> None:
 
 @pytest.mark.parametrize("form", ["markdown", "latex", "html"])
 def test_notes_in_every_format(convcalc, form: str) -> None:
-    assert "note on B: The lecture" in convcalc("diff", "alexnet", "zfnet", "--format", form).stdout
+    text = re.sub("</?b>", "", convcalc("diff", "alexnet", "zfnet", "--format", form).stdout)
+    assert "note on B: The lecture" in text

@@ -71,7 +71,7 @@ def test_from_names_what_a_layer_reads_where_it_is_not_the_row_before() -> None:
         "inception.reduce3x3": "input",
         "inception.reduce5x5": "input",
         "inception.pool": "input",
-        "inception": "inception.conv1x1, inception.conv3x3, inception.conv5x5, inception.project",
+        "inception": "conv1x1, conv3x3, conv5x5, project",
     }
     read = column(table("resnet50"), "from")
     assert read["conv2.1.add1"] == "conv3, shortcut.project.conv1"
@@ -79,6 +79,20 @@ def test_from_names_what_a_layer_reads_where_it_is_not_the_row_before() -> None:
     assert read["conv3.2–4.add1"] == "conv3, block input"
     assert "conv2.1.conv2" not in read
     assert column(table("resnet50", unfold=True), "from")["conv3.3.add1"] == "batchnorm3, conv3.2.relu3"
+
+
+def test_a_narrow_terminal_points_at_the_row_above() -> None:
+    """Also within copies, and behind them, where the row above is the last copy's."""
+    arrows = {
+        item.name: text_of(COLUMNS["from"], item, 1)
+        for item in table("torchvision/mobilenet_v3_small").rows
+        if item.reads
+    }
+    assert arrows["features.5–6.block.2.multiply1"] == "block.1.0, ↑"
+    assert arrows["features.4.block.2.multiply1"] == "block.1.0, ↑"
+    assert arrows["features.3.add1"] == "↑, features.2.block.2.0"
+    slices = [text_of(COLUMNS["operator"], item, 1) for item in table("torchvision/shufflenet_v2_x1_0").rows]
+    assert "slice start 58 stop 116" in slices
 
 
 def test_a_network_in_one_line_has_no_column_for_it() -> None:
