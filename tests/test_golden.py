@@ -44,6 +44,7 @@ SCREENS = {
     "size-layer": ["size", "227x227x3", "-F", "11", "-S", "4", "-K", "96"],
     "size-sides-differ": ["size", "14x20", "-F", "3x5", "--dilation", "2", "-S", "3", "-P", "1x0+1"],
     "size-remainder": ["size", "20", "-F", "3", "-S", "5", "-P", "2"],
+    "size-dropped-window": ["size", "5", "-F", "2", "-S", "2", "-P", "1", "--rounding", "ceil"],
     "size-which-padding": ["size", "227", "-F", "3", "--output", "227"],
     "size-which-kernel": ["size", "227", "-S", "4", "-P", "0", "--output", "55"],
     "size-no-solution": ["size", "227", "-F", "11", "--output", "55"],

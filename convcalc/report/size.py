@@ -23,7 +23,7 @@ class SizeRow(NamedTuple):
 STEPS = (
     Column("step", "step", lambda row: row.step.what, style="cyan"),
     Column("formula", "formula", lambda row: row.step.formula),
-    Column("working", "filled in", lambda row: row.step.text),
+    Column("working", "filled in", lambda row: row.step.text, wrap=True),
 )
 NOTE = Column("note", "", lambda row: _note(row[1]), wrap=True)
 SHOWN = 20
