@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.receptive import ReceptiveField
-from convcalc.graph import Node
+from convcalc.graph import INPUT, Node
 from convcalc.shapes import Shape
 
 MIN_ROWS_SAVED = 2  # by folding copies of a block: two copies of a block of one row stay two rows
@@ -163,7 +163,7 @@ _COPY = re.compile(r"\d+$|(?<=\d)[a-z]$")
 
 def sources(unfolded: Sequence[FoldedRow]) -> Iterator[list[int]]:
     """Per row, the nodes outside it that it reads, INPUT included; none where that is just the row before."""
-    before = -1
+    before = INPUT
     for row in unfolded:
         own = {node.index for node in row.nodes}
         read = list(dict.fromkeys(s for node in row.nodes for s in node.inputs if s not in own))
