@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -35,8 +36,29 @@ def test_the_wheel_holds_what_a_user_needs_and_no_more(wheel: Path) -> None:
         "convcalc/architectures/lenet5.safetensors",
         "convcalc/architectures/torchvision/resnet18.yaml",
         "convcalc/py.typed",
+        "convcalc/docs/index.md",
+        "convcalc/docs/operators/conv.md",
     } <= names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"convcalc"}
+
+
+def test_the_sdist_is_enough_to_build_and_test_from(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (path,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for wanted in (
+        "convcalc/docs/start.md",
+        "architectures/alexnet.yaml",
+        "tests/conftest.py",
+        "README.md",
+        "LICENSE",
+    ):
+        assert wanted in names
 
 
 def test_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def command(topic: str | None, word: str | None, no_pager: bool) -> None:
             raise UsageError("--search looks in every topic", hint=f"leave '{topic}' out")
         from convcalc.report.docs import found_table
 
-        terminal.print_table(found_table(search(word), word))
+        terminal.print_table(found_table(search(word)))
         return
     page = docs(topic)
     room = terminal.width()

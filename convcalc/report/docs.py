@@ -36,7 +36,7 @@ class Found(Protocol):
         """The line."""
 
 
-def found_table(found: Sequence[Found], word: str) -> Table:
+def found_table(found: Sequence[Found]) -> Table:
     """A row per line."""
     topics = {line.topic for line in found}
     return Table(
