@@ -6,7 +6,7 @@ import mmap
 import sys
 from array import array
 from collections.abc import Iterator
-from math import prod
+from math import inf, isfinite, nan, prod
 from pathlib import Path
 from random import Random
 
@@ -385,6 +385,23 @@ def test_shuffle_units(channels: int) -> None:
         joined = network.add("concat", left, network.last)
         start = network.add("channel_shuffle", joined, groups=2)
     compare(network.graph(), channels)
+
+
+@pytest.mark.parametrize("value", [nan, inf])
+@pytest.mark.parametrize("kind", ["conv", "deconv"])
+@pytest.mark.parametrize("stop", [16, 17, 31])
+def test_a_channel_behind_a_slice_is_not_read(kind: str, stop: int, value: float) -> None:
+    """A slice that ends within a block once shared the block, and 0 times not-a-number is none."""
+    network = Network(32, 5, 5)
+    network.add("batchnorm")
+    network.add("slice", stop=stop)
+    network.add(kind, filters=4, kernel=3)
+    graph = network.graph()
+    weights, values = any_weights(graph, 1), any_values(graph, 1)
+    values[25 * 31 + 12] = value
+    got = prepare(graph, weights, 1).run(values).values
+    assert_close(got, reference.run(graph, weights, values, threads=1).values)
+    assert all(map(isfinite, got))
 
 
 def test_channels_there_are_not_are_zero_wherever_a_map_lies() -> None:

@@ -8,6 +8,7 @@ gets a buffer, with the widest halo that any reader of it, or of a value inside 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from convcalc.backends.numba.jit.simd import BLOCK
 from convcalc.backends.numba.layout import NONE, Triple, largest
@@ -95,9 +96,12 @@ class Storage:
             channel += self.graph.shape(source)[0]
 
     def _place_slice(self, layer: Layer, source: int) -> None:
-        start = layer.node.op.start  # type: ignore[attr-defined]
+        op: Any = layer.node.op
+        # A view has whole blocks: a neighbour's channels in the last one would be multiplied by 0, and a number that
+        # is not finite would show.
+        whole = op.start % BLOCK == 0 and (op.stop % BLOCK == 0 or op.stop == self.graph.shape(source)[0])
         in_kernels = source != INPUT and source not in self._host and source in self._makers
         in_kernels = in_kernels and source not in self._moves.unmade
         kinds = WRITES_MAPS | {"concat", "slice"}
-        if start % BLOCK == 0 and in_kernels and self._makers[source].node.kind in kinds:
-            self.homes[layer.value] = Home(source, start)
+        if whole and in_kernels and self._makers[source].node.kind in kinds:
+            self.homes[layer.value] = Home(source, op.start)
