@@ -201,6 +201,10 @@ def pool(maker: Maker) -> None:
             "padding": margin(maker.source, rank, 1),
             "rounding": maker.source.choice(["floor", "ceil"]),
         }
+        if kind == "maxpool":
+            fields["dilation"] = maker.source.choice([1, per_axis(maker.source, rank, 1, 2)])
+        else:
+            fields["count_padding"] = maker.source.random() < 0.5
     elif kind == "adaptive_avgpool":
         fields = {"size": per_axis(maker.source, rank, 1, 4)}
     elif kind == "upsample":
