@@ -130,6 +130,8 @@ def _refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[
     if ctx.resilient_parsing:
         return ()
     _, extra, order = command.make_parser(ctx).parse_args(args=[*args])
+    if any(param.is_eager for param in order):  # --help or --version, whatever else is wrong
+        return ()
     for option in dict.fromkeys(order):
         single = isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count)
         if single and order.count(option) > 1:

@@ -51,6 +51,13 @@ def test_a_global_option_before_and_behind_the_command_is_given_twice(convcalc) 
     assert "--color is given 2 times and takes one value" in done.stderr
 
 
+def test_help_is_shown_whatever_else_is_wrong(convcalc) -> None:
+    for arguments in (("size", "3", "11", "-F", "3", "-F", "4", "--help"), ("show", "lenet5", "conv1", "-h")):
+        done = convcalc(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("Usage: ")
+
+
 def test_a_flag_given_twice_says_the_same(convcalc) -> None:
     assert convcalc("show", "lenet5", "--all", "--all").stdout == convcalc("show", "lenet5", "--all").stdout
 
