@@ -42,9 +42,8 @@ def write_whole(path: str, data: bytes | Iterable[bytes]) -> None:
             _write_into(os.open(target, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), parts)
     except BrokenPipeError:
         raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConvcalcError(f"{path or repr(path)}: cannot be written: {reason}") from None
+    except OSError as error:
+        raise ConvcalcError(f"{path or repr(path)}: cannot be written: {error.strerror or error}") from None
 
 
 def check_place(path: str) -> None:
@@ -59,9 +58,8 @@ def check_place(path: str) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         else:
             _check_permission(path, target, found)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConvcalcError(f"{path or repr(path)}: cannot be written: {reason}") from None
+    except OSError as error:
+        raise ConvcalcError(f"{path or repr(path)}: cannot be written: {error.strerror or error}") from None
 
 
 @contextmanager
@@ -98,7 +96,7 @@ def _open_file(path: str) -> int | None:
         match = _OPEN_FILE.fullmatch(os.path.normpath(path))
         if match:
             return int(match[2] or {"stdout": 1, "stderr": 2}[match[1]])
-        if not os.path.islink(path):
+        if "\0" in path or not os.path.islink(path):
             break
         path = os.path.join(os.path.dirname(path), os.readlink(path))
     return None
@@ -106,6 +104,8 @@ def _open_file(path: str) -> int | None:
 
 def _existing(path: str) -> tuple[str, os.stat_result | None]:
     """The path that all links lead to, and what is there."""
+    if "\0" in path:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     try:
         return os.path.realpath(path), os.stat(path)
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from convcalc.cli import Command, complain, completion
+from convcalc.cli import Command, complain, completion, say
 from convcalc.cli.options import ARCH, OUTPUT, Count, emit, format_option, load, network_options, wrote
 
 BACKENDS = ("auto", "reference", "numba")  # as convcalc.inference.runner has them; a test compares
@@ -112,6 +112,8 @@ def command(
         else:
             result = runner(images[0], picture, lambda node, done: bar(done, node.name))
             account = runner.profile(picture) if profile else None
+    if chosen.note:
+        say(f"weights file: {chosen.note}")
     if several:
         _print_batch(outcomes, form)
         return

@@ -91,8 +91,6 @@ def forward_table(result: Forward) -> Table:
     if weights.ignored:
         lines.append(f"left out of the file, not part of the network: {_some(weights.ignored)}")
     lines += result.notes
-    if weights.note:
-        lines.append(f"weights file: {weights.note}")
     if result.picture.note:
         lines.append(f"image: {result.picture.note}")
     title = f"{result.graph.title or result.graph.name} on {os.path.basename(result.image)}"

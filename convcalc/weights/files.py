@@ -12,16 +12,19 @@ import stat
 from collections.abc import Callable
 
 from convcalc.errors import WeightsError
+from convcalc.weights.checkpoint import Fit
 from convcalc.weights.tensors import StoredTensor, Tensors
 
 UNDERSTOOD = "safetensors (.safetensors), NumPy (.npz) and PyTorch (.pth, .pt)"
 TORCH_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # pickled, how its files began before 1.6
 
 
-def open_weights(path: str | os.PathLike[str]) -> Tensors:
+def open_weights(path: str | os.PathLike[str], fit: Fit | None = None) -> Tensors:
     """The tensors of a weights file by name, in the file's order; WeightsError for any that is not sound.
 
-    The values are read later, from the open file: replacing it in the meantime does no harm, cutting it does.
+    fit: how many of a network's parameters some keys name, which tells its weights from other tensors in a
+    checkpoint. The values are read later, from the open file: replacing it in the meantime does no harm, cutting it
+    does.
     """
     name = os.fspath(path)
     try:
@@ -35,7 +38,7 @@ def open_weights(path: str | os.PathLike[str]) -> Tensors:
             raise WeightsError(f"{name}: the file is empty", hint="download or save it again")
         for fits, reader in READERS:
             if fits(start):
-                tensors = reader(name)
+                tensors = reader(name, fit)
                 return tensors if isinstance(tensors, Tensors) else Tensors(tensors)
     except FileNotFoundError:
         raise WeightsError(f"{name}: there is no such file", hint="check the path of the weights") from None
@@ -51,28 +54,28 @@ def _understood() -> str:
     return f"understood are {UNDERSTOOD}"
 
 
-def _safetensors(path: str) -> dict[str, StoredTensor]:
+def _safetensors(path: str, _: Fit | None) -> dict[str, StoredTensor]:
     from convcalc.weights.safetensors import read
 
     return read(path)
 
 
-def _npz(path: str) -> dict[str, StoredTensor]:
+def _npz(path: str, _: Fit | None) -> dict[str, StoredTensor]:
     from convcalc.weights.npz import read
 
     return read(path)
 
 
-def _pth(path: str) -> Tensors:
+def _pth(path: str, fit: Fit | None) -> Tensors:
     from convcalc.weights.pth import read
 
-    return read(path)
+    return read(path, fit)
 
 
-def _legacy_pth(path: str) -> Tensors:
+def _legacy_pth(path: str, fit: Fit | None) -> Tensors:
     from convcalc.weights.pth import read_legacy
 
-    return read_legacy(path)
+    return read_legacy(path, fit)
 
 
 def _torch_zip(start: bytes) -> bool:
@@ -82,7 +85,7 @@ def _torch_zip(start: bytes) -> bool:
 
 
 # The first reader whose test of a file's first 256 bytes succeeds; a zip's show its first member's name.
-READERS: tuple[tuple[Callable[[bytes], bool], Callable[[str], dict[str, StoredTensor]]], ...] = (
+READERS: tuple[tuple[Callable[[bytes], bool], Callable[[str, Fit | None], dict[str, StoredTensor]]], ...] = (
     (_torch_zip, _pth),
     (lambda start: TORCH_MAGIC in start[2:32], _legacy_pth),
     (lambda start: start[:4] in (b"PK\x03\x04", b"PK\x05\x06"), _npz),

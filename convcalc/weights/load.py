@@ -7,16 +7,18 @@ other names that a file may use. A file fits whole or not at all.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Literal
 
 from convcalc.errors import WeightsError, did_you_mean
 from convcalc.graph import Graph, Node
 from convcalc.shapes import Shape, show
+from convcalc.weights.checkpoint import common_prefixes
 from convcalc.weights.files import open_weights
-from convcalc.weights.tensors import StoredTensor
+from convcalc.weights.tensors import StoredTensor, Tensors
 
 Parameters = Mapping[str, Sequence[float]]
 SHOWN = 5
@@ -62,7 +64,8 @@ def load_weights(
     graph: Graph, path: str, source: Literal["bundled", "file"] = "file", shown: str | None = None
 ) -> Weights:
     """The weights of a file, fitted to the graph by key. Raises WeightsError; nothing is left half-loaded."""
-    tensors = open_weights(path)
+    index = _index(graph)
+    tensors = _without_prefix(open_weights(path, partial(_fit, index)), index)
     name = shown or path
     picked: list[dict[str, StoredTensor]] = []
     used: set[str] = set()
@@ -74,7 +77,9 @@ def load_weights(
             keys = parameter_keys(node, parameter.name)
             key = next((key for key in keys if key in tensors), None)
             if key is None:
-                missing.append(keys[0])
+                missing.append(
+                    keys[0] + next((f" ({tensors.others[k]})" for k in keys if k in tensors.others), "")
+                )
                 continue
             used.add(key)
             if _squeezed(tensors[key].shape) != _squeezed(parameter.shape):
@@ -87,7 +92,7 @@ def load_weights(
     heads = {node.name.split(".")[0] for node in graph}
     ignored = [key for key in extra if _left_out(key, heads)]
     unknown = [key for key in extra if not _left_out(key, heads)]
-    _refuse(name, graph, missing, wrong, unknown)
+    _refuse(name, graph, missing, wrong, unknown, tensors.note)
     nodes: list[Parameters] = []
     for node, found in zip(graph, picked, strict=True):
         if node.shares is not None:
@@ -95,6 +100,42 @@ def load_weights(
         else:
             nodes.append({parameter: tensor.values() for parameter, tensor in found.items()})
     return Weights(tuple(nodes), source, path=name, ignored=tuple(ignored), note=tensors.note)
+
+
+Index = dict[str, tuple[str, str]]  # a key that a file may use: the layer and the parameter it means
+
+
+def _index(graph: Graph) -> Index:
+    return {
+        key: (node.name, parameter.name)
+        for node in graph
+        if node.shares is None
+        for parameter in node.parameters
+        for key in parameter_keys(node, parameter.name)
+    }
+
+
+def _named(index: Index, keys: Collection[str], prefix: str) -> int:
+    """How many parameters the keys name without the prefix, which all of them have."""
+    bare = (key[len(prefix) :] for key in keys)
+    return len({index[key] for key in bare if key in index})
+
+
+def _fit(index: Index, keys: Collection[str]) -> int:
+    """How many parameters the keys name, as they are or without a prefix that all of them have."""
+    return max(_named(index, keys, prefix) for prefix in common_prefixes(keys))
+
+
+def _without_prefix(tensors: Tensors, index: Index) -> Tensors:
+    """The tensors under keys without the common prefix without which they name most; the note names it."""
+    prefix = max(common_prefixes(tensors), key=lambda prefix: _named(index, tensors, prefix))
+    if not prefix:
+        return tensors
+    stripped = Tensors((key[len(prefix) :], tensor) for key, tensor in tensors.items())
+    said = f"its keys are read without their prefix '{prefix}'"
+    stripped.note = f"{tensors.note}; {said}" if tensors.note else said
+    stripped.others = {key.removeprefix(prefix): kind for key, kind in tensors.others.items()}
+    return stripped
 
 
 def parameter_keys(node: Node, parameter: str) -> list[str]:
@@ -127,10 +168,11 @@ def _refuse(
     missing: list[str],
     wrong: list[str],
     unknown: list[str],
+    note: str,
 ) -> None:
     if not (missing or wrong or unknown):
         return
-    lines = []
+    lines = [note] if note else []
     if wrong:
         lines += _first("wrong shape", wrong)
     if missing:

@@ -28,20 +28,21 @@ from operator import mul
 from typing import Literal, NoReturn
 
 from convcalc.errors import WeightsError
+from convcalc.weights.checkpoint import Fit, choose
 from convcalc.weights.npz import BOMB_RATIO, BOMB_SIZE
-from convcalc.weights.pickles import ONLY_WEIGHTS, PickledTensor, Program, Unsound, key_name, kind_of
+from convcalc.weights.pickled import Foreign, PickledTensor, Unsound
+from convcalc.weights.pickles import Program
 from convcalc.weights.tensors import DTYPES, StoredTensor, Tensors, checked_shape
 
 MAX_PICKLE = 1 << 25  # bytes of data.pkl; the largest network of torchvision has 200 kB
 MAX_DIRECTORY = 1 << 23  # bytes of the archive's table of contents; a storage takes some 80
 CODES: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
-WRAPPERS = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
 
 
-def read(path: str) -> Tensors:
+def read(path: str, fit: Fit | None = None) -> Tensors:
     """The tensors of a .pth file, in its order. WeightsError unless all of its description is sound.
 
-    Weights that a checkpoint keeps under `state_dict` or `model` are taken from there; `note` then says so.
+    Of a checkpoint, those of the mapping that fits best (see `checkpoint.choose`); `note` then says which.
     Damaged numbers are found, by their checksum, when a tensor's values are read.
     """
 
@@ -50,28 +51,31 @@ def read(path: str) -> Tensors:
         program = archive.content(f"{archive.root}data.pkl", MAX_PICKLE)
         return archive, Program().run(bytes(program)), archive.swapped()
 
-    return _read(path, described)
+    return _read(path, described, fit)
 
 
-def read_legacy(path: str) -> Tensors:
+def read_legacy(path: str, fit: Fit | None = None) -> Tensors:
     """The same of a file that PyTorch wrote before version 1.6. It has no checksums."""
 
     def described() -> tuple[_Series, object, bool]:
         series = _Series(path)
         return series, series.value, False
 
-    return _read(path, described)
+    return _read(path, described, fit)
 
 
-def _read(path: str, described: Callable[[], tuple[_Archive | _Series, object, bool]]) -> Tensors:
+def _read(
+    path: str, described: Callable[[], tuple[_Archive | _Series, object, bool]], fit: Fit | None
+) -> Tensors:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what the parsers think of a stranger's archive
             archive, value, swapped = described()
-        found, note = _unwrapped(value)
+        found, note = choose(value, fit)
         tensors = Tensors()
         tensors.note = note
-        for name, tensor in found.items():
+        tensors.others = found.others
+        for name, tensor in found.tensors.items():
             tensors[name] = _stored(path, archive, name, tensor, swapped)
     except Unsound as error:
         _refuse(path, error)
@@ -85,27 +89,6 @@ def _read(path: str, described: Callable[[], tuple[_Archive | _Series, object, b
 
 def _refuse(path: str, error: Unsound) -> NoReturn:
     raise WeightsError(f"{path}: not a sound PyTorch file: {error}", hint=error.hint) from None
-
-
-def _unwrapped(value: object) -> tuple[dict[str, PickledTensor], str]:
-    """The tensors by name, and where they were found if not at the top."""
-    where = ""
-    if isinstance(value, dict) and not any(isinstance(entry, PickledTensor) for entry in value.values()):
-        inside = [key for key in WRAPPERS if isinstance(value.get(key), dict)]
-        if len(inside) > 1:
-            raise Unsound(
-                f"it holds weights under {inside[0]!r} and under {inside[1]!r}",
-                f"save one of them: torch.save(checkpoint[{inside[0]!r}], FILE)",
-            )
-        if inside:
-            where, value = inside[0], value[inside[0]]
-    place = f" under {where!r}" if where else ""
-    if not isinstance(value, dict) or not value:
-        raise Unsound(f"it holds no tensors by name{place}, but {kind_of(value)}", ONLY_WEIGHTS)
-    for key, entry in value.items():
-        if not isinstance(key, str) or not isinstance(entry, PickledTensor):
-            raise Unsound(f"{key_name(key)}{place} is no tensor but {kind_of(entry)}", ONLY_WEIGHTS)
-    return value, f"the weights are those under {where!r}" if where else ""
 
 
 # --- the archive --------------------------------------------------------------------------------------------
@@ -200,6 +183,8 @@ class _Series:
             storage = program.storages.get(key) if isinstance(key, str) else None
             if storage is None or f"data/{key}" in self._members:
                 raise Unsound("the list of its storages is damaged")
+            if isinstance(storage, Foreign):  # how long it is nobody says
+                raise Unsound(f"it has a {storage.name:.100}, whose numbers are of a type that is not read")
             if int.from_bytes(mapped[place : place + 8], "little") != storage.count:
                 raise Unsound(f"the storage {key!r:.80} is not as long as it says, or was cut short")
             end = place + 8 + storage.count * DTYPES[storage.dtype][0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 MAX_DIMENSIONS = 64
@@ -50,9 +51,11 @@ class StoredTensor:
 
 
 class Tensors(dict[str, StoredTensor]):
-    """Tensors by name; `note` is what a user should know of where in the file they were, or empty."""
+    """Tensors by name. note: what a user should know of where in the file they were, or empty; others: what stands
+    beside them under other keys and is no tensor, by its kind."""
 
     note: str = ""
+    others: Mapping[str, str] = MappingProxyType({})
 
 
 def checked_shape(shape: object) -> tuple[int, ...] | None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcalc.errors import WeightsError
-from convcalc.weights import pickles
+from convcalc.weights import pickled, pickles
 from convcalc.weights.files import open_weights
 from convcalc.weights.tensors import Tensors
 
@@ -310,11 +310,9 @@ W = {"w": tensor()}
     ("entries", "message"),
     [
         ({}, "holds no tensors by name, but an empty dictionary"),
-        ({"w": tensor(), "epoch": b"K\x03"}, "'epoch' is no tensor but a single value"),
-        ({"epoch": b"K\x03"}, "'epoch' is no tensor but a single value"),
-        ({"state_dict": mapping({"w": b"N"})}, "'w' under 'state_dict' is no tensor but None"),
+        ({"epoch": b"K\x03"}, "holds no tensors by name, but 'epoch' (a number)"),
+        ({"state_dict": mapping({"w": b"N"})}, "holds no tensors by name under 'state_dict', but 'w' (None)"),
         ({"state_dict": mapping({})}, "holds no tensors by name under 'state_dict'"),
-        ({"state_dict": mapping(W), "model": mapping(W)}, "under 'state_dict' and under 'model'"),
         ({"w": tensor((2, 4), (4, 1))}, "ends at number 8 of a storage of 6"),
         ({"w": tensor((2, 3), (3, 1), 1)}, "ends at number 7 of a storage of 6"),
         ({"w": tensor((2, 3), (4, 1))}, "ends at number 7 of a storage of 6"),
@@ -339,9 +337,9 @@ W = {"w": tensor()}
         ({"w": tensor(held=storage(key="../data/0"))}, "storage '../data/0', which the file does not have"),
         ({"w": tensor(held=storage(key="/etc/passwd"))}, "which the file does not have"),
         ({"w": tensor(held=storage("torch.float32"))}, "describes a storage wrongly"),
-        ({"w": tensor(held=storage("torch.QInt8Storage"))}, "it names torch.QInt8Storage, which"),
+        ({"w": tensor(held=storage("torch.QInt8Storage"))}, "but 'w' (a torch.QInt8Storage)"),
         ({"w": tensor(held=b"N")}, "describes a tensor wrongly"),
-        ({"w": storage()}, "'w' is no tensor but a single value"),
+        ({"w": storage()}, "holds no tensors by name, but 'w' (a single value)"),
         ({"w": text("w") + b"Q"}, "refers to something that is no storage"),
         ({"w": named("torch._utils._rebuild_tensor_v2") + b")R"}, "is damaged"),
         (
@@ -351,7 +349,7 @@ W = {"w": tensor()}
         ({"w": named("collections.OrderedDict") + several(b"N") + b"R"}, "in a way PyTorch does not"),
         ({"w": named("collections.OrderedDict") + several(b"](K\x01e") + b"R"}, "in a way PyTorch does not"),
         ({"w": named("torch.FloatStorage") + b")R"}, "it calls torch.FloatStorage"),
-        ({"w": b"K\x01)R"}, "it calls a single value"),
+        ({"w": b"K\x01)R"}, "it calls a number"),
         ({"w": named("collections.OrderedDict") + b"]R"}, "without arguments"),
     ],
 )
@@ -375,14 +373,14 @@ def test_tensors_that_do_not_fit(tmp_path, entries, message):
         (program(b"](K\x01K\x02u"), "no container"),
         (program(b"}(K\x01u"), "a key has no value"),
         (program(b"}(K\x01K\x02K\x01K\x03u"), "twice"),
-        (program(b"}))s"), "has a tuple as a key"),
+        (program(b"}))s"), "holds no tensors by name, but a key"),
         (program(b"h\x07"), "recalls what was never kept"),
         (program(b"K\x01K\x02\x93"), "a name is no text"),
         (program(b"\xff"), "damaged"),
         (program(b"X\xff\xff\xff\xff-"), "damaged"),
         (program(b"X\x01\0\0\0\xff"), "damaged"),
         (program(b"I" + b"9" * 5000 + b"\n"), "damaged"),
-        (program(b"K\x01"), "holds no tensors by name, but a single value"),
+        (program(b"K\x01"), "holds no tensors by name, but a number"),
         (program(b"]"), "holds no tensors by name, but a list"),
         (program(tensor()), "holds no tensors by name, but a tensor"),
         (program(b"]" + b"2" * 5), "the instruction DUP"),
@@ -413,8 +411,8 @@ def hostile(marker: str) -> list[tuple[str, bytes]]:
         ("posix.system", storage(key="0")[:-2] + call + b"tQ"),
         ("INST", b"(" + command + b"iposix\nsystem\n"),
         ("OBJ", b"(" + named("collections.OrderedDict") + command + b"o"),
-        ("NEWOBJ", named("collections.OrderedDict") + arguments + b"\x81"),
-        ("NEWOBJ_EX", named("collections.OrderedDict") + arguments + b"}\x92"),
+        ("collections.OrderedDict", named("collections.OrderedDict") + arguments + b"\x81"),
+        ("collections.OrderedDict", named("collections.OrderedDict") + arguments + b"}\x92"),
         ("EXT1", b"\x82\x01" + arguments + b"R"),
         ("EXT4", b"\x84\x01\0\0\0" + arguments + b"R"),
         ("PERSID", b"Pposix.system\n"),
@@ -681,7 +679,7 @@ def test_every_truncated_pickle_is_an_error():
     with zipfile.ZipFile(io.BytesIO(real())) as file:
         code = file.read("fixture/data.pkl")
     for length in range(len(code)):
-        with pytest.raises(pickles.Unsound):
+        with pytest.raises(pickled.Unsound):
             pickles.Program().run(code[:length])
 
 
@@ -699,7 +697,7 @@ def test_mutations_are_read_or_refused(tmp_path_factory, changes):
 ALPHABET = [
     b"(", b")", b"]", b"}", b"t", b"u", b"s", b"e", b"a", b"R", b"b", b"Q", b"N", b"\x85", b"\x86", b"\x87", b"q\0",
     b"h\0", b"q\1", b"h\1", b"K\3", b"\x94", b"\x93", text("0"), text("storage"), text("torch"), tensor(), storage(),
-    ORDERED, *map(named, sorted(pickles.KNOWN)),
+    ORDERED, *map(named, sorted(pickled.KNOWN)),
 ]  # fmt: skip
 
 
@@ -707,7 +705,7 @@ ALPHABET = [
 def test_any_program_ends_in_a_value_or_a_refusal(parts):
     try:
         pickles.Program().run(program(b"".join(parts)))
-    except pickles.Unsound:
+    except pickled.Unsound:
         return
 
 

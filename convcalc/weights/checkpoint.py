@@ -1,0 +1,113 @@
+"""The weights in a checkpoint: which of its mappings of tensors they are, and which prefix their keys have.
+
+Training scripts save weights beside other things and under names of their own: the optimiser's state, a running
+average of the weights, numbers, arguments. The mapping whose keys fit the network best is the one that is meant.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
+
+from convcalc.weights.pickled import ONLY_WEIGHTS, PickledTensor, Unsound, key_name, kind_of
+
+Fit = Callable[[Collection[str]], int]  # of keys: how many of the network's parameters they name
+
+MAX_DEPTH = 8  # of mappings in one another
+MAX_SEGMENTS = 8  # of a prefix
+SHOWN = 5
+# Of mappings that fit equally well, one that has such a name is taken, in this order.
+USUAL = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights")
+
+
+class Found(NamedTuple):
+    """A mapping with tensors. where: the keys that lead to it, with dots; others: what else it holds, by key."""
+
+    where: str
+    tensors: dict[str, PickledTensor]
+    others: dict[str, str]
+
+
+def choose(value: object, fit: Fit | None) -> tuple[Found, str]:
+    """The mapping of tensors that fits best, and a note on where it was unless at the top. Without `fit` the one with
+    the most tensors. Raises Unsound where there is none."""
+    found = list(_mappings(value))
+    if not found:
+        raise _nothing(value)
+    scores = [(fit or len)(mapping.tensors) for mapping in found]
+    order = sorted(
+        range(len(found)),
+        key=lambda number: (-scores[number], len(found[number].tensors), _rank(found[number].where), number),
+    )
+    best = found[order[0]]
+    equals = [found[number].where for number in order[1:] if scores[number] == scores[order[0]] > 0]
+    if not best.where:
+        return best, ""
+    note = f"the weights are those under {best.where!r}"
+    if fit and equals:
+        also = ", ".join(repr(where) for where in equals[:SHOWN])
+        note += f"; those under {also} would fit as well"
+    return best, note
+
+
+def _rank(where: str) -> int:
+    """Where a mapping stands among equals: at the top of the file, then under a usual name, then any other."""
+    last = where.rpartition(".")[2]
+    return -1 if not where else USUAL.index(last) if last in USUAL else len(USUAL)
+
+
+def _mappings(value: object) -> Iterator[Found]:
+    """Every dictionary with tensors by name, outer ones first; one that is met twice is given once."""
+    queue: deque[tuple[str, object, int]] = deque([("", value, 0)])
+    seen = {id(value)}
+    while queue:
+        where, container, depth = queue.popleft()
+        children: list[tuple[object, object]] = []
+        if isinstance(container, dict):
+            children = list(container.items())
+            tensors = {
+                key: child
+                for key, child in children
+                if isinstance(key, str) and isinstance(child, PickledTensor)
+            }
+            if tensors:
+                others = {
+                    key: kind_of(child)
+                    for key, child in children
+                    if isinstance(key, str) and key not in tensors
+                }
+                yield Found(where, tensors, others)
+        elif isinstance(container, (list, tuple)):
+            children = list(enumerate(container))
+        for key, child in children if depth < MAX_DEPTH else ():
+            if isinstance(child, (dict, list, tuple)) and id(child) not in seen:
+                seen.add(id(child))
+                queue.append((f"{where}.{key!s:.80}" if where else f"{key!s:.80}", child, depth + 1))
+
+
+def _nothing(value: object) -> Unsound:
+    """What a file without tensors by name holds instead."""
+    place = ""
+    if isinstance(value, dict):
+        for name in USUAL:
+            if isinstance(value.get(name), dict):
+                place, value = f" under {name!r}", value[name]
+                break
+    held = kind_of(value)
+    if isinstance(value, dict) and value:
+        entries = [f"{key_name(key)} ({kind_of(entry)})" for key, entry in list(value.items())[:SHOWN]]
+        held = ", ".join(entries) + (f" and {len(value) - SHOWN} more" if len(value) > SHOWN else "")
+    return Unsound(f"it holds no tensors by name{place}, but {held}", ONLY_WEIGHTS)
+
+
+def common_prefixes(keys: Collection[str]) -> list[str]:
+    """The empty prefix, and each that ends in a dot and begins all the keys, as `module.` does."""
+    if not keys:
+        return [""]
+    first, last = min(keys), max(keys)  # what these two begin with, all between them do
+    prefixes, end = [""], first.find(".")
+    while end >= 0 and last.startswith(first[: end + 1]) and len(prefixes) <= MAX_SEGMENTS:
+        prefixes.append(first[: end + 1])
+        end = first.find(".", end + 1)
+    return prefixes
