@@ -70,7 +70,7 @@ their number, so that brightness is kept.
 )
 @window_options.window_options(defaults=False)
 @click.option("--per-channel", is_flag=True, help="Each channel by itself: a colour image stays one.")
-@click.option("--steps", is_flag=True, help="AxisReach the window over the input; animated on a terminal.")
+@click.option("--steps", is_flag=True, help="Walk the window over the input; animated on a terminal.")
 @click.option(
     "--delay",
     type=click.FloatRange(0, 60),
