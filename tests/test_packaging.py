@@ -55,6 +55,7 @@ def test_the_sdist_is_enough_to_build_and_test_from(tmp_path: Path) -> None:
         "convcalc/docs/start.md",
         "architectures/alexnet.yaml",
         "tests/conftest.py",
+        ".ci/run",
         "README.md",
         "LICENSE",
     ):

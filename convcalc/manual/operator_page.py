@@ -95,7 +95,8 @@ def _fields(operator: type[Operator]) -> str:
     """The table of fields, and how the shortest entry is written."""
     fields = operator.fields().values()
     if not fields:
-        return f"None of its own: the entry is `{operator.kind}`, with the keys every entry takes."
+        entry = f"`{operator.kind}`" if operator.inputs[1] == 1 else "a list of branches, or names in `from`"
+        return f"None of its own: the entry is {entry}, with the keys every entry takes."
     lines = ["| field | values | default | meaning |", "| --- | --- | --- | --- |"]
     for info in fields:
         name = f"`{info.name}`" + (f", `{info.alias}`" if info.alias else "")
