@@ -52,6 +52,11 @@ def command(topic: str | None, word: str | None, no_pager: bool) -> None:
 
         terminal.print_table(found_table(search(word)))
         return
+    if topic in COMMANDS:
+        raise UsageError(
+            f"{topic} is a command, and its own help describes it",
+            hint=f"convcalc {topic} --help; convcalc docs --search {topic}",
+        )
     page = docs(topic)
     room = terminal.width()
     if room is None and not terminal.styled():

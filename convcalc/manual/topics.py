@@ -55,7 +55,7 @@ def docs(name: str | None = None) -> Topic:
         return Topic(folded, _read(f"{folded}.md"))
     if folded in operators():
         return Topic(folded, _read(os.path.join(OPERATORS, f"{folded}.md")))
-    if folded == CONTENTS:
+    if folded in (CONTENTS, OPERATORS):
         return docs()
     raise _unknown(name)
 

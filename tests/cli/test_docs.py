@@ -99,6 +99,16 @@ def test_a_misspelled_topic_is_wrong_usage(convcalc) -> None:
     assert "did you mean 'language'?" in done.stderr
 
 
+def test_a_commands_name_leads_to_its_help(convcalc) -> None:
+    done = convcalc("docs", "forward")
+    assert done.returncode == 2
+    assert "convcalc forward --help" in done.stderr
+
+
+def test_operators_leads_to_the_contents(convcalc) -> None:
+    assert convcalc("docs", "operators").stdout == docs().text
+
+
 def test_topics_are_completed(convcalc) -> None:
     done = convcalc(_CONVCALC_COMPLETE="bash_complete", COMP_WORDS="convcalc docs le", COMP_CWORD="2")
     assert done.stdout.split() == ["plain,leaky_relu", "plain,lecture"] or done.stdout.split() == [
