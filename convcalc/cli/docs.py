@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from convcalc.cli import Command, completion
+from convcalc.cli import COMMANDS, Command, completion
 
 
 class TopicName(click.ParamType):  # type: ignore[type-arg]
