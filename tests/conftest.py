@@ -29,6 +29,10 @@ settings.load_profile("convcalc")
 
 ROOT = Path(__file__).parent.parent
 
+# The fast backend checks every plan before it runs, here and in every process that a test starts.
+CHECKED = {"CONVCALC_CHECKED": "1"}
+os.environ.update(CHECKED)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden screens anew")
@@ -76,7 +80,14 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("COLUMNS", "LINES", "CONVCALC"))
     }
-    return {**kept, "NO_COLOR": "1", "TERM": "xterm-256color", "PYTHONWARNINGS": "error", "LC_ALL": "C.UTF-8"}
+    return {
+        **kept,
+        **CHECKED,
+        "NO_COLOR": "1",
+        "TERM": "xterm-256color",
+        "PYTHONWARNINGS": "error",
+        "LC_ALL": "C.UTF-8",
+    }
 
 
 @pytest.fixture(scope="session")

@@ -166,18 +166,23 @@ def any_winograd(source: Random) -> Graph:
     return network.graph()
 
 
+def force_winograd(patch: pytest.MonkeyPatch, fused: bool) -> None:
+    """Winograd wherever it can be, a register tile of its tiles a chunk."""
+
+    def cut(tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool, int, int]:
+        return fused, min(tiles, lower_winograd.PIXELS), 1 if fused else out_tiles
+
+    patch.setattr(choice, "_winograd_cycles", lambda *_: 0.0)
+    patch.setattr(lower_winograd, "cut_tiles", cut)
+
+
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("seed", range(20))
 def test_winograd_wherever_it_can_be(seed: int, fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "_winograd_cycles", lambda *_: 0.0)
-    tile = lower_winograd.PIXELS
-
-    def cut(tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool, int, int]:
-        return fused, min(tiles, tile), 1 if fused else out_tiles
-
     if seed % 2:
-        monkeypatch.setattr(lower_winograd, "cut_tiles", cut)
-
+        force_winograd(monkeypatch, fused)
+    else:
+        monkeypatch.setattr(choice, "_winograd_cycles", lambda *_: 0.0)
     graph = by_chance(any_winograd, seed, 12_000_000)
     weights = any_weights(graph, seed)
     values = any_values(graph, seed)
@@ -199,6 +204,45 @@ def test_winograd_can_be_turned_off() -> None:
     ]  # fmt: skip
     assert "winograd" in kernels[0]
     assert "winograd" not in kernels[1]
+
+
+def two_of_winograd() -> Graph:
+    """Two convolutions that Winograd suits, and a residual."""
+    network = Network(20, 9, 8)
+    start = network.add("conv", filters=40, kernel=3, padding=1)
+    network.add("conv", filters=40, kernel=3, padding=1)
+    network.add("add", start, network.last)
+    return network.graph()
+
+
+def many_kernels() -> Graph:
+    """A network that every kernel but Winograd's takes part in."""
+    network = Network(3, 9, 23)
+    network.add("conv", filters=40, kernel=3, padding=1)
+    network.add("silu")
+    start = network.add("conv", filters=40, kernel=(3, 4), padding="same", groups=2)
+    network.add("conv", filters=40, kernel=1)
+    network.add("add", start, network.last)
+    for taps in (3, 5, 7):
+        network.add("conv", depthwise=True, kernel=(3, taps), padding=1)
+        network.add("hardswish")
+    network.add("conv", depthwise=True, kernel=3, stride=2)
+    network.add("gelu")
+    network.add("deconv", filters=40, kernel=3, stride=2, padding=1)
+    network.add("maxpool", kernel=3, stride=2)
+    network.add("lrn", size=5)
+    network.add("layernorm")
+    network.add("batchnorm")
+    network.add("prelu")
+    narrow = network.add("slice", start=3, stop=29)
+    other = network.add("batchnorm", narrow)
+    network.add("multiply", other, network.add("global_avgpool", other))
+    network.add("concat", narrow, network.last)
+    network.add("tanh")
+    network.add("flatten")
+    network.add("dense", units=21)
+    network.add("softmax")
+    return network.graph()
 
 
 def any_pool(source: Random) -> Graph:
@@ -426,8 +470,7 @@ def test_channels_there_are_not_are_zero_wherever_a_map_lies() -> None:
     assert not target[:, 3:].any()
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_moves_of_moves(seed: int) -> None:
+def moves_of_moves(seed: int) -> Graph:
     """Concatenations, slices and shuffles of one another, read by further ones and by layers that compute."""
     source = Random(seed)
     network = Network(source.choice([16, 20, 32]), 5, 4)
@@ -452,7 +495,12 @@ def test_moves_of_moves(seed: int) -> None:
     network.add("concat", *values[-3:])
     if source.random() < 0.5:
         network.add("channel_shuffle", groups=1)
-    compare(network.graph(), seed)
+    return network.graph()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_moves_of_moves(seed: int) -> None:
+    compare(moves_of_moves(seed), seed)
 
 
 def test_a_chain_of_moves_longer_than_is_looked_through() -> None:

@@ -40,7 +40,8 @@ from convcalc.backends.numba.passes.channels_first import channels_first
 from convcalc.backends.numba.passes.fusion import PASSING, Layer
 from convcalc.backends.numba.passes.placement import ACTIVATIONS
 from convcalc.backends.numba.runtime.driver import Table, drive, serve, tell
-from convcalc.backends.numba.runtime.program import Arena, Program, Ref, link
+from convcalc.backends.numba.runtime.linker import link
+from convcalc.backends.numba.runtime.program import Arena, Program, Ref
 from convcalc.backends.workers import processors
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph
@@ -110,14 +111,16 @@ class Plan:
         self._lock = Lock()
         output = low.flat(low.fusion.output, low.graph.nodes[-1]) if graph.nodes else Ref(low.input)
         low.program.touch(output.buffer)
+        low.program.wanted.append(low.flat_span(output, prod(graph.output_shape)))
         output.buffer.kept = True
         compile_all(_kernels((low.setup, low.program)), compiling)
         self._setup_arena = Arena(low.setup, threads, guard)
-        _run_once(low.setup, self._setup_arena, threads)
+        self._names = [node.name for node in low.graph]
+        link(low.setup, self._setup_arena, threads, self._names).run(0, len(low.setup.steps))
         self._arena = Arena(low.program, threads, guard)
         self._program = low.program
-        self._keep = (low.keep, low.weights, low.setup)
-        self._table = link(low.program, self._arena, threads)
+        self._keep = (low.weights, low.setup)
+        self._table = link(low.program, self._arena, threads, self._names)
         self._timed: Table | None = None
         self._step_nodes = np.array([origins[step.node] for step in low.program.steps], np.int64)
         self._input = self._arena.floats(Ref(low.input), prod(graph.input_shape))
@@ -150,7 +153,7 @@ class Plan:
         """Seconds of the fastest of some runs in which every step waits for the one before; and its steps."""
         with self._lock:
             if self._timed is None:
-                self._timed = link(self._program, self._arena, self.threads, barriers=True)
+                self._timed = link(self._program, self._arena, self.threads, self._names, barriers=True)
             self._fill(values)
             best, steps = float("inf"), [0] * len(self._program.steps)
             for _ in range(runs):
@@ -241,10 +244,6 @@ def _kernels(programs: Iterable[Program]) -> list[Kernel]:
                 if isinstance(value, Kernel):
                     found[value] = None
     return list(found)
-
-
-def _run_once(program: Program, arena: Arena, threads: int) -> None:
-    link(program, arena, threads).run(0, len(program.steps))
 
 
 def _notes(graph: Graph) -> tuple[str, ...]:

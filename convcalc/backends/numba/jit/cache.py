@@ -25,6 +25,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from convcalc.backends import Compiling
+from convcalc.backends.numba.jit.footprint import Footprint
 from convcalc.backends.numba.jit.simd import WIDTH
 from convcalc.errors import ConvcalcError
 from convcalc.files import cache_directory, write_whole
@@ -48,11 +49,15 @@ def directory() -> Path:
 
 
 class Kernel:
-    """A function to compile: its name, the names of its parameters, and when compiled its address."""
+    """A function to compile: its name, the names of its parameters, and when compiled its address.
+
+    touches: what it reads and writes, see `jit/footprint.py`.
+    """
 
     def __init__(self, function: Callable[..., Any], names: str) -> None:
         self.name = function.__name__
         self.names = tuple(names.split())
+        self.touches: Footprint | None = None
         self._function = function
         self._address = 0
 
@@ -77,6 +82,11 @@ class Kernel:
             _write(self.name, code)
             self._address = _link(self.name, code)
         return self._address
+
+    def footprint(self, function: Footprint) -> Footprint:
+        """Declares what the kernel reads and writes."""
+        self.touches = function
+        return function
 
     def record(self, values: dict[str, int]) -> list[int]:
         """The values in the kernel's own order. Raises KeyError for one too few or too many."""

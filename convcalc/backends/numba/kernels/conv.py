@@ -6,7 +6,12 @@ who computes it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
+
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Call, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     PIXELS,
@@ -21,6 +26,7 @@ from convcalc.backends.numba.jit.simd import (
     total,
     vload,
 )
+from convcalc.backends.numba.kernels.tile import swept
 
 IN_CACHE = 8 * PIXELS  # pixels of a tile that the nearest cache holds until their activation
 
@@ -69,6 +75,51 @@ def direct(record: int, first: int, stop: int, thread: int) -> None:
                 )
                 if finish:
                     call(finish, (finish_record, to, pixel, until, blocks))
+
+
+def _pieces(first: int, stop: int, chunk: int, piece: int) -> Iterator[tuple[int, int]]:
+    """The pixels of the sweeps over chunks from first to stop; sweeps that end where the next begins as one."""
+    start = first
+    for begin in range(first, stop, chunk):
+        for pixel in range(begin, min(stop, begin + chunk), piece):
+            until = min(stop, begin + chunk, pixel + piece)
+            if swept(pixel, until) > until:
+                if start < pixel:
+                    yield start, pixel
+                yield pixel, until
+                start = until
+    if start < stop:
+        yield start, stop
+
+
+@direct.footprint
+def direct_footprint(call: Call) -> None:
+    """What its sweeps touch, and its table of tiles."""
+    call.positive("tiles", "item_tiles", "chunk_pixels")
+    groups = -(-call.tiles // call.item_tiles)
+    whole, rest = divmod(call.items, groups)
+    parts = ((0, whole, call.tiles), (whole, whole + 1, min(call.tiles, rest * call.item_tiles)))
+    for first, stop, count in parts:
+        begin, end = first * call.chunk_pixels, min(call.pixels, stop * call.chunk_pixels)
+        if first == stop or count == 0:
+            continue
+        table = call.table("tile_table", call.tile_table, 5 * count, np.int64).reshape(-1, 5)
+        piece = IN_CACHE if call.finish else call.chunk_pixels
+        for record, own_weights, own_source, block, blocks in table.tolist():
+            to = call.target + block * call.target_block
+            other = call.residual + block * call.residual_block if call.residual else 0
+            for pixel, until in _pieces(begin, end, call.chunk_pixels, piece):
+                call.calls(
+                    "sweep", call.sweep, record,
+                    weights=(call.weights + own_weights, "weights"), bias=(call.bias + block * BLOCK * 4, "bias"),
+                    source=(call.source + own_source, "source"), target=(to, "target"),
+                    residual=(other, "residual"), first=(pixel, ""), stop=(until, ""), blocks=(blocks, ""),
+                )  # fmt: skip
+            if call.finish and begin < end:
+                call.calls(
+                    "finish", call.finish, call.finish_record,
+                    target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(blocks, ""),
+                )  # fmt: skip
 
 
 ROWS = 4  # units whose weights a dense item reads side by side
@@ -122,3 +173,15 @@ def dense(record: int, first: int, stop: int, thread: int) -> None:
                         rest = min(max(rest + load_float(bias + 4 * r), lowest), highest)
                     store_float(target + 4 * r, rest)
             unit += ROWS
+
+
+@dense.footprint
+def dense_footprint(call: Call) -> None:
+    """Rows of weights and biases as far as there are units; the target as far as there are items."""
+    call.positive("item_units")
+    written = -(-call.item_units // ROWS) * ROWS  # of an item
+    units = min(call.units, (call.items - 1) * call.item_units + written) if call.items else 0
+    call.reads("weights", call.weights, 4 * units * call.features)
+    call.reads("source", call.source, 4 * call.features if units > 0 else 0)
+    call.reads("bias", call.bias, 4 * units)
+    call.writes("target", call.target, 4 * written, steps("item_units", call.items, 4 * call.item_units))

@@ -13,6 +13,7 @@ from typing import Any
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Call, entries, shares, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     FLOAT,
@@ -96,6 +97,42 @@ def depthwise(record: int, first: int, stop: int, thread: int) -> None:
             pixel += PIXELS
         if finish:
             call(finish, (finish_record, target + block * target_block, begin, end, 1))
+
+
+@depthwise.footprint
+def depthwise_footprint(call: Call) -> None:
+    """Windows of all pixels of the blocks that there are items for."""
+    call.positive("blocks", "chunk_pixels")
+    whole, rest = divmod(call.items, call.blocks)
+    chunk, pixel = call.chunk_pixels, BLOCK * 4
+    for blocks, first, stop in ((call.blocks, 0, whole), (rest, whole, whole + 1)):
+        begin, end = first * chunk, min(call.pixels, stop * chunk)
+        if begin >= end or not blocks:
+            continue
+        last = begin + (end - begin - 1) // chunk * chunk
+        reached = (
+            max(end, last + PIXELS) if end - last < PIXELS else end
+        )  # a chunk of fewer is a tile all the same
+        starts = call.table("source_pixels", call.source_pixels + 4 * begin, reached - begin)
+        targets = call.table("target_pixels", call.target_pixels + 4 * begin, reached - begin)
+        taps = call.table("taps", call.taps, max(0, call.tap_count))
+        own = steps("block_weights", blocks, call.block_weights)
+        call.reads("weights", call.weights, len(taps) * pixel, own)
+        call.reads("bias", call.bias, blocks * pixel)
+        windows = entries("source_pixels", starts, begin)
+        call.reads(
+            "source", call.source, pixel, windows, entries("taps", taps),
+            steps("source_block", blocks, call.source_block),
+        )  # fmt: skip
+        written = entries("target_pixels", targets, begin)
+        call.writes("target", call.target, pixel, written, steps("target_block", blocks, call.target_block))
+        if call.finish:
+            for block in range(blocks):
+                to = call.target + block * call.target_block
+                call.calls(
+                    "finish", call.finish, call.finish_record,
+                    target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(1, ""),
+                )  # fmt: skip
 
 
 # --- rows of windows that overlap --------------------------------------------------------------------------------
@@ -188,10 +225,44 @@ def _rows_kernel(taps: int) -> Any:
                 call(finish, (finish_record, target + block * target_block, begin * width, end * width, 1))
 
     depthwise_rows.__name__ = f"depthwise_rows{taps}"
-    return kernel(
+    made = kernel(
         "height weights block_weights bias source source_block source_step source_row target target_block target_row "
         "width rows item_rows blocks low high finish finish_record"
     )(depthwise_rows)
+
+    @made.footprint
+    def depthwise_rows_footprint(call: Call) -> None:
+        """Rows of windows of the blocks that there are items for."""
+        pixel = BLOCK * 4
+        for blocks, rows in shares(call, call.item_rows, call.rows):
+            columns = max(call.width, few) if call.width > 0 else 0
+            first = (
+                min(0, call.width - few) * pixel
+            )  # a row narrower than a tile would begin before its start
+            height = max(0, call.height)
+            call.reads("bias", call.bias, blocks * pixel)
+            weights = steps("block_weights", blocks, call.block_weights)
+            call.reads("weights", call.weights, height * taps * pixel, weights)
+            down, across = rows * call.source_step, (columns + taps - 1) * pixel if columns else 0
+            call.reads(
+                "source", call.source + first, across, steps("source_row", height, call.source_row),
+                entries("source_step", down, int(rows[0])), steps("source_block", blocks, call.source_block),
+            )  # fmt: skip
+            call.writes(
+                "target", call.target + first, columns * pixel,
+                entries("target_row", rows * call.target_row, int(rows[0])),
+                steps("target_block", blocks, call.target_block),
+            )  # fmt: skip
+            if call.finish:
+                begin, end = int(rows[0]) * call.width, (int(rows[-1]) + 1) * call.width
+                for block in range(blocks):
+                    to = call.target + block * call.target_block
+                    call.calls(
+                        "finish", call.finish, call.finish_record,
+                        target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(1, ""),
+                    )  # fmt: skip
+
+    return made
 
 
 depthwise_rows = {taps: _rows_kernel(taps) for taps in ROW_TAPS}

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Array, Axis, Call, entries, lines, shares, steps
+from convcalc.backends.numba.jit.ranges import Ranges
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
@@ -71,7 +75,7 @@ def pool(record: int, first: int, stop: int, thread: int) -> None:
             )
             for x in range(out_width):
                 w = widths + 12 * x
-                w_start, w_stop = load_offset(w), load_offset(w + 4)
+                w_start, w_stop, w_count = load_offset(w), load_offset(w + 4), load_offset(w + 8)
                 nothing = d_start >= d_stop or h_start >= h_stop or w_start >= w_stop
                 for lane in range(LANES):
                     at = source + block * source_block + lane * WIDTH * 4
@@ -97,8 +101,43 @@ def pool(record: int, first: int, stop: int, thread: int) -> None:
                                 p = at + i * source_plane + j * source_row
                                 for k in range(w_start, w_stop):
                                     value = value + vload(p + k * PIXEL)
-                        value = value * splat(1.0 / (area * load_offset(w + 8)))
+                        value = value * splat(1.0 / (area * w_count))
                     vstore(to + x * PIXEL + lane * WIDTH * 4, vmin(highest, vmax(lowest, value)))
+
+
+def _windows(call: Call, name: str, count: int, step: int) -> Array:
+    """The places that an axis' windows cover."""
+    table = call.table(name, call.values[name], 3 * count).reshape(-1, 3)
+    call.needs(step > 0, f"the step within {name} is {step}, and must be at least 1")
+    starts, stops = table[:, 0], table[:, 1]
+    if step == 1:
+        return Ranges.union(starts, stops).places()
+    places = starts[:, None] + np.arange(0, int((stops - starts).max(initial=0)), step)
+    covered: Array = np.unique(places[places < stops[:, None]])
+    return covered
+
+
+@pool.footprint
+def pool_footprint(call: Call) -> None:
+    """The windows of every output pixel, which are products of three ranges."""
+    call.positive("out_height")
+    steps_of = (call.depth_step, call.height_step, call.width_step) if call.largest else (1, 1, 1)
+    for blocks, rows in shares(call, call.item_rows, call.out_depth * call.out_height):
+        planes = int(rows[-1]) // call.out_height + 1
+        across = _windows(call, "widths", max(0, call.out_width), steps_of[2])
+        deep = _windows(call, "depths", planes, steps_of[0])
+        high = min(call.out_height, int(rows[-1]) + 1)
+        down = _windows(call, "heights", high, steps_of[1])
+        call.reads(
+            "source", call.source, PIXEL, entries("widths", across * PIXEL),
+            entries("heights", down * call.source_row), entries("depths", deep * call.source_plane),
+            steps("source_block", blocks, call.source_block),
+        )  # fmt: skip
+        call.writes(
+            "target", call.target, PIXEL, steps("pixel", call.out_width, PIXEL),
+            lines(rows, call.out_height, call.target_plane, call.target_row),
+            steps("target_block", blocks, call.target_block),
+        )  # fmt: skip
 
 
 @kernel(
@@ -142,6 +181,30 @@ def combine(record: int, first: int, stop: int, thread: int) -> None:
                         vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
 
 
+def _map(call: Call, prefix: str, rows: Array, blocks: int, pixel: int = PIXEL) -> tuple[Axis, ...]:
+    """The axes of some rows of some blocks of a map: pixels, rows, blocks."""
+    strides = call.values
+    return (
+        steps(f"{prefix}_pixel", call.width, pixel),
+        lines(rows, call.height, strides[f"{prefix}_plane"], strides[f"{prefix}_row"]),
+        steps(f"{prefix}_block", blocks, strides[f"{prefix}_block"]),
+    )
+
+
+@combine.footprint
+def combine_footprint(call: Call) -> None:
+    """All pixels of two maps, or of one and its factors."""
+    call.positive("height")
+    for blocks, rows in shares(call, call.item_rows, call.rows):
+        if call.mode == AFFINE:
+            call.reads("scale", call.scale, blocks * PIXEL)
+            call.reads("shift", call.shift, blocks * PIXEL)
+        else:
+            call.reads("other", call.other, PIXEL, *_map(call, "other", rows, blocks, call.other_pixel))
+        call.reads("source", call.source, PIXEL, *_map(call, "source", rows, blocks))
+        call.writes("target", call.target, PIXEL, *_map(call, "target", rows, blocks))
+
+
 @kernel(
     "function slopes source source_block source_plane source_row target target_block target_plane target_row height "
     "width rows blocks item_rows"
@@ -166,6 +229,16 @@ def activate(record: int, first: int, stop: int, thread: int) -> None:
                 for x in range(width):
                     value = vload(at + x * PIXEL + inside)
                     vstore(to + x * PIXEL + inside, activation(function, value, slope))
+
+
+@activate.footprint
+def activate_footprint(call: Call) -> None:
+    """All pixels of two maps, and a parameter per channel."""
+    call.positive("height")
+    for blocks, rows in shares(call, call.item_rows, call.rows):
+        call.reads("slopes", call.slopes, blocks * PIXEL)
+        call.reads("source", call.source, PIXEL, *_map(call, "source", rows, blocks))
+        call.writes("target", call.target, PIXEL, *_map(call, "target", rows, blocks))
 
 
 def _pass_of(function: int | None) -> Any:
@@ -218,6 +291,20 @@ def finish(record: int, target: int, first: int, stop: int, blocks: int) -> None
         _any(function, slope, target, target_block, pixels, first, stop, blocks)
 
 
+@finish.footprint
+def finish_footprint(call: Call) -> None:
+    """Some pixels of some blocks, read and written."""
+    if call.blocks <= 0 or call.first >= call.stop:
+        return
+    table = call.table("target_pixels", call.target_pixels + 4 * call.first, call.stop - call.first)
+    places = (
+        entries("target_pixels", table, call.first),
+        steps("target_block", call.blocks, call.target_block),
+    )
+    call.reads("target", call.target, PIXEL, *places)
+    call.writes("target", call.target, PIXEL, *places)
+
+
 @kernel("table target target_block target_plane target_row height width rows blocks item_rows")
 def gather(record: int, first: int, stop: int, thread: int) -> None:
     """Each target channel copied from its own place: concatenation, slices and shuffles that no view can express.
@@ -255,6 +342,27 @@ def gather(record: int, first: int, stop: int, thread: int) -> None:
                     store_float(to + x * PIXEL + lane * 4, value)
 
 
+@gather.footprint
+def gather_footprint(call: Call) -> None:
+    """Every channel where it lies: a block at once where its channels are neighbours."""
+    call.positive("height")
+    for blocks, rows in shares(call, call.item_rows, call.rows):
+        table = call.values["table"]
+        starts = call.table("table", table, BLOCK * blocks, np.int64, 24).reshape(-1, BLOCK)
+        for block, lanes in enumerate(starts):
+            neighbours = (lanes == lanes[0] + 4 * np.arange(BLOCK)).all() and lanes[0] != 0
+            for lane, start in enumerate(lanes[:1] if neighbours else lanes):
+                place = block * BLOCK + lane
+                plane, row = call.table("table", table + 24 * place + 8, 2, np.int64).tolist()
+                if start:
+                    entry = entries("table", np.zeros(1, np.int64), place)
+                    call.reads(
+                        "", int(start), PIXEL if neighbours else 4, steps("pixel", call.width, PIXEL),
+                        lines(rows, call.height, plane, row), entry,
+                    )  # fmt: skip
+        call.writes("target", call.target, PIXEL, *_map(call, "target", rows, blocks))
+
+
 @inline
 def _clear(at: int, count: int) -> None:
     """`count` bytes set to 0, a multiple of 4."""
@@ -286,6 +394,26 @@ def halo(record: int, first: int, stop: int, thread: int) -> None:
                 if real:
                     right = (width_before + inner_width) * pixel
                     _clear(at + right, width * pixel - right)
+
+
+@halo.footprint
+def halo_footprint(call: Call) -> None:
+    """All padded rows of a block, but of those with real pixels only what lies beside these."""
+    rows = np.arange(max(0, call.depth) * max(0, call.height), dtype=np.int64)
+    call.needs(call.pixel % 4 == 0, f"a pixel of {call.pixel} bytes is no whole number of floats")
+    if not len(rows):
+        return
+    deep, high = rows // call.height - call.depth_before, rows % call.height - call.height_before
+    real = (deep >= 0) & (deep < call.inner_depth) & (high >= 0) & (high < call.inner_height)
+    blocks = steps("block_bytes", call.items, call.block_bytes)
+    right = (call.width_before + call.inner_width) * call.pixel
+    for part, first, size in (
+        (rows[~real], 0, call.width * call.pixel),
+        (rows[real], 0, call.width_before * call.pixel),
+        (rows[real], right, call.width * call.pixel - right),
+    ):
+        places = lines(part, call.height, call.plane, call.row)
+        call.writes("target", call.target + first, size, places, blocks)
 
 
 @kernel(
@@ -320,6 +448,20 @@ def pack(record: int, first: int, stop: int, thread: int) -> None:
                         store_float(to + x * pixel + 4 * lane, 0.0)
 
 
+@pack.footprint
+def pack_footprint(call: Call) -> None:
+    """The channels there are, number by number; whole pixels of the target."""
+    call.positive("height")
+    for blocks, rows in shares(call, call.item_rows, call.depth * call.height):
+        call.reads(
+            "source", call.source, 4, steps("source_pixel", call.width, call.source_pixel),
+            lines(rows, call.height, call.source_plane, call.source_row),
+            steps("source_channel", min(call.channels, blocks * call.lanes), call.source_channel),
+        )  # fmt: skip
+        target = _map(call, "target", rows, blocks, call.pixel)
+        call.writes("target", call.target, 4 * call.lanes, *target)
+
+
 @kernel(
     "source source_block source_plane source_row channels depth height width target target_channel target_plane "
     "target_row target_pixel"
@@ -342,3 +484,22 @@ def unpack(record: int, first: int, stop: int, thread: int) -> None:
                     to = start + d * target_plane + h * target_row
                     for x in range(width):
                         store_float(to + x * target_pixel, load_float(at + x * PIXEL))
+
+
+@unpack.footprint
+def unpack_footprint(call: Call) -> None:
+    """The channels there are, one float of a pixel each, and their places in the target."""
+    rows = np.arange(max(0, call.depth) * max(0, call.height), dtype=np.int64)
+    height = max(1, call.height)
+    channels = max(0, min(call.channels, call.items * BLOCK))
+    for block, count, lanes in ((0, channels // BLOCK, BLOCK), (channels // BLOCK, 1, channels % BLOCK)):
+        call.reads(
+            "source", call.source, 4 * lanes, steps("pixel", call.width, PIXEL),
+            lines(rows, height, call.source_plane, call.source_row),
+            steps("source_block", count, call.source_block, block),
+        )  # fmt: skip
+    call.writes(
+        "target", call.target, 4, steps("target_pixel", call.width, call.target_pixel),
+        lines(rows, height, call.target_plane, call.target_row),
+        steps("target_channel", channels, call.target_channel),
+    )  # fmt: skip

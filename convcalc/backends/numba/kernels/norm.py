@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from math import exp, sqrt
 
+import numpy as np
+
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Axis, Call, lines, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
@@ -21,6 +24,7 @@ from convcalc.backends.numba.jit.simd import (
 )
 
 PIXEL = BLOCK * 4
+THREE_QUARTERS = int(np.float32(0.75).view(np.uint32))  # as a record holds it
 
 
 @kernel(
@@ -71,6 +75,48 @@ def lrn(record: int, first: int, stop: int, thread: int) -> None:
                         vstore(line, splat(0.0))
 
 
+def _pixels(call: Call, prefix: str) -> tuple[Axis, Axis]:
+    """The axes of all pixels of the rows there are items for."""
+    call.positive("height")
+    strides, rows = call.values, np.arange(call.items, dtype=np.int64)
+    line = lines(rows, call.height, strides[f"{prefix}_plane"], strides[f"{prefix}_row"])
+    return steps("pixel", call.width, PIXEL), line
+
+
+@lrn.footprint
+def lrn_footprint(call: Call) -> None:
+    """Whole pixels of both maps, and a line of scratch memory."""
+    if call.items <= 0:
+        return
+    blocks, margin = max(0, call.blocks), (call.size + BLOCK) * 4
+    line = call.scratch
+    call.writes("scratch", line, max(0, 2 * margin + blocks * PIXEL))
+    if call.width <= 0:
+        return
+    call.reads(
+        "source",
+        call.source,
+        PIXEL,
+        *_pixels(call, "source"),
+        steps("source_block", blocks, call.source_block),
+    )
+    call.writes("scratch", line + margin, blocks * PIXEL)
+    unused = max(0, blocks * BLOCK - call.channels)
+    call.writes("scratch", line + margin + 4 * call.channels, 4 * unused)
+    reach = PIXEL + 4 * (call.size - 1) if call.size > 0 else 0
+    window = line + margin - 4 * (call.size // 2)
+    call.reads("scratch", window, reach, steps("block", blocks, PIXEL))
+    if call.beta != THREE_QUARTERS:
+        call.reads("scratch", line, WIDTH * 4 * (blocks > 0))
+    call.writes(
+        "target",
+        call.target,
+        PIXEL,
+        *_pixels(call, "target"),
+        steps("target_block", blocks, call.target_block),
+    )
+
+
 @kernel(
     "source source_block source_plane source_row target target_block target_plane target_row height width channels"
 )
@@ -97,6 +143,28 @@ def softmax(record: int, first: int, stop: int, thread: int) -> None:
             for c in range((channels + BLOCK - 1) // BLOCK * BLOCK):
                 place = to + (c // BLOCK) * target_block + 4 * (c % BLOCK)
                 store_float(place, load_float(place) * factor if c < channels else 0.0)
+
+
+def _channels(call: Call) -> None:
+    """The channels there are of the source, a float of a pixel each."""
+    whole, rest = divmod(max(0, call.channels), BLOCK)
+    for block, count, lanes in ((0, whole, BLOCK), (whole, 1, rest)):
+        blocks = steps("source_block", count, call.source_block, block)
+        call.reads("source", call.source, 4 * lanes, *_pixels(call, "source"), blocks)
+
+
+@softmax.footprint
+def softmax_footprint(call: Call) -> None:
+    """The channels there are; whole pixels of the target, read again as they are divided by their sum."""
+    call.reads("source", call.source, 4, *_pixels(call, "source"))
+    _channels(call)
+    blocks = -(-max(0, call.channels) // BLOCK)
+    target = (*_pixels(call, "target"), steps("target_block", blocks, call.target_block))
+    call.writes("target", call.target, PIXEL, *target)
+    whole, rest = divmod(max(0, call.channels), BLOCK)
+    for block, count, lanes in ((0, whole, BLOCK), (whole, 1, rest)):
+        own = steps("target_block", count, call.target_block, block)
+        call.reads("target", call.target, 4 * lanes, *_pixels(call, "target"), own)
 
 
 @kernel(
@@ -132,3 +200,19 @@ def layernorm(record: int, first: int, stop: int, thread: int) -> None:
                     a = vload(weight + block * PIXEL + inside) * splat(factor)
                     value = fma(value, a, vload(bias + block * PIXEL + inside))
                     vstore(to + block * target_block + inside, value)
+
+
+@layernorm.footprint
+def layernorm_footprint(call: Call) -> None:
+    """Whole pixels of both maps, and a factor and an offset per channel."""
+    call.positive("channels")
+    blocks = -(-call.channels // BLOCK)
+    if call.items > 0 and call.width > 0:
+        call.reads("weight", call.weight, blocks * PIXEL)
+        call.reads("bias", call.bias, blocks * PIXEL)
+    source, target = (
+        steps("source_block", blocks, call.source_block),
+        steps("target_block", blocks, call.target_block),
+    )
+    call.reads("source", call.source, PIXEL, *_pixels(call, "source"), source)
+    call.writes("target", call.target, PIXEL, *_pixels(call, "target"), target)

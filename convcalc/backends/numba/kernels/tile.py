@@ -18,7 +18,9 @@ from typing import Any
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Call, entries, steps
 from convcalc.backends.numba.jit.simd import (
+    BLOCK,
     FEW,
     FLOAT,
     INT,
@@ -196,3 +198,48 @@ def sweep(
         else:
             tile_few(*arguments)
         pixel += count
+
+
+def swept(first: int, stop: int) -> int:
+    """Where the pixels end that sweep computes for first..stop: behind stop if a tile is larger than all of them."""
+    left = stop - first
+    if left <= 0:
+        return first
+    count = PIXELS if left >= PIXELS or left > 2 * FEW else FEW
+    return max(stop, first + count)
+
+
+@sweep.footprint
+def sweep_footprint(call: Call) -> None:
+    """Tables from the first pixel on; windows of all their pixels; weights of all runs; whole blocks of the target."""
+    end = swept(call.first, call.stop)
+    pixels = end - call.first
+    if pixels <= 0:
+        return
+    lengths = [call.run_length] * max(0, call.run_count - 1) + [call.last_length] * (call.run_count > 0)
+    call.needs(min(lengths, default=0) >= 0, "a run's length is negative")
+    count = 1 if call.blocks == 1 else TILE_BLOCKS
+    from_first = 4 * call.first
+
+    def table(name: str) -> Any:
+        return call.table(name, call.values[name] + from_first, pixels)
+
+    block = BLOCK * 4
+    call.reads("bias", call.bias, count * block)
+    call.reads("weights", call.weights, sum(lengths) * count * block)
+    starts, targets = table("source_pixels"), table("target_pixels")
+    others = table("residual_pixels") if call.residual else None
+    runs = call.table("runs", call.runs, len(lengths))
+    residual = steps("residual_block", count, call.residual_block)
+    target = steps("target_block", count, call.target_block)
+    kept = call.stop - call.first  # what lies behind has no part in what is asked for
+    for used, part, begin in ((True, slice(kept), call.first), (False, slice(kept, None), call.stop)):
+        source = entries("source_pixels", starts[part], begin)
+        run, last = entries("runs", runs[:-1]), entries("runs", runs[-1:], len(runs) - 1)
+        call.reads("source", call.source, 4 * call.run_length, source, run, used=used)
+        call.reads("source", call.source, 4 * call.last_length, source, last, used=used)
+        if others is not None:
+            places = entries("residual_pixels", others[part], begin)
+            call.reads("residual", call.residual, block, places, residual, used=used)
+        places = entries("target_pixels", targets[part], begin)
+        call.writes("target", call.target, block, places, target, used=used)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Call, entries, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     TILE,
@@ -52,6 +55,39 @@ def pack_weights(record: int, first: int, stop: int, thread: int) -> None:
                     store_float(to + 4 * (tap * depth * width + t), value)
 
 
+@pack_weights.footprint
+def pack_weights_footprint(call: Call) -> None:
+    """A tile's own filters and channels, group by group; all that is set aside for its weights."""
+    call.positive("group_filters", "depth")
+    depth = call.depth
+    table = call.table("tiles", call.tiles, 5 * call.items, np.int64).reshape(-1, 5)
+    for item, (block, blocks, first_in, in_blocks, offset) in enumerate(table.tolist()):
+        first, width = block * BLOCK, max(0, blocks * BLOCK)
+        call.reads("factors", call.factors + 4 * first, 4 * width)
+        size = 4 * max(0, in_blocks) * call.taps * depth * width
+        call.writes("target", call.target, size, entries("tiles", np.array([offset]), item))
+        taken = (first_in * depth, (first_in + in_blocks) * depth)
+        groups = range(
+            first // call.group_filters, (min(first + width, call.filters) - 1) // call.group_filters + 1
+        )
+        for group in groups:
+            begin = max(first, group * call.group_filters) - group * call.group_filters
+            end = (
+                min(first + width, call.filters, (group + 1) * call.group_filters)
+                - group * call.group_filters
+            )
+            low = max(0, taken[0] - group * call.group_depth)
+            high = min(call.group_depth, taken[1] - group * call.group_depth)
+            if begin >= end or low >= high:
+                continue
+            taps = call.table("tap_table", call.tap_table, max(0, call.taps))
+            call.reads(
+                "source", call.source + 4 * group * call.group_step, 4, entries("tap_table", 4 * taps),
+                steps("channel_step", high - low, 4 * call.channel_step, low),
+                steps("filter_step", end - begin, 4 * call.filter_step, begin),
+            )  # fmt: skip
+
+
 @kernel("source target factors matrix size channels filters in_blocks")
 def transform_weights(record: int, first: int, stop: int, thread: int) -> None:
     """G g Gᵀ of every kernel, times its filter's factor, to [tile][36][channel][filter in tile].
@@ -94,3 +130,34 @@ def transform_weights(record: int, first: int, stop: int, thread: int) -> None:
                             value *= load_float(factors + 4 * one)
                         place = ((y * SIDE + x) * depth + channel) * width + t
                         store_float(to + 4 * place, value)
+
+
+@transform_weights.footprint
+def transform_weights_footprint(call: Call) -> None:
+    """The kernels there are, whole; and all places of a tile's filters in the channels of the blocks."""
+    call.positive("in_blocks")
+    depth, area = call.in_blocks * BLOCK, SIDE * SIDE
+    taps = 5 if call.size == 5 else 3
+    whole, rest = divmod(call.items, call.in_blocks)
+    for tile, blocks in [*((tile, call.in_blocks) for tile in range(whole)), (whole, rest)]:
+        left = call.filters - tile * TILE
+        width = min(TILE, (left + BLOCK - 1) // BLOCK * BLOCK)
+        if width <= 0 or blocks == 0:
+            continue
+        channels = blocks * BLOCK
+        call.writes(
+            "target", call.target + 4 * tile * area * depth * TILE, 4 * channels * width,
+            steps("frequency", area, 4 * depth * width),
+        )  # fmt: skip
+        channels = min(channels, call.channels)
+        filters = min(width, left)
+        if channels > 0 and filters > 0:
+            call.reads("matrix", call.matrix, 4 * taps, steps("size", SIDE, 4 * call.size))
+            call.reads("matrix", call.matrix, 4 * SIDE * call.size)
+            call.reads("factors", call.factors + 4 * tile * TILE, 4 * filters)
+            kernel_bytes = 4 * call.size * call.size
+            call.reads(
+                "source", call.source, 4 * taps, steps("row", call.size, 4 * call.size),
+                steps("channel", channels, kernel_bytes),
+                steps("filter", filters, call.channels * kernel_bytes, tile * TILE),
+            )  # fmt: skip

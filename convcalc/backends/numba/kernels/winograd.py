@@ -15,7 +15,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Array, Axis, Call, entries, shares, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
@@ -205,6 +208,29 @@ def winograd_input(record: int, first: int, stop: int, thread: int) -> None:
             _input_tile(at, row, transformed + block * transformed_block + tile * BLOCK * 4, frequency)
 
 
+def _tile_places(call: Call, tiles: Array) -> Axis:
+    """Where the input of some tiles begins."""
+    down, across = tiles // call.tiles_across, tiles % call.tiles_across
+    offsets = down * call.outputs * call.row + across * call.outputs * PIXEL
+    return entries("tile", offsets, int(tiles[0]) if len(tiles) else 0)
+
+
+@winograd_input.footprint
+def winograd_input_footprint(call: Call) -> None:
+    """SIDE × SIDE pixels of every tile; its place in each frequency."""
+    call.positive("tiles_across")
+    for blocks, tiles in shares(call, call.item_tiles, call.tiles):
+        call.reads(
+            "source", call.source, SIDE * PIXEL, steps("row", SIDE, call.row), _tile_places(call, tiles),
+            steps("source_block", blocks, call.source_block),
+        )  # fmt: skip
+        call.writes(
+            "transformed", call.transformed, PIXEL, entries("tile", tiles * PIXEL, int(tiles[0])),
+            steps("transformed_block", blocks, call.transformed_block),
+            steps("frequency", FREQUENCIES, call.frequency),
+        )  # fmt: skip
+
+
 @kernel(
     "sweep sweep_record weights tile_weights frequency_weights zeros bias source source_block row outputs "
     "tiles_across tiles chunk_tiles item_groups out_tiles blocks in_blocks fused transformed transformed_block "
@@ -270,3 +296,93 @@ def winograd(record: int, first: int, stop: int, thread: int) -> None:
                         target_row, other, residual_row, min(outputs, height - y), min(outputs, width - x), lowest,
                         highest,
                     )  # fmt: skip
+
+
+@winograd.footprint
+def winograd_footprint(call: Call) -> None:
+    """Every chunk's input where it is transformed here, its products, and the pixels its tiles have in the target.
+
+    Chunks that are alike are described together.
+    """
+    call.positive("item_groups", "chunk_tiles", "tiles_across")
+    call.needs(call.outputs in (2, 4), f"tiles of {call.outputs} outputs a side are none of Winograd's")
+    per_item = -(-call.out_tiles // call.item_groups)
+    whole, rest = divmod(call.items, call.item_groups)
+    parts = ((0, whole, call.out_tiles), (whole, whole + 1, min(call.out_tiles, rest * per_item)))
+    for first, stop, out_tiles in parts:
+        if first < stop and (out_tiles > 0 or rest):
+            _chunks_footprint(call, first, stop, out_tiles)
+
+
+def _chunks_footprint(call: Call, first: int, stop: int, out_tiles: int) -> None:
+    """Chunks first..stop, with the first `out_tiles` tiles of filters."""
+    size = call.chunk_tiles
+    full = min(stop, max(first, call.tiles // size))  # chunks before it have all their tiles
+    for chunks, count in (
+        (np.arange(first, full), size),
+        (np.arange(full, min(stop, full + 1)), call.tiles - full * size),
+    ):
+        if len(chunks) and count > 0:
+            _products_footprint(call, chunks.astype(np.int64), count, out_tiles)
+    tiles = np.arange(first * size, min(call.tiles, stop * size), dtype=np.int64)
+    blocks = sum(min(TILE_BLOCKS, max(0, call.blocks - t * TILE_BLOCKS)) for t in range(out_tiles))
+    if not len(tiles) or not blocks:
+        return
+    for parameter in ("residual", "target"):
+        base, row = call.values[parameter], call.values[f"{parameter}_row"]
+        pixels = entries("tile", _real_pixels(call, tiles, row))
+        own = steps(f"{parameter}_block", blocks, call.values[f"{parameter}_block"])
+        if parameter == "target":
+            call.writes(parameter, base, PIXEL, pixels, own)
+        elif base:
+            call.reads(parameter, base, PIXEL, pixels, own)
+    call.reads("bias", call.bias, blocks * PIXEL)
+
+
+def _real_pixels(call: Call, tiles: Array, row: int) -> Array:
+    """Offsets of the output pixels of some tiles, without those past the height and width."""
+    y, x = (tiles // call.tiles_across * call.outputs, tiles % call.tiles_across * call.outputs)
+    places = np.arange(call.outputs, dtype=np.int64)
+    down, across = y[:, None] + places, x[:, None] + places
+    real_down = (down < call.height) | (places == 0)  # the first is always written
+    real_across = (across < call.width) | (places == 0)
+    offsets = down[:, :, None] * row + across[:, None, :] * PIXEL
+    found: Array = offsets[real_down[:, :, None] & real_across[:, None, :]]
+    return found
+
+
+def _products_footprint(call: Call, chunks: Array, count: int, out_tiles: int) -> None:
+    """The products of chunks of `count` tiles each, and their input's transforms where these are made here."""
+    begins = chunks * call.chunk_tiles
+    frequencies = steps("frequency", FREQUENCIES, call.frequency)
+    values, source = call.transformed, "transformed"
+    along: tuple[Axis, ...] = (frequencies, entries("chunk", begins * PIXEL, int(chunks[0])))
+    if call.fused:
+        values, source, along = call.scratch + FREQUENCIES * call.product_frequency, "scratch", (frequencies,)
+        tiles = (begins[:, None] + np.arange(count)).ravel()
+        call.reads(
+            "source", call.source, SIDE * PIXEL, steps("row", SIDE, call.row), _tile_places(call, tiles),
+            steps("source_block", call.in_blocks, call.source_block),
+        )  # fmt: skip
+        call.writes(
+            "scratch", values, count * PIXEL, steps("transformed_block", call.in_blocks, call.transformed_block),
+            frequencies,
+        )  # fmt: skip
+    products = steps("product_frequency", FREQUENCIES, call.product_frequency)
+    blocks_of = [min(TILE_BLOCKS, call.blocks - t * TILE_BLOCKS) for t in range(out_tiles)]
+    for blocks in sorted(set(blocks_of)):
+        own = np.array([t for t, n in enumerate(blocks_of) if n == blocks], np.int64)
+        weights = (
+            steps("frequency_weights", FREQUENCIES, call.frequency_weights // TILE_BLOCKS * blocks),
+            entries("tile_weights", own * call.tile_weights, int(own[0])),
+        )
+        call.calls(
+            "sweep", call.sweep, call.sweep_record,
+            weights=(call.weights, "weights"), bias=(call.zeros, "zeros"), source=(values, source),
+            target=(call.scratch, "scratch"), residual=(0, ""), first=(0, ""), stop=(count, ""), blocks=(blocks, ""),
+            along={"weights": weights, "source": along, "target": (products,)},
+        )  # fmt: skip
+        if blocks > 0:
+            call.reads(
+                "scratch", call.scratch, count * PIXEL, steps("product_block", blocks, call.product_block), products
+            )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.kernels import conv as kernels_conv
 from convcalc.backends.numba.kernels import weights as kernels_weights
@@ -24,13 +25,12 @@ ITEMS = 4  # items per thread that keep all threads busy to the end
 REUSE = 64  # pixels for which it is worth reading a weight from memory
 
 
-class Tables:
-    """A sweep's record and the tables it points to, kept in memory together."""
-
-    def __init__(self, **values: Word) -> None:
-        self.keep: list[object] = []
-        words = {name: word(value, self.keep) for name, value in values.items()}
-        self.record = np.array(sweep.record(words), np.int64)
+def inner_record(kernel: Kernel, lowering: Lowering, /, **values: Word) -> Array:
+    """The record of a kernel that another one calls; it and the tables it points to are kept with the program."""
+    keep = lowering.program.keep
+    record = np.array(kernel.record({name: word(value, keep) for name, value in values.items()}), np.int64)
+    keep.append(record)
+    return record
 
 
 def tiles_of(filters: int) -> int:
@@ -98,7 +98,7 @@ def pack_weights(
         "channel_step": steps[1], "group_step": steps[2], "taps": len(taps), "tap_table": taps,
     }  # fmt: skip
     span = Span(buffer, 0, buffer.size)
-    low.setup.add(Step(kernels_weights.pack_weights, values, len(tiles), (), (span,)))
+    low.setup.add(Step(kernels_weights.pack_weights, values, len(tiles), (), (span,), layer.node.index))
     return Packed(Ref(buffer), offsets[:-1], offsets[-1])
 
 
@@ -107,11 +107,10 @@ def finish_of(low: Lowering, layer: Layer, target: View, pixels: Word) -> dict[s
     if layer.function is None:
         return {"finish": 0, "finish_record": 0}
     function, slope = activation_of(layer.function)
-    values = {
-        "function": function, "slope": slope, "target_pixels": pixels, "target_block": target.layout.block,
-    }  # fmt: skip
-    words = {name: word(value, low.keep) for name, value in values.items()}
-    return {"finish": finish, "finish_record": np.array(finish.record(words), np.int64)}
+    record = inner_record(
+        finish, low, function=function, slope=slope, target_pixels=pixels, target_block=target.layout.block
+    )
+    return {"finish": finish, "finish_record": record}
 
 
 def residual_of(low: Lowering, layer: Layer) -> View | None:
@@ -164,14 +163,12 @@ def add_direct(
     records: dict[int, Array] = {}
     for tile in tiles:
         if tile.in_blocks not in records:
-            tables = Tables(
-                runs=starts, run_count=len(starts) // most * tile.in_blocks, run_length=length,
+            records[tile.in_blocks] = inner_record(
+                sweep, low, runs=starts, run_count=len(starts) // most * tile.in_blocks, run_length=length,
                 last_length=last_length, source_pixels=source_pixels, target_pixels=target_pixels,
                 target_block=layout.block, residual_pixels=target_table(residual.layout) if residual else 0,
                 residual_block=residual.layout.block if residual else 0, low=layer.low, high=layer.high,
             )  # fmt: skip
-            low.keep.append(tables)
-            records[tile.in_blocks] = tables.record
     entries = [
         (
             records[tile.in_blocks].ctypes.data,

@@ -59,9 +59,9 @@ class Lowering:
         self.program = Program()
         self.setup = Program()
         self.host: list[HostStep] = []
-        self.keep: list[object] = []  # memory that records point into
         self.convs: dict[int, Conv] = {}
         self.input = self.program.buffer(4 * prod(graph.input_shape), "input", kept=True)
+        self.program.given.append(self.flat_span(Ref(self.input), prod(graph.input_shape)))
         self._views: dict[int, View] = {}
         self._flats: dict[int, Ref] = {INPUT: Ref(self.input)}
         self._interleaved: View | None = None
@@ -268,13 +268,13 @@ class Lowering:
 
     def add_host(self, node: Node, value: int, sources: Sequence[int], function: HostFunction) -> None:
         """A value computed outside the kernels from its sources' numbers."""
-        places = [(self.flat(source, node), self.shape(source)) for source in sources]
+        places = tuple((self.flat(source, node), self.shape(source)) for source in sources)
+        reads = [self.flat_span(ref, prod(shape)) for ref, shape in places]
         target = self.new_flat(value)
-        mark = len(self.program.steps)
-        for ref in (*(ref for ref, _ in places), target):
-            self.program.touch(ref.buffer)  # only now: each of the sources is in use until all are there
-        self.program.marks.append(mark)
-        self.host.append(HostStep(mark, node, function, tuple(places), target))
+        written = self.flat_span(target, prod(node.output_shape))
+        # Only now: each of the sources is in use until all are there.
+        self.program.add_outside(reads, written, node.index)
+        self.host.append(HostStep(len(self.program.steps), node, function, places, target))
 
 
 def strides_of(shape: Shape) -> list[int]:

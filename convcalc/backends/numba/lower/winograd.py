@@ -10,7 +10,7 @@ from convcalc.backends.numba.kernels import winograd as kernels_winograd
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.kernels.winograd import FREQUENCIES, kernel_matrix
 from convcalc.backends.numba.layout import Array, blocks_of, pixel_table, run_table
-from convcalc.backends.numba.lower.direct import CACHE, Tables, residual_of, tiles_of
+from convcalc.backends.numba.lower.direct import CACHE, inner_record, residual_of, tiles_of
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.algorithm import Conv
 from convcalc.backends.numba.passes.fusion import Layer
@@ -35,11 +35,10 @@ def winograd(
     weights = _transform_weights(low, layer, conv, factor)
     pixels = pixel_table((0, 0, 64), (range(1), range(1), range(max(PIXELS, chunk))))
     runs = run_table(range(0, ins * transformed_block, transformed_block), [0])
-    tables = Tables(
-        runs=runs, run_count=ins, run_length=BLOCK, last_length=BLOCK, source_pixels=pixels, target_pixels=pixels,
-        target_block=product_block, residual_pixels=0, residual_block=0, low=-np.inf, high=np.inf,
+    products = inner_record(
+        sweep, low, runs=runs, run_count=ins, run_length=BLOCK, last_length=BLOCK, source_pixels=pixels,
+        target_pixels=pixels, target_block=product_block, residual_pixels=0, residual_block=0, low=-np.inf, high=np.inf,
     )  # fmt: skip
-    low.keep.append(tables)
     # A tile begins where the first output's window does, which a wider halo moves inwards.
     shift = sum((h - b) * s for h, b, s in zip(layout.before, conv.before, layout.strides, strict=True))
     begin = Ref(source.buffer, source.offset + shift)
@@ -62,7 +61,7 @@ def winograd(
         )  # fmt: skip
     depth = ins * BLOCK
     values = common | {
-        "sweep": sweep, "sweep_record": tables.record, "weights": weights,
+        "sweep": sweep, "sweep_record": products, "weights": weights,
         "tile_weights": 4 * FREQUENCIES * depth * TILE, "frequency_weights": 4 * depth * TILE,
         "zeros": np.zeros(TILE, np.float32), "bias": padded_vector(bias, outs * BLOCK), "chunk_tiles": chunk,
         "item_groups": groups, "out_tiles": tiles_of(conv.filters), "blocks": outs, "in_blocks": ins,
@@ -118,5 +117,8 @@ def _transform_weights(low: Lowering, layer: Layer, conv: Conv, factor: Array) -
         "filters": conv.filters, "in_blocks": ins,
     }  # fmt: skip
     items = tiles_of(conv.filters) * ins
-    low.setup.add(Step(kernels_weights.transform_weights, values, items, (), (Span(buffer, 0, buffer.size),)))
+    span = Span(buffer, 0, buffer.size)
+    low.setup.add(
+        Step(kernels_weights.transform_weights, values, items, (), (span,), layer.node.index)
+    )
     return Ref(buffer)

@@ -26,6 +26,7 @@ from functools import cache
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel, kernel
+from convcalc.backends.numba.jit.footprint import Call, steps
 from convcalc.backends.numba.jit.simd import (
     atomic_add,
     atomic_load,
@@ -109,6 +110,18 @@ def drive(record: int, thread: int, first: int, stop: int) -> None:
         atomic_add(gate + 8, 1)
 
 
+@drive.footprint
+def drive_footprint(call: Call) -> None:
+    """Steps first..stop of the table and what is counted of them."""
+    count, first = call.stop - call.first, 8 * call.first
+    call.reads("table", call.values["table"] + STEP * first, 8 * STEP * count)
+    call.writes("gate", call.gate, 16)
+    threads = steps("thread", call.threads, call.taken_row)
+    call.writes("taken", call.taken + first, 8 * count, threads)
+    call.writes("done", call.done + first, 8 * count)
+    call.writes("clock", call.clock + first, 8 * (count + 1))
+
+
 ASLEEP, WAITING, BUSY, ENDED = range(4)  # what a slot's first int64 says
 SLOT = 6  # int64s of a slot: its state, what `drive` is called with, and room for a byte from the pipe
 AWAKE = 20_000  # spins of a helper before it sleeps: about a millisecond
@@ -139,6 +152,12 @@ def serve(slot: int, function: int, spins: int, pipe: int) -> None:
             return
 
 
+@serve.footprint
+def serve_footprint(call: Call) -> None:
+    """A slot."""
+    call.writes("slot", call.slot, 8 * SLOT)
+
+
 @kernel()
 def tell(slot: int, state: int, answer: int, _: int) -> None:
     """Gives a helper that waits or sleeps another state; answer: which of the two it was in, or BUSY.
@@ -149,6 +168,13 @@ def tell(slot: int, state: int, answer: int, _: int) -> None:
     if before == ASLEEP:
         before = atomic_replace(slot, ASLEEP, state)
     store_int(answer, before)
+
+
+@tell.footprint
+def tell_footprint(call: Call) -> None:
+    """A slot's state, and the answer."""
+    call.writes("slot", call.slot, 8)
+    call.writes("answer", call.answer, 8)
 
 
 class Helper:
@@ -269,13 +295,14 @@ class Table:
         )  # taken of each thread, done
         self._gate = np.zeros(2, np.int64)
         self._keep = keep  # the memory the records point into
-        values = {
-            "table": self.rows.ctypes.data, "threads": threads, "gate": self._gate.ctypes.data,
-            "taken": self._counters.ctypes.data, "taken_row": self._counters.strides[0],
-            "done": self._counters[threads:].ctypes.data, "clock": self.clock.ctypes.data,
+        self.arrays = {
+            "table": self.rows, "gate": self._gate, "taken": self._counters[:threads],
+            "done": self._counters[threads:], "clock": self.clock,
         }  # fmt: skip
-        self._record = np.array(drive.record(values), np.int64)
-        self.address = self._record.ctypes.data
+        values = {name: array.ctypes.data for name, array in self.arrays.items()}
+        values |= {"threads": threads, "taken_row": self._counters.strides[0]}
+        self.record = np.array(drive.record(values), np.int64)
+        self.address = self.record.ctypes.data
         self._drive = _native(drive)
 
     def run(self, first: int, stop: int) -> None:

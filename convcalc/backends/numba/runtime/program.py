@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel
+from convcalc.backends.numba.jit.ranges import NOTHING, Ranges
 from convcalc.backends.numba.layout import Array, Layout
-from convcalc.backends.numba.runtime.driver import Table
 
 ALIGN = 64
 CANARY = 0x7FC0_5A5A  # a not-a-number: where it is read, the output shows it
@@ -32,6 +32,12 @@ class Buffer:
     last: int = -1
     place: int = -1  # in its arena
     base: int = 0  # the arena's address
+    written: Ranges = NOTHING  # what a program that was checked has left in it
+
+    @property
+    def address(self) -> int:
+        """Where it is, once its arena is laid out."""
+        return self.base + self.place
 
 
 class Ref(NamedTuple):
@@ -100,15 +106,30 @@ class Step:
     zeroes: bool = False  # a halo: disjoint from what others write into the buffer
 
 
+class Outside(NamedTuple):
+    """What is done outside the kernels before step `mark`."""
+
+    mark: int
+    reads: Sequence[Span]
+    writes: Span
+    node: int
+
+
 @dataclass(eq=False)
 class Program:
-    """Steps in order; `scratch` bytes of memory per thread are given to kernels that ask for them."""
+    """Steps in order; `scratch` bytes of memory per thread are given to kernels that ask for them.
+
+    given: what is filled in before a run; wanted: what is read after it.
+    """
 
     steps: list[Step] = field(default_factory=list)
     buffers: list[Buffer] = field(default_factory=list)
     scratch: Buffer = field(default_factory=lambda: Buffer(0, "scratch", kept=True))
     scratch_bytes: int = 0
-    marks: list[int] = field(default_factory=list)  # steps before which the host does something
+    outside: list[Outside] = field(default_factory=list)
+    given: list[Span] = field(default_factory=list)
+    wanted: list[Span] = field(default_factory=list)
+    keep: list[object] = field(default_factory=list)  # arrays that records point into
 
     def buffer(self, size: int, name: str, kept: bool = False) -> Buffer:
         """A new buffer."""
@@ -121,6 +142,12 @@ class Program:
         for span in (*step.reads, *step.writes):
             self.touch(span.buffer)
         self.steps.append(step)
+
+    def add_outside(self, reads: Sequence[Span], writes: Span, node: int) -> None:
+        """Something done outside the kernels before the next step."""
+        for span in (*reads, writes):
+            self.touch(span.buffer)
+        self.outside.append(Outside(len(self.steps), reads, writes, node))
 
     def touch(self, buffer: Buffer) -> None:
         """The buffer is in use at the next step."""
@@ -202,29 +229,12 @@ def _lay_out(buffers: Sequence[Buffer]) -> int:
     return end
 
 
-def link(program: Program, arena: Arena, threads: int, barriers: bool = False) -> Table:
-    """The program as the driver's table. barriers: every step waits for all before it, so that each can be timed."""
-    keep: list[object] = [arena]
-    rows = []
-    for place, step in enumerate(program.steps):
-        values = dict(step.values)
-        if "scratch" in step.kernel.names:
-            values["scratch"] = Ref(program.scratch)
-            values["scratch_bytes"] = program.scratch_bytes
-        words = {name: word(value, keep) for name, value in values.items()}
-        record = np.array(step.kernel.record(words), np.int64)
-        keep.append(record)
-        before = place if barriers else _before(program, place)
-        rows.append((step.kernel.address, record.ctypes.data, step.items, before))
-    return Table(rows, keep, threads)
-
-
 def word(value: Word, keep: list[object]) -> int:
     """What a record holds for a value: a number's bits, or the address of what it names, which goes to `keep`."""
     if isinstance(value, Kernel):
         return value.address
     if isinstance(value, Ref):
-        return value.buffer.base + value.buffer.place + value.offset
+        return value.buffer.address + value.offset
     if isinstance(value, np.ndarray):
         if value.dtype == object:  # a table of references
             value = np.array([word(one, keep) for one in value.ravel()], np.int64)
@@ -233,31 +243,3 @@ def word(value: Word, keep: list[object]) -> int:
     if isinstance(value, float):
         return int(np.float32(value).view(np.uint32))
     return int(value)
-
-
-def _before(program: Program, place: int) -> int:
-    """How many steps must be complete before step `place`."""
-    step = program.steps[place]
-    start = max((mark for mark in program.marks if mark <= place), default=0)
-    reads, writes = _places(step.reads), _places(step.writes)
-    for earlier in range(place - 1, start - 1, -1):
-        other = program.steps[earlier]
-        other_writes = _places(other.writes)
-        if _meet(reads, other_writes) or _meet(writes, _places(other.reads)):
-            return earlier + 1
-        if _meet(writes, other_writes):
-            own = other.zeroes and any(a.buffer is b.buffer for a in step.writes for b in other.writes)
-            if not own:
-                return earlier + 1
-    return start
-
-
-Places = list[tuple[int, int]]
-
-
-def _places(spans: Sequence[Span]) -> Places:
-    return [(span.buffer.place + span.start, span.buffer.place + span.stop) for span in spans]
-
-
-def _meet(one: Places, other: Places) -> bool:
-    return any(a < d and c < b for a, b in one for c, d in other)

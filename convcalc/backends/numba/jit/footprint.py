@@ -1,0 +1,205 @@
+"""Footprints: which bytes a kernel reads and writes, declared beside the kernel.
+
+Kernels use raw addresses, and nothing checks these while they run. A footprint works them out beforehand from the
+same record. It is a function that tells a `Call` every access, in the order in which the kernel makes them:
+
+    @copy_row.footprint
+    def _(call: Call) -> None:
+        pixels = steps("pixel", call.width, 64)
+        call.reads("source", call.source, 64, pixels)
+        call.writes("target", call.target, 64, pixels)
+
+Each access is a lattice: `size` bytes at a base address plus one offset of every axis. Tables are read by
+`call.table`, which notes the access and gives the entries. `runtime/checked.py` holds footprints against the buffers
+of a plan; tests hold them against what compiled kernels touch, and both must be equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class Axis(NamedTuple):
+    """The offsets in bytes along one axis of an access. name: the table or stride they come from."""
+
+    name: str
+    offsets: Array  # int64
+    first: int = 0  # the index of the first one there
+
+    def of(self, name: str) -> Axis:
+        """The same offsets under another name."""
+        return self._replace(name=name)
+
+
+class Access(NamedTuple):
+    """`size` bytes at `base` plus one offset of every axis, for all combinations of them.
+
+    parameter: the kernel's parameter that leads there; used: False where what is read has no part in any result, and
+    where what is written means nothing.
+    """
+
+    parameter: str
+    base: int
+    size: int
+    axes: tuple[Axis, ...]
+    writes: bool
+    used: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is touched."""
+        return self.size <= 0 or any(not len(axis.offsets) for axis in self.axes)
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The first address and the one behind the last."""
+        low = self.base + sum(int(axis.offsets.min()) for axis in self.axes)
+        high = self.base + sum(int(axis.offsets.max()) for axis in self.axes)
+        return low, high + self.size
+
+
+def steps(name: str, count: int, stride: int, first: int = 0) -> Axis:
+    """An axis of `count` equal strides, from the first-th on."""
+    return Axis(name, np.arange(first, first + max(0, count), dtype=np.int64) * stride, first)
+
+
+def entries(name: str, offsets: Array, first: int = 0) -> Axis:
+    """An axis of a table's entries, the first of which has the index `first`."""
+    return Axis(name, offsets, first)
+
+
+def lines(rows: Array, height: int, plane: int, row: int) -> Axis:
+    """An axis of rows counted through all planes: row r is row r % height of plane r // height."""
+    return Axis("row", rows // height * plane + rows % height * row, int(rows[0]) if len(rows) else 0)
+
+
+class Memory(Protocol):
+    """What a footprint is held against."""
+
+    def access(self, call: Call, access: Access) -> None:
+        """Takes note of an access, or refuses it."""
+
+    def entries(self, call: Call, access: Access, kind: type[np.generic]) -> Array:
+        """What a table holds, once its access is known to be sound."""
+
+    def kernel(self, call: Call, parameter: str, address: int) -> Declared:
+        """The kernel at an address, or a refusal."""
+
+    def refuse(self, call: Call, text: str) -> None:
+        """Parameters that no kernel can run with."""
+
+
+class Declared(Protocol):
+    """A kernel with a footprint."""
+
+    name: str
+    names: tuple[str, ...]
+    touches: Footprint | None
+
+
+class Call:
+    """One call of a kernel: its record's parameters as attributes, and for kernels that kernels call, arguments too.
+
+    items: how many the driver hands out, from 0 on. origin: what an outer kernel calls what this one's parameters
+    and arguments point to; those not in it point to tables of this kernel's own.
+    """
+
+    def __init__(
+        self,
+        kernel: Declared,
+        values: Mapping[str, int],
+        memory: Memory,
+        items: int = 0,
+        origin: Mapping[str, str] | None = None,
+        along: Mapping[str, tuple[Axis, ...]] | None = None,
+        path: str = "",
+    ) -> None:
+        self.kernel = kernel
+        self.values = values
+        self.items = items
+        self.origin = origin
+        self.path = f"{path} → {kernel.name}" if path else kernel.name
+        self._along = along or {}
+        self._memory = memory
+
+    def __getattr__(self, name: str) -> int:
+        return self.values[name]
+
+    def reads(self, parameter: str, base: int, size: int, *axes: Axis, used: bool = True) -> None:
+        """The kernel reads there."""
+        axes += self._along.get(parameter, ())
+        self._memory.access(self, Access(parameter, base, size, axes, False, used))
+
+    def writes(self, parameter: str, base: int, size: int, *axes: Axis, used: bool = True) -> None:
+        """The kernel writes there."""
+        axes += self._along.get(parameter, ())
+        self._memory.access(self, Access(parameter, base, size, axes, True, used))
+
+    def table(
+        self, parameter: str, base: int, count: int, kind: type[np.generic] = np.int32, apart: int = 0
+    ) -> Array:
+        """The `count` numbers the kernel reads there, as int64. apart: bytes from one to the next if not packed."""
+        if count <= 0:
+            return np.empty(0, np.int64)
+        size = np.dtype(kind).itemsize
+        access = Access(parameter, base, size * count, (), False, True)
+        if apart:
+            access = access._replace(size=size, axes=(steps(parameter, count, apart),))
+        return self._memory.entries(self, access, kind)
+
+    def needs(self, condition: bool, text: str) -> None:
+        """Refuses the call unless the condition holds."""
+        if not condition:
+            self._memory.refuse(self, text)
+
+    def positive(self, *names: str) -> None:
+        """Refuses the call unless these parameters are at least 1, as what divides must be."""
+        for name in names:
+            self.needs(self.values[name] > 0, f"{name} is {self.values[name]}, and must be at least 1")
+
+    def calls(
+        self,
+        parameter: str,
+        function: int,
+        record: int,
+        along: Mapping[str, tuple[Axis, ...]] | None = None,
+        **arguments: tuple[int, str],
+    ) -> None:
+        """The kernel calls another, whose address a parameter holds.
+
+        arguments: each with the name of this kernel's parameter that it comes from, or "" for a number. along: further
+        axes of some of them, where there are many calls that differ in nothing else.
+        """
+        kernel = self._memory.kernel(self, parameter, function)
+        words = self.table(f"{parameter}_record", record, len(kernel.names), np.int64)
+        values = dict(zip(kernel.names, words.tolist(), strict=True))
+        values |= {name: value for name, (value, _) in arguments.items()}
+        origin = {name: source for name, (_, source) in arguments.items() if source}
+        if self.origin is not None:
+            origin = {name: self.origin[source] for name, source in origin.items() if source in self.origin}
+        inner = Call(kernel, values, self._memory, origin=origin, along=along, path=self.path)
+        if kernel.touches is None:
+            self._memory.refuse(inner, "it declares no footprint")
+        else:
+            kernel.touches(inner)
+
+
+Footprint = Callable[[Call], None]
+
+
+def shares(call: Call, item_rows: int, rows: int) -> Iterator[tuple[int, Array]]:
+    """(blocks, rows) whose product the items cover, where item i is part i // blocks of the rows of block i % blocks.
+
+    All rows of all blocks, as a plan cuts them; with another number of items the last part has fewer blocks.
+    """
+    call.positive("blocks")
+    whole, rest = divmod(call.items, call.blocks)
+    for blocks, first, stop in ((call.blocks, 0, whole), (rest, whole, whole + 1)):
+        part = np.arange(first * item_rows, min(rows, stop * item_rows), dtype=np.int64)
+        if blocks and len(part):
+            yield blocks, part

@@ -1,0 +1,67 @@
+"""From a program and its arena to the driver's table: records of addresses, and what each step must wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from convcalc.backends.numba.runtime.checked import Linked, check, enabled
+from convcalc.backends.numba.runtime.driver import Table
+from convcalc.backends.numba.runtime.program import Arena, Program, Ref, Span, word
+
+
+def link(
+    program: Program, arena: Arena, threads: int, names: Sequence[str] = (), barriers: bool = False
+) -> Table:
+    """The program as the driver's table.
+
+    barriers: every step waits for all before it, so that each can be timed. names: of the nodes, for the checked
+    mode (`runtime/checked.py`), in which PlanFault is raised for a program that would touch what it must not.
+    """
+    keep: list[object] = [arena, *program.keep]
+    rows = []
+    linked = []
+    for place, step in enumerate(program.steps):
+        values = dict(step.values)
+        if "scratch" in step.kernel.names:
+            values["scratch"] = Ref(program.scratch)
+            values["scratch_bytes"] = program.scratch_bytes
+        words = {name: word(value, keep) for name, value in values.items()}
+        record = np.array(step.kernel.record(words), np.int64)
+        keep.append(record)
+        before = place if barriers else _before(program, place)
+        rows.append((step.kernel.address, record.ctypes.data, step.items, before))
+        linked.append(Linked(step, values, record))
+    table = Table(rows, keep, threads)
+    if enabled():
+        check(program, linked, keep, table, names)
+    return table
+
+
+def _before(program: Program, place: int) -> int:
+    """How many steps must be complete before step `place`."""
+    step = program.steps[place]
+    start = max((outside.mark for outside in program.outside if outside.mark <= place), default=0)
+    reads, writes = _places(step.reads), _places(step.writes)
+    for earlier in range(place - 1, start - 1, -1):
+        other = program.steps[earlier]
+        other_writes = _places(other.writes)
+        if _meet(reads, other_writes) or _meet(writes, _places(other.reads)):
+            return earlier + 1
+        if _meet(writes, other_writes):
+            own = other.zeroes and any(a.buffer is b.buffer for a in step.writes for b in other.writes)
+            if not own:
+                return earlier + 1
+    return start
+
+
+Places = list[tuple[int, int]]
+
+
+def _places(spans: Sequence[Span]) -> Places:
+    return [(span.buffer.place + span.start, span.buffer.place + span.stop) for span in spans]
+
+
+def _meet(one: Places, other: Places) -> bool:
+    return any(a < d and c < b for a, b in one for c, d in other)

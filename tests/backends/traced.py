@@ -1,0 +1,118 @@
+"""Kernels that note every address they touch: compiled from the same source, each load and store writes to a log."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+from llvmlite import ir
+
+from convcalc.backends.numba.jit import cache, compiler, simd
+from convcalc.backends.numba.jit.cache import Kernel
+from convcalc.backends.numba.jit.ranges import Ranges
+from convcalc.backends.numba.kernels import conv, depthwise, maps, norm, tile, weights, winograd
+from convcalc.backends.numba.runtime import driver
+
+MODULES = (simd, tile, depthwise)  # which emit loads and stores
+ENTRIES = 1 << 24  # of the log: an address, and its size times two, plus one for a store
+NO_RESERVE = 0x4000 if sys.platform == "linux" else 0  # of mmap: only what is written takes memory
+
+
+def kernels() -> dict[str, Kernel]:
+    """All kernels of a program's steps, and those that these call."""
+    modules = (conv, depthwise, maps, norm, tile, weights, winograd)
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
+    found += depthwise.depthwise_rows.values()
+    return {kernel.name: kernel for kernel in found}
+
+
+class Log:
+    """What was touched since it was last read."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(
+            -1, 8 + 16 * ENTRIES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
+        )
+        self._words = np.frombuffer(self._memory, np.int64)
+        self.address = self._words.ctypes.data
+
+    def take(self) -> tuple[Ranges, Ranges]:
+        """The bytes read and the bytes written."""
+        count = int(self._words[0])
+        assert count < ENTRIES, "the log is too short"
+        places = np.unique(self._words[1 : 1 + 2 * count].reshape(-1, 2), axis=0)
+        self._words[0] = 0
+        addresses, sizes, stores = places[:, 0], places[:, 1] // 2, places[:, 1] % 2 == 1
+        reads, writes = (
+            Ranges.union(addresses[which], (addresses + sizes)[which]) for which in (~stores, stores)
+        )
+        return reads, writes
+
+
+def _emitters(log: Log) -> dict[str, Any]:
+    """emit_load and emit_store as in simd, after a note in the log."""
+    load, store = simd.emit_load, simd.emit_store
+    sizes = {str(simd.REGISTER): 4 * simd.WIDTH, "float": 4, "i64": 8, "i32": 4}
+
+    def note(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, stores: int) -> None:
+        def constant(value: int) -> ir.Value:
+            return ir.Constant(simd.INT, value)
+
+        def word(place: ir.Value) -> ir.Value:
+            return builder.inttoptr(place, simd.INT.as_pointer())
+
+        count = builder.atomic_rmw("add", word(constant(log.address)), constant(1), "monotonic")
+        inside = builder.and_(count, constant(ENTRIES - 1))
+        at = builder.add(constant(log.address + 8), builder.mul(inside, constant(16)))
+        builder.store(address, word(at))
+        builder.store(constant(2 * sizes[str(kind)] + stores), word(builder.add(at, constant(8))))
+
+    def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = simd.REGISTER) -> ir.Value:
+        note(builder, address, kind, 0)
+        return load(builder, address, kind)
+
+    def emit_store(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+        note(builder, address, value.type, 1)
+        store(builder, address, value)
+
+    return {"emit_load": emit_load, "emit_store": emit_store}
+
+
+@contextmanager
+def traced() -> Iterator[Log]:
+    """Within it all kernels write to the log: those already loaded are put aside."""
+    log = Log()
+    emitters = _emitters(log)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+    assert all(
+        kernel.address for kernel in (driver.drive, driver.serve, driver.tell)
+    )  # these do not write to it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "_read", lambda *_: None)  # compiled when first asked for, and never kept
+        patch.setattr(cache, "_write", lambda *_: None)
+        patch.setattr(cache, "_link", lambda _, code: _linked(engine, code))
+        for module in MODULES:
+            for name, emitter in emitters.items():
+                patch.setattr(module, name, emitter)
+        patch.setattr(compiler, "_resolver", compiler._Resolver())
+        for kernel in kernels().values():
+            patch.setattr(kernel, "_address", 0)
+        yield log
+
+
+def _linked(engine: Any, code: cache.Code) -> int:
+    symbol, _, binary = code
+    engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
+    engine.finalize_object()
+    return int(engine.get_function_address(symbol))
+
+
+def _machine() -> Any:
+    cache._engine()  # opens this process to LLVM
+    return llvm.Target.from_default_triple().create_target_machine(codemodel="jitdefault")
