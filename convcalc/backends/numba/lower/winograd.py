@@ -118,7 +118,5 @@ def _transform_weights(low: Lowering, layer: Layer, conv: Conv, factor: Array) -
     }  # fmt: skip
     items = tiles_of(conv.filters) * ins
     span = Span(buffer, 0, buffer.size)
-    low.setup.add(
-        Step(kernels_weights.transform_weights, values, items, (), (span,), layer.node.index)
-    )
+    low.setup.add(Step(kernels_weights.transform_weights, values, items, (), (span,), layer.node.index))
     return Ref(buffer)
