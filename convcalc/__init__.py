@@ -2,31 +2,66 @@
 
 >>> import convcalc
 >>> net = convcalc.load("alexnet")
+>>> net
+<Network alexnet: 20 layers, 28,823,912 params, 614,310,432 MACs>
 >>> net.totals.weights
 28813344
+
+`convcalc docs python` shows the rest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from convcalc._version import __version__
 
 if TYPE_CHECKING:
     from convcalc.api import Network, load
-    from convcalc.errors import ConvcalcError
+    from convcalc.errors import (
+        ConvcalcError,
+        ImageError,
+        ShapeError,
+        SpecError,
+        SpecErrors,
+        UsageError,
+        WeightsError,
+    )
 
-__all__ = ["ConvcalcError", "Network", "__version__", "load"]
+# Where each public name is: it is imported when it is first used, so that `import convcalc` costs nothing.
+_PLACES = {
+    "Network": "api",
+    "load": "api",
+    "ConvcalcError": "errors",
+    "ImageError": "errors",
+    "ShapeError": "errors",
+    "SpecError": "errors",
+    "SpecErrors": "errors",
+    "UsageError": "errors",
+    "WeightsError": "errors",
+}
+__all__ = [  # noqa: RUF022 - as in the table above
+    "__version__",
+    "Network",
+    "load",
+    "ConvcalcError",
+    "ImageError",
+    "ShapeError",
+    "SpecError",
+    "SpecErrors",
+    "UsageError",
+    "WeightsError",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, imported when first used so that `import convcalc` costs nothing."""
-    if name in ("Network", "load"):
-        from convcalc import api
+    if name not in _PLACES:
+        raise AttributeError(f"module 'convcalc' has no attribute '{name}'")
+    from importlib import import_module
 
-        return getattr(api, name)
-    if name == "ConvcalcError":
-        from convcalc.errors import ConvcalcError
+    return getattr(import_module(f"convcalc.{_PLACES[name]}"), name)
 
-        return ConvcalcError
-    raise AttributeError(f"module 'convcalc' has no attribute '{name}'")
+
+def __dir__() -> Iterable[str]:
+    return sorted(__all__)

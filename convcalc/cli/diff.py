@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from convcalc import api
 from convcalc.cli import Command, completion
-from convcalc.cli.options import ARCH, Count, emit, format_option, load
-from convcalc.graph import MAX_LAYERS
+from convcalc.cli.options import ARCH, Count, format_option, set_values, show
+from convcalc.errors import UsageError
 
 
 @click.command(
@@ -40,7 +41,9 @@ Layers are paired by role and order, not by name. Differences are B less A.""",
     help="Set one of B's vars; repeatable.",
 )
 @click.option("--input", "input_text", metavar="SHAPE", help="Another input for both, such as 3x256x256.")
-@click.option("--max-layers", type=Count(), default=MAX_LAYERS, metavar="N", help="Refuse larger networks.")
+@click.option(
+    "--max-layers", type=Count(), default=api.MAX_LAYERS, metavar="N", help="Refuse larger networks."
+)
 @format_option
 def command(
     a: str,
@@ -54,16 +57,11 @@ def command(
     form: str,
 ) -> None:
     """Two networks side by side: what changed in each layer, the differences worked out, totals and ratios."""
-    from convcalc.analysis.analyse import analyse
-    from convcalc.analysis.diff import compare
-    from convcalc.errors import UsageError
-    from convcalc.report.diff import diff_table, diff_value
-
     if a == b == "-":
         raise UsageError("only one of the networks can come from standard input")
-    diff = compare(
-        analyse(load(a, set_a, input_text, max_layers)), analyse(load(b, set_b, input_text, max_layers))
-    )
-    emit(form, lambda: diff_table(diff, everything=everything), lambda: diff_value(diff))
-    if exit_code and not diff.same:
+    one = api.load(a, settings=set_values(set_a), input_shape=input_text, max_layers=max_layers)
+    two = api.load(b, settings=set_values(set_b), input_shape=input_text, max_layers=max_layers)
+    found = one.diff(two, all=everything)
+    show(found, form)
+    if exit_code and not found.record.same:
         click.get_current_context().exit(1)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from convcalc.api import MAX_LAYERS
 from convcalc.cli import completion, say
 from convcalc.errors import UsageError
-from convcalc.graph import MAX_LAYERS, Graph
+from convcalc.graph import Graph
 
 if TYPE_CHECKING:
     from convcalc.render.table import Table
+    from convcalc.render.view import View
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
@@ -122,10 +124,20 @@ def set_values(settings: tuple[str, ...]) -> dict[str, str]:
     return values
 
 
+def show(view: View[Any], form: str) -> None:
+    """Print what a command found in the format asked for."""
+    if form == "table":
+        from convcalc.render import terminal
+
+        terminal.print_lines(view.lines(terminal.width()))
+    else:
+        write(view.to_text(form))
+
+
 def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:
     """Print a report in the format asked for: its table, or its JSON value."""
     if form == "json":
-        from convcalc.report.values import dumps
+        from convcalc.render.json import dumps
 
         write(dumps(value()))
     elif form == "table":

@@ -21,6 +21,6 @@ def command() -> None:
     """The JSON Schema of the spec language, generated from the operators' fields."""
     from convcalc.cli.options import write
     from convcalc.language.schema import schema
-    from convcalc.report.values import dumps
+    from convcalc.render.json import dumps
 
     write(dumps(schema()))

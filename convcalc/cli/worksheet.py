@@ -188,7 +188,7 @@ def _print(sheet: object, answers: bool, output: str | None, form: str) -> None:
     if form in pages:
         text = pages[form](sheet, answers=answers)
     elif form == "json":
-        from convcalc.report.values import dumps
+        from convcalc.render.json import dumps
 
         text = dumps(sheet_value(sheet, answers=answers))
     elif form == "csv":

@@ -45,9 +45,26 @@ p.note { margin-top: 1mm; }
 p.note b { color: var(--ink); }
 @media print { body { width: auto; } .wide { font-size: 8pt; } }
 """
-ALIGNED = (
-    "<style>.convcalc th, .convcalc td { text-align: left } .convcalc .right { text-align: right }</style>\n"
-)
+# In a notebook: within its own element, in the page's own colours, whether they are light or dark.
+FRAGMENT = """
+.convcalc { color: inherit; font-variant-numeric: tabular-nums; }
+.convcalc h1 { font-size: 1.3em; margin: 0; }
+.convcalc p { margin: 0.2em 0 0; opacity: 0.75; }
+.convcalc p.sub { margin: 0 0 0.6em; }
+.convcalc .wide { overflow-x: auto; }
+.convcalc table { border-collapse: collapse; margin: 0 0 0.6em; }
+.convcalc tr { background: transparent; }
+.convcalc th, .convcalc td { text-align: left; vertical-align: top; padding: 0.2em 0.7em; border: 0;
+  border-bottom: 1px solid rgb(128 128 128 / 0.3); }
+.convcalc thead th { border-bottom: 1px solid currentColor; }
+.convcalc tfoot th { border-bottom: 0; border-top: 1px solid currentColor; }
+.convcalc .right { text-align: right; }
+.convcalc tr.dim { opacity: 0.65; }
+.convcalc tr.green { color: #23883f; }
+.convcalc tr.red { color: #d9453f; }
+.convcalc tr.bold { font-weight: bold; }
+.convcalc pre { color: inherit; background: transparent; white-space: pre-wrap; }
+"""
 
 
 def page(title: str, body: str, style: str = "") -> str:
@@ -67,9 +84,14 @@ def table_page(tables: Sequence[Table]) -> str:
     return page(next((table.title for table in tables if table.title), "convcalc"), body, TABLES)
 
 
-def table_fragment(table: Table) -> str:
-    """A <table> with the lines below it, styled by nothing but alignment: for notebooks."""
-    return f"{ALIGNED}{_heading(table)}{_grid(table)}{_below(table)}"
+def fragment(tables: Sequence[Table], text: str = "") -> str:
+    """Tables, each under its title, or a text as it stands, for a page that has a style of its own: a notebook.
+
+    It takes the page's colours, light or dark, and its rules hold within it alone.
+    """
+    body = "".join(f"{_heading(table)}{_grid(table)}{_below(table)}" for table in tables)
+    body += f"<pre>{escape(text)}</pre>\n" if text else ""
+    return f'<div class="convcalc">\n<style>{FRAGMENT}</style>\n{body}</div>\n'
 
 
 def heading_row(columns: Sequence[Column]) -> str:

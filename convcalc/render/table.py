@@ -138,6 +138,11 @@ def datum(value: object) -> object:
     return float(value) if isinstance(value, Fraction) else "" if value is None else value
 
 
+def plain(value: object) -> object:
+    """A value for Python: numbers and texts as they are, shapes and lists as in CSV, None for what is not known."""
+    return value if value is None else datum(value)
+
+
 def texts(table: Table) -> list[list[str]]:
     """The rows' texts in full."""
     return [[text_of(column, record) for column in table.columns] for record in table.rows]

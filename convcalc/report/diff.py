@@ -69,6 +69,18 @@ SHOWN_TOTALS = (
 )
 
 
+def diff_summary(diff: Diff) -> str:
+    """`Diff alexnet → zfnet: 5 layers changed, 0 added, 0 removed`."""
+    statuses = [pair.status for pair in diff.pairs]
+    counts = {status: statuses.count(status) for status in ("changed", "added", "removed")}
+    parts = [
+        f"{words.plural(counts['changed'], 'layer')} changed",
+        f"{counts['added']:,} added",
+        f"{counts['removed']:,} removed",
+    ]
+    return f"Diff {diff.a.graph.name} → {diff.b.graph.name}: {', '.join(parts)}"
+
+
 def diff_table(diff: Diff, *, everything: bool = False) -> Table:
     """Pairs with their changes; the weights' differences worked out below; what 1×1 reductions save; totals."""
     rows, hidden = _rows(diff, everything)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from convcalc.render.html import table_fragment, table_page
+from convcalc.render.html import fragment, table_page
 from convcalc.render.table import Column, Table, Total, notes
 
 COMMANDS = {
@@ -80,6 +80,6 @@ def test_text_is_escaped_and_rows_keep_their_styles() -> None:
         '<p style="margin-left: 2ch">3·3 &lt; 10</p>', "<b>note on B: </b>n",
     ):  # fmt: skip
         assert expected in text
-    fragment = table_fragment(table)
-    Page(fragment)
-    assert "<html" not in fragment
+    part = fragment([table])
+    Page(part)
+    assert "<html" not in part

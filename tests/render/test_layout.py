@@ -7,7 +7,7 @@ from operator import itemgetter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from convcalc.render.html import table_fragment
+from convcalc.render.html import fragment
 from convcalc.render.layout import cells, table_lines, wrap
 from convcalc.render.table import Column, Table, drop, shorten, to_csv, to_latex, to_markdown
 
@@ -128,7 +128,7 @@ def test_texts_wrap_only_when_everything_has_been_given_up() -> None:
 
 def test_only_terminals_are_narrow() -> None:
     """CSV, Markdown, LaTeX and HTML have every column and exact numbers."""
-    for form in (to_csv, to_markdown, to_latex, table_fragment):
+    for form in (to_csv, to_markdown, to_latex, lambda table: fragment([table])):
         text = form(NARROWED)
         for expected in ("conv K64 F7 S2 P3", "biases", "512000" if form is to_csv else "512,000"):
             assert expected in text, (form, expected)
