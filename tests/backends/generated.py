@@ -295,6 +295,20 @@ def residual(maker: Maker) -> None:
         maker.add(maker.source.choice(["relu", "relu6", "identity", *FUNCTIONS]), last)
 
 
+def readers(maker: Maker) -> None:
+    """Several windows on one value, each with padding of its own, and all they give."""
+    value = maker.pick()
+    rank = len(maker.shape(value)) - 1
+    parts = []
+    for _ in range(maker.source.randint(2, 4)):
+        depthwise = maker.source.random() < 0.3
+        fields = {"depthwise": True} if depthwise else {"filters": maker.source.choice([1, 4, 17])}
+        fields |= {"kernel": maker.source.choice([1, 3, 3, 5]), "padding": margin(maker.source, rank, 2)}
+        kind = "conv" if depthwise or maker.source.random() < 0.8 else "deconv"
+        parts.append(maker.add("flatten", maker.add(kind, value, **fields)))
+    maker.add("concat", *parts)
+
+
 def shared(maker: Maker) -> None:
     """A layer once more, with the same weights, on another value."""
     nodes = [node for node in maker.network.builder.nodes if node.parameters and node.shares is None]
@@ -309,15 +323,15 @@ def _fields(op: Operator) -> dict[str, object]:
 
 
 STEPS: tuple[Callable[[Maker], None], ...] = (
-    transpose, reshape, flatten, activation, normalise, dense, conv, pool, move, join, residual, shared,
+    transpose, reshape, flatten, activation, normalise, dense, conv, pool, move, join, residual, shared, readers,
 )  # fmt: skip
 MIXES: dict[str, tuple[float, ...]] = {
-    "transpositions": (9, 3, 0.3, 3, 3, 4, 2, 1, 1, 4, 1, 1),
-    "reshapes": (3, 9, 1, 3, 2, 3, 3, 1, 2, 4, 1, 1),
-    "moves": (1, 0.5, 0.1, 3, 1, 0.5, 3, 1, 9, 8, 2, 0.5),
-    "fusions": (0.5, 0.3, 0.1, 6, 5, 1, 6, 1, 1, 3, 9, 1),
-    "windows": (0.5, 0.3, 0.1, 2, 1, 0.5, 9, 9, 2, 3, 1, 1),
-    "everything": (2, 2, 0.5, 2, 2, 2, 2, 2, 2, 2, 2, 2),
+    "transpositions": (9, 3, 0.3, 3, 3, 4, 2, 1, 1, 4, 1, 1, 0.1),
+    "reshapes": (3, 9, 1, 3, 2, 3, 3, 1, 2, 4, 1, 1, 0.1),
+    "moves": (1, 0.5, 0.1, 3, 1, 0.5, 3, 1, 9, 8, 2, 0.5, 0.2),
+    "fusions": (0.5, 0.3, 0.1, 6, 5, 1, 6, 1, 1, 3, 9, 1, 0.3),
+    "windows": (0.5, 0.3, 0.1, 2, 1, 0.5, 9, 9, 2, 3, 1, 1, 4),
+    "everything": (2, 2, 0.5, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0.5),
 }
 
 

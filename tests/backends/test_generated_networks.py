@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generated import MIXES, check, network
+from generated import MIXES, check, network, small_machine
 from numba_support import any_values, any_weights
 
 from convcalc.backends import reference
@@ -35,6 +35,13 @@ def test_networks_heavy_in_transpositions(seed: int) -> None:
 @pytest.mark.parametrize("mix", [mix for mix in MIXES if mix != "transpositions"])
 def test_networks_of_every_kind(mix: str, seed: int) -> None:
     check(network(Random(seed), mix), seed)
+
+
+@pytest.mark.parametrize("seed", range(100, 130))
+@pytest.mark.parametrize("mix", MIXES)
+def test_networks_cut_into_as_many_pieces_as_large_ones(mix: str, seed: int) -> None:
+    with small_machine():
+        check(network(Random(seed), mix), seed)
 
 
 @pytest.mark.parametrize("kernels", ["all", "none"])
