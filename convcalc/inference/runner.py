@@ -87,20 +87,23 @@ class Runner:
     ) -> None:
         from convcalc.backends.workers import can_fork, processors
 
-        count = threads or processors()
+        available = processors()
+        count = min(threads or available, available)
         self.workers = count if images >= count and can_fork() else 1
         self.graph = graph
         self.weights = weights
-        self.threads = 1 if self.workers > 1 else threads
+        self.threads = 1 if self.workers > 1 else count
         self.top = top
         self.names = read_labels(graph.labels, graph.output_shape[0])
         self.notes: tuple[str, ...] = ()
+        if threads and threads > count:
+            self.notes = (f"{threads:,} threads asked for, {count:,} used: as many as there are processors",)
         self.plan: Any = None
         if _uses_numba(backend, graph):
             from convcalc.backends import numba
 
             self.plan = numba.prepare(graph, weights, self.threads, compiling=compiling)
-            self.notes = tuple(self.plan.notes)
+            self.notes += tuple(self.plan.notes)
 
     def __call__(self, image: str, picture: Picture, progress: Progress | None = None) -> Forward:
         """One image, already read."""

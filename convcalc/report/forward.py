@@ -195,7 +195,7 @@ def roofline_table(profile: Any) -> Table:
     )  # fmt: skip
     roof = Column(
         "of_roof", "of roof", profile.share, right=True,
-        text=lambda row: f"{100 * profile.share(row):.0f} %" if row.macs else "",
+        text=lambda row: _share(profile.share(row)) if row.macs else "",
     )  # fmt: skip
     moved = Column("bytes", "moved", text=lambda row: words.size(row.bytes), right=True)
     intensity = Column(
@@ -208,14 +208,25 @@ def roofline_table(profile: Any) -> Table:
         subtitle=f"numba backend, {words.plural(profile.threads, 'thread')}, each layer after the one before",
         footer=[Total(None, {"layer": ("total",), "seconds": (f"{1e3 * profile.seconds:.3f}",)})],
         lines=[
-            f"measured peaks: {profile.peak_flops / 1e9:.0f} GFLOP/s, {profile.peak_bytes / 1e9:.0f} GB/s from memory; "
-            "the roof is the lower of the two at a layer's FLOP/byte",
-            "FLOPs are two per MAC as counted, so Winograd's layers may exceed the peak",
+            f"measured peaks: {profile.peaks.flops / 1e9:.0f} GFLOP/s; {_rates(profile.peaks)}",
+            "the roof is the lower of the two at a layer's FLOP/byte; bytes come from the cache that they fit into",
+            "FLOPs are two per MAC as counted; Winograd's layers multiply less often and have no share",
             "layers that were fused into others have no row",
         ],
         data_columns=(layer, kind, kernels, seconds, Column("macs", ""), moved, speed, roof, intensity),
         narrowing=drop("kernels", "kind", "bytes", "intensity"),
     )
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def _rates(peaks: Any) -> str:
+    """`80 GB/s from data of 64 kB, …, 20 GB/s from memory`."""
+    *caches, memory = peaks.rates
+    texts = [f"{rate.bytes_per_second / 1e9:.0f} GB/s up from {words.size(rate.size)}" for rate in caches]
+    return ", ".join([*texts, f"{memory.bytes_per_second / 1e9:.0f} from memory"])
 
 
 def roofline_value(profile: Any) -> dict[str, Any]:
@@ -225,6 +236,9 @@ def roofline_value(profile: Any) -> dict[str, Any]:
         "seconds": profile.seconds,
         "peak_flops": profile.peak_flops,
         "peak_bytes": profile.peak_bytes,
+        "peak_rates": [
+            {"size": rate.size, "bytes_per_second": rate.bytes_per_second} for rate in profile.peaks.rates
+        ],
         "layers": records(roofline_table(profile)),
     }
 

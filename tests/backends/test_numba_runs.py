@@ -21,6 +21,7 @@ from numba_support import Network, any_values, any_weights, assert_close
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
 from convcalc.backends.numba.plan import prepare
+from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row
 from convcalc.backends.numba.runtime.driver import helpers
 from convcalc.errors import ConvcalcError
 from convcalc.language.load import load_graph
@@ -141,11 +142,43 @@ def test_a_profile_names_every_layer_that_multiplies() -> None:
     assert profile.seconds > 0
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_layer_is_above_its_roof(threads: int) -> None:
+    """Small layers stay in the cache, where memory's rate is no roof; Winograd's have none."""
+    for name, size in (("lenet5", 32), ("torchvision/squeezenet1_1", 64), ("resnet18", 64)):
+        graph = load_graph(name, input_shape=str(size))
+        profile = backend.profile(
+            graph, random_weights(graph, 1), any_values(graph, 1), threads=threads, runs=2
+        )
+        assert {row.name for row in profile.rows if row.macs} == {
+            node.name for node in graph if node.op.macs(node.input_shapes)
+        }
+        for row in profile.rows:
+            share = profile.share(row)
+            assert (share is None) == any("winograd" in kernel for kernel in row.kernels)
+            assert share is None or 0 <= share <= 1
+
+
+def test_the_roof_is_that_of_the_cache_a_layer_fits_into() -> None:
+    peaks = Peaks(100e9, (Rate(1_000, 80e9), Rate(10_000, 40e9), Rate(1_000_000, 10e9)))
+    assert [peaks.rate(size).bytes_per_second for size in (10, 1_000, 9_999, 10_000, 5_000_000)] == [
+        80e9, 80e9, 80e9, 40e9, 10e9,
+    ]  # fmt: skip
+    row = Row("small", "dense", ("dense",), seconds=1e-6, macs=15_000, bytes=60_000)  # 60 GB/s, 30 GFLOP/s
+    assert Profile((row,), 1e-6, 1, peaks).share(row) == pytest.approx(30e9 / 20e9)  # ½ FLOP/byte · 40 GB/s
+    raised = Profile((row,), 1e-6, 1, peaks.raised([row]))
+    assert raised.share(row) == pytest.approx(1.0)
+    assert raised.peaks.rates == (Rate(1_000, 80e9), Rate(10_000, 60e9), Rate(1_000_000, 10e9))
+    tiles = Row("tiles", "conv", ("winograd_input", "winograd"), seconds=1e-6, macs=400_000, bytes=60_000)
+    assert Profile((tiles,), 1e-6, 1, peaks).share(tiles) is None
+
+
 # --- the cache of compiled kernels ---------------------------------------------------------------------------------
 
 SCRIPT = """
 import sys
 from convcalc.backends.numba.plan import prepare
+from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row
 from convcalc.language.load import load_graph
 from convcalc.weights.load import random_weights
 graph = load_graph("lenet5")

@@ -17,7 +17,7 @@ from math import prod
 from typing import Any
 
 from convcalc.backends.numba.plan import prepare
-from convcalc.backends.numba.profile import measured_bytes, measured_flops, profile_plan
+from convcalc.backends.numba.profile import measured_peaks, profile_plan
 from convcalc.graph import Builder, Graph
 from convcalc.ops import get
 from convcalc.weights.load import random_weights
@@ -55,8 +55,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     for threads in map(int, options.threads.split(",")):
-        flops, memory = measured_flops(threads), measured_bytes(threads)
-        print(f"\n{threads} threads: {flops / 1e9:.0f} GFLOP/s, {memory / 1e9:.1f} GB/s read from memory")
+        peaks = measured_peaks(threads)
+        memory = peaks.rates[-1].bytes_per_second
+        print(
+            f"\n{threads} threads: {peaks.flops / 1e9:.0f} GFLOP/s, {memory / 1e9:.1f} GB/s read from memory"
+        )
         heads = ("GFLOP/s", "of peak", "of roof")
         print(
             f"{'layer':24} {'input':>12} {'filters':>7} {'kernel':10} {'ms':>8}",
@@ -72,13 +75,14 @@ def main() -> None:
             graph = Graph("layer", shape, tuple(builder.nodes), last)
             values = array("f", [random.gauss(0, 1) for _ in range(prod(shape))])
             plan = prepare(graph, random_weights(graph, 1), threads)
-            profiles = [profile_plan(plan, values, 9, (flops, memory)) for _ in range(options.rounds)]
+            profiles = [profile_plan(plan, values, 9, peaks) for _ in range(options.rounds)]
             rows = [row for profile in profiles for row in profile.rows if row.name == name]
-            row = min(rows, key=lambda one: one.seconds)
+            row = min(rows, key=lambda row: row.seconds)
+            share = profiles[0].share(row)
             cells = [
                 f"{name:24}", f"{'×'.join(map(str, shape)):>12}", f"{fields.get('filters', ''):>7}",
                 f"{row.kernels[-1]:10}", f"{row.seconds * 1e3:8.3f}", f"{row.flops_per_second / 1e9:8.1f}",
-                f"{row.flops_per_second / flops:8.0%}", f"{profiles[0].share(row):8.0%}",
+                f"{row.flops_per_second / peaks.flops:8.0%}", "       –" if share is None else f"{share:8.0%}",
             ]  # fmt: skip
             print(*cells, flush=True)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import convcalc
+from convcalc.backends.workers import can_fork, processors
 from convcalc.cli import forward as command
 from convcalc.inference.runner import BACKENDS, Backend, Failure, Runner, classifies, statistics
 from convcalc.language.load import load_graph
-from convcalc.weights.load import load_weights
+from convcalc.weights.load import load_weights, random_weights
 
 DIGIT = Path(__file__).parents[1] / "data" / "digits" / "7_1.png"
 ROOT = Path(__file__).parents[2]
@@ -83,6 +84,15 @@ def test_a_bad_image_is_found_before_weights_are_drawn(monkeypatch: pytest.Monke
     assert drawn == []
 
 
+@pytest.mark.parametrize("images", [1, 2_000])
+def test_no_more_threads_or_workers_than_processors(images: int) -> None:
+    graph = load_graph("lenet5")
+    runner = Runner(graph, random_weights(graph, 1), backend="reference", threads=1024, images=images)
+    assert runner.workers <= processors()
+    assert (runner.threads or 1) <= processors()
+    assert runner.notes == (f"1,024 threads asked for, {processors()} used: as many as there are processors",)
+
+
 @pytest.mark.parametrize("backend", ["reference", "numba"])
 @pytest.mark.parametrize("threads", [1, 2, 5, 50])
 def test_images_together_are_as_one_by_one(tmp_path: Path, backend: Backend, threads: int) -> None:
@@ -92,7 +102,8 @@ def test_images_together_are_as_one_by_one(tmp_path: Path, backend: Backend, thr
     images = [str(path) for path in sorted(DIGIT.parent.glob("*.png"))]
     images.insert(3, str(tmp_path / "missing.png"))
     runner = Runner(graph, weights, backend=backend, threads=threads, images=len(images))
-    assert (runner.workers > 1) == (1 < threads <= len(images))
+    used = min(threads, processors())
+    assert runner.workers == (used if used <= len(images) and can_fork() else 1)
     outcomes = list(runner.many(images))
     assert [outcome.image for outcome in outcomes] == images
     for image, outcome in zip(images, outcomes, strict=True):

@@ -2,9 +2,10 @@
 
     profile(graph, weights, values) -> Profile: rows in running order, totals, and the machine's measured peaks
 
-A row's FLOPs are two per multiply-accumulate as the network counts them, so Winograd's layers may exceed the peak.
-Its bytes are what its steps read and write at least once: maps, weights, what lies between steps. A map that is still
-in cache costs no memory traffic, so a row can exceed the measured rate too.
+A row's FLOPs are two per multiply-accumulate as the network counts them. Winograd's method multiplies less often than
+that, so its layers have no share of the roof.
+A row's bytes are what its steps read and write at least once: maps, weights, what lies between steps. Its roof is that
+of the cache they fit into, or of memory: a roofline (Williams, Waterman & Patterson 2009) with a slope for each level.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +28,12 @@ from convcalc.backends.numba.runtime.program import Word, word
 from convcalc.backends.workers import processors
 from convcalc.graph import Graph
 from convcalc.weights.load import Weights
+
+# Data of these sizes is read to find the rates of caches: within the first, second and third of most processors, and
+# beyond any. At least READ_BYTES are read for a measurement.
+READ_SIZES = (2**16, 2**19, 2**22, 2**27)
+READ_BYTES = 2**25
+MAX_UNITS = 8192
 
 
 @dataclass(frozen=True)
@@ -49,26 +57,80 @@ class Row:
         """FLOPs per byte: below peak_flops/peak_bytes, memory is the limit."""
         return 2 * self.macs / self.bytes if self.bytes else 0.0
 
+    @property
+    def bytes_per_second(self) -> float:
+        """Bytes moved a second."""
+        return self.bytes / self.seconds if self.seconds else 0.0
+
+    @property
+    def counted(self) -> bool:
+        """Whether its FLOPs as counted are those its kernels do: not where they are Winograd's."""
+        return not any(kernel.startswith("winograd") for kernel in self.kernels)
+
+
+class Rate(NamedTuple):
+    """Bytes a second read again and again from data of a size: of the cache they fit into, or of memory."""
+
+    size: int
+    bytes_per_second: float
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """What this machine does at most. flops: FLOPs a second of the register tile on data in cache; rates: by size of
+    the data, rising, the last from memory."""
+
+    flops: float
+    rates: tuple[Rate, ...]
+
+    def rate(self, size: int) -> Rate:
+        """The rate for so many bytes: that of the largest measured size not above them, so never too low a roof."""
+        return max((rate for rate in self.rates if rate.size <= size), default=self.rates[0])
+
+    def raised(self, rows: Sequence[Row]) -> Peaks:
+        """The peaks, none below what one of the rows did: a measurement may meet a slower moment than the run."""
+        flops = max([self.flops, *(row.flops_per_second for row in rows if row.counted)])
+        rates = tuple(
+            rate._replace(
+                bytes_per_second=max(
+                    [rate.bytes_per_second]
+                    + [row.bytes_per_second for row in rows if self.rate(row.bytes).size == rate.size]
+                )
+            )
+            for rate in self.rates
+        )
+        return Peaks(flops, rates)
+
 
 @dataclass(frozen=True)
 class Profile:
-    """A profiled run. peak_flops: FLOPs a second of the register tile on data in cache; peak_bytes: bytes a second
-    read from memory; both measured now, with the same threads."""
+    """A profiled run. peaks: measured now with the same threads, and not below what a row did."""
 
     rows: tuple[Row, ...]
     seconds: float
     threads: int
-    peak_flops: float
-    peak_bytes: float
+    peaks: Peaks
+
+    @property
+    def peak_flops(self) -> float:
+        """FLOPs a second on data in cache."""
+        return self.peaks.flops
+
+    @property
+    def peak_bytes(self) -> float:
+        """Bytes a second from memory."""
+        return self.peaks.rates[-1].bytes_per_second
 
     @property
     def macs(self) -> int:
         """Of all rows."""
         return sum(row.macs for row in self.rows)
 
-    def share(self, row: Row) -> float:
-        """A row's part of the peak that applies to it at its arithmetic intensity (its place under the roofline)."""
-        roof = min(self.peak_flops, row.intensity * self.peak_bytes)
+    def share(self, row: Row) -> float | None:
+        """A row's part of the roof at its arithmetic intensity and size; None where FLOPs as counted are not done."""
+        if not row.counted:
+            return None
+        roof = min(self.peaks.flops, row.intensity * self.peaks.rate(row.bytes).bytes_per_second)
         return row.flops_per_second / roof if roof else 0.0
 
 
@@ -79,10 +141,8 @@ def profile(
     return profile_plan(prepare(graph, weights, threads), values, runs)
 
 
-def profile_plan(
-    plan: Plan, values: Sequence[float], runs: int = 5, peaks: tuple[float, float] | None = None
-) -> Profile:
-    """As profile, of a plan already made. peaks: FLOPs and bytes a second, where they were measured before."""
+def profile_plan(plan: Plan, values: Sequence[float], runs: int = 5, peaks: Peaks | None = None) -> Profile:
+    """As profile, of a plan already made. peaks: where they were measured before."""
     seconds, work = plan.profile(values, runs)
     scale = seconds / max(1, sum(step.ticks for step in work))
     merged: dict[int, list[float | int]] = {}
@@ -104,8 +164,15 @@ def profile_plan(
         )
         for node, row in sorted(merged.items())
     )
-    flops, memory = peaks or (measured_flops(plan.threads), measured_bytes(plan.threads))
-    return Profile(rows, seconds, plan.threads, flops, memory)
+    peaks = peaks or measured_peaks(plan.threads)
+    return Profile(rows, seconds, plan.threads, peaks.raised(rows))
+
+
+def measured_peaks(threads: int | None = None) -> Peaks:
+    """The peaks of all threads together."""
+    return Peaks(
+        measured_flops(threads), tuple(Rate(size, measured_bytes(size, threads)) for size in READ_SIZES)
+    )
 
 
 def measured_flops(threads: int | None = None) -> float:
@@ -136,19 +203,22 @@ def measured_flops(threads: int | None = None) -> float:
     return 2.0 * depth * pixels * TILE * count * calls / _fastest(rows * calls, keep, count)
 
 
-def measured_bytes(threads: int | None = None) -> float:
-    """Bytes a second that all threads read from memory, by a dense layer too large for any cache."""
-    features, units = 4096, 8192
+def measured_bytes(size: int, threads: int | None = None) -> float:
+    """Bytes a second at which all threads read so many bytes again and again, by a dense layer of that size."""
+    item_units, features = 16, 256
+    features = max(features, size // (4 * MAX_UNITS))
+    units = size // (4 * features)
+    calls = max(1, READ_BYTES // size)
     weights = np.ones(features * units, np.float32)
     keep: list[object] = []
     values: dict[str, Word] = {
         "weights": weights, "bias": np.zeros(units, np.float32), "source": np.ones(features, np.float32),
-        "target": np.empty(units, np.float32), "features": features, "units": units, "item_units": 64,
+        "target": np.empty(units, np.float32), "features": features, "units": units, "item_units": item_units,
         "low": -np.inf, "high": np.inf,
     }  # fmt: skip
     record = _record(dense, values, keep)
-    rows = [(dense.address, record.ctypes.data, units // 64, 0)]
-    return weights.nbytes / _fastest(rows, keep, threads or processors())
+    rows = [(dense.address, record.ctypes.data, units // item_units, 0)]
+    return weights.nbytes * calls / _fastest(rows * calls, keep, threads or processors())
 
 
 def _record(kernel: Kernel, values: dict[str, Word], keep: list[object]) -> Array:
