@@ -24,6 +24,7 @@ Shape = tuple[int, ...]
 PerAxis = int | tuple[int, ...]
 Padding = int | str | tuple[int | tuple[int, int], ...]
 
+CHANNELS_OF_IMAGES = (1, 3, 4)  # grey, colour, colour with transparency
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
@@ -181,3 +182,9 @@ def elements(shape: Shape) -> int:
 def show(shape: Sequence[int]) -> str:
     """`96×55×55`, channels first."""
     return "×".join(map(str, shape))
+
+
+def looks_channels_last(sizes: Sequence[int]) -> bool:
+    """Whether the last size looks like an image's channels, behind two or more that are larger: 224×224×3."""
+    *spatial, last = sizes
+    return len(spatial) > 1 and last in CHANNELS_OF_IMAGES and all(size > last for size in spatial)

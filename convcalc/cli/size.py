@@ -10,7 +10,7 @@ import click
 from convcalc.cli import Command, window_options
 from convcalc.cli.options import emit, format_option
 from convcalc.errors import ConvcalcError, Misfit, UsageError
-from convcalc.layer.size import UNKNOWNS, Given, complete
+from convcalc.layer.size import UNKNOWNS, Given, InputSizes, complete, read_sizes
 from convcalc.shapes import AXIS_NAMES, Axis
 
 
@@ -31,9 +31,9 @@ The question turned round, with --output and one thing left out:
   convcalc size 227 --output 55 -S 4 -P 0        which kernel?
   convcalc size --kernel 11 --output 1           the smallest input
 
-INPUT is height x width x channels, as in the lecture. One number stands for every side. The
-unknown is the first that is left out of input, kernel, padding, stride, dilation; --solve
-names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
+INPUT is 227x227x3, as in the lecture, or 3x227x227; the answer says how it was read. One number
+stands for every side. The unknown is the first that is left out of input, kernel, padding, stride,
+dilation; --solve names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
 )
 @click.argument("input_text", metavar="[INPUT]", required=False)
 @click.option("--input", "input_option", metavar="INPUT", help="The same as the argument.")
@@ -60,9 +60,10 @@ def command(
     """Why is it 55? One layer's output size worked out, or solved for its input, kernel, padding or stride."""
     if input_text is not None and input_option is not None:
         raise UsageError(f"the input is given twice: {input_text} and --input {input_option}")
-    spatial, depth = _sides(input_text or input_option, channels)
+    typed = _typed(input_text or input_option, channels)
+    depth = typed.channels
     written = {
-        "input": spatial,
+        "input": typed.sides or None,
         "kernel": window_options.extents(kernel, "--kernel"),
         "padding": window_options.paddings(padding),
         "stride": window_options.extents(stride, "--stride"),
@@ -91,36 +92,30 @@ def command(
         for axis in range(rank)
     ]
     if wanted is None or unknown is None:
-        axes = _show(given, depth, filters, form)
+        axes = _show(given, typed, filters, form)
         if wanted is not None and (found := tuple(axis.output for axis in axes)) != _every(wanted, rank):
             raise ConvcalcError(
                 f"the output is {window_options.joined(found)}, not {output}",
                 hint="leave out what may change, such as --padding, and size solves for it",
             )
         return
-    _solve(unknown, _every(wanted, rank), given, form)
+    _solve(unknown, _every(wanted, rank), given, typed, form)
 
 
-def _sides(text: str | None, channels: int | None) -> tuple[tuple[int, ...] | None, int | None]:
-    """INPUT's sides and its channels: three numbers or more end in the channels, unless --channels says them."""
+def _typed(text: str | None, channels: int | None) -> InputSizes:
+    """INPUT's sides and its channels: three numbers or more hold the channels, unless --channels says them."""
     if text is None:
-        return None, channels
+        return InputSizes((), channels)
     if len(text) > 1 and text[0].isalpha():
         raise UsageError(
             f"INPUT {text}: size works out one window", hint=f"convcalc show {text} --explain has a network's"
         )
     sizes = window_options.numbers(text, "INPUT", most=4)
     if len(sizes) < 3 or (len(sizes) == 3 and channels is not None):
-        return sizes, channels
+        return InputSizes(sizes, channels)
     if channels is not None:
-        raise UsageError(f"INPUT {text} ends in its channels; leave --channels out")
-    *spatial, depth = sizes
-    if spatial[0] <= 4 and min(spatial[1:]) > 16 and depth > 16:
-        raise UsageError(
-            f"INPUT {text}: channels come last here, as in the lecture",
-            hint=f"write {'x'.join(map(str, (*sizes[1:], sizes[0])))}",
-        )
-    return tuple(spatial), depth
+        raise UsageError(f"INPUT {text} holds its channels; leave --channels out")
+    return read_sizes(sizes)
 
 
 def _every(value: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -136,18 +131,18 @@ def _at(value: tuple[Any, ...] | None, axis: int, rank: int, name: str) -> Any:
     return value[axis if len(value) > 1 else 0]
 
 
-def _show(given: list[Given], depth: int | None, filters: int | None, form: str) -> list[Axis]:
+def _show(given: list[Given], typed: InputSizes, filters: int | None, form: str) -> list[Axis]:
     from convcalc.layer.size import cost
     from convcalc.report.size import size_table, size_value
 
     try:
         axes = [complete(one) for one in given]
-        counts = None if filters is None else cost(axes, depth or 1, filters)
+        counts = None if filters is None else cost(axes, typed.channels or 1, filters)
         for axis in axes:
             assert axis.output  # raises Misfit where the window does not fit
     except Misfit as misfit:
         raise window_options.usage(misfit) from None
-    emit(form, lambda: size_table(axes, depth, counts), lambda: size_value(axes, depth, counts))
+    emit(form, lambda: size_table(axes, typed, counts), lambda: size_value(axes, typed, counts))
     if form == "table":
         _draw(axes)
     return axes
@@ -164,13 +159,13 @@ def _draw(axes: Sequence[Axis]) -> None:
         terminal.print_lines(drawing(axis, min(terminal.width() or 100, 100), label))
 
 
-def _solve(unknown: str, wanted: tuple[int, ...], given: list[Given], form: str) -> None:
+def _solve(unknown: str, wanted: tuple[int, ...], given: list[Given], typed: InputSizes, form: str) -> None:
     from convcalc.layer.size import Answer, answer
     from convcalc.report.size import solutions_table, solutions_value
 
     answers: list[Answer] = []
     for name, output, known in zip(AXIS_NAMES[len(given)], wanted, given, strict=True):
         answers.append(answer(name, unknown, output, known))
-    emit(form, lambda: solutions_table(answers), lambda: solutions_value(answers))
+    emit(form, lambda: solutions_table(answers, typed), lambda: solutions_value(answers, typed))
     if not all(one.solutions for one in answers):
         click.get_current_context().exit(1)

@@ -9,15 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from convcalc.errors import Misfit, UsageError
 from convcalc.ops import Working, axis_equation, axis_paddings, pixels
 from convcalc.ops.conv import Conv
-from convcalc.shapes import Axis, Padding, axes
+from convcalc.shapes import Axis, Padding, axes, looks_channels_last
 
 UNKNOWNS = ("input", "kernel", "padding", "stride", "dilation")
 LARGEST = 100_000  # of every number the inverse solver is given: beyond it lies no layer
+
+
+class InputSizes(NamedTuple):
+    """An input as it was typed: its sides, its channels where they were said, and where these stood, `first` or
+    `last`, None where they did not."""
+
+    sides: tuple[int, ...]
+    channels: int | None = None
+    order: Literal["first", "last"] | None = None
+
+
+def read_sizes(sizes: Sequence[int]) -> InputSizes:
+    """The sides and channels of three sizes or four, in the lecture's order (227×227×3) or PyTorch's (3×227×227).
+
+    What looks like an image's channels at one end decides; else sides that are alike (64×56×56); else the channels
+    are last, as in the lecture.
+    """
+    first = looks_channels_last(sizes[::-1])
+    if first is looks_channels_last(sizes):
+        first = len({*sizes[1:]}) == 1 and sizes[0] != sizes[1]
+    if first:
+        return InputSizes(tuple(sizes[1:]), sizes[0], "first")
+    return InputSizes(tuple(sizes[:-1]), sizes[-1], "last")
 
 
 class Step(NamedTuple):

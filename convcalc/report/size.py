@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from convcalc.layer.size import Answer, Solution, Step, WindowCost, last_pixels, steps, worked
+from convcalc.layer.size import Answer, InputSizes, Solution, Step, WindowCost, last_pixels, steps, worked
 from convcalc.render.table import Column, Table, drop
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
@@ -30,7 +30,7 @@ SHOWN = 20
 LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
 
 
-def size_table(axes: Sequence[Axis], depth: int | None, counts: WindowCost | None) -> Table:
+def size_table(axes: Sequence[Axis], typed: InputSizes, counts: WindowCost | None) -> Table:
     """Step by step; one set of rows per axis, or one for all where they are alike."""
     names = AXIS_NAMES[len(axes)]
     alike = len(set(axes)) == 1
@@ -48,8 +48,9 @@ def size_table(axes: Sequence[Axis], depth: int | None, counts: WindowCost | Non
     return Table(
         columns=STEPS if alike else (indented, *STEPS[1:]),
         rows=rows,
-        title=f"{_sizes([a.size for a in axes], depth)} → {_sizes([a.output for a in axes], _depth(depth, counts))}",
-        subtitle=", ".join(_fields(axes)),
+        title=f"{_sizes([a.size for a in axes], typed)} → "
+        + _sizes([a.output for a in axes], typed, counts.filters if counts else None),
+        subtitle=", ".join(_fields(axes)) + _read_as(typed),
         data_columns=(Column("axis", ""), *STEPS),
         data=lambda: [row for row in rows if not row.heading],
         styles=["bold" if row.heading else "" for row in rows],
@@ -57,13 +58,27 @@ def size_table(axes: Sequence[Axis], depth: int | None, counts: WindowCost | Non
     )
 
 
-def _depth(depth: int | None, counts: WindowCost | None) -> int | None:
-    return counts.filters if counts else depth
+def _sizes(spatial: Sequence[int], typed: InputSizes, maps: int | None = None) -> str:
+    """The sizes in the order in which the input was typed, else as the lecture writes them: height, width, channels.
+
+    maps: of the output, where they are not the input's channels.
+    """
+    depth = maps or typed.channels
+    channels = [depth] if depth else []
+    return words.shape([*channels, *spatial] if typed.order == "first" else [*spatial, *channels])
 
 
-def _sizes(spatial: Sequence[int], depth: int | None) -> str:
-    """Height × width × channels, as the lecture writes them."""
-    return words.shape([*spatial, depth] if depth else spatial)
+def _dimensions(typed: InputSizes) -> list[str] | None:
+    """What each number of the input was read as; None where only sides were typed."""
+    if typed.order is None:
+        return None
+    names = AXIS_NAMES[len(typed.sides)]
+    return ["channels", *names] if typed.order == "first" else [*names, "channels"]
+
+
+def _read_as(typed: InputSizes) -> str:
+    dimensions = _dimensions(typed)
+    return f"; read as {' × '.join(dimensions)}" if dimensions else ""
 
 
 def _fields(axes: Sequence[Axis]) -> list[str]:
@@ -81,14 +96,15 @@ def _fields(axes: Sequence[Axis]) -> list[str]:
     return fields
 
 
-def size_value(axes: Sequence[Axis], depth: int | None, counts: WindowCost | None) -> dict[str, Any]:
+def size_value(axes: Sequence[Axis], typed: InputSizes, counts: WindowCost | None) -> dict[str, Any]:
     """`size --format json`. Shapes are channels first as in every JSON; without channels where none were given."""
-    channels = [] if depth is None and counts is None else [depth or 1]
+    channels = [] if typed.channels is None and counts is None else [typed.channels or 1]
     maps = [counts.filters] if counts else channels
     return {
         "conventions": CONVENTIONS,
         "input": [*channels, *(axis.size for axis in axes)],
         "output": [*maps, *(axis.output for axis in axes)],
+        "read_as": _dimensions(typed),
         "axes": [
             {**_window(name, axis), "steps": [step._asdict() for step in steps(axis, LETTERS[name])]}
             for name, axis in zip(AXIS_NAMES[len(axes)], axes, strict=True)
@@ -115,7 +131,7 @@ def _window(name: str, axis: Axis) -> dict[str, Any]:
     }
 
 
-def solutions_table(answers: Sequence[Answer]) -> Table:
+def solutions_table(answers: Sequence[Answer], typed: InputSizes) -> Table:
     """A row per solution; per axis where the axes differ."""
     unknown = answers[0].unknown
     alike = len({(one.output, one.given) for one in answers}) == 1
@@ -135,7 +151,7 @@ def solutions_table(answers: Sequence[Answer]) -> Table:
         ),
         rows=rows,
         title=f"which {unknown} gives {words.shape([one.output for one in shown])}?",
-        subtitle=_known(shown),
+        subtitle=_known(shown) + _read_as(typed),
         lines=[line for answer in shown for line in _lines(answer, "" if alike else f"{answer.axis}: ")],
         data_columns=(
             Column("axis", "", lambda row: row[0].axis),
@@ -211,12 +227,13 @@ def _lines(one: Answer, label: str) -> list[str]:
     return lines
 
 
-def solutions_value(answers: Sequence[Answer]) -> dict[str, Any]:
+def solutions_value(answers: Sequence[Answer], typed: InputSizes) -> dict[str, Any]:
     """`size --output … --format json`."""
     return {
         "conventions": CONVENTIONS,
         "solve": answers[0].unknown,
         "output": [one.output for one in answers],
+        "read_as": _dimensions(typed),
         "axes": [
             {
                 "axis": one.axis,

@@ -28,6 +28,46 @@ def test_json_of_a_whole_layer(convcalc) -> None:
     assert value["axes"][0]["steps"][2]["text"] == "(227 − 11 + 2·0)/4 + 1 = 55"
 
 
+@pytest.mark.parametrize(
+    ("typed", "shape", "read_as"),
+    [
+        ("227x227x3", [3, 227, 227], ["height", "width", "channels"]),
+        ("3x227x227", [3, 227, 227], ["channels", "height", "width"]),
+        ("1x28x28", [1, 28, 28], ["channels", "height", "width"]),
+        ("3x224x320", [3, 224, 320], ["channels", "height", "width"]),
+        ("64x56x56", [64, 56, 56], ["channels", "height", "width"]),
+        ("56x56x64", [64, 56, 56], ["height", "width", "channels"]),
+        (
+            "64x56x48",
+            [48, 64, 56],
+            ["height", "width", "channels"],
+        ),  # the lecture's order, where nothing tells
+        ("16x112x112x3", [3, 16, 112, 112], ["depth", "height", "width", "channels"]),
+        ("3x16x112x112", [3, 16, 112, 112], ["channels", "depth", "height", "width"]),
+        ("227x227", [227, 227], None),
+        ("227", [227], None),
+    ],
+)
+def test_channels_may_come_first_or_last(
+    convcalc, typed: str, shape: list[int], read_as: list[str] | None
+) -> None:
+    """227×227×3 as in the lecture, 3×227×227 as in PyTorch: both are read, and the answer says how."""
+    value = json.loads(convcalc("size", typed, "-F", "3", "-P", "1", "--format", "json").stdout)
+    assert (value["input"], value["output"], value["read_as"]) == (shape, shape, read_as)
+    title = convcalc("size", typed, "-F", "3", "-P", "1").stdout.splitlines()[0]
+    assert title.startswith(f"{typed.replace('x', '×')} → {typed.replace('x', '×')}")
+    assert title.endswith(f"; read as {' × '.join(read_as)}" if read_as else "P 1")
+
+
+def test_the_question_turned_round_says_how_the_input_was_read(convcalc) -> None:
+    for typed, read in (
+        ("3x227x227", "channels × height × width"),
+        ("227x227x3", "height × width × channels"),
+    ):
+        done = convcalc("size", typed, "-F", "11", "-P", "0", "--output", "55")
+        assert done.stdout.startswith(f"which stride gives 55?  input 227, F 11, P 0; read as {read}\n")
+
+
 def test_one_side_stands_for_both(convcalc) -> None:
     """The lecture's W1: with channels, 32 is a 32×32 map. LeNet-5's first layer has 150 weights."""
     value = json.loads(convcalc("size", "32", "-F", "5", "-K", "6", "--format", "json").stdout)
@@ -101,7 +141,8 @@ def test_every_format(convcalc, form: str) -> None:
         (("227", "-F", "-3"), 2, "needs one number"),
         (("227", "-F", "0"), 2, "needs numbers from 1 to 100,000"),
         (("9" * 5000, "-F", "3"), 2, "needs numbers from 1 to 100,000"),
-        (("3x227x227", "-F", "3"), 2, "channels come last here"),
+        (("3x227x227", "-F", "3", "--channels", "3", "-K", "0"), 2, "0 is not in the range"),
+        (("3x16x227x227", "-F", "3", "--channels", "3"), 2, "holds its channels; leave --channels out"),
         (("1x2x3x4x5", "-F", "3"), 2, "needs 1 to 4 numbers"),
         (("5x6", "-F", "1x2x3"), 2, "but there are 3 dimensions"),
         (("5", "-F", "3", "-P", "1+2+3"), 2, "two sides"),
