@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._fields import FieldKind
-from convcalc.shapes import Axis, Shape, show
+from convcalc.shapes import AXIS_NAMES, Axis, Shape, show
 
 Inputs = tuple[Shape, ...]
 Order = tuple[int, ...]  # dimension i of a value is dimension order[i] of the tensor that stores it
@@ -247,19 +248,58 @@ def compact(value: Any) -> Any:
     return value
 
 
-def mismatch(needs: str, inputs: Inputs) -> Misfit:
-    """A join's branches that do not fit: what it needs, each branch's shape, and what would do."""
-    given = ", ".join(f"branch {index} is {show(shape)}" for index, shape in enumerate(inputs, 1))
+MAX_SHOWN_BRANCHES = 8
+
+
+def mismatch(needs: str, inputs: Inputs, *, channels: bool = True, stretches: bool = False) -> Misfit:
+    """A join's branches that do not fit: what it needs, each branch's shape, where they differ, and what would do.
+
+    channels: whether they have to agree in channels too; stretches: whether a dimension of 1 fits every other.
+    """
+    numbered = list(enumerate(inputs, 1))
+    if len(inputs) > MAX_SHOWN_BRANCHES:  # the first, and the first that is not like it
+        start = 0 if channels else 1
+        other = next((index, shape) for index, shape in numbered if shape[start:] != inputs[0][start:])
+        numbered = [numbered[0], other]
+    given = ", ".join(f"branch {index} is {show(shape)}" for index, shape in numbered)
     if len({len(shape) for shape in inputs}) > 1:
-        hint = "flatten all branches or none"
-    else:
-        hint = "give the branches the same strides, and padding that keeps their sizes together"
-        sizes = {
-            shape[1:] for shape in inputs if set(shape[1:]) != {1}
-        }  # a single pixel may stretch over a map
-        if len({shape[0] for shape in inputs}) > 1 and len(sizes) <= 1:
-            hint = "end the branches in the same number of channels; a conv with kernel 1 changes it"
-    return Misfit(f"{needs}: {given}", hint)
+        return Misfit(f"{needs}: {given}", "flatten all branches or none")
+    ignored = {1} if stretches else set()
+    names = ("channels", *AXIS_NAMES.get(len(inputs[0]) - 1, ())) if len(inputs[0]) > 1 else ("features",)
+    differing = [
+        name
+        for dimension, name in enumerate(names)
+        if (channels or dimension) and len({shape[dimension] for shape in inputs} - ignored) > 1
+    ]
+    where = f"; they differ in {_enumerated(differing)}" if differing else ""
+    return Misfit(f"{needs}: {given}{where}", _remedy(inputs, channels))
+
+
+def _remedy(inputs: Inputs, channels: bool) -> str:
+    """What would make branches of one rank fit."""
+    if len(inputs[0]) == 1:
+        return "end the branches in the same number of features; a dense layer changes it"
+    # a single pixel may stretch over a map
+    sizes = {shape[1:] for shape in inputs if set(shape[1:]) != {1}}
+    if channels and len({shape[0] for shape in inputs}) > 1 and len(sizes) <= 1:
+        return "end the branches in the same number of channels; a conv with kernel 1 changes it"
+    if channels and len(inputs) == 2 and len(sizes) == 2:
+        numbered = sorted(enumerate(inputs, 1), key=lambda branch: prod(branch[1][1:]))
+        (index, small), (other, large) = numbered
+        stride = -(-large[1] // small[1])
+        if stride > 1 and all(
+            -(-size // stride) == wanted for size, wanted in zip(large[1:], small[1:], strict=True)
+        ):
+            return (
+                f"branch {index} has stride {stride}, branch {other} has not: end branch {other} in "
+                f"conv: {{filters: {small[0]}, kernel: 1, stride: {stride}}}"
+            )
+    return "give the branches the same strides, and padding that keeps their sizes together"
+
+
+def _enumerated(words: Sequence[str]) -> str:
+    """`channels, height and width`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def window_walks(axes: Sequence[Axis]) -> tuple[Reach, ...]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from convcalc.errors import Misfit
 from convcalc.ops._base import Example, Inputs, Operator, Order, Reordered, Tensor, mismatch
+from convcalc.shapes import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,8 @@ class Add(Operator):
     def bind(self, inputs: Inputs) -> Self:
         """Unchanged. Raises Misfit when shapes differ."""
         if len(set(inputs)) > 1:
-            raise mismatch("add needs equal shapes", inputs)
+            misfit = mismatch("add needs equal shapes", inputs)
+            raise Misfit(misfit.message, _not_stretched(inputs) or misfit.hint)
         return self
 
     def reordered(self, order: Order) -> Reordered | None:
@@ -37,3 +40,19 @@ class Add(Operator):
         for tensor in inputs[1:]:
             result = [a + b for a, b in zip(result, tensor.values, strict=True)]
         return Tensor(inputs[0].shape, result)
+
+
+def _not_stretched(inputs: Inputs) -> str | None:
+    """A hint where only dimensions of 1 differ, as of C×1×1 and C×H×W; None where others do."""
+    if len({len(shape) for shape in inputs}) > 1:
+        return None
+    whole = tuple(map(max, zip(*inputs, strict=True)))
+    if any(size not in (1, most) for shape in inputs for size, most in zip(shape, whole, strict=True)):
+        return None
+    hint = "adding over dimensions of 1 is not built yet; multiply takes them"
+    small = [shape for shape in inputs if shape != whole]
+    if all(shape[0] == whole[0] and set(shape[1:]) == {1} for shape in small):
+        spatial = whole[1:]
+        scale = spatial[0] if len(set(spatial)) == 1 else list(spatial)
+        hint += f", and upsample: {scale} first makes {show(small[0])} as large"
+    return hint

@@ -41,7 +41,7 @@ class Concat(Operator):
     def bind(self, inputs: Inputs) -> Self:
         """Unchanged. Raises Misfit when spatial sizes differ."""
         if len({shape[1:] for shape in inputs}) > 1:
-            raise mismatch("concat needs equal sizes, channels apart", inputs)
+            raise mismatch("concat needs equal sizes, channels apart", inputs, channels=False)
         return self
 
     def output_shape(self, inputs: Inputs) -> Shape:

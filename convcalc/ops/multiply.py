@@ -39,7 +39,9 @@ class Multiply(Operator):
         """Unchanged. Raises Misfit when dimensions differ and none of them is 1."""
         ranks = {len(shape) for shape in inputs}
         if len(ranks) > 1 or any(len({*sizes} - {1}) > 1 for sizes in zip(*inputs, strict=True)):
-            raise mismatch("multiply needs shapes that are equal, or 1 where they differ", inputs)
+            raise mismatch(
+                "multiply needs shapes that are equal, or 1 where they differ", inputs, stretches=True
+            )
         return self
 
     def output_shape(self, inputs: Inputs) -> Shape:

@@ -52,7 +52,7 @@ def test_misfits(bound):
     with pytest.raises(Misfit) as caught:
         bound("concat", (64, 28, 28), (32, 14, 28))
     assert caught.value.message == (
-        "concat needs equal sizes, channels apart: branch 1 is 64×28×28, branch 2 is 32×14×28"
+        "concat needs equal sizes, channels apart: branch 1 is 64×28×28, branch 2 is 32×14×28; they differ in height"
     )
     assert (
         caught.value.hint == "give the branches the same strides, and padding that keeps their sizes together"
