@@ -7,7 +7,7 @@ loads no more than it needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcalc.graph import MAX_LAYERS
@@ -130,3 +130,14 @@ def _network_look(analysis: Analysis) -> Look:
         return analysis_value(analysis)
 
     return Look(summary=summary, value=value, tables=tables)
+
+
+def suggest_command(word: str, commands: Iterable[str]) -> str:
+    """What the command line says of a command that is not there: what it is called here, or spelled like.
+
+    >>> suggest_command("summary", ["show", "size"])
+    ": convcalc calls it 'show'"
+    """
+    from convcalc.language.synonyms import suggest
+
+    return suggest(word, commands, "command")

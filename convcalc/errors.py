@@ -150,18 +150,76 @@ class UsageError(ConvcalcError):
     exit_code = 2
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'kernel'?"` for the closest of the known words, or an empty string."""
-    from difflib import get_close_matches
+MAX_OPTIONS = 2_000  # known words that a misspelled one is held against
 
-    if len(word) > 100:
-        return ""
-    options = list(known)
-    matches = get_close_matches(word, options, n=1, cutoff=0.6)
-    if not matches:
-        lowered = {option.lower(): option for option in options}
-        matches = [lowered[m] for m in get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)]
-    return f"; did you mean '{matches[0]}'?" if matches else ""
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'kernel'?"` for the known word that is spelled most like it, or an empty string."""
+    match = closest(word, known)
+    return f"; did you mean '{match}'?" if match else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is spelled most like this one; None where none is like enough.
+
+    One letter in four, and at least one, may be missing, too many, another one or have changed places with its
+    neighbour; case does not count. In names of several parts (`global_avgpool`) that holds for every part, so
+    `global_maxpool` is not mistaken for it. The first MAX_OPTIONS known words are looked at.
+    """
+    from itertools import islice
+
+    lowered = word.lower()
+    parts = _parts(lowered)
+    best, least = None, len(word) + 1
+    for option in islice(known, MAX_OPTIONS):
+        if option == word or len(word) > 100:
+            continue
+        other = option.lower()
+        if other == lowered:
+            return option
+        edits = _edits_of(lowered, other, parts)
+        if edits is not None and edits < least:
+            best, least = option, edits
+    return best
+
+
+def _parts(word: str) -> list[str]:
+    return word.replace("-", "_").replace("/", "_").replace(".", "_").split("_")
+
+
+def _edits_of(word: str, other: str, parts: list[str]) -> int | None:
+    """How many slips lead from one word to the other; None where they are too many."""
+    slips = max(len(word), len(other)) // 4
+    if abs(len(word) - len(other)) > max(1, slips) or len(set(word) ^ set(other)) > 2 * max(1, slips):
+        return None  # most words end here
+    others = _parts(other)
+    if len(parts) < 2 or len(parts) != len(others):
+        return _edits(word, other)
+    total = 0
+    for part, counterpart in zip(parts, others, strict=True):
+        edits = 0 if part == counterpart else _edits(part, counterpart)
+        if edits is None:
+            return None
+        total += edits
+    return total
+
+
+def _edits(word: str, other: str) -> int | None:
+    """The slips between two words (the optimal string alignment distance); None past one letter in four."""
+    longer = max(len(word), len(other))
+    most = max(1, longer // 4) if longer > 2 else 0
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(word, 1):
+        before, last, row = row, before, [i]
+        for j, counterpart in enumerate(other, 1):
+            edits = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != counterpart))
+            if i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == counterpart:
+                edits = min(edits, last[j - 2] + 1)
+            row.append(edits)
+        if min(row) > most:
+            return None
+    return row[-1] if row[-1] <= most else None
 
 
 def _printable(text: str) -> str:

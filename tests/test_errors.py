@@ -84,6 +84,21 @@ def test_exit_codes(kind, code):
         ("f", ["F", "K"], "; did you mean 'F'?"),
         ("ALEXNET", ["alexnet"], "; did you mean 'alexnet'?"),
         ("xyz", ["kernel"], ""),
+        ("cnv", ["conv"], "; did you mean 'conv'?"),  # a letter missing
+        ("convv", ["conv"], "; did you mean 'conv'?"),  # one too many
+        ("wieghts", ["weights"], "; did you mean 'weights'?"),  # two that changed places
+        ("clases", ["glasses", "classes"], "; did you mean 'classes'?"),
+        ("dialtoin", ["dilation"], "; did you mean 'dilation'?"),  # one slip in four letters
+        ("batchnrom1", ["batchnorm2", "batchnorm1"], "; did you mean 'batchnorm1'?"),
+        ("stage2.convv", ["stage2.conv", "stage1.conv"], "; did you mean 'stage2.conv'?"),
+        # one slip too many
+        ("activation", ["dilation"], ""),
+        ("attention", ["flatten"], ""),
+        ("groupnorm", ["group"], ""),
+        ("global_maxpool", ["global_avgpool"], ""),
+        ("minpool", ["maxpool"], ""),
+        ("relu", ["elu2", "gelu1"], ""),
+        ("ab", ["ba", "ac"], ""),
         ("", ["kernel"], ""),
         ("kernel", [], ""),
         ("k" * 1000, ["k" * 999], ""),

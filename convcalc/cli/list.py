@@ -55,14 +55,15 @@ def command(
 ) -> None:
     """The bundled architectures: which network fits?"""
     from convcalc.analysis.catalogue import entries
-    from convcalc.errors import UsageError, did_you_mean
+    from convcalc.errors import UsageError
+    from convcalc.language.synonyms import suggest_network
     from convcalc.report.list import catalogue_table, catalogue_value
 
     every = entries()
     found = [entry for entry in every if pattern is None or _matches(entry.name, pattern)]
     if not found:
         raise UsageError(
-            f"no architecture matches '{pattern}'{did_you_mean(pattern or '', [entry.name for entry in every])}",
+            f"no architecture matches '{pattern}'{suggest_network(pattern or '', [entry.name for entry in every])}",
             hint="'convcalc list' shows all of them",
         )
     if family is not None:
@@ -83,15 +84,16 @@ def command(
 
 def _family(every: list[Entry], family: str) -> set[str]:
     """The specs that a family's name stands for, with its folder or without. Raises UsageError for none."""
-    from convcalc.errors import UsageError, did_you_mean
+    from convcalc.errors import UsageError
     from convcalc.language import bundled
+    from convcalc.language.synonyms import suggest_network
 
     known = bundled.names()
     wanted = {name for name in known if name == family or name.rsplit("/", 1)[-1] == family}
     if not wanted:
         families = sorted(set(known) - {entry.name for entry in every})
         raise UsageError(
-            f"no family '{family}'{did_you_mean(family, known)}", hint=f"families: {', '.join(families)}"
+            f"no family '{family}'{suggest_network(family, known)}", hint=f"families: {', '.join(families)}"
         )
     return wanted
 

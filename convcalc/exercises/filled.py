@@ -10,6 +10,7 @@ from convcalc.analysis.analyse import Analysis
 from convcalc.errors import ConvcalcError, did_you_mean
 from convcalc.exercises.worksheet import ASKS, Exercise, find
 from convcalc.language.header import clean
+from convcalc.language.synonyms import suggest
 
 LARGEST_FILE = 10_000_000  # bytes
 
@@ -147,7 +148,7 @@ def exercises(
         if entry.asks not in ASKS:
             raise ConvcalcError(
                 f"{where}: asks for '{entry.asks}', which is nothing a worksheet asks"
-                f"{did_you_mean(entry.asks, ASKS)}",
+                f"{suggest(entry.asks, ASKS, 'column')}",
                 hint=f"one of {', '.join(ASKS)}",
             )
         exercise = _of_network(where, entry, network) if entry.network else find(entry.name, entry.asks)

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, TypeVar
 from convcalc import ops
 from convcalc.analysis.analyse import Analysis, analyse
 from convcalc.analysis.explain import explain
-from convcalc.errors import ShapeError, UsageError, did_you_mean
+from convcalc.errors import ShapeError, UsageError
 from convcalc.graph import INPUT, Builder, Graph, Node
+from convcalc.language.synonyms import suggest
 from convcalc.shapes import Axis, Shape
 
 Answer = int | tuple[int, ...]
@@ -103,7 +104,7 @@ def parse_asks(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in ASKS:
             raise UsageError(
-                f"--blank: there is nothing called '{name}' to leave out{did_you_mean(name, ASKS)}",
+                f"--blank: there is nothing called '{name}' to leave out{suggest(name, ASKS, 'column')}",
                 hint=f"choose from {', '.join(ASKS)}",
             )
     if not names:

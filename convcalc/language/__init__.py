@@ -3,9 +3,11 @@
     reader       events → nodes with marks; slips says what a stumbling parser saw
     syntax, functions, expressions, values
                  `$(…)` → checked trees, and their values within a budget
-    documents    files, extends, vars → one set of keys; header checks those that are no layers
-    operators, compiler (mistakes)
-                 layers as written → entries, every mistake collected
+    documents    files, extends → one set of keys; variables, input and header check those that are no layers
+    operators, compiler
+                 layers as written → entries, every mistake collected; mistakes, foreign, synonyms and planned
+                 say what was meant
+    bounds       how many layers that comes to, before one is built
     expansion    entries → the graph's builder: blocks, branches, loops, in one pass
     load         ARCH → Graph, the one entry
 

@@ -12,18 +12,17 @@ from typing import Any
 
 from convcalc import ops
 from convcalc.errors import SpecError
-from convcalc.language import mistakes, reader
+from convcalc.language import foreign, mistakes, planned, reader
 from convcalc.language.documents import Spec
 from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
 from convcalc.language.expressions import Names
 from convcalc.language.operators import Fields, Known, Operators, cut_off
 from convcalc.language.order import in_order
+from convcalc.language.synonyms import suggest, suggestion
 from convcalc.language.values import NONE, Value, names_within
 from convcalc.language.words import (
     COMMON,
-    FIELD_SYNONYMS,
     FIXED_IN_FIRST,
-    KIND_SYNONYMS,
     STRUCTURES,
     canonical,
     circle,
@@ -32,7 +31,6 @@ from convcalc.language.words import (
     listed,
     name_problem,
     segment_problem,
-    suggest,
 )
 from convcalc.ops import describe
 
@@ -98,7 +96,10 @@ class Compiler:
             )
         elif reason := segment_problem(name):
             self.problems.append(key.error(f"{describe(name)} cannot name a block", reason))
-        self._only(node, BLOCK_KEYS, f"block {name}", {})
+        for word in node.entries:
+            if (absence := planned.block_key(word)) is not None:
+                self.problems.append(node.keys[word].error(absence.message, absence.hint))
+        self._only(node, (*BLOCK_KEYS, *planned.BLOCK_KEYS), f"block {name}", {})
         params = node.entries.get("params")
         if isinstance(params, reader.Sequence):
             for item in params.items:
@@ -201,16 +202,14 @@ class Compiler:
         elif kind in STRUCTURES:
             main = "layers" if kind == "group" else "block"
         else:
-            raise mistakes.unknown_kind(kind, key, self.blocks)
+            raise mistakes.unknown_kind(kind, key, self.blocks, body)
         if isinstance(body, reader.Mapping):
             keys = body.keys
             fields: Fields = {name: (keys[name], value) for name, value in body.entries.items()}
         elif body is None:
             fields = {}
         elif main is None:
-            raise body.error(
-                f"{kind} takes no bare value", f"write {kind}: {{field: value}}, or {kind} alone"
-            )
+            raise mistakes.bare_value(kind, body)
         else:
             fields = {main: (key, body)}
         return self._whole_entry(kind, key, fields, known)
@@ -248,11 +247,7 @@ class Compiler:
         """share and keys, which only layers have."""
         for name in ("share", "keys"):
             if name in fields and not isinstance(entry, (Layer, Use)):
-                self.problems.append(
-                    fields[name][0].error(
-                        f"{name} belongs to a layer, not to {kind}", "give it to the layers within"
-                    )
-                )
+                self.problems.append(mistakes.not_for_scopes(name, fields[name][0], kind))
                 return
         entry.share = self._common(fields, "share", known)
         if "keys" in fields:
@@ -299,8 +294,12 @@ class Compiler:
         if operator.role == "join":
             allowed = (*COMMON, "branches")
             if "branches" in fields:
-                layer.branches = self._branches(named, fields["branches"], known)
-            elif "from" not in fields:
+                layer.branches = self._branches(kind, named, fields["branches"], known)
+            elif "from" not in fields and not any(
+                foreign.stands_for(operator, name, allowed) in ("from", "branches")
+                for name in fields
+                if name not in allowed
+            ):
                 self.problems.append(
                     key.error(
                         f"{named}{kind} needs branches, or from: [a, b]",
@@ -308,7 +307,7 @@ class Compiler:
                     )
                 )
         layer.fields = self.operators.fields(operator, fields, named, known, allowed)
-        missing = self.operators.missing(operator, fields)
+        missing = self.operators.missing(operator, fields, allowed)
         if missing:
             needs = [f"{name}: {operator.fields()[name].doc}" for name in missing]
             self.problems.append(key.error(f"{named}{kind} needs {' and '.join(missing)}", "\n".join(needs)))
@@ -329,7 +328,7 @@ class Compiler:
                     self.problems.append(
                         name_key.error(
                             f"{label}no parameter {describe(name)} for block {block.name}"
-                            f"{suggest(name, [*block.params, *COMMON], FIELD_SYNONYMS)}",
+                            f"{suggest(name, [*block.params, *COMMON], 'field')}",
                             f"its parameters: {listed(block.params)}" if block.params else "it takes none",
                         )
                     )
@@ -338,6 +337,9 @@ class Compiler:
             if value is not None:
                 call.arguments[name] = value
         missing = [name for name, default in block.params.items() if default is None and name not in fields]
+        if missing and any(name not in block.params and name not in COMMON for name in fields):
+            meant = {suggestion(name, [*block.params, *COMMON], "field") for name in fields}
+            missing = [name for name in missing if name not in meant]
         if missing:
             self.problems.append(
                 key.error(
@@ -359,9 +361,7 @@ class Compiler:
     def _use(self, key: reader.Scalar, fields: Fields, known: Known, over: Fields) -> Use:
         """over: what `first` adds or replaces; its aliases can be resolved only once the kind is known."""
         if "block" not in fields:
-            raise key.error(
-                "use needs block: the name of a block or operator", "write use: {block: $kind, ...}"
-            )
+            raise mistakes.use_without_block(key, fields)
         _, choice_node = over.get("block", fields["block"])
         choice = self.operators.value(choice_node, known)
         if choice is None:
@@ -373,11 +373,7 @@ class Compiler:
         def compile_as(kind: str) -> Entry:
             if kind not in compiled:
                 if kind in STRUCTURES or not is_kind(kind, self.blocks):
-                    kinds = [*self.blocks, *ops.names()]
-                    raise choice_node.error(
-                        f"no block or operator {describe(kind)}{suggest(kind, kinds, KIND_SYNONYMS)}",
-                        "use picks a block or an operator" if kind in STRUCTURES else None,
-                    )
+                    raise mistakes.unknown_choice(kind, choice_node, self.blocks)
                 before = len(self.problems)
                 entry = self._special(kind, key, _overlaid(kind, rest, added), known)
                 if len(self.problems) > before:
@@ -430,36 +426,24 @@ class Compiler:
         loop.layers = self.entries(body.entries["layers"], known | set(targets))
         return loop
 
-    def _branches(self, label: str, pair: tuple[reader.Scalar, reader.Node], known: Known) -> list[Branch]:
+    def _branches(
+        self, kind: str, label: str, pair: tuple[reader.Scalar, reader.Node], known: Known
+    ) -> list[Branch]:
         key, node = pair
         if id(node) in self._shared and self._shared[id(node)] is not None:
             shared: list[Branch] = self._shared[id(node)]
             return shared
-        if not isinstance(node, reader.Sequence):
-            self.problems.append(
-                node.error(
-                    f"{label}branches needs a list of branches", "a branch is a list of layers: - - relu"
-                )
-            )
+        if (problem := mistakes.no_branches(kind, label, key, node, self.blocks)) is not None:
+            self.problems.append(problem)
             return []
+        assert isinstance(node, reader.Sequence)
         branches = []
         for item in node.items:
             if isinstance(item, reader.Sequence):
                 branches.append(Branch(item, self.entries(item, known)))
-            elif isinstance(item, reader.Mapping) and ("layers" in item.entries or "naming" in item.entries):
-                branches.append(self._branch(item, known))
             else:
-                empty = isinstance(item, reader.Scalar) and item.value is None
-                self.problems.append(
-                    item.error(
-                        f"{label}a branch is a list of layers, or {{name, naming, if, layers}}",
-                        "write [] for the identity"
-                        if empty
-                        else "a branch of one layer is a list of one: - - relu",
-                    )
-                )
-        if not node.items:
-            self.problems.append(key.error(f"{label}no branches", "a branch is a list of layers"))
+                assert isinstance(item, reader.Mapping)
+                branches.append(self._branch(item, known))
         if id(node) in self._shared:
             self._shared[id(node)] = branches
         return branches

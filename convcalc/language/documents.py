@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from convcalc import ops
-from convcalc.errors import ConvcalcError, Problems, SpecError, UsageError, did_you_mean
+from convcalc.errors import Problems, SpecError
 from convcalc.graph import MAX_LAYERS
-from convcalc.language import bundled, reader
-from convcalc.language.expressions import Names
-from convcalc.language.order import in_order
-from convcalc.language.values import Value, compile_value
-from convcalc.language.words import canonical, circle, listed, name_problem
+from convcalc.language import bundled, planned, reader
+from convcalc.language.synonyms import meaning, suggest, suggest_network, suggestion
+from convcalc.language.words import canonical, circle, name_problem
 from convcalc.ops import describe
 
 KEYS = (
@@ -43,13 +40,17 @@ class File(NamedTuple):
 class Spec:
     """The keys of a spec after `extends`, each still a node. Nodes of other files keep their places.
 
-    `required` are the variables without a value: such a spec is a family.
+    own_variables: the keys of those that the file itself writes, but for a value that its base requires. meant:
+    keys that stand there under another tool's name or misspelled, which is a problem already. `required` are the
+    variables without a value: such a spec is a family.
     """
 
     root: reader.Mapping
     directory: str | None
     keys: dict[str, reader.Node] = field(default_factory=dict)
+    meant: frozenset[str] = frozenset()
     variables: dict[str, reader.Node] = field(default_factory=dict)
+    own_variables: dict[str, reader.Scalar] = field(default_factory=dict)
     blocks: dict[str, tuple[reader.Scalar, reader.Node]] = field(default_factory=dict)
     defaults: dict[str, tuple[reader.Scalar, dict[str, tuple[reader.Scalar, reader.Node]]]] = field(
         default_factory=dict
@@ -85,11 +86,7 @@ def locate(arch: str, relative_to: str | None = None) -> File:
     found = bundled.path(arch)
     if found is None:
         hint = _lying_here(arch, relative_to or ".")
-        names = bundled.names()
-        namesakes = [name for name in names if name.rpartition("/")[2] == arch]
-        meant = "" if hint else did_you_mean(arch, names)
-        if namesakes and not hint:
-            meant = f"; did you mean '{namesakes[0]}'?"
+        meant = "" if hint else suggest_network(arch, bundled.names())
         raise SpecError(
             f"no architecture {describe(arch)}{meant}",
             hint=hint
@@ -143,24 +140,30 @@ def read_spec(arch: str, max_layers: int = MAX_LAYERS) -> Spec:
     """The merged keys of a spec and all it extends. Raises SpecError."""
     file = locate(arch)
     chain: list[tuple[File, reader.Mapping]] = []
+    unknown: list[str] = []
     problems = Problems()
     while True:
         root = reader.read(file.source, max(max_layers, MAX_LAYERS))
         if not isinstance(root, reader.Mapping):
             raise root.error("a spec is a mapping of keys", "start with name:, input: and layers:")
         chain.append((file, root))
+        unknown += [key for key in root.entries if key not in KEYS]
         problems += _unknown_keys(root)
         base = root.entries.get("extends")
         if base is None:
             break
         file = _base(base, chain)
-    spec = Spec(chain[0][1], chain[0][0].directory, problems=problems)
+    meant = frozenset(suggestion(key, KEYS, "key") or key for key in unknown[: Problems.MOST])
+    spec = Spec(chain[0][1], chain[0][0].directory, problems=problems, meant=meant)
     for depth, (_, root) in reversed(list(enumerate(chain))):
         _merge(spec, root, inherited=depth > 0)
     if "name" not in spec.keys:
-        spec.problems.append(
-            SpecError("the spec has no name", mark=chain[0][1].mark, hint="add a line such as 'name: mynet'")
-        )
+        if "name" not in meant:
+            spec.problems.append(
+                SpecError(
+                    "the spec has no name", mark=chain[0][1].mark, hint="add a line such as 'name: mynet'"
+                )
+            )
     elif not spec.text("name"):
         spec.problems.append(spec.keys["name"].error("name is empty"))
     return spec
@@ -186,13 +189,18 @@ def _base(node: reader.Node, chain: list[tuple[File, reader.Mapping]]) -> File:
 
 def _unknown_keys(root: reader.Mapping) -> list[SpecError]:
     unknown = [key for key in root.entries if key not in KEYS]
-    return [
-        root.keys[key].error(
-            f"no key {describe(key)} in a spec{did_you_mean(key, KEYS)}",
-            f"a layer belongs under layers: - {key}" if key in ops.names() else "keys: " + ", ".join(KEYS),
-        )
-        for key in unknown[: Problems.MOST]
-    ]
+    return [_unknown_key(key, root.keys[key]) for key in unknown[: Problems.MOST]]
+
+
+def _unknown_key(key: str, node: reader.Scalar) -> SpecError:
+    absence = planned.key(key)
+    if absence is not None and meaning(key, KEYS, "key") is None:
+        return node.error(absence.message, absence.hint)
+    if key in ops.names():
+        return node.error(f"no key {describe(key)} in a spec", f"a layer belongs under layers: - {key}")
+    return node.error(
+        f"no key {describe(key)} in a spec{suggest(key, KEYS, 'key')}", "keys: " + ", ".join(KEYS)
+    )
 
 
 def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
@@ -211,7 +219,7 @@ def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
             spec.problems.append(node.error(f"{key} needs a mapping of names"))
             continue
         if key == "vars":
-            _merge_variables(spec, node)
+            _merge_variables(spec, node, inherited)
         elif key == "blocks":
             for name, value in node.entries.items():
                 spec.blocks[name] = (node.keys[name], value)
@@ -219,11 +227,13 @@ def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
             merge_defaults(spec, node)
 
 
-def _merge_variables(spec: Spec, node: reader.Mapping) -> None:
+def _merge_variables(spec: Spec, node: reader.Mapping, inherited: bool) -> None:
     for name, value in node.entries.items():
         problem = name_problem(name, node.keys[name], "variable")
         if problem:
             spec.problems.append(problem)
+        elif not inherited and not (name in spec.variables and reader.is_required(spec.variables[name])):
+            spec.own_variables[name] = node.keys[name]
         spec.variables[name] = value
     if len(spec.variables) > MAX_VARIABLES:
         raise node.error(f"more than {MAX_VARIABLES:,} variables", "a list holds many values under one name")
@@ -247,61 +257,3 @@ def merge_defaults(spec: Spec, node: reader.Mapping) -> None:
         kept = {name: pair for name, pair in inherited.items() if canonical(kind, name) not in replaced}
         written = {name: (fields.keys[name], value) for name, value in fields.entries.items()}
         spec.defaults[kind] = (node.keys[kind], {**kept, **written})
-
-
-def variables(spec: Spec, settings: Mapping[str, str]) -> Names:
-    """The values of all variables, `--set` first, then as they depend on one another.
-
-    Variables without a value are left out: those that are `required` and not set, and those in error, which
-    are among the spec's problems then. Raises UsageError for settings that name no variable.
-    """
-    nodes = {name: node for name, node in spec.variables.items() if not reader.is_required(node)}
-    for name, text in settings.items():
-        if name not in spec.variables:
-            raise UsageError(
-                f"--set {name}: the spec has no variable {describe(name)}{did_you_mean(name, spec.variables)}",
-                hint=f"its variables: {listed(spec.variables)}" if spec.variables else "it has none",
-            )
-        nodes[name] = _setting(name, text)
-    compiled: dict[str, Value] = {}
-    for name, node in nodes.items():
-        try:
-            value = compile_value(node)
-            value.check_names(spec.variables)
-            compiled[name] = value
-        except SpecError as error:
-            spec.problems.append(error)
-    order, circles = in_order({name: value.names() for name, value in compiled.items()})
-    for names in circles:
-        spec.problems.append(
-            compiled[names[0]].node.error(
-                f"variable {names[0]} depends on itself",
-                circle(names) if len(names) > 1 else "give it a value",
-            )
-        )
-    values = Names({})
-    for name in order:
-        if all(other in values for other in compiled[name].names()):
-            try:
-                values[name] = compiled[name].evaluate(values)
-            except SpecError as error:
-                spec.problems.append(error)
-    return values
-
-
-def _setting(name: str, text: str) -> reader.Node:
-    source = reader.Source(f"--set {name}", text)
-    if not text.strip():
-        return reader.Scalar(source, 0, 0, 1, text, False)
-    try:
-        node = reader.read(source)
-    except ConvcalcError as error:
-        raise UsageError(
-            f"--set {name}={text}: {error.message}",
-            hint="a number, a word, a list such as [1, 2], or a text in quotes",
-        ) from None
-    if reader.is_required(node) or isinstance(node, reader.Mapping):
-        raise UsageError(
-            f"--set {name}={text}: needs a value", hint="a number, a word, or a list such as [1, 2]"
-        )
-    return node

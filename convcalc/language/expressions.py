@@ -289,6 +289,12 @@ def _binary(node: ast.expr, op: ast.operator, left: Any, right: Any, budget: Bud
         if len(left) + len(right) > MAX_LENGTH:
             raise at(node, f"the text grows beyond {MAX_LENGTH:,} characters")
         return left + right
+    if isinstance(op, ast.Add) and isinstance(left, str) is not isinstance(right, str):
+        raise at(
+            node,
+            f"+ adds two numbers or joins two texts, not {describe(left)} and {describe(right)}",
+            "write a text and a value side by side, without +: merged$k or merged$(k + 1)",
+        )
     a, b = _number(node, left), _number(node, right)
     try:
         match op:

@@ -1,23 +1,16 @@
-"""What a spec says besides its layers: input, texts, preprocessing, labels and weights, all checked."""
+"""What a spec says besides its layers and its input: texts, preprocessing, labels and weights, all checked."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from convcalc.errors import SpecError, UsageError, did_you_mean
+from convcalc.errors import SpecError, did_you_mean
 from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
 from convcalc.language.values import compile_value
-from convcalc.language.words import listed
 from convcalc.ops import FieldError, describe, whole
-from convcalc.shapes import Shape
 
-INPUT_KEYS = (
-    ("channels", "length"),
-    ("channels", "height", "width"),
-    ("channels", "depth", "height", "width"),
-)
 PREPROCESS_KEYS = ("resize", "crop", "mean", "std", "mode", "interpolation", "fit")
 WEIGHTS_KEYS = ("url", "sha256")
 LABELS = ("imagenet1k", "digits")
@@ -49,13 +42,13 @@ def clean(text: str) -> str:
     return text.translate(_CONTROLS) if not text.isprintable() else text
 
 
-def _is_absent(node: reader.Node | None) -> bool:
+def is_absent(node: reader.Node | None) -> bool:
     return node is None or (isinstance(node, reader.Scalar) and node.plain and node.value is None)
 
 
 def _texts(spec: Spec, key: str) -> list[str]:
     node = spec.keys.get(key)
-    if node is None or _is_absent(node):
+    if node is None or is_absent(node):
         return []
     texts = []
     for item in node.items if isinstance(node, reader.Sequence) else [node]:
@@ -70,7 +63,7 @@ def _texts(spec: Spec, key: str) -> list[str]:
 
 def _labels(spec: Spec) -> str | tuple[str, ...] | None:
     node = spec.keys.get("labels")
-    if node is None or _is_absent(node):
+    if node is None or is_absent(node):
         return None
     if isinstance(node, reader.Scalar):
         if node.text not in LABELS:
@@ -83,7 +76,7 @@ def _labels(spec: Spec) -> str | tuple[str, ...] | None:
 
 def _weights(spec: Spec) -> str | dict[str, str] | None:
     node = spec.keys.get("weights")
-    if node is None or _is_absent(node):
+    if node is None or is_absent(node):
         return None
     if isinstance(node, reader.Scalar):
         return node.text
@@ -105,83 +98,23 @@ def _weights(spec: Spec) -> str | dict[str, str] | None:
     return result
 
 
-def _plain(spec: Spec, node: reader.Node, values: Names) -> Any:
+def plain_value(spec: Spec, node: reader.Node, values: Names) -> Any:
     """A node's value. Raises SpecError; with nothing to say where a variable's own error was said before."""
     value = compile_value(node)
     value.check_names(spec.variables)
     if not all(name in values for name in value.names()):
-        raise _SaidBefore
+        raise SaidBefore
     return value.evaluate(values)
 
 
-class _SaidBefore(Exception):
+class SaidBefore(Exception):
     """A value hangs on a variable that is in error itself."""
-
-
-def input_shape(spec: Spec, values: Names) -> Shape | None:
-    """What `input` says, `(C, *spatial)`; None when it says nothing usable, which is a problem then."""
-    node = spec.keys.get("input")
-    if node is None or _is_absent(node):
-        spec.problems.append(
-            SpecError(
-                "the spec has no input",
-                mark=(node or spec.root).mark,
-                hint="add input: {channels: 3, height: 224, width: 224}",
-            )
-        )
-        return None
-    try:
-        if isinstance(node, reader.Mapping):
-            return _input_mapping(spec, node, values)
-        sizes = _plain(spec, node, values)
-        if not isinstance(sizes, list) or not 2 <= len(sizes) <= 4:
-            raise node.error(
-                f"input needs channels and 1 to 3 sizes, not {describe(sizes)}", "write input: [3, 224, 224]"
-            )
-        return tuple([whole(size, 1) for size in sizes])
-    except FieldError as error:
-        spec.problems.append(node.error(f"input {error}"))
-    except SpecError as error:
-        spec.problems.append(error)
-    except _SaidBefore:
-        pass
-    return None
-
-
-def _input_mapping(spec: Spec, node: reader.Mapping, values: Names) -> Shape | None:
-    known = INPUT_KEYS[-1] + INPUT_KEYS[0][1:]
-    before = len(spec.problems)
-    sizes = {}
-    for key, item in node.entries.items():
-        if key not in known:
-            spec.problems.append(
-                node.keys[key].error(
-                    f"no key {describe(key)} in input{did_you_mean(key, known)}", f"keys: {', '.join(known)}"
-                )
-            )
-            continue
-        try:
-            sizes[key] = whole(_plain(spec, item, values), 1)
-        except FieldError as error:
-            spec.problems.append(item.error(f"input: {key} {error}"))
-        except SpecError as error:
-            spec.problems.append(error)
-    if len(spec.problems) > before:
-        return None
-    for keys in INPUT_KEYS:
-        if set(keys) == set(sizes):
-            return tuple([sizes[key] for key in keys])
-    given = listed(sizes) or "nothing"
-    raise node.error(
-        f"input needs channels, height and width, not {given}",
-        "or channels and length, or channels, depth, height and width",
-    )
 
 
 def preprocess(spec: Spec, values: Names) -> dict[str, Any] | None:
     """What `preprocess` says, each value checked; problems are collected."""
     node = spec.keys.get("preprocess")
-    if node is None or _is_absent(node):
+    if node is None or is_absent(node):
         return None
     if not isinstance(node, reader.Mapping):
         spec.problems.append(node.error("preprocess needs a mapping", "keys: " + ", ".join(PREPROCESS_KEYS)))
@@ -197,12 +130,12 @@ def preprocess(spec: Spec, values: Names) -> dict[str, Any] | None:
             )
             continue
         try:
-            result[key] = _preprocess_value(key, _plain(spec, item, values))
+            result[key] = _preprocess_value(key, plain_value(spec, item, values))
         except FieldError as error:
             spec.problems.append(item.error(f"preprocess: {key} {error}"))
         except SpecError as error:
             spec.problems.append(error)
-        except _SaidBefore:
+        except SaidBefore:
             continue
     return result
 
@@ -223,25 +156,3 @@ def _preprocess_value(key: str, value: Any) -> Any:
     if len(numbers) not in (1, 3):
         raise FieldError(f"needs one number or one per colour, not {len(numbers)}")
     return tuple(float(number) for number in numbers)
-
-
-def parse_input(text: str, current: Shape | None = None) -> Shape:
-    """The shape that `--input` says: `3x224x224`, `224x224` or `224` (channels then as in the spec)."""
-    parts = text.lower().replace("×", "x").split("x")
-    try:
-        if not all(part.strip().isdecimal() and part.isascii() for part in parts):
-            raise ValueError
-        sizes = tuple(whole(int(part), 1) for part in parts)
-    except (ValueError, FieldError):
-        raise UsageError(
-            f"--input {text}: needs sizes such as 3x224x224, 224x224 or 224", hint="channels come first"
-        ) from None
-    if current is not None:
-        rank = len(current) - 1
-        if len(sizes) == 1 and rank > 1:
-            return (current[0], *sizes * rank)
-        if len(sizes) == rank:
-            return (current[0], *sizes)
-    if not 2 <= len(sizes) <= 4:
-        raise UsageError(f"--input {text}: needs channels and 1 to 3 sizes, such as 3x224x224")
-    return sizes

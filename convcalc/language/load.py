@@ -11,12 +11,14 @@ from convcalc.errors import Problems, ShapeError, SpecError, UsageError
 from convcalc.graph import INPUT, MAX_LAYERS, Builder, Graph, unread
 from convcalc.language import reader
 from convcalc.language.compiler import Compiler
-from convcalc.language.documents import Spec, merge_defaults, read_spec, variables
+from convcalc.language.documents import Spec, merge_defaults, read_spec
 from convcalc.language.entries import Entry
 from convcalc.language.expansion import Expansion
 from convcalc.language.expressions import Names
-from convcalc.language.header import clean, header, parse_input, preprocess
-from convcalc.language.header import input_shape as written_input
+from convcalc.language.header import clean, header, preprocess
+from convcalc.language.input import input_shape as written_input
+from convcalc.language.input import parse_input
+from convcalc.language.variables import check_read, variables
 from convcalc.language.words import canonical
 from convcalc.shapes import Shape, show
 
@@ -97,13 +99,16 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, ma
     _check_family(spec, settings)
     compiler = Compiler(spec, values)
     entries = _entries(spec, compiler)
-    shape = given if isinstance(given, tuple) else written_input(spec, values)
-    if isinstance(given, str):
-        shape = parse_input(given, shape)
+    # an input that is replaced need not be right
+    asked = replace(spec, problems=Problems()) if isinstance(given, tuple) else spec
+    own_shape = written_input(asked, values)
+    shape = parse_input(given, own_shape) if isinstance(given, str) else given or own_shape
     fields = {**header(spec), "preprocess": preprocess(spec, values)}
+    check_read(spec, settings, values)
     spec.problems.fail()
     assert shape is not None
-    changes = _changes(spec, settings, values, None if given is None else shape)
+    changes = _changes(spec, settings, values, own_shape, shape)
+    warnings = _channel_warning(own_shape, shape)
     # a note is about the network of the file, unless it names the setting that was made
     fields["notes"] = tuple(
         note for note in fields["notes"] if all(f"--set {change}" in note for change in changes)
@@ -128,7 +133,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, ma
         directory=spec.directory,
         variables=dict(values),
         changes=changes,
-        warnings=unread(builder.nodes, output) if failure is None else (),
+        warnings=(*warnings, *(unread(builder.nodes, output) if failure is None else ())),
         joining=frozenset(expansion.joining),
         **fields,
     )
@@ -139,25 +144,35 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, ma
     return graph
 
 
-def _changes(spec: Spec, settings: Mapping[str, str], values: Names, shape: Shape | None) -> tuple[str, ...]:
-    """What makes the network another one than the file's: settings with other values, then the input if it is given
-    and not the file's."""
-    if not settings and shape is None:
+def _changes(
+    spec: Spec, settings: Mapping[str, str], values: Names, own_shape: Shape | None, shape: Shape
+) -> tuple[str, ...]:
+    """What makes the network another one than the file's: settings with other values, then another input."""
+    if not settings and shape == own_shape:
         return ()
-    own = replace(spec, problems=Problems())
-    defaults = variables(own, {})
+    defaults = variables(replace(spec, problems=Problems()), {})
     changes = [
         clean(f"{name}={text.strip()}")
         for name, text in settings.items()
         if name not in defaults or defaults[name] != values[name]
     ]
-    if shape is not None and shape != written_input(own, values):
+    if shape != own_shape:
         changes.append(f"input {show(shape)}")
     return tuple(changes)
 
 
+def _channel_warning(own: Shape | None, shape: Shape) -> tuple[str, ...]:
+    """A warning where the input that is given has other channels than the network's own."""
+    if own is None or own[0] == shape[0]:
+        return ()
+    channels = f"{shape[0]} channel{'s' * (shape[0] != 1)}"
+    return (f"the input {show(shape)} has {channels}, the network's own {show(own)} has {own[0]}",)
+
+
 def _entries(spec: Spec, compiler: Compiler) -> list[Entry]:
     layers = spec.keys.get("layers")
+    if layers is None and "layers" in spec.meant:
+        return []
     if layers is None:
         spec.problems.append(
             SpecError("the spec has no layers", mark=spec.root.mark, hint="add layers: and a list")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from convcalc import ops
-from convcalc.errors import SpecError
-from convcalc.language import reader
+from convcalc.errors import SpecError, closest
+from convcalc.language import foreign, planned, reader
+from convcalc.language.synonyms import folded, is_activation, meaning, suggest
 from convcalc.language.values import NONE, Value
-from convcalc.language.words import KIND_SYNONYMS, STRUCTURES, cut, is_kind, listed, segment_problem, suggest
+from convcalc.language.words import STRUCTURES, cut, is_kind, listed, segment_problem
 from convcalc.ops import FieldError, describe, whole
 
 
@@ -20,7 +22,7 @@ def several_keys(node: reader.Mapping, blocks: Collection[str]) -> SpecError:
     if not is_kind(first, blocks):
         named = next((kind for kind in kinds if is_kind(kind, blocks)), None)
         if named is None:
-            return unknown_kind(first, node.keys[first], blocks)
+            return unknown_kind(first, node.keys[first], blocks, value)
         return node.keys[first].error(
             f"{describe(first)} stands beside {named}, not in it", f"write {named}: {{{cut(first)}: ...}}"
         )
@@ -41,7 +43,9 @@ def several_keys(node: reader.Mapping, blocks: Collection[str]) -> SpecError:
     )
 
 
-def unknown_kind(kind: str, key: reader.Scalar, blocks: Collection[str]) -> SpecError:
+def unknown_kind(
+    kind: str, key: reader.Scalar, blocks: Collection[str], body: reader.Node | None = None
+) -> SpecError:
     """An entry whose kind is neither operator, block nor a word of the language."""
     if "$" in kind:
         return key.error("a layer's kind cannot be an expression", "write use: {block: $kind, ...}")
@@ -50,12 +54,111 @@ def unknown_kind(kind: str, key: reader.Scalar, blocks: Collection[str]) -> Spec
         return key.error(
             f"no layer or block {describe(kind)}", f"a colon and a space come after the kind: {word}: {{...}}"
         )
-    meant = suggest(kind, (*ops.names(), *STRUCTURES, *blocks), KIND_SYNONYMS)
+    unknown = f"no layer or block {describe(kind)}"
+    known = (*ops.names(), *STRUCTURES, *blocks)
+    meant = meaning(kind, known, "layer")
+    if meant in ops.names():
+        return key.error(
+            unknown + suggest(kind, known, "layer"), foreign.in_our_words(ops.get(meant), kind, body)
+        )
+    absence = planned.layer(kind)
+    if absence is not None:
+        return key.error(f"{describe(kind)} {absence.message}", absence.hint)
+    if is_activation(kind):
+        return key.error(
+            f"{unknown}: an activation is an entry under its own name", f"write - {foreign.activation(body)}"
+        )
+    if folded(kind) in ("input", "inputlayer", "data", "placeholder"):
+        return key.error(
+            f"{unknown}: the input is a key of the file",
+            "leave the entry out, and write input: [3, 224, 224] beside layers",
+        )
+    near = suggest(kind, known, "layer")
     hint = None
-    if not meant:
+    if not near and (misspelled := closest(kind, planned.LAYERS)):
+        absence = planned.layer(misspelled)
+        assert absence is not None
+        return key.error(f"{unknown}; {describe(misspelled)} {absence.message}", absence.hint)
+    if not near:
         own = f"; blocks: {listed(blocks)}" if blocks else ""
         hint = "an entry is one layer with its fields, such as conv: {filters: 8, kernel: 3}" + own
-    return key.error(f"no layer or block {describe(kind)}{meant}", hint)
+    return key.error(unknown + near, hint)
+
+
+def unknown_choice(kind: str, node: reader.Node, blocks: Collection[str]) -> SpecError:
+    """What `use` picks, and is neither a block nor an operator."""
+    unknown = f"no block or operator {describe(kind)}"
+    if kind in STRUCTURES:
+        return node.error(unknown, "use picks a block or an operator")
+    known = [*blocks, *ops.names()]
+    absence = planned.layer(kind)
+    if absence is not None and meaning(kind, known, "layer") is None:
+        return node.error(f"{describe(kind)} {absence.message}", absence.hint)
+    return node.error(unknown + suggest(kind, known, "layer"))
+
+
+def use_without_block(key: reader.Scalar, fields: foreign.Fields) -> SpecError:
+    """A use that does not say of what, or says it in another tool's word."""
+    word = next((name for name in fields if meaning(name, ["block"], "field")), None)
+    if word is not None:
+        return fields[word][0].error(
+            f"no field {describe(word)} for use: convcalc calls it 'block'", "write use: {block: $kind, ...}"
+        )
+    return key.error("use needs block: the name of a block or operator", "write use: {block: $kind, ...}")
+
+
+def not_for_scopes(name: str, key: reader.Scalar, kind: str) -> SpecError:
+    """A key of layers, given to a group or a block."""
+    absence = planned.scope_key(name, kind)
+    if absence is not None:
+        return key.error(absence.message, absence.hint)
+    return key.error(f"{name} belongs to a layer, not to {kind}", "give it to the layers within")
+
+
+def bare_value(kind: str, body: reader.Node) -> SpecError:
+    """A value for a layer that has no field it could fill."""
+    absence = planned.field(kind, "axis")
+    if absence is not None:
+        return body.error(absence.message, absence.hint)
+    return body.error(f"{kind} takes no bare value", f"write {kind}: {{field: value}}, or {kind} alone")
+
+
+def no_branches(
+    kind: str, label: str, key: reader.Scalar, node: reader.Node, blocks: Collection[str]
+) -> SpecError | None:
+    """What is wrong with a join's branches as a whole, or with the first that is none; None where all are."""
+    if not isinstance(node, reader.Sequence):
+        names = _names_of_layers(kind, [node], blocks)
+        return node.error(
+            f"{label}branches needs a list of branches", names or "a branch is a list of layers: - - relu"
+        )
+    if not node.items:
+        return key.error(f"{label}no branches", "a branch is a list of layers")
+    if (names := _names_of_layers(kind, node.items, blocks)) is not None:
+        return node.error(f"{label}a branch is a list of layers, not the name of one", names)
+    for item in node.items:
+        is_list = isinstance(item, reader.Sequence)
+        if is_list or (
+            isinstance(item, reader.Mapping) and not {"layers", "naming"}.isdisjoint(item.entries)
+        ):
+            continue
+        empty = isinstance(item, reader.Scalar) and item.value is None
+        return item.error(
+            f"{label}a branch is a list of layers, or {{name, naming, if, layers}}",
+            "write [] for the identity" if empty else "a branch of one layer is a list of one: - - relu",
+        )
+    return None
+
+
+def _names_of_layers(kind: str, items: list[reader.Node], blocks: Collection[str]) -> str | None:
+    """How to join layers by their names, where names stand in the place of branches; None where none do."""
+    names = [item.text for item in items if isinstance(item, reader.Scalar) and item.text]
+    if len(names) < len(items) or any(is_kind(name, blocks) for name in names):
+        return None
+    if all(re.fullmatch("-?[0-9]+", name) for name in names):
+        return f"layers are read by their names: {kind}: {{from: [conv1, relu2]}}"
+    listing = ", ".join(map(cut, names[:8])) + (", ..." if len(names) > 8 else "")
+    return f"to join layers by their names write {kind}: {{from: [{listing}{', ...' * (len(names) == 1)}]}}"
 
 
 def common_key(name: str, key: reader.Scalar, value: Value) -> SpecError | None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Any
 
 from convcalc import ops
-from convcalc.errors import Problems, SpecError, did_you_mean
-from convcalc.language import reader
+from convcalc.errors import Problems, SpecError
+from convcalc.language import foreign, planned, reader
 from convcalc.language.documents import Spec
 from convcalc.language.entries import Layer
 from convcalc.language.expressions import Names
+from convcalc.language.synonyms import meaning, suggest
 from convcalc.language.values import NONE, Value, compile_value, is_cut, open_brackets
-from convcalc.language.words import FIELD_SYNONYMS, KIND_SYNONYMS, canonical, listed, names_input, suggest
+from convcalc.language.words import canonical, listed
 from convcalc.ops import FieldError, Operator, describe
 
 Fields = dict[str, tuple[reader.Scalar, reader.Node]]
 Known = frozenset[str]
+MAX_UNKNOWN = 20  # fields that are looked at for what they stand for
 
 
 class Operators:
@@ -29,15 +32,7 @@ class Operators:
         known = frozenset(spec.variables)
         for kind, (key, fields) in spec.defaults.items():
             if kind not in ops.names():
-                hint = (
-                    "defaults are for operators; a block's are in its params" if kind in spec.blocks else None
-                )
-                self.problems.append(
-                    key.error(
-                        f"no operator {describe(kind)}{suggest(kind, ops.names(), KIND_SYNONYMS)}",
-                        hint,
-                    )
-                )
+                self.problems.append(_unknown_operator(kind, key, kind in spec.blocks))
                 continue
             compiled = self.fields(ops.get(kind), fields, f"defaults of {kind}: ", known)
             self.defaults[kind] = self._settled(ops.get(kind), compiled, variables)
@@ -75,16 +70,14 @@ class Operators:
         """
         infos = operator.fields()
         result: dict[str, Value] = {}
-        debris: set[str] | None = None
+        unknown: list[str] = []
         for written, (key, node) in fields.items():
             if written in allowed:
                 continue
             name = written if written in infos else canonical(operator.kind, written)
             info = infos.get(name)
             if info is None:
-                debris = debris if debris is not None else cut_off(fields)
-                if written not in debris:
-                    self.problems.append(self._unknown(operator, written, key, label, allowed))
+                unknown.append(written)
                 continue
             if name in result:
                 self.problems.append(
@@ -101,35 +94,34 @@ class Operators:
                         info.kind.check(plain)
                 except FieldError as error:
                     where = label or f"{operator.kind}: "
-                    self.problems.append(node.error(f"{where}{name} {error}", _misquoted(plain)))
+                    hint = _wrong_value(operator.kind, name, plain)
+                    self.problems.append(node.error(f"{where}{name} {error}", hint))
                     continue
             result[name] = value
+        if unknown:
+            debris = cut_off(fields)
+            unknown = [written for written in unknown if written not in debris]
+            for problem in foreign.unknown_fields(operator, fields, unknown, label, allowed):
+                self.problems.append(problem)
         return result
 
-    @staticmethod
-    def _unknown(
-        operator: type[Operator], written: str, key: reader.Scalar, label: str, allowed: tuple[str, ...]
-    ) -> SpecError:
+    def missing(
+        self, operator: type[Operator], fields: Collection[str], allowed: tuple[str, ...] = ()
+    ) -> list[str]:
+        """The required fields that neither the entry nor the defaults give. A field in another tool's word, or
+        misspelled, is not missing besides."""
         infos = operator.fields()
-        kind = operator.kind
-        aliases = [info.alias for info in infos.values() if info.alias]
-        meant = suggest(written, [*infos, *aliases, *allowed], FIELD_SYNONYMS)
-        own = ", ".join(f"{name} ({info.alias})" if info.alias else name for name, info in infos.items())
-        if names_input(written):
-            hint = "what a layer takes in follows from the layer before it; leave the field out"
-        elif ":" in written or "=" in written:
-            hint = "a field is written with a colon and a space: kernel: 3"
-            meant = ""
-        else:
-            hint = f"fields of {kind}: {own}" if own else f"{kind} has no fields of its own"
-        return key.error(f"{label}no field {describe(written)} for {kind}{meant}", hint)
-
-    def missing(self, operator: type[Operator], fields: Iterable[str]) -> list[str]:
-        """The required fields that neither the entry (by any name) nor the defaults give."""
         given = {canonical(operator.kind, name) for name in fields} | self.defaults.get(
             operator.kind, {}
         ).keys()
-        return [name for name, info in operator.fields().items() if info.required and name not in given]
+        missing = [name for name, info in infos.items() if info.required and name not in given]
+        if missing:
+            unknown = list(
+                islice((name for name in given if name not in infos and name not in allowed), MAX_UNKNOWN)
+            )
+            meant = {foreign.stands_for(operator, name, allowed) for name in unknown}
+            missing = [name for name in missing if name not in meant]
+        return missing
 
     def make(self, layer: Layer, names: Names, label: str) -> Operator:
         """The layer's operator with its fields' values: written ones over the spec's defaults."""
@@ -150,7 +142,8 @@ class Operators:
             try:
                 values[name] = info.kind.check(plain)
             except FieldError as error:
-                raise value.node.error(f"{label}: {name} {error}", _misquoted(plain)) from None
+                hint = _wrong_value(layer.kind, name, plain)
+                raise value.node.error(f"{label}: {name} {error}", hint) from None
         memo = (layer.operator, *values.items())
         operator = self._made.get(memo)
         if operator is None:
@@ -175,13 +168,29 @@ class Operators:
             if name not in debris:
                 self.problems.append(
                     fields[name][0].error(
-                        f"no field {describe(name)} for {what}{did_you_mean(name, allowed)}",
+                        f"no field {describe(name)} for {what}{suggest(name, allowed, 'field')}",
                         hints.get(name, f"fields: {listed(allowed)}"),
                     )
                 )
 
 
-def _misquoted(value: object) -> str | None:
+def _unknown_operator(kind: str, key: reader.Scalar, is_block: bool) -> SpecError:
+    """What is wrong with `defaults` of what is no operator."""
+    absence = planned.layer(kind)
+    if is_block:
+        return key.error(
+            f"no operator {describe(kind)}", "defaults are for operators; a block's are in its params"
+        )
+    if absence is not None and meaning(kind, ops.names(), "layer") is None:
+        return key.error(f"{describe(kind)} {absence.message}", absence.hint)
+    return key.error(f"no operator {describe(kind)}{suggest(kind, ops.names(), 'layer')}")
+
+
+def _wrong_value(kind: str, name: str, value: object) -> str | None:
+    """A hint for a value that a field does not take."""
+    planned_hint = planned.value(kind, name, value)
+    if planned_hint is not None:
+        return planned_hint
     if isinstance(value, str) and (reader.type_of(value) if value else value) != value:
         return "numbers, true and false are written without quotes"
     return None

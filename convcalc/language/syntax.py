@@ -10,6 +10,7 @@ import ast
 import re
 
 from convcalc.errors import did_you_mean
+from convcalc.language import planned
 from convcalc.language.functions import ARGUMENTS, FUNCTIONS, MAX_NUMBER
 from convcalc.ops import describe
 
@@ -31,10 +32,7 @@ _SLIPS = (
     (r"\bis\b", "equality is written =="),
     (r"\^", "powers are written **"),
     (r"\$", "within $( ) a variable is its bare name, without $"),
-    (
-        r"\blambda\b|\bfor\b|:",
-        "there are no loops or slices in an expression; foreach repeats layers",
-    ),
+    (r"\blambda\b|\bfor\b", "there are no loops in an expression; foreach repeats layers"),
     (r"[A-Za-z_)\]]\s*\.", "there are no attributes or methods"),
 )
 _LANGUAGE = (
@@ -135,7 +133,9 @@ def _operands(node: ast.expr) -> list[ast.expr]:
             return [test, body, orelse]
         case ast.List(elts=elements):
             return elements
-        case ast.Subscript(value=value, slice=index) if not isinstance(index, (ast.Slice, ast.Tuple)):
+        case ast.Subscript(slice=ast.Slice()):
+            raise at(node, *planned.SLICES)
+        case ast.Subscript(value=value, slice=index) if not isinstance(index, ast.Tuple):
             return [value, index]
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             _check_call(node, name, len(arguments))

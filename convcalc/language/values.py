@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from convcalc.errors import Mark, SpecError, did_you_mean
-from convcalc.language import reader
+from convcalc.language import planned, reader
 from convcalc.language.expressions import Names, Template, as_text, compile_text, names_in
 from convcalc.language.syntax import ExpressionError
 from convcalc.language.words import listed
@@ -67,6 +67,10 @@ def _unknown(name: str, known: Collection[str], node: reader.Node, template: Tem
         hint: str | None = "$i is the copy's index, within an entry that has repeat"
     elif name == "channels":
         hint = "$channels is the channel count of a layer's input: it is known within layers only"
+    elif name in planned.SIZES:
+        hint = (
+            f"sizes of a layer's input in expressions are {planned.NOT_YET}; $channels is its channel count"
+        )
     else:
         hint = f"known here: {listed(sorted(known))}" if known else "the spec has no vars"
     return SpecError(
@@ -110,6 +114,8 @@ def names_within(nodes: Iterable[reader.Node]) -> frozenset[str]:
             stack += node.items
         elif isinstance(node, reader.Mapping):
             stack += node.entries.values()
+            # the rest of an expression that YAML has cut at a comma: {filters: $(max(a, b))}
+            found.update(*(names_in(f"$({key}") for key in node.entries if ")" in key))
     return frozenset(found)
 
 

@@ -1,12 +1,12 @@
-"""The words of the spec language: what is taken, what else people call things, what may be a name."""
+"""The words of the spec language: what is taken, and what may be a name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from convcalc import ops
-from convcalc.errors import SpecError, did_you_mean
+from convcalc.errors import SpecError
 from convcalc.language import reader
 from convcalc.language.functions import FUNCTIONS
 from convcalc.language.syntax import WORDS
@@ -21,59 +21,6 @@ FIXED_IN_FIRST = ("name", "from", "if", "repeat", "copies", "first")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 MAX_SEGMENT = 200
-
-# What other tools call our words, without underscores, lower case, and without 1d, 2d or 3d at the end.
-KIND_SYNONYMS = {
-    "linear": "dense", "fc": "dense", "fullyconnected": "dense", "innerproduct": "dense", "convolution": "conv",
-    "bn": "batchnorm", "norm": "batchnorm", "batchnormalization": "batchnorm", "ln": "layernorm",
-    "layernormalization": "layernorm", "pool": "maxpool", "pooling": "maxpool", "maxpooling": "maxpool",
-    "averagepooling": "avgpool", "averagepool": "avgpool", "gap": "global_avgpool",
-    "globalaveragepooling": "global_avgpool", "convtranspose": "deconv", "transposedconv": "deconv",
-    "convolutiontranspose": "deconv", "swish": "silu", "sum": "add", "residual": "add", "shortcut": "add",
-    "cat": "concat", "concatenate": "concat", "mul": "multiply", "sequential": "group", "layers": "group",
-    "shuffle": "channel_shuffle", "lrelu": "leaky_relu", "interpolate": "upsample", "resize": "upsample",
-    "upsampling": "upsample", "loop": "foreach", "for": "foreach", "view": "reshape", "permute": "transpose",
-    "chunk": "slice", "split": "slice", "zeropad": "pad", "zeropadding": "pad", "noop": "identity",
-    "localresponsenorm": "lrn",
-}  # fmt: skip
-FIELD_SYNONYMS = {
-    "outchannels": "filters", "channels": "filters", "outfeatures": "units", "features": "units",
-    "outputs": "units", "neurons": "units", "size": "kernel", "kernelsize": "kernel", "window": "kernel",
-    "poolsize": "kernel", "pad": "padding", "strides": "stride", "usebias": "bias", "ceilmode": "rounding",
-    "p": "rate", "probability": "rate", "drop": "rate", "epsilon": "eps", "negativeslope": "slope",
-    "scalefactor": "scale", "id": "name", "times": "repeat", "count": "repeat", "n": "repeat", "input": "from",
-    "inputs": "from", "when": "if", "condition": "if", "countincludepad": "count_padding",
-    "outputsize": "size", "normalizedshape": "axis",
-}  # fmt: skip
-INPUT_WORDS = (
-    "inchannels",
-    "infeatures",
-    "inputchannels",
-    "inputs",
-    "inputshape",
-    "inputsize",
-    "numfeatures",
-)
-
-
-def _folded(word: str) -> str:
-    word = word.lower().replace("_", "").replace("-", "")
-    return word[:-2] if word[-2:] in ("1d", "2d", "3d") else word
-
-
-def suggest(word: str, known: Iterable[str], synonyms: Mapping[str, str]) -> str:
-    """`"; did you mean 'dense'?"`: what the word is called here, else the closest known word, or nothing."""
-    options = list(known)
-    folded = _folded(word)
-    meant = synonyms.get(folded, folded)
-    if meant in options:
-        return f"; did you mean '{meant}'?"
-    return did_you_mean(word, options)
-
-
-def names_input(word: str) -> bool:
-    """Whether a field's name asks for what follows from the layer before."""
-    return _folded(word) in INPUT_WORDS
 
 
 def listed(words: Iterable[str], most: int = 16) -> str:

@@ -27,8 +27,9 @@ from typing import Any
 from convcalc import ops
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.graph import Node
+from convcalc.language import planned
 from convcalc.language.load import entry_fields, entry_kind, load_entry
-from convcalc.language.words import KIND_SYNONYMS, suggest
+from convcalc.language.synonyms import meaning, suggest
 from convcalc.layer.filters import FILTERS
 from convcalc.layer.matrices import Matrix
 from convcalc.layer.symbols import has_letters
@@ -235,9 +236,12 @@ def _check_kind(entry: str) -> None:
         hint = f"fields follow a colon: '{name}: {rest}'"
         if rest.startswith("-"):
             hint = f"options stand outside the quotes: convcalc apply {name} {rest} …"
+    known = [*FILTERS, *ops.names()]
+    absence = planned.layer(kind)
+    if absence is not None and meaning(kind, known, "filter", "layer") is None:
+        raise UsageError(f"'{kind[:60]}' {absence.message}", hint=absence.hint)
     raise UsageError(
-        f"no operator or filter '{kind[:60]}'{suggest(kind, [*FILTERS, *ops.names()], KIND_SYNONYMS)}",
-        hint=hint,
+        f"no operator or filter '{kind[:60]}'{suggest(kind, known, 'filter', 'layer')}", hint=hint
     )
 
 

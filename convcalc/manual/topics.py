@@ -109,9 +109,9 @@ def _plain(line: str) -> str:
 
 
 def _unknown(name: str) -> UsageError:
-    from convcalc.language.words import KIND_SYNONYMS, suggest
+    from convcalc.language.synonyms import suggest
 
-    message = f"the manual has no topic '{name}'{suggest(name, names(), KIND_SYNONYMS)}"
+    message = f"the manual has no topic '{name}'{suggest(name, names(), 'layer', 'command')}"
     return UsageError(
         message,
         hint=f"topics: {', '.join(TOPICS)}, and every operator; convcalc docs --search WORD looks everywhere",

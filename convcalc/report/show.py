@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.analyse import Analysis, LayerFigures
 from convcalc.analysis.fold import FoldedRow, fold_copies, rows, sources, total
-from convcalc.errors import UsageError, did_you_mean
+from convcalc.errors import UsageError
 from convcalc.graph import INPUT
+from convcalc.language.synonyms import suggest
 from convcalc.render.table import Column, Table, Total, drop, notes, shorten, value_of
 from convcalc.report import words
 
@@ -187,7 +188,7 @@ def parse_columns(text: str) -> list[str]:
     for name in names:
         if name not in COLUMNS:
             raise UsageError(
-                f"--columns: there is no column '{name}'{did_you_mean(name, COLUMNS)}",
+                f"--columns: there is no column '{name}'{suggest(name, COLUMNS, 'column')}",
                 hint=f"columns: {', '.join(COLUMNS)}",
             )
     if not names or len(set(names)) < len(names):

@@ -56,6 +56,11 @@ class Specs:
         return errors[0]
 
 
+def reading(*names: str) -> str:
+    """A block that no layer uses and that reads the variables, which a file must not have for nothing."""
+    return f"blocks: {{reading: {{layers: [{{relu: {{name: {''.join(f'${name}' for name in names)}}}}}]}}}}\n"
+
+
 @pytest.fixture
 def specs(tmp_path: Path) -> Specs:
     """A folder to write specs to and load them from."""

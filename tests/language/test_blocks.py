@@ -20,6 +20,7 @@ blocks:
     naming: index
     params: [filters, act]
     layers: [conv: {filters: $filters, kernel: 1}, use: {block: $act}]
+  reading: {layers: [relu: {name: $wide$kind$list}]}
 layers:
 """
 

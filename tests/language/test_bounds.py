@@ -16,6 +16,7 @@ BLOCKS = """
   times: {params: [n], layers: [{relu: {repeat: $n}}]}
   doubled: {params: {m: 3, n: $(2 * m)}, layers: [{relu: {repeat: $n}}]}
   fixed: {layers: [{group: {repeat: $n, layers: [relu]}}]}
+  reading: {layers: [{relu: {name: $n$which}}]}
 """
 
 
@@ -92,7 +93,8 @@ def test_blocks_that_double_forty_times_are_refused_at_once(used: str, specs) ->
     """2 to the 40 layers: no more than the file's few entries are ever looked at."""
     uses = [used.format(n + 1) for n in range(40)]
     blocks = "".join(f"  b{n}: {{layers: [{use}, {use}]}}\n" for n, use in enumerate(uses))
-    text = f"vars: {{letter: b}}\nblocks:\n{blocks}  b40: {{layers: [relu]}}\nlayers: [relu, b0]\n"
+    text = f"vars: {{letter: b}}\nblocks:\n{blocks}  b40: {{layers: [relu]}}\n"
+    text += "layers: [relu: {name: $letter}, b0]\n"
     calls = []
     original = Bounds._inner
     with pytest.MonkeyPatch.context() as patch:

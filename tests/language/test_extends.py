@@ -14,6 +14,7 @@ from convcalc.errors import ConvcalcError, SpecError, UsageError
 from convcalc.language import bundled
 from convcalc.language.documents import read_spec
 from convcalc.language.load import load_graph, parse_input
+from tests.language.conftest import reading
 
 BASE = """\
 name: base
@@ -178,12 +179,14 @@ def test_errors_in_what_is_extended_name_its_file(specs):
     ],
 )
 def test_variables(specs, variables, settings, expected):
-    assert specs.load(f"vars: {variables}\nlayers: [relu]", settings=settings).variables == expected
+    text = f"vars: {variables}\n{reading(*expected)}layers: [relu]"
+    assert specs.load(text, settings=settings).variables == expected
 
 
 def test_a_long_chain_of_variables(specs):
     chain = "".join(f"  v{k}: $(v{k + 1} + 1)\n" for k in range(500))
-    assert specs.load(f"vars:\n{chain}  v500: 0\nlayers: [relu]").variables["v0"] == 500
+    graph = specs.load(f"vars:\n{chain}  v500: 0\n{reading('v0')}layers: [relu]")
+    assert graph.variables["v0"] == 500
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_a_setting_in_error_shows_where(specs):
 
 
 def test_a_family_can_be_extended_not_shown(specs):
-    text = "vars: {depth: required, width: required, x: 1}\nlayers: [relu: {repeat: $depth}]"
+    text = "vars: {depth: required, width: required, x: 1}\nlayers: [relu: {repeat: $depth, name: $width$x}]"
     path = specs.write(text, "family.yaml")
     assert read_spec(path).required == ["depth", "width"]
     with pytest.raises(SpecError, match="t is a family: it needs depth, width") as caught:
@@ -259,7 +262,8 @@ def test_a_family_can_be_extended_not_shown(specs):
     ],
 )  # fmt: skip
 def test_input(specs, written, shape):
-    assert specs.load(f"input: {written}\nvars: {{c: 6, size: [7, 8]}}\nlayers: [relu]").input_shape == shape
+    text = f"input: {written}\nvars: {{c: 6, size: [7, 8]}}\n{reading('c', 'size')}layers: [relu]"
+    assert specs.load(text).input_shape == shape
 
 
 @pytest.mark.parametrize(
@@ -267,10 +271,10 @@ def test_input(specs, written, shape):
     [
         ("", "the spec has no input"),
         ("3", "input needs channels and 1 to 3 sizes, not 3"),
-        ("[3]", "input needs channels and 1 to 3 sizes, not a list of 1"),
+        ("[3]", "an input without sizes, a vector, is not built yet"),
         ("[3, 0]", "input needs an integer of at least 1, not 0"),
         ("[3, x]", "input needs an integer, not 'x'"),
-        ("{channels: 3}", "input needs channels, height and width, not channels"),
+        ("{channels: 3}", "an input without sizes, a vector, is not built yet"),
         (
             "{channels: 3, height: 4, length: 5}",
             "input needs channels, height and width, not channels, height, length",

@@ -1,0 +1,196 @@
+"""Layers in other tools' words: errors that name ours, and the layer as it is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from convcalc import ops
+from convcalc.errors import SpecError
+from convcalc.language import planned, reader, synonyms
+from convcalc.language.synonyms import meaning, suggest
+from convcalc.language.words import COMMON
+from convcalc.ops import Operator, describe
+
+Fields = Mapping[str, tuple[reader.Scalar, reader.Node]]
+MAX_WRITTEN = 60  # characters of a value that a hint repeats
+
+# What the name of another tool's layer says besides its kind.
+_IMPLIED = {
+    "depthwiseconv": "depthwise: true",
+    "pointwiseconv": "kernel: 1",
+    "groupconv": "groups: ...",
+    "groupedconv": "groups: ...",
+    "dilatedconv": "dilation: ...",
+    "atrousconv": "dilation: ...",
+}
+
+
+class Field(NamedTuple):
+    """A field of another tool's: the name it has here or the layer it is, or what to say of it instead."""
+
+    written: str
+    ours: str | None = None
+    layer: str | None = None
+    absence: planned.Absence | None = None
+    reason: str | None = None
+
+
+def unknown_fields(
+    operator: type[Operator], fields: Fields, unknown: Sequence[str], label: str, allowed: Sequence[str]
+) -> Iterator[SpecError]:
+    """An error for each misspelled field, and one for all that are another tool's: that layer is sensible, in
+    other words.
+
+    label: begins the messages, such as `conv2: `; allowed: keys that are no fields but may stand beside them.
+    """
+    options = [*_own_words(operator), *allowed]
+    known = [_field(operator, name, fields[name][1], options) for name in unknown]
+    foreign = [field for field in known if field is not None]
+    if foreign:
+        key = fields[foreign[0].written][0]
+        yield _in_other_words(operator, fields, foreign, label, key)
+    for name, field in zip(unknown, known, strict=True):
+        if field is None:
+            meant, hint = suggest(name, options, "field"), _fields_of(operator)
+            if ":" in name or "=" in name:
+                meant, hint = "", "a field is written with a colon and a space: kernel: 3"
+            yield fields[name][0].error(f"{label}no field {describe(name)} for {operator.kind}{meant}", hint)
+
+
+def stands_for(operator: type[Operator], name: str, allowed: Sequence[str]) -> str | None:
+    """The field that an unknown one was meant to be, by meaning or spelling."""
+    word = name.split(":")[0].split("=")[0]  # a colon without a blank
+    meant = synonyms.suggestion(word, [*_own_words(operator), *allowed], "field")
+    infos = operator.fields().values()
+    return next((info.name for info in infos if info.alias == meant), meant)
+
+
+def in_our_words(operator: type[Operator], kind: str, body: reader.Node | None) -> str:
+    """A hint for an entry whose kind another tool calls otherwise: how it is written here."""
+    word = synonyms.folded(kind)
+    implied = _IMPLIED.get(word)
+    if word == "separableconv":
+        return "it is two layers: a conv with depthwise: true, and a conv with kernel: 1"
+    if isinstance(body, reader.Mapping):
+        fields = {name: (body.keys[name], value) for name, value in body.entries.items()}
+        written = _entry(operator, fields, implied)
+        return f"write {written}" if written else _fields_of(operator)
+    if isinstance(body, reader.Scalar) and body.text and operator.main is not None:
+        return f"write {operator.kind}: {_value(body)}"
+    if operator.role == "join":
+        names = (
+            [item.text for item in body.items if isinstance(item, reader.Scalar)]
+            if isinstance(body, reader.Sequence)
+            else []
+        )
+        return f"write {operator.kind}: {{from: [{', '.join(names[:8]) or 'a, b'}]}}, or a list of branches"
+    if implied:
+        return f"write {operator.kind}: {{{implied}, ...}}"
+    complete = body is None and not any(info.required for info in operator.fields().values())
+    return f"write {operator.kind}" if complete else _fields_of(operator)
+
+
+def activation(value: reader.Node | None) -> str:
+    """Our name for another tool's value of `activation`."""
+    word = value.text if isinstance(value, reader.Scalar) else ""
+    return meaning(word, ops.names(), "layer") or "relu"
+
+
+def _own_words(operator: type[Operator]) -> list[str]:
+    infos = operator.fields().values()
+    return [*(info.name for info in infos), *(info.alias for info in infos if info.alias)]
+
+
+def _fields_of(operator: type[Operator]) -> str:
+    infos = operator.fields().values()
+    own = ", ".join(f"{info.name} ({info.alias})" if info.alias else info.name for info in infos)
+    return f"fields of {operator.kind}: {own}" if own else f"{operator.kind} has no fields of its own"
+
+
+def _field(operator: type[Operator], name: str, value: reader.Node, options: Sequence[str]) -> Field | None:
+    """What a field of another tool's is here; None where no tool calls it so."""
+    if ":" in name or "=" in name:
+        return None
+    absence = planned.field(operator.kind, name)
+    if absence is not None:
+        return Field(name, absence=absence)
+    meant, reason = meaning(name, options, "field"), synonyms.needless(name)
+    if reason is not None and (meant is None or not _is_name(value)):
+        return Field(name, reason=reason)
+    if meant is not None:
+        return None if synonyms.is_alike(name, meant) else Field(name, ours=meant)
+    layer = synonyms.separate(name)
+    if layer == "activation":
+        layer = activation(value)
+    return None if layer is None else Field(name, layer=layer)
+
+
+def _is_name(value: reader.Node) -> bool:
+    """Whether a value names something, as that of `inputs` may; numbers do not."""
+    items = value.items if isinstance(value, reader.Sequence) else [value]
+    return all(isinstance(item, reader.Scalar) and isinstance(item.value, str) for item in items)
+
+
+def _in_other_words(
+    operator: type[Operator], fields: Fields, foreign: Sequence[Field], label: str, key: reader.Scalar
+) -> SpecError:
+    """The one error for a layer with other tools' fields."""
+    kind = operator.kind
+    first = foreign[0]
+    if len(foreign) == 1 and first.absence is not None:
+        return key.error(label + first.absence.message, first.absence.hint)
+    message = f"{label}no field{'s' * (len(foreign) > 1)} {', '.join(describe(f.written) for f in foreign)} for {kind}"
+    if len(foreign) == 1 and first.ours:
+        message += f": convcalc calls it '{first.ours}'"
+    elif len(foreign) == 1 and first.layer:
+        message += f": {first.layer} is a layer of its own"
+    elif named := [f"{field.written} '{field.ours}'" for field in foreign if field.ours]:
+        message += f": convcalc calls {', '.join(named)}"
+    hints = []
+    written = _entry(operator, fields)
+    if written and any(field.ours or field.layer for field in foreign):
+        hints.append(f"write {written}")
+    for field in foreign:
+        if field.reason:
+            hints.append(f"leave {field.written} out: {field.reason}")
+        elif field.absence is not None:
+            hints.append("; ".join(filter(None, field.absence)))
+    return key.error(message, "\n".join(hints) or _fields_of(operator))
+
+
+def _entry(operator: type[Operator], fields: Fields, implied: str | None = None) -> str | None:
+    """`conv: {filters: 8, kernel: 3}, and after it - relu`; None where a field has no name here."""
+    options = [*_own_words(operator), *COMMON, "branches"]
+    parts = [implied] if implied else []
+    after = []
+    for name, (_, value) in fields.items():
+        field = Field(name, ours=name) if name in options else _field(operator, name, value, options)
+        if field is None:
+            return None
+        if field.ours:
+            parts.append(f"{field.ours}: {_converted(name, field.ours, value)}")
+        elif field.layer:
+            after.append(f"- {field.layer}")
+    body = f"{operator.kind}: {{{', '.join(parts)}}}" if parts else operator.kind
+    return body + (f", and after it {' '.join(after)}" if after else "")
+
+
+def _converted(name: str, ours: str, value: reader.Node) -> str:
+    """A value as the field of our name takes it."""
+    text = _value(value)
+    if ours == "rounding" and name != ours:
+        return {"true": "ceil", "false": "floor"}.get(text.lower(), text)
+    return text.lower() if text.lower() in ("same", "valid") else text
+
+
+def _value(node: reader.Node) -> str:
+    """A value as it may be written again; ... where it is long."""
+    if isinstance(node, reader.Sequence):
+        text = f"[{', '.join(_value(item) for item in node.items[:MAX_WRITTEN])}]"
+    elif isinstance(node, reader.Mapping):
+        text = "{...}"
+    else:
+        assert isinstance(node, reader.Scalar)
+        text = node.text if node.plain else f'"{node.text}"'
+    return text if len(text) <= MAX_WRITTEN else "..."

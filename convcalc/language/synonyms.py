@@ -1,0 +1,307 @@
+"""What other tools call our words, and what to say where a word is not known.
+
+One table for every place that suggests: layers, fields, keys of a file, columns, filters, commands. A line is our
+word, a colon, and theirs: Keras's and TensorFlow's, PyTorch's, ONNX's, Caffe's, darknet's. Theirs are written
+without `_`, `-` and capitals, and without 1d, 2d or 3d. Spelling is asked only where the table says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Literal
+
+from convcalc.errors import MAX_OPTIONS, closest
+
+Place = Literal["layer", "field", "key", "input", "column", "filter", "command", "network"]
+
+_TABLE = {
+    # Some of these layers are not built yet: planned.py says what to do then.
+    "layer": """
+        conv: convolution convolutional convolve convlayer spatialconvolution depthwiseconv separableconv
+        conv: pointwiseconv groupconv groupedconv dilatedconv atrousconv
+        deconv: convtranspose convtransposed transposedconv transposeconv convolutiontranspose deconvolution upconv
+        deconv: deconvolutional transposedconvolution
+        maxpool: maxpooling maximumpooling pool pooling subsample spatialmaxpooling
+        avgpool: averagepool averagepooling avgpooling meanpool meanpooling subsampling
+        global_avgpool: gap globalaveragepool globalaveragepooling globalavgpooling globalpool globalpooling
+        global_avgpool: globalmeanpool
+        global_maxpool: gmp globalmaxpooling
+        adaptive_avgpool: adaptiveaveragepool adaptiveaveragepooling adaptiveavgpooling
+        adaptive_maxpool: adaptivemaxpooling
+        dense: linear fc fullyconnected innerproduct gemm affine denselayer connected
+        batchnorm: bn norm batchnormalization batchnormalisation syncbatchnorm spatialbatchnorm frozenbatchnorm
+        layernorm: ln layernormalization layernormalisation
+        groupnorm: gn groupnormalization groupnormalisation
+        instancenorm: instancenormalization instancenormalisation
+        rmsnorm: rmsnormalization rmsnormalisation
+        l2norm: l2normalization l2normalize normalize lpnormalization unitnormalization
+        lrn: localresponsenorm localresponsenormalization localresponsenormalisation crossmaplrn
+        relu: rectifier rectifiedlinear rectlinear
+        leaky_relu: lrelu leaky leakyrectifier
+        prelu: parametricrelu
+        elu: exponentiallinear
+        sigmoid: logistic
+        silu: swish
+        hardsigmoid: hsigmoid
+        hardswish: hswish hardsilu
+        softmax: logsoftmax softmaxlayer
+        dropout: droppath stochasticdepth spatialdropout alphadropout featuredropout
+        reshape: view squeeze unsqueeze expanddims
+        transpose: permute
+        pad: zeropad zeropadding padding constantpad reflectionpad replicationpad circularpad
+        slice: split chunk narrow stridedslice
+        crop: cropping centercrop centrecrop
+        upsample: interpolate resize upsampling upsamplingnearest upsamplingbilinear unpool upscale
+        concat: cat concatenate concatenation merge depthconcat route join
+        add: sum residual shortcut eltwise plus addition
+        subtract: sub minus
+        multiply: mul product times multiplication
+        divide: div division
+        maximum: max maxout
+        minimum: min
+        channel_shuffle: shuffle
+        pixel_shuffle: depthtospace subpixel
+        pixel_unshuffle: spacetodepth reorg focus
+        scale: layerscale
+        identity: noop passthrough skip
+        clip: clamp hardtanh clipbyvalue
+        reduce: reducemean reducesum reducemax reducemin mean
+        negate: neg negative
+        abs: absval absolute
+        matmul: batchmatmul bmm dot
+        attention: multiheadattention selfattention mha mhsa scaleddotproductattention
+        unknown: einsum custom lambda
+        network: model backbone
+        group: sequential layers module modulelist stage
+        foreach: loop for
+    """,
+    "field": """
+        filters: outchannels channels numoutput numfilters nfilters nbfilters outplanes cout outdim width kernels
+        units: outfeatures features outputs neurons numoutput nodes outputdim numunits hiddenunits outdim width
+        kernel: size kernelsize window poolsize ksize kernelshape filtersize windowsize
+        stride: strides step subsample
+        padding: pad pads padsize paddingsize autopad border bordermode
+        dilation: dilations dilationrate atrousrate rate
+        output_padding: outputpad adj
+        groups: group numgroups cardinality
+        depthwise: depthwiseconv
+        bias: usebias biasterm withbias hasbias
+        rounding: ceilmode roundmode
+        count_padding: countincludepad
+        eps: epsilon
+        affine: center
+        rate: p probability drop droprate dropoutrate dropoutratio ratio
+        slope: negativeslope alpha
+        axis: dim normalizedshape
+        shape: targetshape size
+        order: perm dims permutation axes
+        size: outputsize localsize
+        scale: scalefactor factor scales size
+        mode: interpolation method
+        start: begin offset
+        stop: end
+        name: id label layername
+        from: input inputs bottom source src inbound inboundnodes parents layers
+        repeat: times count n number repeats num
+        if: when condition enabled
+        share: sharewith tie tied
+        branches: paths towers branch layers
+        layers: modules body children
+        block: type module kind op layer class operator
+        in: over items values
+        as: var variable item
+        params: args parameters arguments inputs
+    """,
+    "key": """
+        layers: layer architecture model network net backbone head graph modules sequential
+        vars: variables var parameters params args constants settings config
+        input: inputshape inputsize shape imagesize imgsize size
+        blocks: block macros functions
+        extends: base inherits inherit parent from include
+        defaults: default
+        title: description fullname
+        source: reference paper url author citation
+        notes: note comment comments remarks
+        labels: classes classnames names
+        weights: checkpoint pretrained statedict
+        preprocess: preprocessing transform transforms normalize normalise
+        budget: budgets limits
+    """,
+    "input": """
+        channels: c channel inchannels features planes
+        height: h rows
+        width: w cols columns
+        length: l t samples time size
+        depth: d frames
+    """,
+    "column": """
+        layer: name names path
+        kind: type op class module
+        from: inbound bottom
+        times: count copies repeat
+        shares: sharing tied
+        input: inputshape inputsize insize
+        output: outputshape outputsize shape size outsize
+        weights: weight
+        biases: bias
+        params: parameters param numparams parametercount trainable
+        buffers: buffer statistics runningstatistics
+        macs: mac multadds madds madd macc multiplyaccumulates
+        flops: flop gflops
+        field: receptivefield rf
+        activations: activation activationbytes featuremaps
+        memory: mem bytes traffic
+        intensity: arithmeticintensity
+    """,
+    "filter": """
+        blur: box boxblur mean average smooth
+        gaussian: gauss gaussianblur
+        sharpen: sharp unsharp
+        edges: edge laplacian laplace outline edgedetection
+        sobel-x: sobel vertical
+        sobel-y: horizontal
+        emboss: relief
+    """,
+    "command": """
+        show: summary summarize summarise info describe inspect print view
+        diff: compare difference
+        forward: predict run infer inference classify eval
+        field: receptivefield rf
+        list: ls models architectures networks
+        size: outputsize shape
+        apply: convolve filter
+        matrix: toeplitz im2col unroll
+        worksheet: exercise exercises quiz
+        docs: manual man help doc
+        schema: jsonschema
+    """,
+    "network": """
+        lenet5: lenet lenet1998
+        googlenet: inceptionv1 inception1
+        torchvision/inception_v3: inception3
+    """,
+}
+
+# Fields that a layer does not have because they follow from something else, or change no figure; and why.
+_FOLLOWS = "what a layer takes in follows from the layer before it"
+_NO_FIGURE = "it changes no figure"
+_NEEDLESS = {
+    **dict.fromkeys(
+        (
+            "inchannels", "infeatures", "inputchannels", "inputs", "inputshape", "inputsize", "inputdim",
+            "numfeatures", "cin", "inplanes",
+        ),
+        _FOLLOWS,
+    ),
+    **dict.fromkeys(
+        (
+            "inplace", "dataformat", "kernelinitializer", "biasinitializer", "weightfiller", "biasfiller",
+            "kernelregularizer", "trainable", "dtype", "device", "momentum", "trackrunningstats",
+        ),
+        _NO_FIGURE,
+    ),
+}  # fmt: skip
+# Fields that are layers of their own here.
+_ACTIVATIONS = ("activation", "act", "activationfn", "actlayer", "nonlinearity")
+_NORMALISATIONS = ("norm", "bn", "batchnorm", "batchnormalize", "batchnormalization", "usebn", "normlayer")
+_SEPARATE = {**dict.fromkeys(_NORMALISATIONS, "batchnorm"), "dropout": "dropout"}
+
+_DIMENSIONS = re.compile(r"[123]d")
+_CALLED = re.compile(r"(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)\s*(?:\(.*\))?\Z", re.DOTALL)
+
+
+def folded(word: str) -> str:
+    """The word without capitals, `_`, `-`, blanks, a module before it and 1d, 2d or 3d: nn.Conv2d → conv."""
+    called = _CALLED.match(word)
+    word = called.group(1) if called else word
+    return _DIMENSIONS.sub("", _plain(word))
+
+
+def is_alike(word: str, other: str) -> bool:
+    """Whether two words differ in capitals, `_`, `-` and blanks at most."""
+    return _plain(word) == _plain(other)
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+@cache
+def _table(place: Place) -> dict[str, tuple[str, ...]]:
+    """Their words, each with ours, likeliest first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _TABLE[place].strip().splitlines():
+        ours, _, theirs = line.strip().partition(": ")
+        for word in theirs.split():
+            found[word] = (*found.get(word, ()), ours)
+    return found
+
+
+def meaning(word: str, known: Iterable[str], *places: Place) -> str | None:
+    """The known word that another tool calls so, or that differs in capitals, `_` and `-` only; None where none is.
+
+    places: the tables that are asked, one after another.
+    """
+    if len(word) > 100:
+        return None
+    wanted = folded(word)
+    options = list(known)
+    same = next((option for option in options[:MAX_OPTIONS] if _plain(option) == wanted), None)
+    if same is not None:
+        return same
+    return next((ours for place in places for ours in _table(place).get(wanted, ()) if ours in options), None)
+
+
+def suggestion(word: str, known: Iterable[str], *places: Place) -> str | None:
+    """What the word is called here: by meaning, else by spelling; None where nothing is like it."""
+    options = list(known)
+    return meaning(word, options, *places) or closest(word, options)
+
+
+def suggest(word: str, known: Iterable[str], *places: Place) -> str:
+    """`": convcalc calls it 'filters'"`, `"; did you mean 'kernel'?"`, or nothing."""
+    options = list(known)
+    meant, near = meaning(word, options, *places), closest(word, options)
+    spelled_so = meant == near and folded(word) != _plain(meant or "")
+    if meant is None or spelled_so or is_alike(meant, word):
+        return f"; did you mean '{meant or near}'?" if meant or near else ""
+    return f": convcalc calls it '{meant}'"
+
+
+def needless(word: str) -> str | None:
+    """Why a field of another tool's is left out here; None where it is not."""
+    return _NEEDLESS.get(folded(word))
+
+
+def is_activation(word: str) -> bool:
+    """Whether it is what another tool calls a layer's activation."""
+    return folded(word) in _ACTIVATIONS
+
+
+def separate(word: str) -> str | None:
+    """The layer, or `activation`, that a field of another tool's is here; None where it is none."""
+    return "activation" if is_activation(word) else _SEPARATE.get(folded(word))
+
+
+def suggest_network(word: str, names: Iterable[str], most: int = 3) -> str:
+    """`"; did you mean 'torchvision/mobilenet_v2' or …?"`: names that hold the word, else one spelled like it."""
+    options = sorted(names, key=_members_last)
+    wanted = _plain(word)
+    same = [name for name in options if wanted in (_plain(name), _plain(name.rpartition("/")[2]))]
+    meant = _table("network").get(wanted, ())
+    near = [name for name in options if len(wanted) > 2 and wanted in _plain(name.rpartition("/")[2])]
+    found = same or [name for name in meant if name in options] or near
+    if not found:
+        spelled = closest(word, options) or closest(word, [name.rpartition("/")[2] for name in options])
+        found = [name for name in options if spelled in (name, name.rpartition("/")[2])][:1]
+    if not found:
+        return ""
+    quoted = [f"'{name}'" for name in found[:most]]
+    return f"; did you mean {' or '.join([', '.join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)}?"
+
+
+def _members_last(name: str) -> tuple[int, str]:
+    """Short names first: what is not in a folder, and a family before what is made of it."""
+    return len(name), name

@@ -1,0 +1,221 @@
+"""What is not built yet, or outside, says so. When a feature is built, its entry goes from the list, and with it
+its case here."""
+
+from __future__ import annotations
+
+import pytest
+
+from convcalc import ops
+from convcalc.backends.reference import run as run_reference
+from convcalc.errors import UsageError
+from convcalc.language import planned
+from convcalc.language.documents import KEYS
+from convcalc.language.load import load_graph
+from convcalc.language.synonyms import folded
+from convcalc.language.words import COMMON, STRUCTURES
+from convcalc.weights.load import random_weights
+
+
+@pytest.mark.parametrize("name", planned.LAYERS)
+def test_a_layer_that_is_not_built_yet(specs, name):
+    assert name not in (*ops.names(), *STRUCTURES), "it is built: take it from planned.LAYERS"
+    for text in (f"- {name}", f"- {name}: 8", f"- {name}: {{axis: 1}}", f"- use: {name}"):
+        error = specs.error(text)
+        assert error.message == f"'{name}' is not built yet"
+        assert error.hint == (planned.LAYERS[name] or None)
+    assert (
+        specs.error(f"defaults: {{{name}: {{a: 1}}}}\nlayers: [relu]").message == f"'{name}' is not built yet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("GroupNorm", "groupnorm"),
+        ("GroupNormalization", "groupnorm"),
+        ("nn.InstanceNorm2d", "instancenorm"),
+        ("GlobalMaxPooling2D", "global_maxpool"),
+        ("AdaptiveMaxPool2d", "adaptive_maxpool"),
+        ("MultiheadAttention", "attention"),
+        ("MultiHeadAttention", "attention"),
+        ("PixelShuffle", "pixel_shuffle"),
+        ("depth_to_space", "pixel_shuffle"),
+        ("Subtract", "subtract"),
+        ("clamp", "clip"),
+        ("ReduceMean", "reduce"),
+        ("Cropping2D", "crop"),
+        ("BatchMatMul", "matmul"),
+    ],
+)
+def test_a_planned_layer_under_another_tools_name(specs, word, name):
+    message = specs.error(f"- {word}").message
+    alike = folded(word) == name.replace("_", "")
+    assert message.startswith(f"'{word}' is not built yet")
+    assert alike or message == f"'{word}' is not built yet: convcalc will call it '{name}'"
+
+
+def test_a_misspelled_planned_layer(specs):
+    assert (
+        specs.error("- grupnorm: 8").message == "no layer or block 'grupnorm'; 'groupnorm' is not built yet"
+    )
+
+
+def test_a_block_may_have_a_planned_name(specs):
+    graph = specs.load("blocks: {attention: {layers: [relu]}}\nlayers: [attention]")
+    assert [node.name for node in graph] == ["attention1.relu1"]
+
+
+@pytest.mark.parametrize(("kind", "field"), planned.FIELDS)
+def test_a_field_that_is_not_built_yet(specs, kind, field):
+    assert field not in ops.get(kind).fields(), "it is built: take it from planned.FIELDS"
+    needed = [f"{name}: 1" for name, info in ops.get(kind).fields().items() if info.required]
+    needed += ["from: [input, input]"] if ops.get(kind).role == "join" else []
+    error = specs.error(f"- {kind}: {{{', '.join([*needed, f'{field}: 1'])}}}")
+    assert error.message == f"{kind}'s {field} is not built yet"
+    assert error.hint == (planned.FIELDS[kind, field] or None)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("softmax: last", "softmax's axis is not built yet"),
+        ("softmax: {dim: 1}", "softmax's dim is not built yet"),
+        ("concat: {axis: 1, from: [input, input]}", "concat's axis is not built yet"),
+        ("upsample: {target_size: 14}", "upsample's target_size is not built yet"),
+        ("avgpool: {kernel: 2, divisor_override: 3}", "avgpool's divisor_override is not built yet"),
+    ],
+)
+def test_a_planned_field_in_another_word(specs, entry, message):
+    assert specs.error(f"- {entry}").message == message
+
+
+@pytest.mark.parametrize(
+    ("entry", "hint"),
+    [
+        (
+            "upsample: {scale: 2, mode: bicubic}",
+            "upsample with mode: bicubic is not built yet; bilinear gives",
+        ),
+        ("upsample: 1.5", "upsample with scale: 1.5 is not built yet; scale is a whole number"),
+        ("upsample: $(3 / 2)", "upsample with scale: 1.5 is not built yet"),
+        ("layernorm: [1, 2]", "layernorm with axis: [1, 2] is not built yet"),
+    ],
+)
+def test_a_value_that_is_not_built_yet(specs, entry, hint):
+    assert specs.error(f"- {entry}").hint.startswith(hint)
+
+
+@pytest.mark.parametrize("key", planned.KEYS)
+def test_a_key_that_is_not_built_yet(specs, key):
+    assert key not in KEYS, "it is built: take it from planned.KEYS"
+    error = specs.error(f"{key}: {{}}\nlayers: [relu]")
+    assert error.message == f"'{key}' is not built yet"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("input: [100]\nlayers: [relu]", "an input without sizes, a vector, is not built yet", "[100, 1, 1]"),
+        ("input: {features: 100}\nlayers: [relu]", "an input without sizes, a vector", "flatten"),
+        ("input: {channels: 100}\nlayers: [relu]", "an input without sizes, a vector", "flatten"),
+        ("- conv: {K: $shape, F: 1}", "no variable 'shape' here", "in expressions are not built yet"),
+        ("- conv: {K: $(height // 2), F: 1}", "no variable 'height' here", "in expressions are not built yet"),
+        ("- conv: {K: '$([1, 2, 3][1:])', F: 1}", "slices are not built yet", "name the items"),
+        ("- group: {share: a, layers: [relu]}", "share on group is not built yet", "the layers within"),
+        ("blocks: {b: {refs: [skip], layers: [relu]}}\nlayers: [b]", "'refs' of a block is not built yet", "from"),
+    ],
+)  # fmt: skip
+def test_parts_of_the_language_that_are_not_built_yet(specs, text, message, hint):
+    error = specs.error(text)
+    assert message in error.message
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize("name", ["classes", "num_classes", "clases", "auxiliary"])
+def test_variables_that_bundled_networks_do_not_have_yet(specs, name):
+    with pytest.raises(UsageError, match="is not built yet") as caught:
+        load_graph("torchvision/resnet50", settings={name: "10"})
+    assert caught.value.message.startswith(f"--set {name}: ")
+    error = specs.error(f"name: t\nextends: torchvision/resnet50\nvars: {{{name}: 10}}")
+    assert "is not built yet" in error.hint
+
+
+def test_inputs_by_name():
+    with pytest.raises(UsageError) as caught:
+        load_graph("lenet5", input_shape="left=1x32x32")
+    assert caught.value.message == "--input left=1x32x32: inputs with names are not built yet"
+
+
+def test_adding_over_dimensions_of_one(specs):
+    error = specs.error("- add: [[relu], [global_avgpool]]")
+    assert error.message == (
+        "add1: add needs equal shapes: branch 1 is 4×16×16, branch 2 is 4×1×1; they differ in height and width"
+    )
+    assert error.hint == (
+        "adding over dimensions of 1 is not built yet; multiply takes them, and upsample: 16 first makes 4×1×1 as large"
+    )
+
+
+# -- outside -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("LSTM", "recurrent layers"),
+        ("nn.GRU", "recurrent layers"),
+        ("SimpleRNN", "recurrent layers"),
+        ("ConvLSTM2D", "recurrent layers"),
+        ("Embedding", "embeddings of text"),
+        ("EmbeddingBag", "embeddings of text"),
+        ("NonMaxSuppression", "the post-processing of boxes"),
+        ("nms", "the post-processing of boxes"),
+        ("RoIAlign", "the post-processing of boxes"),
+        ("PriorBox", "the post-processing of boxes"),
+    ],
+)
+def test_what_stays_outside(specs, word, what):
+    for text in (f"- {word}", f"- {word}: 10", f"- {word}: {{hidden: 3}}", f"- use: {{block: {word}}}"):
+        error = specs.error(text)
+        assert error.message == f"'{word}' is outside convcalc's scope"
+        assert error.hint == f"it does not count {what}; leave them out"
+
+
+def test_nothing_outside_is_planned_or_built():
+    outside = {word for words in planned.OUTSIDE.values() for word in words}
+    assert not outside & {folded(name) for name in (*planned.LAYERS, *ops.names(), *STRUCTURES, *COMMON)}
+
+
+# -- what is offered instead does what is said -------------------------------------------------------------
+
+
+def output(
+    specs, layers: str, image: list[float], shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], list[float]]:
+    graph = specs.load(f"input: {list(shape)}\nlayers: {layers}")
+    return graph.output_shape, list(run_reference(graph, random_weights(graph), image).values)
+
+
+def test_the_maximum_of_a_map_by_maxpool(specs):
+    found = output(specs, "[maxpool: {kernel: [2, 3]}]", [1, 9, 2, 3, 4, 5, 7, 6, 8, 0, 1, 2], (2, 2, 3))
+    assert found == ((2, 1, 1), [9, 8])
+
+
+def test_pixel_shuffle_by_reshape_and_transpose(specs):
+    """Shi et al. 2016: channel c·r² + dy·r + dx of pixel (y, x) becomes channel c of pixel (y·r + dy, x·r + dx)."""
+    channels, height, width, r = 2, 2, 3, 2
+    image = [float(n) for n in range(channels * r * r * height * width)]
+    layers = "[reshape: [2, 2, 2, 2, 3], transpose: [0, 3, 1, 4, 2], reshape: [2, 4, 6]]"
+    shape, values = output(specs, layers, image, (channels * r * r, height, width))
+    assert shape == (channels, height * r, width * r)
+    for c in range(channels):
+        for y in range(height * r):
+            for x in range(width * r):
+                source = c * r * r + (y % r) * r + x % r
+                assert (
+                    values[(c * height * r + y) * width * r + x]
+                    == image[(source * height + y // r) * width + x // r]
+                )
+    # and back
+    back = "[reshape: [2, 2, 2, 3, 2], transpose: [0, 2, 4, 1, 3], reshape: [8, 2, 3]]"
+    assert output(specs, back, values, shape) == ((8, 2, 3), image)
