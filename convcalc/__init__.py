@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from convcalc._version import __version__
 
 if TYPE_CHECKING:
-    from convcalc.api import Network, load
+    from convcalc.api import Network, docs, list, load, schema
     from convcalc.errors import (
         ConvcalcError,
         ImageError,
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 # Where each public name is: it is imported when it is first used, so that `import convcalc` costs nothing.
 _PLACES = {
     "Network": "api",
+    "docs": "api",
+    "list": "api",
     "load": "api",
+    "schema": "api",
     "ConvcalcError": "errors",
     "ImageError": "errors",
     "ShapeError": "errors",
@@ -44,7 +47,10 @@ _PLACES = {
 __all__ = [  # noqa: RUF022 - as in the table above
     "__version__",
     "Network",
+    "docs",
+    "list",
     "load",
+    "schema",
     "ConvcalcError",
     "ImageError",
     "ShapeError",

@@ -7,19 +7,25 @@ loads no more than it needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcalc.graph import MAX_LAYERS
-from convcalc.render.view import Look, View
+from convcalc.render.view import Look, Several, View
 
 if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
+    from convcalc.analysis.catalogue import Entry
     from convcalc.analysis.diff import Diff
+    from convcalc.analysis.explain import Explanations
+    from convcalc.analysis.fold import Listing
+    from convcalc.analysis.reconcile import Reconciliation
+    from convcalc.errors import ShapeError
     from convcalc.inference.runner import Backend, Forward
+    from convcalc.render.table import Table
     from convcalc.shapes import Shape
 
-__all__ = ["MAX_LAYERS", "Network", "load"]
+__all__ = ["MAX_LAYERS", "Network", "docs", "list", "load", "schema"]
 
 
 def load(
@@ -37,8 +43,10 @@ def load(
     dtype (float64, float32, float16, bfloat16, int8) are for the memory figures. Raises SpecError, ShapeError or
     UsageError.
 
-    >>> load("googlenet", settings={"head": "dense"})
-    <Network googlenet: 140 layers, 56,150,552 params, 1,631,510,528 MACs>
+    >>> convcalc.load("alexnet")
+    <Network alexnet: 20 layers, 28,823,912 params, 614,310,432 MACs>
+    >>> convcalc.load("googlenet", settings={"head": "dense"}).totals.params
+    56150552
     """
     from convcalc.analysis.analyse import analyse
     from convcalc.language.expressions import as_text
@@ -46,7 +54,7 @@ def load(
 
     def written(value: object) -> str:
         """A Python value as the spec language writes it."""
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, Sequence) and not isinstance(value, str):
             return "[" + ", ".join(map(written, value)) + "]"
         return value if isinstance(value, str) else str(as_text(value))
 
@@ -56,6 +64,115 @@ def load(
     return Network(analyse(graph, batch=batch, dtype=dtype), name, texts)
 
 
+def list(
+    pattern: str | None = None,
+    *,
+    sort: str = "lecture",
+    reverse: bool = False,
+    max_params: int | None = None,
+    max_macs: int | None = None,
+    family: str | None = None,
+) -> Several[Entry]:
+    """The bundled networks: `convcalc list`.
+
+    pattern: a part of the name, or a pattern with * and ?; sort: lecture, name, params, macs, layers or memory;
+    max_params, max_macs: only networks of at most so many; family: only those that extend this one. Raises UsageError
+    if there is none.
+
+    >>> convcalc.list("resnet*", sort="params", max_params=30_000_000)
+    <3 networks: resnet18, resnet34, resnet50>
+    >>> [(entry.name, entry.params) for entry in convcalc.list("lenet5")]
+    [('lenet5', 61706)]
+    """
+    from convcalc.analysis.catalogue import find
+    from convcalc.report import list as report
+
+    found = find(
+        pattern,
+        sort=sort,
+        reverse=reverse,
+        max_params=max_params,
+        max_macs=max_macs,
+        family=family,
+    )
+    return Several(
+        found,
+        Look(
+            summary=lambda: report.catalogue_summary(found),
+            value=lambda: report.catalogue_value(found),
+            tables=lambda: [report.catalogue_table(found)],
+        ),
+    )
+
+
+def schema() -> View[dict[str, Any]]:
+    """The JSON Schema of the spec language, for editors: `convcalc schema`.
+
+    >>> convcalc.schema().to_dict()["title"]
+    'convcalc architecture'
+    """
+    from convcalc.language.schema import schema as make
+    from convcalc.render.json import dumps
+
+    found = make()
+    return View(
+        found,
+        Look(
+            summary=lambda: f"Schema of the spec language, draft {found['$schema'].split('/')[-2]}",
+            value=lambda: found,
+            texts={"table": lambda: dumps(found)},
+        ),
+    )
+
+
+def docs(topic: str | None = None, *, search: str | None = None) -> View[Any]:
+    """A topic of the manual as Markdown, or its contents; with search, every line that holds a word: `convcalc docs`.
+
+    Raises UsageError if there is no such topic or line.
+
+    >>> print(convcalc.docs("counting").text[:17])
+    # What is counted
+    >>> "conv" in {row["topic"] for row in convcalc.docs(search="dilation").rows()}
+    True
+    """
+    from convcalc.errors import UsageError
+    from convcalc.manual import topics as manual
+
+    if search is None:
+        page = manual.docs(topic)
+        return View(
+            page,
+            Look(
+                summary=lambda: f"Topic {page.name} of the manual",
+                value=lambda: page._asdict(),
+                texts={"table": lambda: page.text, "markdown": lambda: page.text},
+            ),
+        )
+    if topic is not None:
+        raise UsageError("--search looks in every topic", hint=f"leave '{topic}' out")
+    from convcalc.report import docs as report
+
+    found = manual.search(search)
+    return Several(
+        found,
+        Look(
+            summary=lambda: report.found_summary(search, found),
+            value=lambda: [line._asdict() for line in found],
+            tables=lambda: [report.found_table(found)],
+        ),
+    )
+
+
+def partial(error: ShapeError, *, batch: int = 1, dtype: str = "float32") -> Network | None:
+    """The network up to the layer that did not fit, for an error of `load`; None where that was the first one."""
+    from convcalc.analysis.analyse import analyse
+    from convcalc.graph import Graph
+
+    if not isinstance(error.graph, Graph) or not error.graph.nodes:
+        return None
+    return Network(analyse(error.graph, batch=batch, dtype=dtype), complete=False)
+
+
 class Network(View["Analysis"]):
     """A network with its figures.
 
@@ -63,19 +180,100 @@ class Network(View["Analysis"]):
     operators and how they are wired; warnings. Each method is a command.
     """
 
-    __slots__ = ("_arch", "_settings")
+    __slots__ = ("_arch", "_complete", "_settings")
 
     def __init__(
-        self, analysis: Analysis, arch: str = "-", settings: Mapping[str, str] | None = None
+        self,
+        analysis: Analysis,
+        arch: str = "-",
+        settings: Mapping[str, str] | None = None,
+        *,
+        complete: bool = True,
     ) -> None:
-        super().__init__(analysis, _network_look(analysis))
         self._arch = arch
         self._settings = settings or {}
+        self._complete = complete
+        super().__init__(analysis, _listing_look(self._listing(analysis)))
+
+    def _listing(self, analysis: Analysis, depth: int | None = None, all: bool = False) -> Listing:
+        from convcalc.analysis.fold import Listing
+
+        return Listing(analysis, depth, all, partial=not self._complete)
+
+    def show(
+        self, *, depth: int | None = None, all: bool = False, columns: str | Sequence[str] | None = None
+    ) -> View[Listing]:
+        """The table of layers: `convcalc show`.
+
+        depth folds blocks deeper than so many path segments; all: a row for every layer, activations and all; columns:
+        others than the usual ones. Raises UsageError for a column that there is not.
+
+        >>> print(convcalc.load("vgg16").show(depth=1, columns="layer,macs"))  # doctest: +ELLIPSIS
+        VGG-16...
+        conv1_1       86,704,128
+        ...
+        >>> convcalc.load("alexnet").show(columns="layer,weights,macs").rows()[0]
+        {'layer': 'conv1', 'weights': 34848, 'macs': 105415200}
+        """
+        listing = self._listing(self.record, depth, all)
+        return View(listing, _listing_look(listing, None if columns is None else _columns(columns)))
+
+    def explain(self, *layers: str) -> View[Explanations]:
+        """The working of every figure, or of these layers' and blocks': `convcalc show --explain`.
+
+        Raises UsageError for a layer that there is not.
+
+        >>> print(convcalc.load("alexnet").explain("conv1"))
+        conv1  conv K96 F11 S4   3×227×227 → 96×55×55
+            output size      (227 − 11 + 2·0)/4 + 1 = 55
+            weights          (11·11·3)·96 = 34,848
+            biases           96
+            MACs             34,848 · 55×55 = 105,415,200
+            receptive field  1 + (11 − 1)·1 = 11, stride 1·4 = 4
+        """
+        from convcalc.analysis.explain import explanations
+        from convcalc.report import show_explanation as report
+
+        found = explanations(self.record, layers)
+        return View(
+            found,
+            Look(
+                summary=lambda: report.explanation_summary(found),
+                value=lambda: report.explanation_value(found),
+                tables=lambda: [report.explanation_table(found)],
+                lines=lambda width: report.explanation_lines(found, width),
+            ),
+        )
+
+    def reconcile(self, figure: str) -> View[Reconciliation]:
+        """How a figure met elsewhere was counted: `convcalc show --reconcile`.
+
+        figure: with K, M, G or T, and what it counts if known, such as `61.1M params`, `7.8 GFLOPs`. Raises UsageError
+        if it is none.
+
+        >>> convcalc.load("torchvision/resnet50").reconcile("4.11G")  # doctest: +ELLIPSIS
+        <Reconciliation of 4.11G with torchvision/resnet50: torchvision/resnet50, "#flops" of fvcore ...>
+        """
+        from convcalc.analysis.quantities import parse
+        from convcalc.analysis.reconcile import reconcile
+        from convcalc.report import reconcile as report
+
+        found = reconcile(self.record, parse(figure), self._arch, self._settings)
+        return View(
+            found,
+            Look(
+                summary=lambda: report.reconciliation_summary(found),
+                value=lambda: report.reconciliation_value(found),
+                tables=lambda: [report.reconciliation_table(found)],
+            ),
+        )
 
     def diff(self, other: Network, *, all: bool = False) -> View[Diff]:
         """What differs between this network, A, and another, B: `convcalc diff`. all: pairs that are the same, too.
 
-        >>> change = load("alexnet").diff(load("zfnet"))
+        >>> change = convcalc.load("alexnet").diff(convcalc.load("zfnet"))
+        >>> change
+        <Diff alexnet → zfnet: 5 layers changed, 0 added, 0 removed>
         >>> change.total_delta()["weights"]
         11693824
         """
@@ -105,6 +303,9 @@ class Network(View["Analysis"]):
         """Push an image file through: `.run.values` is the output, `.top` the classes where weights are trained.
 
         Raises ImageError, WeightsError or UsageError.
+
+        >>> convcalc.load("lenet5").forward("seven.png").top[0].label
+        '7'
         """
         from convcalc.inference.runner import forward
 
@@ -113,23 +314,144 @@ class Network(View["Analysis"]):
         )
 
 
-def _network_look(analysis: Analysis) -> Look:
-    def summary() -> str:
-        totals = analysis.totals
-        counts = f"{totals.layers:,} layers, {totals.params:,} params, {totals.macs:,} MACs"
-        return f"Network {analysis.graph.name}: {counts}"
+def _columns(asked: str | Sequence[str]) -> Sequence[str]:
+    """The columns of `show` in `layer,output,macs` or a list. Raises UsageError for an unknown or repeated one."""
+    from convcalc.errors import UsageError
+    from convcalc.language.synonyms import suggest
+    from convcalc.report.show import COLUMNS
 
-    def tables() -> Any:
-        from convcalc.report.show import network_table
+    text = asked if isinstance(asked, str) else ",".join(asked)
+    names = [part.strip().lower() for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in COLUMNS:
+            raise UsageError(
+                f"--columns: there is no column '{name}'{suggest(name, COLUMNS, 'column')}",
+                hint=f"columns: {', '.join(COLUMNS)}",
+            )
+    if not names or len(set(names)) < len(names):
+        raise UsageError(
+            f"--columns {text}: " + ("a column is named twice" if names else "needs at least one column"),
+            hint=f"columns: {', '.join(COLUMNS)}",
+        )
+    return names
 
-        return [network_table(analysis)]
+
+def _listing_look(listing: Listing, columns: Sequence[str] | None = None) -> Look:
+    """How a network is shown, in its usual columns or in others."""
+
+    def table() -> Table:
+        from convcalc.report.show import columns_table, network_table
+
+        return network_table(listing) if columns is None else columns_table(listing, columns)
 
     def value() -> dict[str, Any]:
+        from convcalc.report.show import columns_value
         from convcalc.report.values import analysis_value
 
-        return analysis_value(analysis)
+        found = analysis_value(listing.analysis)
+        return found if columns is None else {**found, "columns": columns_value(listing, columns)}
 
-    return Look(summary=summary, value=value, tables=tables)
+    def summary() -> str:
+        from convcalc.report.show import network_summary
+
+        return network_summary(listing.analysis)
+
+    return Look(summary=summary, value=value, tables=lambda: [table()])
+
+
+# -- what the command line offers and completes ----------------------------------------------------------------
+
+
+def number_types() -> Sequence[str]:
+    """What `dtype` may be."""
+    from convcalc.analysis.analyse import DTYPES
+
+    return tuple(DTYPES)
+
+
+def orders() -> Sequence[str]:
+    """What a list may be sorted by."""
+    from convcalc.analysis.catalogue import ORDERS
+
+    return ORDERS
+
+
+def architectures() -> Sequence[str]:
+    """The bundled networks."""
+    from convcalc.language import bundled
+
+    return bundled.members()
+
+
+def families() -> Sequence[str]:
+    """The bundled specs that others extend."""
+    from convcalc.language import bundled
+
+    return sorted(set(bundled.names()) - set(bundled.members()))
+
+
+def variables(arch: str) -> Sequence[str]:
+    """The names that a spec's `vars` set. Raises SpecError or UsageError."""
+    from convcalc.language.documents import read_spec
+
+    return tuple(read_spec(arch).variables)
+
+
+def layer_names(
+    arch: str, *, settings: Mapping[str, str], input_shape: str | None, max_layers: int
+) -> Sequence[str]:
+    """A network's layers, then the blocks that enclose them. Raises SpecError, ShapeError or UsageError."""
+    from convcalc.language.load import load_graph
+
+    graph = load_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
+    scopes = {node.scope: None for node in graph if node.scope}
+    return [*(node.name for node in graph), *scopes]
+
+
+def convolution_names(
+    arch: str, *, settings: Mapping[str, str], input_shape: str | None, max_layers: int
+) -> Sequence[str]:
+    """A network's convolutions. Raises SpecError, ShapeError or UsageError."""
+    from convcalc.language.load import load_graph
+    from convcalc.layer.unroll import convolutions
+
+    graph = load_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
+    return [layer.name for layer in convolutions(graph)]
+
+
+def operators() -> Sequence[str]:
+    """The operators of the spec language."""
+    from convcalc import ops
+
+    return ops.names()
+
+
+def filters() -> Sequence[str]:
+    """The filters that `apply` knows by name."""
+    from convcalc.layer.filters import FILTERS
+
+    return tuple(FILTERS)
+
+
+def asks() -> Sequence[str]:
+    """What a worksheet may ask."""
+    from convcalc.exercises.worksheet import ASKS
+
+    return tuple(ASKS)
+
+
+def topics() -> Sequence[str]:
+    """The topics of the manual."""
+    from convcalc.manual.topics import names
+
+    return names()
+
+
+def count(text: str) -> int:
+    """A count as people write it: 5000000, 5M, 4.11G. Raises UsageError if the text is not one."""
+    from convcalc.analysis.quantities import parse_count
+
+    return parse_count(text)
 
 
 def suggest_command(word: str, commands: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from convcalc.errors import Misfit
 
@@ -188,3 +188,11 @@ def looks_channels_last(sizes: Sequence[int]) -> bool:
     """Whether the last size looks like an image's channels, behind two or more that are larger: 224×224×3."""
     *spatial, last = sizes
     return len(spatial) > 1 and last in CHANNELS_OF_IMAGES and all(size > last for size in spatial)
+
+
+def compact(value: Any) -> Any:
+    """A per-axis value as tables and JSON show it: one number where all axes agree, else lists."""
+    if isinstance(value, tuple):
+        items = [compact(item) for item in value]
+        return items[0] if all(isinstance(item, int) and item == items[0] for item in items) else items
+    return value

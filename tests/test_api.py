@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import csv
+import doctest
+import io
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 import convcalc
+from convcalc import api
+from convcalc.render.view import SUFFIXES
 
 DIGIT = Path(__file__).parent / "data" / "digits" / "7_0.png"
 
@@ -42,3 +50,103 @@ def test_errors_are_one_family() -> None:
 def test_a_wrong_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError):
         convcalc.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("module", [convcalc, api], ids=lambda module: module.__name__)
+def test_examples_in_docstrings(module, tmp_path, monkeypatch) -> None:
+    (tmp_path / "seven.png").write_bytes(DIGIT.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(module, extraglobs={"convcalc": convcalc})
+    assert result.attempted
+    assert not result.failed
+
+
+def test_every_function_has_an_example() -> None:
+    found = [value for value in map(vars(convcalc.Network).get, dir(convcalc.Network)) if callable(value)]
+    commands = [value for value in found if not value.__name__.startswith("_")]
+    commands += [getattr(convcalc, name) for name in ("docs", "list", "load", "schema")]
+    assert [function.__name__ for function in commands if ">>> " not in (function.__doc__ or "")] == []
+
+
+def test_dir_lists_what_there_is() -> None:
+    """Each of them can be had, and `from convcalc import *` gives them."""
+    for name in dir(convcalc):
+        assert getattr(convcalc, name) is not None
+    assert set(convcalc.__all__) == set(dir(convcalc)) == {*convcalc._PLACES, "__version__"}
+    assert {"load", "list", "schema", "docs"} <= set(dir(convcalc))
+    assert {"show", "explain", "diff", "reconcile", "forward", "layers", "totals", "graph"} <= set(
+        dir(convcalc.load("lenet5"))
+    )
+
+
+VIEWS = {
+    "network": lambda net: net,
+    "show": lambda net: net.show(depth=1),
+    "columns": lambda net: net.show(columns="layer,intensity"),
+    "explain": lambda net: net.explain(),
+    "diff": lambda net: net.diff(convcalc.load("alexnet")),
+    "reconcile": lambda net: net.reconcile("60k"),
+    "list": lambda net: convcalc.list("vgg"),
+    "search": lambda net: convcalc.docs(search="dilation"),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_turn_into_rows_json_text_and_a_page(name: str) -> None:
+    """Rows have the columns and the cells of the CSV."""
+    shown = VIEWS[name](convcalc.load("lenet5"))
+    json.dumps(shown.to_dict(), allow_nan=False)
+    rows = shown.rows()
+    lines = [*csv.DictReader(io.StringIO(shown.to_text("csv")))]
+    assert lines
+    assert [{key: "" if cell is None else str(cell) for key, cell in row.items()} for row in rows] == lines
+    assert {type(cell) for row in rows for cell in row.values()} <= {int, float, str, type(None)}
+    assert f"{shown}\n" == shown.to_text() == shown.to_text("table")
+    assert repr(shown).startswith("<")
+    assert "\n" not in repr(shown)
+    assert "<table" in shown._repr_html_()
+
+
+def test_a_notebooks_rules_hold_within_the_table_alone() -> None:
+    """And set no colour of text or paper but of what was added and removed, so that they suit light and dark."""
+    style = convcalc.load("lenet5")._repr_html_().partition("<style>")[2].partition("</style>")[0]
+    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", style)
+    assert rules
+    for selectors, body in rules:
+        assert all(selector.strip().startswith(".convcalc") for selector in selectors.split(","))
+        colours = re.findall(r"(?<!-)color: ([^;]+);", body)
+        assert "tr.green" in selectors or "tr.red" in selectors or set(colours) <= {"inherit"}
+        assert "background: " not in body or "background: transparent" in body
+
+
+def test_a_view_saves_itself_as_its_suffix_says(tmp_path) -> None:
+    net = convcalc.load("lenet5")
+    for suffix, form in SUFFIXES.items():
+        net.save(tmp_path / f"net{suffix}")
+        assert (tmp_path / f"net{suffix}").read_text(encoding="utf-8") == net.to_text(form)
+    with pytest.raises(convcalc.UsageError, match="cannot write \\.docx"):
+        net.save(tmp_path / "net.docx")
+
+
+def test_a_view_has_what_its_record_has() -> None:
+    change = convcalc.load("alexnet").diff(convcalc.load("zfnet"))
+    assert change.pairs is change.record.pairs
+    assert "pairs" in dir(change)
+    with pytest.raises(AttributeError, match="neither View nor Diff has 'pears'"):
+        change.pears  # noqa: B018
+    assert copy.copy(change).record is change.record
+
+
+def test_errors_are_those_of_the_command_line() -> None:
+    net = convcalc.load("lenet5")
+    for call, message in (
+        (lambda: net.show(columns="layer,mac"), "did you mean 'macs'"),
+        (lambda: net.explain("conv9"), "lenet5 has no layer 'conv9'"),
+        (lambda: net.reconcile("many"), "needs a figure"),
+        (lambda: convcalc.list("nothing"), "no architecture matches"),
+        (lambda: convcalc.list(sort="size"), "no order 'size'"),
+        (lambda: convcalc.docs("convv"), "the manual has no topic"),
+        (lambda: net.to_text("word"), "there is no format 'word'"),
+    ):
+        with pytest.raises(convcalc.UsageError, match=message):
+            call()

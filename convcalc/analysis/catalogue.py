@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from convcalc.errors import UsageError, did_you_mean
 from convcalc.language import bundled
+from convcalc.language.synonyms import suggest_network
 from convcalc.shapes import Shape
 
 if TYPE_CHECKING:
     from convcalc.graph import Graph
 
 FILE = "catalogue.csv"
+ORDERS = ("lecture", "name", "params", "macs", "layers", "memory")
 # In the lecture's order, each beside the published network that it stands for.
 LECTURE = (
     "lenet5", "alexnet", "alexnet-paper", "zfnet", "zfnet-paper", "vgg11", "vgg13", "vgg16", "vgg19",
@@ -48,6 +52,66 @@ def entries() -> list[Entry]:
     names = [name for name in bundled.names() if name in known or not bundled.is_family(name)]
     found = [known[name] if name in known else counted(name) for name in names]
     return in_order([entry for entry in found if entry is not None])
+
+
+def find(
+    pattern: str | None = None,
+    *,
+    sort: str = "lecture",
+    reverse: bool = False,
+    max_params: int | None = None,
+    max_macs: int | None = None,
+    family: str | None = None,
+) -> list[Entry]:
+    """The bundled networks whose name has `pattern` in it, or matches it where it has * or ?, in an order of ORDERS.
+
+    max_params, max_macs: only networks of at most so many; family: only those that extend this one. Raises UsageError
+    if there is none, and for an order or a family that is not known.
+    """
+    if sort not in ORDERS:
+        raise UsageError(
+            f"no order '{sort}'{did_you_mean(sort, ORDERS)}", hint=f"orders: {', '.join(ORDERS)}"
+        )
+    every = entries()
+    found = [entry for entry in every if pattern is None or _matches(entry.name, pattern)]
+    if not found:
+        raise UsageError(
+            f"no architecture matches '{pattern}'{suggest_network(pattern or '', [entry.name for entry in every])}",
+            hint="'convcalc list' shows all of them",
+        )
+    if family is not None:
+        wanted = _family(every, family)
+        found = [entry for entry in found if wanted & {entry.name, *entry.extends}]
+    found = [
+        entry
+        for entry in found
+        if (max_params is None or entry.params <= max_params) and (max_macs is None or entry.macs <= max_macs)
+    ]
+    if not found:
+        raise UsageError("no architecture is that small", hint="raise --max-params or --max-macs")
+    if sort != "lecture":
+        found.sort(key=attrgetter("peak_activation_bytes" if sort == "memory" else sort))
+    return found[::-1] if reverse else found
+
+
+def _family(every: Sequence[Entry], family: str) -> set[str]:
+    """The specs that a family's name stands for, with its folder or without. Raises UsageError for none."""
+    known = bundled.names()
+    wanted = {name for name in known if name == family or name.rsplit("/", 1)[-1] == family}
+    if not wanted:
+        families = sorted(set(known) - {entry.name for entry in every})
+        raise UsageError(
+            f"no family '{family}'{suggest_network(family, known)}", hint=f"families: {', '.join(families)}"
+        )
+    return wanted
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if any(sign in pattern for sign in "*?["):
+        from fnmatch import fnmatchcase
+
+        return fnmatchcase(name, pattern)
+    return pattern.lower() in name.lower()
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:

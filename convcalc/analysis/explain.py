@@ -1,15 +1,60 @@
-"""Where each figure comes from: the worked formulas of a layer, as its operator gives them, and of its place in
-the network: how its receptive field grew, and what a flattened input was made of."""
+"""Where each figure comes from: the worked formulas that a layer's operator gives, and those of its place in the
+network: how its receptive field grew, and what a flattened input was made of."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, prod
+from typing import NamedTuple
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.receptive import of_input, single
+from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops import WHOLE, Reach, Working, equation
 from convcalc.shapes import AXIS_NAMES, Shape
+
+
+class ExplainedLayer(NamedTuple):
+    """A layer and its worked formulas."""
+
+    node: Node
+    lines: list[Working]
+
+
+class Explanations(NamedTuple):
+    """A network explained layer by layer. only: the layers and blocks that were asked for; () for all."""
+
+    analysis: Analysis
+    layers: tuple[ExplainedLayer, ...]
+    only: tuple[str, ...]
+
+
+def explanations(analysis: Analysis, only: Sequence[str] = ()) -> Explanations:
+    """Every layer that has something to work out; with `only` each layer of these paths, or in them.
+
+    Raises UsageError for a path that no layer and no block has.
+    """
+    graph = analysis.graph
+    for path in only:
+        if not any(within(node.name, [path]) for node in graph):
+            names = {node.name: None for node in graph} | {node.scope: None for node in graph if node.scope}
+            raise UsageError(
+                f"{graph.name} has no layer '{path}'{did_you_mean(path, names)}", hint="--all lists them"
+            )
+    found = []
+    for node in graph:
+        if only and not within(node.name, only):
+            continue
+        lines = explain(analysis, node)
+        if lines or only:
+            found.append(ExplainedLayer(node, lines))
+    return Explanations(analysis, tuple(found), tuple(only))
+
+
+def within(name: str, paths: Sequence[str]) -> bool:
+    """Whether a layer is that of one of the paths, or lies in it."""
+    return any(name == path or name.startswith(path + ".") for path in paths)
 
 
 def weight_factors(graph: Graph, node: Node) -> tuple[int, ...]:
@@ -52,12 +97,12 @@ def _reduction(graph: Graph, node: Node) -> list[Working]:
         return []
     from convcalc.analysis.costs import reduction
 
-    one = reduction(graph, node)
-    if one is None or not one.savings:
+    found = reduction(graph, node)
+    if found is None or not found.savings:
         return []
-    lines = [Working("saves", f"{saving.working} MACs in {saving.reader.name}") for saving in one.savings]
-    total = f"{one.spent:,} spent − {one.saved:,} saved = {one.net:,} MACs".replace("-", "−")
-    return [*lines, Working("reduction", f"{one.before} → {one.after} channels: {total}")]
+    lines = [Working("saves", f"{saving.working} MACs in {saving.reader.name}") for saving in found.savings]
+    total = f"{found.spent:,} spent − {found.saved:,} saved = {found.net:,} MACs".replace("-", "−")
+    return [*lines, Working("reduction", f"{found.before} → {found.after} channels: {total}")]
 
 
 def _fields(analysis: Analysis, node: Node) -> list[Working]:
@@ -107,8 +152,8 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
     window = getattr(node.op, "axes", None)
     kernel = str(walk.size)
     if window is not None and window(node.input_shapes)[before.output_axis - 1].dilation > 1:
-        one = window(node.input_shapes)[before.output_axis - 1]
-        kernel = f"{one.dilation}·({one.kernel} − 1) + 1"
+        window_axis = window(node.input_shapes)[before.output_axis - 1]
+        kernel = f"{window_axis.dilation}·({window_axis.kernel} − 1) + 1"
     if size + (walk.size - 1) * stride == after.size[axis]:
         return f"{size} + ({kernel} − 1)·{stride} = {after.size[axis]}, {pace}"
     return f"{widest}, {kernel} units that see unequal parts, {pace}"

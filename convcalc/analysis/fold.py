@@ -5,13 +5,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import groupby
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
-from convcalc.analysis.analyse import Analysis
+from convcalc.analysis.analyse import Analysis, LayerFigures
 from convcalc.analysis.receptive import ReceptiveField
 from convcalc.graph import INPUT, Node
 from convcalc.shapes import Shape
+
+if TYPE_CHECKING:
+    from convcalc.analysis.costs import Cost
 
 MIN_ROWS_SAVED = 2  # by folding copies of a block: two copies of a block of one row stay two rows
 MIN_EQUAL_LAYERS = 5  # layers that belong to no copied block are folded from so many on
@@ -78,11 +83,6 @@ def _row(analysis: Analysis, name: str, nodes: Sequence[Node], block: bool) -> F
         folded_weights=sum(layer.weights for layer in folded),
         folded_biases=sum(layer.biases for layer in folded),
     )
-
-
-def total(analysis: Analysis) -> FoldedRow:
-    """All layers as one row."""
-    return _row(analysis, "total", analysis.graph.nodes, block=True)
 
 
 def fold_copies(unfolded: Sequence[FoldedRow]) -> list[FoldedRow]:
@@ -169,3 +169,95 @@ def sources(unfolded: Sequence[FoldedRow]) -> Iterator[list[int]]:
         read = list(dict.fromkeys(s for node in row.nodes for s in node.inputs if s not in own))
         yield [] if read == [before] else read
         before = row.nodes[-1].index
+
+
+# -- the whole table -------------------------------------------------------------------------------------------
+
+
+class Reading(NamedTuple):
+    """What a row reads where that is not just the row before it.
+
+    name: a row's or a layer's; `input` for the network's. of_block: it is the input of the copied block that the row
+    stands in, another one in each copy. above: it is the output of the row before.
+    """
+
+    name: str
+    of_block: bool
+    above: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ListedRow:
+    """A row of a network's table with the figures of its layers."""
+
+    analysis: Analysis
+    row: FoldedRow
+    reads: tuple[Reading, ...] = ()
+
+    @cached_property
+    def layers(self) -> list[LayerFigures]:
+        """The figures of its layers; of copies, the first copy's."""
+        return [self.analysis.layers[node.index] for node in self.row.nodes]
+
+    @cached_property
+    def cost(self) -> Cost:
+        """The account of its layers together."""
+        from convcalc.analysis.costs import cost, total
+
+        return total([cost(self.analysis, node) for node in self.row.nodes])
+
+    @property
+    def shares(self) -> str | None:
+        """The layer whose weights it uses."""
+        return None if self.row.block else self.layers[0].shares
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """A network's layers in rows. depth: blocks that many path segments deep are folded into a row; unfold: every layer
+    has its own; partial: the network ends before a layer that does not fit.
+
+    The rows are made when they are asked for: a hundred thousand of them take a second.
+    """
+
+    analysis: Analysis
+    depth: int | None = None
+    unfold: bool = False
+    partial: bool = False
+
+    @cached_property
+    def rows(self) -> list[ListedRow]:
+        """The rows of the table."""
+        return list(_listed(self.analysis, self.depth, self.unfold))
+
+    @cached_property
+    def every(self) -> list[ListedRow]:
+        """A row for every layer."""
+        return self.rows if self.unfold and self.depth is None else list(_listed(self.analysis, None, True))
+
+    @cached_property
+    def total(self) -> ListedRow:
+        """All layers as one row."""
+        return ListedRow(self.analysis, _row(self.analysis, "total", self.analysis.graph.nodes, block=True))
+
+
+def _listed(analysis: Analysis, depth: int | None, unfold: bool) -> Iterator[ListedRow]:
+    every = rows(analysis, depth=depth, unfold=unfold)
+    read = {row.name: found for row, found in zip(every, sources(every), strict=True)}
+    above = {row.name: before.nodes[-1].index for before, row in pairwise(every)}
+    ends = {row.nodes[-1].index: row.name for row in every} | {INPUT: "input"}
+    for row in every if unfold else fold_copies(every):
+        yield ListedRow(
+            analysis,
+            row,
+            tuple(
+                [
+                    Reading(
+                        name=ends.get(source) or analysis.graph.nodes[source].name,
+                        of_block=source in row.entries,
+                        above=source == above.get(row.name),
+                    )
+                    for source in read[row.name]
+                ]
+            ),
+        )

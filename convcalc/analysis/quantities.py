@@ -81,8 +81,16 @@ class Figure(NamedTuple):
         return not self.exact and self.value <= number < self.value + self.step
 
 
+def parse_count(text: str) -> int:
+    """A count as people write it: 5000000, 5M, 4.11G. Raises UsageError if the text is not one."""
+    figure = parse(text)
+    if figure.unit != "any":
+        raise _refused(text)
+    return int(figure.value)
+
+
 def parse(text: str) -> Figure:
-    """Raises UsageError for what is no figure."""
+    """A quantity as people write it. Raises UsageError if the text is not one."""
     match = _PATTERN.fullmatch(text.strip().lower())
     if match is None or len(text) > 80:
         raise _refused(text)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import (
@@ -23,8 +22,8 @@ from click.shell_completion import (
     add_completion_class,
 )
 
-if TYPE_CHECKING:
-    from convcalc.graph import Graph
+from convcalc import api
+from convcalc.errors import ConvcalcError
 
 MAX_LAYERS = 20_000  # of a network whose layers are offered: more would take longer than a second
 
@@ -68,8 +67,6 @@ def files(incomplete: str) -> list[CompletionItem]:
 
 def architectures(incomplete: str) -> list[CompletionItem]:
     """Bundled names and the specs that lie here; where none matches, files."""
-    from convcalc.language import bundled
-
     if incomplete.startswith((".", "/", "~")):
         return files(incomplete)
     folder, name = os.path.split(incomplete)
@@ -80,55 +77,40 @@ def architectures(incomplete: str) -> list[CompletionItem]:
             for entry in sorted(os.listdir(folder or "."))
             if entry.startswith(name) and entry.endswith((".yaml", ".yml"))
         ]
-    return items([*bundled.members(), *specs], incomplete) or files(incomplete)
+    return items([*api.architectures(), *specs], incomplete) or files(incomplete)
 
 
 def families(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`list --family`: specs that others extend."""
-    from convcalc.language import bundled
-
-    return items(sorted(set(bundled.names()) - set(bundled.members())), incomplete)
+    return items(api.families(), incomplete)
 
 
 def bundled_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`list PATTERN`."""
-    from convcalc.language import bundled
-
-    return items(bundled.members(), incomplete)
+    return items(api.architectures(), incomplete)
 
 
 def layers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The layers of ARCH, and the blocks that enclose them."""
-    graph = _graph(ctx)
-    if graph is None:
-        return []
-    names = {node.name: None for node in graph}
-    scopes = {node.scope: None for node in graph if node.scope}
-    return items([*names, *scopes], incomplete)
+    return items(_of_network(ctx, api.layer_names), incomplete)
 
 
 def convolutions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The layers of ARCH that are convolutions."""
-    from convcalc.layer.unroll import convolutions
-
-    graph = _graph(ctx)
-    return items([layer.name for layer in convolutions(graph)], incomplete) if graph else []
+    return items(_of_network(ctx, api.convolution_names), incomplete)
 
 
-def _graph(ctx: click.Context) -> Graph | None:
-    """The network that stands before the word being completed, as the options before it change it."""
-    from convcalc.errors import ConvcalcError
-    from convcalc.language.load import load_graph
-
+def _of_network(ctx: click.Context, names: Callable[..., Sequence[str]]) -> Sequence[str]:
+    """Names in the network that stands before the word being completed, as the options before it change it."""
     given = ctx.params
     arch = _argument(ctx, "arch")
     if arch is None:
-        return None
+        return ()
     settings = dict(setting.split("=", 1) for setting in given.get("settings") or () if "=" in setting)
     try:
-        return load_graph(arch, settings=settings, input_shape=given.get("input_text"), max_layers=MAX_LAYERS)
+        return names(arch, settings=settings, input_shape=given.get("input_text"), max_layers=MAX_LAYERS)
     except ConvcalcError:
-        return None
+        return ()
 
 
 def _argument(ctx: click.Context, name: str) -> str | None:
@@ -149,14 +131,11 @@ def variables(*arguments: str) -> Completer:
     """`--set NAME=`: the variables of the spec that one of the arguments names."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from convcalc.errors import ConvcalcError
-        from convcalc.language.documents import read_spec
-
         arch = next(filter(None, (_argument(ctx, name) for name in arguments)), None)
         if arch is None:
             return []
         try:
-            known = read_spec(arch).variables
+            known = api.variables(arch)
         except ConvcalcError:
             return []
         return items([f"{name}=" for name in known], incomplete)
@@ -173,21 +152,16 @@ def columns(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 def asks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`worksheet --blank`."""
-    from convcalc.exercises.worksheet import ASKS
-
-    return several(ASKS, incomplete)
+    return several(api.asks(), incomplete)
 
 
 def operators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`apply OP INPUT`: filters, also several, and operators; then files."""
-    from convcalc import ops
-    from convcalc.layer.filters import FILTERS
-
     if ctx.params.get("arguments"):
         return files(incomplete)
     if "," in incomplete:
-        return several(FILTERS, incomplete)
-    return items([*FILTERS, *ops.names()], incomplete) or files(incomplete)
+        return several(api.filters(), incomplete)
+    return items([*api.filters(), *api.operators()], incomplete) or files(incomplete)
 
 
 def weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from convcalc import api
 from convcalc.cli import COMMANDS, Command, completion
+from convcalc.errors import UsageError
 
 
 class TopicName(click.ParamType):  # type: ignore[type-arg]
@@ -15,9 +17,7 @@ class TopicName(click.ParamType):  # type: ignore[type-arg]
     name = "topic"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from convcalc.manual.topics import names
-
-        return completion.items(names(), incomplete)
+        return completion.items(api.topics(), incomplete)
 
 
 @click.command(
@@ -40,24 +40,18 @@ plain Markdown.""",
 @click.option("--no-pager", is_flag=True, help="Print it at once.")
 def command(topic: str | None, word: str | None, no_pager: bool) -> None:
     """The manual: the language, the commands, Python, what is counted, and a page per operator."""
-    from convcalc.cli.options import write
-    from convcalc.errors import UsageError
-    from convcalc.manual.topics import docs, search
+    from convcalc.cli.options import show, write
     from convcalc.render import terminal
 
     if word is not None:
-        if topic is not None:
-            raise UsageError("--search looks in every topic", hint=f"leave '{topic}' out")
-        from convcalc.report.docs import found_table
-
-        terminal.print_table(found_table(search(word)))
+        show(api.docs(topic, search=word), "table")
         return
     if topic in COMMANDS:
         raise UsageError(
             f"{topic} is a command, and its own help describes it",
             hint=f"convcalc {topic} --help; convcalc docs --search {topic}",
         )
-    page = docs(topic)
+    page = api.docs(topic).record
     room = terminal.width()
     if room is None and not terminal.styled():
         write(page.text)

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import TYPE_CHECKING
-
 import click
 
+from convcalc import api
 from convcalc.cli import Command, completion
-from convcalc.cli.options import Limit, emit, format_option
-
-if TYPE_CHECKING:
-    from convcalc.analysis.catalogue import Entry
-
-ORDERS = ("lecture", "name", "params", "macs", "layers", "memory")
+from convcalc.cli.options import Limit, format_option, show
 
 
 @click.command(
@@ -31,7 +24,7 @@ PATTERN is a part of the name, or a pattern with * and ?. Figures take K, M and 
 )
 @click.argument("pattern", required=False, shell_complete=completion.bundled_names)
 @click.option(
-    "--sort", type=click.Choice(ORDERS), default="lecture", show_default=True,
+    "--sort", type=click.Choice(api.orders()), default="lecture", show_default=True,
     help="What to sort by; lecture: its networks first, in its order.",
 )  # fmt: skip
 @click.option("--reverse", is_flag=True, help="Largest first.")
@@ -54,53 +47,12 @@ def command(
     form: str,
 ) -> None:
     """The bundled architectures: which network fits?"""
-    from convcalc.analysis.catalogue import entries
-    from convcalc.errors import UsageError
-    from convcalc.language.synonyms import suggest_network
-    from convcalc.report.list import catalogue_table, catalogue_value
-
-    every = entries()
-    found = [entry for entry in every if pattern is None or _matches(entry.name, pattern)]
-    if not found:
-        raise UsageError(
-            f"no architecture matches '{pattern}'{suggest_network(pattern or '', [entry.name for entry in every])}",
-            hint="'convcalc list' shows all of them",
-        )
-    if family is not None:
-        wanted = _family(every, family)
-        found = [entry for entry in found if wanted & {entry.name, *entry.extends}]
-    found = [
-        entry
-        for entry in found
-        if (max_params is None or entry.params <= max_params) and (max_macs is None or entry.macs <= max_macs)
-    ]
-    if not found:
-        raise UsageError("no architecture is that small", hint="raise --max-params or --max-macs")
-    if sort != "lecture":
-        found.sort(key=attrgetter("peak_activation_bytes" if sort == "memory" else sort))
-    shown = found[::-1] if reverse else found
-    emit(form, lambda: catalogue_table(shown), lambda: catalogue_value(shown))
-
-
-def _family(every: list[Entry], family: str) -> set[str]:
-    """The specs that a family's name stands for, with its folder or without. Raises UsageError for none."""
-    from convcalc.errors import UsageError
-    from convcalc.language import bundled
-    from convcalc.language.synonyms import suggest_network
-
-    known = bundled.names()
-    wanted = {name for name in known if name == family or name.rsplit("/", 1)[-1] == family}
-    if not wanted:
-        families = sorted(set(known) - {entry.name for entry in every})
-        raise UsageError(
-            f"no family '{family}'{suggest_network(family, known)}", hint=f"families: {', '.join(families)}"
-        )
-    return wanted
-
-
-def _matches(name: str, pattern: str) -> bool:
-    if any(sign in pattern for sign in "*?["):
-        from fnmatch import fnmatchcase
-
-        return fnmatchcase(name, pattern)
-    return pattern.lower() in name.lower()
+    found = api.list(
+        pattern,
+        sort=sort,
+        reverse=reverse,
+        max_params=max_params,
+        max_macs=max_macs,
+        family=family,
+    )
+    show(found, form)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from convcalc import api
 from convcalc.api import MAX_LAYERS
 from convcalc.cli import completion, say
 from convcalc.errors import UsageError
@@ -53,15 +54,10 @@ class Limit(click.ParamType):  # type: ignore[type-arg]
     name = "figure"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from convcalc.analysis.quantities import parse
-
         try:
-            figure = parse(str(value))
+            return api.count(str(value))
         except UsageError:
-            figure = None
-        if figure is None or figure.unit != "any":
             self.fail(f"'{value}' is no figure; write 5000000, 5M or 4.1G", param, ctx)
-        return int(figure.value)
 
 
 def format_option(command: Command) -> Command:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from convcalc import api
 from convcalc.cli import Command
 
 
@@ -20,7 +21,5 @@ Editors with a YAML language server then check and complete a spec that starts w
 def command() -> None:
     """The JSON Schema of the spec language, generated from the operators' fields."""
     from convcalc.cli.options import write
-    from convcalc.language.schema import schema
-    from convcalc.render.json import dumps
 
-    write(dumps(schema()))
+    write(api.schema().to_text("json"))

@@ -23,7 +23,6 @@ from convcalc.ops._base import (
     Reordered,
     Tensor,
     Working,
-    compact,
 )
 from convcalc.ops._fields import LARGEST, FieldError, describe, whole
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
@@ -44,7 +43,6 @@ __all__ = [
     "Working",
     "axis_equation",
     "axis_paddings",
-    "compact",
     "describe",
     "equation",
     "get",

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._fields import FieldKind
-from convcalc.shapes import AXIS_NAMES, Axis, Shape, show
+from convcalc.shapes import AXIS_NAMES, Axis, Shape, compact, show
 
 Inputs = tuple[Shape, ...]
 Order = tuple[int, ...]  # dimension i of a value is dimension order[i] of the tensor that stores it
@@ -238,14 +238,6 @@ class Pointwise(Operator):
 def in_sequence(order: Order) -> bool:
     """Whether a value is stored with its dimensions in their own order."""
     return all(place == dimension for dimension, place in enumerate(order))
-
-
-def compact(value: Any) -> Any:
-    """A per-axis value as tables and JSON show it: one number where all axes agree, else lists."""
-    if isinstance(value, tuple):
-        items = [compact(item) for item in value]
-        return items[0] if all(isinstance(item, int) and item == items[0] for item in items) else items
-    return value
 
 
 MAX_SHOWN_BRANCHES = 8

@@ -10,6 +10,7 @@ from convcalc.render.layout import Line, table_lines
 from convcalc.render.table import PLAIN, Table, data, data_columns, plain, value_of
 
 Record = TypeVar("Record", covariant=True)
+Item = TypeVar("Item")
 
 FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
 SUFFIXES = {
@@ -130,7 +131,7 @@ class View(Generic[Record]):
         return f"<{self._look.summary()}>"
 
     def __str__(self) -> str:
-        return self.to_text()
+        return self.to_text().removesuffix("\n")
 
     def _repr_html_(self) -> str:
         from convcalc.render.html import fragment
@@ -139,12 +140,12 @@ class View(Generic[Record]):
         return fragment(tables) if tables else fragment((), text=self.to_text())
 
 
-class Several(View[Sequence[Any]]):
+class Several(View[Sequence[Item]]):
     """Records one after another: to go through, count and index."""
 
     __slots__ = ()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Item]:
         return iter(self.record)
 
     def __len__(self) -> int:

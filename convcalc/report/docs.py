@@ -36,6 +36,11 @@ class Found(Protocol):
         """The line."""
 
 
+def found_summary(word: str, found: Sequence[Found]) -> str:
+    """`3 lines of the manual with 'dilation'`."""
+    return f"{words.plural(len(found), 'line')} of the manual with '{word}'"
+
+
 def found_table(found: Sequence[Found]) -> Table:
     """A row per line."""
     topics = {line.topic for line in found}

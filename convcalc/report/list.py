@@ -28,6 +28,13 @@ MEMORY = Column(
 )
 
 
+def catalogue_summary(entries: Sequence[Entry]) -> str:
+    """`2 networks: lenet5, alexnet`; of many the first."""
+    names = [entry.name for entry in entries]
+    shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    return f"{words.plural(len(names), 'network')}: {shown}"
+
+
 def catalogue_table(entries: Sequence[Entry]) -> Table:
     """A row per network."""
     return Table(

@@ -46,6 +46,12 @@ KINDS = {
 }  # fmt: skip
 
 
+def reconciliation_summary(result: Reconciliation) -> str:
+    """`Reconciliation of 4.11G with torchvision/resnet50: torchvision/resnet50, MACs …`."""
+    about = f"Reconciliation of {result.figure.text} with {result.analysis.graph.name}"
+    return f"{about}: {_describe(result.found[0]) if result.found else 'no way of counting gives it'}"
+
+
 def reconciliation_table(result: Reconciliation) -> Table:
     """The likeliest explanation's terms and sum; the others on a line each."""
     graph, figure = result.analysis.graph, result.figure

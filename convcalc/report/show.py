@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.analyse import Analysis, LayerFigures
-from convcalc.analysis.fold import FoldedRow, fold_copies, rows, sources, total
-from convcalc.errors import UsageError
-from convcalc.graph import INPUT
-from convcalc.language.synonyms import suggest
+from convcalc.analysis.fold import FoldedRow, ListedRow, Listing
 from convcalc.render.table import Column, Table, Total, drop, notes, shorten, value_of
 from convcalc.report import words
 
@@ -23,51 +18,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A row of the table. reads: the names of what it reads where that is not the row before, in full and short;
-    outline: its path without what it shares with the row before."""
+    """A row of the table in words. reads: the names of what it reads where that is not the row before, in full and
+    short; outline: its path without what it shares with the row before."""
 
-    analysis: Analysis
-    row: FoldedRow
+    listed: ListedRow
     name: str
     outline: str = ""
     reads: tuple[str, ...] = ()
     reads_short: tuple[str, ...] = ()
 
-    @cached_property
-    def layers(self) -> list[LayerFigures]:
-        """The figures of its layers; of copies, the first copy's."""
-        return [self.analysis.layers[node.index] for node in self.row.nodes]
-
-    @cached_property
-    def cost(self) -> Cost:
-        """The account of its layers together."""
-        from convcalc.analysis.costs import cost, total
-
-        return total([cost(self.analysis, node) for node in self.row.nodes])
+    @property
+    def row(self) -> FoldedRow:
+        """The layers it stands for."""
+        return self.listed.row
 
     @property
-    def owner(self) -> str | None:
-        """The layer whose weights it uses."""
-        return None if self.row.block else self.layers[0].shares
+    def layers(self) -> list[LayerFigures]:
+        """The figures of its layers; of copies, the first copy's."""
+        return self.listed.layers
+
+    @property
+    def cost(self) -> Cost:
+        """The account of its layers together."""
+        return self.listed.cost
 
 
-def items(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> list[Item]:
-    """The rows of the table; unfold: one for each layer, copies too."""
-    every = rows(analysis, depth=depth, unfold=unfold)
-    read = {row.name: found for row, found in zip(every, sources(every), strict=True)}
-    above = {row.name: before.nodes[-1].index for before, row in pairwise(every)}
-    ends = {row.nodes[-1].index: row.name for row in every} | {INPUT: "input"}
+def items(listed: Sequence[ListedRow]) -> list[Item]:
+    """The rows in words."""
     result: list[Item] = []
-    for row in every if unfold else fold_copies(every):
+    for item in listed:
+        row = item.row
         name = words.copies(row.name, row.last.name) if row.last else row.name
-        reads, short = [], []
-        for source in read[row.name]:
-            place = ends.get(source) or analysis.graph.nodes[source].name
-            text = "block input" if source in row.entries else words.relative(place, row.name)
-            reads.append(text)
-            short.append("↑" if source == above.get(row.name) else text)
+        reads = [
+            "block input" if source.of_block else words.relative(source.name, row.name)
+            for source in item.reads
+        ]
+        short = ["↑" if source.above else text for source, text in zip(item.reads, reads, strict=True)]
         outline = words.outline(name, result[-1].name if result else "")
-        result.append(Item(analysis, row, name, outline, tuple(reads), tuple(short)))
+        result.append(Item(item, name, outline, tuple(reads), tuple(short)))
     return result
 
 
@@ -99,11 +87,15 @@ def _operator(item: Item, level: int = 0) -> str:
 
 
 def _weights(item: Item) -> str:
-    return f"0, shares {item.owner}" if item.owner is not None else words.count(_sum("weights")(item))
+    return (
+        f"0, shares {item.listed.shares}"
+        if item.listed.shares is not None
+        else words.count(_sum("weights")(item))
+    )
 
 
 def _weights_short(item: Item) -> str:
-    return "shared" if item.owner is not None else words.rounded(_sum("weights")(item))
+    return "shared" if item.listed.shares is not None else words.rounded(_sum("weights")(item))
 
 
 def _field(item: Item) -> str:
@@ -130,7 +122,7 @@ COLUMNS = {
         Column("kind", "kind", lambda item: item.layers[0].kind),
         Column("from", "from", lambda item: item.layers[0].inputs, lambda item: ", ".join(item.reads), wrap=True,
                short=(lambda item: ", ".join(item.reads_short), lambda item: _few(item.reads_short))),
-        Column("shares", "shares", lambda item: item.owner, lambda item: item.owner or ""),
+        Column("shares", "shares", lambda item: item.listed.shares, lambda item: item.listed.shares or ""),
         Column("input", "input", lambda item: item.layers[0].input_shapes[0], right=True),
         Column("output", "output", lambda item: item.row.output_shape, right=True),
         _count("weights", "weights", _sum("weights"))._replace(text=_weights, short=(_weights_short,)),
@@ -182,47 +174,33 @@ NARROWING = [
 ]
 
 
-def parse_columns(text: str) -> list[str]:
-    """The names in `layer,output,macs`. Raises UsageError for an unknown or repeated one."""
-    names = [part.strip().lower() for part in text.split(",") if part.strip()]
-    for name in names:
-        if name not in COLUMNS:
-            raise UsageError(
-                f"--columns: there is no column '{name}'{suggest(name, COLUMNS, 'column')}",
-                hint=f"columns: {', '.join(COLUMNS)}",
-            )
-    if not names or len(set(names)) < len(names):
-        raise UsageError(
-            f"--columns {text}: " + ("a column is named twice" if names else "needs at least one column"),
-            hint=f"columns: {', '.join(COLUMNS)}",
-        )
-    return names
-
-
 # -- tables ----------------------------------------------------------------------------------------------------
 
 
-def network_table(
-    analysis: Analysis, *, depth: int | None = None, unfold: bool = False, partial: bool = False
-) -> Table:
-    """The table of layers with totals, memory and notes; partial: of the layers before one that does not fit."""
-    found = items(analysis, depth=depth, unfold=unfold)
+def network_summary(analysis: Analysis) -> str:
+    """`Network alexnet: 20 layers, 28,823,912 params, 614,310,432 MACs`."""
+    totals = analysis.totals
+    counts = f"{words.plural(totals.layers, 'layer')}, {totals.params:,} params, {totals.macs:,} MACs"
+    return f"Network {analysis.graph.name}: {counts}"
+
+
+def network_table(listing: Listing) -> Table:
+    """The table of layers with totals, memory and notes."""
+    found = items(listing.rows)
     names = [name for name in SHOWN if name != "from" or any(item.reads for item in found)]
-    return _table(analysis, found, names, partial=partial)._replace(
+    return _table(listing, found, names)._replace(
         data_columns=[COLUMNS[name]._replace(key=key) for key, name in DATA.items()],
-        lines=[*_meanings(found, []), *_folding(found), *_at_most(found), *totals_lines(analysis)],
+        lines=[*_meanings(found, []), *_folding(found), *_at_most(found), *totals_lines(listing.analysis)],
         styles=["" if item.row.weights or item.row.block else "dim" for item in found],
         narrowing=NARROWING,
         wider="--columns",
     )
 
 
-def columns_table(
-    analysis: Analysis, names: Sequence[str], *, depth: int | None = None, unfold: bool = False
-) -> Table:
+def columns_table(listing: Listing, names: Sequence[str]) -> Table:
     """The network's table with these columns; sums in the last row."""
-    found = items(analysis, depth=depth, unfold=unfold)
-    return _table(analysis, found, names)._replace(
+    found = items(listing.rows)
+    return _table(listing, found, names)._replace(
         lines=[
             *(_folding(found) if INCLUDE_FOLDED.intersection(names) else []),
             *(_at_most(found) if "field" in names else []),
@@ -235,16 +213,14 @@ def columns_table(
     )
 
 
-def _table(
-    analysis: Analysis, found: Sequence[Item], names: Sequence[str], *, partial: bool = False
-) -> Table:
+def _table(listing: Listing, found: Sequence[Item], names: Sequence[str]) -> Table:
     """The rows in these columns. That a row stands for several copies is shown whatever the columns."""
-    graph = analysis.graph
+    graph = listing.analysis.graph
     columns = [COLUMNS[name] for name in names]
     if any(item.row.times > 1 for item in found) and "times" not in names:
         columns.insert(names.index("layer") + 1 if "layer" in names else 0, COLUMNS["times"])
-    labels: dict[str, tuple[str, ...]] = {"operator": _layers(analysis)}
-    label = "so far" if partial else "total"
+    labels: dict[str, tuple[str, ...]] = {"operator": _layers(listing.analysis)}
+    label = "so far" if listing.partial else "total"
     if not columns[0].adds:
         labels[columns[0].key] = (label,)
     summed = any(column.adds for column in columns)
@@ -252,11 +228,11 @@ def _table(
         columns=columns,
         rows=found,
         title=graph.title or graph.name,
-        subtitle=words.network(graph) + (", only as far as its layers fit" if partial else ""),
-        footer=[Total(Item(analysis, total(analysis), label), labels)] if summed else [],
-        notes=() if partial else notes(graph.notes),
+        subtitle=words.network(graph) + (", only as far as its layers fit" if listing.partial else ""),
+        footer=[Total(Item(listing.total, label), labels)] if summed else [],
+        notes=() if listing.partial else notes(graph.notes),
         data_columns=[COLUMNS[name] for name in names],
-        data=lambda: items(analysis, unfold=True),
+        data=lambda: items(listing.every),
     )
 
 
@@ -314,7 +290,7 @@ def totals_lines(analysis: Analysis) -> list[str]:
     return lines
 
 
-def columns_value(analysis: Analysis, names: Sequence[str]) -> list[dict[str, Any]]:
+def columns_value(listing: Listing, names: Sequence[str]) -> list[dict[str, Any]]:
     """Per layer, the figures by name, for JSON: numbers, shapes as lists."""
 
     def plain(value: object) -> object:
@@ -323,5 +299,5 @@ def columns_value(analysis: Analysis, names: Sequence[str]) -> list[dict[str, An
         return float(value) if isinstance(value, Fraction) else value
 
     columns = [COLUMNS[name] for name in names]
-    every = items(analysis, unfold=True)
+    every = items(listing.every)
     return [{column.key: plain(value_of(column, item)) for column in columns} for item in every]

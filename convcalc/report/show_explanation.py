@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
-from convcalc.analysis.analyse import Analysis
-from convcalc.analysis.explain import explain
+from convcalc.analysis.explain import ExplainedLayer, Explanations
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops import Working
-from convcalc.render.layout import Line, TextSpan, cells, wrap
+from convcalc.render.layout import Line, TextSpan, cells, note_lines, wrap
 from convcalc.render.table import Column, Table, notes
 from convcalc.report import words
+from convcalc.report.show import totals_lines
+from convcalc.report.values import analysis_value
 
 MIN_ROOM = 20  # columns for a worked line, however narrow the terminal
-
-
-class Explanation(NamedTuple):
-    """A layer explained: its operator and what it reads and gives, in words, and its worked formulas."""
-
-    node: Node
-    operator: str
-    flow: str
-    lines: Sequence[Working]
-
-
-def within(name: str, paths: Sequence[str]) -> bool:
-    """Whether a layer is that of one of the paths, or lies in it."""
-    return any(name == path or name.startswith(path + ".") for path in paths)
-
-
-def explanations(analysis: Analysis, *, only: Sequence[str] = ()) -> Iterator[Explanation]:
-    """Every layer that has something to work out. only: the layers of these paths, or in them, each of them."""
-    for node in analysis.graph:
-        if only and not within(node.name, only):
-            continue
-        lines = explain(analysis, node)
-        if lines or only:
-            yield Explanation(node, words.operator(node.op), _flow(analysis.graph, node), lines)
 
 
 def _flow(graph: Graph, node: Node) -> str:
@@ -50,41 +26,65 @@ def _flow(graph: Graph, node: Node) -> str:
     return f"{' and '.join(given)} → {words.shape(node.output_shape)}"
 
 
-def explanation_lines(explained: Sequence[Explanation], width: int | None) -> Iterator[Line]:
-    """A heading per layer, its lines indented under it, labels in one column. width None: nothing is wrapped."""
-    labels = max((cells(line.what) for item in explained for line in item.lines), default=0)
+def explanation_lines(found: Explanations, width: int | None) -> Iterator[Line]:
+    """A heading per layer, its lines indented under it, labels in one column; then the network's totals and notes,
+    unless only some layers were asked for. width None: nothing is wrapped."""
+    labels = max((cells(line.what) for layer in found.layers for line in layer.lines), default=0)
     indent = labels + 6
     room = None if width is None else max(MIN_ROOM, width - indent)
-    for number, item in enumerate(explained):
+    for number, layer in enumerate(found.layers):
         if number:
             yield [TextSpan("")]
-        yield from _heading(item, width)
-        for line in item.lines:
+        yield from _heading(found.analysis.graph, layer, width)
+        for line in layer.lines:
             for place, part in enumerate(wrap(line.text, room)):
                 label = f"    {line.what:<{labels}}  " if place == 0 else " " * indent
                 yield [TextSpan(label, "dim"), TextSpan(part)]
+    if found.only:
+        return
+    for text in ["", *totals_lines(found.analysis)]:
+        yield from ([TextSpan(part)] for part in wrap(text, width))
+    for note in notes(found.analysis.graph.notes):
+        yield from note_lines(note, width)
 
 
-def _heading(item: Explanation, width: int | None) -> Iterator[Line]:
-    start: Line = [TextSpan(item.node.name, "bold cyan"), TextSpan(f"  {item.operator}   ")]
-    if width is None or sum(cells(span.text) for span in start) + cells(item.flow) <= width:
-        yield [*start, TextSpan(item.flow, "dim")]
+def _heading(graph: Graph, layer: ExplainedLayer, width: int | None) -> Iterator[Line]:
+    node = layer.node
+    flow = _flow(graph, node)
+    start: Line = [TextSpan(node.name, "bold cyan"), TextSpan(f"  {words.operator(node.op)}   ")]
+    if width is None or sum(cells(span.text) for span in start) + cells(flow) <= width:
+        yield [*start, TextSpan(flow, "dim")]
         return
     yield start
-    yield from (
-        [TextSpan("    "), TextSpan(part, "dim")] for part in wrap(item.flow, max(MIN_ROOM, width - 4))
-    )
+    yield from ([TextSpan("    "), TextSpan(part, "dim")] for part in wrap(flow, max(MIN_ROOM, width - 4)))
 
 
-def explanation_table(analysis: Analysis, *, only: Sequence[str] = ()) -> Table:
+def explanation_table(found: Explanations) -> Table:
     """The worked formulas, one a row, for the formats that are not a screen."""
+    graph = found.analysis.graph
     return Table(
         columns=(
             Column("layer", "layer", lambda row: row[0].name),
             Column("what", "figure", lambda row: row[1].what),
             Column("working", "working", lambda row: row[1].text),
         ),
-        rows=[(item.node, line) for item in explanations(analysis, only=only) for line in item.lines],
-        title=analysis.graph.title or analysis.graph.name,
-        notes=() if only else notes(analysis.graph.notes),
+        rows=[(layer.node, line) for layer in found.layers for line in layer.lines],
+        title=graph.title or graph.name,
+        notes=() if found.only else notes(graph.notes),
     )
+
+
+def explanation_value(found: Explanations) -> dict[str, Any]:
+    """The JSON of `show`, each layer with its working; only the layers asked for."""
+    lines = {layer.node.name: layer.lines for layer in found.layers}
+    value = analysis_value(found.analysis)
+    value["layers"] = [record for record in value["layers"] if not found.only or record["name"] in lines]
+    for record in value["layers"]:
+        record["working"] = [{"what": line.what, "text": line.text} for line in lines.get(record["name"], [])]
+    return value
+
+
+def explanation_summary(found: Explanations) -> str:
+    """`Explanations of alexnet: 16 layers worked out`."""
+    count = words.plural(len(found.layers), "layer")
+    return f"Explanations of {found.analysis.graph.name}: {count} worked out"

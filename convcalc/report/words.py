@@ -8,8 +8,8 @@ from typing import Any
 
 from convcalc.analysis.receptive import ReceptiveField
 from convcalc.graph import Graph
-from convcalc.ops import Operator, compact
-from convcalc.shapes import show
+from convcalc.ops import Operator
+from convcalc.shapes import compact, show
 
 # Written without their name, which the number's place says: `dense 4096`, `channel_shuffle 2`.
 BARE = frozenset({"units", "rate", "groups", "shape", "order", "scale", "size"})

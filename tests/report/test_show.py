@@ -7,6 +7,7 @@ import re
 import pytest
 
 from convcalc.analysis.analyse import analyse
+from convcalc.analysis.fold import Listing
 from convcalc.language import bundled
 from convcalc.language.load import load_graph
 from convcalc.render.layout import cells, table_lines
@@ -17,7 +18,7 @@ LECTURE = [name for name in bundled.members() if "/" not in name]
 
 
 def table(name: str, **options) -> Table:
-    return network_table(analyse(load_graph(name)), **options)
+    return network_table(Listing(analyse(load_graph(name)), **options))
 
 
 def screen(shown: Table, width: int | None) -> list[str]:
@@ -113,7 +114,7 @@ def test_equal_copies_are_one_row_and_all_shows_each() -> None:
 
 @pytest.mark.parametrize("names", ["macs", "layer,macs", "output,times"])
 def test_columns_of_one_s_own_still_say_what_a_row_stands_for(names: str) -> None:
-    shown = columns_table(analyse(load_graph("resnet50")), names.split(","))
+    shown = columns_table(Listing(analyse(load_graph("resnet50"))), names.split(","))
     assert [column.key for column in shown.columns].count("times") == 1
     assert any("×5" in row for row in texts(shown))
 
@@ -125,7 +126,7 @@ def test_a_shared_layer_says_whose_weights_it_uses(tmp_path) -> None:
     path.write_text(
         "name: net\ninput: [4, 9, 7]\nlayers:\n" + "".join(f"  - {layer}\n" for layer in layers), "utf-8"
     )
-    shown = network_table(analyse(load_graph(str(path))))
+    shown = network_table(Listing(analyse(load_graph(str(path)))))
     assert column(shown, "weights") == {"relu1": "0", "a": "144", "b": "0, shares a"}
     assert total_text(COLUMNS["weights"], shown.footer[0]) == "144"
     assert total_text(COLUMNS["operator"], shown.footer[0]) == "3 layers, 2 with weights"
