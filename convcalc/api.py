@@ -7,23 +7,30 @@ loads no more than it needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from convcalc.graph import MAX_LAYERS
 from convcalc.render.view import Look, Several, View
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as Bitmap
+
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.catalogue import Entry
     from convcalc.analysis.diff import Diff
     from convcalc.analysis.explain import Explanations
+    from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
     from convcalc.analysis.fold import Listing
     from convcalc.analysis.reconcile import Reconciliation
     from convcalc.errors import ShapeError
+    from convcalc.graph import Graph
     from convcalc.inference.runner import Backend, Forward
+    from convcalc.render.layout import Line
     from convcalc.render.table import Table
     from convcalc.shapes import Shape
+
+Record = TypeVar("Record")
 
 __all__ = ["MAX_LAYERS", "Network", "docs", "list", "load", "schema"]
 
@@ -96,12 +103,7 @@ def list(
         family=family,
     )
     return Several(
-        found,
-        Look(
-            summary=lambda: report.catalogue_summary(found),
-            value=lambda: report.catalogue_value(found),
-            tables=lambda: [report.catalogue_table(found)],
-        ),
+        found, _look(found, report.catalogue_summary, report.catalogue_value, report.catalogue_table)
     )
 
 
@@ -155,10 +157,8 @@ def docs(topic: str | None = None, *, search: str | None = None) -> View[Any]:
     found = manual.search(search)
     return Several(
         found,
-        Look(
-            summary=lambda: report.found_summary(search, found),
-            value=lambda: [line._asdict() for line in found],
-            tables=lambda: [report.found_table(found)],
+        _look(
+            found, lambda lines: report.found_summary(search, lines), report.found_value, report.found_table
         ),
     )
 
@@ -235,15 +235,10 @@ class Network(View["Analysis"]):
         from convcalc.report import show_explanation as report
 
         found = explanations(self.record, layers)
-        return View(
-            found,
-            Look(
-                summary=lambda: report.explanation_summary(found),
-                value=lambda: report.explanation_value(found),
-                tables=lambda: [report.explanation_table(found)],
-                lines=lambda width: report.explanation_lines(found, width),
-            ),
-        )
+        return _view(
+            found, report.explanation_summary, report.explanation_value, report.explanation_table,
+            lines=report.explanation_lines,
+        )  # fmt: skip
 
     def reconcile(self, figure: str) -> View[Reconciliation]:
         """How a figure met elsewhere was counted: `convcalc show --reconcile`.
@@ -259,13 +254,8 @@ class Network(View["Analysis"]):
         from convcalc.report import reconcile as report
 
         found = reconcile(self.record, parse(figure), self._arch, self._settings)
-        return View(
-            found,
-            Look(
-                summary=lambda: report.reconciliation_summary(found),
-                value=lambda: report.reconciliation_value(found),
-                tables=lambda: [report.reconciliation_table(found)],
-            ),
+        return _view(
+            found, report.reconciliation_summary, report.reconciliation_value, report.reconciliation_table
         )
 
     def diff(self, other: Network, *, all: bool = False) -> View[Diff]:
@@ -281,14 +271,83 @@ class Network(View["Analysis"]):
         from convcalc.report import diff as report
 
         found = compare(self.record, other.record)
-        return View(
+        return _view(
             found,
-            Look(
-                summary=lambda: report.diff_summary(found),
-                value=lambda: report.diff_value(found),
-                tables=lambda: [report.diff_table(found, everything=all)],
-            ),
+            report.diff_summary,
+            report.diff_value,
+            lambda diff: report.diff_table(diff, everything=all),
         )
+
+    def field(
+        self,
+        layer: str | None = None,
+        *,
+        unit: Sequence[int] | None = None,
+        pixel: Sequence[int] | None = None,
+        between: tuple[Sequence[int], Sequence[int]] | None = None,
+        depth: int | None = None,
+        all: bool = False,
+        image: str | os.PathLike[str] | None = None,
+    ) -> View[DepthField | UnitField | PixelField | MeetingField]:
+        """Receptive fields: `convcalc field`. Without a question, of the unit in the middle of every layer.
+
+        layer: what one unit of this layer sees, the one in the middle or `unit`; pixel: which units of every layer it
+        reaches; between: the first layer with a unit that sees both pixels. Positions are (row, column) and count
+        from 0. depth folds blocks deeper than so many path segments; all: a row for every layer. `save` draws it into a
+        PNG, over an image if there is one. Raises UsageError for a layer, unit or pixel that is not there.
+
+        >>> net = convcalc.load("alexnet")
+        >>> net.field("conv5", unit=(0, 0))
+        <What conv5 (0, 0) of alexnet sees: 0…162 × 0…162>
+        >>> net.field("conv5").sight.pixels
+        26569
+        >>> convcalc.load("lenet5").field(between=((0, 0), (5, 5)))
+        <Where pixels (0, 0) and (5, 5) of lenet5 meet: in maxpool1>
+        """
+        from convcalc.errors import UsageError
+
+        questions = (("--layer", layer), ("--pixel", pixel), ("--between", between))
+        asked = [option for option, given in questions if given is not None]
+        if len(asked) > 1:
+            raise UsageError(f"{asked[0]} and {asked[1]} ask different questions", hint="give one of them")
+        if unit is not None and layer is None:
+            raise UsageError("--unit needs the layer it is of", hint="for example --layer conv3 --unit 0,0")
+        if image is not None and pixel is not None:
+            raise UsageError("--pixel draws the layers' maps, not an image", hint="leave --image out")
+        from convcalc.analysis import field as question
+        from convcalc.report import field as report
+        from convcalc.report import field_picture as drawing
+
+        graph = self.record.graph
+
+        def picture(path: str) -> Bitmap | None:
+            """The image as the network reads it, where a PNG of the network can be drawn."""
+            drawing.check_drawable(graph, path)
+            return None if image is None else _as_read(graph, os.fspath(image))
+
+        if layer is not None:
+            seen = question.unit_field(self.record, layer, None if unit is None else tuple(unit))
+            return _view(
+                seen, report.unit_summary, report.unit_value, report.unit_table, lines=report.unit_lines,
+                file=lambda path: drawing.unit_png(seen, picture(path)),
+            )  # fmt: skip
+        if pixel is not None:
+            reached = question.pixel_field(self.record, tuple(pixel), unfold=all)
+            return _view(
+                reached, report.pixel_summary, report.pixel_value, report.pixel_table,
+                file=lambda path: drawing.pixel_png(reached, picture(path)),
+            )  # fmt: skip
+        if between is not None:
+            meeting = question.meeting_field(self.record, *map(tuple, between), unfold=all)
+            return _view(
+                meeting, report.meeting_summary, report.meeting_value, report.meeting_table,
+                lines=report.meeting_lines, file=lambda path: drawing.meeting_png(meeting, picture(path)),
+            )  # fmt: skip
+        fields = question.DepthField(self.record, depth, all)
+        return _view(
+            fields, report.depth_summary, report.depth_value, report.depth_table,
+            file=lambda path: drawing.depth_png(fields, picture(path)),
+        )  # fmt: skip
 
     def forward(
         self,
@@ -312,6 +371,44 @@ class Network(View["Analysis"]):
         return forward(
             self.record.graph, image, weights=weights, seed=seed, backend=backend, threads=threads, top=top
         )
+
+
+def _view(
+    record: Record,
+    summary: Callable[[Record], str],
+    value: Callable[[Record], Any],
+    table: Callable[[Record], Table],
+    *,
+    lines: Callable[[Record, int | None], Iterable[Line]] | None = None,
+    file: Callable[[str], bytes] | None = None,
+) -> View[Record]:
+    """A record that `report` shows with these functions."""
+    return View(record, _look(record, summary, value, table, lines=lines, file=file))
+
+
+def _look(
+    record: Record,
+    summary: Callable[[Record], str],
+    value: Callable[[Record], Any],
+    table: Callable[[Record], Table],
+    *,
+    lines: Callable[[Record, int | None], Iterable[Line]] | None = None,
+    file: Callable[[str], bytes] | None = None,
+) -> Look:
+    return Look(
+        summary=lambda: summary(record),
+        value=lambda: value(record),
+        tables=lambda: [table(record)],
+        lines=None if lines is None else lambda width: lines(record, width),
+        file=file,
+    )
+
+
+def _as_read(graph: Graph, image: str) -> Bitmap:
+    """An image as a network reads it, before its values are scaled."""
+    from convcalc.images.preprocess import Preprocess, fitted
+
+    return fitted(image, Preprocess(**(graph.preprocess or {})), graph.input_shape)[0]
 
 
 def _columns(asked: str | Sequence[str]) -> Sequence[str]:

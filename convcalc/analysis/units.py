@@ -1,5 +1,5 @@
-"""Questions about single units and pixels: what a unit sees, layer by layer back to the image; which units a pixel
-reaches; in which layer two pixels first meet. Positions are spatial, counted from 0; all channels at once."""
+"""What a single unit sees, layer by layer back to the image; which units a pixel reaches, and which two pixels both
+reach. Positions are spatial, counted from 0; all channels at once."""
 
 from __future__ import annotations
 
@@ -63,6 +63,11 @@ class Area(NamedTuple):
     region: Region
 
     @property
+    def name(self) -> str:
+        """The layer's name; `input` for the image."""
+        return self.node.name if self.node else "input"
+
+    @property
     def full(self) -> bool:
         """Whether all positions between the first and the last are meant."""
         return self.positions == prod(high - low + 1 for low, high in self.spans or ())
@@ -70,16 +75,12 @@ class Area(NamedTuple):
     @property
     def share(self) -> Fraction:
         """Of the layer's positions."""
-        return Fraction(self.positions, prod(places(self.shape)))
+        return Fraction(self.positions, self.places)
 
-
-class Meeting(NamedTuple):
-    """Two pixels, and per layer the units that depend on both. first: the first layer with any, or None."""
-
-    a: Position
-    b: Position
-    first: Node | None
-    layers: tuple[tuple[Node, Area], ...]
+    @property
+    def places(self) -> int:
+        """How many positions the layer has."""
+        return prod(places(self.shape))
 
 
 def places(shape: Shape) -> Shape:
@@ -107,36 +108,31 @@ def trace(graph: Graph, node: Node, unit: Position) -> list[Area]:
     found = seen(graph, node.index, (box,))
     order = sorted((index for index in found if index != node.index), reverse=True)
     return [
-        _part(graph, index, found[index])
+        _area(graph, index, found[index])
         for index in order
         if index == INPUT or not graph.nodes[index].op.pointwise
     ]
 
 
-def pixel_reach(graph: Graph, pixel: Position) -> list[tuple[Node, Area]]:
-    """Per layer, the units a pixel reaches, in all its channels. Raises UsageError."""
+def reached_areas(graph: Graph, pixel: Position) -> list[Area]:
+    """Per layer, the units that a pixel reaches, in all its channels. Raises UsageError."""
     box = _box(graph.input_shape, pixel, "the image has no pixel")
     return [
-        (node, _part(graph, node.index, region))
-        for node, region in zip(graph, reached(graph, (box,)), strict=True)
+        _area(graph, node.index, region) for node, region in zip(graph, reached(graph, (box,)), strict=True)
     ]
 
 
-def meeting(graph: Graph, a: Position, b: Position) -> Meeting:
-    """Where two pixels first reach one unit. Raises UsageError."""
+def meeting_areas(graph: Graph, a: Position, b: Position) -> list[Area]:
+    """Per layer, the units that two pixels both reach. Raises UsageError."""
     boxes = [_box(graph.input_shape, pixel, "the image has no pixel") for pixel in (a, b)]
-    one, two = (reached(graph, (box,)) for box in boxes)
-    layers = []
-    first = None
-    for node, left, right in zip(graph, one, two, strict=True):
-        part = _part(graph, node.index, meet(left, right))
-        layers.append((node, part))
-        if part.positions and first is None:
-            first = node
-    return Meeting(a, b, first, tuple(layers))
+    first, second = (reached(graph, (box,)) for box in boxes)
+    return [
+        _area(graph, node.index, meet(left, right))
+        for node, left, right in zip(graph, first, second, strict=True)
+    ]
 
 
-def _part(graph: Graph, index: int, region: Region) -> Area:
+def _area(graph: Graph, index: int, region: Region) -> Area:
     shape = graph.shape(index)
     flat = spatial(region) if len(shape) > 1 else region
     return Area(None if index == INPUT else graph.nodes[index], shape, hull(flat), count(flat), flat)

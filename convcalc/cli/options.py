@@ -104,6 +104,13 @@ def load(
     return load_graph(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
 
 
+def load_network(
+    arch: str, settings: tuple[str, ...], input_text: str | None, max_layers: int
+) -> api.Network:
+    """The network of ARCH with what the options change."""
+    return api.load(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
+
+
 def set_values(settings: tuple[str, ...]) -> dict[str, str]:
     """What `--set NAME=VALUE`, given any number of times, sets. Raises UsageError."""
     values: dict[str, str] = {}
@@ -159,6 +166,12 @@ def write_tables(form: str, tables: Sequence[Table]) -> None:
 def write(text: str) -> None:
     """A format for programs to stdout: UTF-8 whatever the console's encoding."""
     click.echo(text.encode("utf-8"), nl=False)
+
+
+def save_view(view: View[Any], path: str) -> None:
+    """Write what a command found to a file and say so. Raises ConvcalcError where it cannot be written."""
+    view.save(path)
+    wrote(path)
 
 
 def save(path: str, data: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from convcalc.render.table import Column, Table
 from convcalc.report import words
@@ -51,3 +51,10 @@ def found_table(found: Sequence[Found]) -> Table:
             f"{words.plural(len(found), 'line')} in {words.plural(len(topics), 'topic')}; convcalc docs TOPIC shows one"
         ],
     )
+
+
+def found_value(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """The lines for programs."""
+    return [
+        {"topic": line.topic, "heading": line.heading, "line": line.line, "text": line.text} for line in found
+    ]

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
-from convcalc.analysis.analyse import Analysis
+from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
 from convcalc.analysis.fold import FoldedRow
 from convcalc.analysis.receptive import ReceptiveField
 from convcalc.analysis.regions import Span
-from convcalc.analysis.units import Area, Meeting, Position, Sight, places
-from convcalc.graph import Node
-from convcalc.ops import product
+from convcalc.analysis.units import Area, Sight
+from convcalc.render.layout import Line, TextSpan, table_lines, wrap
 from convcalc.render.table import Column, Table, drop, shorten
 from convcalc.report import words
+from convcalc.report.field_picture import styled, window_lines
 from convcalc.report.values import CONVENTIONS, field_value
 from convcalc.shapes import AXIS_NAMES
-
-
-class Depth(NamedTuple):
-    """A layer on the way down: its row, its field by formula, and what its unit in the middle sees."""
-
-    row: FoldedRow
-    sight: Sight
-
-    @property
-    def node(self) -> Node:
-        """The row's last layer."""
-        return self.row.nodes[-1]
-
-    @property
-    def field(self) -> ReceptiveField | None:
-        """By formula; None where no single one fits all units."""
-        return self.row.receptive_field
-
 
 LAYER = Column(
     "layer", "layer", lambda item: item.node.name, lambda item: item.row.name, wrap=True, style="cyan"
@@ -71,7 +53,7 @@ UNIT = Column(
     "unit",
     "middle unit",
     lambda item: _spaced(item.sight.unit),
-    lambda item: position(item.sight.unit),
+    lambda item: words.position(item.sight.unit),
     right=True,
 )
 SEES = Column(
@@ -92,21 +74,28 @@ SHARE = Column(
 )
 
 
-def depth_table(analysis: Analysis, rows: Sequence[FoldedRow], sights: Sequence[Sight]) -> Table:
+def depth_summary(found: DepthField) -> str:
+    """`Receptive fields of alexnet: 14 rows`."""
+    name = found.analysis.graph.name
+    return f"Receptive fields of {name}: {words.plural(len(found.layers), 'row')}"
+
+
+def depth_table(found: DepthField) -> Table:
     """A row per layer: the field by formula, and what the unit in the middle sees."""
-    graph = analysis.graph
+    graph = found.analysis.graph
     return Table(
         columns=(LAYER, OPERATOR, OUTPUT, SIZE, STRIDE, START, UNIT, SEES, SHARE),
-        rows=[Depth(row, sight) for row, sight in zip(rows, sights, strict=True)],
+        rows=found.layers,
         title=f"Receptive fields of {graph.title or graph.name}",
         subtitle=words.network(graph),
         lines=[
             "field: pixels a unit's window spans, padding included; stride: pixels from one unit's window "
             "to the next's; start: first pixel of the first unit's window",
-            *words.at_most(row.receptive_field for row in rows),
-            *(f"warning: {text}" for text in analysis.warnings[:5]),
+            *words.at_most(layer.field for layer in found.layers),
+            *(f"warning: {text}" for text in found.analysis.warnings[:5]),
         ],
         data_columns=(LAYER, KIND, OUTPUT, SIZE, STRIDE, START, UNIT, FIRST, LAST, PIXELS, SHARE),
+        data=lambda: found.every,
         narrowing=[*shorten("operator"), *drop("operator", "output_shape")],
     )
 
@@ -118,166 +107,201 @@ def operator(row: FoldedRow, *, short: bool = False) -> str:
     return (words.short_operator if short else words.operator)(row.nodes[0].op)
 
 
-def depth_value(analysis: Analysis, rows: Sequence[FoldedRow], sights: Sequence[Sight]) -> dict[str, Any]:
+def depth_value(found: DepthField) -> dict[str, Any]:
     """`field ARCH --format json`."""
     return {
-        "name": analysis.graph.name,
+        "name": found.analysis.graph.name,
         "conventions": CONVENTIONS,
-        "input": list(analysis.graph.input_shape),
+        "input": list(found.analysis.graph.input_shape),
         "layers": [
             {
-                "name": row.nodes[-1].name,
-                "kind": row.nodes[-1].kind,
-                "output_shape": list(row.nodes[-1].output_shape),
-                "receptive_field": field_value(row.receptive_field),
-                **_sight_value(one),
+                "name": layer.node.name,
+                "kind": layer.node.kind,
+                "output_shape": list(layer.node.output_shape),
+                "receptive_field": field_value(layer.field),
+                **_sight_value(layer.sight),
             }
-            for row, one in zip(rows, sights, strict=True)
+            for layer in found.every
         ],
-        "warnings": list(analysis.warnings),
+        "warnings": list(found.analysis.warnings),
     }
 
 
 # -- one unit ----------------------------------------------------------------------------------------------
 
 
-def unit_table(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Area]) -> Table:
+def unit_title(found: UnitField) -> str:
+    """`What conv5 (2, 2) sees`."""
+    return f"What {found.node.name} {words.position(found.sight.unit)} sees"
+
+
+def unit_summary(found: UnitField) -> str:
+    """`What conv5 (2, 2) of alexnet sees: 32…194 × 32…194`."""
+    sight = found.sight
+    what = spans(sight.seen) if sight.seen else "padding only"
+    return f"What {found.node.name} {words.position(sight.unit)} of {found.analysis.graph.name} sees: {what}"
+
+
+def unit_table(found: UnitField) -> Table:
     """What a unit reads, layer by layer back to the image."""
-    graph = analysis.graph
+    node, sight = found.node, found.sight
     return Table(
         columns=_part_columns("reads", "positions"),
-        rows=parts,
-        title=f"What {node.name} {position(one.unit)} sees",
-        subtitle=f"{words.network(graph)}; "
+        rows=found.trace,
+        title=unit_title(found),
+        subtitle=f"{words.network(found.analysis.graph)}; "
         f"{node.name} is {words.operator(node.op)}, {words.shape(node.output_shape)}",
-        lines=[*_unit_lines(one), *_widest(analysis.layers[node.index].receptive_field, one)],
+        lines=[*_unit_lines(sight), *_widest(found.analysis.layers[node.index].receptive_field, sight)],
         data_columns=PART_DATA,
         narrowing=PART_NARROWING,
     )
 
 
-def _unit_lines(one: Sight) -> list[str]:
-    if one.window is None:
+def unit_lines(found: UnitField, width: int | None) -> Iterator[Line]:
+    """The table, and the window over the image."""
+    yield from table_lines(unit_table(found), width)
+    yield from styled(window_lines(found.sight))
+
+
+def _unit_lines(sight: Sight) -> list[str]:
+    if sight.window is None:
         return ["this unit reads nothing: it lies in a gap that no kernel fills"]
-    names = AXIS_NAMES[len(one.image)]
+    names = AXIS_NAMES[len(sight.image)]
     lines = []
     for name, (low, high), size, (before, after) in zip(
-        names, one.window, one.image, one.outside, strict=True
+        names, sight.window, sight.image, sight.outside, strict=True
     ):
         text = f"{name}: pixels {words.number(low)} to {words.number(high)}, a window of {high - low + 1:,}"
         if before or after:
             text += f", {before + after:,} of it outside the {size:,} of the image"
             text += f" ({before:,} before, {after:,} after)" if before and after else ""
         lines.append(text)
-    if one.seen is None:
+    if sight.seen is None:
         lines.append("it sees only padding")
         return lines
-    between = [high - low + 1 for low, high in one.seen]
-    text = product(between) + " = " if len(between) > 1 and one.pixels == prod(between) else ""
+    extents = [high - low + 1 for low, high in sight.seen]
+    between, product = prod(extents), "·".join(map(str, extents))
+    text = f"{product} = " if len(extents) > 1 and sight.pixels == between else ""
     lines.append(
-        f"it sees {text}{one.pixels:,} pixels, {words.percent(one.share)} of the image: {spans(one.seen)}"
+        f"it sees {text}{sight.pixels:,} pixels, {words.percent(sight.share)} of the image: {spans(sight.seen)}"
     )
-    if one.pixels != prod(between):
-        lines.append(
-            f"with gaps: from the first to the last there are {product(between)} = {prod(between):,} pixels"
-        )
+    if sight.pixels != between:
+        lines.append(f"with gaps: from the first to the last there are {product} = {between:,} pixels")
     return lines
 
 
-def _widest(field: ReceptiveField | None, one: Sight) -> list[str]:
+def _widest(field: ReceptiveField | None, sight: Sight) -> list[str]:
     """How wide windows of the layer's units are, where they differ."""
-    if field is None or not field.varies or one.window is None:
+    if field is None or not field.varies or sight.window is None:
         return []
     sizes = words.axes(field.size)
     return [
-        f"its units see windows of different sizes, {sizes} pixels at most; this one {words.axes(one.size)}"
+        f"its units see windows of different sizes, {sizes} pixels at most; this one {words.axes(sight.size)}"
     ]
 
 
-def unit_value(analysis: Analysis, node: Node, one: Sight, parts: Sequence[Area]) -> dict[str, Any]:
+def unit_value(found: UnitField) -> dict[str, Any]:
     """`field ARCH --layer NAME --format json`."""
+    node = found.node
     return {
-        "name": analysis.graph.name,
+        "name": found.analysis.graph.name,
         "conventions": CONVENTIONS,
-        "input": list(analysis.graph.input_shape),
+        "input": list(found.analysis.graph.input_shape),
         "layer": node.name,
         "kind": node.kind,
         "output_shape": list(node.output_shape),
-        "receptive_field": field_value(analysis.layers[node.index].receptive_field),
-        **_sight_value(one),
-        "trace": [_part_value(part) for part in parts],
+        "receptive_field": field_value(found.analysis.layers[node.index].receptive_field),
+        **_sight_value(found.sight),
+        "trace": [_area_value(area) for area in found.trace],
     }
 
 
 # -- one pixel, two pixels -----------------------------------------------------------------------------------
 
 
-def pixel_table(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node, Area]]) -> Table:
+def pixel_summary(found: PixelField) -> str:
+    """`What pixel (5, 5) of lenet5 reaches: units of 12 layers`."""
+    layers = sum(area.positions > 0 for area in found.areas)
+    name = found.analysis.graph.name
+    return f"What pixel {words.position(found.pixel)} of {name} reaches: units of {words.plural(layers, 'layer')}"
+
+
+def pixel_table(found: PixelField) -> Table:
     """Which units of every layer a pixel reaches."""
-    graph = analysis.graph
-    parts = [part for _, part in layers]
     return Table(
         columns=_part_columns("units", "how many"),
-        rows=parts,
-        title=f"What pixel {position(pixel)} reaches",
-        subtitle=words.network(graph),
+        rows=found.shown,
+        title=f"What pixel {words.position(found.pixel)} reaches",
+        subtitle=words.network(found.analysis.graph),
         data_columns=PART_DATA,
         narrowing=PART_NARROWING,
-        styles=["" if part.positions else "dim" for part in parts],
+        styles=["" if area.positions else "dim" for area in found.shown],
     )
 
 
-def pixel_value(analysis: Analysis, pixel: Position, layers: Sequence[tuple[Node, Area]]) -> dict[str, Any]:
+def pixel_value(found: PixelField) -> dict[str, Any]:
     """`field ARCH --pixel R,C --format json`."""
     return {
-        "name": analysis.graph.name,
+        "name": found.analysis.graph.name,
         "conventions": CONVENTIONS,
-        "input": list(analysis.graph.input_shape),
-        "pixel": list(pixel),
-        "layers": [_part_value(part) for _, part in layers],
+        "input": list(found.analysis.graph.input_shape),
+        "pixel": list(found.pixel),
+        "layers": [_area_value(area) for area in found.areas],
     }
 
 
-def meeting_table(analysis: Analysis, found: Meeting, layers: Sequence[tuple[Node, Area]]) -> Table:
+def meeting_summary(found: MeetingField) -> str:
+    """`Where pixels (0, 0) and (5, 5) of lenet5 meet: in maxpool1`."""
+    a, b = map(words.position, found.pixels)
+    where = f"in {found.first.name}" if found.first else "nowhere"
+    return f"Where pixels {a} and {b} of {found.analysis.graph.name} meet: {where}"
+
+
+def meeting_table(found: MeetingField) -> Table:
     """Per layer the units that depend on both pixels."""
-    graph = analysis.graph
-    parts = [part for _, part in layers]
+    a, b = map(words.position, found.pixels)
     if found.first is None:
         line = "no unit of this network depends on both"
     else:
-        part = dict(found.layers)[found.first]
-        units = words.plural(part.positions, "position")
-        line = f"they first meet in {found.first.name}, at {units}: {_where(part)}"
+        units = words.plural(found.first.positions, "position")
+        line = f"they first meet in {found.first.name}, at {units}: {_where(found.first)}"
     return Table(
         columns=_part_columns("units that see both", "how many"),
-        rows=parts,
-        title=f"Where pixels {position(found.a)} and {position(found.b)} meet",
-        subtitle=words.network(graph),
+        rows=found.shown,
+        title=f"Where pixels {a} and {b} meet",
+        subtitle=words.network(found.analysis.graph),
         lines=[line],
         data_columns=PART_DATA,
         narrowing=PART_NARROWING,
-        styles=["" if part.positions else "dim" for part in parts],
+        styles=["" if area.positions else "dim" for area in found.shown],
     )
 
 
-def meeting_value(analysis: Analysis, found: Meeting) -> dict[str, Any]:
+def meeting_lines(found: MeetingField, width: int | None) -> Iterator[Line]:
+    """The table, and what the first unit that sees both pixels sees."""
+    yield from table_lines(meeting_table(found), width)
+    if found.first is None or found.sight is None:
+        return
+    picture = window_lines(found.sight, found.pixels)
+    if picture:
+        heading = f"what {found.first.name} {words.position(found.sight.unit)} sees:"
+        yield from ([TextSpan(part)] for part in wrap(heading, width))
+    yield from styled(picture)
+
+
+def meeting_value(found: MeetingField) -> dict[str, Any]:
     """`field ARCH --between R,C R,C --format json`."""
     return {
-        "name": analysis.graph.name,
+        "name": found.analysis.graph.name,
         "conventions": CONVENTIONS,
-        "input": list(analysis.graph.input_shape),
-        "pixels": [list(found.a), list(found.b)],
+        "input": list(found.analysis.graph.input_shape),
+        "pixels": [list(pixel) for pixel in found.pixels],
         "first": found.first.name if found.first else None,
-        "layers": [_part_value(part) for _, part in found.layers],
+        "layers": [_area_value(area) for area in found.areas],
     }
 
 
 # -- words ---------------------------------------------------------------------------------------------------
-
-
-def position(at: Sequence[int]) -> str:
-    """`(2, 2)`, a vector's `17`."""
-    return str(at[0]) if len(at) == 1 else f"({', '.join(map(str, at))})"
 
 
 def spans(value: Sequence[Span]) -> str:
@@ -290,20 +314,20 @@ def spans(value: Sequence[Span]) -> str:
 
 
 PART = (
-    Column("layer", "layer", lambda part: part.node.name if part.node else "input",
-           lambda part: part.node.name if part.node else "image", wrap=True, style="cyan"),
-    Column("operator", "operator", lambda part: words.operator(part.node.op) if part.node else "", wrap=True,
-           short=(lambda part: words.short_operator(part.node.op) if part.node else "",)),
-    Column("output_shape", "output", lambda part: part.shape, right=True),
+    Column("layer", "layer", lambda area: area.name, lambda area: area.name if area.node else "image", wrap=True,
+           style="cyan"),
+    Column("operator", "operator", lambda area: words.operator(area.node.op) if area.node else "", wrap=True,
+           short=(lambda area: words.short_operator(area.node.op) if area.node else "",)),
+    Column("output_shape", "output", lambda area: area.shape, right=True),
     Column("positions", "", right=True),
-    Column("share", "share", lambda part: float(part.share), lambda part: words.percent(part.share), right=True),
+    Column("share", "share", lambda area: float(area.share), lambda area: words.percent(area.share), right=True),
 )  # fmt: skip
 PART_DATA = (
     PART[0],
-    Column("kind", "", lambda part: part.node.kind if part.node else "input"),
+    Column("kind", "", lambda area: area.node.kind if area.node else "input"),
     PART[2],
-    Column("first", "", lambda part: _ends(part.spans)[0]),
-    Column("last", "", lambda part: _ends(part.spans)[1]),
+    Column("first", "", lambda area: _ends(area.spans)[0]),
+    Column("last", "", lambda area: _ends(area.spans)[1]),
     *PART[3:],
 )
 PART_NARROWING = [*shorten("operator"), *drop("operator", "output_shape")]
@@ -319,31 +343,31 @@ def _part_columns(header: str, total: str) -> tuple[Column, ...]:
     )
 
 
-def _where(part: Area) -> str:
-    if part.spans is None:
+def _where(area: Area) -> str:
+    if area.spans is None:
         return "none"
-    return spans(part.spans) if part.full else f"within {spans(part.spans)}"
+    return spans(area.spans) if area.full else f"within {spans(area.spans)}"
 
 
-def _part_value(part: Area) -> dict[str, Any]:
+def _area_value(area: Area) -> dict[str, Any]:
     return {
-        "name": part.node.name if part.node else "input",
-        "kind": part.node.kind if part.node else "input",
-        "output_shape": list(part.shape),
-        **_spans_value(part.spans),
-        "positions": part.positions,
-        "of": prod(places(part.shape)),
+        "name": area.name,
+        "kind": area.node.kind if area.node else "input",
+        "output_shape": list(area.shape),
+        **_spans_value(area.spans),
+        "positions": area.positions,
+        "of": area.places,
     }
 
 
-def _sight_value(one: Sight) -> dict[str, Any]:
+def _sight_value(sight: Sight) -> dict[str, Any]:
     return {
-        "unit": list(one.unit),
-        "window": _spans_value(one.window) if one.window else None,
-        "seen": _spans_value(one.seen) if one.seen else None,
-        "outside": [list(pair) for pair in one.outside],
-        "pixels": one.pixels,
-        "share": float(one.share),
+        "unit": list(sight.unit),
+        "window": _spans_value(sight.window) if sight.window else None,
+        "seen": _spans_value(sight.seen) if sight.seen else None,
+        "outside": [list(pair) for pair in sight.outside],
+        "pixels": sight.pixels,
+        "share": float(sight.share),
     }
 
 

@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcalc.analysis.regions import Box, Region, Span, clipped, common
+from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
+from convcalc.analysis.regions import Box, Region, Span
 from convcalc.analysis.units import Position, Sight
-from convcalc.render.layout import Line
-from convcalc.render.layout import TextSpan as TextSpan
+from convcalc.errors import UsageError
+from convcalc.graph import Graph
+from convcalc.render.layout import Line, TextSpan
+from convcalc.report import words
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Bitmap
@@ -29,26 +32,27 @@ STYLES = {IMAGE: "dim", SEEN: "green", PADDING: "yellow", MARK: "bold red"}
 
 SIDE = 720  # pixels of a PNG's longer side, at least
 MARGIN = 16
+MAX_WINDOWS, MAX_MAPS = 12, 60  # in one picture
 PAPER, INK, WINDOW, OUTSIDE = (255, 255, 255), (30, 30, 30), (230, 90, 20), (225, 225, 225)
 BLANK = (205, 214, 222)
 
 
-def window_lines(one: Sight, marks: Sequence[Position] = ()) -> list[str]:
+def window_lines(sight: Sight, marks: Sequence[Position] = ()) -> list[str]:
     """The image and a unit's window as lines of text; none for an image that is not flat.
 
     marks: pixels to point out.
     """
-    if len(one.image) > 2 or one.window is None:
+    if len(sight.image) > 2 or sight.window is None:
         return []
-    image = one.image if len(one.image) == 2 else (1, one.image[0])
-    window = one.window if len(one.image) == 2 else ((0, 0), one.window[0])
-    region = one.region if len(one.image) == 2 else tuple((((0, 0),), box[0]) for box in one.region)
+    image = sight.image if len(sight.image) == 2 else (1, sight.image[0])
+    window = sight.window if len(sight.image) == 2 else ((0, 0), sight.window[0])
+    region = sight.region if len(sight.image) == 2 else tuple((((0, 0),), box[0]) for box in sight.region)
     points = [mark if len(mark) == 2 else (0, mark[0]) for mark in marks]
     rows, columns = (
         _cells(min(0, low), max(size - 1, high)) for (low, high), size in zip(window, image, strict=True)
     )
     step = max(rows.step, columns.step)  # squares begin at pixel 0, so that none is half padding
-    rows, columns = (range(one.start // step * step, one.stop, step) for one in (rows, columns))
+    rows, columns = (range(side.start // step * step, side.stop, step) for side in (rows, columns))
     lines = []
     for row in rows:
         line = []
@@ -88,14 +92,20 @@ def _character(
         return MARK
     if _touches(cell, region):
         return SEEN
-    inside = all(clipped((span,), size) for span, size in zip(cell, image, strict=True))
-    if inside:
+    if all(_overlap(span, (0, size - 1)) for span, size in zip(cell, image, strict=True)):
         return IMAGE
-    return PADDING if all(common((span,), (edge,)) for span, edge in zip(cell, window, strict=True)) else " "
+    return PADDING if all(map(_overlap, cell, window)) else " "
 
 
 def _touches(cell: Sequence[Span], region: Sequence[Box]) -> bool:
-    return any(all(common((span,), spans) for span, spans in zip(cell, box, strict=True)) for box in region)
+    return any(
+        all(any(_overlap(side, span) for span in spans) for side, spans in zip(cell, box, strict=True))
+        for box in region
+    )
+
+
+def _overlap(a: Span, b: Span) -> bool:
+    return a[0] <= b[1] and b[0] <= a[1]
 
 
 # -- PNG -------------------------------------------------------------------------------------------------------
@@ -123,9 +133,65 @@ class Frame(NamedTuple):
         return right + MARGIN, bottom + MARGIN
 
 
-def windows_png(
-    sights: Sequence[Sight],
-    labels: Sequence[str],
+class Window(NamedTuple):
+    """A window that is drawn, and what it is called."""
+
+    sight: Sight
+    label: str
+
+
+def check_drawable(graph: Graph, path: str) -> None:
+    """Raise UsageError for a file that is no PNG, or an image that is not flat."""
+    if not path.lower().endswith(".png"):
+        raise UsageError(f"-o {path}: the picture is a PNG", hint="name it ….png")
+    if len(graph.input_shape) != 3:
+        raise UsageError(
+            f"{graph.name} has {len(graph.input_shape) - 1} spatial dimensions; only two can be drawn",
+            hint="leave -o out",
+        )
+
+
+def depth_png(found: DepthField, picture: Bitmap | None = None) -> bytes:
+    """The windows of the units in the middle where they grow, from layer to layer. Raises UsageError for none."""
+    layers = found.layers
+    grown = [
+        Window(layer.sight, layer.row.name)
+        for number, layer in enumerate(layers)
+        if layer.sight.window
+        and len(layer.row.output_shape) == 3
+        and (not number or layer.sight.window != layers[number - 1].sight.window)
+    ]
+    step = -(-len(grown) // MAX_WINDOWS) or 1
+    kept = grown[::-1][::step][::-1]
+    caption = f"{found.analysis.graph.name}: what the unit in the middle sees"
+    return _windows_png(kept, caption, picture)
+
+
+def unit_png(found: UnitField, picture: Bitmap | None = None) -> bytes:
+    """The window of a unit. Raises UsageError where it has none."""
+    name, unit = found.node.name, words.position(found.sight.unit)
+    caption = f"{found.analysis.graph.name}: what {name} {unit} sees"
+    return _windows_png([Window(found.sight, name)], caption, picture)
+
+
+def pixel_png(found: PixelField, picture: Bitmap | None = None) -> bytes:
+    """The layers' maps, each with the units that a pixel reaches; the image is none of them."""
+    maps = [area for area in found.shown if len(area.shape) == 3]
+    caption = f"{found.analysis.graph.name}: what pixel {words.position(found.pixel)} reaches"
+    return _maps_png([(area.name, area.shape[1:], area.region) for area in maps[:MAX_MAPS]], caption)
+
+
+def meeting_png(found: MeetingField, picture: Bitmap | None = None) -> bytes:
+    """The window of the first unit that sees both pixels. Raises UsageError where they never meet."""
+    if found.first is None or found.sight is None:
+        raise UsageError("the two pixels never meet, so there is no window to draw", hint="leave -o out")
+    name, unit = found.first.name, words.position(found.sight.unit)
+    caption = f"{found.analysis.graph.name}: {name} {unit} sees both pixels"
+    return _windows_png([Window(found.sight, name)], caption, picture, found.pixels)
+
+
+def _windows_png(
+    windows: Sequence[Window],
     caption: str,
     picture: Bitmap | None = None,
     marks: Sequence[Position] = (),
@@ -133,16 +199,18 @@ def windows_png(
     """A PNG of the image with the windows over it. One window: what it does not see is faded, its padding hatched.
     Several: their outlines, the smallest on top.
 
-    picture: the image, as wide and high as the network's input; None draws a blank one.
+    picture: the image, as wide and high as the network's input; None draws a blank one. Raises UsageError where no
+    window has any pixel.
     """
     from PIL import Image, ImageDraw
 
-    drawn = [(one, label) for one, label in zip(sights, labels, strict=True) if one.window]
+    drawn = [(sight, label, sight.window) for sight, label in windows if sight.window]
+    if not drawn:
+        raise UsageError("there is no window to draw: the unit reads nothing", hint="choose another --unit")
     height, width = drawn[0][0].image
-    windows = [one.window for one, _ in drawn if one.window]
     frame = _frame(
-        (min(0, *(w[0][0] for w in windows)), max(height - 1, *(w[0][1] for w in windows))),
-        (min(0, *(w[1][0] for w in windows)), max(width - 1, *(w[1][1] for w in windows))),
+        (min(0, *(w[0][0] for _, _, w in drawn)), max(height - 1, *(w[0][1] for _, _, w in drawn))),
+        (min(0, *(w[1][0] for _, _, w in drawn)), max(width - 1, *(w[1][1] for _, _, w in drawn))),
     )
     across, down = frame.size
     key = 18 * len(drawn) if len(drawn) > 1 else 0
@@ -153,12 +221,11 @@ def windows_png(
     extent = (place[2] - place[0], place[3] - place[1])
     shown = shown.resize(extent, Image.Resampling.NEAREST if frame.scale >= 1 else Image.Resampling.LANCZOS)
     if len(drawn) == 1:
-        one = drawn[0][0]
-        assert one.window is not None
-        _hatch(draw, frame.box(*one.window))
+        sight, _, window = drawn[0]
+        _hatch(draw, frame.box(*window))
         faded = Image.blend(shown, Image.new("RGB", extent, PAPER), 0.65)
         canvas.paste(faded, place[:2])
-        for rows, columns in one.region:
+        for rows, columns in sight.region:
             for top in rows:
                 for left in columns:
                     part = frame.box(top, left)
@@ -169,10 +236,9 @@ def windows_png(
     if picture is None and frame.scale >= 8:
         _grid(draw, frame, height, width)
     draw.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), outline=INK)
-    for number, (one, label) in reversed(list(enumerate(drawn))):
-        assert one.window is not None
+    for number, (_, label, window) in reversed([*enumerate(drawn)]):
         color = _color(number, len(drawn))
-        box = frame.box(*one.window)
+        box = frame.box(*window)
         draw.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), outline=color, width=3)
         if key:
             y = down + 24 + 18 * number
@@ -187,7 +253,7 @@ def windows_png(
     return _encoded(canvas)
 
 
-def maps_png(maps: Sequence[tuple[str, Sequence[int], Region]], caption: str) -> bytes:
+def _maps_png(maps: Sequence[tuple[str, Sequence[int], Region]], caption: str) -> bytes:
     """A PNG with one drawing per map: its name, height and width, and the positions to fill in."""
     from PIL import Image, ImageDraw
 

@@ -95,6 +95,11 @@ def shape(value: Sequence[int]) -> str:
     return show(value)
 
 
+def position(at: Sequence[int]) -> str:
+    """`(2, 2)`, a vector's `17`."""
+    return str(at[0]) if len(at) == 1 else f"({', '.join(map(str, at))})"
+
+
 def count(value: int) -> str:
     """`34,848`."""
     return f"{value:,}"
@@ -152,7 +157,7 @@ def at_most(fields: Iterable[ReceptiveField | None]) -> list[str]:
 
 def axes(values: Sequence[int | Fraction]) -> str:
     """One number where all axes agree: `4`, `−2`, `1/2`; else `2×1`."""
-    texts = [number(one) for one in values]
+    texts = [number(value) for value in values]
     return texts[0] if len(set(texts)) == 1 else "×".join(texts)
 
 
