@@ -59,8 +59,10 @@ def test_box_coordinates_of_several_images(convcalc, box: tuple[str, ...]) -> No
     assert [(row["index"], row["output"]) for row in rows] == [("", "12.5 -3.0 0.25 100.0")] * 2
 
 
-def test_a_long_output_says_how_to_keep_it(convcalc) -> None:
-    shown = convcalc("forward", "torchvision/squeezenet1_1", str(DATA / "chelsea.png")).stdout
+def test_a_long_output_says_how_to_keep_it(convcalc, tmp_path: Path) -> None:
+    spec = tmp_path / "long.yaml"
+    spec.write_text("name: long\ninput: [1, 8, 8]\nlayers: [flatten, dense: 1000]\n", encoding="utf-8")
+    shown = convcalc("forward", spec, DATA / "chelsea.png").stdout
     assert "standard deviation" in shown
     assert "--save FILE.npy, .csv, .json or .safetensors keeps all 1,000 values" in shown
 
