@@ -1,4 +1,4 @@
-"""Blocks, use, first, foreach and $channels (design 1.3 and 1.4)."""
+"""Blocks, use, first, foreach and $channels."""
 
 # ruff: noqa: E501 (a table reads best with a case per line)
 

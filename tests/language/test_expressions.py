@@ -1,4 +1,4 @@
-"""The expression language (design 1.4)."""
+"""The expression language."""
 
 # ruff: noqa: E501 (a table reads best with a case per line)
 

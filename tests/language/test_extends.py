@@ -1,4 +1,4 @@
-"""Files, extends, vars, --set, families, defaults and the other keys of a spec (design 1.1)."""
+"""Files, extends, vars, --set, families, defaults and the other keys of a spec."""
 
 # ruff: noqa: E501 (a table reads best with a case per line)
 

@@ -1,4 +1,4 @@
-"""Names and paths: ordinals, naming, joins, repeats, and what `from`, `share` and `keys` find (design 1.3)."""
+"""Names and paths: ordinals, naming, joins, repeats, and what `from`, `share` and `keys` find."""
 
 # ruff: noqa: E501 (a table reads best with a case per line)
 

@@ -1,4 +1,4 @@
-"""YAML as we read it (design 1.2)."""
+"""YAML as we read it."""
 
 # ruff: noqa: E501 (a table reads best with a case per line)
 
