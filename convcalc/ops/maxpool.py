@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan
 from typing import Any, ClassVar
 
 from convcalc.ops._base import Example, Tensor
@@ -41,5 +41,13 @@ class Maxpool(Pooling):
         """The maximum of each window, over a margin of −∞."""
         (channels, *spatial), values = inputs[0]
         slide = Slide(spatial, self.kernel, self.step, self.dilation, self.padding, self.rounding)
-        result = pool(values, inputs[0].shape, slide, -inf, max)
+        result = pool(values, inputs[0].shape, slide, -inf, largest)
         return Tensor((channels, *slide.positions), result)
+
+
+def largest(window: Sequence[Any]) -> Any:
+    """The largest value; what is not a number wherever it stands. Their sum tells in most cases that none is."""
+    found = max(window)
+    if isinstance(found, float) and isnan(sum(window)):
+        return next((value for value in window if value != value), found)
+    return found

@@ -21,7 +21,12 @@ from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.layout import triple
 from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
 from convcalc.backends.numba.lower.deconv import deconv_halo, lower_deconv
-from convcalc.backends.numba.lower.fallback import has_numpy, host_function, is_host
+from convcalc.backends.numba.lower.fallback import (
+    has_numpy,
+    host_function,
+    is_host,
+    spreads_what_is_no_number,
+)
 from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.lower.maps import (
     lower_across,
@@ -195,7 +200,8 @@ class Plan:
             place = step.mark
             inputs = [self._arena.floats(ref, prod(shape)).reshape(shape) for ref, shape in step.sources]
             count = prod(step.node.output_shape)
-            self._arena.floats(step.target, count)[:] = np.ravel(step.function(inputs))
+            with np.errstate(all="ignore"):  # as in the kernels, ∞ − ∞ is nothing to tell of
+                self._arena.floats(step.target, count)[:] = np.ravel(step.function(inputs))
         table.run(place, len(self._program.steps))
 
     def _node_seconds(self, table: Table, seconds: float) -> tuple[float, ...]:
@@ -220,8 +226,12 @@ def prepare(
     """
     count = threads or processors()
     rewritten = channels_first(graph, lambda node: not is_host(node, KNOWN))
-    host = {node.index for node in rewritten.graph if is_host(node, KNOWN)}
     own = tuple(weights.nodes[origin] for origin in rewritten.origins)
+    host = {
+        node.index
+        for node in rewritten.graph
+        if is_host(node, KNOWN) or spreads_what_is_no_number(node, own[node.index])
+    }
     low = Lowering(rewritten.graph, replace(weights, nodes=own), count, winograd, host)
     for layer in low.fusion.layers:
         node = layer.node

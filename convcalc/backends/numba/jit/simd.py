@@ -19,6 +19,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm
@@ -213,6 +214,34 @@ def fma(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Valu
 def vmax(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     """The larger in each lane; where b is not a number, b."""
     return emit_max(builder, a, b)
+
+
+def _larger(builder: ir.IRBuilder, largest: ir.Value, *others: ir.Value) -> ir.Value:
+    """The largest in each lane, not a number where any is. Two numbers are asked at once whether both are numbers."""
+    pairs = [(others[place], others[min(place + 1, len(others) - 1)]) for place in range(0, len(others), 2)]
+    for other in others:
+        largest = emit_max(builder, other, largest)  # which stays where it is not a number
+    bad = [builder.fcmp_unordered("uno", *pair) for pair in pairs]
+    nothing = ir.Constant(REGISTER, [float("nan")] * WIDTH)
+    return builder.select(reduce(builder.or_, bad), nothing, largest)
+
+
+@intrinsic("vector vector -> vector")
+def larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The larger in each lane; not a number where either is none."""
+    return _larger(builder, a, b)
+
+
+@intrinsic("vector vector vector -> vector")
+def larger_of_3(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+    """The largest in each lane; not a number where any is none."""
+    return _larger(builder, a, b, c)
+
+
+@intrinsic("vector vector vector vector -> vector")
+def larger_of_4(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value, d: ir.Value) -> ir.Value:
+    """The largest in each lane; not a number where any is none."""
+    return _larger(builder, a, b, c, d)
 
 
 @intrinsic("vector vector -> vector")

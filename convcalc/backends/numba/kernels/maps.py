@@ -22,6 +22,9 @@ from convcalc.backends.numba.jit.simd import (
     fields,
     fma,
     inline,
+    larger,
+    larger_of_3,
+    larger_of_4,
     load_float,
     load_int,
     load_offset,
@@ -87,14 +90,15 @@ def pool(record: int, first: int, stop: int, thread: int) -> None:
                         for i in range(d_start, d_stop, depth_step):
                             for j in range(h_start, h_stop, height_step):
                                 p = at + i * source_plane + j * source_row + w_start * PIXEL
-                                value = vmax(vload(p), value)
                                 if width_step == 1 and w_stop - w_start == 2:
-                                    value = vmax(vload(p + PIXEL), value)
+                                    value = larger_of_3(value, vload(p), vload(p + PIXEL))
                                 elif width_step == 1 and w_stop - w_start == 3:
-                                    value = vmax(vload(p + PIXEL), vmax(vload(p + 2 * PIXEL), value))
+                                    value = larger_of_4(
+                                        value, vload(p), vload(p + PIXEL), vload(p + 2 * PIXEL)
+                                    )
                                 else:
-                                    for k in range(width_step, w_stop - w_start, width_step):
-                                        value = vmax(vload(p + k * PIXEL), value)
+                                    for k in range(0, w_stop - w_start, width_step):
+                                        value = larger(value, vload(p + k * PIXEL))
                     else:
                         for i in range(d_start, d_stop):
                             for j in range(h_start, h_stop):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import mul
 from typing import Any
@@ -32,6 +32,12 @@ def is_host(node: Node, known: frozenset[str]) -> bool:
     if node.kind == "dense":
         return len(node.output_shape) > 1
     return bool(node.kind == "upsample" and op.mode == "bilinear")
+
+
+def spreads_what_is_no_number(node: Node, parameters: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the kernel would multiply weights that are infinite or no number with the zeros around its input, and
+    so give no number where nothing but such zeros is read."""
+    return node.kind == "deconv" and not np.isfinite(np.asarray(parameters["weight"], np.float32)).all()
 
 
 def has_numpy(node: Node) -> bool:
@@ -74,23 +80,25 @@ def _layernorm(weight: Array, bias: Array, eps: float) -> HostFunction:
     return normalise
 
 
-def _mix(size: int, scale: int) -> Array:
-    """A matrix (size·scale, size): each output between the two pixel centres around it, the border repeated."""
-    matrix = np.zeros((size * scale, size), np.float32)
-    for place in range(size * scale):
-        centre = max(0.0, (place + 0.5) / scale - 0.5)
-        left = min(int(centre), size - 1)
-        right = min(left + 1, size - 1)
-        matrix[place, left] += 1 - (centre - left)
-        matrix[place, right] += centre - left
-    return matrix
+def _mix(size: int, scale: int) -> tuple[Array, Array, Array]:
+    """(pixel before each output, pixel after it, that one's share): between pixel centres, the border repeated."""
+    centres = np.maximum(0.0, (np.arange(size * scale) + 0.5) / scale - 0.5)
+    left = np.minimum(centres.astype(np.int64), size - 1)
+    return left, np.minimum(left + 1, size - 1), (centres - left).astype(np.float32)
 
 
-def _interpolation(matrices: list[Array]) -> HostFunction:
+def _interpolation(axes: list[tuple[Array, Array, Array]]) -> HostFunction:
+    """Pixels without a share are left out: 0·∞ would not be a number."""
+
     def interpolate(inputs: Sequence[Array]) -> Array:
         result = inputs[0]
-        for axis, matrix in enumerate(matrices, 1):
-            result = np.moveaxis(np.tensordot(matrix, result, (1, axis)), 0, axis)
+        for axis, (left, right, share) in enumerate(axes, 1):
+            result = np.moveaxis(result, axis, -1)
+            mixed = result[..., left]
+            between = np.flatnonzero((share > 0) & (left < right))
+            part = share[between]
+            mixed[..., between] = mixed[..., between] * (1 - part) + result[..., right[between]] * part
+            result = np.moveaxis(mixed, -1, axis)
         return result
 
     return interpolate

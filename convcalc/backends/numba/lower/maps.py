@@ -160,8 +160,8 @@ def lower_activation(low: Lowering, layer: Layer) -> None:
     if node.kind in BOUNDS:
         layer.low, layer.high = BOUNDS[node.kind]
         lanes = target.layout.blocks * BLOCK
-        one, zero = np.ones(lanes, np.float32), np.zeros(lanes, np.float32)
-        _combine(low, layer, kernels_maps.AFFINE, source, None, target, one, zero)
+        one, nothing = np.ones(lanes, np.float32), np.full(lanes, -0.0, np.float32)  # −0 + −0 is −0
+        _combine(low, layer, kernels_maps.AFFINE, source, None, target, one, nothing)
         return
     function, slope = activation_of(node)
     add_activation(
