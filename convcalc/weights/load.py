@@ -176,7 +176,7 @@ def _refuse(
     if wrong:
         lines += _first("wrong shape", wrong)
     if missing:
-        suggestion = did_you_mean(missing[0], unknown).replace("; did you mean", ", perhaps")
+        suggestion = did_you_mean(missing[0], unknown[:500]).replace("; did you mean", ", perhaps")
         lines += _first("missing", missing, suggestion)
     if unknown:
         lines += _first("not part of the network", unknown)

@@ -7,20 +7,26 @@ size and with the arrays' shapes before anything is expanded.
 from __future__ import annotations
 
 import ast
-import os
 import re
 import warnings
-import zipfile
+import zlib
 from array import array
 from math import prod
 from typing import NoReturn
 
 from convcalc.errors import WeightsError
-from convcalc.weights.tensors import DTYPES, StoredTensor, checked_shape
+from convcalc.weights.tensors import DTYPES, StoredTensor, checked_shape, quoted
+from convcalc.weights.zips import BadArchive, Member, members
 
 MAX_HEADER = 10_000  # NumPy's own limit for headers it did not write itself
-BOMB_SIZE, BOMB_RATIO = 1 << 28, 100  # trained weights hardly compress; beyond both this is no weights file
+USUAL_START = 1024  # bytes that nearly every header fits into
+MAX_ODD = 256  # headers that are not as NumPy writes them; each takes a parser of Python
 KINDS = {"f": "F", "i": "I", "u": "U", "b": "BOOL"}
+# A header as NumPy, and whoever follows it, writes it.
+USUAL = re.compile(
+    rb"\s*\{\s*'descr'\s*:\s*'([<>|=]?[fiub][1248])'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,"
+    rb"\s*'shape'\s*:\s*\((\s*|(?:\s*(?:0|[1-9]\d{0,17})\s*,)+(?:\s*(?:0|[1-9]\d{0,17})\s*)?)\)\s*,?\s*\}\s*"
+)
 
 
 def read(path: str) -> dict[str, StoredTensor]:
@@ -29,74 +35,69 @@ def read(path: str) -> dict[str, StoredTensor]:
     Damaged numbers are found, by their checksum, when a tensor's values are read.
     """
     try:
-        archive = zipfile.ZipFile(path)
-        members = archive.infolist()
-        _bounded(path, members)
-        tensors: dict[str, StoredTensor] = {}
-        for member in members:
-            tensor = _member(path, archive, member)
-            if tensor.name in tensors:
-                _refuse(path, f"it has {tensor.name!r} twice")
-            tensors[tensor.name] = tensor
+        found = members(path, "NumPy")
+        strangers = [name for name in found if not name.endswith(".npy")]
+        if not found or strangers:
+            held = f"a member {quoted(strangers[0])}" if strangers else "no member"
+            _refuse(path, f"an .npz has only .npy arrays, this archive has {held}")
+        parse = _Headers(path)
+        tensors = [_tensor(path, member, parse) for member in found.values()]
+    except BadArchive as error:
+        _refuse(path, str(error))
     except (WeightsError, PermissionError):
         raise
-    except Exception as error:  # zipfile meets damage with many kinds of exceptions
+    except Exception as error:  # zipfile and zlib meet damage with many kinds of exceptions
         _refuse(path, _said(error))
-    return tensors
+    return {tensor.name: tensor for tensor in tensors}
 
 
-def _bounded(path: str, members: list[zipfile.ZipInfo]) -> None:
-    """Refuses archives without arrays, and those whose members overlap or expand beyond measure."""
-    size = os.path.getsize(path)
-    strangers = [member.filename for member in members if not member.filename.endswith(".npy")]
-    if not members or strangers:
-        found = f"a member {strangers[0]!r:.80}" if strangers else "no member"
-        _refuse(path, f"an .npz has only .npy arrays, this archive has {found}")
-    for member in members:
-        if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            _refuse(path, f"{member.filename!r} is encrypted or compressed in a way NumPy does not use")
-    expanded = sum(member.file_size for member in members)
-    if sum(member.compress_size for member in members) > size:
-        _refuse(path, "its members take more bytes than the file has")
-    if expanded > BOMB_SIZE and expanded > BOMB_RATIO * size:
-        _refuse(path, f"its {size:,} bytes would expand to {expanded:,}")
-
-
-def _member(path: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> StoredTensor:
-    with archive.open(member) as stream:
-        start = stream.read(8)
-        if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\1\0", b"\2\0", b"\3\0"):
-            _refuse(path, f"{member.filename!r} is no .npy array of version 1, 2 or 3")
-        width = 2 if start[6] == 1 else 4
-        length = int.from_bytes(stream.read(width), "little")
-        if length > MAX_HEADER:
-            _refuse(
-                path, f"the header of {member.filename!r} is {length:,} bytes; {MAX_HEADER:,} are the most"
-            )
-        text = stream.read(length)
-    order, kind, size, fortran, shape = _description(path, member.filename, text)
-    begin, data_size = 8 + width + length, prod(shape) * size
-    if begin + data_size != member.file_size:
+def _tensor(path: str, member: Member, parse: _Headers) -> StoredTensor:
+    start = member.start(USUAL_START)
+    if start[:6] != b"\x93NUMPY" or start[6:8] not in (b"\1\0", b"\2\0", b"\3\0"):
+        _refuse(path, f"{quoted(member.name)} is no .npy array of version 1, 2 or 3")
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(start[8 : 8 + width], "little")
+    if length > MAX_HEADER:
+        _refuse(path, f"the header of {quoted(member.name)} is {length:,} bytes; {MAX_HEADER:,} are the most")
+    begin = 8 + width + length
+    if begin > USUAL_START:
+        start = member.start(begin)
+    order, kind, size, fortran, shape = parse(member.name, start[8 + width : begin])
+    data_size = prod(shape) * size
+    if begin + data_size != member.size:
         _refuse(
             path,
-            f"{member.filename!r} with shape {list(shape)} needs {begin + data_size:,} bytes "
-            f"and has {member.file_size:,}",
+            f"{quoted(member.name)} with shape {list(shape)} needs {begin + data_size:,} bytes "
+            f"and has {member.size:,}",
         )
 
-    def data() -> bytes:
+    def data() -> bytes | memoryview:
         try:
-            with archive.open(member) as stream:
-                stream.read(begin)
-                numbers = stream.read(data_size)
-                rest = stream.read(1)  # reading to the end is what compares the checksum
-        except Exception as error:
-            _refuse(path, f"{member.filename!r}: {_said(error)}")
-        if len(numbers) != data_size or rest:
-            _refuse(path, f"{member.filename!r} is not as long as it says")
+            numbers = memoryview(member.content())[begin:]
+        except (BadArchive, zlib.error) as error:
+            _refuse(path, _said(error))
         return _ordered(numbers, size, order == ">", shape if fortran else None)
 
     dtype = KINDS[kind] + ("" if kind == "b" else str(8 * size))
-    return StoredTensor(member.filename.removesuffix(".npy"), shape, dtype, data)
+    return StoredTensor(member.name.removesuffix(".npy"), shape, dtype, data)
+
+
+class _Headers:
+    """Parses .npy headers: byte order, kind, bytes of a number, column-major or not, and shape."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.odd = 0
+
+    def __call__(self, name: str, text: bytes) -> tuple[str, str, int, bool, tuple[int, ...]]:
+        usual = USUAL.fullmatch(text)
+        if usual:
+            shape = tuple(map(int, usual[3].replace(b",", b" ").split()))
+            return _checked(self.path, name, usual[1].decode(), usual[2] == b"True", shape)
+        self.odd += 1
+        if self.odd > MAX_ODD:
+            _refuse(self.path, f"more than {MAX_ODD} of its headers are not as NumPy writes them")
+        return _description(self.path, name, text)
 
 
 def _description(path: str, name: str, text: bytes) -> tuple[str, str, int, bool, tuple[int, ...]]:
@@ -108,24 +109,36 @@ def _description(path: str, name: str, text: bytes) -> tuple[str, str, int, bool
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         header = None
     if not isinstance(header, dict) or header.keys() != {"descr", "fortran_order", "shape"}:
-        _refuse(path, f"the header of {name!r} is damaged")
-    described, fortran, shape = header["descr"], header["fortran_order"], checked_shape(header["shape"])
+        _refuse(path, f"the header of {quoted(name)} is damaged")
+    return _checked(path, name, header["descr"], header["fortran_order"], header["shape"])
+
+
+def _checked(
+    path: str, name: str, described: object, fortran: object, given: object
+) -> tuple[str, str, int, bool, tuple[int, ...]]:
+    shape = checked_shape(given)
     if isinstance(described, str) and described.lstrip("|=<>").startswith("O"):
-        _refuse(path, f"{name!r} holds Python objects, which could run code", "save it as an array of floats")
+        _refuse(
+            path,
+            f"{quoted(name)} holds Python objects, which could run code",
+            "save it as an array of floats",
+        )
     parts = re.fullmatch(r"([<>|=]?)([fiub])([1248])", described if isinstance(described, str) else "")
     dtype = parts and KINDS[parts[2]] + ("" if parts[2] == "b" else str(8 * int(parts[3])))
     if not parts or dtype not in DTYPES or (parts[2] == "b" and parts[3] != "1"):
-        _refuse(path, f"{name!r} is of the type {described!r:.60}", "save it as float32")
+        _refuse(path, f"{quoted(name)} is of the type {described!r:.60}", "save it as float32")
     if shape is None or not isinstance(fortran, bool):
-        _refuse(path, f"the shape or order of {name!r} is damaged: {header['shape']!r:.80}")
+        _refuse(path, f"the shape or order of {quoted(name)} is damaged: {given!r:.80}")
     return parts[1], parts[2], int(parts[3]), fortran, shape
 
 
-def _ordered(data: bytes, size: int, swapped: bool, columns_first: tuple[int, ...] | None) -> bytes:
+def _ordered(
+    data: memoryview, size: int, swapped: bool, columns_first: tuple[int, ...] | None
+) -> bytes | memoryview:
     """The numbers little-endian and row-major; `columns_first`: the shape, if in Fortran's order."""
     if not swapped and (columns_first is None or len(columns_first) < 2):
         return data
-    numbers = array({1: "B", 2: "H", 4: "I", 8: "Q"}[size], data)
+    numbers = array({1: "B", 2: "H", 4: "I", 8: "Q"}[size], data.tobytes())
     if swapped:
         numbers.byteswap()
     return (numbers if columns_first is None else _row_major(numbers, columns_first)).tobytes()

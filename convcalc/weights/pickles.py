@@ -13,7 +13,7 @@ import io
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from convcalc.weights.pickled import (
     CALLS,
@@ -31,7 +31,19 @@ from convcalc.weights.pickled import (
     foreign,
 )
 
-MAX_STEPS = 1 << 20  # instructions of data.pkl; a tensor takes some 35
+MAX_STEPS = 1 << 19  # instructions of data.pkl; a tensor takes some 35
+MAX_NAMES = 100_000  # of classes and functions; each is written once and then recalled
+MAX_TEXT = 1 << 16  # bytes; longer texts are nobody's keys and are passed over
+
+
+class Code(io.BytesIO):
+    """A pickle's bytes, in which no line is without end."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(MAX_TEXT)
+        if len(line) == MAX_TEXT:
+            raise Unsound(f"its data.pkl is damaged: it has a line of more than {MAX_TEXT:,} bytes")
+        return line
 
 
 @dataclass
@@ -45,31 +57,31 @@ class Program:
     below: list[list[Any]] = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
     storages: dict[str, PickledStorage | Foreign] = field(default_factory=dict)
+    names: int = 0
 
-    def run(self, code: bytes | io.BytesIO) -> object:
+    def run(self, code: bytes | Code) -> object:
         """The value that the pickle describes."""
         try:
-            return self._run(code)
+            return self._run(code if isinstance(code, Code) else Code(code))
         except Unsound:
             raise
-        except (
-            Exception
-        ) as error:  # the splitter into instructions has many ways to say that bytes are missing
+        except Exception as error:  # the readers of arguments have many ways to say that bytes are missing
             raise Unsound(f"its data.pkl is damaged: {error!s:.200}") from None
 
-    def _run(self, code: bytes | io.BytesIO) -> object:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(code)):
-            if count >= MAX_STEPS:
-                raise Unsound(f"its data.pkl has more than {MAX_STEPS:,} instructions")
-            if opcode.name == "STOP":
+    def _run(self, code: Code) -> object:
+        for _ in range(MAX_STEPS):
+            byte = code.read(1)
+            if not byte:
+                raise Unsound("its data.pkl has no end")
+            name, reader = _OPCODES[byte]
+            argument = reader(code) if reader else None
+            if name == "STOP":
                 return self.pop()
-            step = _STEPS.get(opcode.name)
+            step = _STEPS.get(name)
             if step is None:
-                raise Unsound(
-                    f"its data.pkl has the instruction {opcode.name}, which no tensor needs", ONLY_WEIGHTS
-                )
+                raise Unsound(f"its data.pkl has the instruction {name}, which no tensor needs", ONLY_WEIGHTS)
             step(self, argument)
-        raise Unsound("its data.pkl has no end")
+        raise Unsound(f"its data.pkl has more than {MAX_STEPS:,} instructions")
 
     def pop(self) -> Any:
         if not self.stack:
@@ -118,6 +130,9 @@ class Program:
             filled(target, zip(items[::2], items[1::2], strict=True))
 
     def name(self, name: str) -> None:
+        self.names += 1
+        if self.names > MAX_NAMES:
+            raise Unsound(f"its data.pkl names more than {MAX_NAMES:,} classes and functions")
         module, _, last = name.rpartition(".")
         module = module.partition(".")[0]
         if module in RUNNING_MODULES or (module in ("builtins", "__builtin__") and last in RUNNING_BUILTINS):
@@ -212,3 +227,45 @@ _STEPS: dict[str, Callable[[Program, Any], object]] = {
     "POP_MARK": lambda program, _: program.pop_to_mark(),
     "BINPERSID": Program.storage,
 }  # fmt: skip
+
+
+def _stretch(width: int, kind: str, made: Callable[[bytes], object]) -> Callable[[BinaryIO], object]:
+    """A reader of so many bytes of length and then of a text or other bytes, where they are not too long to be of
+    use; `kind` says what they are."""
+
+    def read(code: BinaryIO) -> object:
+        length = int.from_bytes(code.read(width), "little")
+        if length <= MAX_TEXT:
+            data = code.read(length)
+            if len(data) < length:
+                raise Unsound(f"its data.pkl is damaged: {length} bytes should follow, and {len(data)} do")
+            return made(data)
+        place = code.tell() + length
+        if place > code.seek(0, io.SEEK_END):
+            raise Unsound("its data.pkl is damaged: it ends within a text")
+        code.seek(place)
+        return Foreign(kind)
+
+    return read
+
+
+def _text(data: bytes) -> str:
+    return str(data, "utf-8", "surrogatepass")
+
+
+_STRETCHES = {
+    "SHORT_BINUNICODE": _stretch(1, "text", _text),
+    "BINUNICODE": _stretch(4, "long text", _text),
+    "BINUNICODE8": _stretch(8, "long text", _text),
+    "SHORT_BINBYTES": _stretch(1, "bytes", bytes),
+    "BINBYTES": _stretch(4, "long run of bytes", bytes),
+    "BINBYTES8": _stretch(8, "long run of bytes", bytes),
+    "BYTEARRAY8": _stretch(8, "long run of bytes", bytes),
+}
+_OPCODES: dict[bytes, tuple[str, Callable[[BinaryIO], object] | None]] = {
+    opcode.code.encode("latin-1"): (
+        opcode.name,
+        _STRETCHES.get(opcode.name, opcode.arg.reader if opcode.arg else None),
+    )
+    for opcode in pickletools.opcodes
+}

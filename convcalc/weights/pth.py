@@ -13,15 +13,11 @@ The archive is mapped, not read: half a gigabyte of weights costs nothing until 
 
 from __future__ import annotations
 
-import io
 import mmap
-import os
 import warnings
-import zipfile
 import zlib
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from operator import mul
@@ -29,13 +25,12 @@ from typing import Literal, NoReturn
 
 from convcalc.errors import WeightsError
 from convcalc.weights.checkpoint import Fit, choose
-from convcalc.weights.npz import BOMB_RATIO, BOMB_SIZE
 from convcalc.weights.pickled import Foreign, PickledTensor, Unsound
-from convcalc.weights.pickles import Program
-from convcalc.weights.tensors import DTYPES, StoredTensor, Tensors, checked_shape
+from convcalc.weights.pickles import Code, Program
+from convcalc.weights.tensors import DTYPES, MAX_TENSORS, StoredTensor, Tensors, checked_shape, quoted
+from convcalc.weights.zips import BadArchive, members
 
 MAX_PICKLE = 1 << 25  # bytes of data.pkl; the largest network of torchvision has 200 kB
-MAX_DIRECTORY = 1 << 23  # bytes of the archive's table of contents; a storage takes some 80
 CODES: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
@@ -72,6 +67,8 @@ def _read(
             warnings.simplefilter("ignore")  # what the parsers think of a stranger's archive
             archive, value, swapped = described()
         found, note = choose(value, fit)
+        if len(found.tensors) > MAX_TENSORS:
+            raise Unsound(f"it has {len(found.tensors):,} tensors; {MAX_TENSORS:,} are the most")
         tensors = Tensors()
         tensors.note = note
         tensors.others = found.others
@@ -79,6 +76,8 @@ def _read(
             tensors[name] = _stored(path, archive, name, tensor, swapped)
     except Unsound as error:
         _refuse(path, error)
+    except BadArchive as error:
+        _refuse(path, Unsound(str(error)))
     except (WeightsError, PermissionError):
         raise
     except Exception as error:  # the parsers of zips and pickles meet damage with many kinds of exceptions
@@ -94,38 +93,20 @@ def _refuse(path: str, error: Unsound) -> NoReturn:
 # --- the archive --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Member:
-    """One file of the archive: `data` is what lies there, `size` its length once expanded."""
-
-    data: memoryview
-    size: int
-    checksum: int
-    deflated: bool
-
-
 class _Archive:
-    """A mapped zip archive; `root` is what all names of a PyTorch file begin with, as `archive/`."""
+    """A zip archive; `root` is what all names of a PyTorch file begin with, as `archive/`."""
 
     def __init__(self, path: str) -> None:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-            _bounded_directory(mapped)
-            with zipfile.ZipFile(file) as archive:
-                entries = archive.infolist()
-        _bounded(size, entries)
-        self._members: dict[str, _Member] = {}
-        for entry in entries:
-            if entry.filename in self._members:
-                raise Unsound(f"it has {entry.filename!r:.80} twice")
-            self._members[entry.filename] = _member(mapped, entry)
+        self._members = members(path, "PyTorch")
         roots = [name[: -len("data.pkl")] for name in self._members if name.endswith("/data.pkl")]
         if len(roots) != 1:
             raise Unsound(f"it should have one data.pkl, and has {len(roots)}")
         self.root = roots[0]
         self._checked: set[str] = set()
-        self._expanded: tuple[str, bytes] = ("", b"")  # the last one: tensors that share come together
+        self._expanded: tuple[str, bytes | memoryview] = (
+            "",
+            b"",
+        )  # the last one: tensors that share come together
 
     def size(self, name: str) -> int | None:
         """The bytes of a member, or None if there is none of that name."""
@@ -136,20 +117,11 @@ class _Archive:
         """A member's bytes, compared with their checksum: a window on the file unless they are compressed."""
         member = self._members[name]
         if most is not None and member.size > most:
-            raise Unsound(f"{name!r:.80} has {member.size:,} bytes; {most:,} are the most")
-        if name == self._expanded[0]:
-            return memoryview(self._expanded[1])
-        data: bytes | memoryview = member.data
-        if member.deflated:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(member.data, member.size + 1)
-        if len(data) != member.size:
-            raise Unsound(f"{name!r:.80} is not as long as it says")
-        if name not in self._checked and zlib.crc32(data) != member.checksum:
-            raise Unsound(f"{name!r:.80} does not match its checksum: the file is damaged")
-        self._checked.add(name)
-        if isinstance(data, bytes):
-            self._expanded = (name, data)
-        return memoryview(data)
+            raise Unsound(f"{quoted(name)} has {member.size:,} bytes; {most:,} are the most")
+        if name != self._expanded[0]:
+            self._expanded = (name, member.content(checked=name in self._checked))
+            self._checked.add(name)
+        return memoryview(self._expanded[1])
 
     def swapped(self) -> bool:
         """Whether numbers have their highest byte first."""
@@ -168,7 +140,7 @@ class _Series:
     def __init__(self, path: str) -> None:
         with open(path, "rb") as file:
             mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        code = io.BytesIO(bytes(mapped[:MAX_PICKLE]))
+        code = Code(bytes(mapped[:MAX_PICKLE]))
         _, version, machine = (Program().run(code) for _ in range(3))
         if version != 1001 or not isinstance(machine, dict) or machine.get("little_endian") is not True:
             raise Unsound("it was written by a version or on a machine that we do not know")
@@ -186,7 +158,7 @@ class _Series:
             if isinstance(storage, Foreign):  # how long it is nobody says
                 raise Unsound(f"it has a {storage.name:.100}, whose numbers are of a type that is not read")
             if int.from_bytes(mapped[place : place + 8], "little") != storage.count:
-                raise Unsound(f"the storage {key!r:.80} is not as long as it says, or was cut short")
+                raise Unsound(f"the storage {quoted(key)} is not as long as it says, or was cut short")
             end = place + 8 + storage.count * DTYPES[storage.dtype][0]
             self._members[f"data/{key}"] = mapped[place + 8 : end]
             place = end
@@ -202,50 +174,6 @@ class _Series:
         return self._members[name]
 
 
-def _bounded_directory(mapped: memoryview) -> None:
-    """Refuses a table of contents so long that listing it would take more memory than the weights."""
-    tail = bytes(mapped[-(65535 + 22 + 20) :])
-    end = tail.rfind(b"PK\5\6")
-    if end < 0 or end + 22 > len(tail):
-        raise Unsound("the end of the archive is missing: it was cut short")
-    sizes = [int.from_bytes(tail[end + 12 : end + 16], "little")]
-    if end >= 20 and tail[end - 20 : end - 16] == b"PK\6\7":  # a locator: a longer record has the true size
-        here = len(mapped) - len(tail) + end - 76
-        for place in {here, int.from_bytes(tail[end - 12 : end - 4], "little")}:
-            record = bytes(mapped[max(0, place) : max(0, place) + 56])
-            if record[:4] == b"PK\6\6":
-                sizes.append(int.from_bytes(record[40:48], "little"))
-        if len(sizes) > 1 and sizes[0] == 0xFFFFFFFF:
-            del sizes[0]
-    if max(sizes) > MAX_DIRECTORY:
-        raise Unsound(f"its table of contents has {max(sizes):,} bytes; {MAX_DIRECTORY:,} are the most")
-
-
-def _bounded(size: int, entries: list[zipfile.ZipInfo]) -> None:
-    """Refuses archives whose members overlap or expand beyond measure."""
-    for entry in entries:
-        if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise Unsound(f"{entry.filename!r:.80} is encrypted or compressed in a way PyTorch does not use")
-    if sum(entry.compress_size for entry in entries) > size:
-        raise Unsound("its members take more bytes than the file has")
-    expanded = sum(entry.file_size for entry in entries)
-    if expanded > BOMB_SIZE and expanded > BOMB_RATIO * size:
-        raise Unsound(f"its {size:,} bytes would expand to {expanded:,}")
-
-
-def _member(mapped: memoryview, entry: zipfile.ZipInfo) -> _Member:
-    header = bytes(mapped[entry.header_offset : entry.header_offset + 30])
-    if header[:4] != b"PK\3\4" or len(header) < 30:
-        raise Unsound(f"{entry.filename!r:.80} is not where the table of contents says")
-    names, extras = (int.from_bytes(header[place : place + 2], "little") for place in (26, 28))
-    begin = entry.header_offset + 30 + names + extras
-    data = mapped[begin : begin + entry.compress_size]
-    if len(data) != entry.compress_size:
-        raise Unsound(f"{entry.filename!r:.80} ends beyond the file: it was cut short")
-    deflated = entry.compress_type == zipfile.ZIP_DEFLATED
-    return _Member(data, entry.file_size, entry.CRC, deflated)
-
-
 # --- tensors ------------------------------------------------------------------------------------------------
 
 
@@ -253,12 +181,12 @@ def _stored(
     path: str, archive: _Archive | _Series, name: str, tensor: PickledTensor, swapped: bool
 ) -> StoredTensor:
     """One tensor, its place checked against its storage and the bytes there are."""
-    where = f"tensor {name!r:.100}"
+    where = f"tensor {quoted(name)}"
     storage, width = tensor.storage, DTYPES[tensor.dtype][0]
     member = f"{archive.root}data/{storage.key}"
     needed, size = storage.count * DTYPES[storage.dtype][0], archive.size(member)
     if size is None:
-        raise Unsound(f"{where} is in the storage {storage.key!r:.80}, which the file does not have")
+        raise Unsound(f"{where} is in the storage {quoted(storage.key)}, which the file does not have")
     if size != needed:
         raise Unsound(f"{where}: its storage should have {needed:,} bytes and has {size:,}")
     shape, strides, offset = checked_shape(tensor.shape), checked_shape(tensor.strides), tensor.offset
@@ -272,7 +200,7 @@ def _stored(
         raise Unsound(f"{where}, {list(shape)}, ends at number {last + 1:,} of a storage of {there:,}")
     if count > there or any(n > 1 and not stride for n, stride in zip(shape, strides, strict=True)):
         raise Unsound(
-            f"{where}, {list(shape)}, is expanded from fewer numbers", f"save {name!r:.100}.clone() instead"
+            f"{where}, {list(shape)}, is expanded from fewer numbers", f"save {quoted(name)}.clone() instead"
         )
     if size % width:
         raise Unsound(f"{where}: its storage of {size:,} bytes holds no whole {tensor.dtype} numbers")
@@ -280,8 +208,8 @@ def _stored(
     def data() -> bytes | memoryview:
         try:
             numbers = archive.content(member)
-        except (Unsound, zlib.error) as error:
-            _refuse(path, error if isinstance(error, Unsound) else Unsound(str(error)))
+        except (BadArchive, zlib.error) as error:
+            _refuse(path, Unsound(str(error)))
         return _row_major(numbers, width, offset, shape, strides, swapped and width > 1)
 
     return StoredTensor(name, shape, tensor.dtype, data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +18,21 @@ from typing import NoReturn
 
 from convcalc.errors import WeightsError
 from convcalc.files import write_whole
-from convcalc.weights.tensors import DTYPES, StoredTensor, checked_shape, little_endian
+from convcalc.weights.tensors import (
+    DTYPES,
+    MAX_TENSORS,
+    StoredTensor,
+    checked_shape,
+    little_endian,
+    quoted,
+)
 
-MAX_HEADER = 100_000_000  # the format's own limit
+MAX_HEADER = 1 << 24  # the format allows 100 MB, for a million tensors
+MAX_ENTRY = 1 << 12  # characters that describe one tensor
+MAX_METADATA = 10_000  # texts beside the tensors
 AGAIN = "download or save the file again"
+SPACE = re.compile(r"[ \t\n\r]*")
+STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"')
 
 
 def read(path: str) -> dict[str, StoredTensor]:
@@ -34,22 +46,25 @@ def read(path: str) -> dict[str, StoredTensor]:
                 path, f"its header should be {length:,} bytes, the whole file is {size:,}: it was cut short"
             )
         if length > MAX_HEADER:
-            _refuse(path, f"its header is {length:,} bytes; the format allows {MAX_HEADER:,}")
-        entries = _header(path, file.read(length))
+            _refuse(path, f"its header is {length:,} bytes; {MAX_HEADER:,} are the most that are read")
+        header = file.read(length)
         mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[8 + length :]
-    tensors, places = {}, []
-    for name, entry in entries.items():
-        if name == "__metadata__":
-            continue
+    tensors: dict[str, StoredTensor] = {}
+    places: list[tuple[int, int, str]] = []
+    for name, entry in _entries(path, header):
+        if name in tensors:
+            _refuse(path, f"it has {quoted(name)} twice")
+        if len(tensors) == MAX_TENSORS:
+            _refuse(path, f"it has more than {MAX_TENSORS:,} tensors")
         dtype, shape, begin, end = _entry(path, name, entry, len(mapped))
         places.append((begin, end, name))
         tensors[name] = _tensor(name, shape, dtype, mapped[begin:end])
     reached, before = 0, ""
     for begin, end, name in sorted(places):
         if begin < reached:
-            _refuse(path, f"tensors {before!r} and {name!r} overlap")
+            _refuse(path, f"tensors {quoted(before)} and {quoted(name)} overlap")
         if begin > reached:
-            _refuse(path, f"{begin - reached:,} bytes before tensor {name!r} belong to no tensor")
+            _refuse(path, f"{begin - reached:,} bytes before tensor {quoted(name)} belong to no tensor")
         reached, before = end, name
     if reached != len(mapped):
         _refuse(path, f"{len(mapped) - reached:,} bytes at its end belong to no tensor")
@@ -60,47 +75,133 @@ def _tensor(name: str, shape: tuple[int, ...], dtype: str, data: memoryview) -> 
     return StoredTensor(name, shape, dtype, lambda: data)
 
 
-def _header(path: str, text: bytes) -> dict[str, object]:
-    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        keys = dict(pairs)
-        if len(keys) < len(pairs):
-            twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-            raise ValueError(f"it has {twice!r} twice")
-        return keys
-
+def _entries(path: str, header: bytes) -> Iterator[tuple[str, object]]:
+    """Name and description of each tensor, one after another, so that what a hostile header holds is never built as
+    a whole. WeightsError for what is no JSON."""
     try:
-        entries = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
+        scanner = _Scanner(header.decode("utf-8"))
+        for name in scanner.entries():
+            if name != "__metadata__":
+                yield name, scanner.value()
+                continue
+            for number, _ in enumerate(scanner.entries(texts=True)):
+                if number == MAX_METADATA:
+                    _refuse(path, f"its __metadata__ has more than {MAX_METADATA:,} texts")
+        scanner.end()
     except RecursionError:
         _refuse(path, "its header is nested too deeply")
     except ValueError as error:
-        _refuse(path, f"its header is no sound JSON: {error}")
-    if not isinstance(entries, dict):
-        _refuse(path, "its header is no JSON object")
-    return entries
+        _refuse(path, f"its header is no sound JSON: {error!s:.200}")
+
+
+class _Scanner:
+    """Walks through an object of JSON. Raises ValueError, or RecursionError."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._place = 0
+        self._decoder = json.JSONDecoder(object_pairs_hook=_unique)
+
+    def entries(self, *, texts: bool = False) -> Iterator[str]:
+        """Each key of the object that begins here; whoever asks takes its value before the next, unless values are
+        texts, which are passed over."""
+        self._take("{")
+        if self._taken("}"):
+            return
+        while True:
+            begin, end = self._text_ends()
+            if end - begin > MAX_ENTRY:
+                raise ValueError(f"a name has {end - begin:,} characters")
+            name = self._text[begin:end]
+            self._take(":")
+            if texts:
+                self._text_ends()
+            yield str(json.loads(name)) if "\\" in name else name[1:-1]
+            if self._taken("}"):
+                return
+            self._take(",")
+
+    def value(self) -> object:
+        """The value that begins here, of at most MAX_ENTRY characters."""
+        self._skip()
+        window = self._text[self._place : self._place + MAX_ENTRY]
+        try:
+            value, length = self._decoder.raw_decode(window)
+        except json.JSONDecodeError:
+            if len(window) < MAX_ENTRY:
+                raise
+            length = MAX_ENTRY
+        if length == MAX_ENTRY:
+            raise ValueError(
+                f"what describes a tensor takes more than {MAX_ENTRY:,} characters, or is no JSON"
+            )
+        self._place += length
+        return value
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        self._skip()
+        if self._place != len(self._text):
+            raise ValueError(f"something follows at character {self._place:,}")
+
+    def _text_ends(self) -> tuple[int, int]:
+        """Where the text that stands here begins and ends, quotation marks and all; it is passed over."""
+        self._skip()
+        found = STRING.match(self._text, self._place)
+        if found is None:
+            raise ValueError(f"a text should stand at character {self._place:,}")
+        self._place = found.end()
+        return found.span()
+
+    def _skip(self) -> None:
+        space = SPACE.match(self._text, self._place)
+        assert space is not None  # it may be empty
+        self._place = space.end()
+
+    def _taken(self, sign: str) -> bool:
+        self._skip()
+        found = self._text.startswith(sign, self._place)
+        self._place += found
+        return found
+
+    def _take(self, sign: str) -> None:
+        if not self._taken(sign):
+            raise ValueError(f"{sign} should stand at character {self._place:,}")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    keys = dict(pairs)
+    if len(keys) < len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"it has {quoted(twice)} twice")
+    return keys
 
 
 def _entry(path: str, name: str, entry: object, size: int) -> tuple[str, tuple[int, ...], int, int]:
     """dtype, shape, begin and end of one tensor, checked against each other and the bytes there are."""
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
-        _refuse(path, f"tensor {name!r} needs dtype, shape and data_offsets")
+        _refuse(path, f"tensor {quoted(name)} needs dtype, shape and data_offsets")
     dtype, shape, offsets = (
         entry["dtype"],
         checked_shape(entry["shape"]),
         checked_shape(entry["data_offsets"]),
     )
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        _refuse(path, f"tensor {name!r} is of the type {dtype!r:.40}; known are {', '.join(DTYPES)}")
+        _refuse(path, f"tensor {quoted(name)} is of the type {dtype!r:.40}; known are {', '.join(DTYPES)}")
     if shape is None:
-        _refuse(path, f"the shape of tensor {name!r} is no list of whole numbers: {entry['shape']!r:.80}")
+        _refuse(
+            path, f"the shape of tensor {quoted(name)} is no list of whole numbers: {entry['shape']!r:.80}"
+        )
     if offsets is None or len(offsets) != 2 or not offsets[0] <= offsets[1]:
-        _refuse(path, f"data_offsets of tensor {name!r} are no range: {entry['data_offsets']!r:.80}")
+        _refuse(path, f"data_offsets of tensor {quoted(name)} are no range: {entry['data_offsets']!r:.80}")
     begin, end = offsets
     if end > size:
-        _refuse(path, f"tensor {name!r} ends at byte {end:,} of {size:,}: the file was cut short")
+        _refuse(path, f"tensor {quoted(name)} ends at byte {end:,} of {size:,}: the file was cut short")
     needed = prod(shape) * DTYPES[dtype][0]
     if end - begin != needed:
         _refuse(
-            path, f"tensor {name!r}, {dtype} {list(shape)}, needs {needed:,} bytes and has {end - begin:,}"
+            path,
+            f"tensor {quoted(name)}, {dtype} {list(shape)}, needs {needed:,} bytes and has {end - begin:,}",
         )
     return dtype, shape, begin, end
 

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 MAX_DIMENSIONS = 64
+MAX_TENSORS = 1 << 16  # of a file; the largest networks have some thousand
+SHOWN_NAME = 100  # characters of a name in an error
 
 # dtype: bytes of a number, its array type code; None where the numbers need a conversion of their own
 DTYPES: dict[str, tuple[int, str | None]] = {
@@ -21,7 +23,7 @@ DTYPES: dict[str, tuple[int, str | None]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredTensor:
     """One tensor of a weights file: `shape`, and `dtype` by safetensors' names (F32, BF16, I64…).
 
@@ -65,6 +67,11 @@ def checked_shape(shape: object) -> tuple[int, ...] | None:
     if not all(type(length) is int and 0 <= length < 1 << 48 for length in shape):
         return None
     return tuple(shape)
+
+
+def quoted(name: str) -> str:
+    """A name from a file, as an error shows it."""
+    return repr(name if len(name) <= SHOWN_NAME else f"{name[: SHOWN_NAME - 1]}…")
 
 
 def little_endian(numbers: array[float] | array[int]) -> bytes:

@@ -155,7 +155,7 @@ def test_damaged_archives(tmp_path, content, message):
 
 def test_two_arrays_of_one_name(tmp_path):
     content = npz(aa=npy("<f4", (2,), EIGHT), bb=npy("<f4", (2,), EIGHT)).replace(b"bb.npy", b"aa.npy")
-    with pytest.raises(WeightsError, match="'aa' twice"):
+    with pytest.raises(WeightsError, match=r"'aa\.npy' twice"):
         opened(tmp_path, content)
 
 
