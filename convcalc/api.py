@@ -7,7 +7,7 @@ loads no more than it needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from convcalc.graph import MAX_LAYERS
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
     from convcalc.analysis.fold import Listing
     from convcalc.analysis.reconcile import Reconciliation
+    from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
     from convcalc.graph import Graph
-    from convcalc.inference.runner import Backend, Forward
+    from convcalc.inference.runner import Advance, Downloading, Forward
     from convcalc.render.layout import Line
     from convcalc.render.table import Table
     from convcalc.shapes import Shape
@@ -351,26 +352,68 @@ class Network(View["Analysis"]):
 
     def forward(
         self,
-        image: str | os.PathLike[str],
+        images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
-        weights: str | None = None,
+        weights: str | os.PathLike[str] | None = None,
         seed: int = 0,
         backend: Backend = "auto",
         threads: int | None = None,
         top: int = 5,
-    ) -> Forward:
-        """Push an image file through: `.run.values` is the output, `.top` the classes where weights are trained.
+        profile: bool = False,
+        advance: Advance | None = None,
+        downloading: Downloading | None = None,
+        compiling: Compiling | None = None,
+    ) -> View[Any]:
+        """Push an image through: `convcalc forward`. Several images, or a folder of them, give a row each.
 
-        Raises ImageError, WeightsError or UsageError.
+        Of one image `.run.values` is the output and `.top` the classes, where trained weights ran a classifier; of
+        several `.outcomes` has each image's, and `.failures` those that could not be read. `save` writes one image's
+        output: .json, .csv, .npy, .safetensors.
 
-        >>> convcalc.load("lenet5").forward("seven.png").top[0].label
+        weights: a file, `pretrained` (fetched from the spec's address), or None for those that come with the network,
+        else random ones from the seed; top: how many classes to tell; profile: time per layer. advance, downloading
+        and compiling are called as work is done, with how much of how much. Raises ImageError, WeightsError or
+        UsageError.
+
+        >>> result = convcalc.load("lenet5").forward("seven.png")
+        >>> result.top[0].label
         '7'
+        >>> result.run.shape
+        (10,)
+        >>> convcalc.load("lenet5").forward(["seven.png", "nowhere.png"])
+        <Forward of lenet5 on 1 image, 1 not read>
         """
-        from convcalc.inference.runner import forward
+        from convcalc.inference.runner import Batch, forward
+        from convcalc.render.layout import table_lines
+        from convcalc.report import forward as report
 
-        return forward(
-            self.record.graph, image, weights=weights, seed=seed, backend=backend, threads=threads, top=top
+        found = forward(
+            self.record.graph,
+            images,
+            weights=None if weights is None else os.fspath(weights),
+            seed=seed,
+            backend=backend,
+            threads=threads,
+            top=top,
+            profile=profile,
+            advance=advance,
+            downloading=downloading,
+            compiling=compiling,
         )
+        if isinstance(found, Batch):
+            return _view(found, report.batch_summary, report.batch_value, report.batch_table)
+
+        def file(path: str) -> bytes:
+            from convcalc.inference.outputs import saver
+
+            return saver(path)(found.run.shape, found.run.values)
+
+        def lines(result: Forward, width: int | None) -> Iterator[Line]:
+            yield from table_lines(report.forward_table(result), width)
+            yield from table_lines(report.profile_table(result), width) if profile else ()
+
+        table = report.profile_table if profile else report.forward_table
+        return _view(found, report.forward_summary, report.forward_value, table, lines=lines, file=file)
 
 
 def _view(
@@ -471,6 +514,34 @@ def orders() -> Sequence[str]:
     from convcalc.analysis.catalogue import ORDERS
 
     return ORDERS
+
+
+def backends() -> Sequence[str]:
+    """What computes a forward pass."""
+    from convcalc.backends import BACKENDS
+
+    return BACKENDS
+
+
+def image_suffixes() -> Sequence[str]:
+    """How the names of images end."""
+    from convcalc.images.decode import SUFFIXES
+
+    return SUFFIXES
+
+
+def check_output(path: str) -> None:
+    """Raise UsageError or ConvcalcError for a file that the output of `forward` cannot be written to."""
+    from convcalc.inference.outputs import check_output as check
+
+    check(path)
+
+
+def is_bundled(name: str) -> bool:
+    """Whether a spec of that name is bundled."""
+    from convcalc.language import bundled
+
+    return bundled.path(name) is not None
 
 
 def architectures() -> Sequence[str]:

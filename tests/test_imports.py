@@ -82,7 +82,6 @@ NOT_YET = {
     "report/worksheet_marked.py",
     "cli/apply.py",
     "cli/apply_arguments.py",
-    "cli/forward.py",
     "cli/matrix.py",
     "cli/options.py",
     "cli/size.py",

@@ -9,8 +9,7 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 
 from convcalc.errors import UsageError
-from convcalc.files import write_whole
-from convcalc.inference.runner import Forward
+from convcalc.files import check_place
 from convcalc.shapes import Shape
 from convcalc.weights import safetensors
 
@@ -26,9 +25,10 @@ def saver(path: str) -> Callable[[Shape, Sequence[float]], bytes]:
     return SAVERS[suffix]
 
 
-def save_output(path: str, result: Forward) -> None:
-    """Write the output's values. Raises ConvcalcError where the place cannot be written."""
-    write_whole(path, saver(path)(result.run.shape, result.run.values))
+def check_output(path: str) -> None:
+    """Raise UsageError for a suffix that no output is written as, ConvcalcError for a place that cannot be written."""
+    saver(path)
+    check_place(path)
 
 
 def _json(shape: Shape, values: Sequence[float]) -> bytes:

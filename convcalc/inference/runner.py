@@ -10,16 +10,15 @@ from importlib.util import find_spec
 from math import exp, fsum, isfinite, sqrt
 from typing import Any, Literal, NamedTuple
 
-from convcalc.backends import Compiling, Progress, Run
-from convcalc.errors import ConvcalcError, UsageError, WeightsError
-from convcalc.graph import INPUT, Graph
+from convcalc.backends import Backend, Compiling, Progress, Run
+from convcalc.errors import ConvcalcError, ImageError, UsageError, WeightsError
+from convcalc.graph import INPUT, Graph, Node
+from convcalc.images.decode import SUFFIXES
 from convcalc.images.preprocess import Picture, Preprocess
 from convcalc.images.preprocess import load as load_image
 from convcalc.inference.labels import labels as read_labels
 from convcalc.weights.load import Weights, load_weights, random_weights
 
-Backend = Literal["auto", "reference", "numba"]
-BACKENDS: tuple[Backend, ...] = ("auto", "reference", "numba")
 PRETRAINED = "pretrained"
 # Below this many MACs an image, `auto` takes the reference backend: loading kernels would take longer than the run.
 SMALL = 5_000_000
@@ -45,7 +44,8 @@ class Statistics(NamedTuple):
 
 @dataclass(frozen=True)
 class Forward:
-    """Everything known after an image went through. `top` is empty unless trained weights ran a classifier."""
+    """Everything known after an image went through. `top` is empty unless trained weights ran a classifier; profile is
+    the fast backend's own account of its time, where it was asked for."""
 
     graph: Graph
     weights: Weights
@@ -55,6 +55,7 @@ class Forward:
     top: tuple[Guess, ...]
     statistics: Statistics
     notes: tuple[str, ...] = ()
+    profile: Any = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,31 @@ class Failure:
 
     image: str
     error: ConvcalcError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What came of several images, in their order."""
+
+    graph: Graph
+    weights: Weights
+    outcomes: tuple[Forward | Failure, ...]
+
+    @property
+    def done(self) -> tuple[Forward, ...]:
+        """The images that went through."""
+        return tuple([outcome for outcome in self.outcomes if isinstance(outcome, Forward)])
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The images that could not be used."""
+        return tuple([outcome for outcome in self.outcomes if isinstance(outcome, Failure)])
+
+
+# Called as work is done: multiply-accumulates that have just been finished, of how many in all, and what is at work.
+Advance = Callable[[int, int, str], None]
+# Called as a file arrives: bytes so far, and of how many where that is known.
+Downloading = Callable[[int, int | None], None]
 
 
 Bare = tuple[str, Picture, Run, tuple[Guess, ...], Statistics, tuple[str, ...]]
@@ -149,26 +175,68 @@ class Runner:
 
 def forward(
     graph: Graph,
-    image: str | os.PathLike[str],
+    images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     weights: str | None = None,
     seed: int = 0,
     backend: Backend = "auto",
     threads: int | None = None,
     top: int = 5,
-    progress: Progress | None = None,
-    downloading: Callable[[int, int | None], None] | None = None,
-) -> Forward:
-    """Push an image through a graph.
+    profile: bool = False,
+    advance: Advance | None = None,
+    downloading: Downloading | None = None,
+    compiling: Compiling | None = None,
+) -> Forward | Batch:
+    """Push an image through a graph; of several images, or a folder of them, give a Batch.
 
     weights: a file, `pretrained` (the spec's address), or None for those that come with the spec, else random
-    ones from the seed. Raises ImageError, WeightsError or UsageError before anything has run.
+    ones from the seed. top: how many classes to tell; profile: measure where the fast backend's time goes. Raises
+    ImageError, WeightsError or UsageError before anything has run; of several images, what is wrong with one is a
+    Failure in its place.
     """
     check_backend(backend)
-    path = os.fspath(image)
-    picture = read_picture(graph, path)
+    given = [images] if isinstance(images, (str, os.PathLike)) else [*images]
+    paths = [os.fspath(path) for path in given]
+    macs = graph.macs
+    if len(paths) != 1 or os.path.isdir(paths[0]):
+        if profile:
+            raise UsageError("a profile is of one image", hint="give one image, or leave profile out")
+        files = image_files(paths)
+        chosen = choose_weights(graph, weights, seed, downloading)
+        runner = Runner(
+            graph, chosen, backend=backend, threads=threads, top=top, images=len(files), compiling=compiling
+        )
+        outcomes = []
+        for outcome in runner.many(files):
+            outcomes.append(outcome)
+            if advance:
+                advance(macs, macs * len(files), os.path.basename(outcome.image))
+        return Batch(graph, chosen, tuple(outcomes))
+    path = paths[0]
+    picture = read_picture(graph, path)  # before weights that may take seconds
     chosen = choose_weights(graph, weights, seed, downloading)
-    return Runner(graph, chosen, backend=backend, threads=threads, top=top)(path, picture, progress)
+    runner = Runner(graph, chosen, backend=backend, threads=threads, top=top, compiling=compiling)
+
+    def progress(node: Node, done: int) -> None:
+        if advance:
+            advance(done, macs, node.name)
+
+    result = runner(path, picture, progress)
+    return replace(result, profile=runner.profile(picture)) if profile else result
+
+
+def image_files(paths: Sequence[str]) -> list[str]:
+    """The paths, folders replaced by the images in them, in order of name. Raises ImageError where there are none."""
+    files: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            files.append(path)
+            continue
+        found = sorted(entry for entry in os.listdir(path) if entry.lower().endswith(SUFFIXES))
+        if not found:
+            raise ImageError(f"{path}: no images in this folder", hint=f"looked for {', '.join(SUFFIXES)}")
+        files += [os.path.join(path, entry) for entry in found]
+    return files
 
 
 def read_picture(graph: Graph, image: str) -> Picture:
@@ -180,7 +248,7 @@ def choose_weights(
     graph: Graph,
     weights: str | None,
     seed: int,
-    downloading: Callable[[int, int | None], None] | None = None,
+    downloading: Downloading | None = None,
 ) -> Weights:
     """A file's weights, the spec's own, or random ones."""
     if weights == PRETRAINED:
@@ -193,7 +261,7 @@ def choose_weights(
     return random_weights(graph, seed)
 
 
-def _pretrained(graph: Graph, downloading: Callable[[int, int | None], None] | None) -> Weights:
+def _pretrained(graph: Graph, downloading: Downloading | None) -> Weights:
     if isinstance(graph.weights, str):
         return choose_weights(graph, None, 0)
     if not graph.weights or "url" not in graph.weights:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from convcalc.backends import Run
 from convcalc.graph import Node
-from convcalc.inference.runner import Failure, Forward, Guess, Statistics
+from convcalc.inference.runner import Batch, Failure, Forward, Guess, Statistics
 from convcalc.render.table import Column, Table, Total, drop, records, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
@@ -77,6 +77,15 @@ LAYER_DATA = (
     Column("macs", ""),
     LAYERS[5],
 )
+
+
+def forward_summary(result: Forward) -> str:
+    """`lenet5 on seven.png: 7, 98.96 %`; `alexnet on cat.jpg: 4096, random weights`."""
+    about = f"Forward of {result.graph.name} on {os.path.basename(result.image)}"
+    if result.top:
+        best = result.top[0]
+        return f"{about}: {_label(best)}, {100 * best.probability:.2f} %"
+    return f"{about}: {words.shape(result.run.shape)}, {result.weights.source} weights"
 
 
 def forward_table(result: Forward) -> Table:
@@ -162,7 +171,9 @@ def _label(guess: Guess) -> str:
 
 
 def profile_table(result: Forward) -> Table:
-    """Milliseconds and GFLOP/s of every layer that took any time."""
+    """Where the time went: the fast backend's own account, or milliseconds and GFLOP/s of every layer."""
+    if result.profile is not None:
+        return _roofline_table(result.profile)
     run = result.run
     total = sum(run.node_seconds) or 1.0
     rows = [
@@ -180,7 +191,7 @@ def profile_table(result: Forward) -> Table:
     )
 
 
-def roofline_table(profile: Any) -> Table:
+def _roofline_table(profile: Any) -> Table:
     """The fast backend's account: time, speed, its share of what the machine can do at that layer's intensity."""
     layer = Column("layer", "layer", lambda row: row.name, wrap=True, style="cyan")
     kind = Column("kind", "kind")
@@ -229,7 +240,7 @@ def _rates(peaks: Any) -> str:
     return ", ".join([*texts, f"{memory.bytes_per_second / 1e9:.0f} from memory"])
 
 
-def roofline_value(profile: Any) -> dict[str, Any]:
+def _roofline_value(profile: Any) -> dict[str, Any]:
     """The same for JSON."""
     return {
         "threads": profile.threads,
@@ -239,7 +250,7 @@ def roofline_value(profile: Any) -> dict[str, Any]:
         "peak_rates": [
             {"size": rate.size, "bytes_per_second": rate.bytes_per_second} for rate in profile.peaks.rates
         ],
-        "layers": records(roofline_table(profile)),
+        "layers": records(_roofline_table(profile)),
     }
 
 
@@ -273,16 +284,23 @@ def forward_value(result: Forward) -> dict[str, Any]:
             }
             for node, seconds in zip(result.graph, run.node_seconds, strict=True)
         ],
+        **({} if result.profile is None else {"profile": _roofline_value(result.profile)}),
     }
 
 
-def batch_table(outcomes: Sequence[Forward | Failure]) -> Table:
+def batch_summary(batch: Batch) -> str:
+    """`Forward of lenet5 on 3 images, 1 not read`."""
+    done, failed = len(batch.done), len(batch.failures)
+    apart = f", {failed} not read" if failed else ""
+    return f"Forward of {batch.graph.name} on {words.plural(done, 'image')}{apart}"
+
+
+def batch_table(batch: Batch) -> Table:
     """A row per image: its class where trained weights ran a classifier, else the output's statistics."""
-    done = [outcome for outcome in outcomes if isinstance(outcome, Forward)]
+    outcomes, done = batch.outcomes, batch.done
     classes = any(outcome.top for outcome in done)
-    weights = done[0].weights if done else None
-    lines = [f"{words.plural(len(done), 'image')}, {len(outcomes) - len(done)} not read"]
-    if weights is not None and weights.source == "random":
+    lines = [f"{words.plural(len(done), 'image')}, {len(batch.failures)} not read"]
+    if done and batch.weights.source == "random":
         lines.append(RANDOM)
     elif done and not classes and _vector(done[0].run):
         lines.append(NO_CLASSES)
@@ -348,10 +366,10 @@ def _milliseconds(outcome: Forward | Failure) -> str:
     return "" if isinstance(outcome, Failure) else f"{1000 * outcome.run.seconds:.1f}"
 
 
-def batch_value(outcomes: Sequence[Forward | Failure]) -> list[dict[str, Any]]:
+def batch_value(batch: Batch) -> list[dict[str, Any]]:
     """`forward --format json` for several images: what one gives, without its layers; or the image and an error."""
     values = []
-    for outcome in outcomes:
+    for outcome in batch.outcomes:
         if isinstance(outcome, Failure):
             values.append({"image": outcome.image, "error": str(outcome.error)})
         else:
