@@ -207,6 +207,19 @@ def test_reconcile_contract(convcalc) -> None:
     assert (best["network"], best["total"]) == ("torchvision/alexnet", 61_100_840)
     assert sum(term["sum"] for term in best["terms"]) == best["total"]
     assert value["nearest"] is None
+    assert set(best["also"]) > {"torchinfo", "Keras"}
+    assert [note["network"] for note in value["notes"]] == []
+
+
+def test_a_tools_figure_in_json_says_whose_it_is(convcalc) -> None:
+    """torchinfo adds a scale and a shift per channel, 2·17,056, and the dense layer's 1,000 biases."""
+    done = convcalc("show", "torchvision/mobilenet_v2", "--reconcile", "300809384", "--format", "json")
+    (best,) = json.loads(done.stdout)["explanations"]
+    assert (best["tool"], best["version"], best["label"]) == ("torchinfo", "1.8.0", "Total mult-adds")
+    assert (best["match"], best["cut_off"], best["left_over"]) == ("total", False, 0)
+    terms = {term["what"]: term["sum"] for term in best["terms"]}
+    assert terms["weights and biases of normalisation"] == 2 * 17_056
+    assert terms["biases of dense layers"] == 1_000
 
 
 def test_one_question_at_a_time(convcalc) -> None:
