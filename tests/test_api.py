@@ -64,7 +64,7 @@ def test_examples_in_docstrings(module, tmp_path, monkeypatch) -> None:
 def test_every_function_has_an_example() -> None:
     found = [value for value in map(vars(convcalc.Network).get, dir(convcalc.Network)) if callable(value)]
     commands = [value for value in found if not value.__name__.startswith("_")]
-    commands += [getattr(convcalc, name) for name in ("docs", "list", "load", "schema")]
+    commands += [getattr(convcalc, name) for name in convcalc.__all__ if name[0].islower()]
     assert [function.__name__ for function in commands if ">>> " not in (function.__doc__ or "")] == []
 
 
@@ -86,6 +86,13 @@ VIEWS = {
     "explain": lambda net: net.explain(),
     "diff": lambda net: net.diff(convcalc.load("alexnet")),
     "reconcile": lambda net: net.reconcile("60k"),
+    "field": lambda net: net.field(depth=1),
+    "unit": lambda net: net.field("conv2"),
+    "pixel": lambda net: net.field(pixel=(5, 5)),
+    "between": lambda net: net.field(between=((0, 0), (9, 9))),
+    "forward": lambda net: net.forward(DIGIT),
+    "profile": lambda net: net.forward(DIGIT, backend="reference", profile=True),
+    "batch": lambda net: net.forward([DIGIT, DIGIT]),
     "list": lambda net: convcalc.list("vgg"),
     "search": lambda net: convcalc.docs(search="dilation"),
 }
@@ -128,6 +135,28 @@ def test_a_view_saves_itself_as_its_suffix_says(tmp_path) -> None:
         net.save(tmp_path / "net.docx")
 
 
+def test_pictures_and_outputs_are_saved(tmp_path) -> None:
+    net = convcalc.load("lenet5")
+    net.field("conv2", image=DIGIT).save(tmp_path / "field.png")
+    assert (tmp_path / "field.png").read_bytes().startswith(b"\x89PNG")
+    result = net.forward(DIGIT)
+    result.save(tmp_path / "output.json")
+    assert json.loads((tmp_path / "output.json").read_text())["values"] == list(result.run.values)
+
+
+def test_work_is_told_as_it_is_done() -> None:
+    """The parts of one image add up to its MACs; of several images each is one part."""
+    net = convcalc.load("lenet5")
+    told: list[tuple[int, int, str]] = []
+    net.forward(DIGIT, backend="reference", advance=lambda *part: told.append(part))
+    assert sum(done for done, _, _ in told) == net.totals.macs
+    assert {total for _, total, _ in told} == {net.totals.macs}
+    told.clear()
+    found = net.forward([DIGIT, DIGIT], backend="reference", advance=lambda *part: told.append(part))
+    assert told == [(net.totals.macs, 2 * net.totals.macs, DIGIT.name)] * 2
+    assert [outcome.top[0].label for outcome in found.outcomes] == ["7", "7"]
+
+
 def test_a_view_has_what_its_record_has() -> None:
     change = convcalc.load("alexnet").diff(convcalc.load("zfnet"))
     assert change.pairs is change.record.pairs
@@ -142,6 +171,13 @@ def test_errors_are_those_of_the_command_line() -> None:
     for call, message in (
         (lambda: net.show(columns="layer,mac"), "did you mean 'macs'"),
         (lambda: net.explain("conv9"), "lenet5 has no layer 'conv9'"),
+        (lambda: net.field("conv9"), "lenet5 has no layer 'conv9'"),
+        (lambda: net.field("conv1", pixel=(0, 0)), "ask different questions"),
+        (lambda: net.field(unit=(0, 0)), "--unit needs the layer it is of"),
+        (lambda: net.field(pixel=(40, 0)), "the image has no pixel 40,0"),
+        (lambda: net.field("conv1").save("field.svg"), "the picture is a PNG"),
+        (lambda: net.forward(DIGIT).save("output.txt"), "cannot write .txt"),
+        (lambda: net.forward([DIGIT, DIGIT], profile=True), "a profile is of one image"),
         (lambda: net.reconcile("many"), "needs a figure"),
         (lambda: convcalc.list("nothing"), "no architecture matches"),
         (lambda: convcalc.list(sort="size"), "no order 'size'"),

@@ -12,13 +12,13 @@ from convcalc.api import MAX_LAYERS
 from convcalc.cli import completion, say
 from convcalc.errors import UsageError
 from convcalc.graph import Graph
+from convcalc.render.view import FORMATS as FORMATS
 
 if TYPE_CHECKING:
     from convcalc.render.table import Table
     from convcalc.render.view import View
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
 
 
 class Architecture(click.ParamType):  # type: ignore[type-arg]
