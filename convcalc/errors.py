@@ -168,18 +168,21 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     """
     from itertools import islice
 
+    if len(word) > 100:
+        return None
     lowered = word.lower()
+    options = [option for option in islice(known, MAX_OPTIONS) if option != word]
+    same = next((option for option in options if option.lower() == lowered), None)
+    if same is not None:
+        return same
     parts = _parts(lowered)
     best, least = None, len(word) + 1
-    for option in islice(known, MAX_OPTIONS):
-        if option == word or len(word) > 100:
-            continue
-        other = option.lower()
-        if other == lowered:
-            return option
-        edits = _edits_of(lowered, other, parts)
-        if edits is not None and edits < least:
+    for option in options:
+        edits = _edits_of(lowered, option.lower(), parts, least - 1)
+        if edits is not None:
             best, least = option, edits
+        if least == 1:
+            break  # none is nearer
     return best
 
 
@@ -187,27 +190,34 @@ def _parts(word: str) -> list[str]:
     return word.replace("-", "_").replace("/", "_").replace(".", "_").split("_")
 
 
-def _edits_of(word: str, other: str, parts: list[str]) -> int | None:
-    """How many slips lead from one word to the other; None where they are too many."""
-    slips = max(len(word), len(other)) // 4
-    if abs(len(word) - len(other)) > max(1, slips) or len(set(word) ^ set(other)) > 2 * max(1, slips):
+def _edits_of(word: str, other: str, parts: list[str], most: int) -> int | None:
+    """How many slips lead from one word to the other; None where they are more than `most`, or than is likely."""
+    slips = max(1, max(len(word), len(other)) // 4)
+    if abs(len(word) - len(other)) > slips or len(set(word) ^ set(other)) > 2 * slips:
         return None  # most words end here
     others = _parts(other)
     if len(parts) < 2 or len(parts) != len(others):
-        return _edits(word, other)
+        return _edits(word, other, most)
     total = 0
     for part, counterpart in zip(parts, others, strict=True):
-        edits = 0 if part == counterpart else _edits(part, counterpart)
+        edits = 0 if part == counterpart else _edits(part, counterpart, most - total)
         if edits is None:
             return None
         total += edits
     return total
 
 
-def _edits(word: str, other: str) -> int | None:
-    """The slips between two words (the optimal string alignment distance); None past one letter in four."""
+def _edits(word: str, other: str, most: int) -> int | None:
+    """The slips between two words (their optimal string alignment distance); None where they are more than `most`,
+    or than one letter in four."""
     longer = max(len(word), len(other))
-    most = max(1, longer // 4) if longer > 2 else 0
+    most = min(most, max(1, longer // 4) if longer > 2 else 0)
+    start = 0
+    while start < min(len(word), len(other)) and word[start] == other[start]:
+        start += 1
+    word, other = word[start:], other[start:]
+    while word and other and word[-1] == other[-1]:
+        word, other = word[:-1], other[:-1]
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(word, 1):

@@ -11,6 +11,6 @@
     expansion    entries → the graph's builder: blocks, branches, loops, in one pass
     load         ARCH → Graph, the one entry
 
-bundled knows the architectures that come along, words what is taken and what else things are called, order settles
+bundled knows the architectures that come along, words what is taken and what may be a name, order settles
 what depends on one another, schema describes the language to editors.
 """

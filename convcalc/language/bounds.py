@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from convcalc.errors import SpecError
 from convcalc.language import reader
 from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
-from convcalc.language.expressions import Names
+from convcalc.language.expressions import BUDGET, Budget, Names
 from convcalc.language.values import Value
 from convcalc.ops import FieldError, whole
 
@@ -76,7 +76,8 @@ class Bounds:
     def __init__(self, max_layers: int, variables: Names) -> None:
         self._max_layers = max_layers
         self._max_steps = max_steps(max_layers)
-        self._variables = Names(variables)  # with a budget of its own: counting costs the spec nothing
+        # with a budget of its own: counting costs the spec nothing
+        self._variables = Names(variables, Budget(BUDGET // 2))
         self._needs: dict[Entry | Block, frozenset[str]] = {}
         self._remembered: dict[tuple[object, ...], tuple[Count, list[object]]] = {}
 

@@ -9,11 +9,13 @@ from convcalc import ops
 from convcalc.errors import SpecError
 from convcalc.language import planned, reader, synonyms
 from convcalc.language.synonyms import meaning, suggest
-from convcalc.language.words import COMMON
+from convcalc.language.words import COMMON, listed
 from convcalc.ops import Operator, describe
 
 Fields = Mapping[str, tuple[reader.Scalar, reader.Node]]
 MAX_WRITTEN = 60  # characters of a value that a hint repeats
+MAX_PARTS = 20  # fields of a layer that it repeats
+MAX_NOTES = 8  # fields that it says more of
 
 # What the name of another tool's layer says besides its kind.
 _IMPLIED = {
@@ -79,12 +81,8 @@ def in_our_words(operator: type[Operator], kind: str, body: reader.Node | None) 
     if isinstance(body, reader.Scalar) and body.text and operator.main is not None:
         return f"write {operator.kind}: {_value(body)}"
     if operator.role == "join":
-        names = (
-            [item.text for item in body.items if isinstance(item, reader.Scalar)]
-            if isinstance(body, reader.Sequence)
-            else []
-        )
-        return f"write {operator.kind}: {{from: [{', '.join(names[:8]) or 'a, b'}]}}, or a list of branches"
+        names = _value(body) if isinstance(body, reader.Sequence) and _is_name(body) else "[a, b]"
+        return f"write {operator.kind}: {{from: {names}}}, or a list of branches"
     if implied:
         return f"write {operator.kind}: {{{implied}, ...}}"
     complete = body is None and not any(info.required for info in operator.fields().values())
@@ -140,18 +138,21 @@ def _in_other_words(
     first = foreign[0]
     if len(foreign) == 1 and first.absence is not None:
         return key.error(label + first.absence.message, first.absence.hint)
-    message = f"{label}no field{'s' * (len(foreign) > 1)} {', '.join(describe(f.written) for f in foreign)} for {kind}"
+    message = (
+        f"{label}no field{'s' * (len(foreign) > 1)} {listed(describe(field.written) for field in foreign)}"
+    )
+    message += f" for {kind}"
     if len(foreign) == 1 and first.ours:
         message += f": convcalc calls it '{first.ours}'"
     elif len(foreign) == 1 and first.layer:
         message += f": {first.layer} is a layer of its own"
     elif named := [f"{field.written} '{field.ours}'" for field in foreign if field.ours]:
-        message += f": convcalc calls {', '.join(named)}"
+        message += f": convcalc calls {listed(named)}"
     hints = []
     written = _entry(operator, fields)
     if written and any(field.ours or field.layer for field in foreign):
         hints.append(f"write {written}")
-    for field in foreign:
+    for field in foreign[:MAX_NOTES]:
         if field.reason:
             hints.append(f"leave {field.written} out: {field.reason}")
         elif field.absence is not None:
@@ -172,6 +173,8 @@ def _entry(operator: type[Operator], fields: Fields, implied: str | None = None)
             parts.append(f"{field.ours}: {_converted(name, field.ours, value)}")
         elif field.layer:
             after.append(f"- {field.layer}")
+    if len(parts) > MAX_PARTS:
+        return None
     body = f"{operator.kind}: {{{', '.join(parts)}}}" if parts else operator.kind
     return body + (f", and after it {' '.join(after)}" if after else "")
 

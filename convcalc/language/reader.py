@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from math import isfinite
 from typing import Any
 
@@ -155,6 +156,7 @@ def read(source: Source, max_items: int = MAX_LAYERS) -> Node:
             f"{source.name}: the spec is larger than {MAX_BYTES // 2**20} MiB",
             hint="repeat, foreach and blocks say long networks in a few lines",
         )
+    _check_written_layers(source, max_items)
     parser: Any = getattr(yaml, "CLoader", yaml.SafeLoader)(source.text)
     try:
         return _build(source, parser.get_event, max_items)
@@ -162,6 +164,33 @@ def read(source: Source, max_items: int = MAX_LAYERS) -> Node:
         raise _syntax_error(source, error) from None
     finally:
         parser.dispose()
+
+
+def _check_written_layers(source: Source, max_items: int) -> None:
+    """Refuse a file with too many layers written out before the parser has made a node of every word of them.
+
+    A line of a block sequence that begins with its `- ` is an entry: whatever an entry holds stands further right.
+    """
+    text = source.text
+    if text.count("\n") <= max_items:
+        return
+    first = re.search(r"^layers:[ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*( *)- ", text, re.MULTILINE)
+    if first is None:
+        return
+    after = re.compile(r"^[A-Za-z]", re.MULTILINE).search(text, first.end())
+    entries = re.compile(rf"^{first.group(1)}- ", re.MULTILINE).finditer(
+        text, first.start(1), after.start() if after else len(text)
+    )
+    excess = next(islice(entries, max_items, None), None)
+    if excess is not None:
+        line = text.count("\n", 0, excess.start())
+        raise _too_many_entries(source.mark(line, len(first.group(1))), max_items)
+
+
+def _too_many_entries(mark: Mark, max_items: int) -> SpecError:
+    return SpecError(
+        f"more than {max_items:,} entries in one list", mark=mark, hint="--max-layers raises the limit"
+    )
 
 
 def _build(source: Source, next_event: Callable[[], Any], max_items: int) -> Node:
@@ -213,9 +242,7 @@ def _build(source: Source, next_event: Callable[[], Any], max_items: int) -> Nod
             root = node
         elif type(parent) is Sequence:
             if len(parent.items) >= max_items:
-                raise node.error(
-                    f"more than {max_items:,} entries in one list", "--max-layers raises the limit"
-                )
+                raise _too_many_entries(node.mark, max_items)
             parent.items.append(node)
         else:
             assert isinstance(parent, Mapping)

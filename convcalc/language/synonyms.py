@@ -208,15 +208,13 @@ _ACTIVATIONS = ("activation", "act", "activationfn", "actlayer", "nonlinearity")
 _NORMALISATIONS = ("norm", "bn", "batchnorm", "batchnormalize", "batchnormalization", "usebn", "normlayer")
 _SEPARATE = {**dict.fromkeys(_NORMALISATIONS, "batchnorm"), "dropout": "dropout"}
 
-_DIMENSIONS = re.compile(r"[123]d")
-_CALLED = re.compile(r"(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)\s*(?:\(.*\))?\Z", re.DOTALL)
+MAX_WORD = 200  # characters that are looked at
 
 
 def folded(word: str) -> str:
     """The word without capitals, `_`, `-`, blanks, a module before it and 1d, 2d or 3d: nn.Conv2d → conv."""
-    called = _CALLED.match(word)
-    word = called.group(1) if called else word
-    return _DIMENSIONS.sub("", _plain(word))
+    word = word[:MAX_WORD].partition("(")[0].rstrip().rpartition(".")[2]
+    return re.sub("[123]d", "", _plain(word))
 
 
 def is_alike(word: str, other: str) -> bool:

@@ -141,6 +141,13 @@ def test_a_key_of_the_file_that_another_tool_calls_otherwise_is_one_error(specs)
     ]
 
 
+def test_very_many_fields_of_another_tools_are_not_all_told(specs):
+    fields = ", ".join(f"{'_' * k}kernel_size: 1" for k in range(1, 2_000))
+    assert len(str(specs.error(f"- conv: {{{fields}, K: 1}}"))) < 3_000
+
+
 def test_long_values_are_not_repeated(specs):
     many = ", ".join(["1"] * 5_000)
     assert len(str(specs.error(f"- Conv2d: {{kernel_size: [{many}]}}"))) < 500
+    assert len(str(specs.error(f"- Concatenate: [{'x' * 5_000}, y]"))) < 500
+    assert len(str(specs.error(f"- concat: [{'x' * 5_000}, y]"))) < 500

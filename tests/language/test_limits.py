@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convcalc.errors import SpecErrors
+from convcalc.errors import SpecError, SpecErrors
 from convcalc.language import reader
 
 
@@ -138,6 +138,38 @@ def test_a_list_longer_than_a_network_is_not_read_to_its_end(specs):
     assert error.hint == "--max-layers raises the limit"
     root = reader.read(reader.Source("net", "- relu\n" * 200_001), max_items=200_001)
     assert len(root.items) == 200_001
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        # the sixth entry's line, after those of name, input and layers
+        ("layers:\n" + "  - relu\n" * 6, 9),
+        (
+            "layers:  # all\n\n  # the first\n"
+            + "  - conv:\n      filters: 3\n      kernel: 1\n" * 6
+            + "title: x\n",
+            21,
+        ),
+        ("layers:\n" + "- relu\n" * 6, 9),
+        ("title: x\nlayers:\n" + "    - add:\n        - - relu\n        - []\n" * 6, 20),
+    ],
+)
+def test_too_many_layers_written_out_are_counted_before_they_are_read(specs, monkeypatch, text, line):
+    """Each a line that begins in the list's own column; what is in an entry does not count."""
+
+    def build(*_):
+        raise AssertionError("the parser has begun")
+
+    path = specs.write(text)
+    source = reader.Source("net.yaml", (specs.folder / "net.yaml").read_text())
+    assert path
+    monkeypatch.setattr(reader, "_build", build)
+    with pytest.raises(SpecError, match="more than 5 entries in one list") as caught:
+        reader.read(source, max_items=5)
+    assert caught.value.mark.line == line
+    with pytest.raises(AssertionError):
+        reader.read(source, max_items=6)
 
 
 def test_a_mapping_of_too_many_keys(specs):
