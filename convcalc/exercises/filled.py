@@ -12,7 +12,8 @@ from convcalc.exercises.worksheet import ASKS, Exercise, find
 from convcalc.language.header import clean
 from convcalc.language.synonyms import suggest
 
-LARGEST_FILE = 10_000_000  # bytes
+MAX_BYTES = 2_000_000  # of a file
+MAX_ENTRIES = 20_000  # of a file; a sheet of all that can be asked of DenseNet-201 has 4,242
 
 
 class Entry(NamedTuple):
@@ -32,11 +33,11 @@ def read_entries(path: str) -> list[Entry]:
     """The answers in a CSV or JSON file made by `convcalc worksheet`. Raises ConvcalcError."""
     try:
         with open(path, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConvcalcError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if len(data) > LARGEST_FILE:
-        raise ConvcalcError(f"{path}: more than {LARGEST_FILE:,} bytes are no worksheet")
+    if len(data) > MAX_BYTES:
+        raise ConvcalcError(f"{path}: more than {MAX_BYTES:,} bytes are no worksheet")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -46,6 +47,8 @@ def read_entries(path: str) -> list[Entry]:
     rows = _json_rows(path, text) if text.lstrip().startswith(("{", "[")) else _csv_rows(path, text)
     if not rows:
         raise ConvcalcError(f"{path}: holds no exercises", hint=_HOW)
+    if len(rows) > MAX_ENTRIES:
+        raise ConvcalcError(f"{path}: more than {MAX_ENTRIES:,} exercises are no worksheet")
     return rows
 
 
@@ -60,16 +63,16 @@ def _csv_rows(path: str, text: str) -> list[Entry]:
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        rows = list(csv.reader(text.splitlines(), delimiter=delimiter, strict=True))
+        reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
+        header = [cell.strip().lower() for cell in next(reader, [])]
+        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise ConvcalcError(f"{path}: cannot be read as CSV: {error}", hint=_HOW) from None
-    header = [cell.strip().lower() for cell in rows[0]] if rows else []
     _check_keys(path, header)
     places = {key: header.index(key) for key in KEYS if key in header}
     return [
         _entry(line, {key: row[place] if place < len(row) else "" for key, place in places.items()})
-        for line, row in enumerate(rows[1:], 2)
-        if any(cell.strip() for cell in row)
+        for line, row in rows
     ]
 
 

@@ -13,6 +13,7 @@ import re
 import stat
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from convcalc.errors import ConvcalcError, UsageError
@@ -142,6 +143,8 @@ def _read(path: str, shown: str) -> str:
         raise ConvcalcError(f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
         raise ConvcalcError(f"{shown}: larger than {MAX_BYTES // 2**20} MiB")
+    if data.count(b"\n") > 2 * MAX_VALUES or data.count(b"[") > MAX_VALUES:
+        raise ConvcalcError(f"{shown}: more lines or lists than {MAX_VALUES:,} values need")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -150,7 +153,8 @@ def _read(path: str, shown: str) -> str:
 
 
 def _matrix(texts: Sequence[str], what: str, error: type[ConvcalcError]) -> Matrix:
-    if sum(len(re.findall(r"[^\s,;]+", text)) for text in texts) > MAX_VALUES:
+    values = (None for text in texts for _ in re.finditer(r"[^\s,;]+", text))
+    if next(islice(values, MAX_VALUES, None), False) is None:  # counted no further than it matters
         raise error(f"{what}: more than {MAX_VALUES:,} values")
     planes = []
     signal = len(texts) >= 1
