@@ -70,14 +70,14 @@ class ConvcalcError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        lines = [_printable(f"{self.mark}: {self.message}" if self.mark else self.message)]
+        lines = [printable(f"{self.mark}: {self.message}" if self.mark else self.message)]
         if self.mark:
             lines += self.mark.excerpt()
-        lines += [f"    used at {mark}" for mark in self.used_at[:8]]
+        lines += [f"    used at {printable(str(mark))}" for mark in self.used_at[:8]]
         if len(self.used_at) > 8:
             lines.append(f"    and {len(self.used_at) - 8} uses further out")
         if self.hint:
-            lines += [f"    {_printable(line)}" for line in self.hint.splitlines()]
+            lines += [f"    {printable(line)}" for line in self.hint.splitlines()]
         return "\n".join(lines)
 
 
@@ -232,9 +232,28 @@ def _edits(word: str, other: str, most: int) -> int | None:
     return row[-1] if row[-1] <= most else None
 
 
-def _printable(text: str) -> str:
-    """The text on one line, without what could command a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
+# C0 but for tabs and line ends, delete, C1, and the marks that turn the direction of text
+_CONTROLS = dict.fromkeys(
+    [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
+)
+MAX_WORD, MAX_LINE = 300, 4000  # characters; whatever name comes from outside, an error stays readable
+
+
+def clean(text: str) -> str:
+    """The text without what would steer a terminal: control characters and changes of direction."""
+    return text.translate(_CONTROLS) if not text.isprintable() else text
+
+
+def printable(text: str) -> str:
+    """The text on one line, without what could command a terminal, and with what is too long cut in its middle."""
+    text = text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
+    if len(text) > MAX_WORD:
+        text = " ".join(_cut(word, MAX_WORD) for word in text.split(" "))
+    return _cut(text, MAX_LINE)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most * 2 // 3]}…{text[-(most // 3) :]}"
 
 
 class Misfit(Exception):

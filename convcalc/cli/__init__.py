@@ -3,9 +3,10 @@ so that `--help` costs no more than click does."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -30,6 +31,7 @@ COMMANDS = {
 }
 
 
+INTERRUPTED = 130  # with Ctrl-C
 CLOSED_PIPE = 141  # as if ended by SIGPIPE, like other programs whose reader has gone
 
 # What stands for our signs where the output's encoding has none.
@@ -94,7 +96,7 @@ class Commands(click.Group):
             completion.register()
         try:
             try:
-                result = super().main(*args, **kwargs)
+                result = _run(super().main, *args, **kwargs)
             except (Exception, SystemExit):  # an interruption does not wait for a reader
                 sys.stdout.flush()
                 raise
@@ -120,6 +122,25 @@ class Commands(click.Group):
                 _quiet_stdout()
                 ctx.exit(CLOSED_PIPE)
             ctx.exit(_report(error))
+
+
+def _run(main: Callable[..., Any], *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+    """As click runs a program, but that nothing in its messages steers a terminal: they quote what they were given."""
+    if not standalone_mode:
+        return main(*args, standalone_mode=False, **kwargs)
+    try:
+        code = main(*args, standalone_mode=False, **kwargs)
+    except click.ClickException as error:
+        from convcalc.errors import printable
+
+        shown = io.StringIO()
+        error.show(shown)
+        for line in shown.getvalue().splitlines():
+            click.echo(printable(line), err=True)
+        code = error.exit_code
+    except click.Abort:
+        code = INTERRUPTED
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[str]) -> Sequence[str]:
@@ -160,7 +181,9 @@ def _report(error: Exception) -> int:
 
 def complain(text: str) -> None:
     """The message on stderr; on a terminal its long lines are broken between words, quoted source is not."""
-    lines = text.splitlines()
+    from convcalc.errors import clean
+
+    lines = clean(text).splitlines() or [""]
     quoted = {
         number + shift
         for number, line in enumerate(lines)
@@ -192,7 +215,9 @@ def complain(text: str) -> None:
 
 def say(text: str) -> None:
     """A message on stderr that is no error."""
-    click.echo(text, err=True)
+    from convcalc.errors import clean
+
+    click.echo(clean(text), err=True)
 
 
 def _quiet_stdout() -> None:

@@ -10,7 +10,7 @@ import click
 from convcalc import api
 from convcalc.api import MAX_LAYERS
 from convcalc.cli import completion, say
-from convcalc.errors import UsageError
+from convcalc.errors import UsageError, clean
 from convcalc.graph import Graph
 from convcalc.render.view import FORMATS as FORMATS
 
@@ -164,8 +164,8 @@ def write_tables(form: str, tables: Sequence[Table]) -> None:
 
 
 def write(text: str) -> None:
-    """A format for programs to stdout: UTF-8 whatever the console's encoding."""
-    click.echo(text.encode("utf-8"), nl=False)
+    """A format for programs to stdout: UTF-8 whatever the console's encoding, and nothing that would steer one."""
+    click.echo(clean(text).encode("utf-8", "replace"), nl=False)
 
 
 def save_view(view: View[Any], path: str) -> None:

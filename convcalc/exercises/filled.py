@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis
-from convcalc.errors import ConvcalcError, did_you_mean
+from convcalc.errors import ConvcalcError, clean, did_you_mean
 from convcalc.exercises.worksheet import ASKS, Exercise, find
-from convcalc.language.header import clean
 from convcalc.language.synonyms import suggest
 
 MAX_BYTES = 2_000_000  # of a file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcalc.errors import SpecError, did_you_mean
+from convcalc.errors import SpecError, clean, did_you_mean
 from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
@@ -19,10 +19,6 @@ _CHOICES = {
     "interpolation": ("nearest", "bilinear", "bicubic", "lanczos"),
     "fit": ("stretch", "digit"),
 }
-# C0 but for tabs and line ends, delete, C1, and the marks that turn the direction of text
-_CONTROLS = dict.fromkeys(
-    [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
-)
 
 
 def header(spec: Spec) -> dict[str, Any]:
@@ -35,11 +31,6 @@ def header(spec: Spec) -> dict[str, Any]:
         "labels": _labels(spec),
         "weights": _weights(spec),
     }
-
-
-def clean(text: str) -> str:
-    """The text without what would steer a terminal: control characters and changes of direction."""
-    return text.translate(_CONTROLS) if not text.isprintable() else text
 
 
 def is_absent(node: reader.Node | None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from convcalc import ops
-from convcalc.errors import Problems, ShapeError, SpecError, UsageError
+from convcalc.errors import Problems, ShapeError, SpecError, UsageError, clean
 from convcalc.graph import INPUT, MAX_LAYERS, Builder, Graph, unread
 from convcalc.language import reader
 from convcalc.language.compiler import Compiler
@@ -15,7 +15,7 @@ from convcalc.language.documents import Spec, merge_defaults, read_spec
 from convcalc.language.entries import Entry
 from convcalc.language.expansion import Expansion
 from convcalc.language.expressions import Names
-from convcalc.language.header import clean, header, preprocess
+from convcalc.language.header import header, preprocess
 from convcalc.language.input import input_shape as written_input
 from convcalc.language.input import parse_input
 from convcalc.language.variables import check_read, variables

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 
 def dumps(value: object) -> str:
@@ -29,4 +30,9 @@ def _text(value: object, newline: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.encoder.encode_basestring(text)
+    """The text in quotation marks; what would steer a terminal, and what is no character, is escaped."""
+    quoted: str = json.encoder.encode_basestring(text)
+    return quoted if quoted.isprintable() else _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+
+
+_STEERING = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
+from convcalc.errors import clean
 from convcalc.render import colors
 from convcalc.render.layout import Line, TextSpan, cells, note_lines, table_lines, wrap
 from convcalc.render.table import Note, Table
@@ -73,15 +74,15 @@ def console(stderr: bool = False) -> Console:
 
 
 def print_lines(lines: Iterable[Line]) -> None:
-    """Lines of spans to stdout."""
+    """Lines of spans to stdout, without what is no style of ours and would steer a terminal."""
     if not styled():
-        sys.stdout.writelines("".join(span.text for span in line).rstrip() + "\n" for line in lines)
+        sys.stdout.writelines(clean("".join(span.text for span in line)).rstrip() + "\n" for line in lines)
         return
     from rich.text import Text
 
     out = console()
     for line in lines:
-        out.print(Text.assemble(*((span.text, span.style) for span in line)), soft_wrap=True)
+        out.print(Text.assemble(*((clean(span.text), span.style) for span in line)), soft_wrap=True)
 
 
 def animate(frames: Iterable[list[Line]], delay: float) -> None:
@@ -177,7 +178,7 @@ class Bar:
 
     def advance(self, done: int, what: str = "") -> None:
         """So much more is done; `what` is at work."""
-        self._progress.update(self._task, advance=done, what=what)
+        self._progress.update(self._task, advance=done, what=clean(what))
         self._progress.refresh()
 
     def move(self, done: int) -> None:

@@ -18,7 +18,7 @@ from convcalc.graph import Graph, Node
 from convcalc.shapes import Shape, show
 from convcalc.weights.checkpoint import common_prefixes
 from convcalc.weights.files import open_weights
-from convcalc.weights.tensors import StoredTensor, Tensors
+from convcalc.weights.tensors import StoredTensor, Tensors, quoted
 
 Parameters = Mapping[str, Sequence[float]]
 SHOWN = 5
@@ -132,7 +132,7 @@ def _without_prefix(tensors: Tensors, index: Index) -> Tensors:
     if not prefix:
         return tensors
     stripped = Tensors((key[len(prefix) :], tensor) for key, tensor in tensors.items())
-    said = f"its keys are read without their prefix '{prefix}'"
+    said = f"its keys are read without their prefix {quoted(prefix)}"
     stripped.note = f"{tensors.note}; {said}" if tensors.note else said
     stripped.others = {key.removeprefix(prefix): kind for key, kind in tensors.others.items()}
     return stripped
