@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the folder where convcalc caches."""
+"""Files written whole or not at all, and the folder where convcalc caches, which must be the user's own."""
 
 from __future__ import annotations
 
@@ -201,3 +201,146 @@ def cache_directory() -> str:
         return os.path.join(home, "Library", "Caches", "convcalc")
     base = os.environ.get("XDG_CACHE_HOME", "")  # which must be absolute, says its specification
     return os.path.join(base if os.path.isabs(base) else os.path.join(home, ".cache"), "convcalc")
+
+
+# --- folders that only the user may write into ---------------------------------------------------------------
+
+
+class NotPrivate(Exception):
+    """Somebody else can change what is in a folder of the cache. The message says of which and why; the hint what
+    would do."""
+
+    def __init__(self, path: str, why: str, hint: str) -> None:
+        super().__init__(f"{path} {why}")
+        self.hint = hint
+
+
+class PrivateFolder:
+    """A folder in the cache, open: its files are those of the folder that was checked, whatever is renamed meanwhile.
+
+    Where the system knows owners, neither the cache nor the folder may belong to another user (root is none), or be
+    writable for others; of its files the same holds, and what is no regular file is none. Where it does not, as on
+    Windows, the platform's place for caches is the user's own.
+    """
+
+    def __init__(self, path: str, handle: int | None) -> None:
+        self.path = path
+        self._handle = handle
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._handle is not None:
+            os.close(self._handle)
+
+    def read(self, name: str, most: int) -> bytes:
+        """A file's bytes. OSError where there is no such file, it is not to be trusted or larger than `most`."""
+        flags = (
+            os.O_RDONLY
+            | getattr(os, "O_NOFOLLOW", 0)
+            | getattr(os, "O_NONBLOCK", 0)
+            | getattr(os, "O_BINARY", 0)
+        )
+        handle = os.open(self._at(name), flags, dir_fd=self._handle)
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode) or not_private(found) or found.st_size > most:
+                raise PermissionError(errno.EPERM, "not to be trusted", name)
+            with open(handle, "rb", closefd=False) as file:
+                return file.read(most)
+        finally:
+            os.close(handle)
+
+    def write(self, name: str, data: bytes) -> None:
+        """A file, complete from the moment it is there under its name. OSError where it cannot be written."""
+        part = self._at(f".{os.urandom(8).hex()}.part")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        try:
+            with open(os.open(part, flags, 0o600, dir_fd=self._handle), "wb") as file:
+                file.write(data)
+            os.replace(part, self._at(name), src_dir_fd=self._handle, dst_dir_fd=self._handle)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(part, dir_fd=self._handle)
+            raise
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self.path, name) if self._handle is None else name
+
+
+@contextmanager
+def private_folder(name: str, make: bool = False) -> Iterator[PrivateFolder]:
+    """A folder in the cache directory; make: where it is not there yet, for the user alone.
+
+    Raises NotPrivate, and OSError where it is not there or cannot be made.
+    """
+    if make:
+        make_private(name)
+    cache = cache_directory()
+    handle = _open_private(cache, name) if os.open in os.supports_dir_fd and hasattr(os, "geteuid") else None
+    folder = PrivateFolder(os.path.join(cache, name), handle)
+    try:
+        yield folder
+    finally:
+        folder.close()
+
+
+def make_private(name: str) -> None:
+    """Make a folder in the cache directory, and this, for the user alone; one that is there stays as it is."""
+    cache = cache_directory()
+    if not os.path.exists(os.path.dirname(cache)):
+        os.makedirs(os.path.dirname(cache), exist_ok=True)
+    for place in (cache, os.path.join(cache, name)):
+        with suppress(FileExistsError):
+            os.mkdir(place, 0o700)
+
+
+def _open_private(cache: str, name: str) -> int:
+    root = os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Of a folder that anybody may add to, but not take from, as /tmp is, the folder in it is asked alone.
+        found = os.fstat(root)
+        _check_private(cache, found, not_private(found, sticky=True))
+        try:
+            handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=root)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                path = os.path.join(cache, name)
+                raise NotPrivate(path, "is not a folder", "remove it") from None
+            raise
+    finally:
+        os.close(root)
+    try:
+        found = os.fstat(handle)
+        _check_private(os.path.join(cache, name), found, not_private(found))
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def not_private(found: os.stat_result, sticky: bool = False) -> str:
+    """How somebody else can change what was found; empty where nobody can. sticky: a folder in which only owners
+    remove and rename will do."""
+    if not hasattr(os, "geteuid"):
+        return ""
+    if found.st_uid not in (os.geteuid(), 0):
+        return f"belongs to another user ({_user(found.st_uid)})"
+    if found.st_mode & 0o022 and not (sticky and found.st_mode & stat.S_ISVTX):
+        return f"may be written by others (mode {stat.S_IMODE(found.st_mode):o})"
+    return ""
+
+
+def _check_private(path: str, found: os.stat_result, why: str) -> None:
+    if why:
+        own = found.st_uid == os.geteuid()
+        remedy = f"chmod go-w '{path}', after a look at what is in it; or " if own else ""
+        raise NotPrivate(path, why, f"{remedy}set CONVCALC_CACHE to a folder of your own")
+
+
+def _user(number: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(number).pw_name
+    except (ImportError, KeyError):
+        return f"number {number}"

@@ -11,13 +11,14 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from convcalc.errors import WeightsError
-from convcalc.files import cache_directory
+from convcalc.files import NotPrivate, cache_directory, make_private, not_private, private_folder
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -26,6 +27,8 @@ Progress = Callable[[int, int | None], None]
 
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 18
+FOLDER = "weights"  # in the cache
+MAX_NOTE = 1 << 16
 MAX_SIZE = 1 << 34  # 16 GiB; the largest of torchvision's files has 2.6 GB
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -44,7 +47,7 @@ def fetch(url: str, sha256: str, progress: Progress | None = None, *, timeout: f
             hint="give at least its first 8 hexadecimal digits, so that the file can be verified",
         )
     local = _checked_address(url)
-    folder = os.path.join(cache_directory(), "weights")
+    folder = os.path.join(cache_directory(), FOLDER)
     target = os.path.join(folder, _file_name(url, expected))
     if not _verified(target, expected):
         _download(url, expected, folder, target, progress, timeout, local)
@@ -79,15 +82,23 @@ def _checked_address(url: str) -> bool:
 
 
 def _verified(path: str, expected: str) -> bool:
-    """Whether the file is there and has the hash; unchanged since it was last hashed, it is not hashed again."""
+    """Whether the file is there and has the hash; unchanged since it was last hashed, it is not hashed again.
+
+    That a note says so counts only where nobody but this user can have written it or the file.
+    """
     try:
         found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):  # to open a FIFO is to wait for whoever writes into it
+            return False
         known = {"size": found.st_size, "changed": found.st_mtime_ns}
-        with suppress(OSError, ValueError), open(_note(path), encoding="utf-8") as file:
-            note = json.load(file)
-            if isinstance(note, dict) and note.items() >= known.items():
-                return str(note.get("sha256")).startswith(expected)
+        if not not_private(found):
+            with suppress(OSError, ValueError, NotPrivate, RecursionError), private_folder(FOLDER) as folder:
+                note = json.loads(folder.read(os.path.basename(_note(path)), MAX_NOTE))
+                if isinstance(note, dict) and note.items() >= known.items():
+                    return str(note.get("sha256")).startswith(expected)
         with open(path, "rb") as file_:
+            if not stat.S_ISREG(os.fstat(file_.fileno()).st_mode):
+                return False
             digest = hashlib.file_digest(file_, "sha256").hexdigest()
     except OSError:
         return False
@@ -126,7 +137,7 @@ def _download(
     with _opened(url, timeout, local) as response:
         total = _length(url, response)
         try:
-            os.makedirs(folder, exist_ok=True)
+            make_private(FOLDER)
             _room(folder, total)
             handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
         except OSError as error:

@@ -220,6 +220,45 @@ def test_a_file_without_a_sound_note_is_hashed(server, note):
     assert server.requests == ["/good.pth"]
 
 
+@pytest.mark.parametrize("place", ["the file", "the folder", "the note"])
+def test_what_others_may_write_is_hashed_each_time(server, place):
+    """Whoever can replace the file can write the note that says it has the hash, too."""
+    path = Path(fetch(server.url("/good.pth"), HASH))
+    before = path.stat()
+    forged = b"X" + CONTENT[1:]
+    path.write_bytes(forged)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert fetch(server.url("/good.pth"), HASH) == str(path)  # in the user's own cache the note is believed
+    assert path.read_bytes() == forged
+    if place == "the file":
+        path.chmod(0o666)
+    elif place == "the folder":
+        path.parent.chmod(0o777)
+    else:
+        path.with_name(path.name + ".verified").chmod(0o666)
+    assert fetch(server.url("/good.pth"), HASH) == str(path)
+    assert path.read_bytes() == CONTENT
+    assert server.requests == ["/good.pth"] * 2
+
+
+def test_the_cache_is_made_for_the_user_alone(server, tmp_path):
+    path = Path(fetch(server.url("/good.pth"), HASH))
+    assert [folder.stat().st_mode & 0o777 for folder in (path.parent, tmp_path / "cache")] == [0o700, 0o700]
+
+
+@pytest.mark.parametrize("name", ["", ".verified"])
+def test_a_pipe_in_the_cache_does_not_hang(server, name):
+    path = Path(fetch(server.url("/good.pth"), HASH))
+    place = path.with_name(path.name + name)
+    place.unlink()
+    os.mkfifo(place)
+    reader = threading.Thread(target=fetch, args=(server.url("/good.pth"), HASH), daemon=True)
+    reader.start()
+    reader.join(20)
+    assert not reader.is_alive()
+    assert path.read_bytes() == CONTENT
+
+
 def test_another_file_of_the_same_name(server):
     path = Path(fetch(server.url("/good.pth"), HASH[:8]))
     other = HASH[:8] + "0" * 56  # agrees where the cached one's name does

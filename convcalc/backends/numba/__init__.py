@@ -1,21 +1,17 @@
 """The fast backend, for CPUs: `pip install convcalc[fast]`.
 
-    simd.py       vectors and raw addresses for Numba: what kernels are written in
-    cache.py      compiled kernels on disk; compiler.py: how they come there
-    tile.py       the microkernel: a tile of registers, and the sweep of it over pixels
-    kernels_*.py  the kernels: convolutions, Winograd, maps, normalisation, laying out weights
-    functions.py  activation functions on vectors
-    layout.py     where numbers lie in memory; windows.py: pooling's windows
-    rewrite.py    channels-last stretches said channels first
-    fusion.py     what is computed together
-    moving.py     layers that only move channels
-    storage.py    what lives inside what, and halos
-    choice.py     which kernel computes a convolution
-    lowering.py   from graph to program; lower_*.py: per operator; host.py: what no kernel does
-    program.py    steps, lifetimes, memory, and what waits for what
-    driver.py     threads that walk the steps
-    plan.py       all of it put together
-    profile.py    where the time goes
+    jit/       simd: vectors and raw addresses, what kernels are written in; footprint, ranges: what a kernel says it
+               touches; cache: compiled kernels on disk; compiler: how they come there
+    kernels/   tile: the microkernel, a tile of registers, and the sweep of it over pixels; conv, winograd, depthwise,
+               maps, norm, weights, activations
+    layout.py  where numbers lie in memory
+    passes/    channels_first: layers computed on values stored in another order; fusion: what is computed together;
+               channel_moves: layers that only move channels; algorithm: which kernel computes a convolution;
+               placement: what lives inside what, and halos
+    lower/     lowering: from graph to program; per operator; fallback: what no kernel does
+    runtime/   program: steps, lifetimes, memory; linker: addresses, and what waits for what; driver: threads that
+               walk the steps; checked: every access held against its buffer before a plan runs (CONVCALC_CHECKED=1)
+    plan.py    all of it put together; profile.py: where the time goes
 
 Importing this package imports NumPy and llvmlite, and Numba only where a kernel has to be compiled; nothing else in
 convcalc does so before a user asks for this backend.

@@ -18,6 +18,7 @@ import numpy as np
 
 from convcalc.backends import Compiling, Run
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
+from convcalc.backends.numba.jit.cache import notes as kernel_notes
 from convcalc.backends.numba.layout import triple
 from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
 from convcalc.backends.numba.lower.deconv import deconv_halo, lower_deconv
@@ -119,6 +120,7 @@ class Plan:
         low.program.wanted.append(low.flat_span(output, prod(graph.output_shape)))
         output.buffer.kept = True
         compile_all(_kernels((low.setup, low.program)), compiling)
+        self.notes += kernel_notes()
         self._setup_arena = Arena(low.setup, threads, guard)
         self._names = [node.name for node in low.graph]
         link(low.setup, self._setup_arena, threads, self._names).run(0, len(low.setup.steps))

@@ -5,8 +5,9 @@
 code depends on: the sources of this package, the versions of Numba and llvmlite, the host's processor and the vector
 width. Where it is there, Numba is not even imported: llvmlite's loader is enough.
 
-A file is written beside its place and renamed, so two processes may start at once. A directory that cannot be written
-is read; what it does not hold is compiled every time.
+What is loaded is run, so the directory must be the user's own: one that another user owns or may write into is not
+used, and `notes` says so. A file is written beside its place and renamed, so two processes may start at once. A
+directory that cannot be written is read; what it does not hold is compiled every time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,16 +26,17 @@ import llvmlite.binding as llvm
 
 from convcalc.backends import Compiling
 from convcalc.backends.numba.jit.footprint import Footprint
-from convcalc.backends.numba.jit.simd import WIDTH
+from convcalc.backends.numba.jit.simd import SYMBOL, WIDTH
 from convcalc.errors import ConvcalcError
-from convcalc.files import cache_directory, write_whole
+from convcalc.files import NotPrivate, private_folder
 
+MAX_FILE = 1 << 26  # bytes; the largest has a hundredth of that
 Code = tuple[str, list[str], bytes]  # the symbol to call, the symbols it needs, an object file
 
 
 @cache
-def directory() -> Path:
-    """Where compiled kernels are kept, beside what else convcalc caches."""
+def directory() -> str:
+    """The folder of the cache in which compiled kernels are kept."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
     for source in sorted(package.rglob("*.py")):
@@ -45,7 +46,7 @@ def directory() -> Path:
         digest.update(Path(numba.origin).with_name("_version.py").read_bytes())
     host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), str(WIDTH), platform.machine())
     digest.update("\0".join((*host, llvm.get_process_triple(), llvmlite.__version__)).encode())
-    return Path(cache_directory()) / f"kernels-{digest.hexdigest()[:16]}"
+    return f"kernels-{digest.hexdigest()[:16]}"
 
 
 class Kernel:
@@ -112,23 +113,49 @@ def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -
 
 
 def _read(name: str) -> Code | None:
-    """A file is a line of JSON and the object file; one cut short or changed is as if there were none."""
+    """A file is a line of JSON and the object file; one cut short or changed, or of other sources, is as none."""
     try:
-        head, _, code = (directory() / f"{name}.kernel").read_bytes().partition(b"\n")
+        with private_folder(directory()) as folder:
+            head, _, code = folder.read(f"{name}.kernel", MAX_FILE).partition(b"\n")
         facts = json.loads(head)
-        if facts["sha256"] == hashlib.sha256(code).hexdigest():
-            return facts["symbol"], facts["needs"], code
-    except (OSError, ValueError, LookupError, TypeError):
+        symbol, needs = facts["symbol"], facts["needs"]
+        sound = (
+            symbol == f"{SYMBOL}{name}" and isinstance(needs, list) and all(isinstance(n, str) for n in needs)
+        )
+        if sound and facts["sha256"] == _digest(name, symbol, needs, code):
+            return symbol, needs, code
+    except NotPrivate as error:
+        _refused.setdefault(str(error), error)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         pass
     return None
 
 
 def _write(name: str, code: Code) -> None:
     symbol, needs, binary = code
-    facts = {"symbol": symbol, "needs": needs, "sha256": hashlib.sha256(binary).hexdigest()}
-    with suppress(OSError, ConvcalcError):
-        directory().mkdir(parents=True, exist_ok=True)
-        write_whole(str(directory() / f"{name}.kernel"), json.dumps(facts).encode() + b"\n" + binary)
+    facts = {"symbol": symbol, "needs": needs, "sha256": _digest(name, symbol, needs, binary)}
+    try:
+        with private_folder(directory(), make=True) as folder:
+            folder.write(f"{name}.kernel", json.dumps(facts).encode() + b"\n" + binary)
+    except NotPrivate as error:
+        _refused.setdefault(str(error), error)
+    except OSError:
+        pass
+
+
+def _digest(name: str, symbol: str, needs: list[str], binary: bytes) -> str:
+    """Of a whole file, and of which kernel of which sources it is. It shows damage and mistakes; against forgery
+    there is only the folder's owner, as whoever writes a file can write its hash too."""
+    head = json.dumps([directory(), name, symbol, needs]).encode()
+    return hashlib.sha256(head + b"\n" + binary).hexdigest()
+
+
+_refused: dict[str, NotPrivate] = {}
+
+
+def notes() -> tuple[str, ...]:
+    """Why compiled kernels are neither read nor kept, if so, and what would do."""
+    return tuple(f"compiled kernels are not kept: {text}; {error.hint}" for text, error in _refused.items())
 
 
 def _link(name: str, code: Code) -> int:
@@ -149,7 +176,10 @@ def _link(name: str, code: Code) -> int:
         llvm.add_symbol(needed, llvm.address_of_symbol("abort"))
     engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
     engine.finalize_object()
-    return int(engine.get_function_address(symbol))
+    address = int(engine.get_function_address(symbol))
+    if not address:
+        raise ConvcalcError(f"the kernel {name} is not in its file", hint="use --backend reference")
+    return address
 
 
 @cache

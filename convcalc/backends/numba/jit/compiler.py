@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, overload, register_model
 
-from convcalc.backends.numba.jit.simd import OPERATORS, REGISTER, WIDTH, Inline, Intrinsic
+from convcalc.backends.numba.jit.simd import OPERATORS, REGISTER, SYMBOL, WIDTH, Inline, Intrinsic
 
 
 class VectorType(types.Type):  # type: ignore[misc]
@@ -131,7 +131,7 @@ def machine_code(function: Callable[..., Any]) -> tuple[str, list[str], bytes]:
     compiled = numba.cfunc(types.void(*arguments), error_model="numpy")(_resolver.function(function))
     module = llvm.parse_assembly(compiled.inspect_llvm())
     # Kernels compiled by different processes are loaded together, and Numba's names are unique in one process only.
-    symbol = f"convcalc.{function.__name__}"
+    symbol = f"{SYMBOL}{function.__name__}"
     for one in module.functions:
         if one.name == compiled.native_name:
             one.name = symbol

@@ -39,6 +39,7 @@ def _host_width() -> int:
     return 8 if features.get("avx2") and features.get("fma") else 4
 
 
+SYMBOL = "convcalc."  # and a kernel's name: what its machine code is called
 BLOCK = 16  # channels of a block, on every host: a layout does not depend on the processor
 WIDTH = _host_width()  # floats of a register
 LANES = BLOCK // WIDTH  # registers of a block
