@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from convcalc._version import __version__
 
 if TYPE_CHECKING:
-    from convcalc.api import Network, docs, list, load, schema
+    from convcalc.api import Network, docs, list, load, matrix, schema, size
     from convcalc.errors import (
         ConvcalcError,
         ImageError,
@@ -35,7 +35,9 @@ _PLACES = {
     "docs": "api",
     "list": "api",
     "load": "api",
+    "matrix": "api",
     "schema": "api",
+    "size": "api",
     "ConvcalcError": "errors",
     "ImageError": "errors",
     "ShapeError": "errors",
@@ -50,7 +52,9 @@ __all__ = [  # noqa: RUF022 - as in the table above
     "docs",
     "list",
     "load",
+    "matrix",
     "schema",
+    "size",
     "ConvcalcError",
     "ImageError",
     "ShapeError",

@@ -27,13 +27,18 @@ if TYPE_CHECKING:
     from convcalc.errors import ShapeError
     from convcalc.graph import Graph
     from convcalc.inference.runner import Advance, Downloading, Forward
+    from convcalc.layer.matrices import Typed
+    from convcalc.layer.size import Sizing
+    from convcalc.layer.solve import Solutions
+    from convcalc.layer.unroll import Unrolled, UnrolledNetwork
+    from convcalc.layer.windows import Extents, Sides
     from convcalc.render.layout import Line
     from convcalc.render.table import Table
     from convcalc.shapes import Shape
 
 Record = TypeVar("Record")
 
-__all__ = ["MAX_LAYERS", "Network", "docs", "list", "load", "schema"]
+__all__ = ["MAX_LAYERS", "Network", "docs", "list", "load", "matrix", "schema", "size"]
 
 
 def load(
@@ -350,6 +355,28 @@ class Network(View["Analysis"]):
             file=lambda path: drawing.depth_png(fields, picture(path)),
         )  # fmt: skip
 
+    def matrix(self, layer: str | None = None) -> View[Unrolled | UnrolledNetwork]:
+        """A convolution as the dense layer it is: `convcalc matrix`.
+
+        `counts` of its connections, `matrix()` as in `convcalc.matrix`; without a layer, `layers` are all convolutions
+        and `total` sums their counts. `save` writes one layer's matrix as .png, .csv or .npz. Raises UsageError.
+
+        >>> convcalc.load("lenet5").matrix("conv1")
+        <Matrix of conv1 4,704×1,024: 117,600 of 4,816,896 entries are not zero, 150 are distinct>
+        """
+        from convcalc.layer.unroll import unroll_layer, unroll_network
+        from convcalc.report import matrix as report
+        from convcalc.report.matrix_file import layers_file
+
+        graph = self.record.graph
+        if layer is not None:
+            return _matrix_view(unroll_layer(graph, self._arch, layer))
+        network = unroll_network(graph, self._arch)
+        return _view(
+            network, report.layers_summary, report.layers_value, report.layers_table,
+            file=lambda path: layers_file(network, path),
+        )  # fmt: skip
+
     def forward(
         self,
         images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
@@ -499,6 +526,107 @@ def _listing_look(listing: Listing, columns: Sequence[str] | None = None) -> Loo
     return Look(summary=summary, value=value, tables=lambda: [table()])
 
 
+# -- a layer by itself -----------------------------------------------------------------------------------------
+
+
+def size(
+    input: Extents | None = None,
+    *,
+    kernel: Extents | None = None,
+    stride: Extents | None = None,
+    padding: Sides | None = None,
+    dilation: Extents | None = None,
+    rounding: str = "floor",
+    filters: int | None = None,
+    channels: int | None = None,
+    output: Extents | None = None,
+    solve: str | None = None,
+) -> View[Sizing | Solutions]:
+    """Why is it 55? One window's output size worked out, or what was left out solved for: `convcalc size`.
+
+    Sizes, extents and paddings are numbers, tuples or text as on the command line: `227`, `"227x227x3"`,
+    `(3, 227, 227)`, `"0+1"`, `"same"`. Of a size worked out: `output_shape`, `cost`
+    where `filters` are given, `mismatch`, the error where it is not `output`. Of what was solved for: `answers`, one
+    per axis, each with `solutions`, the exact ones first. Raises UsageError.
+
+    >>> convcalc.size("3x227x227", kernel=11, stride=4, filters=96).output_shape
+    (96, 55, 55)
+    >>> [solution.value for solution in convcalc.size(227, kernel=3, output=227).answers[0].solutions]
+    [1]
+    """
+    from convcalc.layer import size as layer
+    from convcalc.layer.size import Sizing
+    from convcalc.report import size as report
+
+    found = layer.size(
+        input,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        rounding=rounding,
+        filters=filters,
+        channels=channels,
+        output=output,
+        solve=solve,
+    )
+    if isinstance(found, Sizing):
+        return _view(
+            found, report.size_summary, report.size_value, report.size_table, lines=report.size_lines
+        )
+    return _view(found, report.solutions_summary, report.solutions_value, report.solutions_table)
+
+
+def matrix(
+    size: Extents | None = None,
+    *,
+    kernel: Extents | None = None,
+    stride: Extents | None = None,
+    padding: Sides | None = None,
+    dilation: Extents | None = None,
+    rounding: str = "floor",
+    filters: int | None = None,
+    channels: int | None = None,
+    weights: Typed | Sequence[Typed] = (),
+) -> View[Unrolled | UnrolledNetwork]:
+    """A convolution made up for the occasion as the dense layer it is: `convcalc matrix SIZE`.
+
+    weights: a filter's values or letters, as text (`"1 2; 3 4"`) or nested lists, or a list of such texts, one per
+    filter. `matrix()` has the number of the weight at each place, from 1, row by row (0: not connected). Raises
+    UsageError.
+
+    >>> convcalc.matrix("4x4", kernel=2).counts.distinct
+    4
+    >>> convcalc.matrix("2x3", kernel=2).matrix().tolist()
+    [1, 2, 0, 3, 4, 0, 0, 1, 2, 0, 3, 4]
+    """
+    from convcalc.layer.unroll import unroll
+
+    return _matrix_view(
+        unroll(
+            size,
+            kernel=kernel,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            rounding=rounding,
+            filters=filters,
+            channels=channels,
+            weights=weights,
+        )
+    )
+
+
+def _matrix_view(layer: Unrolled) -> View[Unrolled]:
+    from convcalc.report import matrix as report
+    from convcalc.report.matrix_file import unrolled_file
+
+    return _view(
+        layer, report.unrolled_summary, report.unrolled_value, report.unrolled_table, lines=report.unrolled_lines,
+        file=lambda path: unrolled_file(layer, path),
+    )  # fmt: skip
+
+
 # -- what the command line offers and completes ----------------------------------------------------------------
 
 
@@ -606,6 +734,13 @@ def asks() -> Sequence[str]:
     from convcalc.exercises.worksheet import ASKS
 
     return tuple(ASKS)
+
+
+def unknowns() -> Sequence[str]:
+    """What `size` solves for."""
+    from convcalc.layer.solve import UNKNOWNS
+
+    return UNKNOWNS
 
 
 def topics() -> Sequence[str]:

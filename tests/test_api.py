@@ -73,7 +73,7 @@ def test_dir_lists_what_there_is() -> None:
     for name in dir(convcalc):
         assert getattr(convcalc, name) is not None
     assert set(convcalc.__all__) == set(dir(convcalc)) == {*convcalc._PLACES, "__version__"}
-    assert {"load", "list", "schema", "docs"} <= set(dir(convcalc))
+    assert {"load", "list", "matrix", "schema", "size", "docs"} <= set(dir(convcalc))
     assert {"show", "explain", "diff", "reconcile", "forward", "layers", "totals", "graph"} <= set(
         dir(convcalc.load("lenet5"))
     )
@@ -94,6 +94,11 @@ VIEWS = {
     "profile": lambda net: net.forward(DIGIT, backend="reference", profile=True),
     "batch": lambda net: net.forward([DIGIT, DIGIT]),
     "list": lambda net: convcalc.list("vgg"),
+    "size": lambda net: convcalc.size("3x227x227", kernel=11, stride=4, filters=96),
+    "solved": lambda net: convcalc.size(227, kernel=3, output=227),
+    "matrix": lambda net: convcalc.matrix("4x4", weights="w x; y z"),
+    "matrix of a layer": lambda net: net.matrix("conv1"),
+    "matrices": lambda net: net.matrix(),
     "search": lambda net: convcalc.docs(search="dilation"),
 }
 
@@ -107,7 +112,7 @@ def test_views_turn_into_rows_json_text_and_a_page(name: str) -> None:
     lines = [*csv.DictReader(io.StringIO(shown.to_text("csv")))]
     assert lines
     assert [{key: "" if cell is None else str(cell) for key, cell in row.items()} for row in rows] == lines
-    assert {type(cell) for row in rows for cell in row.values()} <= {int, float, str, type(None)}
+    assert {type(cell) for row in rows for cell in row.values()} <= {bool, int, float, str, type(None)}
     assert f"{shown}\n" == shown.to_text() == shown.to_text("table")
     assert repr(shown).startswith("<")
     assert "\n" not in repr(shown)
@@ -182,6 +187,13 @@ def test_errors_are_those_of_the_command_line() -> None:
         (lambda: convcalc.list("nothing"), "no architecture matches"),
         (lambda: convcalc.list(sort="size"), "no order 'size'"),
         (lambda: convcalc.docs("convv"), "the manual has no topic"),
+        (lambda: convcalc.size(227), "size needs the kernel"),
+        (lambda: convcalc.size(5, kernel=7), "a window of 7 does not fit"),
+        (lambda: convcalc.size(227, kernel=3, rounding="up"), "--rounding up: needs one of floor, ceil"),
+        (lambda: convcalc.matrix("4x4", kernel=2, filters=0), "--filters 0: needs a number from 1"),
+        (lambda: convcalc.matrix("4x4", weights=[[1, 2], [3]]), "row 2 has 1 value"),
+        (lambda: net.matrix("conv9"), "lenet5 has no convolution 'conv9'"),
+        (lambda: net.matrix().save("matrix.png"), "--output writes one layer's matrix"),
         (lambda: net.to_text("word"), "there is no format 'word'"),
     ):
         with pytest.raises(convcalc.UsageError, match=message):

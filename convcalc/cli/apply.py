@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.cli import Command, completion, say, window_options
+from convcalc.cli import completion, say, window_options
 from convcalc.cli.apply_arguments import operator_and_input, read_source, window_fields
-from convcalc.cli.options import OUTPUT, emit, format_option, save, write, write_tables
+from convcalc.cli.options import OUTPUT, Signed, emit, format_option, save, write, write_tables
 from convcalc.errors import UsageError
 from convcalc.layer.apply import MODES
 from convcalc.ops import Tensor
@@ -22,14 +21,6 @@ if TYPE_CHECKING:
     from convcalc.report.apply import Style
 
 MAX_FRAMES = 400
-
-
-class Signed(Command):
-    """A command whose arguments may begin with a minus: '-1 0; 0 1' is a matrix, no option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        signed = re.compile(r"-([0-9.]|[^-]\s|[^-]\s*;)")
-        return super().parse_args(ctx, ["−" + one[1:] if signed.match(one) else one for one in args])
 
 
 @click.command(

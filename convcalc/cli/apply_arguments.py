@@ -8,9 +8,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from convcalc.cli import window_options
 from convcalc.errors import UsageError
 from convcalc.images.decode import SUFFIXES
+from convcalc.layer import windows
 from convcalc.ops import Tensor
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ def window_fields(given: Mapping[str, str | None], rank: int) -> dict[str, str]:
     """The operator's fields that options say, as YAML by name. Raises UsageError."""
     fields = {}
     for name in ("kernel", "stride", "dilation"):
-        values = window_options.extents(given[name], f"--{name}")
+        values = windows.extents(given[name], f"--{name}")
         if values is not None:
             fields[name] = str(list(values) if len(values) > 1 else values[0])
-    pads = window_options.paddings(given["padding"])
+    pads = windows.paddings(given["padding"])
     if pads is not None:
         sides = [side if isinstance(side, str) else list(side) for side in pads]
         every = sides * rank if len(sides) == 1 else sides

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convcalc import api
+from convcalc import api, cli
 from convcalc.api import MAX_LAYERS
 from convcalc.cli import completion, say
 from convcalc.errors import UsageError, clean
@@ -34,6 +35,14 @@ class Architecture(click.ParamType):  # type: ignore[type-arg]
 
 ARCH = Architecture()
 OUTPUT = click.Path(dir_okay=False, readable=False)
+
+
+class Signed(cli.Command):
+    """A command whose arguments may begin with a minus: '-1 0; 0 1' is a matrix, no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        signed = re.compile(r"-([0-9.]|[^-]\s|[^-]\s*;)")
+        return super().parse_args(ctx, ["−" + arg[1:] if signed.match(arg) else arg for arg in args])
 
 
 class Count(click.ParamType):  # type: ignore[type-arg]

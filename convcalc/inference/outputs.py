@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import struct
-import sys
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from convcalc.errors import UsageError
 from convcalc.files import check_place
 from convcalc.shapes import Shape
 from convcalc.weights import safetensors
+from convcalc.weights.npz import npy
 
 
 def saver(path: str) -> Callable[[Shape, Sequence[float]], bytes]:
@@ -47,28 +46,6 @@ def _csv(shape: Shape, values: Sequence[float]) -> bytes:
 def _npy(shape: Shape, values: Sequence[float]) -> bytes:
     """NumPy's .npy format, float64."""
     return npy(shape, "<f8", array("d", values))
-
-
-def npy(shape: Shape, kind: str, values: array[float] | array[int]) -> bytes:
-    """NumPy's .npy format, version 1.0, of numbers of NumPy's `kind`: `<f8`, `<i4`."""
-    described = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
-    header = described.ljust(-(-(len(described) + 11) // 64) * 64 - 11) + "\n"
-    if sys.byteorder == "big":
-        values = values[:]
-        values.byteswap()
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + values.tobytes()
-
-
-def npz(arrays: Mapping[str, bytes]) -> bytes:
-    """NumPy's .npz: .npy files in a zip, compressed."""
-    import io
-    import zipfile
-
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in arrays.items():
-            archive.writestr(f"{name}.npy", data)
-    return out.getvalue()
 
 
 def _safetensors(shape: Shape, values: Sequence[float]) -> bytes:

@@ -17,8 +17,10 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from convcalc.errors import ConvcalcError, UsageError
-from convcalc.layer.symbols import has_letters, read
+from convcalc.layer.symbols import Exact, Expression, has_letters, read, written
 from convcalc.ops import Tensor
+
+Typed = str | Sequence[Any]  # "1 2; 3 4", [[1, 2], [3, 4]], an array of NumPy's
 
 MAX_VALUES = 1_000_000
 MAX_BYTES = 16 * 2**20
@@ -63,6 +65,25 @@ class Matrix(NamedTuple):
     def letters(self) -> bool:
         """Whether any value is a letter."""
         return has_letters(self.values)
+
+
+def typed(given: Typed | Exact | float | Expression) -> str:
+    """A matrix as it is typed: text as it stands, lists and arrays in brackets, every value in full."""
+    if isinstance(given, str):
+        return given
+    given = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(given, Sequence):
+        return f"[{', '.join(map(typed, given))}]"
+    return written(given, minus="-").replace(" ", "") if isinstance(given, Expression) else str(given)
+
+
+def several(given: Typed | Sequence[Typed]) -> list[str]:
+    """One matrix or a list of them, as they are typed: nested lists of numbers are one."""
+    if isinstance(given, str) or hasattr(given, "tolist"):
+        return [typed(given)]
+    if all(isinstance(item, str) or hasattr(item, "tolist") for item in given):
+        return [typed(item) for item in given]
+    return [typed(given)]
 
 
 def parse(text: str, what: str) -> Matrix:

@@ -1,46 +1,42 @@
-"""One window on one axis: its output size in the lecture's three steps, and the question turned round: which
-input, kernel, stride, padding or dilation gives a wanted output? Integers only.
+"""One window on its axes: the output size in the lecture's three steps, and what a convolution with it costs.
 
-    >>> [solution.value for solution in solve("padding", 227, Given(input=227, kernel=3)) if solution.exact]
-    [1]
+>>> size(227, kernel=11, stride=4).output_shape
+(55,)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from convcalc.errors import Misfit, UsageError
-from convcalc.ops import Working, axis_equation, axis_paddings, pixels
+from convcalc.errors import ConvcalcError, Misfit, UsageError
+from convcalc.layer.solve import UNKNOWNS, Solutions, answer
+from convcalc.layer.windows import (
+    ROUNDINGS,
+    Extents,
+    Given,
+    InputSizes,
+    Sides,
+    check_choice,
+    check_count,
+    complete,
+    extents,
+    joined,
+    last_pixels,
+    numbers,
+    paddings,
+    read_sizes,
+    typed,
+    usage,
+    worked,
+)
+from convcalc.ops import Working, axis_paddings, pixels
 from convcalc.ops.conv import Conv
-from convcalc.shapes import Axis, Padding, axes, looks_channels_last
+from convcalc.shapes import AXIS_NAMES, Axis, Shape
 
-UNKNOWNS = ("input", "kernel", "padding", "stride", "dilation")
-LARGEST = 100_000  # of every number the inverse solver is given: beyond it lies no layer
-
-
-class InputSizes(NamedTuple):
-    """An input as it was typed: its sides, its channels where they were said, and where these stood, `first` or
-    `last`, None where they did not."""
-
-    sides: tuple[int, ...]
-    channels: int | None = None
-    order: Literal["first", "last"] | None = None
-
-
-def read_sizes(sizes: Sequence[int]) -> InputSizes:
-    """The sides and channels of three sizes or four, in the lecture's order (227×227×3) or PyTorch's (3×227×227).
-
-    What looks like an image's channels at one end decides; else sides that are alike (64×56×56); else the channels
-    are last, as in the lecture.
-    """
-    first = looks_channels_last(sizes[::-1])
-    if first is looks_channels_last(sizes):
-        first = len({*sizes[1:]}) == 1 and sizes[0] != sizes[1]
-    if first:
-        return InputSizes(tuple(sizes[1:]), sizes[0], "first")
-    return InputSizes(tuple(sizes[:-1]), sizes[-1], "last")
+LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
+MAX_COUNT = 10**6  # of filters and channels
 
 
 class Step(NamedTuple):
@@ -56,7 +52,7 @@ def steps(axis: Axis, letter: str = "W") -> tuple[Step, ...]:
 
     letter: what the lecture calls the axis. Raises Misfit when the window does not fit.
     """
-    one, two = f"{letter}1", f"{letter}2"
+    before, after = f"{letter}1", f"{letter}2"
     kernel, extent = "F", axis.extent
     lines = []
     if axis.dilation > 1:
@@ -72,27 +68,22 @@ def steps(axis: Axis, letter: str = "W") -> tuple[Step, ...]:
         *lines,
         Step(
             "kernel",
-            f"{one} − {kernel} + 1",
+            f"{before} − {kernel} + 1",
             f"{axis.size} − {extent} + 1 = {_signed(axis.size - extent + 1)}",
         ),
         Step(
             "padding",
-            f"{one} − {kernel} + {pad} + 1",
+            f"{before} − {kernel} + {pad} + 1",
             f"{axis.size} − {extent} + {filled} + 1 = {_signed(axis.span + 1)}",
         ),
         Step(
             "stride",
-            f"{two} = {opening}({one} − {kernel} + {pad})/S{closing} + 1{dropped}",
+            f"{after} = {opening}({before} − {kernel} + {pad})/S{closing} + 1{dropped}",
             worked(axis),
         ),
-        Step("remainder", f"({one} − {kernel} + {pad}) mod S", remainder(axis)),
+        Step("remainder", f"({before} − {kernel} + {pad}) mod S", remainder(axis)),
         Step("never covered", "", uncovered(axis)),
     )
-
-
-def worked(axis: Axis) -> str:
-    """`(227 − 11 + 2·0)/4 + 1 = 55`."""
-    return f"{axis_equation(axis)} = {axis.output}"
 
 
 def remainder(axis: Axis) -> str:
@@ -121,40 +112,8 @@ def uncovered(axis: Axis) -> str:
     return " and ".join(parts) or "no pixel"
 
 
-def last_pixels(count: int) -> str:
-    """`the last pixel`, `the last 3 pixels`."""
-    return "the last pixel" if count == 1 else f"the last {pixels(count)}"
-
-
 def _signed(number: int) -> str:
     return f"−{-number}" if number < 0 else str(number)
-
-
-# -- the question turned round ------------------------------------------------------------------------------
-
-
-class Given(NamedTuple):
-    """What is known of a window on one axis. None: not known, or, of all but input and kernel, the default.
-
-    padding: pixels (before, after), `same` or `valid`.
-    """
-
-    input: int | None = None
-    kernel: int | None = None
-    padding: str | tuple[int, int] | None = None
-    stride: int | None = None
-    dilation: int | None = None
-    rounding: str = "floor"
-
-
-def complete(given: Given) -> Axis:
-    """The window on an axis whose input and kernel are known. Raises Misfit where it does not fit."""
-    if given.input is None or given.kernel is None:
-        raise UsageError("input and kernel must be known")
-    padding: Padding = given.padding if isinstance(given.padding, str) else (given.padding or (0, 0),)
-    return axes(
-        (1, given.input), given.kernel, given.stride or 1, given.dilation or 1, padding, given.rounding
-    )[0]
 
 
 class WindowCost(NamedTuple):
@@ -182,113 +141,162 @@ def cost(window: Sequence[Axis], channels: int, filters: int) -> WindowCost:
     return WindowCost(filters, lines, prod(conv.weight_factors((shape,))), filters, conv.macs((shape,)))
 
 
-class Solution(NamedTuple):
-    """A value of the unknown that gives the wanted output; `axis` is the whole window with it."""
+class SizedAxis(NamedTuple):
+    """A window on one axis of the input, which has the name `height`, `width`, `depth` or `length`."""
 
-    value: int
-    axis: Axis
-
-    @property
-    def exact(self) -> bool:
-        """Whether the stride divides."""
-        return self.axis.remainder == 0
+    name: str
+    window: Axis
 
     @property
-    def even(self) -> bool:
-        """Whether both sides have the same padding."""
-        return self.axis.before == self.axis.after
+    def letter(self) -> str:
+        """The lecture's letter for the axis: H and W for height and width."""
+        return LETTERS[self.name]
 
-    @property
-    def reads_padding_only(self) -> bool:
-        """Whether the first or the last window lies wholly in the padding."""
-        axis = self.axis
-        last = (axis.output - 1) * axis.stride
-        return axis.before >= axis.extent or last >= axis.before + axis.size
+    def steps(self, letter: str = "") -> tuple[Step, ...]:
+        """The working with this letter for the axis, by default its own."""
+        return steps(self.window, letter or self.letter)
 
 
-class Answer(NamedTuple):
-    """The solutions for one axis. alternatives: where there are none, what another unknown would have to be."""
+class Sizing(NamedTuple):
+    """An output size worked out.
 
-    axis: str
-    unknown: str
-    output: int
-    given: Given
-    solutions: tuple[Solution, ...]
-    alternatives: tuple[tuple[str, tuple[Solution, ...]], ...] = ()
-
-
-def answer(axis: str, unknown: str, output: int, given: Given) -> Answer:
-    """The solutions, and what else could be asked where there are none."""
-    found = tuple(solve(unknown, output, given))
-    others = []
-    for other in UNKNOWNS if not found else ():
-        try:
-            if other != unknown and given.kernel and given.input:
-                others.append((other, tuple(solve(other, output, given))))
-        except UsageError:
-            continue
-    return Answer(axis, unknown, output, given, found, tuple(one for one in others if one[1]))
-
-
-def solve(unknown: str, output: int, given: Given) -> list[Solution]:
-    """Every value of the unknown with which the window takes `output` positions, exact ones first.
-
-    A padding is that of each side, or, where only an odd sum does, one more after than before: `value` is
-    then the lesser. Strides are searched up to the padded axis, kernels and dilations as far as the window
-    fits. Raises UsageError for numbers beyond LARGEST and for questions without an answer.
+    said: the input as it was typed; cost: of a convolution, where filters were given; wanted: the size that the output
+    was said to have, for every axis or for each.
     """
-    given = _with(given, unknown, None)
-    _check(unknown, output, given)
-    found = []
-    for candidate in _candidates(unknown, output, given):
-        value = (candidate // 2, candidate - candidate // 2) if unknown == "padding" else candidate
-        try:
-            axis = complete(_with(given, unknown, value))
-            if axis.output == output:
-                found.append(Solution(axis.before if unknown == "padding" else candidate, axis))
-        except Misfit:  # too large a window, or a remainder that rounding: exact refuses
-            continue
-    return sorted(found, key=lambda one: (not one.exact, one.reads_padding_only, not one.even, one.value))
 
+    axes: tuple[SizedAxis, ...]
+    said: InputSizes
+    cost: WindowCost | None = None
+    wanted: Shape | None = None
 
-def _with(given: Given, unknown: str, value: Any) -> Given:
-    return given._replace(**{unknown: value})
+    @property
+    def input_shape(self) -> Shape:
+        """Channels first; without channels where none were given."""
+        said = self.said.channels
+        channels = () if said is None and self.cost is None else (said or 1,)
+        return (*channels, *(axis.window.size for axis in self.axes))
 
+    @property
+    def output_shape(self) -> Shape:
+        """Channels first; without channels where none were given."""
+        channels = self.input_shape[: len(self.input_shape) - len(self.axes)]
+        maps = channels if self.cost is None else (self.cost.filters,)
+        return (*maps, *(axis.window.output for axis in self.axes))
 
-def _check(unknown: str, output: int, given: Given) -> None:
-    sides = given.padding if isinstance(given.padding, tuple) else ()
-    numbers = (output, given.input, given.kernel, given.stride, given.dilation, *sides)
-    if any(number is not None and number > LARGEST for number in numbers):
-        raise UsageError(f"the solver takes numbers of at most {LARGEST:,}", hint="no layer is that large")
-    for name, value in (("input", given.input), ("kernel", given.kernel)):
-        if value is None and name != unknown:
-            raise UsageError(f"to solve for the {unknown}, the {name} must be known")
-    if unknown == "dilation" and given.kernel == 1:
-        raise UsageError("a kernel of 1 reads one pixel, whatever the dilation", hint="solve for another")
-    if given.padding == "same" and unknown in ("kernel", "dilation"):
-        raise UsageError(
-            f"padding same makes the output ⌈input/stride⌉, whatever the {unknown}",
-            hint="give --padding a number",
+    @property
+    def solved(self) -> bool:
+        """Whether the output is the wanted one, where one was wanted."""
+        return self.mismatch is None
+
+    @property
+    def mismatch(self) -> ConvcalcError | None:
+        """The error of an output that is not the wanted one."""
+        found = tuple(axis.window.output for axis in self.axes)
+        if self.wanted is None or found in (self.wanted, self.wanted * len(found)):
+            return None
+        return ConvcalcError(
+            f"the output is {joined(found)}, not {joined(self.wanted)}",
+            hint="leave out what may change, such as --padding, and size solves for it",
         )
 
 
-def _candidates(unknown: str, output: int, given: Given) -> range:
-    """Values among which all solutions are: those between one step too few and one too many."""
-    size, kernel, stride, dilation = (
-        value or 1 for value in (given.input, given.kernel, given.stride, given.dilation)
+def size(
+    input: Extents | None = None,
+    *,
+    kernel: Extents | None = None,
+    stride: Extents | None = None,
+    padding: Sides | None = None,
+    dilation: Extents | None = None,
+    rounding: str = "floor",
+    filters: int | None = None,
+    channels: int | None = None,
+    output: Extents | None = None,
+    solve: str | None = None,
+) -> Sizing | Solutions:
+    """One window's output size; with `output`, the wanted size, what is left out is solved for.
+
+    input: 227x227x3, as in the lecture, or 3x227x227; one number stands for every side. solve: the name of the
+    unknown, by default the first of UNKNOWNS that is left out. Raises UsageError.
+    """
+    check_choice("--rounding", rounding, ROUNDINGS)
+    check_choice("--solve", solve, UNKNOWNS)
+    check_count("--filters", filters, MAX_COUNT)
+    check_count("--channels", channels, MAX_COUNT)
+    said = _input(input, channels)
+    known = {
+        "input": said.sides or None,
+        "kernel": extents(kernel, "--kernel"),
+        "padding": paddings(padding),
+        "stride": extents(stride, "--stride"),
+        "dilation": extents(dilation, "--dilation"),
+    }
+    wanted = None if output is None else numbers(output, "--output")
+    if solve is None and wanted is not None:
+        solve = next((name for name in UNKNOWNS if known[name] is None), None)
+    if wanted is None and solve is not None:
+        raise UsageError("--solve needs --output, the wanted size", hint="for example --output 55")
+    if wanted is not None and filters is not None:
+        raise UsageError("--filters counts weights; it does not go with --output")
+    for name in ("input", "kernel"):
+        if known[name] is None and name != solve:
+            raise UsageError(
+                f"size needs the {name}",
+                hint="convcalc size 227 --kernel 11 --stride 4; or --output 55 and leave one thing out",
+            )
+    rank = max(len(value) for value in (*known.values(), wanted) if value is not None)
+    if rank == 1 and (filters is not None or said.channels is not None):
+        rank = 2  # the lecture's W1 stands for both sides of a map
+    axes = [
+        Given(**{name: _on_axis(value, axis, rank, name) for name, value in known.items()}, rounding=rounding)
+        for axis in range(rank)
+    ]
+    names = AXIS_NAMES[rank]
+    if wanted is None or solve is None:
+        return _sizing(names, axes, said, filters, wanted)
+    return Solutions(
+        solve,
+        said,
+        tuple(
+            answer(name, solve, size, given)
+            for name, size, given in zip(names, wanted * (rank if len(wanted) == 1 else 1), axes, strict=True)
+        ),
     )
-    extent = dilation * (kernel - 1) + 1
-    padded = size + sum(given.padding if isinstance(given.padding, tuple) else (0, 0))
-    fewest, most = (output - 2) * stride, output * stride  # how far the window moves, in pixels
-    if unknown == "input":
-        if given.padding == "same":
-            return range(max(1, fewest), most + 1)
-        return range(max(1, fewest + extent - padded + 1), max(1, most + extent - padded + 1))
-    if unknown == "padding":
-        return range(max(0, fewest + extent - size), max(0, most + extent - size))
-    if unknown == "stride":
-        return range(1, (padded if output < 3 else padded // (output - 2)) + 1)
-    low, high = padded - most, padded - fewest  # of the window's extent
-    if unknown == "kernel":
-        return range(max(1, (low - 1) // dilation), max(1, (high - 1) // dilation + 2))
-    return range(max(1, (low - 1) // (kernel - 1)), max(1, (high - 1) // (kernel - 1) + 1))
+
+
+def _sizing(
+    names: Sequence[str], known: Sequence[Given], said: InputSizes, filters: int | None, wanted: Shape | None
+) -> Sizing:
+    try:
+        windows = [complete(given) for given in known]
+        counts = None if filters is None else cost(windows, said.channels or 1, filters)
+        for window in windows:
+            assert window.output  # raises Misfit where the window does not fit
+    except Misfit as misfit:
+        raise usage(misfit) from None
+    return Sizing(tuple(map(SizedAxis, names, windows)), said, counts, wanted)
+
+
+def _input(given: Extents | None, channels: int | None) -> InputSizes:
+    """INPUT's sides and its channels: three numbers or more hold the channels, unless --channels says them."""
+    if given is None:
+        return InputSizes((), channels)
+    text = typed(given)
+    if len(text) > 1 and text[0].isalpha():
+        raise UsageError(
+            f"INPUT {text}: size works out one window", hint=f"convcalc show {text} --explain has a network's"
+        )
+    sizes = numbers(text, "INPUT", most=4)
+    if len(sizes) < 3 or (len(sizes) == 3 and channels is not None):
+        return InputSizes(sizes, channels)
+    if channels is not None:
+        raise UsageError(f"INPUT {text} holds its channels; leave --channels out")
+    return read_sizes(sizes)
+
+
+def _on_axis(value: tuple[Any, ...] | None, axis: int, rank: int, name: str) -> Any:
+    """The value for one of `rank` axes; one value serves all."""
+    if value is None:
+        return None
+    if len(value) not in (1, rank):
+        raise UsageError(f"{name} has {len(value)} values, but there are {rank} dimensions")
+    return value[axis if len(value) > 1 else 0]

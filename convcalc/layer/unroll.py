@@ -8,18 +8,34 @@ does not read an input. Biases are left out.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from convcalc.analysis.costs import uses
-from convcalc.errors import UsageError
-from convcalc.graph import Graph, Node
+from convcalc.errors import Misfit, UsageError, did_you_mean
+from convcalc.graph import Graph
+from convcalc.layer import matrices
+from convcalc.layer.matrices import Typed
+from convcalc.layer.symbols import has_letters, written
+from convcalc.layer.weights import kernels
+from convcalc.layer.windows import (
+    ROUNDINGS,
+    Extents,
+    Sides,
+    check_choice,
+    check_count,
+    extents,
+    numbers,
+    paddings,
+    usage,
+)
 from convcalc.ops.conv import Conv
-from convcalc.shapes import Axis, Shape, elements
+from convcalc.shapes import Axis, Padding, PerAxis, Shape, elements
 
 MAX_ENTRIES = 16_000_000  # of a matrix that is made; counting needs none
+MAX_COUNT = 10_000  # of filters and channels
 
 
 class Counts(NamedTuple):
@@ -40,11 +56,17 @@ class Counts(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """A convolution with the shapes around it. `op` is bound; name: of a network's layer."""
+    """A convolution with the shapes around it. `op` is bound.
+
+    name: of a network's layer; values: the weights, in the order of the weight tensor, where they were given; decimal:
+    how they are written (see symbols.written).
+    """
 
     op: Conv
     input_shape: Shape
     name: str = ""
+    values: tuple[Any, ...] = ()
+    decimal: bool | None = None
 
     @property
     def output_shape(self) -> Shape:
@@ -66,21 +88,96 @@ class Unrolled(NamedTuple):
         """The weights of one filter."""
         return self.depth * prod(axis.kernel for axis in self.axes)
 
+    @property
+    def texts(self) -> list[str]:
+        """The weights that were given, without blanks."""
+        return [written(value, decimal=self.decimal, minus="-").replace(" ", "") for value in self.values]
 
-def counts(layer: Unrolled) -> Counts:
-    """Counted axis by axis, without making the matrix."""
-    inputs, outputs = elements(layer.input_shape), elements(layer.output_shape)
-    used = [_uses(axis) for axis in layer.axes]
-    filters = layer.op.channels
-    return Counts(
-        inputs=inputs,
-        outputs=outputs,
-        dense=inputs * outputs,
-        locally_connected=outputs * layer.taps,
-        active=filters * layer.depth * prod(map(sum, used)),
-        distinct=filters * layer.depth * prod(sum(map(bool, axis)) for axis in used),
-        weights=filters * layer.taps,
-    )
+    @property
+    def labels(self) -> list[str]:
+        """A name per weight: as it was given, or w x y z, or letters, or w1, w2, …"""
+        number = self.op.channels * self.taps
+        if self.values:
+            return self.texts
+        if number <= 4:
+            return list("wxyz")[:number]
+        if number <= 26:
+            return [chr(ord("a") + index) for index in range(number)]
+        return [f"w{index + 1}" for index in range(number)]
+
+    @property
+    def letters(self) -> bool:
+        """Whether any weight that was given is a letter."""
+        return has_letters(self.values)
+
+    @property
+    def counts(self) -> Counts:
+        """Counted axis by axis, without making the matrix."""
+        inputs, outputs = elements(self.input_shape), elements(self.output_shape)
+        used = [_uses(axis) for axis in self.axes]
+        filters = self.op.channels
+        return Counts(
+            inputs=inputs,
+            outputs=outputs,
+            dense=inputs * outputs,
+            locally_connected=outputs * self.taps,
+            active=filters * self.depth * prod(map(sum, used)),
+            distinct=filters * self.depth * prod(sum(map(bool, axis)) for axis in used),
+            weights=filters * self.taps,
+        )
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the matrix is not too large to be made."""
+        return self.counts.dense <= MAX_ENTRIES
+
+    def entries(self) -> Iterator[list[tuple[int, int]]]:
+        """Per output, its row's entries that are not zero: (column, number of the weight)."""
+        axes = self.axes
+        reads = [_reads(axis) for axis in axes]
+        area, window = elements(self.input_shape[1:]), prod(axis.kernel for axis in axes)
+        share = self.op.channels // self.op.groups
+        for output in range(self.op.channels):
+            first = output // share * self.depth
+            for position in product(*reads):
+                row = []
+                for channel in range(self.depth):
+                    for cell in product(*position):
+                        pixel = tap = 0
+                        for (place, number), axis in zip(cell, axes, strict=True):
+                            pixel = pixel * axis.size + place
+                            tap = tap * axis.kernel + number
+                        weight = (output * self.depth + channel) * window + tap
+                        row.append(((first + channel) * area + pixel, weight + 1))
+                yield row
+
+    def matrix(self) -> array[int]:
+        """All entries, row-major, outputs × inputs. Raises UsageError where they are too many."""
+        counts = self.counts
+        if max(counts.dense, counts.weights) > MAX_ENTRIES:
+            raise UsageError(
+                f"{counts.outputs:,}×{counts.inputs:,} = {counts.dense:,} entries are more than a file takes "
+                f"({MAX_ENTRIES:,})",
+                hint="the counts need no file; a smaller --input of the network makes a smaller matrix",
+            )
+        result = array("i", bytes(4 * counts.dense))
+        for number, row in enumerate(self.entries()):
+            start = number * counts.inputs
+            for column, weight in row:
+                result[start + column] = weight
+        return result
+
+
+class UnrolledNetwork(NamedTuple):
+    """A network's convolutions. name: the network's, as it was asked for."""
+
+    name: str
+    layers: tuple[Unrolled, ...]
+
+    @property
+    def total(self) -> Counts:
+        """The sum of all layers."""
+        return Counts(*(sum(column) for column in zip(*(layer.counts for layer in self.layers), strict=True)))
 
 
 def _uses(axis: Axis) -> list[int]:
@@ -100,49 +197,97 @@ def _reads(axis: Axis) -> list[list[tuple[int, int]]]:
     ]
 
 
-def entries(layer: Unrolled) -> Iterator[list[tuple[int, int]]]:
-    """Per output, its row's entries that are not zero: (column, number of the weight)."""
-    axes = layer.axes
-    reads = [_reads(axis) for axis in axes]
-    area, window = elements(layer.input_shape[1:]), prod(axis.kernel for axis in axes)
-    share = layer.op.channels // layer.op.groups
-    for one in range(layer.op.channels):
-        first = one // share * layer.depth
-        for position in product(*reads):
-            row = []
-            for channel in range(layer.depth):
-                for cell in product(*position):
-                    pixel = tap = 0
-                    for (place, number), axis in zip(cell, axes, strict=True):
-                        pixel = pixel * axis.size + place
-                        tap = tap * axis.kernel + number
-                    weight = (one * layer.depth + channel) * window + tap
-                    row.append(((first + channel) * area + pixel, weight + 1))
-            yield row
-
-
-def matrix(layer: Unrolled) -> array[int]:
-    """All entries, row-major, outputs × inputs. Raises UsageError where they are too many."""
-    found = counts(layer)
-    if max(found.dense, found.weights) > MAX_ENTRIES:
-        raise UsageError(
-            f"{found.outputs:,}×{found.inputs:,} = {found.dense:,} entries are more than a file takes "
-            f"({MAX_ENTRIES:,})",
-            hint="the counts need no file; a smaller --input of the network makes a smaller matrix",
-        )
-    result = array("i", bytes(4 * found.dense))
-    for number, row in enumerate(entries(layer)):
-        start = number * found.inputs
-        for column, weight in row:
-            result[start + column] = weight
-    return result
-
-
 def convolutions(graph: Graph) -> list[Unrolled]:
     """The convolutions of a network."""
-    return [_unrolled(node) for node in graph if isinstance(node.op, Conv)]
+    return [Unrolled(node.op, node.input_shapes[0], node.name) for node in graph if isinstance(node.op, Conv)]
 
 
-def _unrolled(node: Node) -> Unrolled:
-    assert isinstance(node.op, Conv)
-    return Unrolled(node.op, node.input_shapes[0], node.name)
+def unroll_network(graph: Graph, name: str) -> UnrolledNetwork:
+    """All convolutions of a network. Raises UsageError where it has none."""
+    layers = convolutions(graph)
+    if not layers:
+        raise UsageError(f"{name} has no convolution")
+    return UnrolledNetwork(name, tuple(layers))
+
+
+def unroll_layer(graph: Graph, name: str, layer: str) -> Unrolled:
+    """One convolution of a network. Raises UsageError for a layer that is none."""
+    layers = {unrolled.name: unrolled for unrolled in convolutions(graph)}
+    if layer not in layers:
+        raise UsageError(
+            f"{name} has no convolution '{layer}'{did_you_mean(layer, list(layers))}",
+            hint=f"convcalc matrix {name} lists them",
+        )
+    return layers[layer]
+
+
+def unroll(
+    size: Extents | None,
+    *,
+    kernel: Extents | None = None,
+    stride: Extents | None = None,
+    padding: Sides | None = None,
+    dilation: Extents | None = None,
+    rounding: str = "floor",
+    filters: int | None = None,
+    channels: int | None = None,
+    weights: Typed | Sequence[Typed] = (),
+) -> Unrolled:
+    """A convolution over an input of this size, said by its fields; the weights say its kernel where `kernel` does not.
+
+    weights: a matrix, or one for each filter. Raises UsageError.
+    """
+    check_choice("--rounding", rounding, ROUNDINGS)
+    check_count("--filters", filters, MAX_COUNT)
+    check_count("--channels", channels, MAX_COUNT)
+    texts = matrices.several(weights)
+    planes = [matrices.parse(text, "--weights") for text in texts]
+    if kernel is None and planes:
+        kernel = (planes[0].height, planes[0].width)
+    if size is None or kernel is None:
+        raise UsageError(
+            "matrix needs a size and --kernel or --weights, or a network and its layer",
+            hint="convcalc matrix 4x4 --kernel 2x2; convcalc matrix lenet5 conv1",
+        )
+    sizes = numbers(size, "--input")
+    pads = paddings(padding) or ((0, 0),)
+    given = ((kernel, "--kernel"), (stride, "--stride"), (dilation, "--dilation"))
+    fields = [extents(value, name) or (1,) for value, name in given]
+    rank = max(len(sizes), *map(len, fields), len(pads))
+    rank = 2 if rank == 1 else rank
+    shape = (channels or 1, *(sizes * rank if len(sizes) == 1 else sizes))
+    conv = Conv(
+        filters=filters or len(planes) or 1,
+        kernel=_per_axis(fields[0]),
+        stride=_per_axis(fields[1]),
+        dilation=_per_axis(fields[2]),
+        padding=_padding(pads, rank),
+        rounding=rounding,
+        bias=False,
+    )
+    try:
+        bound = conv.bind((shape,))
+        bound.output_shape((shape,))
+    except Misfit as misfit:
+        raise usage(misfit) from None
+    layer = Unrolled(bound, shape)
+    if not planes:
+        return layer
+    tensor = (bound.channels, layer.depth, *(axis.kernel for axis in layer.axes))
+    values = tuple(kernels(bound, tensor, planes))
+    return layer._replace(values=values, decimal=False if any("/" in text for text in texts) else None)
+
+
+def _per_axis(values: tuple[int, ...]) -> PerAxis:
+    return values[0] if len(values) == 1 else values
+
+
+def _padding(pads: tuple[str | tuple[int, int], ...], rank: int) -> Padding:
+    """One for all dimensions where one was given: as a number where both sides agree."""
+    if isinstance(pads[0], str):
+        return pads[0]
+    pairs = tuple(pair for pair in pads if not isinstance(pair, str))
+    if len(pairs) > 1:
+        return pairs
+    before, after = pairs[0]
+    return before if before == after else pairs * rank

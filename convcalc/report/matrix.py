@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from convcalc.layer.unroll import Counts, Unrolled, counts, entries
+from convcalc.layer.unroll import Unrolled, UnrolledNetwork
 from convcalc.render import blocks
-from convcalc.render.layout import Line, TextSpan
+from convcalc.render.layout import Line, TextSpan, table_lines
 from convcalc.render.table import Column, Table, Total, drop, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
@@ -59,21 +59,9 @@ MAX_VALUE = 40_000  # entries of a matrix that JSON holds
 ZERO = "·"
 
 
-def labels(layer: Unrolled, typed: Sequence[str] = ()) -> list[str]:
-    """A name per weight: as typed, or w x y z, or letters, or w1, w2, …"""
-    number = counts(layer).weights
-    if typed:
-        return list(typed)
-    if number <= 4:
-        return list("wxyz")[:number]
-    return (
-        [chr(ord("a") + i) for i in range(number)] if number <= 26 else [f"w{i + 1}" for i in range(number)]
-    )
-
-
 def unrolled_table(layer: Unrolled) -> Table:
     """Dense, locally connected, active, distinct: the two steps between a dense layer and a convolution."""
-    found = counts(layer)
+    found = layer.counts
     window = "·".join(str(axis.kernel) for axis in layer.axes) + f"·{layer.depth}"
     rows = [
         ("dense", f"{found.outputs:,} outputs · {found.inputs:,} inputs", found.dense),
@@ -116,15 +104,26 @@ def _share(share: float) -> str:
 
 def drawable(layer: Unrolled) -> bool:
     """Whether the matrix is small enough for a terminal."""
-    found = counts(layer)
+    found = layer.counts
     return found.outputs <= MAX_ROWS and found.inputs <= MAX_COLUMNS and found.weights <= MAX_WEIGHTS
 
 
-def drawing(layer: Unrolled, names: Sequence[str], width: int | None) -> list[Line]:
+def unrolled_lines(layer: Unrolled, width: int | None, *, written: bool = False) -> Iterator[Line]:
+    """The counts, and the matrix where it is small; where it is not and no file was written, how to have it."""
+    yield from table_lines(unrolled_table(layer), width)
+    if drawable(layer):
+        yield []
+        yield from drawing(layer, width)
+    elif not written and layer.in_memory:
+        yield [TextSpan("the matrix is too large to draw; --output FILE.png, .csv or .npz writes it")]
+
+
+def drawing(layer: Unrolled, width: int | None) -> list[Line]:
     """The inputs' numbers, the kernel, and the matrix: zeros grey, each weight in a colour of its own."""
-    found = counts(layer)
+    found = layer.counts
+    names = layer.labels
     rows, styles = [], {}
-    for index, row in enumerate(entries(layer)):
+    for index, row in enumerate(layer.entries()):
         texts = [ZERO] * found.inputs
         for column in range(found.inputs):
             styles[index, column] = "bright_black"
@@ -176,15 +175,15 @@ def _kernels(layer: Unrolled, names: Sequence[str]) -> list[blocks.Block]:
     kernel = tuple(axis.kernel for axis in layer.axes)
     width, size = kernel[-1], elements(kernel)
     result = []
-    for one in range(layer.op.channels):
+    for output in range(layer.op.channels):
         for channel in range(layer.depth):
-            start = (one * layer.depth + channel) * size
+            start = (output * layer.depth + channel) * size
             rows = [names[start + i : start + i + width] for i in range(0, size, width)]
             styles = {
                 (place // width, place % width): f"bold {colour(start + place, len(names))}"
                 for place in range(size)
             }
-            heading = "kernel" if layer.op.channels == 1 else f"kernel {one + 1}"
+            heading = "kernel" if layer.op.channels == 1 else f"kernel {output + 1}"
             heading += f", channel {channel + 1}" if layer.depth > 1 else ""
             result.append(blocks.matrix(heading, rows, styles=styles))
     return result
@@ -204,16 +203,14 @@ def rgb(index: int, count: int) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def layers_table(name: str, layers: Sequence[Unrolled]) -> Table:
+def layers_table(network: UnrolledNetwork) -> Table:
     """A row per convolution of a network."""
-    found = [counts(layer) for layer in layers]
-    total = Counts(*(sum(column) for column in zip(*found, strict=True)))
     return Table(
         columns=LAYERS,
-        rows=list(zip(layers, found, strict=True)),
-        title=f"{name}: its convolutions as dense layers",
-        footer=[Total((None, total), {"layer": ("total",)})],
-        lines=["weights only, biases left out; `convcalc matrix " + name + " LAYER` works one out"],
+        rows=[(layer, layer.counts) for layer in network.layers],
+        title=f"{network.name}: its convolutions as dense layers",
+        footer=[Total((None, network.total), {"layer": ("total",)})],
+        lines=["weights only, biases left out; `convcalc matrix " + network.name + " LAYER` works one out"],
         data_columns=LAYER_DATA,
         narrowing=[
             *drop("locally_connected", "input", "output"),
@@ -223,16 +220,39 @@ def layers_table(name: str, layers: Sequence[Unrolled]) -> Table:
     )
 
 
-def unrolled_value(layer: Unrolled, typed: Sequence[str] = (), *, whole: bool = True) -> dict[str, Any]:
+def layers_value(network: UnrolledNetwork) -> dict[str, Any]:
+    """`matrix ARCH --format json`: the counts of each layer."""
+    return {
+        "name": network.name,
+        "conventions": CONVENTIONS,
+        "layers": [unrolled_value(layer, whole=False) for layer in network.layers],
+    }
+
+
+def layers_summary(network: UnrolledNetwork) -> str:
+    """`Matrices of lenet5: 2 convolutions, 2,550 weights`."""
+    number = words.plural(len(network.layers), "convolution")
+    return f"Matrices of {network.name}: {number}, {words.plural(network.total.weights, 'weight')}"
+
+
+def unrolled_summary(layer: Unrolled) -> str:
+    """`Matrix 9×16: 36 of 144 entries are not zero, 4 are distinct`."""
+    found = layer.counts
+    name = f" of {layer.name}" if layer.name else ""
+    entries = f"{found.active:,} of {found.dense:,} entries are not zero, {found.distinct:,} are distinct"
+    return f"Matrix{name} {found.outputs:,}×{found.inputs:,}: {entries}"
+
+
+def unrolled_value(layer: Unrolled, *, whole: bool = True) -> dict[str, Any]:
     """`matrix --format json`. Entries are the weights' numbers, from 1; 0: not connected.
 
-    typed: the weights as the user named them; whole: an object of its own, with the matrix if it is small.
+    whole: an object of its own, with the matrix if it is small.
     """
-    found = counts(layer)
+    found = layer.counts
     rows = None
     if whole and max(found.dense, found.weights) <= MAX_VALUE:
         rows = []
-        for row in entries(layer):
+        for row in layer.entries():
             line = [0] * found.inputs
             for column, weight in row:
                 line[column] = weight
@@ -249,6 +269,6 @@ def unrolled_value(layer: Unrolled, typed: Sequence[str] = (), *, whole: bool = 
             "locally_connected_to_weights": found.locally_connected / found.weights,
             "dense_to_weights": found.dense / found.weights,
         },
-        "labels": labels(layer, typed) if rows is not None else None,
+        "labels": layer.labels if rows is not None else None,
         "matrix": rows,
     }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from convcalc.layer.size import Answer, InputSizes, Solution, Step, WindowCost, last_pixels, steps, worked
+from convcalc.layer.size import Sizing, Step
+from convcalc.layer.solve import Answer, Solution, Solutions
+from convcalc.layer.windows import InputSizes
+from convcalc.render.layout import Line, table_lines
 from convcalc.render.table import Column, Table, drop
 from convcalc.report import words
+from convcalc.report.size_drawing import drawing
 from convcalc.report.values import CONVENTIONS
-from convcalc.shapes import AXIS_NAMES, Axis
+from convcalc.shapes import Axis
 
 
 class SizeRow(NamedTuple):
@@ -25,32 +29,30 @@ STEPS = (
     Column("formula", "formula", lambda row: row.step.formula),
     Column("working", "filled in", lambda row: row.step.text, wrap=True),
 )
-NOTE = Column("note", "", lambda row: _note(row[1]), wrap=True)
+NOTE = Column("note", "", lambda row: "; ".join(row[1].notes), wrap=True)
 SHOWN = 20
-LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
 
 
-def size_table(axes: Sequence[Axis], typed: InputSizes, counts: WindowCost | None) -> Table:
+def size_table(sizing: Sizing) -> Table:
     """Step by step; one set of rows per axis, or one for all where they are alike."""
-    names = AXIS_NAMES[len(axes)]
-    alike = len(set(axes)) == 1
+    windows = [axis.window for axis in sizing.axes]
+    alike = len(set(windows)) == 1
     rows: list[SizeRow] = []
-    for name, axis in zip(names[:1] if alike else names, axes, strict=False):
-        rows += [] if alike else [SizeRow("", Step(name, "", ""), heading=True)]
+    for axis in sizing.axes[:1] if alike else sizing.axes:
+        rows += [] if alike else [SizeRow("", Step(axis.name, "", ""), heading=True)]
         rows += [
-            SizeRow("every axis" if alike else name, step)
-            for step in steps(axis, "W" if alike else LETTERS[name])
+            SizeRow("every axis" if alike else axis.name, step)
+            for step in axis.steps("W" if alike else axis.letter)
         ]
-    for line in counts.working if counts else ():
+    for line in sizing.cost.working if sizing.cost else ():
         formula = {"weights": "(F·F·D1)·K", "biases": "K"}.get(line.what, "weights · positions")
         rows.append(SizeRow("", Step(line.what, formula, line.text)))
     indented = STEPS[0]._replace(text=lambda row: f"  {row.step.what}" if row.axis else row.step.what)
     return Table(
         columns=STEPS if alike else (indented, *STEPS[1:]),
         rows=rows,
-        title=f"{_sizes([a.size for a in axes], typed)} → "
-        + _sizes([a.output for a in axes], typed, counts.filters if counts else None),
-        subtitle=", ".join(_fields(axes)) + _read_as(typed),
+        title=_sizes(sizing),
+        subtitle=", ".join(_fields(windows)) + _read_as(sizing.said),
         data_columns=(Column("axis", ""), *STEPS),
         data=lambda: [row for row in rows if not row.heading],
         styles=["bold" if row.heading else "" for row in rows],
@@ -58,27 +60,43 @@ def size_table(axes: Sequence[Axis], typed: InputSizes, counts: WindowCost | Non
     )
 
 
-def _sizes(spatial: Sequence[int], typed: InputSizes, maps: int | None = None) -> str:
-    """The sizes in the order in which the input was typed, else as the lecture writes them: height, width, channels.
-
-    maps: of the output, where they are not the input's channels.
-    """
-    depth = maps or typed.channels
-    channels = [depth] if depth else []
-    return words.shape([*channels, *spatial] if typed.order == "first" else [*spatial, *channels])
-
-
-def _dimensions(typed: InputSizes) -> list[str] | None:
-    """What each number of the input was read as; None where only sides were typed."""
-    if typed.order is None:
-        return None
-    names = AXIS_NAMES[len(typed.sides)]
-    return ["channels", *names] if typed.order == "first" else [*names, "channels"]
+def size_lines(sizing: Sizing, width: int | None) -> Iterator[Line]:
+    """The table, and the windows drawn on each axis that differs."""
+    yield from table_lines(size_table(sizing), width)
+    yield []
+    different: dict[Axis, str] = {}
+    for axis in sizing.axes:
+        different.setdefault(axis.window, axis.name)
+    for window, name in different.items():
+        yield from drawing(window, min(width or 100, 100), name if len(different) > 1 else "")
 
 
-def _read_as(typed: InputSizes) -> str:
-    dimensions = _dimensions(typed)
-    return f"; read as {' × '.join(dimensions)}" if dimensions else ""
+def size_summary(sizing: Sizing) -> str:
+    """`Size 227 → 55`."""
+    return f"Size {_sizes(sizing)}"
+
+
+def _sizes(sizing: Sizing) -> str:
+    """The input's and the output's sizes in the order in which the input was typed, else as the lecture writes them:
+    height, width, channels."""
+    said = sizing.said
+
+    def text(spatial: Sequence[int], depth: int | None) -> str:
+        channels = [depth] if depth else []
+        return words.shape([*channels, *spatial] if said.order == "first" else [*spatial, *channels])
+
+    windows = [axis.window for axis in sizing.axes]
+    maps = sizing.cost.filters if sizing.cost else said.channels
+    before = text([window.size for window in windows], said.channels)
+    return f"{before} → {text([window.output for window in windows], maps)}"
+
+
+def _read_as(said: InputSizes) -> str:
+    return f"; read as {' × '.join(said.dimensions)}" if said.dimensions else ""
+
+
+def _dimensions(said: InputSizes) -> list[str] | None:
+    return list(said.dimensions) if said.dimensions else None
 
 
 def _fields(axes: Sequence[Axis]) -> list[str]:
@@ -96,18 +114,17 @@ def _fields(axes: Sequence[Axis]) -> list[str]:
     return fields
 
 
-def size_value(axes: Sequence[Axis], typed: InputSizes, counts: WindowCost | None) -> dict[str, Any]:
+def size_value(sizing: Sizing) -> dict[str, Any]:
     """`size --format json`. Shapes are channels first as in every JSON; without channels where none were given."""
-    channels = [] if typed.channels is None and counts is None else [typed.channels or 1]
-    maps = [counts.filters] if counts else channels
+    counts = sizing.cost
     return {
         "conventions": CONVENTIONS,
-        "input": [*channels, *(axis.size for axis in axes)],
-        "output": [*maps, *(axis.output for axis in axes)],
-        "read_as": _dimensions(typed),
+        "input": list(sizing.input_shape),
+        "output": list(sizing.output_shape),
+        "read_as": _dimensions(sizing.said),
         "axes": [
-            {**_window(name, axis), "steps": [step._asdict() for step in steps(axis, LETTERS[name])]}
-            for name, axis in zip(AXIS_NAMES[len(axes)], axes, strict=True)
+            {**_window(axis.name, axis.window), "steps": [step._asdict() for step in axis.steps()]}
+            for axis in sizing.axes
         ],
         "weights": counts.weights if counts else None,
         "biases": counts.biases if counts else None,
@@ -131,10 +148,10 @@ def _window(name: str, axis: Axis) -> dict[str, Any]:
     }
 
 
-def solutions_table(answers: Sequence[Answer], typed: InputSizes) -> Table:
+def solutions_table(solutions: Solutions) -> Table:
     """A row per solution; per axis where the axes differ."""
-    unknown = answers[0].unknown
-    alike = len({(one.output, one.given) for one in answers}) == 1
+    unknown, answers = solutions.unknown, solutions.answers
+    alike = len({(answer.output, answer.given) for answer in answers}) == 1
     shown = answers[:1] if alike else answers
     rows = [(answer, solution) for answer in shown for solution in answer.solutions[:SHOWN]]
 
@@ -145,13 +162,13 @@ def solutions_table(answers: Sequence[Answer], typed: InputSizes) -> Table:
     return Table(
         columns=(
             Column(unknown, unknown, lambda row: row[1].value, label, right=True, style="bold"),
-            Column("working", "output", lambda row: worked(row[1].axis)),
+            Column("working", "output", lambda row: row[1].working),
             Column("remainder", "remainder", lambda row: max(0, row[1].axis.remainder), right=True),
-            *([NOTE] if any(_note(solution) for _, solution in rows) else []),
+            *([NOTE] if any(solution.notes for _, solution in rows) else []),
         ),
         rows=rows,
-        title=f"which {unknown} gives {words.shape([one.output for one in shown])}?",
-        subtitle=_known(shown) + _read_as(typed),
+        title=f"which {unknown} gives {words.shape([answer.output for answer in shown])}?",
+        subtitle=_known(shown) + _read_as(solutions.said),
         lines=[line for answer in shown for line in _lines(answer, "" if alike else f"{answer.axis}: ")],
         data_columns=(
             Column("axis", "", lambda row: row[0].axis),
@@ -171,34 +188,20 @@ def _pair(solution: Solution) -> str:
     return _sides((solution.axis.before, solution.axis.after))
 
 
-def _note(solution: Solution) -> str:
-    notes = []
-    between, trailing = solution.axis.uncovered()
-    if trailing:
-        notes.append(f"misses {last_pixels(trailing)}")
-    if between:
-        notes.append(f"skips {between} between windows")
-    if solution.reads_padding_only:
-        notes.append("a window reads padding only")
-    if not solution.even:
-        notes.append("uneven: one more after than before")
-    return "; ".join(notes)
-
-
 def _known(answers: Sequence[Answer]) -> str:
     """What the question takes as given, defaults included; per axis where they differ."""
 
     def text(values: Sequence[object]) -> str:
         return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
 
-    given = [one.given for one in answers]
+    given = [answer.given for answer in answers]
     unknown = answers[0].unknown
     parts = {
-        "input": f"input {text([one.input for one in given])}",
-        "kernel": f"F {text([one.kernel for one in given])}",
-        "stride": f"S {text([one.stride or 1 for one in given])}",
-        "padding": f"P {text([_sides(one.padding) for one in given])}",
-        "dilation": f"dilation {text([one.dilation or 1 for one in given])}",
+        "input": f"input {text([known.input for known in given])}",
+        "kernel": f"F {text([known.kernel for known in given])}",
+        "stride": f"S {text([known.stride or 1 for known in given])}",
+        "padding": f"P {text([_sides(known.padding) for known in given])}",
+        "dilation": f"dilation {text([known.dilation or 1 for known in given])}",
     }
     if parts["dilation"] == "dilation 1":
         del parts["dilation"]
@@ -212,35 +215,42 @@ def _sides(padding: str | tuple[int, int] | None) -> str:
     return str(before) if before == after else f"{before}+{after}"
 
 
-def _lines(one: Answer, label: str) -> list[str]:
-    count = len(one.solutions)
+def _lines(answer: Answer, label: str) -> list[str]:
+    count = len(answer.solutions)
     if count > SHOWN:
         return [f"{label}{count:,} solutions; the first {SHOWN} are shown, --format json or csv gives all"]
     if count:
-        exact = sum(solution.exact for solution in one.solutions)
+        exact = sum(solution.exact for solution in answer.solutions)
         return [f"{label}{words.plural(count, 'solution')}, {exact} exact"]
-    lines = [f"{label}no {one.unknown} gives {one.output}"]
-    for other, ways in one.alternatives:
+    lines = [f"{label}no {answer.unknown} gives {answer.output}"]
+    for other, ways in answer.alternatives:
         value = _pair(ways[0]) if other == "padding" else words.count(ways[0].value)
         more = f", and {len(ways) - 1:,} more" if len(ways) > 1 else ""
         lines.append(f"but {other} {value} would{more}: --solve {other}")
     return lines
 
 
-def solutions_value(answers: Sequence[Answer], typed: InputSizes) -> dict[str, Any]:
+def solutions_summary(solutions: Solutions) -> str:
+    """`Solutions for padding: 2, 1 exact`."""
+    found = [solution for answer in solutions.answers for solution in answer.solutions]
+    exact = sum(solution.exact for solution in found)
+    return f"Solutions for {solutions.unknown}: {len(found):,}, {exact:,} exact"
+
+
+def solutions_value(solutions: Solutions) -> dict[str, Any]:
     """`size --output … --format json`."""
     return {
         "conventions": CONVENTIONS,
-        "solve": answers[0].unknown,
-        "output": [one.output for one in answers],
-        "read_as": _dimensions(typed),
+        "solve": solutions.unknown,
+        "output": [answer.output for answer in solutions.answers],
+        "read_as": _dimensions(solutions.said),
         "axes": [
             {
-                "axis": one.axis,
+                "axis": answer.axis,
                 "given": {
                     name: list(value) if isinstance(value, tuple) else value
-                    for name, value in one.given._asdict().items()
-                    if name != one.unknown
+                    for name, value in answer.given._asdict().items()
+                    if name != answer.unknown
                 },
                 "solutions": [
                     {
@@ -249,13 +259,13 @@ def solutions_value(answers: Sequence[Answer], typed: InputSizes) -> dict[str, A
                         "reads_padding_only": solution.reads_padding_only,
                         **{
                             key: value
-                            for key, value in _window(one.axis, solution.axis).items()
+                            for key, value in _window(answer.axis, solution.axis).items()
                             if key != "axis"
                         },
                     }
-                    for solution in one.solutions
+                    for solution in answer.solutions
                 ],
             }
-            for one in answers
+            for answer in solutions.answers
         ],
     }

@@ -1,4 +1,4 @@
-"""NumPy's .npz files, read without NumPy: a zip archive of .npy arrays (numpy.org, "NPY format").
+"""NumPy's .npz files, read and written without NumPy: a zip archive of .npy arrays (numpy.org, "NPY format").
 
 Arrays of objects would need pickle and are refused. What an archive says it expands to is compared with its
 size and with the arrays' shapes before anything is expanded.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ast
 import re
+import struct
+import sys
 import warnings
 import zlib
 from array import array
+from collections.abc import Mapping
 from math import prod
 from typing import NoReturn
 
@@ -159,3 +162,28 @@ def _said(error: Exception) -> str:
 
 def _refuse(path: str, reason: str, hint: str = "save it again with numpy.savez") -> NoReturn:
     raise WeightsError(f"{path}: not a sound .npz file: {reason}", hint=hint)
+
+
+# -- writing ---------------------------------------------------------------------------------------------------
+
+
+def npy(shape: tuple[int, ...], kind: str, values: array[float] | array[int]) -> bytes:
+    """NumPy's .npy format, version 1.0, of numbers of NumPy's `kind`: `<f8`, `<i4`."""
+    described = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
+    header = described.ljust(-(-(len(described) + 11) // 64) * 64 - 11) + "\n"
+    if sys.byteorder == "big":
+        values = values[:]
+        values.byteswap()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + values.tobytes()
+
+
+def npz(arrays: Mapping[str, bytes]) -> bytes:
+    """NumPy's .npz: .npy files in a zip, compressed."""
+    import io
+    import zipfile
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in arrays.items():
+            archive.writestr(f"{name}.npy", data)
+    return out.getvalue()

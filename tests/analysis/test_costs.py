@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from convcalc.analysis.analyse import analyse
 from convcalc.analysis.costs import connections, cost, reductions, total
 from convcalc.language.load import load_graph
-from convcalc.layer.unroll import Unrolled, counts
+from convcalc.layer.unroll import Unrolled
 
 
 def single(tmp_path, layer, shape):
@@ -162,7 +162,7 @@ def test_connections_agree_with_the_matrix(name):
     """Two ways to count the entries of a convolution's matrix: tap by tap, and window by window."""
     for node in load_graph(name):
         if node.kind == "conv":
-            assert connections(node) == counts(Unrolled(node.op, node.input_shapes[0])).active
+            assert connections(node) == Unrolled(node.op, node.input_shapes[0]).counts.active
 
 
 @pytest.mark.parametrize("name", ["lenet5", "alexnet", "vgg16"])

@@ -10,7 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from convcalc.errors import UsageError
-from convcalc.layer.size import UNKNOWNS, Given, answer, complete, cost, remainder, solve, steps, uncovered
+from convcalc.layer.size import cost, remainder, steps, uncovered
+from convcalc.layer.solve import UNKNOWNS, answer, solve
+from convcalc.layer.windows import Given, complete
 from convcalc.ops._sliding import Slide
 from convcalc.shapes import Axis
 

@@ -1,0 +1,167 @@
+"""The question of a window's output size turned round: which input, kernel, stride, padding or dilation gives a
+wanted output? Integers only.
+
+    >>> [solution.value for solution in solve("padding", 227, Given(input=227, kernel=3)) if solution.exact]
+    [1]
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from convcalc.errors import Misfit, UsageError
+from convcalc.layer.windows import MAX_NUMBER, Given, InputSizes, complete, last_pixels, worked
+from convcalc.shapes import Axis
+
+UNKNOWNS = ("input", "kernel", "padding", "stride", "dilation")
+
+
+class Solution(NamedTuple):
+    """A value of the unknown that gives the wanted output; `axis` is the whole window with it."""
+
+    value: int
+    axis: Axis
+
+    @property
+    def exact(self) -> bool:
+        """Whether the stride divides."""
+        return self.axis.remainder == 0
+
+    @property
+    def even(self) -> bool:
+        """Whether both sides have the same padding."""
+        return self.axis.before == self.axis.after
+
+    @property
+    def reads_padding_only(self) -> bool:
+        """Whether the first or the last window lies wholly in the padding."""
+        axis = self.axis
+        last = (axis.output - 1) * axis.stride
+        return axis.before >= axis.extent or last >= axis.before + axis.size
+
+    @property
+    def working(self) -> str:
+        """`(227 − 3 + 2·1)/1 + 1 = 227`."""
+        return worked(self.axis)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its windows miss or read in vain."""
+        between, trailing = self.axis.uncovered()
+        notes = (
+            (trailing, f"misses {last_pixels(trailing)}"),
+            (between, f"skips {between} between windows"),
+            (self.reads_padding_only, "a window reads padding only"),
+            (not self.even, "uneven: one more after than before"),
+        )
+        return tuple(text for holds, text in notes if holds)
+
+
+class Answer(NamedTuple):
+    """The solutions for one axis. alternatives: where there are none, what another unknown would have to be."""
+
+    axis: str
+    unknown: str
+    output: int
+    given: Given
+    solutions: tuple[Solution, ...]
+    alternatives: tuple[tuple[str, tuple[Solution, ...]], ...] = ()
+
+
+class Solutions(NamedTuple):
+    """What may be left out of a window for a wanted output: an answer per axis. said: the input as it was typed."""
+
+    unknown: str
+    said: InputSizes
+    answers: tuple[Answer, ...]
+
+    @property
+    def mismatch(self) -> None:
+        """What was solved for is the wanted size."""
+        return None
+
+    @property
+    def solved(self) -> bool:
+        """Whether every axis has a solution."""
+        return all(answer.solutions for answer in self.answers)
+
+
+def answer(axis: str, unknown: str, output: int, given: Given) -> Answer:
+    """The solutions, and what else could be asked where there are none."""
+    found = tuple(solve(unknown, output, given))
+    others: list[tuple[str, tuple[Solution, ...]]] = []
+    for other in UNKNOWNS if not found else ():
+        try:
+            if other != unknown and given.kernel and given.input:
+                others.append((other, tuple(solve(other, output, given))))
+        except UsageError:
+            continue
+    return Answer(axis, unknown, output, given, found, tuple(other for other in others if other[1]))
+
+
+def solve(unknown: str, output: int, given: Given) -> list[Solution]:
+    """Every value of the unknown with which the window takes `output` positions, exact ones first.
+
+    A padding is that of each side, or, where only an odd sum does, one more after than before: `value` is
+    then the lesser. Strides are searched up to the padded axis, kernels and dilations as far as the window
+    fits. Raises UsageError for numbers beyond MAX_NUMBER and for questions without an answer.
+    """
+    given = _with(given, unknown, None)
+    _check(unknown, output, given)
+    found = []
+    for candidate in _candidates(unknown, output, given):
+        value = (candidate // 2, candidate - candidate // 2) if unknown == "padding" else candidate
+        try:
+            axis = complete(_with(given, unknown, value))
+            if axis.output == output:
+                found.append(Solution(axis.before if unknown == "padding" else candidate, axis))
+        except Misfit:  # too large a window, or a remainder that rounding: exact refuses
+            continue
+    return sorted(found, key=_rank)
+
+
+def _rank(solution: Solution) -> tuple[bool, bool, bool, int]:
+    return not solution.exact, solution.reads_padding_only, not solution.even, solution.value
+
+
+def _with(given: Given, unknown: str, value: Any) -> Given:
+    return given._replace(**{unknown: value})
+
+
+def _check(unknown: str, output: int, given: Given) -> None:
+    sides = given.padding if isinstance(given.padding, tuple) else ()
+    numbers = (output, given.input, given.kernel, given.stride, given.dilation, *sides)
+    if any(number is not None and number > MAX_NUMBER for number in numbers):
+        raise UsageError(f"the solver takes numbers of at most {MAX_NUMBER:,}", hint="no layer is that large")
+    for name, value in (("input", given.input), ("kernel", given.kernel)):
+        if value is None and name != unknown:
+            raise UsageError(f"to solve for the {unknown}, the {name} must be known")
+    if unknown == "dilation" and given.kernel == 1:
+        raise UsageError("a kernel of 1 reads one pixel, whatever the dilation", hint="solve for another")
+    if given.padding == "same" and unknown in ("kernel", "dilation"):
+        raise UsageError(
+            f"padding same makes the output ⌈input/stride⌉, whatever the {unknown}",
+            hint="give --padding a number",
+        )
+
+
+def _candidates(unknown: str, output: int, given: Given) -> range:
+    """Values among which all solutions are: those between one step too few and one too many."""
+    size, kernel, stride, dilation = (
+        value or 1 for value in (given.input, given.kernel, given.stride, given.dilation)
+    )
+    extent = dilation * (kernel - 1) + 1
+    padded = size + sum(given.padding if isinstance(given.padding, tuple) else (0, 0))
+    least, most = (output - 2) * stride, output * stride  # how far the window moves, in pixels
+    if unknown == "input":
+        if given.padding == "same":
+            return range(max(1, least), most + 1)
+        return range(max(1, least + extent - padded + 1), max(1, most + extent - padded + 1))
+    if unknown == "padding":
+        return range(max(0, least + extent - size), max(0, most + extent - size))
+    if unknown == "stride":
+        return range(1, (padded if output < 3 else padded // (output - 2)) + 1)
+    low, high = padded - most, padded - least  # of the window's extent
+    if unknown == "kernel":
+        return range(max(1, (low - 1) // dilation), max(1, (high - 1) // dilation + 2))
+    return range(max(1, (low - 1) // (kernel - 1)), max(1, (high - 1) // (kernel - 1) + 1))

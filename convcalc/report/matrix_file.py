@@ -1,0 +1,68 @@
+"""`matrix -o FILE`: the whole matrix as a picture, as CSV, or as NumPy's .npz."""
+
+from __future__ import annotations
+
+import os
+from array import array
+
+from convcalc.errors import UsageError
+from convcalc.layer.unroll import Unrolled, UnrolledNetwork
+from convcalc.report.matrix import rgb
+
+SUFFIXES = (".png", ".csv", ".npz")
+
+
+def check_suffix(path: str) -> None:
+    """Raises UsageError for a file that cannot be written."""
+    if os.path.splitext(path)[1].lower() not in SUFFIXES:
+        raise UsageError(f"--output {path}: cannot write such a file", hint=f"use {', '.join(SUFFIXES)}")
+
+
+def layers_file(network: UnrolledNetwork, path: str) -> bytes:
+    """Raises UsageError: there is one file per layer."""
+    check_suffix(path)
+    raise UsageError(
+        "--output writes one layer's matrix", hint=f"convcalc matrix {network.name} {network.layers[0].name}"
+    )
+
+
+def unrolled_file(layer: Unrolled, path: str) -> bytes:
+    """The bytes of a file of that name. An entry is the number of its weight, from 1, or its value where the weights
+    were given. Raises UsageError."""
+    check_suffix(path)
+    entries = layer.matrix()
+    suffix = os.path.splitext(path)[1].lower()
+    return {".png": _png, ".csv": _csv, ".npz": _npz}[suffix](layer, entries, path)
+
+
+def _png(layer: Unrolled, entries: array[int], path: str) -> bytes:
+    from convcalc.images.rasters import indexed_png
+
+    counts = layer.counts
+    colours = [rgb(index, counts.weights) for index in range(min(counts.weights, 255))]
+    return indexed_png(counts.inputs, counts.outputs, entries, colours)
+
+
+def _csv(layer: Unrolled, entries: array[int], path: str) -> bytes:
+    counts = layer.counts
+    texts = ["0", *(layer.texts or map(str, range(1, counts.weights + 1)))]
+    rows = (
+        ",".join([texts[entry] for entry in entries[start : start + counts.inputs]])
+        for start in range(0, len(entries), counts.inputs)
+    )
+    return ("\n".join(rows) + "\n").encode()
+
+
+def _npz(layer: Unrolled, entries: array[int], path: str) -> bytes:
+    from convcalc.weights.npz import npy, npz
+
+    if layer.letters:
+        raise UsageError(
+            f"--output {path}: letters are no numbers", hint="use .csv or .png, or number weights"
+        )
+    counts = layer.counts
+    shape = (counts.outputs, counts.inputs)
+    if not layer.values:
+        return npz({"matrix": npy(shape, "<i4", entries)})
+    values = array("d", [0.0, *map(float, layer.values)])
+    return npz({"matrix": npy(shape, "<f8", array("d", [values[entry] for entry in entries]))})
