@@ -199,12 +199,12 @@ class Network(View["Analysis"]):
         self._arch = arch
         self._settings = settings or {}
         self._complete = complete
-        super().__init__(analysis, _listing_look(self._listing(analysis)))
+        super().__init__(analysis, _listing_look(analysis, self._listing))
 
-    def _listing(self, analysis: Analysis, depth: int | None = None, all: bool = False) -> Listing:
+    def _listing(self, depth: int | None = None, all: bool = False) -> Listing:
         from convcalc.analysis.fold import Listing
 
-        return Listing(analysis, depth, all, partial=not self._complete)
+        return Listing(self.record, depth, all, partial=not self._complete)
 
     def show(
         self, *, depth: int | None = None, all: bool = False, columns: str | Sequence[str] | None = None
@@ -221,8 +221,9 @@ class Network(View["Analysis"]):
         >>> convcalc.load("alexnet").show(columns="layer,weights,macs").rows()[0]
         {'layer': 'conv1', 'weights': 34848, 'macs': 105415200}
         """
-        listing = self._listing(self.record, depth, all)
-        return View(listing, _listing_look(listing, None if columns is None else _columns(columns)))
+        listing = self._listing(depth, all)
+        names = None if columns is None else _columns(columns)
+        return View(listing, _listing_look(self.record, lambda: listing, names))
 
     def explain(self, *layers: str) -> View[Explanations]:
         """The working of every figure, or of these layers' and blocks': `convcalc show --explain`.
@@ -503,25 +504,30 @@ def _columns(asked: str | Sequence[str]) -> Sequence[str]:
     return names
 
 
-def _listing_look(listing: Listing, columns: Sequence[str] | None = None) -> Look:
-    """How a network is shown, in its usual columns or in others."""
+def _listing_look(
+    analysis: Analysis, listing: Callable[[], Listing], columns: Sequence[str] | None = None
+) -> Look:
+    """How a network is shown, in its usual columns or in others. Its rows are made when they are asked for."""
 
     def table() -> Table:
         from convcalc.report.show import columns_table, network_table
 
-        return network_table(listing) if columns is None else columns_table(listing, columns)
+        return network_table(listing()) if columns is None else columns_table(listing(), columns)
 
     def value() -> dict[str, Any]:
-        from convcalc.report.show import columns_value
         from convcalc.report.values import analysis_value
 
-        found = analysis_value(listing.analysis)
-        return found if columns is None else {**found, "columns": columns_value(listing, columns)}
+        found = analysis_value(analysis)
+        if columns is None:
+            return found
+        from convcalc.report.show import columns_value
+
+        return {**found, "columns": columns_value(listing(), columns)}
 
     def summary() -> str:
         from convcalc.report.show import network_summary
 
-        return network_summary(listing.analysis)
+        return network_summary(analysis)
 
     return Look(summary=summary, value=value, tables=lambda: [table()])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -186,13 +185,17 @@ class Reading(NamedTuple):
     above: bool
 
 
-@dataclass(frozen=True, eq=False)
-class ListedRow:
-    """A row of a network's table with the figures of its layers."""
+# Plain classes: a dataclass takes a millisecond to make, which every start would pay.
 
-    analysis: Analysis
-    row: FoldedRow
-    reads: tuple[Reading, ...] = ()
+
+class ListedRow:
+    """A row of a network's table with the figures of its layers. reads: what it reads, where that is not just the row
+    before."""
+
+    def __init__(self, analysis: Analysis, row: FoldedRow, reads: tuple[Reading, ...] = ()) -> None:
+        self.analysis = analysis
+        self.row = row
+        self.reads = reads
 
     @cached_property
     def layers(self) -> list[LayerFigures]:
@@ -212,7 +215,6 @@ class ListedRow:
         return None if self.row.block else self.layers[0].shares
 
 
-@dataclass(frozen=True, eq=False)
 class Listing:
     """A network's layers in rows. depth: blocks that many path segments deep are folded into a row; unfold: every layer
     has its own; partial: the network ends before a layer that does not fit.
@@ -220,10 +222,13 @@ class Listing:
     The rows are made when they are asked for: a hundred thousand of them take a second.
     """
 
-    analysis: Analysis
-    depth: int | None = None
-    unfold: bool = False
-    partial: bool = False
+    def __init__(
+        self, analysis: Analysis, depth: int | None = None, unfold: bool = False, partial: bool = False
+    ) -> None:
+        self.analysis = analysis
+        self.depth = depth
+        self.unfold = unfold
+        self.partial = partial
 
     @cached_property
     def rows(self) -> list[ListedRow]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis, LayerFigures
 from convcalc.analysis.fold import FoldedRow, ListedRow, Listing
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.costs import Cost
 
 
-@dataclass(frozen=True, eq=False)
-class Item:
+class Item(NamedTuple):
     """A row of the table in words. reads: the names of what it reads where that is not the row before, in full and
     short; outline: its path without what it shares with the row before."""
 
