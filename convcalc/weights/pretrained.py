@@ -12,13 +12,22 @@ import json
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from threading import Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
 
 from convcalc.errors import WeightsError
-from convcalc.files import NotPrivate, cache_directory, make_private, not_private, private_folder
+from convcalc.files import (
+    NotPrivate,
+    cache_directory,
+    make_private,
+    not_private,
+    part_file,
+    private_folder,
+    remove_stale_parts,
+)
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -26,19 +35,43 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 
 TIMEOUT = 30.0  # seconds without a byte
-CHUNK = 1 << 18
+LIMIT = 600.0  # seconds for all of it, and a second more for each MIN_RATE bytes that came
+MIN_RATE = 10_000
+CHUNK = 1 << 18  # bytes, and INTERVAL seconds, between two reports of progress
+INTERVAL = 0.5
+STALE = 3600.0  # seconds since anybody wrote to a file that is not complete
 FOLDER = "weights"  # in the cache
 MAX_NOTE = 1 << 16
 MAX_SIZE = 1 << 34  # 16 GiB; the largest of torchvision's files has 2.6 GB
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-def fetch(url: str, sha256: str, progress: Progress | None = None, *, timeout: float = TIMEOUT) -> str:
+class _Patience(NamedTuple):
+    """How long a server is waited for. timeout: seconds of silence; limit: seconds in all, see LIMIT."""
+
+    timeout: float
+    limit: float
+    began: float
+
+    def ended(self, done: int) -> bool:
+        """Whether so many bytes took too long."""
+        return monotonic() - self.began > self.limit + done / MIN_RATE
+
+
+def fetch(
+    url: str,
+    sha256: str,
+    progress: Progress | None = None,
+    *,
+    timeout: float = TIMEOUT,
+    limit: float = LIMIT,
+) -> str:
     """The path of the file at `url`, from the cache if it is there, else fetched and verified.
 
     sha256: all 64 hexadecimal digits or at least the first 8, which is what torchvision's file names carry.
     progress: told the bytes there are, and how many there will be if the server says so.
-    timeout: seconds that a server may be silent. WeightsError for whatever goes wrong; then nothing is left.
+    timeout: seconds that a server may be silent; limit: seconds that it may take in all, and more only while it sends
+    at least MIN_RATE bytes a second. WeightsError for whatever goes wrong; then nothing is left.
     """
     expected = sha256.strip().lower()
     if not re.fullmatch("[0-9a-f]{8,64}", expected):
@@ -50,7 +83,7 @@ def fetch(url: str, sha256: str, progress: Progress | None = None, *, timeout: f
     folder = os.path.join(cache_directory(), FOLDER)
     target = os.path.join(folder, _file_name(url, expected))
     if not _verified(target, expected):
-        _download(url, expected, folder, target, progress, timeout, local)
+        _download(url, expected, folder, target, progress, _Patience(timeout, limit, monotonic()), local)
     return target
 
 
@@ -117,35 +150,34 @@ def _remember(path: str, digest: str) -> None:
     with suppress(OSError):
         found = os.stat(path)
         note = {"sha256": digest, "size": found.st_size, "changed": found.st_mtime_ns}
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(path))
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                json.dump(note, file)
-            os.replace(temporary, _note(path))
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with part_file(os.path.dirname(path)) as part:
+            part.write(json.dumps(note).encode())
+            part.close()
+            os.replace(part.name, _note(path))  # whatever is there, a FIFO too
 
 
 # --- fetching -----------------------------------------------------------------------------------------------
 
 
 def _download(
-    url: str, expected: str, folder: str, target: str, progress: Progress | None, timeout: float, local: bool
+    url: str,
+    expected: str,
+    folder: str,
+    target: str,
+    progress: Progress | None,
+    patience: _Patience,
+    local: bool,
 ) -> None:
     """Fetches beside the target, verifies and only then renames: two at once are safe, the last one stays."""
-    with _opened(url, timeout, local) as response:
+    with _answer(url, patience, local) as response:
         total = _length(url, response)
         try:
             make_private(FOLDER)
+            remove_stale_parts(folder, STALE)
             _room(folder, total)
-            handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
-        except OSError as error:
-            _unwritable(url, folder, error)
-        try:
-            try:
-                with open(handle, "wb") as file:
-                    digest = _copied(url, response, file, total, progress, timeout)
+            with part_file(folder) as part:
+                digest = _copied(url, response, part, total, progress, patience)
+                part.close()
                 if not digest.startswith(expected):
                     _refuse(
                         url,
@@ -153,14 +185,35 @@ def _download(
                         f"and {expected}… was expected",
                         "it was changed or replaced on the way; it was not kept",
                     )
-                _moved(temporary, target, expected)
-            except OSError as error:
-                _unwritable(url, folder, error)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+                _moved(part.name, target, expected)
+        except OSError as error:
+            _unwritable(url, folder, error)
     _remember(target, digest)
+
+
+def _answer(url: str, patience: _Patience, local: bool) -> HTTPResponse:
+    """The response once its head is there. It is waited for in a thread: a server that drips its head would never be
+    silent for long."""
+    outcome: list[HTTPResponse | BaseException] = []
+
+    def ask() -> None:
+        try:
+            outcome.append(_opened(url, patience.timeout, local))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience.limit)
+    if not outcome:
+        _refuse(
+            url,
+            f"the server had not answered after {_duration(patience.limit)}",
+            "try again later; nothing was kept",
+        )
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _opened(url: str, timeout: float, local: bool) -> HTTPResponse:
@@ -220,42 +273,67 @@ def _copied(
     file: BinaryIO,
     total: int | None,
     progress: Progress | None,
-    timeout: float,
+    patience: _Patience,
 ) -> str:
     """The SHA-256 of what was copied from the response to the file."""
     digest, done = hashlib.sha256(), 0
+    told, told_at = 0, monotonic()
     if progress:
         progress(0, total)
-    while chunk := _received(url, response, timeout):
-        done += len(chunk)
+    while piece := _received(url, response, patience.timeout):
+        done += len(piece)
         if done > MAX_SIZE:
             _refuse(url, f"the server sends more than {MAX_SIZE:,} bytes", "check the address")
-        digest.update(chunk)
-        file.write(chunk)
-        if progress:
+        digest.update(piece)
+        file.write(piece)
+        if progress and (done - told >= CHUNK or monotonic() - told_at > INTERVAL):
             progress(done, total)
+            told, told_at = done, monotonic()
+        if patience.ended(done) and done != total:
+            _too_slow(url, done, total, monotonic() - patience.began)
     if total is not None and done < total:
         _refuse(
             url, f"the connection was cut after {done:,} of {total:,} bytes", "try again; nothing was kept"
         )
+    if progress and told < done:
+        progress(done, total)
     return digest.hexdigest()
 
 
+def _too_slow(url: str, done: int, total: int | None, seconds: float) -> NoReturn:
+    came = f"{done:,} of {total:,} bytes" if total is not None else f"{done:,} bytes"
+    rest = ""
+    if total is not None:
+        rest = f"; at this rate the rest would take {_duration((total - done) * seconds / done)}"
+    _refuse(
+        url,
+        f"the server is too slow: {came} came in {_duration(seconds)}{rest}",
+        "try again later; nothing was kept",
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as people say them: 40 seconds, 12 minutes, 3 hours, 20 days."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}s"
+    return f"{seconds:.3g} seconds"
+
+
 def _received(url: str, response: HTTPResponse, timeout: float) -> bytes:
+    """The next bytes, as soon as there are any."""
     try:
-        return response.read(CHUNK)
+        return response.read1(CHUNK)
     except Exception as error:  # as in _opened; none of them is about our own file
         _unreachable(url, error, timeout)
 
 
 def _moved(temporary: str, target: str, expected: str) -> None:
-    os.chmod(temporary, 0o644)
     try:
         os.replace(temporary, target)
     except PermissionError:  # Windows lets nobody replace a file that someone reads: then it is there already
         if not _verified(target, expected):
             raise
-        os.unlink(temporary)
 
 
 def _unreachable(url: str, error: Exception, timeout: float) -> NoReturn:

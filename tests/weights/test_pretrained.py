@@ -1,12 +1,15 @@
 """Fetching published weights, from a server on this machine that behaves well or badly."""
 
+import contextlib
 import errno
 import hashlib
 import os
 import shutil
+import signal
+import subprocess
 import sys
-import tempfile
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -68,6 +71,28 @@ def server(tmp_path, monkeypatch):
         handler.wfile.flush()
         released.wait(30)
 
+    def drips(handler):
+        """A byte now and then, and never a silence."""
+        handler.answer(b"", len(CONTENT))
+        for place in range(len(CONTENT)):
+            handler.wfile.write(CONTENT[place : place + 1])
+            handler.wfile.flush()
+            if released.wait(0.05):
+                return
+
+    def slow(handler):
+        handler.answer(b"", len(CONTENT))
+        for start in range(0, len(CONTENT), 128_000):
+            handler.wfile.write(CONTENT[start : start + 128_000])
+            released.wait(0.2)
+
+    def drips_its_head(handler):
+        for letter in b"HTTP/1.0 200 OK\r\nX: " + b"x" * 60_000:
+            handler.wfile.write(bytes([letter]))
+            handler.wfile.flush()
+            if released.wait(0.05):
+                return
+
     def to(address, code=302):
         return lambda handler: handler.answer(b"", code=code, Location=address)
 
@@ -89,6 +114,9 @@ def server(tmp_path, monkeypatch):
         "/negative.pth": lambda handler: handler.answer(b"", -1),
         "/silent.pth": silent,
         "/stops.pth": stops,
+        "/drips.pth": drips,
+        "/slow.pth": slow,
+        "/drips-its-head.pth": drips_its_head,
         "/moved.pth": to("/good.pth"),
         "/moved-for-good.pth": to(f"{here}/good.pth", 301),
         "/to-file.pth": to("file:///etc/passwd"),
@@ -158,6 +186,46 @@ def test_bad_answers_leave_nothing(server, tmp_path, path, message):
     assert message in str(caught.value)
     assert "--weights FILE" in str(caught.value.hint)
     assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (
+            "/drips.pth",
+            r"too slow: \d+ of 1,024,000 bytes came in 0\.\d+ seconds; at this rate the rest would take ",
+        ),
+        ("/drips-its-head.pth", r"had not answered after 0\.5 seconds"),
+    ],
+)
+def test_a_server_that_drips_is_given_up(server, tmp_path, path, message):
+    with pytest.raises(WeightsError, match=message) as caught:
+        fetch(server.url(path), HASH, timeout=20, limit=0.5)
+    assert "--weights FILE" in str(caught.value.hint)
+    assert kept(tmp_path) == []
+
+
+def test_a_slow_server_has_time_while_it_sends_enough(server, monkeypatch):
+    monkeypatch.setattr(pretrained, "MIN_RATE", 1000)
+    assert Path(fetch(server.url("/slow.pth"), HASH, limit=0.5)).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.5, "0.5 seconds"), (90, "90 seconds"), (600, "10 minutes"), (86400, "24 hours"), (9e6, "104 days")],
+)
+def test_durations(seconds, said):
+    assert pretrained._duration(seconds) == said
+
+
+def test_what_killed_processes_left_is_swept(server, tmp_path):
+    folder = tmp_path / "cache" / "weights"
+    folder.mkdir(parents=True)
+    for name, age in ((".old.part", 7200), (".new.part", 60)):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - age,) * 2)
+    fetch(server.url("/good.pth"), HASH)
+    assert [name for name in kept(tmp_path) if name.endswith(".part")] == [".new.part"]
 
 
 def test_a_wrong_hash_leaves_nothing(server, tmp_path):
@@ -272,10 +340,12 @@ def test_a_cache_that_can_only_be_read(server, monkeypatch):
     path = fetch(server.url("/good.pth"), HASH)
     os.unlink(f"{path}.verified")
 
-    def refused(**_):
+    @contextlib.contextmanager
+    def refused(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
+        yield
 
-    monkeypatch.setattr(tempfile, "mkstemp", refused)
+    monkeypatch.setattr(pretrained, "part_file", refused)
     assert fetch(server.url("/good.pth"), HASH) == path
     with pytest.raises(WeightsError, match="cannot be written: Permission denied") as caught:
         fetch(server.url("/moved.pth"), HASH)
@@ -298,12 +368,12 @@ def test_a_disk_without_room(server, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
 def test_a_disk_that_fills_up(server, tmp_path, monkeypatch):
-    def full(dir, **_):
-        path = os.path.join(dir, ".x.part")
-        Path(path).touch()
-        return os.open("/dev/full", os.O_WRONLY), path
-
-    monkeypatch.setattr(tempfile, "mkstemp", full)
+    real = os.open
+    monkeypatch.setattr(
+        os,
+        "open",
+        lambda path, *rest: real("/dev/full", os.O_WRONLY) if ".part" in str(path) else real(path, *rest),
+    )
     with pytest.raises(WeightsError, match="cannot be written: No space left on device"):
         fetch(server.url("/good.pth"), HASH)
     assert kept(tmp_path) == []
@@ -400,3 +470,32 @@ def test_where_the_cache_is(monkeypatch, platform, environment, expected):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
     assert cache_directory() == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_while_it_downloads_leaves_nothing(server, tmp_path, number):
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        "name: net\ninput: [1, 28, 28]\n"
+        f"weights: {{url: '{server.url('/drips.pth')}', sha256: '{HASH}'}}\nlayers:\n  - flatten\n  - dense: 2\n"
+    )
+    picture = Path(__file__).parent.parent / "data" / "digits" / "7_0.png"
+    command = [
+        sys.executable,
+        "-m",
+        "convcalc",
+        "forward",
+        str(spec),
+        str(picture),
+        "--weights",
+        "pretrained",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        for _ in range(600):
+            if any(name.endswith(".part") for name in kept(tmp_path)):
+                break
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert process.stderr.read() == b""
+    assert kept(tmp_path) == []
