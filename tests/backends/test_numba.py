@@ -431,6 +431,21 @@ def test_shuffle_units(channels: int) -> None:
     compare(network.graph(), channels)
 
 
+def test_vectors_that_lie_one_behind_the_other_are_joined_each_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once a block was copied across the border of two buffers that happened to be neighbours."""
+    monkeypatch.setenv("CONVCALC_CHECKED", "1")
+    network = Network(15)
+    sixteen = network.add("dense", units=16)
+    network.add("dense", units=2)
+    network.add("concat", network.add("dense", units=20), sixteen, INPUT)
+    graph = network.graph()
+    weights, values = any_weights(graph, 1), any_values(graph, 1)
+    got = prepare(graph, weights, 1).run(values).values
+    assert_close(got, reference.run(graph, weights, values, threads=1).values)
+
+
 @pytest.mark.parametrize("value", [nan, inf])
 @pytest.mark.parametrize("kind", ["conv", "deconv"])
 @pytest.mark.parametrize("stop", [16, 17, 31])
@@ -459,9 +474,11 @@ def test_channels_there_are_not_are_zero_wherever_a_map_lies() -> None:
     assert np.isnan(np.uint32(address % 2**32).view(np.float32))
     lanes = np.zeros((16, 3), np.int64)  # of which three are from channels 5, 2 and 9
     lanes[:3, 0] = [address + 4 * channel for channel in (5, 2, 9)]
+    whole = np.zeros(1, np.int64)
     target = np.full((2, 16), 7, np.float32)
     values = {
-        "table": lanes.ctypes.data, "target": target.ctypes.data, "target_block": 128, "target_plane": 128,
+        "table": lanes.ctypes.data, "whole": whole.ctypes.data, "target": target.ctypes.data, "target_block": 128,
+        "target_plane": 128,
         "target_row": 128, "height": 1, "width": 2, "rows": 1, "blocks": 1, "item_rows": 1,
     }  # fmt: skip
     record = np.array(kernels_maps.gather.record(values), np.int64)

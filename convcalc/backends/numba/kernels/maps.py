@@ -309,29 +309,28 @@ def finish_footprint(call: Call) -> None:
     call.writes("target", call.target, PIXEL, *places)
 
 
-@kernel("table target target_block target_plane target_row height width rows blocks item_rows")
+@kernel("table whole target target_block target_plane target_row height width rows blocks item_rows")
 def gather(record: int, first: int, stop: int, thread: int) -> None:
     """Each target channel copied from its own place: concatenation, slices and shuffles that no view can express.
 
     table: three int64 per target channel, in whole blocks: the address of its first real pixel, bytes between
-    planes, bytes between rows; the address 0 gives zeros.
+    planes, bytes between rows; the address 0 gives zeros. whole: an int64 per block, not 0 where its channels are
+    neighbours in one map, which are copied together.
 
     Bounds. A channel's source has the target's spatial size, so pixels < width of rows < rows exist there.
     """
-    (table, target, target_block, target_plane, target_row, height, width, rows, blocks, item_rows) = fields(
-        record, 10
+    (table, whole, target, target_block, target_plane, target_row, height, width, rows, blocks, item_rows) = (
+        fields(record, 11)
     )
     for item in range(first, stop):
         block = item % blocks
         begin = item // blocks * item_rows
         lanes = table + block * BLOCK * 24
-        together = True
-        for lane in range(1, BLOCK):
-            together = together and load_int(lanes + 24 * lane) == load_int(lanes) + 4 * lane
+        together = load_int(whole + 8 * block) != 0
         for line in range(begin, min(rows, begin + item_rows)):
             d, h = line // height, line % height
             to = target + block * target_block + d * target_plane + h * target_row
-            if together and load_int(lanes) != 0:
+            if together:
                 at = load_int(lanes) + d * load_int(lanes + 8) + h * load_int(lanes + 16)
                 for x in range(width):
                     for lane in range(LANES):
@@ -352,16 +351,17 @@ def gather_footprint(call: Call) -> None:
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.rows):
         table = call.values["table"]
-        starts = call.table("table", table, BLOCK * blocks, np.int64, 24).reshape(-1, BLOCK)
-        for block, lanes in enumerate(starts):
-            neighbours = (lanes == lanes[0] + 4 * np.arange(BLOCK)).all() and lanes[0] != 0
-            for lane, start in enumerate(lanes[:1] if neighbours else lanes):
-                place = block * BLOCK + lane
+        whole = call.table("whole", call.values["whole"], blocks, np.int64)
+        for block, neighbours in enumerate(whole.tolist()):
+            first = block * BLOCK
+            count = 1 if neighbours else BLOCK  # of a whole block the first channel tells
+            starts = call.table("table", table + 24 * first, count, np.int64, 24)
+            for place, start in enumerate(starts.tolist(), first):
                 plane, row = call.table("table", table + 24 * place + 8, 2, np.int64).tolist()
                 if start:
                     entry = entries("table", np.zeros(1, np.int64), place)
                     call.reads(
-                        "", int(start), PIXEL if neighbours else 4, steps("pixel", call.width, PIXEL),
+                        "", start, PIXEL if neighbours else 4, steps("pixel", call.width, PIXEL),
                         lines(rows, call.height, plane, row), entry,
                     )  # fmt: skip
         call.writes("target", call.target, PIXEL, *_map(call, "target", rows, blocks))

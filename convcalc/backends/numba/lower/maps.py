@@ -275,11 +275,25 @@ def _gather(low: Lowering, layer: Layer, picks: list[tuple[View, int]], target: 
     table = np.empty(len(entries), object)
     for place, entry in enumerate(entries):
         table[place] = entry
+    whole = [_neighbours(picks[first : first + BLOCK]) for first in range(0, len(picks), BLOCK)]
     rows, items = _rows(low, target)
-    values = rows | {"table": table}
+    values = rows | {"table": table, "whole": np.array(whole, np.int64)}
     values |= target.strides("target")
     reads: list[Span] = list({id(view): view.span for view, _ in picks}.values())
     low.program.add(Step(kernels_maps.gather, values, items, reads, (target.span,), layer.node.index))
+
+
+def _neighbours(picks: list[tuple[View, int]]) -> bool:
+    """Whether these are a whole block of channels that lie one after the other in one map.
+
+    That addresses follow one another does not tell: so they do where two buffers are neighbours by chance.
+    """
+    view, first = picks[0]
+    return (
+        len(picks) == BLOCK
+        and (first % BLOCK == 0 or view.layout.is_vector)
+        and all(own is view and channel == first + lane for lane, (own, channel) in enumerate(picks))
+    )
 
 
 def lower_transpose(low: Lowering, layer: Layer) -> None:
