@@ -115,12 +115,16 @@ def _existing(path: str) -> tuple[str, os.stat_result | None]:
 
 
 def _check_permission(path: str, target: str, found: os.stat_result) -> None:
-    """ConvcalcError for a file that nobody, or not this user, may write: renaming would get around that."""
-    if stat.S_ISREG(found.st_mode) and not (found.st_mode & 0o222 and os.access(target, os.W_OK)):
+    """Refuses a file that nobody, or not this user, may write: to rename another into its place gets around that."""
+    if not stat.S_ISREG(found.st_mode):
+        return
+    if not found.st_mode & 0o222:
         raise ConvcalcError(
             f"{path}: cannot be written: the file is read-only",
             hint="name another file, or make it writable first",
         )
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _create(target: str, parts: Iterable[bytes]) -> None:

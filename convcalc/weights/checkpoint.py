@@ -36,10 +36,13 @@ def choose(value: object, fit: Fit | None) -> tuple[Found, str]:
     if not found:
         raise _nothing(value)
     scores = [(fit or len)(mapping.tensors) for mapping in found]
-    order = sorted(
-        range(len(found)),
-        key=lambda number: (-scores[number], len(found[number].tensors), _rank(found[number].where), number),
-    )
+
+    def order_of(number: int) -> tuple[int, int, int, int]:
+        """Of those that fit equally well the one with the least besides; of those that do not fit, the largest."""
+        size = len(found[number].tensors)
+        return -scores[number], size if scores[number] else -size, _rank(found[number].where), number
+
+    order = sorted(range(len(found)), key=order_of)
     best = found[order[0]]
     equals = [found[number].where for number in order[1:] if scores[number] == scores[order[0]] > 0]
     if not best.where:

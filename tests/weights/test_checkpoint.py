@@ -189,6 +189,15 @@ def test_weights_that_do_not_fit_say_where_they_were(graph: Graph, tmp_path: Pat
     assert "missing (2): d.weight, d.bias" in str(caught.value)
 
 
+def test_where_nothing_fits_the_largest_mapping_is_what_was_meant(graph: Graph, tmp_path: Path) -> None:
+    state = b"}K\0" + mapping({"exp_avg": floats(8)}) + b"s"
+    other = mapping({f"other.{number}": floats(8) for number in range(4)})
+    path = save(tmp_path, mapping({"optimizer": mapping({"state": state}), "weights_of_mine": other}))
+    with pytest.raises(WeightsError) as caught:
+        load_weights(graph, str(path))
+    assert "the weights are those under 'weights_of_mine'" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
