@@ -21,7 +21,7 @@ from convcalc.ops.conv import Conv
 from convcalc.ops.deconv import Deconv
 from convcalc.shapes import Shape, elements
 
-MOST_STEPS = 10_000_000  # of counting windows on one axis
+MAX_STEPS = 10_000_000  # of counting windows on one axis
 
 
 class Cost(NamedTuple):
@@ -112,30 +112,32 @@ def cost(analysis: Analysis, node: Node) -> Cost:
     own = sum(prod(parameter.shape) for parameter in node.parameters if parameter.role != "buffer")
     memory = ((inputs + outputs) * analysis.batch + own) * DTYPES[analysis.dtype]
     if not layer.macs:
-        return Cost(0, 0, 0, 0, 0, outputs, memory, analysis.batch)
+        return Cost(
+            dense=0, local=0, active=0, shared=0, macs=0, outputs=outputs, memory=memory, batch=analysis.batch
+        )
     return Cost(
-        inputs * outputs,
-        layer.macs,
-        connections(node),
-        prod(node.op.weight_factors(node.input_shapes)) if node.shares is None else 0,
-        layer.macs,
-        outputs,
-        memory,
-        analysis.batch,
+        dense=inputs * outputs,
+        local=layer.macs,
+        active=connections(node),
+        shared=prod(node.op.weight_factors(node.input_shapes)) if node.shares is None else 0,
+        macs=layer.macs,
+        outputs=outputs,
+        memory=memory,
+        batch=analysis.batch,
     )
 
 
 def total(costs: Sequence[Cost]) -> Cost:
     """Several layers' account; output elements are those of the last, a module's output."""
     return Cost(
-        sum(one.dense for one in costs),
-        sum(one.local for one in costs),
-        sum(one.active for one in costs),
-        sum(one.shared for one in costs),
-        sum(one.macs for one in costs),
-        costs[-1].outputs,
-        sum(one.memory for one in costs),
-        costs[-1].batch,
+        dense=sum(cost.dense for cost in costs),
+        local=sum(cost.local for cost in costs),
+        active=sum(cost.active for cost in costs),
+        shared=sum(cost.shared for cost in costs),
+        macs=sum(cost.macs for cost in costs),
+        outputs=costs[-1].outputs,
+        memory=sum(cost.memory for cost in costs),
+        batch=costs[-1].batch,
     )
 
 
@@ -160,7 +162,7 @@ def connections(node: Node) -> int:
 
 def _pairs(positions: int, kernel: int, stride: int, dilation: int, before: int, size: int) -> int:
     """Taps within [0, size), over all windows of one axis."""
-    if min(positions, kernel) > MOST_STEPS:
+    if min(positions, kernel) > MAX_STEPS:
         return positions * kernel
     if kernel > positions:
         return _pairs(kernel, positions, dilation, stride, before, size)
@@ -179,7 +181,7 @@ def uses(positions: int, kernel: int, stride: int, dilation: int, before: int, s
 def reductions(graph: Graph) -> list[Reduction]:
     """Every 1×1 convolution that cuts the depth, with what it saves in the convolutions it feeds, also through
     pools, concatenations and layers that act on each position by itself."""
-    return [one for node in graph if (one := reduction(graph, node)) is not None]
+    return [found for node in graph if (found := reduction(graph, node)) is not None]
 
 
 def reduction(graph: Graph, node: Node) -> Reduction | None:
@@ -188,7 +190,7 @@ def reduction(graph: Graph, node: Node) -> Reduction | None:
         return None
     before, after = node.input_shapes[0][0], node.output_shape[0]
     savings = tuple([_saving(reader, cut) for reader, cut in _fed(node, before - after, _readers(graph))])
-    return Reduction(node, before, after, node.op.macs(node.input_shapes), savings)
+    return Reduction(node, before, after, spent=node.op.macs(node.input_shapes), savings=savings)
 
 
 @lru_cache(maxsize=2)
@@ -202,8 +204,8 @@ def _readers(graph: Graph) -> dict[int, list[Node]]:
 
 
 def _cuts(node: Node, op: Conv) -> bool:
-    one = all(axis.kernel == 1 and axis.stride == 1 for axis in op.axes(node.input_shapes))
-    return one and op.groups == 1 and op.channels < node.input_shapes[0][0]
+    pixelwise = all(axis.kernel == 1 and axis.stride == 1 for axis in op.axes(node.input_shapes))
+    return pixelwise and op.groups == 1 and op.channels < node.input_shapes[0][0]
 
 
 def _is_whole_branch(graph: Graph, node: Node) -> bool:
@@ -253,7 +255,7 @@ def _fed(node: Node, cut: int, readers: dict[int, list[Node]]) -> list[tuple[Nod
         for reader in readers.get(index, ()):
             if reader.index in cuts:
                 cuts[reader.index] += cuts[index]
-    return sorted(fed, key=lambda one: one[0].index)
+    return sorted(fed, key=lambda pair: pair[0].index)
 
 
 def _passes_on(node: Node) -> bool:
@@ -265,4 +267,5 @@ def _passes_on(node: Node) -> bool:
 
 def _saving(reader: Node, cut: int) -> Saving:
     *window, depth, filters = reader.op.weight_factors(reader.input_shapes)
-    return Saving(reader, depth, cut, tuple(window), (filters, *reader.output_shape[1:]))
+    outputs = (filters, *reader.output_shape[1:])
+    return Saving(reader, depth=depth, cut=cut, window=tuple(window), outputs=outputs)

@@ -56,10 +56,14 @@ class Diff(NamedTuple):
         found = []
         for analysis, added in ((self.b, True), (self.a, False)):
             pairs = {(pair.b if added else pair.a): pair for pair in self.pairs}
-            for one in reductions(analysis.graph):
-                kept = tuple(s for s in one.savings if pairs[s.reader].status not in ("added", "removed"))
-                if pairs[one.node].status in ("added", "removed") and (kept or not one.savings):
-                    found.append((one._replace(savings=kept), added))
+            for reduction in reductions(analysis.graph):
+                kept = tuple(
+                    saving
+                    for saving in reduction.savings
+                    if pairs[saving.reader].status not in ("added", "removed")
+                )
+                if pairs[reduction.node].status in ("added", "removed") and (kept or not reduction.savings):
+                    found.append((reduction._replace(savings=kept), added))
         return found
 
     @property
@@ -112,19 +116,22 @@ class _Wiring(NamedTuple):
                 if first.op.pointwise and of_a.get(first.inputs[0]) != second.inputs[0]:
                     continue
                 of_a[first.index] = second.index
-        return cls(of_a, {two: one for one, two in of_a.items()})
+        return cls(of_a, {second: first for first, second in of_a.items()})
 
     def differs(self, first: Node, second: Node) -> bool:
         """Whether two paired layers read different layers among those that both networks have. One that only B has
         may stand in the place of one that reads on past it, so as many are let pass."""
-        one = [self.of_a[source] for source in first.inputs if source in self.of_a]
-        two = [source for source in second.inputs if source in self.of_b]
-        left, right = Counter(one) - Counter(two), Counter(two) - Counter(one)
-        alone = len(first.inputs) - len(one), len(second.inputs) - len(two)
+        read_by_a = [self.of_a[source] for source in first.inputs if source in self.of_a]
+        read_by_b = [source for source in second.inputs if source in self.of_b]
+        left, right = Counter(read_by_a) - Counter(read_by_b), Counter(read_by_b) - Counter(read_by_a)
+        alone = len(first.inputs) - len(read_by_a), len(second.inputs) - len(read_by_b)
         if left.total() > alone[1] or right.total() > alone[0]:
             return True
-        common = set(one) & set(two)
-        return second.kind == "concat" and [x for x in one if x in common] != [x for x in two if x in common]
+        common = set(read_by_a) & set(read_by_b)
+        order_a, order_b = (
+            [source for source in read if source in common] for read in (read_by_a, read_by_b)
+        )
+        return second.kind == "concat" and order_a != order_b
 
     def shares_otherwise(self, first: Node, second: Node) -> bool:
         """Whether two paired layers use different layers' weights."""
@@ -138,29 +145,35 @@ def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None, wir
         node, sign = (first, -1) if second is None else (second, 1)
         assert node is not None
         layer = (a if second is None else b).layers[node.index]
-        delta = Delta(sign * layer.weights, sign * layer.params, sign * layer.macs)
+        delta = Delta(weights=sign * layer.weights, params=sign * layer.params, macs=sign * layer.macs)
         factors = weight_factors((a if second is None else b).graph, node) if layer.weights else ()
         minus = "−" if sign < 0 else ""
         working = f"{minus}{grouped(factors)} = {delta.weights:+,}".replace("-", "−") if factors else ""
         return Pair(first, second, "removed" if second is None else "added", {}, delta, working)
-    one, two = a.layers[first.index], b.layers[second.index]
+    layer_a, layer_b = a.layers[first.index], b.layers[second.index]
     changes: dict[str, tuple[Any, Any]] = {}
     if first.kind != second.kind:
         changes["kind"] = (first.kind, second.kind)
-    for name in {**one.fields, **two.fields}:
-        if name in one.fields and name in two.fields and one.fields[name] != two.fields[name]:
-            changes[name] = (one.fields[name], two.fields[name])
+    for name, value in layer_a.fields.items():
+        if name in layer_b.fields and value != layer_b.fields[name]:
+            changes[name] = (value, layer_b.fields[name])
     if wiring.differs(first, second):
-        changes["from"] = (list(one.inputs), list(two.inputs))
+        changes["from"] = (list(layer_a.inputs), list(layer_b.inputs))
     if wiring.shares_otherwise(first, second):
         changes["share"] = (_owner(a, first), _owner(b, second))
-    delta = Delta(two.weights - one.weights, two.params - one.params, two.macs - one.macs)
+    delta = Delta(
+        weights=layer_b.weights - layer_a.weights,
+        params=layer_b.params - layer_a.params,
+        macs=layer_b.macs - layer_a.macs,
+    )
     if not changes and any(delta) and first.input_shapes[0] != second.input_shapes[0]:
         changes["input_shape"] = (list(first.input_shapes[0]), list(second.input_shapes[0]))
     working = ""
     if delta.weights:
         working = difference(_own_factors(a, first), _own_factors(b, second))
-        working = working or f"{two.weights:,} − {one.weights:,} = {delta.weights:+,}".replace("-", "−")
+        working = working or f"{layer_b.weights:,} − {layer_a.weights:,} = {delta.weights:+,}".replace(
+            "-", "−"
+        )
     return Pair(first, second, "changed" if changes else "same", changes, delta, working)
 
 

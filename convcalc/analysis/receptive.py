@@ -1,6 +1,6 @@
 """Receptive fields by formula: one size, stride and start per layer and axis, through branches.
 
-What single units see, the clipping at borders included, is in windows.py.
+What single units see, the clipping at borders included, is in regions.py.
 
 Behind a deconvolution or upsampling, units see windows that differ from one to the next, and repeat: every
 `period` units the same again, `step` pixels further. So a field is the first and last pixel of each unit of one
@@ -110,8 +110,10 @@ def receptive_fields(graph: Graph) -> tuple[list[tuple[AxisField, ...]], list[st
         if len(before) == 1 and node.op.pointwise:
             tracks.append(before[0])
             continue
-        walked = [_through(node, position, one) for position, one in enumerate(before)]
-        after = walked[0] if len(walked) == 1 else tuple([union(one) for one in zip(*walked, strict=True)])
+        walked = [_through(node, position, axes) for position, axes in enumerate(before)]
+        after = walked[0]
+        if len(walked) > 1:
+            after = tuple([union(branches) for branches in zip(*walked, strict=True)])
         tracks.append(after)
         if (len(before) > 1 or any(len(track) != 1 for track in after)) and (
             text := _warning(graph, node, before, walked, after)
@@ -152,7 +154,7 @@ def _through(node: Node, position: int, before: tuple[AxisField, ...]) -> tuple[
                 after = []
                 break
             after.append(behind)
-        result.append(tuple(after) if len(after) < 2 else _together(after))
+        result.append(tuple(after) if len(after) < 2 else _combined(after))
     return tuple(result)
 
 
@@ -196,10 +198,10 @@ def union(branches: Sequence[AxisField]) -> AxisField:
         return first
     if not all(branches):
         return UNKNOWN
-    return _together(field for track in branches for field in track)
+    return _combined(field for track in branches for field in track)
 
 
-def _together(fields: Iterable[Field]) -> AxisField:
+def _combined(fields: Iterable[Field]) -> AxisField:
     alike: dict[tuple[int | None, Number, bool], list[Field]] = {}
     for field in dict.fromkeys(fields):
         alike.setdefault((field.output_axis, field.stride, field.spread), []).append(field)
@@ -215,8 +217,8 @@ def _merged(fields: Sequence[Field]) -> Sequence[Field]:
     first = fields[0]
     lows = tuple([min(field.first(unit) for field in fields) for unit in range(period)])
     highs = tuple([max(field.last(unit) for field in fields) for unit in range(period)])
-    one = Field(lows, highs, first.step * (period // first.period), first.output_axis, first.spread)
-    return [one if one.spread else _shortest(one)]
+    field = Field(lows, highs, first.step * (period // first.period), first.output_axis, first.spread)
+    return [field if field.spread else _shortest(field)]
 
 
 def single(track: AxisField, size: int, shape: Shape) -> Field | None:
@@ -247,14 +249,16 @@ def _warning(
         track = after[axis]
         if single(track, size, node.output_shape) or any(field.spread for field in track):
             continue
-        if all(single(one[axis], size, shape) for one, shape in zip(before, node.input_shapes, strict=True)):
-            return f"{_trouble([one[axis] for one in walked])}, so no field is shown from here on"
+        if all(
+            single(axes[axis], size, shape) for axes, shape in zip(before, node.input_shapes, strict=True)
+        ):
+            return f"{_disagreement([axes[axis] for axes in walked])}, so no field is shown from here on"
     if len(walked) > 1 and any(map(_off_centre, zip(*walked, strict=True))):
         return "the receptive fields of its branches differ in centre; shown is what covers them all"
     return ""
 
 
-def _trouble(branches: Sequence[AxisField]) -> str:
+def _disagreement(branches: Sequence[AxisField]) -> str:
     """Why the units behind these branches have no field in common."""
     if len(branches) == 1:
         return f"its units see more than {MAX_PERIOD:,} different windows"
@@ -286,10 +290,10 @@ def reported(tracks: Sequence[AxisField], image: Shape, shape: Shape) -> Recepti
             return None
         fields.append(field)
     return ReceptiveField(
-        tuple([field.size for field in fields]),
-        tuple([field.stride for field in fields]),
-        tuple([field.lows[0] for field in fields]),
-        tuple([field.smallest for field in fields]),
+        size=tuple([field.size for field in fields]),
+        stride=tuple([field.stride for field in fields]),
+        start=tuple([field.lows[0] for field in fields]),
+        smallest=tuple([field.smallest for field in fields]),
     )
 
 

@@ -9,7 +9,7 @@ see parts of different size. Here positions are followed one layer at a time:
 * a `Region` is a union of boxes.
 
 Channels are followed too, so that a unit of a concatenation sees what its own branch saw. A region may say too
-much, never too little, where filters share a group, after a channel shuffle, and beyond `MOST_BOXES`.
+much, never too little, where filters share a group, after a channel shuffle, and beyond `MAX_BOXES`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Spans = tuple[Span, ...]
 Box = tuple[Spans, ...]
 Region = tuple[Box, ...]
 
-MOST_BOXES = 64  # of one region; more are replaced by the one box around them
-MOST_POSITIONS = 100_000  # followed one by one; more are replaced by the interval around them
-MOST_RUNS = 4096  # pieces of a map that was flattened; more are taken as all of it
+MAX_BOXES = 64  # of one region; more are replaced by the one box around them
+MAX_POSITIONS = 100_000  # followed one by one; more are replaced by the interval around them
+MAX_RUNS = 4096  # pieces of a map that was flattened; more are taken as all of it
 
 
 # -- spans and boxes -------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def hull(region: Region) -> tuple[Span, ...] | None:
         return None
     dimensions = zip(*region, strict=True)
     return tuple(
-        (min(spans[0][0] for spans in one), max(spans[-1][1] for spans in one)) for one in dimensions
+        (min(spans[0][0] for spans in boxes), max(spans[-1][1] for spans in boxes)) for boxes in dimensions
     )
 
 
@@ -84,7 +84,7 @@ def simplified(boxes: Iterable[Box]) -> Region:
         for box in kept:
             groups.setdefault((box[:dimension], box[dimension + 1 :]), []).extend(box[dimension])
         kept = [(*before, merged(spans), *after) for (before, after), spans in groups.items()]
-    if len(kept) > MOST_BOXES:
+    if len(kept) > MAX_BOXES:
         return (tuple(merged(s for box in kept for s in box[d]) for d in range(len(kept[0]))),)
     return tuple(box for box in kept if not any(box is not other and _within(box, other) for other in kept))
 
@@ -97,7 +97,7 @@ def _within(box: Box, other: Box) -> bool:
 
 def meet(a: Region, b: Region) -> Region:
     """Positions in both regions."""
-    return simplified(tuple(map(common, one, other)) for one in a for other in b)
+    return simplified(tuple(map(common, left, right)) for left in a for right in b)
 
 
 def count(region: Sequence[Box]) -> int:
@@ -137,7 +137,7 @@ def read(walk: AxisReach, outputs: Spans, size: int) -> Spans:
     start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
     found: list[Span] = []
     for low, high in outputs:
-        if high - low >= MOST_POSITIONS or (not gap and extent >= stride):
+        if high - low >= MAX_POSITIONS or (not gap and extent >= stride):
             found.append((ceil(low * stride + start), ceil(high * stride + start + extent) - 1))
         elif gap and stride == 1:
             taps = [start + tap * gap for tap in range(ceil(extent / gap))]
@@ -160,7 +160,7 @@ def readers(walk: AxisReach, inputs: Spans, size: int) -> Spans:
     start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
     found: list[Span] = []
     for low, high in inputs:
-        if high - low >= MOST_POSITIONS or (not gap and extent >= 1):
+        if high - low >= MAX_POSITIONS or (not gap and extent >= 1):
             found.append((int((low - start - extent) // stride) + 1, int((high - start) // stride)))
             continue
         for position in range(low, high + 1):
@@ -219,7 +219,7 @@ def _regrouped(region: Region, before: Shape, after: Shape) -> Region | None:
     runs: list[Span] = []
     for box in region:
         found = _runs(box, before)
-        if found is None or len(runs) + len(found) > MOST_RUNS:
+        if found is None or len(runs) + len(found) > MAX_RUNS:
             return None
         runs += found
     if len(after) == 1:
@@ -233,7 +233,7 @@ def _runs(box: Box, shape: Shape) -> list[Span] | None:
     while inner and box[inner] == ((0, shape[inner] - 1),):
         inner -= 1
     leading = [sum(high - low + 1 for low, high in spans) for spans in box[:inner]]
-    if prod(leading) * len(box[inner]) > MOST_RUNS:
+    if prod(leading) * len(box[inner]) > MAX_RUNS:
         return None
     step = prod(shape[inner + 1 :])
     places = [[n for low, high in spans for n in range(low, high + 1)] for spans in box[:inner]]

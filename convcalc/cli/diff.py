@@ -59,9 +59,9 @@ def command(
     """Two networks side by side: what changed in each layer, the differences worked out, totals and ratios."""
     if a == b == "-":
         raise UsageError("only one of the networks can come from standard input")
-    one = api.load(a, settings=set_values(set_a), input_shape=input_text, max_layers=max_layers)
-    two = api.load(b, settings=set_values(set_b), input_shape=input_text, max_layers=max_layers)
-    found = one.diff(two, all=everything)
+    network_a = api.load(a, settings=set_values(set_a), input_shape=input_text, max_layers=max_layers)
+    network_b = api.load(b, settings=set_values(set_b), input_shape=input_text, max_layers=max_layers)
+    found = network_a.diff(network_b, all=everything)
     show(found, form)
     if exit_code and not found.record.same:
         click.get_current_context().exit(1)

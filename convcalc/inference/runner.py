@@ -343,6 +343,7 @@ def statistics(values: Sequence[float]) -> Statistics:
     """Of any numbers; what overflows is infinite, or not a number."""
     mean = sum(values) / len(values)
     if not isfinite(mean):
-        return Statistics(min(values), max(values), mean, mean)
+        return Statistics(minimum=min(values), maximum=max(values), mean=mean, deviation=mean)
     squares = sum((value - mean) * (value - mean) for value in values)
-    return Statistics(min(values), max(values), mean, sqrt(squares / len(values)))
+    deviation = sqrt(squares / len(values))
+    return Statistics(minimum=min(values), maximum=max(values), mean=mean, deviation=deviation)

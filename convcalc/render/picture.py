@@ -15,7 +15,7 @@ TALLEST = 60  # pixels: thirty lines
 def side_by_side(pictures: Sequence[tuple[str, Raster]], width: int, colour: bool) -> list[Line]:
     """Pictures under their headings, next to one another within `width` columns."""
     room = max(8, (width - GAP * (len(pictures) - 1)) // len(pictures))
-    drawn = [(heading, _lines(scaled(one, room, TALLEST), colour)) for heading, one in pictures]
+    drawn = [(heading, _lines(scaled(raster, room, TALLEST), colour)) for heading, raster in pictures]
     rows: list[Line] = []
     for index in range(max(len(lines) for _, lines in drawn) + 1):
         row: Line = []

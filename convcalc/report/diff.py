@@ -87,7 +87,7 @@ def diff_table(diff: Diff, *, everything: bool = False) -> Table:
     delta = diff.total_delta()
     a, b = diff.a.graph, diff.b.graph
     names = (LAYER,) if all(not row.a or not row.b or row.a == row.b for row in rows) else (A, B)
-    total = Item(None, Delta(delta["weights"], delta["params"], delta["macs"]))
+    total = Item(None, Delta(weights=delta["weights"], params=delta["params"], macs=delta["macs"]))
     if diff.same:
         lines = ["the networks are the same"]
     else:
@@ -125,7 +125,9 @@ def _rows(diff: Diff, everything: bool) -> tuple[list[Item], int]:
     def flush() -> None:
         if len(same) > RUN and not everything:
             label = f"… {words.plural(len(same), 'layer')}"
-            rows.append(Item(None, Delta(0, 0, 0), a=label, outline_a=label, same=len(same)))
+            rows.append(
+                Item(None, Delta(weights=0, params=0, macs=0), a=label, outline_a=label, same=len(same))
+            )
         else:
             for pair in same:
                 add(pair)
@@ -159,14 +161,15 @@ def _weights(diff: Diff) -> list[str]:
 
 def _reductions(diff: Diff) -> list[str]:
     lines = []
-    for one, added in diff.reductions():
+    for reduction, added in diff.reductions():
         what = "added" if added else "removed"
-        text = f"  {one.node.name} {what}, {one.before} → {one.after} channels: spends {one.spent:,} MACs"
-        if not one.savings:
+        channels = f"{reduction.before} → {reduction.after} channels"
+        text = f"  {reduction.node.name} {what}, {channels}: spends {reduction.spent:,} MACs"
+        if not reduction.savings:
             lines.append(f"{text}; no convolution here reads what it hands on")
             continue
-        lines.append(f"{text}, saves {one.saved:,}: {words.signed(one.net)}")
-        for saving in one.savings:
+        lines.append(f"{text}, saves {reduction.saved:,}: {words.signed(reduction.net)}")
+        for saving in reduction.savings:
             window = "".join(f"{extent}·" for extent in saving.window)
             without, with_it = saving.per_output
             lines.append(
@@ -181,9 +184,9 @@ def _totals(diff: Diff) -> list[str]:
     lines = ["totals, A → B:"]
     label = max(len(text) for _, text in SHOWN_TOTALS)
     for key, text in SHOWN_TOTALS:
-        one, two = getattr(diff.a.totals, key), getattr(diff.b.totals, key)
+        before, after = getattr(diff.a.totals, key), getattr(diff.b.totals, key)
         times = f", ×{ratio[key]:.3f}" if ratio[key] is not None else ""
-        lines.append(f"  {text:<{label}}  {one:,} → {two:,}, {words.signed(delta[key])}{times}")
+        lines.append(f"  {text:<{label}}  {before:,} → {after:,}, {words.signed(delta[key])}{times}")
     return lines
 
 
@@ -214,23 +217,23 @@ def changes(pair: Pair, *, short: bool = False) -> str:
             return f"same, {words.shape(pair.a.output_shape)}{arrow}{words.shape(pair.b.output_shape)}"
         return "same"
     parts = []
-    for name, (one, two) in pair.changes.items():
-        if name == "input_shape" and short and one[1:] == two[1:]:
-            parts.append(f"depth {one[0]}{arrow}{two[0]}")
+    for name, (before, after) in pair.changes.items():
+        if name == "input_shape" and short and before[1:] == after[1:]:
+            parts.append(f"depth {before[0]}{arrow}{after[0]}")
         elif name == "input_shape":
-            parts.append(f"input {words.shape(one)}{arrow}{words.shape(two)}")
+            parts.append(f"input {words.shape(before)}{arrow}{words.shape(after)}")
         elif name == "kind":
-            parts.append(f"{one}{arrow}{two}")
+            parts.append(f"{before}{arrow}{after}")
         elif name == "from":
-            parts.append(f"from {', '.join(one)}{arrow}{', '.join(two)}")
+            parts.append(f"from {', '.join(before)}{arrow}{', '.join(after)}")
         elif name == "share":
-            parts.append(f"{_weights_of(one)}{arrow}{_weights_of(two)}")
-        elif short and isinstance(two, bool):
-            parts.append(name if two else f"no {name}")
+            parts.append(f"{_weights_of(before)}{arrow}{_weights_of(after)}")
+        elif short and isinstance(after, bool):
+            parts.append(name if after else f"no {name}")
         else:
             info = pair.a.op.fields().get(name)
             label = info.alias if info and info.alias else name
-            parts.append(f"{label} {words.field_value(one)}{arrow}{words.field_value(two)}")
+            parts.append(f"{label} {words.field_value(before)}{arrow}{words.field_value(after)}")
     return ", ".join(parts)
 
 
@@ -258,12 +261,12 @@ def diff_value(diff: Diff) -> dict[str, Any]:
         ],
         "reductions": [
             {
-                "layer": one.node.name,
+                "layer": reduction.node.name,
                 "status": "added" if added else "removed",
-                "channels": [one.before, one.after],
-                "spent": one.spent,
-                "saved": one.saved,
-                "net": one.net,
+                "channels": [reduction.before, reduction.after],
+                "spent": reduction.spent,
+                "saved": reduction.saved,
+                "net": reduction.net,
                 "savings": [
                     {
                         "layer": saving.reader.name,
@@ -271,10 +274,10 @@ def diff_value(diff: Diff) -> dict[str, Any]:
                         "per_output": list(saving.per_output),
                         "working": saving.working,
                     }
-                    for saving in one.savings
+                    for saving in reduction.savings
                 ],
             }
-            for one, added in diff.reductions()
+            for reduction, added in diff.reductions()
         ],
         "totals": {
             "a": totals_value(diff.a.totals),

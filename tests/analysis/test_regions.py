@@ -199,7 +199,7 @@ def test_against_poking_every_pixel(tmp_path, name):
 
 def test_a_shuffle_says_too_much_never_too_little(tmp_path):
     text = """
-input: [4, 4, 3]
+input: {channels: 4, height: 4, width: 3}
 layers:
   - conv: {filters: 4, kernel: [3, 2], groups: 2, padding: [1, 0]}
   - channel_shuffle: 2
