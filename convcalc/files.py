@@ -277,10 +277,14 @@ def private_folder(name: str, make: bool = False) -> Iterator[PrivateFolder]:
 
     Raises NotPrivate, and OSError where it is not there or cannot be made.
     """
-    if make:
-        make_private(name)
     cache = cache_directory()
-    handle = _open_private(cache, name) if os.open in os.supports_dir_fd and hasattr(os, "geteuid") else None
+    if make:
+        _make_private(cache, parents=True)
+    handle = None
+    if os.open in os.supports_dir_fd and hasattr(os, "geteuid"):
+        handle = _open_private(cache, name, make)
+    elif make:
+        _make_private(os.path.join(cache, name))
     folder = PrivateFolder(os.path.join(cache, name), handle)
     try:
         yield folder
@@ -290,20 +294,26 @@ def private_folder(name: str, make: bool = False) -> Iterator[PrivateFolder]:
 
 def make_private(name: str) -> None:
     """Make a folder in the cache directory, and this, for the user alone; one that is there stays as it is."""
-    cache = cache_directory()
-    if not os.path.exists(os.path.dirname(cache)):
-        os.makedirs(os.path.dirname(cache), exist_ok=True)
-    for place in (cache, os.path.join(cache, name)):
-        with suppress(FileExistsError):
-            os.mkdir(place, 0o700)
+    _make_private(cache_directory(), parents=True)
+    _make_private(os.path.join(cache_directory(), name))
 
 
-def _open_private(cache: str, name: str) -> int:
+def _make_private(path: str, parents: bool = False) -> None:
+    if parents and not os.path.exists(os.path.dirname(path)):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+
+
+def _open_private(cache: str, name: str, make: bool) -> int:
     root = os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
     try:
         # Of a folder that anybody may add to, but not take from, as /tmp is, the folder in it is asked alone.
         found = os.fstat(root)
         _check_private(cache, found, not_private(found, sticky=True))
+        if make:
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=root)
         try:
             handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=root)
         except OSError as error:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import inspect
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -14,10 +19,11 @@ import test_numba as layers
 from numba_support import Network, any_values, any_weights, by_chance
 from traced import Log, kernels, traced
 
+from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.footprint import Access, Call
 from convcalc.backends.numba.jit.ranges import NOTHING, Ranges, lattice
 from convcalc.backends.numba.plan import Plan, prepare
-from convcalc.backends.numba.runtime import linker
+from convcalc.backends.numba.runtime import driver, linker
 from convcalc.backends.numba.runtime.checked import Checker
 from convcalc.graph import Graph
 
@@ -163,3 +169,92 @@ def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
         layers.force_winograd(monkeypatch, fused)
         found |= assert_exact(layers.two_of_winograd(), log)
     assert found == set(kernels()) - {"sweep", "finish"}
+
+
+# --- the driver's own ----------------------------------------------------------------------------------------------
+
+
+class Notes:
+    """Takes note of what a footprint says of arguments and records that are all addresses."""
+
+    def __init__(self) -> None:
+        self.reads, self.writes = NOTHING, NOTHING
+
+    def access(self, call: Call, access: Access) -> None:
+        places = lattice(access.size, [axis.offsets for axis in access.axes]).moved(access.base)
+        if access.writes:
+            self.writes |= places
+        else:
+            self.reads |= places
+
+
+def said_and_done(
+    kernel: Kernel, log: Log, record: np.ndarray | None, *arguments: int
+) -> tuple[Ranges, Ranges]:
+    """The bytes that a kernel of the driver is said to touch, and those it does when it is called with arguments."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel, "_address", 0)
+        native = driver._PROTOTYPE(kernel.address)
+    names = inspect.signature(kernel._function).parameters
+    values = dict(zip(names, arguments, strict=True))
+    notes = Notes()
+    said = NOTHING
+    if record is not None:
+        values |= dict(zip(kernel.names, record.tolist(), strict=True))
+        said = Ranges.of(record.ctypes.data, record.ctypes.data + record.nbytes)
+    assert kernel.touches is not None
+    kernel.touches(Call(kernel, values, notes))  # type: ignore[arg-type]
+    log.take()
+    native(*arguments)
+    done = log.take()
+    return said | notes.reads | notes.writes, done[0] | done[1]
+
+
+def assert_alike(said: Ranges, done: Ranges) -> None:
+    assert done.first_outside(said) is None
+    assert said.first_outside(done) is None
+
+
+def test_walking_a_table(log: Log) -> None:
+    """Three steps of nothing, by one thread and the counters of two."""
+    nothing = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(lambda *_: None)
+    function = ctypes.cast(nothing, ctypes.c_void_p).value or 0
+    table = driver.Table([(function, 0, items, 0) for items in (3, 1, 2)], nothing, 2)
+    assert_alike(*said_and_done(driver.drive, log, table.record, table.address, 0, 0, 3))
+
+
+def test_telling_a_helper_and_its_end(log: Log) -> None:
+    slot, answer = np.zeros(driver.SLOT, np.int64), np.zeros(1, np.int64)
+    slot[0] = driver.WAITING
+    said, done = said_and_done(driver.tell, log, None, slot.ctypes.data, driver.ENDED, answer.ctypes.data, 0)
+    assert_alike(said, done)
+    assert (slot[0], answer[0]) == (driver.ENDED, driver.WAITING)
+    said, done = said_and_done(driver.serve, log, None, slot.ctypes.data, 0, 0, 0)
+    assert done.first_outside(said) is None  # it ended at once
+
+
+NARROW = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import pytest
+import test_footprints as tests
+from test_footprints import MAKERS, assert_exact, by_chance, layers, traced
+with traced() as log, pytest.MonkeyPatch.context() as patch:
+    for make in MAKERS.values():
+        for seed in range(6):
+            assert_exact(by_chance(make, seed, 300_000), log)
+    assert_exact(layers.many_kernels(), log)
+    for fused in (False, True):
+        layers.force_winograd(patch, fused)
+        assert_exact(layers.two_of_winograd(), log)
+"""
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_narrower_vectors(width: int) -> None:
+    environment = {**os.environ, "CONVCALC_VECTOR": str(width)}
+    done = subprocess.run(
+        [sys.executable, "-c", NARROW, str(Path(__file__).parent)],
+        capture_output=True, text=True, env=environment, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

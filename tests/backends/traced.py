@@ -56,8 +56,10 @@ class Log:
 
 
 def _emitters(log: Log) -> dict[str, Any]:
-    """emit_load and emit_store as in simd, after a note in the log."""
-    load, store = simd.emit_load, simd.emit_store
+    """emit_load, emit_store and pointer as in simd, after a note in the log. A pointer to an integer that is neither
+    for a load nor a store is for both at once: an atomic instruction."""
+    load, store, pointer = simd.emit_load, simd.emit_store, simd.pointer
+    noted: list[ir.Value] = []
     sizes = {str(simd.REGISTER): 4 * simd.WIDTH, "float": 4, "i64": 8, "i32": 4}
 
     def note(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, stores: int) -> None:
@@ -75,13 +77,22 @@ def _emitters(log: Log) -> dict[str, Any]:
 
     def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = simd.REGISTER) -> ir.Value:
         note(builder, address, kind, 0)
+        noted.append(address)
         return load(builder, address, kind)
 
     def emit_store(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
         note(builder, address, value.type, 1)
+        noted.append(address)
         store(builder, address, value)
 
-    return {"emit_load": emit_load, "emit_store": emit_store}
+    def traced_pointer(builder: ir.IRBuilder, address: ir.Value, to: ir.Type) -> ir.Value:
+        if noted and noted[-1] is address:
+            noted.pop()
+        elif to == simd.INT:
+            note(builder, address, to, 1)
+        return pointer(builder, address, to)
+
+    return {"emit_load": emit_load, "emit_store": emit_store, "pointer": traced_pointer}
 
 
 @contextmanager
@@ -99,7 +110,8 @@ def traced() -> Iterator[Log]:
         patch.setattr(cache, "_link", lambda _, code: _linked(engine, code))
         for module in MODULES:
             for name, emitter in emitters.items():
-                patch.setattr(module, name, emitter)
+                if hasattr(module, name):
+                    patch.setattr(module, name, emitter)
         patch.setattr(compiler, "_resolver", compiler._Resolver())
         for kernel in kernels().values():
             patch.setattr(kernel, "_address", 0)
