@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from convcalc.layer.windows import Extents, Sides
     from convcalc.render.layout import Line
     from convcalc.render.table import Table
-    from convcalc.shapes import Shape
 
 Record = TypeVar("Record")
 
@@ -45,7 +44,7 @@ def load(
     arch: str | os.PathLike[str],
     *,
     settings: Mapping[str, object] | None = None,
-    input_shape: Shape | str | None = None,
+    input_shape: Sequence[int] | str | None = None,
     batch: int = 1,
     dtype: str = "float32",
     max_layers: int = MAX_LAYERS,
@@ -73,7 +72,14 @@ def load(
 
     name = os.fspath(arch)
     texts = {key: written(value) for key, value in (settings or {}).items()}
-    graph = load_graph(name, settings=texts, input_shape=input_shape, max_layers=max_layers)
+    _check_choice("dtype", dtype, number_types())
+    _check_whole("batch", batch)
+    _check_whole("max_layers", max_layers)
+    shape = input_shape if input_shape is None or isinstance(input_shape, str) else tuple(input_shape)
+    if isinstance(shape, tuple):
+        for size in shape:
+            _check_whole("input_shape", size, given=shape)
+    graph = load_graph(name, settings=texts, input_shape=shape, max_layers=max_layers)
     return Network(analyse(graph, batch=batch, dtype=dtype), name, texts)
 
 
@@ -221,6 +227,7 @@ class Network(View["Analysis"]):
         >>> convcalc.load("alexnet").show(columns="layer,weights,macs").rows()[0]
         {'layer': 'conv1', 'weights': 34848, 'macs': 105415200}
         """
+        _check_whole("depth", depth)
         listing = self._listing(depth, all)
         names = None if columns is None else _columns(columns)
         return View(listing, _listing_look(self.record, lambda: listing, names))
@@ -321,6 +328,7 @@ class Network(View["Analysis"]):
             raise UsageError("--unit needs the layer it is of", hint="for example --layer conv3 --unit 0,0")
         if image is not None and pixel is not None:
             raise UsageError("--pixel draws the layers' maps, not an image", hint="leave --image out")
+        _check_whole("depth", depth)
         from convcalc.analysis import field as question
         from convcalc.report import field as report
         from convcalc.report import field_picture as drawing
@@ -333,19 +341,20 @@ class Network(View["Analysis"]):
             return None if image is None else _as_read(graph, os.fspath(image))
 
         if layer is not None:
-            seen = question.unit_field(self.record, layer, None if unit is None else tuple(unit))
+            seen = question.unit_field(self.record, layer, None if unit is None else _position("unit", unit))
             return _view(
                 seen, report.unit_summary, report.unit_value, report.unit_table, lines=report.unit_lines,
                 file=lambda path: drawing.unit_png(seen, picture(path)),
             )  # fmt: skip
         if pixel is not None:
-            reached = question.pixel_field(self.record, tuple(pixel), unfold=all)
+            reached = question.pixel_field(self.record, _position("pixel", pixel), unfold=all)
             return _view(
                 reached, report.pixel_summary, report.pixel_value, report.pixel_table,
                 file=lambda path: drawing.pixel_png(reached, picture(path)),
             )  # fmt: skip
         if between is not None:
-            meeting = question.meeting_field(self.record, *map(tuple, between), unfold=all)
+            first, second = (_position("between", position) for position in between)
+            meeting = question.meeting_field(self.record, first, second, unfold=all)
             return _view(
                 meeting, report.meeting_summary, report.meeting_value, report.meeting_table,
                 lines=report.meeting_lines, file=lambda path: drawing.meeting_png(meeting, picture(path)),
@@ -415,6 +424,10 @@ class Network(View["Analysis"]):
         from convcalc.render.layout import table_lines
         from convcalc.report import forward as report
 
+        _check_choice("backend", backend, backends())
+        _check_whole("seed", seed, least=0)
+        _check_whole("threads", threads)
+        _check_whole("top", top)
         found = forward(
             self.record.graph,
             images,
@@ -480,6 +493,39 @@ def _as_read(graph: Graph, image: str) -> Bitmap:
     from convcalc.images.preprocess import Preprocess, fitted
 
     return fitted(image, Preprocess(**(graph.preprocess or {})), graph.input_shape)[0]
+
+
+def _check_whole(name: str, value: object, *, least: int = 1, given: object = None) -> None:
+    """Raise UsageError for an argument that is no whole number from `least` on, or None. given: what it is part of."""
+    from convcalc.errors import UsageError
+
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        shown = value if given is None else given
+        raise UsageError(f"{name}={shown!r}: needs whole numbers from {least} on")
+
+
+def _check_choice(name: str, value: str, options: Sequence[str]) -> None:
+    """Raise UsageError for an argument that is none of a few words."""
+    from convcalc.errors import UsageError, did_you_mean
+
+    if value not in options:
+        raise UsageError(
+            f"{name}={value!r}: there is no such {name}{did_you_mean(str(value), options)}",
+            hint=f"one of {', '.join(options)}",
+        )
+
+
+def _position(name: str, given: Sequence[int]) -> tuple[int, ...]:
+    """A unit's or a pixel's position. Raises UsageError for what is none."""
+    from convcalc.errors import UsageError
+
+    if isinstance(given, str) or not all(type(place) is int for place in given):
+        raise UsageError(
+            f"{name}={given!r}: needs whole numbers", hint="(row, column), counted from 0: (5, 7)"
+        )
+    return tuple(given)
 
 
 def _columns(asked: str | Sequence[str]) -> Sequence[str]:

@@ -140,6 +140,33 @@ def test_a_view_saves_itself_as_its_suffix_says(tmp_path) -> None:
         net.save(tmp_path / "net.docx")
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: convcalc.load("lenet5", dtype="float8"), "dtype='float8'"),
+        (lambda: convcalc.load("lenet5", batch=0), "batch=0"),
+        (lambda: convcalc.load("lenet5", input_shape=(1, -1, 32)), "input_shape=\\(1, -1, 32\\)"),
+        (lambda: convcalc.load("lenet5", input_shape=("1", 32, 32)), "input_shape="),
+        (lambda: convcalc.load("lenet5").show(depth=0), "depth=0"),
+        (lambda: convcalc.load("lenet5").field(depth=-1), "depth=-1"),
+        (lambda: convcalc.load("lenet5").field("conv1", unit="0,0"), "unit='0,0'"),
+        (lambda: convcalc.load("lenet5").field(pixel=(0.5, 0)), "pixel="),
+        (lambda: convcalc.load("lenet5").forward(DIGIT, backend="cuda"), "backend='cuda'"),
+        (lambda: convcalc.load("lenet5").forward(DIGIT, threads=-1), "threads=-1"),
+        (lambda: convcalc.load("lenet5").forward(DIGIT, top=0), "top=0"),
+        (lambda: convcalc.load("lenet5").forward(DIGIT, seed=-1), "seed=-1"),
+        (lambda: convcalc.load("lenet5").forward([]), "no image"),
+    ],
+)
+def test_arguments_that_the_command_line_refuses_are_refused_here_too(call, message: str) -> None:
+    with pytest.raises(convcalc.UsageError, match=message):
+        call()
+
+
+def test_a_shape_may_be_a_list() -> None:
+    assert convcalc.load("vgg16", input_shape=[3, 448, 448]).graph.input_shape == (3, 448, 448)
+
+
 def test_pictures_and_outputs_are_saved(tmp_path) -> None:
     net = convcalc.load("lenet5")
     net.field("conv2", image=DIGIT).save(tmp_path / "field.png")

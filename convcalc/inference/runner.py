@@ -197,6 +197,8 @@ def forward(
     check_backend(backend)
     given = [images] if isinstance(images, (str, os.PathLike)) else [*images]
     paths = [os.fspath(path) for path in given]
+    if not paths:
+        raise UsageError("there is no image to push through", hint="give the path of one, or of several")
     macs = graph.macs
     if len(paths) != 1 or os.path.isdir(paths[0]):
         if profile:
