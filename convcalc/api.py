@@ -6,6 +6,7 @@ loads no more than it needs.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from convcalc.analysis.reconcile import Reconciliation
     from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
+    from convcalc.exercises.marking import MarkedSheet, MarkedSheets
+    from convcalc.exercises.worksheet import Sheet
     from convcalc.graph import Graph
     from convcalc.inference.runner import Advance, Downloading, Forward
     from convcalc.layer.matrices import Typed
@@ -37,7 +40,18 @@ if TYPE_CHECKING:
 
 Record = TypeVar("Record")
 
-__all__ = ["MAX_LAYERS", "Network", "docs", "list", "load", "matrix", "schema", "size"]
+__all__ = [
+    "MAX_LAYERS",
+    "Network",
+    "check_sheet",
+    "docs",
+    "list",
+    "load",
+    "matrix",
+    "schema",
+    "size",
+    "worksheet",
+]
 
 
 def load(
@@ -387,6 +401,29 @@ class Network(View["Analysis"]):
             file=lambda path: layers_file(network, path),
         )  # fmt: skip
 
+    def worksheet(
+        self,
+        *,
+        blank: str | Sequence[str] | None = None,
+        amount: int | None = None,
+        seed: int = 0,
+        answers: bool = False,
+    ) -> View[Sheet]:
+        """The table of layers with blanks to fill in: `convcalc worksheet ARCH`.
+
+        blank: what to ask: output, weights, biases, params, macs, field; by default output and weights; amount: so many
+        cells by chance, not all; answers: the key. `exercises` have `answer` and `working`. Raises UsageError.
+
+        >>> sheet = convcalc.load("lenet5").worksheet(blank="weights")
+        >>> sheet
+        <Worksheet LeNet-5, as counted in the lecture: lenet5, 7 answers>
+        >>> sheet.exercises[0].working
+        '(5·5·1)·6 = 150'
+        """
+        from convcalc.exercises.worksheet import worksheet
+
+        return _sheet_view(worksheet(self.record, blank=blank, amount=amount, seed=seed), answers)
+
     def forward(
         self,
         images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
@@ -677,6 +714,75 @@ def _matrix_view(layer: Unrolled) -> View[Unrolled]:
         layer, report.unrolled_summary, report.unrolled_value, report.unrolled_table, lines=report.unrolled_lines,
         file=lambda path: unrolled_file(layer, path),
     )  # fmt: skip
+
+
+def worksheet(
+    *,
+    level: str | int = "1-4",
+    blank: str | Sequence[str] | None = None,
+    amount: int | None = None,
+    seed: int = 0,
+    answers: bool = False,
+) -> View[Sheet]:
+    """Single random layers to work out, 8 or `amount` of them: `convcalc worksheet`.
+
+    level: 1 (no padding) to 4 (dilation, groups, deconvolution), or rising, as in "1-4"; the rest as in
+    `Network.worksheet`. Raises UsageError.
+
+    >>> convcalc.worksheet(level=1, amount=1, seed=3)
+    <Worksheet Layers by hand, level 1: 2 answers, seed 3>
+    """
+    from convcalc.exercises import worksheet as exercises
+
+    return _sheet_view(exercises.worksheet(level=level, blank=blank, amount=amount, seed=seed), answers)
+
+
+def _sheet_view(sheet: Sheet, answers: bool) -> View[Sheet]:
+    from convcalc.report import worksheet as report
+
+    pages = {"html": report.page_html, "latex": report.page_latex, "markdown": report.page_markdown}
+    look = Look(
+        summary=lambda: report.sheet_summary(sheet),
+        value=lambda: report.sheet_value(sheet, answers=answers),
+        tables=lambda: [report.sheet_table(sheet, answers=answers)],
+        texts={form: functools.partial(page, sheet, answers=answers) for form, page in pages.items()},
+    )
+    return View(sheet, look)
+
+
+def check_sheet(
+    *sheets: str | os.PathLike[str],
+    network: Network | str | os.PathLike[str] | None = None,
+    settings: Mapping[str, object] | None = None,
+    input_shape: Shape | str | None = None,
+    max_layers: int = MAX_LAYERS,
+) -> View[MarkedSheet | MarkedSheets]:
+    """Filled-in worksheets marked: `convcalc worksheet --check`.
+
+    sheets: CSV or JSON files, folders of them, or the text of one. network: what they are of, else the bundled one that
+    they name; settings, input_shape and max_layers as in `load`. Of one sheet: `marks`, with `verdict` and `why`; of
+    several: `sheets`, `mistakes`; of both: `right`, `total`. Raises ConvcalcError.
+
+    >>> sheet = convcalc.load("lenet5").worksheet(blank="weights").to_text("csv")
+    >>> marked = convcalc.check_sheet(sheet.replace("weights,", "weights,156", 1))
+    >>> marked
+    <Marked sheet of <text>: 0 of 7 answers right>
+    >>> marked.marks[0].why
+    'this counts the biases too'
+    """
+    from convcalc.exercises.marking import MarkedSheet, check_sheets
+    from convcalc.report import worksheet_marked as report
+
+    def analysis(arch: str) -> Analysis:
+        if isinstance(network, Network):
+            return network.record
+        return load(arch, settings=settings, input_shape=input_shape, max_layers=max_layers).record
+
+    arch = network._arch if isinstance(network, Network) else None if network is None else os.fspath(network)
+    found = check_sheets([os.fspath(sheet) for sheet in sheets], analysis, arch)
+    if isinstance(found, MarkedSheet):
+        return _view(found, report.marked_summary, report.marked_value, report.marked_table)
+    return _view(found, report.sheets_summary, report.sheets_value, report.sheets_table)
 
 
 # -- what the command line offers and completes ----------------------------------------------------------------

@@ -17,6 +17,7 @@ from convcalc import api
 from convcalc.render.view import SUFFIXES
 
 DIGIT = Path(__file__).parent / "data" / "digits" / "7_0.png"
+CLASS = Path(__file__).parent / "data" / "worksheets" / "class"
 
 
 def test_load_totals_and_layers() -> None:
@@ -99,6 +100,10 @@ VIEWS = {
     "matrix": lambda net: convcalc.matrix("4x4", weights="w x; y z"),
     "matrix of a layer": lambda net: net.matrix("conv1"),
     "matrices": lambda net: net.matrix(),
+    "worksheet": lambda net: net.worksheet(),
+    "key": lambda net: convcalc.worksheet(level=2, answers=True),
+    "marked sheet": lambda net: convcalc.check_sheet(net.worksheet().to_text("csv")),
+    "marked sheets": lambda net: convcalc.check_sheet(CLASS),
     "search": lambda net: convcalc.docs(search="dilation"),
 }
 
@@ -221,6 +226,10 @@ def test_errors_are_those_of_the_command_line() -> None:
         (lambda: convcalc.matrix("4x4", weights=[[1, 2], [3]]), "row 2 has 1 value"),
         (lambda: net.matrix("conv9"), "lenet5 has no convolution 'conv9'"),
         (lambda: net.matrix().save("matrix.png"), "--output writes one layer's matrix"),
+        (lambda: net.worksheet(blank=["output", "color"]), "nothing called 'color'"),
+        (lambda: net.worksheet(amount=0), "--amount 0"),
+        (lambda: convcalc.worksheet(level=5), "--level 5: needs a level from 1 to 4"),
+        (lambda: convcalc.check_sheet(net.worksheet().to_text("csv"), network="alexnet"), "not of alexnet"),
         (lambda: net.to_text("word"), "there is no format 'word'"),
     ):
         with pytest.raises(convcalc.UsageError, match=message):

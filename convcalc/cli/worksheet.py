@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import partial
+from typing import Any
 
 import click
 
-from convcalc.analysis.analyse import Analysis, analyse
+from convcalc import api
 from convcalc.cli import Command, complain, completion
-from convcalc.cli.options import ARCH, FORMATS, OUTPUT, Count, emit, load, network_options, save, write
-from convcalc.errors import ConvcalcError, UsageError
+from convcalc.cli.options import ARCH, FORMATS, OUTPUT, Count, network_options, save, set_values, show
+from convcalc.errors import UsageError
+from convcalc.render.view import View
 
 SHEETS = (".csv", ".json")
 SUFFIXES = {
@@ -120,22 +121,24 @@ def command(
     arch = _only(names)
     if arch is not None and arch.lower().endswith(SHEETS):
         raise UsageError(f"{arch} is no network", hint=f"to mark it: convcalc worksheet --check {arch}")
-    from convcalc.exercises.worksheet import Sheet, layers_sheet, network_sheet, parse_asks
-
-    asks = parse_asks(blank_text) if blank_text is not None else None
-    sheet: Sheet
+    sheet: View[Any]
     if arch is not None:
         if level_text is not None:
             raise UsageError(
                 "--level is for single layers, not for a network", hint="leave ARCH or --level out"
             )
-        analysis = analyse(load(arch, settings, input_text, max_layers))
-        sheet = network_sheet(analysis, asks or ("output", "weights"), amount, seed)
+        network = api.load(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
+        sheet = network.worksheet(blank=blank_text, amount=amount, seed=seed, answers=answers)
     else:
         if settings or input_text:
             raise UsageError("--set and --input need a network", hint="name one: convcalc worksheet lenet5")
-        sheet = layers_sheet(_levels(level_text or "1-4"), asks, amount or 8, seed)
-    _print(sheet, answers, output, form)
+        sheet = api.worksheet(
+            level=level_text or "1-4", blank=blank_text, amount=amount, seed=seed, answers=answers
+        )
+    if output is None:
+        show(sheet, form)
+    else:
+        save(output, sheet.to_text(form).encode())
 
 
 def _only(names: Sequence[str]) -> str | None:
@@ -157,55 +160,6 @@ def _form(output: str | None) -> str:
     return SUFFIXES[suffix]
 
 
-def _levels(text: str) -> list[int]:
-    first, dash, last = text.partition("-")
-    try:
-        low, high = int(first), int(last if dash else first)
-    except ValueError:
-        low = high = 0
-    if not 1 <= low <= high <= 4:
-        raise UsageError(
-            f"--level {text}: needs a level from 1 to 4, or a range", hint="for example --level 2-4"
-        )
-    return list(range(low, high + 1))
-
-
-def _print(sheet: object, answers: bool, output: str | None, form: str) -> None:
-    from convcalc.exercises.worksheet import Sheet
-    from convcalc.report.worksheet import (
-        page_html,
-        page_latex,
-        page_markdown,
-        sheet_table,
-        sheet_value,
-    )
-
-    assert isinstance(sheet, Sheet)
-    pages = {"html": page_html, "latex": page_latex, "markdown": page_markdown}
-    if output is None and form not in pages:
-        emit(form, lambda: sheet_table(sheet, answers=answers), lambda: sheet_value(sheet, answers=answers))
-        return
-    if form in pages:
-        text = pages[form](sheet, answers=answers)
-    elif form == "json":
-        from convcalc.render.json import dumps
-
-        text = dumps(sheet_value(sheet, answers=answers))
-    elif form == "csv":
-        from convcalc.render.table import to_csv
-
-        text = to_csv(sheet_table(sheet, answers=answers))
-    else:
-        from convcalc.render.layout import table_lines
-
-        lines = table_lines(sheet_table(sheet, answers=answers))
-        text = "".join("".join(span.text for span in line).rstrip() + "\n" for line in lines)
-    if output is None:
-        write(text)
-        return
-    save(output, text.encode())
-
-
 def _check(
     paths: Sequence[str],
     arch: str | None,
@@ -215,45 +169,15 @@ def _check(
     form: str,
 ) -> None:
     """Mark one sheet answer by answer, or several with a row each; exit code 1 unless all answers are right."""
-    from convcalc.exercises.filled import sheet_files
-    from convcalc.exercises.marking import MarkedSheet, mark_sheet, unmarked_sheet
-    from convcalc.report.worksheet_marked import marked_table, marked_value, sheets_table, sheets_value
-
-    known: dict[str, Analysis] = {}
-
-    def network(path: str, name: str) -> Analysis:
-        """The analysis of the network that the sheet in `path` names."""
-        if name not in known:
-            if arch is None:
-                from convcalc.language import bundled
-
-                if bundled.path(name) is None:
-                    raise UsageError(
-                        f"{path}: the sheet is of '{name}', which is not bundled",
-                        hint=f"name its spec: convcalc worksheet {name}.yaml --check {path}",
-                    )
-            analysis = analyse(load(arch or name, settings, input_text, max_layers))
-            if analysis.graph.name != name:
-                raise UsageError(
-                    f"{path}: the sheet is of '{name}', not of {analysis.graph.name}",
-                    hint=f"convcalc worksheet {name} --check {path}",
-                )
-            known[name] = analysis
-        return known[name]
-
-    sheets: list[MarkedSheet] = []
-    if len(paths) == 1 and not os.path.isdir(paths[0]):
-        sheets = [mark_sheet(paths[0], partial(network, paths[0]))]
-        emit(form, lambda: marked_table(sheets[0].marks), lambda: marked_value(sheets[0]))
-    else:
-        for path in sheet_files(paths):
-            try:
-                sheets.append(mark_sheet(path, partial(network, path)))
-            except ConvcalcError as error:
-                sheets.append(unmarked_sheet(path, error))
-        emit(form, lambda: sheets_table(sheets), lambda: sheets_value(sheets))
-        for sheet in sheets:
-            if sheet.error:
-                complain(str(sheet.error))
-    if any(sheet.error or sheet.right < len(sheet.marks) for sheet in sheets):
+    marked = api.check_sheet(
+        *paths,
+        network=arch,
+        settings=set_values(settings),
+        input_shape=input_text,
+        max_layers=max_layers,
+    )
+    show(marked, form)
+    for error in marked.errors:
+        complain(str(error))
+    if not marked.all_right:
         click.get_current_context().exit(1)

@@ -28,27 +28,31 @@ class Entry(NamedTuple):
     person: str = ""
 
 
-def read_entries(path: str) -> list[Entry]:
-    """The answers in a CSV or JSON file made by `convcalc worksheet`. Raises ConvcalcError."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConvcalcError(f"{path}: cannot be read: {error.strerror or error}") from None
+def read_entries(path: str, text: str | None = None) -> list[Entry]:
+    """The answers in a CSV or JSON file made by `convcalc worksheet`, or in its text. Raises ConvcalcError."""
+    data = _read(path) if text is None else text.encode()
     if len(data) > MAX_BYTES:
         raise ConvcalcError(f"{path}: more than {MAX_BYTES:,} bytes are no worksheet")
     try:
-        text = data.decode("utf-8-sig")
+        written = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConvcalcError(
             f"{path}: not a text in UTF-8", hint="save it as CSV UTF-8 (or JSON) and try again"
         ) from None
-    rows = _json_rows(path, text) if text.lstrip().startswith(("{", "[")) else _csv_rows(path, text)
+    rows = _json_rows(path, written) if written.lstrip().startswith(("{", "[")) else _csv_rows(path, written)
     if not rows:
         raise ConvcalcError(f"{path}: holds no exercises", hint=_HOW)
     if len(rows) > MAX_ENTRIES:
         raise ConvcalcError(f"{path}: more than {MAX_ENTRIES:,} exercises are no worksheet")
     return rows
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConvcalcError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 _HOW = "make the sheet with: convcalc worksheet ... --format csv (or json), and fill in its answers"

@@ -7,19 +7,21 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from math import ceil, floor, prod
 from typing import Any, Literal, NamedTuple
 
 from convcalc.analysis.analyse import Analysis, LayerFigures
 from convcalc.analysis.quantities import parse
 from convcalc.errors import ConvcalcError, UsageError
-from convcalc.exercises.filled import Entry, exercises, read_entries
-from convcalc.exercises.worksheet import ASKS, Answer, Exercise
+from convcalc.exercises.filled import Entry, exercises, read_entries, sheet_files
+from convcalc.exercises.worksheet import ASKS, Exercise
 from convcalc.graph import Node
+from convcalc.language import bundled
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, elements, show
 
-LONGEST_ANSWER = 60  # characters
+MAX_ANSWER = 60  # characters
 Verdict = Literal["right", "wrong", "rounded", "blank"]
 
 
@@ -46,14 +48,66 @@ class MarkedSheet(NamedTuple):
         """How many answers are right."""
         return sum(mark.verdict == "right" for mark in self.marks)
 
+    @property
+    def total(self) -> int:
+        """How many answers were asked for."""
+        return len(self.marks)
+
+    @property
+    def all_right(self) -> bool:
+        """Whether it could be marked, and every answer is right."""
+        return self.error is None and self.right == self.total
+
+    @property
+    def errors(self) -> list[ConvcalcError]:
+        """Why it could not be marked."""
+        return [] if self.error is None else [self.error]
+
+
+class MarkedSheets(NamedTuple):
+    """Several sheets marked."""
+
+    sheets: tuple[MarkedSheet, ...]
+
+    @property
+    def right(self) -> int:
+        """How many answers are right in all sheets."""
+        return sum(sheet.right for sheet in self.sheets)
+
+    @property
+    def total(self) -> int:
+        """How many answers were asked for in all sheets that could be marked."""
+        return sum(sheet.total for sheet in self.sheets)
+
+    @property
+    def all_right(self) -> bool:
+        """Whether every sheet could be marked, and has every answer right."""
+        return all(sheet.all_right for sheet in self.sheets)
+
+    @property
+    def errors(self) -> list[ConvcalcError]:
+        """Why sheets could not be marked."""
+        return [sheet.error for sheet in self.sheets if sheet.error is not None]
+
+    @property
+    def mistakes(self) -> list[tuple[str, int]]:
+        """What went wrong, and how often, the most frequent first; "" where that is unknown."""
+        whys = Counter(
+            "left blank" if mark.verdict == "blank" else mark.why
+            for sheet in self.sheets
+            for mark in sheet.marks
+            if mark.verdict != "right"
+        )
+        return whys.most_common()
+
 
 def mark(exercise: Exercise, given: str) -> Marked:
     """The answer marked, and why it is wrong if that can be told."""
     answer = exercise.answer
     if not given.strip(" _.-–"):
         return Marked(exercise, "", "blank")
-    if len(given) > LONGEST_ANSWER:
-        return Marked(exercise, given[:LONGEST_ANSWER] + "…", "wrong", "this is too long to be an answer")
+    if len(given) > MAX_ANSWER:
+        return Marked(exercise, given[:MAX_ANSWER] + "…", "wrong", "this is too long to be an answer")
     if isinstance(answer, int):
         return _mark_number(exercise, answer, given)
     readings = [_numbers(given), _numbers(re.sub(r"(?<=\d),(?=\d{3}\b)", "", given))]
@@ -177,7 +231,7 @@ def _number_mistakes(exercise: Exercise) -> Iterator[tuple[int, str]]:
             what = "a pool takes the largest value or the mean of its window: it has no weights"
             yield from ((number, what) for number in (window, window * node.output_shape[0]))
         return
-    one, filters = prod(factors[:-1]), factors[-1]
+    cost, filters = prod(factors[:-1]), factors[-1]
     if exercise.asks in ("weights", "params"):
         yield layer.params, "this counts the biases too"
         yield layer.weights, "the biases are missing"
@@ -190,14 +244,14 @@ def _number_mistakes(exercise: Exercise) -> Iterator[tuple[int, str]]:
     elif exercise.asks == "macs":
         yield 2 * layer.macs, "these are FLOPs: a multiply-accumulate is one MAC, two operations"
         yield layer.weights, "these are the weights: each is used once for every position"
-        yield one, "this is one output element's cost; there are " + f"{outputs:,} of them"
-        yield one * outputs // max(1, filters), f"this is one filter's work; there are {filters:,} filters"
+        yield cost, "this is one output element's cost; there are " + f"{outputs:,} of them"
+        yield cost * outputs // max(1, filters), f"this is one filter's work; there are {filters:,} filters"
         yield layer.macs + outputs, "biases are added, not multiplied: they are no MACs"
         yield (
             layer.params * (outputs // max(1, filters)),
             "biases are added, not multiplied: they are no MACs",
         )
-        yield outputs, "these are the output elements; each costs " + f"{one:,}"
+        yield outputs, "these are the output elements; each costs " + f"{cost:,}"
 
 
 def _weight_mistakes(node: Node, factors: Sequence[int]) -> Iterator[tuple[int, str]]:
@@ -257,24 +311,17 @@ def _axes(node: Node) -> Sequence[Any]:
     return list(axes(node.input_shapes)) if axes else []
 
 
-def right(answer: Answer) -> str:
-    """An answer as a sheet writes it: `96×55×55`, `34,848`."""
-    return f"{answer:,}" if isinstance(answer, int) else show(answer)
-
-
 # -- whole sheets ----------------------------------------------------------------------------------------------
 
 
-def mark_sheet(path: str, network: Callable[[str], Analysis]) -> MarkedSheet:
-    """A filled-in file marked; network: a network's analysis by the name in the file. Raises ConvcalcError."""
-    entries = read_entries(path)
+def mark_sheet(path: str, network: Callable[[str], Analysis], text: str | None = None) -> MarkedSheet:
+    """A filled-in file, or the text of one, marked; network: a network's analysis by the name in the file.
+
+    Raises ConvcalcError.
+    """
+    entries = read_entries(path, text)
     marks = tuple(mark(exercise, given) for exercise, given in exercises(path, entries, network))
     return MarkedSheet(path, _sheet_name(path, entries), marks)
-
-
-def unmarked_sheet(path: str, error: ConvcalcError) -> MarkedSheet:
-    """A file that could not be marked."""
-    return MarkedSheet(path, _sheet_name(path, ()), error=error)
 
 
 def _sheet_name(path: str, entries: Sequence[Entry]) -> str:
@@ -282,12 +329,46 @@ def _sheet_name(path: str, entries: Sequence[Entry]) -> str:
     return next((entry.person for entry in entries if entry.person), stem)
 
 
-def mistakes(sheets: Sequence[MarkedSheet]) -> list[tuple[str, int]]:
-    """What went wrong in all sheets together, and how often, the most frequent first; "" where that is unknown."""
-    whys = Counter(
-        "left blank" if mark.verdict == "blank" else mark.why
-        for sheet in sheets
-        for mark in sheet.marks
-        if mark.verdict != "right"
-    )
-    return whys.most_common()
+def check_sheets(
+    sheets: Sequence[str], load: Callable[[str], Analysis], arch: str | None = None
+) -> MarkedSheet | MarkedSheets:
+    """One filled-in sheet marked, or several, of which some may not be marked, and folders of them.
+
+    sheets: paths, or the text of a sheet, which has more than one line. load: the analysis of a network by name; arch:
+    the network that the sheets are of, else the bundled ones that they name. Raises ConvcalcError.
+    """
+    known: dict[str, Analysis] = {}
+
+    def network(path: str, name: str) -> Analysis:
+        """The analysis of the network that the sheet in `path` names."""
+        if name not in known:
+            if arch is None and bundled.path(name) is None:
+                raise UsageError(
+                    f"{path}: the sheet is of '{name}', which is not bundled",
+                    hint=f"name its spec: convcalc worksheet {name}.yaml --check {path}",
+                )
+            analysis = load(arch or name)
+            if analysis.graph.name != name:
+                raise UsageError(
+                    f"{path}: the sheet is of '{name}', not of {analysis.graph.name}",
+                    hint=f"convcalc worksheet {name} --check {path}",
+                )
+            known[name] = analysis
+        return known[name]
+
+    def marked(sheet: str) -> MarkedSheet:
+        typed = "\n" in sheet and not os.path.exists(sheet)
+        path, text = ("<text>", sheet) if typed else (sheet, None)
+        return mark_sheet(path, partial(network, path), text)
+
+    if not sheets:
+        raise UsageError("there is no sheet to mark", hint="name files, or a folder of them")
+    if len(sheets) == 1 and not os.path.isdir(sheets[0]):
+        return marked(sheets[0])
+    found = []
+    for sheet in sheet_files(sheets):
+        try:
+            found.append(marked(sheet))
+        except ConvcalcError as error:
+            found.append(MarkedSheet(sheet, _sheet_name(sheet, ()), error=error))
+    return MarkedSheets(tuple(found))

@@ -32,7 +32,7 @@ ASKS = {
     "field": "receptive field",
 }
 LEVELS = range(1, 5)
-MOST_LAYERS = 200
+MAX_LAYERS = 200
 NAME = re.compile(r"([1-4])\.(\d{1,9})\.(\d{1,4})")
 
 
@@ -72,6 +72,12 @@ class SheetRow(NamedTuple):
     node: Node
     blanks: frozenset[str]
 
+    def figure(self, asks: str) -> Answer | None:
+        """One of the layer's figures; None where it has none."""
+        if asks == "field" and self.analysis.layers[self.node.index].receptive_field is None:
+            return None
+        return value(self.analysis, self.node, asks)
+
 
 class Sheet(NamedTuple):
     """A worksheet. columns: the keys of ASKS it shows; network: "" for single layers; seed: None where nothing
@@ -98,8 +104,9 @@ def value(analysis: Analysis, node: Node, asks: str) -> Answer:
     return number
 
 
-def parse_asks(text: str) -> tuple[str, ...]:
-    """The keys in `output,weights`, in our order. Raises UsageError."""
+def parse_asks(given: str | Sequence[str]) -> tuple[str, ...]:
+    """The keys in `output,weights` or a list, in our order. Raises UsageError."""
+    text = given if isinstance(given, str) else ",".join(given)
     names = {part.strip().lower() for part in text.split(",") if part.strip()}
     for name in names:
         if name not in ASKS:
@@ -110,6 +117,43 @@ def parse_asks(text: str) -> tuple[str, ...]:
     if not names:
         raise UsageError("--blank names nothing to leave out", hint=f"choose from {', '.join(ASKS)}")
     return tuple(name for name in ASKS if name in names)
+
+
+def parse_levels(given: str | int) -> list[int]:
+    """The levels in `2` or `1-4`. Raises UsageError."""
+    first, dash, last = str(given).partition("-")
+    try:
+        low, high = int(first), int(last if dash else first)
+    except ValueError:
+        low = high = 0
+    if not 1 <= low <= high <= 4:
+        raise UsageError(
+            f"--level {given}: needs a level from 1 to 4, or a range", hint="for example --level 2-4"
+        )
+    return list(range(low, high + 1))
+
+
+def worksheet(
+    analysis: Analysis | None = None,
+    *,
+    blank: str | Sequence[str] | None = None,
+    amount: int | None = None,
+    seed: int = 0,
+    level: str | int = "1-4",
+) -> Sheet:
+    """A worksheet of a network, or of single random layers of these levels.
+
+    blank: the keys of ASKS to ask; amount: so many cells by chance, not all, or so many single layers. Raises
+    UsageError.
+    """
+    if amount is not None and amount < 1:
+        raise UsageError(f"--amount {amount}: needs at least 1")
+    if not 0 <= seed < 10**9:
+        raise UsageError(f"--seed {seed}: needs a number from 0 to 999,999,999")
+    asks = None if blank is None else parse_asks(blank)
+    if analysis is not None:
+        return network_sheet(analysis, asks or ("output", "weights"), amount, seed)
+    return layers_sheet(parse_levels(level), asks, amount or 8, seed)
 
 
 # -- a network's table -----------------------------------------------------------------------------------
@@ -180,10 +224,8 @@ def _sample(chance: random.Random, total: int, amount: int) -> list[int]:
 
 def layers_sheet(levels: Sequence[int], asks: Sequence[str] | None, amount: int, seed: int) -> Sheet:
     """`amount` single random layers, their levels rising. Raises UsageError."""
-    if amount > MOST_LAYERS:
-        raise UsageError(
-            f"--amount {amount}: at most {MOST_LAYERS} single layers", hint="make several sheets"
-        )
+    if amount > MAX_LAYERS:
+        raise UsageError(f"--amount {amount}: at most {MAX_LAYERS} single layers", hint="make several sheets")
     rows, exercises = [], []
     for number in range(1, amount + 1):
         level = levels[(number - 1) * len(levels) // amount]
@@ -191,14 +233,14 @@ def layers_sheet(levels: Sequence[int], asks: Sequence[str] | None, amount: int,
         analysis = single_layer(level, seed, number)
         node = analysis.graph.nodes[0]
         wanted = asks or (("output", "weights") if level < 3 else ("output", "weights", "macs"))
-        names = [one for one in wanted if _askable(analysis, node, one)]
-        rows.append(SheetRow(name, analysis, node, frozenset(names)))
-        exercises += [Exercise(name, "", analysis, node, one) for one in names]
+        asked = [key for key in wanted if _askable(analysis, node, key)]
+        rows.append(SheetRow(name, analysis, node, frozenset(asked)))
+        exercises += [Exercise(name, "", analysis, node, key) for key in asked]
     used = {exercise.asks for exercise in exercises}
     title = "Layers by hand, " + (
         f"levels {levels[0]} to {levels[-1]}" if len(levels) > 1 else f"level {levels[0]}"
     )
-    return Sheet(title, "", tuple(one for one in ASKS if one in used), tuple(rows), tuple(exercises), seed)
+    return Sheet(title, "", tuple(key for key in ASKS if key in used), tuple(rows), tuple(exercises), seed)
 
 
 def single_layer(level: int, seed: int, number: int) -> Analysis:

@@ -100,6 +100,11 @@ def position(at: Sequence[int]) -> str:
     return str(at[0]) if len(at) == 1 else f"({', '.join(map(str, at))})"
 
 
+def answer(value: int | Sequence[int]) -> str:
+    """A worksheet's answer: `96×55×55`, `34,848`."""
+    return count(value) if isinstance(value, int) else shape(value)
+
+
 def count(value: int) -> str:
     """`34,848`."""
     return f"{value:,}"

@@ -7,8 +7,7 @@ from html import escape
 from operator import itemgetter
 from typing import Any
 
-from convcalc.exercises.marking import right
-from convcalc.exercises.worksheet import ASKS, Exercise, Sheet, SheetRow, value
+from convcalc.exercises.worksheet import ASKS, Exercise, Sheet, SheetRow
 from convcalc.render.html import heading_row, page
 from convcalc.render.table import Column, Table, latex, texts, to_markdown
 from convcalc.report import words
@@ -48,7 +47,7 @@ def sheet_table(sheet: Sheet, *, answers: bool = False) -> Table:
         rows = [{**blank, "layer": "input", **({"output": image} if "output" in blank else {})}, *rows]
     lines = list(EXPLAINED)
     if answers:
-        lines = [f"{label(one)}: {worked(one)}" for one in sheet.exercises]
+        lines = [f"{label(exercise)}: {worked(exercise)}" for exercise in sheet.exercises]
     return Table(
         columns=columns,
         rows=rows,
@@ -89,43 +88,49 @@ def _row(sheet: Sheet, row: SheetRow, answers: bool) -> dict[str, str]:
 
 
 def _figure(row: SheetRow, name: str) -> str:
-    if name == "field" and row.analysis.layers[row.node.index].receptive_field is None:
-        return "–"
-    return right(value(row.analysis, row.node, name))
+    figure = row.figure(name)
+    return "–" if figure is None else words.answer(figure)
 
 
-def label(one: Exercise) -> str:
-    return f"{one.node.name if one.network else one.name}, {ASKS[one.asks]}"
+def label(exercise: Exercise) -> str:
+    """`conv1, weights`; of a single layer, its number: `2.7.3, weights`."""
+    return f"{exercise.node.name if exercise.network else exercise.name}, {ASKS[exercise.asks]}"
 
 
-def worked(one: Exercise) -> str:
-    answer = right(one.answer)
-    if not one.working:
+def worked(exercise: Exercise) -> str:
+    """The working, and the answer where it does not end with it."""
+    answer = words.answer(exercise.answer)
+    if not exercise.working:
         return answer
-    if one.working.replace(",", "").endswith(
+    if exercise.working.replace(",", "").endswith(
         (f"= {answer}".replace(",", ""), f": {answer}".replace(",", ""))
     ):
-        return one.working
-    return f"{one.working} → {answer}"
+        return exercise.working
+    return f"{exercise.working} → {answer}"
+
+
+def sheet_summary(sheet: Sheet) -> str:
+    """`Worksheet LeNet-5: lenet5, 14 answers`."""
+    return f"Worksheet {sheet.title}: {_subtitle(sheet)}"
 
 
 def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
     """`worksheet --format json`: with empty answers to fill in, or the key."""
     exercises = []
-    for one in sheet.exercises:
-        answer = one.answer
+    for exercise in sheet.exercises:
+        answer = exercise.answer
         item: dict[str, Any] = {
-            "exercise": one.name,
-            "network": one.network or None,
-            "layer": one.node.name if one.network else None,
-            "input": "x".join(map(str, one.given_input or ())) or None,
-            "operator": words.operator(one.node.op),
-            "asks": one.asks,
+            "exercise": exercise.name,
+            "network": exercise.network or None,
+            "layer": exercise.node.name if exercise.network else None,
+            "input": "x".join(map(str, exercise.given_input or ())) or None,
+            "operator": words.operator(exercise.node.op),
+            "asks": exercise.asks,
             "answer": None,
         }
         if answers:
             item["answer"] = answer if isinstance(answer, int) else list(answer)
-            item["working"] = one.working or None
+            item["working"] = exercise.working or None
         exercises.append(item)
     return {
         "name": None,  # whose sheet it is, for them to fill in

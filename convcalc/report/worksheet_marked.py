@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from convcalc.exercises.marking import Marked, MarkedSheet, mistakes, right
+from convcalc.exercises.marking import Marked, MarkedSheet, MarkedSheets
 from convcalc.exercises.worksheet import ASKS
 from convcalc.render.table import Column, Table
 from convcalc.report import words
@@ -19,8 +18,8 @@ MARKED = (
            wrap=True),
     Column("asks", "asks", lambda mark: mark.exercise.asks, lambda mark: ASKS[mark.exercise.asks]),
     Column("given", "yours", right=True, wrap=True),
-    Column("answer", "right answer", lambda mark: right(mark.exercise.answer).replace(",", ""),
-           lambda mark: "" if mark.verdict == "right" else right(mark.exercise.answer), right=True),
+    Column("answer", "right answer", lambda mark: words.answer(mark.exercise.answer).replace(",", ""),
+           lambda mark: "" if mark.verdict == "right" else words.answer(mark.exercise.answer), right=True),
     Column("verdict", "mark"),
 )  # fmt: skip
 MARK_DATA = (
@@ -33,8 +32,8 @@ MARK_DATA = (
 SHEETS = (
     Column("name", "name", wrap=True, style="cyan"),
     Column("right", "right", text=lambda sheet: "" if sheet.error else str(sheet.right), right=True),
-    Column("total", "of", lambda sheet: len(sheet.marks),
-           lambda sheet: "" if sheet.error else str(len(sheet.marks)), right=True),
+    Column("total", "of", lambda sheet: sheet.total,
+           lambda sheet: "" if sheet.error else str(sheet.total), right=True),
     Column("mistakes", "what was wrong", lambda sheet: _faults(sheet),
            lambda sheet: "not read" if sheet.error else _faults(sheet), wrap=True),
 )  # fmt: skip
@@ -46,20 +45,28 @@ SHEET_DATA = (
 UNKNOWN = "wrong, for no reason that is recognised"
 
 
-def marked_table(marks: Sequence[Marked]) -> Table:
+def marked_summary(sheet: MarkedSheet) -> str:
+    """`Marked sheet of Ada: 7 of 8 answers right`."""
+    return f"Marked sheet of {sheet.name}: {_tally(sheet)}"
+
+
+def _tally(marked: MarkedSheet | MarkedSheets) -> str:
+    return f"{marked.right} of {words.plural(marked.total, 'answer')} right"
+
+
+def marked_table(sheet: MarkedSheet) -> Table:
     """Every answer with its mark; below, what went wrong where, and the working."""
-    tally = sum(mark.verdict == "right" for mark in marks)
-    lines = [f"{tally} of {words.plural(len(marks), 'answer')} right"]
-    for mark in marks:
+    lines = [_tally(sheet)]
+    for mark in sheet.marks:
         if mark.verdict != "right":
             lines += [f"{label(mark.exercise)}: {_fault(mark)}", f"  {worked(mark.exercise)}"]
     return Table(
         columns=MARKED,
-        rows=marks,
+        rows=sheet.marks,
         title="Marked worksheet",
         lines=lines,
         data_columns=MARK_DATA,
-        styles=[{"right": "green", "wrong": "red"}.get(mark.verdict, "yellow") for mark in marks],
+        styles=[{"right": "green", "wrong": "red"}.get(mark.verdict, "yellow") for mark in sheet.marks],
     )
 
 
@@ -80,7 +87,7 @@ def _sheet_value(sheet: MarkedSheet) -> dict[str, Any]:
         "file": sheet.file,
         "name": sheet.name,
         "right": sheet.right,
-        "total": len(sheet.marks),
+        "total": sheet.total,
         "marks": [_mark_value(mark) for mark in sheet.marks],
     }
 
@@ -100,24 +107,30 @@ def _mark_value(mark: Marked) -> dict[str, Any]:
     }
 
 
-def sheets_table(sheets: Sequence[MarkedSheet]) -> Table:
+def sheets_summary(marked: MarkedSheets) -> str:
+    """`Marked sheets: 15 of 24 answers right in 3 sheets`."""
+    return f"Marked sheets: {_sheets_tally(marked)}"
+
+
+def _sheets_tally(marked: MarkedSheets) -> str:
+    unread = len(marked.errors)
+    text = f"{_tally(marked)} in {words.plural(len(marked.sheets), 'sheet')}"
+    return text + (f", {unread} of them not read" if unread else "")
+
+
+def sheets_table(marked: MarkedSheets) -> Table:
     """A row per sheet; below, the mistakes of all, the most frequent first."""
-    total = sum(len(sheet.marks) for sheet in sheets)
     lines = [
-        f"{sum(sheet.right for sheet in sheets)} of {words.plural(total, 'answer')} right "
-        f"in {words.plural(len(sheets), 'sheet')}"
+        _sheets_tally(marked),
+        *(f"  {count}× {why or UNKNOWN}" for why, count in marked.mistakes),
     ]
-    unread = sum(sheet.error is not None for sheet in sheets)
-    if unread:
-        lines[0] += f", {unread} of them not read"
-    lines += [f"  {count}× {why or UNKNOWN}" for why, count in mistakes(sheets)]
     return Table(
         columns=SHEETS,
-        rows=sheets,
+        rows=marked.sheets,
         title="Marked worksheets",
         lines=lines,
         data_columns=SHEET_DATA,
-        styles=[_style(sheet) for sheet in sheets],
+        styles=[_style(sheet) for sheet in marked.sheets],
     )
 
 
@@ -135,17 +148,18 @@ def _faults(sheet: MarkedSheet) -> str:
 def _style(sheet: MarkedSheet) -> str:
     if sheet.error:
         return "red"
-    return "green" if sheet.right == len(sheet.marks) else ""
+    return "green" if sheet.all_right else ""
 
 
-def sheets_value(sheets: Sequence[MarkedSheet]) -> dict[str, Any]:
+def sheets_value(marked: MarkedSheets) -> dict[str, Any]:
     """`worksheet --check` of several files or a folder as JSON. error: why a sheet could not be marked."""
     return {
         "conventions": CONVENTIONS,
-        "right": sum(sheet.right for sheet in sheets),
-        "total": sum(len(sheet.marks) for sheet in sheets),
+        "right": marked.right,
+        "total": marked.total,
         "sheets": [
-            {**_sheet_value(sheet), "error": str(sheet.error) if sheet.error else None} for sheet in sheets
+            {**_sheet_value(sheet), "error": str(sheet.error) if sheet.error else None}
+            for sheet in marked.sheets
         ],
-        "mistakes": [{"why": why or None, "count": count} for why, count in mistakes(sheets)],
+        "mistakes": [{"why": why or None, "count": count} for why, count in marked.mistakes],
     }
