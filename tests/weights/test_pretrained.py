@@ -26,6 +26,16 @@ CONTENT = bytes(range(256)) * 4000  # 1 MB: several chunks
 HASH = hashlib.sha256(CONTENT).hexdigest()
 
 
+def until_left(behave: Callable[["Handler"], None]) -> Callable[["Handler"], None]:
+    """As `behave` does, until the other end goes."""
+
+    def behaves(handler: "Handler") -> None:
+        with contextlib.suppress(ConnectionError):
+            behave(handler)
+
+    return behaves
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers as `behaviours` says for the path."""
 
@@ -71,6 +81,7 @@ def server(tmp_path, monkeypatch):
         handler.wfile.flush()
         released.wait(30)
 
+    @until_left
     def drips(handler):
         """A byte now and then, and never a silence."""
         handler.answer(b"", len(CONTENT))
@@ -80,12 +91,14 @@ def server(tmp_path, monkeypatch):
             if released.wait(0.05):
                 return
 
+    @until_left
     def slow(handler):
         handler.answer(b"", len(CONTENT))
         for start in range(0, len(CONTENT), 128_000):
             handler.wfile.write(CONTENT[start : start + 128_000])
             released.wait(0.2)
 
+    @until_left
     def drips_its_head(handler):
         for letter in b"HTTP/1.0 200 OK\r\nX: " + b"x" * 60_000:
             handler.wfile.write(bytes([letter]))
