@@ -137,7 +137,8 @@ class Runner:
         trained = self.weights.source != "random" and classifies(self.graph)
         guesses = _guesses(self.graph, run, self.names, self.top) if trained else ()
         numbers = statistics(run.values)
-        return Forward(self.graph, self.weights, image, picture, run, guesses, numbers, self.notes)
+        notes = (*self.notes, *not_finite(run.values, numbers))
+        return Forward(self.graph, self.weights, image, picture, run, guesses, numbers, notes)
 
     def _compute(self, values: Sequence[float], progress: Progress | None) -> Run:
         if self.plan is not None:
@@ -339,6 +340,18 @@ def softmax(values: Sequence[float]) -> list[float]:
     powers = [exp(value - largest) for value in values]
     total = fsum(powers)
     return [power / total for power in powers]
+
+
+def not_finite(values: Sequence[float], numbers: Statistics) -> tuple[str, ...]:
+    """That the output holds NaN or infinities, and how many, where its mean is not finite."""
+    if isfinite(numbers.mean):
+        return ()
+    count = sum(not isfinite(value) for value in values)
+    return (
+        (f"the output is not finite: {count:,} of {len(values):,} numbers are NaN or infinite",)
+        if count
+        else ()
+    )
 
 
 def statistics(values: Sequence[float]) -> Statistics:

@@ -11,7 +11,7 @@ import convcalc
 from convcalc.backends import BACKENDS, Backend
 from convcalc.backends.workers import can_fork, processors
 from convcalc.cli import forward as command
-from convcalc.inference.runner import Failure, Runner, classifies, statistics
+from convcalc.inference.runner import Failure, Runner, classifies, not_finite, statistics
 from convcalc.language.load import load_graph
 from convcalc.weights.load import load_weights, random_weights
 
@@ -122,3 +122,16 @@ def test_a_missing_backend_is_found_before_anything_else(monkeypatch: pytest.Mon
     monkeypatch.setattr("convcalc.inference.runner.numba_available", lambda: False)
     with pytest.raises(convcalc.ConvcalcError, match="not installed"):
         convcalc.load("lenet5").forward("nowhere.png", backend="numba")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1.0, -2.0, 3.5], ()),
+        ([1.0, math.nan, 2.0], ("the output is not finite: 1 of 3 numbers are NaN or infinite",)),
+        ([math.inf, -math.inf, 0.0, 1.0], ("the output is not finite: 2 of 4 numbers are NaN or infinite",)),
+        ([1e308, 1e308], ()),  # their sum overflows, they do not
+    ],
+)
+def test_an_output_that_is_not_finite_says_so(values: list[float], said: tuple[str, ...]) -> None:
+    assert not_finite(values, statistics(values)) == said
