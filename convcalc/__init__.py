@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from convcalc._version import __version__
 
 if TYPE_CHECKING:
-    from convcalc.api import Network, check_sheet, docs, list, load, matrix, schema, size, worksheet
+    from convcalc.api import Network, apply, check_sheet, docs, list, load, matrix, schema, size, worksheet
     from convcalc.errors import (
         ConvcalcError,
         ImageError,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Where each public name is: it is imported when it is first used, so that `import convcalc` costs nothing.
 _PLACES = {
     "Network": "api",
+    "apply": "api",
     "check_sheet": "api",
     "docs": "api",
     "list": "api",
@@ -51,6 +52,7 @@ _PLACES = {
 __all__ = [  # noqa: RUF022 - as in the table above
     "__version__",
     "Network",
+    "apply",
     "check_sheet",
     "docs",
     "list",

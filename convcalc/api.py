@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from convcalc.exercises.worksheet import Sheet
     from convcalc.graph import Graph
     from convcalc.inference.runner import Advance, Downloading, Forward
+    from convcalc.layer.applied import Applied, AppliedPicture
     from convcalc.layer.matrices import Typed
     from convcalc.layer.size import Sizing
     from convcalc.layer.solve import Solutions
@@ -43,6 +44,7 @@ Record = TypeVar("Record")
 __all__ = [
     "MAX_LAYERS",
     "Network",
+    "apply",
     "check_sheet",
     "docs",
     "list",
@@ -666,6 +668,81 @@ def size(
     return _view(found, report.solutions_summary, report.solutions_value, report.solutions_table)
 
 
+def apply(
+    *arguments: Typed | os.PathLike[str],
+    weights: Typed | Sequence[Typed] = (),
+    bias: Typed | float | None = None,
+    mode: str | None = None,
+    kernel: Extents | None = None,
+    stride: Extents | None = None,
+    padding: Sides | None = None,
+    dilation: Extents | None = None,
+    rounding: str | None = None,
+    per_channel: bool = False,
+    steps: bool = False,
+    decimals: int | None = None,
+    tone: str | None = None,
+    max_size: int | None = None,
+) -> View[Applied | AppliedPicture]:
+    """One operator on a matrix, a signal, letters or an image: `convcalc apply`.
+
+    arguments: an operator, written as in a spec, or filters by name, which may be left out if there are weights; and
+    the input: a matrix as text (`"1 2; 3 4"`) or nested lists, or the path of a CSV file or an image. weights: as in
+    `matrix`; mode: correlation, convolution, centred or all; the others are the command's options. Of numbers:
+    `applications`, one per mode, whose `output` has `shape` and exact `values`; `steps`. Of an image: `maps`. `save`
+    writes .png or .csv. Raises UsageError, SpecError or ImageError.
+
+    >>> print(convcalc.apply("maxpool: 2", [[1, 4, 2, 1], [5, 8, 3, 4], [7, 6, 4, 5], [1, 3, 1, 2]]).to_text("csv"))
+    8,4
+    7,5
+    <BLANKLINE>
+    >>> letters = convcalc.apply("a b c; e f g", weights="w x; y z")
+    >>> letters.to_dict()["output"]["text"]
+    [[['aw + bx + ey + fz', 'bw + cx + fy + gz']]]
+    >>> convcalc.apply("edges", "seven.png")
+    <Applied edges (conv K1 F3): 28×28 → 26×26, to seven.png>
+    """
+    from convcalc.layer.applied import Applied, apply_typed
+    from convcalc.layer.matrices import typed
+    from convcalc.report import apply as report
+    from convcalc.report import apply_picture as picture
+    from convcalc.report.apply_file import applied_file
+
+    texts = [os.fspath(given) if isinstance(given, os.PathLike) else typed(given) for given in arguments]
+    found = apply_typed(
+        texts,
+        weights=weights,
+        bias=bias,
+        mode=mode,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        rounding=rounding,
+        per_channel=per_channel,
+        steps=steps,
+        decimals=decimals,
+        tone=tone,
+        max_size=max_size,
+    )
+    if not isinstance(found, Applied):
+        filtered = found
+        return _view(
+            filtered, picture.filtered_summary, picture.filtered_value, picture.filtered_table,
+            lines=picture.filtered_lines, file=lambda path: picture.filtered_file(filtered, path),
+        )  # fmt: skip
+    applied = found
+    look = Look(
+        summary=lambda: report.applied_summary(applied),
+        value=lambda: report.applied_value(applied),
+        tables=lambda: report.applied_tables(applied),
+        lines=lambda width: report.applied_lines(applied, width),
+        texts={"csv": lambda: report.applied_csv(applied)},
+        file=lambda path: applied_file(applied, path),
+    )
+    return View(applied, look)
+
+
 def matrix(
     size: Extents | None = None,
     *,
@@ -892,6 +969,27 @@ def asks() -> Sequence[str]:
     from convcalc.exercises.worksheet import ASKS
 
     return tuple(ASKS)
+
+
+def modes() -> Sequence[str]:
+    """How `apply` can index a convolution."""
+    from convcalc.layer.apply import MODES
+
+    return MODES
+
+
+def tones() -> Sequence[str]:
+    """How `apply` can show values outside 0 to 255."""
+    from convcalc.images.rasters import TONES
+
+    return TONES
+
+
+def is_picture(view: View[Any]) -> bool:
+    """Whether `apply` was given an image."""
+    from convcalc.layer.applied import AppliedPicture
+
+    return isinstance(view.record, AppliedPicture)
 
 
 def unknowns() -> Sequence[str]:

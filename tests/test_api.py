@@ -8,6 +8,7 @@ import doctest
 import io
 import json
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,7 @@ VIEWS = {
     "matrix": lambda net: convcalc.matrix("4x4", weights="w x; y z"),
     "matrix of a layer": lambda net: net.matrix("conv1"),
     "matrices": lambda net: net.matrix(),
+    "filtered": lambda net: convcalc.apply("edges", DIGIT),
     "worksheet": lambda net: net.worksheet(),
     "key": lambda net: convcalc.worksheet(level=2, answers=True),
     "marked sheet": lambda net: convcalc.check_sheet(net.worksheet().to_text("csv")),
@@ -230,7 +232,51 @@ def test_errors_are_those_of_the_command_line() -> None:
         (lambda: net.worksheet(amount=0), "--amount 0"),
         (lambda: convcalc.worksheet(level=5), "--level 5: needs a level from 1 to 4"),
         (lambda: convcalc.check_sheet(net.worksheet().to_text("csv"), network="alexnet"), "not of alexnet"),
+        (lambda: convcalc.apply("relu"), "needs an operator and an input"),
+        (lambda: convcalc.apply("relu", "a b"), "cannot work on letters"),
+        (lambda: convcalc.apply("relu", "1 2", steps=True), "relu moves no window"),
+        (lambda: convcalc.apply("relu", "1 2", max_size=9), "--max-size is for images"),
+        (lambda: convcalc.apply("blur", DIGIT, decimals=2), "--decimals is for matrices"),
+        (lambda: convcalc.apply("relu", "1 2", mode="turned"), "--mode turned: needs one of correlation"),
+        (lambda: convcalc.apply("relu", "1 2").save("out.pdf"), "cannot write such a file"),
         (lambda: net.to_text("word"), "there is no format 'word'"),
     ):
         with pytest.raises(convcalc.UsageError, match=message):
             call()
+
+
+def test_matrices_are_text_lists_or_arrays() -> None:
+    """Numbers stay exact; the text of the command line gives the same."""
+    numpy = pytest.importorskip("numpy")
+    for given in ("1 2; 3 4", [[1, 2], [3, 4]], ((1, 2), (3, 4)), numpy.array([[1, 2], [3, 4]])):
+        assert convcalc.apply("conv", given, weights="1/3 0; 0 1").applications[0].output.values == [
+            Fraction(13, 3)
+        ]
+    kernels = [numpy.eye(2, dtype=int), "0 1; 1 0"]
+    assert convcalc.apply("conv", "1 2; 3 4", weights=kernels).applications[0].output.values == [5, 5]
+    assert convcalc.matrix("2x3", weights=[[1, 2], [3, 4]]).labels == ["1", "2", "3", "4"]
+
+
+def test_files_of_one_layer(tmp_path) -> None:
+    """Written as the command line writes them; the bytes are read back by others."""
+    numpy = pytest.importorskip("numpy")
+    convcalc.matrix("2x3", weights="1 2; 3 4").save(tmp_path / "matrix.npz")
+    assert numpy.load(tmp_path / "matrix.npz")["matrix"].tolist() == [[1, 2, 0, 3, 4, 0], [0, 1, 2, 0, 3, 4]]
+    convcalc.apply("relu", "-1 2; 3 -4").save(tmp_path / "relu.csv")
+    assert (tmp_path / "relu.csv").read_text() == "0,2\n3,0\n"
+    convcalc.apply("edges", DIGIT).save(tmp_path / "edges.png")
+    assert (tmp_path / "edges.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_size_that_is_not_the_wanted_one_says_so() -> None:
+    """(227 − 11)/4 + 1 = 55."""
+    window = {"kernel": 11, "stride": 4, "padding": 0, "dilation": 1}
+    assert convcalc.size(227, output=55, **window).mismatch is None
+    assert "the output is 55, not 54" in str(convcalc.size(227, output=54, **window).mismatch)
+
+
+def test_steps_are_in_the_text_and_in_the_record() -> None:
+    """A 2×2 pool with stride 1 on 2×3 stands at two positions."""
+    pooled = convcalc.apply("maxpool: {kernel: 2, stride: 1}", "1 4 2; 5 8 3", steps=True)
+    assert [step.working for step in pooled.steps[0]] == ["max(1, 4, 5, 8)", "max(4, 2, 8, 3)"]
+    assert "step 2 of 2" in str(pooled)

@@ -44,7 +44,7 @@ TURNING = ("convolution", "centred")  # the modes that turn the kernel by 180°
 WEIGHTED = {"conv": "filters", "deconv": "filters", "dense": "units"}
 MAX_WORK = 400_000_000  # multiplications: beyond it the reference would run for more than about ten seconds
 MAX_OUTPUT = 4_000_000  # numbers
-MOST_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, they become floats
+MAX_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, they become floats
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,22 @@ class Application:
     def axes(self) -> tuple[Axis, ...] | None:
         """The window on each axis, of an operator that has one."""
         return window(self.op, self.source.shape)
+
+    @property
+    def formula(self) -> str:
+        """The lecture's sum, of a convolution."""
+        return formula(self.mode, len(self.source.shape) - 1)
+
+    @property
+    def turned(self) -> bool:
+        """Whether the mode turns the kernel by 180°."""
+        return self.mode in TURNING
+
+    @property
+    def along_one_channel(self) -> bool:
+        """Whether an operator over channels, such as softmax, was given a single one."""
+        shape = self.source.shape
+        return len(shape) > 1 and shape[0] == 1 and over_features(self.op, shape)
 
     def first_pixel(self) -> tuple[int, ...] | None:
         """The pixel that the first output stands for, by the mode's formula."""
@@ -148,7 +164,7 @@ def apply(
             "letters go with a matrix; an image needs numbers",
             hint="for example --weights '1/4 1/4; 1/4 1/4'",
         )
-    if not floats and len(source.values) <= MOST_EXACT:
+    if not floats and len(source.values) <= MAX_EXACT:
         exact = [Fraction(value) if isinstance(value, int) else value for value in source.values]
         source = Tensor(source.shape, exact)
     node, source = _load(entry, source, filters, bool(bias), fields or {}, line)
@@ -218,7 +234,7 @@ def over_features(op: Operator, shape: Shape) -> bool:
     if window(op, shape) is not None or op.regroups:
         return False
     features, *positions = op.reach((shape,))
-    return features != Reach(0) and all(walk == Reach(place) for place, walk in enumerate(positions, 1))
+    return features != Reach(0) and all(reach == Reach(place) for place, reach in enumerate(positions, 1))
 
 
 def _option(field: str) -> str:
@@ -305,7 +321,7 @@ def per_channel(application: Application, filters: int) -> list[Tensor]:
     return [
         Tensor(
             (channels, *shape[1:]),
-            [value for channel in range(channels) for value in maps[channel * filters + one]],
+            [value for channel in range(channels) for value in maps[channel * filters + number]],
         )
-        for one in range(filters)
+        for number in range(filters)
     ]

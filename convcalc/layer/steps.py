@@ -1,4 +1,4 @@
-"""A window's walk over its input, one position after another: what it covers and what it makes of it."""
+"""A window at each of its positions: the cells of the input that it covers, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
+from convcalc.errors import UsageError
 from convcalc.layer.apply import Application
 from convcalc.layer.symbols import Expression, written
 from convcalc.ops import Operator
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, elements
 
-MOST_TERMS = 30  # of a sum that is written out
+MAX_TERMS = 30  # of a sum that is written out
+MAX_STEPS = 400  # that anybody looks at
 
 
 class Placement(NamedTuple):
@@ -27,13 +29,24 @@ class Placement(NamedTuple):
     value: Any
 
 
-def walks(op: Operator) -> bool:
-    """Whether the operator moves a window that can be followed."""
-    return isinstance(op, Conv) or op.kind in ("maxpool", "avgpool")
+def placements(application: Application, decimal: bool | None = None) -> tuple[Placement, ...]:
+    """Every position of every output channel, row by row.
+
+    Raises UsageError for an operator without a window, and for more than MAX_STEPS of them.
+    """
+    op = application.op
+    if not (isinstance(op, Conv) or op.kind in ("maxpool", "avgpool")) or len(application.source.shape) > 3:
+        raise UsageError(f"{op.kind} moves no window that --steps could follow")
+    total = elements(application.output.shape)
+    if total > MAX_STEPS:
+        raise UsageError(
+            f"{total:,} steps are more than --steps shows ({MAX_STEPS})", hint="use a smaller input"
+        )
+    return tuple(walk(application, decimal))
 
 
 def walk(application: Application, decimal: bool | None = None) -> Iterator[Placement]:
-    """Every position of every output channel, row by row."""
+    """Every position of every output channel, row by row, of an operator with a window."""
     op, source, output = application.op, application.source, application.output
     axes = application.axes
     assert axes is not None
@@ -94,25 +107,25 @@ def _cell(shape: Sequence[int], values: Sequence[Any], channel: int, cell: Seque
 
 def _sum(values: Sequence[Any], weights: Sequence[Any], bias: Any, value: Any, decimal: bool | None) -> str:
     """`1·1 + 4·0 + 5·0 + 8·(−1)`."""
-    if isinstance(value, Expression) or any(isinstance(one, Expression) for one in (*values, *weights)):
+    if isinstance(value, Expression) or any(isinstance(number, Expression) for number in (*values, *weights)):
         return ""
-    if len(values) > MOST_TERMS:
+    if len(values) > MAX_TERMS:
         return f"the sum of {len(values):,} products"
     text = " + ".join(
-        f"{_factor(one, decimal)}·{_factor(weight, decimal)}"
-        for one, weight in zip(values, weights, strict=True)
+        f"{_factor(number, decimal)}·{_factor(weight, decimal)}"
+        for number, weight in zip(values, weights, strict=True)
     )
     return text + (f" + {_factor(bias, decimal)}" if bias else "")
 
 
 def _pooled(op: Operator, values: Sequence[Any], counted: Sequence[bool], decimal: bool | None) -> str:
     """`max(1, 4, 5, 8)`, of what counts."""
-    read = [one for one, counts in zip(values, counted, strict=True) if counts]
-    if any(isinstance(one, Expression) for one in read):
+    read = [number for number, counts in zip(values, counted, strict=True) if counts]
+    if any(isinstance(number, Expression) for number in read):
         return ""
-    if len(read) > MOST_TERMS:
+    if len(read) > MAX_TERMS:
         return f"the {'largest' if op.kind == 'maxpool' else 'mean'} of {len(read):,} values"
-    listed = ", ".join(written(one, decimal=decimal) for one in read)
+    listed = ", ".join(written(number, decimal=decimal) for number in read)
     return f"{'max' if op.kind == 'maxpool' else 'mean'}({listed})"
 
 

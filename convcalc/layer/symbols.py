@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import lcm
-from typing import Any
+from typing import Any, NamedTuple
 
 Exact = int | Fraction
 MAX_DIGITS = 40
@@ -92,12 +92,12 @@ def _expression(value: object) -> Expression | None:
     return None
 
 
-def _product(one: Expression, two: Expression) -> Expression:
+def _product(left: Expression, right: Expression) -> Expression:
     result = Expression({})
-    for _, (left, letters) in one.terms.items():
-        for _, (right, more) in two.terms.items():
-            together = (*letters, *more)
-            result = result + Expression({tuple(sorted(together)): (left * right, together)})
+    for factor, letters in left.terms.values():
+        for other, more in right.terms.values():
+            product = (*letters, *more)
+            result = result + Expression({tuple(sorted(product)): (factor * other, product)})
     return result
 
 
@@ -146,6 +146,21 @@ def written(value: Any, *, decimal: bool | None = None, places: int | None = Non
     return text.replace("-", minus) if text.startswith("-") else text
 
 
+class Notation(NamedTuple):
+    """How numbers are written: see `written`."""
+
+    decimal: bool | None = None
+    places: int | None = None
+
+    def __call__(self, value: Any) -> str:
+        """As a person writes it."""
+        return written(value, decimal=self.decimal, places=self.places)
+
+    def typed(self, value: Any) -> str:
+        """As `read` takes it: without blanks, with the keyboard's minus."""
+        return written(value, decimal=self.decimal, places=self.places, minus="-").replace(" ", "")
+
+
 def _fraction(value: Fraction, decimal: bool, places: int | None) -> str:
     if places is not None:
         return f"{float(value):.{places}f}"
@@ -172,8 +187,8 @@ def _sum(value: Expression, decimal: bool, places: int | None, minus: str) -> st
         return "0"
     coefficients = [Fraction(term[0]) for term in value.terms.values()]
     below = 1
-    if places is None and not (decimal and all(ending(one) is not None for one in coefficients)):
-        below = lcm(*(one.denominator for one in coefficients))
+    if places is None and not (decimal and all(ending(number) is not None for number in coefficients)):
+        below = lcm(*(number.denominator for number in coefficients))
     parts = []
     for coefficient, letters in value.terms.values():
         scaled = Fraction(coefficient) * below

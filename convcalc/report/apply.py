@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any
 
-from convcalc.layer.apply import TURNING, Application, formula, over_features
+from convcalc.layer.applied import Applied
+from convcalc.layer.apply import Application
 from convcalc.layer.matrices import Matrix
-from convcalc.layer.steps import Placement, walk
-from convcalc.layer.symbols import Expression, has_letters, written
+from convcalc.layer.steps import Placement
+from convcalc.layer.symbols import Expression, Notation
 from convcalc.ops import Tensor
 from convcalc.render import blocks
 from convcalc.render.layout import Line, TextSpan, note_lines, wrap
@@ -18,7 +19,7 @@ from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import elements, show
 
-MOST_CELLS = 2_000  # of a matrix that a terminal is given; whoever pipes gets all
+MAX_CELLS = 2_000  # of a matrix that a terminal is given; whoever pipes gets all
 PENDING = "·"
 MEANINGS = {
     "correlation": "each result stands for the pixel under the kernel's first weight",
@@ -31,17 +32,6 @@ ERRATUM = (
 )
 
 
-class Style:
-    """How numbers are written: as decimals, as fractions, rounded."""
-
-    def __init__(self, decimal: bool | None = None, places: int | None = None) -> None:
-        self.decimal = decimal
-        self.places = places
-
-    def __call__(self, value: Any) -> str:
-        return written(value, decimal=self.decimal, places=self.places)
-
-
 def title(application: Application) -> str:
     """`maxpool F2 S2: 4×4 → 2×2`."""
     op = application.op
@@ -51,6 +41,47 @@ def title(application: Application) -> str:
     return f"{name}: {_size(application.source)} → {_size(application.output)}"
 
 
+def applied_summary(applied: Applied) -> str:
+    """`Applied maxpool F2 S2: 4×4 → 2×2`."""
+    return f"Applied {title(applied.applications[0])}"
+
+
+def applied_lines(applied: Applied, width: int | None, *, steps: bool = True) -> Iterator[Line]:
+    """The steps, where they were asked for; then the matrices side by side, mode by mode.
+
+    steps: False where they have been shown.
+    """
+    for frame in frames(applied, width) if steps else ():
+        yield from frame
+    for number, application in enumerate(applied.applications):
+        if number:
+            yield []
+        yield from application_lines(application, applied.notation, width, mode_shown=applied.mode_shown)
+
+
+def applied_tables(applied: Applied) -> list[Table]:
+    """A table for each mode."""
+    return [
+        application_table(application, applied.notation, mode_shown=applied.mode_shown)
+        for application in applied.applications
+    ]
+
+
+def applied_value(applied: Applied) -> dict[str, Any]:
+    """`apply --format json`: of one mode, or of all three."""
+    steps = applied.steps or ((),) * len(applied.applications)
+    values = [
+        application_value(application, applied.notation, placements)
+        for application, placements in zip(applied.applications, steps, strict=True)
+    ]
+    return values[0] if len(values) == 1 else {"modes": values}
+
+
+def applied_csv(applied: Applied) -> str:
+    """The outputs' numbers alone, as `apply` reads them."""
+    return "\n".join(matrix_csv(application.output, applied.notation) for application in applied.applications)
+
+
 def _size(tensor: Tensor) -> str:
     """Sides; channels first only where there are several."""
     spatial = tensor.shape[1:]
@@ -58,23 +89,23 @@ def _size(tensor: Tensor) -> str:
 
 
 def application_lines(
-    application: Application, style: Style, width: int | None, *, mode_shown: bool = False
+    application: Application, notation: Notation, width: int | None, *, mode_shown: bool = False
 ) -> list[Line]:
     """Title, formula, and the matrices side by side."""
     lines: list[Line] = [[TextSpan(title(application), "bold")]]
     if mode_shown:
         lines += [[TextSpan(part)] for text in mode_words(application) for part in wrap(text, width)]
     largest = max(elements(application.source.shape), elements(application.output.shape))
-    if width is not None and largest > MOST_CELLS:
+    if width is not None and largest > MAX_CELLS:
         return [
             *lines,
             [TextSpan(f"{largest:,} numbers are too many to draw; --format csv or -o FILE.csv has them")],
         ]
     lines.append([])
-    sources = _planes("input", application.source, style)
-    kernels = _kernels(application, style)
+    sources = _planes("input", application.source, notation)
+    kernels = _kernels(application, notation)
     numbers = _numbers(application) if mode_shown else None
-    outputs = _planes("output", application.output, style, numbers, application.names)
+    outputs = _planes("output", application.output, notation, numbers, application.names)
     lines += blocks.beside([*sources, *kernels, *outputs], width)
     lines += [[TextSpan(part)] for part in wrap(advice(application), width) if part]
     for note in mode_notes(application) if mode_shown else ():
@@ -85,7 +116,7 @@ def application_lines(
 def mode_words(application: Application) -> list[str]:
     """The formula, and what it means here."""
     what = MEANINGS[application.mode]
-    lines = [f"{application.mode}: {_formula(application)}{_ranges(application)}", what]
+    lines = [f"{application.mode}: {application.formula}{_ranges(application)}", what]
     first = application.first_pixel()
     if first is not None and any(place < 0 for place in first):
         lines.append("pixels are counted from 0; negative ones lie in the padding")
@@ -94,10 +125,12 @@ def mode_words(application: Application) -> list[str]:
 
 def advice(application: Application) -> str:
     """What to write where an operator over channels was given a single one, of which it makes little; else ""."""
-    source, op = application.source, application.op
-    if len(source.shape) == 1 or source.shape[0] > 1 or not over_features(op, source.shape):
+    if not application.along_one_channel:
         return ""
-    return f"{op.kind} works along the channels, and here is one; channels have | between them, a vector is one row"
+    kind = application.op.kind
+    return (
+        f"{kind} works along the channels, and here is one; channels have | between them, a vector is one row"
+    )
 
 
 def mode_notes(application: Application) -> tuple[str, ...]:
@@ -111,16 +144,12 @@ def _ranges(application: Application) -> str:
         return ""
     lows = [-(axis.kernel // 2) for axis in application.axes]
     ranges = [
-        f"from {written(low)} to {written(low + axis.kernel - 1)}"
+        f"from {words.number(low)} to {words.number(low + axis.kernel - 1)}"
         for low, axis in zip(lows, application.axes, strict=True)
     ]
     if len(set(ranges)) == 1:
         return f", {' and '.join('abc'[: len(ranges)])} {ranges[0]}"
     return "".join(f", {index} {text}" for index, text in zip("abc", ranges, strict=False))
-
-
-def _formula(application: Application) -> str:
-    return formula(application.mode, len(application.source.shape) - 1)
 
 
 def _numbers(application: Application) -> tuple[Sequence[int], Sequence[int]] | None:
@@ -138,7 +167,7 @@ def _numbers(application: Application) -> tuple[Sequence[int], Sequence[int]] | 
 def _planes(
     what: str,
     tensor: Tensor,
-    style: Style,
+    notation: Notation,
     numbers: tuple[Sequence[int], Sequence[int]] | None = None,
     names: Sequence[str] = (),
 ) -> list[blocks.Block]:
@@ -150,9 +179,14 @@ def _planes(
         heading = f"{word} {index}" if len(planes) > 1 else what
         if len(names) == len(planes) > 1:
             heading += f", {names[index - 1]}"
-        texts = [[style(value) for value in row] for row in rows]
-        result.append(blocks.matrix(heading, texts, numbers=numbers, left=has_letters(tensor.values)))
+        texts = [[notation(value) for value in row] for row in rows]
+        result.append(blocks.matrix(heading, texts, numbers=numbers, left=_letters(tensor)))
     return result
+
+
+def _letters(tensor: Tensor) -> bool:
+    """Whether it holds letters, which are set to the left."""
+    return any(isinstance(value, Expression) for value in tensor.values)
 
 
 def _rows(tensor: Tensor) -> list[list[list[Any]]]:
@@ -166,44 +200,52 @@ def _rows(tensor: Tensor) -> list[list[list[Any]]]:
     return [rows[i : i + height] for i in range(0, len(rows), height)]
 
 
-def _kernels(application: Application, style: Style, only: int | None = None) -> list[blocks.Block]:
+def _kernels(application: Application, notation: Notation, only: int | None = None) -> list[blocks.Block]:
     """The filters' planes, turned ones too, and the biases; `only` one filter, without biases."""
     result = []
     several = len(application.filters) > 1
-    for index, one in enumerate(application.filters):
+    for index, matrix in enumerate(application.filters):
         if only not in (None, index):
             continue
         name = application.names[index] if index < len(application.names) else "weights"
         name = f"filter {index + 1}" if several and not application.names else name
-        for channel, plane in enumerate(one.planes, 1):
-            heading = f"{name}, channel {channel}" if len(one.planes) > 1 else name
-            result.append(_kernel(heading, plane, one, style))
-            if application.mode in TURNING:
+        for channel, plane in enumerate(matrix.planes, 1):
+            heading = f"{name}, channel {channel}" if len(matrix.planes) > 1 else name
+            result.append(_kernel(heading, plane, matrix, notation))
+            if application.turned:
                 turned = [list(row)[::-1] for row in plane][::-1]
-                result.append(_kernel(f"{heading}, turned", turned, one, style))
+                result.append(_kernel(f"{heading}, turned", turned, matrix, notation))
     if only is not None:
         return result
     if any(application.weights.get("bias", ())):
-        result.append(blocks.matrix("bias", [[style(value) for value in application.weights["bias"]]]))
+        result.append(blocks.matrix("bias", [[notation(value) for value in application.weights["bias"]]]))
     return result
 
 
-def _kernel(heading: str, plane: Sequence[Sequence[Any]], one: Matrix, style: Style) -> blocks.Block:
-    shown = Style(one.decimal if one.decimal is not None else style.decimal)
-    return blocks.matrix(heading, [[shown(value) for value in row] for row in plane], left=one.letters)
+def _kernel(heading: str, plane: Sequence[Sequence[Any]], matrix: Matrix, notation: Notation) -> blocks.Block:
+    shown = Notation(matrix.decimal if matrix.decimal is not None else notation.decimal)
+    return blocks.matrix(heading, [[shown(value) for value in row] for row in plane], left=matrix.letters)
 
 
-# -- the window's walk --------------------------------------------------------------------------------------
+# -- step by step ---------------------------------------------------------------------------------------------
 
 
-def frames(application: Application, style: Style, width: int | None) -> Iterator[list[Line]]:
+def frames(applied: Applied, width: int | None) -> Iterator[list[Line]]:
+    """The steps of every mode, one after another."""
+    for application, placements in zip(applied.applications, applied.steps, strict=False):
+        yield from _frames(application, placements, applied.notation, width)
+
+
+def _frames(
+    application: Application, placements: Sequence[Placement], notation: Notation, width: int | None
+) -> Iterator[list[Line]]:
     """Per step: the input with the covered cells in brackets, the working, and the output so far."""
     total = elements(application.output.shape)
     output = [PENDING] * total
-    letters = has_letters(application.output.values)
-    final = [style(value) for value in application.output.values]
+    letters = _letters(application.output)
+    final = [notation(value) for value in application.output.values]
     widest = max(map(len, final))
-    for number, step in enumerate(walk(application, style.decimal), 1):
+    for number, step in enumerate(placements, 1):
         output[number - 1] = final[number - 1]
         equation = f"{step.working} = {final[number - 1]}" if step.working else final[number - 1]
         made = _rows(Tensor(application.output.shape, output))[step.channel]
@@ -211,8 +253,8 @@ def frames(application: Application, style: Style, width: int | None) -> Iterato
         shown = [[cell.ljust(widest) if letters else cell.rjust(widest) for cell in row] for row in made]
         heading = f"map {step.channel + 1}" if application.output.shape[0] > 1 else "output"
         parts = [
-            *_covered(application, step, style),
-            *_kernels(application, style, step.channel),
+            *_covered(application, step, notation),
+            *_kernels(application, notation, step.channel),
             blocks.matrix(heading, shown, marked={(place[0], place[1])}, left=letters),
         ]
         label = f"step {number} of {total}  "
@@ -225,7 +267,7 @@ def frames(application: Application, style: Style, width: int | None) -> Iterato
         ]
 
 
-def _covered(application: Application, step: Placement, style: Style) -> list[blocks.Block]:
+def _covered(application: Application, step: Placement, notation: Notation) -> list[blocks.Block]:
     """The channels that are read, padding laid around, with the window on them."""
     axes = application.axes
     assert axes is not None
@@ -248,7 +290,7 @@ def _covered(application: Application, step: Placement, style: Style) -> list[bl
             texts = []
             for j, column in enumerate(spans[1]):
                 real = 0 <= row < len(planes[channel]) and 0 <= column < len(planes[channel][0])
-                texts.append(style(planes[channel][row][column]) if real else fill)
+                texts.append(notation(planes[channel][row][column]) if real else fill)
                 if not real:
                     styles[i, j] = "dim"
                 if (row, column) in covered:
@@ -262,7 +304,7 @@ def _covered(application: Application, step: Placement, style: Style) -> list[bl
 # -- for programs and documents -----------------------------------------------------------------------------
 
 
-def application_table(application: Application, style: Style, *, mode_shown: bool = False) -> Table:
+def application_table(application: Application, notation: Notation, *, mode_shown: bool = False) -> Table:
     """The output: a row per row, a column per column; maps one after another."""
     planes = _rows(application.output)
     width = len(planes[0][0])
@@ -275,7 +317,7 @@ def application_table(application: Application, style: Style, *, mode_shown: boo
 
     def column(place: int) -> Column:
         header = numbers[1][place] if numbers else place + 1
-        return Column(str(place), str(header), lambda row: style(row[2][place]), right=True)
+        return Column(str(place), str(header), lambda row: notation(row[2][place]), right=True)
 
     columns += map(column, range(width))
     return Table(
@@ -287,24 +329,18 @@ def application_table(application: Application, style: Style, *, mode_shown: boo
     )
 
 
-def matrix_csv(tensor: Tensor, style: Style) -> str:
+def matrix_csv(tensor: Tensor, notation: Notation) -> str:
     """The numbers alone, as `apply` reads them: a line per row, an empty line between maps."""
-    exact = style.decimal is not None or style.places is not None
-    plain = Style(style.decimal if exact else None, style.places)
     texts = [
-        "\n".join(
-            ",".join(
-                written(value, decimal=plain.decimal, places=plain.places, minus="-").replace(" ", "")
-                for value in row
-            )
-            for row in plane
-        )
+        "\n".join(",".join(notation.typed(value) for value in row) for row in plane)
         for plane in _rows(tensor)
     ]
     return "\n\n".join(texts) + "\n"
 
 
-def application_value(application: Application, style: Style, *, steps: bool = False) -> dict[str, Any]:
+def application_value(
+    application: Application, notation: Notation, steps: Sequence[Placement] = ()
+) -> dict[str, Any]:
     """`apply --format json`: numbers as numbers, letters and endless fractions as text beside them."""
     op = application.op
     value: dict[str, Any] = {
@@ -313,12 +349,14 @@ def application_value(application: Application, style: Style, *, steps: bool = F
         "fields": op.shown_fields(),
         "filters": list(application.names) or None,
         "mode": application.mode if op.kind == "conv" else None,
-        "formula": _formula(application) if op.kind == "conv" else None,
+        "formula": application.formula if op.kind == "conv" else None,
         "notes": list(mode_notes(application)),
-        "input": _tensor_value(application.source, style),
-        "weights": {name: [_plain(one) for one in values] for name, values in application.weights.items()},
+        "input": _tensor_value(application.source, notation),
+        "weights": {
+            name: [_plain(value) for value in values] for name, values in application.weights.items()
+        },
         "output": {
-            **_tensor_value(application.output, style),
+            **_tensor_value(application.output, notation),
             "first_pixel": list(application.first_pixel() or ()) or None,
         },
     }
@@ -329,19 +367,19 @@ def application_value(application: Application, style: Style, *, steps: bool = F
                 "position": list(step.position),
                 "input_channels": list(step.channels),
                 "covered": [list(cell) for cell in step.covered],
-                "working": step.working or style(step.value),
+                "working": step.working or notation(step.value),
                 "value": _plain(step.value),
             }
-            for step in walk(application, style.decimal)
+            for step in steps
         ]
     return value
 
 
-def _tensor_value(tensor: Tensor, style: Style) -> dict[str, Any]:
+def _tensor_value(tensor: Tensor, notation: Notation) -> dict[str, Any]:
     return {
         "shape": list(tensor.shape),
         "values": _nested(tensor.shape, [_plain(value) for value in tensor.values]),
-        "text": _nested(tensor.shape, [style(value) for value in tensor.values]),
+        "text": _nested(tensor.shape, [notation(value) for value in tensor.values]),
     }
 
 
@@ -354,7 +392,7 @@ def _nested(shape: Sequence[int], values: Sequence[Any]) -> list[Any]:
 
 def _plain(value: Any) -> int | float | str | None:
     if isinstance(value, Expression):
-        return written(value)
+        return Notation()(value)
     if isinstance(value, float):
         return value if isfinite(value) else None
     return int(value) if value == int(value) else float(value)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from convcalc.images.preprocess import Picture
-from convcalc.layer.apply import Application
+from convcalc.errors import UsageError
+from convcalc.layer.applied import AppliedPicture
 from convcalc.layer.pictures import Result
+from convcalc.ops import Tensor
+from convcalc.render.layout import Line, table_lines
 from convcalc.render.table import Column, Table
 from convcalc.report import words
 from convcalc.report.apply import title
+from convcalc.report.apply_file import check_suffix
 from convcalc.report.values import CONVENTIONS
+
+if TYPE_CHECKING:
+    from convcalc.images.rasters import Raster
 
 TONES = {
     "clip": "cut to 0…255",
@@ -41,8 +47,14 @@ DATA = (
 )
 
 
-def filtered_table(application: Application, picture: Picture, path: str, maps: Sequence[Result]) -> Table:
+def filtered_summary(filtered: AppliedPicture) -> str:
+    """`Applied edges (conv K1 F3): 28×28 → 26×26, to seven.png`."""
+    return f"Applied {title(filtered.application)}, to {filtered.path}"
+
+
+def filtered_table(filtered: AppliedPicture) -> Table:
     """A row per map."""
+    application, picture, path, maps = filtered
     notes = [f"image: {picture.note}"] if picture.note else []
     channels = picture.shape[0]
     if application.names and channels > 1 and not any(result.colour for result in maps):
@@ -80,10 +92,51 @@ def _round(value: float) -> str:
     return f"{value + 0:.1f}".replace("-0.0", "0.0").replace("-", "−")
 
 
-def filtered_value(
-    application: Application, picture: Picture, path: str, maps: Sequence[Result], written: str | None
-) -> dict[str, Any]:
-    """`apply … IMAGE --format json`: no pixels."""
+def filtered_lines(filtered: AppliedPicture, width: int | None) -> Iterator[Line]:
+    """The facts, and on a terminal the picture before and after."""
+    yield from table_lines(filtered_table(filtered), width)
+    if width is not None:
+        from convcalc.images.rasters import beside, rasters
+        from convcalc.render import terminal
+        from convcalc.render.picture import side_by_side
+
+        picture = filtered.picture
+        before = rasters(Tensor(picture.shape, picture.values), "clip", colour=True)
+        yield []
+        shown = [("before", beside(before)), *_pictures(filtered)[:3]]
+        yield from side_by_side(shown, min(width, 160), terminal.styled())
+
+
+def _pictures(filtered: AppliedPicture) -> list[tuple[str, Raster]]:
+    """The pictures of all maps with their names."""
+    from convcalc.images.rasters import rasters
+
+    return [
+        (result.name, raster)
+        for result in filtered.maps
+        for raster in rasters(result.tensor, result.tone, colour=result.colour)
+    ]
+
+
+def not_kept(filtered: AppliedPicture) -> str:
+    """How to have the picture in a file."""
+    several = len(_pictures(filtered)) > 1
+    return "not kept: -o FILE.png writes the picture" + ("s side by side" if several else "")
+
+
+def filtered_file(filtered: AppliedPicture, path: str) -> bytes:
+    """The bytes of a PNG with all pictures side by side. Raises UsageError for another file."""
+    from convcalc.images.rasters import beside, png
+
+    check_suffix(path)
+    if path.lower().endswith(".csv"):
+        raise UsageError(f"-o {path}: an image is written as .png", hint="a matrix is written as .csv")
+    return png(beside([raster for _, raster in _pictures(filtered)]))
+
+
+def filtered_value(filtered: AppliedPicture, written: str | None = None) -> dict[str, Any]:
+    """`apply … IMAGE --format json`: no pixels. written: the file that has them."""
+    application, picture, path, maps = filtered
     return {
         "operator": application.op.kind,
         "conventions": CONVENTIONS,

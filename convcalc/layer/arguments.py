@@ -6,11 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.errors import UsageError
 from convcalc.images.decode import SUFFIXES
-from convcalc.layer import windows
+from convcalc.layer import matrices, windows
+from convcalc.layer.apply import is_operator
 from convcalc.ops import Tensor
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ TEXTS = (".csv", ".txt", ".tsv", ".json")
 
 def operator_and_input(arguments: Sequence[str], weighted: bool) -> tuple[str, str]:
     """The two arguments in either order; with weights the operator may be left out. Raises UsageError."""
-    from convcalc.layer.apply import is_operator
-
     if len(arguments) == 2:
         first, second = arguments
         return (second, first) if is_operator(second) and not is_operator(first) else (first, second)
@@ -37,9 +36,7 @@ def operator_and_input(arguments: Sequence[str], weighted: bool) -> tuple[str, s
 
 def _example(arguments: Sequence[str]) -> str:
     """The command that was probably meant, quoted as a shell needs it."""
-    from convcalc.layer.apply import is_operator
-
-    words = [word.replace("−", "-") for word in arguments]  # as Signed has turned them
+    words = [word.replace("−", "-") for word in arguments]  # as the command line has turned them
     if len(words) == 1:
         return _command(words[0], "1 2; 3 4") if is_operator(words[0]) else _command("blur", words[0])
     if len(words) < 3 or not is_operator(words[0].rstrip(":")):
@@ -68,8 +65,6 @@ class Source(NamedTuple):
 
 def read_source(text: str, max_size: int) -> Source:
     """The input: a matrix, a file of numbers, an image, or `-`."""
-    from convcalc.layer import matrices
-
     suffix = os.path.splitext(text)[1].lower()
     if text == "-" or suffix in TEXTS:
         matrix = matrices.load(text)
@@ -84,7 +79,7 @@ def read_source(text: str, max_size: int) -> Source:
     return Source(matrix.tensor, matrix.decimal, line)
 
 
-def window_fields(given: Mapping[str, str | None], rank: int) -> dict[str, str]:
+def window_fields(given: Mapping[str, Any], rank: int) -> dict[str, str]:
     """The operator's fields that options say, as YAML by name. Raises UsageError."""
     fields = {}
     for name in ("kernel", "stride", "dilation"):
