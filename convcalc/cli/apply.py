@@ -131,10 +131,11 @@ def command(
 def _show(found: View[Any], output: str | None, form: str, delay: float) -> None:
     """The steps, then the matrices side by side; or the format asked for."""
     from convcalc.render import terminal
-    from convcalc.report.apply import applied_lines, frames
+    from convcalc.report.apply import animations, applied_lines
 
     if form == "table":
-        terminal.animate(frames(found.record, terminal.width()), delay)
+        for frames in animations(found.record, terminal.width()):
+            terminal.animate(frames, delay)
     if output is not None:
         save_view(found, output)
     if form == "table":

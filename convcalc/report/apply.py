@@ -51,8 +51,9 @@ def applied_lines(applied: Applied, width: int | None, *, steps: bool = True) ->
 
     steps: False where they have been shown.
     """
-    for frame in frames(applied, width) if steps else ():
-        yield from frame
+    for frames in animations(applied, width) if steps else ():
+        for frame in frames:
+            yield from frame
     for number, application in enumerate(applied.applications):
         if number:
             yield []
@@ -230,10 +231,12 @@ def _kernel(heading: str, plane: Sequence[Sequence[Any]], matrix: Matrix, notati
 # -- step by step ---------------------------------------------------------------------------------------------
 
 
-def frames(applied: Applied, width: int | None) -> Iterator[list[Line]]:
-    """The steps of every mode, one after another."""
-    for application, placements in zip(applied.applications, applied.steps, strict=False):
-        yield from _frames(application, placements, applied.notation, width)
+def animations(applied: Applied, width: int | None) -> list[Iterator[list[Line]]]:
+    """For every mode the frames of its steps, where steps were asked for."""
+    return [
+        _frames(application, placements, applied.notation, width)
+        for application, placements in zip(applied.applications, applied.steps, strict=False)
+    ]
 
 
 def _frames(
