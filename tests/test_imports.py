@@ -73,10 +73,6 @@ def test_imports_go_one_way(path: Path) -> None:
 
 # What a report or a screen may not ask for: it is given records, which have what is shown.
 ROOMS_OF_FUNCTIONS = {"ops", "language", "analysis", "layer", "exercises", "backends", "inference"}
-# Still to be mended; the list only gets shorter.
-NOT_YET = {
-    "cli/options.py",
-}
 
 
 def names_imported(path: Path) -> list[tuple[str, ...]]:
@@ -97,30 +93,21 @@ def test_what_begins_with_an_underscore_stays_in_its_room(path: Path) -> None:
     assert [name for name in foreign if any(map(private.match, name[name[0] == "_version" :]))] == []
 
 
-def mended(room: str) -> list[Path]:
-    """The modules of a room, but for those that are still to be mended."""
-    return [
-        path
-        for path in sorted((PACKAGE / room).rglob("*.py"))
-        if path.relative_to(PACKAGE).as_posix() not in NOT_YET
-    ]
+def modules_of(room: str) -> list[Path]:
+    return sorted((PACKAGE / room).rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", mended("cli"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", modules_of("cli"), ids=lambda path: path.name)
 def test_the_command_line_imports_the_api_and_how_it_is_shown(path: Path) -> None:
     allowed = {"api", "report", "render", "errors", "cli", "__version__"}
     assert {name for name in names_imported(path) if name[0] not in allowed} == set()
 
 
-@pytest.mark.parametrize("path", [*mended("report"), *mended("render")], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*modules_of("report"), *modules_of("render")], ids=lambda path: path.name)
 def test_what_shows_records_calls_no_function_that_makes_them(path: Path) -> None:
     """Of the rooms that compute only classes and constants are imported: no module, and no function."""
     foreign = [name for name in names_imported(path) if name[0] in ROOMS_OF_FUNCTIONS]
     assert [name for name in foreign if not name[-1][:1].isupper()] == []
-
-
-def test_modules_still_to_be_mended_exist() -> None:
-    assert {name for name in NOT_YET if not (PACKAGE / name).exists()} == set()
 
 
 def module(path: Path) -> str:

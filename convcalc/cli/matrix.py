@@ -14,8 +14,8 @@ from convcalc.cli.options import (
     OUTPUT,
     Signed,
     format_option,
+    load_network,
     save_view,
-    set_values,
     show,
     spec_options,
 )
@@ -94,7 +94,7 @@ def command(
                 f"{arch}'s layers have their own fields",
                 hint=f"convcalc matrix {arch} LAYER shows one; a size, as in matrix 4x4 -F 2, makes a layer up",
             )
-        network = api.load(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
+        network = load_network(arch, settings, input_text, max_layers)
         found = network.matrix(layer)
     else:
         if layer is not None or settings:

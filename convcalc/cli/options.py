@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,11 +12,9 @@ from convcalc import api, cli
 from convcalc.api import MAX_LAYERS
 from convcalc.cli import completion, say
 from convcalc.errors import UsageError, clean
-from convcalc.graph import Graph
 from convcalc.render.view import FORMATS as FORMATS
 
 if TYPE_CHECKING:
-    from convcalc.render.table import Table
     from convcalc.render.view import View
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -104,15 +102,6 @@ def spec_options(command: Command) -> Command:
     return command
 
 
-def load(
-    arch: str, settings: tuple[str, ...] = (), input_text: str | None = None, max_layers: int = MAX_LAYERS
-) -> Graph:
-    """The graph of ARCH with what the options change."""
-    from convcalc.language.load import load_graph
-
-    return load_graph(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
-
-
 def load_network(
     arch: str, settings: tuple[str, ...], input_text: str | None, max_layers: int
 ) -> api.Network:
@@ -146,48 +135,17 @@ def show(view: View[Any], form: str) -> None:
         write(view.to_text(form))
 
 
-def emit(form: str, table: Callable[[], Any], value: Callable[[], Any]) -> None:
-    """Print a report in the format asked for: its table, or its JSON value."""
-    if form == "json":
-        from convcalc.render.json import dumps
-
-        write(dumps(value()))
-    elif form == "table":
-        from convcalc.render import terminal
-
-        terminal.print_table(table())
-    else:
-        write_tables(form, [table()])
-
-
-def write_tables(form: str, tables: Sequence[Table]) -> None:
-    """Tables to stdout as csv, markdown, latex, or one html page."""
-    if form == "html":
-        from convcalc.render.html import table_page
-
-        write(table_page(tables))
-    else:
-        from convcalc.render.table import PLAIN
-
-        write("".join(map(PLAIN[form], tables)))
-
-
 def write(text: str) -> None:
     """A format for programs to stdout: UTF-8 whatever the console's encoding, and nothing that would steer one."""
     click.echo(clean(text).encode("utf-8", "replace"), nl=False)
 
 
-def save_view(view: View[Any], path: str) -> None:
-    """Write what a command found to a file and say so. Raises ConvcalcError where it cannot be written."""
-    view.save(path)
-    wrote(path)
+def save_view(view: View[Any], path: str, form: str | None = None) -> None:
+    """Write what a command found to a file and say so; form: in another format than the name's suffix says.
 
-
-def save(path: str, data: bytes) -> None:
-    """Write a file and say so. Raises ConvcalcError where it cannot be written."""
-    from convcalc.files import write_whole
-
-    write_whole(path, data)
+    Raises ConvcalcError where it cannot be written.
+    """
+    view.save(path, form)
     wrote(path)
 
 

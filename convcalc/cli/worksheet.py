@@ -10,7 +10,17 @@ import click
 
 from convcalc import api
 from convcalc.cli import Command, complain, completion
-from convcalc.cli.options import ARCH, FORMATS, OUTPUT, Count, network_options, save, set_values, show
+from convcalc.cli.options import (
+    ARCH,
+    FORMATS,
+    OUTPUT,
+    Count,
+    load_network,
+    network_options,
+    save_view,
+    set_values,
+    show,
+)
 from convcalc.errors import UsageError
 from convcalc.render.view import View
 
@@ -127,7 +137,7 @@ def command(
             raise UsageError(
                 "--level is for single layers, not for a network", hint="leave ARCH or --level out"
             )
-        network = api.load(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
+        network = load_network(arch, settings, input_text, max_layers)
         sheet = network.worksheet(blank=blank_text, amount=amount, seed=seed, answers=answers)
     else:
         if settings or input_text:
@@ -138,7 +148,7 @@ def command(
     if output is None:
         show(sheet, form)
     else:
-        save(output, sheet.to_text(form).encode())
+        save_view(sheet, output, form)
 
 
 def _only(names: Sequence[str]) -> str | None:

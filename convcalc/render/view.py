@@ -105,14 +105,17 @@ class View(Generic[Record]):
         for table in self._look.tables():
             yield from table_lines(table, width)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file, whole or not at all, as what the name's suffix says.
+    def save(self, path: str | os.PathLike[str], form: str | None = None) -> None:
+        """Write it to a file, whole or not at all, as what the name's suffix says, or as the text of another format.
 
         Raises UsageError for another suffix, ConvcalcError where the place cannot be written.
         """
         from convcalc.files import write_whole
 
         file = os.fspath(path)
+        if form is not None:
+            write_whole(file, self.to_text(form).encode())
+            return
         make = self._text_file if self._look.file is None else self._look.file
         write_whole(file, make(file))
 
