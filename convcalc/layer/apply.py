@@ -194,13 +194,13 @@ def _load(
     entry: str, source: Tensor, filters: Sequence[Matrix], bias: bool, fields: Mapping[str, str], line: bool
 ) -> tuple[Node, Tensor]:
     """The entry's only node, and the input as it reads it: a line as a vector, where that says more."""
-    said, kind = entry_fields(entry), entry_kind(entry)
+    written, kind = entry_fields(entry), entry_kind(entry)
     if not filters and kind in WEIGHTED:
         needed = {field.name for field in ops.get(kind).fields().values() if field.required}
-        if not said >= needed or not said & {WEIGHTED[kind], "depthwise"}:
+        if not written >= needed or not written & {WEIGHTED[kind], "depthwise"}:
             raise no_weights(kind)
     for name in fields:
-        if name in said:
+        if name in written:
             raise UsageError(
                 f"{name} is written in '{entry}' and given as {_option(name)}", hint="keep one of them"
             )
@@ -274,8 +274,10 @@ def _defaults(
                 if name == "groups":
                     hint = "it goes with conv and named filters"
                 raise UsageError(f"{_option(name)}: {kind} has no {name}", hint=hint)
-    said = {**_weighted(kind, shape, filters, bias), **fields}
-    return f"{kind}: {{{', '.join(f'{name}: {value}' for name, value in said.items())}}}" if said else ""
+    written = {**_weighted(kind, shape, filters, bias), **fields}
+    return (
+        f"{kind}: {{{', '.join(f'{name}: {value}' for name, value in written.items())}}}" if written else ""
+    )
 
 
 def _weighted(kind: str | None, shape: Shape, filters: Sequence[Matrix], bias: bool) -> dict[str, str]:

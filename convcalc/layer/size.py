@@ -160,21 +160,21 @@ class SizedAxis(NamedTuple):
 class Sizing(NamedTuple):
     """An output size worked out.
 
-    said: the input as it was typed; cost: of a convolution, where filters were given; wanted: the size that the output
+    input: as it was typed; cost: of a convolution, where filters were given; wanted: the size that the output
     was said to have, for every axis or for each.
     """
 
     axes: tuple[SizedAxis, ...]
-    said: InputSizes
+    input: InputSizes
     cost: WindowCost | None = None
     wanted: Shape | None = None
 
     @property
     def input_shape(self) -> Shape:
         """Channels first; without channels where none were given."""
-        said = self.said.channels
-        channels = () if said is None and self.cost is None else (said or 1,)
-        return (*channels, *(axis.window.size for axis in self.axes))
+        channels = self.input.channels
+        depth = () if channels is None and self.cost is None else (channels or 1,)
+        return (*depth, *(axis.window.size for axis in self.axes))
 
     @property
     def output_shape(self) -> Shape:
@@ -222,9 +222,9 @@ def size(
     check_choice("--solve", solve, UNKNOWNS)
     check_count("--filters", filters, MAX_COUNT)
     check_count("--channels", channels, MAX_COUNT)
-    said = _input(input, channels)
+    sizes = _input(input, channels)
     known = {
-        "input": said.sides or None,
+        "input": sizes.sides or None,
         "kernel": extents(kernel, "--kernel"),
         "padding": paddings(padding),
         "stride": extents(stride, "--stride"),
@@ -244,7 +244,7 @@ def size(
                 hint="convcalc size 227 --kernel 11 --stride 4; or --output 55 and leave one thing out",
             )
     rank = max(len(value) for value in (*known.values(), wanted) if value is not None)
-    if rank == 1 and (filters is not None or said.channels is not None):
+    if rank == 1 and (filters is not None or sizes.channels is not None):
         rank = 2  # the lecture's W1 stands for both sides of a map
     axes = [
         Given(**{name: _on_axis(value, axis, rank, name) for name, value in known.items()}, rounding=rounding)
@@ -252,10 +252,10 @@ def size(
     ]
     names = AXIS_NAMES[rank]
     if wanted is None or solve is None:
-        return _sizing(names, axes, said, filters, wanted)
+        return _sizing(names, axes, sizes, filters, wanted)
     return Solutions(
         solve,
-        said,
+        sizes,
         tuple(
             answer(name, solve, size, given)
             for name, size, given in zip(names, wanted * (rank if len(wanted) == 1 else 1), axes, strict=True)
@@ -264,16 +264,16 @@ def size(
 
 
 def _sizing(
-    names: Sequence[str], known: Sequence[Given], said: InputSizes, filters: int | None, wanted: Shape | None
+    names: Sequence[str], known: Sequence[Given], sizes: InputSizes, filters: int | None, wanted: Shape | None
 ) -> Sizing:
     try:
         windows = [complete(given) for given in known]
-        counts = None if filters is None else cost(windows, said.channels or 1, filters)
+        counts = None if filters is None else cost(windows, sizes.channels or 1, filters)
         for window in windows:
             assert window.output  # raises Misfit where the window does not fit
     except Misfit as misfit:
         raise usage(misfit) from None
-    return Sizing(tuple(map(SizedAxis, names, windows)), said, counts, wanted)
+    return Sizing(tuple(map(SizedAxis, names, windows)), sizes, counts, wanted)
 
 
 def _input(given: Extents | None, channels: int | None) -> InputSizes:

@@ -69,10 +69,10 @@ class Answer(NamedTuple):
 
 
 class Solutions(NamedTuple):
-    """What may be left out of a window for a wanted output: an answer per axis. said: the input as it was typed."""
+    """What may be left out of a window for a wanted output: an answer per axis. input: as it was typed."""
 
     unknown: str
-    said: InputSizes
+    input: InputSizes
     answers: tuple[Answer, ...]
 
     @property

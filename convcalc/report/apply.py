@@ -36,8 +36,8 @@ def title(application: Application) -> str:
     """`maxpool F2 S2: 4×4 → 2×2`."""
     op = application.op
     named = ", ".join(application.names)
-    said = words.operator(op).replace(" no bias", "")
-    name = f"{named} ({said})" if named else said
+    operator = words.operator(op).replace(" no bias", "")
+    name = f"{named} ({operator})" if named else operator
     return f"{name}: {_size(application.source)} → {_size(application.output)}"
 
 

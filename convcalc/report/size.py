@@ -52,7 +52,7 @@ def size_table(sizing: Sizing) -> Table:
         columns=STEPS if alike else (indented, *STEPS[1:]),
         rows=rows,
         title=_sizes(sizing),
-        subtitle=", ".join(_fields(windows)) + _read_as(sizing.said),
+        subtitle=", ".join(_fields(windows)) + _read_as(sizing.input),
         data_columns=(Column("axis", ""), *STEPS),
         data=lambda: [row for row in rows if not row.heading],
         styles=["bold" if row.heading else "" for row in rows],
@@ -79,24 +79,24 @@ def size_summary(sizing: Sizing) -> str:
 def _sizes(sizing: Sizing) -> str:
     """The input's and the output's sizes in the order in which the input was typed, else as the lecture writes them:
     height, width, channels."""
-    said = sizing.said
+    given = sizing.input
 
     def text(spatial: Sequence[int], depth: int | None) -> str:
         channels = [depth] if depth else []
-        return words.shape([*channels, *spatial] if said.order == "first" else [*spatial, *channels])
+        return words.shape([*channels, *spatial] if given.order == "first" else [*spatial, *channels])
 
     windows = [axis.window for axis in sizing.axes]
-    maps = sizing.cost.filters if sizing.cost else said.channels
-    before = text([window.size for window in windows], said.channels)
+    maps = sizing.cost.filters if sizing.cost else given.channels
+    before = text([window.size for window in windows], given.channels)
     return f"{before} → {text([window.output for window in windows], maps)}"
 
 
-def _read_as(said: InputSizes) -> str:
-    return f"; read as {' × '.join(said.dimensions)}" if said.dimensions else ""
+def _read_as(given: InputSizes) -> str:
+    return f"; read as {' × '.join(given.dimensions)}" if given.dimensions else ""
 
 
-def _dimensions(said: InputSizes) -> list[str] | None:
-    return list(said.dimensions) if said.dimensions else None
+def _dimensions(given: InputSizes) -> list[str] | None:
+    return list(given.dimensions) if given.dimensions else None
 
 
 def _fields(axes: Sequence[Axis]) -> list[str]:
@@ -121,7 +121,7 @@ def size_value(sizing: Sizing) -> dict[str, Any]:
         "conventions": CONVENTIONS,
         "input": list(sizing.input_shape),
         "output": list(sizing.output_shape),
-        "read_as": _dimensions(sizing.said),
+        "read_as": _dimensions(sizing.input),
         "axes": [
             {**_window(axis.name, axis.window), "steps": [step._asdict() for step in axis.steps()]}
             for axis in sizing.axes
@@ -168,7 +168,7 @@ def solutions_table(solutions: Solutions) -> Table:
         ),
         rows=rows,
         title=f"which {unknown} gives {words.shape([answer.output for answer in shown])}?",
-        subtitle=_known(shown) + _read_as(solutions.said),
+        subtitle=_known(shown) + _read_as(solutions.input),
         lines=[line for answer in shown for line in _lines(answer, "" if alike else f"{answer.axis}: ")],
         data_columns=(
             Column("axis", "", lambda row: row[0].axis),
@@ -243,7 +243,7 @@ def solutions_value(solutions: Solutions) -> dict[str, Any]:
         "conventions": CONVENTIONS,
         "solve": solutions.unknown,
         "output": [answer.output for answer in solutions.answers],
-        "read_as": _dimensions(solutions.said),
+        "read_as": _dimensions(solutions.input),
         "axes": [
             {
                 "axis": answer.axis,
