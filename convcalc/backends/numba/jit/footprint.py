@@ -31,10 +31,6 @@ class Axis(NamedTuple):
     offsets: Array  # int64
     first: int = 0  # the index of the first one there
 
-    def of(self, name: str) -> Axis:
-        """The same offsets under another name."""
-        return self._replace(name=name)
-
 
 class Access(NamedTuple):
     """`size` bytes at `base` plus one offset of every axis, for all combinations of them.

@@ -371,7 +371,8 @@ class Checker:
 
 
 def _kernels(linked: Sequence[Linked]) -> dict[int, Kernel]:
-    found = (value for one in linked for value in one.values.values() if isinstance(value, Kernel))
+    values = (value for step in linked for value in step.values.values())
+    found = (value for value in values if isinstance(value, Kernel))
     return {kernel.address: kernel for kernel in dict.fromkeys(found)}
 
 
