@@ -135,25 +135,18 @@ def test_a_wrong_parameter_of_any_kernel_is_refused(monkeypatch: pytest.MonkeyPa
                 kind = (step.kernel.name, parameter)
                 if parameter in FREE or kind in found | SAFE or moved(value, 1) is None:
                     continue
+                if parameter.endswith("_record"):  # of a kernel that this one calls: below
+                    continue
                 wanted.add(kind)
                 for distance in (1, -1, 16, -16, 100_000):
-                    wrong = moved(value, distance)
 
-                    def change(low: Lowering, at: tuple[Any, ...] = (which, place, parameter, wrong)) -> None:
-                        programs(low)[at[0]].steps[at[1]].values[at[2]] = at[3]
+                    def change(
+                        low: Lowering, at: tuple[Any, ...] = (which, place, parameter, distance)
+                    ) -> None:
+                        values = programs(low)[at[0]].steps[at[1]].values
+                        values[at[2]] = moved(values[at[2]], at[3])
 
-                    try:
-                        ok = refused(graph, change, monkeypatch)
-                    except AssertionError as e:
-                        ok = ""
-                        print(
-                            "HARM",
-                            kind,
-                            value if not isinstance(value, np.ndarray) else value.shape,
-                            distance,
-                            str(e)[:80],
-                        )
-                    if ok:
+                    if refused(graph, change, monkeypatch):
                         found.add(kind)
                         break
     assert wanted - found == set()
@@ -363,8 +356,10 @@ def test_layers_outside_the_kernels_are_checked(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_only_the_checked_mode_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a fault that does no harm, as with guards no buffer shares its memory with another."""
+
     def change(low: Lowering) -> None:
-        low.program.steps[-1].reads = ()
+        next(buffer for buffer in low.program.buffers if buffer.name == "silu1").last -= 1
 
     assert refused(small(), change, monkeypatch)
     for off in ("0", ""):
