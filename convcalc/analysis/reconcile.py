@@ -125,10 +125,12 @@ def _stages(
     """The explanations of each stage. Adds to `near`, which is this network's own at first, its namesakes."""
     yield _matching(_by_conventions(own, figure))
     near += [*namesakes(own.graph), *switched(own.graph, arch, settings)]
-    yield _matching(_each(near, _by_conventions, figure))
-    for reading in (figure, figure.without_zero()):
-        if reading is not None:
-            yield _cut_off(_each(near, _by_conventions, reading))
+    counted = list(_each(near, _by_conventions, figure))
+    yield _matching(counted)
+    yield _cut_off(counted)
+    unknown_digit = figure.without_zero()
+    if unknown_digit is not None:
+        yield _cut_off(_each(near, _by_conventions, unknown_digit))
     yield [*_matching(_by_other_code(own, figure)), *_by_variations(own, figure, USUAL)]
     yield [found for source in near[1:] for found in _by_variations(source, figure, SIMPLE)]
     far: list[Source] = []

@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
 from convcalc.errors import clean
 from convcalc.render import colors
-from convcalc.render.layout import Line, TextSpan, cells, note_lines, table_lines, wrap
-from convcalc.render.table import Note, Table
+from convcalc.render.layout import Line, cells
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -142,19 +141,6 @@ def show_paged(text: str) -> None:
             raise
         finally:
             signal.signal(signal.SIGINT, before)
-
-
-def print_table(table: Table) -> None:
-    """The whole report: title, table, totals, lines and notes."""
-    print_lines(table_lines(table, width()))
-
-
-def print_notes(lines: Sequence[str], notes: Sequence[Note]) -> None:
-    """What follows a report that is no table."""
-    room = width()
-    print_lines([TextSpan(part)] for text in lines for part in wrap(text, room))
-    for note in notes:
-        print_lines(note_lines(note, room))
 
 
 class Bar:

@@ -72,18 +72,18 @@ def test_reductions_save_what_the_naive_module_takes_more():
 
 def test_a_projection_pays_in_the_next_module():
     """3a's pool hands on 32 channels, not 192: each 1×1 of 3b reads 256 instead of 416 (Szegedy et al., table 1)."""
-    found = {one.node.name: one for one in reductions(load_graph("googlenet"))}
-    one = found["inception3a.project"]
-    assert {saving.reader.name for saving in one.savings} == {
+    found = {reduction.node.name: reduction for reduction in reductions(load_graph("googlenet"))}
+    project = found["inception3a.project"]
+    assert {saving.reader.name for saving in project.savings} == {
         f"inception3b.{name}" for name in ("conv1x1", "reduce3x3", "reduce5x5", "project")
     }
-    assert one.saved == 160 * (128 + 128 + 32 + 64) * 28 * 28
+    assert project.saved == 160 * (128 + 128 + 32 + 64) * 28 * 28
 
 
 def test_the_plain_1x1_branch_of_a_module_is_no_reduction():
     """Szegedy et al., figure 2: "#1×1" stands beside "#3×3 reduce", "#5×5 reduce" and "pool proj", also in (a), the
     naive module, which has no reductions. It cuts 192 channels to 64 as one of the module's four outputs."""
-    found = {one.node.name for one in reductions(load_graph("googlenet"))}
+    found = {reduction.node.name for reduction in reductions(load_graph("googlenet"))}
     modules = [f"inception{module}" for module in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")]
     branches = ("reduce3x3", "reduce5x5", "project")
     assert found == {f"{module}.{branch}" for module in modules for branch in branches}
@@ -106,7 +106,7 @@ layers:
   - conv: {name: between, filters: 6, kernel: 1}
   - conv: {name: last, filters: 8, kernel: 3}
 """
-    found = {one.node.name: one.saved for one in reductions(graph_of(tmp_path, text))}
+    found = {reduction.node.name: reduction.saved for reduction in reductions(graph_of(tmp_path, text))}
     assert found == {"reduce": 9 * 12 * 8 * 16, "between": 9 * 6 * 8 * 4}
 
 

@@ -94,7 +94,7 @@ OLD = {"mnasnet0_5", "mnasnet1_3"}
 def test_thop_counts_so(name, figure):
     """Dense layers twice, biases, 4 per normalised element: to the last printed digit."""
     result = explain(f"torchvision/{name}", f"{figure}G MACs")
-    tools = {one.tool for one in result.found} | {"own" for one in result.found if not one.departures}
+    tools = {way.tool for way in result.found} | {"own" for way in result.found if not way.departures}
     assert result.found
     assert name in OLD or tools & {"thop", "own"}
 
@@ -103,16 +103,16 @@ def test_thop_counts_so(name, figure):
 def test_ptflops_counts_so(name, figure):
     """Biases, activations, what pools read, 2 per normalised element; inception_v3 at 224×224."""
     result = explain(f"torchvision/{name}", f"{figure}G MACs")
-    tools = {one.tool for one in result.found}
+    tools = {way.tool for way in result.found}
     assert "ptflops" in tools
     if name == "inception_v3":
-        assert all(one.changes == "input 3×224×224" for one in result.found)
+        assert all(way.changes == "input 3×224×224" for way in result.found)
 
 
 def test_resnet50_term_by_term():
     """4.111 514 624 G: 2 per normalised element, and 49 + 1 for each of 2,048 means (thop before 2019)."""
     result = explain("torchvision/resnet50", "4111514624")
-    assert [one.total for one in result.found] == [4_111_514_624]
+    assert [way.total for way in result.found] == [4_111_514_624]
     assert [(term.number, term.each) for term in result.found[0].terms] == [
         (4_087_136_256, 1),
         (2_048_000, 1),
@@ -304,8 +304,8 @@ def test_digits_cut_off():
 
 
 def test_terms_sum_to_the_total():
-    for one in explain("torchvision/resnet50", "4.1G").found:
-        assert one.total == sum(term.number * term.each for term in one.terms)
+    for way in explain("torchvision/resnet50", "4.1G").found:
+        assert way.total == sum(term.number * term.each for term in way.terms)
 
 
 def test_a_spec_from_standard_input_and_a_network_without_anything(tmp_path):

@@ -222,7 +222,7 @@ def test_a_wrong_parameter_of_a_kernel_that_kernels_call_is_refused(
     plan = changed(small(), lows.append, monkeypatch)
     program = lows[0].program
     records = [
-        one for one in program.keep if isinstance(one, np.ndarray) and one.shape == (len(inner.names),)
+        kept for kept in program.keep if isinstance(kept, np.ndarray) and kept.shape == (len(inner.names),)
     ]
     found = set()
     for record in records:

@@ -39,29 +39,24 @@ SPECS = {
 
 @pytest.mark.parametrize("case", SHEETS)
 def test_worksheets(case: str, tmp_path: Path, measured) -> None:
-    content, message = SHEETS[case]
-    (tmp_path / "sheet").write_bytes(content)
-    done = measured("worksheet", "--check", tmp_path / "sheet")
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert done.memory < MOST
+    check(measured, ["worksheet", "--check"], tmp_path / "sheet", SHEETS[case])
 
 
 @pytest.mark.parametrize("case", MATRICES)
 def test_matrices(case: str, tmp_path: Path, measured) -> None:
-    content, message = MATRICES[case]
-    (tmp_path / "matrix.csv").write_bytes(content)
-    done = measured("apply", "maxpool: 1", tmp_path / "matrix.csv")
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert done.memory < MOST
+    check(measured, ["apply", "maxpool: 1"], tmp_path / "matrix.csv", MATRICES[case])
 
 
 @pytest.mark.parametrize("case", SPECS)
 def test_specs(case: str, tmp_path: Path, measured) -> None:
-    content, message = SPECS[case]
-    (tmp_path / "spec.yaml").write_bytes(content)
-    done = measured("show", tmp_path / "spec.yaml")
+    check(measured, ["show"], tmp_path / "spec.yaml", SPECS[case])
+
+
+def check(measured, command: list[str], path: Path, case: tuple[bytes, str]) -> None:
+    """The command refuses a file of this content with this message, in little memory."""
+    content, message = case
+    path.write_bytes(content)
+    done = measured(*command, path)
     assert done.returncode == 1
     assert message in done.stderr
     assert done.memory < MOST

@@ -378,7 +378,7 @@ def test_an_activation_between_does_not_give_the_answer_away(tmp_path):
     analysis = analyse(load_graph(str(path)))
     for seed in range(60):
         made = network_sheet(analysis, ("output", "weights"), 3, seed)
-        asked = {one.node.name for one in made.exercises if one.asks == "output"}
+        asked = {exercise.node.name for exercise in made.exercises if exercise.asks == "output"}
         shown = dict(inputs_shown(made))
         if "a" in asked and "batchnorm1" not in asked and "b" in shown:
             assert shown["b"] == ""

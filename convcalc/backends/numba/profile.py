@@ -205,8 +205,8 @@ def measured_flops(threads: int | None = None) -> float:
 
 def measured_bytes(size: int, threads: int | None = None) -> float:
     """Bytes a second at which all threads read so many bytes again and again, by a dense layer of that size."""
-    item_units, features = 16, 256
-    features = max(features, size // (4 * MAX_UNITS))
+    item_units = 16
+    features = max(256, size // (4 * MAX_UNITS))
     units = size // (4 * features)
     calls = max(1, READ_BYTES // size)
     weights = np.ones(features * units, np.float32)

@@ -103,11 +103,11 @@ def kernel(names: str = "") -> Callable[[Callable[..., Any]], Kernel]:
 
 def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -> None:
     """Loads the kernels, compiles those the disk does not have and says so."""
-    wanted = [one for one in dict.fromkeys(kernels) if not one.load()]
-    for place, one in enumerate(wanted):
+    wanted = [kernel for kernel in dict.fromkeys(kernels) if not kernel.load()]
+    for place, kernel in enumerate(wanted):
         if compiling:
-            compiling(place, len(wanted), one.name)
-        assert one.address
+            compiling(place, len(wanted), kernel.name)
+        assert kernel.address
     if compiling and wanted:
         compiling(len(wanted), len(wanted), "")
 

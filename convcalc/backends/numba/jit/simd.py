@@ -56,7 +56,6 @@ PIXELS, FEW, VECTORS = {
 }[WIDTH]
 TILE = WIDTH * VECTORS  # output channels of a tile
 TILE_BLOCKS = TILE // BLOCK
-INPUT_TILE = BLOCK * 4  # bytes of one pixel of one block
 
 
 @dataclass(frozen=True, eq=False)

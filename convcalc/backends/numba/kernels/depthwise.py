@@ -126,13 +126,18 @@ def depthwise_footprint(call: Call) -> None:
         )  # fmt: skip
         written = entries("target_pixels", targets, begin)
         call.writes("target", call.target, pixel, written, steps("target_block", blocks, call.target_block))
-        if call.finish:
-            for block in range(blocks):
-                to = call.target + block * call.target_block
-                call.calls(
-                    "finish", call.finish, call.finish_record,
-                    target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(1, ""),
-                )  # fmt: skip
+        _finishes(call, blocks, begin, end)
+
+
+def _finishes(call: Call, blocks: int, begin: int, end: int) -> None:
+    """What follows on the pixels from begin to end of each block, where anything does."""
+    if call.finish:
+        for block in range(blocks):
+            to = call.target + block * call.target_block
+            call.calls(
+                "finish", call.finish, call.finish_record,
+                target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(1, ""),
+            )  # fmt: skip
 
 
 # --- rows of windows that overlap --------------------------------------------------------------------------------
@@ -253,14 +258,7 @@ def _rows_kernel(taps: int) -> Any:
                 entries("target_row", rows * call.target_row, int(rows[0])),
                 steps("target_block", blocks, call.target_block),
             )  # fmt: skip
-            if call.finish:
-                begin, end = int(rows[0]) * call.width, (int(rows[-1]) + 1) * call.width
-                for block in range(blocks):
-                    to = call.target + block * call.target_block
-                    call.calls(
-                        "finish", call.finish, call.finish_record,
-                        target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(1, ""),
-                    )  # fmt: skip
+            _finishes(call, blocks, int(rows[0]) * call.width, (int(rows[-1]) + 1) * call.width)
 
     return made
 
