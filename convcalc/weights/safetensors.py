@@ -88,14 +88,12 @@ def _entries(path: str, header: bytes) -> Iterator[tuple[str, object]]:
                 if number == MAX_METADATA:
                     _refuse(path, f"its __metadata__ has more than {MAX_METADATA:,} texts")
         scanner.end()
-    except RecursionError:
-        _refuse(path, "its header is nested too deeply")
     except ValueError as error:
         _refuse(path, f"its header is no sound JSON: {error!s:.200}")
 
 
 class _Scanner:
-    """Walks through an object of JSON. Raises ValueError, or RecursionError."""
+    """Walks through an object of JSON. Raises ValueError."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -127,9 +125,9 @@ class _Scanner:
         window = self._text[self._place : self._place + MAX_ENTRY]
         try:
             value, length = self._decoder.raw_decode(window)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError) as error:  # how deep is too deep, each Python decides
             if len(window) < MAX_ENTRY:
-                raise
+                raise ValueError(str(error)) from error
             length = MAX_ENTRY
         if length == MAX_ENTRY:
             raise ValueError(
