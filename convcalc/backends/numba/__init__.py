@@ -8,6 +8,7 @@
     passes/    channels_first: layers computed on values stored in another order; fusion: what is computed together;
                channel_moves: layers that only move channels; algorithm: which kernel computes a convolution;
                placement: what lives inside what, and halos
+    arrays/    operators that no kernel is worth, by NumPy on whole arrays; registry: which
     lower/     lowering: from graph to program; per operator; fallback: what no kernel does
     runtime/   program: steps, lifetimes, memory; linker: addresses, and what waits for what; driver: threads that
                walk the steps; checked: every access held against its buffer before a plan runs (CONVCALC_CHECKED=1)

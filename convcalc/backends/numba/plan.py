@@ -17,17 +17,13 @@ from time import perf_counter
 import numpy as np
 
 from convcalc.backends import Compiling, Run
+from convcalc.backends.numba.arrays.registry import array_function, has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
 from convcalc.backends.numba.layout import triple
 from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
 from convcalc.backends.numba.lower.deconv import deconv_halo, lower_deconv
-from convcalc.backends.numba.lower.fallback import (
-    has_numpy,
-    host_function,
-    is_host,
-    spreads_what_is_no_number,
-)
+from convcalc.backends.numba.lower.fallback import is_host, spreads_what_is_no_number
 from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.lower.maps import (
     lower_across,
@@ -242,7 +238,8 @@ def prepare(
             low.storage.need(low.fusion.alias[node.inputs[0]], triple(before, 0), triple(after, 0))
     for layer in low.fusion.layers:
         if layer.node.index in host:
-            low.add_host(layer.node, layer.value, low.fusion.sources(layer), host_function(low, layer.node))
+            function = array_function(layer.node, low.weights.nodes[layer.node.index])
+            low.add_host(layer.node, layer.value, low.fusion.sources(layer), function)
         else:
             LOWER[layer.node.kind](low, layer)
     return Plan(graph, low, rewritten.origins, count, guard, compiling)
@@ -259,7 +256,7 @@ def _kernels(programs: Iterable[Program]) -> list[Kernel]:
 
 
 def _notes(graph: Graph) -> tuple[str, ...]:
-    slow = sorted({node.kind for node in graph if is_host(node, KNOWN) and not has_numpy(node)})
+    slow = sorted({node.kind for node in graph if is_host(node, KNOWN) and not has_arrays(node)})
     if not slow:
         return ()
     return (f"{', '.join(slow)}: no fast kernel here, computed as the reference backend does",)

@@ -1,0 +1,54 @@
+"""Which operators NumPy computes on whole arrays, and how.
+
+An operator is added by one entry: its kind, and the function that makes an `ArrayFunction` of a node and its
+parameters; these functions stand in modules by subject. An entry serves wherever no kernel computes a node: for
+operators without a kernel, and for shapes and fields that the kernel does not take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from convcalc.backends.numba.arrays import joins, moves, norms, products, resampling
+from convcalc.backends.numba.arrays.signatures import ArrayFunction, Maker
+from convcalc.backends.numba.layout import Array
+from convcalc.graph import Node
+from convcalc.ops import Tensor
+
+MAKERS: dict[str, Maker] = {
+    "dense": products.dense,
+    "layernorm": norms.layernorm,
+    "multiply": joins.multiply,
+    "transpose": moves.transpose,
+    "upsample": resampling.upsample,
+}
+
+
+def has_arrays(node: Node) -> bool:
+    """Whether NumPy computes the node on whole arrays, so that the operator's own forward is not needed."""
+    return node.kind in MAKERS
+
+
+def array_function(node: Node, parameters: Mapping[str, Sequence[float]]) -> ArrayFunction:
+    """What computes the node from its inputs' arrays: by NumPy, or at last by the operator's own forward."""
+    if node.kind in MAKERS:
+        shaped = {
+            parameter.name: np.asarray(parameters[parameter.name], np.float32).reshape(parameter.shape)
+            for parameter in node.parameters
+        }
+        return MAKERS[node.kind](node, shaped)
+    return _own_forward(node, parameters)
+
+
+def _own_forward(node: Node, parameters: Mapping[str, Sequence[Any]]) -> ArrayFunction:
+    """The operator's own forward, number by number in plain Python."""
+    lists = {name: list(values) for name, values in parameters.items()}
+
+    def forward(inputs: Sequence[Array]) -> Array:
+        tensors = [Tensor(array.shape, array.astype(np.float64).ravel().tolist()) for array in inputs]
+        return np.array(node.op.forward(tensors, lists).values, np.float32)
+
+    return forward
