@@ -180,6 +180,7 @@ class Builder:
                     f"{op.kind} needs {needed} input{'s' * (needed != '1')}, not {len(shapes)}", hint
                 )
             op = op.bind(shapes)
+            op.check_sources([None if index < 0 else self.nodes[index].op for index in inputs])
             output = op.output_shape(shapes)
             if elements(output) > MAX_ELEMENTS:
                 raise Misfit(

@@ -79,6 +79,9 @@ class Field(NamedTuple):
 
 AxisField = tuple[Field, ...]  # what a unit sees on one axis is the hull of these; of none: it is not known
 UNKNOWN: AxisField = ()
+# Per node one AxisField per axis of the network's input; UNSEEN where its units see nothing of it, as behind a learned
+# tensor that reads no layer.
+UNSEEN: tuple[AxisField, ...] = ()
 
 
 class ReceptiveField(NamedTuple):
@@ -100,8 +103,8 @@ class ReceptiveField(NamedTuple):
 
 
 def receptive_fields(graph: Graph) -> tuple[list[tuple[AxisField, ...]], list[str]]:
-    """Per node, one AxisField per spatial axis of the network's input; and warnings where branches disagree and where
-    no single field can be told any more."""
+    """Per node, one AxisField per spatial axis of the network's input, or UNSEEN; and warnings where branches disagree
+    and where no single field can be told any more."""
     source = of_input(graph)
     tracks: list[tuple[AxisField, ...]] = []
     warnings: list[str] = []
@@ -110,12 +113,12 @@ def receptive_fields(graph: Graph) -> tuple[list[tuple[AxisField, ...]], list[st
         if len(before) == 1 and node.op.pointwise:
             tracks.append(before[0])
             continue
-        walked = [_through(node, position, axes) for position, axes in enumerate(before)]
-        after = walked[0]
+        walked = [_through(node, position, axes) for position, axes in enumerate(before) if axes]
+        after = walked[0] if walked else UNSEEN
         if len(walked) > 1:
             after = tuple([union(branches) for branches in zip(*walked, strict=True)])
         tracks.append(after)
-        if (len(before) > 1 or any(len(track) != 1 for track in after)) and (
+        if (len(walked) > 1 or any(len(track) != 1 for track in after)) and (
             text := _warning(graph, node, before, walked, after)
         ):
             warnings.append(f"{node.name}: {text}")
@@ -245,12 +248,13 @@ def _warning(
     after: tuple[AxisField, ...],
 ) -> str:
     """What a person should know of a node's field; "" where its inputs' fields could not be told either."""
-    for axis, size in enumerate(graph.input_shape[1:]):
-        track = after[axis]
+    for axis, (size, track) in enumerate(zip(graph.input_shape[1:], after, strict=True)):
         if single(track, size, node.output_shape) or any(field.spread for field in track):
             continue
         if all(
-            single(axes[axis], size, shape) for axes, shape in zip(before, node.input_shapes, strict=True)
+            single(axes[axis], size, shape)
+            for axes, shape in zip(before, node.input_shapes, strict=True)
+            if axes
         ):
             return f"{_disagreement([axes[axis] for axes in walked])}, so no field is shown from here on"
     if len(walked) > 1 and any(map(_off_centre, zip(*walked, strict=True))):
@@ -282,7 +286,9 @@ def _off_centre(branches: Iterable[AxisField]) -> bool:
 
 def reported(tracks: Sequence[AxisField], image: Shape, shape: Shape) -> ReceptiveField | None:
     """One layer's fields as they are reported, for an image and an output of these shapes, channels first; None
-    where units see parts that no stride describes."""
+    where units see parts that no stride describes, or nothing."""
+    if len(tracks) != len(image) - 1:
+        return None
     fields = []
     for track, size in zip(tracks, image[1:], strict=True):
         field = single(track, size, shape)

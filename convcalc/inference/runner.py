@@ -309,9 +309,9 @@ def _meaning(graph: Graph) -> Literal["probabilities", "logits", "other"]:
         node = graph.nodes[index]
         if node.kind == "softmax":
             return "probabilities"
-        if node.op.role in ("dense", "convolution", "pooling", "join"):
+        if node.op.role in ("dense", "convolution", "pooling", "join", "attention"):
             return "logits"
-        if node.op.role not in ("identity", "reshape"):
+        if node.op.role not in ("identity", "reshape") or not node.inputs:
             return "other"
         index = node.inputs[0]
     return "other"

@@ -15,7 +15,7 @@ from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, 
 from convcalc.language.expressions import LAYER_BUDGET, Names
 from convcalc.language.values import Value, boolean, integer, text
 from convcalc.language.words import cut, listed, segment_problem
-from convcalc.ops import describe
+from convcalc.ops import Operator, describe
 
 MAX_PATH = 500  # characters
 
@@ -242,10 +242,11 @@ class Expansion:
     ) -> int:
         """Wire one operator."""
         path = scope.joined(segment, entry.node)
-        self._step(entry.node, len(inputs) - 1)
         operator = entry.op
         if operator is None:
             operator = self.compiler.operators.make(entry, names, path)
+        inputs = self._inputs(entry, operator, scope, path, inputs)
+        self._step(entry.node, max(0, len(inputs) - 1))
         shares = None if entry.share is None else self._shared(entry.share, scope, names)
         keys = None if entry.keys is None else self._keys(entry, scope, names)
         index = self.builder.add(
@@ -264,6 +265,22 @@ class Expansion:
             self._check_keys(entry, index)
         scope.members[segment] = index
         return index
+
+    def _inputs(
+        self, entry: Layer, operator: Operator, scope: Scope, path: str, inputs: tuple[int, ...]
+    ) -> tuple[int, ...]:
+        """What a layer reads: the layer before or what `from` names, and what its fields name; nothing where the
+        operator takes no input."""
+        if operator.inputs[1] == 0:
+            if entry.origin is not None:
+                raise entry.node.error(f"{path}: {entry.kind} reads no layer", "leave out from")
+            inputs = ()
+        for name in operator.layer_fields():
+            source = getattr(operator, name)
+            if source is not None:
+                node = entry.fields[name].node if name in entry.fields else entry.node
+                inputs = (*inputs, self.resolve(source, scope, node))
+        return inputs
 
     def join(
         self,

@@ -52,7 +52,6 @@ LAYERS: dict[str, str] = {
     "erf": _HOLDS_PLACE,
     "selu": "elu counts the same",
     "celu": "elu counts the same",
-    "parameter": "",
     "matmul": "",
     "attention": "dense with axis: last counts its projections, not its two products",
     "roll": _HOLDS_PLACE,

@@ -27,6 +27,8 @@ ROLES = {
     "normalisation": "normalisation",
     "activation": "activations",
     "join": "joins of branches",
+    "attention": "attention",
+    "tensor": "tensors that are no layer's output",
     "reshape": "shapes and sizes",
     "identity": "others",
 }
@@ -176,7 +178,7 @@ def _example(operator: type[Operator]) -> str:
     tensors = node.op.parameters(node.input_shapes)
     if tensors:
         rows = [
-            f"| `{node.name}.{tensor.name}` | {words.shape(tensor.shape)} | {tensor.role} |"
+            f"| `{tensor.key(node.name)}` | {words.shape(tensor.shape)} | {tensor.role} |"
             for tensor in tensors
         ]
         parts.append(
@@ -189,7 +191,7 @@ def _example(operator: type[Operator]) -> str:
 
 def worked(analysis: Analysis, node: Node) -> str:
     """A layer's heading, then every formula and count of it, labels in one column."""
-    given = " and ".join(words.shape(shape) for shape in node.input_shapes)
+    given = "".join([f"{' and '.join(map(words.shape, node.input_shapes))} → "] if node.inputs else [])
     layer = analysis.layers[node.index]
     lines = [(line.what, line.text) for line in explain(analysis, node)]
     for what, count in (("weights", layer.weights), ("biases", layer.biases), ("MACs", layer.macs)):
@@ -198,7 +200,7 @@ def worked(analysis: Analysis, node: Node) -> str:
     if not layer.params and not layer.macs:
         lines.append(("weights, MACs", "none"))
     width = max(len(what) for what, _ in lines)
-    heading = f"{node.name}  {words.operator(node.op)}   {given} → {words.shape(node.output_shape)}"
+    heading = f"{node.name}  {words.operator(node.op)}   {given}{words.shape(node.output_shape)}"
     return "\n".join([heading, *(f"    {what:<{width}}  {text}" for what, text in lines)])
 
 

@@ -7,7 +7,7 @@ and reference forward. The defaults here are those of a pointwise operator, whic
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -23,8 +23,9 @@ Order = tuple[int, ...]  # dimension i of a value is dimension order[i] of the t
 class Parameter(NamedTuple):
     """A tensor an operator keeps: its name in a weights file, its shape, and what it counts as.
 
-    fan_in is the number of inputs each output sums over, for He initialisation; None where the initial
-    value is a constant, `initial`.
+    name: "" where the layer's own path is the whole key. fan_in is the number of inputs each output sums over, for He
+    initialisation; None where the initial value is a constant, `initial`. rule: what its values are worked out by; a
+    file need not hold them, and those that it holds have to be equal.
     """
 
     name: str
@@ -32,6 +33,11 @@ class Parameter(NamedTuple):
     role: Literal["weight", "bias", "buffer"]
     fan_in: int | None = None
     initial: float = 0.0
+    rule: Callable[[], Sequence[float]] | None = None
+
+    def key(self, path: str) -> str:
+        """Its key in a weights file, for a layer of that path."""
+        return f"{path}.{self.name}" if self.name else path
 
 
 class Reach(NamedTuple):
@@ -138,6 +144,15 @@ class Operator:
         return cached
 
     @classmethod
+    def layer_fields(cls) -> tuple[str, ...]:
+        """The fields that name a layer, whose output is one more input, in the order of those inputs."""
+        cached: tuple[str, ...] | None = cls.__dict__.get("_layer_fields")
+        if cached is None:
+            cached = tuple([name for name, info in cls.fields().items() if info.kind.names_layer])
+            cls._layer_fields = cached  # type: ignore[attr-defined]
+        return cached
+
+    @classmethod
     def worked_example(cls) -> Example:
         """What the manual works out for this operator."""
         return cls.example or Example(cls.kind)
@@ -145,6 +160,14 @@ class Operator:
     def bind(self, inputs: Inputs) -> Self:
         """The operator with the fields that follow from its input filled in. Raises Misfit."""
         return self
+
+    def named_inputs(self, inputs: Inputs) -> dict[str, int]:
+        """The fields that are given and name a layer, each with its input's number."""
+        given = [name for name in self.layer_fields() if getattr(self, name) is not None]
+        return {name: len(inputs) - len(given) + place for place, name in enumerate(given)}
+
+    def check_sources(self, sources: Sequence[Operator | None]) -> None:
+        """Raises Misfit where the operators that make its inputs are not what it needs; None is the network's input."""
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """The output's shape `(C, *spatial)`. Raises Misfit when the inputs do not fit."""
@@ -175,11 +198,12 @@ class Operator:
         return ()
 
     def reordered(self, order: Order) -> Reordered | None:
-        """The operator that computes the same where every input is stored in `order`, or None if there is none.
+        """The operator that computes the same where its inputs are stored in `order`, or None if there is none.
 
         Dimension i of an input is dimension order[i] of the tensor that stores it, and dimension i of the output
-        lies at the returned order[i]. The parameters have the same names and hold the same numbers in the same
-        sequence; dimensions of 1 may be added to their shapes.
+        lies at the returned order[i]. Inputs of another rank than the first one's are stored in sequence. The
+        parameters have the same names and hold the same numbers in the same sequence; dimensions of 1 may be added
+        to their shapes.
         """
         return Reordered(self, order) if in_sequence(order) else None
 

@@ -26,12 +26,14 @@ class FieldError(Exception):
 class FieldKind(NamedTuple):
     """check(value) gives the value to store or raises FieldError; schema describes what it takes.
 
-    per_axis: the value is an integer, or one (or a pair) per spatial axis.
+    per_axis: the value is an integer, or one (or a pair) per spatial axis. names_layer: the value is the path of a
+    layer, whose output is one more input.
     """
 
     check: Callable[[Value], Any]
     schema: dict[str, object]
     per_axis: bool = False
+    names_layer: bool = False
 
 
 def describe(value: Value) -> str:
@@ -138,6 +140,12 @@ def _choice(options: tuple[str, ...]) -> Callable[[Value], Any]:
     return check
 
 
+def _layer(value: Value) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+        raise FieldError(f"needs the name or path of a layer, not {describe(value)}")
+    return str(value)
+
+
 def _integers(minimum: int) -> Callable[[Value], Any]:
     def check(value: Value) -> tuple[int, ...]:
         if not isinstance(value, list) or not 1 <= len(value) <= MOST_DIMENSIONS:
@@ -220,6 +228,13 @@ def flag(default: Any = REQUIRED, *, doc: str) -> Any:
 def choice(*options: str, default: Any = REQUIRED, doc: str) -> Any:
     """One of a few words."""
     return _field(FieldKind(_choice(options), {"enum": list(options)}), default, None, doc)
+
+
+def layer(default: Any = None, *, doc: str) -> Any:
+    """The name or path of an earlier layer, as `from` takes it: its output is one more input, behind those that
+    come from `from`, in the order of the fields."""
+    kind = FieldKind(_layer, {"type": ["string", "integer"]}, names_layer=True)
+    return _field(kind, default, None, doc)
 
 
 def integers(default: Any = REQUIRED, *, minimum: int = 0, doc: str) -> Any:

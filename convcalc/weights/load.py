@@ -10,11 +10,12 @@ from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import prod
+from math import isclose, prod
 from typing import Literal
 
 from convcalc.errors import WeightsError, did_you_mean
 from convcalc.graph import Graph, Node
+from convcalc.ops import Parameter
 from convcalc.shapes import Shape, show
 from convcalc.weights.checkpoint import common_prefixes
 from convcalc.weights.files import open_weights
@@ -22,6 +23,7 @@ from convcalc.weights.tensors import StoredTensor, Tensors, quoted
 
 Parameters = Mapping[str, Sequence[float]]
 SHOWN = 5
+RULE_TOLERANCE = 1e-5  # between a file's numbers and those made by a rule, which it holds as 32-bit floats
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,10 @@ def random_weights(graph: Graph, seed: int = 0) -> Weights:
         values: dict[str, Sequence[float]] = {}
         for parameter in node.parameters:
             if parameter.fan_in is not None:
-                key = f"{node.name}.{parameter.name}"
+                key = parameter.key(node.name)
                 values[parameter.name] = he_normal(key, parameter.shape, parameter.fan_in, seed)
+            elif parameter.rule is not None:
+                values[parameter.name] = array("f", parameter.rule())
             else:
                 values[parameter.name] = array("f", [parameter.initial]) * prod(parameter.shape)
         nodes.append(values)
@@ -71,11 +75,17 @@ def load_weights(
     used: set[str] = set()
     missing: list[str] = []
     wrong: list[str] = []
+    unequal: list[str] = []
     for node in graph:
         found: dict[str, StoredTensor] = {}
         for parameter in node.parameters if node.shares is None else ():
-            keys = parameter_keys(node, parameter.name)
+            keys = parameter_keys(node, parameter)
             key = next((key for key in keys if key in tensors), None)
+            if parameter.rule is not None:
+                if key is not None:
+                    used.add(key)
+                    unequal += _unequal(tensors[key], parameter)
+                continue
             if key is None:
                 missing.append(
                     keys[0] + next((f" ({tensors.others[k]})" for k in keys if k in tensors.others), "")
@@ -92,13 +102,14 @@ def load_weights(
     heads = {node.name.split(".")[0] for node in graph}
     ignored = [key for key in extra if _left_out(key, heads)]
     unknown = [key for key in extra if not _left_out(key, heads)]
-    _refuse(name, graph, missing, wrong, unknown, tensors.note)
+    _refuse(name, graph, missing, wrong, unequal, unknown, tensors.note)
     nodes: list[Parameters] = []
     for node, found in zip(graph, picked, strict=True):
         if node.shares is not None:
             nodes.append(nodes[node.shares])
         else:
-            nodes.append({parameter: tensor.values() for parameter, tensor in found.items()})
+            made = {p.name: array("f", p.rule()) for p in node.parameters if p.rule is not None}
+            nodes.append({name: tensor.values() for name, tensor in found.items()} | made)
     return Weights(tuple(nodes), source, path=name, ignored=tuple(ignored), note=tensors.note)
 
 
@@ -111,8 +122,19 @@ def _index(graph: Graph) -> Index:
         for node in graph
         if node.shares is None
         for parameter in node.parameters
-        for key in parameter_keys(node, parameter.name)
+        for key in parameter_keys(node, parameter)
     }
+
+
+def _unequal(tensor: StoredTensor, parameter: Parameter) -> list[str]:
+    """Where a tensor of a file differs from the rule that makes it; its numbers may be grouped otherwise."""
+    assert parameter.rule is not None
+    if tensor.count != prod(parameter.shape):
+        return [f"{tensor.name} is {_shape(tensor.shape)}, the rule gives {_shape(parameter.shape)}"]
+    for place, (stored, made) in enumerate(zip(tensor.values(), parameter.rule(), strict=True)):
+        if not isclose(stored, made, rel_tol=RULE_TOLERANCE, abs_tol=RULE_TOLERANCE):
+            return [f"{tensor.name} has {stored:g} at place {place:,}, the rule gives {made:g}"]
+    return []
 
 
 def _named(index: Index, keys: Collection[str], prefix: str) -> int:
@@ -138,13 +160,13 @@ def _without_prefix(tensors: Tensors, index: Index) -> Tensors:
     return stripped
 
 
-def parameter_keys(node: Node, parameter: str) -> list[str]:
+def parameter_keys(node: Node, parameter: Parameter) -> list[str]:
     """The keys a file may use for a parameter: the layer's path first, then what the spec's `keys` say."""
-    keys = [f"{node.name}.{parameter}"]
+    keys = [parameter.key(node.name)]
     if "" in node.keys:
-        keys.append(f"{node.keys['']}.{parameter}")
-    if parameter in node.keys:
-        keys.append(node.keys[parameter])
+        keys.append(parameter.key(node.keys[""]))
+    if parameter.name and parameter.name in node.keys:
+        keys.append(node.keys[parameter.name])
     return keys
 
 
@@ -167,14 +189,17 @@ def _refuse(
     graph: Graph,
     missing: list[str],
     wrong: list[str],
+    unequal: list[str],
     unknown: list[str],
     note: str,
 ) -> None:
-    if not (missing or wrong or unknown):
+    if not (missing or wrong or unequal or unknown):
         return
     lines = [note] if note else []
     if wrong:
         lines += _first("wrong shape", wrong)
+    if unequal:
+        lines += _first("not what the network makes by rule", unequal)
     if missing:
         suggestion = did_you_mean(missing[0], unknown[:500]).replace("; did you mean", ", perhaps")
         lines += _first("missing", missing, suggestion)

@@ -16,7 +16,19 @@ def kinds(text: str) -> frozenset[str]:
 CONVOLUTION, DENSE, NORMALISATION = kinds("convolution"), kinds("dense"), kinds("normalisation")
 ACTIVATION, POOLING, IDENTITY, JOIN = kinds("activation"), kinds("pooling"), kinds("identity"), kinds("join")
 RESHAPE, INPUT, BLOCK, PEAK = kinds("reshape"), kinds("input"), kinds("block"), kinds("peak")
-LAYERS = CONVOLUTION | DENSE | NORMALISATION | ACTIVATION | POOLING | IDENTITY | JOIN | RESHAPE
+ATTENTION, TENSOR = kinds("attention"), kinds("tensor")
+LAYERS = (
+    CONVOLUTION
+    | DENSE
+    | NORMALISATION
+    | ACTIVATION
+    | POOLING
+    | IDENTITY
+    | JOIN
+    | RESHAPE
+    | ATTENTION
+    | TENSOR
+)
 POOLS, POOL_CALLS = kinds("MaxPool AvgPool AdaptiveAvgPool"), kinds("max_pool avg_pool adaptive_avg_pool")
 BATCHNORM = kinds("BatchNorm")
 
@@ -72,6 +84,7 @@ def outputs_by_role(measure: Callable[[Item], int]) -> tuple[Rule, ...]:
                 ("activations", ACTIVATION),
                 ("pools", POOLING),
                 ("joins", JOIN),
+                ("attention", ATTENTION),
                 ("layers that only move values", RESHAPE),
                 ("dropout and identities", IDENTITY),
             )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from convcalc.backends.numba.arrays import joins, moves, norms, products, resampling
+from convcalc.backends.numba.arrays import joins, moves, norms, products, resampling, tensors
 from convcalc.backends.numba.arrays.signatures import ArrayFunction, Maker
 from convcalc.backends.numba.layout import Array
 from convcalc.graph import Node
@@ -22,6 +22,7 @@ MAKERS: dict[str, Maker] = {
     "dense": products.dense,
     "layernorm": norms.layernorm,
     "multiply": joins.multiply,
+    "parameter": tensors.parameter,
     "transpose": moves.transpose,
     "upsample": resampling.upsample,
 }
