@@ -385,7 +385,7 @@ def check(graph: Graph, seed: int) -> None:
             except AssertionError:
                 if not _is_rounding(graph, weights, values, got.values, wanted.values):
                     raise
-        assert plan.trespasses() == []
+        assert plan.overrun_buffers() == []
 
 
 def _is_rounding(

@@ -94,7 +94,7 @@ def compare(
         got = plan.run(values)
         assert got.shape == wanted.shape
         assert_close(got.values, wanted.values, close)
-    assert plan.trespasses() == []
+    assert plan.overrun_buffers() == []
     return plan
 
 

@@ -17,7 +17,7 @@ from numba_support import Network, any_values, any_weights
 from convcalc.backends.numba import plan as planning
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import PIXELS
-from convcalc.backends.numba.kernels.maps import finish
+from convcalc.backends.numba.kernels.pointwise import finish
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.plan import Plan, prepare
@@ -49,7 +49,7 @@ def refused(graph: Graph, change: Change, patch: pytest.MonkeyPatch) -> str:
     except PlanFault as fault:
         return str(fault)
     values = plan.run(any_values(graph, 2)).values
-    assert plan.trespasses() == []
+    assert plan.overrun_buffers() == []
     assert not np.isnan(values).any(), "something was read that nothing had written"
     return ""
 

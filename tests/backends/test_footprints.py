@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import inspect
 import os
 import subprocess
 import sys
@@ -68,17 +67,17 @@ def run_traced(graph: Graph, log: Log) -> list[tuple[str, Touched, Touched]]:
         recorders.append(Recorder(*arguments))
         recorders[-1].run()
 
-    def run(table: linker.Table, first: int, stop: int) -> None:
+    def run(table: linker.StepTable, first: int, stop: int) -> None:
         for step in range(first, stop):
             log.take()
             walk(table, step, step + 1)
             touched.setdefault(id(table), []).append(log.take())
 
     with pytest.MonkeyPatch.context() as patch:
-        walk = linker.Table.run
+        walk = linker.StepTable.run
         patch.setenv("CONVCALC_CHECKED", "1")
         patch.setattr(linker, "check", check)
-        patch.setattr(linker.Table, "run", run)
+        patch.setattr(linker.StepTable, "run", run)
         plan: Plan = prepare(graph, any_weights(graph, 1), 1)
         plan.run(any_values(graph, 2))
     found = []
@@ -195,7 +194,7 @@ def said_and_done(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel, "_address", 0)
         native = driver._PROTOTYPE(kernel.address)
-    names = inspect.signature(kernel._function).parameters
+    names = kernel.arguments if record is None else ("record", *kernel.arguments)
     values = dict(zip(names, arguments, strict=True))
     notes = Notes()
     said = NOTHING
@@ -219,17 +218,17 @@ def test_walking_a_table(log: Log) -> None:
     """Three steps of nothing, by one thread and the counters of two."""
     nothing = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(lambda *_: None)
     function = ctypes.cast(nothing, ctypes.c_void_p).value or 0
-    table = driver.Table([(function, 0, items, 0) for items in (3, 1, 2)], nothing, 2)
+    table = driver.StepTable([driver.StepRow(function, 0, items, 0) for items in (3, 1, 2)], nothing, 2)
     assert_alike(*said_and_done(driver.drive, log, table.record, table.address, 0, 0, 3))
 
 
 def test_telling_a_helper_and_its_end(log: Log) -> None:
     slot, answer = np.zeros(driver.SLOT, np.int64), np.zeros(1, np.int64)
     slot[0] = driver.WAITING
-    said, done = said_and_done(driver.tell, log, None, slot.ctypes.data, driver.ENDED, answer.ctypes.data, 0)
+    said, done = said_and_done(driver.post, log, None, slot.ctypes.data, driver.ENDED, answer.ctypes.data, 0)
     assert_alike(said, done)
     assert (slot[0], answer[0]) == (driver.ENDED, driver.WAITING)
-    said, done = said_and_done(driver.serve, log, None, slot.ctypes.data, 0, 0, 0)
+    said, done = said_and_done(driver.worker_loop, log, None, slot.ctypes.data, 0, 0, 0)
     assert done.first_outside(said) is None  # it ended at once
 
 

@@ -31,11 +31,11 @@ from convcalc import ops
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
 from convcalc.backends.numba.arrays.registry import MAKERS, has_arrays
-from convcalc.backends.numba.kernels import maps as kernels_maps
+from convcalc.backends.numba.kernels.copies import gather
 from convcalc.backends.numba.lower import winograd as lower_winograd
 from convcalc.backends.numba.passes import algorithm as choice
 from convcalc.backends.numba.plan import KNOWN, prepare
-from convcalc.backends.numba.runtime.driver import Table, helpers
+from convcalc.backends.numba.runtime.driver import StepRow, StepTable, helpers
 from convcalc.graph import INPUT, Graph
 from convcalc.language.load import load_graph
 from convcalc.weights.load import load_weights, random_weights
@@ -190,7 +190,7 @@ def test_winograd_wherever_it_can_be(seed: int, fused: bool, monkeypatch: pytest
     plan = prepare(graph, weights, 2, guard=1024)
     assert "winograd" in {work.kernel for work in plan.profile(values, 1)[1]}
     assert_close(plan.run(values).values, wanted, 3e-5)
-    assert plan.trespasses() == []
+    assert plan.overrun_buffers() == []
 
 
 def test_winograd_can_be_turned_off() -> None:
@@ -481,8 +481,8 @@ def test_channels_there_are_not_are_zero_wherever_a_map_lies() -> None:
         "target_plane": 128,
         "target_row": 128, "height": 1, "width": 2, "rows": 1, "blocks": 1, "item_rows": 1,
     }  # fmt: skip
-    record = np.array(kernels_maps.gather.record(values), np.int64)
-    Table([(kernels_maps.gather.address, record.ctypes.data, 1, 0)], None, 1).run(0, 1)
+    record = gather.record(values, int)
+    StepTable([StepRow(gather.address, record.ctypes.data, 1, 0)], None, 1).run(0, 1)
     assert target[:, :3].tolist() == [[5, 2, 9], [21, 18, 25]]
     assert not target[:, 3:].any()
 

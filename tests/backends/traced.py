@@ -16,7 +16,17 @@ from llvmlite import ir
 from convcalc.backends.numba.jit import cache, compiler, simd
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.ranges import Ranges
-from convcalc.backends.numba.kernels import conv, depthwise, maps, norm, tile, weights, winograd
+from convcalc.backends.numba.kernels import (
+    conv,
+    copies,
+    depthwise,
+    norm,
+    pointwise,
+    pool,
+    tile,
+    weights,
+    winograd,
+)
 from convcalc.backends.numba.runtime import driver
 
 MODULES = (simd, tile, depthwise)  # which emit loads and stores
@@ -26,7 +36,7 @@ NO_RESERVE = 0x4000 if sys.platform == "linux" else 0  # of mmap: only what is w
 
 def kernels() -> dict[str, Kernel]:
     """All kernels of a program's steps, and those that these call."""
-    modules = (conv, depthwise, maps, norm, tile, weights, winograd)
+    modules = (conv, copies, depthwise, norm, pointwise, pool, tile, weights, winograd)
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
     found += depthwise.depthwise_rows.values()
     return {kernel.name: kernel for kernel in found}
@@ -102,7 +112,7 @@ def traced() -> Iterator[Log]:
     emitters = _emitters(log)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
     assert all(
-        kernel.address for kernel in (driver.drive, driver.serve, driver.tell)
+        kernel.address for kernel in (driver.drive, driver.worker_loop, driver.post)
     )  # these do not write to it
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "_read", lambda *_: None)  # compiled when first asked for, and never kept

@@ -41,7 +41,7 @@ from convcalc.backends.numba.lower.maps import (
 from convcalc.backends.numba.passes.channels_first import channels_first
 from convcalc.backends.numba.passes.fusion import PASSING, Layer
 from convcalc.backends.numba.passes.placement import ACTIVATIONS
-from convcalc.backends.numba.runtime.driver import Table, drive, serve, tell
+from convcalc.backends.numba.runtime.driver import StepTable, drive, post, worker_loop
 from convcalc.backends.numba.runtime.linker import link
 from convcalc.backends.numba.runtime.program import Arena, Program, Ref
 from convcalc.backends.workers import processors
@@ -124,7 +124,7 @@ class Plan:
         self._program = low.program
         self._keep = (low.weights, low.setup)
         self._table = link(low.program, self._arena, threads, self._names)
-        self._timed: Table | None = None
+        self._timed: StepTable | None = None
         self._step_nodes = np.array([origins[step.node] for step in low.program.steps], np.int64)
         self._input = self._arena.floats(Ref(low.input), prod(graph.input_shape))
         self._output = self._arena.floats(output, prod(graph.output_shape))
@@ -179,9 +179,9 @@ class Plan:
             ]
             return best, work
 
-    def trespasses(self) -> list[str]:
+    def overrun_buffers(self) -> list[str]:
         """Buffers that something was written beside; only for a plan with guards."""
-        return self._arena.trespasses() + self._setup_arena.trespasses()
+        return self._arena.overrun_buffers() + self._setup_arena.overrun_buffers()
 
     def _fill(self, values: Sequence[float]) -> None:
         if len(values) != len(self._input):
@@ -191,7 +191,7 @@ class Plan:
             )
         self._input[:] = np.asarray(values, np.float32)
 
-    def _walk(self, table: Table) -> None:
+    def _walk(self, table: StepTable) -> None:
         place = 0
         for step in self._host:
             table.run(place, step.mark)
@@ -202,7 +202,7 @@ class Plan:
                 self._arena.floats(step.target, count)[:] = np.ravel(step.function(inputs))
         table.run(place, len(self._program.steps))
 
-    def _node_seconds(self, table: Table, seconds: float) -> tuple[float, ...]:
+    def _node_seconds(self, table: StepTable, seconds: float) -> tuple[float, ...]:
         """The run's seconds shared out by the clock's ticks."""
         ticks = np.diff(table.clock)
         shares = np.bincount(self._step_nodes, ticks, len(self.graph))
@@ -246,7 +246,7 @@ def prepare(
 
 
 def _kernels(programs: Iterable[Program]) -> list[Kernel]:
-    found: dict[Kernel, None] = dict.fromkeys((drive, serve, tell))
+    found: dict[Kernel, None] = dict.fromkeys((drive, worker_loop, post))
     for program in programs:
         for step in program.steps:
             for value in (step.kernel, *step.values.values()):

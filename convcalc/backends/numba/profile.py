@@ -17,14 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE
-from convcalc.backends.numba.kernels.conv import dense, direct
+from convcalc.backends.numba.kernels.conv import TileRow, dense, direct
 from convcalc.backends.numba.kernels.tile import sweep
-from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.plan import Plan, prepare
-from convcalc.backends.numba.runtime.driver import Table
-from convcalc.backends.numba.runtime.program import Word, word
+from convcalc.backends.numba.runtime.driver import StepRow, StepTable
+from convcalc.backends.numba.runtime.program import Word, record_of
 from convcalc.backends.workers import processors
 from convcalc.graph import Graph
 from convcalc.weights.load import Weights
@@ -188,9 +186,9 @@ def measured_flops(threads: int | None = None) -> float:
         "target_pixels": (places * BLOCK * 4).astype(np.int32), "target_block": BLOCK * 4 * PIXELS,
         "residual_pixels": 0, "residual_block": 0, "low": -np.inf, "high": np.inf,
     }  # fmt: skip
-    own = _record(sweep, tables, keep)
+    own = record_of(sweep, tables, keep)
     values: dict[str, Word] = {
-        "sweep": sweep, "tile_table": np.array([own.ctypes.data, 0, 0, 0, TILE // BLOCK], np.int64),
+        "sweep": sweep, "tile_table": np.array(TileRow(own.ctypes.data, 0, 0, 0, TILE // BLOCK), np.int64),
         "tiles": 1, "item_tiles": 1,
         "weights": np.ones(depth * TILE, np.float32), "bias": np.zeros(TILE, np.float32),
         "source": np.ones(depth * PIXELS, np.float32), "target_block": 0, "residual": 0, "residual_block": 0,
@@ -198,8 +196,8 @@ def measured_flops(threads: int | None = None) -> float:
     }  # fmt: skip
     rows = []
     for _ in range(count):  # a target of its own for each thread
-        record = _record(direct, values | {"target": np.empty(PIXELS * TILE, np.float32)}, keep)
-        rows.append((direct.address, record.ctypes.data, 1, 0))
+        record = record_of(direct, values | {"target": np.empty(PIXELS * TILE, np.float32)}, keep)
+        rows.append(StepRow(direct.address, record.ctypes.data, 1, 0))
     return 2.0 * depth * pixels * TILE * count * calls / _fastest(rows * calls, keep, count)
 
 
@@ -216,19 +214,13 @@ def measured_bytes(size: int, threads: int | None = None) -> float:
         "target": np.empty(units, np.float32), "features": features, "units": units, "item_units": item_units,
         "low": -np.inf, "high": np.inf,
     }  # fmt: skip
-    record = _record(dense, values, keep)
-    rows = [(dense.address, record.ctypes.data, units // item_units, 0)]
+    record = record_of(dense, values, keep)
+    rows = [StepRow(dense.address, record.ctypes.data, units // item_units, 0)]
     return weights.nbytes * calls / _fastest(rows * calls, keep, threads or processors())
 
 
-def _record(kernel: Kernel, values: dict[str, Word], keep: list[object]) -> Array:
-    record = np.array(kernel.record({name: word(value, keep) for name, value in values.items()}), np.int64)
-    keep.append(record)
-    return record
-
-
-def _fastest(rows: list[tuple[int, int, int, int]], keep: object, threads: int) -> float:
-    table = Table(rows, keep, threads)
+def _fastest(rows: list[StepRow], keep: object, threads: int) -> float:
+    table = StepTable(rows, keep, threads)
     best = float("inf")
     for _ in range(5):
         began = perf_counter()

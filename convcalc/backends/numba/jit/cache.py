@@ -1,9 +1,10 @@
 """Compiled kernels, kept on disk between runs.
 
-`@kernel("source target …")` marks a function that is compiled to a C function of int64s. Nothing is compiled before
-`address` asks for it; then its machine code is looked for in a directory whose name holds a hash of everything the
-code depends on: the sources of this package, the versions of Numba and llvmlite, the host's processor and the vector
-width. Where it is there, Numba is not even imported: llvmlite's loader is enough.
+`@kernel` marks a function that is compiled to a C function of int64s; its signature is the one place where its
+parameters are named. Nothing is compiled before `address` asks for it; then its machine code is looked for in a
+directory whose name holds a hash of everything the code depends on: the sources of this package, the versions of Numba
+and llvmlite, the host's processor and the vector width. Where it is there, Numba is not even imported: llvmlite's
+loader is enough.
 
 What is loaded is run, so the directory must be the user's own: one that another user owns or may write into is not
 used, and `notes` says so. A file is written beside its place and renamed, so two processes may start at once. A
@@ -15,22 +16,24 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import llvmlite
 import llvmlite.binding as llvm
+import numpy as np
 
 from convcalc.backends import Compiling
-from convcalc.backends.numba.jit.footprint import Footprint
+from convcalc.backends.numba.jit.footprint import Array, Footprint
 from convcalc.backends.numba.jit.simd import SYMBOL, WIDTH
 from convcalc.errors import ConvcalcError
 from convcalc.files import NotPrivate, private_folder
 
 MAX_FILE = 1 << 26  # bytes; the largest has a hundredth of that
+Value = TypeVar("Value")
 Code = tuple[str, list[str], bytes]  # the symbol to call, the symbols it needs, an object file
 
 
@@ -50,14 +53,31 @@ def directory() -> str:
 
 
 class Kernel:
-    """A function to compile: its name, the names of its parameters, and when compiled its address.
+    """A function to compile, and when compiled its address.
 
-    touches: what it reads and writes, see `jit/footprint.py`.
+        @kernel
+        def clear(first: int, stop: int, thread: int, *, target: int, value: float) -> None: ...
+
+    Positional parameters are the arguments of a call, int64 each. Keyword parameters are read from a record, in the
+    order in which they are written here: an int64 each, whose lower half is a float's bits where the annotation says
+    `float`. The C function takes the record's address before the arguments; without keyword parameters, only those.
+
+    arguments, names: of the arguments and of what the record holds; floats: the floats among these. touches: what the
+    kernel reads and writes, see `jit/footprint.py`.
     """
 
-    def __init__(self, function: Callable[..., Any], names: str) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
+        code = function.__code__
+        named = code.co_argcount + code.co_kwonlyargcount
         self.name = function.__name__
-        self.names = tuple(names.split())
+        self.arguments = code.co_varnames[: code.co_argcount]
+        self.names = code.co_varnames[code.co_argcount : named]
+        kinds = {name: str(function.__annotations__[name]) for name in code.co_varnames[:named]}
+        self.floats = frozenset(name for name in self.names if kinds[name] == "float")
+        if wrong := [name for name, kind in kinds.items() if kind != "int" and name not in self.floats]:
+            raise TypeError(
+                f"{self.name}: {', '.join(wrong)}: arguments are int, a record's parameters int or float"
+            )
         self.touches: Footprint | None = None
         self._function = function
         self._address = 0
@@ -79,7 +99,7 @@ class Kernel:
         if not self.load():
             from convcalc.backends.numba.jit.compiler import machine_code
 
-            code = machine_code(self._function)
+            code = machine_code(self._function, self.floats)
             _write(self.name, code)
             self._address = _link(self.name, code)
         return self._address
@@ -89,16 +109,26 @@ class Kernel:
         self.touches = function
         return function
 
-    def record(self, values: dict[str, int]) -> list[int]:
-        """The values in the kernel's own order. Raises KeyError for one too few or too many."""
+    def record(self, values: Mapping[str, Value], word: Callable[[Value], int]) -> Array:
+        """The values in the kernel's own order, as int64. word: what stands there for a value.
+
+        Raises KeyError for a value too few or too many, and TypeError for a fraction where the kernel takes an int.
+        """
         if set(values) != set(self.names):
             raise KeyError(f"{self.name}: {sorted(set(values) ^ set(self.names))}")
-        return [values[name] for name in self.names]
+        return np.array([self._word(name, values[name], word) for name in self.names], np.int64)
+
+    def _word(self, name: str, value: Value, word: Callable[[Value], int]) -> int:
+        if name in self.floats:
+            return int(np.float32(value).view(np.uint32))  # type: ignore[arg-type]
+        if isinstance(value, float):
+            raise TypeError(f"{self.name}: {name} is an int, not {value}")
+        return word(value)
 
 
-def kernel(names: str = "") -> Callable[[Callable[..., Any]], Kernel]:
-    """Marks a kernel `(record, first, stop, thread)` whose record holds these parameters, int64 each."""
-    return lambda function: Kernel(function, names)
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """Marks a kernel."""
+    return Kernel(function)
 
 
 def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -> None:

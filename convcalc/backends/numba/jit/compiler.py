@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from inspect import Parameter, Signature
 from types import CellType, FunctionType
 from typing import Any
@@ -14,7 +14,16 @@ from numba import types
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, overload, register_model
 
-from convcalc.backends.numba.jit.simd import OPERATORS, REGISTER, SYMBOL, WIDTH, Inline, Intrinsic
+from convcalc.backends.numba.jit.simd import (
+    OPERATORS,
+    REGISTER,
+    SYMBOL,
+    WIDTH,
+    Inline,
+    Intrinsic,
+    emit_float,
+    emit_row,
+)
 
 
 class VectorType(types.Type):  # type: ignore[misc]
@@ -34,40 +43,41 @@ VECTOR = VectorType()
 KINDS = {"vector": VECTOR, "float": types.float32, "int": types.int64, "none": types.void}
 
 
-def _numba_intrinsic(one: Intrinsic) -> Any:
+def _numba_intrinsic(intrinsic: Intrinsic) -> Any:
     """What Numba calls an intrinsic: types to a signature and a function that emits the code."""
 
     def define(_: Any, *given: Any) -> Any:
-        arguments = [
-            KINDS.get(kind, actual) for kind, actual in zip(one.arguments, given, strict=True)
-        ]  # a count or a tuple stays what it is
-        counts = [
-            actual.literal_value for kind, actual in zip(one.arguments, given, strict=True) if kind == "count"
-        ]
-        result = KINDS.get(one.result) or types.UniTuple(types.int64, counts[0])
+        kinds = list(zip(intrinsic.arguments, given, strict=True))
+        arguments = [KINDS.get(kind, actual) for kind, actual in kinds]  # a row or a tuple stays what it is
+        rows = [actual.instance_class for kind, actual in kinds if kind == "row"]
+        result = KINDS.get(intrinsic.result) or types.NamedUniTuple(
+            types.int64, len(rows[0]._fields), rows[0]
+        )
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-            plain = (_unpacked(builder, *both) for both in zip(one.arguments, given, values, strict=True))
-            made = one.emit(builder, *plain)
-            if one.result == "ints":
+            plain = (
+                _unpacked(builder, *both) for both in zip(intrinsic.arguments, given, values, strict=True)
+            )
+            made = intrinsic.emit(builder, *plain)
+            if intrinsic.result == "row":
                 return context.make_tuple(builder, result, made)
             return context.get_dummy_value() if made is None else made
 
         return result(*arguments), generate
 
     # Numba looks at how many parameters there are.
-    names = ["context", *(f"argument{place}" for place in range(len(one.arguments)))]
-    define.__name__ = one.name
+    names = ["context", *(f"argument{place}" for place in range(len(intrinsic.arguments)))]
+    define.__name__ = intrinsic.name
     define.__signature__ = Signature(  # type: ignore[attr-defined]
         [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
     )
-    return numba_intrinsic(prefer_literal=True)(define)
+    return numba_intrinsic(define)
 
 
 def _unpacked(builder: ir.IRBuilder, kind: str, given: Any, value: Any) -> Any:
     """An argument as `emit` takes it."""
-    if kind == "count":
-        return given.literal_value
+    if kind == "row":
+        return len(given.instance_class._fields)
     if kind == "ints":
         return [builder.extract_value(value, place) for place in range(len(given))]
     return value
@@ -125,18 +135,67 @@ class _Resolver:
 _resolver = _Resolver()
 
 
-def machine_code(function: Callable[..., Any]) -> tuple[str, list[str], bytes]:
-    """(the symbol to call, the symbols it needs, an object file) of a function of int64s, for this processor."""
-    arguments = (types.int64,) * function.__code__.co_argcount
-    compiled = numba.cfunc(types.void(*arguments), error_model="numpy")(_resolver.function(function))
+def _record_reader(floats: Sequence[bool]) -> Any:
+    """What reads a record at an address: a tuple of int64s and, where so marked, of floats."""
+    result = types.Tuple([types.float32 if is_float else types.int64 for is_float in floats])
+
+    def read(_: Any, record: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+            words = emit_row(builder, values[0], len(floats))
+            made = [
+                emit_float(builder, word) if is_float else word
+                for word, is_float in zip(words, floats, strict=True)
+            ]
+            return context.make_tuple(builder, result, made)
+
+        return result(types.int64), generate
+
+    return numba_intrinsic(read)
+
+
+def _entry(function: Callable[..., Any], floats: Set[str]) -> Callable[..., Any]:
+    """A kernel as a function of int64s alone, which reads the keyword parameters from its record.
+
+    Its few lines are generated from the kernel's signature, so that no list of parameters has to match another:
+
+        def sweep(record, weights, …):
+            body(weights, …, *read(record))
+    """
+    code = function.__code__
+    arguments = code.co_varnames[: code.co_argcount]
+    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    resolved = _resolver.function(function)
+    if not names:
+        return resolved
+    # Numba knows no keyword-only parameters. As positional ones they keep their places among the variables.
+    positional = code.replace(co_argcount=len(arguments) + len(names), co_kwonlyargcount=0)
+    body = FunctionType(positional, resolved.__globals__, function.__name__, None, resolved.__closure__)
+    known = {
+        "body": numba.njit(nogil=True, error_model="numpy", forceinline=True)(body),
+        "read": _record_reader([name in floats for name in names]),
+    }
+    head, given = ", ".join(("record", *arguments)), "".join(f"{name}, " for name in arguments)
+    exec(f"def {function.__name__}({head}):\n    body({given}*read(record))", known)
+    entry: Callable[..., Any] = known[function.__name__]
+    return entry
+
+
+def machine_code(function: Callable[..., Any], floats: Set[str]) -> tuple[str, list[str], bytes]:
+    """(the symbol to call, the symbols it needs, an object file) of a kernel, for this processor.
+
+    floats: the names of the keyword parameters that are floats.
+    """
+    entry = _entry(function, floats)
+    arguments = (types.int64,) * entry.__code__.co_argcount
+    compiled = numba.cfunc(types.void(*arguments), error_model="numpy")(entry)
     module = llvm.parse_assembly(compiled.inspect_llvm())
     # Kernels compiled by different processes are loaded together, and Numba's names are unique in one process only.
     symbol = f"{SYMBOL}{function.__name__}"
-    for one in module.functions:
-        if one.name == compiled.native_name:
-            one.name = symbol
-        elif not one.is_declaration:
-            one.linkage = "internal"
+    for defined in module.functions:
+        if defined.name == compiled.native_name:
+            defined.name = symbol
+        elif not defined.is_declaration:
+            defined.linkage = "internal"
     machine = llvm.Target.from_triple(module.triple).create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
@@ -144,8 +203,8 @@ def machine_code(function: Callable[..., Any]) -> tuple[str, list[str], bytes]:
         codemodel="jitdefault",
     )
     needs = [
-        one.name
-        for one in (*module.functions, *module.global_variables)
-        if one.is_declaration and not one.name.startswith("llvm.")
+        known.name
+        for known in (*module.functions, *module.global_variables)
+        if known.is_declaration and not known.name.startswith("llvm.")
     ]
     return symbol, needs, machine.emit_object(module)

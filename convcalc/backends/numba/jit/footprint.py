@@ -21,6 +21,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from convcalc.backends.numba.jit.simd import PIXEL
+
 Array = np.ndarray[Any, Any]
 
 
@@ -74,6 +76,22 @@ def lines(rows: Array, height: int, plane: int, row: int) -> Axis:
     return Axis("row", rows // height * plane + rows % height * row, int(rows[0]) if len(rows) else 0)
 
 
+def map_axes(
+    call: Call, prefix: str, rows: Array, blocks: int, size: tuple[int, int] | None = None, pixel: int = PIXEL
+) -> tuple[Axis, ...]:
+    """The axes of some rows of some blocks of a map: pixels, rows, blocks.
+
+    size: pixels of a row and rows of a plane, unless the kernel's width and height; pixel: bytes of a pixel.
+    """
+    width, height = size or (call.width, call.height)
+    strides = call.values
+    return (
+        steps(f"{prefix}_pixel", width, pixel),
+        lines(rows, height, strides[f"{prefix}_plane"], strides[f"{prefix}_row"]),
+        steps(f"{prefix}_block", blocks, strides[f"{prefix}_block"]),
+    )
+
+
 class Memory(Protocol):
     """What a footprint is held against."""
 
@@ -94,6 +112,7 @@ class Declared(Protocol):
     """A kernel with a footprint."""
 
     name: str
+    arguments: tuple[str, ...]
     names: tuple[str, ...]
     touches: Footprint | None
 
@@ -148,6 +167,11 @@ class Call:
             access = access._replace(size=size, axes=(steps(parameter, count, apart),))
         return self._memory.entries(self, access, kind)
 
+    def table_rows(self, parameter: str, base: int, row: type[tuple[int, ...]], count: int) -> Array:
+        """The `count` rows of a table that the kernel reads there, an int64 for each of a row's fields."""
+        fields = len(row._fields)  # type: ignore[attr-defined]
+        return self.table(parameter, base, fields * count, np.int64).reshape(-1, fields)
+
     def needs(self, condition: bool, text: str) -> None:
         """Refuses the call unless the condition holds."""
         if not condition:
@@ -168,10 +192,13 @@ class Call:
     ) -> None:
         """The kernel calls another, whose address a parameter holds.
 
-        arguments: each with the name of this kernel's parameter that it comes from, or "" for a number. along: further
-        axes of some of them, where there are many calls that differ in nothing else.
+        arguments: all that it takes, each with the name of this kernel's parameter that it comes from, or "" for a
+        number. along: further axes of some of them, where there are many calls that differ in nothing else.
         """
         kernel = self._memory.kernel(self, parameter, function)
+        self.needs(
+            set(arguments) == set(kernel.arguments), f"{kernel.name} takes {', '.join(kernel.arguments)}"
+        )
         words = self.table(f"{parameter}_record", record, len(kernel.names), np.int64)
         values = dict(zip(kernel.names, words.tolist(), strict=True))
         values |= {name: value for name, (value, _) in arguments.items()}

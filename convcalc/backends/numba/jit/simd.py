@@ -41,6 +41,7 @@ def _host_width() -> int:
 
 SYMBOL = "convcalc."  # and a kernel's name: what its machine code is called
 BLOCK = 16  # channels of a block, on every host: a layout does not depend on the processor
+PIXEL = 4 * BLOCK  # bytes of a pixel there
 WIDTH = _host_width()  # floats of a register
 LANES = BLOCK // WIDTH  # registers of a block
 ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
@@ -69,8 +70,9 @@ class Inline:
 class Intrinsic:
     """A function whose body is LLVM instructions: `emit` takes a builder and the arguments' values.
 
-    Kinds of arguments and of the result: `vector`, `float`, `int`, `count` (an int written in the source), `ints` (a
-    tuple of them, a list for `emit`), and for no result `none`.
+    Kinds of arguments and of the result: `vector`, `float`, `int`, `ints` (a tuple of them, a list for `emit`), and for
+    no result `none`. `row` as an argument is a NamedTuple class of ints, for `emit` the number of its fields, and as
+    the result one of these tuples, of `emit` a list.
     """
 
     name: str
@@ -117,6 +119,17 @@ def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = REGISTER
 def emit_store(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """The value written to an address; it need not be aligned."""
     builder.store(value, pointer(builder, address, value.type), align=4)
+
+
+def emit_row(builder: ir.IRBuilder, address: ir.Value, count: int) -> list[ir.Value]:
+    """`count` int64s that lie one after the other."""
+    places = (builder.add(address, ir.Constant(INT, 8 * place)) for place in range(count))
+    return [emit_load(builder, place, INT) for place in places]
+
+
+def emit_float(builder: ir.IRBuilder, bits: ir.Value) -> ir.Value:
+    """The float whose bits are an int64's lower half."""
+    return builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT)
 
 
 def emit_splat(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
@@ -335,14 +348,18 @@ def load_offset(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
 @intrinsic("int -> float")
 def as_float(builder: ir.IRBuilder, bits: ir.Value) -> ir.Value:
     """The float whose bits are an int64's lower half."""
-    return builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT)
+    return emit_float(builder, bits)
 
 
-@intrinsic("int count -> ints")
-def fields(builder: ir.IRBuilder, record: ir.Value, count: int) -> list[ir.Value]:
-    """The first `count` int64s at an address: a kernel's parameters."""
-    places = [builder.add(record, ir.Constant(INT, 8 * place)) for place in range(count)]
-    return [emit_load(builder, place, INT) for place in places]
+@intrinsic("int row -> row")
+def load_row(builder: ir.IRBuilder, address: ir.Value, count: int) -> list[ir.Value]:
+    """The row of a table that begins at an address: an int64 for each field of a NamedTuple class."""
+    return emit_row(builder, address, count)
+
+
+def row_bytes(row: type[tuple[int, ...]]) -> int:
+    """From one row of a table to the next."""
+    return 8 * len(row._fields)  # type: ignore[attr-defined]
 
 
 # --- threads -----------------------------------------------------------------------------------------------------
@@ -383,15 +400,15 @@ def pause(builder: ir.IRBuilder) -> None:
 
 
 @intrinsic("-> none")
-def give_way(builder: ir.IRBuilder) -> None:
-    """Lets another thread have this processor, where the system has sched_yield."""
+def yield_cpu(builder: ir.IRBuilder) -> None:
+    """Gives the processor to another thread, where the system has sched_yield."""
     if os.name == "posix":
         emit_call(builder, "sched_yield", ir.IntType(32))
 
 
 @intrinsic("int int -> int")
-def nap(builder: ir.IRBuilder, pipe: ir.Value, buffer: ir.Value) -> ir.Value:
-    """Sleeps until there is a byte in a pipe, and takes it; 0 where there is no such way to sleep."""
+def wait_for_byte(builder: ir.IRBuilder, pipe: ir.Value, buffer: ir.Value) -> ir.Value:
+    """Sleeps until there is a byte in a pipe, and takes it; 0 at once where the system has no such way to sleep."""
     if os.name != "posix":
         return ir.Constant(INT, 0)
     number = builder.trunc(pipe, ir.IntType(32))

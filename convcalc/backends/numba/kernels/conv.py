@@ -7,20 +7,20 @@ who computes it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-import numpy as np
+from typing import NamedTuple
 
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import Call, steps
 from convcalc.backends.numba.jit.simd import (
-    BLOCK,
+    PIXEL,
     PIXELS,
     WIDTH,
     as_float,
     call,
-    fields,
     fma,
     load_float,
+    load_row,
+    row_bytes,
     splat,
     store_float,
     total,
@@ -31,22 +31,38 @@ from convcalc.backends.numba.kernels.tile import swept
 IN_CACHE = 8 * PIXELS  # pixels of a tile that the nearest cache holds until their activation
 
 
-@kernel(
-    "sweep tile_table tiles item_tiles weights bias source target target_block residual residual_block pixels "
-    "chunk_pixels finish finish_record"
-)
-def direct(record: int, first: int, stop: int, thread: int) -> None:
+class TileRow(NamedTuple):
+    """A row of `direct`'s table of tiles.
+
+    sweep_record: of the sweep that computes it; weights, source: bytes from where all weights and the source begin to
+    the tile's own weights and to the channels it reads; block, blocks: its first block of filters, and how many it
+    has, at most TILE_BLOCKS.
+    """
+
+    sweep_record: int
+    weights: int
+    source: int
+    block: int
+    blocks: int
+
+
+TILE_ROW = row_bytes(TileRow)
+
+
+@kernel
+def direct(
+    first: int, stop: int, thread: int, *, sweep: int, tile_table: int, tiles: int, item_tiles: int,
+    weights: int, bias: int, source: int, target: int, target_block: int, residual: int, residual_block: int,
+    pixels: int, chunk_pixels: int, finish: int, finish_record: int,
+) -> None:  # fmt: skip
     """A convolution: item i is `item_tiles` tiles of output channels over one chunk of the output's pixels.
 
-    tile_table holds five int64 per tile: its sweep's record, where in `weights` its own begin, where in the source the
-    channels it reads, its first block of filters and how many blocks it has, at most TILE_BLOCKS.
+    tile_table holds a `TileRow` for each tile.
 
     Bounds. sweep stays inside for pixels of its tables; a chunk is chunk_pixels of them, clipped to `pixels`, and
     either chunk_pixels is at least a register tile's PIXELS or the chunk is the whole plane. finish, 0 for none, is
     called on the pixels and blocks just written.
     """
-    (sweep, tile_table, tiles, item_tiles, weights, bias, source, target, target_block, residual, residual_block,
-     pixels, chunk_pixels, finish, finish_record) = fields(record, 15)  # fmt: skip
     groups = (tiles + item_tiles - 1) // item_tiles
     for item in range(first, stop):
         begin = (item // groups) * chunk_pixels
@@ -54,27 +70,27 @@ def direct(record: int, first: int, stop: int, thread: int) -> None:
         tile = (item % groups) * item_tiles
         piece = IN_CACHE if finish else chunk_pixels
         for t in range(tile, min(tiles, tile + item_tiles)):
-            sweep_record, own_weights, own_source, block, blocks = fields(tile_table + 40 * t, 5)
-            to = target + block * target_block
-            other = residual + block * residual_block if residual else 0
+            own = load_row(tile_table + t * TILE_ROW, TileRow)
+            to = target + own.block * target_block
+            other = residual + own.block * residual_block if residual else 0
             for pixel in range(begin, end, piece):
                 until = min(end, pixel + piece)
                 call(
                     sweep,
                     (
-                        sweep_record,
-                        weights + own_weights,
-                        bias + block * BLOCK * 4,
-                        source + own_source,
+                        own.sweep_record,
+                        weights + own.weights,
+                        bias + own.block * PIXEL,
+                        source + own.source,
                         to,
                         other,
                         pixel,
                         until,
-                        blocks,
+                        own.blocks,
                     ),
                 )
                 if finish:
-                    call(finish, (finish_record, to, pixel, until, blocks))
+                    call(finish, (finish_record, to, pixel, until, own.blocks))
 
 
 def _pieces(first: int, stop: int, chunk: int, piece: int) -> Iterator[tuple[int, int]]:
@@ -103,38 +119,39 @@ def direct_footprint(call: Call) -> None:
         begin, end = first * call.chunk_pixels, min(call.pixels, stop * call.chunk_pixels)
         if first == stop or count == 0:
             continue
-        table = call.table("tile_table", call.tile_table, 5 * count, np.int64).reshape(-1, 5)
+        table = call.table_rows("tile_table", call.tile_table, TileRow, count)
         piece = IN_CACHE if call.finish else call.chunk_pixels
-        for record, own_weights, own_source, block, blocks in table.tolist():
-            to = call.target + block * call.target_block
-            other = call.residual + block * call.residual_block if call.residual else 0
+        for own in map(TileRow._make, table.tolist()):
+            to = call.target + own.block * call.target_block
+            other = call.residual + own.block * call.residual_block if call.residual else 0
             for pixel, until in _pieces(begin, end, call.chunk_pixels, piece):
                 call.calls(
-                    "sweep", call.sweep, record,
-                    weights=(call.weights + own_weights, "weights"), bias=(call.bias + block * BLOCK * 4, "bias"),
-                    source=(call.source + own_source, "source"), target=(to, "target"),
-                    residual=(other, "residual"), first=(pixel, ""), stop=(until, ""), blocks=(blocks, ""),
+                    "sweep", call.sweep, own.sweep_record,
+                    weights=(call.weights + own.weights, "weights"), bias=(call.bias + own.block * PIXEL, "bias"),
+                    source=(call.source + own.source, "source"), target=(to, "target"),
+                    residual=(other, "residual"), first=(pixel, ""), stop=(until, ""), blocks=(own.blocks, ""),
                 )  # fmt: skip
             if call.finish and begin < end:
                 call.calls(
                     "finish", call.finish, call.finish_record,
-                    target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(blocks, ""),
+                    target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(own.blocks, ""),
                 )  # fmt: skip
 
 
 ROWS = 4  # units whose weights a dense item reads side by side
 
 
-@kernel("weights bias source target features units item_units low high")
-def dense(record: int, first: int, stop: int, thread: int) -> None:
+@kernel
+def dense(
+    first: int, stop: int, thread: int, *, weights: int, bias: int, source: int, target: int, features: int,
+    units: int, item_units: int, low: float, high: float,
+) -> None:  # fmt: skip
     """weight·x + bias, the weights as they are stored, one row per unit: item i is `item_units` units.
 
     Bounds. Rows r < units of `features` floats, read in whole registers as far as those fit and then float by
     float. Of the target, item_units·items floats are written; those past `units`, zeros, fill its last block.
     item_units is a multiple of ROWS, and ROWS rows are read at once only where all are below units.
     """
-    weights, bias, source, target, features, units, item_units, low, high = fields(record, 9)
-    lowest, highest = as_float(low), as_float(high)
     whole = features - features % WIDTH
     row = features * 4
     for item in range(first, stop):
@@ -159,7 +176,7 @@ def dense(record: int, first: int, stop: int, thread: int) -> None:
                     for k in range(whole, features):
                         value += load_float(at + r * row + 4 * k) * load_float(source + 4 * k)
                     value += load_float(bias + 4 * (unit + r))
-                    store_float(target + 4 * (unit + r), min(max(value, lowest), highest))
+                    store_float(target + 4 * (unit + r), min(max(value, low), high))
             else:
                 for r in range(unit, unit + ROWS):
                     value = splat(0.0)
@@ -170,7 +187,7 @@ def dense(record: int, first: int, stop: int, thread: int) -> None:
                         rest = total(value)
                         for k in range(whole, features):
                             rest += load_float(weights + r * row + 4 * k) * load_float(source + 4 * k)
-                        rest = min(max(rest + load_float(bias + 4 * r), lowest), highest)
+                        rest = min(max(rest + load_float(bias + 4 * r), low), high)
                     store_float(target + 4 * r, rest)
             unit += ROWS
 

@@ -16,7 +16,6 @@ from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import Call, entries, shares, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
-    FLOAT,
     INT,
     LANES,
     PIXELS,
@@ -30,12 +29,11 @@ from convcalc.backends.numba.jit.simd import (
     emit_min,
     emit_splat,
     emit_store,
-    fields,
     intrinsic,
 )
 
 
-@intrinsic("int int int int int int int int int int -> none")
+@intrinsic("int int int int int int int int float float -> none")
 def depthwise_tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
     """PIXELS output pixels of one block: each tap's input registers times that tap's weights."""
     taps, tap_count, weights, bias, source, source_pixels, target, target_pixels, low, high = arguments
@@ -59,10 +57,7 @@ def depthwise_tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
             for v, place in enumerate(row):
                 value = emit_load(builder, lane(pixel, v))
                 builder.store(emit_fma(builder, value, weight[v], builder.load(place)), place)
-    lowest, highest = (
-        emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
-        for bits in (low, high)
-    )
+    lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for p, row in enumerate(sums):
         base = builder.add(target, entry(target_pixels, ir.Constant(INT, p)))
         for v, place in enumerate(row):
@@ -70,18 +65,18 @@ def depthwise_tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
             emit_store(builder, lane(base, v), value)
 
 
-@kernel(
-    "taps tap_count weights block_weights bias source source_block source_pixels target target_block target_pixels "
-    "pixels chunk_pixels blocks low high finish finish_record"
-)
-def depthwise(record: int, first: int, stop: int, thread: int) -> None:
+@kernel
+def depthwise(
+    first: int, stop: int, thread: int, *, taps: int, tap_count: int, weights: int, block_weights: int,
+    bias: int, source: int, source_block: int, source_pixels: int, target: int, target_block: int,
+    target_pixels: int, pixels: int, chunk_pixels: int, blocks: int, low: float, high: float, finish: int,
+    finish_record: int,
+) -> None:  # fmt: skip
     """A convolution with one filter per channel: item i is one chunk of pixels of one block.
 
     Bounds. As for sweep: table entries plus tap offsets lie in the padded input; a chunk of fewer than PIXELS
     pixels is the whole plane, whose tables are continued by copies of the last entry.
     """
-    (taps, tap_count, weights, block_weights, bias, source, source_block, source_pixels, target, target_block,
-     target_pixels, pixels, chunk_pixels, blocks, low, high, finish, finish_record) = fields(record, 18)  # fmt: skip
     for item in range(first, stop):
         block = item % blocks
         begin = item // blocks * chunk_pixels
@@ -167,23 +162,20 @@ def _emit_row_tile(builder: ir.IRBuilder, pixels: int, taps: int, arguments: Seq
                 if 0 <= column - tap < pixels:
                     own = sums[column - tap]
                     builder.store(emit_fma(builder, value, weight[tap], builder.load(own)), own)
-    lowest, highest = (
-        emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
-        for bits in (low, high)
-    )
+    lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for pixel, own in enumerate(sums):
         value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(own)))
         emit_store(builder, place(target, pixel), value)
 
 
 def _row_tile(pixels: int, taps: int) -> Any:
-    """The intrinsic for so many pixels and taps. All its arguments are int64.
+    """The intrinsic for so many pixels and taps. Its arguments are int64 but the last two.
 
     rows: of the kernel; source: where the first pixel's window begins, its rows source_row bytes apart; weights: for
-    each row, each tap's register; bias, target: of this register's channels; low, high: bits of floats.
+    each row, each tap's register; bias, target: of this register's channels; low, high: what bounds a value.
     """
 
-    @intrinsic("int int int int int int int int -> none")
+    @intrinsic("int int int int int int float float -> none")
     def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
         _emit_row_tile(builder, pixels, taps, arguments)
 
@@ -195,15 +187,18 @@ def _rows_kernel(taps: int) -> Any:
     wide, narrow = _row_tile(ROW_TILES[0], taps), _row_tile(ROW_TILES[-1], taps)
     most, few = ROW_TILES[0], ROW_TILES[-1]
 
-    def depthwise_rows(record: int, first: int, stop: int, thread: int) -> None:
+    def depthwise_rows(
+        first: int, stop: int, thread: int, *, height: int, weights: int, block_weights: int, bias: int,
+        source: int, source_block: int, source_step: int, source_row: int, target: int, target_block: int,
+        target_row: int, width: int, rows: int, item_rows: int, blocks: int, low: float, high: float, finish: int,
+        finish_record: int,
+    ) -> None:  # fmt: skip
         """Stride and dilation 1 along the rows: item i is some rows of one block.
 
         Bounds. A tile of `few` or `most` pixels begins at a pixel x with x + its size <= width, which the plan has
         made at least `few`: so it reads input pixels below width + taps − 1 of rows that the halo holds, and writes
         real pixels only.
         """
-        (height, weights, block_weights, bias, source, source_block, source_step, source_row, target, target_block,
-         target_row, width, rows, item_rows, blocks, low, high, finish, finish_record) = fields(record, 19)  # fmt: skip
         for item in range(first, stop):
             block = item % blocks
             begin = item // blocks * item_rows
@@ -230,10 +225,7 @@ def _rows_kernel(taps: int) -> Any:
                 call(finish, (finish_record, target + block * target_block, begin * width, end * width, 1))
 
     depthwise_rows.__name__ = f"depthwise_rows{taps}"
-    made = kernel(
-        "height weights block_weights bias source source_block source_step source_row target target_block target_row "
-        "width rows item_rows blocks low high finish finish_record"
-    )(depthwise_rows)
+    made = kernel(depthwise_rows)
 
     @made.footprint
     def depthwise_rows_footprint(call: Call) -> None:

@@ -11,9 +11,8 @@ from convcalc.backends.numba.jit.footprint import Axis, Call, lines, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
+    PIXEL,
     WIDTH,
-    as_float,
-    fields,
     fma,
     load_float,
     splat,
@@ -23,23 +22,20 @@ from convcalc.backends.numba.jit.simd import (
     vstore,
 )
 
-PIXEL = BLOCK * 4
 THREE_QUARTERS = int(np.float32(0.75).view(np.uint32))  # as a record holds it
 
 
-@kernel(
-    "source source_block source_plane source_row target target_block target_plane target_row height width blocks "
-    "channels size factor beta k scratch scratch_bytes"
-)
-def lrn(record: int, first: int, stop: int, thread: int) -> None:
+@kernel
+def lrn(
+    first: int, stop: int, thread: int, *, source: int, source_block: int, source_plane: int, source_row: int,
+    target: int, target_block: int, target_plane: int, target_row: int, height: int, width: int, blocks: int,
+    channels: int, size: int, factor: float, beta: float, k: float, scratch: int, scratch_bytes: int,
+) -> None:  # fmt: skip
     """x/(k + factor·Σx²)^beta over `size` channels around each: item i is row i.
 
     Bounds. The squares of a pixel's channels lie in scratch memory with size + BLOCK zeros before and after, so that
     unaligned windows of whole registers stay inside; channels past `channels` count as zeros.
     """
-    (source, source_block, source_plane, source_row, target, target_block, target_plane, target_row, height, width,
-     blocks, channels, size, factor_bits, beta_bits, k_bits, scratch, scratch_bytes) = fields(record, 18)  # fmt: skip
-    factor, beta, k = as_float(factor_bits), as_float(beta_bits), as_float(k_bits)
     line = scratch + thread * scratch_bytes
     margin = (size + BLOCK) * 4
     squares = line + margin
@@ -117,16 +113,16 @@ def lrn_footprint(call: Call) -> None:
     )
 
 
-@kernel(
-    "source source_block source_plane source_row target target_block target_plane target_row height width channels"
-)
-def softmax(record: int, first: int, stop: int, thread: int) -> None:
+@kernel
+def softmax(
+    first: int, stop: int, thread: int, *, source: int, source_block: int, source_plane: int, source_row: int,
+    target: int, target_block: int, target_plane: int, target_row: int, height: int, width: int,
+    channels: int,
+) -> None:  # fmt: skip
     """eˣ/Σeˣ over the channels of each pixel: item i is row i.
 
     Bounds. Channels < channels are read and written; what the last block has beyond is set to 0.
     """
-    (source, source_block, source_plane, source_row, target, target_block, target_plane, target_row, height, width,
-     channels) = fields(record, 11)  # fmt: skip
     for row in range(first, stop):
         for x in range(width):
             at = source + (row // height) * source_plane + (row % height) * source_row + x * PIXEL
@@ -167,17 +163,16 @@ def softmax_footprint(call: Call) -> None:
         call.reads("target", call.target, 4 * lanes, *_pixels(call, "target"), own)
 
 
-@kernel(
-    "source source_block source_plane source_row target target_block target_plane target_row height width channels "
-    "weight bias eps"
-)
-def layernorm(record: int, first: int, stop: int, thread: int) -> None:
+@kernel
+def layernorm(
+    first: int, stop: int, thread: int, *, source: int, source_block: int, source_plane: int, source_row: int,
+    target: int, target_block: int, target_plane: int, target_row: int, height: int, width: int,
+    channels: int, weight: int, bias: int, eps: float,
+) -> None:  # fmt: skip
     """(x − mean)/√(variance + eps)·weight + bias over the channels of each pixel: item i is row i.
 
     Bounds. As for softmax; weight and bias hold whole blocks, zeros past `channels`.
     """
-    (source, source_block, source_plane, source_row, target, target_block, target_plane, target_row, height, width,
-     channels, weight, bias, eps) = fields(record, 14)  # fmt: skip
     for row in range(first, stop):
         for x in range(width):
             at = source + (row // height) * source_plane + (row % height) * source_row + x * PIXEL
@@ -192,7 +187,7 @@ def layernorm(record: int, first: int, stop: int, thread: int) -> None:
                 for c in range(min(BLOCK, channels - block * BLOCK)):
                     off = load_float(at + block * source_block + 4 * c) - mean
                     sum_of_squares += off * off
-            factor = 1.0 / sqrt(sum_of_squares / channels + as_float(eps))
+            factor = 1.0 / sqrt(sum_of_squares / channels + eps)
             for block in range((channels + BLOCK - 1) // BLOCK):
                 for lane in range(LANES):
                     inside = lane * WIDTH * 4

@@ -38,7 +38,6 @@ from convcalc.backends.numba.jit.simd import (
     emit_prefetch,
     emit_splat,
     emit_store,
-    fields,
     intrinsic,
 )
 
@@ -111,10 +110,7 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
             for v, place in enumerate(row):
                 other = emit_load(builder, _channel(builder, base, residual_block, v))
                 builder.store(builder.fadd(builder.load(place), other), place)
-    lowest, highest = (
-        emit_splat(builder, builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT))
-        for bits in (low, high)
-    )
+    lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for p, row in enumerate(sums):
         base = builder.add(target, _offset(builder, target_pixels, p))
         for v, place in enumerate(row):
@@ -123,16 +119,15 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
 
 
 def _tile(pixels: int, vectors: int) -> Any:
-    """The intrinsic for one size of tile. All its arguments are int64.
+    """The intrinsic for one size of tile. Its arguments are int64 but the last two.
 
     runs: table of byte offsets, run_count of them, each run_length floats, but the last one last_length; weights: for
     each of these floats a row of vectors·WIDTH; bias: one such row. source + source_pixels[p] is where output pixel
     p's window begins; target + target_pixels[p] where its first channel block goes, target_block bytes on the next
-    block. residual, laid out by its own tables and 0 for none, is added; low and high are the bits of the floats that
-    bound a value.
+    block. residual, laid out by its own tables and 0 for none, is added; low and high bound a value.
     """
 
-    @intrinsic(" ".join(["int"] * 16) + " -> none")
+    @intrinsic("int " * 14 + "float float -> none")
     def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
         _emit_tile(builder, pixels, vectors, arguments)
 
@@ -147,21 +142,12 @@ tile_few_single = _tile(FEW, _SINGLE)
 ONE_SIZE = TILE_BLOCKS == 1  # a tile is one block: there is no narrower one
 
 
-@kernel(
-    "runs run_count run_length last_length source_pixels target_pixels target_block residual_pixels residual_block "
-    "low high"
-)
+@kernel
 def sweep(
-    record: int,
-    weights: int,
-    bias: int,
-    source: int,
-    target: int,
-    residual: int,
-    first: int,
-    stop: int,
-    blocks: int,
-) -> None:
+    weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
+    runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
+    target_block: int, residual_pixels: int, residual_block: int, low: float, high: float,
+) -> None:  # fmt: skip
     """Output pixels first..stop of one tile of `blocks` channel blocks.
 
     Bounds. Reads of source lie at source + source_pixels[p] + runs[r] + 4·k, which the plan has made lie in the
@@ -169,8 +155,6 @@ def sweep(
     and end at stop, except where stop − first is below the tile's size: then pixels up to first + PIXELS are
     computed, so every table is continued by PIXELS copies of its last entry (`layout.pixel_table`).
     """
-    (runs, run_count, run_length, last_length, source_pixels, target_pixels, target_block, residual_pixels,
-     residual_block, low, high) = fields(record, 11)  # fmt: skip
     single = (not ONE_SIZE) and blocks == 1
     pixel = first
     while pixel < stop:

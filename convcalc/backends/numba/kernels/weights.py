@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
@@ -10,44 +12,57 @@ from convcalc.backends.numba.jit.simd import (
     BLOCK,
     TILE,
     as_float,
-    fields,
     load_float,
     load_offset,
+    load_row,
+    row_bytes,
     store_float,
 )
 from convcalc.backends.numba.kernels.winograd import SIDE
 
 
-@kernel(
-    "source target factors filters depth tiles group_depth group_filters filter_step channel_step group_step taps "
-    "tap_table"
-)
-def pack_weights(record: int, first: int, stop: int, thread: int) -> None:
+class PackedTile(NamedTuple):
+    """A row of `pack_weights`' table: a tile's first block of filters, how many, the first block of channels they
+    read, how many, and where in the target its weights begin, in bytes."""
+
+    block: int
+    blocks: int
+    first_in: int
+    in_blocks: int
+    offset: int
+
+
+PACKED_TILE = row_bytes(PackedTile)
+
+
+@kernel
+def pack_weights(
+    first: int, stop: int, thread: int, *, source: int, target: int, factors: int, filters: int, depth: int,
+    tiles: int, group_depth: int, group_filters: int, filter_step: int, channel_step: int, group_step: int,
+    taps: int, tap_table: int,
+) -> None:  # fmt: skip
     """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times factors.
 
-    Item i is a tile, of which `tiles` holds five int64: its first block of filters, how many, the first block of
-    channels it reads, how many, and where in the target its weights begin. Of a grouped convolution it has zeros where
-    a filter does not read a channel. depth is the channels of a block.
+    Item i is a tile, of which `tiles` holds a `PackedTile`. Of a grouped convolution it has zeros where a filter does
+    not read a channel. depth is the channels of a block.
 
     Bounds. Only filters < filters, and channels of their own group, are read; of the target, what the plan has set
     aside for each tile: in_blocks·taps·depth·blocks·BLOCK floats.
     """
-    (source, target, factors, filters, depth, tiles, group_depth, group_filters, filter_step, channel_step,
-     group_step, taps, tap_table) = fields(record, 13)  # fmt: skip
     for item in range(first, stop):
-        block, blocks, first_in, in_blocks, offset = fields(tiles + 40 * item, 5)
-        width = blocks * BLOCK
+        tile = load_row(tiles + item * PACKED_TILE, PackedTile)
+        width = tile.blocks * BLOCK
         for t in range(width):
-            one = block * BLOCK + t
-            group = one // group_filters
-            factor = load_float(factors + 4 * one)
-            for c in range(in_blocks * depth):
-                channel = first_in * depth + c - group * group_depth
-                inside = one < filters and 0 <= channel < group_depth
+            own = tile.block * BLOCK + t
+            group = own // group_filters
+            factor = load_float(factors + 4 * own)
+            for c in range(tile.in_blocks * depth):
+                channel = tile.first_in * depth + c - group * group_depth
+                inside = own < filters and 0 <= channel < group_depth
                 base = source + 4 * (
-                    group * group_step + (one - group * group_filters) * filter_step + channel * channel_step
+                    group * group_step + (own - group * group_filters) * filter_step + channel * channel_step
                 )
-                to = target + offset + 4 * (c // depth * taps * depth + c % depth) * width
+                to = target + tile.offset + 4 * (c // depth * taps * depth + c % depth) * width
                 for tap in range(taps):
                     value = as_float(0)
                     if inside:
@@ -60,13 +75,13 @@ def pack_weights_footprint(call: Call) -> None:
     """A tile's own filters and channels, group by group; all that is set aside for its weights."""
     call.positive("group_filters", "depth")
     depth = call.depth
-    table = call.table("tiles", call.tiles, 5 * call.items, np.int64).reshape(-1, 5)
-    for item, (block, blocks, first_in, in_blocks, offset) in enumerate(table.tolist()):
-        first, width = block * BLOCK, max(0, blocks * BLOCK)
+    table = call.table_rows("tiles", call.tiles, PackedTile, call.items)
+    for item, tile in enumerate(map(PackedTile._make, table.tolist())):
+        first, width = tile.block * BLOCK, max(0, tile.blocks * BLOCK)
         call.reads("factors", call.factors + 4 * first, 4 * width)
-        size = 4 * max(0, in_blocks) * call.taps * depth * width
-        call.writes("target", call.target, size, entries("tiles", np.array([offset]), item))
-        taken = (first_in * depth, (first_in + in_blocks) * depth)
+        size = 4 * max(0, tile.in_blocks) * call.taps * depth * width
+        call.writes("target", call.target, size, entries("tiles", np.array([tile.offset]), item))
+        taken = (tile.first_in * depth, (tile.first_in + tile.in_blocks) * depth)
         groups = range(
             first // call.group_filters, (min(first + width, call.filters) - 1) // call.group_filters + 1
         )
@@ -88,8 +103,11 @@ def pack_weights_footprint(call: Call) -> None:
             )  # fmt: skip
 
 
-@kernel("source target factors matrix size channels filters in_blocks")
-def transform_weights(record: int, first: int, stop: int, thread: int) -> None:
+@kernel
+def transform_weights(
+    first: int, stop: int, thread: int, *, source: int, target: int, factors: int, matrix: int, size: int,
+    channels: int, filters: int, in_blocks: int,
+) -> None:  # fmt: skip
     """G g Gᵀ of every kernel, times its filter's factor, to [tile][36][channel][filter in tile].
 
     Item i is one in block of one tile. size is the kernel's side, matrix the 6 × size floats of G.
@@ -97,18 +115,17 @@ def transform_weights(record: int, first: int, stop: int, thread: int) -> None:
     Bounds. Only filters < filters and channels < channels are read; beyond them zeros are written, up to whole
     blocks of channels and filters.
     """
-    source, target, factors, matrix, size, channels, filters, in_blocks = fields(record, 8)
     for item in range(first, stop):
         tile, block = item // in_blocks, item % in_blocks
         width = min(TILE, (filters - tile * TILE + BLOCK - 1) // BLOCK * BLOCK)
         depth = in_blocks * BLOCK
         to = target + 4 * tile * SIDE * SIDE * depth * TILE
         for t in range(width):
-            one = tile * TILE + t
+            own = tile * TILE + t
             for i in range(BLOCK):
                 channel = block * BLOCK + i
-                inside = one < filters and channel < channels
-                base = source + 4 * (one * channels + channel) * size * size
+                inside = own < filters and channel < channels
+                base = source + 4 * (own * channels + channel) * size * size
                 for y in range(SIDE):
                     half0 = half1 = half2 = half3 = half4 = 0.0
                     if inside:
@@ -127,7 +144,7 @@ def transform_weights(record: int, first: int, stop: int, thread: int) -> None:
                         if size == 5:
                             value += half3 * load_float(g + 12) + half4 * load_float(g + 16)
                         if inside:
-                            value *= load_float(factors + 4 * one)
+                            value *= load_float(factors + 4 * own)
                         place = ((y * SIDE + x) * depth + channel) * width + t
                         store_float(to + 4 * place, value)
 

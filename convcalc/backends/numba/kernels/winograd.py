@@ -22,11 +22,10 @@ from convcalc.backends.numba.jit.footprint import Array, Axis, Call, entries, sh
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
+    PIXEL,
     TILE_BLOCKS,
     WIDTH,
-    as_float,
     call,
-    fields,
     fma,
     inline,
     splat,
@@ -42,7 +41,6 @@ A1, A2 = 0.75, 1.5
 Q1, Q2 = A1 * A1, A2 * A2
 C1, C2 = A1 * Q1, A2 * Q2
 BOTH, PRODUCT = Q1 + Q2, Q1 * Q2
-PIXEL = BLOCK * 4  # bytes
 
 
 def kernel_matrix(size: int) -> list[list[float]]:
@@ -188,17 +186,17 @@ def _output_tile(
             _line(line, offset, width, to + 3 * row, other + 3 * down, low, high)
 
 
-@kernel(
-    "source source_block row outputs tiles_across tiles item_tiles blocks transformed transformed_block frequency"
-)
-def winograd_input(record: int, first: int, stop: int, thread: int) -> None:
+@kernel
+def winograd_input(
+    first: int, stop: int, thread: int, *, source: int, source_block: int, row: int, outputs: int,
+    tiles_across: int, tiles: int, item_tiles: int, blocks: int, transformed: int, transformed_block: int,
+    frequency: int,
+) -> None:  # fmt: skip
     """The transform of the whole input: item i is `item_tiles` tiles of one block.
 
     Bounds. Tile (y, x) reads 6×6 padded pixels from (y, x)·outputs: the plan's halo makes the padded input at least
     outputs·(tiles down − 1) + 6 high, and as wide. It writes place `tile` < tiles of each frequency and block.
     """
-    (source, source_block, row, outputs, tiles_across, tiles, item_tiles, blocks, transformed,
-     transformed_block, frequency) = fields(record, 11)  # fmt: skip
     for item in range(first, stop):
         block = item % blocks
         begin = item // blocks * item_tiles
@@ -231,13 +229,16 @@ def winograd_input_footprint(call: Call) -> None:
         )  # fmt: skip
 
 
-@kernel(
-    "sweep sweep_record weights tile_weights frequency_weights zeros bias source source_block row outputs "
-    "tiles_across tiles chunk_tiles item_groups out_tiles blocks in_blocks fused transformed transformed_block "
-    "frequency product_block product_frequency target target_block target_row residual residual_block residual_row "
-    "height width low high scratch scratch_bytes"
-)
-def winograd(record: int, first: int, stop: int, thread: int) -> None:
+@kernel
+def winograd(
+    first: int, stop: int, thread: int, *, sweep: int, sweep_record: int, weights: int, tile_weights: int,
+    frequency_weights: int, zeros: int, bias: int, source: int, source_block: int, row: int, outputs: int,
+    tiles_across: int, tiles: int, chunk_tiles: int, item_groups: int, out_tiles: int, blocks: int,
+    in_blocks: int, fused: int, transformed: int, transformed_block: int, frequency: int, product_block: int,
+    product_frequency: int, target: int, target_block: int, target_row: int, residual: int,
+    residual_block: int, residual_row: int, height: int, width: int, low: float, high: float, scratch: int,
+    scratch_bytes: int,
+) -> None:  # fmt: skip
     """Products and the transform back: item i is some tiles of output channels over one chunk of the image's tiles.
 
     fused: the chunk's input is transformed here, into the thread's scratch memory; else winograd_input did it.
@@ -246,12 +247,8 @@ def winograd(record: int, first: int, stop: int, thread: int) -> None:
     scratch memory sized for it by the plan: [36][TILE_BLOCKS][chunk], and after them, where fused, the transformed
     chunk. Of the target, pixels below height and width are written, of blocks below `blocks`.
     """
-    (sweep, sweep_record, weights, tile_weights, frequency_weights, zeros, bias, source, source_block, row, outputs,
-     tiles_across, tiles, chunk_tiles, item_groups, out_tiles, blocks, in_blocks, fused, transformed,
-     transformed_block, frequency, product_block, product_frequency, target, target_block, target_row, residual,
-     residual_block, residual_row, height, width, low, high, scratch, scratch_bytes) = fields(record, 36)  # fmt: skip
     products = scratch + thread * scratch_bytes
-    lowest, highest = splat(as_float(low)), splat(as_float(high))
+    lowest, highest = splat(low), splat(high)
     per_item = (out_tiles + item_groups - 1) // item_groups
     for item in range(first, stop):
         begin = (item // item_groups) * chunk_tiles

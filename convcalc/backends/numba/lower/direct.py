@@ -11,14 +11,15 @@ from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.kernels import conv as kernels_conv
 from convcalc.backends.numba.kernels import weights as kernels_weights
-from convcalc.backends.numba.kernels.maps import finish
+from convcalc.backends.numba.kernels.pointwise import finish
 from convcalc.backends.numba.kernels.tile import sweep
+from convcalc.backends.numba.kernels.weights import PackedTile
 from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.lower.maps import activation_of
 from convcalc.backends.numba.passes.algorithm import Conv
 from convcalc.backends.numba.passes.fusion import Layer
-from convcalc.backends.numba.runtime.program import Ref, Span, Step, View, Word, word
+from convcalc.backends.numba.runtime.program import ByteSpan, Ref, Step, View, Word, record_of
 
 CACHE = 1 << 20  # a core's second-level cache
 ITEMS = 4  # items per thread that keep all threads busy to the end
@@ -27,10 +28,7 @@ REUSE = 64  # pixels for which it is worth reading a weight from memory
 
 def inner_record(kernel: Kernel, lowering: Lowering, /, **values: Word) -> Array:
     """The record of a kernel that another one calls; it and the tables it points to are kept with the program."""
-    keep = lowering.program.keep
-    record = np.array(kernel.record({name: word(value, keep) for name, value in values.items()}), np.int64)
-    keep.append(record)
-    return record
+    return record_of(kernel, values, lowering.program.keep)
 
 
 def tiles_of(filters: int) -> int:
@@ -93,11 +91,11 @@ def pack_weights(
     values: dict[str, Word] = {
         "source": low.parameter(layer.node, "weight"), "target": Ref(buffer),
         "factors": padded_vector(factor, blocks_of(filters) * BLOCK, 1.0), "filters": filters, "depth": depth,
-        "tiles": np.array([(*tile, offset) for tile, offset in zip(tiles, offsets, strict=False)], np.int64),
+        "tiles": np.array([PackedTile(*tile, offset) for tile, offset in zip(tiles, offsets, strict=False)], np.int64),
         "group_depth": channels // groups, "group_filters": filters // groups, "filter_step": steps[0],
         "channel_step": steps[1], "group_step": steps[2], "taps": len(taps), "tap_table": taps,
     }  # fmt: skip
-    span = Span(buffer, 0, buffer.size)
+    span = ByteSpan(buffer, 0, buffer.size)
     low.setup.add(Step(kernels_weights.pack_weights, values, len(tiles), (), (span,), layer.node.index))
     return Packed(Ref(buffer), offsets[:-1], offsets[-1])
 
@@ -170,12 +168,12 @@ def add_direct(
                 residual_block=residual.layout.block if residual else 0, low=layer.low, high=layer.high,
             )  # fmt: skip
     entries = [
-        (
-            records[tile.in_blocks].ctypes.data,
-            offset,
-            tile.first_in * source.layout.block,
-            tile.block,
-            tile.blocks,
+        kernels_conv.TileRow(
+            sweep_record=records[tile.in_blocks].ctypes.data,
+            weights=offset,
+            source=tile.first_in * source.layout.block,
+            block=tile.block,
+            blocks=tile.blocks,
         )
         for tile, offset in zip(tiles, weights.offsets, strict=True)
     ]

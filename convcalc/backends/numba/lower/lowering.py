@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from convcalc.backends.numba.jit.simd import BLOCK
-from convcalc.backends.numba.kernels import maps as kernels_maps
+from convcalc.backends.numba.kernels.copies import halo, pack, unpack
 from convcalc.backends.numba.layout import LARGEST, NONE, Array, Layout, map_layout, triple
 from convcalc.backends.numba.passes.algorithm import Conv, choose
 from convcalc.backends.numba.passes.channel_moves import Moves
 from convcalc.backends.numba.passes.fusion import Fusion, Layer
 from convcalc.backends.numba.passes.placement import Storage
-from convcalc.backends.numba.runtime.program import Program, Ref, Span, Step, View, Word
+from convcalc.backends.numba.runtime.program import ByteSpan, Program, Ref, Step, View, Word
 from convcalc.errors import ConvcalcError
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops import Order
@@ -140,9 +140,9 @@ class Lowering:
             self._interleaved = view
         return self._interleaved
 
-    def flat_span(self, ref: Ref, count: int) -> Span:
+    def flat_span(self, ref: Ref, count: int) -> ByteSpan:
         """The bytes of `count` floats."""
-        return Span(ref.buffer, ref.offset, ref.offset + 4 * count)
+        return ByteSpan(ref.buffer, ref.offset, ref.offset + 4 * count)
 
     def _new_map(self, value: int, layout: Layout, node: Node) -> View:
         if layout.size > LARGEST:
@@ -164,9 +164,7 @@ class Lowering:
             values |= dict(zip(names, layout.padded, strict=True))
             values |= {f"{name}_before": b for name, b in zip(names, layout.before, strict=True)}
             values |= {f"inner_{name}": n for name, n in zip(names, layout.spatial, strict=True)}
-            self.program.add(
-                Step(kernels_maps.halo, values, layout.blocks, (), (view.span,), node.index, zeroes=True)
-            )
+            self.program.add(Step(halo, values, layout.blocks, (), (view.span,), node.index, zeroes=True))
         return view
 
     def transpose(self, value: int, source: int, order: Order, node: Node) -> None:
@@ -205,7 +203,7 @@ class Lowering:
         count = layout.channels * rows * width
         items = layout.blocks * -(-rows // item_rows)
         self.program.add(
-            Step(kernels_maps.pack, values, items, (self.flat_span(source, count),), (view.span,), node.index)
+            Step(pack, values, items, (self.flat_span(source, count),), (view.span,), node.index)
         )
 
     def _unpack(self, value: int, view: View, node: Node) -> Ref:
@@ -222,7 +220,7 @@ class Lowering:
         count = layout.channels * prod(layout.spatial)
         self.program.add(
             Step(
-                kernels_maps.unpack,
+                unpack,
                 values,
                 layout.blocks,
                 (view.span,),

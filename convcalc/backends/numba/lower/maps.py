@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from convcalc.backends.numba.jit.simd import BLOCK
-from convcalc.backends.numba.kernels import maps as kernels_maps
 from convcalc.backends.numba.kernels import norm as kernels_norm
+from convcalc.backends.numba.kernels import pointwise
 from convcalc.backends.numba.kernels.activations import FUNCTIONS
+from convcalc.backends.numba.kernels.copies import Channel, gather
+from convcalc.backends.numba.kernels.pool import Window, pool
 from convcalc.backends.numba.layout import blocks_of, triple
 from convcalc.backends.numba.lower import pool_windows as windows
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.channel_moves import aligned
 from convcalc.backends.numba.passes.fusion import BOUNDS, Layer
-from convcalc.backends.numba.runtime.program import Ref, Span, Step, View, Word
+from convcalc.backends.numba.runtime.program import ByteSpan, Ref, Step, View, Word
 from convcalc.graph import Node
 from convcalc.shapes import pads, per_axis
 
@@ -39,7 +41,7 @@ def _bounds(layer: Layer) -> dict[str, Word]:
 
 
 def lower_pool(low: Lowering, layer: Layer) -> None:
-    """Whatever is a largest value or a mean over windows that are a product of ranges; see `kernels_maps.pool`."""
+    """Whatever is a largest value or a mean over windows that are a product of ranges; see `kernels/pool.py`."""
     node = layer.node
     op: Any = node.op
     spatial = node.input_shapes[0][1:]
@@ -52,7 +54,7 @@ def lower_pool(low: Lowering, layer: Layer) -> None:
         if node.kind == "maxpool":
             steps = per_axis(op.dilation, rank, "dilation")
     elif node.kind == "global_avgpool":
-        axes = [[(0, size, size)] for size in spatial]
+        axes = [[Window(0, size, size)] for size in spatial]
     elif node.kind == "adaptive_avgpool":
         sizes = per_axis(op.size, rank, "size")
         axes = [windows.adaptive(n, m) for n, m in zip(spatial, sizes, strict=True)]
@@ -62,7 +64,7 @@ def lower_pool(low: Lowering, layer: Layer) -> None:
     else:
         empty = op.value
         axes = [windows.padded(n, *pads(op.padding, axis, rank)) for axis, n in enumerate(spatial)]
-    axes = [[(0, 1, 1)]] * (3 - rank) + axes
+    axes = [[Window(0, 1, 1)]] * (3 - rank) + axes
     source, target = _source(low, layer), low.target(layer.value, node)
     out = target.layout.spatial
     item_rows = low.item_rows(
@@ -76,7 +78,7 @@ def lower_pool(low: Lowering, layer: Layer) -> None:
     values |= dict(zip(("out_depth", "out_height", "out_width"), out, strict=True))
     values |= dict(zip(("depth_step", "height_step", "width_step"), triple(steps), strict=True))
     items = target.layout.blocks * -(-out[0] * out[1] // item_rows)
-    low.program.add(Step(kernels_maps.pool, values, items, (source.span,), (target.span,), node.index))
+    low.program.add(Step(pool, values, items, (source.span,), (target.span,), node.index))
 
 
 def _combine(
@@ -103,7 +105,7 @@ def _combine(
         )
         values |= {name: 0 for name, own, full in sizes if own != full}
     reads = [source.span, other.span] if other else [source.span]
-    low.program.add(Step(kernels_maps.combine, values, items, reads, (target.span,), layer.node.index))
+    low.program.add(Step(pointwise.combine, values, items, reads, (target.span,), layer.node.index))
 
 
 def lower_add(low: Lowering, layer: Layer) -> None:
@@ -112,7 +114,7 @@ def lower_add(low: Lowering, layer: Layer) -> None:
     target = low.target(layer.value, layer.node)
     total = views[0]
     for place, view in enumerate(views[1:], 2):
-        _combine(low, layer, kernels_maps.ADD, total, view, target, bounded=place == len(views))
+        _combine(low, layer, pointwise.ADD, total, view, target, bounded=place == len(views))
         total = target
 
 
@@ -132,7 +134,7 @@ def lower_multiply(low: Lowering, layer: Layer) -> None:
     target = low.target(layer.value, node)
     total = views[0]
     for place, view in enumerate(views[1:], 2):
-        _combine(low, layer, kernels_maps.MULTIPLY, total, view, target, bounded=place == len(views))
+        _combine(low, layer, pointwise.MULTIPLY, total, view, target, bounded=place == len(views))
         total = target
 
 
@@ -144,7 +146,7 @@ def lower_affine(low: Lowering, layer: Layer) -> None:
     _combine(
         low,
         layer,
-        kernels_maps.AFFINE,
+        pointwise.AFFINE,
         source,
         None,
         target,
@@ -161,7 +163,7 @@ def lower_activation(low: Lowering, layer: Layer) -> None:
         layer.low, layer.high = BOUNDS[node.kind]
         lanes = target.layout.blocks * BLOCK
         one, nothing = np.ones(lanes, np.float32), np.full(lanes, -0.0, np.float32)  # −0 + −0 is −0
-        _combine(low, layer, kernels_maps.AFFINE, source, None, target, one, nothing)
+        _combine(low, layer, pointwise.AFFINE, source, None, target, one, nothing)
         return
     function, slope = activation_of(node)
     add_activation(
@@ -189,7 +191,7 @@ def add_activation(low: Lowering, node: Node, source: View, target: View, functi
     rows, items = _rows(low, target)
     values = rows | {"function": function, "slopes": slopes}
     values |= source.strides("source") | target.strides("target")
-    low.program.add(Step(kernels_maps.activate, values, items, (source.span,), (target.span,), node.index))
+    low.program.add(Step(pointwise.activate, values, items, (source.span,), (target.span,), node.index))
 
 
 def lower_lrn(low: Lowering, layer: Layer) -> None:
@@ -267,11 +269,10 @@ def _gather(low: Lowering, layer: Layer, picks: list[tuple[View, int]], target: 
     for view, channel in picks:
         block, lane = divmod(channel, BLOCK)
         real = view.real
-        entries += [
-            Ref(real.buffer, real.offset + block * view.layout.block + 4 * lane), view.layout.plane, view.layout.row,
-        ]  # fmt: skip
+        start: Any = Ref(real.buffer, real.offset + block * view.layout.block + 4 * lane)
+        entries += Channel(start, view.layout.plane, view.layout.row)
     missing = blocks_of(len(picks)) * BLOCK - len(picks)
-    entries += [0, 0, 0] * missing
+    entries += Channel(0, 0, 0) * missing
     table = np.empty(len(entries), object)
     for place, entry in enumerate(entries):
         table[place] = entry
@@ -279,8 +280,8 @@ def _gather(low: Lowering, layer: Layer, picks: list[tuple[View, int]], target: 
     rows, items = _rows(low, target)
     values = rows | {"table": table, "whole": np.array(whole, np.int64)}
     values |= target.strides("target")
-    reads: list[Span] = list({id(view): view.span for view, _ in picks}.values())
-    low.program.add(Step(kernels_maps.gather, values, items, reads, (target.span,), layer.node.index))
+    reads: list[ByteSpan] = list({id(view): view.span for view, _ in picks}.values())
+    low.program.add(Step(gather, values, items, reads, (target.span,), layer.node.index))
 
 
 def _neighbours(picks: list[tuple[View, int]]) -> bool:

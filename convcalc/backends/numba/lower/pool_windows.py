@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from convcalc.backends.numba.kernels.pool import Window
 from convcalc.backends.numba.layout import Array
 from convcalc.shapes import Axis
 
-Windows = list[tuple[int, int, int]]
+Windows = list[Window]
 
 
-def table(windows: Sequence[tuple[int, int, int]]) -> Array:
-    """As int32, one row per output index."""
-    return np.array(windows, np.int32).reshape(-1, 3)
+def table(windows: Sequence[Window]) -> Array:
+    """As int64, one row per output index."""
+    return np.array(windows, np.int64).reshape(-1, 3)
 
 
 def sliding(axis: Axis, count_padding: bool = True) -> Windows:
@@ -30,7 +31,7 @@ def sliding(axis: Axis, count_padding: bool = True) -> Windows:
         first = start if start >= 0 else start % axis.dilation
         last = min(stop, axis.size)
         counted = min(stop, limit) - start if count_padding else last - max(start, 0)
-        result.append((first, last, max(1, counted)))
+        result.append(Window(first, last, max(1, counted)))
     return result
 
 
@@ -38,15 +39,16 @@ def adaptive(size: int, outputs: int) -> Windows:
     """Output i of m over n pixels: ⌊i·n/m⌋ up to and without ⌈(i + 1)·n/m⌉."""
     starts = [i * size // outputs for i in range(outputs)]
     stops = [-(-(i + 1) * size // outputs) for i in range(outputs)]
-    return [(start, stop, stop - start) for start, stop in zip(starts, stops, strict=True)]
+    return [Window(start, stop, stop - start) for start, stop in zip(starts, stops, strict=True)]
 
 
 def repeated(size: int, scale: int) -> Windows:
     """Each pixel `scale` times."""
-    return [(place // scale, place // scale + 1, 1) for place in range(size * scale)]
+    return [Window(place // scale, place // scale + 1, 1) for place in range(size * scale)]
 
 
 def padded(size: int, before: int, after: int) -> Windows:
     """Each pixel once, and windows over nothing around them."""
-    inside = [(place, place + 1, 1) for place in range(size)]
-    return [(0, 0, 1)] * before + inside + [(0, 0, 1)] * after
+    inside = [Window(place, place + 1, 1) for place in range(size)]
+    outside = Window(0, 0, 1)
+    return [outside] * before + inside + [outside] * after

@@ -14,7 +14,7 @@ from convcalc.backends.numba.lower.direct import CACHE, inner_record, residual_o
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.algorithm import Conv
 from convcalc.backends.numba.passes.fusion import Layer
-from convcalc.backends.numba.runtime.program import Ref, Span, Step, View, Word
+from convcalc.backends.numba.runtime.program import ByteSpan, Ref, Step, View, Word
 
 
 def winograd(
@@ -50,7 +50,7 @@ def winograd(
     read = source.span
     if not fused:
         buffer = low.program.buffer(FREQUENCIES * frequency, f"{layer.node.name} transformed")
-        transformed, read = Ref(buffer), Span(buffer, 0, buffer.size)
+        transformed, read = Ref(buffer), ByteSpan(buffer, 0, buffer.size)
         item_tiles = max(1, -(-tiles * ins // (8 * low.threads * ins)))
         values = common | {"transformed": transformed, "item_tiles": item_tiles, "blocks": ins}
         low.program.add(
@@ -117,6 +117,6 @@ def _transform_weights(low: Lowering, layer: Layer, conv: Conv, factor: Array) -
         "filters": conv.filters, "in_blocks": ins,
     }  # fmt: skip
     items = tiles_of(conv.filters) * ins
-    span = Span(buffer, 0, buffer.size)
+    span = ByteSpan(buffer, 0, buffer.size)
     low.setup.add(Step(kernels_weights.transform_weights, values, items, (), (span,), layer.node.index))
     return Ref(buffer)

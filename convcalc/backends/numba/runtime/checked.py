@@ -26,8 +26,8 @@ import numpy as np
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.footprint import Access, Array, Axis, Call, Declared
 from convcalc.backends.numba.jit.ranges import NOTHING, Ranges, lattice
-from convcalc.backends.numba.runtime.driver import Table
-from convcalc.backends.numba.runtime.program import Buffer, Program, Ref, Span, Step, Word
+from convcalc.backends.numba.runtime.driver import StepTable
+from convcalc.backends.numba.runtime.program import Buffer, ByteSpan, Program, Ref, Step, Word
 from convcalc.errors import ConvcalcError
 
 MAX_SEARCHED = 1 << 22  # places of a lattice that are searched for the one to name
@@ -58,7 +58,7 @@ class Linked:
 
 
 def check(
-    program: Program, linked: Sequence[Linked], keep: Iterable[object], table: Table, names: Sequence[str]
+    program: Program, linked: Sequence[Linked], keep: Iterable[object], table: StepTable, names: Sequence[str]
 ) -> None:
     """Raises PlanFault for the first access that is wrong. names: of the nodes."""
     Checker(program, linked, keep, table, names).run()
@@ -82,7 +82,7 @@ class Checker:
         program: Program,
         linked: Sequence[Linked],
         keep: Iterable[object],
-        table: Table,
+        table: StepTable,
         names: Sequence[str],
     ) -> None:
         self._program = program
@@ -144,12 +144,12 @@ class Checker:
         except (ArithmeticError, LookupError, MemoryError, ValueError) as error:
             raise self._fault(call, f"its parameters cannot be followed ({error})") from None
 
-    def _outside(self, reads: Sequence[Span], writes: Span, node: int) -> None:
+    def _outside(self, reads: Sequence[ByteSpan], writes: ByteSpan, node: int) -> None:
         for span in reads:
             self._read(span, f"{self._node(node)}, outside the kernels,")
         self._write(writes)
 
-    def _read(self, span: Span, who: str) -> None:
+    def _read(self, span: ByteSpan, who: str) -> None:
         wanted = Ranges.of(span.start, span.stop)
         missing = wanted.first_outside(self._written.get(span.buffer, NOTHING))
         if span.stop > span.buffer.size or missing:
@@ -158,7 +158,7 @@ class Checker:
                 f"{who} reads bytes {start:,} to {stop:,} of {_named(span.buffer)}, which no step has written"
             )
 
-    def _write(self, span: Span) -> None:
+    def _write(self, span: ByteSpan) -> None:
         if not 0 <= span.start <= span.stop <= span.buffer.size:
             raise PlanFault(f"bytes {span.start:,} to {span.stop:,} are not in {_named(span.buffer)}")
         self._add(span.buffer, Ranges.of(span.start, span.stop))
@@ -385,7 +385,7 @@ def _key(access: Access) -> tuple[object, ...]:
     )
 
 
-def _spans(spans: Sequence[Span], buffer: Buffer) -> Ranges:
+def _spans(spans: Sequence[ByteSpan], buffer: Buffer) -> Ranges:
     own = [span for span in spans if span.buffer is buffer]
     return Ranges.union([span.start for span in own], [span.stop for span in own])
 

@@ -19,9 +19,10 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,20 +34,41 @@ from convcalc.backends.numba.jit.simd import (
     atomic_replace,
     atomic_store,
     call,
-    fields,
-    give_way,
     inline,
-    load_int,
-    nap,
+    load_row,
     pause,
+    row_bytes,
     store_int,
     ticks,
+    wait_for_byte,
+    yield_cpu,
 )
 
-STEP = 4  # int64s of a step: kernel, record, items, steps before
 LINE = 8  # int64s of a cache line
 CLOSED = 1 << 40
 PATIENCE = 4000  # spins before another thread may have the processor
+
+
+class StepRow(NamedTuple):
+    """A row of a table of steps: the addresses of a kernel and of its record, its number of items, and how many steps
+    at the table's start must be complete before it may begin."""
+
+    kernel: int
+    record: int
+    items: int
+    before: int
+
+
+STEP_ROW = row_bytes(StepRow)
+
+
+class Assignment(NamedTuple):
+    """What a helper's slot asks for: to walk steps first..stop of the table with this record, as this thread."""
+
+    record: int
+    thread: int
+    first: int
+    stop: int
 
 
 @inline
@@ -56,13 +78,16 @@ def _wait(address: int, wanted: int) -> None:
     while atomic_load(address) < wanted:
         spins += 1
         if spins > PATIENCE:
-            give_way()
+            yield_cpu()
         else:
             pause()
 
 
-@kernel("table threads gate taken taken_row done clock")
-def drive(record: int, thread: int, first: int, stop: int) -> None:
+@kernel
+def drive(
+    thread: int, first: int, stop: int, *, table: int, threads: int, gate: int, taken: int, taken_row: int,
+    done: int, clock: int,
+) -> None:  # fmt: skip
     """Walk steps first..stop of a table; thread 0 returns when all are complete.
 
     gate: two counters, of helpers that came in and that went out; thread 0 closes it when it is through, so that a
@@ -71,28 +96,27 @@ def drive(record: int, thread: int, first: int, stop: int) -> None:
 
     Bounds. Counters and clock have one place per step of the table, the clock one more; thread < threads.
     """
-    table, threads, gate, taken, taken_row, done, clock = fields(record, 7)
     if thread > 0 and atomic_add(gate, 1) < 0:
         return
     if thread == 0:
         store_int(clock + 8 * first, ticks())
     complete = first
     for step in range(first, stop):
-        function, its_record, items, before = fields(table + 8 * STEP * step, 4)
-        while complete < before:
-            _wait(done + 8 * complete, load_int(table + 8 * (STEP * complete + 2)))
+        own = load_row(table + step * STEP_ROW, StepRow)
+        while complete < own.before:
+            _wait(done + 8 * complete, load_row(table + complete * STEP_ROW, StepRow).items)
             complete += 1
         count = 0
         for turn in range(threads):
             other = (thread + turn) % threads
-            begin = (items * other + threads - 1) // threads
-            share = (items * (other + 1) + threads - 1) // threads - begin
+            begin = (own.items * other + threads - 1) // threads
+            share = (own.items * (other + 1) + threads - 1) // threads - begin
             counter = taken + other * taken_row + 8 * step
             if turn and atomic_load(counter) >= share:
                 continue
             item = atomic_add(counter, 1)
             while item < share:
-                call(function, (its_record, begin + item, begin + item + 1, thread))
+                call(own.kernel, (own.record, begin + item, begin + item + 1, thread))
                 count += 1
                 item = atomic_add(counter, 1)
         if count:
@@ -101,7 +125,7 @@ def drive(record: int, thread: int, first: int, stop: int) -> None:
             store_int(clock + 8 * (step + 1), ticks())
     if thread == 0:
         while complete < stop:
-            _wait(done + 8 * complete, load_int(table + 8 * (STEP * complete + 2)))
+            _wait(done + 8 * complete, load_row(table + complete * STEP_ROW, StepRow).items)
             complete += 1
         store_int(clock + 8 * stop, ticks())
         helpers = atomic_add(gate, -CLOSED)
@@ -114,7 +138,7 @@ def drive(record: int, thread: int, first: int, stop: int) -> None:
 def drive_footprint(call: Call) -> None:
     """Steps first..stop of the table and what is counted of them."""
     count, first = call.stop - call.first, 8 * call.first
-    call.reads("table", call.values["table"] + STEP * first, 8 * STEP * count)
+    call.reads("table", call.values["table"] + STEP_ROW * call.first, STEP_ROW * count)
     call.writes("gate", call.gate, 16)
     threads = steps("thread", call.threads, call.taken_row)
     call.writes("taken", call.taken + first, 8 * count, threads)
@@ -127,8 +151,8 @@ SLOT = 6  # int64s of a slot: its state, what `drive` is called with, and room f
 AWAKE = 20_000  # spins of a helper before it sleeps: about a millisecond
 
 
-@kernel()
-def serve(slot: int, function: int, spins: int, pipe: int) -> None:
+@kernel
+def worker_loop(slot: int, function: int, spins: int, pipe: int) -> None:
     """A helper's life: calls `function` (`drive`) with what is put into its slot, until it is ended.
 
     Where threads cannot sleep by themselves it returns when it should.
@@ -140,26 +164,26 @@ def serve(slot: int, function: int, spins: int, pipe: int) -> None:
         if state == ENDED:
             return
         if state == BUSY:
-            record, thread, first, stop = fields(slot + 8, 4)
-            call(function, (record, thread, first, stop))
+            given = load_row(slot + 8, Assignment)
+            call(function, (given.record, given.thread, given.first, given.stop))
             atomic_store(slot, WAITING)
             left = spins
             while left > 0 and atomic_load(slot) == WAITING:
                 pause()
                 left -= 1
             atomic_replace(slot, WAITING, ASLEEP)
-        elif nap(pipe, slot + 40) == 0:
+        elif wait_for_byte(pipe, slot + 40) == 0:
             return
 
 
-@serve.footprint
-def serve_footprint(call: Call) -> None:
+@worker_loop.footprint
+def worker_loop_footprint(call: Call) -> None:
     """A slot."""
     call.writes("slot", call.slot, 8 * SLOT)
 
 
-@kernel()
-def tell(slot: int, state: int, answer: int, _: int) -> None:
+@kernel
+def post(slot: int, state: int, answer: int, _: int) -> None:
     """Gives a helper that waits or sleeps another state; answer: which of the two it was in, or BUSY.
 
     Bounds. A slot has SLOT int64s, the answer is one.
@@ -170,8 +194,8 @@ def tell(slot: int, state: int, answer: int, _: int) -> None:
     store_int(answer, before)
 
 
-@tell.footprint
-def tell_footprint(call: Call) -> None:
+@post.footprint
+def post_footprint(call: Call) -> None:
     """A slot's state, and the answer."""
     call.writes("slot", call.slot, 8)
     call.writes("answer", call.answer, 8)
@@ -181,7 +205,7 @@ class Helper:
     """A thread that walks tables."""
 
     def __init__(self) -> None:
-        self.offered: Table | None = None  # kept in memory until the helper is through with it
+        self.offered: StepTable | None = None  # kept in memory until the helper is through with it
         self._slot = np.zeros(SLOT, np.int64)
         self._answer = np.zeros(1, np.int64)
         self._reading, self._writing = os.pipe()
@@ -195,24 +219,24 @@ class Helper:
         """Whether it has a table."""
         return bool(self._slot[0] == BUSY)
 
-    def call(self, table: Table, thread: int, first: int, stop: int) -> None:
+    def call(self, table: StepTable, thread: int, first: int, stop: int) -> None:
         """Have it walk steps first..stop as number `thread`, unless it is at another table. One caller at a time."""
         if not self.busy:
             self._avoid(_processor())
             self.offered = table
-            self._slot[1:5] = table.address, thread, first, stop
-            self._tell(BUSY)
+            self._slot[1:5] = Assignment(table.address, thread, first, stop)
+            self._post(BUSY)
 
     def end(self) -> None:
         """Have it end, and wait for that."""
         while self._thread.is_alive():
-            self._tell(ENDED)
+            self._post(ENDED)
             self._thread.join(0.001)
         os.close(self._reading)
         os.close(self._writing)
 
-    def _tell(self, state: int) -> None:
-        _native(tell)(self._slot.ctypes.data, state, self._answer.ctypes.data, 0)
+    def _post(self, state: int) -> None:
+        _native(post)(self._slot.ctypes.data, state, self._answer.ctypes.data, 0)
         if self._answer[0] == ASLEEP:
             os.write(self._writing, b"\0")
 
@@ -225,10 +249,10 @@ class Helper:
             self._avoided = processor
 
     def _serve(self) -> None:
-        _native(serve)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
+        _native(worker_loop)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
         while self._slot[0] != ENDED:  # where it sleeps here
             os.read(self._reading, 1)
-            _native(serve)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
+            _native(worker_loop)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
 
 
 class Helpers:
@@ -238,7 +262,7 @@ class Helpers:
         self._lock = threading.Lock()
         self._helpers: list[Helper] = []
 
-    def start(self, count: int, table: Table, first: int, stop: int) -> None:
+    def start(self, count: int, table: StepTable, first: int, stop: int) -> None:
         """Have `count` helpers, numbered from 1, walk steps first..stop; those that are not at another table."""
         with self._lock:
             if not self._helpers:
@@ -277,31 +301,30 @@ _PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # a call through it 
 
 
 @cache
-def _native(one: Kernel) -> Callable[[int, int, int, int], None]:
+def _native(kernel: Kernel) -> Callable[[int, int, int, int], None]:
     """A kernel that is called from Python."""
-    return _PROTOTYPE(one.address)
+    return _PROTOTYPE(kernel.address)
 
 
-class Table:
-    """Steps ready to run: int64 rows of kernel, record, items, steps before."""
+class StepTable:
+    """Steps ready to run. keep: what must not be freed before, the memory that records point into."""
 
-    def __init__(self, rows: list[tuple[int, int, int, int]], keep: object, threads: int) -> None:
-        self.rows = np.array(rows, np.int64).reshape(-1, STEP)
+    def __init__(self, rows: Sequence[StepRow], keep: object, threads: int) -> None:
+        self.rows = np.array(rows, np.int64).reshape(-1, len(StepRow._fields))
         count = len(rows)
         self.threads = threads
         self.clock = np.zeros(count + 1, np.int64)
-        self._counters = np.zeros(
-            (threads + 1, -(-count // LINE) * LINE), np.int64
-        )  # taken of each thread, done
+        # A row of counters for each thread, of the items taken from its share, and one of the items done.
+        self._counters = np.zeros((threads + 1, -(-count // LINE) * LINE), np.int64)
         self._gate = np.zeros(2, np.int64)
-        self._keep = keep  # the memory the records point into
+        self._keep = keep
         self.arrays = {
             "table": self.rows, "gate": self._gate, "taken": self._counters[:threads],
             "done": self._counters[threads:], "clock": self.clock,
         }  # fmt: skip
         values = {name: array.ctypes.data for name, array in self.arrays.items()}
         values |= {"threads": threads, "taken_row": self._counters.strides[0]}
-        self.record = np.array(drive.record(values), np.int64)
+        self.record = drive.record(values, int)
         self.address = self.record.ctypes.data
         self._drive = _native(drive)
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from convcalc.backends.numba.runtime.checked import Linked, check, enabled
-from convcalc.backends.numba.runtime.driver import Table
-from convcalc.backends.numba.runtime.program import Arena, Program, Ref, Span, word
+from convcalc.backends.numba.runtime.driver import StepRow, StepTable
+from convcalc.backends.numba.runtime.program import Arena, ByteSpan, Program, Ref, record_of
 
 
 def link(
     program: Program, arena: Arena, threads: int, names: Sequence[str] = (), barriers: bool = False
-) -> Table:
+) -> StepTable:
     """The program as the driver's table.
 
     barriers: every step waits for all before it, so that each can be timed. names: of the nodes, for the checked
@@ -27,13 +25,11 @@ def link(
         if "scratch" in step.kernel.names:
             values["scratch"] = Ref(program.scratch)
             values["scratch_bytes"] = program.scratch_bytes
-        words = {name: word(value, keep) for name, value in values.items()}
-        record = np.array(step.kernel.record(words), np.int64)
-        keep.append(record)
+        record = record_of(step.kernel, values, keep)
         before = place if barriers else _before(program, place)
-        rows.append((step.kernel.address, record.ctypes.data, step.items, before))
+        rows.append(StepRow(step.kernel.address, record.ctypes.data, step.items, before))
         linked.append(Linked(step, values, record))
-    table = Table(rows, keep, threads)
+    table = StepTable(rows, keep, threads)
     if enabled():
         check(program, linked, keep, table, names)
     return table
@@ -59,9 +55,9 @@ def _before(program: Program, place: int) -> int:
 Places = list[tuple[int, int]]
 
 
-def _places(spans: Sequence[Span]) -> Places:
+def _places(spans: Sequence[ByteSpan]) -> Places:
     return [(span.buffer.place + span.start, span.buffer.place + span.stop) for span in spans]
 
 
-def _meet(one: Places, other: Places) -> bool:
-    return any(a < d and c < b for a, b in one for c, d in other)
+def _meet(places: Places, others: Places) -> bool:
+    return any(a < d and c < b for a, b in places for c, d in others)

@@ -7,7 +7,7 @@ learns how many steps before it must be complete: up to the last one that touche
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ class Ref(NamedTuple):
     offset: int = 0
 
 
-class Span(NamedTuple):
+class ByteSpan(NamedTuple):
     """Some bytes of a buffer that a step reads or writes."""
 
     buffer: Buffer
@@ -74,9 +74,9 @@ class View:
         return Ref(self.buffer, self.offset + self.layout.first)
 
     @property
-    def span(self) -> Span:
+    def span(self) -> ByteSpan:
         """All its bytes."""
-        return Span(self.buffer, self.offset, self.offset + self.layout.size)
+        return ByteSpan(self.buffer, self.offset, self.offset + self.layout.size)
 
     def strides(self, prefix: str) -> dict[str, Word]:
         """The parameters that most kernels take for a map."""
@@ -98,8 +98,8 @@ class Step:
     kernel: Kernel
     values: dict[str, Word]
     items: int
-    reads: Sequence[Span]
-    writes: Sequence[Span]
+    reads: Sequence[ByteSpan]
+    writes: Sequence[ByteSpan]
     node: int = -1
     macs: int = 0  # as the network counts them
     weight_bytes: int = 0
@@ -110,8 +110,8 @@ class Outside(NamedTuple):
     """What is done outside the kernels before step `mark`."""
 
     mark: int
-    reads: Sequence[Span]
-    writes: Span
+    reads: Sequence[ByteSpan]
+    writes: ByteSpan
     node: int
 
 
@@ -127,8 +127,8 @@ class Program:
     scratch: Buffer = field(default_factory=lambda: Buffer(0, "scratch", kept=True))
     scratch_bytes: int = 0
     outside: list[Outside] = field(default_factory=list)
-    given: list[Span] = field(default_factory=list)
-    wanted: list[Span] = field(default_factory=list)
+    given: list[ByteSpan] = field(default_factory=list)
+    wanted: list[ByteSpan] = field(default_factory=list)
     keep: list[object] = field(default_factory=list)  # arrays that records point into
 
     def buffer(self, size: int, name: str, kept: bool = False) -> Buffer:
@@ -143,7 +143,7 @@ class Program:
             self.touch(span.buffer)
         self.steps.append(step)
 
-    def add_outside(self, reads: Sequence[Span], writes: Span, node: int) -> None:
+    def add_outside(self, reads: Sequence[ByteSpan], writes: ByteSpan, node: int) -> None:
         """Something done outside the kernels before the next step."""
         for span in (*reads, writes):
             self.touch(span.buffer)
@@ -182,7 +182,7 @@ class Arena:
         start = self._lead + (ref.buffer.place + ref.offset) // 4
         return self._words[start : start + count].view(np.float32)
 
-    def trespasses(self) -> list[str]:
+    def overrun_buffers(self) -> list[str]:
         """The buffers beside which a canary was overwritten; only with guards."""
         found = []
         for buffer in self._buffers:
@@ -209,7 +209,7 @@ def _lay_out(buffers: Sequence[Buffer]) -> int:
     """Places by first fit, large buffers first; the size of it all."""
     placed: list[Buffer] = []
     end = 0
-    for buffer in sorted(buffers, key=lambda one: -one.size):
+    for buffer in sorted(buffers, key=lambda buffer: -buffer.size):
         others = sorted(
             (
                 other
@@ -229,17 +229,23 @@ def _lay_out(buffers: Sequence[Buffer]) -> int:
     return end
 
 
+def record_of(kernel: Kernel, values: Mapping[str, Word], keep: list[object]) -> Array:
+    """A kernel's record. It and the arrays that it points into go to `keep`."""
+    record = kernel.record(values, lambda value: word(value, keep))
+    keep.append(record)
+    return record
+
+
 def word(value: Word, keep: list[object]) -> int:
-    """What a record holds for a value: a number's bits, or the address of what it names, which goes to `keep`."""
+    """What a record holds for a value that is no float: the number, or the address of what it names, which goes to
+    `keep`."""
     if isinstance(value, Kernel):
         return value.address
     if isinstance(value, Ref):
         return value.buffer.address + value.offset
     if isinstance(value, np.ndarray):
         if value.dtype == object:  # a table of references
-            value = np.array([word(one, keep) for one in value.ravel()], np.int64)
+            value = np.array([word(entry, keep) for entry in value.ravel()], np.int64)
         keep.append(value)
         return int(value.ctypes.data)
-    if isinstance(value, float):
-        return int(np.float32(value).view(np.uint32))
     return int(value)

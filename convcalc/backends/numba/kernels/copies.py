@@ -1,0 +1,236 @@
+"""Kernels that move numbers without computing: gathered channels, halos, and maps into and out of other orders.
+
+Items are rows of a block as in `pointwise`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Call, entries, lines, map_axes, shares, steps
+from convcalc.backends.numba.jit.simd import (
+    BLOCK,
+    LANES,
+    PIXEL,
+    WIDTH,
+    as_float,
+    inline,
+    load_float,
+    load_int,
+    load_row,
+    row_bytes,
+    splat,
+    store_float,
+    vload,
+    vstore,
+)
+
+
+class Channel(NamedTuple):
+    """A row of `gather`'s table: the address of a channel's first real pixel, and bytes between planes and rows."""
+
+    start: int
+    plane: int
+    row: int
+
+
+CHANNEL = row_bytes(Channel)
+
+
+@kernel
+def gather(
+    first: int, stop: int, thread: int, *, table: int, whole: int, target: int, target_block: int,
+    target_plane: int, target_row: int, height: int, width: int, rows: int, blocks: int, item_rows: int,
+) -> None:  # fmt: skip
+    """Each target channel copied from its own place: concatenation, slices and shuffles that no view can express.
+
+    table: a `Channel` for each of the target's, in whole blocks; one that starts at address 0 gives zeros. whole: an
+    int64 per block, not 0 where its channels are neighbours in one map, which are copied together.
+
+    Bounds. A channel's source has the target's spatial size, so pixels < width of rows < rows exist there.
+    """
+    for item in range(first, stop):
+        block = item % blocks
+        begin = item // blocks * item_rows
+        lanes = table + block * BLOCK * CHANNEL
+        together = load_int(whole + 8 * block) != 0
+        for line in range(begin, min(rows, begin + item_rows)):
+            d, h = line // height, line % height
+            to = target + block * target_block + d * target_plane + h * target_row
+            if together:
+                channel = load_row(lanes, Channel)
+                at = channel.start + d * channel.plane + h * channel.row
+                for x in range(width):
+                    for lane in range(LANES):
+                        vstore(to + x * PIXEL + lane * WIDTH * 4, vload(at + x * PIXEL + lane * WIDTH * 4))
+                continue
+            for lane in range(BLOCK):
+                channel = load_row(lanes + lane * CHANNEL, Channel)
+                at = channel.start + d * channel.plane + h * channel.row
+                for x in range(width):
+                    value = as_float(0) if channel.start == 0 else load_float(at + x * PIXEL)
+                    store_float(to + x * PIXEL + lane * 4, value)
+
+
+@gather.footprint
+def gather_footprint(call: Call) -> None:
+    """Every channel where it lies: a block at once where its channels are neighbours."""
+    call.positive("height")
+    for blocks, rows in shares(call, call.item_rows, call.rows):
+        table = call.values["table"]
+        whole = call.table("whole", call.values["whole"], blocks, np.int64)
+        for block, neighbours in enumerate(whole.tolist()):
+            first = block * BLOCK
+            count = 1 if neighbours else BLOCK  # of a whole block the first channel tells
+            channels = call.table_rows("table", table + CHANNEL * first, Channel, count)
+            for place, (start, plane, row) in enumerate(channels.tolist(), first):
+                if start:
+                    entry = entries("table", np.zeros(1, np.int64), place)
+                    call.reads(
+                        "", start, PIXEL if neighbours else 4, steps("pixel", call.width, PIXEL),
+                        lines(rows, call.height, plane, row), entry,
+                    )  # fmt: skip
+        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks))
+
+
+@inline
+def _clear(at: int, count: int) -> None:
+    """`count` bytes set to 0, a multiple of 4."""
+    whole = count - count % (WIDTH * 4)
+    for k in range(0, whole, WIDTH * 4):
+        vstore(at + k, splat(0.0))
+    for k in range(whole, count, 4):
+        store_float(at + k, 0.0)
+
+
+@kernel
+def halo(
+    first: int, stop: int, thread: int, *, target: int, block_bytes: int, plane: int, row: int, depth: int,
+    height: int, width: int, depth_before: int, height_before: int, width_before: int, inner_depth: int,
+    inner_height: int, inner_width: int, pixel: int,
+) -> None:  # fmt: skip
+    """Zeros around the real pixels of block i: what convolutions read as padding.
+
+    Bounds. depth × height × width padded pixels of `pixel` bytes are the whole block; the inner ones are left alone.
+    """
+    for block in range(first, stop):
+        for d in range(depth):
+            for h in range(height):
+                at = target + block * block_bytes + d * plane + h * row
+                real = depth_before <= d < depth_before + inner_depth
+                real = real and height_before <= h < height_before + inner_height
+                _clear(at, width_before * pixel if real else width * pixel)
+                if real:
+                    right = (width_before + inner_width) * pixel
+                    _clear(at + right, width * pixel - right)
+
+
+@halo.footprint
+def halo_footprint(call: Call) -> None:
+    """All padded rows of a block, but of those with real pixels only what lies beside these."""
+    rows = np.arange(max(0, call.depth) * max(0, call.height), dtype=np.int64)
+    call.needs(call.pixel % 4 == 0, f"a pixel of {call.pixel} bytes is no whole number of floats")
+    if not len(rows):
+        return
+    deep, high = rows // call.height - call.depth_before, rows % call.height - call.height_before
+    real = (deep >= 0) & (deep < call.inner_depth) & (high >= 0) & (high < call.inner_height)
+    blocks = steps("block_bytes", call.items, call.block_bytes)
+    right = (call.width_before + call.inner_width) * call.pixel
+    for part, first, size in (
+        (rows[~real], 0, call.width * call.pixel),
+        (rows[real], 0, call.width_before * call.pixel),
+        (rows[real], right, call.width * call.pixel - right),
+    ):
+        places = lines(part, call.height, call.plane, call.row)
+        call.writes("target", call.target + first, size, places, blocks)
+
+
+@kernel
+def pack(
+    first: int, stop: int, thread: int, *, source: int, source_channel: int, source_plane: int,
+    source_row: int, source_pixel: int, channels: int, depth: int, height: int, width: int, pixel: int,
+    target: int, target_block: int, target_plane: int, target_row: int, lanes: int, blocks: int,
+    item_rows: int,
+) -> None:  # fmt: skip
+    """Numbers in any order of their dimensions put into a map: item i is some rows of one block of `lanes` channels.
+
+    The source's strides are bytes between channels, planes, rows and pixels as the map has them. lanes is BLOCK
+    for a blocked map, and all channels for an interleaved one; pixel is the bytes of a pixel there.
+
+    Bounds. Channels < channels are read, the rest of the last block is filled with zeros.
+    """
+    rows = depth * height
+    for item in range(first, stop):
+        block = item % blocks
+        begin = item // blocks * item_rows
+        for line in range(begin, min(rows, begin + item_rows)):
+            d, h = line // height, line % height
+            to = target + block * target_block + d * target_plane + h * target_row
+            for lane in range(lanes):
+                channel = block * lanes + lane
+                if channel < channels:
+                    at = source + channel * source_channel + d * source_plane + h * source_row
+                    for x in range(width):
+                        store_float(to + x * pixel + 4 * lane, load_float(at + x * source_pixel))
+                else:
+                    for x in range(width):
+                        store_float(to + x * pixel + 4 * lane, 0.0)
+
+
+@pack.footprint
+def pack_footprint(call: Call) -> None:
+    """The channels there are, number by number; whole pixels of the target."""
+    call.positive("height")
+    for blocks, rows in shares(call, call.item_rows, call.depth * call.height):
+        call.reads(
+            "source", call.source, 4, steps("source_pixel", call.width, call.source_pixel),
+            lines(rows, call.height, call.source_plane, call.source_row),
+            steps("source_channel", min(call.channels, blocks * call.lanes), call.source_channel),
+        )  # fmt: skip
+        target = map_axes(call, "target", rows, blocks, pixel=call.pixel)
+        call.writes("target", call.target, 4 * call.lanes, *target)
+
+
+@kernel
+def unpack(
+    first: int, stop: int, thread: int, *, source: int, source_block: int, source_plane: int, source_row: int,
+    channels: int, depth: int, height: int, width: int, target: int, target_channel: int, target_plane: int,
+    target_row: int, target_pixel: int,
+) -> None:  # fmt: skip
+    """A blocked map as numbers in any order of its dimensions: item i is block i.
+
+    The target's strides are bytes between channels, planes, rows and pixels of the map.
+
+    Bounds. Real pixels and channels < channels are read, channels·depth·height·width floats written.
+    """
+    for block in range(first, stop):
+        for lane in range(min(BLOCK, channels - block * BLOCK)):
+            start = target + (block * BLOCK + lane) * target_channel
+            for d in range(depth):
+                for h in range(height):
+                    at = source + block * source_block + d * source_plane + h * source_row + 4 * lane
+                    to = start + d * target_plane + h * target_row
+                    for x in range(width):
+                        store_float(to + x * target_pixel, load_float(at + x * PIXEL))
+
+
+@unpack.footprint
+def unpack_footprint(call: Call) -> None:
+    """The channels there are, one float of a pixel each, and their places in the target."""
+    rows = np.arange(max(0, call.depth) * max(0, call.height), dtype=np.int64)
+    height = max(1, call.height)
+    channels = max(0, min(call.channels, call.items * BLOCK))
+    for block, count, lanes in ((0, channels // BLOCK, BLOCK), (channels // BLOCK, 1, channels % BLOCK)):
+        call.reads(
+            "source", call.source, 4 * lanes, steps("pixel", call.width, PIXEL),
+            lines(rows, height, call.source_plane, call.source_row),
+            steps("source_block", count, call.source_block, block),
+        )  # fmt: skip
+    call.writes(
+        "target", call.target, 4, steps("target_pixel", call.width, call.target_pixel),
+        lines(rows, height, call.target_plane, call.target_row),
+        steps("target_channel", channels, call.target_channel),
+    )  # fmt: skip

@@ -1,0 +1,186 @@
+"""Kernels that compute each number from those at the same place: sums, products, affine maps, activations.
+
+Their common shape, which `pool` and the copies share: an item is a run of rows of one block; the same rows of all
+blocks follow one another, so that a thread that takes a share of the items stays in its own part of the image from one
+step to the next. Row (d, h) of block b of a tensor begins at b·block + d·plane + h·row bytes from its first real pixel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Call, entries, map_axes, shares, steps
+from convcalc.backends.numba.jit.simd import (
+    LANES,
+    PIXEL,
+    WIDTH,
+    fma,
+    inline,
+    load_offset,
+    splat,
+    vload,
+    vmax,
+    vmin,
+    vstore,
+)
+from convcalc.backends.numba.kernels.activations import GELU, HARDSWISH, SILU, activation
+
+AFFINE, ADD, MULTIPLY = range(3)  # modes of `combine`
+
+
+@kernel
+def combine(
+    first: int, stop: int, thread: int, *, mode: int, source: int, source_block: int, source_plane: int,
+    source_row: int, other: int, other_block: int, other_plane: int, other_row: int, other_pixel: int,
+    scale: int, shift: int, target: int, target_block: int, target_plane: int, target_row: int, height: int,
+    width: int, rows: int, blocks: int, item_rows: int, low: float, high: float,
+) -> None:  # fmt: skip
+    """source·scale + shift per channel, source + other, or source·other, bounded by low and high.
+
+    other's strides are 0 along an axis it is repeated over.
+
+    Bounds. Rows < rows and pixels < width of blocks the plan counted; scale and shift hold whole blocks.
+    """
+    lowest, highest = splat(low), splat(high)
+    for item in range(first, stop):
+        block = item % blocks
+        begin = item // blocks * item_rows
+        for line in range(begin, min(rows, begin + item_rows)):
+            d, h = line // height, line % height
+            at = source + block * source_block + d * source_plane + h * source_row
+            too = other + block * other_block + d * other_plane + h * other_row
+            to = target + block * target_block + d * target_plane + h * target_row
+            for lane in range(LANES):
+                inside = lane * WIDTH * 4
+                if mode == AFFINE:
+                    a = vload(scale + block * PIXEL + inside)
+                    b = vload(shift + block * PIXEL + inside)
+                    for x in range(width):
+                        value = fma(vload(at + x * PIXEL + inside), a, b)
+                        vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+                elif mode == ADD:
+                    for x in range(width):
+                        value = vload(at + x * PIXEL + inside) + vload(too + x * other_pixel + inside)
+                        vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+                else:
+                    for x in range(width):
+                        value = vload(at + x * PIXEL + inside) * vload(too + x * other_pixel + inside)
+                        vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+
+
+@combine.footprint
+def combine_footprint(call: Call) -> None:
+    """All pixels of two maps, or of one and its factors."""
+    call.positive("height")
+    for blocks, rows in shares(call, call.item_rows, call.rows):
+        if call.mode == AFFINE:
+            call.reads("scale", call.scale, blocks * PIXEL)
+            call.reads("shift", call.shift, blocks * PIXEL)
+        else:
+            call.reads(
+                "other", call.other, PIXEL, *map_axes(call, "other", rows, blocks, pixel=call.other_pixel)
+            )
+        call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks))
+        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks))
+
+
+@kernel
+def activate(
+    first: int, stop: int, thread: int, *, function: int, slopes: int, source: int, source_block: int,
+    source_plane: int, source_row: int, target: int, target_block: int, target_plane: int, target_row: int,
+    height: int, width: int, rows: int, blocks: int, item_rows: int,
+) -> None:  # fmt: skip
+    """One of `activations.FUNCTIONS`, element by element; slopes holds a parameter per channel, in whole blocks.
+
+    Bounds. As for combine.
+    """
+    for item in range(first, stop):
+        block = item % blocks
+        begin = item // blocks * item_rows
+        for line in range(begin, min(rows, begin + item_rows)):
+            d, h = line // height, line % height
+            at = source + block * source_block + d * source_plane + h * source_row
+            to = target + block * target_block + d * target_plane + h * target_row
+            for lane in range(LANES):
+                inside = lane * WIDTH * 4
+                slope = vload(slopes + block * PIXEL + inside)
+                for x in range(width):
+                    value = vload(at + x * PIXEL + inside)
+                    vstore(to + x * PIXEL + inside, activation(function, value, slope))
+
+
+@activate.footprint
+def activate_footprint(call: Call) -> None:
+    """All pixels of two maps, and a parameter per channel."""
+    call.positive("height")
+    for blocks, rows in shares(call, call.item_rows, call.rows):
+        call.reads("slopes", call.slopes, blocks * PIXEL)
+        call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks))
+        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks))
+
+
+def _pass_of(function: int | None) -> Any:
+    """The loop of `finish` for one function, which is then no question in it; None: for any."""
+
+    @inline
+    def work(
+        any_function: int,
+        slope: Any,
+        target: int,
+        target_block: int,
+        pixels: int,
+        first: int,
+        stop: int,
+        blocks: int,
+    ) -> None:
+        for block in range(blocks):
+            base = target + block * target_block
+            for pixel in range(first, stop):
+                at = base + load_offset(pixels + 4 * pixel)
+                for lane in range(LANES):
+                    place = at + lane * WIDTH * 4
+                    value = vload(place)
+                    if function is None:
+                        vstore(place, activation(any_function, value, slope))
+                    else:
+                        vstore(place, activation(function, value, slope))
+
+    return work
+
+
+_silu, _hardswish, _gelu, _any = map(_pass_of, (SILU, HARDSWISH, GELU, None))
+
+
+@kernel
+def finish(
+    target: int, first: int, stop: int, blocks: int, *, function: int, slope: float, target_pixels: int,
+    target_block: int,
+) -> None:  # fmt: skip
+    """An activation in place on pixels first..stop of a table and some blocks: what a convolution has just written.
+
+    Bounds. Those of the convolution's own target.
+    """
+    slopes = splat(slope)
+    if function == SILU:
+        _silu(function, slopes, target, target_block, target_pixels, first, stop, blocks)
+    elif function == HARDSWISH:
+        _hardswish(function, slopes, target, target_block, target_pixels, first, stop, blocks)
+    elif function == GELU:
+        _gelu(function, slopes, target, target_block, target_pixels, first, stop, blocks)
+    else:
+        _any(function, slopes, target, target_block, target_pixels, first, stop, blocks)
+
+
+@finish.footprint
+def finish_footprint(call: Call) -> None:
+    """Some pixels of some blocks, read and written."""
+    if call.blocks <= 0 or call.first >= call.stop:
+        return
+    table = call.table("target_pixels", call.target_pixels + 4 * call.first, call.stop - call.first)
+    places = (
+        entries("target_pixels", table, call.first),
+        steps("target_block", call.blocks, call.target_block),
+    )
+    call.reads("target", call.target, PIXEL, *places)
+    call.writes("target", call.target, PIXEL, *places)

@@ -1,0 +1,147 @@
+"""The pooling kernel: the largest value or the mean of windows, and whatever else is windows that tables describe.
+
+A window is a product of three ranges, one per axis, so three short tables say where all windows of a map lie. Items
+are rows of a block as in `pointwise`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Array, Call, entries, map_axes, shares, steps
+from convcalc.backends.numba.jit.ranges import Ranges
+from convcalc.backends.numba.jit.simd import (
+    LANES,
+    PIXEL,
+    WIDTH,
+    inline,
+    larger,
+    larger_of_3,
+    larger_of_4,
+    load_row,
+    row_bytes,
+    splat,
+    vload,
+    vmax,
+    vmin,
+    vstore,
+)
+
+
+class Window(NamedTuple):
+    """A row of a table of windows along one axis: the real pixels covered, and what this axis divides a sum by."""
+
+    start: int
+    stop: int
+    divisor: int
+
+
+WINDOW = row_bytes(Window)
+
+
+@inline
+def _largest_of_row(value: Any, at: int, count: int, step: int) -> Any:
+    """The largest of `value` and of `count` neighbours from an address on, every step-th of them."""
+    if step == 1 and count == 2:
+        return larger_of_3(value, vload(at), vload(at + PIXEL))
+    if step == 1 and count == 3:
+        return larger_of_4(value, vload(at), vload(at + PIXEL), vload(at + 2 * PIXEL))
+    for k in range(0, count, step):
+        value = larger(value, vload(at + k * PIXEL))
+    return value
+
+
+@inline
+def _largest(at: int, deep: Any, high: Any, wide: Any, plane: int, row: int, steps: Any) -> Any:
+    """The largest value of a window, not a number where one of its pixels is none."""
+    value = vload(at + deep.start * plane + high.start * row + wide.start * PIXEL)
+    for d in range(deep.start, deep.stop, steps[0]):
+        for h in range(high.start, high.stop, steps[1]):
+            begin = at + d * plane + h * row + wide.start * PIXEL
+            value = _largest_of_row(value, begin, wide.stop - wide.start, steps[2])
+    return value
+
+
+@inline
+def _mean(at: int, deep: Any, high: Any, wide: Any, plane: int, row: int) -> Any:
+    """The sum of a window over the product of its divisors."""
+    value = splat(0.0)
+    for d in range(deep.start, deep.stop):
+        for h in range(high.start, high.stop):
+            for w in range(wide.start, wide.stop):
+                value = value + vload(at + d * plane + h * row + w * PIXEL)
+    return value * splat(1.0 / (deep.divisor * high.divisor * wide.divisor))
+
+
+@kernel
+def pool(
+    first: int, stop: int, thread: int, *, largest: int, source: int, source_block: int, source_plane: int,
+    source_row: int, target: int, target_block: int, target_plane: int, target_row: int, depths: int,
+    heights: int, widths: int, out_depth: int, out_height: int, out_width: int, blocks: int, item_rows: int,
+    depth_step: int, height_step: int, width_step: int, empty: float, low: float, high: float,
+) -> None:  # fmt: skip
+    """The largest value, or the mean, of a window of every output pixel.
+
+    depths, heights and widths hold a `Window` for each output index of an axis; of a largest value's window only every
+    step-th pixel counts. So padding, dilation, ceil mode, adaptive and global pooling, nearest upsampling, and padding
+    with a constant, `empty`, where a window covers nothing, are all this.
+
+    Bounds. Starts and stops lie within the real pixels of the source (`pool_windows.py`); rows and pixels of the
+    target are counted to out_depth·out_height and out_width.
+    """
+    lowest, highest = splat(low), splat(high)
+    for item in range(first, stop):
+        block = item % blocks
+        begin = item // blocks * item_rows
+        for line in range(begin, min(out_depth * out_height, begin + item_rows)):
+            d, h = line // out_height, line % out_height
+            deep, tall = load_row(depths + d * WINDOW, Window), load_row(heights + h * WINDOW, Window)
+            to = target + block * target_block + d * target_plane + h * target_row
+            for x in range(out_width):
+                wide = load_row(widths + x * WINDOW, Window)
+                nothing = deep.start >= deep.stop or tall.start >= tall.stop or wide.start >= wide.stop
+                for lane in range(LANES):
+                    inside = lane * WIDTH * 4
+                    at = source + block * source_block + inside
+                    if nothing:
+                        value = splat(empty)
+                    elif largest:
+                        steps = depth_step, height_step, width_step
+                        value = _largest(at, deep, tall, wide, source_plane, source_row, steps)
+                    else:
+                        value = _mean(at, deep, tall, wide, source_plane, source_row)
+                    vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+
+
+def _covered(call: Call, name: str, count: int, step: int) -> Array:
+    """The places that an axis' windows cover."""
+    table = call.table_rows(name, call.values[name], Window, count)
+    call.needs(step > 0, f"the step within {name} is {step}, and must be at least 1")
+    starts, stops = table[:, 0], table[:, 1]
+    if step == 1:
+        return Ranges.union(starts, stops).places()
+    places = starts[:, None] + np.arange(0, int((stops - starts).max(initial=0)), step)
+    covered: Array = np.unique(places[places < stops[:, None]])
+    return covered
+
+
+@pool.footprint
+def pool_footprint(call: Call) -> None:
+    """The windows of every output pixel, which are products of three ranges."""
+    call.positive("out_height")
+    steps_of = (call.depth_step, call.height_step, call.width_step) if call.largest else (1, 1, 1)
+    for blocks, rows in shares(call, call.item_rows, call.out_depth * call.out_height):
+        planes = int(rows[-1]) // call.out_height + 1
+        across = _covered(call, "widths", max(0, call.out_width), steps_of[2])
+        deep = _covered(call, "depths", planes, steps_of[0])
+        down = _covered(call, "heights", min(call.out_height, int(rows[-1]) + 1), steps_of[1])
+        call.reads(
+            "source", call.source, PIXEL, entries("widths", across * PIXEL),
+            entries("heights", down * call.source_row), entries("depths", deep * call.source_plane),
+            steps("source_block", blocks, call.source_block),
+        )  # fmt: skip
+        size = call.out_width, call.out_height
+        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks, size))
