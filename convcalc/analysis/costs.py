@@ -17,6 +17,7 @@ from typing import NamedTuple
 from convcalc.analysis.analyse import DTYPES, Analysis
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops import product
+from convcalc.ops.concat import Concat
 from convcalc.ops.conv import Conv
 from convcalc.ops.deconv import Deconv
 from convcalc.shapes import Shape, elements
@@ -260,7 +261,7 @@ def _fed(node: Node, cut: int, readers: dict[int, list[Node]]) -> list[tuple[Nod
 
 def _passes_on(node: Node) -> bool:
     """Whether fewer channels in are as many fewer channels out."""
-    return node.kind == "concat" or (
+    return isinstance(node.op, Concat) or (
         len(node.inputs) == 1 and (node.op.pointwise or node.op.role == "pooling")
     )
 

@@ -131,7 +131,7 @@ class _Wiring(NamedTuple):
         order_a, order_b = (
             [source for source in read if source in common] for read in (read_by_a, read_by_b)
         )
-        return second.kind == "concat" and order_a != order_b
+        return not second.op.commutative and order_a != order_b
 
     def shares_otherwise(self, first: Node, second: Node) -> bool:
         """Whether two paired layers use different layers' weights."""

@@ -12,6 +12,9 @@ from convcalc.analysis.receptive import of_input, single
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops import WHOLE, Reach, Working, equation
+from convcalc.ops.conv import Conv
+from convcalc.ops.dense import Dense
+from convcalc.ops.flatten import Flatten
 from convcalc.shapes import AXIS_NAMES, Shape
 
 
@@ -60,7 +63,7 @@ def within(name: str, paths: Sequence[str]) -> bool:
 def weight_factors(graph: Graph, node: Node) -> tuple[int, ...]:
     """The factors of a layer's weights; a dense layer's features as the map they were: (2, 2, 256, 4096)."""
     factors = node.op.weight_factors(node.input_shapes)
-    if node.kind != "dense" or not factors:
+    if not isinstance(node.op, Dense) or not factors:
         return factors
     shape = flattened(graph, node)
     return (*shape[1:], shape[0], factors[-1]) if shape else factors
@@ -72,7 +75,7 @@ def flattened(graph: Graph, node: Node) -> Shape | None:
     source = node.inputs[0]
     while source != INPUT and graph.nodes[source].op.pointwise:
         source = graph.nodes[source].inputs[0]
-    if source == INPUT or graph.nodes[source].kind != "flatten":
+    if source == INPUT or not isinstance(graph.nodes[source].op, Flatten):
         return None
     shape = graph.nodes[source].input_shapes[0]
     return shape if prod(shape[1:]) > 1 else None
@@ -93,7 +96,7 @@ def explain(analysis: Analysis, node: Node) -> list[Working]:
 
 def _reduction(graph: Graph, node: Node) -> list[Working]:
     """What a 1×1 convolution that cuts the depth saves in the layers it feeds."""
-    if node.kind != "conv" or node.output_shape[0] >= node.input_shapes[0][0]:
+    if not isinstance(node.op, Conv) or node.output_shape[0] >= node.input_shapes[0][0]:
         return []
     from convcalc.analysis.costs import reduction
 
@@ -149,11 +152,11 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
     if not isinstance(walk.stride, int):
         pace = f"stride {stride}/{1 / walk.stride} = {after.stride[axis]}"
         return f"{widest}, {pace}, {ceil(walk.size)} unit{'s' * (ceil(walk.size) > 1)} read at most"
-    window = getattr(node.op, "axes", None)
     kernel = str(walk.size)
-    if window is not None and window(node.input_shapes)[before.output_axis - 1].dilation > 1:
-        window_axis = window(node.input_shapes)[before.output_axis - 1]
-        kernel = f"{window_axis.dilation}·({window_axis.kernel} − 1) + 1"
+    windows = node.op.windows(node.input_shapes)
+    if windows and windows[before.output_axis - 1].dilation > 1:
+        window = windows[before.output_axis - 1]
+        kernel = f"{window.dilation}·({window.kernel} − 1) + 1"
     if size + (walk.size - 1) * stride == after.size[axis]:
         return f"{size} + ({kernel} − 1)·{stride} = {after.size[axis]}, {pace}"
     return f"{widest}, {kernel} units that see unequal parts, {pace}"

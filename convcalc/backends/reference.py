@@ -1,13 +1,12 @@
 """The reference backend: every operator's own forward, in plain Python, layer after layer.
 
-Large convolutions and dense layers are cut into runs of filters, which several processes compute side by side:
-the workers are forked once, after the weights are read, so that nothing but a layer's input and output is ever
+Large convolutions and dense layers are cut into runs of output channels, which several processes compute side by
+side: the workers are forked once, after the weights are read, so that nothing but a layer's input and output is ever
 copied. Where there is no fork, one process does the same work.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from array import array
 from collections.abc import Iterator, Sequence
 from math import prod
@@ -17,18 +16,18 @@ from typing import Any, NamedTuple
 from convcalc.backends import Progress, Run
 from convcalc.backends.workers import Spread, forked, processors
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops import Operator, Tensor
+from convcalc.ops import Tensor
 from convcalc.shapes import Shape
 from convcalc.weights.load import Parameters, Weights
 
 WORTH_A_POOL = 60_000_000  # MACs of the whole network; below, forking costs more than it saves
 WORTH_CUTTING = 4_000_000  # MACs of a layer
 PART = 20_000_000  # MACs of a part: about half a second, so that progress moves
-FEWEST = 16  # filters in a part: each part collects the layer's windows anew
+MIN_CHANNELS = 16  # in a part: each part collects the layer's windows anew
 
 
 class Part(NamedTuple):
-    """Filters first..stop of a node."""
+    """Output channels first..stop of a node."""
 
     node: int
     first: int
@@ -51,7 +50,7 @@ def run(
     last = graph.last_readers()
     outputs: dict[int, Tensor] = {INPUT: Tensor(graph.input_shape, values)}
     seconds = []
-    with forked(workers, Filters(graph, weights)) as spread:
+    with forked(workers, PartWorker(graph, weights)) as spread:
         for node in graph:
             start = perf_counter()
             inputs = [outputs[source] for source in node.inputs]
@@ -97,49 +96,34 @@ def _layer(
 
 
 def cut(node: Node, macs: int, workers: int) -> list[Part]:
-    """The parts of a convolution or dense layer, runs of filters that divide no group; one part where cutting does
-    not pay, and for every other operator."""
+    """The runs of output channels that are computed side by side: one where cutting does not pay, or the operator
+    is not to be cut."""
     channels = node.output_shape[0]
-    by_filters = node.kind == "conv" or (node.kind == "dense" and len(node.output_shape) == 1)
-    if not by_filters or macs < WORTH_CUTTING:
+    unit = node.op.smallest_part(node.input_shapes)
+    if unit is None or macs < WORTH_CUTTING:
         return [Part(node.index, 0, channels)]
-    groups = getattr(node.op, "groups", 1)
-    unit = channels // groups if groups > 1 else 1
     count = max(workers, -(-macs // PART))
-    size = max(FEWEST, -(-channels // count), unit)
+    size = max(MIN_CHANNELS, -(-channels // count), unit)
     size = -(-size // unit) * unit
     return [Part(node.index, first, min(channels, first + size)) for first in range(0, channels, size)]
 
 
 def compute(node: Node, part: Part, tensor: Tensor, parameters: Parameters) -> Tensor:
-    """The output of some of a layer's filters: the layer's own forward, on an operator that has only those."""
+    """Some of a layer's output channels: the forward of an operator that has only those."""
+    op, read = node.op.part(node.input_shapes, range(part.first, part.stop))
+    if len(read) < tensor.shape[0]:
+        plane = prod(tensor.shape[1:])
+        tensor = Tensor((len(read), *tensor.shape[1:]), tensor.values[read.start * plane : read.stop * plane])
     channels = node.output_shape[0]
-    count = part.stop - part.first
     sliced = {
         name: values[part.first * (len(values) // channels) : part.stop * (len(values) // channels)]
         for name, values in parameters.items()
     }
-    op: Operator = node.op
-    if node.kind == "dense":
-        op = dataclasses.replace(op, units=count)  # type: ignore[call-arg]
-    else:
-        groups = op.groups  # type: ignore[attr-defined]
-        if groups > 1:
-            share = channels // groups
-            first, stop = part.first // share, part.stop // share
-            depth = tensor.shape[0] // groups
-            plane = prod(tensor.shape[1:])
-            tensor = Tensor(
-                ((stop - first) * depth, *tensor.shape[1:]),
-                tensor.values[first * depth * plane : stop * depth * plane],
-            )
-            groups = stop - first
-        op = dataclasses.replace(op, filters=count, groups=groups)  # type: ignore[call-arg]
     return op.forward([tensor], sliced)
 
 
-class Filters:
-    """What a worker does: some filters of a layer of this graph, with these weights."""
+class PartWorker:
+    """What a worker process does: a part of a layer of this graph, with these weights."""
 
     def __init__(self, graph: Graph, weights: Weights) -> None:
         self.graph = graph

@@ -19,6 +19,7 @@ from convcalc.exercises.worksheet import ASKS, Exercise
 from convcalc.graph import Node
 from convcalc.language import bundled
 from convcalc.ops.conv import Conv
+from convcalc.ops.dense import Dense
 from convcalc.shapes import Axis, elements, show
 
 MAX_ANSWER = 60  # characters
@@ -206,8 +207,7 @@ SIZE_MISTAKES: tuple[tuple[str, Callable[[Axis], int]], ...] = (
 
 
 def _size_mistake(node: Node, given: Sequence[int]) -> str:
-    axes = getattr(node.op, "axes", None)
-    windows = [axis for axis in axes(node.input_shapes) if isinstance(axis, Axis)] if axes else []
+    windows = node.op.windows(node.input_shapes)
     if len(windows) != len(given):
         return ""
     right = [axis.output for axis in windows]
@@ -227,7 +227,7 @@ def _number_mistakes(exercise: Exercise) -> Iterator[tuple[int, str]]:
     yield 0, f"a {node.kind} layer has {ASKS[exercise.asks]}"
     if not factors:
         if exercise.asks == "weights":
-            window = prod(getattr(axis, "kernel", 1) for axis in _axes(node))
+            window = prod(axis.kernel for axis in node.op.axes(node.input_shapes))
             what = "a pool takes the largest value or the mean of its window: it has no weights"
             yield from ((number, what) for number in (window, window * node.output_shape[0]))
         return
@@ -256,7 +256,7 @@ def _number_mistakes(exercise: Exercise) -> Iterator[tuple[int, str]]:
 
 def _weight_mistakes(node: Node, factors: Sequence[int]) -> Iterator[tuple[int, str]]:
     *window, depth, filters = factors
-    if node.kind == "dense":
+    if isinstance(node.op, Dense):
         yield depth, "this is one unit's weights; there are " + f"{filters:,} units"
         yield filters, "every unit has a weight for each of the " + f"{depth:,} inputs"
         return
@@ -288,11 +288,11 @@ def _field_mistake(exercise: Exercise, given: tuple[int, ...]) -> str:
         if layer.receptive_field is None:
             return ""
         before, strides = layer.receptive_field.size, layer.receptive_field.stride
-    axes = _axes(node)
+    axes = node.op.axes(node.input_shapes)
     if len(axes) != len(before) or len(given) not in (1, len(before)):
         return ""
     wanted = given if len(given) == len(before) else given * len(before)
-    extents = [getattr(axis, "extent", 1) for axis in axes]
+    extents = [axis.extent for axis in axes]
     trials: tuple[tuple[str, Callable[[Any, Any, Any], Any]], ...] = (
         ("this is the kernel alone: the layers before it see more", lambda r, s, k: k),
         ("the steps of the kernel are as wide as the strides before it", lambda r, s, k: r + k - 1),
@@ -304,11 +304,6 @@ def _field_mistake(exercise: Exercise, given: tuple[int, ...]) -> str:
         if tuple(formula(r, s, k) for r, s, k in zip(before, strides, extents, strict=True)) == wanted:
             return text
     return ""
-
-
-def _axes(node: Node) -> Sequence[Any]:
-    axes = getattr(node.op, "axes", None)
-    return list(axes(node.input_shapes)) if axes else []
 
 
 # -- whole sheets ----------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from convcalc.analysis.explain import explain
 from convcalc.errors import ShapeError, UsageError
 from convcalc.graph import INPUT, Builder, Graph, Node
 from convcalc.language.synonyms import suggest
-from convcalc.shapes import Axis, Shape
+from convcalc.ops.dense import Dense
+from convcalc.shapes import Shape
 
 Answer = int | tuple[int, ...]
 Item = TypeVar("Item")
@@ -313,8 +314,7 @@ def _twist(twist: str, pick: Any) -> dict[str, Any]:
 def _fits_level(level: int, node: Node) -> bool:
     if min(node.output_shape[1:]) < 2:
         return False
-    axes = getattr(node.op, "axes", lambda _: ())(node.input_shapes)
-    windows = [axis for axis in axes if isinstance(axis, Axis)]
+    windows = node.op.windows(node.input_shapes)
     if any(2 * max(axis.before, axis.after) >= max(2, axis.extent) for axis in windows):
         return False
     remainders = [axis.remainder for axis in windows]
@@ -359,7 +359,7 @@ def _working(exercise: Exercise) -> list[str]:
 
 
 def _kept(node: Node) -> str:
-    if node.kind == "dense":
+    if isinstance(node.op, Dense):
         return f"one for each of its units: {node.output_shape[-1]}"
     if node.input_shapes[0] == node.output_shape:
         return f"{node.kind} keeps its input's shape"

@@ -17,6 +17,7 @@ from convcalc.images.decode import SUFFIXES
 from convcalc.images.preprocess import Picture, Preprocess
 from convcalc.images.preprocess import load as load_image
 from convcalc.inference.labels import labels as read_labels
+from convcalc.ops.softmax import Softmax
 from convcalc.weights.load import Weights, load_weights, random_weights
 
 PRETRAINED = "pretrained"
@@ -307,7 +308,7 @@ def _meaning(graph: Graph) -> Literal["probabilities", "logits", "other"]:
     index = graph.output
     while index != INPUT:
         node = graph.nodes[index]
-        if node.kind == "softmax":
+        if isinstance(node.op, Softmax):
             return "probabilities"
         if node.op.role in ("dense", "convolution", "pooling", "join", "attention"):
             return "logits"

@@ -36,12 +36,11 @@ from convcalc.layer.symbols import has_letters
 from convcalc.layer.weights import no_weights, weights_of
 from convcalc.ops import Operator, Reach, Tensor
 from convcalc.ops.conv import Conv
+from convcalc.ops.dense import Dense
 from convcalc.shapes import Axis, Shape, elements, show
 
 MODES = ("correlation", "convolution", "centred")
 TURNING = ("convolution", "centred")  # the modes that turn the kernel by 180°
-# What --weights are for, with the field that follows from their number.
-WEIGHTED = {"conv": "filters", "deconv": "filters", "dense": "units"}
 MAX_WORK = 400_000_000  # multiplications: beyond it the reference would run for more than about ten seconds
 MAX_OUTPUT = 4_000_000  # numbers
 MAX_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, they become floats
@@ -63,9 +62,14 @@ class Application:
     mode: str = MODES[0]
 
     @property
-    def axes(self) -> tuple[Axis, ...] | None:
-        """The window on each axis, of an operator that has one."""
-        return window(self.op, self.source.shape)
+    def axes(self) -> tuple[Axis, ...]:
+        """The window on each axis; () for an operator without one."""
+        return self.op.windows((self.source.shape,))
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether there are several ways to index it: of a convolution."""
+        return isinstance(self.op, Conv)
 
     @property
     def formula(self) -> str:
@@ -85,7 +89,7 @@ class Application:
 
     def first_pixel(self) -> tuple[int, ...] | None:
         """The pixel that the first output stands for, by the mode's formula."""
-        if self.axes is None:
+        if not self.axes:
             return None
         return tuple(_shift(self.mode, axis) - axis.before for axis in self.axes)
 
@@ -106,13 +110,6 @@ def _shift(mode: str, axis: Axis) -> int:
     if mode not in TURNING:
         return 0
     return axis.extent - 1 - (axis.dilation * (axis.kernel // 2) if mode == "centred" else 0)
-
-
-def window(op: Operator, shape: Shape) -> tuple[Axis, ...] | None:
-    """The windows that an operator moves over its input's axes; None for one without."""
-    find = getattr(op, "axes", None)
-    axes = find((shape,)) if find is not None else ()
-    return axes if axes and all(isinstance(axis, Axis) for axis in axes) else None
 
 
 def named_filters(entry: str) -> tuple[str, ...]:
@@ -195,10 +192,11 @@ def _load(
 ) -> tuple[Node, Tensor]:
     """The entry's only node, and the input as it reads it: a line as a vector, where that says more."""
     written, kind = entry_fields(entry), entry_kind(entry)
-    if not filters and kind in WEIGHTED:
-        needed = {field.name for field in ops.get(kind).fields().values() if field.required}
-        if not written >= needed or not written & {WEIGHTED[kind], "depthwise"}:
-            raise no_weights(kind)
+    operator = ops.get(kind) if kind in ops.names() else None
+    if not filters and operator is not None and operator.channels_field is not None:
+        needed = {field.name for field in operator.fields().values() if field.required}
+        if not written >= needed or not written & {operator.channels_field, "depthwise"}:
+            raise no_weights(operator.kind)
     for name in fields:
         if name in written:
             raise UsageError(
@@ -231,7 +229,7 @@ def _load(
 
 def over_features(op: Operator, shape: Shape) -> bool:
     """Whether a result hangs on other features, or channels of its position, than its own: as of softmax."""
-    if window(op, shape) is not None or op.regroups:
+    if op.windows((shape,)) or op.regroups:
         return False
     features, *positions = op.reach((shape,))
     return features != Reach(0) and all(reach == Reach(place) for place, reach in enumerate(positions, 1))
@@ -284,10 +282,11 @@ def _weighted(kind: str | None, shape: Shape, filters: Sequence[Matrix], bias: b
     """The fields that follow from the weights, as YAML by name."""
     if not filters:
         return {}
-    if kind == "dense":
-        return {"units": str(sum(matrix.height for matrix in filters)), "bias": str(bias).lower()}
-    if kind not in WEIGHTED:
+    operator = ops.get(kind) if kind in ops.names() else None
+    if operator is None or operator.channels_field is None:
         raise UsageError(f"{kind} takes no --weights", hint="weights are for conv, deconv and dense")
+    if issubclass(operator, Dense):
+        return {"units": str(sum(matrix.height for matrix in filters)), "bias": str(bias).lower()}
     sizes = {matrix.spatial for matrix in filters}
     if len(sizes) > 1:
         listed = " and ".join(show(size) for size in sorted(sizes))
@@ -300,7 +299,7 @@ def _weighted(kind: str | None, shape: Shape, filters: Sequence[Matrix], bias: b
 
 def _check_work(op: Operator, shape: Shape, output: Shape) -> None:
     """Refuse what would take minutes or all memory."""
-    axes = window(op, shape) or ()
+    axes = op.windows((shape,))
     taps = prod(axis.kernel for axis in axes) or 1
     work = max(op.macs((shape,)), elements(output) * taps)
     around = prod(axis.padded + axis.extent + axis.stride for axis in axes)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from convcalc.errors import UsageError
 from convcalc.layer.apply import Application
 from convcalc.layer.symbols import Expression, written
-from convcalc.ops import Operator
+from convcalc.ops import Pooling
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, elements
 
@@ -35,7 +35,7 @@ def placements(application: Application, decimal: bool | None = None) -> tuple[P
     Raises UsageError for an operator without a window, and for more than MAX_STEPS of them.
     """
     op = application.op
-    if not (isinstance(op, Conv) or op.kind in ("maxpool", "avgpool")) or len(application.source.shape) > 3:
+    if not application.axes or len(application.source.shape) > 3:
         raise UsageError(f"{op.kind} moves no window that --steps could follow")
     total = elements(application.output.shape)
     if total > MAX_STEPS:
@@ -49,7 +49,6 @@ def walk(application: Application, decimal: bool | None = None) -> Iterator[Plac
     """Every position of every output channel, row by row, of an operator with a window."""
     op, source, output = application.op, application.source, application.output
     axes = application.axes
-    assert axes is not None
     positions = output.shape[1:]
     size, depth = elements(positions), source.shape[0]
     groups = op.groups if isinstance(op, Conv) else depth
@@ -77,6 +76,7 @@ def walk(application: Application, decimal: bool | None = None) -> Iterator[Plac
                 bias = application.weights["bias"][channel] if op.bias else 0
                 working = _sum(values, weights, bias, value, decimal)
             else:
+                assert isinstance(op, Pooling)
                 counted = [_counts(op, axes, cell) for cell in covered]
                 working = _pooled(op, values, counted, decimal)
             yield Placement(channel, position, channels, covered, working, value)
@@ -86,11 +86,10 @@ def _inside(shape: Sequence[int], cell: Sequence[int]) -> bool:
     return all(0 <= place < size for place, size in zip(cell, shape[1:], strict=True))
 
 
-def _counts(op: Operator, axes: Sequence[Axis], cell: Sequence[int]) -> bool:
+def _counts(op: Pooling, axes: Sequence[Axis], cell: Sequence[int]) -> bool:
     """Whether a pool counts the cell: real ones, and padding where an average is told to."""
-    margin = int(op.kind == "avgpool" and getattr(op, "count_padding", False))
     return all(
-        -margin * axis.before <= place < axis.size + margin * axis.after
+        -axis.before * op.counts_padding <= place < axis.size + axis.after * op.counts_padding
         for place, axis in zip(cell, axes, strict=True)
     )
 
@@ -118,15 +117,15 @@ def _sum(values: Sequence[Any], weights: Sequence[Any], bias: Any, value: Any, d
     return text + (f" + {_factor(bias, decimal)}" if bias else "")
 
 
-def _pooled(op: Operator, values: Sequence[Any], counted: Sequence[bool], decimal: bool | None) -> str:
+def _pooled(op: Pooling, values: Sequence[Any], counted: Sequence[bool], decimal: bool | None) -> str:
     """`max(1, 4, 5, 8)`, of what counts."""
     read = [number for number, counts in zip(values, counted, strict=True) if counts]
     if any(isinstance(number, Expression) for number in read):
         return ""
     if len(read) > MAX_TERMS:
-        return f"the {'largest' if op.kind == 'maxpool' else 'mean'} of {len(read):,} values"
+        return f"the {op.reduction} of {len(read):,} values"
     listed = ", ".join(written(number, decimal=decimal) for number in read)
-    return f"{'max' if op.kind == 'maxpool' else 'mean'}({listed})"
+    return f"{op.reduction}({listed})"
 
 
 def _factor(value: Any, decimal: bool | None) -> str:

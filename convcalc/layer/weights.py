@@ -9,6 +9,8 @@ from convcalc.errors import UsageError
 from convcalc.layer.filters import FILTERS
 from convcalc.layer.matrices import Matrix
 from convcalc.ops import Operator
+from convcalc.ops.deconv import Deconv
+from convcalc.ops.dense import Dense
 from convcalc.shapes import Shape, elements, show
 
 
@@ -32,7 +34,7 @@ def weights_of(
             weights[parameter.name] = [parameter.initial] * elements(parameter.shape)
         elif not filters:
             raise no_weights(op.kind)
-        elif op.kind == "dense":
+        elif isinstance(op, Dense):
             weights[parameter.name] = _dense(filters, parameter.shape)
         else:
             weights[parameter.name] = kernels(op, parameter.shape, filters, turned=turned, shared=shared)
@@ -62,7 +64,7 @@ def kernels(
 
     turned: by 180°; shared: a plane that serves several channels is divided by their number.
     """
-    transposed = op.kind == "deconv"
+    transposed = isinstance(op, Deconv)
     count, depth = (shape[1], shape[0]) if transposed else (shape[0], shape[1])
     kernel = shape[2:]
     if len(filters) != count:

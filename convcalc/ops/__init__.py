@@ -25,6 +25,7 @@ from convcalc.ops._base import (
     Working,
 )
 from convcalc.ops._fields import LARGEST, FieldError, describe, whole
+from convcalc.ops._pooling import Pooling
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Operator",
     "Order",
     "Parameter",
+    "Pooling",
     "Reach",
     "Reordered",
     "Tensor",

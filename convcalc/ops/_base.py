@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._fields import FieldKind
@@ -72,6 +72,25 @@ class Working(NamedTuple):
     text: str
 
 
+class KernelAxis(Protocol):
+    """What is known of one axis of any operator that has a kernel."""
+
+    @property
+    def kernel(self) -> int:
+        """Pixels that the kernel reads or writes."""
+
+    @property
+    def extent(self) -> int:
+        """Pixels from its first to its last."""
+
+
+class OutputPart(NamedTuple):
+    """An operator that computes some of another's output channels, and the input channels that it reads for them."""
+
+    operator: Operator
+    channels: range
+
+
 class Reordered(NamedTuple):
     """An operator on inputs stored in another order of dimensions, and the order in which its output is stored."""
 
@@ -118,6 +137,10 @@ class Operator:
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # fewest and most; None: any number
     pointwise: ClassVar[bool] = False  # keeps the shape and costs no MACs: folds into the row it follows
     regroups: ClassVar[bool] = False  # the same values in the same order under another shape
+    commutative: ClassVar[bool] = False  # its inputs may change places
+    channels_field: ClassVar[str | None] = (
+        None  # where weights say how many output channels it has: that field
+    )
     # The class in torch.nn without its number of dimensions, and the function in torch or torch.nn.functional; ""
     # where PyTorch has none.
     torch_module: ClassVar[str] = ""
@@ -196,6 +219,23 @@ class Operator:
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """The worked formulas for the output's size, the weights and the MACs."""
         return ()
+
+    def axes(self, inputs: Inputs) -> Sequence[KernelAxis]:
+        """Each spatial axis of an operator with a kernel; () for one without."""
+        return ()
+
+    def windows(self, inputs: Inputs) -> tuple[Axis, ...]:
+        """The window that slides over each spatial axis; () where none does, as in a deconvolution."""
+        return tuple(axis for axis in self.axes(inputs) if isinstance(axis, Axis))
+
+    def smallest_part(self, inputs: Inputs) -> int | None:
+        """The fewest output channels that can be computed by themselves, of which there is a whole number: see
+        `part`. None for an operator that is not cut into parts."""
+        return None
+
+    def part(self, inputs: Inputs, channels: range) -> OutputPart:
+        """What computes these output channels alone, from their rows of the weights. They are whole smallest parts."""
+        raise TypeError(f"{self.kind} is not cut into parts")  # pragma: no cover - smallest_part is None
 
     def reordered(self, order: Order) -> Reordered | None:
         """The operator that computes the same where its inputs are stored in `order`, or None if there is none.

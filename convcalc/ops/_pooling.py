@@ -25,6 +25,13 @@ class Pooling(Operator):
     padding: Padding = padding(0, doc="margin around the input")
     rounding: str = choice("floor", "ceil", "exact", default="floor", doc="when the stride does not divide")
 
+    reduction: ClassVar[str] = ""  # what becomes of a window, as a function is written
+
+    @property
+    def counts_padding(self) -> bool:
+        """Whether padding is among what a window is reduced from."""
+        return False
+
     @property
     def step(self) -> PerAxis:
         """The stride."""

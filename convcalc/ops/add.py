@@ -18,6 +18,7 @@ class Add(Operator):
     kind: ClassVar[str] = "add"
     torch_function: ClassVar[str] = "add"
     role: ClassVar[str] = "join"
+    commutative: ClassVar[bool] = True
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
     example: ClassVar[Example | None] = Example(
         "add:\n  - - conv: {filters: 64, kernel: 3, padding: 1}\n  - []", (64, 28, 28)

@@ -24,6 +24,7 @@ class Avgpool(Pooling):
     """
 
     kind: ClassVar[str] = "avgpool"
+    reduction: ClassVar[str] = "mean"
     torch_module: ClassVar[str] = "AvgPool"
     torch_function: ClassVar[str] = "avg_pool"
     example: ClassVar[Example | None] = Example(
@@ -33,6 +34,11 @@ class Avgpool(Pooling):
     )
 
     count_padding: bool = flag(True, doc="divide by the window's area with its padding, not by real pixels")
+
+    @property
+    def counts_padding(self) -> bool:
+        """Whether a window is divided by all its pixels."""
+        return self.count_padding
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The sum of each window over a margin of zeros, divided by what counts."""

@@ -14,6 +14,7 @@ from convcalc.ops._base import (
     Example,
     Inputs,
     Operator,
+    OutputPart,
     Parameter,
     Tensor,
     Working,
@@ -38,6 +39,7 @@ class Conv(Operator):
     torch_function: ClassVar[str] = "conv"
     role: ClassVar[str] = "convolution"
     main: ClassVar[str | None] = "filters"
+    channels_field: ClassVar[str | None] = "filters"
     example: ClassVar[Example | None] = Example(
         "conv: {filters: 96, kernel: 11, stride: 4}",
         (3, 227, 227),
@@ -128,6 +130,18 @@ class Conv(Operator):
         lines.append(Working("MACs", f"{prod(factors):,} · {show(positions)} = {total:,}"))
         return tuple(lines)
 
+    def smallest_part(self, inputs: Inputs) -> int | None:
+        """A group's filters; without groups each filter by itself."""
+        return self.channels // self.groups if self.groups > 1 else 1
+
+    def part(self, inputs: Inputs, channels: range) -> OutputPart:
+        """Some of the filters, or the filters of some of the groups, which read those groups' channels alone."""
+        depth = inputs[0][0] // self.groups
+        share = self.channels // self.groups
+        first, stop = (channels.start // share, channels.stop // share) if self.groups > 1 else (0, 1)
+        op = dataclasses.replace(self, filters=len(channels), groups=stop - first)
+        return OutputPart(op, range(first * depth, stop * depth))
+
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """A dot product per window and filter."""
         (channels, *spatial), values = inputs[0]
@@ -149,6 +163,6 @@ class Conv(Operator):
             for patch in slide.patches(planes, 0):
                 for append, kernel, offset in appends:
                     append(dot(patch, kernel) + offset)
-            for one in maps:
-                output += one
+            for filtered in maps:
+                output += filtered
         return Tensor((filters, *slide.positions), output)

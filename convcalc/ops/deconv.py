@@ -84,6 +84,7 @@ class Deconv(Operator):
     torch_function: ClassVar[str] = "conv_transpose"
     role: ClassVar[str] = "convolution"
     main: ClassVar[str | None] = "filters"
+    channels_field: ClassVar[str | None] = "filters"
     example: ClassVar[Example | None] = Example(
         "deconv: {filters: 64, kernel: 4, stride: 2, padding: 1}",
         (128, 14, 14),
@@ -212,13 +213,13 @@ class Deconv(Operator):
         for group in range(self.groups):
             members = range(group * depth, (group + 1) * depth)
             pixels = list(zip(*(values[c * plane : (c + 1) * plane] for c in members), strict=True))
-            for one in range(share):
+            for member in range(share):
                 sums: list[Any] = [0] * canvas.pixels
                 for place, tap in enumerate(canvas.taps):
-                    kernel = [weight[(c * share + one) * area + place] for c in members]
+                    kernel = [weight[(c * share + member) * area + place] for c in members]
                     for corner, pixel in zip(canvas.corners, pixels, strict=True):
                         sums[corner + tap] += dot(pixel, kernel)
-                offset = bias[group * share + one]
+                offset = bias[group * share + member]
                 output += [sums[place] + offset for place in canvas.kept]
         return Tensor((self.filters, *canvas.shape), output)
 

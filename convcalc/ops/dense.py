@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -16,6 +17,7 @@ from convcalc.ops._base import (
     Inputs,
     Operator,
     Order,
+    OutputPart,
     Parameter,
     Reach,
     Reordered,
@@ -41,6 +43,7 @@ class Dense(Operator):
     torch_function: ClassVar[str] = "linear"
     role: ClassVar[str] = "dense"
     main: ClassVar[str | None] = "units"
+    channels_field: ClassVar[str | None] = "units"
     example: ClassVar[Example | None] = Example(
         "- flatten\n- dense: 4096", (256, 6, 6), "dense --weights '1 2; 3 4' --bias '0 100' '5 6'"
     )
@@ -100,6 +103,14 @@ class Dense(Operator):
         if order[-1] == 0 and len(order) <= 4:
             return Reordered(Conv(filters=self.units, kernel=1, bias=self.bias), order)
         return None
+
+    def smallest_part(self, inputs: Inputs) -> int | None:
+        """A unit; along the last dimension of a map the units are not its channels."""
+        return 1 if len(inputs[0]) == 1 else None
+
+    def part(self, inputs: Inputs, channels: range) -> OutputPart:
+        """Some of the units, which read all features."""
+        return OutputPart(dataclasses.replace(self, units=len(channels)), range(inputs[0][0]))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """A dot product per unit; one row of the weights at a time, since all may be a hundred million."""

@@ -22,6 +22,7 @@ class Maxpool(Pooling):
     """
 
     kind: ClassVar[str] = "maxpool"
+    reduction: ClassVar[str] = "max"
     torch_module: ClassVar[str] = "MaxPool"
     torch_function: ClassVar[str] = "max_pool"
     example: ClassVar[Example | None] = Example(

@@ -30,6 +30,7 @@ class Multiply(Operator):
     kind: ClassVar[str] = "multiply"
     torch_function: ClassVar[str] = "mul"
     role: ClassVar[str] = "join"
+    commutative: ClassVar[bool] = True
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
     example: ClassVar[Example | None] = Example(
         "multiply:\n  - []\n  - - global_avgpool\n    - sigmoid", (64, 28, 28)

@@ -11,7 +11,7 @@ from convcalc.layer.apply import Application
 from convcalc.layer.matrices import Matrix
 from convcalc.layer.steps import Placement
 from convcalc.layer.symbols import Expression, Notation
-from convcalc.ops import Tensor
+from convcalc.ops import Pooling, Tensor
 from convcalc.render import blocks
 from convcalc.render.layout import Line, TextSpan, note_lines, wrap
 from convcalc.render.table import Column, Note, Table, notes
@@ -141,7 +141,7 @@ def mode_notes(application: Application) -> tuple[str, ...]:
 
 def _ranges(application: Application) -> str:
     """`, a and b from −1 to 1`: of the centred formula, whose indices do not begin with 0."""
-    if application.mode != "centred" or application.axes is None:
+    if application.mode != "centred" or not application.axes:
         return ""
     lows = [-(axis.kernel // 2) for axis in application.axes]
     ranges = [
@@ -156,7 +156,7 @@ def _ranges(application: Application) -> str:
 def _numbers(application: Application) -> tuple[Sequence[int], Sequence[int]] | None:
     """The pixels that the output's rows and columns stand for."""
     first, axes = application.first_pixel(), application.axes
-    if first is None or axes is None or len(axes) > 2:
+    if first is None or len(axes) > 2:
         return None
     numbers = [
         range(start, start + axis.output * axis.stride, axis.stride)
@@ -273,9 +273,9 @@ def _frames(
 def _covered(application: Application, step: Placement, notation: Notation) -> list[blocks.Block]:
     """The channels that are read, padding laid around, with the window on them."""
     axes = application.axes
-    assert axes is not None
     planes = _rows(application.source)
-    fill = PENDING if application.op.kind == "maxpool" else "0"
+    op = application.op
+    fill = PENDING if isinstance(op, Pooling) and not op.counts_padding else "0"
     spans = [
         range(
             -axis.before,
@@ -351,8 +351,8 @@ def application_value(
         "conventions": CONVENTIONS,
         "fields": op.shown_fields(),
         "filters": list(application.names) or None,
-        "mode": application.mode if op.kind == "conv" else None,
-        "formula": application.formula if op.kind == "conv" else None,
+        "mode": application.mode if application.has_modes else None,
+        "formula": application.formula if application.has_modes else None,
         "notes": list(mode_notes(application)),
         "input": _tensor_value(application.source, notation),
         "weights": {

@@ -142,7 +142,7 @@ def filtered_value(filtered: AppliedPicture, written: str | None = None) -> dict
         "conventions": CONVENTIONS,
         "fields": application.op.shown_fields(),
         "filters": list(application.names) or None,
-        "mode": application.mode if application.op.kind == "conv" else None,
+        "mode": application.mode if application.has_modes else None,
         "image": path,
         "input_shape": list(application.source.shape),
         "output_shape": list(application.output.shape),

@@ -9,6 +9,7 @@ from typing import Any
 from convcalc.analysis.receptive import ReceptiveField
 from convcalc.graph import Graph
 from convcalc.ops import Operator
+from convcalc.ops.conv import Conv
 from convcalc.shapes import compact, show
 
 # Written without their name, which the number's place says: `dense 4096`, `channel_shuffle 2`.
@@ -60,7 +61,7 @@ SHORT_FIELDS = {"rounding": "", "groups": "g", "start": "start ", "stop": "stop 
 
 def short_operator(op: Operator, *, bare: bool = False) -> str:
     """`conv K96 F11 S4 dw` for a narrow terminal; bare: `K96 F11 S4 dw`, a convolution being what has K and F."""
-    parts = [] if bare and op.kind == "conv" else [SHORT_KINDS.get(op.kind, op.kind)]
+    parts = [] if bare and isinstance(op, Conv) else [SHORT_KINDS.get(op.kind, op.kind)]
     depthwise = getattr(op, "depthwise", False)
     for name, info in op.fields().items():
         value = getattr(op, name)

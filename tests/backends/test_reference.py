@@ -47,14 +47,14 @@ def test_cutting_layers_into_parts_changes_no_number(graph: Graph, threads: int,
     whole = run(graph, 1)
     monkeypatch.setattr(reference, "WORTH_A_POOL", 0)
     monkeypatch.setattr(reference, "WORTH_CUTTING", 0)
-    monkeypatch.setattr(reference, "FEWEST", 5)
+    monkeypatch.setattr(reference, "MIN_CHANNELS", 5)
     assert run(graph, threads) == whole
 
 
 def test_progress_counts_every_mac(graph: Graph, monkeypatch) -> None:
     monkeypatch.setattr(reference, "WORTH_CUTTING", 0)
     monkeypatch.setattr(reference, "PART", 1000)
-    monkeypatch.setattr(reference, "FEWEST", 1)
+    monkeypatch.setattr(reference, "MIN_CHANNELS", 1)
     done: dict[str, int] = {}
     run(graph, 1, lambda node, macs: done.__setitem__(node.name, done.get(node.name, 0) + macs))
     assert done == {node.name: node.op.macs(node.input_shapes) for node in graph}

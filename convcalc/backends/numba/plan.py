@@ -234,7 +234,7 @@ def prepare(
     for layer in low.fusion.layers:
         node = layer.node
         if node.kind == "deconv" and layer.value not in host:
-            before, after = deconv_halo(node.op.axes(node.input_shapes))  # type: ignore[attr-defined]
+            before, after = deconv_halo(node.op.axes(node.input_shapes))
             low.storage.need(low.fusion.alias[node.inputs[0]], triple(before, 0), triple(after, 0))
     for layer in low.fusion.layers:
         if layer.node.index in host:
