@@ -290,7 +290,7 @@ class Compiler:
         layer = Layer(kind, key, operator)
         before = len(self.problems)
         named = self._label("", fields)
-        allowed: tuple[str, ...] = COMMON
+        allowed: tuple[str, ...] = tuple(COMMON)
         if operator.role == "join":
             allowed = (*COMMON, "branches")
             if "branches" in fields:

@@ -18,10 +18,22 @@ from convcalc.language.synonyms import meaning, suggest, suggest_network, sugges
 from convcalc.language.words import canonical, circle, name_problem
 from convcalc.ops import describe
 
-KEYS = (
-    "name", "title", "source", "notes", "extends", "vars", "input", "defaults", "blocks", "layers", "preprocess",
-    "labels", "weights",
-)  # fmt: skip
+# The keys of a spec, each with its description in the schema, where schema.py gives its form.
+KEYS = {
+    "name": "the network's name",
+    "title": "what tables show instead of the name",
+    "source": "the paper or page it follows",
+    "notes": "remarks shown under its tables",
+    "extends": "a bundled name, or a path that ends in .yaml",
+    "vars": "values for $name, which --set changes",
+    "input": "the input's shape, channels first: [3, 224, 224] or a mapping",
+    "defaults": "fields of an operator wherever they are not written",
+    "blocks": "the file's own layers, with parameters",
+    "layers": "the entries, one after another",
+    "preprocess": "how an image becomes the input",
+    "labels": "the classes' names: imagenet1k, digits or a list",
+    "weights": "a weights file beside the spec, or the address of published ones",
+}
 NOT_INHERITED = ("name", "title", "notes", "labels", "weights")
 MERGED = ("vars", "blocks", "defaults")
 MAX_CHAIN = 20

@@ -9,16 +9,11 @@ from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
 from convcalc.language.values import compile_value
-from convcalc.ops import FieldError, describe, whole
+from convcalc.ops import FieldError, FieldKind, describe, whole
 
-PREPROCESS_KEYS = ("resize", "crop", "mean", "std", "mode", "interpolation", "fit")
 WEIGHTS_KEYS = ("url", "sha256")
 LABELS = ("imagenet1k", "digits")
-_CHOICES = {
-    "mode": ("rgb", "grey"),
-    "interpolation": ("nearest", "bilinear", "bicubic", "lanczos"),
-    "fit": ("stretch", "digit"),
-}
+MAX_SIDE = 100_000  # pixels of a resized or cropped image
 
 
 def header(spec: Spec) -> dict[str, Any]:
@@ -108,20 +103,20 @@ def preprocess(spec: Spec, values: Names) -> dict[str, Any] | None:
     if node is None or is_absent(node):
         return None
     if not isinstance(node, reader.Mapping):
-        spec.problems.append(node.error("preprocess needs a mapping", "keys: " + ", ".join(PREPROCESS_KEYS)))
+        spec.problems.append(node.error("preprocess needs a mapping", "keys: " + ", ".join(PREPROCESS)))
         return None
     result: dict[str, Any] = {}
     for key, item in node.entries.items():
-        if key not in PREPROCESS_KEYS:
+        if key not in PREPROCESS:
             spec.problems.append(
                 node.keys[key].error(
-                    f"no key {describe(key)} in preprocess{did_you_mean(key, PREPROCESS_KEYS)}",
-                    "keys: " + ", ".join(PREPROCESS_KEYS),
+                    f"no key {describe(key)} in preprocess{did_you_mean(key, PREPROCESS)}",
+                    "keys: " + ", ".join(PREPROCESS),
                 )
             )
             continue
         try:
-            result[key] = _preprocess_value(key, plain_value(spec, item, values))
+            result[key] = PREPROCESS[key].check(plain_value(spec, item, values))
         except FieldError as error:
             spec.problems.append(item.error(f"preprocess: {key} {error}"))
         except SpecError as error:
@@ -131,19 +126,46 @@ def preprocess(spec: Spec, values: Names) -> dict[str, Any] | None:
     return result
 
 
-def _preprocess_value(key: str, value: Any) -> Any:
-    if key in ("resize", "crop"):
-        return whole(value, 1, 100_000)
-    if key in _CHOICES:
-        if value not in _CHOICES[key]:
-            raise FieldError(f"needs {' or '.join(_CHOICES[key])}, not {describe(value)}")
+def _side() -> FieldKind:
+    """Pixels."""
+    return FieldKind(lambda value: whole(value, 1, MAX_SIDE), {"type": "integer", "minimum": 1})
+
+
+def _word(*options: str) -> FieldKind:
+    """One of a few words."""
+
+    def check(value: object) -> object:
+        if value not in options:
+            raise FieldError(f"needs {' or '.join(options)}, not {describe(value)}")
         return value
-    numbers = value if isinstance(value, list) else [value]
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, (int, float)):
-            raise FieldError(f"needs numbers, not {describe(number)}")
-        if key == "std" and number <= 0:
-            raise FieldError("needs numbers above 0")
-    if len(numbers) not in (1, 3):
-        raise FieldError(f"needs one number or one per colour, not {len(numbers)}")
-    return tuple(float(number) for number in numbers)
+
+    return FieldKind(check, {"enum": list(options)})
+
+
+def _per_colour(*, positive: bool = False) -> FieldKind:
+    """One number, or one for each colour."""
+
+    def check(value: Any) -> tuple[float, ...]:
+        numbers = value if isinstance(value, list) else [value]
+        for number in numbers:
+            if isinstance(number, bool) or not isinstance(number, (int, float)):
+                raise FieldError(f"needs numbers, not {describe(number)}")
+            if positive and number <= 0:
+                raise FieldError("needs numbers above 0")
+        if len(numbers) not in (1, 3):
+            raise FieldError(f"needs one number or one per colour, not {len(numbers)}")
+        return tuple(float(number) for number in numbers)
+
+    return FieldKind(check, {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]})
+
+
+# The keys of `preprocess`: what each may hold, checked and as the schema has it.
+PREPROCESS = {
+    "resize": _side(),
+    "crop": _side(),
+    "mean": _per_colour(),
+    "std": _per_colour(positive=True),
+    "mode": _word("rgb", "grey"),
+    "interpolation": _word("nearest", "bilinear", "bicubic", "lanczos"),
+    "fit": _word("stretch", "digit"),
+}

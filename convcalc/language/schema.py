@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from convcalc import ops
+from convcalc.language.documents import KEYS
+from convcalc.language.header import LABELS, PREPROCESS, WEIGHTS_KEYS
 from convcalc.language.words import COMMON
 from convcalc.ops import FieldInfo, Operator
 
@@ -12,105 +15,33 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 EXPRESSION: dict[str, Any] = {"type": "string", "pattern": "\\$"}
 REF_ENTRIES = {"$ref": "#/$defs/layers"}
 
-_COMMON: dict[str, dict[str, Any]] = {
-    "name": {"type": ["string", "integer"], "description": "path segment; default is kind and ordinal"},
-    "from": {
-        "description": "instead of the layer before: a name or dotted path; a list for joins without branches",
-        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
-    },
-    "if": {"description": "when false the entry is not there", "anyOf": [{"type": "boolean"}, EXPRESSION]},
-    "repeat": {"description": "copies in sequence", "anyOf": [{"type": "integer", "minimum": 0}, EXPRESSION]},
-    "copies": {"type": ["string", "integer"], "description": "the copies' segments, default $i"},
-    "first": {"type": "object", "description": "fields added or replaced in copy 0"},
-    "share": {"type": "string", "description": "path of a layer whose weights this one uses"},
-    "keys": {
-        "description": "names in a weights file where they differ",
-        "anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}],
-    },
+_TEXT: dict[str, Any] = {"type": "string"}
+_PATHS = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
+_COMMON_FORMS: dict[str, dict[str, Any]] = {
+    "name": {"type": ["string", "integer"]},
+    "from": _PATHS,
+    "if": {"anyOf": [{"type": "boolean"}, EXPRESSION]},
+    "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, EXPRESSION]},
+    "copies": {"type": ["string", "integer"]},
+    "first": {"type": "object"},
+    "share": _TEXT,
+    "keys": {"anyOf": [_TEXT, {"type": "object", "additionalProperties": _TEXT}]},
 }
+_COMMON = {key: {"description": text, **_COMMON_FORMS[key]} for key, text in COMMON.items()}
 _NAMING = {"description": "index: number the children 0, 1, 2…", "const": "index"}
 
 
 def schema() -> dict[str, Any]:
     """The whole schema (draft 2020-12). Blocks of a file's own are any other key of an entry."""
-    assert set(_COMMON) == set(COMMON)
     operators = {kind: _operator(ops.get(kind)) for kind in ops.names()}
-    positive = {"anyOf": [{"type": "integer", "minimum": 1}, EXPRESSION]}
+    forms = _header()
     return {
         "$schema": DRAFT,
         "title": "convcalc architecture",
         "type": "object",
         "required": ["name"],
         "additionalProperties": False,
-        "properties": {
-            "name": {"type": ["string", "integer"], "description": "the network's name"},
-            "title": {"type": ["string", "number"], "description": "what tables show instead of the name"},
-            "source": {"type": ["string", "number"], "description": "the paper or page it follows"},
-            "notes": {
-                "description": "remarks shown under its tables",
-                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-            },
-            "extends": {"type": "string", "description": "a bundled name, or a path that ends in .yaml"},
-            "vars": {"type": "object", "description": "values for $name, which --set changes"},
-            "input": {
-                "description": "the input's shape, channels first: [3, 224, 224] or a mapping",
-                "anyOf": [
-                    {"type": "array", "items": positive, "minItems": 2, "maxItems": 4},
-                    {
-                        "type": "object",
-                        "required": ["channels"],
-                        "additionalProperties": False,
-                        "properties": dict.fromkeys(
-                            ("channels", "depth", "height", "width", "length"), positive
-                        ),
-                    },
-                ],
-            },
-            "defaults": {
-                "description": "fields of an operator wherever they are not written",
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {kind: _fields(ops.get(kind), common=False) for kind in ops.names()},
-            },
-            "blocks": {
-                "description": "the file's own layers, with parameters",
-                "type": ["object", "null"],
-                "additionalProperties": {"$ref": "#/$defs/block"},
-            },
-            "layers": {"description": "the entries, one after another", **REF_ENTRIES},
-            "preprocess": {
-                "description": "how an image becomes the input",
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {
-                    "resize": positive,
-                    "crop": positive,
-                    "mean": _per_colour(),
-                    "std": _per_colour(),
-                    "mode": _words("rgb", "grey"),
-                    "interpolation": _words("nearest", "bilinear", "bicubic", "lanczos"),
-                    "fit": _words("stretch", "digit"),
-                },
-            },
-            "labels": {
-                "description": "the classes' names: imagenet1k, digits or a list",
-                "anyOf": [
-                    {"enum": ["imagenet1k", "digits"]},
-                    {"type": "array", "items": {"type": ["string", "number"]}},
-                ],
-            },
-            "weights": {
-                "description": "a weights file beside the spec, or the address of published ones",
-                "anyOf": [
-                    {"type": "string"},
-                    {
-                        "type": "object",
-                        "additionalProperties": False,
-                        "properties": {"url": {"type": "string"}, "sha256": {"type": ["string", "integer"]}},
-                    },
-                ],
-            },
-        },
+        "properties": {key: {"description": text, **forms[key]} for key, text in KEYS.items()},
         "$defs": {
             "layers": {"type": ["array", "null"], "items": {"$ref": "#/$defs/entry"}},
             "entry": {
@@ -157,16 +88,49 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _words(*options: str) -> dict[str, Any]:
-    return {"anyOf": [{"enum": list(options)}, EXPRESSION]}
+def _header() -> dict[str, dict[str, Any]]:
+    """What each key of a spec may hold."""
+    positive = {"anyOf": [{"type": "integer", "minimum": 1}, EXPRESSION]}
+    texts = {"type": "array", "items": _TEXT}
+    sides = dict.fromkeys(("channels", "depth", "height", "width", "length"), positive)
+    return {
+        "name": {"type": ["string", "integer"]},
+        "title": {"type": ["string", "number"]},
+        "source": {"type": ["string", "number"]},
+        "notes": {"anyOf": [_TEXT, texts]},
+        "extends": _TEXT,
+        "vars": {"type": "object"},
+        "input": {
+            "anyOf": [
+                {"type": "array", "items": positive, "minItems": 2, "maxItems": 4},
+                _object(sides, ["channels"]),
+            ]
+        },
+        "defaults": _object({kind: _fields(ops.get(kind), common=False) for kind in ops.names()}),
+        "blocks": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/block"}},
+        "layers": REF_ENTRIES,
+        "preprocess": _object(
+            {key: {"anyOf": [kind.schema, EXPRESSION]} for key, kind in PREPROCESS.items()}
+        ),
+        "labels": {
+            "anyOf": [{"enum": list(LABELS)}, {"type": "array", "items": {"type": ["string", "number"]}}]
+        },
+        "weights": {"anyOf": [_TEXT, _object({key: _WEIGHTS[key] for key in WEIGHTS_KEYS})]},
+    }
 
 
-def _per_colour() -> dict[str, Any]:
-    return {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}
+# A hash of digits alone is an integer to YAML.
+_WEIGHTS: dict[str, dict[str, Any]] = {"url": _TEXT, "sha256": {"type": ["string", "integer"]}}
 
 
-def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+def _object(properties: dict[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+    """A mapping of these keys and no others."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        **({"required": list(required)} if required else {}),
+        "properties": properties,
+    }
 
 
 def _structures() -> dict[str, Any]:

@@ -12,8 +12,17 @@ from convcalc.language.functions import FUNCTIONS
 from convcalc.language.syntax import WORDS
 from convcalc.ops import describe
 
-# The keys that every layer, group and block use takes.
-COMMON = ("name", "from", "if", "repeat", "copies", "first", "share", "keys")
+# The keys that every layer, group and block use takes, each with its description in the schema.
+COMMON = {
+    "name": "path segment; default is kind and ordinal",
+    "from": "instead of the layer before: a name or dotted path; a list for joins without branches",
+    "if": "when false the entry is not there",
+    "repeat": "copies in sequence",
+    "copies": "the copies' segments, default $i",
+    "first": "fields added or replaced in copy 0",
+    "share": "path of a layer whose weights this one uses",
+    "keys": "names in a weights file where they differ",
+}
 STRUCTURES = ("group", "use", "foreach")
 
 FIXED_IN_FIRST = ("name", "from", "if", "repeat", "copies", "first")

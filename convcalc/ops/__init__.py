@@ -24,7 +24,7 @@ from convcalc.ops._base import (
     Tensor,
     Working,
 )
-from convcalc.ops._fields import LARGEST, FieldError, describe, whole
+from convcalc.ops._fields import LARGEST, FieldError, FieldKind, describe, whole
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
 
@@ -35,6 +35,7 @@ __all__ = [
     "AxisReach",
     "FieldError",
     "FieldInfo",
+    "FieldKind",
     "Operator",
     "Order",
     "Parameter",
