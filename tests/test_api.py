@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import convcalc
-from convcalc import api
+from convcalc.api import choices, functions, net
 from convcalc.render.view import SUFFIXES
 
 DIGIT = Path(__file__).parent / "data" / "digits" / "7_0.png"
@@ -54,7 +54,7 @@ def test_a_wrong_name_is_an_attribute_error() -> None:
         convcalc.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("module", [convcalc, api], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [convcalc, choices, functions, net], ids=lambda module: module.__name__)
 def test_examples_in_docstrings(module, tmp_path, monkeypatch) -> None:
     (tmp_path / "seven.png").write_bytes(DIGIT.read_bytes())
     monkeypatch.chdir(tmp_path)

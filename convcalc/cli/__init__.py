@@ -78,7 +78,7 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from convcalc.api import suggest_command
+            from convcalc.api.choices import suggest_command
 
             ctx.fail(f"no command '{args[0]}'{suggest_command(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from convcalc import api
+from convcalc.api import choices
 from convcalc.cli import completion, say, window_options
 from convcalc.cli.options import OUTPUT, Signed, format_option, save_view, show, write
 from convcalc.errors import UsageError
@@ -47,7 +48,7 @@ their number, so that brightness is kept.
 @click.option("--bias", metavar="NUMBERS", help="A number per filter.")
 @click.option(
     "--mode",
-    type=click.Choice([*api.modes(), "all"]),
+    type=click.Choice([*choices.modes(), "all"]),
     help="How a convolution is indexed; all shows the three; default correlation.",
 )
 @window_options.window_options(defaults=False)
@@ -64,7 +65,7 @@ their number, so that brightness is kept.
 @click.option("--decimals", type=click.IntRange(0, 17), metavar="N", help="Round what is shown.")
 @click.option(
     "--tone",
-    type=click.Choice(api.tones()),
+    type=click.Choice(choices.tones()),
     help="How an image shows values outside 0 to 255.",
 )
 @click.option(
@@ -118,7 +119,7 @@ def command(
         tone=tone,
         max_size=max_size if sized is click.core.ParameterSource.COMMANDLINE else None,
     )
-    if api.is_picture(found):
+    if choices.is_picture(found):
         _show_picture(found, output, form)
         return
     if tone is not None and not (output or "").lower().endswith(".png"):

@@ -22,7 +22,7 @@ from click.shell_completion import (
     add_completion_class,
 )
 
-from convcalc import api
+from convcalc.api import choices
 from convcalc.errors import ConvcalcError
 
 MAX_LAYERS = 20_000  # of a network whose layers are offered: more would take longer than a second
@@ -77,27 +77,27 @@ def architectures(incomplete: str) -> list[CompletionItem]:
             for entry in sorted(os.listdir(folder or "."))
             if entry.startswith(name) and entry.endswith((".yaml", ".yml"))
         ]
-    return items([*api.architectures(), *specs], incomplete) or files(incomplete)
+    return items([*choices.architectures(), *specs], incomplete) or files(incomplete)
 
 
 def families(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`list --family`: specs that others extend."""
-    return items(api.families(), incomplete)
+    return items(choices.families(), incomplete)
 
 
 def bundled_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`list PATTERN`."""
-    return items(api.architectures(), incomplete)
+    return items(choices.architectures(), incomplete)
 
 
 def layers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The layers of ARCH, and the blocks that enclose them."""
-    return items(_of_network(ctx, api.layer_names), incomplete)
+    return items(_of_network(ctx, choices.layer_names), incomplete)
 
 
 def convolutions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The layers of ARCH that are convolutions."""
-    return items(_of_network(ctx, api.convolution_names), incomplete)
+    return items(_of_network(ctx, choices.convolution_names), incomplete)
 
 
 def _of_network(ctx: click.Context, names: Callable[..., Sequence[str]]) -> Sequence[str]:
@@ -135,7 +135,7 @@ def variables(*arguments: str) -> Completer:
         if arch is None:
             return []
         try:
-            known = api.variables(arch)
+            known = choices.variables(arch)
         except ConvcalcError:
             return []
         return items([f"{name}=" for name in known], incomplete)
@@ -152,7 +152,7 @@ def columns(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 def asks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`worksheet --blank`."""
-    return several(api.asks(), incomplete)
+    return several(choices.asks(), incomplete)
 
 
 def operators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -160,8 +160,8 @@ def operators(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     if ctx.params.get("arguments"):
         return files(incomplete)
     if "," in incomplete:
-        return several(api.filters(), incomplete)
-    return items([*api.filters(), *api.operators()], incomplete) or files(incomplete)
+        return several(choices.filters(), incomplete)
+    return items([*choices.filters(), *choices.operators()], incomplete) or files(incomplete)
 
 
 def weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

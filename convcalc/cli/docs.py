@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from convcalc import api
+from convcalc.api import choices
 from convcalc.cli import COMMANDS, Command, completion
 from convcalc.errors import UsageError
 
@@ -17,7 +18,7 @@ class TopicName(click.ParamType):  # type: ignore[type-arg]
     name = "topic"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        return completion.items(api.topics(), incomplete)
+        return completion.items(choices.topics(), incomplete)
 
 
 @click.command(

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from convcalc import api
+from convcalc.api import choices
 from convcalc.cli import Command, complain, completion, say
 from convcalc.cli.options import (
     ARCH,
@@ -51,7 +51,11 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
 )
 @click.option("--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Of random weights.")
 @click.option(
-    "--backend", type=click.Choice(api.backends()), default="auto", show_default=True, help="What computes."
+    "--backend",
+    type=click.Choice(choices.backends()),
+    default="auto",
+    show_default=True,
+    help="What computes.",
 )
 @click.option("--threads", type=Count(1, 1024), metavar="N", help="Processors to use; default all.")
 @click.option("--top", type=Count(), default=5, show_default=True, metavar="K", help="Classes to show.")
@@ -86,7 +90,7 @@ def command(
     Several images, or folders of images, give one row each; images that cannot be read are reported at the end.
     """
     if save is not None:
-        api.check_output(save)  # refuse what cannot be written before any work is done
+        choices.check_output(save)  # refuse what cannot be written before any work is done
     arch, images = _in_order(arch, images)
     if (save is not None or profile) and (len(images) > 1 or os.path.isdir(images[0])):
         raise UsageError("--save and --profile are for one image")
@@ -118,9 +122,9 @@ def command(
 
 def _in_order(arch: str, images: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """ARCH and the images where an image stands first and a single network among the others."""
-    if not arch.lower().endswith(tuple(api.image_suffixes())):
+    if not arch.lower().endswith(tuple(choices.image_suffixes())):
         return arch, images
-    networks = [name for name in images if api.is_bundled(name) or name.endswith((".yaml", ".yml"))]
+    networks = [name for name in images if choices.is_bundled(name) or name.endswith((".yaml", ".yml"))]
     if len(networks) != 1:
         return arch, images
     return networks[0], (arch, *(name for name in images if name != networks[0]))

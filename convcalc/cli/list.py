@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc import api
+from convcalc.api import choices
 from convcalc.cli import Command, completion
 from convcalc.cli.options import Limit, format_option, show
 
@@ -24,7 +25,7 @@ PATTERN is a part of the name, or a pattern with * and ?. Figures take K, M and 
 )
 @click.argument("pattern", required=False, shell_complete=completion.bundled_names)
 @click.option(
-    "--sort", type=click.Choice(api.orders()), default="lecture", show_default=True,
+    "--sort", type=click.Choice(choices.orders()), default="lecture", show_default=True,
     help="What to sort by; lecture: its networks first, in its order.",
 )  # fmt: skip
 @click.option("--reverse", is_flag=True, help="Largest first.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from convcalc import api, cli
-from convcalc.api import MAX_LAYERS
+from convcalc.api import MAX_LAYERS, choices
 from convcalc.cli import completion, say
 from convcalc.errors import UsageError, clean
 from convcalc.render.view import FORMATS as FORMATS
@@ -62,7 +62,7 @@ class Limit(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
-            return api.count(str(value))
+            return choices.count(str(value))
         except UsageError:
             self.fail(f"'{value}' is no figure; write 5000000, 5M or 4.1G", param, ctx)
 

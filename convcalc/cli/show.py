@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc import api
+from convcalc.api import choices
 from convcalc.cli import Command, completion
 from convcalc.cli.options import ARCH, Count, format_option, network_options, set_values, show
 from convcalc.errors import ShapeError, UsageError
@@ -69,7 +70,7 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
 )
 @click.option(
     "--dtype",
-    type=click.Choice(api.number_types()),
+    type=click.Choice(choices.number_types()),
     default="float32",
     show_default=True,
     help="Number type, for memory.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc import api
+from convcalc.api import choices
 from convcalc.cli import Command, window_options
 from convcalc.cli.options import format_option, show
 from convcalc.errors import UsageError
@@ -37,7 +38,7 @@ dilation; --solve names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
 @click.option("-K", "--filters", type=click.IntRange(1, 10**6), metavar="K", help="Count weights and MACs.")
 @click.option("--channels", type=click.IntRange(1, 10**6), metavar="C", help="Depth of the input; default 1.")
 @click.option("--output", metavar="W2", help="The wanted output: solve for what is left out.")
-@click.option("--solve", "unknown", type=click.Choice(api.unknowns()), help="What to solve for.")
+@click.option("--solve", "unknown", type=click.Choice(choices.unknowns()), help="What to solve for.")
 @format_option
 def command(
     input_text: str | None,

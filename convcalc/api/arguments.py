@@ -1,0 +1,64 @@
+"""Arguments of Python checked: the command line's own options are checked by click."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+def check_whole(name: str, value: object, *, least: int = 1, given: object = None) -> None:
+    """Raise UsageError for an argument that is no whole number from `least` on, or None. given: what it is part of."""
+    from convcalc.errors import UsageError
+
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        shown = value if given is None else given
+        raise UsageError(f"{name}={shown!r}: needs whole numbers from {least} on")
+
+
+def check_choice(name: str, value: str, options: Sequence[str]) -> None:
+    """Raise UsageError for an argument that is none of a few words."""
+    from convcalc.errors import UsageError, did_you_mean
+
+    if value not in options:
+        raise UsageError(
+            f"{name}={value!r}: there is no such {name}{did_you_mean(str(value), options)}",
+            hint=f"one of {', '.join(options)}",
+        )
+
+
+def pixel_position(name: str, given: Sequence[int]) -> tuple[int, ...]:
+    """A unit's or a pixel's position. Raises UsageError for what is none."""
+    from convcalc.errors import UsageError
+
+    if isinstance(given, str) or not all(type(place) is int for place in given):
+        raise UsageError(
+            f"{name}={given!r}: needs whole numbers", hint="(row, column), counted from 0: (5, 7)"
+        )
+    return tuple(given)
+
+
+def column_names(asked: str | Sequence[str]) -> Sequence[str]:
+    """The columns of `show` in `layer,output,macs` or a list. Raises UsageError for an unknown or repeated one."""
+    from convcalc.errors import UsageError
+    from convcalc.language.synonyms import suggest
+    from convcalc.report.show import COLUMNS
+
+    text = asked if isinstance(asked, str) else ",".join(asked)
+    names = [part.strip().lower() for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in COLUMNS:
+            raise UsageError(
+                f"--columns: there is no column '{name}'{suggest(name, COLUMNS, 'column')}",
+                hint=f"columns: {', '.join(COLUMNS)}",
+            )
+    if not names or len(set(names)) < len(names):
+        raise UsageError(
+            f"--columns {text}: " + ("a column is named twice" if names else "needs at least one column"),
+            hint=f"columns: {', '.join(COLUMNS)}",
+        )
+    return names

@@ -1,0 +1,335 @@
+"""The commands that take no network: each returns a view of the record that the command prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from convcalc.api.net import Network, load
+from convcalc.api.views import matrix_view, record_look, record_view, sheet_view
+from convcalc.graph import MAX_LAYERS
+from convcalc.render.view import Look, Several, View
+
+if TYPE_CHECKING:
+    from convcalc.analysis.analyse import Analysis
+    from convcalc.analysis.catalogue import Entry
+    from convcalc.exercises.marking import MarkedSheet, MarkedSheets
+    from convcalc.exercises.worksheet import Sheet
+    from convcalc.layer.applied import Applied, AppliedPicture
+    from convcalc.layer.matrices import Typed
+    from convcalc.layer.size import Sizing
+    from convcalc.layer.solve import Solutions
+    from convcalc.layer.unroll import Unrolled, UnrolledNetwork
+    from convcalc.layer.windows import Extents, Sides
+
+
+def list(
+    pattern: str | None = None,
+    *,
+    sort: str = "lecture",
+    reverse: bool = False,
+    max_params: int | None = None,
+    max_macs: int | None = None,
+    family: str | None = None,
+) -> Several[Entry]:
+    """The bundled networks: `convcalc list`.
+
+    pattern: a part of the name, or a pattern with * and ?; sort: lecture, name, params, macs, layers or memory;
+    max_params, max_macs: only networks of at most so many; family: only those that extend this one. Raises UsageError
+    if there is none.
+
+    >>> convcalc.list("resnet*", sort="params", max_params=30_000_000)
+    <3 networks: resnet18, resnet34, resnet50>
+    >>> [(entry.name, entry.params) for entry in convcalc.list("lenet5")]
+    [('lenet5', 61706)]
+    """
+    from convcalc.analysis.catalogue import find
+    from convcalc.report import list as report
+
+    found = find(
+        pattern,
+        sort=sort,
+        reverse=reverse,
+        max_params=max_params,
+        max_macs=max_macs,
+        family=family,
+    )
+    return Several(
+        found, record_look(found, report.catalogue_summary, report.catalogue_value, report.catalogue_table)
+    )
+
+
+def schema() -> View[dict[str, Any]]:
+    """The JSON Schema of the spec language, for editors: `convcalc schema`.
+
+    >>> convcalc.schema().to_dict()["title"]
+    'convcalc architecture'
+    """
+    from convcalc.language.schema import schema as make
+    from convcalc.render.json import dumps
+
+    found = make()
+    return View(
+        found,
+        Look(
+            summary=lambda: f"Schema of the spec language, draft {found['$schema'].split('/')[-2]}",
+            value=lambda: found,
+            texts={"table": lambda: dumps(found)},
+        ),
+    )
+
+
+def docs(topic: str | None = None, *, search: str | None = None) -> View[Any]:
+    """A topic of the manual as Markdown, or its contents; with search, every line that holds a word: `convcalc docs`.
+
+    Raises UsageError if there is no such topic or line.
+
+    >>> print(convcalc.docs("counting").text[:17])
+    # What is counted
+    >>> "conv" in {row["topic"] for row in convcalc.docs(search="dilation").rows()}
+    True
+    """
+    from convcalc.errors import UsageError
+    from convcalc.manual import topics as manual
+
+    if search is None:
+        page = manual.docs(topic)
+        return View(
+            page,
+            Look(
+                summary=lambda: f"Topic {page.name} of the manual",
+                value=lambda: page._asdict(),
+                texts={"table": lambda: page.text, "markdown": lambda: page.text},
+            ),
+        )
+    if topic is not None:
+        raise UsageError("--search looks in every topic", hint=f"leave '{topic}' out")
+    from convcalc.report import docs as report
+
+    found = manual.search(search)
+    return Several(
+        found,
+        record_look(
+            found, lambda lines: report.found_summary(search, lines), report.found_value, report.found_table
+        ),
+    )
+
+
+def size(
+    input: Extents | None = None,
+    *,
+    kernel: Extents | None = None,
+    stride: Extents | None = None,
+    padding: Sides | None = None,
+    dilation: Extents | None = None,
+    rounding: str = "floor",
+    filters: int | None = None,
+    channels: int | None = None,
+    output: Extents | None = None,
+    solve: str | None = None,
+) -> View[Sizing | Solutions]:
+    """Why is it 55? One window's output size worked out, or what was left out solved for: `convcalc size`.
+
+    Sizes, extents and paddings are numbers, tuples or text as on the command line: `227`, `"227x227x3"`,
+    `(3, 227, 227)`, `"0+1"`, `"same"`. Of a size worked out: `output_shape`, `cost`
+    where `filters` are given, `mismatch`, the error where it is not `output`. Of what was solved for: `answers`, one
+    per axis, each with `solutions`, the exact ones first. Raises UsageError.
+
+    >>> convcalc.size("3x227x227", kernel=11, stride=4, filters=96).output_shape
+    (96, 55, 55)
+    >>> [solution.value for solution in convcalc.size(227, kernel=3, output=227).answers[0].solutions]
+    [1]
+    """
+    from convcalc.layer import size as layer
+    from convcalc.layer.size import Sizing
+    from convcalc.report import size as report
+
+    found = layer.size(
+        input,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        rounding=rounding,
+        filters=filters,
+        channels=channels,
+        output=output,
+        solve=solve,
+    )
+    if isinstance(found, Sizing):
+        return record_view(
+            found, report.size_summary, report.size_value, report.size_table, lines=report.size_lines
+        )
+    return record_view(found, report.solutions_summary, report.solutions_value, report.solutions_table)
+
+
+def apply(
+    *arguments: Typed | os.PathLike[str],
+    weights: Typed | Sequence[Typed] = (),
+    bias: Typed | float | None = None,
+    mode: str | None = None,
+    kernel: Extents | None = None,
+    stride: Extents | None = None,
+    padding: Sides | None = None,
+    dilation: Extents | None = None,
+    rounding: str | None = None,
+    per_channel: bool = False,
+    steps: bool = False,
+    decimals: int | None = None,
+    tone: str | None = None,
+    max_size: int | None = None,
+) -> View[Applied | AppliedPicture]:
+    """One operator on a matrix, a signal, letters or an image: `convcalc apply`.
+
+    arguments: an operator, written as in a spec, or filters by name, which may be left out if there are weights; and
+    the input: a matrix as text (`"1 2; 3 4"`) or nested lists, or the path of a CSV file or an image. weights: as in
+    `matrix`; mode: correlation, convolution, centred or all; the others are the command's options. Of numbers:
+    `applications`, one per mode, whose `output` has `shape` and exact `values`; `steps`. Of an image: `maps`. `save`
+    writes .png or .csv. Raises UsageError, SpecError or ImageError.
+
+    >>> print(convcalc.apply("maxpool: 2", [[1, 4, 2, 1], [5, 8, 3, 4], [7, 6, 4, 5], [1, 3, 1, 2]]).to_text("csv"))
+    8,4
+    7,5
+    <BLANKLINE>
+    >>> letters = convcalc.apply("a b c; e f g", weights="w x; y z")
+    >>> letters.to_dict()["output"]["text"]
+    [[['aw + bx + ey + fz', 'bw + cx + fy + gz']]]
+    >>> convcalc.apply("edges", "seven.png")
+    <Applied edges (conv K1 F3): 28×28 → 26×26, to seven.png>
+    """
+    from convcalc.layer.applied import Applied, apply_typed
+    from convcalc.layer.matrices import typed
+    from convcalc.report import apply as report
+    from convcalc.report import apply_picture as picture
+    from convcalc.report.apply_file import applied_file
+
+    texts = [os.fspath(given) if isinstance(given, os.PathLike) else typed(given) for given in arguments]
+    found = apply_typed(
+        texts,
+        weights=weights,
+        bias=bias,
+        mode=mode,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        rounding=rounding,
+        per_channel=per_channel,
+        steps=steps,
+        decimals=decimals,
+        tone=tone,
+        max_size=max_size,
+    )
+    if not isinstance(found, Applied):
+        filtered = found
+        return record_view(
+            filtered, picture.filtered_summary, picture.filtered_value, picture.filtered_table,
+            lines=picture.filtered_lines, file=lambda path: picture.filtered_file(filtered, path),
+        )  # fmt: skip
+    applied = found
+    look = Look(
+        summary=lambda: report.applied_summary(applied),
+        value=lambda: report.applied_value(applied),
+        tables=lambda: report.applied_tables(applied),
+        lines=lambda width: report.applied_lines(applied, width),
+        texts={"csv": lambda: report.applied_csv(applied)},
+        file=lambda path: applied_file(applied, path),
+    )
+    return View(applied, look)
+
+
+def matrix(
+    size: Extents | None = None,
+    *,
+    kernel: Extents | None = None,
+    stride: Extents | None = None,
+    padding: Sides | None = None,
+    dilation: Extents | None = None,
+    rounding: str = "floor",
+    filters: int | None = None,
+    channels: int | None = None,
+    weights: Typed | Sequence[Typed] = (),
+) -> View[Unrolled | UnrolledNetwork]:
+    """A convolution made up for the occasion as the dense layer it is: `convcalc matrix SIZE`.
+
+    weights: a filter's values or letters, as text (`"1 2; 3 4"`) or nested lists, or a list of such texts, one per
+    filter. `matrix()` has the number of the weight at each place, from 1, row by row (0: not connected). Raises
+    UsageError.
+
+    >>> convcalc.matrix("4x4", kernel=2).counts.distinct
+    4
+    >>> convcalc.matrix("2x3", kernel=2).matrix().tolist()
+    [1, 2, 0, 3, 4, 0, 0, 1, 2, 0, 3, 4]
+    """
+    from convcalc.layer.unroll import unroll
+
+    return matrix_view(
+        unroll(
+            size,
+            kernel=kernel,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            rounding=rounding,
+            filters=filters,
+            channels=channels,
+            weights=weights,
+        )
+    )
+
+
+def worksheet(
+    *,
+    level: str | int = "1-4",
+    blank: str | Sequence[str] | None = None,
+    amount: int | None = None,
+    seed: int = 0,
+    answers: bool = False,
+) -> View[Sheet]:
+    """Single random layers to work out, 8 or `amount` of them: `convcalc worksheet`.
+
+    level: 1 (no padding) to 4 (dilation, groups, deconvolution), or rising, as in "1-4"; the rest as in
+    `Network.worksheet`. Raises UsageError.
+
+    >>> convcalc.worksheet(level=1, amount=1, seed=3)
+    <Worksheet Layers by hand, level 1: 2 answers, seed 3>
+    """
+    from convcalc.exercises import worksheet as exercises
+
+    return sheet_view(exercises.worksheet(level=level, blank=blank, amount=amount, seed=seed), answers)
+
+
+def check_sheet(
+    *sheets: str | os.PathLike[str],
+    network: Network | str | os.PathLike[str] | None = None,
+    settings: Mapping[str, object] | None = None,
+    input_shape: Sequence[int] | str | None = None,
+    max_layers: int = MAX_LAYERS,
+) -> View[MarkedSheet | MarkedSheets]:
+    """Filled-in worksheets marked: `convcalc worksheet --check`.
+
+    sheets: CSV or JSON files, folders of them, or the text of one. network: what they are of, else the bundled one that
+    they name; settings, input_shape and max_layers as in `load`. Of one sheet: `marks`, with `verdict` and `why`; of
+    several: `sheets`, `mistakes`; of both: `right`, `total`. Raises ConvcalcError.
+
+    >>> sheet = convcalc.load("lenet5").worksheet(blank="weights").to_text("csv")
+    >>> marked = convcalc.check_sheet(sheet.replace("weights,", "weights,156", 1))
+    >>> marked
+    <Marked sheet of <text>: 0 of 7 answers right>
+    >>> marked.marks[0].why
+    'this counts the biases too'
+    """
+    from convcalc.exercises.marking import MarkedSheet, check_sheets
+    from convcalc.report import worksheet_marked as report
+
+    def analysis(arch: str) -> Analysis:
+        if isinstance(network, Network):
+            return network.record
+        return load(arch, settings=settings, input_shape=input_shape, max_layers=max_layers).record
+
+    arch = network._arch if isinstance(network, Network) else None if network is None else os.fspath(network)
+    found = check_sheets([os.fspath(sheet) for sheet in sheets], analysis, arch)
+    if isinstance(found, MarkedSheet):
+        return record_view(found, report.marked_summary, report.marked_value, report.marked_table)
+    return record_view(found, report.sheets_summary, report.sheets_value, report.sheets_table)

@@ -1,0 +1,390 @@
+"""A network with its figures: each of its methods is a command, and returns a view of what the command prints.
+
+What a method needs is imported inside it, so that each loads no more than that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from convcalc.api import choices
+from convcalc.api.arguments import check_choice, check_whole, column_names, pixel_position
+from convcalc.api.views import listing_look, matrix_view, record_view, sheet_view
+from convcalc.graph import MAX_LAYERS
+from convcalc.render.view import View
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Bitmap
+
+    from convcalc.analysis.analyse import Analysis
+    from convcalc.analysis.diff import Diff
+    from convcalc.analysis.explain import Explanations
+    from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
+    from convcalc.analysis.fold import Listing
+    from convcalc.analysis.reconcile import Reconciliation
+    from convcalc.backends import Backend, Compiling
+    from convcalc.errors import ShapeError
+    from convcalc.exercises.worksheet import Sheet
+    from convcalc.graph import Graph
+    from convcalc.inference.runner import Advance, Downloading, Forward
+    from convcalc.layer.unroll import Unrolled, UnrolledNetwork
+    from convcalc.render.layout import Line
+
+
+def load(
+    arch: str | os.PathLike[str],
+    *,
+    settings: Mapping[str, object] | None = None,
+    input_shape: Sequence[int] | str | None = None,
+    batch: int = 1,
+    dtype: str = "float32",
+    max_layers: int = MAX_LAYERS,
+) -> Network:
+    """A network by bundled name or by the path of a spec; `-` is standard input.
+
+    settings override the spec's vars; input_shape `(C, *spatial)`, or a text such as `3x224x224`, its input; batch and
+    dtype (float64, float32, float16, bfloat16, int8) are for the memory figures. Raises SpecError, ShapeError or
+    UsageError.
+
+    >>> convcalc.load("alexnet")
+    <Network alexnet: 20 layers, 28,823,912 params, 614,310,432 MACs>
+    >>> convcalc.load("googlenet", settings={"head": "dense"}).totals.params
+    56150552
+    """
+    from convcalc.analysis.analyse import analyse
+    from convcalc.language.expressions import as_text
+    from convcalc.language.load import load_graph
+
+    def written(value: object) -> str:
+        """A Python value as the spec language writes it."""
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return "[" + ", ".join(map(written, value)) + "]"
+        return value if isinstance(value, str) else str(as_text(value))
+
+    name = os.fspath(arch)
+    texts = {key: written(value) for key, value in (settings or {}).items()}
+    check_choice("dtype", dtype, choices.number_types())
+    check_whole("batch", batch)
+    check_whole("max_layers", max_layers)
+    shape = input_shape if input_shape is None or isinstance(input_shape, str) else tuple(input_shape)
+    if isinstance(shape, tuple):
+        for size in shape:
+            check_whole("input_shape", size, given=shape)
+    graph = load_graph(name, settings=texts, input_shape=shape, max_layers=max_layers)
+    return Network(analyse(graph, batch=batch, dtype=dtype), name, texts)
+
+
+def partial(error: ShapeError, *, batch: int = 1, dtype: str = "float32") -> Network | None:
+    """The network up to the layer that did not fit, for an error of `load`; None where that was the first one."""
+    from convcalc.analysis.analyse import analyse
+    from convcalc.graph import Graph
+
+    if not isinstance(error.graph, Graph) or not error.graph.nodes:
+        return None
+    return Network(analyse(error.graph, batch=batch, dtype=dtype), complete=False)
+
+
+class Network(View["Analysis"]):
+    """A network with its figures.
+
+    layers: one record per layer (output shape, weights, MACs, receptive field, …); totals: their sums; graph: the
+    operators and how they are wired; warnings. Each method is a command.
+    """
+
+    __slots__ = ("_arch", "_complete", "_settings")
+
+    def __init__(
+        self,
+        analysis: Analysis,
+        arch: str = "-",
+        settings: Mapping[str, str] | None = None,
+        *,
+        complete: bool = True,
+    ) -> None:
+        self._arch = arch
+        self._settings = settings or {}
+        self._complete = complete
+        super().__init__(analysis, listing_look(analysis, self._listing))
+
+    def _listing(self, depth: int | None = None, all: bool = False) -> Listing:
+        from convcalc.analysis.fold import Listing
+
+        return Listing(self.record, depth, all, partial=not self._complete)
+
+    def show(
+        self, *, depth: int | None = None, all: bool = False, columns: str | Sequence[str] | None = None
+    ) -> View[Listing]:
+        """The table of layers: `convcalc show`.
+
+        depth folds blocks deeper than so many path segments; all: a row for every layer, activations and all; columns:
+        others than the usual ones. Raises UsageError for a column that there is not.
+
+        >>> print(convcalc.load("vgg16").show(depth=1, columns="layer,macs"))  # doctest: +ELLIPSIS
+        VGG-16...
+        conv1_1       86,704,128
+        ...
+        >>> convcalc.load("alexnet").show(columns="layer,weights,macs").rows()[0]
+        {'layer': 'conv1', 'weights': 34848, 'macs': 105415200}
+        """
+        check_whole("depth", depth)
+        listing = self._listing(depth, all)
+        names = None if columns is None else column_names(columns)
+        return View(listing, listing_look(self.record, lambda: listing, names))
+
+    def explain(self, *layers: str) -> View[Explanations]:
+        """The working of every figure, or of these layers' and blocks': `convcalc show --explain`.
+
+        Raises UsageError for a layer that there is not.
+
+        >>> print(convcalc.load("alexnet").explain("conv1"))
+        conv1  conv K96 F11 S4   3×227×227 → 96×55×55
+            output size      (227 − 11 + 2·0)/4 + 1 = 55
+            weights          (11·11·3)·96 = 34,848
+            biases           96
+            MACs             34,848 · 55×55 = 105,415,200
+            receptive field  1 + (11 − 1)·1 = 11, stride 1·4 = 4
+        """
+        from convcalc.analysis.explain import explanations
+        from convcalc.report import show_explanation as report
+
+        found = explanations(self.record, layers)
+        return record_view(
+            found, report.explanation_summary, report.explanation_value, report.explanation_table,
+            lines=report.explanation_lines,
+        )  # fmt: skip
+
+    def reconcile(self, figure: str) -> View[Reconciliation]:
+        """How a figure met elsewhere was counted: `convcalc show --reconcile`.
+
+        figure: with K, M, G or T, and what it counts if known, such as `61.1M params`, `7.8 GFLOPs`. Raises UsageError
+        if it is none.
+
+        >>> convcalc.load("torchvision/resnet50").reconcile("4.11G")  # doctest: +ELLIPSIS
+        <Reconciliation of 4.11G with torchvision/resnet50: torchvision/resnet50, "#flops" of fvcore ...>
+        """
+        from convcalc.analysis.quantities import parse
+        from convcalc.analysis.reconcile import reconcile
+        from convcalc.report import reconcile as report
+
+        found = reconcile(self.record, parse(figure), self._arch, self._settings)
+        return record_view(
+            found, report.reconciliation_summary, report.reconciliation_value, report.reconciliation_table
+        )
+
+    def diff(self, other: Network, *, all: bool = False) -> View[Diff]:
+        """What differs between this network, A, and another, B: `convcalc diff`. all: pairs that are the same, too.
+
+        >>> change = convcalc.load("alexnet").diff(convcalc.load("zfnet"))
+        >>> change
+        <Diff alexnet → zfnet: 5 layers changed, 0 added, 0 removed>
+        >>> change.total_delta()["weights"]
+        11693824
+        """
+        from convcalc.analysis.diff import compare
+        from convcalc.report import diff as report
+
+        found = compare(self.record, other.record)
+        return record_view(
+            found,
+            report.diff_summary,
+            report.diff_value,
+            lambda diff: report.diff_table(diff, everything=all),
+        )
+
+    def field(
+        self,
+        layer: str | None = None,
+        *,
+        unit: Sequence[int] | None = None,
+        pixel: Sequence[int] | None = None,
+        between: tuple[Sequence[int], Sequence[int]] | None = None,
+        depth: int | None = None,
+        all: bool = False,
+        image: str | os.PathLike[str] | None = None,
+    ) -> View[DepthField | UnitField | PixelField | MeetingField]:
+        """Receptive fields: `convcalc field`. Without a question, of the unit in the middle of every layer.
+
+        layer: what one unit of this layer sees, the one in the middle or `unit`; pixel: which units of every layer it
+        reaches; between: the first layer with a unit that sees both pixels. Positions are (row, column) and count
+        from 0. depth folds blocks deeper than so many path segments; all: a row for every layer. `save` draws it into a
+        PNG, over an image if there is one. Raises UsageError for a layer, unit or pixel that is not there.
+
+        >>> net = convcalc.load("alexnet")
+        >>> net.field("conv5", unit=(0, 0))
+        <What conv5 (0, 0) of alexnet sees: 0…162 × 0…162>
+        >>> net.field("conv5").sight.pixels
+        26569
+        >>> convcalc.load("lenet5").field(between=((0, 0), (5, 5)))
+        <Where pixels (0, 0) and (5, 5) of lenet5 meet: in maxpool1>
+        """
+        from convcalc.errors import UsageError
+
+        questions = (("--layer", layer), ("--pixel", pixel), ("--between", between))
+        asked = [option for option, given in questions if given is not None]
+        if len(asked) > 1:
+            raise UsageError(f"{asked[0]} and {asked[1]} ask different questions", hint="give one of them")
+        if unit is not None and layer is None:
+            raise UsageError("--unit needs the layer it is of", hint="for example --layer conv3 --unit 0,0")
+        if image is not None and pixel is not None:
+            raise UsageError("--pixel draws the layers' maps, not an image", hint="leave --image out")
+        check_whole("depth", depth)
+        from convcalc.analysis import field as question
+        from convcalc.report import field as report
+        from convcalc.report import field_picture as drawing
+
+        graph = self.record.graph
+
+        def picture(path: str) -> Bitmap | None:
+            """The image as the network reads it, where a PNG of the network can be drawn."""
+            drawing.check_drawable(graph, path)
+            return None if image is None else _as_read(graph, os.fspath(image))
+
+        if layer is not None:
+            seen = question.unit_field(
+                self.record, layer, None if unit is None else pixel_position("unit", unit)
+            )
+            return record_view(
+                seen, report.unit_summary, report.unit_value, report.unit_table, lines=report.unit_lines,
+                file=lambda path: drawing.unit_png(seen, picture(path)),
+            )  # fmt: skip
+        if pixel is not None:
+            reached = question.pixel_field(self.record, pixel_position("pixel", pixel), unfold=all)
+            return record_view(
+                reached, report.pixel_summary, report.pixel_value, report.pixel_table,
+                file=lambda path: drawing.pixel_png(reached, picture(path)),
+            )  # fmt: skip
+        if between is not None:
+            first, second = (pixel_position("between", position) for position in between)
+            meeting = question.meeting_field(self.record, first, second, unfold=all)
+            return record_view(
+                meeting, report.meeting_summary, report.meeting_value, report.meeting_table,
+                lines=report.meeting_lines, file=lambda path: drawing.meeting_png(meeting, picture(path)),
+            )  # fmt: skip
+        fields = question.DepthField(self.record, depth, all)
+        return record_view(
+            fields, report.depth_summary, report.depth_value, report.depth_table,
+            file=lambda path: drawing.depth_png(fields, picture(path)),
+        )  # fmt: skip
+
+    def matrix(self, layer: str | None = None) -> View[Unrolled | UnrolledNetwork]:
+        """A convolution as the dense layer it is: `convcalc matrix`.
+
+        `counts` of its connections, `matrix()` as in `convcalc.matrix`; without a layer, `layers` are all convolutions
+        and `total` sums their counts. `save` writes one layer's matrix as .png, .csv or .npz. Raises UsageError.
+
+        >>> convcalc.load("lenet5").matrix("conv1")
+        <Matrix of conv1 4,704×1,024: 117,600 of 4,816,896 entries are not zero, 150 are distinct>
+        """
+        from convcalc.layer.unroll import unroll_layer, unroll_network
+        from convcalc.report import matrix as report
+        from convcalc.report.matrix_file import layers_file
+
+        graph = self.record.graph
+        if layer is not None:
+            return matrix_view(unroll_layer(graph, self._arch, layer))
+        network = unroll_network(graph, self._arch)
+        return record_view(
+            network, report.layers_summary, report.layers_value, report.layers_table,
+            file=lambda path: layers_file(network, path),
+        )  # fmt: skip
+
+    def worksheet(
+        self,
+        *,
+        blank: str | Sequence[str] | None = None,
+        amount: int | None = None,
+        seed: int = 0,
+        answers: bool = False,
+    ) -> View[Sheet]:
+        """The table of layers with blanks to fill in: `convcalc worksheet ARCH`.
+
+        blank: what to ask: output, weights, biases, params, macs, field; by default output and weights; amount: so many
+        cells by chance, not all; answers: the key. `exercises` have `answer` and `working`. Raises UsageError.
+
+        >>> sheet = convcalc.load("lenet5").worksheet(blank="weights")
+        >>> sheet
+        <Worksheet LeNet-5, as counted in the lecture: lenet5, 7 answers>
+        >>> sheet.exercises[0].working
+        '(5·5·1)·6 = 150'
+        """
+        from convcalc.exercises.worksheet import worksheet
+
+        return sheet_view(worksheet(self.record, blank=blank, amount=amount, seed=seed), answers)
+
+    def forward(
+        self,
+        images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+        backend: Backend = "auto",
+        threads: int | None = None,
+        top: int = 5,
+        profile: bool = False,
+        advance: Advance | None = None,
+        downloading: Downloading | None = None,
+        compiling: Compiling | None = None,
+    ) -> View[Any]:
+        """Push an image through: `convcalc forward`. Several images, or a folder of them, give a row each.
+
+        Of one image `.run.values` is the output and `.top` the classes, where trained weights ran a classifier; of
+        several `.outcomes` has each image's, and `.failures` those that could not be read. `save` writes one image's
+        output: .json, .csv, .npy, .safetensors.
+
+        weights: a file, `pretrained` (fetched from the spec's address), or None for those that come with the network,
+        else random ones from the seed; top: how many classes to tell; profile: time per layer. advance, downloading
+        and compiling are called as work is done, with how much of how much. Raises ImageError, WeightsError or
+        UsageError.
+
+        >>> result = convcalc.load("lenet5").forward("seven.png")
+        >>> result.top[0].label
+        '7'
+        >>> result.run.shape
+        (10,)
+        >>> convcalc.load("lenet5").forward(["seven.png", "nowhere.png"])
+        <Forward of lenet5 on 1 image, 1 not read>
+        """
+        from convcalc.inference.runner import Batch, forward
+        from convcalc.render.layout import table_lines
+        from convcalc.report import forward as report
+
+        check_choice("backend", backend, choices.backends())
+        check_whole("seed", seed, least=0)
+        check_whole("threads", threads)
+        check_whole("top", top)
+        found = forward(
+            self.record.graph,
+            images,
+            weights=None if weights is None else os.fspath(weights),
+            seed=seed,
+            backend=backend,
+            threads=threads,
+            top=top,
+            profile=profile,
+            advance=advance,
+            downloading=downloading,
+            compiling=compiling,
+        )
+        if isinstance(found, Batch):
+            return record_view(found, report.batch_summary, report.batch_value, report.batch_table)
+
+        def file(path: str) -> bytes:
+            from convcalc.inference.outputs import saver
+
+            return saver(path)(found.run.shape, found.run.values)
+
+        def lines(result: Forward, width: int | None) -> Iterator[Line]:
+            yield from table_lines(report.forward_table(result), width)
+            yield from table_lines(report.profile_table(result), width) if profile else ()
+
+        table = report.profile_table if profile else report.forward_table
+        return record_view(found, report.forward_summary, report.forward_value, table, lines=lines, file=file)
+
+
+def _as_read(graph: Graph, image: str) -> Bitmap:
+    """An image as a network reads it, before its values are scaled."""
+    from convcalc.images.preprocess import Preprocess, fitted
+
+    return fitted(image, Preprocess(**(graph.preprocess or {})), graph.input_shape)[0]
