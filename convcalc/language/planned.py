@@ -52,11 +52,7 @@ LAYERS: dict[str, str] = {
     "erf": _HOLDS_PLACE,
     "selu": "elu counts the same",
     "celu": "elu counts the same",
-    "matmul": "",
-    "attention": "dense with axis: last counts its projections, not its two products",
     "roll": _HOLDS_PLACE,
-    "constant": "",
-    "gather": "",
     "unknown": "identity holds the place of a layer that keeps the shape",
     "network": "extends takes over a whole spec; a block holds layers that are used several times",
 }

@@ -71,7 +71,11 @@ _TABLE = {
         negate: neg negative
         abs: absval absolute
         matmul: batchmatmul bmm dot
-        attention: multiheadattention selfattention mha mhsa scaleddotproductattention
+        attention: multiheadattention selfattention mha mhsa scaleddotproductattention windowattention
+        attention: shiftedwindowattention groupqueryattention
+        parameter: learnedtensor learnable weight clstoken classtoken posembed positionembedding
+        constant: buffer fixed registerbuffer
+        gather: indexselect take lookup
         unknown: einsum custom lambda
         network: model backbone
         group: sequential layers module modulelist stage
@@ -90,6 +94,14 @@ _TABLE = {
         bias: usebias biasterm withbias hasbias
         rounding: ceilmode roundmode
         count_padding: countincludepad
+        heads: numheads nheads nhead numattentionheads headcount
+        window: windowsize
+        shift: shiftsize
+        mask: attnmask attentionmask
+        in_bias: qkvbias inprojbias
+        out_bias: projbias outprojbias
+        transpose_a: transa transposex adjointa adjx
+        transpose_b: transb transposey adjointb adjy
         eps: epsilon
         affine: center
         rate: p probability drop droprate dropoutrate dropoutratio ratio

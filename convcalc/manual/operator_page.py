@@ -127,6 +127,8 @@ def values(schema: Any) -> str:
             texts[1] = "one or a pair `[before, after]` per dimension" if pairs else "one per dimension"
             texts[2:] = [f"`{word}`" for option in schema["anyOf"][2:] for word in option["enum"]]
         return _listed(texts)
+    if isinstance(schema.get("type"), list):  # a name, which YAML may read as a number
+        return "name or path of a layer"
     if "enum" in schema:
         return _listed([f"`{word}`" for word in schema["enum"]])
     if schema.get("type") == "boolean":

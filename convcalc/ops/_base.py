@@ -92,10 +92,11 @@ class OutputPart(NamedTuple):
 
 
 class Reordered(NamedTuple):
-    """An operator on inputs stored in another order of dimensions, and the order in which its output is stored."""
+    """An operator on inputs stored in another order of dimensions, and the order in which its output is stored; None:
+    in sequence."""
 
     operator: Operator
-    order: Order
+    order: Order | None
 
 
 class Tensor(NamedTuple):
@@ -241,9 +242,9 @@ class Operator:
         """The operator that computes the same where its inputs are stored in `order`, or None if there is none.
 
         Dimension i of an input is dimension order[i] of the tensor that stores it, and dimension i of the output
-        lies at the returned order[i]. Inputs of another rank than the first one's are stored in sequence. The
-        parameters have the same names and hold the same numbers in the same sequence; dimensions of 1 may be added
-        to their shapes.
+        lies at the returned order[i]. Inputs that a field names are stored in sequence. The parameters
+        have the same names and hold the same numbers in the same sequence; dimensions of 1 may be added to their
+        shapes.
         """
         return Reordered(self, order) if in_sequence(order) else None
 

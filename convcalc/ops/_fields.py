@@ -225,9 +225,9 @@ def flag(default: Any = REQUIRED, *, doc: str) -> Any:
     return _field(FieldKind(_flag, {"type": "boolean"}), default, None, doc)
 
 
-def choice(*options: str, default: Any = REQUIRED, doc: str) -> Any:
+def choice(*options: str, default: Any = REQUIRED, alias: str | None = None, doc: str) -> Any:
     """One of a few words."""
-    return _field(FieldKind(_choice(options), {"enum": list(options)}), default, None, doc)
+    return _field(FieldKind(_choice(options), {"enum": list(options)}), default, alias, doc)
 
 
 def layer(default: Any = None, *, doc: str) -> Any:

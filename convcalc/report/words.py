@@ -13,7 +13,7 @@ from convcalc.ops.conv import Conv
 from convcalc.shapes import compact, show
 
 # Written without their name, which the number's place says: `dense 4096`, `channel_shuffle 2`.
-BARE = frozenset({"units", "rate", "groups", "shape", "order", "scale", "size"})
+BARE = frozenset({"units", "rate", "groups", "shape", "order", "scale", "size", "rule"})
 ALWAYS = frozenset({"filters", "kernel"})
 
 
@@ -31,10 +31,10 @@ def operator(op: Operator) -> str:
             parts.append(f"no {name}")
         elif value is True:
             parts.append(name)
-        elif info.alias:
-            parts.append(f"{info.alias}{field_value(value)}")
         elif name in BARE and name == op.main:
             parts.append(field_value(value))
+        elif info.alias:
+            parts.append(f"{info.alias}{field_value(value)}")
         elif name == "eps":
             continue
         else:
@@ -56,7 +56,7 @@ def changed_name(graph: Graph) -> str:
 # How a narrow terminal names them; fields that are neither here nor a letter nor the main one are left out.
 SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln"}
 SHORT_FLAGS = {"depthwise": "dw"}
-SHORT_FIELDS = {"rounding": "", "groups": "g", "start": "start ", "stop": "stop "}
+SHORT_FIELDS = {"rounding": "", "groups": "g", "start": "start ", "stop": "stop ", "window": "window "}
 
 
 def short_operator(op: Operator, *, bare: bool = False) -> str:
@@ -70,7 +70,8 @@ def short_operator(op: Operator, *, bare: bool = False) -> str:
         if value is True:
             parts += [SHORT_FLAGS[name]] if name in SHORT_FLAGS else []
         elif info.alias or name == op.main:
-            parts.append(f"{info.alias or ''}{field_value(value)}")
+            letter = info.alias if name not in BARE and info.alias else ""
+            parts.append(f"{letter}{field_value(value)}")
         elif name in SHORT_FIELDS:
             parts.append(f"{SHORT_FIELDS[name]}{field_value(value)}")
     return " ".join(parts)

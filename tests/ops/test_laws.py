@@ -207,6 +207,61 @@ def parameter(draw):
 
 
 @st.composite
+def constant(draw):
+    rank = draw(few)
+    window = [draw(st.integers(1, 3 if rank < 3 else 2)) for _ in range(rank)]
+    rule = draw(st.sampled_from(["window_mask", "relative_positions", "log_relative_positions"]))
+    fields = {"rule": rule, "window": window}
+    if rule == "window_mask":
+        fields["size"] = [draw(st.integers(1, 5 if rank < 3 else 3)) for _ in window]
+        fields["shift"] = [draw(st.integers(0, size - 1)) for size in window]
+    return fields, (), True
+
+
+@st.composite
+def gather(draw):
+    """A table long enough for an index that a test adds 20 to."""
+    before, after = draw(st.sampled_from([(), (2,), (3, 2)])), draw(st.sampled_from([(), (3,)]))
+    indices = tuple(draw(st.integers(1, 3)) for _ in range(draw(st.integers(1, 2))))
+    return {"indices": "a", "axis": len(before)}, ((*before, 24, *after), indices), False
+
+
+@st.composite
+def matmul(draw):
+    batch = tuple(draw(few) for _ in range(draw(st.integers(0, 2))))
+    rows, inner, columns = draw(sizes), draw(sizes), draw(sizes)
+    flipped = {"transpose_a": draw(st.booleans()), "transpose_b": draw(st.booleans())}
+    a = (inner, rows) if flipped["transpose_a"] else (rows, inner)
+    b = (columns, inner) if flipped["transpose_b"] else (inner, columns)
+    return flipped, ((*batch, *a), (*batch, *b)), True
+
+
+@st.composite
+def attention(draw):
+    """Small weights would do; these are not, so that scores lie far apart: then most shares are 0 and an element that
+    is read moves nothing."""
+    heads, depth, rank = draw(few), draw(few), draw(st.integers(1, 3))
+    positions = [draw(st.integers(1, 6 if rank < 3 else 3)) for _ in range(rank)]
+    fields = {"heads": heads, "in_bias": draw(st.booleans()), "out_bias": draw(st.booleans())}
+    windows, places = 1, prod(positions)
+    if draw(st.booleans()):
+        window = [draw(st.integers(1, 3)) for _ in positions]
+        fields |= {"window": window, "shift": [draw(st.integers(0, size - 1)) for size in window]}
+        windows = prod(-(-size // wide) for size, wide in zip(positions, window, strict=True))
+        places = prod(window)
+    fields["axis"] = draw(st.sampled_from(["last", "channels"]))
+    features = (heads * depth,)
+    shapes = [(*features, *positions) if fields["axis"] == "channels" else (*positions, *features)]
+    if draw(st.booleans()):
+        fields["bias"] = "b"
+        shapes.append((heads, places, places))
+    if draw(st.booleans()):
+        fields["mask"] = "m"
+        shapes.append(draw(st.sampled_from([(windows, places, places), (places, places)])))
+    return fields, tuple(shapes), False
+
+
+@st.composite
 def anything(draw, exact=True, least_rank=0, **fields):
     """Any shape, and a value for each field from its strategy."""
     shape = draw(shapes_of(least_rank, 3))
@@ -216,10 +271,12 @@ def anything(draw, exact=True, least_rank=0, **fields):
 CASES = {
     "adaptive_avgpool": adaptive_avgpool(),
     "add": add(),
+    "attention": attention(),
     "avgpool": avgpool(),
     "batchnorm": anything(affine=st.booleans(), eps=st.sampled_from([1e-5, 0.001])),
     "channel_shuffle": channel_shuffle(),
     "concat": concat(),
+    "constant": constant(),
     "conv": conv(),
     "deconv": deconv(),
     "dense": dense(),
@@ -227,6 +284,7 @@ CASES = {
     "elu": anything(alpha=st.floats(0.1, 2)),
     "flatten": anything(exact=False),
     "gelu": anything(approximate=st.sampled_from(["none", "tanh"])),
+    "gather": gather(),
     "global_avgpool": anything(least_rank=1),
     "hardsigmoid": anything(),
     "hardswish": anything(),
@@ -234,6 +292,7 @@ CASES = {
     "layernorm": layernorm(),
     "leaky_relu": anything(slope=st.floats(0.1, 1)),
     "lrn": anything(size=sizes, alpha=st.just(1), beta=st.floats(0.5, 1), k=st.sampled_from([1, 2])),
+    "matmul": matmul(),
     "maxpool": maxpool(),
     "mish": anything(),
     "multiply": multiply(),
@@ -332,9 +391,7 @@ def test_parameters_add_up(kind, data):
 
 
 def stored(tensor, order):
-    """The tensor whose dimension order[i] is the given tensor's dimension i; one of another rank stays."""
-    if len(tensor.shape) != len(order):
-        return tensor
+    """The tensor whose dimension order[i] is the given tensor's dimension i."""
     places = [order.index(dimension) for dimension in range(len(order))]
     return ops.get("transpose")(order=places).forward([tensor], {})
 
@@ -353,13 +410,18 @@ def test_stored_in_another_order_means_the_same(kind, data):
         inputs, weights = tensors(operator, shapes)
         wanted = operator.forward(inputs, weights)
         if again := operator.reordered(order):
-            assert sorted(again.order) == list(range(len(shape)))
-            inputs = [stored(tensor, order) for tensor in inputs]
+            in_sequence = tuple(range(len(shape)))
+            order_after = in_sequence if again.order is None else again.order
+            assert tuple(sorted(order_after)) == in_sequence
+            named = operator.named_inputs(shapes).values()
+            inputs = [
+                tensor if place in named else stored(tensor, order) for place, tensor in enumerate(inputs)
+            ]
             given_shapes, shapes = shapes, tuple(tensor.shape for tensor in inputs)
             other = again.operator.bind(shapes)
             output = other.forward(inputs, weights)
             assert output.shape == other.output_shape(shapes)
-            wanted = stored(wanted, again.order)
+            wanted = stored(wanted, order_after)
             assert output.shape == wanted.shape
             assert output.values == pytest.approx(wanted.values)
             own = [(p.name, [n for n in p.shape if n > 1]) for p in operator.parameters(given_shapes)]
@@ -395,9 +457,9 @@ def test_macs_are_the_multiplications_made(kind, data):
 
 
 @every_operator
-def test_only_convolutions_and_dense_layers_have_macs(kind):
+def test_only_what_multiplies_by_matrices_has_macs(kind):
     own = ops.get(kind).macs is not Operator.macs
-    assert own == (kind in ("conv", "deconv", "dense"))
+    assert own == (kind in ("attention", "conv", "deconv", "dense", "matmul"))
 
 
 def reads(walk, place, index):

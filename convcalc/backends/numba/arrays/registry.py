@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from convcalc.backends.numba.arrays import joins, moves, norms, products, resampling, tensors
+from convcalc.backends.numba.arrays import attention, joins, moves, norms, products, resampling, tensors
 from convcalc.backends.numba.arrays.signatures import ArrayFunction, Maker
 from convcalc.backends.numba.layout import Array
 from convcalc.graph import Node
 from convcalc.ops import Tensor
 
 MAKERS: dict[str, Maker] = {
+    "attention": attention.attention,
+    "constant": tensors.constant,
     "dense": products.dense,
+    "gather": tensors.gather,
     "layernorm": norms.layernorm,
+    "matmul": products.matmul,
     "multiply": joins.multiply,
     "parameter": tensors.parameter,
     "transpose": moves.transpose,

@@ -44,9 +44,10 @@ class Stored(NamedTuple):
 
 
 class Form(NamedTuple):
-    """One way to compute a node: its operator on inputs in `order`, their shapes, and the order of its output."""
+    """One way to compute a node: its operator, the order of each input, their shapes there, and the order of its
+    output."""
 
-    order: Order
+    orders: tuple[Order, ...]
     operator: Operator
     shapes: tuple[Shape, ...]
     output_order: Order
@@ -80,7 +81,10 @@ class _Writer:
         The oldest is a residual block's shortcut, whose order is the one that the next block wants too.
         """
         form = self._cheapest(node)
-        inputs = tuple(self._in_order(source, form.order, node) for source in node.inputs)
+        inputs = tuple(
+            self._in_order(source, order, node)
+            for source, order in zip(node.inputs, form.orders, strict=True)
+        )
         value = self._append(self._made(node, form, inputs), node)
         self._stored[node.index] = Stored(value, form.output_order)
 
@@ -109,11 +113,15 @@ class _Writer:
 
     def _orders(self, node: Node) -> list[Order]:
         """The orders of the node's inputs, the oldest first; channels last; and none."""
+        if not node.inputs:
+            return [()]
         rank = len(node.input_shapes[0])
         sequence = _sequence(node.input_shapes[0])
         if rank > MAX_RANK:
             return [sequence]
-        present = [self._stored[source].order for source in sorted(node.inputs)]
+        named = node.op.named_inputs(node.input_shapes).values()
+        unnamed = [source for place, source in enumerate(node.inputs) if place not in named]
+        present = [self._stored[source].order for source in sorted(unnamed)]
         return list(dict.fromkeys([*present, (*range(1, rank), 0), sequence]))
 
     def _form(self, node: Node, order: Order) -> Form | None:
@@ -123,8 +131,13 @@ class _Writer:
             again = node.op.reordered(order)
         if again is None:
             return None
-        shapes = tuple(_stored_shape(shape, order) for shape in node.input_shapes)
-        return Form(order, again.operator.bind(shapes), shapes, again.order)
+        named = node.op.named_inputs(node.input_shapes).values()
+        orders = tuple(
+            _sequence(shape) if place in named else order for place, shape in enumerate(node.input_shapes)
+        )
+        shapes = tuple(map(_stored_shape, node.input_shapes, orders))
+        output_order = _sequence(node.output_shape) if again.order is None else again.order
+        return Form(orders, again.operator.bind(shapes), shapes, output_order)
 
     def _made(self, node: Node, form: Form, inputs: tuple[int, ...]) -> Node:
         return dataclasses.replace(
@@ -141,8 +154,8 @@ class _Writer:
         """Numbers that are copied: out of one map and into another for a transposition, and as much again of all
         inputs and the output where no kernel computes the node and threads must wait."""
         cost = 0
-        for source in dict.fromkeys(node.inputs):
-            if not self._lies_in(source, form.order):
+        for source, order in dict.fromkeys(zip(node.inputs, form.orders, strict=True)):
+            if not self._lies_in(source, order):
                 cost += 2 * prod(self._graph.shape(source))
         made = self._made(node, form, node.inputs)
         if not self._has_kernel(made):

@@ -1,0 +1,343 @@
+"""Multi-head attention (Vaswani et al. 2017), within shifted windows too (Liu et al. 2021, Swin)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from math import exp, prod, sqrt
+from typing import Any, ClassVar, NamedTuple, Self
+
+from convcalc.errors import Misfit
+from convcalc.ops._base import (
+    SCATTERED,
+    WHOLE,
+    AxisReach,
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Parameter,
+    Reach,
+    Reordered,
+    Tensor,
+    Working,
+    in_sequence,
+)
+from convcalc.ops._fields import choice, extent, flag, integer, layer
+from convcalc.ops._sliding import dot
+from convcalc.ops._windows import Slot, WindowAxis, windows
+from convcalc.ops._working import product
+from convcalc.shapes import PerAxis, Shape, per_axis, show
+
+
+class Products(NamedTuple):
+    """What attention multiplies. windows: how many there are; places: positions in each."""
+
+    windows: int
+    places: int
+    heads: int
+    depth: int  # features of a head
+
+    @property
+    def projections(self) -> int:
+        """MACs of queries, keys, values and the output: four matrices for every place."""
+        return self.windows * self.places * 4 * (self.heads * self.depth) ** 2
+
+    @property
+    def scores(self) -> int:
+        """MACs of queries times keys, and as many of scores times values."""
+        return self.windows * self.heads * self.places * self.places * self.depth
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention(Operator):
+    """softmax(q·kᵀ/√d + bias + mask)·v in each of `heads` heads of d = C/heads features, then a projection.
+
+    q, k and v are projections of the input, so that every position reads every other one; with `window` only those in
+    its window. (…, C) → (…, C) for positions of any number of dimensions, or with axis: channels (C, …) → (C, …).
+    Weights in_proj_weight (3·C, C), the rows of q, k and v one after another, and out_proj.weight (C, C); biases
+    in_proj_bias (3·C), out_proj.bias (C).
+
+    Windows tile the positions; zeros are added behind them where they do not, and are read like others. A shift moves
+    the windows; a window that wraps round the edge holds two parts, or four, that do not read each other, unless
+    `mask` says otherwise. Swin's code adds −100 to the scores between them, which is the same.
+    """
+
+    kind: ClassVar[str] = "attention"
+    torch_module: ClassVar[str] = "MultiheadAttention"
+    torch_function: ClassVar[str] = "multi_head_attention_forward"
+    role: ClassVar[str] = "attention"
+    main: ClassVar[str | None] = "heads"
+    inputs: ClassVar[tuple[int, int | None]] = (1, 3)
+    example: ClassVar[Example | None] = Example("attention: {heads: 12}", (197, 768))
+
+    heads: int = integer(doc="how many heads share the features")
+    window: PerAxis | None = extent(None, doc="positions of a window; default: all")
+    shift: PerAxis = extent(0, minimum=0, doc="positions that the windows are moved by")
+    axis: str = choice("last", "channels", default="last", doc="the dimension that holds the features")
+    in_bias: bool = flag(True, doc="add a learned number to each query, key and value")
+    out_bias: bool = flag(True, doc="add a learned number to each output")
+    bias: str | None = layer(doc="a layer whose output (heads, N, N) is added to the scores of N positions")
+    mask: str | None = layer(
+        doc="a layer whose output (windows, N, N) or (N, N) is added to the scores of all heads"
+    )
+
+    # -- geometry ---------------------------------------------------------------------------------------
+
+    def _features(self, shape: Shape) -> int:
+        return shape[0 if self.axis == "channels" else -1]
+
+    def _positions(self, shape: Shape) -> Shape:
+        """The sizes of the dimensions that positions have."""
+        return shape[1:] if self.axis == "channels" else shape[:-1]
+
+    def window_axes(self, shape: Shape) -> tuple[WindowAxis, ...]:
+        """Each dimension of the positions, cut into windows; one window where none is given. Raises Misfit."""
+        positions = self._positions(shape)
+        if self.window is None:
+            return tuple([WindowAxis(size, size, 0) for size in positions])
+        sizes = per_axis(self.window, len(positions), "window")
+        shifts = per_axis(self.shift, len(positions), "shift")
+        return tuple([WindowAxis(*axis) for axis in zip(positions, sizes, shifts, strict=True)])
+
+    def _products(self, shape: Shape) -> Products:
+        axes = self.window_axes(shape)
+        features = self._features(shape)
+        return Products(
+            windows=prod(axis.windows for axis in axes),
+            places=prod(axis.window for axis in axes),
+            heads=self.heads,
+            depth=features // self.heads,
+        )
+
+    def masks_itself(self, shape: Shape) -> bool:
+        """Whether a shift brings positions together that do not read each other."""
+        return self.mask is None and any(axis.moved for axis in self.window_axes(shape))
+
+    # -- shapes and counts ------------------------------------------------------------------------------
+
+    def bind(self, inputs: Inputs) -> Self:
+        """Unchanged. Raises Misfit for a vector, and where heads, windows or the named inputs do not fit."""
+        shape = inputs[0]
+        if len(shape) < 2:
+            raise Misfit(
+                f"attention needs positions and features, the input is a vector of {shape[0]:,}",
+                "reshape: [-1, C] makes positions of C features",
+            )
+        features = self._features(shape)
+        if features % self.heads:
+            others = "last" if self.axis == "channels" else "channels"
+            hint = f"give a number of heads that divides {features:,}"
+            if not dataclasses.replace(self, axis=others)._features(shape) % self.heads:
+                end = "first" if others == "channels" else "last"
+                hint += f", or set axis: {others}, where the features are the {end} dimension"
+            raise Misfit(f"{features:,} features in {self.heads} heads, the input is {show(shape)}", hint)
+        if self.window is None and self.shift != 0:
+            raise Misfit("a shift without a window", "give window too")
+        for axis in self.window_axes(shape):
+            if axis.shift >= axis.window:
+                raise Misfit(
+                    f"a shift of {axis.shift} in windows of {axis.window}",
+                    "shift by less than a window, usually by half of one",
+                )
+        self._check_added(inputs)
+        return self
+
+    def _check_added(self, inputs: Inputs) -> None:
+        """Raises Misfit for a bias or a mask of another shape than the scores."""
+        products = self._products(inputs[0])
+        square = (products.places, products.places)
+        fits: dict[str, list[Shape]] = {
+            "bias": [(products.heads, *square)],
+            "mask": [(products.windows, *square), square],
+        }
+        for name, place in self.named_inputs(inputs).items():
+            if inputs[place] not in fits[name]:
+                needed = " or ".join(map(show, fits[name]))
+                raise Misfit(
+                    f"{name} is {show(inputs[place])}, the scores need {needed}",
+                    f"{products.places} positions in {products.windows} windows, {products.heads} heads",
+                )
+
+    def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
+        """in_proj_weight (3·C, C), in_proj_bias (3·C), out_proj.weight (C, C), out_proj.bias (C)."""
+        features = self._features(inputs[0])
+        found = [Parameter("in_proj_weight", (3 * features, features), "weight", fan_in=features)]
+        if self.in_bias:
+            found.append(Parameter("in_proj_bias", (3 * features,), "bias"))
+        found.append(Parameter("out_proj.weight", (features, features), "weight", fan_in=features))
+        if self.out_bias:
+            found.append(Parameter("out_proj.bias", (features,), "bias"))
+        return tuple(found)
+
+    def weight_factors(self, inputs: Inputs) -> tuple[int, ...]:
+        """Four matrices of C·C."""
+        features = self._features(inputs[0])
+        return (4, features, features)
+
+    def macs(self, inputs: Inputs) -> int:
+        """The four projections of every place, q·kᵀ and the product with v; places that fill up windows count."""
+        products = self._products(inputs[0])
+        return products.projections + 2 * products.scores
+
+    def module_name(self, inputs: Inputs) -> str:
+        """MultiheadAttention, where it attends to all positions of a sequence."""
+        plain = self.window is None and self.axis == "last" and len(inputs[0]) == 2
+        return self.torch_module if plain else ""
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
+        """All features of all positions, or of those a window away; of bias and mask a row."""
+        shape = inputs[0]
+        first = 1 if self.axis == "channels" else 0
+        axes = self.window_axes(shape)
+        if index == 0:
+            along = [_reach(axis, first + place, self.mask is None) for place, axis in enumerate(axes)]
+            return (WHOLE, *along) if first else (*along, WHOLE)
+        row = Reach(first) if len(axes) == 1 and axes[0].window == axes[0].size else SCATTERED
+        if self.named_inputs(inputs).get("bias") == index:
+            return (WHOLE, row, WHOLE)
+        return (row, WHOLE) if len(inputs[index]) == 2 else (SCATTERED, row, WHOLE)
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """The windows, weights, biases, and the MACs of projections and of the two products."""
+        shape = inputs[0]
+        axes = self.window_axes(shape)
+        products = self._products(shape)
+        features = self._features(shape)
+        lines = []
+        if products.windows > 1:
+            counts = "·".join(_tiles(axis) for axis in axes)
+            lines.append(
+                Working("windows", f"{counts} = {products.windows:,} of {product([a.window for a in axes])}")
+            )
+        lines.append(Working("weights", f"4·{features}·{features} = {4 * features**2:,}"))
+        offsets = [f"3·{features}"] * self.in_bias + [f"{features}"] * self.out_bias
+        if offsets:
+            total = features * (3 * self.in_bias + self.out_bias)
+            lines.append(
+                Working("biases", " + ".join(offsets) + f" = {total:,}" if self.in_bias else f"{total:,}")
+            )
+        times = f"{products.windows}·" if products.windows > 1 else ""
+        square = f"{times}{products.heads}·{products.places}·{products.places}·{products.depth}"
+        return (
+            *lines,
+            Working(
+                "projections", f"{times}{products.places}·4·{features}·{features} = {products.projections:,}"
+            ),
+            Working("queries·keys", f"{square} = {products.scores:,}"),
+            Working("scores·values", f"{square} = {products.scores:,}"),
+            Working("MACs", f"{products.projections:,} + 2·{products.scores:,} = {self.macs(inputs):,}"),
+        )
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the positions keep their order and the features are stored first or last."""
+        place = order[0 if self.axis == "channels" else -1]
+        positions = order[1:] if self.axis == "channels" else order[:-1]
+        if place not in (0, len(order) - 1) or list(positions) != sorted(positions):
+            return None
+        if in_sequence(order):
+            return Reordered(self, order)
+        return Reordered(dataclasses.replace(self, axis="last" if place else "channels"), order)
+
+    # -- forward ----------------------------------------------------------------------------------------
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """Window by window: project its places, let each read the others, and project what it gathered."""
+        shape, values = inputs[0]
+        features = self._features(shape)
+        count = len(values) // features
+        vectors: list[Sequence[Any]]
+        if self.axis == "channels":
+            vectors = [values[position::count] for position in range(count)]
+        else:
+            vectors = [values[i : i + features] for i in range(0, len(values), features)]
+        named = self.named_inputs(tuple([tensor.shape for tensor in inputs]))
+        added = {name: inputs[place] for name, place in named.items()}
+        outputs: list[Sequence[Any]] = [()] * count
+        for number, window in enumerate(windows(self.window_axes(shape))):
+            for slot, output in zip(
+                window, self._attended(number, window, vectors, features, added, weights), strict=True
+            ):
+                if slot.position is not None:
+                    outputs[slot.position] = output
+        if self.axis == "channels":
+            outputs = list(zip(*outputs, strict=True))
+        return Tensor(shape, list(chain.from_iterable(outputs)))
+
+    def _attended(
+        self,
+        number: int,
+        window: list[Slot],
+        vectors: Sequence[Sequence[Any]],
+        features: int,
+        added: Mapping[str, Tensor],
+        weights: Mapping[str, Sequence[Any]],
+    ) -> list[list[Any]]:
+        """The outputs of a window's places."""
+        inside = [[0] * features if slot.position is None else vectors[slot.position] for slot in window]
+        in_bias = weights["in_proj_bias"] if self.in_bias else [0] * 3 * features
+        projected = _projected(inside, weights["in_proj_weight"], in_bias)
+        depth = features // self.heads
+        root = sqrt(depth)
+        gathered: list[list[Any]] = [[] for _ in window]
+        for head in range(self.heads):
+            first = head * depth
+            queries, keys, values = (
+                [vector[part * features + first : part * features + first + depth] for vector in projected]
+                for part in range(3)
+            )
+            columns = list(zip(*values, strict=True))
+            for place, query in enumerate(queries):
+                offsets = _offsets(added, head, number, place, len(window))
+                scores = [dot(query, key) / root + offset for key, offset in zip(keys, offsets, strict=True)]
+                if self.mask is None:
+                    here = window[place]
+                    read = [here.sees(other) for other in window]
+                else:
+                    read = [True] * len(window)
+                shares = _softmax(scores, read)
+                gathered[place] += [dot(shares, column) for column in columns]
+        out_bias = weights["out_proj.bias"] if self.out_bias else [0] * features
+        return _projected(gathered, weights["out_proj.weight"], out_bias)
+
+
+def _reach(axis: WindowAxis, out: int, parts_apart: bool) -> AxisReach:
+    """What a position reads along an axis of the positions."""
+    if axis.windows == 1 or (axis.moved and not parts_apart):
+        return WHOLE
+    return Reach(out, 2 * axis.window - 1, start=1 - axis.window)
+
+
+def _tiles(axis: WindowAxis) -> str:
+    """`56/7`, or `(50 + 6)/7` where positions are added."""
+    more = axis.padded - axis.size
+    return f"({axis.size} + {more})/{axis.window}" if more else f"{axis.size}/{axis.window}"
+
+
+def _projected(
+    vectors: Sequence[Sequence[Any]], weight: Sequence[Any], bias: Sequence[Any]
+) -> list[list[Any]]:
+    """weight·x + bias of each vector."""
+    features = len(vectors[0])
+    rows = [weight[i : i + features] for i in range(0, len(weight), features)]
+    return [[dot(vector, row) + offset for row, offset in zip(rows, bias, strict=True)] for vector in vectors]
+
+
+def _offsets(added: Mapping[str, Tensor], head: int, window: int, place: int, count: int) -> Sequence[Any]:
+    """What bias and mask add to the scores of one place."""
+    total: Sequence[Any] = [0] * count
+    for name, tensor in added.items():
+        matrix = head if name == "bias" else window
+        row = (matrix * count + place if len(tensor.shape) == 3 else place) * count
+        total = [a + b for a, b in zip(total, tensor.values[row : row + count], strict=True)]
+    return total
+
+
+def _softmax(scores: Sequence[Any], read: Sequence[bool]) -> list[Any]:
+    """eˣ/Σeˣ of those that are read, 0 for the others."""
+    largest = max([score for score, seen in zip(scores, read, strict=True) if seen])
+    powers = [exp(score - largest) if seen else 0 for score, seen in zip(scores, read, strict=True)]
+    total = sum(powers)
+    return [power / total for power in powers]

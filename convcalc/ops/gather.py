@@ -1,0 +1,97 @@
+"""Entries of a table, looked up by fixed indices (Swin's relative positions; ONNX's Gather)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar, Self
+
+from convcalc.errors import Misfit
+from convcalc.ops._base import (
+    SCATTERED,
+    AxisReach,
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Reach,
+    Reordered,
+    Tensor,
+    in_sequence,
+)
+from convcalc.ops._fields import REQUIRED, integer, layer
+from convcalc.ops.constant import Constant
+from convcalc.shapes import Shape, show
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gather(Operator):
+    """The input's entries along one dimension, in the order that `indices` gives.
+
+    (A, n, B) with indices (I) → (A, I, B), where A, I and B may each be any number of dimensions.
+    """
+
+    kind: ClassVar[str] = "gather"
+    torch_function: ClassVar[str] = "index_select"
+    role: ClassVar[str] = "reshape"
+    main: ClassVar[str | None] = "indices"
+    inputs: ClassVar[tuple[int, int | None]] = (2, 2)
+    example: ClassVar[Example | None] = Example(
+        "- constant: {name: index, kind: relative_positions, window: [7, 7]}\n"
+        "- parameter: {name: table, shape: [169, 3]}\n- gather: {indices: index}"
+    )
+
+    indices: str = layer(REQUIRED, doc="the constant whose numbers are the indices, from 0")
+    axis: int = integer(0, minimum=0, doc="the dimension they count along; 0 is the channels")
+
+    def bind(self, inputs: Inputs) -> Self:
+        """Unchanged. Raises Misfit for a dimension that is not there."""
+        rank = len(inputs[0])
+        if self.axis >= rank:
+            raise Misfit(
+                f"axis {self.axis} of an input {show(inputs[0])}",
+                f"its axes are {', '.join(map(str, range(rank)))}",
+            )
+        return self
+
+    def check_sources(self, sources: Sequence[Operator | None]) -> None:
+        """Raises Misfit where the indices come from what holds none."""
+        source = sources[1]
+        if not isinstance(source, Constant) or source.entries is None:
+            what = "the network's input" if source is None else f"a {source.kind}"
+            if isinstance(source, Constant):
+                what = f"a {source.rule}"
+            raise Misfit(
+                f"gather takes its indices from a constant that holds indices, not from {what}",
+                "name a constant: {kind: relative_positions, …}",
+            )
+
+    def output_shape(self, inputs: Inputs) -> Shape:
+        """(A, I, B)."""
+        table, indices = inputs
+        return (*table[: self.axis], *indices, *table[self.axis + 1 :])
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
+        """One entry each."""
+        table, indices = inputs
+        if index:
+            return tuple(Reach(self.axis + dimension) for dimension in range(len(indices)))
+        before = [Reach(dimension) for dimension in range(self.axis)]
+        after = [Reach(dimension + len(indices) - 1) for dimension in range(self.axis + 1, len(table))]
+        return (*before, SCATTERED, *after)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the entries are stored in sequence."""
+        return Reordered(self, None) if in_sequence(order) else None
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The entries, one run of numbers each, behind one another."""
+        (shape, values), (chosen, indices) = inputs
+        length, inner = shape[self.axis], prod(shape[self.axis + 1 :])
+        result: list[Any] = []
+        for start in range(0, len(values), length * inner):
+            for index in indices:
+                first = start + int(index) * inner
+                result += values[first : first + inner]
+        return Tensor((*shape[: self.axis], *chosen, *shape[self.axis + 1 :]), result)
