@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -44,6 +44,25 @@ def write_whole(path: str, data: bytes | Iterable[bytes]) -> None:
         raise
     except OSError as error:
         raise ConvcalcError(f"{path or repr(path)}: cannot be written: {error.strerror or error}") from None
+
+
+def with_folders(
+    paths: Sequence[str], suffixes: tuple[str, ...], nothing_in: Callable[[str], ConvcalcError]
+) -> list[str]:
+    """The paths, each folder replaced by the files in it that end in one of the suffixes, by name.
+
+    Raises the error that `nothing_in` makes for a folder without such files.
+    """
+    found: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        names = sorted(name for name in os.listdir(path) if name.lower().endswith(suffixes))
+        if not names:
+            raise nothing_in(path)
+        found += [os.path.join(path, name) for name in names]
+    return found
 
 
 def check_place(path: str) -> None:

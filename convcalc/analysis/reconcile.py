@@ -19,11 +19,18 @@ from itertools import chain, combinations, product
 from math import inf
 from typing import Literal, NamedTuple
 
-from convcalc.analysis.analyse import Analysis
+from convcalc.analysis.analyse import DTYPES, Analysis
 from convcalc.analysis.counting.conventions import CONVENTIONS, MEBI, MEGA, Convention, Option
 from convcalc.analysis.counting.items import Modules, Tally, Term
 from convcalc.analysis.counting.rules import PARAMS, WEIGHTS
-from convcalc.analysis.counting.variations import DTYPES, Alternative, Part, memory, operations, parameters
+from convcalc.analysis.counting.variations import (
+    NUMBER_TYPES,
+    Alternative,
+    Part,
+    memory,
+    operations,
+    parameters,
+)
 from convcalc.analysis.quantities import Figure, figures_in
 from convcalc.analysis.related import Source, namesakes, relatives, resized, switched
 
@@ -304,7 +311,9 @@ def _ways(figure: Figure) -> list[tuple[tuple[Part, ...], float]]:
         ways.append((operations(1), 0.5 if figure.unit == "flops" else 0.0))
         ways.append((operations(2), {"flops": 0.0, "any": 1.0}.get(figure.unit, 3.0)))
     if figure.unit == "bytes":
-        ways += [(parts, 0.0) for name, each, far in DTYPES for parts in memory(each, name, far)]
+        ways += [
+            (parts, 0.0) for name, far in NUMBER_TYPES.items() for parts in memory(DTYPES[name], name, far)
+        ]
     return ways
 
 

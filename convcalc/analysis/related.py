@@ -17,7 +17,7 @@ from convcalc.language.load import load_graph
 from convcalc.shapes import show
 
 SIDES = (224, 227, 256, 299, 320, 384, 288, 192, 160, 128, 96, 64, 32, 331, 380, 448, 456, 480, 512, 528, 600)
-MAX_LAYERS = 8_000  # of all networks together that are read with other sizes, or with one other switch
+MAX_LAYERS_READ = 8_000  # of all networks together that are read with other sizes, or with one other switch
 
 
 class Source(NamedTuple):
@@ -42,7 +42,7 @@ def namesakes(graph: Graph) -> Iterator[Source]:
 
 def switched(graph: Graph, arch: str, settings: Mapping[str, str]) -> Iterator[Source]:
     """The network with one of the spec's own switches turned."""
-    if len(graph) > MAX_LAYERS:
+    if len(graph) > MAX_LAYERS_READ:
         return
     for name, value in graph.variables.items():
         if isinstance(value, bool):
@@ -57,7 +57,7 @@ def resized(graph: Graph, figure: Figure, arch: str, settings: Mapping[str, str]
     """The network at other common input sizes, the most common ones if it is large."""
     if figure.unit == "params" or len(graph.input_shape) != 3:
         return
-    for side in SIDES[: MAX_LAYERS // len(graph)]:
+    for side in SIDES[: MAX_LAYERS_READ // len(graph)]:
         shape = (graph.input_shape[0], side, side)
         if shape != graph.input_shape:
             yield from _read(arch, f"input {show(shape)}", 1.5, settings=settings, input_shape=shape)

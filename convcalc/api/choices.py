@@ -53,6 +53,34 @@ def is_bundled(name: str) -> bool:
     return bundled.path(name) is not None
 
 
+def is_spec(name: str) -> bool:
+    """Whether a name is that of a spec's file."""
+    from convcalc.language.bundled import SUFFIXES
+
+    return name.endswith(SUFFIXES)
+
+
+def sheet_suffixes() -> tuple[str, ...]:
+    """How the names of worksheets that can be marked end."""
+    from convcalc.exercises.filled import SUFFIXES
+
+    return SUFFIXES
+
+
+def extent_notation() -> str:
+    """How an extent is written, in a few words."""
+    from convcalc.layer.windows import NOTATION
+
+    return NOTATION
+
+
+def roundings() -> Sequence[str]:
+    """What a window does where the stride does not divide."""
+    from convcalc.layer.windows import ROUNDINGS
+
+    return ROUNDINGS
+
+
 def architectures() -> Sequence[str]:
     """The bundled networks."""
     from convcalc.language import bundled

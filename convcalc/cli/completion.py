@@ -25,7 +25,7 @@ from click.shell_completion import (
 from convcalc.api import choices
 from convcalc.errors import ConvcalcError
 
-MAX_LAYERS = 20_000  # of a network whose layers are offered: more would take longer than a second
+MAX_OFFERED_LAYERS = 20_000  # of a network whose layers are offered: more would take longer than a second
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -75,7 +75,7 @@ def architectures(incomplete: str) -> list[CompletionItem]:
         specs = [
             os.path.join(folder, entry)
             for entry in sorted(os.listdir(folder or "."))
-            if entry.startswith(name) and entry.endswith((".yaml", ".yml"))
+            if entry.startswith(name) and choices.is_spec(entry)
         ]
     return items([*choices.architectures(), *specs], incomplete) or files(incomplete)
 
@@ -108,7 +108,9 @@ def _of_network(ctx: click.Context, names: Callable[..., Sequence[str]]) -> Sequ
         return ()
     settings = dict(setting.split("=", 1) for setting in given.get("settings") or () if "=" in setting)
     try:
-        return names(arch, settings=settings, input_shape=given.get("input_text"), max_layers=MAX_LAYERS)
+        return names(
+            arch, settings=settings, input_shape=given.get("input_text"), max_layers=MAX_OFFERED_LAYERS
+        )
     except ConvcalcError:
         return ()
 

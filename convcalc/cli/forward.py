@@ -124,7 +124,7 @@ def _in_order(arch: str, images: tuple[str, ...]) -> tuple[str, tuple[str, ...]]
     """ARCH and the images where an image stands first and a single network among the others."""
     if not arch.lower().endswith(tuple(choices.image_suffixes())):
         return arch, images
-    networks = [name for name in images if choices.is_bundled(name) or name.endswith((".yaml", ".yml"))]
+    networks = [name for name in images if choices.is_bundled(name) or choices.is_spec(name)]
     if len(networks) != 1:
         return arch, images
     return networks[0], (arch, *(name for name in images if name != networks[0]))

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import click
 
+from convcalc.api import choices
 from convcalc.cli.options import Command
-
-NOTATION = "one number, or one per dimension as in 3x5"
 
 
 def window_options(*, defaults: bool = True) -> Callable[[Command], Command]:
@@ -22,7 +21,7 @@ def window_options(*, defaults: bool = True) -> Callable[[Command], Command]:
 
     def add(command: Command) -> Command:
         options = [
-            click.option("-F", "--kernel", metavar="F", help=f"Window size: {NOTATION}."),
+            click.option("-F", "--kernel", metavar="F", help=f"Window size: {choices.extent_notation()}."),
             click.option(
                 "-S", "--stride", metavar="S", help=f"Pixels from one window to the next{default('1')}."
             ),
@@ -35,7 +34,7 @@ def window_options(*, defaults: bool = True) -> Callable[[Command], Command]:
             ),
             click.option(
                 "--rounding",
-                type=click.Choice(["floor", "ceil", "exact"]),
+                type=click.Choice(choices.roundings()),
                 default="floor" if defaults else None,
                 show_default=defaults,
                 help="When the stride does not divide.",

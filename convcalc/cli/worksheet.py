@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from convcalc import api
+from convcalc.api import choices
 from convcalc.cli import Command, complain, completion
 from convcalc.cli.options import (
     ARCH,
@@ -22,13 +23,7 @@ from convcalc.cli.options import (
     show,
 )
 from convcalc.errors import UsageError
-from convcalc.render.view import View
-
-SHEETS = (".csv", ".json")
-SUFFIXES = {
-    ".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".csv": "csv",
-    ".json": "json", ".txt": "table",
-}  # fmt: skip
+from convcalc.render.view import SUFFIXES, View
 
 
 @click.command(
@@ -121,7 +116,7 @@ def command(
             raise UsageError(
                 "--check marks what the file asks", hint="leave the options that make a sheet out"
             )
-        archs = [name for name in names if not name.lower().endswith(SHEETS)]
+        archs = [name for name in names if not name.lower().endswith(choices.sheet_suffixes())]
         sheets = [
             *check_paths,
             *(name for name in names if name not in archs),
@@ -129,7 +124,7 @@ def command(
         _check(sheets, _only(archs), settings, input_text, max_layers, form)
         return
     arch = _only(names)
-    if arch is not None and arch.lower().endswith(SHEETS):
+    if arch is not None and arch.lower().endswith(choices.sheet_suffixes()):
         raise UsageError(f"{arch} is no network", hint=f"to mark it: convcalc worksheet --check {arch}")
     sheet: View[Any]
     if arch is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.errors import ConvcalcError, clean, did_you_mean
 from convcalc.exercises.worksheet import ASKS, Exercise, find
+from convcalc.files import with_folders
 from convcalc.language.synonyms import suggest
 
 MAX_BYTES = 2_000_000  # of a file
@@ -128,18 +128,13 @@ def _written(value: object) -> str:
 
 def sheet_files(paths: Sequence[str]) -> list[str]:
     """The files, and of folders the CSV and JSON files in them by name. Raises ConvcalcError for a folder without."""
-    files: list[str] = []
-    for path in paths:
-        if not os.path.isdir(path):
-            files.append(path)
-            continue
-        found = sorted(name for name in os.listdir(path) if name.lower().endswith(SUFFIXES))
-        if not found:
-            raise ConvcalcError(
-                f"{path}: no worksheets in this folder", hint=f"looked for {' and '.join(SUFFIXES)}"
-            )
-        files += [os.path.join(path, name) for name in found]
-    return files
+    return with_folders(
+        paths,
+        SUFFIXES,
+        lambda folder: ConvcalcError(
+            f"{folder}: no worksheets in this folder", hint=f"looked for {' and '.join(SUFFIXES)}"
+        ),
+    )
 
 
 def exercises(

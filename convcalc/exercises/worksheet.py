@@ -33,7 +33,7 @@ ASKS = {
     "field": "receptive field",
 }
 LEVELS = range(1, 5)
-MAX_LAYERS = 200
+MAX_AMOUNT = 200
 NAME = re.compile(r"([1-4])\.(\d{1,9})\.(\d{1,4})")
 
 
@@ -225,8 +225,8 @@ def _sample(chance: random.Random, total: int, amount: int) -> list[int]:
 
 def layers_sheet(levels: Sequence[int], asks: Sequence[str] | None, amount: int, seed: int) -> Sheet:
     """`amount` single random layers, their levels rising. Raises UsageError."""
-    if amount > MAX_LAYERS:
-        raise UsageError(f"--amount {amount}: at most {MAX_LAYERS} single layers", hint="make several sheets")
+    if amount > MAX_AMOUNT:
+        raise UsageError(f"--amount {amount}: at most {MAX_AMOUNT} single layers", hint="make several sheets")
     rows, exercises = [], []
     for number in range(1, amount + 1):
         level = levels[(number - 1) * len(levels) // amount]

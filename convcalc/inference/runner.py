@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from convcalc.backends import Backend, Compiling, Progress, Run
 from convcalc.errors import ConvcalcError, ImageError, UsageError, WeightsError
+from convcalc.files import with_folders
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.images.decode import SUFFIXES
 from convcalc.images.preprocess import Picture, Preprocess
@@ -231,16 +232,13 @@ def forward(
 
 def image_files(paths: Sequence[str]) -> list[str]:
     """The paths, folders replaced by the images in them, in order of name. Raises ImageError where there are none."""
-    files: list[str] = []
-    for path in paths:
-        if not os.path.isdir(path):
-            files.append(path)
-            continue
-        found = sorted(entry for entry in os.listdir(path) if entry.lower().endswith(SUFFIXES))
-        if not found:
-            raise ImageError(f"{path}: no images in this folder", hint=f"looked for {', '.join(SUFFIXES)}")
-        files += [os.path.join(path, entry) for entry in found]
-    return files
+    return with_folders(
+        paths,
+        SUFFIXES,
+        lambda folder: ImageError(
+            f"{folder}: no images in this folder", hint=f"looked for {', '.join(SUFFIXES)}"
+        ),
+    )
 
 
 def read_picture(graph: Graph, image: str) -> Picture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
+SUFFIXES = (".yaml", ".yml")  # of specs of one's own; bundled ones are named without
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 

@@ -92,7 +92,7 @@ def locate(arch: str, relative_to: str | None = None) -> File:
     if arch == "-" and relative_to is None:
         data = sys.stdin.buffer.read(reader.MAX_BYTES + 1)
         return File(reader.Source("<stdin>", _decode("<stdin>", data)), None, "-")
-    if arch.endswith((".yaml", ".yml")):
+    if arch.endswith(bundled.SUFFIXES):
         path = os.path.normpath(os.path.join(relative_to, arch)) if relative_to else arch
         return _read(path, path)
     found = bundled.path(arch)
@@ -108,9 +108,9 @@ def locate(arch: str, relative_to: str | None = None) -> File:
 
 
 def _lying_here(arch: str, directory: str) -> str | None:
-    for name in (arch, arch + ".yaml", arch + ".yml"):
+    for name in (arch, *(arch + suffix for suffix in bundled.SUFFIXES)):
         if os.path.isfile(os.path.join(directory, name)):
-            if name.endswith((".yaml", ".yml")):
+            if name.endswith(bundled.SUFFIXES):
                 return f"there is a file {name} here: to mean it, write {name}"
             return f"there is a file {name} here, but a spec's file name ends in .yaml"
     return None

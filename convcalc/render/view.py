@@ -13,8 +13,10 @@ Record = TypeVar("Record", covariant=True)
 Item = TypeVar("Item")
 
 FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
+# What a file's name says of its format.
 SUFFIXES = {
     ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".html": "html",
+    ".markdown": "markdown", ".htm": "html",
 }  # fmt: skip
 
 

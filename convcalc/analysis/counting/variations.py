@@ -38,7 +38,8 @@ class Alternative(NamedTuple):
 
 
 Part = tuple[Alternative, ...]  # our way first
-DTYPES = (("float32", 4, 0.0), ("float16", 2, 1.0), ("int8", 1, 1.0), ("float64", 8, 1.5))
+# The number types that memory may be counted in, with how unusual each is.
+NUMBER_TYPES = {"float32": 0.0, "float16": 1.0, "int8": 1.0, "float64": 1.5}
 
 
 def _also(words: str, departure: float, *rules: Rule) -> Part:
