@@ -26,6 +26,7 @@ from convcalc.ops._base import (
 )
 from convcalc.ops._fields import LARGEST, FieldError, FieldKind, describe, whole
 from convcalc.ops._pooling import Pooling
+from convcalc.ops._windows import Slot
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Pooling",
     "Reach",
     "Reordered",
+    "Slot",
     "Tensor",
     "Working",
     "axis_equation",

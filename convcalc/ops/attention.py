@@ -102,6 +102,10 @@ class Attention(Operator):
         shifts = per_axis(self.shift, len(positions), "shift")
         return tuple([WindowAxis(*axis) for axis in zip(positions, sizes, shifts, strict=True)])
 
+    def tiles(self, shape: Shape) -> list[list[Slot]]:
+        """The windows, row by row, each with its places."""
+        return windows(self.window_axes(shape))
+
     def _products(self, shape: Shape) -> Products:
         axes = self.window_axes(shape)
         features = self._features(shape)
@@ -256,7 +260,7 @@ class Attention(Operator):
         named = self.named_inputs(tuple([tensor.shape for tensor in inputs]))
         added = {name: inputs[place] for name, place in named.items()}
         outputs: list[Sequence[Any]] = [()] * count
-        for number, window in enumerate(windows(self.window_axes(shape))):
+        for number, window in enumerate(self.tiles(shape)):
             for slot, output in zip(
                 window, self._attended(number, window, vectors, features, added, weights), strict=True
             ):

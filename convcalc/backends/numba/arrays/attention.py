@@ -14,7 +14,7 @@ import numpy as np
 from convcalc.backends.numba.arrays.signatures import ArrayFunction, Parameters
 from convcalc.backends.numba.layout import Array
 from convcalc.graph import Node
-from convcalc.ops._windows import Slot, windows
+from convcalc.ops import Slot
 from convcalc.ops.attention import Attention
 
 
@@ -31,7 +31,7 @@ def attention(node: Node, parameters: Parameters) -> ArrayFunction:
     in_weight, in_bias = _scaled(parameters, features, depth, op.in_bias)
     out_weight = parameters["out_proj.weight"]
     out_bias = parameters["out_proj.bias"][:, None] if op.out_bias else None
-    tiles = windows(axes)
+    tiles = op.tiles(shape)
     order = _Order.of(tiles, prod(axis.size for axis in axes))
     apart = _apart(tiles) if op.masks_itself(shape) else None
     named = op.named_inputs(node.input_shapes)
