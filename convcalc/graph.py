@@ -1,14 +1,14 @@
 """The layer graph, and the builder that wires one layer at a time and propagates its shape.
 
-A graph is a list of nodes in an order in which every node comes after its inputs. Node i has one output, also
-called i; `INPUT` (−1) is the network's input.
+A graph is a list of nodes in an order in which every node comes after what it reads. Node i has one output, also called
+i. The network's inputs are called −1, −2, … in their order: `INPUT` (−1) is the first, mostly the only one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from convcalc.errors import Mark, Misfit, Place, ShapeError, SpecError
 from convcalc.ops import Operator, Parameter
@@ -72,26 +72,57 @@ class Node:
         return self.op.parameters(self.input_shapes)
 
 
+class Input(NamedTuple):
+    """An input of the network, by its name. shape: `(C, *spatial)`, or `(N,)` for a vector."""
+
+    name: str
+    shape: Shape
+
+
+class Output(NamedTuple):
+    """An output of the network, by its name: that of node `node`."""
+
+    name: str
+    node: int
+
+
+def is_input(index: int) -> bool:
+    """Whether an index means an input of the network, not a node."""
+    return index < 0
+
+
+def input_index(position: int) -> int:
+    """The index of the network's input number `position`, counted from 0."""
+    return -1 - position
+
+
+def single_input(shape: Shape) -> tuple[Input, ...]:
+    """The inputs of a network with one, called `input`."""
+    return (Input("input", shape),)
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network: what its file says of it, and its nodes in running order.
+    """A network: what its file says of it, its inputs, its nodes in running order, and its outputs.
 
-    output: the node whose output is the network's. labels: class names, or the name of a bundled list of them.
-    weights: a file beside the spec, or url and sha256. directory: the spec's own. variables: the values of its
-    vars. changes: what a setting or another input made different from what the file says, such as `width=0.5`; the
-    notes are those that still hold then. warnings: what is allowed and hardly meant, each with its place. joining: the
-    paths of the scopes that have a join of their own, also one whose other branches are switched off.
+    inputs and outputs: one at least of each, in the order of the file. labels: class names, or the name of a bundled
+    list of them; labelled: the output they belong to, where the file says it. weights: a file beside the spec, or url
+    and sha256. directory: the spec's own. variables: the values of its vars. changes: what a setting or another input
+    made different from what the file says, such as `width=0.5`; the notes are those that still hold then. warnings:
+    what is allowed and hardly meant, each with its place. joining: the paths of the scopes that have a join of their
+    own, also one whose other branches are switched off.
     """
 
     name: str
-    input_shape: Shape
+    inputs: tuple[Input, ...]
     nodes: tuple[Node, ...]
-    output: int = INPUT
+    outputs: tuple[Output, ...]
     title: str | None = None
     source: str | None = None
     notes: tuple[str, ...] = ()
     preprocess: Mapping[str, Any] | None = None
     labels: str | tuple[str, ...] | None = None
+    labelled: str | None = None
     weights: str | Mapping[str, Any] | None = None
     directory: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -105,18 +136,39 @@ class Graph:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def shape(self, index: int) -> Shape:
-        """The shape of a node's output; of the network's input for INPUT."""
-        return self.input_shape if index == INPUT else self.nodes[index].output_shape
+    @classmethod
+    def of(cls, name: str, input_shape: Shape, nodes: Sequence[Node], output: int) -> Graph:
+        """A network of one input, called `input`, and one output, called as its layer."""
+        label = nodes[output].name if output >= 0 else "input"
+        return cls(name, single_input(input_shape), tuple(nodes), (Output(label, output),))
 
-    def input_name(self, index: int) -> str:
-        """A node's name; `input` for INPUT."""
-        return "input" if index == INPUT else self.nodes[index].name
+    @property
+    def input_shape(self) -> Shape:
+        """The first input's shape."""
+        return self.inputs[0].shape
+
+    @property
+    def output(self) -> int:
+        """The node that gives the first output."""
+        return self.outputs[0].node
 
     @property
     def output_shape(self) -> Shape:
-        """The network's output."""
+        """The first output's shape."""
         return self.shape(self.output)
+
+    @property
+    def input_indices(self) -> range:
+        """What the inputs are called among the indices of nodes: −1, −2, …"""
+        return range(INPUT, INPUT - len(self.inputs), -1)
+
+    def shape(self, index: int) -> Shape:
+        """The shape of a node's output, or of an input."""
+        return self.inputs[-1 - index].shape if index < 0 else self.nodes[index].output_shape
+
+    def input_name(self, index: int) -> str:
+        """A node's name, or an input's."""
+        return self.inputs[-1 - index].name if index < 0 else self.nodes[index].name
 
     @property
     def macs(self) -> int:
@@ -124,29 +176,30 @@ class Graph:
         return sum(node.op.macs(node.input_shapes) for node in self.nodes)
 
     def last_readers(self) -> list[int]:
-        """Per node, the last node that reads its output; the network's output is read after the end."""
+        """Per node, the last node that reads its output; the network's outputs are read after the end."""
         last = list(range(len(self.nodes)))
         for node in self.nodes:
             for source in node.inputs:
-                if source != INPUT:
+                if source >= 0:
                     last[source] = node.index
-        if self.output != INPUT:
-            last[self.output] = len(self.nodes)
+        for output in self.outputs:
+            if output.node >= 0:
+                last[output.node] = len(self.nodes)
         return last
 
 
 class Builder:
     """Adds layers one after another, each with its shape. Raises ShapeError at the first that does not fit."""
 
-    def __init__(self, input_shape: Shape, max_layers: int) -> None:
-        self.input_shape = input_shape
+    def __init__(self, inputs: Sequence[Input], max_layers: int) -> None:
+        self.inputs = tuple(inputs)
         self.max_layers = max_layers
         self.nodes: list[Node] = []
         self.paths: dict[str, Node] = {}
 
     def shape(self, index: int) -> Shape:
-        """The shape of an output already built."""
-        return self.input_shape if index == INPUT else self.nodes[index].output_shape
+        """The shape of an output already built, or of an input."""
+        return self.inputs[-1 - index].shape if index < 0 else self.nodes[index].output_shape
 
     def add(
         self,
@@ -224,11 +277,16 @@ class Builder:
 _NO_KEYS: Mapping[str, str] = {}
 
 
-def unread(nodes: Sequence[Node], output: int) -> tuple[str, ...]:
-    """A warning for each layer whose output nothing reads, the first few."""
-    read = {source for node in nodes for source in node.inputs}
-    loose = [node for node in nodes if node.index not in read and node.index != output]
+def unread(inputs: Sequence[Input], nodes: Sequence[Node], outputs: Sequence[Output]) -> tuple[str, ...]:
+    """A warning for each input and layer that nothing reads and that is no output, the first few."""
+    read = {source for node in nodes for source in node.inputs} | {output.node for output in outputs}
     texts = [
+        f"input {entry.name}: no layer reads it"
+        for position, entry in enumerate(inputs)
+        if input_index(position) not in read
+    ]
+    loose = [node for node in nodes if node.index not in read]
+    texts += [
         f"{node.place.mark if node.place else node.name}: {node.name}: no layer reads its output, "
         "so it adds to the figures and not to the result"
         for node in loose[:MAX_WARNINGS]

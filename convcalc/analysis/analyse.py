@@ -4,18 +4,18 @@ Conventions (stated wherever figures are shown): weights multiply, biases are ad
 not parameters; shared weights count once, where they were first used. MACs are the multiply-accumulates of conv,
 deconv and dense for one image, products with padded zeros included, biases excluded. Activations are the bytes
 of the layers' outputs for the batch; their peak is the largest sum alive at once when layers run in order and
-an output is freed after its last reader, the network's input counting as one.
+an output is freed after its last reader, the network's inputs counting as such; the network's outputs are never freed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from convcalc.analysis.receptive import AxisField, ReceptiveField, receptive_fields, reported
-from convcalc.graph import INPUT, Graph, Node
+from convcalc.analysis.receptive import ReceptiveField, Track, of_input, receptive_fields, reported
+from convcalc.graph import Graph, Node
 from convcalc.shapes import Shape, elements
 
 DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
@@ -24,8 +24,9 @@ DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 class LayerFigures(NamedTuple):
     """One layer's figures. Shapes are (C, *spatial) without the batch; counts are exact integers.
 
-    shares: the layer whose weights it uses, which are counted there. keys: its parameters' other names in a weights
-    file, full paths.
+    receptive_fields: by the name of each input that reaches the layer; None where no single field fits all its units.
+    receptive_field: the first of them. shares: the layer whose weights it uses, which are counted there. keys: its
+    parameters' other names in a weights file, full paths.
     """
 
     name: str
@@ -43,6 +44,7 @@ class LayerFigures(NamedTuple):
     block: str | None
     shares: str | None = None
     keys: Mapping[str, str] = MappingProxyType({})
+    receptive_fields: Mapping[str, ReceptiveField | None] = MappingProxyType({})
 
     @property
     def params(self) -> int:
@@ -70,7 +72,7 @@ class Totals(NamedTuple):
 
 class Analysis(NamedTuple):
     """A graph with its figures. `layers` are in the graph's order, one per node; warnings are for a person; tracks:
-    per node and axis of the input, what its units see."""
+    by the index of each input, per node, what its units see of that input's axes; None where it does not reach it."""
 
     graph: Graph
     batch: int
@@ -78,14 +80,30 @@ class Analysis(NamedTuple):
     layers: tuple[LayerFigures, ...]
     totals: Totals
     warnings: tuple[str, ...]
-    tracks: tuple[tuple[AxisField, ...], ...]
+    tracks: Mapping[int, Sequence[Track | None]]
+
+    def track(self, origin: int, index: int) -> Track | None:
+        """What the units of a node, or the pixels of an input, see of the input `origin`."""
+        if index >= 0:
+            return self.tracks[origin][index]
+        return of_input(self.graph, origin) if index == origin else None
+
+    def origin(self, node: Node) -> int | None:
+        """The first input that reaches a node, which its receptive field is told of; None for a constant."""
+        return next(
+            (origin for origin, tracks in self.tracks.items() if tracks[node.index] is not None), None
+        )
 
 
 def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis:
     """The figures of a graph for a batch of images and a number type (a key of DTYPES)."""
     unit = DTYPES[dtype]
-    tracks, warnings = receptive_fields(graph)
-    layers = tuple([_layer(graph, node, batch * unit, tracks[node.index]) for node in graph])
+    tracks: dict[int, Sequence[Track | None]] = {}
+    warnings: dict[str, None] = {}
+    for origin in graph.input_indices:
+        tracks[origin], texts = receptive_fields(graph, origin)
+        warnings |= dict.fromkeys(texts)
+    layers = tuple([_layer(graph, node, batch * unit, tracks) for node in graph])
     weights = sum(layer.weights for layer in layers)
     biases = sum(layer.biases for layer in layers)
     totals = Totals(
@@ -98,14 +116,19 @@ def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
         peak_activation_bytes=peak_elements(graph) * batch * unit,
         param_bytes=(weights + biases) * unit,
     )
-    return Analysis(graph, batch, dtype, layers, totals, (*graph.warnings, *warnings), tuple(tracks))
+    return Analysis(graph, batch, dtype, layers, totals, (*graph.warnings, *warnings), tracks)
 
 
-def _layer(graph: Graph, node: Node, unit: int, tracks: tuple[AxisField, ...]) -> LayerFigures:
+def _layer(graph: Graph, node: Node, unit: int, tracks: Mapping[int, Sequence[Track | None]]) -> LayerFigures:
     counts = {"weight": 0, "bias": 0, "buffer": 0}
     if node.shares is None:
         for parameter in node.parameters:
             counts[parameter.role] += prod(parameter.shape)
+    fields = {
+        graph.inputs[-1 - origin].name: reported(track, graph.shape(origin), node.output_shape)
+        for origin, of_nodes in tracks.items()
+        if (track := of_nodes[node.index]) is not None
+    }
     return LayerFigures(
         name=node.name,
         kind=node.kind,
@@ -117,20 +140,27 @@ def _layer(graph: Graph, node: Node, unit: int, tracks: tuple[AxisField, ...]) -
         buffers=counts["buffer"],
         macs=node.op.macs(node.input_shapes),
         activation_bytes=elements(node.output_shape) * unit,
-        receptive_field=reported(tracks, graph.input_shape, node.output_shape),
+        receptive_field=next(iter(fields.values()), None),
         fields=node.op.shown_fields(),
         block=node.scope or None,
         shares=None if node.shares is None else graph.nodes[node.shares].name,
         keys=node.keys,
+        receptive_fields=fields,
     )
 
 
 def peak_elements(graph: Graph) -> int:
     """The most numbers alive at once when the layers run in order."""
     last = graph.last_readers()
-    input_last = max((node.index for node in graph if INPUT in node.inputs), default=-1)
-    alive = peak = elements(graph.input_shape)
-    dying: dict[int, int] = {input_last: alive}
+    reads_input = {source: node.index for node in graph for source in node.inputs if source < 0}
+    dying: dict[int, int] = {}
+    alive = 0
+    for index in graph.input_indices:
+        size = elements(graph.shape(index))
+        alive += size
+        reader = reads_input.get(index, -1)
+        dying[reader] = dying.get(reader, 0) + size
+    peak = alive
     for node in graph:
         size = elements(node.output_shape)
         alive += size

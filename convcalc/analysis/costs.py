@@ -15,7 +15,7 @@ from math import prod
 from typing import NamedTuple
 
 from convcalc.analysis.analyse import DTYPES, Analysis
-from convcalc.graph import INPUT, Graph, Node
+from convcalc.graph import Graph, Node
 from convcalc.ops import product
 from convcalc.ops.concat import Concat
 from convcalc.ops.conv import Conv
@@ -217,7 +217,7 @@ def _is_whole_branch(graph: Graph, node: Node) -> bool:
     """
     readers = _readers(graph)
     reader, source = node, node.inputs[0]
-    while source != INPUT and graph.nodes[source].op.pointwise and len(readers[source]) == 1:
+    while source >= 0 and graph.nodes[source].op.pointwise and len(readers[source]) == 1:
         reader, source = graph.nodes[source], graph.nodes[source].inputs[0]
     if all(other is reader or other.op.role == "join" for other in readers[source]):
         return False

@@ -14,7 +14,7 @@ from convcalc.analysis.align import Aligned, align
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.costs import Reduction, reductions
 from convcalc.analysis.explain import weight_factors
-from convcalc.graph import INPUT, Node
+from convcalc.graph import Graph, Node, input_index
 from convcalc.ops import grouped, product
 
 
@@ -94,7 +94,7 @@ TOTALS = (
 def compare(a: Analysis, b: Analysis) -> Diff:
     """The difference between two analysed networks."""
     aligned = align(a.graph.nodes, b.graph.nodes)
-    wiring = _Wiring.of(aligned)
+    wiring = _Wiring.of(aligned, _paired_inputs(a.graph, b.graph))
     pairs = [_pair(a, b, first, second, wiring) for first, second in aligned]
     changed = {pair.b.index: pair for pair in pairs if pair.b is not None}
     causes = _causes(b, changed)
@@ -102,18 +102,18 @@ def compare(a: Analysis, b: Analysis) -> Diff:
 
 
 class _Wiring(NamedTuple):
-    """Which layer of B stands for which of A, and the other way round; the input for the input."""
+    """Which layer of B stands for which of A, and the other way round; an input for an input."""
 
     of_a: dict[int, int]
     of_b: dict[int, int]
 
     @classmethod
-    def of(cls, aligned: Aligned) -> _Wiring:
+    def of(cls, aligned: Aligned, inputs: dict[int, int]) -> _Wiring:
         """One activation is as like another as can be, so a pair of them counts only behind layers that are one."""
-        of_a = {INPUT: INPUT}
+        of_a = dict(inputs)
         for first, second in aligned:
             if first and second:
-                if first.op.pointwise and of_a.get(first.inputs[0]) != second.inputs[0]:
+                if first.op.pointwise and first.inputs and of_a.get(first.inputs[0]) != second.inputs[0]:
                     continue
                 of_a[first.index] = second.index
         return cls(of_a, {second: first for first, second in of_a.items()})
@@ -138,6 +138,16 @@ class _Wiring(NamedTuple):
         if first.shares is None or second.shares is None:
             return first.shares != second.shares
         return self.of_a.get(first.shares) != (second.shares if second.shares in self.of_b else None)
+
+
+def _paired_inputs(a: Graph, b: Graph) -> dict[int, int]:
+    """The inputs of A with those of B: those of one name, then the others in their order."""
+    names = {entry.name: input_index(position) for position, entry in enumerate(b.inputs)}
+    pairs = {
+        index: names.pop(a.input_name(index)) for index in a.input_indices if a.input_name(index) in names
+    }
+    left = [index for index in a.input_indices if index not in pairs]
+    return pairs | dict(zip(left, names.values(), strict=False))
 
 
 def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None, wiring: _Wiring) -> Pair:
@@ -166,7 +176,7 @@ def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None, wir
         params=layer_b.params - layer_a.params,
         macs=layer_b.macs - layer_a.macs,
     )
-    if not changes and any(delta) and first.input_shapes[0] != second.input_shapes[0]:
+    if not changes and any(delta) and first.input_shapes[:1] != second.input_shapes[:1]:
         changes["input_shape"] = (list(first.input_shapes[0]), list(second.input_shapes[0]))
     working = ""
     if delta.weights:
@@ -209,8 +219,10 @@ def _with_cause(pair: Pair, causes: list[str | None]) -> Pair:
     """The pair with the earlier layer of B whose change reaches this one's input channels."""
     if pair.a is None or pair.b is None or not pair.delta.weights:
         return pair
+    if not pair.a.inputs or not pair.b.inputs:
+        return pair
     source = pair.b.inputs[0]
-    if pair.a.input_shapes[0] == pair.b.input_shapes[0] or source == INPUT:
+    if pair.a.input_shapes[0] == pair.b.input_shapes[0] or source < 0:
         return pair
     return pair._replace(cause=causes[source])
 
@@ -221,7 +233,7 @@ def _causes(b: Analysis, by_node: dict[int, Pair]) -> list[str | None]:
     causes: list[str | None] = []
     for node in b.graph:
         pair = by_node[node.index]
-        found = {causes[source] for source in node.inputs if source != INPUT} - {None}
+        found = {causes[source] for source in node.inputs if source >= 0} - {None}
         rewired = pair.a and "from" in pair.changes and pair.a.output_shape[0] != node.output_shape[0]
         if not node.op.pointwise and (
             pair.status == "added" or rewired or any(name in pair.changes for name in CHANNELS)

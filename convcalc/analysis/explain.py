@@ -8,9 +8,9 @@ from math import ceil, prod
 from typing import NamedTuple
 
 from convcalc.analysis.analyse import Analysis
-from convcalc.analysis.receptive import of_input, single
+from convcalc.analysis.receptive import single
 from convcalc.errors import UsageError, did_you_mean
-from convcalc.graph import INPUT, Graph, Node
+from convcalc.graph import Graph, Node
 from convcalc.ops import WHOLE, Reach, Working, equation
 from convcalc.ops.conv import Conv
 from convcalc.ops.dense import Dense
@@ -73,9 +73,9 @@ def flattened(graph: Graph, node: Node) -> Shape | None:
     """The map `(C, *spatial)` whose flattening the layer reads, if it reads one, directly or through
     pointwise layers; None else, and for a map of one pixel."""
     source = node.inputs[0]
-    while source != INPUT and graph.nodes[source].op.pointwise:
+    while source >= 0 and graph.nodes[source].op.pointwise:
         source = graph.nodes[source].inputs[0]
-    if source == INPUT or not isinstance(graph.nodes[source].op, Flatten):
+    if source < 0 or not isinstance(graph.nodes[source].op, Flatten):
         return None
     shape = graph.nodes[source].input_shapes[0]
     return shape if prod(shape[1:]) > 1 else None
@@ -133,8 +133,11 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
     shape = node.input_shapes[0]
     walks = node.op.reach(node.input_shapes)
     source = node.inputs[0]
-    track = (of_input(graph) if source == INPUT else analysis.tracks[source])[axis]
-    before = single(track, graph.input_shape[axis + 1], shape)
+    origin = analysis.origin(node)
+    assert origin is not None
+    track = analysis.track(origin, source)
+    assert track is not None  # the node has one input, and a field
+    before = single(track[axis], graph.shape(origin)[axis + 1], shape)
     if before is None:  # a flattened map: its layer before had no single field
         return f"{after.size[axis]}, what all {shape[0]:,} inputs see together" if walks[0] == WHOLE else ""
     if before.output_axis is None:  # all units saw the same

@@ -160,9 +160,10 @@ def _unit(unfolded: list[FoldedRow], shown: list[FoldedRow], depth: int, *, copi
 _COPY = re.compile(r"\d+$|(?<=\d)[a-z]$")
 
 
-def sources(unfolded: Sequence[FoldedRow]) -> Iterator[list[int]]:
-    """Per row, the nodes outside it that it reads, INPUT included; none where that is just the row before."""
-    before = INPUT
+def sources(unfolded: Sequence[FoldedRow], inputs: int = 1) -> Iterator[list[int]]:
+    """Per row, the nodes and inputs outside it that it reads; none where that is just the row before, or the only one
+    of the network's inputs."""
+    before: int | None = INPUT if inputs == 1 else None
     for row in unfolded:
         own = {node.index for node in row.nodes}
         read = list(dict.fromkeys(s for node in row.nodes for s in node.inputs if s not in own))
@@ -248,9 +249,13 @@ class Listing:
 
 def _listed(analysis: Analysis, depth: int | None, unfold: bool) -> Iterator[ListedRow]:
     every = rows(analysis, depth=depth, unfold=unfold)
-    read = {row.name: found for row, found in zip(every, sources(every), strict=True)}
+    read = {
+        row.name: found for row, found in zip(every, sources(every, len(analysis.graph.inputs)), strict=True)
+    }
     above = {row.name: before.nodes[-1].index for before, row in pairwise(every)}
-    ends = {row.nodes[-1].index: row.name for row in every} | {INPUT: "input"}
+    ends = {row.nodes[-1].index: row.name for row in every} | {
+        index: analysis.graph.input_name(index) for index in analysis.graph.input_indices
+    }
     for row in every if unfold else fold_copies(every):
         yield ListedRow(
             analysis,

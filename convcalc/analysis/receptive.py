@@ -79,9 +79,7 @@ class Field(NamedTuple):
 
 AxisField = tuple[Field, ...]  # what a unit sees on one axis is the hull of these; of none: it is not known
 UNKNOWN: AxisField = ()
-# Per node one AxisField per axis of the network's input; UNSEEN where its units see nothing of it, as behind a learned
-# tensor that reads no layer.
-UNSEEN: tuple[AxisField, ...] = ()
+Track = tuple[AxisField, ...]  # one per spatial axis of an input; a vector has none
 
 
 class ReceptiveField(NamedTuple):
@@ -102,32 +100,43 @@ class ReceptiveField(NamedTuple):
         return self.smallest != self.size
 
 
-def receptive_fields(graph: Graph) -> tuple[list[tuple[AxisField, ...]], list[str]]:
-    """Per node, one AxisField per spatial axis of the network's input, or UNSEEN; and warnings where branches disagree
-    and where no single field can be told any more."""
-    source = of_input(graph)
-    tracks: list[tuple[AxisField, ...]] = []
+def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | None], list[str]]:
+    """Per node, one AxisField per spatial axis of the network's input `origin`, None where nothing of that input
+    reaches the node; and warnings where branches disagree and where no single field can be told any more."""
+    source = of_input(graph, origin)
+    tracks: list[Track | None] = []
     warnings: list[str] = []
     for node in graph:
-        before = [source if index == INPUT else tracks[index] for index in node.inputs]
-        if len(before) == 1 and node.op.pointwise:
-            tracks.append(before[0])
+        reached = [
+            (position, source if index == origin else tracks[index])
+            for position, index in enumerate(node.inputs)
+            if index >= 0 or index == origin
+        ]
+        if len(node.inputs) == len(reached) == 1 and node.op.pointwise:
+            tracks.append(reached[0][1])
             continue
-        walked = [_through(node, position, axes) for position, axes in enumerate(before) if axes]
-        after = walked[0] if walked else UNSEEN
+        positions = [position for position, track in reached if track is not None]
+        before = [track for _, track in reached if track is not None]
+        if not before:
+            tracks.append(None)
+            continue
+        walked = [_through(node, position, track) for position, track in zip(positions, before, strict=True)]
+        after = walked[0]
         if len(walked) > 1:
             after = tuple([union(branches) for branches in zip(*walked, strict=True)])
         tracks.append(after)
-        if (len(walked) > 1 or any(len(track) != 1 for track in after)) and (
-            text := _warning(graph, node, before, walked, after)
+        if (len(before) > 1 or any(len(track) != 1 for track in after)) and (
+            text := _warning(
+                graph.shape(origin), node, [node.input_shapes[p] for p in positions], before, walked, after
+            )
         ):
             warnings.append(f"{node.name}: {text}")
     return tracks, warnings
 
 
-def of_input(graph: Graph) -> tuple[AxisField, ...]:
-    """What the pixels of the input see: themselves."""
-    return tuple([(Field((0,), (0,), 1, axis),) for axis in range(1, len(graph.input_shape))])
+def of_input(graph: Graph, origin: int = INPUT) -> Track:
+    """What the pixels of an input see: themselves."""
+    return tuple([(Field((0,), (0,), 1, axis),) for axis in range(1, len(graph.shape(origin)))])
 
 
 def _through(node: Node, position: int, before: tuple[AxisField, ...]) -> tuple[AxisField, ...]:
@@ -241,21 +250,19 @@ def single(track: AxisField, size: int, shape: Shape) -> Field | None:
 
 
 def _warning(
-    graph: Graph,
+    image: Shape,
     node: Node,
+    shapes: Sequence[Shape],
     before: Sequence[tuple[AxisField, ...]],
     walked: Sequence[tuple[AxisField, ...]],
     after: tuple[AxisField, ...],
 ) -> str:
     """What a person should know of a node's field; "" where its inputs' fields could not be told either."""
-    for axis, (size, track) in enumerate(zip(graph.input_shape[1:], after, strict=True)):
+    for axis, size in enumerate(image[1:]):
+        track = after[axis]
         if single(track, size, node.output_shape) or any(field.spread for field in track):
             continue
-        if all(
-            single(axes[axis], size, shape)
-            for axes, shape in zip(before, node.input_shapes, strict=True)
-            if axes
-        ):
+        if all(single(axes[axis], size, shape) for axes, shape in zip(before, shapes, strict=True)):
             return f"{_disagreement([axes[axis] for axes in walked])}, so no field is shown from here on"
     if len(walked) > 1 and any(map(_off_centre, zip(*walked, strict=True))):
         return "the receptive fields of its branches differ in centre; shown is what covers them all"
@@ -286,8 +293,8 @@ def _off_centre(branches: Iterable[AxisField]) -> bool:
 
 def reported(tracks: Sequence[AxisField], image: Shape, shape: Shape) -> ReceptiveField | None:
     """One layer's fields as they are reported, for an image and an output of these shapes, channels first; None
-    where units see parts that no stride describes, or nothing."""
-    if len(tracks) != len(image) - 1:
+    where units see parts that no stride describes, and for a vector."""
+    if len(image) == 1:
         return None
     fields = []
     for track, size in zip(tracks, image[1:], strict=True):

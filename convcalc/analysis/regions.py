@@ -272,7 +272,7 @@ def _boxes(low: int, high: int, shape: Shape) -> list[Box]:
 
 
 def seen(graph: Graph, index: int, region: Region) -> dict[int, Region]:
-    """Per node that takes part, and for INPUT, what a region of node `index`'s output is made of."""
+    """Per node and input that takes part, what a region of node `index`'s output is made of."""
     found: dict[int, Region] = {index: region}
     for node in reversed(graph.nodes[: index + 1]):
         if node.index not in found or not found[node.index]:
@@ -283,22 +283,22 @@ def seen(graph: Graph, index: int, region: Region) -> dict[int, Region]:
     return found
 
 
-def reached(graph: Graph, region: Region) -> list[Region]:
-    """Per node, what of its output a region of the network's input reaches."""
+def reached(graph: Graph, region: Region, origin: int = INPUT) -> list[Region]:
+    """Per node, what of its output a region of the network's input `origin` reaches."""
     found: list[Region] = []
     for node in graph:
         parts: list[Box] = []
         for position, source in enumerate(node.inputs):
-            part = region if source == INPUT else found[source]
+            part = found[source] if source >= 0 else region if source == origin else ()
             if part:
                 parts += forwards(node.op, node.input_shapes, position, part, node.output_shape)
         found.append(simplified(parts))
     return found
 
 
-def unclipped(graph: Graph, index: int, unit: Sequence[Span]) -> tuple[Span, ...] | None:
-    """Per spatial dimension of the network's input, the first and last pixel of a unit's window, padding included:
-    as if no map on the way ended anywhere. None for a unit that reads nothing at all.
+def unclipped(graph: Graph, index: int, unit: Sequence[Span], origin: int = INPUT) -> tuple[Span, ...] | None:
+    """Per spatial dimension of the network's input `origin`, the first and last pixel of a unit's window, padding
+    included: as if no map on the way ended anywhere. None for a unit that reads nothing of it at all.
 
     unit: per dimension of the output (channels first) the first and last position meant.
     """
@@ -313,7 +313,9 @@ def unclipped(graph: Graph, index: int, unit: Sequence[Span]) -> tuple[Span, ...
                 continue
             other = found.get(source)
             found[source] = part if other is None else tuple(map(_around, other, part))
-    return found[INPUT][1:] if INPUT in found else None
+    if origin not in found:
+        return None
+    return found[origin][1:] if len(found[origin]) > 1 else found[origin]
 
 
 def _through(node: Node, position: int, window: tuple[Span, ...]) -> tuple[Span, ...] | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from convcalc.graph import Node
+from convcalc.ops import Tensor
 from convcalc.shapes import Shape
 
 Backend = Literal["auto", "reference", "numba"]
@@ -15,14 +16,27 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 @dataclass(frozen=True)
 class Run:
-    """What came out: the network's output, and the seconds each node took (0 where it was fused away)."""
+    """What came out: the network's outputs by name, in their order, and the seconds each node took (0 where it was
+    fused away). shape, values: the first output's."""
 
     backend: str
-    shape: Shape
-    values: Sequence[float]
+    outputs: Mapping[str, Tensor]
     seconds: float
     node_seconds: tuple[float, ...]
 
+    @property
+    def shape(self) -> Shape:
+        """The first output's shape, channels first."""
+        return next(iter(self.outputs.values())).shape
+
+    @property
+    def values(self) -> Sequence[float]:
+        """The first output's numbers, flat and row-major."""
+        return next(iter(self.outputs.values())).values
+
+
+# What goes in: the numbers of the one input, flat and row-major, channels first; or those of each by its name.
+Values = Sequence[Any] | Mapping[str, Sequence[Any]]
 
 # Called as work is done: the node at work and how many multiply-accumulates have just been finished.
 Progress = Callable[[Node, int], None]

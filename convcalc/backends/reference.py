@@ -8,14 +8,15 @@ copied. Where there is no fork, one process does the same work.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from math import prod
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from convcalc.backends import Progress, Run
+from convcalc.backends import Progress, Run, Values
 from convcalc.backends.workers import Spread, forked, processors
-from convcalc.graph import INPUT, Graph, Node
+from convcalc.errors import ConvcalcError
+from convcalc.graph import Graph, Node, input_index
 from convcalc.ops import Tensor
 from convcalc.shapes import Shape
 from convcalc.weights.load import Parameters, Weights
@@ -37,18 +38,18 @@ class Part(NamedTuple):
 def run(
     graph: Graph,
     weights: Weights,
-    values: Sequence[Any],
+    values: Values,
     *,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """The network's output for one input, flat and row-major, channels first."""
+    """The network's outputs for its input, or for its inputs by name."""
     began = perf_counter()
     workers = 1 if graph.macs < WORTH_A_POOL else threads or processors()
-    if not isinstance(next(iter(values), None), float):
+    outputs = inputs_of(graph, values)
+    if not all(isinstance(next(iter(tensor.values), None), float) for tensor in outputs.values()):
         workers = 1  # other numbers stay exact: only floats travel between processes
     last = graph.last_readers()
-    outputs: dict[int, Tensor] = {INPUT: Tensor(graph.input_shape, values)}
     seconds = []
     with forked(workers, PartWorker(graph, weights)) as spread:
         for node in graph:
@@ -57,10 +58,26 @@ def run(
             outputs[node.index] = _layer(node, inputs, weights.nodes[node.index], workers, spread, progress)
             seconds.append(perf_counter() - start)
             for source in {*node.inputs, node.index}:
-                if source != INPUT and last[source] <= node.index:
+                if source >= 0 and last[source] <= node.index:
                     del outputs[source]
-    result = outputs[graph.output]
-    return Run("reference", result.shape, result.values, perf_counter() - began, tuple(seconds))
+    results = {output.name: outputs[output.node] for output in graph.outputs}
+    return Run("reference", results, perf_counter() - began, tuple(seconds))
+
+
+def inputs_of(graph: Graph, values: Values) -> dict[int, Tensor]:
+    """The inputs' tensors by their index. Raises ConvcalcError where the names are not the graph's."""
+    names = [entry.name for entry in graph.inputs]
+    if not isinstance(values, Mapping):
+        if len(names) > 1:
+            raise ConvcalcError(f"{graph.name} has {len(names)} inputs: {', '.join(names)}")
+        values = {names[0]: values}
+    if values.keys() != set(names):
+        given = ", ".join(values) or "none"
+        raise ConvcalcError(f"{graph.name} has the inputs {', '.join(names)}; given: {given}")
+    return {
+        input_index(position): Tensor(entry.shape, values[entry.name])
+        for position, entry in enumerate(graph.inputs)
+    }
 
 
 def _layer(

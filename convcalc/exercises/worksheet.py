@@ -16,7 +16,7 @@ from convcalc import ops
 from convcalc.analysis.analyse import Analysis, analyse
 from convcalc.analysis.explain import explain
 from convcalc.errors import ShapeError, UsageError
-from convcalc.graph import INPUT, Builder, Graph, Node
+from convcalc.graph import INPUT, Builder, Graph, Node, single_input
 from convcalc.language.synonyms import suggest
 from convcalc.ops.dense import Dense
 from convcalc.shapes import Shape
@@ -192,7 +192,7 @@ def _reads_asked(graph: Graph, node: Node, asked: Container[int]) -> bool:
     for, directly or through pointwise layers, which keep it."""
     for source, shape in zip(node.inputs, node.input_shapes, strict=True):
         index = source
-        while index != INPUT and index not in asked and graph.nodes[index].op.pointwise:
+        while index >= 0 and index not in asked and graph.nodes[index].op.pointwise:
             index = graph.nodes[index].inputs[0]
         if index in asked and shape == node.input_shapes[0]:
             return True
@@ -254,7 +254,7 @@ def single_layer(level: int, seed: int, number: int) -> Analysis:
     for _ in range(10_000):
         kind, fields, shape = next(_drafts(level, chance))
         infos = ops.get(kind).fields()
-        builder = Builder(shape, 1)
+        builder = Builder(single_input(shape), 1)
         try:
             builder.add(
                 kind, ops.get(kind)(**{n: infos[n].kind.check(v) for n, v in fields.items()}), (INPUT,)
@@ -263,7 +263,7 @@ def single_layer(level: int, seed: int, number: int) -> Analysis:
             continue
         node = builder.nodes[0]
         if _fits_level(level, node):
-            return analyse(Graph("a layer", shape, (node,), 0))
+            return analyse(Graph.of("a layer", shape, (node,), 0))
     raise AssertionError("no layer of this level was found")  # pragma: no cover - drafts mostly fit
 
 

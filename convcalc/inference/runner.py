@@ -12,8 +12,12 @@ from typing import Any, Literal, NamedTuple
 
 from convcalc.backends import Backend, Compiling, Progress, Run
 from convcalc.errors import ConvcalcError, ImageError, UsageError, WeightsError
+<<<<<<< HEAD
 from convcalc.files import with_folders
 from convcalc.graph import INPUT, Graph, Node
+=======
+from convcalc.graph import Graph, Node
+>>>>>>> be57401 (A graph has named inputs and named outputs)
 from convcalc.images.decode import SUFFIXES
 from convcalc.images.preprocess import Picture, Preprocess
 from convcalc.images.preprocess import load as load_image
@@ -242,7 +246,12 @@ def image_files(paths: Sequence[str]) -> list[str]:
 
 
 def read_picture(graph: Graph, image: str) -> Picture:
-    """An image as the network takes it. Raises ImageError."""
+    """An image as the network takes it. Raises ImageError, and UsageError where the network has several inputs."""
+    if len(graph.inputs) > 1:
+        names = ", ".join(entry.name for entry in graph.inputs)
+        raise UsageError(
+            f"{graph.name} has {len(graph.inputs)} inputs: {names}; one picture cannot be all of them"
+        )
     return load_image(image, Preprocess(**(graph.preprocess or {})), graph.input_shape)
 
 
@@ -289,7 +298,9 @@ def check_backend(backend: Backend) -> None:
 def _uses_numba(backend: Backend, graph: Graph) -> bool:
     """Whether the fast backend is meant."""
     if backend == "auto":
-        return numba_available() and graph.macs >= SMALL
+        # networks of several inputs or outputs are the reference backend's, until the fast one runs them
+        single = len(graph.inputs) == len(graph.outputs) == 1
+        return single and numba_available() and graph.macs >= SMALL
     return backend == "numba"
 
 
@@ -304,7 +315,7 @@ def _meaning(graph: Graph) -> Literal["probabilities", "logits", "other"]:
     Layers that only pass numbers on or lay them out anew are looked through.
     """
     index = graph.output
-    while index != INPUT:
+    while index >= 0:
         node = graph.nodes[index]
         if isinstance(node.op, Softmax):
             return "probabilities"

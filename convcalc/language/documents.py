@@ -27,9 +27,11 @@ KEYS = {
     "extends": "a bundled name, or a path that ends in .yaml",
     "vars": "values for $name, which --set changes",
     "input": "the input's shape, channels first: [3, 224, 224] or a mapping",
+    "inputs": "several inputs: each name with its shape",
     "defaults": "fields of an operator wherever they are not written",
     "blocks": "the file's own layers, with parameters",
     "layers": "the entries, one after another",
+    "outputs": "the layers whose outputs are the network's, where it is not the last: paths, or names with paths",
     "preprocess": "how an image becomes the input",
     "labels": "the classes' names: imagenet1k, digits or a list",
     "weights": "a weights file beside the spec, or the address of published ones",
@@ -217,6 +219,13 @@ def _unknown_key(key: str, node: reader.Scalar) -> SpecError:
 
 def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
     """Lay one file's keys over what its bases gave."""
+    if "input" in root.entries and "inputs" in root.entries:
+        spec.problems.append(
+            root.keys["inputs"].error("input and inputs say the same thing", "keep one of them")
+        )
+    for key, other in (("input", "inputs"), ("inputs", "input")):
+        if key in root.entries:
+            spec.keys.pop(other, None)
     for key, node in root.entries.items():
         if key in ("extends", *MERGED) or (inherited and key in NOT_INHERITED) or key not in KEYS:
             continue

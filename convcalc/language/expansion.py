@@ -7,61 +7,19 @@ and bounded: layers are counted by the builder, steps that make no layer are cou
 from __future__ import annotations
 
 from convcalc.errors import Mark, SpecError, did_you_mean
-from convcalc.graph import INPUT, Builder, Trail
+from convcalc.graph import INPUT, Builder, Trail, input_index, is_input
 from convcalc.language import reader
 from convcalc.language.bounds import MAX_NESTING, Bounds, max_steps, too_many_copies, too_many_steps
 from convcalc.language.compiler import Compiler
 from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
 from convcalc.language.expressions import LAYER_BUDGET, Names
+from convcalc.language.scopes import Scope, Unfound, find, not_found
 from convcalc.language.values import Value, boolean, integer, text
-from convcalc.language.words import cut, listed, segment_problem
+from convcalc.language.words import listed, segment_problem
 from convcalc.ops import Operator, describe
 
-MAX_PATH = 500  # characters
-
-
-class Scope:
-    """A path segment and what it contains. `last` is its output once it is complete; `path` is dotted, "" at the top.
-
-    members and counts are shared with the scope around it where a branch numbers its layers without a name of
-    its own.
-    """
-
-    __slots__ = ("counts", "indexed", "last", "members", "next", "outer", "path", "place", "prefix")
-
-    def __init__(
-        self, path: str, outer: Scope | None, place: reader.Node | None, indexed: bool = False
-    ) -> None:
-        self.path = path
-        self.prefix = f"{path}." if path else ""
-        self.outer = outer
-        self.place = place
-        self.indexed = indexed
-        self.members: dict[str, Scope | int] = {}
-        self.counts: dict[str, int] = {}
-        self.next = 0
-        self.last: int | None = None
-
-    def inner(self, segment: str, place: reader.Node, indexed: bool = False) -> Scope:
-        """A new scope under a segment."""
-        scope = Scope(self.joined(segment, place), self, place, indexed)
-        self.members[segment] = scope
-        return scope
-
-    def joined(self, words: str, place: reader.Node) -> str:
-        """The path of what is called so within. Raises SpecError where it is too long."""
-        path = self.prefix + words
-        if len(path) > MAX_PATH:
-            raise place.error(
-                f"a path of more than {MAX_PATH:,} characters: {cut(path)}", "use shorter names"
-            )
-        return path
-
-    def numbered(self) -> Scope:
-        """A view of this scope that numbers its entries from 0."""
-        view = Scope(self.path, self.outer, self.place, True)
-        view.members, view.counts = self.members, self.counts
-        return view
+# What feeds the first entry of a network of several inputs: nothing, it says so itself.
+NO_INPUT = -(2**40)
 
 
 class Expansion:
@@ -77,12 +35,19 @@ class Expansion:
         self.variables = Names({})
         self.depth = 0
         self.joining: set[str] = set()
+        self.top = Scope("", None, None)
 
     def start(self, entries: list[Entry], variables: Names) -> int:
         """The whole network. `variables` are the file's, as every block sees them."""
         self.variables = variables
         Bounds(self.max_layers, variables).entries(entries)
-        return self.run(entries, Scope("", None, None), INPUT, variables.inner(), None)
+        inputs = self.builder.inputs
+        for position, entry in enumerate(inputs):
+            self.top.members[entry.name] = input_index(position)
+        if len(inputs) == 1:
+            self.top.members["input"] = INPUT
+        current = INPUT if len(inputs) == 1 else NO_INPUT
+        return self.run(entries, self.top, current, variables.inner(), None)
 
     def run(self, entries: list[Entry], scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
         """The entries in sequence, each fed by the one before. `names` is this sequence's own."""
@@ -90,7 +55,7 @@ class Expansion:
         for entry in entries:
             if self.depth > MAX_NESTING:
                 raise entry.node.error(f"blocks, groups and loops nested more than {MAX_NESTING} deep")
-            names["channels"] = self.builder.shape(current)[0]
+            self._measure(current, names)
             current = (
                 self.loop(entry, scope, current, names, trail)
                 if isinstance(entry, Loop)
@@ -133,7 +98,7 @@ class Expansion:
             return current
         if entry.origin is not None:
             inputs = self._origin(entry, scope, current, names)
-            names["channels"] = self.builder.shape(inputs[0])[0]
+            self._measure(inputs[0], names)
         if condition is not None and entry.late and not boolean(condition, names, "if"):
             return current
         if isinstance(entry, Use):
@@ -164,7 +129,7 @@ class Expansion:
             self._step(entry.node)
             inner = names.inner()
             inner["i"] = copy
-            inner["channels"] = self.builder.shape(inputs[0])[0]
+            self._measure(inputs[0], inner)
             part = None if entry.copies is None else self._segment(entry.copies, inner, "copies")
             part = part or str(copy)
             if part in scope.members:
@@ -213,7 +178,7 @@ class Expansion:
         given = {name: value.evaluate(names) for name, value in entry.arguments.items()}
         inner_trail = Trail(entry.node, trail)
         inner = self.variables.inner()
-        inner["channels"] = self.builder.shape(current)[0]
+        self._measure(current, inner)
         self.blocks.append(block)
         try:
             for name, default in block.params.items():
@@ -280,6 +245,12 @@ class Expansion:
             if source is not None:
                 node = entry.fields[name].node if name in entry.fields else entry.node
                 inputs = (*inputs, self.resolve(source, scope, node))
+        if NO_INPUT in inputs:
+            network = self.builder.inputs
+            raise entry.node.error(
+                f"{path}: the network has {len(network)} inputs: {listed([given.name for given in network])}",
+                f"say which this layer reads: from: {network[0].name}",
+            )
         return inputs
 
     def join(
@@ -301,16 +272,15 @@ class Expansion:
                 "from: [a, b] joins layers that exist; with branches, from names one input",
             )
         start = inputs[0]
-        channels = self.builder.shape(start)[0]
         inner = scope.inner(segment, entry.node) if named else scope
         ends: list[int] = []
         assert entry.branches is not None
         for branch in entry.branches:
             self._step(entry.node)
-            names["channels"] = channels
+            self._measure(start, names)
             if branch.condition is None or boolean(branch.condition, names, "if"):
                 ends.append(self.branch(branch, inner, start, names, trail))
-        names["channels"] = channels
+        self._measure(start, names)
         if not named and segment in scope.members:
             raise self._clash(entry, None, scope, segment)
         if not ends:
@@ -345,6 +315,13 @@ class Expansion:
         inner = scope.inner(segment, branch.node, branch.indexed)
         inner.last = self.run(branch.layers, inner, start, names.inner(), trail)
         return inner.last
+
+    def _measure(self, current: int, names: Names) -> None:
+        """Give the names of what stands before an entry: $channels."""
+        if current == NO_INPUT:
+            names.pop("channels", None)
+        else:
+            names["channels"] = self.builder.shape(current)[0]
 
     # -- parts ------------------------------------------------------------------------------------------
 
@@ -400,8 +377,6 @@ class Expansion:
 
     def resolve(self, path: str, scope: Scope, node: reader.Node) -> int:
         """The output a path means, looked up from the inside out among what is already there."""
-        if path == "input":
-            return INPUT
         found = self._find(path, scope, node)
         if isinstance(found, int):
             return found
@@ -411,45 +386,25 @@ class Expansion:
             )
         return found.last
 
-    @staticmethod
-    def _find(path: str, scope: Scope, node: reader.Node) -> Scope | int:
-        first, *rest = path.split(".")
-        step: Scope | None = scope
-        while step is not None and first not in step.members:
-            step = step.outer
-        if step is None:
-            known = ["input"]
-            step = scope
-            while step is not None and len(known) < 2_000:
-                known += step.members
-                step = step.outer
-            raise node.error(
-                f"no earlier layer {describe(path)}{did_you_mean(path, known[:2_000])}",
-                "a name or path of an entry further up, as its default name counts it (conv1, relu2); "
-                "'input' is the network's input",
-            )
-        found = step.members[first]
-        walked = first
-        for segment in rest:
-            inside = list(found.members) if isinstance(found, Scope) else []
-            if not isinstance(found, Scope) or segment not in found.members:
-                holds = f"{walked} holds {listed(inside)}" if inside else f"{walked} is a layer"
+    def _find(self, path: str, scope: Scope, node: reader.Node) -> Scope | int:
+        try:
+            return find(path, scope)
+        except Unfound as unfound:
+            if path == "input":
+                names = [entry.name for entry in self.builder.inputs]
                 raise node.error(
-                    f"nothing called {describe(segment)} in {walked}{did_you_mean(segment, inside[:2_000])}",
-                    holds,
-                )
-            found = found.members[segment]
-            walked += f".{segment}"
-        return found
+                    f"the network has {len(names)} inputs: {listed(names)}", f"say which: from: {names[0]}"
+                ) from None
+            raise not_found(path, scope, node, unfound) from None
 
     def _shared(self, value: Value, scope: Scope, names: Names) -> int | None:
         """The layer whose weights are used; None where the path is computed to null."""
         path = text(value, names, "share")
         if path is None:
             return None
-        if path == "input":
-            raise value.node.error("the input has no weights to share")
         found = self._find(path, scope, value.node)
+        if isinstance(found, int) and is_input(found):
+            raise value.node.error("the input has no weights to share")
         if isinstance(found, Scope):
             raise value.node.error(
                 f"share needs a layer, and {describe(path)} is a scope", f"it holds {listed(found.members)}"
@@ -487,7 +442,11 @@ class Expansion:
         first: Mark | None = None
         if isinstance(other, Scope):
             first = other.place.mark if other.place else None
-        elif other != INPUT:
+        elif is_input(other):
+            return (name.node if name is not None else entry.node).error(
+                f"{describe(segment)} is an input of the network", "give the layer another name"
+            )
+        else:
             place = self.builder.nodes[other].place
             first = place.mark if place else None
         node = name.node if name is not None else entry.node

@@ -1,28 +1,38 @@
-"""The shape of a network's input: what `input` says in a spec, and `--input` on the command line."""
+"""The network's inputs: what `input` and `inputs` say in a spec, and `--input` on the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from convcalc.errors import SpecError, UsageError
-from convcalc.language import planned, reader
+from convcalc.errors import SpecError, UsageError, did_you_mean
+from convcalc.graph import Input
+from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
 from convcalc.language.header import SaidBefore, is_absent, plain_value
 from convcalc.language.synonyms import suggest
-from convcalc.language.words import listed
+from convcalc.language.words import listed, segment_problem
 from convcalc.ops import FieldError, describe, whole
-from convcalc.shapes import Shape, looks_channels_last
+from convcalc.shapes import Shape, looks_channels_last, show
 
 INPUT_KEYS = (
     ("channels", "length"),
     ("channels", "height", "width"),
     ("channels", "depth", "height", "width"),
 )
+VECTOR_KEY = "features"
+KNOWN_KEYS = (*INPUT_KEYS[-1], "length", VECTOR_KEY)
+MAX_INPUTS = 32  # receptive fields are followed from each
+
+# Another input than the spec's: the shape of its one input, or shapes by name; as a text, as --input takes it.
+Given = Shape | str | Mapping[str, Shape | str]
 
 
-def input_shape(spec: Spec, values: Names) -> Shape | None:
-    """What `input` says, `(C, *spatial)`; None when it says nothing usable, which is a problem then."""
+def written_inputs(spec: Spec, values: Names) -> tuple[Input, ...] | None:
+    """What `input` or `inputs` says; None when it says nothing usable, which is a problem then."""
+    node = spec.keys.get("inputs")
+    if node is not None and not is_absent(node):
+        return _several(spec, node, values)
     node = spec.keys.get("input")
     if node is None and "input" in spec.meant:
         return None
@@ -35,25 +45,51 @@ def input_shape(spec: Spec, values: Names) -> Shape | None:
             )
         )
         return None
+    shape = _shape(spec, node, values, "input")
+    return None if shape is None else (Input("input", shape),)
+
+
+def _several(spec: Spec, node: reader.Node, values: Names) -> tuple[Input, ...] | None:
+    if not isinstance(node, reader.Mapping) or not node.entries:
+        spec.problems.append(
+            node.error(
+                "inputs needs names with their shapes", "write inputs: {left: [3, 105, 105], right: ...}"
+            )
+        )
+        return None
+    if len(node.entries) > MAX_INPUTS:
+        raise node.error(f"more than {MAX_INPUTS} inputs")
+    inputs = []
+    for name, item in node.entries.items():
+        problem = None if name == "input" else segment_problem(name)
+        if problem is not None:
+            spec.problems.append(node.keys[name].error(f"{describe(name)} cannot name an input", problem))
+        shape = _shape(spec, item, values, name)
+        if shape is not None and problem is None:
+            inputs.append(Input(name, shape))
+    return tuple(inputs) if len(inputs) == len(node.entries) else None
+
+
+def _shape(spec: Spec, node: reader.Node, values: Names, what: str) -> Shape | None:
+    """One input's shape, `(C, *spatial)`, or `(N,)` for a vector; problems are collected."""
     try:
         if isinstance(node, reader.Mapping):
-            return _input_mapping(spec, node, values)
+            return _mapping(spec, node, values, what)
         sizes = plain_value(spec, node, values)
-        if isinstance(sizes, list) and len(sizes) == 1:
-            raise node.error(*planned.VECTOR)
-        if not isinstance(sizes, list) or not 2 <= len(sizes) <= 4:
+        if not isinstance(sizes, list) or not 1 <= len(sizes) <= 4:
             raise node.error(
-                f"input needs channels and 1 to 3 sizes, not {describe(sizes)}", "write input: [3, 224, 224]"
+                f"{what} needs channels and 1 to 3 sizes, not {describe(sizes)}",
+                "write [3, 224, 224], or [100] for a vector",
             )
         shape = tuple([whole(size, 1) for size in sizes])
         if looks_channels_last(shape):
             raise node.error(
-                f"input {list(shape)}: channels come first: write {_channels_first(shape)}",
+                f"{what} {list(shape)}: channels come first: write {_channels_first(shape)}",
                 f"where {shape[0]} channels are meant, name the sizes: {_named(shape)}",
             )
         return shape
     except FieldError as error:
-        spec.problems.append(node.error(f"input {error}"))
+        spec.problems.append(node.error(f"{what} {error}"))
     except SpecError as error:
         spec.problems.append(error)
     except SaidBefore:
@@ -71,49 +107,88 @@ def _named(sizes: Sequence[int]) -> str:
     return "{" + ", ".join(f"{key}: {size}" for key, size in zip(keys, sizes, strict=True)) + "}"
 
 
-def _input_mapping(spec: Spec, node: reader.Mapping, values: Names) -> Shape | None:
-    known = INPUT_KEYS[-1] + INPUT_KEYS[0][1:]
+def _mapping(spec: Spec, node: reader.Mapping, values: Names, what: str) -> Shape | None:
     before = len(spec.problems)
     sizes = {}
     for key, item in node.entries.items():
-        if key == "features":
-            raise node.keys[key].error(*planned.VECTOR)
-        if key not in known:
+        if key not in KNOWN_KEYS:
             spec.problems.append(
                 node.keys[key].error(
-                    f"no key {describe(key)} in input{suggest(key, known, 'input')}",
-                    f"keys: {', '.join(known)}",
+                    f"no key {describe(key)} in {what}{suggest(key, KNOWN_KEYS, 'input')}",
+                    f"keys: {', '.join(KNOWN_KEYS)}",
                 )
             )
             continue
         try:
             sizes[key] = whole(plain_value(spec, item, values), 1)
         except FieldError as error:
-            spec.problems.append(item.error(f"input: {key} {error}"))
+            spec.problems.append(item.error(f"{what}: {key} {error}"))
         except SpecError as error:
             spec.problems.append(error)
     if len(spec.problems) > before:
         return None
-    for keys in INPUT_KEYS:
+    for keys in (*INPUT_KEYS, (VECTOR_KEY,)):
         if set(keys) == set(sizes):
             return tuple([sizes[key] for key in keys])
-    if list(sizes) == ["channels"]:
-        raise node.error(*planned.VECTOR)
     given = listed(sizes) or "nothing"
     raise node.error(
-        f"input needs channels, height and width, not {given}",
-        "or channels and length, or channels, depth, height and width",
+        f"{what} needs channels, height and width, not {given}",
+        "or channels and length, or channels, depth, height and width; features alone for a vector",
     )
 
 
+# -- another input than the spec's --------------------------------------------------------------------------
+
+
+def given_inputs(given: Given | None, own: tuple[Input, ...] | None) -> tuple[Input, ...] | None:
+    """The spec's inputs with those shapes that are given in their place.
+
+    own: None where the spec does not say them. Raises UsageError for a shape that makes no sense, for a name that no
+    input has, and for a shape without a name where there are several inputs.
+    """
+    if given is None:
+        return own
+    if isinstance(given, Mapping):
+        return _given_by_name(given, own)
+    if isinstance(given, str) and "=" in given:
+        name, _, text = given.partition("=")
+        return _given_by_name({name.strip(): text}, own)
+    if own is not None and len(own) > 1:
+        names = [entry.name for entry in own]
+        shown = given if isinstance(given, str) else "x".join(map(str, given))
+        raise UsageError(
+            f"--input {shown}: the network has {len(own)} inputs: {listed(names)}",
+            hint=f"say which: --input {names[0]}={shown}",
+        )
+    first = own[0] if own else None
+    shape = parse_input(given, first.shape if first else None) if isinstance(given, str) else given
+    return (Input(first.name if first else "input", shape),)
+
+
+def _given_by_name(
+    given: Mapping[str, Shape | str], own: tuple[Input, ...] | None
+) -> tuple[Input, ...] | None:
+    if own is None:
+        return None
+    shapes = {entry.name: entry.shape for entry in own}
+    for name, value in given.items():
+        if name not in shapes:
+            text = value if isinstance(value, str) else "x".join(map(str, value))
+            raise UsageError(
+                f"--input {name}={text}: the network has no input {describe(name)}{did_you_mean(name, shapes)}",
+                hint=f"its inputs: {listed(shapes)}"
+                if len(shapes) > 1
+                else f"its input is called {own[0].name}",
+            )
+        shapes[name] = parse_input(value, shapes[name]) if isinstance(value, str) else value
+    return tuple([Input(name, shape) for name, shape in shapes.items()])
+
+
 def parse_input(text: str, current: Shape | None = None) -> Shape:
-    """The shape that `--input` says: `3x224x224`, `224x224` or `224` (channels then as in the spec).
+    """The shape that `--input` says: `3x224x224`, `224x224` or `224` (channels then as in the spec), `100` of a vector.
 
     current: the spec's own. Raises UsageError, also for what looks channels last, unless it has the spec's channels.
     """
-    if "=" in text:
-        absence = planned.INPUT_BY_NAME
-        raise UsageError(f"--input {text}: {absence.message}", hint=absence.hint)
     parts = text.lower().replace("×", "x").split("x")
     try:
         if not all(part.strip().isdecimal() and part.isascii() for part in parts):
@@ -129,6 +204,8 @@ def parse_input(text: str, current: Shape | None = None) -> Shape:
             return (current[0], *sizes * rank)
         if len(sizes) == rank:
             return (current[0], *sizes)
+        if len(sizes) == 1 and not rank:
+            return sizes
     if not 2 <= len(sizes) <= 4:
         raise UsageError(f"--input {text}: needs channels and 1 to 3 sizes, such as 3x224x224")
     if looks_channels_last(sizes) and (current is None or sizes[0] != current[0]):
@@ -136,3 +213,28 @@ def parse_input(text: str, current: Shape | None = None) -> Shape:
             f"--input {text}: channels come first: write {'x'.join(map(str, _channels_first(sizes)))}"
         )
     return sizes
+
+
+def input_changes(own: tuple[Input, ...] | None, inputs: tuple[Input, ...]) -> list[str]:
+    """`input 3×64×64`, `input left 3×64×64`: what differs from the spec's own inputs."""
+    before = {entry.name: entry.shape for entry in own or ()}
+    return [
+        f"input {f'{entry.name} ' if len(inputs) > 1 else ''}{show(entry.shape)}"
+        for entry in inputs
+        if before.get(entry.name) != entry.shape
+    ]
+
+
+def channel_warnings(own: tuple[Input, ...] | None, inputs: tuple[Input, ...]) -> list[str]:
+    """A warning for each input that is given with other channels than the network's own."""
+    before = {entry.name: entry.shape for entry in own or ()}
+    warnings = []
+    for entry in inputs:
+        shape, was = entry.shape, before.get(entry.name, entry.shape)
+        if shape[0] != was[0] and len(was) > 1:
+            channels = f"{shape[0]} channel{'s' * (shape[0] != 1)}"
+            what = "the input" if len(inputs) == 1 else f"the input {entry.name}"
+            warnings.append(
+                f"{what} {show(shape)} has {channels}, the network's own {show(was)} has {was[0]}"
+            )
+    return warnings

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from convcalc import ops
 from convcalc.errors import Problems, ShapeError, SpecError, UsageError, clean
-from convcalc.graph import INPUT, MAX_LAYERS, Builder, Graph, unread
+from convcalc.graph import MAX_LAYERS, Builder, Graph, Input, Output, unread
 from convcalc.language import reader
 from convcalc.language.compiler import Compiler
 from convcalc.language.documents import Spec, merge_defaults, read_spec
@@ -16,11 +16,18 @@ from convcalc.language.entries import Entry
 from convcalc.language.expansion import Expansion
 from convcalc.language.expressions import Names
 from convcalc.language.header import header, preprocess
-from convcalc.language.input import input_shape as written_input
-from convcalc.language.input import parse_input
+from convcalc.language.input import (
+    Given,
+    channel_warnings,
+    given_inputs,
+    input_changes,
+    parse_input,
+    written_inputs,
+)
+from convcalc.language.outputs import found_outputs, written_outputs
 from convcalc.language.variables import check_read, variables
 from convcalc.language.words import canonical
-from convcalc.shapes import Shape, show
+from convcalc.shapes import Shape
 
 MAX_ENTRY = 1_000  # layers that one entry may expand to
 
@@ -31,14 +38,14 @@ def load_graph(
     arch: str,
     *,
     settings: Mapping[str, str] | None = None,
-    input_shape: Shape | str | None = None,
+    input_shape: Given | None = None,
     max_layers: int = MAX_LAYERS,
 ) -> Graph:
     """The network of a bundled name, a path to a spec, or `-` for standard input.
 
-    settings override the spec's vars, as text; input_shape `(C, *spatial)`, or a text as --input takes it,
-    overrides its input. Raises SpecError, SpecErrors or ShapeError, with the graph up to the failing layer;
-    UsageError for settings and an input that make no sense.
+    settings override the spec's vars, as text; input_shape `(C, *spatial)`, or a text as --input takes it, or
+    shapes by name, overrides its inputs. Raises SpecError, SpecErrors or ShapeError, with the graph up to the failing
+    layer; UsageError for settings and an input that make no sense.
     """
     # a reading makes millions of objects and no garbage: looking for some costs as much as all the rest
     collecting = gc.isenabled()
@@ -94,46 +101,51 @@ def _entry_node(entry: str) -> reader.Node:
     return reader.read(reader.Source("OP", entry))
 
 
-def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, max_layers: int) -> Graph:
+def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_layers: int) -> Graph:
     values = variables(spec, settings)
     _check_family(spec, settings)
     compiler = Compiler(spec, values)
     entries = _entries(spec, compiler)
     # an input that is replaced need not be right
     asked = replace(spec, problems=Problems()) if isinstance(given, tuple) else spec
-    own_shape = written_input(asked, values)
-    shape = parse_input(given, own_shape) if isinstance(given, str) else given or own_shape
+    own = written_inputs(asked, values)
+    inputs = given_inputs(given, own)
+    written = written_outputs(spec, values)
     fields = {**header(spec), "preprocess": preprocess(spec, values)}
     check_read(spec, settings, values)
     spec.problems.fail()
-    assert shape is not None
-    changes = _changes(spec, settings, values, own_shape, shape)
-    warnings = _channel_warning(own_shape, shape)
+    assert inputs is not None
+    changes = _changes(spec, settings, values, own, inputs)
     # a note is about the network of the file, unless it names the setting that was made
     fields["notes"] = tuple(
         note for note in fields["notes"] if all(f"--set {change}" in note for change in changes)
     )
-    builder = Builder(shape, max_layers)
+    builder = Builder(inputs, max_layers)
     expansion = Expansion(builder, compiler, max_layers)
     failure: SpecError | None = None
-    output = INPUT
+    outputs: tuple[Output, ...] = ()
     try:
-        output = expansion.start(entries, Names(values))
+        last = expansion.start(entries, Names(values))
         if not builder.nodes:
             raise spec.keys["layers"].error(
                 "the network has no layers", "every entry is switched off or empty"
             )
+        outputs = found_outputs(written, expansion.top) or (Output(builder.nodes[last].name, last),)
     except SpecError as error:
         failure = error
-        output = len(builder.nodes) - 1
+        last = len(builder.nodes) - 1
+        outputs = (Output(builder.nodes[last].name if builder.nodes else inputs[0].name, last),)
     graph = Graph(
-        input_shape=shape,
+        inputs=inputs,
         nodes=tuple(builder.nodes),
-        output=output,
+        outputs=outputs,
         directory=spec.directory,
         variables=dict(values),
         changes=changes,
-        warnings=(*warnings, *(unread(builder.nodes, output) if failure is None else ())),
+        warnings=(
+            *channel_warnings(own, inputs),
+            *(unread(inputs, builder.nodes, outputs) if failure is None else ()),
+        ),
         joining=frozenset(expansion.joining),
         **fields,
     )
@@ -145,10 +157,14 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Shape | str | None, ma
 
 
 def _changes(
-    spec: Spec, settings: Mapping[str, str], values: Names, own_shape: Shape | None, shape: Shape
+    spec: Spec,
+    settings: Mapping[str, str],
+    values: Names,
+    own: tuple[Input, ...] | None,
+    inputs: tuple[Input, ...],
 ) -> tuple[str, ...]:
     """What makes the network another one than the file's: settings with other values, then another input."""
-    if not settings and shape == own_shape:
+    if not settings and inputs == own:
         return ()
     defaults = variables(replace(spec, problems=Problems()), {})
     changes = [
@@ -156,17 +172,7 @@ def _changes(
         for name, text in settings.items()
         if name not in defaults or defaults[name] != values[name]
     ]
-    if shape != own_shape:
-        changes.append(f"input {show(shape)}")
-    return tuple(changes)
-
-
-def _channel_warning(own: Shape | None, shape: Shape) -> tuple[str, ...]:
-    """A warning where the input that is given has other channels than the network's own."""
-    if own is None or own[0] == shape[0]:
-        return ()
-    channels = f"{shape[0]} channel{'s' * (shape[0] != 1)}"
-    return (f"the input {show(shape)} has {channels}, the network's own {show(own)} has {own[0]}",)
+    return (*changes, *input_changes(own, inputs))
 
 
 def _entries(spec: Spec, compiler: Compiler) -> list[Entry]:

@@ -95,8 +95,6 @@ VALUES: dict[tuple[str, str], str] = {
 
 # Keys of a file, and what would do instead.
 KEYS: dict[str, str] = {
-    "inputs": "a network has one input",
-    "outputs": "the output is the last layer's",
     "task": "say it in title or notes",
     "published": "say it in notes",
     "budget": "",
@@ -114,11 +112,6 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "classes": ("another number of classes", "copy the spec's file and change the units of its last layer"),
     "auxiliary": ("an auxiliary output", "the networks are without their auxiliary classifiers"),
 }
-
-VECTOR = Absence(
-    f"an input without sizes, a vector, is {NOT_YET}", "write [100, 1, 1], and flatten as the first layer"
-)
-INPUT_BY_NAME = Absence(f"inputs with names are {NOT_YET}", "a network has one input: --input 3x224x224")
 
 SLICES = Absence(f"slices are {NOT_YET}", "name the items: [list[1], list[2]]")
 

@@ -93,6 +93,13 @@ def _header() -> dict[str, dict[str, Any]]:
     positive = {"anyOf": [{"type": "integer", "minimum": 1}, EXPRESSION]}
     texts = {"type": "array", "items": _TEXT}
     sides = dict.fromkeys(("channels", "depth", "height", "width", "length"), positive)
+    shape = {
+        "anyOf": [
+            {"type": "array", "items": positive, "minItems": 1, "maxItems": 4},
+            _object(sides, ["channels"]),
+            _object({"features": positive}, ["features"]),
+        ]
+    }
     return {
         "name": {"type": ["string", "integer"]},
         "title": {"type": ["string", "number"]},
@@ -100,12 +107,9 @@ def _header() -> dict[str, dict[str, Any]]:
         "notes": {"anyOf": [_TEXT, texts]},
         "extends": _TEXT,
         "vars": {"type": "object"},
-        "input": {
-            "anyOf": [
-                {"type": "array", "items": positive, "minItems": 2, "maxItems": 4},
-                _object(sides, ["channels"]),
-            ]
-        },
+        "input": shape,
+        "inputs": {"type": "object", "minProperties": 1, "additionalProperties": shape},
+        "outputs": {"anyOf": [_TEXT, texts, {"type": "object", "additionalProperties": _TEXT}]},
         "defaults": _object({kind: _fields(ops.get(kind), common=False) for kind in ops.names()}),
         "blocks": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/block"}},
         "layers": REF_ENTRIES,

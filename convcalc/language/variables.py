@@ -14,7 +14,7 @@ from convcalc.language.words import circle, listed
 from convcalc.ops import describe
 
 # Keys whose values may be expressions.
-READING = ("layers", "input", "preprocess", "budget")
+READING = ("layers", "input", "inputs", "outputs", "preprocess", "budget")
 
 
 def variables(spec: Spec, settings: Mapping[str, str]) -> Names:

@@ -90,6 +90,13 @@ def name_problem(name: str, node: reader.Scalar, what: str) -> SpecError | None:
     return node.error(f"{describe(name)} cannot name a {what}: it is {taken}", "choose another name")
 
 
+def output_problem(name: str) -> str | None:
+    """Why an output cannot have this name, if it cannot: it may be a path."""
+    if all(SEGMENT.match(segment) for segment in name.split(".")) and len(name) <= MAX_SEGMENT:
+        return None
+    return "a name is letters, digits, _ and -, or a path of such names"
+
+
 def segment_problem(segment: str) -> str | None:
     """Why a layer, group, branch or block cannot have this name, if it cannot."""
     if segment == "input":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from convcalc.analysis.explain import ExplainedLayer, Explanations
-from convcalc.graph import INPUT, Graph, Node
+from convcalc.graph import Graph, Node
 from convcalc.render.layout import Line, TextSpan, cells, note_lines, wrap
 from convcalc.render.table import Column, Table, notes
 from convcalc.report import words
@@ -18,7 +18,7 @@ MIN_ROOM = 20  # columns for a worked line, however narrow the terminal
 
 def _flow(graph: Graph, node: Node) -> str:
     """`96×27×27 → 256×23×23`; where it does not read the layer before alone, with the names of what it reads."""
-    named = node.inputs != (node.index - 1 if node.index else INPUT,)
+    named = node.inputs != (node.index - 1,) or (not node.index and len(graph.inputs) > 1)
     given = [
         words.shape(shape) + (f" of {words.relative(graph.input_name(source), node.name)}" if named else "")
         for source, shape in zip(node.inputs, node.input_shapes, strict=True)

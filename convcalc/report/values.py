@@ -26,7 +26,7 @@ def analysis_value(analysis: Analysis) -> dict[str, Any]:
         "notes": list(analysis.graph.notes),
         "conventions": CONVENTIONS,
         "input": list(analysis.graph.input_shape),
-        "inputs": [{"name": "input", "shape": list(analysis.graph.input_shape)}],
+        "inputs": [{"name": entry.name, "shape": list(entry.shape)} for entry in analysis.graph.inputs],
         "outputs": outputs_value(analysis.graph),
         "batch": analysis.batch,
         "dtype": analysis.dtype,
@@ -38,8 +38,10 @@ def analysis_value(analysis: Analysis) -> dict[str, Any]:
 
 def outputs_value(graph: Graph) -> list[dict[str, Any]]:
     """The network's outputs, each with the layer that gives it."""
-    name = graph.input_name(graph.output)
-    return [{"name": name, "layer": name, "shape": list(graph.output_shape)}]
+    return [
+        {"name": name, "layer": graph.input_name(node), "shape": list(graph.shape(node))}
+        for name, node in graph.outputs
+    ]
 
 
 def layer_value(layer: LayerFigures) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def layer_value(layer: LayerFigures) -> dict[str, Any]:
         "macs": layer.macs,
         "activation_bytes": layer.activation_bytes,
         "receptive_field": field_value(layer.receptive_field),
-        "receptive_fields": {"input": field_value(layer.receptive_field)},
+        "receptive_fields": {name: field_value(field) for name, field in layer.receptive_fields.items()},
         "fields": dict(layer.fields),
         "block": layer.block,
         "shares": layer.shares,

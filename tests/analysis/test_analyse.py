@@ -135,3 +135,53 @@ def test_a_layer_that_nothing_reads_is_a_warning(tmp_path: Path) -> None:
     fields = "filters: 3, kernel: 3"
     layers = f"  - conv: {{name: lost, {fields}}}\n  - conv: {{name: kept, from: input, {fields}}}\n"
     assert any("lost" in text for text in analyse(load_graph(write(tmp_path, layers))).warnings)
+
+
+def test_outputs_are_alive_to_the_end(tmp_path: Path) -> None:
+    """Three results of 4096·8·8 float32 = 1,048,576 bytes each, and the stem of 8·8·8 that the last one reads."""
+    layers = (
+        "  - conv: {name: stem, K: 8, F: 3, P: 1, S: 8}\n  - conv: {name: head1, K: 4096, F: 1}\n"
+        "  - conv: {name: head2, from: stem, K: 4096, F: 1}\n  - conv: {name: head3, from: stem, K: 4096, F: 1}\n"
+    )
+    net = convcalc.load(write(tmp_path, layers, "[3, 64, 64]", "outputs: [head1, head2, head3]\n"))
+    assert net.totals.peak_activation_bytes == 3 * 1_048_576 + 4 * 8 * 8 * 8
+    assert net.graph.warnings == ()
+
+
+TWO_INPUTS = """\
+name: net
+inputs: {left: [2, 9, 7], right: [3, 8, 6]}
+layers:
+  - conv: {name: a, from: left, K: 5, F: 3}
+  - conv: {name: b, from: right, K: 5, F: 2, S: 1}
+  - add: {name: sum, from: [a, b]}
+"""
+
+
+def test_peak_with_two_inputs_by_hand(tmp_path: Path) -> None:
+    """left 126 and right 144 numbers are there from the start: 270; a adds 175, and frees left; b adds 175: 494, and
+    frees right; the sum adds 175 to 350: 525."""
+    path = tmp_path / "net.yaml"
+    path.write_text(TWO_INPUTS)
+    assert convcalc.load(path).totals.peak_activation_bytes == 4 * 525
+
+
+def test_receptive_fields_from_each_input(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(TWO_INPUTS)
+    net = convcalc.load(path)
+    sizes = [
+        {name: field and field.size for name, field in layer.receptive_fields.items()} for layer in net.layers
+    ]
+    assert sizes == [{"left": (3, 3)}, {"right": (2, 2)}, {"left": (3, 3), "right": (2, 2)}]
+    assert [layer.receptive_field.size for layer in net.layers] == [(3, 3), (2, 2), (3, 3)]
+    assert net.record.warnings == ()
+    assert [layer.inputs for layer in net.layers] == [("left",), ("right",), ("a", "b")]
+
+
+def test_a_vector_has_no_receptive_field(tmp_path: Path) -> None:
+    layers = "  - dense: 72\n  - reshape: [6, 4, 3]\n  - deconv: {K: 5, F: 3, S: 2}\n"
+    net = convcalc.load(write(tmp_path, layers, "[100]"))
+    assert [layer.receptive_field for layer in net.layers] == [None] * 3
+    assert net.totals.params == 100 * 72 + 72 + 6 * 5 * 9 + 5
+    assert net.record.warnings == ()

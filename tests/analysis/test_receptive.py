@@ -16,7 +16,7 @@ from convcalc import ops
 from convcalc.analysis.analyse import analyse
 from convcalc.analysis.receptive import AxisField, Field, _walked, receptive_fields, reported, single, union
 from convcalc.analysis.regions import unclipped
-from convcalc.graph import INPUT, Builder, Graph
+from convcalc.graph import INPUT, Builder, Graph, single_input
 from convcalc.language.load import load_graph
 from convcalc.ops._base import Reach
 
@@ -167,7 +167,7 @@ def test_branches_of_different_strides_have_no_field_in_common(tmp_path: Path) -
         tmp_path, "  - add: [[{conv: {K: 1, F: 1, S: 2}}], [{conv: {K: 1, F: 9}}]]\n  - relu\n", "[1, 17]"
     )
     assert [layer.receptive_field for layer in net.layers[-2:]] == [None, None]
-    assert [hull(net.tracks[-1][0], (0, unit)) for unit in (0, 7, 8)] == [(0, 8), (7, 15), (8, 16)]
+    assert [hull(net.tracks[INPUT][-1][0], (0, unit)) for unit in (0, 7, 8)] == [(0, 8), (7, 15), (8, 16)]
     (warning,) = net.warnings
     assert "add1: the receptive fields of its branches differ in stride" in warning
 
@@ -178,7 +178,7 @@ def test_fractions_of_a_pixel_are_strides_that_differ_too(tmp_path: Path) -> Non
     net = net_of(tmp_path, layers, "[1, 12]")
     assert net.layers[-1].receptive_field is None
     # unit 20 sees pixel 20//4 = 5 and padded pixel 20//2 = 10, pixel 4 of the image; unit 47 pixels 11 and 23 − 6
-    assert [hull(net.tracks[-1][0], (0, unit)) for unit in (20, 47)] == [(4, 5), (11, 17)]
+    assert [hull(net.tracks[INPUT][-1][0], (0, unit)) for unit in (20, 47)] == [(4, 5), (11, 17)]
     assert "differ in stride" in net.warnings[0]
 
 
@@ -194,7 +194,7 @@ def test_branches_turned_against_each_other_have_no_field_in_common(tmp_path: Pa
     net = net_of(tmp_path, layers, "[2, 7, 7]")
     assert net.layers[-1].receptive_field is None
     # unit (1, 4) sees pixels (1, 4) and (4, 1): rows 1…4 and columns 1…4
-    assert [hull(track, (0, 1, 4)) for track in net.tracks[-1]] == [(1, 4), (1, 4)]
+    assert [hull(track, (0, 1, 4)) for track in net.tracks[INPUT][-1]] == [(1, 4), (1, 4)]
     assert "move along different axes" in net.warnings[0]
 
 
@@ -215,7 +215,7 @@ def test_more_windows_than_are_followed_are_not_guessed(tmp_path: Path) -> None:
     )
     fewer = net_of(tmp_path, "  - upsample: 1000\n  - conv: {K: 1, F: 3}\n", "[1, 3]")
     assert fewer.layers[-1].receptive_field == ((2,), (Fraction(1, 1000),), (0,), (1,))
-    (track,) = fewer.tracks[-1]
+    (track,) = fewer.tracks[INPUT][-1]
     assert [hull(track, (0, unit)) for unit in (997, 998, 999, 1000)] == [(0, 0), (0, 1), (0, 1), (1, 1)]
 
 
@@ -223,7 +223,7 @@ def test_more_windows_than_are_followed_are_not_guessed(tmp_path: Path) -> None:
 def graphs(draw: st.DrawFn) -> Graph:
     """Windows, upsampling, transposes and joins; branches of equal size whose strides may differ."""
     shape = (2, draw(st.integers(6, 13)), draw(st.integers(6, 13)))
-    builder = Builder(shape, 100)
+    builder = Builder(single_input(shape), 100)
 
     def add(kind: str, *inputs: int, **fields: Any) -> int:
         return builder.add(f"{kind}{len(builder.nodes)}", ops.get(kind)(**fields), inputs)
@@ -261,7 +261,7 @@ def graphs(draw: st.DrawFn) -> Graph:
         else:
             turned = add("transpose", last, order=(0, 2, 1))
             last = add("add", last, fitted(turned, builder.shape(last)[1:]))
-    return Graph("net", shape, tuple(builder.nodes), last)
+    return Graph.of("net", shape, builder.nodes, last)
 
 
 @settings(max_examples=300)

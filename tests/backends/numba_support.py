@@ -11,7 +11,7 @@ from typing import Any
 from convcalc.backends import reference
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.errors import SpecError
-from convcalc.graph import INPUT, Builder, Graph
+from convcalc.graph import INPUT, Builder, Graph, single_input
 from convcalc.ops import get
 from convcalc.weights.load import Weights
 
@@ -23,7 +23,7 @@ class Network:
     """Adds one layer after the other; a layer's input is the one before unless `at` names others."""
 
     def __init__(self, *shape: int) -> None:
-        self.builder = Builder(shape, 10_000)
+        self.builder = Builder(single_input(shape), 10_000)
         self.last = INPUT
 
     def add(self, kind: str, *at: int, shares: int | None = None, **fields: Any) -> int:
@@ -34,7 +34,7 @@ class Network:
 
     def graph(self) -> Graph:
         """The network so far."""
-        return Graph("test", self.builder.input_shape, tuple(self.builder.nodes), self.last)
+        return Graph.of("test", self.builder.shape(INPUT), self.builder.nodes, self.last)
 
 
 def any_weights(graph: Graph, seed: int) -> Weights:

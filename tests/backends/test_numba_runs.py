@@ -23,7 +23,7 @@ from convcalc.backends import reference
 from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row
 from convcalc.backends.numba.runtime.driver import helpers
-from convcalc.errors import ConvcalcError
+from convcalc.errors import ConvcalcError, UsageError
 from convcalc.language.load import load_graph
 from convcalc.weights.load import random_weights
 
@@ -251,3 +251,11 @@ for seed in range(4):
 @pytest.mark.parametrize("width", [4, 8])
 def test_narrower_vectors(width: int, tmp_path: Path) -> None:
     finish(start(tmp_path, str(HERE), script=NARROW, CONVCALC_VECTOR=str(width)))
+
+
+def test_several_outputs_are_refused(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text("name: net\ninput: [2, 5, 4]\noutputs: [relu1, tanh1]\nlayers: [relu, tanh]\n")
+    graph = load_graph(str(path))
+    with pytest.raises(UsageError, match="several inputs or outputs yet, and net has 1 and 2"):
+        prepare(graph, random_weights(graph))

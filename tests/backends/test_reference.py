@@ -109,3 +109,34 @@ def test_what_a_worker_raises_reaches_the_caller() -> None:
         assert spread is not None
         with pytest.raises(ZeroDivisionError):
             list(spread([1, 0, 1]))
+
+
+TWO = """\
+name: net
+inputs: {left: [1, 2, 3], right: [1, 2, 3]}
+outputs: {sum: add1, positive: relu1}
+layers:
+  - relu: {from: left}
+  - add: {from: [relu1, right]}
+"""
+
+
+def test_several_inputs_and_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(TWO)
+    net = load_graph(str(path))
+    left, right = [-1.0, 2.0, 3.0, -4.0, 5.0, -6.0], [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]
+    run = reference.run(net, random_weights(net), {"right": right, "left": left})
+    assert list(run.outputs) == ["sum", "positive"]
+    assert run.outputs["positive"] == ((1, 2, 3), [0, 2, 3, 0, 5, 0])
+    assert run.outputs["sum"] == ((1, 2, 3), [10, 22, 33, 40, 55, 60])
+    assert (run.shape, list(run.values)) == ((1, 2, 3), [10, 22, 33, 40, 55, 60])
+
+
+@pytest.mark.parametrize("values", [[1.0], {"left": [1.0]}, {"left": [1.0], "right": [1.0], "top": [1.0]}])
+def test_each_input_is_given_once(tmp_path: Path, values: object) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(TWO)
+    net = load_graph(str(path))
+    with pytest.raises(ConvcalcError, match=r"inputs.* left, right"):
+        reference.run(net, random_weights(net), values)

@@ -175,12 +175,14 @@ def work(engine: str, network: str, threads: str) -> None:
     from dataclasses import replace
     from math import prod
 
+    from convcalc.graph import Output
     from convcalc.language.load import load_graph
     from convcalc.weights.load import random_weights
 
     graph = load_graph(network)
     if graph.nodes[-1].kind == "softmax":  # scores tell more than random weights' 0 and 1
-        graph = replace(graph, nodes=graph.nodes[:-1], output=graph.nodes[-1].inputs[0])
+        outputs = (Output("scores", graph.nodes[-1].inputs[0]),)
+        graph = replace(graph, nodes=graph.nodes[:-1], outputs=outputs)
     weights = random_weights(graph, 1)
     source = random.Random(1)
     values = array("f", [source.gauss(0, 1) for _ in range(prod(graph.input_shape))])

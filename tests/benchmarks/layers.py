@@ -18,7 +18,7 @@ from typing import Any
 
 from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.profile import measured_peaks, profile_plan
-from convcalc.graph import Builder, Graph
+from convcalc.graph import Builder, Graph, single_input
 from convcalc.ops import get
 from convcalc.weights.load import random_weights
 
@@ -66,13 +66,13 @@ def main() -> None:
             *(f"{head:>8}" for head in heads),
         )
         for name, shape, kind, fields in LAYERS:
-            builder = Builder(shape, 10)
+            builder = Builder(single_input(shape), 10)
             # a layer before and one after it, so that its input and output are laid out as within a network
             before = builder.add("before", get("relu")(), (-1,)) if shape[0] > 3 and len(shape) > 1 else -1
             last = builder.add(name, get(kind)(**fields), (before,))
             if len(shape) > 1:
                 last = builder.add("after", get("global_avgpool")(), (last,))
-            graph = Graph("layer", shape, tuple(builder.nodes), last)
+            graph = Graph.of("layer", shape, builder.nodes, last)
             values = array("f", [random.gauss(0, 1) for _ in range(prod(shape))])
             plan = prepare(graph, random_weights(graph, 1), threads)
             profiles = [profile_plan(plan, values, 9, peaks) for _ in range(options.rounds)]

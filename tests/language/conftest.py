@@ -26,7 +26,8 @@ class Specs:
         head = ""
         if "name:" not in {line.split(" ")[0] for line in text.splitlines()}:
             head += "name: t\n"
-        if "input:" not in {line.split(" ")[0] for line in text.splitlines()} and "extends:" not in text:
+        words = {line.split(" ")[0] for line in text.splitlines()}
+        if words.isdisjoint(("input:", "inputs:")) and "extends:" not in text:
             head += "input: [4, 16, 16]\n"
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -271,10 +271,10 @@ def test_input(specs, written, shape):
     [
         ("", "the spec has no input"),
         ("3", "input needs channels and 1 to 3 sizes, not 3"),
-        ("[3]", "an input without sizes, a vector, is not built yet"),
+        ("[]", "input needs channels and 1 to 3 sizes, not a list of 0"),
         ("[3, 0]", "input needs an integer of at least 1, not 0"),
         ("[3, x]", "input needs an integer, not 'x'"),
-        ("{channels: 3}", "an input without sizes, a vector, is not built yet"),
+        ("{channels: 3}", "input needs channels, height and width, not channels"),
         (
             "{channels: 3, height: 4, length: 5}",
             "input needs channels, height and width, not channels, height, length",

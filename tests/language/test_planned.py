@@ -112,9 +112,6 @@ def test_a_key_that_is_not_built_yet(specs, key):
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("input: [100]\nlayers: [relu]", "an input without sizes, a vector, is not built yet", "[100, 1, 1]"),
-        ("input: {features: 100}\nlayers: [relu]", "an input without sizes, a vector", "flatten"),
-        ("input: {channels: 100}\nlayers: [relu]", "an input without sizes, a vector", "flatten"),
         ("- conv: {K: $shape, F: 1}", "no variable 'shape' here", "in expressions are not built yet"),
         ("- conv: {K: $(height // 2), F: 1}", "no variable 'height' here", "in expressions are not built yet"),
         ("- conv: {K: '$([1, 2, 3][1:])', F: 1}", "slices are not built yet", "name the items"),
@@ -135,12 +132,6 @@ def test_variables_that_bundled_networks_do_not_have_yet(specs, name):
     assert caught.value.message.startswith(f"--set {name}: ")
     error = specs.error(f"name: t\nextends: torchvision/resnet50\nvars: {{{name}: 10}}")
     assert "is not built yet" in error.hint
-
-
-def test_inputs_by_name():
-    with pytest.raises(UsageError) as caught:
-        load_graph("lenet5", input_shape="left=1x32x32")
-    assert caught.value.message == "--input left=1x32x32: inputs with names are not built yet"
 
 
 def test_adding_over_dimensions_of_one(specs):

@@ -45,8 +45,9 @@ from convcalc.backends.numba.runtime.driver import StepTable, drive, post, worke
 from convcalc.backends.numba.runtime.linker import link
 from convcalc.backends.numba.runtime.program import Arena, Program, Ref
 from convcalc.backends.workers import processors
-from convcalc.errors import ConvcalcError
+from convcalc.errors import ConvcalcError, UsageError
 from convcalc.graph import Graph
+from convcalc.ops import Tensor
 from convcalc.shapes import show
 from convcalc.weights.load import Weights
 
@@ -148,9 +149,8 @@ class Plan:
             result = array("f")
             result.frombytes(self._output.view(np.uint8).data)
             seconds = perf_counter() - began
-            return Run(
-                "numba", self.graph.output_shape, result, seconds, self._node_seconds(self._table, seconds)
-            )
+            outputs = {self.graph.outputs[0].name: Tensor(self.graph.output_shape, result)}
+            return Run("numba", outputs, seconds, self._node_seconds(self._table, seconds))
 
     def profile(self, values: Sequence[float], runs: int = 5) -> tuple[float, list[Work]]:
         """Seconds of the fastest of some runs in which every step waits for the one before; and its steps."""
@@ -222,6 +222,12 @@ def prepare(
 
     compiling is told (kernels done, in all, the next one's name) when kernels have to be compiled.
     """
+    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+        raise UsageError(
+            f"the numba backend does not run networks of several inputs or outputs yet, and {graph.name} has "
+            f"{len(graph.inputs)} and {len(graph.outputs)}",
+            hint="--backend reference runs them",
+        )
     count = threads or processors()
     rewritten = channels_first(graph, lambda node: not is_host(node, KNOWN))
     own = tuple(weights.nodes[origin] for origin in rewritten.origins)

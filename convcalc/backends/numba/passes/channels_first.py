@@ -108,7 +108,8 @@ class _Writer:
         output = self._graph.output
         if self._nodes:
             output = self._in_order(output, _sequence(self._graph.shape(output)), self._graph.nodes[-1])
-        graph = dataclasses.replace(self._graph, nodes=tuple(self._nodes), output=output)
+        outputs = (self._graph.outputs[0]._replace(node=output),)
+        graph = dataclasses.replace(self._graph, nodes=tuple(self._nodes), outputs=outputs)
         return Rewritten(graph, tuple(self._origins))
 
     def _orders(self, node: Node) -> list[Order]:

@@ -1,0 +1,111 @@
+"""The network's outputs: what `outputs` says in a spec, found among the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from convcalc.errors import SpecError, did_you_mean
+from convcalc.graph import Output, is_input
+from convcalc.language import reader
+from convcalc.language.documents import Spec
+from convcalc.language.expressions import Names
+from convcalc.language.header import SaidBefore, is_absent, plain_value
+from convcalc.language.scopes import Scope, Unfound, look_up
+from convcalc.language.words import listed, output_problem
+from convcalc.ops import describe
+
+MAX_OUTPUTS = 1_000
+
+
+class WrittenOutput(NamedTuple):
+    """An output as it is written: its name, and the path of what gives it."""
+
+    name: str
+    path: str
+    node: reader.Node
+
+
+def written_outputs(spec: Spec, values: Names) -> list[WrittenOutput]:
+    """What `outputs` says; none where the file has no such key. Problems are collected.
+
+    In a mapping, a path that is computed to null leaves its output out.
+    """
+    node = spec.keys.get("outputs")
+    if node is None or is_absent(node):
+        return []
+    found: list[WrittenOutput] = []
+    items: Sequence[tuple[str | None, reader.Node]]
+    if isinstance(node, reader.Mapping):
+        items = list(node.entries.items())
+    else:
+        items = [(None, item) for item in (node.items if isinstance(node, reader.Sequence) else [node])]
+    if len(items) > MAX_OUTPUTS:
+        raise node.error(f"more than {MAX_OUTPUTS:,} outputs")
+    for name, item in items:
+        try:
+            value = plain_value(spec, item, values)
+            # an expression in the place of the whole list may give one
+            paths = value if item is node and isinstance(value, list) else [value]
+            found += [_written(name, item, path) for path in paths if not _is_left_out(name, item, path)]
+        except SpecError as error:
+            spec.problems.append(error)
+        except SaidBefore:
+            continue
+    seen: set[str] = set()
+    for output in found:
+        if output.name in seen:
+            spec.problems.append(output.node.error(f"there is already an output {describe(output.name)}"))
+        elif reason := output_problem(output.name):
+            spec.problems.append(output.node.error(f"{describe(output.name)} cannot name an output", reason))
+        seen.add(output.name)
+    if not found and not spec.problems:
+        spec.problems.append(
+            node.error("outputs names no layer", "leave it out: the last layer is the output")
+        )
+    return found
+
+
+def _is_left_out(name: str | None, node: reader.Node, path: object) -> bool:
+    return path is None and name is not None and not _is_plain(node)
+
+
+def _written(name: str | None, node: reader.Node, path: object) -> WrittenOutput:
+    if isinstance(path, (list, dict, bool)) or path is None or path == "":
+        raise node.error(
+            f"outputs needs the paths of layers, not {describe(path)}",
+            "write outputs: [p3, head.boxes], or outputs: {boxes: head.boxes}",
+        )
+    text = node.text if isinstance(node, reader.Scalar) and _is_plain(node) else str(path)
+    return WrittenOutput(name or text, text, node)
+
+
+def _is_plain(node: reader.Node) -> bool:
+    return isinstance(node, reader.Scalar) and "$" not in node.text
+
+
+def found_outputs(written: list[WrittenOutput], top: Scope) -> tuple[Output, ...]:
+    """The layers that the outputs name. Raises SpecError for a path that is none, and for an input's."""
+    result = []
+    for output in written:
+        try:
+            index = look_up(output.path, top)
+        except Unfound as unfound:
+            if unfound.inside is None:
+                known = [name for name, member in top.members.items() if not _is_input(member)]
+                raise output.node.error(
+                    f"no layer {describe(output.path)} to be an output{did_you_mean(output.path, known)}",
+                    f"outputs takes names and paths from the top: {listed(known)}",
+                ) from None
+            raise output.node.error(*unfound.inside) from None
+        assert index is not None  # everything is complete
+        if is_input(index):
+            raise output.node.error(
+                f"{describe(output.path)} is an input: an output is a layer's", "identity copies an input"
+            )
+        result.append(Output(output.name, index))
+    return tuple(result)
+
+
+def _is_input(member: Scope | int) -> bool:
+    return isinstance(member, int) and is_input(member)

@@ -1,0 +1,108 @@
+"""Path segments and what they contain: names as layers look them up."""
+
+from __future__ import annotations
+
+from convcalc.errors import SpecError, did_you_mean
+from convcalc.language import reader
+from convcalc.language.words import cut, listed
+from convcalc.ops import describe
+
+MAX_PATH = 500  # characters
+
+
+class Scope:
+    """A path segment and what it contains. `last` is its output once it is complete; `path` is dotted, "" at the top.
+
+    members and counts are shared with the scope around it where a branch numbers its layers without a name of
+    its own.
+    """
+
+    __slots__ = ("counts", "indexed", "last", "members", "next", "outer", "path", "place", "prefix")
+
+    def __init__(
+        self, path: str, outer: Scope | None, place: reader.Node | None, indexed: bool = False
+    ) -> None:
+        self.path = path
+        self.prefix = f"{path}." if path else ""
+        self.outer = outer
+        self.place = place
+        self.indexed = indexed
+        self.members: dict[str, Scope | int] = {}
+        self.counts: dict[str, int] = {}
+        self.next = 0
+        self.last: int | None = None
+
+    def inner(self, segment: str, place: reader.Node, indexed: bool = False) -> Scope:
+        """A new scope under a segment."""
+        scope = Scope(self.joined(segment, place), self, place, indexed)
+        self.members[segment] = scope
+        return scope
+
+    def joined(self, words: str, place: reader.Node) -> str:
+        """The path of what is called so within. Raises SpecError where it is too long."""
+        path = self.prefix + words
+        if len(path) > MAX_PATH:
+            raise place.error(
+                f"a path of more than {MAX_PATH:,} characters: {cut(path)}", "use shorter names"
+            )
+        return path
+
+    def numbered(self) -> Scope:
+        """A view of this scope that numbers its entries from 0."""
+        view = Scope(self.path, self.outer, self.place, True)
+        view.members, view.counts = self.members, self.counts
+        return view
+
+
+class Unfound(Exception):
+    """Nothing has this path. inside: what an error says, and its hint, where the first segment is there."""
+
+    def __init__(self, inside: tuple[str, str] | None = None) -> None:
+        super().__init__()
+        self.inside = inside
+
+
+def find(path: str, scope: Scope) -> Scope | int:
+    """What a path means: its first segment is looked up from the inside out. Raises Unfound."""
+    first, *rest = path.split(".")
+    step: Scope | None = scope
+    while step is not None and first not in step.members:
+        step = step.outer
+    if step is None:
+        raise Unfound
+    found = step.members[first]
+    walked = first
+    for segment in rest:
+        inside = list(found.members) if isinstance(found, Scope) else []
+        if not isinstance(found, Scope) or segment not in found.members:
+            raise Unfound(
+                (
+                    f"nothing called {describe(segment)} in {walked}{did_you_mean(segment, inside[:2_000])}",
+                    f"{walked} holds {listed(inside)}" if inside else f"{walked} is a layer",
+                )
+            )
+        found = found.members[segment]
+        walked += f".{segment}"
+    return found
+
+
+def look_up(path: str, scope: Scope) -> int | None:
+    """The output that a path means; None where it means a scope that is not complete. Raises Unfound."""
+    found = find(path, scope)
+    return found if isinstance(found, int) else found.last
+
+
+def not_found(path: str, scope: Scope, node: reader.Node, unfound: Unfound) -> SpecError:
+    """The error for a path that names no earlier layer."""
+    if unfound.inside is not None:
+        return node.error(*unfound.inside)
+    known: list[str] = []
+    step: Scope | None = scope
+    while step is not None and len(known) < 2_000:
+        known += step.members
+        step = step.outer
+    return node.error(
+        f"no earlier layer {describe(path)}{did_you_mean(path, known[:2_000])}",
+        "a name or path of an entry further up, as its default name counts it (conv1, relu2); "
+        "'input' is the network's input",
+    )
