@@ -12,12 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 from convcalc.backends import Backend, Compiling, Progress, Run
 from convcalc.errors import ConvcalcError, ImageError, UsageError, WeightsError
-<<<<<<< HEAD
 from convcalc.files import with_folders
-from convcalc.graph import INPUT, Graph, Node
-=======
 from convcalc.graph import Graph, Node
->>>>>>> be57401 (A graph has named inputs and named outputs)
 from convcalc.images.decode import SUFFIXES
 from convcalc.images.preprocess import Picture, Preprocess
 from convcalc.images.preprocess import load as load_image
