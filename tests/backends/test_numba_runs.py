@@ -21,7 +21,7 @@ from numba_support import Network, any_values, any_weights, assert_close
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
 from convcalc.backends.numba.plan import prepare
-from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row
+from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row, profile_network
 from convcalc.backends.numba.runtime.driver import helpers
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.language.load import load_graph
@@ -134,7 +134,7 @@ def test_an_input_of_another_size_is_refused() -> None:
 
 def test_a_profile_names_every_layer_that_multiplies() -> None:
     graph = load_graph("resnet18", input_shape=(3, 64, 64))
-    profile = backend.profile(graph, random_weights(graph, 1), any_values(graph, 1), threads=1, runs=2)
+    profile = profile_network(graph, random_weights(graph, 1), any_values(graph, 1), threads=1, runs=2)
     assert sum(row.macs for row in profile.rows) == sum(node.op.macs(node.input_shapes) for node in graph)
     assert all(row.seconds >= 0 and row.bytes > 0 for row in profile.rows)
     assert profile.peak_flops > 0
@@ -147,7 +147,7 @@ def test_no_layer_is_above_its_roof(threads: int) -> None:
     """Small layers stay in the cache, where memory's rate is no roof; Winograd's have none."""
     for name, size in (("lenet5", 32), ("torchvision/squeezenet1_1", 64), ("resnet18", 64)):
         graph = load_graph(name, input_shape=str(size))
-        profile = backend.profile(
+        profile = profile_network(
             graph, random_weights(graph, 1), any_values(graph, 1), threads=threads, runs=2
         )
         assert {row.name for row in profile.rows if row.macs} == {

@@ -1,9 +1,9 @@
 """The fast backend, for CPUs: `pip install convcalc[fast]`.
 
-    jit/       simd: vectors and raw addresses, what kernels are written in; footprint, ranges: what a kernel says it
-               touches; cache: compiled kernels on disk; compiler: how they come there
-    kernels/   tile: the microkernel, a tile of registers, and the sweep of it over pixels; conv, winograd, depthwise,
-               maps, norm, weights, activations
+    jit/       simd: vectors and raw addresses, in which kernels are written; footprint, ranges: the bytes a kernel
+               touches; cache: kernels, and their machine code on disk; compiler: makes it, with Numba
+    kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, winograd, depthwise, pool,
+               norm, pointwise, copies, weights, activations
     layout.py  where numbers lie in memory
     passes/    channels_first: layers computed on values stored in another order; fusion: what is computed together;
                channel_moves: layers that only move channels; algorithm: which kernel computes a convolution;
@@ -25,11 +25,10 @@ from typing import Any
 
 from convcalc.backends import Compiling, Progress, Run
 from convcalc.backends.numba.plan import Plan, prepare
-from convcalc.backends.numba.profile import Profile, Row, profile
 from convcalc.graph import Graph
 from convcalc.weights.load import Weights
 
-__all__ = ["Plan", "Profile", "Row", "prepare", "profile", "run"]
+__all__ = ["Plan", "prepare", "run"]
 
 
 def run(

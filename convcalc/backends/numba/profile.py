@@ -132,7 +132,7 @@ class Profile:
         return row.flops_per_second / roof if roof else 0.0
 
 
-def profile(
+def profile_network(
     graph: Graph, weights: Weights, values: Sequence[float], *, threads: int | None = None, runs: int = 5
 ) -> Profile:
     """The fastest of some runs in which every step waits for the one before."""
@@ -140,7 +140,7 @@ def profile(
 
 
 def profile_plan(plan: Plan, values: Sequence[float], runs: int = 5, peaks: Peaks | None = None) -> Profile:
-    """As profile, of a plan already made. peaks: where they were measured before."""
+    """As profile_network, of a plan already made. peaks: where they were measured before."""
     seconds, work = plan.profile(values, runs)
     scale = seconds / max(1, sum(step.ticks for step in work))
     merged: dict[int, list[float | int]] = {}

@@ -6,9 +6,9 @@ directory whose name holds a hash of everything the code depends on: the sources
 and llvmlite, the host's processor and the vector width. Where it is there, Numba is not even imported: llvmlite's
 loader is enough.
 
-What is loaded is run, so the directory must be the user's own: one that another user owns or may write into is not
-used, and `notes` says so. A file is written beside its place and renamed, so two processes may start at once. A
-directory that cannot be written is read; what it does not hold is compiled every time.
+What is loaded is executed, so the directory must be the user's own: one that another user owns or may write into is
+not used, and `notes` says so. A file is written under another name and renamed, so that two processes may start at
+once. A directory that cannot be written to is still read; what it lacks is compiled in every process.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Code = tuple[str, list[str], bytes]  # the symbol to call, the symbols it needs,
 
 @cache
 def directory() -> str:
-    """The folder of the cache in which compiled kernels are kept."""
+    """The name of the folder, within the cache, that holds the compiled kernels."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
     for source in sorted(package.rglob("*.py")):
@@ -84,18 +84,18 @@ class Kernel:
 
     @property
     def loaded(self) -> bool:
-        """Whether this process has it."""
+        """Whether it is in this process."""
         return self._address != 0
 
     def load(self) -> bool:
-        """Take it from the disk; whether it was there."""
+        """Loads it from the disk; returns whether it was there."""
         if not self.loaded and (code := _read(self.name)):
             self._address = _link(self.name, code)
         return self.loaded
 
     @property
     def address(self) -> int:
-        """Where its machine code starts."""
+        """The address of its machine code, which is loaded or compiled first."""
         if not self.load():
             from convcalc.backends.numba.jit.compiler import machine_code
 
@@ -105,7 +105,7 @@ class Kernel:
         return self._address
 
     def footprint(self, function: Footprint) -> Footprint:
-        """Declares what the kernel reads and writes."""
+        """A decorator for the function that declares what the kernel reads and writes."""
         self.touches = function
         return function
 
@@ -132,7 +132,7 @@ def kernel(function: Callable[..., Any]) -> Kernel:
 
 
 def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -> None:
-    """Loads the kernels, compiles those the disk does not have and says so."""
+    """Loads the kernels, compiles those that are not on the disk, and reports that to `compiling`."""
     wanted = [kernel for kernel in dict.fromkeys(kernels) if not kernel.load()]
     for place, kernel in enumerate(wanted):
         if compiling:
@@ -143,7 +143,8 @@ def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -
 
 
 def _read(name: str) -> Code | None:
-    """A file is a line of JSON and the object file; one cut short or changed, or of other sources, is as none."""
+    """A kernel from its file, a line of JSON and the object file; None if the file is missing, damaged, or was made
+    from other sources."""
     try:
         with private_folder(directory()) as folder:
             head, _, code = folder.read(f"{name}.kernel", MAX_FILE).partition(b"\n")
@@ -174,8 +175,8 @@ def _write(name: str, code: Code) -> None:
 
 
 def _digest(name: str, symbol: str, needs: list[str], binary: bytes) -> str:
-    """Of a whole file, and of which kernel of which sources it is. It shows damage and mistakes; against forgery
-    there is only the folder's owner, as whoever writes a file can write its hash too."""
+    """A hash of a file's content, its kernel and its sources. It detects damage and mistakes, not forgery: who can
+    write the file can write its hash too, so only the folder's owner protects against that."""
     head = json.dumps([directory(), name, symbol, needs]).encode()
     return hashlib.sha256(head + b"\n" + binary).hexdigest()
 
@@ -184,24 +185,25 @@ _refused: dict[str, NotPrivate] = {}
 
 
 def notes() -> tuple[str, ...]:
-    """Why compiled kernels are neither read nor kept, if so, and what would do."""
+    """Why compiled kernels are neither read nor kept, if so, and what to do about it."""
     return tuple(f"compiled kernels are not kept: {text}; {error.hint}" for text, error in _refused.items())
 
 
 def _link(name: str, code: Code) -> int:
-    """The address of the symbol, the object file loaded into this process.
+    """Loads an object file into this process and returns the address of its symbol.
 
-    Numba's functions may raise, so their code names what raising takes; kernels do not, so that where Numba is not
-    loaded, `abort` may stand for that. Raises ConvcalcError where anything else is missing.
+    Numba's functions may raise exceptions, so their code refers to functions of Numba's runtime. Kernels never raise,
+    so where Numba is not loaded, `abort` takes their place. Raises ConvcalcError if anything else is missing.
     """
     symbol, needs, binary = code
-    engine = _engine()  # made first: it opens this process to LLVM
+    engine = _engine()  # made first: it lets LLVM see the symbols of this process
     for needed in needs:
         if llvm.address_of_symbol(needed):
             continue
         if not needed.startswith(("numba_", "NRT_")):
             raise ConvcalcError(
-                f"the kernel {name} needs {needed}, which is not to be found", hint="use --backend reference"
+                f"the kernel {name} needs {needed}, which this process does not have",
+                hint="use --backend reference",
             )
         llvm.add_symbol(needed, llvm.address_of_symbol("abort"))
     engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
@@ -214,7 +216,7 @@ def _link(name: str, code: Code) -> int:
 
 @cache
 def _engine() -> Any:
-    """LLVM's loader, and the memory of all kernels."""
+    """LLVM's loader, which owns the memory of all kernels."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(codemodel="jitdefault")

@@ -1,4 +1,4 @@
-"""Kernels to machine code, by Numba. Nothing imports this before a kernel has to be compiled."""
+"""Compiles kernels to machine code with Numba; imported only when a kernel has to be compiled."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ KINDS = {"vector": VECTOR, "float": types.float32, "int": types.int64, "none": t
 
 
 def _numba_intrinsic(intrinsic: Intrinsic) -> Any:
-    """What Numba calls an intrinsic: types to a signature and a function that emits the code."""
+    """An intrinsic as Numba defines it: a function from types to a signature and a code generator."""
 
     def define(_: Any, *given: Any) -> Any:
         kinds = list(zip(intrinsic.arguments, given, strict=True))
@@ -65,7 +65,7 @@ def _numba_intrinsic(intrinsic: Intrinsic) -> Any:
 
         return result(*arguments), generate
 
-    # Numba looks at how many parameters there are.
+    # Numba asks for the number of parameters.
     names = ["context", *(f"argument{place}" for place in range(len(intrinsic.arguments)))]
     define.__name__ = intrinsic.name
     define.__signature__ = Signature(  # type: ignore[attr-defined]
@@ -75,7 +75,7 @@ def _numba_intrinsic(intrinsic: Intrinsic) -> Any:
 
 
 def _unpacked(builder: ir.IRBuilder, kind: str, given: Any, value: Any) -> Any:
-    """An argument as `emit` takes it."""
+    """An argument in the form that `emit` takes."""
     if kind == "row":
         return len(given.instance_class._fields)
     if kind == "ints":
@@ -103,14 +103,14 @@ for _function, _instruction in OPERATORS.items():
 
 
 class _Resolver:
-    """Functions as Numba is to see them: what they call, marked by `simd`, made into what Numba knows."""
+    """Replaces what `simd` declares, in the functions that use it, by what Numba knows."""
 
     def __init__(self) -> None:
         self._made: dict[Inline | Intrinsic, Any] = {}
         self._globals: dict[int, dict[str, Any]] = {}
 
     def function(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The same code with the same names, each resolved."""
+        """A copy of the function whose globals and closure are resolved."""
         code, closure = function.__code__, function.__closure__ or ()
         names = self._globals.get(id(function.__globals__))
         if names is None:
@@ -120,7 +120,7 @@ class _Resolver:
         return FunctionType(code, names, function.__name__, function.__defaults__, cells)
 
     def value(self, value: Any) -> Any:
-        """What a name stands for."""
+        """The value that a name stands for, resolved."""
         if not isinstance(value, Inline | Intrinsic):
             return value
         if value not in self._made:

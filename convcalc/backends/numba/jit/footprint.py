@@ -1,7 +1,7 @@
-"""Footprints: which bytes a kernel reads and writes, declared beside the kernel.
+"""Footprints: the bytes that a kernel reads and writes, declared beside the kernel.
 
-Kernels use raw addresses, and nothing checks these while they run. A footprint works them out beforehand from the
-same record. It is a function that tells a `Call` every access, in the order in which the kernel makes them:
+Kernels use raw addresses, and nothing checks these while they run. A footprint computes them in advance from the same
+record. It is a function that reports every access to a `Call`, in the order in which the kernel makes them:
 
     @copy_row.footprint
     def _(call: Call) -> None:
@@ -10,8 +10,8 @@ same record. It is a function that tells a `Call` every access, in the order in 
         call.writes("target", call.target, 64, pixels)
 
 Each access is a lattice: `size` bytes at a base address plus one offset of every axis. Tables are read by
-`call.table`, which notes the access and gives the entries. `runtime/checked.py` holds footprints against the buffers
-of a plan; tests hold them against what compiled kernels touch, and both must be equal.
+`call.table` or `call.table_rows`, which report the access and return the entries. `runtime/checked.py` compares
+footprints with the buffers of a plan; tests compare them with what compiled kernels touch, and expect them equal.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Axis(NamedTuple):
-    """The offsets in bytes along one axis of an access. name: the table or stride they come from."""
+    """The offsets in bytes along one axis of an access. name: of the table or stride that they come from."""
 
     name: str
     offsets: Array  # int64
@@ -37,8 +37,8 @@ class Axis(NamedTuple):
 class Access(NamedTuple):
     """`size` bytes at `base` plus one offset of every axis, for all combinations of them.
 
-    parameter: the kernel's parameter that leads there; used: False where what is read has no part in any result, and
-    where what is written means nothing.
+    parameter: the kernel's parameter that leads there; used: False if what is read affects no result, or if what is
+    written has no meaning.
     """
 
     parameter: str
@@ -93,19 +93,19 @@ def map_axes(
 
 
 class Memory(Protocol):
-    """What a footprint is held against."""
+    """What a footprint is compared with."""
 
     def access(self, call: Call, access: Access) -> None:
-        """Takes note of an access, or refuses it."""
+        """Records an access, or refuses it."""
 
     def entries(self, call: Call, access: Access, kind: type[np.generic]) -> Array:
-        """What a table holds, once its access is known to be sound."""
+        """The entries of a table, after its access was found sound."""
 
     def kernel(self, call: Call, parameter: str, address: int) -> Declared:
-        """The kernel at an address, or a refusal."""
+        """The kernel at an address; refuses other addresses."""
 
     def refuse(self, call: Call, text: str) -> None:
-        """Parameters that no kernel can run with."""
+        """Refuses parameters with which the kernel cannot run."""
 
 
 class Declared(Protocol):
@@ -118,10 +118,10 @@ class Declared(Protocol):
 
 
 class Call:
-    """One call of a kernel: its record's parameters as attributes, and for kernels that kernels call, arguments too.
+    """One call of a kernel, with the parameters of its record as attributes, and the arguments of an inner kernel too.
 
-    items: how many the driver hands out, from 0 on. origin: what an outer kernel calls what this one's parameters
-    and arguments point to; those not in it point to tables of this kernel's own.
+    items: the number of items that the driver hands out. origin: for the parameters of an inner kernel, the names that
+    the outer kernel has for what they point to; those not in it point to tables of the inner kernel's own.
     """
 
     def __init__(
@@ -146,29 +146,24 @@ class Call:
         return self.values[name]
 
     def reads(self, parameter: str, base: int, size: int, *axes: Axis, used: bool = True) -> None:
-        """The kernel reads there."""
+        """Reports a read."""
         axes += self._along.get(parameter, ())
         self._memory.access(self, Access(parameter, base, size, axes, False, used))
 
     def writes(self, parameter: str, base: int, size: int, *axes: Axis, used: bool = True) -> None:
-        """The kernel writes there."""
+        """Reports a write."""
         axes += self._along.get(parameter, ())
         self._memory.access(self, Access(parameter, base, size, axes, True, used))
 
-    def table(
-        self, parameter: str, base: int, count: int, kind: type[np.generic] = np.int32, apart: int = 0
-    ) -> Array:
-        """The `count` numbers the kernel reads there, as int64. apart: bytes from one to the next if not packed."""
+    def table(self, parameter: str, base: int, count: int, kind: type[np.generic] = np.int32) -> Array:
+        """Reports a read of `count` numbers and returns them as int64."""
         if count <= 0:
             return np.empty(0, np.int64)
-        size = np.dtype(kind).itemsize
-        access = Access(parameter, base, size * count, (), False, True)
-        if apart:
-            access = access._replace(size=size, axes=(steps(parameter, count, apart),))
+        access = Access(parameter, base, np.dtype(kind).itemsize * count, (), False, True)
         return self._memory.entries(self, access, kind)
 
     def table_rows(self, parameter: str, base: int, row: type[tuple[int, ...]], count: int) -> Array:
-        """The `count` rows of a table that the kernel reads there, an int64 for each of a row's fields."""
+        """Reports a read of `count` rows of a table and returns them, an int64 for each field of a row."""
         fields = len(row._fields)  # type: ignore[attr-defined]
         return self.table(parameter, base, fields * count, np.int64).reshape(-1, fields)
 
@@ -178,7 +173,7 @@ class Call:
             self._memory.refuse(self, text)
 
     def positive(self, *names: str) -> None:
-        """Refuses the call unless these parameters are at least 1, as what divides must be."""
+        """Refuses the call unless these parameters, which divide, are at least 1."""
         for name in names:
             self.needs(self.values[name] > 0, f"{name} is {self.values[name]}, and must be at least 1")
 
@@ -190,10 +185,10 @@ class Call:
         along: Mapping[str, tuple[Axis, ...]] | None = None,
         **arguments: tuple[int, str],
     ) -> None:
-        """The kernel calls another, whose address a parameter holds.
+        """Reports a call of an inner kernel, whose address a parameter holds, and everything that it touches.
 
-        arguments: all that it takes, each with the name of this kernel's parameter that it comes from, or "" for a
-        number. along: further axes of some of them, where there are many calls that differ in nothing else.
+        arguments: all that the inner kernel takes, each with the name of this kernel's parameter that it comes from,
+        or "" for a number. along: further axes of some of them, for many calls that differ in nothing else.
         """
         kernel = self._memory.kernel(self, parameter, function)
         self.needs(
@@ -216,9 +211,9 @@ Footprint = Callable[[Call], None]
 
 
 def shares(call: Call, item_rows: int, rows: int) -> Iterator[tuple[int, Array]]:
-    """(blocks, rows) whose product the items cover, where item i is part i // blocks of the rows of block i % blocks.
+    """(blocks, rows) whose products the items cover, where item i is part i // blocks of the rows of block i % blocks.
 
-    All rows of all blocks, as a plan cuts them; with another number of items the last part has fewer blocks.
+    A plan has items for all rows of all blocks; with another number of items the last part has fewer blocks.
     """
     call.positive("blocks")
     whole, rest = divmod(call.items, call.blocks)

@@ -1,4 +1,4 @@
-"""Sets of bytes as sorted ranges that do not touch one another."""
+"""Sets of byte offsets, as sorted ranges with gaps between them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Ranges:
-    """starts[i] up to and without stops[i], ascending."""
+    """The half-open ranges starts[i]:stops[i], ascending."""
 
     starts: Array
     stops: Array
 
     @classmethod
     def of(cls, start: int, stop: int) -> Ranges:
-        """One range, or none where it is empty."""
+        """One range; an empty one is no range."""
         if start >= stop:
             return NOTHING
         return cls(np.array([start], np.int64), np.array([stop], np.int64))
 
     @classmethod
     def union(cls, starts: Array | Sequence[int], stops: Array | Sequence[int]) -> Ranges:
-        """Of ranges in any order."""
+        """The union of ranges in any order."""
         return _merged(np.asarray(starts, np.int64), np.asarray(stops, np.int64))
 
     def __or__(self, other: Ranges) -> Ranges:
@@ -38,21 +38,21 @@ class Ranges:
         return _merged(np.concatenate([self.starts, other.starts]), np.concatenate([self.stops, other.stops]))
 
     def places(self) -> Array:
-        """Every number in them."""
+        """Every number in the ranges."""
         parts = [np.arange(start, stop) for start, stop in zip(self.starts, self.stops, strict=True)]
         return np.concatenate([np.empty(0, np.int64), *parts])
 
     def moved(self, distance: int) -> Ranges:
-        """All of them, some bytes on."""
+        """The ranges shifted by a distance."""
         return Ranges(self.starts + distance, self.stops + distance)
 
     def holds(self, start: int, stop: int) -> bool:
-        """Whether start up to stop lies in one of the ranges."""
+        """Whether start:stop lies within one of the ranges."""
         place = int(np.searchsorted(self.starts, start, "right")) - 1
         return place >= 0 and stop <= int(self.stops[place])
 
     def first_outside(self, other: Ranges) -> tuple[int, int] | None:
-        """The first part of these ranges that is not in the other's."""
+        """The first part of these ranges that is outside the others."""
         if not len(self.starts):
             return None
         if not len(other.starts):
@@ -68,7 +68,7 @@ class Ranges:
         return start, min(stop, int(other.starts[following])) if following < len(other.starts) else stop
 
     def first_common(self, other: Ranges) -> tuple[int, int] | None:
-        """The first range that is in both."""
+        """The first range that both have in common."""
         if not len(self.starts) or not len(other.starts):
             return None
         places = np.searchsorted(other.stops, self.starts, "right")
@@ -91,7 +91,8 @@ NOTHING = Ranges(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 def lattice(size: int, axes: Sequence[Array]) -> Ranges:
-    """`size` bytes at every sum of one offset of each axis. Short axes first: what they fill comes out as one range."""
+    """`size` bytes at every sum of one offset of each axis. Short axes go first, so that what they fill without gaps
+    is one range for the longer ones."""
     starts, stops = np.zeros(1, np.int64), np.full(1, size, np.int64)
     for offsets in sorted(
         (np.unique(offsets) for offsets in axes), key=lambda offsets: int(offsets[-1] - offsets[0])
@@ -102,7 +103,7 @@ def lattice(size: int, axes: Sequence[Array]) -> Ranges:
 
 
 def _merged(starts: Array, stops: Array) -> Ranges:
-    """Those that overlap or touch as one."""
+    """The union of ranges: those that overlap or touch become one."""
     kept = starts < stops
     if not kept.all():
         starts, stops = starts[kept], stops[kept]

@@ -9,7 +9,7 @@ emitted as LLVM instructions:
 A vector is one register of WIDTH floats (AVX-512 16, AVX2 8, NEON and SSE 4). An address is a plain int64, counted
 in bytes. Nothing here checks bounds: each kernel that uses an address argues in its docstring why it stays inside.
 
-All this only declares; `compiler` turns it into what Numba knows, where a kernel has to be compiled.
+This module only declares; `compiler` translates for Numba when a kernel has to be compiled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _host_width() -> int:
-    """Floats per register of the host, or what CONVCALC_VECTOR says (4, 8 or 16; narrower ones run anywhere)."""
+    """Floats per register of the host, or CONVCALC_VECTOR (4, 8 or 16; a narrower one runs on any host)."""
     forced = os.environ.get("CONVCALC_VECTOR")
     if forced in ("4", "8", "16"):
         return int(forced)
@@ -39,7 +39,7 @@ def _host_width() -> int:
     return 8 if features.get("avx2") and features.get("fma") else 4
 
 
-SYMBOL = "convcalc."  # and a kernel's name: what its machine code is called
+SYMBOL = "convcalc."  # followed by a kernel's name: the symbol of its machine code
 BLOCK = 16  # channels of a block, on every host: a layout does not depend on the processor
 PIXEL = 4 * BLOCK  # bytes of a pixel there
 WIDTH = _host_width()  # floats of a register
@@ -61,14 +61,14 @@ TILE_BLOCKS = TILE // BLOCK
 
 @dataclass(frozen=True, eq=False)
 class Inline:
-    """A function kernels may call; LLVM inlines it where that pays."""
+    """A function that kernels may call; LLVM inlines it where that pays."""
 
     function: Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Intrinsic:
-    """A function whose body is LLVM instructions: `emit` takes a builder and the arguments' values.
+    """A function whose body is LLVM instructions, which `emit` adds to a builder for the values of the arguments.
 
     Kinds of arguments and of the result: `vector`, `float`, `int`, `ints` (a tuple of them, a list for `emit`), and for
     no result `none`. `row` as an argument is a NamedTuple class of ints, for `emit` the number of its fields, and as
@@ -87,7 +87,7 @@ def inline(function: F) -> F:
 
 
 def intrinsic(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Makes an intrinsic of a function that emits it; the signature is like `vector float -> vector`."""
+    """Declares an intrinsic by the function that emits it; a signature reads `vector float -> vector`."""
     before, result = signature.split("->")
 
     def declare(emit: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,7 +103,7 @@ REGISTER = ir.VectorType(FLOAT, WIDTH)
 INT_REGISTER = ir.VectorType(ir.IntType(32), WIDTH)
 
 
-# --- emitting: what the intrinsics below, and the register tile, are made of -------------------------------------
+# --- emitters, of which the intrinsics below and the register tile are made ---------------------------------------
 
 
 def pointer(builder: ir.IRBuilder, address: ir.Value, to: ir.Type) -> ir.Value:
@@ -134,9 +134,10 @@ def emit_float(builder: ir.IRBuilder, bits: ir.Value) -> ir.Value:
 
 def emit_splat(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     """A register with the value in every lane."""
-    one = builder.insert_element(ir.Constant(REGISTER, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    undefined = ir.Constant(REGISTER, ir.Undefined)
+    first_lane = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-    return builder.shuffle_vector(one, ir.Constant(REGISTER, ir.Undefined), lanes)
+    return builder.shuffle_vector(first_lane, undefined, lanes)
 
 
 def emit_call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
@@ -154,7 +155,7 @@ def emit_fma(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir
 
 
 def emit_prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
-    """Asks for the cache line at an address, which need not exist, before it is read."""
+    """Prefetches the cache line at an address, which need not exist."""
     number = ir.IntType(32)
     read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
     place = pointer(builder, address, ir.IntType(8))
@@ -162,17 +163,17 @@ def emit_prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
 
 
 def emit_max(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    """The larger in each lane; where b is not a number, b."""
+    """The larger value in each lane; b where either is NaN."""
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
 def emit_min(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    """The smaller in each lane; where b is not a number, b."""
+    """The smaller value in each lane; b where either is NaN."""
     return builder.select(builder.fcmp_ordered("<", a, b), a, b)
 
 
 def emit_local(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """A variable, which LLVM puts into a register, that begins as the value; load and store by the builder."""
+    """A local variable with an initial value, to be loaded and stored by the builder; LLVM keeps it in a register."""
     with builder.goto_entry_block():
         place = builder.alloca(value.type)
     builder.store(value, place)
@@ -181,7 +182,7 @@ def emit_local(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
 
 @contextmanager
 def emit_loop(builder: ir.IRBuilder, count: ir.Value) -> Iterator[ir.Value]:
-    """What the block emits, `count` times; gives the index."""
+    """A loop whose body is what the `with` block emits, run `count` times; yields the index."""
     before = builder.block
     head, body, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
     builder.branch(head)
@@ -225,47 +226,47 @@ def fma(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Valu
 
 @intrinsic("vector vector -> vector")
 def vmax(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    """The larger in each lane; where b is not a number, b."""
+    """The larger value in each lane; b where either is NaN."""
     return emit_max(builder, a, b)
 
 
 def _larger(builder: ir.IRBuilder, largest: ir.Value, *others: ir.Value) -> ir.Value:
-    """The largest in each lane, not a number where any is. Two numbers are asked at once whether both are numbers."""
+    """The largest value in each lane, NaN where any of them is. One comparison tests two values for NaN."""
     pairs = [(others[place], others[min(place + 1, len(others) - 1)]) for place in range(0, len(others), 2)]
     for other in others:
-        largest = emit_max(builder, other, largest)  # which stays where it is not a number
-    bad = [builder.fcmp_unordered("uno", *pair) for pair in pairs]
-    nothing = ir.Constant(REGISTER, [float("nan")] * WIDTH)
-    return builder.select(reduce(builder.or_, bad), nothing, largest)
+        largest = emit_max(builder, other, largest)  # a NaN in `largest` stays
+    is_nan = [builder.fcmp_unordered("uno", *pair) for pair in pairs]
+    nan = ir.Constant(REGISTER, [float("nan")] * WIDTH)
+    return builder.select(reduce(builder.or_, is_nan), nan, largest)
 
 
 @intrinsic("vector vector -> vector")
 def larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    """The larger in each lane; not a number where either is none."""
+    """The larger value in each lane, NaN where either is NaN."""
     return _larger(builder, a, b)
 
 
 @intrinsic("vector vector vector -> vector")
 def larger_of_3(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
-    """The largest in each lane; not a number where any is none."""
+    """The largest value in each lane, NaN where any of them is NaN."""
     return _larger(builder, a, b, c)
 
 
 @intrinsic("vector vector vector vector -> vector")
 def larger_of_4(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value, d: ir.Value) -> ir.Value:
-    """The largest in each lane; not a number where any is none."""
+    """The largest value in each lane, NaN where any of them is NaN."""
     return _larger(builder, a, b, c, d)
 
 
 @intrinsic("vector vector -> vector")
 def vmin(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    """The smaller in each lane; where b is not a number, b."""
+    """The smaller value in each lane; b where either is NaN."""
     return emit_min(builder, a, b)
 
 
 @intrinsic("vector vector vector vector -> vector")
 def below(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, yes: ir.Value, no: ir.Value) -> ir.Value:
-    """In each lane, `yes` where a < b, else `no`."""
+    """`yes` in the lanes where a < b, `no` in the others and where either is NaN."""
     return builder.select(builder.fcmp_ordered("<", a, b), yes, no)
 
 
@@ -277,26 +278,27 @@ def vsqrt(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
 
 @intrinsic("vector -> vector")
 def exponent(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
-    """The float whose exponent is a lane's lowest 8 bits: 2ⁿ, where adding 127 + n left n there."""
+    """2ⁿ in each lane, where the lowest 8 bits of a lane hold n + 127, the biased exponent of a float."""
     bits = builder.bitcast(a, INT_REGISTER)
     return builder.bitcast(builder.shl(bits, ir.Constant(INT_REGISTER, [23] * WIDTH)), REGISTER)
 
 
 @intrinsic("vector -> vector")
 def reciprocal(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
-    """1/a, exact to about a bit; by estimate and one Newton step where that is quicker than dividing."""
-    one = ir.Constant(REGISTER, [1.0] * WIDTH)
+    """1/a, exact to about a bit. Where that is faster than a division, by the processor's estimate x, good to 14 bits,
+    and one step of Newton's method: x + x·(1 − a·x)."""
+    unit = ir.Constant(REGISTER, [1.0] * WIDTH)
     if WIDTH != 16 or not X86:
-        return builder.fdiv(one, a)
-    everything = ir.Constant(ir.IntType(16), 0xFFFF)
-    first = emit_call(builder, "llvm.x86.avx512.rcp14.ps.512", REGISTER, a, one, everything)
-    error = emit_fma(builder, builder.fneg(a), first, one)
-    return emit_fma(builder, first, error, first)
+        return builder.fdiv(unit, a)
+    all_lanes = ir.Constant(ir.IntType(16), 0xFFFF)
+    estimate = emit_call(builder, "llvm.x86.avx512.rcp14.ps.512", REGISTER, a, unit, all_lanes)
+    error = emit_fma(builder, builder.fneg(a), estimate, unit)
+    return emit_fma(builder, estimate, error, estimate)
 
 
 @intrinsic("vector -> float")
 def total(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
-    """The sum of the lanes, halves added to halves."""
+    """The sum of the lanes, by halves: lanes 0–7 plus lanes 8–15 and so on."""
     count = WIDTH
     while count > 1:
         count //= 2
@@ -308,7 +310,7 @@ def total(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
     return builder.extract_element(a, ir.Constant(ir.IntType(32), 0))
 
 
-# What +, −, · and / do with two vectors.
+# The LLVM instructions of +, −, · and / on two vectors.
 OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
 
 
@@ -367,32 +369,32 @@ def row_bytes(row: type[tuple[int, ...]]) -> int:
 
 @intrinsic("int int -> int")
 def atomic_add(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> ir.Value:
-    """Adds to the int64 at an address in one step, seen by all threads in order; what was there before."""
+    """Adds to the int64 at an address atomically, sequentially consistent; returns the old value."""
     return builder.atomic_rmw("add", pointer(builder, address, INT), value, "seq_cst")
 
 
 @intrinsic("int -> int")
 def atomic_load(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
-    """The int64 at an address, and with it all that was written before it."""
+    """The int64 at an address, with acquire order: what was written before it was stored is seen too."""
     return builder.load_atomic(pointer(builder, address, INT), "acquire", 8)
 
 
 @intrinsic("int int -> none")
 def atomic_store(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
-    """Writes an int64 to an address, after all that was written before it."""
+    """Writes an int64 to an address with release order, after everything written before."""
     builder.store_atomic(value, pointer(builder, address, INT), "release", 8)
 
 
 @intrinsic("int int int -> int")
 def atomic_replace(builder: ir.IRBuilder, address: ir.Value, old: ir.Value, new: ir.Value) -> ir.Value:
-    """What is at an address, replaced by `new` if it is `old`."""
+    """Compare and swap: the int64 at an address becomes `new` if it is `old`; returns what it was."""
     both = builder.cmpxchg(pointer(builder, address, INT), old, new, "seq_cst", "seq_cst")
     return builder.extract_value(both, 0)
 
 
 @intrinsic("-> none")
 def pause(builder: ir.IRBuilder) -> None:
-    """Tells the processor that this thread spins."""
+    """Tells the processor that this thread is spinning."""
     if ARM:
         emit_call(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(ir.IntType(32), 1))
     elif X86:
@@ -424,6 +426,6 @@ def ticks(builder: ir.IRBuilder) -> ir.Value:
 
 @intrinsic("int ints -> none")
 def call(builder: ir.IRBuilder, function: ir.Value, arguments: Sequence[ir.Value]) -> None:
-    """Calls the kernel at an address with a tuple of int64s."""
+    """Calls the kernel at an address with a tuple of int64s as its arguments."""
     kind = ir.FunctionType(ir.VoidType(), [INT] * len(arguments))
     builder.call(pointer(builder, function, kind), arguments)

@@ -1,15 +1,14 @@
-"""The driver: threads walk one table of steps together, without a lock.
+"""The driver: threads that walk one table of steps together, without locks.
 
 A step is a kernel, its record, a number of items, and how many steps at the table's start must be complete before it
-may begin. Each thread has a share of a step's items, the same part of all of them in every step, so that it finds in
-its own cache what it wrote there: processors that do not share a cache are slow to fetch from one another. Whoever has
-done its share helps with those of the others: items are taken by adding to a share's counter, so a thread that the
-system took away does not hold up the others, and a thread that never arrives is not waited for. An item's result is
-the same whoever computes it.
+may begin. Each thread has a share of a step's items, the same part in every step, so that it finds in its own cache
+what it wrote there: fetching from another core's cache is slow. A thread that has finished its share helps with the
+others'. Items are taken by adding to a share's counter, so a thread that the system suspends does not hold up the
+others, and a thread that never arrives is not waited for. An item's result does not depend on the thread.
 
-A helper waits for runs outside Python, as whoever holds Python's lock may have to be waited for: it looks at its slot,
-into which a run is put, for a while without sleeping, since waking takes about as long as a small network; then it
-sleeps until a byte is written into its pipe.
+A helper thread waits for work outside Python, because it might otherwise have to wait for Python's lock. It polls its
+slot, into which an assignment is put, for about a millisecond, since waking a thread takes about as long as a small
+network; then it sleeps until a byte is written into its pipe.
 """
 
 from __future__ import annotations
@@ -17,10 +16,8 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -46,7 +43,7 @@ from convcalc.backends.numba.jit.simd import (
 
 LINE = 8  # int64s of a cache line
 CLOSED = 1 << 40
-PATIENCE = 4000  # spins before another thread may have the processor
+SPINS_BEFORE_YIELD = 4000
 
 
 class StepRow(NamedTuple):
@@ -73,11 +70,11 @@ class Assignment(NamedTuple):
 
 @inline
 def _wait(address: int, wanted: int) -> None:
-    """Until the counter at an address has reached `wanted`."""
+    """Spins until the counter at an address has reached `wanted`."""
     spins = 0
     while atomic_load(address) < wanted:
         spins += 1
-        if spins > PATIENCE:
+        if spins > SPINS_BEFORE_YIELD:
             yield_cpu()
         else:
             pause()
@@ -88,11 +85,11 @@ def drive(
     thread: int, first: int, stop: int, *, table: int, threads: int, gate: int, taken: int, taken_row: int,
     done: int, clock: int,
 ) -> None:  # fmt: skip
-    """Walk steps first..stop of a table; thread 0 returns when all are complete.
+    """Walks steps first..stop of a table; thread 0 returns when all are complete.
 
-    gate: two counters, of helpers that came in and that went out; thread 0 closes it when it is through, so that a
-    helper that comes later finds nothing to do. taken: a counter per thread, taken_row bytes apart, and step; done: one
-    per step. clock: thread 0 notes the time after each step, `first` at place 0.
+    gate: two counters, of the helpers that entered and that left; thread 0 closes it when all steps are complete, so
+    that a helper that comes late does nothing. taken: a counter for each thread, taken_row bytes apart, and step; done:
+    one for each step. clock: thread 0 stores the time before step i at place i, and the time after the last one.
 
     Bounds. Counters and clock have one place per step of the table, the clock one more; thread < threads.
     """
@@ -136,7 +133,7 @@ def drive(
 
 @drive.footprint
 def drive_footprint(call: Call) -> None:
-    """Steps first..stop of the table and what is counted of them."""
+    """The rows of steps first..stop and their counters."""
     count, first = call.stop - call.first, 8 * call.first
     call.reads("table", call.values["table"] + STEP_ROW * call.first, STEP_ROW * count)
     call.writes("gate", call.gate, 16)
@@ -146,16 +143,16 @@ def drive_footprint(call: Call) -> None:
     call.writes("clock", call.clock + first, 8 * (count + 1))
 
 
-ASLEEP, WAITING, BUSY, ENDED = range(4)  # what a slot's first int64 says
-SLOT = 6  # int64s of a slot: its state, what `drive` is called with, and room for a byte from the pipe
-AWAKE = 20_000  # spins of a helper before it sleeps: about a millisecond
+ASLEEP, WAITING, BUSY, ENDED = range(4)  # states of a helper, the first int64 of its slot
+SLOT = 6  # int64s of a slot: the state, an `Assignment`, and room for a byte from the pipe
+SPINS_BEFORE_SLEEP = 20_000  # about a millisecond
 
 
 @kernel
 def worker_loop(slot: int, function: int, spins: int, pipe: int) -> None:
-    """A helper's life: calls `function` (`drive`) with what is put into its slot, until it is ended.
+    """The loop of a helper thread: calls `function` (`drive`) with each assignment in its slot, until it is ended.
 
-    Where threads cannot sleep by themselves it returns when it should.
+    On systems where it cannot sleep here, it returns instead, and Python waits for the byte.
 
     Bounds. A slot has SLOT int64s.
     """
@@ -184,7 +181,7 @@ def worker_loop_footprint(call: Call) -> None:
 
 @kernel
 def post(slot: int, state: int, answer: int, _: int) -> None:
-    """Gives a helper that waits or sleeps another state; answer: which of the two it was in, or BUSY.
+    """Changes the state of a helper that waits or sleeps; answer receives its state before.
 
     Bounds. A slot has SLOT int64s, the answer is one.
     """
@@ -196,39 +193,36 @@ def post(slot: int, state: int, answer: int, _: int) -> None:
 
 @post.footprint
 def post_footprint(call: Call) -> None:
-    """A slot's state, and the answer."""
+    """The state in the slot, and the answer."""
     call.writes("slot", call.slot, 8)
     call.writes("answer", call.answer, 8)
 
 
 class Helper:
-    """A thread that walks tables."""
+    """A thread that walks tables of steps."""
 
     def __init__(self) -> None:
-        self.offered: StepTable | None = None  # kept in memory until the helper is through with it
+        self.offered: StepTable | None = None  # kept alive until the helper has left it
         self._slot = np.zeros(SLOT, np.int64)
         self._answer = np.zeros(1, np.int64)
         self._reading, self._writing = os.pipe()
-        self._allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-        self._avoided = -1
-        self._thread = threading.Thread(target=self._serve, daemon=True, name="convcalc")
+        self._thread = threading.Thread(target=self._work, daemon=True, name="convcalc")
         self._thread.start()
 
     @property
     def busy(self) -> bool:
-        """Whether it has a table."""
+        """Whether it is walking a table."""
         return bool(self._slot[0] == BUSY)
 
     def call(self, table: StepTable, thread: int, first: int, stop: int) -> None:
-        """Have it walk steps first..stop as number `thread`, unless it is at another table. One caller at a time."""
+        """Makes it walk steps first..stop as number `thread`, unless it is busy with another table. Not reentrant."""
         if not self.busy:
-            self._avoid(_processor())
             self.offered = table
             self._slot[1:5] = Assignment(table.address, thread, first, stop)
             self._post(BUSY)
 
     def end(self) -> None:
-        """Have it end, and wait for that."""
+        """Ends the thread and waits for that."""
         while self._thread.is_alive():
             self._post(ENDED)
             self._thread.join(0.001)
@@ -240,30 +234,22 @@ class Helper:
         if self._answer[0] == ASLEEP:
             os.write(self._writing, b"\0")
 
-    def _avoid(self, processor: int) -> None:
-        """Keep off the caller's processor: the system may put a thread beside the one that woke it, and leave both
-        there for a whole run while another processor has nothing to do."""
-        if processor != self._avoided and self._allowed - {processor}:
-            with suppress(OSError):
-                os.sched_setaffinity(self._thread.native_id or 0, self._allowed - {processor})
-            self._avoided = processor
-
-    def _serve(self) -> None:
-        _native(worker_loop)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
-        while self._slot[0] != ENDED:  # where it sleeps here
+    def _work(self) -> None:
+        _native(worker_loop)(self._slot.ctypes.data, drive.address, SPINS_BEFORE_SLEEP, self._reading)
+        while self._slot[0] != ENDED:  # on systems where the loop cannot sleep
             os.read(self._reading, 1)
-            _native(worker_loop)(self._slot.ctypes.data, drive.address, AWAKE, self._reading)
+            _native(worker_loop)(self._slot.ctypes.data, drive.address, SPINS_BEFORE_SLEEP, self._reading)
 
 
 class Helpers:
-    """Threads that wait for a table to walk; they live until ended or as long as the process."""
+    """The helper threads of this process, kept between runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._helpers: list[Helper] = []
 
     def start(self, count: int, table: StepTable, first: int, stop: int) -> None:
-        """Have `count` helpers, numbered from 1, walk steps first..stop; those that are not at another table."""
+        """Makes `count` helpers, numbered from 1, walk steps first..stop, except those that are busy."""
         with self._lock:
             if not self._helpers:
                 atexit.register(self.stop)
@@ -273,41 +259,32 @@ class Helpers:
                 helper.call(table, number, first, stop)
 
     def release(self) -> None:
-        """Let go of tables that helpers are through with, or a plan's memory would be kept until the next run."""
+        """Drops the tables that helpers have left, so that a plan's memory is not kept until the next run."""
         with self._lock:
             for helper in self._helpers:
                 if not helper.busy:
                     helper.offered = None
 
     def stop(self) -> None:
-        """End them all; the next start makes new ones. Before a fork, so that none is lost in the middle of it."""
+        """Ends all helpers; the next start makes new ones. Called before a fork, which copies no threads."""
         with self._lock:
             for helper in self._helpers:
                 helper.end()
             self._helpers.clear()
 
 
-def _find_processor() -> Callable[[], int]:
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            found: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
-            return found
-    return lambda: -1
-
-
-_processor = _find_processor()  # the number of the processor this thread runs on
 helpers = Helpers()
-_PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # a call through it lets go of Python's lock
+_PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # a call through it releases Python's lock
 
 
 @cache
 def _native(kernel: Kernel) -> Callable[[int, int, int, int], None]:
-    """A kernel that is called from Python."""
+    """A kernel as a function that Python can call."""
     return _PROTOTYPE(kernel.address)
 
 
 class StepTable:
-    """Steps ready to run. keep: what must not be freed before, the memory that records point into."""
+    """Steps ready to run. keep: what must stay alive, the memory that records point into."""
 
     def __init__(self, rows: Sequence[StepRow], keep: object, threads: int) -> None:
         self.rows = np.array(rows, np.int64).reshape(-1, len(StepRow._fields))
@@ -329,13 +306,13 @@ class StepTable:
         self._drive = _native(drive)
 
     def run(self, first: int, stop: int) -> None:
-        """Run steps first..stop on this thread and threads − 1 helpers."""
+        """Runs steps first..stop on this thread and threads − 1 helpers."""
         if first == stop:
             return
         self._counters[:, first:stop] = 0
         if self.threads > 1:
             self._gate[1] = 0
-            self._gate[0] = 0  # opens it: last
+            self._gate[0] = 0  # last: this opens the gate
             helpers.start(self.threads - 1, self, first, stop)
         self._drive(self.address, 0, first, stop)
         if self.threads > 1:
