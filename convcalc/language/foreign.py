@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -77,7 +78,7 @@ def in_our_words(operator: type[Operator], kind: str, body: reader.Node | None) 
     if isinstance(body, reader.Mapping):
         fields = {name: (body.keys[name], value) for name, value in body.entries.items()}
         written = _entry(operator, fields, implied)
-        return f"write {written}" if written else _fields_of(operator)
+        return "\n".join([f"write {written}", *_axis_note(written)]) if written else _fields_of(operator)
     if isinstance(body, reader.Scalar) and body.text and operator.main is not None:
         return f"write {operator.kind}: {_value(body)}"
     if operator.role == "join":
@@ -152,6 +153,7 @@ def _in_other_words(
     written = _entry(operator, fields)
     if written and any(field.ours or field.layer for field in foreign):
         hints.append(f"write {written}")
+        hints += _axis_note(written)
     for field in foreign[:MAX_NOTES]:
         if field.reason:
             hints.append(f"leave {field.written} out: {field.reason}")
@@ -184,7 +186,22 @@ def _converted(name: str, ours: str, value: reader.Node) -> str:
     text = _value(value)
     if ours == "rounding" and name != ours:
         return {"true": "ceil", "false": "floor"}.get(text.lower(), text)
+    if ours == "axis" and name != ours:
+        return _axis(name, text, len(value.items) if isinstance(value, reader.Sequence) else 1)
     return text.lower() if text.lower() in ("same", "valid") else text
+
+
+def _axis(name: str, text: str, count: int) -> str:
+    """Another tool's dimensions as ours, which leave out the batch; of a normalised shape the last so many."""
+    if synonyms.folded(name) == "normalizedshape":
+        return "last" if count == 1 else f"[{', '.join(map(str, range(-count, 0)))}]"
+    return re.sub(r"(?<![-\w])[1-9]\d*", lambda number: str(int(number[0]) - 1), text)
+
+
+def _axis_note(entry: str) -> list[str]:
+    """What to know of a dimension's number in an entry that was another tool's."""
+    numbered = re.search(r"\baxis: \[?-?\d", entry)
+    return ["axis leaves out the batch: 0 is the channels, -1 the last dimension"] if numbered else []
 
 
 def _value(node: reader.Node) -> str:

@@ -21,37 +21,18 @@ class Absence(NamedTuple):
     hint: str | None
 
 
-_LIKE_BATCHNORM = "batchnorm has the same weights and biases, and counts no MACs either"
 _HOLDS_PLACE = "identity holds its place in the counts: no weights, no MACs"
 
 # Operators, and what would do instead.
 LAYERS: dict[str, str] = {
-    "groupnorm": _LIKE_BATCHNORM,
-    "instancenorm": _LIKE_BATCHNORM,
-    "rmsnorm": "",
-    "l2norm": _HOLDS_PLACE,
     "global_maxpool": "maxpool with the map's own height and width as kernel does the same",
     "adaptive_maxpool": "where the sizes divide, maxpool with their quotient as kernel and stride does the same",
-    "subtract": "add counts the same",
-    "divide": "multiply counts the same",
-    "maximum": "add counts the same",
-    "minimum": "add counts the same",
     "crop": "",
     "pixel_shuffle": "with factor r, reshape: [C, r, r, H, W], transpose: [0, 3, 1, 4, 2] and reshape: [C, r·H, r·W] "
     "do the same",
     "pixel_unshuffle": "with factor r, reshape: [C, H/r, r, W/r, r], transpose: [0, 2, 4, 1, 3] and "
     "reshape: [r·r·C, H/r, W/r] do the same",
-    "clip": "relu6 clips to 0…6",
     "reduce": "global_avgpool is the mean over the whole map",
-    "exp": _HOLDS_PLACE,
-    "log": _HOLDS_PLACE,
-    "sqrt": _HOLDS_PLACE,
-    "abs": _HOLDS_PLACE,
-    "negate": _HOLDS_PLACE,
-    "reciprocal": _HOLDS_PLACE,
-    "erf": _HOLDS_PLACE,
-    "selu": "elu counts the same",
-    "celu": "elu counts the same",
     "roll": _HOLDS_PLACE,
     "unknown": "identity holds the place of a layer that keeps the shape",
     "network": "extends takes over a whole spec; a block holds layers that are used several times",
@@ -70,14 +51,6 @@ FIELDS: dict[tuple[str, str], str] = {
     ("pad", "mode"): "the margin holds one value: value",
     ("pad", "channels"): "",
     ("conv", "padding_mode"): "the margin holds zeros; a pad before the layer holds another value",
-    ("scale", "value"): "scale learns a weight for each channel; initial is what it starts from",
-    ("softmax", "axis"): _CHANNELS_ONLY,
-    ("concat", "axis"): _CHANNELS_ONLY,
-    ("hardsigmoid", "alpha"): "",
-    ("hardsigmoid", "beta"): "",
-    ("softplus", "beta"): "",
-    ("softplus", "threshold"): "",
-    ("elu", "scale"): "",
 }
 # What other tools call these fields.
 _FIELD_WORDS = {
@@ -90,7 +63,6 @@ _FIELD_WORDS = {
 VALUES: dict[tuple[str, str], str] = {
     ("upsample", "mode"): "bilinear gives the same sizes",
     ("upsample", "scale"): "scale is a whole number",
-    ("layernorm", "axis"): "it normalises over the channels, or over the last dimension",
 }
 
 # Keys of a file, and what would do instead.
@@ -160,7 +132,6 @@ def value(kind: str, name: str, given: object) -> str | None:
     is_planned = {
         ("upsample", "mode"): given == "bicubic",
         ("upsample", "scale"): isinstance(given, float),
-        ("layernorm", "axis"): isinstance(given, list),
     }
     if not is_planned.get((kind, name)):
         return None

@@ -35,7 +35,7 @@ _TABLE = {
         layernorm: ln layernormalization layernormalisation
         groupnorm: gn groupnormalization groupnormalisation
         instancenorm: instancenormalization instancenormalisation
-        rmsnorm: rmsnormalization rmsnormalisation
+        rmsnorm: rmsnormalization rmsnormalisation rmslayernorm
         l2norm: l2normalization l2normalize normalize lpnormalization unitnormalization
         lrn: localresponsenorm localresponsenormalization localresponsenormalisation crossmaplrn
         relu: rectifier rectifiedlinear rectlinear
@@ -56,9 +56,9 @@ _TABLE = {
         upsample: interpolate resize upsampling upsamplingnearest upsamplingbilinear unpool upscale
         concat: cat concatenate concatenation merge depthconcat route join
         add: sum residual shortcut eltwise plus addition
-        subtract: sub minus
+        subtract: sub minus difference
         multiply: mul product times multiplication
-        divide: div division
+        divide: div division truediv quotient
         maximum: max maxout
         minimum: min
         channel_shuffle: shuffle
@@ -67,6 +67,12 @@ _TABLE = {
         scale: layerscale
         identity: noop passthrough skip
         clip: clamp hardtanh clipbyvalue
+        exp: exponential
+        log: logarithm
+        sqrt: squareroot
+        reciprocal: inverse inv
+        erf: errorfunction
+        selu: scaledelu
         reduce: reducemean reducesum reducemax reducemin mean
         negate: neg negative
         abs: absval absolute
@@ -103,14 +109,17 @@ _TABLE = {
         transpose_a: transa transposex adjointa adjx
         transpose_b: transb transposey adjointb adjy
         eps: epsilon
-        affine: center
+        affine: center elementwiseaffine
+        min: minval minvalue clipvaluemin lower
+        max: maxval maxvalue clipvaluemax upper
+        value: constant factor fill constantvalue
         rate: p probability drop droprate dropoutrate dropoutratio ratio
         slope: negativeslope alpha
-        axis: dim normalizedshape
+        axis: dim dims axes normalizedshape
         shape: targetshape size
         order: perm dims permutation axes
         size: outputsize localsize
-        scale: scalefactor factor scales size
+        scale: scalefactor factor scales size gamma
         mode: interpolation method
         start: begin offset
         stop: end
@@ -203,7 +212,7 @@ _NEEDLESS = {
     **dict.fromkeys(
         (
             "inchannels", "infeatures", "inputchannels", "inputs", "inputshape", "inputsize", "inputdim",
-            "numfeatures", "cin", "inplanes",
+            "numfeatures", "numchannels", "cin", "inplanes",
         ),
         _FOLLOWS,
     ),

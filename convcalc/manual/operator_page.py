@@ -103,6 +103,11 @@ def _fields(operator: type[Operator]) -> str:
     for info in fields:
         name = f"`{info.name}`" + (f", `{info.alias}`" if info.alias else "")
         lines.append(f"| {name} | {_cell(values(info.kind.schema))} | {_default(info)} | {_cell(info.doc)} |")
+    if operator.role == "join":
+        lines += [
+            "",
+            "Without fields the entry is a list of branches; with one it has `branches`, or names in `from`.",
+        ]
     if operator.main:
         lines += ["", f"A bare value fills `{operator.main}`."]
     return "\n".join(lines)
@@ -121,7 +126,11 @@ def _default(info: FieldInfo) -> str:
 def values(schema: Any) -> str:
     """What a field takes, in words, from its JSON Schema: `integer ≥ 1, or one per dimension`."""
     if "anyOf" in schema:
-        texts = [values(option) for option in schema["anyOf"]]
+        texts = [
+            text
+            for option in schema["anyOf"]
+            for text in ([f"`{word}`" for word in option["enum"]] if "enum" in option else [values(option)])
+        ]
         if len(texts) > 1 and schema["anyOf"][1].get("maxItems") == 3:
             pairs = "anyOf" in schema["anyOf"][1]["items"]
             texts[1] = "one or a pair `[before, after]` per dimension" if pairs else "one per dimension"

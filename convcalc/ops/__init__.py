@@ -11,6 +11,7 @@ import os
 from functools import cache
 from importlib import import_module
 
+from convcalc.ops._axes import dimensions as axis_dimensions
 from convcalc.ops._base import (
     SCATTERED,
     WHOLE,
@@ -46,6 +47,7 @@ __all__ = [
     "Slot",
     "Tensor",
     "Working",
+    "axis_dimensions",
     "axis_equation",
     "axis_paddings",
     "describe",

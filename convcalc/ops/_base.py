@@ -308,39 +308,56 @@ def in_sequence(order: Order) -> bool:
 MAX_SHOWN_BRANCHES = 8
 
 
-def mismatch(needs: str, inputs: Inputs, *, channels: bool = True, stretches: bool = False) -> Misfit:
+def mismatch(needs: str, inputs: Inputs, *, apart: int | None = None, stretches: bool = False) -> Misfit:
     """A join's branches that do not fit: what it needs, each branch's shape, where they differ, and what would do.
 
-    channels: whether they have to agree in channels too; stretches: whether a dimension of 1 fits every other.
+    apart: the dimension in which they may differ; stretches: whether a dimension of 1 fits every other.
     """
     numbered = list(enumerate(inputs, 1))
-    if len(inputs) > MAX_SHOWN_BRANCHES:  # the first, and the first that is not like it
-        start = 0 if channels else 1
-        other = next((index, shape) for index, shape in numbered if shape[start:] != inputs[0][start:])
-        numbered = [numbered[0], other]
+    if len(inputs) > MAX_SHOWN_BRANCHES:
+        numbered = _first_conflict(inputs, apart, stretches)
     given = ", ".join(f"branch {index} is {show(shape)}" for index, shape in numbered)
     if len({len(shape) for shape in inputs}) > 1:
         return Misfit(f"{needs}: {given}", "flatten all branches or none")
     ignored = {1} if stretches else set()
     names = ("channels", *AXIS_NAMES.get(len(inputs[0]) - 1, ())) if len(inputs[0]) > 1 else ("features",)
+    if len(names) < len(inputs[0]):
+        names = tuple(f"dimension {dimension}" for dimension in range(len(inputs[0])))
     differing = [
         name
         for dimension, name in enumerate(names)
-        if (channels or dimension) and len({shape[dimension] for shape in inputs} - ignored) > 1
+        if dimension != apart and len({shape[dimension] for shape in inputs} - ignored) > 1
     ]
     where = f"; they differ in {_enumerated(differing)}" if differing else ""
-    return Misfit(f"{needs}: {given}{where}", _remedy(inputs, channels))
+    return Misfit(f"{needs}: {given}{where}", _remedy(inputs, apart))
 
 
-def _remedy(inputs: Inputs, channels: bool) -> str:
+def _first_conflict(inputs: Inputs, apart: int | None, stretches: bool) -> list[tuple[int, Shape]]:
+    """Of many branches the first that does not fit one before it, after that one."""
+    settled: dict[int, tuple[int, Shape]] = {}  # by dimension: the first branch that says its size
+    for index, shape in enumerate(inputs, 1):
+        if len(shape) != len(inputs[0]):
+            return [(1, inputs[0]), (index, shape)]
+        for dimension, size in enumerate(shape):
+            if dimension == apart or (stretches and size == 1):
+                continue
+            other = settled.setdefault(dimension, (index, shape))
+            if other[1][dimension] != size:
+                return [other, (index, shape)]
+    raise AssertionError("all branches fit")
+
+
+def _remedy(inputs: Inputs, apart: int | None) -> str:
     """What would make branches of one rank fit."""
+    channels = apart != 0
     if len(inputs[0]) == 1:
         return "end the branches in the same number of features; a dense layer changes it"
     # a single pixel may stretch over a map
-    sizes = {shape[1:] for shape in inputs if set(shape[1:]) != {1}}
+    maps = [shape for shape in inputs if set(shape[1:]) != {1}]
+    sizes = {tuple(size for place, size in enumerate(shape) if place not in (0, apart)) for shape in maps}
     if channels and len({shape[0] for shape in inputs}) > 1 and len(sizes) <= 1:
         return "end the branches in the same number of channels; a conv with kernel 1 changes it"
-    if channels and len(inputs) == 2 and len(sizes) == 2:
+    if apart is None and len(inputs) == 2 and len(sizes) == 2:
         numbered = sorted(enumerate(inputs, 1), key=lambda branch: prod(branch[1][1:]))
         (index, small), (other, large) = numbered
         stride = -(-large[1] // small[1])

@@ -155,6 +155,34 @@ def _integers(minimum: int) -> Callable[[Value], Any]:
     return check
 
 
+_AXIS_WORDS = ("channels", "last")
+
+
+def _axis(several: bool) -> Callable[[Value], Any]:
+    needed = (
+        "needs channels, last, an integer or a list of integers"
+        if several
+        else ("needs channels, last or an integer")
+    )
+
+    def check(value: Value) -> str | int | tuple[int, ...]:
+        if isinstance(value, str):
+            if value not in _AXIS_WORDS:
+                from convcalc.errors import did_you_mean
+
+                raise FieldError(f"{needed}, not {describe(value)}{did_you_mean(value, _AXIS_WORDS)}")
+            return value
+        if isinstance(value, list) and several:
+            if not 1 <= len(value) <= MOST_DIMENSIONS:
+                raise FieldError(f"{needed}, not {describe(value)}")
+            return tuple(whole(item, -MOST_DIMENSIONS, MOST_DIMENSIONS - 1) for item in value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise FieldError(f"{needed}, not {describe(value)}")
+        return whole(value, -MOST_DIMENSIONS, MOST_DIMENSIONS - 1)
+
+    return check
+
+
 def _optional(kind: FieldKind) -> FieldKind:
     return kind._replace(check=lambda value: None if value is None else kind.check(value))
 
@@ -247,3 +275,16 @@ def integers(default: Any = REQUIRED, *, minimum: int = 0, doc: str) -> Any:
         "maxItems": MOST_DIMENSIONS,
     }
     return _field(FieldKind(_integers(minimum), schema), default, None, doc)
+
+
+def along(default: Any = "channels", *, several: bool = False, doc: str) -> Any:
+    """channels, last or a dimension's number: 0 the channels, -1 the last; several: or a list of numbers."""
+    number: dict[str, object] = {
+        "type": "integer",
+        "minimum": -MOST_DIMENSIONS,
+        "maximum": MOST_DIMENSIONS - 1,
+    }
+    options: list[dict[str, object]] = [{"enum": list(_AXIS_WORDS)}, number]
+    if several:
+        options.append({"type": "array", "items": number, "minItems": 1, "maxItems": MOST_DIMENSIONS})
+    return _field(FieldKind(_axis(several), {"anyOf": options}), default, None, doc)

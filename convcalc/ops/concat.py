@@ -1,12 +1,15 @@
-"""Branches side by side along the channels."""
+"""Branches one after the other, along the channels or another dimension."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import prod
 from typing import Any, ClassVar, Self
 
+from convcalc.ops import _axes
 from convcalc.ops._base import (
     AxisReach,
     Example,
@@ -19,12 +22,13 @@ from convcalc.ops._base import (
     Working,
     mismatch,
 )
-from convcalc.shapes import Shape
+from convcalc.ops._fields import along
+from convcalc.shapes import AXIS_NAMES, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Concat(Operator):
-    """The inputs' channels one after the other.
+    """The inputs one after the other along a dimension, which is the channels unless `axis` says another.
 
     (C₁, *spatial), (C₂, *spatial), … → (C₁ + C₂ + …, *spatial).
     """
@@ -38,51 +42,73 @@ class Concat(Operator):
         (64, 28, 28),
     )
 
+    axis: str | int = along(doc="the dimension in which they follow one another")
+
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit when spatial sizes differ."""
-        if len({shape[1:] for shape in inputs}) > 1:
-            raise mismatch("concat needs equal sizes, channels apart", inputs, channels=False)
-        return self
+        """The axis in one form. Raises Misfit where there is none such, or other sizes differ."""
+        bound = dataclasses.replace(self, axis=_axes.settled_one(self.axis, inputs[0]))
+        place = bound.dimension(inputs)
+        if len({(*shape[:place], *shape[place + 1 :], len(shape)) for shape in inputs}) > 1:
+            raise mismatch(f"concat needs equal sizes, {_name(place, inputs)} apart", inputs, apart=place)
+        return bound
+
+    def dimension(self, inputs: Inputs) -> int:
+        """The dimension in which the inputs follow one another."""
+        return _axes.dimensions(self.axis, len(inputs[0]))[0]
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """(C₁ + C₂ + …, *spatial)."""
-        return (sum(shape[0] for shape in inputs), *inputs[0][1:])
+        place = self.dimension(inputs)
+        return (*inputs[0][:place], sum(shape[place] for shape in inputs), *inputs[0][place + 1 :])
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """Its own channels, after those of the inputs before it."""
-        return (
-            Reach(0, start=-_first_channels(inputs)[index]),
-            *(Reach(d) for d in range(1, len(inputs[index]))),
-        )
+        """Its own part, after those of the inputs before it."""
+        place = self.dimension(inputs)
+        start = -_beginnings(inputs, place)[index]
+        return tuple(Reach(d, start=start if d == place else 0) for d in range(len(inputs[index])))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """`64 + 128 + 32 + 32 = 256`."""
-        channels = [shape[0] for shape in inputs]
-        return (Working("output channels", f"{' + '.join(map(str, channels))} = {sum(channels)}"),)
+        place = self.dimension(inputs)
+        sizes = [shape[place] for shape in inputs]
+        sum_of_sizes = f"{' + '.join(map(str, sizes))} = {sum(sizes)}"
+        return (Working(f"output {_name(place, inputs)}", sum_of_sizes),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first."""
-        return Reordered(self, order) if order[0] == 0 else None
+        """Along the dimension where it is stored."""
+        return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The inputs' values one after the other."""
+        """The inputs' values in turn, for each place in the dimensions before the axis."""
+        shapes = tuple(tensor.shape for tensor in inputs)
+        place = self.dimension(shapes)
+        lengths = [prod(shape[place:]) for shape in shapes]
         result: list[Any] = []
-        for tensor in inputs:
-            result += tensor.values
-        channels = sum(tensor.shape[0] for tensor in inputs)
-        return Tensor((channels, *inputs[0].shape[1:]), result)
+        for position in range(prod(shapes[0][:place])):
+            for tensor, length in zip(inputs, lengths, strict=True):
+                result += tensor.values[position * length : (position + 1) * length]
+        total = sum(shape[place] for shape in shapes)
+        return Tensor((*shapes[0][:place], total, *shapes[0][place + 1 :]), result)
 
 
-_latest: tuple[Inputs, list[int]] = ((), [])
+def _name(place: int, inputs: Inputs) -> str:
+    """`channels`, `height`, …."""
+    if place == 0:
+        return "channels"
+    names = AXIS_NAMES.get(len(inputs[0]) - 1)
+    return names[place - 1] if names else f"dimension {place}"
 
 
-def _first_channels(inputs: Inputs) -> list[int]:
-    """The output channel that each input's first channel becomes.
+_latest: tuple[Inputs, int, list[int]] = ((), 0, [])
+
+
+def _beginnings(inputs: Inputs, place: int) -> list[int]:
+    """The place along a dimension of the output at which each input begins.
 
     The inputs of a join are asked for one after another, so the latest answer is kept: a join of n takes n steps,
     not n².
     """
     global _latest
-    if _latest[0] is not inputs:
-        _latest = (inputs, list(accumulate((shape[0] for shape in inputs), initial=0)))
-    return _latest[1]
+    if _latest[0] is not inputs or _latest[1] != place:
+        _latest = (inputs, place, list(accumulate((shape[place] for shape in inputs), initial=0)))
+    return _latest[2]

@@ -5,30 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from convcalc.ops._base import (
-    WHOLE,
-    AxisReach,
-    Inputs,
-    Operator,
-    Order,
-    Parameter,
-    Reach,
-    Reordered,
-    Tensor,
-    Working,
-)
-from convcalc.ops._fields import choice, number
+from convcalc.ops import _axes
+from convcalc.ops._base import AxisReach, Inputs, Operator, Order, Parameter, Reordered, Tensor, Working
+from convcalc.ops._fields import along, flag, number
+from convcalc.ops._normalisation import count_working, factor_and_offset, standardised
+from convcalc.shapes import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layernorm(Operator):
-    """(x − mean)/√(variance + eps)·weight + bias over the channels of each position, or the last dimension.
+    """(x − mean)/√(variance + eps)·weight + bias over the channels of each position, the last dimension, or several.
 
-    Weight and bias (n) for n values normalised together; the variance divides by n. The paper's own form,
-    over everything but the batch, is this after flatten.
+    Weight and bias have the shape of what is normalised together: (C), or (C, H, W) with axis: [0, 1, 2], the
+    paper's own form; the variance divides by their number.
     """
 
     kind: ClassVar[str] = "layernorm"
@@ -38,55 +29,52 @@ class Layernorm(Operator):
     main: ClassVar[str | None] = "axis"
     pointwise: ClassVar[bool] = True
 
-    axis: str = choice("channels", "last", default="channels", doc="the dimension normalised over")
+    axis: str | int | tuple[int, ...] = along(several=True, doc="the dimensions normalised over together")
     eps: float = number(1e-5, above=0, doc="added to the variance")
+    affine: bool = flag(True, doc="learn a factor and an offset per value")
+
+    def bind(self, inputs: Inputs) -> Self:
+        """The axis in one form. Raises Misfit where the input has none such."""
+        return dataclasses.replace(self, axis=_axes.settled(self.axis, inputs[0]))
+
+    def dimensions(self, shape: Shape) -> tuple[int, ...]:
+        """The dimensions normalised over together, ascending."""
+        return _axes.dimensions(self.axis, len(shape))
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """weight (n), bias (n)."""
-        count = (inputs[0][self._dimension],)
-        return (Parameter("weight", count, "weight", initial=1.0), Parameter("bias", count, "bias"))
+        """weight and bias where affine, of the shape normalised over."""
+        return factor_and_offset(_axes.sizes(self.axis, inputs[0]), self.affine)
 
     def module_name(self, inputs: Inputs) -> str:
-        """LayerNorm acts on the last dimension; over the channels of a map, ConvNeXt has a class of its own."""
-        return "LayerNorm2d" if self._dimension == 0 and len(inputs[0]) > 1 else self.torch_module
-
-    @property
-    def _dimension(self) -> int:
-        return 0 if self.axis == "channels" else -1
+        """LayerNorm acts on the last dimensions; over the channels of a map, ConvNeXt has a class of its own."""
+        found, rank = self.dimensions(inputs[0]), len(inputs[0])
+        if found == tuple(range(rank - len(found), rank)):
+            return self.torch_module
+        return "LayerNorm2d" if found == (0,) else ""
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of the dimension normalised over."""
-        walks: list[AxisReach] = [Reach(dimension) for dimension in range(len(inputs[0]))]
-        walks[self._dimension] = WHOLE
-        return tuple(walks)
+        """All of the dimensions normalised over."""
+        return _axes.reach_over(self.dimensions(inputs[0]), len(inputs[0]))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """A factor and an offset per value of the dimension."""
-        count = f"{inputs[0][self._dimension]:,}"
-        return (Working("weights", count), Working("biases", count))
+        """A factor and an offset per value normalised together."""
+        if not self.affine:
+            return ()
+        return count_working(_axes.sizes(self.axis, inputs[0]), "weights", "biases")
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Over the first or the last dimension, where the one normalised over is stored there."""
-        place = order[self._dimension]
-        if place not in (0, len(order) - 1):
-            return None
-        return Reordered(dataclasses.replace(self, axis="last" if place else "channels"), order)
+        """Along the dimensions where they are stored."""
+        return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Each vector normalised by itself."""
         shape, values = inputs[0]
-        length = shape[self._dimension]
-        count = len(values) // length
-        weight, bias = list(weights["weight"]), list(weights["bias"])
-        if self.axis == "last":
-            places = [slice(i * length, (i + 1) * length) for i in range(count)]
-        else:
-            places = [slice(i, None, count) for i in range(count)]
         result: list[Any] = [0] * len(values)
-        for place in places:
-            vector = values[place]
-            mean = sum(vector) / length
-            centred = [value - mean for value in vector]
-            factor = 1 / sqrt(sum([value * value for value in centred]) / length + self.eps)
-            result[place] = [c * factor * w + b for c, w, b in zip(centred, weight, bias, strict=True)]
+        for places in _axes.vectors(self.dimensions(shape), shape):
+            vector = standardised([values[place] for place in places], self.eps)
+            if self.affine:
+                triples = zip(vector, weights["weight"], weights["bias"], strict=True)
+                vector = [value * weight + bias for value, weight, bias in triples]
+            for place, value in zip(places, vector, strict=True):
+                result[place] = value
         return Tensor(shape, result)

@@ -1,42 +1,53 @@
-"""Softmax."""
+"""Softmax (Bridle 1990)."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from convcalc.ops._base import WHOLE, AxisReach, Inputs, Operator, Order, Reach, Reordered, Tensor
+from convcalc.ops import _axes
+from convcalc.ops._base import AxisReach, Inputs, Operator, Order, Reordered, Tensor
+from convcalc.ops._fields import along
 
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Operator):
-    """eˣ/Σeˣ over the channels: of a vector, or at each position of a map."""
+    """eˣ/Σeˣ, the sum along one dimension: over the channels, of a vector or at each position of a map."""
 
     kind: ClassVar[str] = "softmax"
     torch_module: ClassVar[str] = "Softmax"
     torch_function: ClassVar[str] = "softmax"
     role: ClassVar[str] = "activation"
+    main: ClassVar[str | None] = "axis"
     pointwise: ClassVar[bool] = True
 
+    axis: str | int = along(doc="the dimension that sums to 1")
+
+    def bind(self, inputs: Inputs) -> Self:
+        """The axis in one form. Raises Misfit where the input has none such."""
+        return dataclasses.replace(self, axis=_axes.settled_one(self.axis, inputs[0]))
+
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All channels."""
-        return (WHOLE, *(Reach(dimension) for dimension in range(1, len(inputs[0]))))
+        """All of the dimension summed over."""
+        rank = len(inputs[0])
+        return _axes.reach_over(_axes.dimensions(self.axis, rank), rank)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first."""
-        return Reordered(self, order) if order[0] == 0 else None
+        """Along the dimension where it is stored."""
+        return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Powers of the distance to the largest, so that none overflows."""
         shape, values = inputs[0]
-        plane = len(values) // shape[0]
         result: list[Any] = [0] * len(values)
-        for position in range(plane):
-            vector = values[position::plane]
+        for places in _axes.vectors(_axes.dimensions(self.axis, len(shape)), shape):
+            vector = [values[place] for place in places]
             largest = max(vector)
             powers = [exp(value - largest) for value in vector]
             total = sum(powers)
-            result[position::plane] = [power / total for power in powers]
+            for place, power in zip(places, powers, strict=True):
+                result[place] = power / total
         return Tensor(shape, result)

@@ -7,16 +7,23 @@ from math import exp, log1p
 from typing import Any, ClassVar
 
 from convcalc.ops._base import Pointwise
+from convcalc.ops._fields import number
 
 
 @dataclass(frozen=True, kw_only=True)
 class Softplus(Pointwise):
-    """ln(1 + eˣ), without overflow."""
+    """ln(1 + e^(beta·x))/beta, without overflow; x where beta·x exceeds threshold, as in PyTorch."""
 
     kind: ClassVar[str] = "softplus"
     torch_module: ClassVar[str] = "Softplus"
     torch_function: ClassVar[str] = "softplus"
 
+    beta: float = number(1.0, above=0, doc="the larger, the nearer to relu")
+    threshold: float = number(20.0, doc="beta·x above it gives x itself")
+
     def element(self, value: Any) -> Any:
-        """ln(1 + eˣ), without overflow."""
-        return max(value, 0) + log1p(exp(-abs(value)))
+        """ln(1 + e^(beta·x))/beta, or x above the threshold."""
+        scaled = value * self.beta
+        if scaled > self.threshold:
+            return value
+        return (max(scaled, 0) + log1p(exp(-abs(scaled)))) / self.beta

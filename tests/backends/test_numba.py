@@ -280,54 +280,76 @@ def test_any_pooling(seed: int) -> None:
 # --- every operator ------------------------------------------------------------------------------------------------
 
 ONE_INPUT: dict[str, list[tuple[tuple[int, ...], dict[str, object]]]] = {
+    "abs": [((20, 7, 5), {})],
     "adaptive_avgpool": [((20, 7, 5), {"size": (3, 4)})],
     "avgpool": [((20, 7, 5), {"kernel": 3, "stride": 2, "padding": 1})],
     "batchnorm": [((20, 7, 5), {}), ((20, 7, 5), {"affine": False}), ((20,), {}), ((20, 3, 4, 5), {"eps": 0.01})],
+    "celu": [((20, 7, 5), {}), ((20, 7, 5), {"alpha": 0.3})],
     "channel_shuffle": [((12, 7, 5), {"groups": 3}), ((32, 3, 2), {"groups": 2}), ((12,), {"groups": 4})],
+    "clip": [((20, 7, 5), {"min": -0.4, "max": 0.3}), ((20, 7, 5), {"min": 0.2}), ((9,), {"max": 0.1})],
     "conv": [((20, 7, 5), {"filters": 9, "kernel": 3})],
     "deconv": [((20, 7, 5), {"filters": 9, "kernel": 3, "stride": 2})],
     "dense": [((37,), {"units": 21}), ((5, 37), {"units": 21, "axis": "last"}), ((37,), {"units": 4, "bias": False})],
     "dropout": [((20, 7, 5), {})],
-    "elu": [((20, 7, 5), {}), ((5,), {"alpha": 0.5})],
+    "elu": [((20, 7, 5), {}), ((5,), {"alpha": 0.5}), ((2, 3, 2, 3, 2), {"alpha": 0.5})],
+    "erf": [((20, 7, 5), {})],
+    "exp": [((20, 7, 5), {}), ((2, 3, 2, 3, 2), {})],
     "flatten": [((20, 7, 5), {}), ((20, 1, 1), {}), ((7,), {})],
     "gelu": [((20, 7, 5), {}), ((20, 7, 5), {"approximate": "tanh"})],
     "global_avgpool": [((20, 7, 5), {}), ((20, 9), {}), ((3, 2, 4, 5), {})],
-    "hardsigmoid": [((20, 7, 5), {})],
+    "groupnorm": [((20, 7, 5), {"groups": 4}), ((20, 7, 5), {"groups": 1, "affine": False}), ((20,), {"groups": 5}),
+                  ((33, 3, 4, 2), {"groups": 3, "eps": 0.01})],
+    "hardsigmoid": [((20, 7, 5), {}), ((20, 7, 5), {"alpha": 0.2, "beta": 0.4})],
     "hardswish": [((20, 7, 5), {})],
     "identity": [((20, 7, 5), {})],
-    "layernorm": [((20, 7, 5), {}), ((20, 7, 5), {"axis": "last"}), ((20,), {"axis": "last"}), ((33,), {})],
+    "instancenorm": [((20, 7, 5), {}), ((20, 9), {"affine": True})],
+    "l2norm": [((20, 7, 5), {}), ((20, 7, 5), {"axis": (1, 2)}), ((33,), {})],
+    "layernorm": [((20, 7, 5), {}), ((20, 7, 5), {"axis": "last"}), ((20,), {"axis": "last"}), ((33,), {}),
+                  ((20, 7, 5), {"axis": (0, 1, 2)}), ((20, 7, 5), {"axis": 1}), ((20, 7, 5), {"affine": False})],
     "leaky_relu": [((20, 7, 5), {"slope": 0.2})],
+    "log": [((20, 7, 5), {})],
     "lrn": [((20, 7, 5), {"size": 5, "alpha": 0.3, "k": 2.0}), ((40, 3, 2), {"size": 4, "alpha": 0.9, "beta": 0.5})],
     "maxpool": [((20, 7, 5), {"kernel": (3, 2), "stride": 2})],
     "mish": [((20, 7, 5), {})],
+    "negate": [((20, 7, 5), {})],
     "pad": [((20, 7, 5), {"padding": ((1, 2), (0, 3)), "value": 1.5}), ((3, 4), {"padding": 2})],
     "prelu": [((20, 7, 5), {}), ((20, 7, 5), {"per_channel": True})],
+    "reciprocal": [((20, 7, 5), {})],
     "relu": [((20, 7, 5), {}), ((9,), {}), ((2, 3, 2, 2, 2), {})],
     "relu6": [((20, 7, 5), {})],
     "reshape": [((20, 6, 5), {"shape": (10, -1, 5)}), ((24,), {"shape": (2, 3, 4)})],
-    "scale": [((20, 7, 5), {})],
+    "rmsnorm": [((20, 7, 5), {}), ((20, 7, 5), {"axis": "last"}), ((20, 7, 5), {"axis": (1, 2), "affine": False})],
+    "scale": [((20, 7, 5), {}), ((20, 7, 5), {"value": -0.17}), ((9,), {"value": 3.0})],
+    "selu": [((20, 7, 5), {}), ((20, 7, 5), {"alpha": 0.3, "scale": 2.0})],
     "sigmoid": [((20, 7, 5), {})],
     "silu": [((20, 7, 5), {})],
     "slice": [((40, 7, 5), {"start": 16, "stop": 35}), ((40, 7, 5), {"start": 3, "stop": 35})],
-    "softmax": [((20,), {}), ((20, 7, 5), {})],
-    "softplus": [((20, 7, 5), {})],
+    "softmax": [((20,), {}), ((20, 7, 5), {}), ((20, 7, 5), {"axis": 1}), ((20, 7, 5), {"axis": "last"})],
+    "softplus": [((20, 7, 5), {}), ((20, 7, 5), {"beta": 3.0, "threshold": 1.0})],
+    "sqrt": [((20, 7, 5), {})],
     "tanh": [((20, 7, 5), {})],
     "transpose": [((20, 7, 5), {"order": (1, 2, 0)}), ((20, 7), {"order": (1, 0)})],
     "upsample": [((20, 7, 5), {"scale": (2, 3)}), ((20, 7, 5), {"scale": 2, "mode": "bilinear"}),
                  ((3, 4), {"scale": 3})],
 }  # fmt: skip
+JOINS = {"add", "subtract", "multiply", "divide", "maximum", "minimum"}
+OF_POSITIVE = {"log", "reciprocal", "sqrt"}
 CASES = [(kind, shape, fields) for kind, cases in ONE_INPUT.items() for shape, fields in cases]
 
 
 @pytest.mark.parametrize(("kind", "shape", "fields"), CASES, ids=[f"{c[0]}-{n}" for n, c in enumerate(CASES)])
 def test_every_operator(kind: str, shape: tuple[int, ...], fields: dict[str, object]) -> None:
     alone = Network(*shape)
+    if kind in OF_POSITIVE:
+        alone.add("sigmoid")
     alone.add(kind, **fields)
     compare(alone.graph())
     if len(shape) != 3:
         return
     between = Network(24, *shape[1:])
     between.add("conv", filters=shape[0], kernel=1)
+    if kind in OF_POSITIVE:
+        between.add("sigmoid")
     made = between.last
     between.add(kind, **fields)
     if len(between.builder.shape(between.last)) > 1:
@@ -342,7 +364,7 @@ def test_every_operator(kind: str, shape: tuple[int, ...], fields: dict[str, obj
 
 
 def test_every_operator_is_tried() -> None:
-    assert set(ONE_INPUT) | {"add", "concat", "multiply"} == set(ops.names())
+    assert set(ONE_INPUT) | JOINS | {"concat", "parameter"} == set(ops.names())
 
 
 def test_every_operator_has_a_kernel_or_is_computed_on_whole_arrays() -> None:
@@ -398,6 +420,48 @@ def test_joins_of_every_form() -> None:
         network.add("conv", filters=5, kernel=3, padding=((2, 0), (0, 2)))
         network.add("add", network.last, network.last)
         compare(network.graph(), channels)
+
+
+@pytest.mark.parametrize("kind", sorted(JOINS))
+@pytest.mark.parametrize("small", [(20, 1, 1), (1, 9, 6), (20, 9, 1), (1, 1, 6), (20, 9, 6)])
+def test_joins_over_dimensions_of_one(kind: str, small: tuple[int, int, int]) -> None:
+    """Between layers in kernels, either input first; a residual that is repeated is no residual of a convolution."""
+    for turned in (False, True):
+        network = Network(20, 9, 6)
+        start = network.add("conv", filters=20, kernel=3, padding=1)
+        mean = network.add("adaptive_avgpool", start, size=small[1:])
+        mean = network.add("conv", mean, filters=small[0], kernel=1)
+        mean = network.add("sigmoid", mean)  # nothing near 0 to divide by
+        full = network.add("sigmoid", network.add("conv", start, filters=20, kernel=1))
+        network.add(kind, *((mean, full) if turned else (full, mean)))
+        network.add("relu")
+        network.add("conv", filters=17, kernel=3, padding=1)
+        compare(network.graph(), 3)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_convolution_and_what_is_repeated(turned: bool) -> None:
+    """A sum with a shape of its own is not taken into the convolution, whichever of the two is repeated."""
+    for shapes in (((20, 9, 6), (20, 1, 1)), ((20, 1, 1), (20, 9, 6))):
+        network = Network(20, 9, 6)
+        values = []
+        for shape in shapes:
+            pooled = network.add("adaptive_avgpool", INPUT, size=shape[1:])
+            values.append(network.add("conv", pooled, filters=20, kernel=1))
+        network.add("add", *(reversed(values) if turned else values))
+        compare(network.graph(), 3)
+
+
+@pytest.mark.parametrize("axis", [1, "last"])
+def test_concatenations_along_other_dimensions(axis: int | str) -> None:
+    network = Network(20, 9, 6)
+    first = network.add("conv", filters=20, kernel=3, padding=1)
+    other = network.add(
+        "tanh", network.add("conv", INPUT, filters=20, kernel=(1, 3) if axis == "last" else (4, 1))
+    )
+    network.add("concat", first, other, first, axis=axis)
+    network.add("conv", filters=17, kernel=3, padding=1)
+    compare(network.graph(), 3)
 
 
 def test_densely_connected_layers_share_one_buffer() -> None:

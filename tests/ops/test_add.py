@@ -3,6 +3,7 @@
 import pytest
 
 from convcalc.errors import Misfit
+from convcalc.ops._base import WHOLE, Reach
 
 
 def test_by_hand(run):
@@ -40,9 +41,6 @@ def test_misfits(bound):
         (((8, 12, 6), (8, 4, 3)), "height and width", "give the branches the same strides"),
         (((8, 28, 28), (8, 26, 26)), "height and width", "padding that keeps their sizes together"),
         (((8, 5, 7), (4, 5, 7)), "channels", "a conv with kernel 1 changes it"),
-        (((8, 5, 7), (8, 1, 1)), "height and width", "multiply takes them, and upsample: [5, 7] first makes 8×1×1"),
-        (((8, 1, 1), (8, 5, 5), (8, 5, 5)), "height and width", "upsample: 5 first makes 8×1×1 as large"),
-        (((8, 5, 7), (1, 5, 7)), "channels", "adding over dimensions of 1 is not built yet; multiply takes them"),
         (((8,), (9,)), "features", "end the branches in the same number of features; a dense layer changes it"),
         (((8, 2, 3, 4), (8, 2, 3, 5)), "width", "give the branches the same strides"),
     ],
@@ -65,6 +63,52 @@ def test_a_misfit_of_many_branches_names_two(bound):
 
 
 def test_what_the_hint_offers_fits(bound):
-    """conv: {filters: 16, kernel: 1, stride: 2} on 8×13×9 gives 16×7×5; upsample: [5, 7] on 8×1×1 gives 8×5×7."""
+    """conv: {filters: 16, kernel: 1, stride: 2} on 8×13×9 gives 16×7×5."""
     assert bound("conv", (8, 13, 9), filters=16, kernel=1, stride=2).output_shape(((8, 13, 9),)) == (16, 7, 5)
-    assert bound("upsample", (8, 1, 1), scale=[5, 7]).output_shape(((8, 1, 1),)) == (8, 5, 7)
+
+
+def test_a_number_per_channel(run):
+    image, offsets = [[[1, 2, 3]], [[4, 5, 6]]], [[[2]], [[10]]]
+    assert run("add", image, offsets) == [[[3, 4, 5]], [[14, 15, 16]]]
+    assert run("add", offsets, image) == [[[3, 4, 5]], [[14, 15, 16]]]
+
+
+def test_a_row_and_a_column_make_a_map(run):
+    assert run("add", [[[1, 2, 3]]], [[[10], [20]]]) == [[[11, 12, 13], [21, 22, 23]]]
+
+
+def test_reach_of_what_is_repeated(bound):
+    shapes = ((6, 5, 7), (6, 1, 1))
+    operator = bound("add", *shapes)
+    assert operator.reach(shapes, 0) == (Reach(0), Reach(1), Reach(2))
+    assert operator.reach(shapes, 1) == (Reach(0), WHOLE, WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "given", "where"),
+    [
+        (((8, 5, 7), (1, 5, 6)), "branch 1 is 8×5×7, branch 2 is 1×5×6", "width"),
+        (((8, 5, 7), (8, 1, 1), (4, 5, 7)), "branch 1 is 8×5×7, branch 2 is 8×1×1, branch 3 is 4×5×7", "channels"),
+    ],
+)  # fmt: skip
+def test_a_misfit_among_dimensions_of_one_says_that_they_fit(bound, shapes, given, where):
+    with pytest.raises(Misfit) as caught:
+        bound("add", *shapes)
+    assert caught.value.message == (
+        f"add needs shapes that are equal, or 1 where they differ: {given}; they differ in {where}"
+    )
+
+
+def test_a_misfit_of_many_branches_leaves_out_those_that_are_repeated(bound):
+    shapes = [(4, 1, 1)] * 1_000
+    shapes[300], shapes[700] = (4, 5, 6), (4, 5, 7)
+    with pytest.raises(Misfit) as caught:
+        bound("add", *shapes)
+    assert "branch 301 is 4×5×6, branch 701 is 4×5×7; they differ in width" in caught.value.message
+
+
+def test_a_very_wide_join(bound):
+    """100,000 inputs, each asked for what is read of it. The square of that would take minutes."""
+    shapes = ((3, 5), *((3, 1),) * 99_999)
+    operator = bound("add", *shapes)
+    assert all(operator.reach(shapes, index) == (Reach(0), WHOLE) for index in range(1, 100_000))

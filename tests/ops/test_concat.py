@@ -60,3 +60,45 @@ def test_misfits(bound):
     with pytest.raises(Misfit, match="branch 1 is 64, branch 2 is 64×1×1") as caught:
         bound("concat", (64,), (64, 1, 1))
     assert caught.value.hint == "flatten all branches or none"
+
+
+def test_other_dimensions(run):
+    """By hand: rows under rows, and columns beside columns."""
+    first, second = [[[1, 2]], [[3, 4]]], [[[5, 6]], [[7, 8]]]
+    assert run("concat", first, second, axis=1) == [[[1, 2], [5, 6]], [[3, 4], [7, 8]]]
+    assert run("concat", first, second, axis="last") == [[[1, 2, 5, 6]], [[3, 4, 7, 8]]]
+    assert run("concat", first, [[[9]], [[0]]], first, axis=-1) == [[[1, 2, 9, 1, 2]], [[3, 4, 0, 3, 4]]]
+
+
+def test_reach_along_another_dimension(bound, lines):
+    shapes = ((2, 5, 7), (2, 3, 7), (2, 4, 7))
+    operator = bound("concat", *shapes, axis=-2)
+    assert operator.axis == 1
+    assert operator.output_shape(shapes) == (2, 12, 7)
+    assert operator.reach(shapes, 2) == (Reach(0), Reach(1, start=-8), Reach(2))
+    assert lines("concat", *shapes, axis=1) == {"output height": "5 + 3 + 4 = 12"}
+
+
+def test_one_form_of_each_axis(bound):
+    shapes = ((2, 5, 7), (2, 5, 7))
+    axes = ["channels", 0, -3, 1, -2, "last", 2, -1]
+    assert [bound("concat", *shapes, axis=axis).axis for axis in axes] == [
+        "channels", "channels", "channels", 1, 1, "last", "last", "last",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("axis", "shapes", "message"),
+    [
+        (1, ((64, 28, 28), (32, 14, 28)),
+         "concat needs equal sizes, height apart: branch 1 is 64×28×28, branch 2 is 32×14×28; they differ in channels"),
+        ("last", ((4, 6, 5), (4, 7, 9)),
+         "concat needs equal sizes, width apart: branch 1 is 4×6×5, branch 2 is 4×7×9; they differ in height"),
+        (3, ((4, 6, 5), (4, 6, 5)), "axis 3 is no dimension of 4×6×5"),
+        (-2, ((4,), (5,)), "axis -2 is no dimension of 4"),
+    ],
+)  # fmt: skip
+def test_misfits_along_another_dimension(bound, axis, shapes, message):
+    with pytest.raises(Misfit) as caught:
+        bound("concat", *shapes, axis=axis)
+    assert caught.value.message == message

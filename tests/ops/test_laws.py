@@ -128,17 +128,57 @@ def dense(draw):
 
 
 @st.composite
-def layernorm(draw):
+def some_axis(draw, rank):
+    """A dimension, and a way to write it."""
+    dimension = draw(st.integers(0, rank - 1))
+    ways = [dimension, dimension - rank]
+    ways += ["channels"] if dimension == 0 else []
+    ways += ["last"] if dimension == rank - 1 else []
+    return dimension, draw(st.sampled_from(ways))
+
+
+@st.composite
+def over_axes(draw, **fields):
+    """What normalises over one dimension or several."""
     shape = draw(shapes_of(0, 3))
-    axis = draw(st.sampled_from(["channels", "last"]))
-    # One value normalised by itself is always the bias.
-    return {"axis": axis}, (shape,), shape[0 if axis == "channels" else -1] > 1
+    if draw(st.booleans()):
+        dimension, axis = draw(some_axis(len(shape)))
+        found = [dimension]
+    else:
+        found = draw(st.lists(st.sampled_from(range(len(shape))), min_size=1, unique=True))
+        axis = [draw(st.sampled_from([dimension, dimension - len(shape)])) for dimension in found]
+    written = {name: draw(strategy) for name, strategy in fields.items()}
+    # One value normalised by itself is always the same.
+    return {"axis": axis, **written}, (shape,), prod(shape[dimension] for dimension in found) > 1
 
 
 @st.composite
 def softmax(draw):
     shape = draw(shapes_of(0, 3))
-    return {}, (shape,), shape[0] > 1
+    dimension, axis = draw(some_axis(len(shape)))
+    return {"axis": axis}, (shape,), shape[dimension] > 1
+
+
+@st.composite
+def groupnorm(draw):
+    groups, share = draw(few), draw(few)
+    shape = draw(shapes_of(0, 3, st.just(groups * share)))
+    exact = (groups == 1 or share == 1) and prod(shape) > groups
+    return {"groups": groups, "affine": draw(st.booleans())}, (shape,), exact
+
+
+@st.composite
+def instancenorm(draw):
+    shape = draw(shapes_of(1, 3))
+    return {"affine": draw(st.booleans())}, (shape,), prod(shape[1:]) > 1
+
+
+@st.composite
+def clip(draw):
+    """Bounds beyond what is poked, or one of them: a value that is cut off does not move."""
+    shape = draw(shapes_of(0, 3))
+    bounds = draw(st.sampled_from([{"min": -1}, {"max": 30}, {"min": -1, "max": 30}, {"min": 1}, {"max": 1}]))
+    return bounds, (shape,), 1 not in bounds.values()
 
 
 @st.composite
@@ -186,19 +226,19 @@ def channel_shuffle(draw):
 @st.composite
 def concat(draw):
     shape = draw(shapes_of(0, 3))
-    return {}, tuple((draw(few), *shape[1:]) for _ in range(draw(st.integers(2, 3)))), True
+    dimension, axis = draw(some_axis(len(shape)))
+    shapes = tuple(
+        (*shape[:dimension], draw(few), *shape[dimension + 1 :]) for _ in range(draw(st.integers(2, 3)))
+    )
+    return {"axis": axis}, shapes, True
 
 
 @st.composite
-def add(draw):
-    return {}, (draw(shapes_of(0, 3)),) * draw(st.integers(2, 3)), True
-
-
-@st.composite
-def multiply(draw):
+def broadcast(draw, most=3, exact=True):
+    """Inputs of a join: dimensions of 1 here and there."""
     shape = draw(shapes_of(0, 3))
-    count = draw(st.integers(2, 3))
-    return {}, tuple(tuple(draw(st.sampled_from([1, n])) for n in shape) for _ in range(count)), True
+    count = draw(st.integers(2, most))
+    return {}, tuple(tuple(draw(st.sampled_from([1, n])) for n in shape) for _ in range(count)), exact
 
 
 @st.composite
@@ -269,45 +309,63 @@ def anything(draw, exact=True, least_rank=0, **fields):
 
 
 CASES = {
+    "abs": anything(),
     "adaptive_avgpool": adaptive_avgpool(),
-    "add": add(),
     "attention": attention(),
+    "add": broadcast(),
     "avgpool": avgpool(),
     "batchnorm": anything(affine=st.booleans(), eps=st.sampled_from([1e-5, 0.001])),
+    "celu": anything(alpha=st.floats(0.1, 2)),
     "channel_shuffle": channel_shuffle(),
+    "clip": clip(),
     "concat": concat(),
     "constant": constant(),
     "conv": conv(),
     "deconv": deconv(),
     "dense": dense(),
+    "divide": broadcast(2),
     "dropout": anything(rate=st.floats(0, 1)),
     "elu": anything(alpha=st.floats(0.1, 2)),
+    "erf": anything(),
+    "exp": anything(),
     "flatten": anything(exact=False),
     "gelu": anything(approximate=st.sampled_from(["none", "tanh"])),
     "gather": gather(),
     "global_avgpool": anything(least_rank=1),
-    "hardsigmoid": anything(),
+    "groupnorm": groupnorm(),
+    "hardsigmoid": anything() | anything(exact=False, alpha=st.floats(0.1, 1), beta=st.floats(0, 1)),
     "hardswish": anything(),
     "identity": anything(),
-    "layernorm": layernorm(),
+    "instancenorm": instancenorm(),
+    "l2norm": over_axes(),
+    "layernorm": over_axes(affine=st.booleans()),
     "leaky_relu": anything(slope=st.floats(0.1, 1)),
+    "log": anything(),
     "lrn": anything(size=sizes, alpha=st.just(1), beta=st.floats(0.5, 1), k=st.sampled_from([1, 2])),
     "matmul": matmul(),
+    "maximum": broadcast(),
     "maxpool": maxpool(),
+    "minimum": broadcast(exact=False),
     "mish": anything(),
-    "multiply": multiply(),
+    "multiply": broadcast(),
+    "negate": anything(),
     "pad": pad(),
     "parameter": parameter(),
     "prelu": anything(per_channel=st.booleans(), initial=st.floats(0.1, 1)),
+    "reciprocal": anything(),
     "relu": anything(),
     "relu6": anything(),
     "reshape": reshape(),
-    "scale": anything(initial=st.floats(0, 1)),
+    "rmsnorm": over_axes(affine=st.booleans()),
+    "scale": anything(initial=st.floats(0, 1)) | anything(value=st.floats(0.1, 2)),
+    "selu": anything(alpha=st.floats(0.1, 2), scale=st.floats(0.1, 2)),
     "sigmoid": anything(),
     "silu": anything(),
     "slice": slice_(),
     "softmax": softmax(),
-    "softplus": anything(),
+    "softplus": anything(beta=st.floats(0.1, 2), threshold=st.floats(-3, 30)),
+    "sqrt": anything(),
+    "subtract": broadcast(2),
     "tanh": anything(),
     "transpose": transpose(),
     "upsample": upsample(),

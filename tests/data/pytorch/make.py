@@ -1,8 +1,8 @@
-"""Writes activations.csv and vectors.json beside it: what PyTorch makes of numbers near 0, far from it, and of none.
+"""Writes activations.csv, joins.csv and vectors.json beside it: what PyTorch makes of numbers near 0 and far from it.
 
-Activations in float64 from float32 inputs: PyTorch's vectorised float32 code has results of its own at some of these
-(gelu of ∞ is nan in a vector and ∞ alone). Operators on vectors in both, which differ where a sum of squares is too
-large for float32. `python tests/data/pytorch/make.py` needs torch.
+Infinities and what is no number are among them. Activations in float64 from float32 inputs: PyTorch's vectorised
+float32 code has results of its own at some of these (gelu of ∞ is nan in a vector and ∞ alone). Operators on vectors
+in both, which differ where a sum of squares is too large for float32. `python tests/data/pytorch/make.py` needs torch.
 """
 
 import csv
@@ -34,7 +34,31 @@ FUNCTIONS = {
     "hardsigmoid": functional.hardsigmoid,
     "hardswish": functional.hardswish,
     "softplus": functional.softplus,
+    "softplus_steep": lambda x: functional.softplus(x, 2, 3),
+    "elu_half": lambda x: functional.elu(x, 0.5),
+    "selu": functional.selu,
+    "celu": functional.celu,
+    "celu_two": lambda x: functional.celu(x, 2),
+    "clip": lambda x: torch.clamp(x, -0.3, 2),
+    "clip_above": lambda x: torch.clamp(x, max=2),
+    "clip_crossed": lambda x: torch.clamp(x, 1, -1),
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "abs": torch.abs,
+    "negate": torch.neg,
+    "reciprocal": torch.reciprocal,
+    "erf": torch.erf,
 }
+JOINS = {
+    "add": torch.add,
+    "subtract": torch.sub,
+    "multiply": torch.mul,
+    "divide": torch.div,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+}
+JOINED = (0.0, -0.0, 0.5, -2.0, 3e38, inf, -inf, nan)
 VECTORS = (
     [1.0, -2.0, 0.5], [1.0, inf, 0.5], [1.0, -inf, 0.5], [inf, -inf, 0.0], [-inf] * 3, [inf, inf, 1.0],
     [nan, 1.0, 2.0], [1.0, nan, 2.0], [1.0, 2.0, nan], [3e38, -3e38, 1.0], [1e-30, -1e-30, 0.0],
@@ -49,6 +73,10 @@ def over_three(x: torch.Tensor) -> dict[str, list[float]]:
     results = {
         "softmax": functional.softmax(x, 0),
         "layernorm": functional.layer_norm(x, (3,)),
+        "rmsnorm": functional.rms_norm(x, (3,), eps=2**-23),
+        "groupnorm": functional.group_norm(pixel, 1),
+        "instancenorm": functional.instance_norm(line),
+        "l2norm": functional.normalize(x, dim=0),
         "batchnorm": functional.batch_norm(pixel, half, four, two, one, eps=0.01),
         "lrn": functional.local_response_norm(pixel, 3, alpha=3e-4),
         "maxpool": functional.max_pool1d(line, 2, 1),
@@ -68,6 +96,12 @@ def main() -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([f"torch {torch.__version__}", *FUNCTIONS])
         writer.writerows(zip(inputs.tolist(), *columns, strict=True))
+    first, second = torch.cartesian_prod(*[torch.tensor(JOINED).double()] * 2).T
+    columns = [first.tolist(), second.tolist(), *(join(first, second).tolist() for join in JOINS.values())]
+    with open(HERE / "joins.csv", "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([f"torch {torch.__version__}", "", *JOINS])
+        writer.writerows(zip(*columns, strict=True))
     vectors = [torch.tensor(row, dtype=torch.float32) for row in VECTORS]
     rows = [
         {"input": x.tolist(), "float32": over_three(x), "float64": over_three(x.double())} for x in vectors

@@ -12,21 +12,55 @@ from typing import Any
 
 import numpy as np
 
-from convcalc.backends.numba.arrays import attention, joins, moves, norms, products, resampling, tensors
+from convcalc.backends.numba.arrays import (
+    attention,
+    functions,
+    joins,
+    moves,
+    norms,
+    products,
+    resampling,
+    tensors,
+)
 from convcalc.backends.numba.arrays.signatures import ArrayFunction, Maker
 from convcalc.backends.numba.layout import Array
 from convcalc.graph import Node
 from convcalc.ops import Tensor
 
 MAKERS: dict[str, Maker] = {
+    "abs": functions.elementwise(np.abs),
+    "add": joins.elementwise(np.add),
     "attention": attention.attention,
+    "celu": functions.celu,
+    "clip": functions.clip,
+    "concat": joins.concat,
     "constant": tensors.constant,
     "dense": products.dense,
+    "divide": joins.elementwise(np.divide),
+    "elu": functions.elu,
+    "erf": functions.elementwise(functions.error_function),
+    "exp": functions.elementwise(np.exp),
     "gather": tensors.gather,
+    "groupnorm": norms.groupnorm,
+    "hardsigmoid": functions.hardsigmoid,
+    "instancenorm": norms.instancenorm,
+    "l2norm": norms.l2norm,
     "layernorm": norms.layernorm,
+    "log": functions.elementwise(np.log),
     "matmul": products.matmul,
-    "multiply": joins.multiply,
+    "maximum": joins.elementwise(np.maximum),
+    "minimum": joins.elementwise(np.minimum),
+    "multiply": joins.elementwise(np.multiply),
+    "negate": functions.elementwise(np.negative),
     "parameter": tensors.parameter,
+    "reciprocal": functions.elementwise(np.reciprocal),
+    "rmsnorm": norms.rmsnorm,
+    "scale": functions.scale,
+    "selu": functions.selu,
+    "softmax": norms.softmax,
+    "softplus": functions.softplus,
+    "sqrt": functions.elementwise(np.sqrt),
+    "subtract": joins.elementwise(np.subtract),
     "transpose": moves.transpose,
     "upsample": resampling.upsample,
 }

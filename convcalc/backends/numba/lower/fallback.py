@@ -9,6 +9,7 @@ import numpy as np
 
 from convcalc.backends.numba.lower.maps import multiplies_in_kernel
 from convcalc.graph import Node
+from convcalc.ops import axis_dimensions
 
 ANY_RANK = frozenset({"flatten", "reshape", "dropout", "identity"})
 
@@ -22,8 +23,14 @@ def is_host(node: Node, known: frozenset[str]) -> bool:
         return True
     if node.kind == "multiply":
         return not multiplies_in_kernel(node.input_shapes)
-    if node.kind == "layernorm":
-        return bool(op.axis == "last" and len(node.output_shape) > 1)
+    if node.kind == "add":
+        return len(set(node.input_shapes)) > 1
+    if node.kind in ("concat", "softmax", "layernorm"):
+        return axis_dimensions(op.axis, len(node.output_shape)) != (0,)
+    if node.kind == "hardsigmoid":
+        return not op.is_papers
+    if node.kind == "softplus":
+        return (op.beta, op.threshold) != (1.0, 20.0)
     if node.kind == "dense":
         return len(node.output_shape) > 1
     return bool(node.kind == "upsample" and op.mode == "bilinear")

@@ -252,10 +252,12 @@ class Lowering:
 
     def normalisation(self, node: Node) -> tuple[Array, Array]:
         """A batchnorm's or scale's factor and offset per channel, float64."""
+        op: Any = node.op
         if node.kind == "scale":
+            if op.value is not None:
+                return np.full(node.output_shape[0], op.value), np.zeros(node.output_shape[0])
             weight = self.parameter(node, "weight").astype(np.float64)
             return weight, np.zeros_like(weight)
-        op: Any = node.op
         mean = self.parameter(node, "running_mean").astype(np.float64)
         variance = self.parameter(node, "running_var").astype(np.float64)
         factor = 1 / np.sqrt(variance + op.eps)

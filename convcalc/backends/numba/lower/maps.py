@@ -224,8 +224,9 @@ def lower_across(low: Lowering, layer: Layer) -> None:
     if node.kind == "layernorm":
         kernel = kernels_norm.layernorm
         lanes = target.layout.blocks * BLOCK
-        for name in ("weight", "bias"):
-            values[name] = padded_vector(low.parameter(node, name), lanes)
+        for name, initial in (("weight", 1.0), ("bias", 0.0)):
+            own = low.parameter(node, name) if op.affine else np.full(channels, initial)
+            values[name] = padded_vector(own, lanes)
         values["eps"] = op.eps
     low.program.add(Step(kernel, values, depth * height, (source.span,), (target.span,), node.index))
 

@@ -110,6 +110,8 @@ class Fusion:
             others = [source for source in follower.inputs if source != last.index]
             if len(follower.inputs) != 2 or len(others) != 1 or len(layer.node.output_shape) > 4:
                 return False
+            if len(set(follower.input_shapes)) > 1:  # one of them is repeated
+                return False
             other = others[0]
             if other >= layer.node.index or other not in self.alias:
                 return False

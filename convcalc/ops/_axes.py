@@ -1,0 +1,95 @@
+"""Dimensions that a field `axis` names, and operators along them.
+
+In a field a dimension is `channels`, `last` or a number: 0 the channels, -1 the last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import prod
+
+from convcalc.errors import Misfit
+from convcalc.ops._base import WHOLE, AxisReach, Operator, Order, Reach, Reordered
+from convcalc.shapes import Shape, show
+
+Axis = str | int
+Axes = Axis | tuple[int, ...]
+
+
+def dimensions(axes: Axes, rank: int) -> tuple[int, ...]:
+    """The dimensions that a field names, ascending, counted from 0. They may lie outside the rank."""
+    if isinstance(axes, str):
+        return (0 if axes == "channels" else rank - 1,)
+    numbers = axes if isinstance(axes, tuple) else (axes,)
+    return tuple(sorted(number + rank if number < 0 else number for number in numbers))
+
+
+def sizes(axes: Axes, shape: Shape) -> Shape:
+    """The sizes of the dimensions that a field names."""
+    return tuple(shape[dimension] for dimension in dimensions(axes, len(shape)))
+
+
+def settled(axes: Axes, shape: Shape) -> Axes:
+    """The field's value in the form that is kept: a word where there is one, numbers from 0, ascending.
+
+    Raises Misfit where the input has no such dimension or one is named twice.
+    """
+    if isinstance(axes, str):
+        return axes
+    rank = len(shape)
+    found = dimensions(axes, rank)
+    given = list(axes) if isinstance(axes, tuple) else axes
+    if not 0 <= found[0] <= found[-1] < rank:
+        raise Misfit(
+            f"axis {given} is no dimension of {show(shape)}",
+            f"use 0, the channels, to {rank - 1}, or -1, the last"
+            if rank > 1
+            else "a vector has one dimension, 0",
+        )
+    if len(set(found)) < len(found):
+        raise Misfit(f"axis {given} names a dimension of {show(shape)} twice", "name each dimension once")
+    return found if len(found) > 1 else named(found[0], rank)
+
+
+def settled_one(axis: Axis, shape: Shape) -> Axis:
+    """The same for a field that names one dimension."""
+    found = settled(axis, shape)
+    assert not isinstance(found, tuple)
+    return found
+
+
+def named(dimension: int, rank: int) -> Axis:
+    """`channels`, `last` or the dimension's number."""
+    if dimension == 0:
+        return "channels"
+    return "last" if dimension == rank - 1 else dimension
+
+
+def moved(operator: Operator, axes: Axes, order: Order) -> Reordered | None:
+    """An operator with a field `axis` on inputs stored in an order: along where its dimensions are stored.
+
+    None where several dimensions are stored in another sequence: weights over them would be too.
+    """
+    places = [order[dimension] for dimension in dimensions(axes, len(order))]
+    if places != sorted(places):
+        return None
+    stored = tuple(places) if len(places) > 1 else named(places[0], len(order))
+    return Reordered(dataclasses.replace(operator, axis=stored), order)  # type: ignore[call-arg]
+
+
+def reach_over(found: Sequence[int], rank: int) -> tuple[AxisReach, ...]:
+    """All of some dimensions, its place in the others."""
+    return tuple(WHOLE if dimension in found else Reach(dimension) for dimension in range(rank))
+
+
+def vectors(found: Sequence[int], shape: Shape) -> Iterator[list[int]]:
+    """For each place in the other dimensions, where the values along some dimensions are in row-major order."""
+    steps = [prod(shape[dimension + 1 :]) for dimension in range(len(shape))]
+    ranges = [range(0, size * step, step) for size, step in zip(shape, steps, strict=True)]
+    within = [sum(offsets) for offsets in product(*(ranges[dimension] for dimension in found))]
+    others = [ranges[dimension] for dimension in range(len(shape)) if dimension not in found]
+    for place in product(*others):
+        start = sum(place)
+        yield [start + offset for offset in within]

@@ -1,0 +1,94 @@
+"""The joins that combine their inputs element by element: sums, products, …, over dimensions of 1 too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import product
+from math import prod
+from typing import Any, ClassVar, Self
+
+from convcalc.ops._base import (
+    WHOLE,
+    AxisReach,
+    Inputs,
+    Operator,
+    Order,
+    Reach,
+    Reordered,
+    Tensor,
+    mismatch,
+)
+from convcalc.shapes import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elementwise(Operator):
+    """Base of operators on inputs of one rank whose dimensions are equal, or 1: those are repeated."""
+
+    role: ClassVar[str] = "join"
+    commutative: ClassVar[bool] = True
+    inputs: ClassVar[tuple[int, int | None]] = (2, None)
+
+    def bind(self, inputs: Inputs) -> Self:
+        """Unchanged. Raises Misfit where dimensions differ and neither is 1."""
+        if len(set(map(len, inputs))) > 1 or any(
+            len({*sizes} - {1}) > 1 for sizes in zip(*inputs, strict=True)
+        ):
+            raise mismatch(f"{self.kind} needs {self._needs(inputs)}", inputs, stretches=True)
+        return self
+
+    def _needs(self, inputs: Inputs) -> str:
+        """What its inputs must be, for an error."""
+        return "shapes that are equal, or 1 where they differ"
+
+    def output_shape(self, inputs: Inputs) -> Shape:
+        """The largest size of each dimension."""
+        return full_shape(inputs)
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
+        """The element at its place; all of a dimension of 1 that is repeated."""
+        sizes = zip(inputs[index], full_shape(inputs), strict=True)
+        return tuple(Reach(d) if own == size else WHOLE for d, (own, size) in enumerate(sizes))
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, in any order."""
+        return Reordered(self, order)
+
+    def element(self, first: Any, second: Any) -> Any:
+        """What two numbers give."""
+        raise TypeError(f"{self.kind} has no element rule")  # pragma: no cover
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The inputs repeated to the full shape, two at a time."""
+        shape = tuple(max(sizes) for sizes in zip(*(tensor.shape for tensor in inputs), strict=True))
+        element = self.element
+        columns = [_repeated(tensor, shape) for tensor in inputs]
+        return Tensor(shape, reduce(lambda a, b: list(map(element, a, b)), columns[1:], columns[0]))
+
+
+_latest: tuple[Inputs, Shape] = ((), ())
+
+
+def full_shape(inputs: Inputs) -> Shape:
+    """The shape that inputs with dimensions of 1 have when these are repeated.
+
+    The inputs of a join are asked for one after another, so the latest answer is kept: a join of n takes n steps,
+    not n².
+    """
+    global _latest
+    if _latest[0] is not inputs:
+        _latest = (inputs, tuple(map(max, zip(*inputs, strict=True))))
+    return _latest[1]
+
+
+def _repeated(tensor: Tensor, shape: Shape) -> Sequence[Any]:
+    """A tensor's values at every place of a larger shape."""
+    if tensor.shape == shape:
+        return tensor.values
+    places = []
+    for dimension, (own, size) in enumerate(zip(tensor.shape, shape, strict=True)):
+        step = prod(tensor.shape[dimension + 1 :])
+        places.append([0] * size if own != size else list(range(0, size * step, step)))
+    return [tensor.values[sum(place)] for place in product(*places)]

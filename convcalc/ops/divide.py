@@ -1,0 +1,25 @@
+"""The quotient of two branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops._base import Example
+from convcalc.ops._ieee import quotient
+from convcalc.ops._joins import Elementwise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Divide(Elementwise):
+    """The first divided by the second. A dimension of 1 is repeated."""
+
+    kind: ClassVar[str] = "divide"
+    torch_function: ClassVar[str] = "div"
+    commutative: ClassVar[bool] = False
+    inputs: ClassVar[tuple[int, int | None]] = (2, 2)
+    example: ClassVar[Example | None] = Example("divide:\n  - []\n  - - global_avgpool", (64, 28, 28))
+
+    def element(self, first: Any, second: Any) -> Any:
+        """The first divided by the second."""
+        return quotient(first, second)

@@ -1,0 +1,65 @@
+"""Instance normalisation (Ulyanov, Vedaldi & Lempitsky 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from convcalc.ops._base import (
+    WHOLE,
+    AxisReach,
+    Inputs,
+    Operator,
+    Order,
+    Parameter,
+    Reach,
+    Reordered,
+    Tensor,
+    Working,
+)
+from convcalc.ops._fields import flag, number
+from convcalc.ops._normalisation import by_groups, count_working, factor_and_offset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instancenorm(Operator):
+    """(x − mean)/√(variance + eps)·weight + bias, mean and variance over all positions of a channel.
+
+    Weight and bias (C), with affine: true only, as in PyTorch; the variance divides by the number of positions.
+    Statistics are those of the map itself, never running ones.
+    """
+
+    kind: ClassVar[str] = "instancenorm"
+    torch_module: ClassVar[str] = "InstanceNorm"
+    torch_function: ClassVar[str] = "instance_norm"
+    role: ClassVar[str] = "normalisation"
+    pointwise: ClassVar[bool] = True
+
+    eps: float = number(1e-5, above=0, doc="added to the variance")
+    affine: bool = flag(False, doc="learn a factor and an offset per channel")
+
+    def bind(self, inputs: Inputs) -> Self:
+        """Unchanged. Raises Misfit for a vector."""
+        self.needs_map(inputs[0])
+        return self
+
+    def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
+        """weight and bias where affine: (C) each."""
+        return factor_and_offset(inputs[0][:1], self.affine)
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
+        """Its channel, at all positions."""
+        return (Reach(0), *(WHOLE for _ in inputs[0][1:]))
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """A factor and an offset per channel."""
+        return count_working(inputs[0][:1], "weights", "biases") if self.affine else ()
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Itself, where the channels are stored first."""
+        return Reordered(self, order) if order[0] == 0 else None
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """Channel after channel."""
+        return by_groups(inputs[0], inputs[0].shape[0], self.eps, weights)

@@ -1,0 +1,55 @@
+"""Vectors of length 1 (Liu et al. 2015, ParseNet)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, ClassVar, Self
+
+from convcalc.ops import _axes
+from convcalc.ops._base import AxisReach, Inputs, Operator, Order, Reordered, Tensor
+from convcalc.ops._fields import along, number
+from convcalc.ops._ieee import larger
+
+
+@dataclass(frozen=True, kw_only=True)
+class L2norm(Operator):
+    """x/max(√Σx², eps), the sum over the channels of each position, or along other dimensions.
+
+    It learns nothing: SSD's normalisation has a scale with initial: 20 after it.
+    """
+
+    kind: ClassVar[str] = "l2norm"
+    torch_function: ClassVar[str] = "normalize"
+    role: ClassVar[str] = "normalisation"
+    main: ClassVar[str | None] = "axis"
+    pointwise: ClassVar[bool] = True
+
+    axis: str | int | tuple[int, ...] = along(several=True, doc="the dimensions summed over together")
+    eps: float = number(1e-12, above=0, doc="the least that is divided by")
+
+    def bind(self, inputs: Inputs) -> Self:
+        """The axis in one form. Raises Misfit where the input has none such."""
+        return dataclasses.replace(self, axis=_axes.settled(self.axis, inputs[0]))
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
+        """All of the dimensions summed over."""
+        rank = len(inputs[0])
+        return _axes.reach_over(_axes.dimensions(self.axis, rank), rank)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """Along the dimensions where they are stored."""
+        return _axes.moved(self, self.axis, order)
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """Each vector divided by its length."""
+        shape, values = inputs[0]
+        result: list[Any] = [0] * len(values)
+        for places in _axes.vectors(_axes.dimensions(self.axis, len(shape)), shape):
+            square = sum([values[place] * values[place] for place in places])
+            length = larger(sqrt(square), self.eps)
+            for place in places:
+                result[place] = values[place] / length
+        return Tensor(shape, result)

@@ -1,0 +1,25 @@
+"""The largest of branches (Goodfellow et al. 2013, maxout)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops._base import Example
+from convcalc.ops._ieee import larger
+from convcalc.ops._joins import Elementwise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maximum(Elementwise):
+    """The largest of the branches at each place. A dimension of 1 is repeated."""
+
+    kind: ClassVar[str] = "maximum"
+    torch_function: ClassVar[str] = "maximum"
+    example: ClassVar[Example | None] = Example(
+        "maximum:\n  - - conv: {filters: 32, kernel: 1}\n  - - conv: {filters: 32, kernel: 1}", (64, 28, 28)
+    )
+
+    def element(self, first: Any, second: Any) -> Any:
+        """The largest of the branches at each place."""
+        return larger(first, second)

@@ -1,0 +1,25 @@
+"""The smallest of branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops._base import Example
+from convcalc.ops._ieee import smaller
+from convcalc.ops._joins import Elementwise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Minimum(Elementwise):
+    """The smallest of the branches at each place. A dimension of 1 is repeated."""
+
+    kind: ClassVar[str] = "minimum"
+    torch_function: ClassVar[str] = "minimum"
+    example: ClassVar[Example | None] = Example(
+        "minimum:\n  - - conv: {filters: 32, kernel: 1}\n  - - conv: {filters: 32, kernel: 1}", (64, 28, 28)
+    )
+
+    def element(self, first: Any, second: Any) -> Any:
+        """The smallest of the branches at each place."""
+        return smaller(first, second)
