@@ -166,6 +166,13 @@ def is_picture(view: View[Any]) -> bool:
     return isinstance(view.record, AppliedPicture)
 
 
+def is_backward(view: View[Any]) -> bool:
+    """Whether `apply` was asked for gradients."""
+    from convcalc.layer.backward import Backward
+
+    return isinstance(view.record, Backward)
+
+
 def unknowns() -> Sequence[str]:
     """What `size` solves for."""
     from convcalc.layer.solve import UNKNOWNS

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from convcalc.api.gradients import backward_view, check_backward, transposed_view
 from convcalc.api.net import Network, load
 from convcalc.api.views import matrix_view, record_look, record_view, sheet_view
 from convcalc.graph import MAX_LAYERS
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from convcalc.exercises.marking import MarkedSheet, MarkedSheets
     from convcalc.exercises.worksheet import Sheet
     from convcalc.layer.applied import Applied, AppliedPicture
+    from convcalc.layer.backward import Backward
     from convcalc.layer.matrices import Typed
     from convcalc.layer.size import Sizing
     from convcalc.layer.solve import Solutions
-    from convcalc.layer.unroll import Unrolled, UnrolledNetwork
+    from convcalc.layer.transposed import Transposed
+    from convcalc.layer.unroll import Unrolled
     from convcalc.layer.windows import Extents, Sides
 
 
@@ -179,7 +182,10 @@ def apply(
     decimals: int | None = None,
     tone: str | None = None,
     max_size: int | None = None,
-) -> View[Applied | AppliedPicture]:
+    backward: bool = False,
+    gradient: Typed | None = None,
+    rate: str | float | None = None,
+) -> View[Applied | AppliedPicture | Backward]:
     """One operator on a matrix, a signal, letters or an image: `convcalc apply`.
 
     arguments: an operator, written as in a spec, or filters by name, which may be left out if there are weights; and
@@ -187,6 +193,10 @@ def apply(
     `matrix`; mode: correlation, convolution, centred or all; the others are the command's options. Of numbers:
     `applications`, one per mode, whose `output` has `shape` and exact `values`; `steps`. Of an image: `maps`. `save`
     writes .png or .csv. Raises UsageError, SpecError or ImageError.
+
+    backward: the gradients of input, kernel and bias instead, for a `gradient` of the output, by default letters δ11,
+    δ12, …; rate: and the kernel after a step of gradient descent. Then `passes`, one per mode, have `gradients` by
+    name (`input`, `weight`, `bias`), each with its `tensor` and `how` it comes about.
 
     >>> print(convcalc.apply("maxpool: 2", [[1, 4, 2, 1], [5, 8, 3, 4], [7, 6, 4, 5], [1, 3, 1, 2]]).to_text("csv"))
     8,4
@@ -197,6 +207,13 @@ def apply(
     [[['aw + bx + ey + fz', 'bw + cx + fy + gz']]]
     >>> convcalc.apply("edges", "seven.png")
     <Applied edges (conv K1 F3): 28×28 → 26×26, to seven.png>
+    >>> back = convcalc.apply("1 2 3; 4 5 6", weights="1 0; 0 -1", gradient="1 2", backward=True, rate="1/10")
+    >>> back.to_dict()["gradients"]["input"]["values"]
+    [[[1, 2, 0], [0, -1, -2]]]
+    >>> back.passes[0].gradients["weight"].how
+    'correlation of the input with δ'
+    >>> back.to_dict()["updated"]["weight"]["text"]
+    [[[['0.5', '−0.8'], ['−1.4', '−2.6']]]]
     """
     from convcalc.layer.applied import Applied, apply_typed
     from convcalc.layer.matrices import typed
@@ -204,6 +221,7 @@ def apply(
     from convcalc.report import apply_picture as picture
     from convcalc.report.apply_file import applied_file
 
+    check_backward(backward, gradient=gradient, rate=rate)
     texts = [os.fspath(given) if isinstance(given, os.PathLike) else typed(given) for given in arguments]
     found = apply_typed(
         texts,
@@ -216,11 +234,14 @@ def apply(
         dilation=dilation,
         rounding=rounding,
         per_channel=per_channel,
-        steps=steps,
+        steps=steps and not backward,
         decimals=decimals,
         tone=tone,
         max_size=max_size,
+        learned_bias=backward,
     )
+    if backward:
+        return backward_view(found, gradient, rate, steps)
     if not isinstance(found, Applied):
         filtered = found
         return record_view(
@@ -250,33 +271,39 @@ def matrix(
     filters: int | None = None,
     channels: int | None = None,
     weights: Typed | Sequence[Typed] = (),
-) -> View[Unrolled | UnrolledNetwork]:
+    backward: bool = False,
+    gradient: Typed | None = None,
+) -> View[Unrolled | Transposed]:
     """A convolution made up for the occasion as the dense layer it is: `convcalc matrix SIZE`.
 
     weights: a filter's values or letters, as text (`"1 2; 3 4"`) or nested lists, or a list of such texts, one per
-    filter. `matrix()` has the number of the weight at each place, from 1, row by row (0: not connected). Raises
-    UsageError.
+    filter. `matrix()` has the number of the weight at each place, from 1, row by row (0: not connected). backward: the
+    gradients of input and kernel by the transposed matrix, for a `gradient` of the output, by default letters δ11, δ12,
+    …. Raises UsageError.
 
     >>> convcalc.matrix("4x4", kernel=2).counts.distinct
     4
     >>> convcalc.matrix("2x3", kernel=2).matrix().tolist()
     [1, 2, 0, 3, 4, 0, 0, 1, 2, 0, 3, 4]
+    >>> back = convcalc.matrix("2x3", kernel=2, weights="1 2; 3 4", gradient="1 10", backward=True)
+    >>> back.to_dict()["gradients"]["input"]["values"]
+    [[[1, 12, 20], [3, 34, 40]]]
     """
     from convcalc.layer.unroll import unroll
 
-    return matrix_view(
-        unroll(
-            size,
-            kernel=kernel,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            rounding=rounding,
-            filters=filters,
-            channels=channels,
-            weights=weights,
-        )
+    check_backward(backward, gradient=gradient)
+    layer = unroll(
+        size,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        rounding=rounding,
+        filters=filters,
+        channels=channels,
+        weights=weights,
     )
+    return transposed_view(layer, gradient) if backward else matrix_view(layer)
 
 
 def worksheet(

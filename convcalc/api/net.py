@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcalc.api import choices
 from convcalc.api.arguments import check_choice, check_whole, column_names, pixel_position
+from convcalc.api.gradients import check_backward, transposed_view
 from convcalc.api.views import listing_look, matrix_view, record_view, sheet_view
 from convcalc.graph import MAX_LAYERS
 from convcalc.render.view import View
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from convcalc.exercises.worksheet import Sheet
     from convcalc.graph import Graph
     from convcalc.inference.runner import Advance, Downloading, Forward
+    from convcalc.layer.matrices import Typed
+    from convcalc.layer.transposed import Transposed
     from convcalc.layer.unroll import Unrolled, UnrolledNetwork
     from convcalc.render.layout import Line
 
@@ -268,22 +271,32 @@ class Network(View["Analysis"]):
             file=lambda path: drawing.depth_png(fields, picture(path)),
         )  # fmt: skip
 
-    def matrix(self, layer: str | None = None) -> View[Unrolled | UnrolledNetwork]:
+    def matrix(
+        self, layer: str | None = None, *, backward: bool = False, gradient: Typed | None = None
+    ) -> View[Unrolled | UnrolledNetwork | Transposed]:
         """A convolution as the dense layer it is: `convcalc matrix`.
 
         `counts` of its connections, `matrix()` as in `convcalc.matrix`; without a layer, `layers` are all convolutions
-        and `total` sums their counts. `save` writes one layer's matrix as .png, .csv or .npz. Raises UsageError.
+        and `total` sums their counts. `save` writes one layer's matrix as .png, .csv or .npz. backward, gradient: as in
+        `convcalc.matrix`, of one layer. Raises UsageError.
 
         >>> convcalc.load("lenet5").matrix("conv1")
         <Matrix of conv1 4,704×1,024: 117,600 of 4,816,896 entries are not zero, 150 are distinct>
         """
+        from convcalc.errors import UsageError
         from convcalc.layer.unroll import unroll_layer, unroll_network
         from convcalc.report import matrix as report
         from convcalc.report.matrix_file import layers_file
 
         graph = self.record.graph
+        check_backward(backward, gradient=gradient)
         if layer is not None:
-            return matrix_view(unroll_layer(graph, self._arch, layer))
+            unrolled = unroll_layer(graph, self._arch, layer)
+            return transposed_view(unrolled, gradient) if backward else matrix_view(unrolled)
+        if backward:
+            raise UsageError(
+                "--backward is of one layer", hint=f"name it: convcalc matrix {self._arch} LAYER --backward"
+            )
         network = unroll_network(graph, self._arch)
         return record_view(
             network, report.layers_summary, report.layers_value, report.layers_table,

@@ -28,6 +28,9 @@ Examples:
   convcalc apply edges photo.jpg -o edges.png
   convcalc apply blur,sharpen,sobel-x photo.jpg -o maps.png
   convcalc apply gaussian photo.jpg --per-channel -o soft.png
+  convcalc apply --weights 'w x; y z' 'a b c; d e f; g h i' --backward
+  convcalc apply 'maxpool: 2' '1 4 2 1; 5 8 3 4' --backward --gradient '1 -2' --steps
+  convcalc apply --weights '1 0; 0 -1' '1 2 3; 4 5 6' --backward --gradient '1 2' --rate 1/10
 
 OP is an entry as in a spec, whose fields options may say (maxpool -F 2), or filters by name:
 identity, blur, gaussian, sharpen, edges, sobel-x, sobel-y, emboss; left out, it is conv.
@@ -37,6 +40,9 @@ image, or - for standard input. Numbers stay exact; letters stand for themselves
 
 A filter spans all channels: one plane serves each of them; a named filter is divided by
 their number, so that brightness is kept.
+
+--backward shows the gradients of input, kernel and bias for a gradient δ of the output, and
+each as the convolution that it is; --steps then walks their windows.
 
 --mode centred is S[i,j] = Σ I[i−a, j−b]·K[⌊m/2⌋+a, ⌊n/2⌋+b]. The lecture prints a from
 ⌊−m/2⌋: for odd m that is one too low, a runs from −⌊m/2⌋ to ⌊m/2⌋.""",
@@ -54,6 +60,11 @@ their number, so that brightness is kept.
 @window_options.window_options(defaults=False)
 @click.option("--per-channel", is_flag=True, help="Each channel by itself: a colour image stays one.")
 @click.option("--steps", is_flag=True, help="Walk the window over the input; animated on a terminal.")
+@click.option("--backward", is_flag=True, help="The gradients of input, kernel and bias instead.")
+@click.option(
+    "--gradient", metavar="MATRIX", help="Of the output, for --backward; default letters δ11, δ12, …"
+)
+@click.option("--rate", metavar="NUMBER", help="With --backward: the kernel after a step of descent.")
 @click.option(
     "--delay",
     type=click.FloatRange(0, 60),
@@ -90,6 +101,9 @@ def command(
     rounding: str | None,
     per_channel: bool,
     steps: bool,
+    backward: bool,
+    gradient: str | None,
+    rate: str | None,
     delay: float,
     decimals: int | None,
     tone: str | None,
@@ -118,6 +132,9 @@ def command(
         decimals=decimals,
         tone=tone,
         max_size=max_size if sized is click.core.ParameterSource.COMMANDLINE else None,
+        backward=backward,
+        gradient=gradient,
+        rate=rate,
     )
     if choices.is_picture(found):
         _show_picture(found, output, form)
@@ -133,14 +150,18 @@ def _show(found: View[Any], output: str | None, form: str, delay: float) -> None
     """The steps, then the matrices side by side; or the format asked for."""
     from convcalc.render import terminal
     from convcalc.report.apply import animations, applied_lines
+    from convcalc.report.backward import backward_animations, backward_lines
 
+    frames_of, lines_of = (
+        (backward_animations, backward_lines) if choices.is_backward(found) else (animations, applied_lines)
+    )
     if form == "table":
-        for frames in animations(found.record, terminal.width()):
+        for frames in frames_of(found.record, terminal.width()):
             terminal.animate(frames, delay)
     if output is not None:
         save_view(found, output)
     if form == "table":
-        terminal.print_lines(applied_lines(found.record, terminal.width(), steps=False))
+        terminal.print_lines(lines_of(found.record, terminal.width(), steps=False))
     else:
         show(found, form)
 

@@ -34,6 +34,8 @@ Examples:
   convcalc matrix --input 3x3 -F 2 --weights '1 2; 3 4' -o matrix.npz
   convcalc matrix lenet5
   convcalc matrix lenet5 conv1 -o conv1.png
+  convcalc matrix 4x4 --kernel 2x2 --backward
+  convcalc matrix 2x3 --weights '1 2; 3 4' --backward --gradient '1 10'
 
 A row per output, a column per input. Zeros are grey, equal weights have one colour. Files
 hold the number of the weight at each place, from 1 (0: not connected), or its value where
@@ -55,6 +57,10 @@ hold the number of the weight at each place, from 1 (0: not connected), or its v
     "--channels", type=click.IntRange(1, 10_000), metavar="C", help="Depth of the input; default 1."
 )
 @click.option("--weights", multiple=True, metavar="MATRIX", help="A filter's values or letters; repeatable.")
+@click.option("--backward", is_flag=True, help="The gradients of input and kernel by the transposed matrix.")
+@click.option(
+    "--gradient", metavar="MATRIX", help="Of the output, for --backward; default letters δ11, δ12, …"
+)
 @click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="Write the matrix: .png, .csv or .npz.")
 @spec_options
 @format_option
@@ -71,6 +77,8 @@ def command(
     filters: int | None,
     channels: int | None,
     weights: tuple[str, ...],
+    backward: bool,
+    gradient: str | None,
     output: str | None,
     settings: tuple[str, ...],
     max_layers: int,
@@ -79,6 +87,7 @@ def command(
     """A convolution as the dense layer it is: the matrix, and how few weights fill it."""
     from convcalc.report import matrix_file
     from convcalc.report.matrix import unrolled_lines
+    from convcalc.report.transposed import transposed_lines
 
     if output is not None:
         matrix_file.check_suffix(output)
@@ -95,7 +104,7 @@ def command(
                 hint=f"convcalc matrix {arch} LAYER shows one; a size, as in matrix 4x4 -F 2, makes a layer up",
             )
         network = load_network(arch, settings, input_text, max_layers)
-        found = network.matrix(layer)
+        found = network.matrix(layer, backward=backward, gradient=gradient)
     else:
         if layer is not None or settings:
             raise UsageError(
@@ -112,14 +121,17 @@ def command(
             filters=filters,
             channels=channels,
             weights=weights,
+            backward=backward,
+            gradient=gradient,
         )
     if output is None:
         show(found, form)
         return
     save_view(found, output)
     if form == "table":
-        layer_record: Any = found.record  # all layers of a network are no file
-        terminal.print_lines(unrolled_lines(layer_record, terminal.width(), written=True))
+        record: Any = found.record  # all layers of a network are no file
+        lines = transposed_lines if backward else unrolled_lines
+        terminal.print_lines(lines(record, terminal.width(), written=True))
     else:
         show(found, form)
 

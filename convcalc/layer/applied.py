@@ -63,11 +63,12 @@ def apply_typed(
     decimals: int | None = None,
     tone: str | None = None,
     max_size: int | None = None,
+    learned_bias: bool = False,
 ) -> Applied | AppliedPicture:
     """An operator and its input, in either order, put together.
 
     arguments: an operator or filters, which may be left out where there are weights, and a matrix, a file or an image.
-    mode: one of MODES, or `all`. Raises SpecError, ImageError, ConvcalcError, UsageError.
+    mode: one of MODES, or `all`; learned_bias: as in `apply`. Raises SpecError, ImageError, ConvcalcError, UsageError.
     """
     check_choice("--mode", mode, (*MODES, "all"))
     check_choice("--tone", tone, TONES)
@@ -109,6 +110,7 @@ def apply_typed(
             fields=fields,
             line=source.line,
             floats=picture is not None,
+            learned_bias=learned_bias,
         )
         for chosen in (MODES if mode == "all" else (mode,))
     )

@@ -142,13 +142,14 @@ def apply(
     fields: Mapping[str, str] | None = None,
     line: bool = False,
     floats: bool = False,
+    learned_bias: bool = False,
 ) -> Application:
     """Run one operator, a spec entry, on an input `(C, *spatial)`.
 
     filters: one per output channel of a convolution, as deep as its input; one plane serves every channel: as
     it is, or, a named filter, divided by their number, so that brightness is kept. fields: more of the entry's
     fields, as YAML by name. line: the input is one row or column, which is a vector to operators over features.
-    floats: do without fractions. Raises SpecError, UsageError.
+    floats: do without fractions. learned_bias: a bias of 0 where none is given. Raises SpecError, UsageError.
     """
     _check_kind(entry)
     if names and len(source.shape) == 2:
@@ -164,7 +165,7 @@ def apply(
     if not floats and len(source.values) <= MAX_EXACT:
         exact = [Fraction(value) if isinstance(value, int) else value for value in source.values]
         source = Tensor(source.shape, exact)
-    node, source = _load(entry, source, filters, bool(bias), fields or {}, line)
+    node, source = _load(entry, source, filters, bool(bias) or learned_bias, fields or {}, line)
     _check_work(node.op, source.shape, node.output_shape)
     if mode is not None and not isinstance(node.op, Conv):
         raise UsageError(f"--mode is for convolutions, not for {node.kind}")

@@ -28,6 +28,7 @@ from convcalc.ops._base import (
 from convcalc.ops._fields import LARGEST, FieldError, FieldKind, describe, whole
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._windows import Slot
+from convcalc.ops._gradients import Convolving, Gradient
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
 
 __all__ = [
@@ -35,9 +36,11 @@ __all__ = [
     "SCATTERED",
     "WHOLE",
     "AxisReach",
+    "Convolving",
     "FieldError",
     "FieldInfo",
     "FieldKind",
+    "Gradient",
     "Operator",
     "Order",
     "Parameter",

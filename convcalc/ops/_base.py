@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._fields import FieldKind
+from convcalc.ops._gradients import Gradient
 from convcalc.shapes import AXIS_NAMES, Axis, Shape, compact, show
 
 Inputs = tuple[Shape, ...]
@@ -252,6 +253,26 @@ class Operator:
         """The output computed in plain Python; works on any numbers, Fraction included."""
         raise TypeError(f"{self.kind} has no forward")  # pragma: no cover - a test sees that each has one
 
+    @classmethod
+    def has_backward(cls) -> bool:
+        """Whether there is a backward pass."""
+        return cls.backward is not Operator.backward
+
+    def in_training(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]
+    ) -> Mapping[str, Sequence[Any]]:
+        """The tensors as a training pass uses them on these inputs; for most operators those that it keeps."""
+        return weights
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """The gradients of `input` and of each learned parameter by name, for a gradient of the output.
+
+        Plain Python on any numbers, as forward. weights: as `in_training` gives them.
+        """
+        raise TypeError(f"{self.kind} has no backward")  # pragma: no cover - has_backward is asked first
+
     def shown_fields(self) -> dict[str, Any]:
         """Every field's value as JSON holds it; per-axis values that agree become one number."""
         values = {}
@@ -280,6 +301,7 @@ class Pointwise(Operator):
 
     pointwise: ClassVar[bool] = True
     role: ClassVar[str] = "activation"
+    backward_words: ClassVar[str] = "δ times the derivative at each input"
 
     @classmethod
     def worked_example(cls) -> Example:
@@ -298,6 +320,25 @@ class Pointwise(Operator):
         """Each element by itself."""
         element = self.element
         return Tensor(inputs[0].shape, [element(value) for value in inputs[0].values])
+
+    @classmethod
+    def has_backward(cls) -> bool:
+        """Whether its derivative is known."""
+        return cls.derivative is not Pointwise.derivative
+
+    def derivative(self, value: Any) -> Any:
+        """The derivative at one element; at a kink, what PyTorch takes."""
+        raise TypeError(f"{self.kind} has no derivative")  # pragma: no cover - has_backward is asked first
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """δ times the derivative, element by element."""
+        values = [
+            delta * self.derivative(value)
+            for delta, value in zip(gradient.values, inputs[0].values, strict=True)
+        ]
+        return {"input": Gradient(Tensor(inputs[0].shape, values), self.backward_words)}
 
 
 def in_sequence(order: Order) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from convcalc.ops._base import WHOLE, AxisReach, Example, Inputs, Operator, Reach, Tensor, Working, ratio
 from convcalc.ops._fields import extent
+from convcalc.ops._gradients import Gradient, planes
 from convcalc.ops._working import size_working
 from convcalc.shapes import PerAxis, Shape, per_axis
 
@@ -55,6 +56,35 @@ class AdaptiveAvgpool(Operator):
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The mean of each window."""
         (channels, *spatial), values = inputs[0]
+        sizes, reads = self._reads(spatial)
+        plane = prod(spatial)
+        result: list[Any] = []
+        for channel in range(channels):
+            pixels = values[channel * plane : (channel + 1) * plane]
+            result += [sum([pixels[place] for place in read]) / len(read) for read in reads]
+        return Tensor((channels, *sizes), result)
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """Each δ, divided by the pixels of its window, goes to all of them."""
+        shape = inputs[0].shape
+        reads = self._reads(shape[1:])[1]
+        result: list[Any] = []
+        for deltas in planes(gradient.values, shape[0]):
+            sums: list[Any] = [0] * prod(shape[1:])
+            for read, delta in zip(reads, deltas, strict=True):
+                for place in read:
+                    sums[place] += delta / len(read)
+            result += sums
+        return {
+            "input": Gradient(
+                Tensor(shape, result), "each δ, divided by the pixels of its window, goes to all of them"
+            )
+        }
+
+    def _reads(self, spatial: Sequence[int]) -> tuple[tuple[int, ...], list[list[int]]]:
+        """The output's size, and the pixels that each of its values is the mean of."""
         sizes = per_axis(self.size, len(spatial), "size")
         windows = [
             [range(i * n // m, ((i + 1) * n + m - 1) // m) for i in range(m)]
@@ -62,12 +92,7 @@ class AdaptiveAvgpool(Operator):
         ]
         steps = [prod(spatial[axis + 1 :]) for axis in range(len(spatial))]
         reads = [[sum(map(mul, place, steps)) for place in product(*window)] for window in product(*windows)]
-        plane = prod(spatial)
-        result: list[Any] = []
-        for channel in range(channels):
-            pixels = values[channel * plane : (channel + 1) * plane]
-            result += [sum([pixels[place] for place in read]) / len(read) for read in reads]
-        return Tensor((channels, *sizes), result)
+        return sizes, reads
 
 
 def _walk(dimension: int, pixels: int, outputs: int) -> AxisReach:

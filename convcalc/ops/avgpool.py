@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from convcalc.ops._base import Example, Tensor
 from convcalc.ops._fields import flag
+from convcalc.ops._gradients import Gradient, planes, window_pixels
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._sliding import Slide, pool
 
@@ -45,14 +46,37 @@ class Avgpool(Pooling):
         (channels, *spatial), values = inputs[0]
         slide = Slide(spatial, self.kernel, self.step, 1, self.padding, self.rounding)
         sums = pool(values, inputs[0].shape, slide, 0, sum)
+        divisors = self._divisors(slide)
+        means = [value / divisor for value, divisor in zip(sums, cycle(divisors), strict=False)]
+        return Tensor((channels, *slide.positions), means)
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """Each δ, divided as the sum was, goes to every value of its window."""
+        shape = inputs[0].shape
+        slide = Slide(shape[1:], self.kernel, self.step, 1, self.padding, self.rounding)
+        divisors = self._divisors(slide)
+        windows = list(window_pixels(slide))
+        result: list[Any] = []
+        for deltas in planes(gradient.values, shape[0]):
+            sums: list[Any] = [0] * prod(shape[1:])
+            for window, delta, divisor in zip(windows, deltas, divisors, strict=True):
+                for pixel in window:
+                    if pixel is not None:
+                        sums[pixel] += delta / divisor
+            result += sums
+        how = "each δ, divided by the values of its mean, goes to all of them"
+        return {"input": Gradient(Tensor(shape, result), how)}
+
+    def _divisors(self, slide: Slide) -> list[int]:
+        """What each window's sum is divided by."""
         counts = []
         for axis, starts in enumerate(slide.starts):
             first, last = 0, slide.limit[axis]
             if not self.count_padding:
                 first = slide.before[axis]
-                last = first + spatial[axis]
+                last = first + slide.spatial[axis]
             width = slide.kernel[axis]
             counts.append([min(start + width, last) - max(start, first) for start in starts])
-        divisors = [prod(count) for count in product(*counts)]
-        means = [value / divisor for value, divisor in zip(sums, cycle(divisors), strict=False)]
-        return Tensor((channels, *slide.positions), means)
+        return [prod(count) for count in product(*counts)]

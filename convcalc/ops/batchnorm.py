@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from convcalc.ops._base import Inputs, Operator, Order, Parameter, Reordered, Tensor, Working
 from convcalc.ops._fields import flag, number
+from convcalc.ops._gradients import Gradient, planes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +68,47 @@ class Batchnorm(Operator):
             channel_values = values[channel * plane : (channel + 1) * plane]
             result += [value * factor + offset for value in channel_values]
         return Tensor(shape, result)
+
+    def in_training(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]
+    ) -> Mapping[str, Sequence[Any]]:
+        """With the mean and the variance of the input itself, channel by channel, in place of the running ones."""
+        shape, values = inputs[0]
+        channels = planes(values, shape[0])
+        means = [sum(plane) / len(plane) for plane in channels]
+        variances = [
+            sum((value - mean) * (value - mean) for value in plane) / len(plane)
+            for plane, mean in zip(channels, means, strict=True)
+        ]
+        return {**weights, "running_mean": means, "running_var": variances}
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """In training, where mean and variance depend on the input too (Ioffe & Szegedy 2015, section 3).
+
+        With x̂ the normalised input and means over a channel: γ/√(σ² + ε)·(δ − mean(δ) − x̂·mean(δ·x̂)).
+        """
+        shape, values = inputs[0]
+        result: list[Any] = []
+        scales: list[Any] = []
+        offsets: list[Any] = []
+        for channel, (plane, deltas) in enumerate(
+            zip(planes(values, shape[0]), planes(gradient.values, shape[0]), strict=True)
+        ):
+            factor = 1 / sqrt(weights["running_var"][channel] + self.eps)
+            mean = weights["running_mean"][channel]
+            normalised = [(value - mean) * factor for value in plane]
+            scales.append(sum(delta * value for delta, value in zip(deltas, normalised, strict=True)))
+            offsets.append(sum(deltas))
+            gain = weights["weight"][channel] if self.affine else 1
+            result += [
+                gain * factor * (delta - offsets[-1] / len(plane) - value * scales[-1] / len(plane))
+                for delta, value in zip(deltas, normalised, strict=True)
+            ]
+        how = "γ/√(σ² + ε)·(δ − mean of δ − x̂·mean of δ·x̂), x̂ the normalised input"
+        found = {"input": Gradient(Tensor(shape, result), how)}
+        if self.affine:
+            found["weight"] = Gradient(Tensor((shape[0],), scales), "the sum of δ·x̂ of each channel")
+            found["bias"] = Gradient(Tensor((shape[0],), offsets), "the sum of δ of each channel")
+        return found

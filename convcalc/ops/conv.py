@@ -22,6 +22,7 @@ from convcalc.ops._base import (
     window_walks,
 )
 from convcalc.ops._fields import choice, extent, flag, integer, padding
+from convcalc.ops._gradients import Convolving, Gradient, cut, planes, spread
 from convcalc.ops._sliding import Slide, dot
 from convcalc.ops._working import equation, window_working
 from convcalc.shapes import Axis, Padding, PerAxis, Shape, axes, per_axis, show
@@ -166,3 +167,118 @@ class Conv(Operator):
             for filtered in maps:
                 output += filtered
         return Tensor((filters, *slide.positions), output)
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """Two convolutions and a sum (Dumoulin & Visin 2016, chapter 4; Goodfellow et al. 2016, section 9.5).
+
+        input: δ, with S − 1 zeros between its values, under the kernels turned, padded by D(F − 1) − P: each input
+        channel sums over the filters. weight: the input under δ, whose values lie S apart, moved by D. bias: δ summed
+        over the positions.
+        """
+        source = inputs[0]
+        axes = self.axes((source.shape,))
+        sums = [sum(plane) for plane in planes(gradient.values, self.channels)]
+        found = {
+            "input": self._input_gradient(source.shape, axes, weights["weight"], gradient),
+            "weight": self._weight_gradient(source, axes, gradient),
+        }
+        if self.bias:
+            found["bias"] = Gradient(Tensor((self.channels,), sums), "the sum of δ over all positions")
+        return found
+
+    def _input_gradient(
+        self, shape: Shape, axes: Sequence[Axis], weight: Sequence[Any], gradient: Tensor
+    ) -> Gradient:
+        how = "full convolution of δ with the kernel turned by 180°"
+        strides = tuple(axis.stride for axis in axes)
+        wide, values = spread(gradient.shape, gradient.values, strides)
+        margins = [
+            (
+                axis.extent - 1 - axis.before,
+                axis.size + axis.before - (axis.output - 1) * axis.stride - 1,
+            )
+            for axis in axes
+        ]
+        source = _margins_cut(wide, values, margins)
+        if source is None:  # every window reads padding only
+            return Gradient(Tensor(shape, [0] * prod(shape)), how)
+        channels, kernel = shape[0], tuple(axis.kernel for axis in axes)
+        depth, share, taps = channels // self.groups, self.channels // self.groups, prod(kernel)
+        turned: list[Any] = []
+        for channel in range(channels):
+            group, place = divmod(channel, depth)
+            for member in range(group * share, (group + 1) * share):
+                first = (member * depth + place) * taps
+                turned += weight[first : first + taps][::-1]
+        conv = Conv(
+            filters=channels,
+            kernel=kernel,
+            dilation=tuple(axis.dilation for axis in axes),
+            padding=_not_negative(margins),
+            groups=self.groups,
+            bias=False,
+        )
+        output = conv.forward([source], {"weight": turned})
+        between = tuple(stride - 1 for stride in strides)
+        return Gradient(
+            output,
+            how,
+            Convolving(
+                conv, source, {"weight": turned}, output, conv.axes((source.shape,)), between, turned=True
+            ),
+        )
+
+    def _weight_gradient(self, source: Tensor, axes: Sequence[Axis], gradient: Tensor) -> Gradient:
+        how = "correlation of the input with δ"
+        channels, filters = source.shape[0], self.channels
+        depth, share = channels // self.groups, filters // self.groups
+        shape = (filters, depth, *(axis.kernel for axis in axes))
+        margins = [
+            (axis.before, (axis.output - 1) * axis.stride + axis.extent - axis.before - axis.size)
+            for axis in axes
+        ]
+        read = _margins_cut(source.shape, source.values, margins)
+        if read is None:
+            return Gradient(Tensor(shape, [0] * prod(shape)), how)
+        maps = planes(gradient.values, filters)
+        kernels = [
+            value
+            for channel in range(channels)
+            for member in range(channel // depth * share, (channel // depth + 1) * share)
+            for value in maps[member]
+        ]
+        conv = Conv(
+            filters=channels * share,
+            kernel=gradient.shape[1:],
+            stride=tuple(axis.dilation for axis in axes),
+            dilation=tuple(axis.stride for axis in axes),
+            padding=_not_negative(margins),
+            groups=channels,
+            bias=False,
+        )
+        output = conv.forward([read], {"weight": kernels})
+        found = planes(output.values, channels * share)
+        ordered: list[Any] = []
+        for member in range(filters):
+            group, place = divmod(member, share)
+            for channel in range(group * depth, (group + 1) * depth):
+                ordered += found[channel * share + place]
+        return Gradient(
+            Tensor(shape, ordered),
+            how,
+            Convolving(conv, read, {"weight": kernels}, output, conv.axes((read.shape,))),
+        )
+
+
+def _margins_cut(shape: Shape, values: Sequence[Any], margins: Sequence[tuple[int, int]]) -> Tensor | None:
+    """The tensor without what negative margins take away; None where they leave nothing."""
+    edges = [(max(0, -before), max(0, -after)) for before, after in margins]
+    if any(before + after >= size for (before, after), size in zip(edges, shape[1:], strict=True)):
+        return None
+    return Tensor(*cut(shape, values, edges))
+
+
+def _not_negative(margins: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((max(0, before), max(0, after)) for before, after in margins)

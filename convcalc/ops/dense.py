@@ -25,6 +25,7 @@ from convcalc.ops._base import (
     Working,
 )
 from convcalc.ops._fields import choice, flag, integer
+from convcalc.ops._gradients import Gradient
 from convcalc.ops._sliding import dot
 from convcalc.ops._working import equation
 from convcalc.ops.conv import Conv
@@ -124,3 +125,28 @@ class Dense(Operator):
             offset = bias[unit]
             columns.append([dot(vector, row) + offset for vector in vectors])
         return Tensor((*lead, self.units), list(chain.from_iterable(zip(*columns, strict=True))))
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """input: the transposed matrix times δ; weight: δ times the input, of each unit and feature; bias: δ."""
+        shape, values = inputs[0]
+        features, units, weight = shape[-1], self.units, weights["weight"]
+        vectors = [values[i : i + features] for i in range(0, len(values), features)]
+        deltas = [gradient.values[i : i + units] for i in range(0, len(gradient.values), units)]
+        back = [dot(delta, weight[feature::features]) for delta in deltas for feature in range(features)]
+        across = [
+            sum(delta[unit] * vector[feature] for delta, vector in zip(deltas, vectors, strict=True))
+            for unit in range(units)
+            for feature in range(features)
+        ]
+        found = {
+            "input": Gradient(Tensor(shape, back), "the transposed matrix times δ"),
+            "weight": Gradient(Tensor((units, features), across), "δ of each unit times each input"),
+        }
+        if self.bias:
+            sums = [sum(delta[unit] for delta in deltas) for unit in range(units)]
+            found["bias"] = Gradient(
+                Tensor((units,), sums), "δ itself" if len(deltas) == 1 else "the sum of δ"
+            )
+        return found

@@ -19,6 +19,7 @@ from convcalc.ops._base import (
     in_sequence,
     regrouped,
 )
+from convcalc.ops._gradients import Gradient
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
@@ -54,3 +55,9 @@ class Flatten(Operator):
         """The same values."""
         values = inputs[0].values
         return Tensor((len(values),), values)
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """The same values under the input's shape."""
+        return {"input": Gradient(Tensor(inputs[0].shape, gradient.values), "δ in the input's shape")}

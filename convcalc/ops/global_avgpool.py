@@ -19,6 +19,7 @@ from convcalc.ops._base import (
     Tensor,
     Working,
 )
+from convcalc.ops._gradients import Gradient
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
@@ -59,3 +60,16 @@ class GlobalAvgpool(Operator):
         plane = prod(spatial)
         means = [sum(values[c * plane : (c + 1) * plane]) / plane for c in range(channels)]
         return Tensor((channels, *(1 for _ in spatial)), means)
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """Each channel's δ, divided by its pixels, goes to all of them."""
+        shape = inputs[0].shape
+        plane = prod(shape[1:])
+        result = [delta / plane for delta in gradient.values for _ in range(plane)]
+        return {
+            "input": Gradient(
+                Tensor(shape, result), "each δ, divided by the channel's pixels, goes to all of them"
+            )
+        }

@@ -20,6 +20,10 @@ class LeakyRelu(Pointwise):
 
     slope: float = number(0.01, doc="slope below 0")
 
+    def derivative(self, value: Any) -> Any:
+        """1 above 0, else the slope."""
+        return self.slope if value <= 0 else 1
+
     def element(self, value: Any) -> Any:
         """x, or slope·x below 0."""
         return value * self.slope if value < 0 else value

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from convcalc.ops._base import Example, Tensor
 from convcalc.ops._fields import extent
+from convcalc.ops._gradients import Gradient, planes, window_pixels
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._sliding import Slide, pool
 from convcalc.shapes import PerAxis
@@ -44,6 +45,22 @@ class Maxpool(Pooling):
         slide = Slide(spatial, self.kernel, self.step, self.dilation, self.padding, self.rounding)
         result = pool(values, inputs[0].shape, slide, -inf, largest)
         return Tensor((channels, *slide.positions), result)
+
+    def backward(
+        self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
+    ) -> dict[str, Gradient]:
+        """Each δ goes to the largest value of its window; of equal ones to the first, as in PyTorch."""
+        shape, values = inputs[0]
+        slide = Slide(shape[1:], self.kernel, self.step, self.dilation, self.padding, self.rounding)
+        windows = [[pixel for pixel in window if pixel is not None] for window in window_pixels(slide)]
+        result: list[Any] = []
+        for plane, deltas in zip(planes(values, shape[0]), planes(gradient.values, shape[0]), strict=True):
+            sums: list[Any] = [0] * len(plane)
+            for window, delta in zip(windows, deltas, strict=True):
+                sums[max(window, key=plane.__getitem__)] += delta
+            result += sums
+        how = "each δ goes to the largest value of its window, the first of equal ones"
+        return {"input": Gradient(Tensor(shape, result), how)}
 
 
 def largest(window: Sequence[Any]) -> Any:

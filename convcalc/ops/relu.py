@@ -15,6 +15,12 @@ class Relu(Pointwise):
     torch_module: ClassVar[str] = "ReLU"
     torch_function: ClassVar[str] = "relu"
 
+    backward_words: ClassVar[str] = "δ where the input is above 0, else 0"
+
+    def derivative(self, value: Any) -> int:
+        """1 above 0, else 0."""
+        return 0 if value <= 0 else 1
+
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """max(x, 0); not-a-number stays."""
         return Tensor(inputs[0].shape, [0 if value < 0 else value for value in inputs[0].values])

@@ -16,6 +16,12 @@ class Relu6(Pointwise):
     torch_module: ClassVar[str] = "ReLU6"
     torch_function: ClassVar[str] = "relu6"
 
+    backward_words: ClassVar[str] = "δ where the input is between 0 and 6, else 0"
+
+    def derivative(self, value: Any) -> int:
+        """1 between 0 and 6, else 0."""
+        return 0 if value <= 0 or value >= 6 else 1
+
     def element(self, value: Any) -> Any:
         """min(max(x, 0), 6)."""
         return 0 if value < 0 else 6 if value > 6 else value

@@ -17,6 +17,13 @@ class Sigmoid(Pointwise):
     torch_module: ClassVar[str] = "Sigmoid"
     torch_function: ClassVar[str] = "sigmoid"
 
+    backward_words: ClassVar[str] = "δ·s·(1 − s), with s the output"
+
+    def derivative(self, value: Any) -> Any:
+        """s·(1 − s)."""
+        output = self.element(value)
+        return output * (1 - output)
+
     def element(self, value: Any) -> Any:
         """1/(1 + e⁻ˣ), without overflow."""
         if value < 0:

@@ -17,6 +17,12 @@ class Tanh(Pointwise):
     torch_module: ClassVar[str] = "Tanh"
     torch_function: ClassVar[str] = "tanh"
 
+    backward_words: ClassVar[str] = "δ·(1 − t²), with t the output"
+
+    def derivative(self, value: Any) -> Any:
+        """1 − tanh² x."""
+        return 1 - tanh(value) ** 2
+
     def element(self, value: Any) -> Any:
         """tanh x."""
         return tanh(value)

@@ -26,42 +26,46 @@ def layers_file(network: UnrolledNetwork, path: str) -> bytes:
     )
 
 
-def unrolled_file(layer: Unrolled, path: str) -> bytes:
+def unrolled_file(layer: Unrolled, path: str, *, transposed: bool = False) -> bytes:
     """The bytes of a file of that name. An entry is the number of its weight, from 1, or its value where the weights
-    were given. Raises UsageError."""
+    were given. transposed: a row per input, a column per output. Raises UsageError."""
     check_suffix(path)
     entries = layer.matrix()
+    height, width = layer.counts.outputs, layer.counts.inputs
+    if transposed:
+        turned = array("i", bytes(4 * len(entries)))
+        for row in range(height):
+            turned[row::height] = entries[row * width : (row + 1) * width]
+        entries, height, width = turned, width, height
     suffix = os.path.splitext(path)[1].lower()
-    return {".png": _png, ".csv": _csv, ".npz": _npz}[suffix](layer, entries, path)
+    return {".png": _png, ".csv": _csv, ".npz": _npz}[suffix](layer, entries, (height, width), path)
 
 
-def _png(layer: Unrolled, entries: array[int], path: str) -> bytes:
+def _png(layer: Unrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
     from convcalc.images.rasters import indexed_png
 
     counts = layer.counts
     colours = [rgb(index, counts.weights) for index in range(min(counts.weights, 255))]
-    return indexed_png(counts.inputs, counts.outputs, entries, colours)
+    return indexed_png(shape[1], shape[0], entries, colours)
 
 
-def _csv(layer: Unrolled, entries: array[int], path: str) -> bytes:
+def _csv(layer: Unrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
     counts = layer.counts
     texts = ["0", *(layer.texts or map(str, range(1, counts.weights + 1)))]
     rows = (
-        ",".join([texts[entry] for entry in entries[start : start + counts.inputs]])
-        for start in range(0, len(entries), counts.inputs)
+        ",".join([texts[entry] for entry in entries[start : start + shape[1]]])
+        for start in range(0, len(entries), shape[1])
     )
     return ("\n".join(rows) + "\n").encode()
 
 
-def _npz(layer: Unrolled, entries: array[int], path: str) -> bytes:
+def _npz(layer: Unrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
     from convcalc.weights.npz import npy, npz
 
     if layer.letters:
         raise UsageError(
             f"--output {path}: letters are no numbers", hint="use .csv or .png, or number weights"
         )
-    counts = layer.counts
-    shape = (counts.outputs, counts.inputs)
     if not layer.values:
         return npz({"matrix": npy(shape, "<i4", entries)})
     values = array("d", [0.0, *map(float, layer.values)])
