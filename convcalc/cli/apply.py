@@ -29,8 +29,8 @@ Examples:
   convcalc apply blur,sharpen,sobel-x photo.jpg -o maps.png
   convcalc apply gaussian photo.jpg --per-channel -o soft.png
   convcalc apply --weights 'w x; y z' 'a b c; d e f; g h i' --backward
-  convcalc apply 'maxpool: 2' '1 4 2 1; 5 8 3 4' --backward --gradient '1 -2' --steps
-  convcalc apply --weights '1 0; 0 -1' '1 2 3; 4 5 6' --backward --gradient '1 2' --rate 1/10
+  convcalc apply 'maxpool: 2' '1 4 2 1; 5 8 3 4' --backward
+  convcalc apply --weights '1 2' '3 4 5' --backward --rate 1/10
 
 OP is an entry as in a spec, whose fields options may say (maxpool -F 2), or filters by name:
 identity, blur, gaussian, sharpen, edges, sobel-x, sobel-y, emboss; left out, it is conv.

@@ -18,7 +18,7 @@ from convcalc import ops
 from convcalc.errors import UsageError
 from convcalc.layer import matrices
 from convcalc.layer.applied import Applied
-from convcalc.layer.apply import Application, window
+from convcalc.layer.apply import Application
 from convcalc.layer.arguments import TEXTS
 from convcalc.layer.matrices import Matrix, Typed
 from convcalc.layer.steps import MAX_STEPS, Placement, placements
@@ -214,8 +214,7 @@ def _applied(name: str, by: Convolving) -> Application:
     """The convolution that computes a gradient, as an application: its kernels as matrices."""
     assert isinstance(by.operator, Conv)
     count = by.operator.channels
-    axes = window(by.operator, by.source.shape) or ()
-    kernel = tuple(axis.kernel for axis in axes)
+    kernel = tuple(axis.kernel for axis in by.axes)
     size = len(by.weights["weight"]) // count
     filters = tuple(
         _matrix(by.weights["weight"][start : start + size], kernel) for start in range(0, size * count, size)

@@ -16,7 +16,9 @@ from convcalc.ops._base import (
     SCATTERED,
     WHOLE,
     AxisReach,
+    Convolving,
     FieldInfo,
+    Gradient,
     Operator,
     Order,
     Parameter,
@@ -28,7 +30,6 @@ from convcalc.ops._base import (
 from convcalc.ops._fields import LARGEST, FieldError, FieldKind, describe, whole
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._windows import Slot
-from convcalc.ops._gradients import Convolving, Gradient
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
 
 __all__ = [

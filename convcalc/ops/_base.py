@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._fields import FieldKind
-from convcalc.ops._gradients import Gradient
 from convcalc.shapes import AXIS_NAMES, Axis, Shape, compact, show
 
 Inputs = tuple[Shape, ...]
@@ -105,6 +104,34 @@ class Tensor(NamedTuple):
 
     shape: Shape
     values: Sequence[Any]
+
+
+class Convolving(NamedTuple):
+    """A convolution that computes a gradient.
+
+    operator: a bound conv; source: what it reads; weights: its tensors; output: what comes out; axes: its windows.
+    between: the zeros between the values of δ on each axis; turned: whether its kernel is the layer's, turned by 180°.
+    """
+
+    operator: Operator
+    source: Tensor
+    weights: Mapping[str, Sequence[Any]]
+    output: Tensor
+    axes: tuple[Axis, ...]
+    between: tuple[int, ...] = ()
+    turned: bool = False
+
+
+class Gradient(NamedTuple):
+    """The gradient of the input or of a parameter, of its shape, for a gradient δ of the output: how much the loss
+    grows for a little more of each value.
+
+    how: what it is, in words; by: the convolution that computes it, None where none does.
+    """
+
+    tensor: Tensor
+    how: str
+    by: Convolving | None = None
 
 
 class Example(NamedTuple):

@@ -1,47 +1,13 @@
-"""The records of a backward pass, and what the operators' backward passes share.
-
-δ is the gradient of the output: how much the loss grows for a little more of each of its values. A backward pass
-gives the same of the input and of every parameter that is learned.
-"""
+"""What the operators' backward passes share: values taken apart, cut, spread; the pixels of windows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-from convcalc.shapes import Axis, Shape
-
-if TYPE_CHECKING:
-    from convcalc.ops._base import Operator, Tensor
-
-
-class Convolving(NamedTuple):
-    """A convolution that computes a gradient.
-
-    operator: a bound conv; source: what it reads; weights: its tensors; output: what comes out; axes: its windows.
-    between: the zeros between the values of δ on each axis; turned: whether its kernel is the layer's, turned by 180°.
-    """
-
-    operator: Operator
-    source: Tensor
-    weights: Mapping[str, Sequence[Any]]
-    output: Tensor
-    axes: tuple[Axis, ...]
-    between: tuple[int, ...] = ()
-    turned: bool = False
-
-
-class Gradient(NamedTuple):
-    """The gradient of the input or of a parameter, of its shape.
-
-    how: what it is, in words; by: the convolution that computes it, None where none does.
-    """
-
-    tensor: Tensor
-    how: str
-    by: Convolving | None = None
+from convcalc.shapes import Shape
 
 
 def planes(values: Sequence[Any], channels: int) -> list[Sequence[Any]]:

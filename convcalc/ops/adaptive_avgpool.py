@@ -9,9 +9,20 @@ from math import prod
 from operator import mul
 from typing import Any, ClassVar
 
-from convcalc.ops._base import WHOLE, AxisReach, Example, Inputs, Operator, Reach, Tensor, Working, ratio
+from convcalc.ops._base import (
+    WHOLE,
+    AxisReach,
+    Example,
+    Gradient,
+    Inputs,
+    Operator,
+    Reach,
+    Tensor,
+    Working,
+    ratio,
+)
 from convcalc.ops._fields import extent
-from convcalc.ops._gradients import Gradient, planes
+from convcalc.ops._gradients import planes
 from convcalc.ops._working import size_working
 from convcalc.shapes import PerAxis, Shape, per_axis
 

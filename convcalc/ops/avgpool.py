@@ -8,9 +8,13 @@ from itertools import cycle, product
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Example, Tensor
+from convcalc.ops._base import (
+    Example,
+    Gradient,
+    Tensor,
+)
 from convcalc.ops._fields import flag
-from convcalc.ops._gradients import Gradient, planes, window_pixels
+from convcalc.ops._gradients import planes, window_pixels
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._sliding import Slide, pool
 

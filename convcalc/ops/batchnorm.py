@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from math import nan, sqrt
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Inputs, Operator, Order, Parameter, Reordered, Tensor, Working
+from convcalc.ops._base import (
+    Gradient,
+    Inputs,
+    Operator,
+    Order,
+    Parameter,
+    Reordered,
+    Tensor,
+    Working,
+)
 from convcalc.ops._fields import flag, number
-from convcalc.ops._gradients import Gradient, planes
+from convcalc.ops._gradients import planes
 
 
 @dataclass(frozen=True, kw_only=True)

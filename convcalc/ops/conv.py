@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Self
 from convcalc.errors import Misfit
 from convcalc.ops._base import (
     AxisReach,
+    Convolving,
     Example,
+    Gradient,
     Inputs,
     Operator,
     OutputPart,
@@ -22,7 +24,7 @@ from convcalc.ops._base import (
     window_walks,
 )
 from convcalc.ops._fields import choice, extent, flag, integer, padding
-from convcalc.ops._gradients import Convolving, Gradient, cut, planes, spread
+from convcalc.ops._gradients import cut, planes, spread
 from convcalc.ops._sliding import Slide, dot
 from convcalc.ops._working import equation, window_working
 from convcalc.shapes import Axis, Padding, PerAxis, Shape, axes, per_axis, show

@@ -14,6 +14,7 @@ from convcalc.ops._base import (
     WHOLE,
     AxisReach,
     Example,
+    Gradient,
     Inputs,
     Operator,
     Order,
@@ -25,7 +26,6 @@ from convcalc.ops._base import (
     Working,
 )
 from convcalc.ops._fields import choice, flag, integer
-from convcalc.ops._gradients import Gradient
 from convcalc.ops._sliding import dot
 from convcalc.ops._working import equation
 from convcalc.ops.conv import Conv

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from convcalc.ops._base import (
     AxisReach,
     Example,
+    Gradient,
     Inputs,
     Operator,
     Order,
@@ -19,7 +20,6 @@ from convcalc.ops._base import (
     in_sequence,
     regrouped,
 )
-from convcalc.ops._gradients import Gradient
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 

@@ -11,6 +11,7 @@ from convcalc.ops._base import (
     WHOLE,
     AxisReach,
     Example,
+    Gradient,
     Inputs,
     Operator,
     Order,
@@ -19,7 +20,6 @@ from convcalc.ops._base import (
     Tensor,
     Working,
 )
-from convcalc.ops._gradients import Gradient
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from math import inf, isnan
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Example, Tensor
+from convcalc.ops._base import (
+    Example,
+    Gradient,
+    Tensor,
+)
 from convcalc.ops._fields import extent
-from convcalc.ops._gradients import Gradient, planes, window_pixels
+from convcalc.ops._gradients import planes, window_pixels
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._sliding import Slide, pool
 from convcalc.shapes import PerAxis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -76,7 +77,7 @@ def _pass_lines(done: Pass, backward: Backward, width: int | None) -> Iterator[L
         *_planes("output", application.output, notation),
         *_deltas(done.gradient, notation),
     ]
-    yield from _drawn(known, [application.source, application.output], width)
+    yield from drawn(known, [application.source, application.output], width)
     for key, gradient in done.gradients.items():
         yield []
         heading = f"gradient of the {name(done, key)}: {gradient.how}"
@@ -84,36 +85,63 @@ def _pass_lines(done: Pass, backward: Backward, width: int | None) -> Iterator[L
         yield from ([TextSpan(part)] for part in wrap(_detail(key, gradient), width) if part)
         by = done.convolutions.get(key)
         shown = [gradient.tensor]
-        drawn: list[blocks.Block] = []
+        parts: list[blocks.Block] = []
         if by is not None:
-            drawn = [*_source_blocks(key, by, notation), *_kernel_blocks(done, key, by, notation)]
+            parts = [*_source_blocks(key, by, notation), *_kernel_blocks(done, key, by, notation)]
             shown.append(by.source)
-        drawn += _tensor_blocks(f"gradient of the {name(done, key)}", key, gradient.tensor, notation)
-        if len(drawn) == 1:  # the heading has said it
-            yield from drawn[0].lines
+        parts += _tensor_blocks(f"gradient of the {name(done, key)}", key, gradient.tensor, notation)
+        if len(parts) == 1 and (width is None or parts[0].width <= width):  # the heading has said it
+            yield from parts[0].lines
         else:
-            yield from _drawn(drawn, shown, width)
+            yield from drawn(parts, shown, width)
     for key, tensor in done.updated.items():
         yield []
         what = name(done, key)
         rate = notation(backward.rate)
         yield [TextSpan(f"new {what} at rate {rate}: {what} − {rate} · its gradient", "bold")]
-        yield from _drawn(_tensor_blocks(f"new {what}", key, tensor, notation), [tensor], width)
+        yield from drawn(_tensor_blocks(f"new {what}", key, tensor, notation), [tensor], width)
 
 
-def _drawn(drawn: Sequence[blocks.Block], shown: Sequence[Tensor], width: int | None) -> list[Line]:
-    """Blocks side by side, unless they hold more numbers than a terminal is given."""
+def drawn(matrices: Sequence[blocks.Block], shown: Sequence[Tensor], width: int | None) -> list[Line]:
+    """Blocks side by side, those too wide as lists, unless they hold more numbers than a terminal is given."""
     largest = max(elements(tensor.shape) for tensor in shown)
     if width is not None and largest > MAX_CELLS:
         text = f"{largest:,} numbers are too many to draw; --format csv or -o FILE.csv has them"
         return [[TextSpan(part)] for part in wrap(text, width)]
-    return blocks.beside(drawn, width)
+    lines: list[Line] = []
+    narrow: list[blocks.Block] = []
+    for block in matrices:
+        if width is not None and block.width > width and _is_listable(block):
+            lines += [*blocks.beside(narrow, width), []] if narrow else []
+            lines += _listed(block, width)
+            narrow = []
+        else:
+            narrow.append(block)
+    return lines + (blocks.beside(narrow, width) if narrow else [])
+
+
+def _is_listable(block: blocks.Block) -> bool:
+    """Whether its cells are sums of letters, which can stand one under another."""
+    return any(" + " in span.text for line in block.lines for span in line)
+
+
+def _listed(block: blocks.Block, width: int) -> list[Line]:
+    """A matrix that is too wide: a line per cell, with its row and column."""
+    lines: list[Line] = [[TextSpan(block.heading, "bold")]]
+    for row, line in enumerate(block.lines, 1):
+        cells = re.split(r" {2,}", "".join(span.text for span in line).strip())
+        for column, text in enumerate(cells, 1):
+            place = f"{row},{column}  "
+            first, *others = wrap(text, width - len(place))
+            lines.append([TextSpan(place, "dim"), TextSpan(first)])
+            lines += [[TextSpan(" " * len(place) + part.lstrip())] for part in others]
+    return lines
 
 
 def _deltas(gradient: Tensor, notation: Notation) -> list[blocks.Block]:
     """δ, a block per map."""
     return [
-        block._replace(heading=block.heading.replace("output, channel", f"{DELTA}, map"))
+        block._replace(heading=block.heading.replace(", channel", ", map"))
         for block in _planes(DELTA, gradient, notation)
     ]
 
@@ -176,7 +204,6 @@ def _source_blocks(
 ) -> list[blocks.Block]:
     """What a gradient's convolution reads, padding laid around; of a step, the channels under it and its window."""
     axes = by.axes
-    assert axes is not None
     planes = _rows(by.source)
     what, part = (DELTA, "map") if key == "input" else ("input", "channel")
     spans = [range(-axis.before, axis.size + axis.after) for axis in axes][-2:]
@@ -306,8 +333,6 @@ def _move_frames(
     gradient = done.gradients["input"].tensor
     so_far: list[Any] = [0] * len(gradient.values)
     widest = max(len(notation(value)) for value in gradient.values)
-    axes = done.application.axes
-    assert axes is not None
     for number, move in enumerate(moves, 1):
         so_far = [before + added for before, added in zip(so_far, move.share.values, strict=True)]
         step = move.placement

@@ -13,6 +13,7 @@ from convcalc.render.layout import Line, TextSpan, wrap
 from convcalc.render.table import Table
 from convcalc.report import words
 from convcalc.report.apply import _planes, _tensor_value
+from convcalc.report.backward import drawn
 from convcalc.report.matrix import (
     MAX_COLUMNS,
     MAX_ROWS,
@@ -88,7 +89,8 @@ def transposed_lines(found: Transposed, width: int | None, *, written: bool = Fa
         yield []
         yield from ([TextSpan(part, "bold")] for part in wrap(heading, width))
         planes = _planes(heading.partition(":")[0], tensor, notation)
-        yield from planes[0].lines if len(planes) == 1 else blocks.beside(planes, width)
+        single = len(planes) == 1 and (width is None or planes[0].width <= width)
+        yield from planes[0].lines if single else drawn(planes, [tensor], width)
 
 
 def _numbered(found: Transposed) -> list[blocks.Block]:
