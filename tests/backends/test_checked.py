@@ -22,7 +22,7 @@ from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime import program as memory
-from convcalc.backends.numba.runtime.checked import PlanFault
+from convcalc.backends.numba.runtime.fault import PlanFault
 from convcalc.backends.numba.runtime.linker import link
 from convcalc.backends.numba.runtime.program import Buffer, Program, Ref, Step
 from convcalc.graph import Graph

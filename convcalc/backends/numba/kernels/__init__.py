@@ -1,1 +1,1 @@
-"""The kernels: what runs in a loop over numbers."""
+"""The kernels: compiled loops over numbers."""

@@ -1,7 +1,7 @@
-"""Activation functions on vectors: polynomials and quotients good to about 2·10⁻⁷ of the largest value.
+"""Activation functions on vectors: polynomials and quotients, exact to about 2·10⁻⁷ of the largest value.
 
-Far from 0 they go to their limits exactly, and what is not a number stays so, as in PyTorch. Each of them is finite
-times something that becomes 0 or 1, so that −∞·0 gives what is not a number where PyTorch has that.
+Far from 0 they reach their limits exactly, and NaN stays NaN, as in PyTorch. Gated functions multiply x by a factor
+that becomes exactly 0 or 1, so that −∞·0 gives NaN where PyTorch gives it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from convcalc.backends.numba.jit.simd import below, exponent, fma, inline, reciprocal, splat, vmax, vmin
 
-# What `activate` can do; the plan names them, the kernel compares numbers.
+# The functions that `activate` and `finish` compute. Plans name them, kernels compare their numbers.
 FUNCTIONS = (
     "leaky_relu", "prelu", "elu", "sigmoid", "tanh", "gelu", "gelu_tanh", "silu", "mish", "hardsigmoid", "hardswish",
     "softplus",
@@ -21,18 +21,22 @@ FUNCTIONS = (
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; products with the first are exact
-SHIFT = 1.5 * 2**23 + 127  # added to a number, leaves it rounded in the lowest bits, with an exponent's bias
-LOWEST, HIGHEST = -127 * 0.6931471805599453, 44.0  # 1 + e⁴⁴ is e⁴⁴, and its reciprocal far from denormal
+SHIFT = (
+    1.5 * 2**23 + 127
+)  # x + SHIFT holds x, rounded and plus 127, in its lowest bits: a float's biased exponent
+MIN_EXPONENT = -127 * 0.6931471805599453  # there n is −127, whose biased exponent is that of the number 0
+MAX_EXPONENT = 44.0  # 1 + e⁴⁴ equals e⁴⁴, and its reciprocal is far from denormal
 E1, E2, E3, E4, E5, E6 = 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040
 
 
 @inline
 def exponential(x: Any) -> Any:
-    """eˣ up to x = HIGHEST, and 0 below −87.7: 2ⁿ·eʳ with |r| ≤ ln 2/2.
+    """eˣ up to x = MAX_EXPONENT, and 0 below −87.7.
 
-    At LOWEST n is −127, whose biased exponent is 0: that of the number 0.
+    eˣ = 2ⁿ·eʳ with n = x/ln 2, rounded, and r = x − n·ln 2, so that |r| ≤ ln 2/2. Then 2ⁿ is an exponent's bits, and
+    eʳ = 1 + r + r²·(1/2! + r/3! + … + r⁵/7!). ln 2 is subtracted in two parts, so that r is exact (Cody & Waite 1980).
     """
-    x = vmin(splat(HIGHEST), vmax(splat(LOWEST), x))
+    x = vmin(splat(MAX_EXPONENT), vmax(splat(MIN_EXPONENT), x))
     shifted = fma(x, splat(LOG2_E), splat(SHIFT))
     n = shifted - splat(SHIFT)
     r = fma(n, splat(-LN2_LOW), fma(n, splat(-LN2_HIGH), x))
@@ -46,14 +50,14 @@ def exponential(x: Any) -> Any:
 
 @inline
 def sigmoid(x: Any) -> Any:
-    """eˣ/(1 + eˣ): exactly 0 below −87.7."""
+    """eˣ/(1 + eˣ), exactly 0 below −87.7."""
     e = exponential(x)
     return e * reciprocal(splat(1.0) + e)
 
 
 @inline
 def hyperbolic_tangent(x: Any) -> Any:
-    """1 − 2/(1 + e²ˣ), and near 0, where that cancels, x·(1 − x²/3 + 2x⁴/15 − 17x⁶/315)."""
+    """1 − 2/(1 + e²ˣ), but for |x| < 0.2, where that cancels, the series x·(1 − x²/3 + 2x⁴/15 − 17x⁶/315)."""
     e = exponential(x + x)
     square = x * x
     series = fma(square, splat(-17 / 315), splat(2 / 15))
@@ -64,7 +68,10 @@ def hyperbolic_tangent(x: Any) -> Any:
 
 @inline
 def error_function(x: Any) -> Any:
-    """erf x to 1.5·10⁻⁷ (Abramowitz & Stegun 1964, 7.1.26); beyond ±6 it is ±1 in this precision."""
+    """erf x to 1.5·10⁻⁷ (Abramowitz & Stegun 1964, formula 7.1.26); beyond ±6 it is ±1 in float32.
+
+    erf x = 1 − (a₁t + a₂t² + … + a₅t⁵)·e^−x² with t = 1/(1 + 0.3275911·x), for x ≥ 0.
+    """
     size = vmin(splat(6.0), vmax(x, splat(0.0) - x))
     t = reciprocal(fma(splat(0.3275911), size, splat(1.0)))
     p = fma(t, splat(1.061405429), splat(-1.453152027))
@@ -77,7 +84,10 @@ def error_function(x: Any) -> Any:
 
 @inline
 def logarithm1p_exponential(x: Any) -> Any:
-    """ln(1 + eˣ) = max(x, 0) + 2·artanh(e/(2 + e)) with e = e^−|x|, so that the series' argument is below ⅓."""
+    """ln(1 + eˣ) = max(x, 0) + 2·artanh(s) with s = e/(2 + e) and e = e^−|x|.
+
+    artanh s = s + s³/3 + s⁵/5 + …, which converges quickly because s ≤ ⅓.
+    """
     zero = splat(0.0)
     e = exponential(zero - vmax(x, zero - x))
     s = e / (splat(2.0) + e)
@@ -93,20 +103,20 @@ def logarithm1p_exponential(x: Any) -> Any:
 
 @inline
 def activation(function: int, x: Any, slope: Any) -> Any:
-    """One of FUNCTIONS; slope is leaky_relu's and prelu's slope, and elu's alpha."""
-    zero, one = splat(0.0), splat(1.0)
+    """One of FUNCTIONS of x; slope: the slope of leaky_relu and prelu, the alpha of elu."""
+    zero, unit = splat(0.0), splat(1.0)
     if function in (LEAKY_RELU, PRELU):
         return below(x, zero, x * slope, x)
     if function == ELU:
-        # eˣ − 1 through tanh(x/2), which does not cancel near 0
+        # eˣ − 1 = 2h/(1 − h) with h = tanh(x/2), which does not cancel near 0
         half = hyperbolic_tangent(x * splat(0.5))
-        return below(x, zero, slope * (half + half) / (one - half), x)
+        return below(x, zero, slope * (half + half) / (unit - half), x)
     if function == SIGMOID:
         return sigmoid(x)
     if function == TANH:
         return hyperbolic_tangent(x)
     if function == GELU:
-        return x * splat(0.5) * (one + error_function(x * splat(0.7071067811865476)))
+        return x * splat(0.5) * (unit + error_function(x * splat(0.7071067811865476)))
     if function == GELU_TANH:
         # ½(1 + tanh u) = 1/(1 + e⁻²ᵘ)
         return x * sigmoid(x * fma(x * x, splat(0.044715 * 1.5957691216057308), splat(1.5957691216057308)))

@@ -1,7 +1,7 @@
-"""The convolution kernel around the register tile, and the dense layer.
+"""The convolution kernel around the register tile, and the dense layer of a vector.
 
-All of a layer's work is cut into items, which threads take one after the other; an item's result does not depend on
-who computes it.
+A layer's work is divided into items, which threads take one after the other; the result of an item does not depend on
+the thread.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from convcalc.backends.numba.jit.simd import (
 )
 from convcalc.backends.numba.kernels.tile import swept
 
-IN_CACHE = 8 * PIXELS  # pixels of a tile that the nearest cache holds until their activation
+IN_CACHE = (
+    8 * PIXELS
+)  # pixels of a tile that stay in the first-level cache until their activation is computed
 
 
 class TileRow(NamedTuple):
@@ -55,13 +57,13 @@ def direct(
     weights: int, bias: int, source: int, target: int, target_block: int, residual: int, residual_block: int,
     pixels: int, chunk_pixels: int, finish: int, finish_record: int,
 ) -> None:  # fmt: skip
-    """A convolution: item i is `item_tiles` tiles of output channels over one chunk of the output's pixels.
+    """A convolution. An item is `item_tiles` tiles of output channels over one chunk of the output's pixels.
 
     tile_table holds a `TileRow` for each tile.
 
-    Bounds. sweep stays inside for pixels of its tables; a chunk is chunk_pixels of them, clipped to `pixels`, and
-    either chunk_pixels is at least a register tile's PIXELS or the chunk is the whole plane. finish, 0 for none, is
-    called on the pixels and blocks just written.
+    Bounds. sweep stays within bounds for the pixels of its tables. A chunk is chunk_pixels of them, clipped to
+    `pixels`; either chunk_pixels is at least PIXELS, a register tile's, or the chunk is the whole plane. finish, 0 for
+    none, is called for the pixels and blocks just written.
     """
     groups = (tiles + item_tiles - 1) // item_tiles
     for item in range(first, stop):
@@ -94,7 +96,7 @@ def direct(
 
 
 def _pieces(first: int, stop: int, chunk: int, piece: int) -> Iterator[tuple[int, int]]:
-    """The pixels of the sweeps over chunks from first to stop; sweeps that end where the next begins as one."""
+    """The pixels of the sweeps over the chunks first to stop; sweeps that join without overlap count as one."""
     start = first
     for begin in range(first, stop, chunk):
         for pixel in range(begin, min(stop, begin + chunk), piece):
@@ -110,7 +112,7 @@ def _pieces(first: int, stop: int, chunk: int, piece: int) -> Iterator[tuple[int
 
 @direct.footprint
 def direct_footprint(call: Call) -> None:
-    """What its sweeps touch, and its table of tiles."""
+    """The table of tiles, and what the sweeps of its tiles touch."""
     call.positive("tiles", "item_tiles", "chunk_pixels")
     groups = -(-call.tiles // call.item_tiles)
     whole, rest = divmod(call.items, groups)
@@ -138,7 +140,7 @@ def direct_footprint(call: Call) -> None:
                 )  # fmt: skip
 
 
-ROWS = 4  # units whose weights a dense item reads side by side
+ROWS = 4  # rows of weights that are read side by side, so that four loads are under way at once
 
 
 @kernel
@@ -146,11 +148,11 @@ def dense(
     first: int, stop: int, thread: int, *, weights: int, bias: int, source: int, target: int, features: int,
     units: int, item_units: int, low: float, high: float,
 ) -> None:  # fmt: skip
-    """weight·x + bias, the weights as they are stored, one row per unit: item i is `item_units` units.
+    """weight·x + bias with the weights as they are stored, a row per unit. Item i is `item_units` units.
 
-    Bounds. Rows r < units of `features` floats, read in whole registers as far as those fit and then float by
-    float. Of the target, item_units·items floats are written; those past `units`, zeros, fill its last block.
-    item_units is a multiple of ROWS, and ROWS rows are read at once only where all are below units.
+    Bounds. Rows r < units of `features` floats are read in whole registers, and the rest float by float. item_units ·
+    items floats of the target are written; those beyond `units` are zeros that fill its last block. item_units is a
+    multiple of ROWS, and ROWS rows are read at once only where all are below units.
     """
     whole = features - features % WIDTH
     row = features * 4
@@ -194,7 +196,7 @@ def dense(
 
 @dense.footprint
 def dense_footprint(call: Call) -> None:
-    """Rows of weights and biases as far as there are units; the target as far as there are items."""
+    """The weights and biases of the units of all items, and the target of all items."""
     call.positive("item_units")
     written = -(-call.item_units // ROWS) * ROWS  # of an item
     units = min(call.units, (call.items - 1) * call.item_units + written) if call.items else 0

@@ -45,12 +45,12 @@ def gather(
     first: int, stop: int, thread: int, *, table: int, whole: int, target: int, target_block: int,
     target_plane: int, target_row: int, height: int, width: int, rows: int, blocks: int, item_rows: int,
 ) -> None:  # fmt: skip
-    """Each target channel copied from its own place: concatenation, slices and shuffles that no view can express.
+    """Copies each channel of the target from its own place: concatenations, slices and shuffles that no view expresses.
 
     table: a `Channel` for each of the target's, in whole blocks; one that starts at address 0 gives zeros. whole: an
-    int64 per block, not 0 where its channels are neighbours in one map, which are copied together.
+    int64 for each block, not 0 if its channels are a whole block of one map, which is copied at once.
 
-    Bounds. A channel's source has the target's spatial size, so pixels < width of rows < rows exist there.
+    Bounds. The source of a channel has the target's spatial size, so that pixels < width of rows < rows exist there.
     """
     for item in range(first, stop):
         block = item % blocks
@@ -77,14 +77,14 @@ def gather(
 
 @gather.footprint
 def gather_footprint(call: Call) -> None:
-    """Every channel where it lies: a block at once where its channels are neighbours."""
+    """Every channel where it lies, or a block at once."""
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.rows):
         table = call.values["table"]
         whole = call.table("whole", call.values["whole"], blocks, np.int64)
         for block, neighbours in enumerate(whole.tolist()):
             first = block * BLOCK
-            count = 1 if neighbours else BLOCK  # of a whole block the first channel tells
+            count = 1 if neighbours else BLOCK  # a whole block is where its first channel is
             channels = call.table_rows("table", table + CHANNEL * first, Channel, count)
             for place, (start, plane, row) in enumerate(channels.tolist(), first):
                 if start:
@@ -98,7 +98,7 @@ def gather_footprint(call: Call) -> None:
 
 @inline
 def _clear(at: int, count: int) -> None:
-    """`count` bytes set to 0, a multiple of 4."""
+    """Sets `count` bytes to 0, a multiple of 4."""
     whole = count - count % (WIDTH * 4)
     for k in range(0, whole, WIDTH * 4):
         vstore(at + k, splat(0.0))
@@ -112,9 +112,9 @@ def halo(
     height: int, width: int, depth_before: int, height_before: int, width_before: int, inner_depth: int,
     inner_height: int, inner_width: int, pixel: int,
 ) -> None:  # fmt: skip
-    """Zeros around the real pixels of block i: what convolutions read as padding.
+    """Zeros around the real pixels of block i, which convolutions read as padding.
 
-    Bounds. depth × height × width padded pixels of `pixel` bytes are the whole block; the inner ones are left alone.
+    Bounds. A block is depth × height × width padded pixels of `pixel` bytes; the inner ones are not touched.
     """
     for block in range(first, stop):
         for d in range(depth):
@@ -130,9 +130,9 @@ def halo(
 
 @halo.footprint
 def halo_footprint(call: Call) -> None:
-    """All padded rows of a block, but of those with real pixels only what lies beside these."""
+    """The padded rows of all blocks, without the real pixels."""
     rows = np.arange(max(0, call.depth) * max(0, call.height), dtype=np.int64)
-    call.needs(call.pixel % 4 == 0, f"a pixel of {call.pixel} bytes is no whole number of floats")
+    call.needs(call.pixel % 4 == 0, f"a pixel of {call.pixel} bytes is not a whole number of floats")
     if not len(rows):
         return
     deep, high = rows // call.height - call.depth_before, rows % call.height - call.height_before
@@ -155,12 +155,12 @@ def pack(
     target: int, target_block: int, target_plane: int, target_row: int, lanes: int, blocks: int,
     item_rows: int,
 ) -> None:  # fmt: skip
-    """Numbers in any order of their dimensions put into a map: item i is some rows of one block of `lanes` channels.
+    """Copies a tensor, its dimensions in any order, into a map. An item is some rows of one block of `lanes` channels.
 
-    The source's strides are bytes between channels, planes, rows and pixels as the map has them. lanes is BLOCK
-    for a blocked map, and all channels for an interleaved one; pixel is the bytes of a pixel there.
+    The source's strides are the bytes between channels, planes, rows and pixels of the map. lanes is BLOCK for a
+    blocked map, and the number of channels for an interleaved one; pixel is the bytes of a pixel there.
 
-    Bounds. Channels < channels are read, the rest of the last block is filled with zeros.
+    Bounds. Channels < channels are read; the rest of the last block is filled with zeros.
     """
     rows = depth * height
     for item in range(first, stop):
@@ -182,7 +182,7 @@ def pack(
 
 @pack.footprint
 def pack_footprint(call: Call) -> None:
-    """The channels there are, number by number; whole pixels of the target."""
+    """The channels of the source, float by float, and whole pixels of the target."""
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.depth * call.height):
         call.reads(
@@ -200,11 +200,11 @@ def unpack(
     channels: int, depth: int, height: int, width: int, target: int, target_channel: int, target_plane: int,
     target_row: int, target_pixel: int,
 ) -> None:  # fmt: skip
-    """A blocked map as numbers in any order of its dimensions: item i is block i.
+    """Copies a blocked map into a tensor, its dimensions in any order. Item i is block i.
 
-    The target's strides are bytes between channels, planes, rows and pixels of the map.
+    The target's strides are the bytes between channels, planes, rows and pixels of the map.
 
-    Bounds. Real pixels and channels < channels are read, channels·depth·height·width floats written.
+    Bounds. Real pixels of channels < channels are read; channels·depth·height·width floats are written.
     """
     for block in range(first, stop):
         for lane in range(min(BLOCK, channels - block * BLOCK)):
@@ -219,7 +219,7 @@ def unpack(
 
 @unpack.footprint
 def unpack_footprint(call: Call) -> None:
-    """The channels there are, one float of a pixel each, and their places in the target."""
+    """The channels of the source, without those that fill its last block, and their places in the target."""
     rows = np.arange(max(0, call.depth) * max(0, call.height), dtype=np.int64)
     height = max(1, call.height)
     channels = max(0, min(call.channels, call.items * BLOCK))

@@ -1,8 +1,8 @@
-"""Depthwise convolutions: a filter per channel, so that a register of pixels meets a register of weights.
+"""Depthwise convolutions: a filter per channel, so that a register of inputs is multiplied by a register of weights.
 
-Loads are what it costs, one for each product, unless neighbouring outputs share them. `depthwise_rows` walks along a
-row whose windows overlap and loads each input pixel once for a whole row of a kernel; `depthwise` takes any stride,
-dilation and number of axes, by tables.
+Their cost is loads, one for each product, unless neighbouring outputs share them. `depthwise_rows` walks along a row
+whose windows overlap and loads each input pixel once for a whole row of the kernel. `depthwise` takes any stride,
+dilation and number of axes, with tables.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def depthwise(
     target_pixels: int, pixels: int, chunk_pixels: int, blocks: int, low: float, high: float, finish: int,
     finish_record: int,
 ) -> None:  # fmt: skip
-    """A convolution with one filter per channel: item i is one chunk of pixels of one block.
+    """A convolution with one filter per channel. An item is one chunk of pixels of one block.
 
-    Bounds. As for sweep: table entries plus tap offsets lie in the padded input; a chunk of fewer than PIXELS
-    pixels is the whole plane, whose tables are continued by copies of the last entry.
+    Bounds. As for sweep: table entries plus tap offsets lie in the padded input. A chunk of fewer than PIXELS pixels
+    is the whole plane, whose tables are continued by copies of the last entry.
     """
     for item in range(first, stop):
         block = item % blocks
@@ -96,7 +96,7 @@ def depthwise(
 
 @depthwise.footprint
 def depthwise_footprint(call: Call) -> None:
-    """Windows of all pixels of the blocks that there are items for."""
+    """The windows of all pixels in the blocks of the items."""
     call.positive("blocks", "chunk_pixels")
     whole, rest = divmod(call.items, call.blocks)
     chunk, pixel = call.chunk_pixels, BLOCK * 4
@@ -125,7 +125,7 @@ def depthwise_footprint(call: Call) -> None:
 
 
 def _finishes(call: Call, blocks: int, begin: int, end: int) -> None:
-    """What follows on the pixels from begin to end of each block, where anything does."""
+    """The calls of `finish`, if there is one, for the pixels begin..end of each block."""
     if call.finish:
         for block in range(blocks):
             to = call.target + block * call.target_block
@@ -139,12 +139,12 @@ def _finishes(call: Call, blocks: int, begin: int, end: int) -> None:
 
 ROW_TILES = (
     (14, 7) if WIDTH == 16 else (7,)
-)  # pixels of a row in registers, beside the weights of a kernel's row
-ROW_TAPS = (3, 5, 7)  # kernel widths there are
+)  # pixels of a row whose sums, with a kernel row's weights, fit registers
+ROW_TAPS = (3, 5, 7)  # the kernel widths for which there is a kernel
 
 
 def _emit_row_tile(builder: ir.IRBuilder, pixels: int, taps: int, arguments: Sequence[ir.Value]) -> None:
-    """The tile of one register a pixel; see `_row_tile` for the arguments."""
+    """Emits a tile of one register per pixel; see `_row_tile` for the arguments."""
     rows, weights, bias, source, source_row, target, low, high = arguments
 
     def place(base: ir.Value, pixel: int) -> ir.Value:
@@ -156,6 +156,7 @@ def _emit_row_tile(builder: ir.IRBuilder, pixels: int, taps: int, arguments: Seq
         at = builder.add(source, builder.mul(row, source_row))
         weight_row = builder.add(weights, builder.mul(row, ir.Constant(INT, taps * BLOCK * 4)))
         weight = [emit_load(builder, place(weight_row, tap)) for tap in range(taps)]
+        # Each input pixel is loaded once and multiplied by every tap that an output of this tile reads it with.
         for column in range(pixels + taps - 1):
             value = emit_load(builder, place(at, column))
             for tap in range(taps):
@@ -171,8 +172,8 @@ def _emit_row_tile(builder: ir.IRBuilder, pixels: int, taps: int, arguments: Seq
 def _row_tile(pixels: int, taps: int) -> Any:
     """The intrinsic for so many pixels and taps. Its arguments are int64 but the last two.
 
-    rows: of the kernel; source: where the first pixel's window begins, its rows source_row bytes apart; weights: for
-    each row, each tap's register; bias, target: of this register's channels; low, high: what bounds a value.
+    rows: of the kernel; source: where the window of the first pixel begins, its rows source_row bytes apart; weights:
+    for each row of the kernel, a register for each tap; bias, target: of this register's channels; low, high: bounds.
     """
 
     @intrinsic("int int int int int int float float -> none")
@@ -193,11 +194,11 @@ def _rows_kernel(taps: int) -> Any:
         target_row: int, width: int, rows: int, item_rows: int, blocks: int, low: float, high: float, finish: int,
         finish_record: int,
     ) -> None:  # fmt: skip
-        """Stride and dilation 1 along the rows: item i is some rows of one block.
+        """Stride and dilation 1 along the rows. An item is some rows of one block.
 
-        Bounds. A tile of `few` or `most` pixels begins at a pixel x with x + its size <= width, which the plan has
-        made at least `few`: so it reads input pixels below width + taps − 1 of rows that the halo holds, and writes
-        real pixels only.
+        Bounds. A tile of `few` or `most` pixels begins at a pixel x with x + its size <= width, and the plan uses this
+        kernel only for a width of at least `few`. So it reads input pixels below width + taps − 1, of rows that the
+        halo includes, and writes real pixels only.
         """
         for item in range(first, stop):
             block = item % blocks
@@ -229,7 +230,7 @@ def _rows_kernel(taps: int) -> Any:
 
     @made.footprint
     def depthwise_rows_footprint(call: Call) -> None:
-        """Rows of windows of the blocks that there are items for."""
+        """The windows of all rows in the blocks of the items."""
         pixel = BLOCK * 4
         for blocks, rows in shares(call, call.item_rows, call.rows):
             columns = max(call.width, few) if call.width > 0 else 0

@@ -1,4 +1,4 @@
-"""Kernels that look across channels: local response and layer normalisation, softmax."""
+"""Kernels that normalise across the channels of each pixel: local response and layer normalisation, softmax."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from convcalc.backends.numba.jit.simd import (
     vstore,
 )
 
-THREE_QUARTERS = int(np.float32(0.75).view(np.uint32))  # as a record holds it
+THREE_QUARTERS = int(np.float32(0.75).view(np.uint32))  # its bits, as in a record
 
 
 @kernel
@@ -31,10 +31,12 @@ def lrn(
     target: int, target_block: int, target_plane: int, target_row: int, height: int, width: int, blocks: int,
     channels: int, size: int, factor: float, beta: float, k: float, scratch: int, scratch_bytes: int,
 ) -> None:  # fmt: skip
-    """x/(k + factor·Σx²)^beta over `size` channels around each: item i is row i.
+    """x/(k + factor·Σx²)^beta with the sum over `size` channels around each. Item i is row i.
+
+    The usual beta, 0.75, needs two square roots: s^0.75 = √s·√√s (Krizhevsky et al. 2012, 3.3, has the formula).
 
     Bounds. The squares of a pixel's channels lie in scratch memory with size + BLOCK zeros before and after, so that
-    unaligned windows of whole registers stay inside; channels past `channels` count as zeros.
+    unaligned windows of whole registers stay inside; channels beyond `channels` count as zeros.
     """
     line = scratch + thread * scratch_bytes
     margin = (size + BLOCK) * 4
@@ -72,7 +74,7 @@ def lrn(
 
 
 def _pixels(call: Call, prefix: str) -> tuple[Axis, Axis]:
-    """The axes of all pixels of the rows there are items for."""
+    """The axes of all pixels in the rows of the items."""
     call.positive("height")
     strides, rows = call.values, np.arange(call.items, dtype=np.int64)
     line = lines(rows, call.height, strides[f"{prefix}_plane"], strides[f"{prefix}_row"])
@@ -81,7 +83,7 @@ def _pixels(call: Call, prefix: str) -> tuple[Axis, Axis]:
 
 @lrn.footprint
 def lrn_footprint(call: Call) -> None:
-    """Whole pixels of both maps, and a line of scratch memory."""
+    """Whole pixels of both maps, and scratch memory for the channels of a pixel."""
     if call.items <= 0:
         return
     blocks, margin = max(0, call.blocks), (call.size + BLOCK) * 4
@@ -119,9 +121,9 @@ def softmax(
     target: int, target_block: int, target_plane: int, target_row: int, height: int, width: int,
     channels: int,
 ) -> None:  # fmt: skip
-    """eˣ/Σeˣ over the channels of each pixel: item i is row i.
+    """eˣ/Σeˣ over the channels of each pixel. Item i is row i. The largest x is subtracted first, against overflow.
 
-    Bounds. Channels < channels are read and written; what the last block has beyond is set to 0.
+    Bounds. Channels < channels are read and written; the rest of the last block is set to 0.
     """
     for row in range(first, stop):
         for x in range(width):
@@ -142,7 +144,7 @@ def softmax(
 
 
 def _channels(call: Call) -> None:
-    """The channels there are of the source, a float of a pixel each."""
+    """Reports the reads of the source's channels, without those that fill its last block."""
     whole, rest = divmod(max(0, call.channels), BLOCK)
     for block, count, lanes in ((0, whole, BLOCK), (whole, 1, rest)):
         blocks = steps("source_block", count, call.source_block, block)
@@ -151,7 +153,7 @@ def _channels(call: Call) -> None:
 
 @softmax.footprint
 def softmax_footprint(call: Call) -> None:
-    """The channels there are; whole pixels of the target, read again as they are divided by their sum."""
+    """The channels of the source, and whole pixels of the target, which are read again to be divided by their sum."""
     call.reads("source", call.source, 4, *_pixels(call, "source"))
     _channels(call)
     blocks = -(-max(0, call.channels) // BLOCK)
@@ -169,9 +171,9 @@ def layernorm(
     target: int, target_block: int, target_plane: int, target_row: int, height: int, width: int,
     channels: int, weight: int, bias: int, eps: float,
 ) -> None:  # fmt: skip
-    """(x − mean)/√(variance + eps)·weight + bias over the channels of each pixel: item i is row i.
+    """(x − mean)/√(variance + eps)·weight + bias over the channels of each pixel. Item i is row i.
 
-    Bounds. As for softmax; weight and bias hold whole blocks, zeros past `channels`.
+    Bounds. As for softmax; weight and bias hold whole blocks, with zeros beyond `channels`.
     """
     for row in range(first, stop):
         for x in range(width):
@@ -199,7 +201,7 @@ def layernorm(
 
 @layernorm.footprint
 def layernorm_footprint(call: Call) -> None:
-    """Whole pixels of both maps, and a factor and an offset per channel."""
+    """Whole pixels of both maps, and the weight and bias of each channel."""
     call.positive("channels")
     blocks = -(-call.channels // BLOCK)
     if call.items > 0 and call.width > 0:

@@ -38,9 +38,10 @@ def combine(
 ) -> None:  # fmt: skip
     """source·scale + shift per channel, source + other, or source·other, bounded by low and high.
 
-    other's strides are 0 along an axis it is repeated over.
+    The strides of `other` are 0 along axes over which it is broadcast.
 
-    Bounds. Rows < rows and pixels < width of blocks the plan counted; scale and shift hold whole blocks.
+    Bounds. Rows < rows and pixels < width of the blocks of the items are read and written; scale and shift hold whole
+    blocks.
     """
     lowest, highest = splat(low), splat(high)
     for item in range(first, stop):
@@ -71,7 +72,7 @@ def combine(
 
 @combine.footprint
 def combine_footprint(call: Call) -> None:
-    """All pixels of two maps, or of one and its factors."""
+    """All pixels of the maps, and the scale and shift of each channel."""
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.rows):
         if call.mode == AFFINE:
@@ -91,7 +92,7 @@ def activate(
     source_plane: int, source_row: int, target: int, target_block: int, target_plane: int, target_row: int,
     height: int, width: int, rows: int, blocks: int, item_rows: int,
 ) -> None:  # fmt: skip
-    """One of `activations.FUNCTIONS`, element by element; slopes holds a parameter per channel, in whole blocks.
+    """One of `activations.FUNCTIONS` of each number; slopes holds a parameter for each channel, in whole blocks.
 
     Bounds. As for combine.
     """
@@ -112,7 +113,7 @@ def activate(
 
 @activate.footprint
 def activate_footprint(call: Call) -> None:
-    """All pixels of two maps, and a parameter per channel."""
+    """All pixels of both maps, and a parameter for each channel."""
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.rows):
         call.reads("slopes", call.slopes, blocks * PIXEL)
@@ -121,7 +122,7 @@ def activate_footprint(call: Call) -> None:
 
 
 def _pass_of(function: int | None) -> Any:
-    """The loop of `finish` for one function, which is then no question in it; None: for any."""
+    """The loop of `finish`, compiled for one function; None: for any of them, with a comparison for each register."""
 
     @inline
     def work(
@@ -157,9 +158,9 @@ def finish(
     target: int, first: int, stop: int, blocks: int, *, function: int, slope: float, target_pixels: int,
     target_block: int,
 ) -> None:  # fmt: skip
-    """An activation in place on pixels first..stop of a table and some blocks: what a convolution has just written.
+    """An activation in place, on pixels first..stop of a table and some blocks, which a convolution has just written.
 
-    Bounds. Those of the convolution's own target.
+    Bounds. As for the target of the convolution.
     """
     slopes = splat(slope)
     if function == SILU:
@@ -174,7 +175,7 @@ def finish(
 
 @finish.footprint
 def finish_footprint(call: Call) -> None:
-    """Some pixels of some blocks, read and written."""
+    """The pixels of the blocks, which are read and written."""
     if call.blocks <= 0 or call.first >= call.stop:
         return
     table = call.table("target_pixels", call.target_pixels + 4 * call.first, call.stop - call.first)

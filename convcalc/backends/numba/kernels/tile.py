@@ -1,13 +1,14 @@
-"""The microkernel: a tile of PIXELS × VECTORS registers summed up without leaving the processor.
+"""The microkernel: PIXELS × VECTORS accumulators that stay in registers while a window's products are added up.
 
-    for run in runs:                       # where in the input something contiguous begins: a kernel's row, a block
-        for k in range(run_length):        # its floats, one after the other: channels, then columns
-            for p in pixels:               # in registers from here on
+    for run in runs:                       # contiguous parts of a window: the row of a kernel in one block of channels
+        for k in range(run_length):        # the floats of a run: channels, then columns
+            for p in pixels:               # unrolled, with the accumulators in registers
                 sum[p] += source[pixel[p] + run + k] · weights[k]      # a float times VECTORS registers
 
-Every convolution is this loop: a table of pixels says where each output pixel's window begins, a table of runs what a
-window holds. So stride, padding (by zeros around the data), dilation, groups, one to three dimensions, a flattened
-7×7 plane, a deconvolution's phases and Winograd's products need no other kernel.
+Every convolution is this loop. A table of pixels says where the window of each output pixel begins, a table of runs
+what a window consists of. So stride, padding (zeros around the data), dilation, groups, one to three dimensions, a
+flattened 7×7 plane, the phases of a deconvolution and Winograd's products need no kernel of their own. Blocking for
+registers and the outer product of one column with one row are those of Goto & van de Geijn 2008 for matrix products.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ from convcalc.backends.numba.jit.simd import (
     intrinsic,
 )
 
-UNROLL = 8  # steps of k emitted one after the other
-AHEAD = 128  # steps of k by which weights are asked for before they are used; memory takes about as long
-LINE = 64  # bytes that come at once
+UNROLL = 8  # steps of k without a branch
+AHEAD = 128  # steps of k by which weights are prefetched; memory takes about as long to answer
+LINE = 64  # bytes of a cache line
 
 
 def _integer(value: int) -> ir.Constant:
@@ -51,21 +52,21 @@ def _integer(value: int) -> ir.Constant:
 
 
 def _offset(builder: ir.IRBuilder, table: ir.Value, place: ir.Value | int) -> ir.Value:
-    """Entry `place` of a table of int32."""
+    """Entry `place` of a table of int32, as int64."""
     index = _integer(place) if isinstance(place, int) else place
     address = builder.add(table, builder.mul(index, _integer(4)))
     return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
 
 
 def _channel(builder: ir.IRBuilder, base: ir.Value, block_bytes: ir.Value, vector: int) -> ir.Value:
-    """The address of register `vector` of a pixel: some blocks on, some registers into the block."""
+    """The address of register `vector` of a pixel, counted through its blocks."""
     block, lane = divmod(vector, LANES)
     address = builder.add(base, _integer(lane * WIDTH * 4))
     return builder.add(address, builder.mul(block_bytes, _integer(block))) if block else address
 
 
 def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequence[ir.Value]) -> None:
-    """The tile; see `_tile` for the arguments."""
+    """Emits a tile; see `_tile` for the arguments."""
     (runs, run_count, run_length, last_length, weights, bias, source, source_pixels,
      target, target_pixels, target_block, residual, residual_pixels, residual_block, low,
      high) = arguments  # fmt: skip
@@ -75,6 +76,7 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
     weight = emit_local(builder, weights)
 
     def step(places: Sequence[ir.Value], k: ir.Value, steps: int) -> None:
+        """Some steps of k: weights are loaded once for all pixels, inputs broadcast one by one."""
         at = builder.load(weight)
         k_bytes = builder.mul(k, _integer(4))
         for u in range(steps):
@@ -101,8 +103,8 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
         places = [builder.add(start, shift) for start in starts]
         with emit_loop(builder, whole) as many:
             step(places, builder.mul(many, _integer(UNROLL)), UNROLL)
-        with emit_loop(builder, builder.sub(length, done)) as one:
-            step(places, builder.add(done, one), 1)
+        with emit_loop(builder, builder.sub(length, done)) as rest:
+            step(places, builder.add(done, rest), 1)
 
     with builder.if_then(builder.icmp_signed("!=", residual, _integer(0))):
         for p, row in enumerate(sums):
@@ -121,10 +123,11 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
 def _tile(pixels: int, vectors: int) -> Any:
     """The intrinsic for one size of tile. Its arguments are int64 but the last two.
 
-    runs: table of byte offsets, run_count of them, each run_length floats, but the last one last_length; weights: for
-    each of these floats a row of vectors·WIDTH; bias: one such row. source + source_pixels[p] is where output pixel
-    p's window begins; target + target_pixels[p] where its first channel block goes, target_block bytes on the next
-    block. residual, laid out by its own tables and 0 for none, is added; low and high bound a value.
+    runs: a table of run_count byte offsets of runs, each of run_length floats, but the last one of last_length.
+    weights: a row of vectors·WIDTH floats for each of these floats; bias: one such row. The window of output pixel p
+    begins at source + source_pixels[p]; its first channel block is written to target + target_pixels[p], the next one
+    target_block bytes further on. residual, addressed by tables of its own and 0 if there is none, is added; then
+    values are bounded by low and high.
     """
 
     @intrinsic("int " * 14 + "float float -> none")
@@ -139,7 +142,7 @@ tile_many = _tile(PIXELS, VECTORS)
 tile_few = _tile(FEW, VECTORS)
 tile_many_single = _tile(PIXELS, _SINGLE)
 tile_few_single = _tile(FEW, _SINGLE)
-ONE_SIZE = TILE_BLOCKS == 1  # a tile is one block: there is no narrower one
+ONE_SIZE = TILE_BLOCKS == 1  # a tile is one block wide, so there is no narrower one
 
 
 @kernel
@@ -158,6 +161,8 @@ def sweep(
     single = (not ONE_SIZE) and blocks == 1
     pixel = first
     while pixel < stop:
+        # Large tiles, and small ones where one or two of these finish what is left with less waste. The last tile moves
+        # back so that it ends at `stop`: its first pixels are computed twice, with the same result.
         left = stop - pixel
         if left >= PIXELS and not PIXELS < left <= 2 * FEW:
             count = PIXELS
@@ -185,7 +190,7 @@ def sweep(
 
 
 def swept(first: int, stop: int) -> int:
-    """Where the pixels end that sweep computes for first..stop: behind stop if a tile is larger than all of them."""
+    """Where the pixels end that sweep computes for first..stop: beyond stop if a tile is larger than the rest."""
     left = stop - first
     if left <= 0:
         return first
@@ -195,7 +200,7 @@ def swept(first: int, stop: int) -> int:
 
 @sweep.footprint
 def sweep_footprint(call: Call) -> None:
-    """Tables from the first pixel on; windows of all their pixels; weights of all runs; whole blocks of the target."""
+    """The tables from the first pixel on, their windows, the weights of all runs, the target's blocks."""
     end = swept(call.first, call.stop)
     pixels = end - call.first
     if pixels <= 0:
@@ -216,7 +221,7 @@ def sweep_footprint(call: Call) -> None:
     runs = call.table("runs", call.runs, len(lengths))
     residual = steps("residual_block", count, call.residual_block)
     target = steps("target_block", count, call.target_block)
-    kept = call.stop - call.first  # what lies behind has no part in what is asked for
+    kept = call.stop - call.first  # pixels beyond these affect no result
     for used, part, begin in ((True, slice(kept), call.first), (False, slice(kept, None), call.stop)):
         source = entries("source_pixels", starts[part], begin)
         run, last = entries("runs", runs[:-1]), entries("runs", runs[-1:], len(runs) - 1)

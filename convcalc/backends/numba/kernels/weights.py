@@ -1,4 +1,4 @@
-"""Weights laid out for the kernels, once per network: for the register tile, or in Winograd's frequencies."""
+"""Kernels that lay weights out, once per network: for the register tile, or transformed for Winograd."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def pack_weights(
 ) -> None:  # fmt: skip
     """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times factors.
 
-    Item i is a tile, of which `tiles` holds a `PackedTile`. Of a grouped convolution it has zeros where a filter does
-    not read a channel. depth is the channels of a block.
+    Item i is a tile, described by a `PackedTile` of `tiles`. The tiles of a grouped convolution have zeros where a
+    filter does not read a channel. depth is the number of channels of a block.
 
-    Bounds. Only filters < filters, and channels of their own group, are read; of the target, what the plan has set
-    aside for each tile: in_blocks·taps·depth·blocks·BLOCK floats.
+    Bounds. Only filters < filters and the channels of their own group are read. Of the target, in_blocks · taps ·
+    depth · blocks · BLOCK floats are written for each tile, which is what the plan has reserved.
     """
     for item in range(first, stop):
         tile = load_row(tiles + item * PACKED_TILE, PackedTile)
@@ -72,7 +72,7 @@ def pack_weights(
 
 @pack_weights.footprint
 def pack_weights_footprint(call: Call) -> None:
-    """A tile's own filters and channels, group by group; all that is set aside for its weights."""
+    """The filters and channels of each tile, group by group, and all memory that is reserved for its weights."""
     call.positive("group_filters", "depth")
     depth = call.depth
     table = call.table_rows("tiles", call.tiles, PackedTile, call.items)
@@ -108,12 +108,13 @@ def transform_weights(
     first: int, stop: int, thread: int, *, source: int, target: int, factors: int, matrix: int, size: int,
     channels: int, filters: int, in_blocks: int,
 ) -> None:  # fmt: skip
-    """G g Gᵀ of every kernel, times its filter's factor, to [tile][36][channel][filter in tile].
+    """Winograd's transform of the weights, G g Gᵀ of every kernel g, times its filter's factor.
 
-    Item i is one in block of one tile. size is the kernel's side, matrix the 6 × size floats of G.
+    The result is laid out as [tile][36][channel][filter in tile]. An item is one block of channels of one tile. size is
+    the kernel's side, matrix the 6 × size floats of G (`winograd.kernel_matrix`).
 
-    Bounds. Only filters < filters and channels < channels are read; beyond them zeros are written, up to whole
-    blocks of channels and filters.
+    Bounds. Only filters < filters and channels < channels are read; beyond them zeros are written, up to whole blocks
+    of channels and filters.
     """
     for item in range(first, stop):
         tile, block = item // in_blocks, item % in_blocks
@@ -127,6 +128,7 @@ def transform_weights(
                 inside = own < filters and channel < channels
                 base = source + 4 * (own * channels + channel) * size * size
                 for y in range(SIDE):
+                    # Row y of G g, then of (G g) Gᵀ
                     half0 = half1 = half2 = half3 = half4 = 0.0
                     if inside:
                         for k in range(size):
@@ -151,7 +153,7 @@ def transform_weights(
 
 @transform_weights.footprint
 def transform_weights_footprint(call: Call) -> None:
-    """The kernels there are, whole; and all places of a tile's filters in the channels of the blocks."""
+    """All numbers of the kernels, and the memory of each tile's filters for the channels of the items."""
     call.positive("in_blocks")
     depth, area = call.in_blocks * BLOCK, SIDE * SIDE
     taps = 5 if call.size == 5 else 3

@@ -1,12 +1,19 @@
-"""Winograd's convolution: F(4×4, 3×3) and F(2×2, 5×5), which share everything but the last step.
+"""Winograd's convolution: F(4×4, 3×3) and F(2×2, 5×5), which differ only in the last step.
 
-A tile of 6×6 input pixels d and a kernel g give m×m outputs, m = 7 − r, with 36 products instead of m²·r²:
+The method is that of Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks". A tile of 6×6 input pixels
+d and a kernel g of r×r give m×m outputs, m = 7 − r, with 36 products instead of m²·r²:
 
     Aᵀ [ (G g Gᵀ) ∘ (Bᵀ d B) ] A
 
-The products of one frequency (place in the 6×6) are a matrix product over channels, done by the same register tile as
-every other convolution, with tiles of the image as its pixels. Interpolation points are 0, ±A1, ±A2 and ∞: ¾ and 1½
-round a third as much as the customary 1 and 2. The matrices follow from the points (Lavin & Gray 2015; Toom, Cook):
+1. G g Gᵀ, the transform of the weights, is computed once for a network: `weights.transform_weights`.
+2. Bᵀ d B, the transform of the input, by `_input_tile`. Neighbouring tiles overlap by r − 1 pixels.
+3. The sum over channels. For each of the 36 places in a tile, called frequencies, it is a matrix product of weights and
+   tiles. The register tile that computes every other convolution computes it, with the tiles of the image as its pixels
+   and the channels as its runs.
+4. Aᵀ … A, the transform back, by `_output_tile`, with bias, residual and bounds.
+
+The matrices follow from six interpolation points p (Toom and Cook). These are 0, ±A1, ±A2 and ∞; ¾ and 1½ for A1 and A2
+round a third as much as the usual 1 and 2:
 
     Aᵀ[i][j] = pⱼⁱ     G[j][k] = pⱼᵏ / Π(pⱼ − pₗ)     Bᵀ[j] = the coefficients of Π(x − pₗ), l ≠ j
 """
@@ -44,7 +51,7 @@ BOTH, PRODUCT = Q1 + Q2, Q1 * Q2
 
 
 def kernel_matrix(size: int) -> list[list[float]]:
-    """G: 6 × size, for a kernel of that size."""
+    """G, 6 × size, for kernels of size × size."""
     points = (0.0, A1, -A1, A2, -A2)
     rows = []
     for point in points:
@@ -58,7 +65,11 @@ def kernel_matrix(size: int) -> list[list[float]]:
 
 @inline
 def _forward(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Any:
-    """Bᵀ d along one dimension. The rows of +p and −p share their even and odd parts."""
+    """Bᵀ d along one dimension, for the points 0, A1, −A1, A2, −A2, ∞.
+
+    Π(x − pₗ) without +p and without −p differ only in the sign of their odd powers, so the two rows are the sum and the
+    difference of an even and an odd part.
+    """
     even1, odd1 = fma(splat(-Q2), d2, d4), splat(A1) * fma(splat(-Q2), d1, d3)
     even2, odd2 = fma(splat(-Q1), d2, d4), splat(A2) * fma(splat(-Q1), d1, d3)
     zero = fma(splat(PRODUCT), d0, fma(splat(-BOTH), d2, d4))
@@ -75,7 +86,7 @@ def _column(at: int, row: int) -> Any:
 
 @inline
 def _scatter(to: int, frequency: int, f: Any) -> None:
-    """A row of six frequencies, each to its place."""
+    """Stores a row of six frequencies, `frequency` bytes apart."""
     vstore(to, f[0])
     vstore(to + frequency, f[1])
     vstore(to + 2 * frequency, f[2])
@@ -86,7 +97,7 @@ def _scatter(to: int, frequency: int, f: Any) -> None:
 
 @inline
 def _input_tile(source: int, row: int, target: int, frequency: int) -> None:
-    """Bᵀ d B of one tile of one block: 6×6 pixels, `row` bytes apart, to 36 places, `frequency` bytes apart."""
+    """Bᵀ d B of one tile of one block: 6×6 pixels in rows `row` bytes apart, to 36 places `frequency` bytes apart."""
     for lane in range(LANES):
         at = source + lane * WIDTH * 4
         to = target + lane * WIDTH * 4
@@ -116,10 +127,10 @@ def _backward4(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
 
 @inline
 def _backward2(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Any:
-    """Aᵀ m along one dimension, for 2 outputs; given twice, to be shaped like the other."""
-    one = m0 + m1 + m2 + m3 + m4
-    two = fma(splat(A1), m1 - m2, fma(splat(A2), m3 - m4, m5))
-    return one, two, one, two
+    """Aᵀ m along one dimension, for 2 outputs; given twice, so that the result has the form of `_backward4`."""
+    first = m0 + m1 + m2 + m3 + m4
+    second = fma(splat(A1), m1 - m2, fma(splat(A2), m3 - m4, m5))
+    return first, second, first, second
 
 
 @inline
@@ -132,14 +143,14 @@ def _backward(outputs: int, m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any
 
 @inline
 def _gather(outputs: int, at: int, step: int) -> Any:
-    """Aᵀ m of one column of frequencies, `step` bytes apart."""
+    """Aᵀ m of a column of six frequencies, `step` bytes apart."""
     m3, m4, m5 = vload(at + 3 * step), vload(at + 4 * step), vload(at + 5 * step)
     return _backward(outputs, vload(at), vload(at + step), vload(at + 2 * step), m3, m4, m5)
 
 
 @inline
 def _pixel(value: Any, target: int, residual: int, low: Any, high: Any) -> None:
-    """One output pixel, the residual added, bounded and written."""
+    """Adds the residual to an output pixel, bounds and stores it."""
     if residual:
         value = value + vload(residual)
     vstore(target, vmin(high, vmax(low, value)))
@@ -147,7 +158,7 @@ def _pixel(value: Any, target: int, residual: int, low: Any, high: Any) -> None:
 
 @inline
 def _line(f: Any, offset: Any, width: int, target: int, residual: int, low: Any, high: Any) -> None:
-    """The first `width` of a row of output pixels."""
+    """Stores the first `width` of a row of output pixels."""
     step = PIXEL if residual else 0
     _pixel(f[0] + offset, target, residual, low, high)
     if width > 1:
@@ -163,7 +174,7 @@ def _output_tile(
     outputs: int, source: int, frequency: int, bias: int, target: int, row: int, residual: int, residual_row: int,
     height: int, width: int, low: Any, high: Any,
 ) -> None:  # fmt: skip
-    """Aᵀ M A of one tile of one block, plus bias and residual, bounded; its first height × width pixels written."""
+    """Aᵀ M A of one tile of one block, plus bias and residual, bounded. Its first height × width pixels are stored."""
     step = SIDE * frequency
     for lane in range(LANES):
         shift = lane * WIDTH * 4
@@ -192,10 +203,11 @@ def winograd_input(
     tiles_across: int, tiles: int, item_tiles: int, blocks: int, transformed: int, transformed_block: int,
     frequency: int,
 ) -> None:  # fmt: skip
-    """The transform of the whole input: item i is `item_tiles` tiles of one block.
+    """The transform of the whole input. An item is `item_tiles` tiles of one block.
 
-    Bounds. Tile (y, x) reads 6×6 padded pixels from (y, x)·outputs: the plan's halo makes the padded input at least
-    outputs·(tiles down − 1) + 6 high, and as wide. It writes place `tile` < tiles of each frequency and block.
+    Bounds. Tile (y, x) reads 6×6 padded pixels from (y, x)·outputs on. The halo makes the padded input at least
+    outputs·(tiles down − 1) + 6 pixels high, and correspondingly wide. Place `tile` < tiles of each frequency and block
+    is written.
     """
     for item in range(first, stop):
         block = item % blocks
@@ -207,7 +219,7 @@ def winograd_input(
 
 
 def _tile_places(call: Call, tiles: Array) -> Axis:
-    """Where the input of some tiles begins."""
+    """An axis of the places where the input of some tiles begins."""
     down, across = tiles // call.tiles_across, tiles % call.tiles_across
     offsets = down * call.outputs * call.row + across * call.outputs * PIXEL
     return entries("tile", offsets, int(tiles[0]) if len(tiles) else 0)
@@ -215,7 +227,7 @@ def _tile_places(call: Call, tiles: Array) -> Axis:
 
 @winograd_input.footprint
 def winograd_input_footprint(call: Call) -> None:
-    """SIDE × SIDE pixels of every tile; its place in each frequency."""
+    """SIDE × SIDE pixels of every tile, and its place in each frequency."""
     call.positive("tiles_across")
     for blocks, tiles in shares(call, call.item_tiles, call.tiles):
         call.reads(
@@ -239,13 +251,14 @@ def winograd(
     residual_block: int, residual_row: int, height: int, width: int, low: float, high: float, scratch: int,
     scratch_bytes: int,
 ) -> None:  # fmt: skip
-    """Products and the transform back: item i is some tiles of output channels over one chunk of the image's tiles.
+    """Products and the transform back. An item is some tiles of output channels over one chunk of the image's tiles.
 
-    fused: the chunk's input is transformed here, into the thread's scratch memory; else winograd_input did it.
+    fused: the input of the chunk is transformed here, into the thread's scratch memory; otherwise `winograd_input` has
+    done it.
 
     Bounds. Reads as in winograd_input. The products of a chunk, chunk_tiles rounded up to a register tile, lie in
-    scratch memory sized for it by the plan: [36][TILE_BLOCKS][chunk], and after them, where fused, the transformed
-    chunk. Of the target, pixels below height and width are written, of blocks below `blocks`.
+    scratch memory for which the plan reserves [36][TILE_BLOCKS][chunk], followed by the transformed chunk if fused.
+    Pixels of the target below height and width, of blocks below `blocks`, are written.
     """
     products = scratch + thread * scratch_bytes
     lowest, highest = splat(low), splat(high)
@@ -256,14 +269,16 @@ def winograd(
         values = transformed + begin * BLOCK * 4
         if fused:
             values = products + FREQUENCIES * product_frequency
+            # Step 2
             for block in range(in_blocks):
                 for tile in range(count):
                     y, x = (begin + tile) // tiles_across, (begin + tile) % tiles_across
                     at = source + block * source_block + y * outputs * row + x * outputs * BLOCK * 4
                     to = values + block * transformed_block + tile * BLOCK * 4
                     _input_tile(at, row, to, frequency)
-        one = (item % item_groups) * per_item
-        for t in range(one, min(out_tiles, one + per_item)):
+        group = (item % item_groups) * per_item
+        for t in range(group, min(out_tiles, group + per_item)):
+            # Step 3: for each frequency a matrix product, [tiles of the chunk][channels]·[channels][filters].
             tile_blocks = min(TILE_BLOCKS, blocks - t * TILE_BLOCKS)
             for f in range(FREQUENCIES):
                 call(
@@ -282,6 +297,7 @@ def winograd(
                 )
             for b in range(tile_blocks):
                 block = t * TILE_BLOCKS + b
+                # Step 4, while the products are in cache
                 for tile in range(count):
                     y, x = (begin + tile) // tiles_across * outputs, (begin + tile) % tiles_across * outputs
                     other = residual
@@ -297,12 +313,12 @@ def winograd(
 
 @winograd.footprint
 def winograd_footprint(call: Call) -> None:
-    """Every chunk's input where it is transformed here, its products, and the pixels its tiles have in the target.
+    """The input of every chunk if it is transformed here, its products, and the pixels of its tiles in the target.
 
-    Chunks that are alike are described together.
+    Chunks of the same size are described together.
     """
     call.positive("item_groups", "chunk_tiles", "tiles_across")
-    call.needs(call.outputs in (2, 4), f"tiles of {call.outputs} outputs a side are none of Winograd's")
+    call.needs(call.outputs in (2, 4), f"no transform has tiles of {call.outputs} outputs a side")
     per_item = -(-call.out_tiles // call.item_groups)
     whole, rest = divmod(call.items, call.item_groups)
     parts = ((0, whole, call.out_tiles), (whole, whole + 1, min(call.out_tiles, rest * per_item)))
@@ -337,7 +353,7 @@ def _chunks_footprint(call: Call, first: int, stop: int, out_tiles: int) -> None
 
 
 def _real_pixels(call: Call, tiles: Array, row: int) -> Array:
-    """Offsets of the output pixels of some tiles, without those past the height and width."""
+    """The offsets of the output pixels of some tiles, without those beyond the height and width."""
     y, x = (tiles // call.tiles_across * call.outputs, tiles % call.tiles_across * call.outputs)
     places = np.arange(call.outputs, dtype=np.int64)
     down, across = y[:, None] + places, x[:, None] + places
@@ -349,7 +365,7 @@ def _real_pixels(call: Call, tiles: Array, row: int) -> Array:
 
 
 def _products_footprint(call: Call, chunks: Array, count: int, out_tiles: int) -> None:
-    """The products of chunks of `count` tiles each, and their input's transforms where these are made here."""
+    """The products of chunks of `count` tiles each, and the transforms of their input if these are made here."""
     begins = chunks * call.chunk_tiles
     frequencies = steps("frequency", FREQUENCIES, call.frequency)
     values, source = call.transformed, "transformed"

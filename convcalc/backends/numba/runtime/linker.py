@@ -1,21 +1,23 @@
-"""From a program and its arena to the driver's table: records of addresses, and what each step must wait for."""
+"""Links a program to its arena: makes the driver's table, with addresses in records and what each step waits for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convcalc.backends.numba.runtime.checked import Linked, check, enabled
+from convcalc.backends.numba.runtime.checked import check, enabled
 from convcalc.backends.numba.runtime.driver import StepRow, StepTable
+from convcalc.backends.numba.runtime.places import Linked
 from convcalc.backends.numba.runtime.program import Arena, ByteSpan, Program, Ref, record_of
 
 
 def link(
     program: Program, arena: Arena, threads: int, names: Sequence[str] = (), barriers: bool = False
 ) -> StepTable:
-    """The program as the driver's table.
+    """The driver's table for a program.
 
-    barriers: every step waits for all before it, so that each can be timed. names: of the nodes, for the checked
-    mode (`runtime/checked.py`), in which PlanFault is raised for a program that would touch what it must not.
+    barriers: every step waits for all before it, so that each can be timed. names: of the graph's nodes, for the
+    errors of the checked mode (`runtime/checked.py`), which raises PlanFault if the program would touch memory that it
+    must not.
     """
     keep: list[object] = [arena, *program.keep]
     rows = []
@@ -36,7 +38,7 @@ def link(
 
 
 def _before(program: Program, place: int) -> int:
-    """How many steps must be complete before step `place`."""
+    """How many steps must be complete before step `place` may begin: up to the last one it depends on."""
     step = program.steps[place]
     start = max((outside.mark for outside in program.outside if outside.mark <= place), default=0)
     reads, writes = _places(step.reads), _places(step.writes)

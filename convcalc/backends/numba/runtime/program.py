@@ -1,8 +1,9 @@
-"""A program: the steps of a network, the memory they use, and what must wait for what.
+"""A program: the steps of a network, in order, and the memory that they use.
 
-Steps name memory by reference, as nothing has an address before the arena is laid out: when the last step is known,
-buffers get places such that those alive at the same time do not overlap, references become addresses, and each step
-learns how many steps before it must be complete: up to the last one that touches memory it touches, unless both read.
+Steps refer to buffers, because nothing has an address before the arena is laid out. Once the last step is known,
+buffers get places such that those alive at the same time do not overlap. Then `linker` turns references into addresses
+and determines how many steps must be complete before each one: up to the last one that touches the same memory, unless
+both only read it.
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ from convcalc.backends.numba.jit.ranges import NOTHING, Ranges
 from convcalc.backends.numba.layout import Array, Layout
 
 ALIGN = 64
-CANARY = 0x7FC0_5A5A  # a not-a-number: where it is read, the output shows it
+CANARY = 0x7FC0_5A5A  # a NaN, so that the output shows where it was read
 
 
 @dataclass(eq=False)
 class Buffer:
-    """Some bytes of the arena, from the first step that uses them to the last."""
+    """Bytes of the arena, in use from step `first` to step `last`."""
 
     size: int
     name: str
-    kept: bool = False  # lives through the whole program
+    kept: bool = False  # in use during the whole program
     first: int = -1
     last: int = -1
     place: int = -1  # in its arena
     base: int = 0  # the arena's address
-    written: Ranges = NOTHING  # what a program that was checked has left in it
+    written: Ranges = NOTHING  # the bytes that a checked program has written
 
     @property
     def address(self) -> int:
-        """Where it is, once its arena is laid out."""
+        """Its address, once the arena is laid out."""
         return self.base + self.place
 
 
@@ -48,7 +49,7 @@ class Ref(NamedTuple):
 
 
 class ByteSpan(NamedTuple):
-    """Some bytes of a buffer that a step reads or writes."""
+    """The bytes start:stop of a buffer, which a step reads or writes."""
 
     buffer: Buffer
     start: int
@@ -57,7 +58,7 @@ class ByteSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """A map in a buffer: some of its channel blocks."""
+    """A map in a buffer, or some of its channel blocks."""
 
     buffer: Buffer
     layout: Layout
@@ -79,7 +80,7 @@ class View:
         return ByteSpan(self.buffer, self.offset, self.offset + self.layout.size)
 
     def strides(self, prefix: str) -> dict[str, Word]:
-        """The parameters that most kernels take for a map."""
+        """The parameters by which most kernels address a map."""
         return {
             prefix: self.real,
             f"{prefix}_block": self.layout.block,
@@ -93,7 +94,7 @@ Word = int | float | Ref | Array | Kernel
 
 @dataclass(eq=False)
 class Step:
-    """One kernel call: its parameters, items, the memory it reads and writes, and the work it does."""
+    """One call of a kernel: its parameters, its items, and the memory that it reads and writes."""
 
     kernel: Kernel
     values: dict[str, Word]
@@ -103,11 +104,11 @@ class Step:
     node: int = -1
     macs: int = 0  # as the network counts them
     weight_bytes: int = 0
-    zeroes: bool = False  # a halo: disjoint from what others write into the buffer
+    zeroes: bool = False  # it fills a halo, disjoint from what other steps write into the buffer
 
 
 class Outside(NamedTuple):
-    """What is done outside the kernels before step `mark`."""
+    """Something computed outside the kernels, before step `mark`."""
 
     mark: int
     reads: Sequence[ByteSpan]
@@ -117,9 +118,10 @@ class Outside(NamedTuple):
 
 @dataclass(eq=False)
 class Program:
-    """Steps in order; `scratch` bytes of memory per thread are given to kernels that ask for them.
+    """Steps in order, and their buffers. Each thread has scratch_bytes of `scratch`, for kernels that have parameters
+    of these names.
 
-    given: what is filled in before a run; wanted: what is read after it.
+    given: filled in before a run; wanted: read after it.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -138,30 +140,30 @@ class Program:
         return made
 
     def add(self, step: Step) -> None:
-        """A further step."""
+        """Appends a step."""
         for span in (*step.reads, *step.writes):
             self.touch(span.buffer)
         self.steps.append(step)
 
     def add_outside(self, reads: Sequence[ByteSpan], writes: ByteSpan, node: int) -> None:
-        """Something done outside the kernels before the next step."""
+        """Notes that something is computed outside the kernels before the next step."""
         for span in (*reads, writes):
             self.touch(span.buffer)
         self.outside.append(Outside(len(self.steps), reads, writes, node))
 
     def touch(self, buffer: Buffer) -> None:
-        """The buffer is in use at the next step."""
+        """Extends a buffer's lifetime to the next step."""
         now = len(self.steps)
         buffer.first = now if buffer.first < 0 else buffer.first
         buffer.last = now
 
     def need_scratch(self, size: int) -> None:
-        """At least so many bytes for each thread; an odd number of cache lines apart."""
+        """Reserves at least so many bytes for each thread, rounded up to an odd number of cache lines."""
         self.scratch_bytes = max(self.scratch_bytes, (-(-size // ALIGN) | 1) * ALIGN)
 
 
 class Arena:
-    """The memory of a program. guard > 0: buffers share nothing, and canaries lie between them."""
+    """The memory of a program. guard: bytes of canaries around every buffer; then buffers share no memory."""
 
     def __init__(self, program: Program, threads: int, guard: int = 0) -> None:
         program.scratch.size = program.scratch_bytes * threads
@@ -178,12 +180,12 @@ class Arena:
             self._words[:] = CANARY
 
     def floats(self, ref: Ref, count: int) -> Array:
-        """A view of `count` floats from a place on."""
+        """`count` floats from a place on, as an array that shares the memory."""
         start = self._lead + (ref.buffer.place + ref.offset) // 4
         return self._words[start : start + count].view(np.float32)
 
     def overrun_buffers(self) -> list[str]:
-        """The buffers beside which a canary was overwritten; only with guards."""
+        """The names of the buffers around which a canary was overwritten; only with guards."""
         found = []
         for buffer in self._buffers:
             start = self._lead + buffer.place // 4
@@ -206,7 +208,7 @@ def _lay_apart(buffers: Sequence[Buffer], guard: int) -> int:
 
 
 def _lay_out(buffers: Sequence[Buffer]) -> int:
-    """Places by first fit, large buffers first; the size of it all."""
+    """Gives every buffer a place, largest first, each in the first gap that it fits into; returns the total size."""
     placed: list[Buffer] = []
     end = 0
     for buffer in sorted(buffers, key=lambda buffer: -buffer.size):
