@@ -1,15 +1,15 @@
-"""Everything that can be wrong with what a user gave us, and how it is shown.
+"""All user errors, and how they are shown.
 
     ConvcalcError            exit code 1
     ├── SpecError            the YAML: syntax, an unknown key, a wrong value
     │   └── ShapeError       a layer that does not fit its input
     ├── SpecErrors           several of the above, found in one reading
-    ├── WeightsError         a weights file that does not fit, or is no weights file
+    ├── WeightsError         a weights file that does not fit or is damaged
     ├── ImageError           an image that cannot be read or used
     └── UsageError           wrong arguments; exit code 2
 
-An error is one sentence that says where, what was given, what was needed, and, as its hint, what
-would do. It knows how to show itself; nothing else formats errors.
+An error is one sentence that names the place, what was given and what was needed; its hint says what would fix it.
+Errors format themselves; no other code does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 
 class Mark(NamedTuple):
-    """A place in a file: 1-based line and column, the line's text and how many characters are meant."""
+    """A place in a file: line and column from 1, the line's text and the number of characters marked."""
 
     file: str
     line: int
@@ -31,7 +31,7 @@ class Mark(NamedTuple):
         return f"{self.file}:{self.line}:{self.column}"
 
     def excerpt(self, width: int = 100) -> list[str]:
-        """The marked line and a line of carets under the marked characters; long lines are cut around it."""
+        """The line with carets below the marked characters; a long line is cut around them."""
         text = self.text.rstrip()
         if not text:
             return []
@@ -47,10 +47,10 @@ class Mark(NamedTuple):
 
 
 class ConvcalcError(Exception):
-    """What a user can put right. `str()` is the whole message as a user reads it.
+    """An error that the user can fix. `str()` is the whole message as shown.
 
-    message: one sentence; mark: where, if in a file; used_at: the uses of blocks that led there, innermost
-    first; hint: what would do, shown on a line of its own.
+    message: one sentence; mark: its place, if in a file; used_at: the uses of blocks that led there, innermost
+    first; hint: a remedy, shown on a line of its own.
     """
 
     exit_code = 1
@@ -86,13 +86,13 @@ class SpecError(ConvcalcError):
 
 
 class ShapeError(SpecError):
-    """A layer that does not fit its input. `graph` holds the network up to the layer that failed."""
+    """A layer that does not fit its input. graph: the network up to that layer."""
 
     graph: object = None
 
 
 class SpecErrors(SpecError):
-    """Every schema error of a spec, in the order of the file. `errors` is never empty."""
+    """All schema errors of a spec, in file order. `errors` is never empty."""
 
     SHOWN = 20
 
@@ -110,18 +110,18 @@ class SpecErrors(SpecError):
 
 
 class Problems(list[SpecError]):
-    """The errors found so far. Raises them all once there are more than anybody reads."""
+    """A list of errors. Raises them all when it grows beyond what anybody reads."""
 
-    MOST = 100
+    MAX = 100
 
     def append(self, problem: SpecError) -> None:
-        """Add one. Raises SpecErrors when that makes too many."""
-        if len(self) >= self.MOST:
+        """Add an error. Raises SpecErrors if there are too many."""
+        if len(self) >= self.MAX:
             raise SpecErrors(self.ordered())
         super().append(problem)
 
     def ordered(self) -> list[SpecError]:
-        """Each error once, file by file as they were met, in the order of the lines."""
+        """The errors without repetitions, by file in order of appearance, then by line."""
         unique = {(str(problem.mark), problem.message): problem for problem in self}
         files = {problem.mark.file: None for problem in unique.values() if problem.mark}
         places = {file: place for place, file in enumerate(files)}
@@ -130,7 +130,7 @@ class Problems(list[SpecError]):
         )
 
     def fail(self) -> None:
-        """Raise what is there, if anything."""
+        """Raise the errors, if there are any."""
         if self:
             found = self.ordered()
             raise found[0] if len(found) == 1 else SpecErrors(found)
@@ -141,11 +141,11 @@ class WeightsError(ConvcalcError):
 
 
 class ImageError(ConvcalcError):
-    """An image that is missing, damaged, too large or of a kind we cannot use."""
+    """An image that is missing, damaged, too large or of an unsupported kind."""
 
 
 class UsageError(ConvcalcError):
-    """Arguments that make no sense together or name nothing we know."""
+    """Arguments that contradict each other or name something unknown."""
 
     exit_code = 2
 
@@ -154,17 +154,17 @@ MAX_OPTIONS = 2_000  # known words that a misspelled one is held against
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'kernel'?"` for the known word that is spelled most like it, or an empty string."""
+    """`"; did you mean 'kernel'?"` for the known word with the most similar spelling, or ""."""
     match = closest(word, known)
     return f"; did you mean '{match}'?" if match else ""
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is spelled most like this one; None where none is like enough.
+    """The known word with the most similar spelling; None if none is similar enough.
 
-    One letter in four, and at least one, may be missing, too many, another one or have changed places with its
-    neighbour; case does not count. In names of several parts (`global_avgpool`) that holds for every part, so
-    `global_maxpool` is not mistaken for it. The first MAX_OPTIONS known words are looked at.
+    Up to one letter in four, and at least one, may be missing, added, changed or swapped with its neighbour; case
+    is ignored. In compound names (`global_avgpool`) that holds for every part, so that `global_maxpool` does not
+    match it. Only the first MAX_OPTIONS known words are compared.
     """
     from itertools import islice
 
@@ -191,7 +191,7 @@ def _parts(word: str) -> list[str]:
 
 
 def _edits_of(word: str, other: str, parts: list[str], most: int) -> int | None:
-    """How many slips lead from one word to the other; None where they are more than `most`, or than is likely."""
+    """The number of typing errors between two words; None if they exceed `most` or what is likely."""
     slips = max(1, max(len(word), len(other)) // 4)
     if abs(len(word) - len(other)) > slips or len(set(word) ^ set(other)) > 2 * slips:
         return None  # most words end here
@@ -208,8 +208,7 @@ def _edits_of(word: str, other: str, parts: list[str], most: int) -> int | None:
 
 
 def _edits(word: str, other: str, most: int) -> int | None:
-    """The slips between two words (their optimal string alignment distance); None where they are more than `most`,
-    or than one letter in four."""
+    """The optimal string alignment distance of two words; None if it exceeds `most` or a quarter of the length."""
     longer = max(len(word), len(other))
     most = min(most, max(1, longer // 4) if longer > 2 else 0)
     start = 0
@@ -240,12 +239,12 @@ MAX_WORD, MAX_LINE = 300, 4000  # characters; whatever name comes from outside, 
 
 
 def clean(text: str) -> str:
-    """The text without what would steer a terminal: control characters and changes of direction."""
+    """The text without control characters and direction marks, which would affect a terminal."""
     return text.translate(_CONTROLS) if not text.isprintable() else text
 
 
 def printable(text: str) -> str:
-    """The text on one line, without what could command a terminal, and with what is too long cut in its middle."""
+    """The text on one line, unprintable characters replaced, overlong words and lines shortened in the middle."""
     text = text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
     if len(text) > MAX_WORD:
         text = " ".join(_cut(word, MAX_WORD) for word in text.split(" "))
@@ -257,7 +256,7 @@ def _cut(text: str, most: int) -> str:
 
 
 class Misfit(Exception):
-    """An operator does not fit its inputs. The bare fact: whoever knows the place makes it a ShapeError."""
+    """An operator does not fit its inputs. The caller, which knows the place, turns it into a ShapeError."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -266,7 +265,7 @@ class Misfit(Exception):
 
 
 class Place(Protocol):
-    """Anything that knows where in a file it stands."""
+    """Anything with a place in a file."""
 
     @property
     def mark(self) -> Mark:

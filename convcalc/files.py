@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the folder where convcalc caches, which must be the user's own."""
+"""Atomic file writing, and the cache folder, which must be private to the user."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MAX_LINKS = 40  # as Linux has it
 
 
 def write_whole(path: str, data: bytes | Iterable[bytes]) -> None:
-    """Write a file: its new contents are complete before the old ones go, and a failure leaves nothing behind.
+    """Write a file atomically: the old contents stay until the new ones are complete, and a failure leaves nothing
+    behind.
 
-    A symbolic link is followed and stays. An existing file keeps its mode and its owner, and its other names (hard
-    links) show the new contents; one without write permission is refused. A device, a FIFO or /dev/stdout is
-    written into. Raises ConvcalcError where the place cannot be written, BrokenPipeError where a pipe's reader is
-    gone.
+    Symbolic links are followed and kept. An existing file keeps its mode, owner and hard links; one without write
+    permission is refused. Devices, FIFOs and /dev/stdout are written to directly. Raises ConvcalcError if the file
+    cannot be written, BrokenPipeError if a pipe's reader is gone.
     """
     parts: Iterable[bytes] = [data] if isinstance(data, bytes) else data
     try:
@@ -66,7 +66,7 @@ def with_folders(
 
 
 def check_place(path: str) -> None:
-    """Refuse early what `write_whole` would refuse after the work. Raises ConvcalcError."""
+    """Raises ConvcalcError if `write_whole` would fail, before any work is done."""
     try:
         if _open_file(path) is not None:
             return
@@ -83,9 +83,9 @@ def check_place(path: str) -> None:
 
 @contextmanager
 def part_file(folder: str, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """A new file in the folder, for what is not complete yet; its name ends in .part.
+    """A temporary file in the folder, with a name that ends in .part.
 
-    Whoever completes it closes and renames it; otherwise it is removed, also on Ctrl-C and SIGTERM.
+    The caller closes and renames it when complete; otherwise it is removed, also on Ctrl-C and SIGTERM.
     """
     name = os.path.join(folder, f".convcalc-{os.urandom(8).hex()}.part")
     try:  # around the opening too: a signal may come at once after it
@@ -97,7 +97,7 @@ def part_file(folder: str, mode: int = 0o666) -> Iterator[BinaryIO]:
 
 
 def remove_stale_parts(folder: str, older: float) -> None:
-    """Remove the .part files in the folder that nobody has written to for so many seconds: of killed processes."""
+    """Remove .part files of killed processes: those not written to for so many seconds."""
     import time
 
     with suppress(OSError):
@@ -110,7 +110,7 @@ def remove_stale_parts(folder: str, older: float) -> None:
 
 
 def _open_file(path: str) -> int | None:
-    """The descriptor of this process that a path or the links it leads through name, as /dev/stdout does 1."""
+    """The file descriptor that a path means, directly or through links: 1 for /dev/stdout."""
     for _ in range(MAX_LINKS):
         match = _OPEN_FILE.fullmatch(os.path.normpath(path))
         if match:
@@ -122,7 +122,7 @@ def _open_file(path: str) -> int | None:
 
 
 def _existing(path: str) -> tuple[str, os.stat_result | None]:
-    """The path that all links lead to, and what is there."""
+    """The path with all links resolved, and its status; None if the file does not exist."""
     if "\0" in path:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     try:
@@ -134,7 +134,7 @@ def _existing(path: str) -> tuple[str, os.stat_result | None]:
 
 
 def _check_permission(path: str, target: str, found: os.stat_result) -> None:
-    """Refuses a file that nobody, or not this user, may write: to rename another into its place gets around that."""
+    """Raises ConvcalcError for a read-only file: renaming another file into its place would bypass its permissions."""
     if not stat.S_ISREG(found.st_mode):
         return
     if not found.st_mode & 0o222:
@@ -154,8 +154,8 @@ def _create(target: str, parts: Iterable[bytes]) -> None:
 
 
 def _replace(target: str, found: os.stat_result, parts: Iterable[bytes]) -> None:
-    """Put a new file in the old one's place, or, where that would part it from its other names or its owner,
-    copy the complete contents into it."""
+    """Put a new file in the old one's place. If that would break hard links or change the owner, copy the contents
+    instead."""
     import tempfile
 
     folder = os.path.dirname(target)
@@ -168,7 +168,8 @@ def _replace(target: str, found: os.stat_result, parts: Iterable[bytes]) -> None
 
 
 def _take_place(part: str, target: str, found: os.stat_result) -> bool:
-    """Rename the part to the target with the target's mode, owner and extended attributes; whether that could be."""
+    """Rename the temporary file to the target with the target's mode, owner and extended attributes. Returns
+    whether that was possible."""
     import shutil
 
     try:
@@ -186,7 +187,7 @@ def _take_place(part: str, target: str, found: os.stat_result) -> bool:
 
 
 def _copy_into(target: str, part: str) -> None:
-    """Overwrite the target; the room is there before the first byte changes."""
+    """Overwrite the target, with its space reserved before the first byte changes."""
     import shutil
 
     with open(part, "rb") as source, open(target, "r+b") as file:
@@ -203,7 +204,7 @@ def _copy_into(target: str, part: str) -> None:
 
 
 def _write_into(descriptor: int, parts: Iterable[bytes]) -> None:
-    """Write to what is no regular file, behind what was printed there before."""
+    """Write to a device or pipe, after anything printed there before."""
     with open(descriptor, "wb") as file:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
@@ -212,7 +213,7 @@ def _write_into(descriptor: int, parts: Iterable[bytes]) -> None:
 
 
 def cache_directory() -> str:
-    """Where files are kept: $CONVCALC_CACHE, else a folder where the platform keeps caches."""
+    """The cache folder: $CONVCALC_CACHE, else the platform's place for caches."""
     given = os.environ.get("CONVCALC_CACHE")
     if given:
         return os.path.abspath(os.path.expanduser(given))
@@ -230,8 +231,8 @@ def cache_directory() -> str:
 
 
 class NotPrivate(Exception):
-    """Somebody else can change what is in a folder of the cache. The message says of which and why; the hint what
-    would do."""
+    """Somebody else can change files in a cache folder. The message names the folder and the reason; hint: what to
+    do."""
 
     def __init__(self, path: str, why: str, hint: str) -> None:
         super().__init__(f"{path} {why}")
@@ -239,11 +240,12 @@ class NotPrivate(Exception):
 
 
 class PrivateFolder:
-    """A folder in the cache, open: its files are those of the folder that was checked, whatever is renamed meanwhile.
+    """An open folder in the cache. Its files are those of the folder that was checked, even if it is renamed
+    meanwhile.
 
-    Where the system knows owners, neither the cache nor the folder may belong to another user (root is none), or be
-    writable for others; of its files the same holds, and what is no regular file is none. Where it does not, as on
-    Windows, the platform's place for caches is the user's own.
+    On systems with file owners, neither the cache nor the folder nor its files may belong to another user (except
+    root) or be writable by others, and only regular files are read. Elsewhere, as on Windows, the platform's cache
+    folder is trusted.
     """
 
     def __init__(self, path: str, handle: int | None) -> None:
@@ -251,12 +253,12 @@ class PrivateFolder:
         self._handle = handle
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the folder."""
         if self._handle is not None:
             os.close(self._handle)
 
     def read(self, name: str, most: int) -> bytes:
-        """A file's bytes. OSError where there is no such file, it is not to be trusted or larger than `most`."""
+        """A file's bytes. Raises OSError if it does not exist, cannot be trusted or exceeds `most` bytes."""
         flags = (
             os.O_RDONLY
             | getattr(os, "O_NOFOLLOW", 0)
@@ -274,7 +276,7 @@ class PrivateFolder:
             os.close(handle)
 
     def write(self, name: str, data: bytes) -> None:
-        """A file, complete from the moment it is there under its name. OSError where it cannot be written."""
+        """Write a file atomically. Raises OSError if it cannot be written."""
         part = self._at(f".{os.urandom(8).hex()}.part")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
@@ -292,9 +294,9 @@ class PrivateFolder:
 
 @contextmanager
 def private_folder(name: str, make: bool = False) -> Iterator[PrivateFolder]:
-    """A folder in the cache directory; make: where it is not there yet, for the user alone.
+    """A folder in the cache directory. make: create it, private to the user, if it does not exist.
 
-    Raises NotPrivate, and OSError where it is not there or cannot be made.
+    Raises NotPrivate, or OSError if it does not exist or cannot be created.
     """
     cache = cache_directory()
     if make:
@@ -312,7 +314,8 @@ def private_folder(name: str, make: bool = False) -> Iterator[PrivateFolder]:
 
 
 def make_private(name: str) -> None:
-    """Make a folder in the cache directory, and this, for the user alone; one that is there stays as it is."""
+    """Create a folder in the cache directory, and the directory itself, private to the user. Existing ones are
+    unchanged."""
     _make_private(cache_directory(), parents=True)
     _make_private(os.path.join(cache_directory(), name))
 
@@ -352,8 +355,8 @@ def _open_private(cache: str, name: str, make: bool) -> int:
 
 
 def not_private(found: os.stat_result, sticky: bool = False) -> str:
-    """How somebody else can change what was found; empty where nobody can. sticky: a folder in which only owners
-    remove and rename will do."""
+    """How somebody else could change the file, "" if nobody can. sticky: accept a folder in which only owners can
+    remove and rename files."""
     if not hasattr(os, "geteuid"):
         return ""
     if found.st_uid not in (os.geteuid(), 0):

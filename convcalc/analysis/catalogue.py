@@ -28,7 +28,7 @@ LECTURE = (
 )  # fmt: skip
 
 
-class Entry(NamedTuple):
+class CatalogueEntry(NamedTuple):
     """A bundled network: what its spec says of it, and its figures for one image as float32.
 
     extends: the specs it extends, nearest first. input: (C, *spatial). peak_activation_bytes: the most bytes of
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     peak_activation_bytes: int
 
 
-def entries() -> list[Entry]:
+def entries() -> list[CatalogueEntry]:
     """Every bundled network, the lecture's first, then by name."""
     known = read(os.path.join(bundled.directory(), FILE))
     names = [name for name in bundled.names() if name in known or not bundled.is_family(name)]
@@ -62,7 +62,7 @@ def find(
     max_params: int | None = None,
     max_macs: int | None = None,
     family: str | None = None,
-) -> list[Entry]:
+) -> list[CatalogueEntry]:
     """The bundled networks whose name has `pattern` in it, or matches it where it has * or ?, in an order of ORDERS.
 
     max_params, max_macs: only networks of at most so many; family: only those that extend this one. Raises UsageError
@@ -94,7 +94,7 @@ def find(
     return found[::-1] if reverse else found
 
 
-def _family(every: Sequence[Entry], family: str) -> set[str]:
+def _family(every: Sequence[CatalogueEntry], family: str) -> set[str]:
     """The specs that a family's name stands for, with its folder or without. Raises UsageError for none."""
     known = bundled.names()
     wanted = {name for name in known if name == family or name.rsplit("/", 1)[-1] == family}
@@ -114,7 +114,7 @@ def _matches(name: str, pattern: str) -> bool:
     return pattern.lower() in name.lower()
 
 
-def in_order(entries: Sequence[Entry]) -> list[Entry]:
+def in_order(entries: Sequence[CatalogueEntry]) -> list[CatalogueEntry]:
     """The lecture's networks in its order, then others at the top, then those in folders."""
     places = {name: place for place, name in enumerate(LECTURE)}
     return sorted(
@@ -122,14 +122,14 @@ def in_order(entries: Sequence[Entry]) -> list[Entry]:
     )
 
 
-def counted(name: str) -> Entry:
+def counted(name: str) -> CatalogueEntry:
     """The entry of a bundled network from its spec."""
     from convcalc.analysis.analyse import analyse
     from convcalc.language.load import load_graph
 
     graph: Graph = load_graph(name)
     totals = analyse(graph).totals
-    return Entry(
+    return CatalogueEntry(
         name=name,
         extends=tuple(bundled.ancestry(name)[1:]),
         title=graph.title,
@@ -142,7 +142,7 @@ def counted(name: str) -> Entry:
     )
 
 
-def read(path: str) -> dict[str, Entry | None]:
+def read(path: str) -> dict[str, CatalogueEntry | None]:
     """The entries of a file by name, None for a family; nothing where there is no file."""
     import csv
 
@@ -152,10 +152,10 @@ def read(path: str) -> dict[str, Entry | None]:
         return {row["name"]: _entry(row) for row in csv.DictReader(stream)}
 
 
-def _entry(row: dict[str, str]) -> Entry | None:
+def _entry(row: dict[str, str]) -> CatalogueEntry | None:
     if not row["layers"]:
         return None
-    return Entry(
+    return CatalogueEntry(
         name=row["name"],
         extends=tuple(row["extends"].split()),
         title=row["title"] or None,
@@ -168,16 +168,16 @@ def _entry(row: dict[str, str]) -> Entry | None:
     )
 
 
-def to_csv(entries: Sequence[Entry], families: Sequence[str]) -> str:
+def to_csv(entries: Sequence[CatalogueEntry], families: Sequence[str]) -> str:
     """The file's text: a line for each network, and one for each family, with its name alone."""
     import csv
     import io
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(Entry._fields)
+    writer.writerow(CatalogueEntry._fields)
     for entry in sorted(entries):
         cells = {"extends": " ".join(entry.extends), "input": "x".join(map(str, entry.input))}
         writer.writerow([cells.get(key, value) for key, value in entry._asdict().items()])
-    writer.writerows([family, *[""] * (len(Entry._fields) - 1)] for family in families)
+    writer.writerows([family, *[""] * (len(CatalogueEntry._fields) - 1)] for family in families)
     return out.getvalue()

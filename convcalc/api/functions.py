@@ -14,7 +14,7 @@ from convcalc.render.view import Look, Several, View
 
 if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
-    from convcalc.analysis.catalogue import Entry
+    from convcalc.analysis.catalogue import CatalogueEntry
     from convcalc.exercises.marking import MarkedSheet, MarkedSheets
     from convcalc.exercises.worksheet import Sheet
     from convcalc.layer.applied import Applied, AppliedPicture
@@ -35,7 +35,7 @@ def list(
     max_params: int | None = None,
     max_macs: int | None = None,
     family: str | None = None,
-) -> Several[Entry]:
+) -> Several[CatalogueEntry]:
     """The bundled networks: `convcalc list`.
 
     pattern: a part of the name, or a pattern with * and ?; sort: lecture, name, params, macs, layers or memory;

@@ -1,5 +1,5 @@
-"""The command line. This module imports click alone: a command's own module is loaded when the command runs,
-so that `--help` costs no more than click does."""
+"""The command line. Only click is imported here; a command's module is loaded when the command runs, so that
+`--help` is as fast as click itself."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ PLAIN_SIGNS = {
 
 
 class Command(click.Command):
-    """A command that refuses an option given twice, unless it is repeatable: none is dropped in silence.
+    """A command that refuses a repeated option unless it takes several values.
 
-    extra_hint: what the user may have meant by an argument too many, which stands for its `{}`.
+    extra_hint: the hint for a surplus argument, which replaces `{}`.
     """
 
     def __init__(self, *args: Any, extra_hint: str = "", **attributes: Any) -> None:
@@ -60,7 +60,7 @@ class Command(click.Command):
 
 
 class Commands(click.Group):
-    """Loads commands lazily and shows every error the same way."""
+    """Loads commands lazily and shows all errors in the same way."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _refuse_repeated(self, ctx, args)
@@ -88,7 +88,7 @@ class Commands(click.Group):
             formatter.write_dl([*COMMANDS.items()])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run, and see that what was printed arrived: a full disk or a closed pipe shows when it is flushed."""
+        """Run the command and flush its output: a full disk or a closed pipe shows only then."""
         _prepare_streams()
         if "_CONVCALC_COMPLETE" in os.environ:
             from convcalc.cli import completion
@@ -106,7 +106,7 @@ class Commands(click.Group):
             _quiet_stdout()
             sys.exit(CLOSED_PIPE)
         except OSError as error:
-            complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+            print_error(f"{error.filename or 'standard output'}: {error.strerror or error}")
             _quiet_stdout()
             sys.exit(1)
 
@@ -125,7 +125,7 @@ class Commands(click.Group):
 
 
 def _run(main: Callable[..., Any], *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
-    """As click runs a program, but that nothing in its messages steers a terminal: they quote what they were given."""
+    """click's standalone mode, with control characters removed from messages: they quote their arguments."""
     if not standalone_mode:
         return main(*args, standalone_mode=False, **kwargs)
     try:
@@ -144,9 +144,9 @@ def _run(main: Callable[..., Any], *args: Any, standalone_mode: bool = True, **k
 
 
 def _refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[str]) -> Sequence[str]:
-    """Fail for an option with a value that is given twice and takes one; a flag says the same twice.
+    """Raises UsageError if an option that takes one value is given twice; repeating a flag changes nothing.
 
-    Gives the arguments that the command has no place for.
+    Returns the surplus arguments.
     """
     if ctx.resilient_parsing:
         return ()
@@ -161,26 +161,26 @@ def _refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[
 
 
 def _report(error: Exception) -> int:
-    """Show an error on stderr and give the exit code."""
+    """Show an error on stderr and return the exit code."""
     from convcalc.errors import ConvcalcError
 
     if isinstance(error, ConvcalcError):
-        complain(str(error))
+        print_error(str(error))
         return error.exit_code
     if isinstance(error, MemoryError):
-        complain("not enough memory for this network or image")
+        print_error("not enough memory for this network or image")
     elif isinstance(error, OSError):
-        complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        print_error(f"{error.filename or 'standard output'}: {error.strerror or error}")
     else:
-        complain(
+        print_error(
             f"internal error: {type(error).__name__}: {error}\n"
             "    this is a mistake in convcalc; convcalc --debug ... shows where"
         )
     return 1
 
 
-def complain(text: str) -> None:
-    """The message on stderr; on a terminal its long lines are broken between words, quoted source is not."""
+def print_error(text: str) -> None:
+    """Print an error message to stderr. On a terminal, long lines are wrapped; quoted source lines are not."""
     from convcalc.errors import clean
 
     lines = clean(text).splitlines() or [""]
@@ -208,25 +208,25 @@ def complain(text: str) -> None:
     from convcalc.render import colors
 
     styled = click.style(label, fg="red", bold=True)
-    click.echo(styled + lines[0], err=True, color=colors.wanted(sys.stderr))
+    click.echo(styled + lines[0], err=True, color=colors.enabled(sys.stderr))
     for line in lines[1:]:
         click.echo(line, err=True)
 
 
-def say(text: str) -> None:
-    """A message on stderr that is no error."""
+def print_message(text: str) -> None:
+    """Print an informative message to stderr."""
     from convcalc.errors import clean
 
     click.echo(clean(text), err=True)
 
 
 def _quiet_stdout() -> None:
-    """Keep Python from complaining about a closed pipe when it exits."""
+    """Prevent Python's complaint about a closed pipe at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_streams() -> None:
-    """Streams that are there, and that replace what their encoding cannot say instead of failing."""
+    """Open missing standard streams, and replace characters that the encoding lacks instead of failing."""
     import codecs
 
     def replaced(error: UnicodeError) -> tuple[str, int]:
@@ -246,7 +246,7 @@ def _prepare_streams() -> None:
 
 
 def _with_global_options(command: click.Command) -> click.Command:
-    """--color and --debug after the command's name too, where people write them."""
+    """Accept --color and --debug after the command's name too."""
     if any(option.name == "debug" for option in command.params):
         return command
 

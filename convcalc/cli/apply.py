@@ -8,7 +8,7 @@ import click
 
 from convcalc import api
 from convcalc.api import choices
-from convcalc.cli import completion, say, window_options
+from convcalc.cli import completion, print_message, window_options
 from convcalc.cli.options import OUTPUT, Signed, format_option, save_view, show, write
 from convcalc.errors import UsageError
 from convcalc.render.json import dumps
@@ -147,7 +147,7 @@ def command(
 
 
 def _show(found: View[Any], output: str | None, form: str, delay: float) -> None:
-    """The steps, then the matrices side by side; or the format asked for."""
+    """Show the steps and the matrices, or the requested format."""
     from convcalc.render import terminal
     from convcalc.report.apply import animations, applied_lines
     from convcalc.report.backward import backward_animations, backward_lines
@@ -167,8 +167,8 @@ def _show(found: View[Any], output: str | None, form: str, delay: float) -> None
 
 
 def _show_picture(found: View[Any], output: str | None, form: str) -> None:
-    """What became of an image: facts, the picture before and after on a terminal, the file."""
-    from convcalc.report.apply_picture import not_kept
+    """Show the figures about the maps, the pictures on a terminal, and write the file."""
+    from convcalc.report.apply_picture import save_hint
 
     if output is not None:
         save_view(found, output)
@@ -177,4 +177,4 @@ def _show_picture(found: View[Any], output: str | None, form: str) -> None:
     else:
         show(found, form)
     if output is None and form == "table":
-        say(not_kept(found.record))
+        print_message(save_hint(found.record))

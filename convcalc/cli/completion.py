@@ -1,8 +1,8 @@
-"""What the Tab key offers: names of architectures, layers, variables, columns, filters; and the scripts for shells.
+"""Shell completion: architectures, layers, variables, columns, filters; and the scripts for each shell.
 
-A word is matched by its beginning; where no name begins with it, by a part's beginning (`mob` finds
-torchvision/mobilenet_v2), else anywhere. Nothing is imported before it is needed, and no mistake in what was typed so
-far is shown: then there is nothing to offer.
+Words match by their beginning; if none does, by the beginning of a part (`mob` finds torchvision/mobilenet_v2),
+else anywhere. Nothing is imported before it is needed, and errors in the words typed so far are not reported: there
+are then no completions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 
 def matching(words: Iterable[str], incomplete: str) -> list[str]:
-    """The words that begin with what was typed; else those with a part that does; else those that hold it."""
+    """The words that start with the typed text; else those with a part that does; else those that contain it."""
     known = list(dict.fromkeys(words))
     part = re.compile(rf"(?:^|[/._-]){re.escape(incomplete)}", re.IGNORECASE)
     anywhere = incomplete.lower()
@@ -43,12 +43,12 @@ def matching(words: Iterable[str], incomplete: str) -> list[str]:
 
 
 def items(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    """Those that match."""
+    """The matching words."""
     return [CompletionItem(word) for word in matching(words, incomplete)]
 
 
 def several(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    """The last of names with commas between them; those that stand before it are not offered again."""
+    """Completions for the last of several names separated by commas; names already given are not offered again."""
     before, comma, last = incomplete.rpartition(",")
     taken = before.split(",")
     return [
@@ -58,7 +58,7 @@ def several(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 
 def files(incomplete: str) -> list[CompletionItem]:
-    """Whatever file the shell finds."""
+    """File names, completed by the shell."""
     return [CompletionItem(incomplete, type="file")]
 
 
@@ -66,7 +66,7 @@ def files(incomplete: str) -> list[CompletionItem]:
 
 
 def architectures(incomplete: str) -> list[CompletionItem]:
-    """Bundled names and the specs that lie here; where none matches, files."""
+    """Bundled names and specs in the current folder; files if none matches."""
     if incomplete.startswith((".", "/", "~")):
         return files(incomplete)
     folder, name = os.path.split(incomplete)
@@ -91,7 +91,7 @@ def bundled_names(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def layers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The layers of ARCH, and the blocks that enclose them."""
+    """The layers of ARCH, and their blocks."""
     return items(_of_network(ctx, choices.layer_names), incomplete)
 
 
@@ -101,7 +101,7 @@ def convolutions(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 
 def _of_network(ctx: click.Context, names: Callable[..., Sequence[str]]) -> Sequence[str]:
-    """Names in the network that stands before the word being completed, as the options before it change it."""
+    """Names from the network given before the word, with the options before it applied."""
     given = ctx.params
     arch = _argument(ctx, "arch")
     if arch is None:
@@ -116,9 +116,9 @@ def _of_network(ctx: click.Context, names: Callable[..., Sequence[str]]) -> Sequ
 
 
 def _argument(ctx: click.Context, name: str) -> str | None:
-    """The argument of that name that stands before the word being completed; None where it is `-` or not there.
+    """The value of an argument given before the word; None if it is `-` or missing.
 
-    Behind an option whose value is missing, click has not yet told which argument is which.
+    After an option whose value is missing, click has not yet assigned the arguments.
     """
     arguments = [param.name for param in ctx.command.params if isinstance(param, click.Argument)]
     if name not in arguments:
@@ -130,7 +130,7 @@ def _argument(ctx: click.Context, name: str) -> str | None:
 
 
 def variables(*arguments: str) -> Completer:
-    """`--set NAME=`: the variables of the spec that one of the arguments names."""
+    """`--set NAME=`: the variables of the spec in the named argument."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         arch = next(filter(None, (_argument(ctx, name) for name in arguments)), None)
@@ -158,7 +158,7 @@ def asks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
 
 
 def operators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`apply OP INPUT`: filters, also several, and operators; then files."""
+    """`apply OP INPUT`: filters (several with commas), operators, then files."""
     if ctx.params.get("arguments"):
         return files(incomplete)
     if "," in incomplete:
@@ -176,9 +176,9 @@ def weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 # -- shells ----------------------------------------------------------------------------------------------------
 
 
-class KeepsTyped(ShellComplete):
-    """A shell that puts the common beginning of all that is offered in place of the word: nothing is offered that would
-    take away what was typed."""
+class PrefixKeeping(ShellComplete):
+    """A shell that replaces the word by the common beginning of all completions: completions that would delete
+    typed text are dropped."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
         found = super().get_completions(args, incomplete)
@@ -188,8 +188,8 @@ class KeepsTyped(ShellComplete):
         return [item for item in found if item.type != "plain" or item.value.startswith(incomplete)]
 
 
-class Bash(KeepsTyped, BashComplete):
-    """No blank follows `NAME=`."""
+class Bash(PrefixKeeping, BashComplete):
+    """Adds no blank after `NAME=`."""
 
     source_template = r"""
 %(complete_func)s() {
@@ -212,8 +212,8 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 
 
-class Zsh(KeepsTyped, ZshComplete):
-    """No blank follows `NAME=`."""
+class Zsh(PrefixKeeping, ZshComplete):
+    """Adds no blank after `NAME=`."""
 
     source_template = r"""#compdef %(prog_name)s
 
@@ -255,7 +255,7 @@ fi
 
 
 class Fish(FishComplete):
-    """Fish matches by itself, also within a word; a value may hold commas."""
+    """Fish filters completions itself, also within a word; values may contain commas."""
 
     source_template = r"""
 function %(complete_func)s
@@ -280,6 +280,6 @@ complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
 
 
 def register() -> None:
-    """Let the classes above answer the shells."""
+    """Register the completion classes with click."""
     for shell in (Bash, Zsh, Fish):
         add_completion_class(shell)

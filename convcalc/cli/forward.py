@@ -10,7 +10,7 @@ from typing import Any, cast
 import click
 
 from convcalc.api import choices
-from convcalc.cli import Command, complain, completion, say
+from convcalc.cli import Command, completion, print_error, print_message
 from convcalc.cli.options import (
     ARCH,
     OUTPUT,
@@ -109,19 +109,19 @@ def command(
             compiling=compiling,
         )
     if found.weights.note:
-        say(f"weights file: {found.weights.note}")
+        print_message(f"weights file: {found.weights.note}")
     if save is not None:
         save_view(found, save)
     show(found, form)
     failures = getattr(found, "failures", ())
     for failure in failures:
-        complain(str(failure.error))
+        print_error(str(failure.error))
     if failures:
         click.get_current_context().exit(1)
 
 
 def _in_order(arch: str, images: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """ARCH and the images where an image stands first and a single network among the others."""
+    """ARCH and the images, swapped if the first argument is an image and exactly one of the others is a network."""
     if not arch.lower().endswith(tuple(choices.image_suffixes())):
         return arch, images
     networks = [name for name in images if choices.is_bundled(name) or choices.is_spec(name)]
@@ -135,11 +135,11 @@ Done = Callable[[int, int, str], None]
 
 @contextmanager
 def _progress() -> Iterator[tuple[Done, Callable[[int, int | None], None], Done]]:
-    """Bars on stderr for a run, a download and a compilation, where someone watches and it takes over a second.
+    """Progress bars on stderr for the run, a download and kernel compilation, if stderr is a terminal and the work
+    takes over a second.
 
-    Gives advance(MACs just done, of how many, what is at work), downloading(bytes done, of how many) and compiling(
-    kernels done, of how many, the next). Where nobody watches, a compilation is said in a line: it happens once per
-    machine.
+    Yields advance(MACs done, total, current layer), downloading(bytes done, total) and compiling(kernels done,
+    total, next). Without a terminal, compilation is announced in one line: it happens once per machine.
     """
     from convcalc.render import terminal
 

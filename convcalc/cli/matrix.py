@@ -137,7 +137,7 @@ def command(
 
 
 def _is_size(text: str) -> bool:
-    """Whether the first argument is a size such as 4x4, not a network. Raises UsageError for three numbers."""
+    """Whether the first argument is a size such as 4x4 rather than a network. Raises UsageError for three numbers."""
     if not re.fullmatch(r"\d+([x×*]\d+)*", text, re.IGNORECASE):
         return False
     sides = re.split(r"\D", text)
@@ -150,7 +150,7 @@ def _is_size(text: str) -> bool:
 
 
 def _only(option: str | None, argument: str | None, what: str) -> str | None:
-    """What was given as an option or as an argument. Raises UsageError for both."""
+    """The value given as an option or as an argument. Raises UsageError if both are given."""
     if option is not None and argument is not None:
         raise UsageError(f"the {what} is given twice: {argument} and {option}")
     return argument if option is None else option

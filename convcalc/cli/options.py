@@ -1,4 +1,4 @@
-"""What several commands take: ARCH with completion, --set, --input, --format."""
+"""Options and arguments that several commands share: ARCH with completion, --set, --input, --format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from convcalc import api, cli
 from convcalc.api import MAX_LAYERS, choices
-from convcalc.cli import completion, say
+from convcalc.cli import completion, print_message
 from convcalc.errors import UsageError, clean
 from convcalc.render.view import FORMATS as FORMATS
 
@@ -21,7 +21,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Architecture(click.ParamType):  # type: ignore[type-arg]
-    """A bundled name, a path to a spec or `-`; the first two are completed."""
+    """A bundled name, the path of a spec, or `-`, with completion."""
 
     name = "arch"
 
@@ -36,7 +36,7 @@ OUTPUT = click.Path(dir_okay=False, readable=False)
 
 
 class Signed(cli.Command):
-    """A command whose arguments may begin with a minus: '-1 0; 0 1' is a matrix, no option."""
+    """A command whose arguments may start with a minus: '-1 0; 0 1' is a matrix, not an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         signed = re.compile(r"-([0-9.]|[^-]\s|[^-]\s*;)")
@@ -44,7 +44,7 @@ class Signed(cli.Command):
 
 
 class Count(click.ParamType):  # type: ignore[type-arg]
-    """An integer within bounds, which the help does not spell out."""
+    """An integer within bounds that the help does not spell out."""
 
     name = "integer"
 
@@ -56,7 +56,7 @@ class Count(click.ParamType):  # type: ignore[type-arg]
 
 
 class Limit(click.ParamType):  # type: ignore[type-arg]
-    """A count as people write it: 5000000, 5M, 4.11G, 1.5k."""
+    """A count in the usual notation: 5000000, 5M, 4.11G, 1.5k."""
 
     name = "figure"
 
@@ -80,7 +80,7 @@ def format_option(command: Command) -> Command:
 
 
 def network_options(command: Command) -> Command:
-    """--input, --set and --max-layers: what changes a spec from the command line."""
+    """--input, --set and --max-layers: options that change the spec."""
     return click.option(
         "--input", "input_text", metavar="SHAPE", help="Another input: 3x224x224 (channels first) or 224."
     )(spec_options(command))
@@ -105,12 +105,12 @@ def spec_options(command: Command) -> Command:
 def load_network(
     arch: str, settings: tuple[str, ...], input_text: str | None, max_layers: int
 ) -> api.Network:
-    """The network of ARCH with what the options change."""
+    """The network ARCH with the options applied."""
     return api.load(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
 
 
 def set_values(settings: tuple[str, ...]) -> dict[str, str]:
-    """What `--set NAME=VALUE`, given any number of times, sets. Raises UsageError."""
+    """The values of all `--set NAME=VALUE` options by name. Raises UsageError."""
     values: dict[str, str] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
@@ -126,7 +126,7 @@ def set_values(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def show(view: View[Any], form: str) -> None:
-    """Print what a command found in the format asked for."""
+    """Print a result in the requested format."""
     if form == "table":
         from convcalc.render import terminal
 
@@ -136,19 +136,20 @@ def show(view: View[Any], form: str) -> None:
 
 
 def write(text: str) -> None:
-    """A format for programs to stdout: UTF-8 whatever the console's encoding, and nothing that would steer one."""
+    """Write text for programs to stdout: UTF-8 whatever the console's encoding, without terminal control
+    characters."""
     click.echo(clean(text).encode("utf-8", "replace"), nl=False)
 
 
 def save_view(view: View[Any], path: str, form: str | None = None) -> None:
-    """Write what a command found to a file and say so; form: in another format than the name's suffix says.
+    """Save a result to a file and report it. form: a format other than that of the suffix.
 
-    Raises ConvcalcError where it cannot be written.
+    Raises ConvcalcError if the file cannot be written.
     """
     view.save(path, form)
-    wrote(path)
+    report_written(path)
 
 
-def wrote(path: str) -> None:
-    """Say on stderr that a file was written: at the command's end, below what it prints."""
-    click.get_current_context().call_on_close(lambda: say(f"wrote {path}"))
+def report_written(path: str) -> None:
+    """Report on stderr, at the end of the command, that a file was written."""
+    click.get_current_context().call_on_close(lambda: print_message(f"wrote {path}"))

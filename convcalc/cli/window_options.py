@@ -1,4 +1,4 @@
-"""The options that say a window: --kernel, --stride, --padding, --dilation and --rounding."""
+"""The window options: --kernel, --stride, --padding, --dilation and --rounding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.cli.options import Command
 def window_options(*, defaults: bool = True) -> Callable[[Command], Command]:
     """--kernel, --stride, --padding, --dilation and --rounding, with the lecture's letters.
 
-    defaults: of a convolution; without them all are None unless given, as the operator decides.
+    defaults: with a convolution's defaults; otherwise options are None unless given and the operator decides.
     """
 
     def default(value: str) -> str:

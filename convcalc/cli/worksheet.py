@@ -10,7 +10,7 @@ import click
 
 from convcalc import api
 from convcalc.api import choices
-from convcalc.cli import Command, complain, completion
+from convcalc.cli import Command, completion, print_error
 from convcalc.cli.options import (
     ARCH,
     FORMATS,
@@ -147,7 +147,7 @@ def command(
 
 
 def _only(names: Sequence[str]) -> str | None:
-    """ARCH, or None where there is none. Raises UsageError for more than one."""
+    """ARCH, or None if there is none. Raises UsageError for more than one."""
     if len(names) > 1:
         raise UsageError(f"a worksheet is of one network, not of {' and '.join(names)}")
     return names[0] if names else None
@@ -173,7 +173,7 @@ def _check(
     max_layers: int,
     form: str,
 ) -> None:
-    """Mark one sheet answer by answer, or several with a row each; exit code 1 unless all answers are right."""
+    """Mark one sheet answer by answer, or several with one row each. Exits with 1 unless all answers are right."""
     marked = api.check_sheet(
         *paths,
         network=arch,
@@ -183,6 +183,6 @@ def _check(
     )
     show(marked, form)
     for error in marked.errors:
-        complain(str(error))
+        print_error(str(error))
     if not marked.all_right:
         click.get_current_context().exit(1)

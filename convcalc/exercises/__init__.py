@@ -1,1 +1,1 @@
-"""Exercises from networks and layers, and their marking."""
+"""Worksheets from networks and from single layers, and marking them."""

@@ -1,4 +1,4 @@
-"""Filled-in worksheets: which rows a CSV or JSON file holds, and which exercise each of them answers."""
+"""Reading filled-in worksheets: the rows of a CSV or JSON file, and the exercise that each row answers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MAX_BYTES = 2_000_000  # of a file
 MAX_ENTRIES = 20_000  # of a file; a sheet of all that can be asked of DenseNet-201 has 4,242
 
 
-class Entry(NamedTuple):
-    """One row of a filled-in file, as read. line: where it stands, for errors; person: whose sheet it is."""
+class FilledRow(NamedTuple):
+    """One row of a filled-in file. line: its line number, for errors; person: the sheet's author."""
 
     line: int
     name: str
@@ -28,8 +28,8 @@ class Entry(NamedTuple):
     person: str = ""
 
 
-def read_entries(path: str, text: str | None = None) -> list[Entry]:
-    """The answers in a CSV or JSON file made by `convcalc worksheet`, or in its text. Raises ConvcalcError."""
+def read_entries(path: str, text: str | None = None) -> list[FilledRow]:
+    """The answers in a CSV or JSON file made by `convcalc worksheet`, or in such a text. Raises ConvcalcError."""
     data = _read(path) if text is None else text.encode()
     if len(data) > MAX_BYTES:
         raise ConvcalcError(f"{path}: more than {MAX_BYTES:,} bytes are no worksheet")
@@ -60,7 +60,7 @@ KEYS = ("exercise", "network", "layer", "input", "asks", "answer", "name")
 SUFFIXES = (".csv", ".json")
 
 
-def _csv_rows(path: str, text: str) -> list[Entry]:
+def _csv_rows(path: str, text: str) -> list[FilledRow]:
     import csv
 
     first = text.split("\n", 1)[0]
@@ -79,7 +79,7 @@ def _csv_rows(path: str, text: str) -> list[Entry]:
     ]
 
 
-def _json_rows(path: str, text: str) -> list[Entry]:
+def _json_rows(path: str, text: str) -> list[FilledRow]:
     import json
 
     try:
@@ -102,14 +102,14 @@ def _check_keys(path: str, keys: Sequence[str]) -> None:
         raise ConvcalcError(f"{path}: has no column '{missing[0]}'", hint=_HOW)
 
 
-def _entry(line: int, item: Mapping[str, Any]) -> Entry:
+def _entry(line: int, item: Mapping[str, Any]) -> FilledRow:
     def text(key: str) -> str:
         value = item.get(key)
         if value is None:
             return ""
         return clean("x".join(map(_written, value)) if isinstance(value, list) else _written(value))
 
-    return Entry(
+    return FilledRow(
         line,
         text("exercise"),
         text("network"),
@@ -122,12 +122,13 @@ def _entry(line: int, item: Mapping[str, Any]) -> Entry:
 
 
 def _written(value: object) -> str:
-    """A value of a JSON file as a person writes it: a whole float without its .0."""
+    """A JSON value as text; whole floats without `.0`."""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def sheet_files(paths: Sequence[str]) -> list[str]:
-    """The files, and of folders the CSV and JSON files in them by name. Raises ConvcalcError for a folder without."""
+    """The paths with each folder replaced by the CSV and JSON files in it. Raises ConvcalcError for a folder
+    without any."""
     return with_folders(
         paths,
         SUFFIXES,
@@ -138,11 +139,12 @@ def sheet_files(paths: Sequence[str]) -> list[str]:
 
 
 def exercises(
-    path: str, entries: Sequence[Entry], network: Callable[[str], Analysis]
+    path: str, entries: Sequence[FilledRow], network: Callable[[str], Analysis]
 ) -> Iterator[tuple[Exercise, str]]:
-    """The exercise each entry answers, and the answer; network: a network's analysis by the name in the file.
+    """The exercise that each entry answers, and the answer. network: returns a network's analysis for the name in
+    the file.
 
-    Raises ConvcalcError for an entry that belongs to no exercise.
+    Raises ConvcalcError for an entry that matches no exercise.
     """
     for entry in entries:
         where = f"{path}: row {entry.line}"
@@ -161,7 +163,7 @@ def exercises(
         yield exercise, entry.answer
 
 
-def _of_network(where: str, entry: Entry, network: Callable[[str], Analysis]) -> Exercise:
+def _of_network(where: str, entry: FilledRow, network: Callable[[str], Analysis]) -> Exercise:
     analysis = network(entry.network)
     names = {node.name: node for node in analysis.graph}
     node = names.get(entry.layer)

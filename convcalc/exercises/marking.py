@@ -1,4 +1,4 @@
-"""Marking a filled-in worksheet: which answers are right, and what went wrong in the others."""
+"""Marking of filled-in worksheets: right or wrong, and the likely cause of a wrong answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from convcalc.analysis.analyse import Analysis, LayerFigures
 from convcalc.analysis.quantities import parse
 from convcalc.errors import ConvcalcError, UsageError
-from convcalc.exercises.filled import Entry, exercises, read_entries, sheet_files
+from convcalc.exercises.filled import FilledRow, exercises, read_entries, sheet_files
 from convcalc.exercises.worksheet import ASKS, Exercise
 from convcalc.graph import Node
 from convcalc.language import bundled
@@ -26,8 +26,8 @@ MAX_ANSWER = 60  # characters
 Verdict = Literal["right", "wrong", "rounded", "blank"]
 
 
-class Marked(NamedTuple):
-    """One answer marked. given: as written; why: what went wrong, "" where that cannot be told."""
+class MarkedAnswer(NamedTuple):
+    """A marked answer. given: as written; why: the likely mistake, "" if unknown."""
 
     exercise: Exercise
     given: str
@@ -36,63 +36,63 @@ class Marked(NamedTuple):
 
 
 class MarkedSheet(NamedTuple):
-    """A filled-in file marked. name: whose it is, as the file says, else the file's name without its suffix; error:
-    why it could not be marked."""
+    """A marked worksheet. name: its author according to the file, else the file name without suffix; error: why it
+    could not be marked."""
 
     file: str
     name: str
-    marks: tuple[Marked, ...] = ()
+    marks: tuple[MarkedAnswer, ...] = ()
     error: ConvcalcError | None = None
 
     @property
     def right(self) -> int:
-        """How many answers are right."""
+        """Number of right answers."""
         return sum(mark.verdict == "right" for mark in self.marks)
 
     @property
     def total(self) -> int:
-        """How many answers were asked for."""
+        """Number of questions."""
         return len(self.marks)
 
     @property
     def all_right(self) -> bool:
-        """Whether it could be marked, and every answer is right."""
+        """Whether the sheet could be marked and every answer is right."""
         return self.error is None and self.right == self.total
 
     @property
     def errors(self) -> list[ConvcalcError]:
-        """Why it could not be marked."""
+        """The error, if the sheet could not be marked."""
         return [] if self.error is None else [self.error]
 
 
 class MarkedSheets(NamedTuple):
-    """Several sheets marked."""
+    """Several marked worksheets."""
 
     sheets: tuple[MarkedSheet, ...]
 
     @property
     def right(self) -> int:
-        """How many answers are right in all sheets."""
+        """Number of right answers in all sheets."""
         return sum(sheet.right for sheet in self.sheets)
 
     @property
     def total(self) -> int:
-        """How many answers were asked for in all sheets that could be marked."""
+        """Number of questions in all sheets that could be marked."""
         return sum(sheet.total for sheet in self.sheets)
 
     @property
     def all_right(self) -> bool:
-        """Whether every sheet could be marked, and has every answer right."""
+        """Whether every sheet could be marked and every answer is right."""
         return all(sheet.all_right for sheet in self.sheets)
 
     @property
     def errors(self) -> list[ConvcalcError]:
-        """Why sheets could not be marked."""
+        """The errors of sheets that could not be marked."""
         return [sheet.error for sheet in self.sheets if sheet.error is not None]
 
     @property
     def mistakes(self) -> list[tuple[str, int]]:
-        """What went wrong, and how often, the most frequent first; "" where that is unknown."""
+        """Mistakes and how often they occur, most frequent first; "" stands for unknown ones."""
         whys = Counter(
             "left blank" if mark.verdict == "blank" else mark.why
             for sheet in self.sheets
@@ -102,31 +102,31 @@ class MarkedSheets(NamedTuple):
         return whys.most_common()
 
 
-def mark(exercise: Exercise, given: str) -> Marked:
-    """The answer marked, and why it is wrong if that can be told."""
+def mark(exercise: Exercise, given: str) -> MarkedAnswer:
+    """Mark an answer; a wrong one with its likely mistake."""
     answer = exercise.answer
     if not given.strip(" _.-–"):
-        return Marked(exercise, "", "blank")
+        return MarkedAnswer(exercise, "", "blank")
     if len(given) > MAX_ANSWER:
-        return Marked(exercise, given[:MAX_ANSWER] + "…", "wrong", "this is too long to be an answer")
+        return MarkedAnswer(exercise, given[:MAX_ANSWER] + "…", "wrong", "this is too long to be an answer")
     if isinstance(answer, int):
         return _mark_number(exercise, answer, given)
     readings = [_numbers(given), _numbers(re.sub(r"(?<=\d),(?=\d{3}\b)", "", given))]
     if not readings[0] or re.sub(r"[\d\s×x*·,;()\[\]@]", "", given.lower()):
-        return Marked(exercise, given, "wrong", f"this is no size; write it as {_example(answer)}")
+        return MarkedAnswer(exercise, given, "wrong", f"this is no size; write it as {_example(answer)}")
     if exercise.asks == "field":
         accepted = [answer, answer[:1]] if len(set(answer)) == 1 else [answer]
     else:
         accepted = [answer, (*answer[1:], answer[0])]  # the lecture writes H×W×D
     if any(numbers in accepted for numbers in readings):
-        return Marked(exercise, given, "right")
+        return MarkedAnswer(exercise, given, "right")
     numbers = next((numbers for numbers in readings if len(numbers) == len(answer)), readings[1])
     mistake = _field_mistake if exercise.asks == "field" else _output_mistake
-    return Marked(exercise, given, "wrong", mistake(exercise, numbers))
+    return MarkedAnswer(exercise, given, "wrong", mistake(exercise, numbers))
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """The whole numbers in a text, whatever stands between them; no size has more than the first eight."""
+    """The integers in a text, with any separators; at most eight, more than any size has."""
     return tuple(int(part) for part in re.findall(r"\d+", text)[:8])
 
 
@@ -134,23 +134,23 @@ def _example(answer: Sequence[int]) -> str:
     return show([1 for _ in answer]).replace("1", "n")
 
 
-def _mark_number(exercise: Exercise, answer: int, given: str) -> Marked:
+def _mark_number(exercise: Exercise, answer: int, given: str) -> MarkedAnswer:
     number = _number(given)
     if number == answer:
-        return Marked(exercise, given, "right")
+        return MarkedAnswer(exercise, given, "right")
     if number != 0:
         try:
             figure = parse(given)
         except UsageError:
-            return Marked(exercise, given, "wrong", "this is no number")
+            return MarkedAnswer(exercise, given, "wrong", "this is no number")
         if not figure.exact and (figure.matches(answer) or figure.cut(answer)):
-            return Marked(
+            return MarkedAnswer(
                 exercise, given, "rounded", "right as far as it goes; the exact number is asked for"
             )
         if number is None:
             number = int(figure.value) if figure.value.denominator == 1 else None
     why = next((text for value, text in _number_mistakes(exercise) if value == number != answer), "")
-    return Marked(exercise, given, "wrong", why)
+    return MarkedAnswer(exercise, given, "wrong", why)
 
 
 def _number(text: str) -> int | None:
@@ -219,7 +219,7 @@ def _size_mistake(node: Node, given: Sequence[int]) -> str:
 
 
 def _number_mistakes(exercise: Exercise) -> Iterator[tuple[int, str]]:
-    """Wrong numbers with what led to them, the likelier first."""
+    """Pairs of a wrong number and the mistake that leads to it, likelier ones first."""
     node = exercise.node
     layer = exercise.analysis.layers[node.index]
     factors = node.op.weight_factors(node.input_shapes)
@@ -310,7 +310,7 @@ def _field_mistake(exercise: Exercise, given: tuple[int, ...]) -> str:
 
 
 def mark_sheet(path: str, network: Callable[[str], Analysis], text: str | None = None) -> MarkedSheet:
-    """A filled-in file, or the text of one, marked; network: a network's analysis by the name in the file.
+    """Mark a filled-in file or its text. network: returns a network's analysis for the name in the file.
 
     Raises ConvcalcError.
     """
@@ -319,7 +319,7 @@ def mark_sheet(path: str, network: Callable[[str], Analysis], text: str | None =
     return MarkedSheet(path, _sheet_name(path, entries), marks)
 
 
-def _sheet_name(path: str, entries: Sequence[Entry]) -> str:
+def _sheet_name(path: str, entries: Sequence[FilledRow]) -> str:
     stem = os.path.splitext(os.path.basename(path))[0]
     return next((entry.person for entry in entries if entry.person), stem)
 
@@ -327,15 +327,15 @@ def _sheet_name(path: str, entries: Sequence[Entry]) -> str:
 def check_sheets(
     sheets: Sequence[str], load: Callable[[str], Analysis], arch: str | None = None
 ) -> MarkedSheet | MarkedSheets:
-    """One filled-in sheet marked, or several, of which some may not be marked, and folders of them.
+    """Mark one worksheet, or several and folders of them, some of which may be unreadable.
 
-    sheets: paths, or the text of a sheet, which has more than one line. load: the analysis of a network by name; arch:
-    the network that the sheets are of, else the bundled ones that they name. Raises ConvcalcError.
+    sheets: paths, or the text of a sheet, recognised by its line breaks. load: returns the analysis of a network by
+    name; arch: the network of the sheets, by default the bundled networks that they name. Raises ConvcalcError.
     """
     known: dict[str, Analysis] = {}
 
     def network(path: str, name: str) -> Analysis:
-        """The analysis of the network that the sheet in `path` names."""
+        """The analysis of the network named in the sheet `path`."""
         if name not in known:
             if arch is None and bundled.path(name) is None:
                 raise UsageError(

@@ -1,7 +1,7 @@
-"""Exercises: a network's table with cells left out, or single random layers, with the answers and their working.
+"""Worksheets: a network's table with blanks, or random single layers, with answers and working.
 
-Everything random comes from a seed and `random()` alone, whose sequence Python guarantees; each single layer
-depends on its level, the seed and its number only, so that its name, `2.7.3`, is enough to find it again.
+All randomness comes from a seed and `random()`, whose sequence Python guarantees. A single layer depends only on
+its level, the seed and its number, so its name, `2.7.3`, suffices to reproduce it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ NAME = re.compile(r"([1-4])\.(\d{1,9})\.(\d{1,4})")
 
 
 class Exercise(NamedTuple):
-    """One question: `asks` (a key of ASKS) of a layer. name: its number on the sheet, of a single random layer
-    level.seed.number; network: "" for a single layer; input_asked: what it reads is the answer of another question
-    of the sheet."""
+    """A question. asks: the quantity, a key of ASKS; name: its number on the sheet, for a random layer
+    level.seed.number; network: "" for a random layer; input_asked: whether the layer's input shape is the answer to
+    another question of the sheet."""
 
     name: str
     network: str
@@ -51,12 +51,12 @@ class Exercise(NamedTuple):
 
     @property
     def given_input(self) -> Shape | None:
-        """The shape that the layer reads, channels first; None where the sheet asks for it."""
+        """The layer's input shape, channels first; None if the sheet asks for it."""
         return None if self.input_asked else self.node.input_shapes[0]
 
     @property
     def answer(self) -> Answer:
-        """An output's shape, channels first; a receptive field's size per axis; else a number."""
+        """A shape, channels first; a receptive field's size per axis; or a number."""
         return value(self.analysis, self.node, self.asks)
 
     @property
@@ -66,7 +66,7 @@ class Exercise(NamedTuple):
 
 
 class SheetRow(NamedTuple):
-    """A layer on a sheet and what of it is left out."""
+    """A layer on a worksheet, and the cells left blank."""
 
     name: str
     analysis: Analysis
@@ -74,15 +74,14 @@ class SheetRow(NamedTuple):
     blanks: frozenset[str]
 
     def figure(self, asks: str) -> Answer | None:
-        """One of the layer's figures; None where it has none."""
+        """One of the layer's figures; None if it has none."""
         if asks == "field" and self.analysis.layers[self.node.index].receptive_field is None:
             return None
         return value(self.analysis, self.node, asks)
 
 
 class Sheet(NamedTuple):
-    """A worksheet. columns: the keys of ASKS it shows; network: "" for single layers; seed: None where nothing
-    was left to chance."""
+    """A worksheet. columns: the keys of ASKS shown; network: "" for random layers; seed: None if nothing is random."""
 
     title: str
     network: str
@@ -93,7 +92,7 @@ class Sheet(NamedTuple):
 
 
 def value(analysis: Analysis, node: Node, asks: str) -> Answer:
-    """The figure asked for."""
+    """The quantity asked for."""
     layer = analysis.layers[node.index]
     if asks == "output":
         return layer.output_shape
@@ -106,7 +105,7 @@ def value(analysis: Analysis, node: Node, asks: str) -> Answer:
 
 
 def parse_asks(given: str | Sequence[str]) -> tuple[str, ...]:
-    """The keys in `output,weights` or a list, in our order. Raises UsageError."""
+    """Parse `output,weights` or a list into keys of ASKS, in their order. Raises UsageError."""
     text = given if isinstance(given, str) else ",".join(given)
     names = {part.strip().lower() for part in text.split(",") if part.strip()}
     for name in names:
@@ -121,7 +120,7 @@ def parse_asks(given: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_levels(given: str | int) -> list[int]:
-    """The levels in `2` or `1-4`. Raises UsageError."""
+    """Parse the levels in `2` or `1-4`. Raises UsageError."""
     first, dash, last = str(given).partition("-")
     try:
         low, high = int(first), int(last if dash else first)
@@ -142,9 +141,9 @@ def worksheet(
     seed: int = 0,
     level: str | int = "1-4",
 ) -> Sheet:
-    """A worksheet of a network, or of single random layers of these levels.
+    """A worksheet of a network, or of random single layers of these levels.
 
-    blank: the keys of ASKS to ask; amount: so many cells by chance, not all, or so many single layers. Raises
+    blank: the keys of ASKS to ask; amount: number of random cells instead of all, or of random layers. Raises
     UsageError.
     """
     if amount is not None and amount < 1:
@@ -161,7 +160,7 @@ def worksheet(
 
 
 def network_sheet(analysis: Analysis, asks: Sequence[str], amount: int | None, seed: int) -> Sheet:
-    """A network's layers with cells left out: all that `asks` names, or `amount` of them by chance."""
+    """A network's layers with blanks: all quantities in `asks`, or `amount` of them at random."""
     graph = analysis.graph
     nodes = [node for node in graph if not node.op.pointwise or node.parameters]
     cells = [(node, name) for node in nodes for name in asks if _askable(analysis, node, name)]
@@ -188,8 +187,8 @@ def network_sheet(analysis: Analysis, asks: Sequence[str], amount: int | None, s
 
 
 def _reads_asked(graph: Graph, node: Node, asked: Container[int]) -> bool:
-    """Whether an input of the shape that a row shows is the answer of another: the output of a layer that is asked
-    for, directly or through pointwise layers, which keep it."""
+    """Whether the shown input shape would reveal an answer: the layer reads the output of a layer that is asked
+    for, directly or through pointwise layers."""
     for source, shape in zip(node.inputs, node.input_shapes, strict=True):
         index = source
         while index >= 0 and index not in asked and graph.nodes[index].op.pointwise:
@@ -200,7 +199,8 @@ def _reads_asked(graph: Graph, node: Node, asked: Container[int]) -> bool:
 
 
 def _askable(analysis: Analysis, node: Node, asks: str) -> bool:
-    """Whether it is worth asking: an output always, weights where there are any or a student may think so."""
+    """Whether the quantity is worth asking: the output always; weights if there are any, or if a student might
+    think so."""
     layer = analysis.layers[node.index]
     if asks == "output":
         return True
@@ -212,7 +212,7 @@ def _askable(analysis: Analysis, node: Node, asks: str) -> bool:
 
 
 def _sample(chance: random.Random, total: int, amount: int) -> list[int]:
-    """`amount` of the numbers below `total`."""
+    """`amount` distinct numbers below `total`."""
     numbers = list(range(total))
     for place in range(amount):
         other = place + int(chance.random() * (total - place))
@@ -224,7 +224,7 @@ def _sample(chance: random.Random, total: int, amount: int) -> list[int]:
 
 
 def layers_sheet(levels: Sequence[int], asks: Sequence[str] | None, amount: int, seed: int) -> Sheet:
-    """`amount` single random layers, their levels rising. Raises UsageError."""
+    """`amount` random single layers with rising levels. Raises UsageError."""
     if amount > MAX_AMOUNT:
         raise UsageError(f"--amount {amount}: at most {MAX_AMOUNT} single layers", hint="make several sheets")
     rows, exercises = [], []
@@ -245,14 +245,14 @@ def layers_sheet(levels: Sequence[int], asks: Sequence[str] | None, amount: int,
 
 
 def single_layer(level: int, seed: int, number: int) -> Analysis:
-    """The random layer of that name.
+    """The random layer with this name.
 
-    1: a convolution without padding. 2: padding and strides that divide, pools. 3: heights and widths that
-    differ, strides that leave a remainder. 4: dilation, groups, depthwise, `same`, uneven padding, deconvolution.
+    1: a convolution without padding. 2: padding and strides without remainder, pools. 3: different heights and
+    widths, strides with a remainder. 4: dilation, groups, depthwise, `same`, uneven padding, deconvolution.
     """
     chance = random.Random(f"layer {level} {seed} {number}")
     for _ in range(10_000):
-        kind, fields, shape = next(_drafts(level, chance))
+        kind, fields, shape = next(_random_drafts(level, chance))
         infos = ops.get(kind).fields()
         builder = Builder(single_input(shape), 1)
         try:
@@ -267,7 +267,7 @@ def single_layer(level: int, seed: int, number: int) -> Analysis:
     raise AssertionError("no layer of this level was found")  # pragma: no cover - drafts mostly fit
 
 
-def _drafts(level: int, chance: random.Random) -> Iterator[tuple[str, dict[str, Any], Shape]]:
+def _random_drafts(level: int, chance: random.Random) -> Iterator[tuple[str, dict[str, Any], Shape]]:
     def pick(items: Sequence[Item]) -> Item:
         return items[int(chance.random() * len(items))]
 
@@ -297,10 +297,10 @@ def _drafts(level: int, chance: random.Random) -> Iterator[tuple[str, dict[str, 
             elif twist == "ceil":
                 yield "maxpool", {"kernel": 3, "stride": 2, "rounding": "ceil"}, shape
             else:
-                yield "conv", fields | _twist(twist, pick), shape
+                yield "conv", fields | _special_fields(twist, pick), shape
 
 
-def _twist(twist: str, pick: Any) -> dict[str, Any]:
+def _special_fields(twist: str, pick: Any) -> dict[str, Any]:
     return {
         "dilation": {"dilation": pick((2, 3)), "kernel": 3},
         "groups": {"groups": pick((2, 4)), "filters": pick((16, 32, 64)), "kernel": pick((1, 3))},
@@ -326,7 +326,7 @@ def _fits_level(level: int, node: Node) -> bool:
 
 
 def find(name: str, asks: str) -> Exercise | None:
-    """A single layer's exercise by its name; None for what is no such name."""
+    """The exercise on a random layer with this name; None if it is not such a name."""
     match = NAME.fullmatch(name.strip())
     if match is None or asks not in ASKS:
         return None
@@ -347,7 +347,7 @@ def _working(exercise: Exercise) -> list[str]:
             for what, text in lines.items()
             if what.startswith("output ")
         ]
-        return texts or [_kept(node)]
+        return texts or [_size_reason(node)]
     if asks == "params":
         return [f"{layer.weights:,} weights + {layer.biases:,} biases = {layer.params:,}"]
     if asks == "biases" and layer.biases:
@@ -358,7 +358,7 @@ def _working(exercise: Exercise) -> list[str]:
     return [text] if text else []
 
 
-def _kept(node: Node) -> str:
+def _size_reason(node: Node) -> str:
     if isinstance(node.op, Dense):
         return f"one for each of its units: {node.output_shape[-1]}"
     if node.input_shapes[0] == node.output_shape:

@@ -1,1 +1,1 @@
-"""Pictures as input: reading, fitting, normalising."""
+"""Images as network inputs: decoding, preprocessing, and PNG output."""

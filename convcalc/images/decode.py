@@ -1,7 +1,8 @@
-"""Image files decoded with Pillow: which formats, at what cost in memory, and upright strips of what is in them.
+"""Decoding of image files with Pillow: supported formats, their memory cost, EXIF orientation, and processing in
+strips.
 
-A decoder holds the whole picture; nothing else does. All later work is on strips of rows, so that a picture of 88
-million pixels, 353 MB decoded, needs hardly more than that.
+Only the decoder holds the whole picture. Everything after it works on strips of rows, so that a picture of 88
+million pixels, 353 MB decoded, needs hardly more memory than that.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 
 class Format(NamedTuple):
-    """A kind of image file. suffixes: of its files' names; cost: bytes a pixel at most while Pillow decodes it,
-    measured with Pillow 13 on 9400×9400 pixels and rounded up."""
+    """An image format. suffixes: of its file names; cost: peak bytes per pixel while Pillow decodes it, measured
+    with Pillow 13 on 9400×9400 pixels and rounded up."""
 
     suffixes: tuple[str, ...]
     cost: int
@@ -50,7 +51,7 @@ ORIENTATION = 0x0112  # EXIF: how the camera was held
 
 
 class Decoded:
-    """A decoded picture, as its camera was held. size: (width, height); notes: what was decided on the way."""
+    """A decoded picture, turned upright. size: (width, height); notes: decisions to tell the user about."""
 
     def __init__(self, image: Bitmap, notes: list[str]) -> None:
         self.notes = notes
@@ -62,7 +63,7 @@ class Decoded:
         self._white = _white(image)
 
     def strip(self, top: int, bottom: int) -> Bitmap:
-        """Rows top to bottom − 1 in L, RGB or RGBA; deeper greys keep their upper 8 bits."""
+        """Rows top to bottom − 1 as L, RGB or RGBA; 16-bit greys keep their upper 8 bits."""
         turn = self._turn
         if turn is None:
             return _simple(self._image.crop((0, top, self.size[0], bottom)), self._white)
@@ -76,21 +77,21 @@ class Decoded:
         return _simple(part.transpose(turn), self._white)
 
     def strips(self, multiple: int = 1) -> Iterator[tuple[int, Bitmap]]:
-        """The picture from top to bottom: each strip's first row, and the strip; of `multiple` rows or several
-        times that."""
+        """The picture from top to bottom: each strip's first row, and the strip. Its height is a multiple of
+        `multiple` rows."""
         width, height = self.size
         rows = max(1, STRIP_PIXELS // (width * multiple)) * multiple
         for top in range(0, height, rows):
             yield top, self.strip(top, min(height, top + rows))
 
     def reduced(self, factor: int, change: Callable[[Bitmap], Bitmap]) -> Bitmap:
-        """The changed picture with one pixel, their mean, for each factor × factor."""
+        """The picture after `change`, reduced: one pixel, the mean, per factor × factor pixels."""
         size = (-(-self.size[0] // factor), -(-self.size[1] // factor))
         strips = ((top // factor, change(strip).reduce(factor)) for top, strip in self.strips(factor))
         return self._joined(size, strips)
 
     def resized(self, size: tuple[int, int], resampling: int, change: Callable[[Bitmap], Bitmap]) -> Bitmap:
-        """`change(picture).resize(size, resampling)`, to the last bit: Pillow too scales to the width first."""
+        """`change(picture).resize(size, resampling)`, bit for bit: Pillow too scales the width first."""
         if size == self.size:
             return self.reduced(1, change)
         between = (size[0], self.size[1])
@@ -119,7 +120,7 @@ _TURNS = (
 
 
 def _turn(image: Bitmap) -> Transpose | None:
-    """What EXIF's orientation, 2 to 8, asks for."""
+    """The transposition for EXIF orientations 2 to 8."""
     from PIL import Image
 
     try:
@@ -130,7 +131,7 @@ def _turn(image: Bitmap) -> Transpose | None:
 
 
 def decode(name: str) -> Decoded:
-    """The first frame of the file. Every way to fail is an ImageError."""
+    """The first frame of the file. All failures are ImageErrors."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -181,13 +182,13 @@ def _has_frames(image: Bitmap) -> bool:
 
 
 def _frames(image: Bitmap, size: int) -> str:
-    """How many frames there are, where the header says so or they are quickly counted."""
+    """The number of frames, if the header states it or they can be counted quickly."""
     counted = "n_frames" in vars(image) or size <= MAX_COUNTED_BYTES
     return str(getattr(image, "n_frames", "several")) if counted else "several"
 
 
 def _cost(image: Bitmap) -> int:
-    """Bytes a pixel while the file is decoded."""
+    """Bytes per pixel while the file is decoded."""
     cost = FORMATS[image.format].cost if image.format in FORMATS else 4
     if image.info.get(
         "progressive"
@@ -217,7 +218,7 @@ def _damaged(name: str, error: Exception) -> ImageError:
 
 
 def _white(image: Bitmap) -> float:
-    """The level that is white in a picture of integers or floats: 1, 255 or 65,535, whichever holds them all."""
+    """The level of white in a picture of integers or floats: the least of 1, 255 and 65,535 that no level exceeds."""
     if image.mode not in ("I", "F"):
         return 255.0
     top = max(float(level) for level in image.getextrema() if isinstance(level, (int, float)))
@@ -239,7 +240,7 @@ def _simple(image: Bitmap, white: float) -> Bitmap:
 
 
 def opaque(image: Bitmap) -> Bitmap:
-    """The image laid on white, if any of it is transparent."""
+    """The image laid on white if any of it is transparent."""
     from PIL import Image
 
     if image.mode != "RGBA":

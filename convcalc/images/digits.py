@@ -1,9 +1,10 @@
-"""A picture of one handwritten digit as MNIST would have it.
+"""Preparing a picture of one handwritten digit the way MNIST did.
 
-Any size, polarity, colour or paper: bright ink on 0, scaled into a 20×20 box and centred by its centre of
+Any size, polarity, colour or paper becomes bright ink on 0, scaled into a 20×20 box and centred by its centre of
 mass in a field of 28×28 (LeCun, Bottou, Bengio & Haffner 1998, section III.A).
 
-`convcalc.images.preprocess` imports this module when a network asks for it, so Pillow is imported at the top.
+Pillow is imported at the top because `convcalc.images.preprocess` imports this module only for networks that need
+it.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ CROSSED = 0.05  # of the border covered by ink: from here on the ink might be th
 
 
 def digit_field(image: Bitmap, side: int = FIELD) -> Bitmap:
-    """The one digit in the picture (L, RGB or RGBA), bright on 0 in a grey square. Raises ImageError.
+    """The digit in the picture (L, RGB or RGBA), bright on 0 in a square grey image. Raises ImageError.
 
-    The square is MNIST's 28×28 if `side`, the network's, leaves room for it and not for twice as much; else
-    28/32 of `side`, as in LeNet's 32.
+    The square is MNIST's 28×28 if it fits the network's `side` but would not fit twice; else 28/32 of `side`, the
+    proportion of LeNet's 32.
 
-    Ink is what lies on the line from the background's colour (the median of the border) to the colour of the
-    strongest strokes, so polarity and colour do not matter. A line drawn around the picture is cut off. Uneven
-    light goes with a morphological opening, grain with a threshold taken from the border, specks by the size of
-    their connected piece. Each of these leaves a clean picture as it is: a digit of MNIST comes out as it went in.
+    Ink is measured along the line from the background colour (the median of the border) to the colour of the
+    strongest strokes, so polarity and colour do not matter. A frame drawn around the picture is cut off. A
+    morphological opening removes uneven light, a threshold taken from the border removes grain, and the size of
+    connected components removes specks. Each step leaves a clean picture unchanged: MNIST's digits come out as they
+    went in.
     """
     colours = _colours(image)
     factor = ANALYSED / max(colours.size)
@@ -48,13 +50,13 @@ def digit_field(image: Bitmap, side: int = FIELD) -> Bitmap:
     return field.resize((scaled, scaled), Image.Resampling.BICUBIC)
 
 
-class _Blank(ImageError):
-    """Nothing is drawn."""
+class _EmptyPicture(ImageError):
+    """The picture is empty."""
 
 
 @dataclass(frozen=True)
 class _Drawing:
-    """Bright strokes on 0. visible: the level from which they are seen; likeness: how much like a digit's."""
+    """Bright strokes on 0. visible: the level from which strokes are visible; likeness: how digit-like it is."""
 
     ink: Bitmap
     visible: int
@@ -62,25 +64,25 @@ class _Drawing:
 
 
 def _drawing(colours: Bitmap, lines: int = 3) -> _Drawing:
-    """What is drawn in the picture, or within so many lines around it. Raises ImageError."""
+    """The drawing in the picture, or within at most this many frames around it. Raises ImageError."""
     ink = _ink(colours)
     negative = ImageOps.invert(ink)
     # the border's median may be the line's colour; then the line must be thin, or any margin would be one
-    inside = (_inside_line(ink, 5, ANALYSED) or _inside_line(negative, 10, 2)) if lines else None
+    inside = (_inside_frame(ink, 5, ANALYSED) or _inside_frame(negative, 10, 2)) if lines else None
     if inside:
-        with contextlib.suppress(_Blank):  # with nothing in it, the line is the drawing: a square 0
+        with contextlib.suppress(_EmptyPicture):  # with nothing in it, the line is the drawing: a square 0
             return _drawing(colours.crop(inside), lines - 1)
     border = _border(ink.size)
-    crossed, grain = _share_of_ink(ink, border), _grain(ink.histogram(border))
+    crossed, grain = _share_of_ink(ink, border), _noise_level(ink.histogram(border))
     if crossed < CROSSED and grain <= 160:
-        return _cleaned(ink, grain, crossed)
-    _refuse_blots(ink)
+        return _clean_strokes(ink, grain, crossed)
+    _check_noise_and_shadow(ink)
     drawings = []
     for shade in (ink, negative):  # strokes cross the border, and its median may be theirs
-        grain = min(64, _grain(shade.histogram()[:128]))
+        grain = min(64, _noise_level(shade.histogram()[:128]))
         spread = ImageOps.expand(shade, max(ink.size) // 3)  # strokes at the edges would pass for shadows
         with contextlib.suppress(ImageError):
-            drawings.append(_cleaned(spread, grain, _share_of_ink(shade, border)))
+            drawings.append(_clean_strokes(spread, grain, _share_of_ink(shade, border)))
     if not drawings:
         raise ImageError(
             "strokes run across its edges, too many for one digit",
@@ -89,8 +91,8 @@ def _drawing(colours: Bitmap, lines: int = 3) -> _Drawing:
     return max(drawings, key=lambda drawing: drawing.likeness)
 
 
-def _refuse_blots(ink: Bitmap) -> None:
-    """ImageError for noise (little of it outlives a median) and for shadows (they have no edges)."""
+def _check_noise_and_shadow(ink: Bitmap) -> None:
+    """Raises ImageError for noise, which a median filter mostly removes, and for shadows, which have no edges."""
     if _mean(ImageChops.difference(ink, ink.filter(ImageFilter.MedianFilter(3)))) > 45:
         raise ImageError(
             "its background is as rough as anything drawn on it",
@@ -102,8 +104,8 @@ def _refuse_blots(ink: Bitmap) -> None:
         raise _no_strokes()
 
 
-def _grain(histogram: list[int]) -> int:
-    """The level that background of these levels hardly exceeds."""
+def _noise_level(histogram: list[int]) -> int:
+    """The level that noise in the background hardly exceeds."""
     middle, upper = _quantile(histogram, 0.5), _quantile(histogram, 0.8)
     return middle + 3 * (upper - middle)
 
@@ -113,10 +115,11 @@ def _share_of_ink(ink: Bitmap, mask: Bitmap) -> float:
     return sum(counts[128:]) / sum(counts)
 
 
-def _cleaned(ink: Bitmap, grain: int, crossed: float) -> _Drawing:
-    """The strokes alone. A digit is mostly one piece, its paper seldom; and most of the border is paper.
+def _clean_strokes(ink: Bitmap, grain: int, crossed: float) -> _Drawing:
+    """The strokes alone, with a score. A digit is mostly one connected piece, paper rarely is, and most of the
+    border is paper.
 
-    The 0.6 weighs these two: with 0.5 to 0.75 the same digits of MNIST are read, but for one in 500.
+    The weight 0.6 balances the two: with 0.5 to 0.75 the same digits of MNIST are read, except one in 500.
     """
     ink = ImageChops.subtract(ink, _uneven_light(ink))
     ink = ink.point([max(0, round((level - grain) * 255 / (255 - grain))) for level in range(256)])
@@ -124,11 +127,12 @@ def _cleaned(ink: Bitmap, grain: int, crossed: float) -> _Drawing:
     return _Drawing(ImageChops.darker(ink, strokes), 26 if grain else 1, largest - 0.6 * crossed)
 
 
-def _inside_line(ink: Bitmap, part: int, tilt: int) -> tuple[int, int, int, int] | None:
-    """The box within a line that runs along all four sides, near them; None if there is no such line.
+def _inside_frame(ink: Bitmap, part: int, tilt: int) -> tuple[int, int, int, int] | None:
+    """The box inside a frame line that runs close to all four sides; None if there is no such line.
 
-    It is where each row and column has met ink on its way in from each side, and now meets hardly any: before a
-    `part` of the shorter side, and at most `tilt` pixels after ink last filled all four sides at once.
+    The box starts where every row and column, followed inwards from each side, has met ink and now meets hardly
+    any. That must happen within a `part` of the shorter side, and at most `tilt` pixels after ink last filled all
+    four sides at once.
     """
     drawn = ink.point(_from_level(64))
     turned = drawn.transpose(Image.Transpose.TRANSPOSE)
@@ -160,8 +164,8 @@ def _no_strokes() -> ImageError:
 
 
 def _colours(image: Bitmap) -> Bitmap:
-    """The picture in RGB. Where the border is transparent, what is drawn is the ink, whatever its colour,
-    unless it is a card of its own with a digit on it."""
+    """The picture in RGB. If the border is transparent, everything drawn counts as ink whatever its colour, unless
+    it is a card with a digit on it."""
     if image.mode != "RGBA":
         return image.convert("RGB")
     alpha = image.getchannel("A")
@@ -184,12 +188,12 @@ def _on_white(image: Bitmap) -> Bitmap:
 
 
 def _from_level(level: float) -> list[int]:
-    """A table for Image.point: 255 for this level and above, 0 below."""
+    """A table for Image.point: 255 from this level on, 0 below."""
     return [255 * (value >= level) for value in range(256)]
 
 
 def _border(size: tuple[int, int]) -> Bitmap:
-    """A mask of the picture's border, a twentieth of its shorter side."""
+    """A mask of the picture's border, a twentieth of its shorter side wide."""
     edge = max(1, min(size) // 20)
     mask = Image.new("L", size, 255)
     if min(size) > 2 * edge:
@@ -213,7 +217,7 @@ def _medians(histogram: list[int]) -> tuple[int, int, int]:
 
 
 def _ink(colours: Bitmap) -> Bitmap:
-    """How much of the way from background to ink each pixel is, 0…255. ImageError where nothing stands out."""
+    """For each pixel its position between background (0) and ink (255). Raises ImageError if nothing stands out."""
     paper = _medians(colours.histogram(_border(colours.size)))
     bands = ImageChops.difference(colours, Image.new("RGB", colours.size, paper)).split()
     distance = ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2])
@@ -225,7 +229,7 @@ def _ink(colours: Bitmap) -> Bitmap:
     length = sum(step * step for step in way)
     contrast = min(strongest, int(length**0.5))
     if contrast < FAINT:
-        raise _Blank(
+        raise _EmptyPicture(
             f"nothing in it differs from the background by more than {contrast} of 255 levels"
             if contrast
             else "all of it has one colour",
@@ -237,7 +241,7 @@ def _ink(colours: Bitmap) -> Bitmap:
 
 
 def _uneven_light(ink: Bitmap) -> Bitmap:
-    """What remains of the picture when everything narrower than half of it is taken away."""
+    """The picture without structures narrower than half of it, which leaves its illumination."""
     small = ink.resize(_scaled(ink.size, min(1.0, 64 / max(ink.size))), Image.Resampling.BOX)
     window = max(small.size) // 4 * 2 + 1
     opened = small.filter(ImageFilter.MinFilter(window)).filter(ImageFilter.MaxFilter(window))
@@ -245,8 +249,8 @@ def _uneven_light(ink: Bitmap) -> Bitmap:
 
 
 def _largest_pieces(ink: Bitmap) -> tuple[Bitmap, float]:
-    """A mask of the connected pieces that can be strokes, and how much of them is the largest. ImageError if
-    there is none, or only scattered specks."""
+    """A mask of the connected components that can be strokes, and the largest one's share of them. Raises
+    ImageError if there is none, or only scattered specks."""
     small = ink.resize(_scaled(ink.size, min(1.0, 96 / max(ink.size))), Image.Resampling.BOX)
     width, levels = small.width + 1, bytearray()  # one column of 0 keeps rows from touching
     for row in range(small.height):
@@ -278,11 +282,11 @@ def _largest_pieces(ink: Bitmap) -> tuple[Bitmap, float]:
 
 
 def _boxed_strokes(ink: Bitmap, visible: int) -> Bitmap:
-    """The ink scaled into the box; hairlines, which would all but vanish there, are thickened first."""
+    """The ink scaled into the box. Hairlines, which would almost vanish, are thickened first."""
     digit = _boxed(ink, BOX, visible)
-    if _solid(digit) < THIN:
+    if _eroded_share(digit) < THIN:
         large = _boxed(ink, 4 * BOX, visible)
-        while _solid(digit) < 2 * THIN and max(large.size) < 7 * BOX:
+        while _eroded_share(digit) < 2 * THIN and max(large.size) < 7 * BOX:
             thicker = Image.new("L", (large.width + 4, large.height + 4))
             thicker.paste(large, (2, 2))
             large = thicker.filter(ImageFilter.MaxFilter(3))
@@ -291,8 +295,8 @@ def _boxed_strokes(ink: Bitmap, visible: int) -> Bitmap:
     return digit if peak >= 240 else digit.point([min(255, round(v * 250 / peak)) for v in range(256)])
 
 
-def _solid(digit: Bitmap) -> float:
-    """The share of the ink that is left when each pixel is the least of a square of four: 0 for lines 1 wide."""
+def _eroded_share(digit: Bitmap) -> float:
+    """The share of ink that survives a 2×2 erosion: 0 for lines one pixel wide."""
     wide, high = digit.width - 1, digit.height - 1
     if not wide or not high:
         return 0.0
@@ -308,9 +312,9 @@ def _boxed(drawing: Bitmap, side: int, visible: int) -> Bitmap:
 
 
 def _centred(digit: Bitmap) -> Bitmap:
-    """The digit in the field, its centre of mass on row and column 14 counted from 0.
+    """The digit in the field, its centre of mass at row and column 14 counted from 0.
 
-    That is half a pixel off the middle, and where 99 of 100 MNIST digits have it; the rest are a pixel off.
+    That is half a pixel off the middle, and where 99 of 100 MNIST digits have it; the others are a pixel off.
     """
     data, wide, high = digit.tobytes(), digit.width, digit.height
     mass = sum(data)

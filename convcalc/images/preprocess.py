@@ -1,12 +1,12 @@
-"""Image files as the numbers a network reads: decoded, resized, cropped and normalised with Pillow.
+"""Image files as network inputs: decoded, resized, cropped and normalised with Pillow.
 
-Two ways to fit a picture to a network:
+There are two ways to fit a picture to a network:
 
-* `stretch`: torchvision's `Resize`, `CenterCrop`, `ToTensor` and `Normalize`, to the last bit, so that
+* `stretch`: torchvision's `Resize`, `CenterCrop`, `ToTensor` and `Normalize`, bit for bit, so that
   weights trained with them see what they saw in training;
-* `digit`: any drawing or photo of one digit, prepared the way MNIST's digits were (`convcalc.images.digits`).
+* `digit`: any drawing or photo of one digit, prepared like MNIST's digits (`convcalc.images.digits`).
 
-Pillow is imported inside the functions: commands that read no image do not wait for it.
+Pillow is imported inside the functions so that commands without images do not wait for it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ MAX_DIGIT_PIXELS, REDUCED_DIGIT_PIXELS = 1 << 24, 1 << 22
 class Preprocess:
     """How a picture becomes a network's input; the fields of a spec's `preprocess`.
 
-    resize: pixels of the shorter side; crop: side of the square cut from the middle (padded with 0 where the
-    picture is smaller); mean, std: per channel, or one for all, of values 0…1. With neither resize nor
-    crop the picture is resized to exactly the input's height and width.
+    resize: length of the shorter side in pixels; crop: side of the central square (padded with 0 if the picture is
+    smaller); mean, std: per channel or a single number, for values 0…1. Without resize and crop, the picture is
+    resized to exactly the input's height and width.
     """
 
     resize: int | None = None
@@ -50,9 +50,9 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class Picture:
-    """A network's input: `values` of `shape` (C, H, W), row-major; `size` is the file's (width, height).
+    """A network input: `values` of `shape` (C, H, W), row-major; `size`: the file's (width, height).
 
-    `note` says what was decided on the way and a user may want to know, or is empty.
+    note: decisions that the user may want to know, or "".
     """
 
     shape: tuple[int, ...]
@@ -64,8 +64,8 @@ class Picture:
 def load(path: str | os.PathLike[str], preprocess: Preprocess, input_shape: Sequence[int]) -> Picture:
     """The picture in `path` as values of `input_shape` (C, H, W): (pixel / 255 − mean) / std.
 
-    When the input is not the size that resize and crop lead to (because it was overridden), both are scaled
-    in proportion. ImageError for a file that cannot be used and for a network that takes no pictures.
+    If the input's size was overridden, resize and crop are scaled in proportion. Raises ImageError for an unusable
+    file and for a network that does not take pictures.
     """
     channels, height, width = _picture_shape(input_shape)
     tables = _normalisation(preprocess, channels)
@@ -73,12 +73,12 @@ def load(path: str | os.PathLike[str], preprocess: Preprocess, input_shape: Sequ
     planes = [band.tobytes() for band in image.split()]
     values = array("f")
     for channel, table in enumerate(tables):
-        values.frombytes(_looked_up(planes[channel % len(planes)], table))
+        values.frombytes(_level_table(planes[channel % len(planes)], table))
     return Picture((channels, height, width), values, size, "; ".join(notes))
 
 
-def _looked_up(plane: bytes, table: array[float]) -> bytearray:
-    """The table's floats, in memory's form, for every level: byte by byte, as `translate` is quick."""
+def _level_table(plane: bytes, table: array[float]) -> bytearray:
+    """The table's float for every level, as bytes: `bytes.translate` is fast."""
     size, entries = table.itemsize, table.tobytes()
     result = bytearray(size * len(plane))
     for place in range(size):
@@ -89,8 +89,8 @@ def _looked_up(plane: bytes, table: array[float]) -> bytearray:
 def fitted(
     path: str | os.PathLike[str], preprocess: Preprocess, input_shape: Sequence[int]
 ) -> tuple[Bitmap, tuple[int, int], list[str]]:
-    """The picture in `path` as the network sees it, before its values are normalised: L or RGB, as wide and high
-    as the input; with the file's own (width, height) and notes. Raises ImageError."""
+    """The picture in `path` before normalisation: L or RGB at the input's width and height; with the file's (width,
+    height) and notes. Raises ImageError."""
     name = os.fspath(path)
     shape = _picture_shape(input_shape)
     with warnings.catch_warnings():
@@ -102,9 +102,9 @@ def fitted(
 
 
 def pixels(path: str | os.PathLike[str], longest: int | None = None) -> Picture:
-    """The picture in `path` as it is: (C, H, W) levels 0…255, one channel for a grey picture, else three.
+    """The picture in `path` unchanged: (C, H, W) levels 0…255, one channel if it is grey, else three.
 
-    longest: a longer side is scaled down to so many pixels. ImageError for a file that cannot be used.
+    longest: a longer side is scaled down to this. Raises ImageError for an unusable file.
     """
     from PIL import Image
 
@@ -173,7 +173,7 @@ def _picture_shape(shape: Sequence[int]) -> tuple[int, int, int]:
 
 
 def _normalisation(preprocess: Preprocess, channels: int) -> list[array[float]]:
-    """Per channel, the float32 value of each of the 256 levels, rounded at each step as torchvision does."""
+    """Per channel, the float32 value of each of the 256 levels, rounded after each operation as in torchvision."""
     given = {"mean": preprocess.mean or (0.0,), "std": preprocess.std or (1.0,)}
     for field, numbers in given.items():
         if len(numbers) not in (1, channels):
@@ -205,7 +205,7 @@ def _stretch(
     width: int,
     name: str,
 ) -> Bitmap:
-    """The changed picture, scaled and cut as the spec's `preprocess` says."""
+    """The picture resized and cropped as the spec's `preprocess` says."""
     from PIL import Image
 
     resize, crop = preprocess.resize, preprocess.crop
@@ -241,7 +241,8 @@ def _shorter_side(width: int, height: int, size: int) -> tuple[int, int]:
 
 
 def _centre(image: Bitmap, height: int, width: int) -> Bitmap:
-    """The middle height×width of the image, 0 where it is smaller; odd pixels as torchvision has them."""
+    """The central height×width of the image, padded with 0 if it is smaller; odd margins are split as in
+    torchvision."""
     from PIL import Image
 
     if (image.width, image.height) == (width, height):

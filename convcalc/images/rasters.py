@@ -1,4 +1,4 @@
-"""Numbers → pictures: levels 0…255, their scaling for a screen, and PNG files. Pillow does the encoding."""
+"""Numbers as pictures: grey levels 0…255, scaling for display, and PNG files encoded by Pillow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TONES = ("clip", "magnitude", "stretch")
 
 
 class Raster(NamedTuple):
-    """A picture: 1 plane (grey) or 3 (red, green, blue), each `width·height` levels, row-major."""
+    """A picture with 1 plane (grey) or 3 (red, green, blue), each of `width·height` levels, row-major."""
 
     width: int
     height: int
@@ -22,10 +22,11 @@ class Raster(NamedTuple):
 
 
 def rasters(tensor: Tensor, tone: str, *, colour: bool) -> list[Raster]:
-    """The maps of `(C, H, W)` as pictures: one of three channels where `colour` says so, else one grey per map.
+    """The maps of `(C, H, W)` as pictures: a colour picture of three channels if `colour`, else one grey picture
+    per map.
 
-    tone: clip cuts values to 0…255; magnitude drops the sign first; stretch makes the least black and the
-    greatest white.
+    tone: clip limits values to 0…255; magnitude takes absolute values first; stretch maps the range to black and
+    white.
     """
     channels, height, width = tensor.shape
     levels = _levels(tensor.values, tone)
@@ -52,7 +53,7 @@ def _level(value: float) -> int:
 
 
 def beside(pictures: Sequence[Raster], gap: int = 4) -> Raster:
-    """Pictures of one size in a row, white between them."""
+    """Pictures of equal size in a row, separated by white."""
     if len(pictures) == 1:
         return pictures[0]
     height = pictures[0].height
@@ -71,7 +72,7 @@ def beside(pictures: Sequence[Raster], gap: int = 4) -> Raster:
 
 
 def png(picture: Raster) -> bytes:
-    """The bytes of a PNG file."""
+    """The picture as a PNG file."""
     out = io.BytesIO()
     _image(picture).save(out, "PNG")
     return out.getvalue()
@@ -80,7 +81,7 @@ def png(picture: Raster) -> bytes:
 def indexed_png(
     width: int, height: int, entries: Sequence[int], colours: Sequence[tuple[int, int, int]]
 ) -> bytes:
-    """A PNG with a cell per entry: grey for 0, else colours[(entry − 1) mod their number], at most 255 colours.
+    """A PNG with one cell per entry: grey for 0, else colours[(entry − 1) mod their number], at most 255 colours.
 
     Small matrices get large cells with lines between them.
     """
@@ -104,7 +105,7 @@ def indexed_png(
 
 
 def scaled(picture: Raster, width: int, height: int) -> Raster:
-    """Scaled to fit a box of pixels, never up."""
+    """The picture reduced to fit a box of pixels, never enlarged."""
     factor = min(width / picture.width, height / picture.height, 1)
     size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
     from PIL import Image

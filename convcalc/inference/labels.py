@@ -1,7 +1,7 @@
-"""The names of a classifier's outputs, in their order.
+"""Class names of a classifier's outputs, in order.
 
-`imagenet1k` is bundled: the 1,000 classes of ImageNet's challenge (Russakovsky et al. 2015) as torchvision
-names and orders them, one a line in `data/imagenet1k.txt`.
+`imagenet1k` is bundled: the 1,000 classes of the ImageNet challenge (Russakovsky et al. 2015) in torchvision's
+names and order, one per line in `data/imagenet1k.txt`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from convcalc.errors import SpecError
 
 
 def labels(spec: str | tuple[str, ...] | None, count: int) -> tuple[str, ...] | None:
-    """The `count` names that a spec's `labels` mean, or None if it has none. SpecError if there are more or fewer.
+    """The class names that a spec's `labels` refer to, or None. Raises SpecError unless there are exactly `count`.
 
-    spec: the name of a list we know (`imagenet1k`, `digits`), or the names themselves.
+    spec: the name of a bundled list (`imagenet1k`, `digits`), or the names themselves.
     """
     if spec is None:
         return None

@@ -1,4 +1,4 @@
-"""A network's output as a file."""
+"""File formats for a network's output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from convcalc.weights.npz import npy
 
 
 def saver(path: str) -> Callable[[Shape, Sequence[float]], bytes]:
-    """What turns an output into the bytes of a file with this suffix. Raises UsageError for an unknown one."""
+    """The function that encodes an output for this file suffix. Raises UsageError for an unknown suffix."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SAVERS:
         raise UsageError(
@@ -25,7 +25,7 @@ def saver(path: str) -> Callable[[Shape, Sequence[float]], bytes]:
 
 
 def check_output(path: str) -> None:
-    """Raise UsageError for a suffix that no output is written as, ConvcalcError for a place that cannot be written."""
+    """Raises UsageError for an unknown suffix, ConvcalcError if the file cannot be written."""
     saver(path)
     check_place(path)
 
@@ -37,7 +37,7 @@ def _json(shape: Shape, values: Sequence[float]) -> bytes:
 
 
 def _csv(shape: Shape, values: Sequence[float]) -> bytes:
-    """One line per last axis: a vector is one value a line."""
+    """One line per row of the last axis; a vector has one value per line."""
     row = shape[-1] if len(shape) > 1 else 1
     lines = (",".join(repr(float(v)) for v in values[i : i + row]) for i in range(0, len(values), row))
     return "\n".join(lines).encode() + b"\n"
@@ -49,7 +49,7 @@ def _npy(shape: Shape, values: Sequence[float]) -> bytes:
 
 
 def _safetensors(shape: Shape, values: Sequence[float]) -> bytes:
-    """In the run's own precision: doubles unless the numbers come as 32-bit floats."""
+    """Doubles, or 32-bit floats if the run computed in those."""
     numbers = values if isinstance(values, array) else array("d", values)
     return b"".join(safetensors.encode({"output": (shape, numbers)}))
 

@@ -1,4 +1,5 @@
-"""An image through a network: weights, picture, backend, and what the output says. No text, no terminal."""
+"""Forward passes on images: weights, preprocessing, backend, and the interpretation of the output. Produces
+records, no text."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ SMALL = 5_000_000
 
 
 @dataclass(frozen=True)
-class Guess:
-    """One class of a classifier's output."""
+class Prediction:
+    """One predicted class."""
 
     index: int
     label: str | None
@@ -36,7 +37,7 @@ class Guess:
 
 
 class Statistics(NamedTuple):
-    """The output's numbers in brief; deviation is the population's."""
+    """Summary statistics of an output; deviation is the population's standard deviation."""
 
     minimum: float
     maximum: float
@@ -46,15 +47,15 @@ class Statistics(NamedTuple):
 
 @dataclass(frozen=True)
 class Forward:
-    """Everything known after an image went through. `top` is empty unless trained weights ran a classifier; profile is
-    the fast backend's own account of its time, where it was asked for."""
+    """The result for one image. `top` is empty unless trained weights ran a classifier; profile: the fast backend's
+    measurements, if requested."""
 
     graph: Graph
     weights: Weights
     image: str
     picture: Picture
     run: Run
-    top: tuple[Guess, ...]
+    top: tuple[Prediction, ...]
     statistics: Statistics
     notes: tuple[str, ...] = ()
     profile: Any = None
@@ -62,7 +63,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class Failure:
-    """An image that could not be used, and why."""
+    """An image that could not be used, and the error."""
 
     image: str
     error: ConvcalcError
@@ -70,7 +71,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Batch:
-    """What came of several images, in their order."""
+    """The results for several images, in order."""
 
     graph: Graph
     weights: Weights
@@ -78,7 +79,7 @@ class Batch:
 
     @property
     def done(self) -> tuple[Forward, ...]:
-        """The images that went through."""
+        """The successful results."""
         return tuple([outcome for outcome in self.outcomes if isinstance(outcome, Forward)])
 
     @property
@@ -93,13 +94,14 @@ Advance = Callable[[int, int, str], None]
 Downloading = Callable[[int, int | None], None]
 
 
-Bare = tuple[str, Picture, Run, tuple[Guess, ...], Statistics, tuple[str, ...]]
+Bare = tuple[str, Picture, Run, tuple[Prediction, ...], Statistics, tuple[str, ...]]
 
 
 class Runner:
-    """A graph with its weights, ready for `images` images.
+    """A graph with its weights, ready to process `images` images.
 
-    Where there is an image for every processor, each takes whole images; else all work on one image together.
+    With at least one image per processor, each process handles whole images; otherwise all processors work on one
+    image together.
     """
 
     def __init__(
@@ -134,10 +136,10 @@ class Runner:
             self.notes += tuple(self.plan.notes)
 
     def __call__(self, image: str, picture: Picture, progress: Progress | None = None) -> Forward:
-        """One image, already read."""
+        """The result for one image that has been read."""
         run = self._compute(picture.values, progress)
         trained = self.weights.source != "random" and classifies(self.graph)
-        guesses = _guesses(self.graph, run, self.names, self.top) if trained else ()
+        guesses = _predictions(self.graph, run, self.names, self.top) if trained else ()
         numbers = statistics(run.values)
         notes = (*self.notes, *not_finite(run.values, numbers))
         return Forward(self.graph, self.weights, image, picture, run, guesses, numbers, notes)
@@ -151,7 +153,7 @@ class Runner:
         return reference.run(self.graph, self.weights, values, threads=self.threads, progress=progress)
 
     def profile(self, picture: Picture) -> Any:
-        """The fast backend's own account of where the time goes; None for the reference backend."""
+        """The fast backend's measurements; None for the reference backend."""
         if self.plan is None:
             return None
         from convcalc.backends.numba.profile import profile_plan
@@ -159,7 +161,8 @@ class Runner:
         return profile_plan(self.plan, picture.values)
 
     def many(self, images: Sequence[str]) -> Iterator[Forward | Failure]:
-        """Every image, in order, as they are done, without its pixels; a Failure for one that cannot be used."""
+        """The results for the images in order, as they finish, without pixels; a Failure for an image that cannot
+        be used."""
         from convcalc.backends.workers import forked
 
         with forked(self.workers, self._attempt) as spread:
@@ -167,7 +170,7 @@ class Runner:
                 yield outcome if isinstance(outcome, Failure) else Forward(self.graph, self.weights, *outcome)
 
     def _attempt(self, image: str) -> Bare | Failure:
-        """One image, without what a worker need not send back: graph, weights and pixels."""
+        """The result for one image without graph, weights and pixels, which a worker need not send back."""
         try:
             outcome = self(image, read_picture(self.graph, image))
         except ConvcalcError as error:
@@ -190,12 +193,11 @@ def forward(
     downloading: Downloading | None = None,
     compiling: Compiling | None = None,
 ) -> Forward | Batch:
-    """Push an image through a graph; of several images, or a folder of them, give a Batch.
+    """Run images through a graph: a Forward for one image, a Batch for several or for a folder.
 
-    weights: a file, `pretrained` (the spec's address), or None for those that come with the spec, else random
-    ones from the seed. top: how many classes to tell; profile: measure where the fast backend's time goes. Raises
-    ImageError, WeightsError or UsageError before anything has run; of several images, what is wrong with one is a
-    Failure in its place.
+    weights: a file, `pretrained` (the spec's address), or None for the weights that come with the spec, else random
+    weights from the seed. top: number of classes to report; profile: measure the fast backend. Raises ImageError,
+    WeightsError or UsageError before anything has run; among several images, an image's error becomes a Failure.
     """
     check_backend(backend)
     given = [images] if isinstance(images, (str, os.PathLike)) else [*images]
@@ -231,7 +233,7 @@ def forward(
 
 
 def image_files(paths: Sequence[str]) -> list[str]:
-    """The paths, folders replaced by the images in them, in order of name. Raises ImageError where there are none."""
+    """The paths with each folder replaced by the images in it, by name. Raises ImageError if there are none."""
     return with_folders(
         paths,
         SUFFIXES,
@@ -242,7 +244,7 @@ def image_files(paths: Sequence[str]) -> list[str]:
 
 
 def read_picture(graph: Graph, image: str) -> Picture:
-    """An image as the network takes it. Raises ImageError, and UsageError where the network has several inputs."""
+    """An image as the network's input. Raises ImageError, and UsageError if the network has several inputs."""
     if len(graph.inputs) > 1:
         names = ", ".join(entry.name for entry in graph.inputs)
         raise UsageError(
@@ -257,7 +259,7 @@ def choose_weights(
     seed: int,
     downloading: Downloading | None = None,
 ) -> Weights:
-    """A file's weights, the spec's own, or random ones."""
+    """The weights of a file, of the spec, or random ones."""
     if weights == PRETRAINED:
         return _pretrained(graph, downloading)
     if weights is not None:
@@ -283,7 +285,7 @@ def _pretrained(graph: Graph, downloading: Downloading | None) -> Weights:
 
 
 def check_backend(backend: Backend) -> None:
-    """Raise UsageError where the fast backend is asked for and not there."""
+    """Raises UsageError if the fast backend is requested but not installed."""
     if backend == "numba" and not numba_available():
         raise UsageError(
             "the numba backend is not installed",
@@ -292,7 +294,7 @@ def check_backend(backend: Backend) -> None:
 
 
 def _uses_numba(backend: Backend, graph: Graph) -> bool:
-    """Whether the fast backend is meant."""
+    """Whether to use the fast backend."""
     if backend == "auto":
         # networks of several inputs or outputs are the reference backend's, until the fast one runs them
         single = len(graph.inputs) == len(graph.outputs) == 1
@@ -301,14 +303,14 @@ def _uses_numba(backend: Backend, graph: Graph) -> bool:
 
 
 def numba_available() -> bool:
-    """Whether the fast backend and what it needs are installed; imports none of it."""
+    """Whether the fast backend and its dependencies are installed. Imports none of them."""
     return find_spec("convcalc.backends.numba") is not None and find_spec("numba") is not None
 
 
 def _meaning(graph: Graph) -> Literal["probabilities", "logits", "other"]:
-    """What a vector of outputs says: probabilities behind a softmax, logits behind a layer that sums, else neither.
+    """The meaning of an output vector: probabilities after a softmax, logits after a layer that sums, else neither.
 
-    Layers that only pass numbers on or lay them out anew are looked through.
+    Layers that only pass on or rearrange values are skipped.
     """
     index = graph.output
     while index >= 0:
@@ -324,24 +326,27 @@ def _meaning(graph: Graph) -> Literal["probabilities", "logits", "other"]:
 
 
 def classifies(graph: Graph) -> bool:
-    """Whether the output is one number for each class: a vector that the spec's `labels` or a softmax mark as such.
+    """Whether the output is one number per class: a vector that follows a softmax, or for which the spec has
+    `labels`.
 
-    Behind a layer that sums, without either, it may as well be the corners of a box.
+    A vector of sums alone may have another meaning, such as the corners of a box.
     """
     vector = len([size for size in graph.output_shape if size != 1]) == 1
     meaning = _meaning(graph)
     return vector and (meaning == "probabilities" or (meaning == "logits" and graph.labels is not None))
 
 
-def _guesses(graph: Graph, run: Run, names: tuple[str, ...] | None, top: int) -> tuple[Guess, ...]:
+def _predictions(graph: Graph, run: Run, names: tuple[str, ...] | None, top: int) -> tuple[Prediction, ...]:
     values = list(run.values)
     probabilities = values if _meaning(graph) == "probabilities" else softmax(values)
     order = sorted(range(len(values)), key=lambda index: (-probabilities[index], index))
-    return tuple(Guess(index, names[index] if names else None, probabilities[index]) for index in order[:top])
+    return tuple(
+        Prediction(index, names[index] if names else None, probabilities[index]) for index in order[:top]
+    )
 
 
 def softmax(values: Sequence[float]) -> list[float]:
-    """Probabilities from raw outputs."""
+    """Probabilities from logits."""
     largest = max(values)
     powers = [exp(value - largest) for value in values]
     total = fsum(powers)
@@ -349,7 +354,7 @@ def softmax(values: Sequence[float]) -> list[float]:
 
 
 def not_finite(values: Sequence[float], numbers: Statistics) -> tuple[str, ...]:
-    """That the output holds NaN or infinities, and how many, where its mean is not finite."""
+    """A warning with the number of NaN and infinite values, if the mean is not finite; else ()."""
     if isfinite(numbers.mean):
         return ()
     count = sum(not isfinite(value) for value in values)
@@ -361,7 +366,7 @@ def not_finite(values: Sequence[float], numbers: Statistics) -> tuple[str, ...]:
 
 
 def statistics(values: Sequence[float]) -> Statistics:
-    """Of any numbers; what overflows is infinite, or not a number."""
+    """Statistics of any numbers; overflow gives infinity or NaN."""
     mean = sum(values) / len(values)
     if not isfinite(mean):
         return Statistics(minimum=min(values), maximum=max(values), mean=mean, deviation=mean)

@@ -167,7 +167,7 @@ def read_spec(arch: str, max_layers: int = MAX_LAYERS) -> Spec:
         if base is None:
             break
         file = _base(base, chain)
-    meant = frozenset(suggestion(key, KEYS, "key") or key for key in unknown[: Problems.MOST])
+    meant = frozenset(suggestion(key, KEYS, "key") or key for key in unknown[: Problems.MAX])
     spec = Spec(chain[0][1], chain[0][0].directory, problems=problems, meant=meant)
     for depth, (_, root) in reversed(list(enumerate(chain))):
         _merge(spec, root, inherited=depth > 0)
@@ -203,7 +203,7 @@ def _base(node: reader.Node, chain: list[tuple[File, reader.Mapping]]) -> File:
 
 def _unknown_keys(root: reader.Mapping) -> list[SpecError]:
     unknown = [key for key in root.entries if key not in KEYS]
-    return [_unknown_key(key, root.keys[key]) for key in unknown[: Problems.MOST]]
+    return [_unknown_key(key, root.keys[key]) for key in unknown[: Problems.MAX]]
 
 
 def _unknown_key(key: str, node: reader.Scalar) -> SpecError:

@@ -1,1 +1,1 @@
-"""One layer by itself: its size, its matrix, its work step by step."""
+"""Single layers: their output size, their matrix, and operators applied to given numbers."""

@@ -1,4 +1,4 @@
-"""One operator on what was typed: a matrix, a signal, letters or an image, in one way of indexing or in all three."""
+"""`apply`: an operator on typed input (a matrix, a signal, letters or an image), in one indexing mode or all three."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from convcalc.layer import matrices
 from convcalc.layer.apply import MODES, Application, apply, filter_matrix, named_filters
 from convcalc.layer.arguments import operator_and_input, read_source, window_fields
 from convcalc.layer.matrices import Typed
-from convcalc.layer.pictures import Result, results
+from convcalc.layer.pictures import PictureMap, results
 from convcalc.layer.steps import Placement, placements
 from convcalc.layer.symbols import Notation
 from convcalc.layer.windows import ROUNDINGS, Extents, Sides, check_choice, check_count
@@ -24,11 +24,11 @@ MAX_DECIMALS = 17
 
 
 class Applied(NamedTuple):
-    """What became of numbers or letters.
+    """The result of `apply` on numbers or letters.
 
-    applications: one, or one for each mode; notation: how numbers are written; mode_shown: whether a mode was asked
-    for; steps: for each application the window at each position, where they were asked for; tone: how a picture of the
-    numbers shows them.
+    applications: one, or one per mode; notation: how numbers are written; mode_shown: whether a mode was requested;
+    steps: for each application the window at each position, if requested; tone: how a picture of the numbers maps
+    them to grey levels.
     """
 
     applications: tuple[Application, ...]
@@ -39,12 +39,13 @@ class Applied(NamedTuple):
 
 
 class AppliedPicture(NamedTuple):
-    """What became of an image: one map for each filter and mode. path: of the image; picture: as it was read."""
+    """The result of `apply` on an image, with one map per filter and mode. path: the image file; picture: the image
+    as read."""
 
     application: Application
     picture: Picture
     path: str
-    maps: tuple[Result, ...]
+    maps: tuple[PictureMap, ...]
 
 
 def apply_typed(
@@ -65,10 +66,10 @@ def apply_typed(
     max_size: int | None = None,
     learned_bias: bool = False,
 ) -> Applied | AppliedPicture:
-    """An operator and its input, in either order, put together.
+    """Apply an operator to an input, given in either order.
 
-    arguments: an operator or filters, which may be left out where there are weights, and a matrix, a file or an image.
-    mode: one of MODES, or `all`; learned_bias: as in `apply`. Raises SpecError, ImageError, ConvcalcError, UsageError.
+    arguments: an operator or filters, optional if weights are given, and a matrix, a file or an image. mode: one of
+    MODES, or `all`; learned_bias: as in `apply`. Raises SpecError, ImageError, ConvcalcError or UsageError.
     """
     check_choice("--mode", mode, (*MODES, "all"))
     check_choice("--tone", tone, TONES)
@@ -123,8 +124,8 @@ def apply_typed(
     return Applied(applications, notation, mode is not None, positions, tone or "stretch")
 
 
-def _maps(applications: Sequence[Application], tone: str | None, channelwise: int) -> tuple[Result, ...]:
-    """The maps of every mode, named after it where there are several."""
+def _maps(applications: Sequence[Application], tone: str | None, channelwise: int) -> tuple[PictureMap, ...]:
+    """The maps of every mode; with several modes, their names include the mode."""
     return tuple(
         result._replace(name=f"{result.name}, {application.mode}") if len(applications) > 1 else result
         for application in applications

@@ -50,7 +50,7 @@ MAX_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, t
 class Application:
     """An operator with its input, weights and output.
 
-    filters: per filter the planes as typed, before a mode turns them. names: of named filters.
+    filters: the planes of each filter as typed, before a mode turns them. names: the names of named filters.
     """
 
     op: Operator
@@ -68,12 +68,12 @@ class Application:
 
     @property
     def has_modes(self) -> bool:
-        """Whether there are several ways to index it: of a convolution."""
+        """Whether the indexing modes apply: the operator is a convolution."""
         return isinstance(self.op, Conv)
 
     @property
     def formula(self) -> str:
-        """The lecture's sum, of a convolution."""
+        """The sum that a convolution computes in this mode."""
         return formula(self.mode, len(self.source.shape) - 1)
 
     @property
@@ -83,19 +83,19 @@ class Application:
 
     @property
     def along_one_channel(self) -> bool:
-        """Whether an operator over channels, such as softmax, was given a single one."""
+        """Whether an operator over channels, such as softmax, was applied to a single channel."""
         shape = self.source.shape
         return len(shape) > 1 and shape[0] == 1 and over_features(self.op, shape)
 
     def first_pixel(self) -> tuple[int, ...] | None:
-        """The pixel that the first output stands for, by the mode's formula."""
+        """The pixel that the first output stands for in this mode."""
         if not self.axes:
             return None
         return tuple(_shift(self.mode, axis) - axis.before for axis in self.axes)
 
 
 def formula(mode: str, rank: int) -> str:
-    """The lecture's sum over one to three dimensions: `S[i,j] = Σ I[i+a, j+b]·K[a,b]`."""
+    """The sum over one to three dimensions: `S[i,j] = Σ I[i+a, j+b]·K[a,b]`."""
     places, offsets, sides = (letters[:rank] for letters in ("ijk", "abc", "mno"))
     sign = "−" if mode in TURNING else "+"
     image = ", ".join(f"{place}{sign}{offset}" for place, offset in zip(places, offsets, strict=True))
@@ -106,25 +106,26 @@ def formula(mode: str, rank: int) -> str:
 
 
 def _shift(mode: str, axis: Axis) -> int:
-    """From a window's first pixel to the one that its result stands for: where K[0] lies, or K[⌊m/2⌋] of centred."""
+    """The offset from a window's first pixel to the pixel its result stands for: the place of K[0], or of K[⌊m/2⌋]
+    in centred mode."""
     if mode not in TURNING:
         return 0
     return axis.extent - 1 - (axis.dilation * (axis.kernel // 2) if mode == "centred" else 0)
 
 
 def named_filters(entry: str) -> tuple[str, ...]:
-    """The filters that an entry such as `blur` or `blur,sharpen` names; () where it is a spec entry."""
+    """The filters that an entry such as `blur` or `blur,sharpen` names; () if it is a spec entry."""
     names = tuple(part.strip() for part in entry.split(","))
     return names if all(name in FILTERS for name in names) else ()
 
 
 def filter_matrix(name: str) -> Matrix:
-    """A named filter's kernel."""
+    """The kernel of a named filter."""
     return Matrix((FILTERS[name].values,), decimal=False)
 
 
 def is_operator(text: str) -> bool:
-    """Whether a text names an operator or filters, as an entry or by name alone."""
+    """Whether a text names an operator or filters, with or without fields."""
     try:
         return bool(named_filters(text)) or entry_kind(text) in ops.names()
     except ConvcalcError:
@@ -144,12 +145,12 @@ def apply(
     floats: bool = False,
     learned_bias: bool = False,
 ) -> Application:
-    """Run one operator, a spec entry, on an input `(C, *spatial)`.
+    """Run one operator, given as a spec entry, on an input `(C, *spatial)`.
 
-    filters: one per output channel of a convolution, as deep as its input; one plane serves every channel: as
-    it is, or, a named filter, divided by their number, so that brightness is kept. fields: more of the entry's
-    fields, as YAML by name. line: the input is one row or column, which is a vector to operators over features.
-    floats: do without fractions. learned_bias: a bias of 0 where none is given. Raises SpecError, UsageError.
+    filters: one per output channel of a convolution, as deep as the input. A single plane serves all channels; that
+    of a named filter is divided by their number, to keep the brightness. fields: further fields of the entry, as
+    YAML by name. line: the input is one row or column, which operators over features take as a vector. floats:
+    compute without fractions. learned_bias: a bias of 0 if none is given. Raises SpecError or UsageError.
     """
     _check_kind(entry)
     if names and len(source.shape) == 2:
@@ -191,7 +192,8 @@ def apply(
 def _load(
     entry: str, source: Tensor, filters: Sequence[Matrix], bias: bool, fields: Mapping[str, str], line: bool
 ) -> tuple[Node, Tensor]:
-    """The entry's only node, and the input as it reads it: a line as a vector, where that says more."""
+    """The entry's only node, and the input as that node takes it: a line becomes a vector if the operator works
+    over features."""
     written, kind = entry_fields(entry), entry_kind(entry)
     operator = ops.get(kind) if kind in ops.names() else None
     if not filters and operator is not None and operator.channels_field is not None:
@@ -229,7 +231,7 @@ def _load(
 
 
 def over_features(op: Operator, shape: Shape) -> bool:
-    """Whether a result hangs on other features, or channels of its position, than its own: as of softmax."""
+    """Whether a result depends on other features, or on other channels at its position: true of softmax."""
     if op.windows((shape,)) or op.regroups:
         return False
     features, *positions = op.reach((shape,))
@@ -237,7 +239,7 @@ def over_features(op: Operator, shape: Shape) -> bool:
 
 
 def _option(field: str) -> str:
-    """The option of the command line that sets a field."""
+    """The command line option that sets a field."""
     return {"groups": "--per-channel"}.get(field, f"--{field}")
 
 
@@ -263,7 +265,7 @@ def _check_kind(entry: str) -> None:
 def _defaults(
     entry: str, shape: Shape, filters: Sequence[Matrix], bias: bool, fields: Mapping[str, str]
 ) -> str:
-    """What options and weights say of the operator's fields, as a spec's defaults."""
+    """The fields that options and weights determine, as `defaults` of a spec."""
     kind = entry_kind(entry)
     if kind in ops.names():
         known = ops.get(kind).fields()
@@ -273,14 +275,16 @@ def _defaults(
                 if name == "groups":
                     hint = "it goes with conv and named filters"
                 raise UsageError(f"{_option(name)}: {kind} has no {name}", hint=hint)
-    written = {**_weighted(kind, shape, filters, bias), **fields}
+    written = {**_fields_of_weights(kind, shape, filters, bias), **fields}
     return (
         f"{kind}: {{{', '.join(f'{name}: {value}' for name, value in written.items())}}}" if written else ""
     )
 
 
-def _weighted(kind: str | None, shape: Shape, filters: Sequence[Matrix], bias: bool) -> dict[str, str]:
-    """The fields that follow from the weights, as YAML by name."""
+def _fields_of_weights(
+    kind: str | None, shape: Shape, filters: Sequence[Matrix], bias: bool
+) -> dict[str, str]:
+    """The fields that the weights determine, as YAML by name."""
     if not filters:
         return {}
     operator = ops.get(kind) if kind in ops.names() else None
@@ -299,7 +303,7 @@ def _weighted(kind: str | None, shape: Shape, filters: Sequence[Matrix], bias: b
 
 
 def _check_work(op: Operator, shape: Shape, output: Shape) -> None:
-    """Refuse what would take minutes or all memory."""
+    """Raises UsageError for work that would take minutes or exhaust memory."""
     axes = op.windows((shape,))
     taps = prod(axis.kernel for axis in axes) or 1
     work = max(op.macs((shape,)), elements(output) * taps)
@@ -314,7 +318,7 @@ def _check_work(op: Operator, shape: Shape, output: Shape) -> None:
 
 
 def per_channel(application: Application, filters: int) -> list[Tensor]:
-    """The maps of a depthwise application of several filters, regrouped: one tensor of all channels per filter."""
+    """The maps of several filters applied to each channel separately, grouped by filter: one tensor per filter."""
     shape = application.output.shape
     size = elements(shape[1:])
     channels = shape[0] // filters

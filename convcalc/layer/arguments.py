@@ -1,4 +1,4 @@
-"""What `convcalc apply` is given: its operator and input in either order, the fields that options say."""
+"""Arguments of `convcalc apply`: operator and input in either order, and the fields that options set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXTS = (".csv", ".txt", ".tsv", ".json")
 
 
 def operator_and_input(arguments: Sequence[str], weighted: bool) -> tuple[str, str]:
-    """The two arguments in either order; with weights the operator may be left out. Raises UsageError."""
+    """The operator and the input, given in either order; with weights the operator is optional. Raises UsageError."""
     if len(arguments) == 2:
         first, second = arguments
         return (second, first) if is_operator(second) and not is_operator(first) else (first, second)
@@ -35,7 +35,7 @@ def operator_and_input(arguments: Sequence[str], weighted: bool) -> tuple[str, s
 
 
 def _example(arguments: Sequence[str]) -> str:
-    """The command that was probably meant, quoted as a shell needs it."""
+    """The command that was probably meant, with shell quoting."""
     words = [word.replace("−", "-") for word in arguments]  # as the command line has turned them
     if len(words) == 1:
         return _command(words[0], "1 2; 3 4") if is_operator(words[0]) else _command("blur", words[0])
@@ -53,9 +53,9 @@ def _command(*words: str) -> str:
     return shlex.join(["convcalc", "apply", *words])
 
 
-class Source(NamedTuple):
-    """What INPUT means. decimal: how its numbers were written (see matrices.Matrix); line: whether it is one row or
-    column; picture: of an image."""
+class ParsedInput(NamedTuple):
+    """The parsed INPUT. decimal: how its numbers were written (see matrices.Matrix); line: whether it is a single
+    row or column; picture: the image, if it is one."""
 
     tensor: Tensor
     decimal: bool | None = None
@@ -63,8 +63,8 @@ class Source(NamedTuple):
     picture: Picture | None = None
 
 
-def read_source(text: str, max_size: int) -> Source:
-    """The input: a matrix, a file of numbers, an image, or `-`."""
+def read_source(text: str, max_size: int) -> ParsedInput:
+    """Read the input: a matrix, a file of numbers, an image, or `-` for standard input."""
     suffix = os.path.splitext(text)[1].lower()
     if text == "-" or suffix in TEXTS:
         matrix = matrices.load(text)
@@ -72,15 +72,15 @@ def read_source(text: str, max_size: int) -> Source:
         from convcalc.images.preprocess import pixels
 
         picture = pixels(text, max_size)
-        return Source(Tensor(picture.shape, picture.values), picture=picture)
+        return ParsedInput(Tensor(picture.shape, picture.values), picture=picture)
     else:
         matrix = matrices.parse(text, "INPUT")
     line = len(matrix.planes) == 1 and (matrix.signal or matrix.width == 1)
-    return Source(matrix.tensor, matrix.decimal, line)
+    return ParsedInput(matrix.tensor, matrix.decimal, line)
 
 
 def window_fields(given: Mapping[str, Any], rank: int) -> dict[str, str]:
-    """The operator's fields that options say, as YAML by name. Raises UsageError."""
+    """The fields that window options set, as YAML by name. Raises UsageError."""
     fields = {}
     for name in ("kernel", "stride", "dilation"):
         values = windows.extents(given[name], f"--{name}")

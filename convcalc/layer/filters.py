@@ -1,6 +1,6 @@
-"""Image filters by name: small kernels made by hand, as they were before networks learned theirs.
+"""Classic image filters by name: small hand-made kernels.
 
-Blur, sharpen and edges are the lecture's; the others are those of image processing (Gonzalez & Woods, Digital
+Blur, sharpen and edges are the lecture's; the others are standard in image processing (Gonzalez & Woods, Digital
 Image Processing, chapter 3; Sobel & Feldman 1968).
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Filter(NamedTuple):
-    """A kernel of whole numbers and what its sum is divided by, so that brightness is kept."""
+    """A kernel of integers, and the divisor that keeps the brightness."""
 
     rows: tuple[tuple[int, ...], ...]
     divisor: int

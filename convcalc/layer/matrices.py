@@ -1,9 +1,9 @@
-"""Matrices as people type them: `1 4 2 1; 5 8 3 4`, a CSV file, letters.
+"""Matrices as users type them: `1 4 2 1; 5 8 3 4`, CSV files, letters.
 
-Rows are separated by `;` or lines, values by blanks or commas, channels by `|` (in a file: by empty lines). One row
-alone is a signal (one spatial dimension), unless a `;` ends it. Lists in brackets, as Python, NumPy and JSON write
-them, are read too: `[[1, 2], [3, 4]]`. In a line of a CSV file a `;` stands between values, and a comma beside it is a
-decimal sign.
+`;` or a line break separates rows, blanks or commas separate values, `|` (in a file an empty line) separates
+channels. A single row is a signal (one spatial dimension) unless a `;` ends it. Nested lists in Python's, NumPy's
+or JSON's notation are read too: `[[1, 2], [3, 4]]`. In a CSV file with `;` between values, a comma is a decimal
+sign.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ MAX_BYTES = 16 * 2**20
 
 
 class Matrix(NamedTuple):
-    """Planes of equal size. decimal: True when decimals were typed, False when fractions were, else None.
+    """Planes of equal size. decimal: True if decimals were typed, False if fractions were, else None.
 
-    signal: one row that is a signal and no 1×n matrix.
+    signal: whether a single row is a signal rather than a 1×n matrix.
     """
 
     planes: tuple[tuple[tuple[Any, ...], ...], ...]
@@ -48,7 +48,7 @@ class Matrix(NamedTuple):
 
     @property
     def spatial(self) -> tuple[int, ...]:
-        """`(height, width)`, or `(length,)` of a signal."""
+        """`(height, width)`, or `(length,)` for a signal."""
         return (self.width,) if self.signal else (self.height, self.width)
 
     @property
@@ -68,7 +68,7 @@ class Matrix(NamedTuple):
 
 
 def typed(given: Typed | Exact | float | Expression) -> str:
-    """A matrix as it is typed: text as it stands, lists and arrays in brackets, every value in full."""
+    """A matrix as text: text unchanged, lists and arrays in brackets with every value."""
     if isinstance(given, str):
         return given
     given = given.tolist() if hasattr(given, "tolist") else given
@@ -78,7 +78,7 @@ def typed(given: Typed | Exact | float | Expression) -> str:
 
 
 def several(given: Typed | Sequence[Typed]) -> list[str]:
-    """One matrix or a list of them, as they are typed: nested lists of numbers are one."""
+    """One matrix or a list of matrices, as a list of texts; nested lists of numbers are one matrix."""
     if isinstance(given, str) or hasattr(given, "tolist"):
         return [typed(given)]
     if all(isinstance(item, str) or hasattr(item, "tolist") for item in given):
@@ -87,19 +87,19 @@ def several(given: Typed | Sequence[Typed]) -> list[str]:
 
 
 def parse(text: str, what: str) -> Matrix:
-    """A matrix typed in place. Raises UsageError that names the row and the value."""
+    """Parse a matrix given as an argument. Raises UsageError that names the row and the value."""
     return _matrix(_channels(text, what, UsageError), what, UsageError)
 
 
 def _channels(text: str, what: str, error: type[ConvcalcError]) -> list[str]:
-    """A text for each channel: rows with ; between them."""
+    """The text of each channel."""
     if text.lstrip().startswith("["):
         return _lists(text, what, error)
     return [part.strip() for part in text.split("|")]
 
 
 def _lists(text: str, what: str, error: type[ConvcalcError]) -> list[str]:
-    """Lists in brackets as texts of channels: `[1, 2]` is a signal, `[[1, 2]]` a matrix of one row."""
+    """Nested lists as texts of channels: `[1, 2]` is a signal, `[[1, 2]]` a matrix of one row."""
     rows: list[tuple[int, int, str]] = []  # the brackets around a row, the channel it lies in, its values
     depth = channel = 0
     before = ""
@@ -131,7 +131,7 @@ _LISTS = "write a row as [1, 2], rows as [[1, 2], [3, 4]], channels as a list of
 
 
 def load(path: str) -> Matrix:
-    """A matrix from a CSV, text or JSON file, or with `-` from standard input. Raises ConvcalcError."""
+    """Read a matrix from a CSV, text or JSON file, or from standard input for `-`. Raises ConvcalcError."""
     shown = "<stdin>" if path == "-" else path
     text = _read(path, shown)
     if text.lstrip().startswith("["):

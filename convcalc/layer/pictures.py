@@ -1,4 +1,4 @@
-"""What an operator made of a picture: its maps, and how values beyond black and white are to be shown."""
+"""Operators applied to images: the resulting maps, and how to show values below black or above white."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ DARK = 16  # levels of 255: a picture that stays below is black to the eye
 MIN_CUT = 0.25  # of the pixels, from where a picture is spoilt; fewer are the edges of any sharpened one
 
 
-class Result(NamedTuple):
-    """One picture to show: `(C, H, W)`, in colour or one grey per channel, and its tone (see rasters).
+class PictureMap(NamedTuple):
+    """A picture to show, `(C, H, W)`, in colour or one grey picture per channel, and its tone (see rasters).
 
-    cut: the share of its values, 0 to 1, that lie beyond black or white and are cut; remedy: what would do where the
-    picture is mostly white or black, else "".
+    cut: the share of values, 0 to 1, below black or above white; remedy: advice if the picture is mostly black or
+    white, else "".
     """
 
     name: str
@@ -31,12 +31,12 @@ class Result(NamedTuple):
     remedy: str
 
 
-def results(application: Application, tone: str | None, channelwise: int) -> list[Result]:
-    """A result per filter; one for an operator without filters. channelwise: the filters that were run on each
-    channel by itself; 0: they spanned all.
+def results(application: Application, tone: str | None, channelwise: int) -> list[PictureMap]:
+    """One result per filter; a single one for operators without filters. channelwise: the number of filters that
+    were applied to each channel separately; 0 if filters span all channels.
 
-    Without a tone, a filter whose weights sum to 0 is shown by magnitude, as its signs only tell the side of an
-    edge; others are cut to 0…255. Raises UsageError for an output that is no picture.
+    Without a tone, a filter whose weights sum to 0 is shown by magnitude, because signs only tell the side of an
+    edge; other maps are clipped to 0…255. Raises UsageError if the output is not a picture.
     """
     from convcalc.errors import UsageError
 
@@ -77,10 +77,10 @@ def _tone(application: Application, index: int) -> str:
 
 def _result(
     application: Application, index: int, count: int, tensor: Tensor, tone: str, colour: bool
-) -> Result:
+) -> PictureMap:
     values: Sequence[float] = tensor.values
     cut = cut_share(values, tone)
-    return Result(
+    return PictureMap(
         _name(application, index, count),
         tensor,
         tone,
@@ -89,26 +89,26 @@ def _result(
         max(values),
         sum(values) / len(values),
         cut,
-        _remedy(application, index) if _spoilt(application, tensor, tone, cut) else "",
+        _remedy(application, index) if _mostly_black_or_white(application, tensor, tone, cut) else "",
     )
 
 
 def cut_share(values: Sequence[float], tone: str) -> float:
-    """The share of the values that a tone cuts: those that are not within a rounding of 0 to 255."""
+    """The share of values that a tone cuts: those outside 0 to 255 by more than rounding."""
     if tone == "stretch":
         return 0.0
     lowest = -255.5 if tone == "magnitude" else -0.5
     return sum(not lowest <= value < 255.5 for value in values) / len(values)
 
 
-def _spoilt(application: Application, tensor: Tensor, tone: str, cut: float) -> bool:
-    """Whether the picture is mostly white or black, which its input is not."""
+def _mostly_black_or_white(application: Application, tensor: Tensor, tone: str, cut: float) -> bool:
+    """Whether the picture is mostly white or black although the input is not."""
     dark = max(abs(value) for value in tensor.values) < DARK <= max(application.source.values)
     return cut >= MIN_CUT or (dark and tone != "stretch")
 
 
 def _remedy(application: Application, index: int) -> str:
-    """Other weights, where those given brighten the picture as a whole; a tone that cuts nothing."""
+    """Advice: other weights if these brighten the whole picture, else a tone that cuts nothing."""
     stretch = "use --tone stretch"
     if index >= len(application.filters) or application.names:
         return stretch

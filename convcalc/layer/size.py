@@ -1,4 +1,4 @@
-"""One window on its axes: the output size in the lecture's three steps, and what a convolution with it costs.
+"""The output size of a window in the lecture's three steps, and the cost of a convolution with it.
 
 >>> size(227, kernel=11, stride=4).output_shape
 (55,)
@@ -15,8 +15,8 @@ from convcalc.layer.solve import UNKNOWNS, Solutions, answer
 from convcalc.layer.windows import (
     ROUNDINGS,
     Extents,
-    Given,
     InputSizes,
+    KnownWindow,
     Sides,
     check_choice,
     check_count,
@@ -39,18 +39,18 @@ LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
 MAX_COUNT = 10**6  # of filters and channels
 
 
-class Step(NamedTuple):
-    """One step of the working: its name, the formula in the lecture's letters, the formula filled in."""
+class SizeStep(NamedTuple):
+    """One step of the working: its name, the formula in the lecture's letters, and the formula with numbers."""
 
     what: str
     formula: str
     text: str
 
 
-def steps(axis: Axis, letter: str = "W") -> tuple[Step, ...]:
-    """The output size step by step: the kernel alone, then padding, then the stride; what is left over.
+def steps(axis: Axis, letter: str = "W") -> tuple[SizeStep, ...]:
+    """The output size step by step: the kernel alone, then padding, then stride; finally the remainder.
 
-    letter: what the lecture calls the axis. Raises Misfit when the window does not fit.
+    letter: the lecture's letter for the axis. Raises Misfit if the window does not fit.
     """
     before, after = f"{letter}1", f"{letter}2"
     kernel, extent = "F", axis.extent
@@ -58,7 +58,7 @@ def steps(axis: Axis, letter: str = "W") -> tuple[Step, ...]:
     if axis.dilation > 1:
         kernel = "F′"
         lines.append(
-            Step("dilated", "F′ = D(F − 1) + 1", f"{axis.dilation}·({axis.kernel} − 1) + 1 = {extent}")
+            SizeStep("dilated", "F′ = D(F − 1) + 1", f"{axis.dilation}·({axis.kernel} − 1) + 1 = {extent}")
         )
     pad = "2P" if axis.before == axis.after else "P + P′"
     filled = axis_paddings(axis)
@@ -66,28 +66,28 @@ def steps(axis: Axis, letter: str = "W") -> tuple[Step, ...]:
     dropped = " − 1" if axis.drops_last else ""
     return (
         *lines,
-        Step(
+        SizeStep(
             "kernel",
             f"{before} − {kernel} + 1",
             f"{axis.size} − {extent} + 1 = {_signed(axis.size - extent + 1)}",
         ),
-        Step(
+        SizeStep(
             "padding",
             f"{before} − {kernel} + {pad} + 1",
             f"{axis.size} − {extent} + {filled} + 1 = {_signed(axis.span + 1)}",
         ),
-        Step(
+        SizeStep(
             "stride",
             f"{after} = {opening}({before} − {kernel} + {pad})/S{closing} + 1{dropped}",
             worked(axis),
         ),
-        Step("remainder", f"({before} − {kernel} + {pad}) mod S", remainder(axis)),
-        Step("never covered", "", uncovered(axis)),
+        SizeStep("remainder", f"({before} − {kernel} + {pad}) mod S", remainder(axis)),
+        SizeStep("never covered", "", uncovered(axis)),
     )
 
 
 def remainder(axis: Axis) -> str:
-    """`216 = 54·4 + 0`, and what becomes of what is left over."""
+    """`216 = 54·4 + 0`, and the effect of the remainder."""
     if axis.span < 0:
         return f"the window stands out of the axis by {pixels(-axis.span)}"
     whole, rest = divmod(axis.span, axis.stride)
@@ -102,7 +102,7 @@ def remainder(axis: Axis) -> str:
 
 
 def uncovered(axis: Axis) -> str:
-    """Which pixels of the input no window reads."""
+    """The input pixels that no window reads."""
     between, trailing = axis.uncovered()
     parts = []
     if trailing:
@@ -117,7 +117,7 @@ def _signed(number: int) -> str:
 
 
 class WindowCost(NamedTuple):
-    """What a convolution with this window costs: worked lines, and counts (biases excluded from MACs)."""
+    """The cost of a convolution with this window: worked lines, and counts (biases excluded from MACs)."""
 
     filters: int
     working: tuple[Working, ...]
@@ -127,7 +127,7 @@ class WindowCost(NamedTuple):
 
 
 def cost(window: Sequence[Axis], channels: int, filters: int) -> WindowCost:
-    """The weights and MACs of `filters` kernels over `channels`, as deep as the input."""
+    """Weights and MACs of `filters` kernels, each as deep as the input's `channels`."""
     shape = (channels, *(axis.size for axis in window))
     conv = Conv(
         filters=filters,
@@ -142,7 +142,7 @@ def cost(window: Sequence[Axis], channels: int, filters: int) -> WindowCost:
 
 
 class SizedAxis(NamedTuple):
-    """A window on one axis of the input, which has the name `height`, `width`, `depth` or `length`."""
+    """A window on one axis of the input, named `height`, `width`, `depth` or `length`."""
 
     name: str
     window: Axis
@@ -152,16 +152,16 @@ class SizedAxis(NamedTuple):
         """The lecture's letter for the axis: H and W for height and width."""
         return LETTERS[self.name]
 
-    def steps(self, letter: str = "") -> tuple[Step, ...]:
-        """The working with this letter for the axis, by default its own."""
+    def steps(self, letter: str = "") -> tuple[SizeStep, ...]:
+        """The working; letter: by default the axis's own."""
         return steps(self.window, letter or self.letter)
 
 
 class Sizing(NamedTuple):
-    """An output size worked out.
+    """A worked output size.
 
-    input: as it was typed; cost: of a convolution, where filters were given; wanted: the size that the output
-    was said to have, for every axis or for each.
+    input: as typed; cost: of a convolution, if filters were given; wanted: the expected output size, one number for
+    all axes or one per axis.
     """
 
     axes: tuple[SizedAxis, ...]
@@ -171,26 +171,26 @@ class Sizing(NamedTuple):
 
     @property
     def input_shape(self) -> Shape:
-        """Channels first; without channels where none were given."""
+        """Channels first; no channels if none were given."""
         channels = self.input.channels
         depth = () if channels is None and self.cost is None else (channels or 1,)
         return (*depth, *(axis.window.size for axis in self.axes))
 
     @property
     def output_shape(self) -> Shape:
-        """Channels first; without channels where none were given."""
+        """Channels first; no channels if none were given."""
         channels = self.input_shape[: len(self.input_shape) - len(self.axes)]
         maps = channels if self.cost is None else (self.cost.filters,)
         return (*maps, *(axis.window.output for axis in self.axes))
 
     @property
     def solved(self) -> bool:
-        """Whether the output is the wanted one, where one was wanted."""
+        """Whether the output has the expected size, if one was given."""
         return self.mismatch is None
 
     @property
     def mismatch(self) -> ConvcalcError | None:
-        """The error of an output that is not the wanted one."""
+        """The error if the output does not have the expected size."""
         found = tuple(axis.window.output for axis in self.axes)
         if self.wanted is None or found in (self.wanted, self.wanted * len(found)):
             return None
@@ -213,10 +213,10 @@ def size(
     output: Extents | None = None,
     solve: str | None = None,
 ) -> Sizing | Solutions:
-    """One window's output size; with `output`, the wanted size, what is left out is solved for.
+    """The output size of a window. With `output`, the expected size, the missing quantity is solved for.
 
-    input: 227x227x3, as in the lecture, or 3x227x227; one number stands for every side. solve: the name of the
-    unknown, by default the first of UNKNOWNS that is left out. Raises UsageError.
+    input: 227x227x3 as in the lecture, or 3x227x227; a single number stands for every side. solve: the unknown, by
+    default the first of UNKNOWNS that is not given. Raises UsageError.
     """
     check_choice("--rounding", rounding, ROUNDINGS)
     check_choice("--solve", solve, UNKNOWNS)
@@ -247,7 +247,9 @@ def size(
     if rank == 1 and (filters is not None or sizes.channels is not None):
         rank = 2  # the lecture's W1 stands for both sides of a map
     axes = [
-        Given(**{name: _on_axis(value, axis, rank, name) for name, value in known.items()}, rounding=rounding)
+        KnownWindow(
+            **{name: _on_axis(value, axis, rank, name) for name, value in known.items()}, rounding=rounding
+        )
         for axis in range(rank)
     ]
     names = AXIS_NAMES[rank]
@@ -264,7 +266,11 @@ def size(
 
 
 def _sizing(
-    names: Sequence[str], known: Sequence[Given], sizes: InputSizes, filters: int | None, wanted: Shape | None
+    names: Sequence[str],
+    known: Sequence[KnownWindow],
+    sizes: InputSizes,
+    filters: int | None,
+    wanted: Shape | None,
 ) -> Sizing:
     try:
         windows = [complete(given) for given in known]
@@ -277,7 +283,7 @@ def _sizing(
 
 
 def _input(given: Extents | None, channels: int | None) -> InputSizes:
-    """INPUT's sides and its channels: three numbers or more hold the channels, unless --channels says them."""
+    """The sides and the channels of INPUT: three or more numbers include the channels unless --channels is given."""
     if given is None:
         return InputSizes((), channels)
     text = typed(given)
@@ -294,7 +300,7 @@ def _input(given: Extents | None, channels: int | None) -> InputSizes:
 
 
 def _on_axis(value: tuple[Any, ...] | None, axis: int, rank: int, name: str) -> Any:
-    """The value for one of `rank` axes; one value serves all."""
+    """The value for one of `rank` axes; a single value serves all."""
     if value is None:
         return None
     if len(value) not in (1, rank):

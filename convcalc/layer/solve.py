@@ -1,7 +1,7 @@
 """The question of a window's output size turned round: which input, kernel, stride, padding or dilation gives a
 wanted output? Integers only.
 
-    >>> [solution.value for solution in solve("padding", 227, Given(input=227, kernel=3)) if solution.exact]
+    >>> [solution.value for solution in solve("padding", 227, KnownWindow(input=227, kernel=3)) if solution.exact]
     [1]
 """
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from convcalc.errors import Misfit, UsageError
-from convcalc.layer.windows import MAX_NUMBER, Given, InputSizes, complete, last_pixels, worked
+from convcalc.layer.windows import MAX_NUMBER, InputSizes, KnownWindow, complete, last_pixels, worked
 from convcalc.shapes import Axis
 
 UNKNOWNS = ("input", "kernel", "padding", "stride", "dilation")
 
 
 class Solution(NamedTuple):
-    """A value of the unknown that gives the wanted output; `axis` is the whole window with it."""
+    """A value of the unknown that gives the wanted output. axis: the complete window."""
 
     value: int
     axis: Axis
@@ -34,7 +34,7 @@ class Solution(NamedTuple):
 
     @property
     def reads_padding_only(self) -> bool:
-        """Whether the first or the last window lies wholly in the padding."""
+        """Whether the first or the last window lies entirely in the padding."""
         axis = self.axis
         last = (axis.output - 1) * axis.stride
         return axis.before >= axis.extent or last >= axis.before + axis.size
@@ -46,7 +46,7 @@ class Solution(NamedTuple):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What its windows miss or read in vain."""
+        """Remarks: pixels never read, windows in the padding."""
         between, trailing = self.axis.uncovered()
         notes = (
             (trailing, f"misses {last_pixels(trailing)}"),
@@ -57,27 +57,28 @@ class Solution(NamedTuple):
         return tuple(text for holds, text in notes if holds)
 
 
-class Answer(NamedTuple):
-    """The solutions for one axis. alternatives: where there are none, what another unknown would have to be."""
+class AxisSolutions(NamedTuple):
+    """The solutions for one axis. alternatives: if there are none, the values of other unknowns that would give the
+    output."""
 
     axis: str
     unknown: str
     output: int
-    given: Given
+    given: KnownWindow
     solutions: tuple[Solution, ...]
     alternatives: tuple[tuple[str, tuple[Solution, ...]], ...] = ()
 
 
 class Solutions(NamedTuple):
-    """What may be left out of a window for a wanted output: an answer per axis. input: as it was typed."""
+    """The solutions for every axis. input: as typed."""
 
     unknown: str
     input: InputSizes
-    answers: tuple[Answer, ...]
+    answers: tuple[AxisSolutions, ...]
 
     @property
     def mismatch(self) -> None:
-        """What was solved for is the wanted size."""
+        """None: the solutions have the wanted size by construction."""
         return None
 
     @property
@@ -86,8 +87,8 @@ class Solutions(NamedTuple):
         return all(answer.solutions for answer in self.answers)
 
 
-def answer(axis: str, unknown: str, output: int, given: Given) -> Answer:
-    """The solutions, and what else could be asked where there are none."""
+def answer(axis: str, unknown: str, output: int, given: KnownWindow) -> AxisSolutions:
+    """The solutions; without any, those for other unknowns."""
     found = tuple(solve(unknown, output, given))
     others: list[tuple[str, tuple[Solution, ...]]] = []
     for other in UNKNOWNS if not found else ():
@@ -96,15 +97,15 @@ def answer(axis: str, unknown: str, output: int, given: Given) -> Answer:
                 others.append((other, tuple(solve(other, output, given))))
         except UsageError:
             continue
-    return Answer(axis, unknown, output, given, found, tuple(other for other in others if other[1]))
+    return AxisSolutions(axis, unknown, output, given, found, tuple(other for other in others if other[1]))
 
 
-def solve(unknown: str, output: int, given: Given) -> list[Solution]:
-    """Every value of the unknown with which the window takes `output` positions, exact ones first.
+def solve(unknown: str, output: int, given: KnownWindow) -> list[Solution]:
+    """Every value of the unknown for which the window has `output` positions, exact ones first.
 
-    A padding is that of each side, or, where only an odd sum does, one more after than before: `value` is
-    then the lesser. Strides are searched up to the padded axis, kernels and dilations as far as the window
-    fits. Raises UsageError for numbers beyond MAX_NUMBER and for questions without an answer.
+    A padding is per side; if only an odd sum fits, one more pixel after than before, and `value` is the lesser.
+    Strides are searched up to the padded axis, kernels and dilations as long as the window fits. Raises UsageError
+    for numbers beyond MAX_NUMBER and for questions without an answer.
     """
     given = _with(given, unknown, None)
     _check(unknown, output, given)
@@ -124,11 +125,11 @@ def _rank(solution: Solution) -> tuple[bool, bool, bool, int]:
     return not solution.exact, solution.reads_padding_only, not solution.even, solution.value
 
 
-def _with(given: Given, unknown: str, value: Any) -> Given:
+def _with(given: KnownWindow, unknown: str, value: Any) -> KnownWindow:
     return given._replace(**{unknown: value})
 
 
-def _check(unknown: str, output: int, given: Given) -> None:
+def _check(unknown: str, output: int, given: KnownWindow) -> None:
     sides = given.padding if isinstance(given.padding, tuple) else ()
     numbers = (output, given.input, given.kernel, given.stride, given.dilation, *sides)
     if any(number is not None and number > MAX_NUMBER for number in numbers):
@@ -145,8 +146,8 @@ def _check(unknown: str, output: int, given: Given) -> None:
         )
 
 
-def _candidates(unknown: str, output: int, given: Given) -> range:
-    """Values among which all solutions are: those between one step too few and one too many."""
+def _candidates(unknown: str, output: int, given: KnownWindow) -> range:
+    """A range that contains all solutions: from one position too few to one too many."""
     size, kernel, stride, dilation = (
         value or 1 for value in (given.input, given.kernel, given.stride, given.dilation)
     )

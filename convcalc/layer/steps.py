@@ -1,4 +1,4 @@
-"""A window at each of its positions: the cells of the input that it covers, and what becomes of them."""
+"""A sliding window step by step: the input cells it covers at each position, and the result there."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MAX_STEPS = 400  # that anybody looks at
 
 
 class Placement(NamedTuple):
-    """One position. channel: of the output; covered: the cells of the input, negative or beyond it in the padding;
-    channels: the input's that are read; working: `max(1, 4, 5, 8)`, "" where the value says it all."""
+    """The window at one position. channel: of the output; channels: the input channels it reads; covered: input
+    cells, outside the input in the padding; working: `max(1, 4, 5, 8)`, "" if the value alone says it."""
 
     channel: int
     position: tuple[int, ...]
@@ -30,9 +30,9 @@ class Placement(NamedTuple):
 
 
 def placements(application: Application, decimal: bool | None = None) -> tuple[Placement, ...]:
-    """Every position of every output channel, row by row.
+    """The window at every position of every output channel, row by row.
 
-    Raises UsageError for an operator without a window, and for more than MAX_STEPS of them.
+    Raises UsageError for an operator without a window, and for more than MAX_STEPS positions.
     """
     op = application.op
     if not application.axes or len(application.source.shape) > 3:
@@ -42,11 +42,11 @@ def placements(application: Application, decimal: bool | None = None) -> tuple[P
         raise UsageError(
             f"{total:,} steps are more than --steps shows ({MAX_STEPS})", hint="use a smaller input"
         )
-    return tuple(walk(application, decimal))
+    return tuple(iter_placements(application, decimal))
 
 
-def walk(application: Application, decimal: bool | None = None) -> Iterator[Placement]:
-    """Every position of every output channel, row by row, of an operator with a window."""
+def iter_placements(application: Application, decimal: bool | None = None) -> Iterator[Placement]:
+    """The window at every position of every output channel, row by row."""
     op, source, output = application.op, application.source, application.output
     axes = application.axes
     positions = output.shape[1:]
@@ -87,7 +87,7 @@ def _inside(shape: Sequence[int], cell: Sequence[int]) -> bool:
 
 
 def _counts(op: Pooling, axes: Sequence[Axis], cell: Sequence[int]) -> bool:
-    """Whether a pool counts the cell: real ones, and padding where an average is told to."""
+    """Whether a pool includes the cell: real pixels, and padding if the pool counts it."""
     return all(
         -axis.before * op.counts_padding <= place < axis.size + axis.after * op.counts_padding
         for place, axis in zip(cell, axes, strict=True)
@@ -118,7 +118,7 @@ def _sum(values: Sequence[Any], weights: Sequence[Any], bias: Any, value: Any, d
 
 
 def _pooled(op: Pooling, values: Sequence[Any], counted: Sequence[bool], decimal: bool | None) -> str:
-    """`max(1, 4, 5, 8)`, of what counts."""
+    """`max(1, 4, 5, 8)` of the cells that count."""
     read = [number for number, counts in zip(values, counted, strict=True) if counts]
     if any(isinstance(number, Expression) for number in read):
         return ""

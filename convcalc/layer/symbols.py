@@ -1,7 +1,7 @@
-"""Numbers as people write them, kept exact, and letters that stand for numbers.
+"""Exact numbers in the usual notation, and letters that stand for numbers.
 
-An `Expression` is a sum of products of letters, with + and *, so that an operator's own forward can be run on
-letters: a 2×2 kernel w x / y z over a b / e f gives aw + bx + ey + fz.
+An `Expression` is a sum of products of letters with + and *, on which an operator's own forward can run: a 2×2
+kernel w x / y z over a b / e f gives aw + bx + ey + fz.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _LETTER = re.compile(rf"([+-]?)(?:{_FACTOR}(?:[*·]|(?=.\Z)))?([^\W\d_]\w{{0,19}
 
 
 class Expression:
-    """A sum of products of letters. Terms keep the order in which they were first added, their letters the
-    order in which they were multiplied: that is how it is printed; equality knows neither order."""
+    """A sum of products of letters. Terms are printed in the order in which they were added, and letters in the
+    order in which they were multiplied; equality ignores both orders."""
 
     __slots__ = ("terms",)
 
@@ -105,8 +105,8 @@ def _product(left: Expression, right: Expression) -> Expression:
 
 
 def read(token: str) -> Exact | Expression | None:
-    """A number (`3`, `-0.5`, `1/9`, `2e-3`), exact, or a letter with or without a factor (`w`, `-2b`, `2*x1`);
-    None for anything else."""
+    """Parse a number (`3`, `-0.5`, `1/9`, `2e-3`) exactly, or a letter with or without a factor (`w`, `-2b`,
+    `2*x1`). None for any other text."""
     token = token.replace("−", "-")
     if len(token) > MAX_DIGITS:
         return None
@@ -130,10 +130,10 @@ def _exact(sign: str, digits: str) -> Exact | None:
 
 
 def written(value: Any, *, decimal: bool | None = None, places: int | None = None, minus: str = "−") -> str:
-    """A number or expression as a person writes it.
+    """A number or expression as text.
 
-    decimal: whether fractions that end are written as decimals (0.25) or as they are (1/4); None: numbers are,
-    letters' coefficients are not. places: round to so many decimals.
+    decimal: whether finite fractions are written as decimals (0.25) or as fractions (1/4); None: numbers as
+    decimals, coefficients of letters as fractions. places: number of decimals to round to.
     """
     if isinstance(value, Expression):
         return _sum(value, bool(decimal), places, minus)
@@ -147,17 +147,17 @@ def written(value: Any, *, decimal: bool | None = None, places: int | None = Non
 
 
 class Notation(NamedTuple):
-    """How numbers are written: see `written`."""
+    """How numbers are written; see `written`."""
 
     decimal: bool | None = None
     places: int | None = None
 
     def __call__(self, value: Any) -> str:
-        """As a person writes it."""
+        """The number as text."""
         return written(value, decimal=self.decimal, places=self.places)
 
     def typed(self, value: Any) -> str:
-        """As `read` takes it: without blanks, with the keyboard's minus."""
+        """The number as `read` takes it: without blanks, with an ASCII minus."""
         return written(value, decimal=self.decimal, places=self.places, minus="-").replace(" ", "")
 
 
@@ -172,7 +172,7 @@ def _fraction(value: Fraction, decimal: bool, places: int | None) -> str:
 
 
 def ending(value: Fraction) -> int | None:
-    """How many decimals the fraction has; None where they never end."""
+    """The number of decimals of a fraction; None if they never end."""
     rest, twos, fives = value.denominator, 0, 0
     while rest % 2 == 0:
         rest, twos = rest // 2, twos + 1
@@ -212,5 +212,5 @@ def _sum(value: Expression, decimal: bool, places: int | None, minus: str) -> st
 
 
 def has_letters(values: Iterable[Any]) -> bool:
-    """Whether any of them is an expression."""
+    """Whether any value is an expression."""
     return any(isinstance(value, Expression) for value in values)

@@ -1,8 +1,8 @@
-"""A convolution as the dense layer it is: a matrix, mostly zeros, whose other entries are few numbers over and over.
+"""A convolution as a dense layer: a sparse matrix in which few weights recur many times.
 
-Rows are outputs, columns inputs, both in row-major order, channel by channel. An entry is the number of the weight
-that stands there, counted from 1 in the order of the weight tensor `(filters, depth, *kernel)`; 0 where an output
-does not read an input. Biases are left out.
+Rows are outputs, columns are inputs, both in row-major order, channel by channel. An entry is the number of the
+weight at that place, counted from 1 in the order of the weight tensor `(filters, depth, *kernel)`, or 0 if the
+output does not read the input. Biases are left out.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ MAX_ENTRIES = 16_000_000  # of a matrix that is made; counting needs none
 MAX_COUNT = 10_000  # of filters and channels
 
 
-class Counts(NamedTuple):
-    """A convolution's connections, biases excluded.
+class ConnectionCounts(NamedTuple):
+    """The connections of a convolution, biases excluded.
 
-    dense: every output reads every input. locally_connected: each output has the weights of its window for
-    itself, those over padding included. active: entries of the matrix that are not zero. distinct: different
-    weights among them. weights: the layer's own, of which some may only ever meet padding.
+    dense: every output reads every input. locally_connected: each output has its own weights for its window,
+    including those over padding. active: non-zero entries of the matrix. distinct: different weights among them.
+    weights: the layer's weights, some of which may only ever meet padding.
     """
 
     inputs: int
@@ -56,10 +56,10 @@ class Counts(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """A convolution with the shapes around it. `op` is bound.
+    """A bound convolution and its input shape.
 
-    name: of a network's layer; values: the weights, in the order of the weight tensor, where they were given; decimal:
-    how they are written (see symbols.written).
+    name: the layer's path in a network; values: the given weights in the order of the weight tensor; decimal: how
+    they are written (see symbols.written).
     """
 
     op: Conv
@@ -80,22 +80,22 @@ class Unrolled(NamedTuple):
 
     @property
     def depth(self) -> int:
-        """The channels that a filter reads."""
+        """Channels that a filter reads."""
         return self.input_shape[0] // self.op.groups
 
     @property
     def taps(self) -> int:
-        """The weights of one filter."""
+        """Weights per filter."""
         return self.depth * prod(axis.kernel for axis in self.axes)
 
     @property
     def texts(self) -> list[str]:
-        """The weights that were given, without blanks."""
+        """The given weights as text without blanks."""
         return [written(value, decimal=self.decimal, minus="-").replace(" ", "") for value in self.values]
 
     @property
     def labels(self) -> list[str]:
-        """A name per weight: as it was given, or w x y z, or letters, or w1, w2, …"""
+        """A label per weight: the given value, or w x y z, or letters, or w1, w2, …"""
         number = self.op.channels * self.taps
         if self.values:
             return self.texts
@@ -107,16 +107,16 @@ class Unrolled(NamedTuple):
 
     @property
     def letters(self) -> bool:
-        """Whether any weight that was given is a letter."""
+        """Whether any given weight is a letter."""
         return has_letters(self.values)
 
     @property
-    def counts(self) -> Counts:
-        """Counted axis by axis, without making the matrix."""
+    def counts(self) -> ConnectionCounts:
+        """The connection counts, computed axis by axis without building the matrix."""
         inputs, outputs = elements(self.input_shape), elements(self.output_shape)
         used = [_uses(axis) for axis in self.axes]
         filters = self.op.channels
-        return Counts(
+        return ConnectionCounts(
             inputs=inputs,
             outputs=outputs,
             dense=inputs * outputs,
@@ -128,11 +128,11 @@ class Unrolled(NamedTuple):
 
     @property
     def in_memory(self) -> bool:
-        """Whether the matrix is not too large to be made."""
+        """Whether the matrix is small enough to build."""
         return self.counts.dense <= MAX_ENTRIES
 
     def entries(self) -> Iterator[list[tuple[int, int]]]:
-        """Per output, its row's entries that are not zero: (column, number of the weight)."""
+        """For each output, the non-zero entries of its row: (column, weight number)."""
         axes = self.axes
         reads = [_reads(axis) for axis in axes]
         area, window = elements(self.input_shape[1:]), prod(axis.kernel for axis in axes)
@@ -152,7 +152,7 @@ class Unrolled(NamedTuple):
                 yield row
 
     def matrix(self) -> array[int]:
-        """All entries, row-major, outputs × inputs. Raises UsageError where they are too many."""
+        """All entries, row-major, outputs × inputs. Raises UsageError if there are too many."""
         counts = self.counts
         if max(counts.dense, counts.weights) > MAX_ENTRIES:
             raise UsageError(
@@ -169,24 +169,26 @@ class Unrolled(NamedTuple):
 
 
 class UnrolledNetwork(NamedTuple):
-    """A network's convolutions. name: the network's, as it was asked for."""
+    """The convolutions of a network. name: the network as requested."""
 
     name: str
     layers: tuple[Unrolled, ...]
 
     @property
-    def total(self) -> Counts:
+    def total(self) -> ConnectionCounts:
         """The sum of all layers."""
-        return Counts(*(sum(column) for column in zip(*(layer.counts for layer in self.layers), strict=True)))
+        return ConnectionCounts(
+            *(sum(column) for column in zip(*(layer.counts for layer in self.layers), strict=True))
+        )
 
 
 def _uses(axis: Axis) -> list[int]:
-    """Per tap of the window, at how many positions it lies on a real pixel."""
+    """For each tap of the window, the number of positions at which it lies on a real pixel."""
     return list(uses(axis.output, axis.kernel, axis.stride, axis.dilation, axis.before, axis.size))
 
 
 def _reads(axis: Axis) -> list[list[tuple[int, int]]]:
-    """Per position, the real pixels it reads and the tap that reads each."""
+    """For each position, the real pixels it reads and the tap that reads each."""
     return [
         [
             (pixel, tap)
@@ -203,7 +205,7 @@ def convolutions(graph: Graph) -> list[Unrolled]:
 
 
 def unroll_network(graph: Graph, name: str) -> UnrolledNetwork:
-    """All convolutions of a network. Raises UsageError where it has none."""
+    """All convolutions of a network. Raises UsageError if it has none."""
     layers = convolutions(graph)
     if not layers:
         raise UsageError(f"{name} has no convolution")
@@ -211,7 +213,7 @@ def unroll_network(graph: Graph, name: str) -> UnrolledNetwork:
 
 
 def unroll_layer(graph: Graph, name: str, layer: str) -> Unrolled:
-    """One convolution of a network. Raises UsageError for a layer that is none."""
+    """One convolution of a network. Raises UsageError if the layer is not a convolution."""
     layers = {unrolled.name: unrolled for unrolled in convolutions(graph)}
     if layer not in layers:
         raise UsageError(
@@ -233,7 +235,7 @@ def unroll(
     channels: int | None = None,
     weights: Typed | Sequence[Typed] = (),
 ) -> Unrolled:
-    """A convolution over an input of this size, said by its fields; the weights say its kernel where `kernel` does not.
+    """A convolution given by its fields on an input of this size; without `kernel`, the weights determine it.
 
     weights: a matrix, or one for each filter. Raises UsageError.
     """
@@ -283,7 +285,7 @@ def _per_axis(values: tuple[int, ...]) -> PerAxis:
 
 
 def _padding(pads: tuple[str | tuple[int, int], ...], rank: int) -> Padding:
-    """One for all dimensions where one was given: as a number where both sides agree."""
+    """A single padding for all dimensions if one was given; a number if both sides agree."""
     if isinstance(pads[0], str):
         return pads[0]
     pairs = tuple(pair for pair in pads if not isinstance(pair, str))

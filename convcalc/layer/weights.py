@@ -1,4 +1,4 @@
-"""The weights that a person types for one operator, as the tensors it keeps."""
+"""Typed weights as an operator's tensors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def weights_of(
     turned: bool,
     shared: bool,
 ) -> dict[str, list[Any]]:
-    """The operator's tensors by name, each flat and row-major."""
+    """The operator's tensors by name, flat and row-major."""
     weights: dict[str, list[Any]] = {}
     for parameter in op.parameters((shape,)):
         if parameter.name == "bias" and parameter.role == "bias":
@@ -42,14 +42,14 @@ def weights_of(
 
 
 def no_weights(kind: str) -> UsageError:
-    """The error of an operator that was given none."""
+    """The error for an operator that needs weights and has none."""
     return UsageError(
         f"{kind} needs its weights", hint=f"--weights '1 0; 0 1', or a named filter: {', '.join(FILTERS)}"
     )
 
 
 def _dense(filters: Sequence[Matrix], shape: Shape) -> list[Any]:
-    """A row of weights per unit, in one matrix or several."""
+    """One row of weights per unit, from one matrix or several."""
     units, features = shape
     rows = [row for matrix in filters for plane in matrix.planes for row in plane]
     if len(rows) != units or any(len(row) != features for row in rows):
@@ -60,9 +60,9 @@ def _dense(filters: Sequence[Matrix], shape: Shape) -> list[Any]:
 def kernels(
     op: Operator, shape: Shape, filters: Sequence[Matrix], *, turned: bool = False, shared: bool = False
 ) -> list[Any]:
-    """(filters, depth, *kernel) of a convolution, flat; (depth, filters, *kernel) of a deconvolution.
+    """Weights (filters, depth, *kernel) of a convolution, flat; (depth, filters, *kernel) of a deconvolution.
 
-    turned: by 180°; shared: a plane that serves several channels is divided by their number.
+    turned: rotate kernels by 180°; shared: divide a plane that serves several channels by their number.
     """
     transposed = isinstance(op, Deconv)
     count, depth = (shape[1], shape[0]) if transposed else (shape[0], shape[1])

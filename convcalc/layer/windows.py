@@ -1,4 +1,4 @@
-"""Windows as people write them: sizes `227x227`, extents `3x5`, paddings `1`, `1x2`, `0+1`, `same`."""
+"""Parsing of windows as users write them: sizes `227x227`, extents `3x5`, paddings `1`, `1x2`, `0+1`, `same`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ Sides = str | int | Sequence[int | tuple[int, int]]  # 1, "0+1x2", ((0, 1), 2), 
 
 
 class InputSizes(NamedTuple):
-    """An input as it was typed: its sides, its channels where they were said, and where these stood, `first` or
-    `last`, None where they did not."""
+    """A parsed input size: sides, channels if given, and whether they came `first` or `last`; None if not given."""
 
     sides: tuple[int, ...]
     channels: int | None = None
@@ -27,7 +26,7 @@ class InputSizes(NamedTuple):
 
     @property
     def dimensions(self) -> tuple[str, ...] | None:
-        """What each number of the input was read as; None where only sides were typed."""
+        """The interpretation of each number; None if only sides were typed."""
         if self.order is None:
             return None
         names = AXIS_NAMES[len(self.sides)]
@@ -35,10 +34,10 @@ class InputSizes(NamedTuple):
 
 
 def read_sizes(sizes: Sequence[int]) -> InputSizes:
-    """The sides and channels of three sizes or four, in the lecture's order (227×227×3) or PyTorch's (3×227×227).
+    """The sides and channels of three or four numbers, in the lecture's order (227×227×3) or PyTorch's (3×227×227).
 
-    What looks like an image's channels at one end decides; else sides that are alike (64×56×56); else the channels
-    are last, as in the lecture.
+    A plausible number of image channels at one end decides; else equal sides do (64×56×56); else channels are last,
+    as in the lecture.
     """
     first = looks_channels_last(sizes[::-1])
     if first is looks_channels_last(sizes):
@@ -48,8 +47,8 @@ def read_sizes(sizes: Sequence[int]) -> InputSizes:
     return InputSizes(tuple(sizes[:-1]), sizes[-1], "last")
 
 
-class Given(NamedTuple):
-    """What is known of a window on one axis. None: not known, or, of all but input and kernel, the default.
+class KnownWindow(NamedTuple):
+    """The known quantities of a window on one axis. None: unknown, or the default, except for input and kernel.
 
     padding: pixels (before, after), `same` or `valid`.
     """
@@ -62,8 +61,8 @@ class Given(NamedTuple):
     rounding: str = "floor"
 
 
-def complete(given: Given) -> Axis:
-    """The window on an axis whose input and kernel are known. Raises Misfit where it does not fit."""
+def complete(given: KnownWindow) -> Axis:
+    """The window on an axis with known input and kernel. Raises Misfit if it does not fit."""
     if given.input is None or given.kernel is None:
         raise UsageError("input and kernel must be known")
     padding: Padding = given.padding if isinstance(given.padding, str) else (given.padding or (0, 0),)
@@ -73,7 +72,7 @@ def complete(given: Given) -> Axis:
 
 
 def typed(given: Extents | Sides) -> str:
-    """Sizes, extents or paddings as text: `3x5` of (3, 5), `0+1` of ((0, 1),)."""
+    """Sizes, extents or paddings as text: `3x5` for (3, 5), `0+1` for ((0, 1),)."""
     if isinstance(given, str):
         return given
     if isinstance(given, Sequence):
@@ -84,7 +83,7 @@ def typed(given: Extents | Sides) -> str:
 
 
 def numbers(given: Extents, what: str, *, minimum: int = 1, most: int = 3) -> tuple[int, ...]:
-    """`227x227` as numbers. Raises UsageError."""
+    """Parse `227x227`. Raises UsageError."""
     text = typed(given)
     parts = text.lower().replace("×", "x").replace("*", "x").split("x")
     if not 1 <= len(parts) <= most:
@@ -103,12 +102,12 @@ def _number(part: str, text: str, what: str, minimum: int) -> int:
 
 
 def extents(given: Extents | None, what: str) -> tuple[int, ...] | None:
-    """An extent for every dimension, or for each; None where nothing was given. Raises UsageError."""
+    """One extent for all dimensions or one per dimension; None if not given. Raises UsageError."""
     return None if given is None else numbers(given, what)
 
 
 def paddings(given: Sides | None) -> tuple[str | tuple[int, int], ...] | None:
-    """`1`, `1x2`, `0+1`, `0+1x2`, `same` or `valid`: per dimension, before and after. Raises UsageError."""
+    """Parse `1`, `1x2`, `0+1`, `0+1x2`, `same` or `valid`: per dimension, before and after. Raises UsageError."""
     if given is None:
         return None
     text = typed(given)
@@ -147,22 +146,22 @@ def last_pixels(count: int) -> str:
 
 
 def joined(sizes: Sequence[int]) -> str:
-    """`55x55`, as it is typed."""
+    """`55x55`, as users type it."""
     return "x".join(map(str, sizes))
 
 
 def check_choice(option: str, value: str | None, choices: Sequence[str]) -> None:
-    """Raises UsageError where the value is none of the choices."""
+    """Raises UsageError unless the value is one of the choices."""
     if value is not None and value not in choices:
         raise UsageError(f"{option} {value}: needs one of {', '.join(choices)}")
 
 
 def check_count(option: str, value: int | None, most: int) -> None:
-    """Raises UsageError where the value is no count from 1 to `most`."""
+    """Raises UsageError unless the value is a count from 1 to `most`."""
     if value is not None and not 1 <= value <= most:
         raise UsageError(f"{option} {value}: needs a number from 1 to {most:,}")
 
 
 def usage(error: Misfit) -> UsageError:
-    """A window that does not fit, as an error of the arguments."""
+    """A window that does not fit, as a UsageError."""
     return UsageError(error.message, hint=error.hint)

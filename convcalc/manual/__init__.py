@@ -1,1 +1,1 @@
-"""The manual: its topics, found and searched; the pages of the operators, made from the operators themselves."""
+"""The manual: finding and searching its topics, and generating the operators' pages."""

@@ -1,7 +1,7 @@
-"""The page of an operator in the manual, made from its fields, its docstrings and its worked example.
+"""The manual page of an operator, generated from its fields, docstrings and worked example.
 
-The pages are committed in `convcalc/docs/operators/`; a test holds them equal to what is made here. The outputs of
-commands are left open: whoever writes a page runs them.
+The pages are committed in `convcalc/docs/operators/`; a test compares them with the output of this module. Commands
+are included without their output, which the test adds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ROLES = {
 
 
 def operator_page(kind: str) -> str:
-    """The Markdown page of an operator. Raises KeyError when there is none of that name."""
+    """The Markdown page of an operator. Raises KeyError for an unknown name."""
     operator = ops.get(kind)
     parts = [
         f"# {kind}",
@@ -52,7 +52,7 @@ def operator_page(kind: str) -> str:
 
 
 def contents() -> str:
-    """The operators in the manual's contents: a row per role."""
+    """The table of operators in the manual's contents, one row per role."""
     kinds: dict[str, list[str]] = {title: [] for title in ROLES.values()}
     for kind in ops.names():
         kinds[ROLES.get(ops.get(kind).role, "others")].append(f"[{kind}](operators/{kind}.md)")
@@ -61,7 +61,7 @@ def contents() -> str:
 
 
 def field_index() -> str:
-    """Every key and field of the language, sorted, with where it stands: a table."""
+    """An index of every key and field of the language, sorted."""
     places: dict[tuple[str, str], list[str]] = {}
     for kind in ops.names():
         for name, info in ops.get(kind).fields().items():
@@ -72,7 +72,7 @@ def field_index() -> str:
 
 
 def _keys() -> Iterator[tuple[str, str, str]]:
-    """(name, where, meaning) of the keys that belong to no operator, from the language's schema."""
+    """(name, place, meaning) of the keys that belong to no operator, from the language's schema."""
     whole = schema()
     entries = whole["$defs"]["entry"]["anyOf"][1]["properties"]
     for where, described in (
@@ -88,13 +88,13 @@ def _keys() -> Iterator[tuple[str, str, str]]:
 
 
 def module_doc(operator: type[Operator]) -> str:
-    """What the operator is, with its source: the docstring of its file."""
+    """The docstring of the operator's module: what it is, and its source."""
     module = inspect.getmodule(operator)
     return " ".join((inspect.getdoc(module) or "").split())
 
 
 def _fields(operator: type[Operator]) -> str:
-    """The table of fields, and how the shortest entry is written."""
+    """The table of fields, and the shortest form of an entry."""
     fields = operator.fields().values()
     if not fields:
         entry = f"`{operator.kind}`" if operator.inputs[1] == 1 else "a list of branches, or names in `from`"
@@ -124,7 +124,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def values(schema: Any) -> str:
-    """What a field takes, in words, from its JSON Schema: `integer ≥ 1, or one per dimension`."""
+    """The values that a field takes, in words, from its JSON Schema: `integer ≥ 1, or one per dimension`."""
     if "anyOf" in schema:
         texts = [
             text
@@ -160,7 +160,7 @@ def _listed(texts: list[str]) -> str:
 
 
 def _counted(operator: type[Operator]) -> str:
-    """Its shape rule, its tensors and its MACs, in the words of its own methods."""
+    """The shape rule, tensors and MACs, as its methods' docstrings state them."""
     rules = {
         "output": ("output_shape", "the shape of the input"),
         "weights": ("parameters", "none"),
@@ -177,7 +177,7 @@ def _counted(operator: type[Operator]) -> str:
 
 
 def _example(operator: type[Operator]) -> str:
-    """An entry on an input, worked out; and the operator on a few numbers where that says something."""
+    """A worked entry, and the operator applied to a few numbers if it has such an example."""
     example = operator.worked_example()
     analysis = analyse(load_entry(example.entry, example.input))
     node = analysis.graph.nodes[analysis.graph.output]
@@ -201,7 +201,7 @@ def _example(operator: type[Operator]) -> str:
 
 
 def worked(analysis: Analysis, node: Node) -> str:
-    """A layer's heading, then every formula and count of it, labels in one column."""
+    """A layer's heading, then every formula and count, labels aligned."""
     given = "".join([f"{' and '.join(map(words.shape, node.input_shapes))} → "] if node.inputs else [])
     layer = analysis.layers[node.index]
     lines = [(line.what, line.text) for line in explain(analysis, node)]
@@ -216,7 +216,7 @@ def worked(analysis: Analysis, node: Node) -> str:
 
 
 def _markdown(text: str) -> str:
-    """A docstring as Markdown: `(C, *spatial)` keeps its asterisks, outside of code."""
+    """A docstring as Markdown: asterisks outside code are escaped, as in `(C, *spatial)`."""
     pieces = text.split("`")
     return "`".join(piece if number % 2 else piece.replace("*", "\\*") for number, piece in enumerate(pieces))
 

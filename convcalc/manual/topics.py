@@ -1,4 +1,4 @@
-"""The topics of the manual, which lie as Markdown in `convcalc/docs/`: named, read and searched."""
+"""The topics of the manual: Markdown files in `convcalc/docs/`, listed, read and searched."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ OPERATORS = "operators"  # the folder with a page per operator
 
 
 class Topic(NamedTuple):
-    """A page of the manual: what it is called, and its Markdown."""
+    """A page of the manual: name and Markdown text."""
 
     name: str
     text: str
 
 
-class Found(NamedTuple):
-    """A line that holds a word: the topic, the heading it stands under, its 1-based number, and itself."""
+class FoundLine(NamedTuple):
+    """A line that contains the word. heading: the heading above it; line: its number, from 1."""
 
     topic: str
     heading: str
@@ -31,13 +31,13 @@ class Found(NamedTuple):
 
 
 def names() -> list[str]:
-    """Every topic: the eight of the contents, then the operators."""
+    """All topics: the eight main ones, then the operators."""
     return [*TOPICS, *operators()]
 
 
 @cache
 def operators() -> tuple[str, ...]:
-    """The operators that have a page, sorted."""
+    """The operators with a page, sorted."""
     files = os.listdir(os.path.join(DIRECTORY, OPERATORS))
     return tuple(sorted(file.removesuffix(".md") for file in files if file.endswith(".md")))
 
@@ -60,16 +60,16 @@ def docs(name: str | None = None) -> Topic:
     raise _unknown(name)
 
 
-def search(word: str) -> list[Found]:
-    """Every line of the manual that holds the word, whatever its case; what commands print is left out.
+def search(word: str) -> list[FoundLine]:
+    """The lines of the manual that contain the word, ignoring case; the output of commands is not searched.
 
-    Raises UsageError when there is none, or nothing to look for.
+    Raises UsageError if no line does, or the word is empty.
     """
     wanted = " ".join(word.split()).lower()
     if not wanted:
         raise UsageError("nothing to search for", hint="give a word: convcalc docs --search dilation")
     found = [
-        Found(name, heading, line, text)
+        FoundLine(name, heading, line, text)
         for name in names()
         for heading, line, text in _prose(docs(name).text)
         if wanted in text.lower()
@@ -85,7 +85,7 @@ def _read(file: str) -> str:
 
 
 def _prose(text: str) -> list[tuple[str, int, str]]:
-    """(heading, line number, line) of every line but those that a command prints."""
+    """(heading, line number, line) of every line except the output of commands."""
     lines = []
     heading = ""
     fence = ""  # the language of the block we are in, "text" for none
@@ -101,7 +101,7 @@ def _prose(text: str) -> list[tuple[str, int, str]]:
 
 
 def _plain(line: str) -> str:
-    """A line without Markdown's signs: a table's cells apart, links as their words."""
+    """A line without Markdown syntax: table cells separated, links reduced to their text."""
     import re
 
     line = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", line.strip()).replace("**", "").replace("\\*", "*")

@@ -1,1 +1,1 @@
-"""How things look on a terminal, in text and in files; knows no report."""
+"""Layout and output formats: terminal, text, HTML, pictures. Independent of any report."""

@@ -1,4 +1,4 @@
-"""Small matrices in characters, side by side where they fit, one under another where they do not."""
+"""Small matrices as text blocks, side by side if they fit, else stacked."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ GAP = 4
 MARKED = "bold black on yellow"
 
 
-class Block(NamedTuple):
-    """Lines under a heading."""
+class TextBlock(NamedTuple):
+    """Lines of text under a heading."""
 
     heading: str
     lines: list[Line]
 
     @property
     def width(self) -> int:
-        """Columns it takes."""
+        """Width in columns."""
         return max(cells(self.heading), *(sum(cells(span.text) for span in line) for line in self.lines))
 
 
@@ -33,12 +33,12 @@ def matrix(
     left: bool = False,
     gap: int = 2,
     rows_named: Sequence[str] = (),
-) -> Block:
-    """A matrix, columns aligned.
+) -> TextBlock:
+    """A matrix with aligned columns.
 
-    marked: cells in brackets (blanks are kept for them even where none is); styles: of cells; numbers: of the rows
-    and columns, written before and above; left: align to the left, as sums of letters are; gap: blanks between
-    columns; rows_named: what stands before each row.
+    marked: cells in brackets (room for brackets is kept even if no cell is marked); styles: per cell; numbers: row
+    and column labels; left: align to the left, as sums of letters are; gap: blanks between columns; rows_named:
+    label of each row.
     """
     columns = range(len(rows[0]))
     labels = [str(number) for number in numbers[1]] if numbers else []
@@ -71,7 +71,7 @@ def matrix(
         if not brackets:
             line[-1] = TextSpan(line[-1].text[:-gap], line[-1].style)
         lines.append(line)
-    return Block(heading, lines)
+    return TextBlock(heading, lines)
 
 
 def _cell(text: str, width: int, left: bool, brackets: bool, inside: bool, gap: int) -> str:
@@ -82,10 +82,10 @@ def _cell(text: str, width: int, left: bool, brackets: bool, inside: bool, gap: 
     return padded + " " * gap
 
 
-def beside(blocks: Sequence[Block], width: int | None) -> list[Line]:
-    """Blocks side by side in as many rows as the width asks for (None: one row)."""
+def beside(blocks: Sequence[TextBlock], width: int | None) -> list[Line]:
+    """Blocks side by side, in as many rows as the width requires (None: one row)."""
     lines: list[Line] = []
-    row: list[Block] = []
+    row: list[TextBlock] = []
     taken = 0
     for block in blocks:
         if row and width is not None and taken + block.width > width:
@@ -96,7 +96,7 @@ def beside(blocks: Sequence[Block], width: int | None) -> list[Line]:
     return [*lines, *_joined(row)]
 
 
-def _joined(row: Sequence[Block]) -> list[Line]:
+def _joined(row: Sequence[TextBlock]) -> list[Line]:
     lines: list[Line] = []
     columns: list[list[Line]] = [[[TextSpan(block.heading, "bold")], *block.lines] for block in row]
     for index in range(max(map(len, columns))):

@@ -1,4 +1,4 @@
-"""Whether output is coloured: what the command line says, set once when it is parsed."""
+"""Whether output is coloured. Set once when the command line is parsed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import IO, Any
 choice = "auto"  # auto, always or never
 
 
-def wanted(stream: IO[Any]) -> bool:
-    """auto: a terminal that is not asked to go without (NO_COLOR, TERM=dumb)."""
+def enabled(stream: IO[Any]) -> bool:
+    """Whether to colour. auto: on a terminal unless NO_COLOR or TERM=dumb forbids it."""
     if choice != "auto":
         return choice == "always"
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

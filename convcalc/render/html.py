@@ -1,5 +1,5 @@
-"""Tables as HTML: a fragment for a page that has its own style, and whole pages, light or dark as the reader's browser
-is, that print black on white."""
+"""Tables as HTML: fragments for pages with a style of their own, and whole pages, light or dark as the browser
+prefers, printed in black on white."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ FRAGMENT = """
 
 
 def page(title: str, body: str, style: str = "") -> str:
-    """A whole page. style: more rules, after the common ones."""
+    """A whole HTML page. style: CSS rules added after the common ones."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -85,9 +85,9 @@ def table_page(tables: Sequence[Table]) -> str:
 
 
 def fragment(tables: Sequence[Table], text: str = "") -> str:
-    """Tables, each under its title, or a text as it stands, for a page that has a style of its own: a notebook.
+    """Tables, each under its title, or preformatted text, for embedding in a page such as a notebook.
 
-    It takes the page's colours, light or dark, and its rules hold within it alone.
+    Its colours follow the page, light or dark; its CSS rules apply only within it.
     """
     body = "".join(f"{_heading(table)}{_grid(table)}{_below(table)}" for table in tables)
     body += f"<pre>{escape(text)}</pre>\n" if text else ""
@@ -95,7 +95,7 @@ def fragment(tables: Sequence[Table], text: str = "") -> str:
 
 
 def heading_row(columns: Sequence[Column]) -> str:
-    """The cells of a table's head."""
+    """The cells of a table's header row."""
     return "".join(_cell("th", column, column.header) for column in columns)
 
 
@@ -105,7 +105,7 @@ def _heading(table: Table) -> str:
 
 
 def _grid(table: Table) -> str:
-    """The table itself, its rows in the classes that their styles name."""
+    """The table element; rows have the CSS classes that their styles name."""
 
     def row(tag: str, cells: Sequence[str], style: str = "") -> str:
         shown = "".join(_cell(tag, column, text) for column, text in zip(table.columns, cells, strict=True))

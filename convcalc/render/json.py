@@ -1,4 +1,4 @@
-"""JSON with a record's keys on lines of their own, and lists of plain values on one line."""
+"""JSON with one key per line, and lists of plain values on one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 
 def dumps(value: object) -> str:
-    """The value as JSON, ended by a newline."""
+    """The value as JSON with a final newline."""
     return _text(value, "\n") + "\n"
 
 
@@ -30,7 +30,7 @@ def _text(value: object, newline: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """The text in quotation marks; what would steer a terminal, and what is no character, is escaped."""
+    """The text in quotation marks, with terminal control characters and unpaired surrogates escaped."""
     quoted: str = json.encoder.encode_basestring(text)
     return quoted if quoted.isprintable() else _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
 

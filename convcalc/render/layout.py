@@ -1,7 +1,7 @@
-"""A table laid out as lines of styled text, for a width in columns or for none at all.
+"""Tables as lines of styled text, for a width in columns or unlimited.
 
-Rows are padded and wrapped here rather than by a library's table: a network may have a hundred thousand rows, and
-piped output should not need the library at all.
+Rows are padded and wrapped here rather than by rich: a network may have a hundred thousand rows, and piped output
+then needs no rich at all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NARROWEST = 9  # columns that wrap are not squeezed below this
 
 
 class TextSpan(NamedTuple):
-    """Some text in one style (rich's names: `bold`, `dim`, `cyan`)."""
+    """Text in one style (a style name of rich: `bold`, `dim`, `cyan`)."""
 
     text: str
     style: str = ""
@@ -29,7 +29,7 @@ Line = list[TextSpan]
 
 
 def table_lines(table: Table, width: int | None = None) -> Iterator[Line]:
-    """Title, header, rows, totals, lines and notes. width None: nothing is wrapped or left out."""
+    """Title, header, rows, totals, lines and notes. width None: nothing is wrapped or dropped."""
     if table.title:
         title = TextSpan(table.title, "bold")
         subtitle = TextSpan(GAP + table.subtitle, "dim") if table.subtitle else TextSpan("")
@@ -48,7 +48,7 @@ def table_lines(table: Table, width: int | None = None) -> Iterator[Line]:
 
 
 def note_lines(note: Note, width: int | None = None) -> Iterator[Line]:
-    """A note, its later lines indented under the first."""
+    """A note with its continuation lines indented."""
     label = note.label
     room = None if width is None else max(20, width - len(label))
     for number, part in enumerate(wrap(note.text, room)):
@@ -56,7 +56,7 @@ def note_lines(note: Note, width: int | None = None) -> Iterator[Line]:
 
 
 def cells(text: str) -> int:
-    """How many columns a text takes on a terminal: wide characters take two."""
+    """Terminal columns that a text takes: wide characters take two."""
     if text.isascii():
         return len(text)
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
@@ -95,7 +95,7 @@ def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Words with the blanks before them."""
+    """Words, each with the blanks before it."""
     start = 0
     inside = False
     for position, character in enumerate(text):
@@ -123,13 +123,13 @@ def _grid(table: Table, width: int | None) -> Iterator[Line]:
         yield rule
         for row in rows[body:]:
             yield from _row(row, columns, widths, "bold")
-    given_up = _given_up(table, shown)
+    given_up = _narrowing_note(table, shown)
     if given_up:
         yield from ([TextSpan(part, "dim")] for part in wrap(given_up, width))
 
 
-def _given_up(table: Table, shown: Sequence[tuple[int, int]]) -> str:
-    """What a narrow terminal leaves out or shortens, and what brings it back."""
+def _narrowing_note(table: Table, shown: Sequence[tuple[int, int]]) -> str:
+    """A line that says what was dropped or shortened, and how to see it."""
     headers = [column.header for column in table.columns]
     left_out = [headers[index] for index in range(len(headers)) if index not in dict(shown)]
     short = [headers[index] for index, level in shown if level]
@@ -142,7 +142,7 @@ def _given_up(table: Table, shown: Sequence[tuple[int, int]]) -> str:
 def _row(
     texts: Sequence[str], columns: Sequence[Column], widths: Sequence[int], style: str
 ) -> Iterator[Line]:
-    """The lines of one row: more than one where a cell is wrapped."""
+    """The lines of one row: several if a cell is wrapped."""
     parts = [wrap(text, width) for text, width in zip(texts, widths, strict=True)]
     for number in range(max(map(len, parts))):
         line: Line = []
@@ -156,7 +156,7 @@ def _row(
 
 
 class _Grid:
-    """A table's texts, column by column, each at the lengths that were asked for."""
+    """A table's texts by column, at every level of shortening that has been needed so far."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -164,7 +164,7 @@ class _Grid:
         self._widths: dict[tuple[int, int], int] = {}
 
     def texts(self, index: int, level: int) -> list[str]:
-        """The texts of a column, rows below the rule last; level 0: in full, else shorter."""
+        """The texts of a column, totals last. level 0: in full; higher levels: shortened."""
         if (index, level) not in self._texts:
             column = self.table.columns[index]
             texts = [text_of(column, record, level) for record in self.table.rows]
@@ -173,18 +173,18 @@ class _Grid:
         return self._texts[index, level]
 
     def width(self, index: int, level: int) -> int:
-        """The width of a column whose texts are kept whole."""
+        """The width of a column whose texts are not wrapped."""
         if (index, level) not in self._widths:
             header = cells(self.table.columns[index].header)
             self._widths[index, level] = max(header, *map(cells, self.texts(index, level)))
         return self._widths[index, level]
 
     def fit(self, width: int | None) -> tuple[list[tuple[int, int]], list[int]]:
-        """The columns to show, each with the level of its texts, and their widths.
+        """The columns to show, each with its level of shortening, and their widths.
 
-        What the table gives up goes first to last until each row has its line; then whatever was given up in vain
-        comes back. Only where all of that is not enough, texts are wrapped. Numbers are never broken: in a
-        terminal too narrow for them the lines are longer than it.
+        Narrowings are applied in order until each row fits on one line; then those that turned out unnecessary are
+        undone. Texts are wrapped only if all narrowings together do not suffice. Numbers are never broken: if the
+        terminal is too narrow for them, lines exceed its width.
         """
         given_up: list[Narrowing] = []
         shown = self._shown(given_up)
@@ -213,7 +213,7 @@ class _Grid:
         return _excess([self.width(index, level) for index, level in shown], width)
 
     def _squeezed(self, shown: Sequence[tuple[int, int]], width: int | None) -> list[int]:
-        """Widths of the columns, those that may wrap squeezed to a width that reads well, in need to less."""
+        """The widths with wrapping columns reduced, first to a readable width, then to less if necessary."""
         widths = [self.width(index, level) for index, level in shown]
         least = [self._least(index, level) for index, level in shown]
         for floors in (least, [4] * len(least)):
@@ -229,7 +229,7 @@ class _Grid:
         return widths
 
     def _least(self, index: int, level: int) -> int:
-        """The least width at which a column that wraps still reads well: its longest word, within reason."""
+        """The least readable width of a wrapping column: its longest word, within reason."""
         words = (cells(word) for text in self.texts(index, level) for word in text.split())
         least = max(NARROWEST, min(24, max(words, default=0)))
         return max(least, cells(self.table.columns[index].header))

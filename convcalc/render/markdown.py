@@ -1,4 +1,4 @@
-"""Markdown on a terminal, styled by rich; screens in it are kept as they are, and links become plain words."""
+"""Markdown on a terminal, styled by rich. Screens in it are not wrapped, links become plain words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\.md(?:#[^)]*)?\)")
 
 
 class _Block(CodeBlock):
-    """A block of code or a screen: indented, never wrapped, commands in colour."""
+    """A code block: indented, never wrapped, commands in colour."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in str(self.text).rstrip("\n").split("\n"):
@@ -42,7 +42,7 @@ class _Block(CodeBlock):
 
 
 class _Heading(Heading):
-    """A heading at the left."""
+    """A left-aligned heading."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self.text.justify = "left"
@@ -51,7 +51,7 @@ class _Heading(Heading):
 
 
 class _Page(Markdown):
-    """Markdown with our blocks and headings."""
+    """Markdown with these blocks and headings."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
@@ -62,7 +62,7 @@ class _Page(Markdown):
 
 
 def rendered(text: str, width: int, *, colors: bool) -> str:
-    """The page for a terminal of so many columns, with the escape codes of its styles where colors is true."""
+    """The page at a width in columns, with escape codes if `colors` is true."""
     console = Console(
         width=min(width, MAX_WIDTH),
         height=24,  # of no use to a page, but else rich believes any COLUMNS
@@ -79,7 +79,7 @@ def rendered(text: str, width: int, *, colors: bool) -> str:
 
 
 def _squeezed(lines: Iterable[str]) -> Iterator[str]:
-    """The lines with at most one empty line in a row; one that holds nothing but styles is empty."""
+    """The lines with runs of empty lines reduced to one. A line of only escape codes is empty."""
     empty = True
     for line in lines:
         blank = not _ESCAPE.sub("", line).strip()

@@ -1,4 +1,4 @@
-"""Pictures on a terminal: two pixels to a character by half blocks in colour, shades without."""
+"""Images on a terminal: half blocks show two pixels per character in colour; without colour, shade characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TALLEST = 60  # pixels: thirty lines
 
 
 def side_by_side(pictures: Sequence[tuple[str, Raster]], width: int, colour: bool) -> list[Line]:
-    """Pictures under their headings, next to one another within `width` columns."""
+    """Images under their headings, next to one another within `width` columns."""
     room = max(8, (width - GAP * (len(pictures) - 1)) // len(pictures))
     drawn = [(heading, _lines(scaled(raster, room, TALLEST), colour)) for heading, raster in pictures]
     rows: list[Line] = []

@@ -1,4 +1,4 @@
-"""A table as data, and as CSV, Markdown and LaTeX. Terminals are in layout.py, HTML in html.py."""
+"""A table as data, and as CSV, Markdown and LaTeX. Terminal layout is in layout.py, HTML in html.py."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from convcalc.shapes import show
 
 
 class Column(NamedTuple):
-    """A column: how the cell of a row comes from the row's record, for programs and for people.
+    """A column: how to get a cell's value and text from a row's record.
 
-    key: its name in CSV. value: the cell for programs, a number, a text or a shape; by default the record's
-    attribute named as the key. text: the cell for people; by default the value with separators. short: texts for a
-    narrow terminal, each shorter than the one before.
-    adds: values of rows add up to a total. wrap: on a narrow terminal its text may be broken into lines; others
-    are kept whole.
+    key: its name in CSV. value: the cell's value, a number, text or shape; by default the record's attribute named
+    `key`. text: the cell's text; by default the value with thousands separators. short: texts for narrow terminals,
+    each shorter than the one before. adds: values add up to a total. wrap: a narrow terminal may wrap its text;
+    other columns are never broken.
     """
 
     key: str
@@ -31,15 +30,15 @@ class Column(NamedTuple):
 
 
 class Total(NamedTuple):
-    """A row below the rule: a record whose columns that add up are shown, and texts for other columns by key, each
-    with its shorter forms."""
+    """A row of totals: a record whose summable columns are shown, and texts for other columns by key, each with its
+    shorter forms."""
 
     record: Any
     labels: Mapping[str, tuple[str, ...]]
 
 
 class Note(NamedTuple):
-    """A note below a table; about: what it is a note on, where there are several."""
+    """A note below a table. about: its subject, if the table has several."""
 
     text: str
     about: str = ""
@@ -51,19 +50,18 @@ class Note(NamedTuple):
 
 
 class Narrowing(NamedTuple):
-    """One thing that a table gives up on a narrow terminal: a column, or the length of its texts."""
+    """A step that makes a table narrower: drops a column, or shortens its texts."""
 
     action: Literal["drop", "shorten"]
     key: str
 
 
 class Table(NamedTuple):
-    """Columns, rows as records, rows below a rule (totals), and lines of text around them.
+    """Columns, records as rows, totals below a rule, and lines of text around them.
 
-    CSV has its own columns, and its own rows, nothing folded, where these are given; the rows are made when they are
-    asked for. narrowing: what gives way on a
-    narrow terminal, first to last, before texts are wrapped; wider: what else than a wider window brings it back.
-    styles colour whole rows on a terminal.
+    CSV may have its own columns and its own unfolded rows, which are made when they are needed. narrowing: steps
+    applied in order on a narrow terminal, before texts are wrapped; wider: how to undo them other than by a wider
+    window. styles: the style of each row.
     """
 
     columns: Sequence[Column]
@@ -81,17 +79,17 @@ class Table(NamedTuple):
 
 
 def notes(texts: Iterable[str], about: str = "") -> list[Note]:
-    """A note each."""
+    """Each text as a note."""
     return [Note(text, about) for text in texts]
 
 
 def drop(*keys: str) -> list[Narrowing]:
-    """The columns of these keys give way, one after another."""
+    """Narrowings that drop these columns, one after another."""
     return [Narrowing("drop", key) for key in keys]
 
 
 def shorten(*keys: str) -> list[Narrowing]:
-    """The columns of these keys show their next shorter texts, one after another."""
+    """Narrowings that shorten the texts of these columns, one after another."""
     return [Narrowing("shorten", key) for key in keys]
 
 
@@ -101,14 +99,14 @@ def value_of(column: Column, record: Any) -> object:
 
 
 def text_of(column: Column, record: Any, level: int = 0) -> str:
-    """A record's text in a column; from level 1 on its shorter ones."""
+    """A record's text in a column. level: 0 in full, from 1 shortened."""
     if level and column.short:
         return column.short[min(level, len(column.short)) - 1](record)
     return column.text(record) if column.text is not None else written(value_of(column, record))
 
 
 def total_text(column: Column, total: Total, level: int = 0) -> str:
-    """The text of a row of totals in a column; empty where it has none."""
+    """A total's text in a column; "" if it has none."""
     if column.key in total.labels:
         texts = total.labels[column.key]
         return texts[min(level, len(texts) - 1)]
@@ -116,7 +114,7 @@ def total_text(column: Column, total: Total, level: int = 0) -> str:
 
 
 def written(value: object) -> str:
-    """A value for people: `34,848`, `96×55×55`, `0.50`; `–` for what is not known."""
+    """A value as text: `34,848`, `96×55×55`, `0.50`; `–` for None."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or value is None:
@@ -131,7 +129,7 @@ def written(value: object) -> str:
 
 
 def datum(value: object) -> object:
-    """A value for CSV: numbers as they are, `96x55x55`, lists of names with blanks between them."""
+    """A value in CSV: plain numbers, `96x55x55`, names separated by blanks."""
     if isinstance(value, (tuple, list)):
         numbers = all(isinstance(item, (int, Fraction)) for item in value)
         return ("x" if numbers else " ").join(map(str, value))
@@ -139,7 +137,7 @@ def datum(value: object) -> object:
 
 
 def plain(value: object) -> object:
-    """A value for Python: numbers and texts as they are, shapes and lists as in CSV, None for what is not known."""
+    """A value for Python: numbers and texts unchanged, shapes and lists as in CSV, None if unknown."""
     return value if value is None else datum(value)
 
 
@@ -149,34 +147,34 @@ def texts(table: Table) -> list[list[str]]:
 
 
 def totals(table: Table) -> list[list[str]]:
-    """The texts of the rows below the rule."""
+    """The texts of the total rows."""
     return [[total_text(column, total) for column in table.columns] for total in table.footer]
 
 
 def records(table: Table) -> list[dict[str, object]]:
-    """The rows for programs: values by their columns' keys."""
+    """The rows as dicts of values by column key."""
     return [
         {column.key: value_of(column, record) for column in data_columns(table)} for record in data(table)
     ]
 
 
 def data_columns(table: Table) -> Sequence[Column]:
-    """The columns for programs."""
+    """The columns of the CSV."""
     return table.columns if table.data_columns is None else table.data_columns
 
 
 def data(table: Table) -> Iterable[Any]:
-    """The rows for programs."""
+    """The rows of the CSV."""
     return table.rows if table.data is None else table.data()
 
 
 def below(table: Table) -> list[str]:
-    """The lines and notes below a table; a note says what it is about where that is not all of it."""
+    """The lines and notes below a table; notes are labelled with their subject."""
     return [*table.lines, *(note.label * bool(note.about) + note.text for note in table.notes)]
 
 
 def to_csv(table: Table) -> str:
-    """The data rows with a header of keys (RFC 4180, \\n ends a line)."""
+    """The rows with a header of keys (RFC 4180, but lines end with \\n)."""
     import csv
     import io
 
@@ -225,7 +223,7 @@ _LATEX = {
 
 
 def latex(text: str) -> str:
-    """Text as LaTeX writes it."""
+    """Text escaped for LaTeX."""
     return "".join(_LATEX.get(character, character) for character in text)
 
 

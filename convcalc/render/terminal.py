@@ -1,6 +1,6 @@
-"""Reports on a terminal, styled by rich; the same lines, plain and unbroken, where stdout is none.
+"""Reports on a terminal, styled by rich; if stdout is not a terminal, the same lines plain and unwrapped.
 
-rich is imported only where there is something to style or a bar to draw.
+rich is imported only if there is something to style or a progress bar to draw.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ MIN_COLUMNS, MAX_SIDE = 40, 10_000  # narrower, everything is broken; wider, nob
 
 
 def styled() -> bool:
-    """Whether stdout gets colours."""
-    return colors.wanted(sys.stdout)
+    """Whether stdout is coloured."""
+    return colors.enabled(sys.stdout)
 
 
 def size(stream: IO[Any]) -> tuple[int, int]:
-    """Columns and lines of the terminal that the stream writes to: $COLUMNS and $LINES where they can be true, else
-    its own, else 80 and 24."""
+    """Columns and lines of the stream's terminal: $COLUMNS and $LINES if plausible, else the terminal's own, else
+    80 and 24."""
     try:
         own: tuple[int, int] = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError, AttributeError):
         own = (0, 0)
     columns, lines = (
-        _believed(os.environ.get(name, "")) or (found if 0 < found <= MAX_SIDE else usual)
+        _plausible(os.environ.get(name, "")) or (found if 0 < found <= MAX_SIDE else usual)
         for name, found, usual in zip(("COLUMNS", "LINES"), own, (80, 24), strict=True)
     )
     return max(MIN_COLUMNS, columns), lines
 
 
-def _believed(text: str) -> int:
-    """A number of columns or lines that a terminal can have; 0 for any other text."""
+def _plausible(text: str) -> int:
+    """A plausible number of columns or lines; 0 for any other text."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
     return number if number <= MAX_SIDE else 0
 
 
 def width() -> int | None:
-    """The terminal's columns; None where stdout is no terminal."""
+    """The terminal's columns; None if stdout is not a terminal."""
     return size(sys.stdout)[0] if sys.stdout.isatty() else None
 
 
 @cache
 def console(stderr: bool = False) -> Console:
-    """rich's console for a stream that is to be styled."""
+    """rich's console for a stream with styles."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -64,7 +64,7 @@ def console(stderr: bool = False) -> Console:
         width=columns,
         height=lines,
         force_terminal=True if colors.choice == "always" else None,
-        no_color=not colors.wanted(stream),
+        no_color=not colors.enabled(stream),
         color_system="auto" if stream.isatty() else "standard",
         highlight=False,
         markup=False,
@@ -73,7 +73,7 @@ def console(stderr: bool = False) -> Console:
 
 
 def print_lines(lines: Iterable[Line]) -> None:
-    """Lines of spans to stdout, without what is no style of ours and would steer a terminal."""
+    """Print lines of spans to stdout, with control characters removed."""
     if not styled():
         sys.stdout.writelines(clean("".join(span.text for span in line)).rstrip() + "\n" for line in lines)
         return
@@ -85,9 +85,9 @@ def print_lines(lines: Iterable[Line]) -> None:
 
 
 def animate(frames: Iterable[list[Line]], delay: float) -> None:
-    """Frames one over another, `delay` seconds each, on a terminal tall and wide enough; else one under another.
+    """Show frames in place, `delay` seconds each, if the terminal is large enough; else one below the other.
 
-    The cursor comes back whatever happens; an interruption passes on.
+    The cursor is restored in any case; an interruption is passed on.
     """
     room = width()
     if room is None or delay == 0 or os.environ.get("TERM") == "dumb":
@@ -113,7 +113,7 @@ def animate(frames: Iterable[list[Line]], delay: float) -> None:
 
 
 def show_paged(text: str) -> None:
-    """The text through $PAGER, else less; at once where there is none of them, and where it is all on one screen."""
+    """Show the text in $PAGER or less; print it if there is no pager or it fits on one screen."""
     import shlex
     import shutil
     import signal
@@ -144,7 +144,8 @@ def show_paged(text: str) -> None:
 
 
 class Bar:
-    """A progress bar on stderr with the time left. Drawn when it moves: no thread, so that processes may fork."""
+    """A progress bar on stderr with the remaining time. Drawn when it moves, without a thread, so that processes
+    can fork."""
 
     def __init__(self, total: int | None, label: str) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -163,15 +164,15 @@ class Bar:
         self._progress.start()
 
     def advance(self, done: int, what: str = "") -> None:
-        """So much more is done; `what` is at work."""
+        """Add to the work done. what: the work in progress."""
         self._progress.update(self._task, advance=done, what=clean(what))
         self._progress.refresh()
 
     def move(self, done: int) -> None:
-        """So much is done in all."""
+        """Set the work done."""
         self._progress.update(self._task, completed=done)
         self._progress.refresh()
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._progress.stop()

@@ -1,4 +1,4 @@
-"""A record and how it is shown: what the functions of `convcalc` return, and what its commands print."""
+"""Views: records that can show themselves. The functions of `convcalc` return them, its commands print them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SUFFIXES = {
 
 
 class Look(NamedTuple):
-    """How a record is shown; everything is made when it is asked for.
+    """How a record is shown. Everything is computed on demand.
 
-    summary: one line. value: what JSON holds. tables: for CSV, Markdown, LaTeX, HTML and rows. lines: what a terminal
-    so many columns wide shows, None for a file or a pipe; by default the tables. texts: the formats that have a text
-    of their own instead of the tables'. file: the bytes of a file of that name, where the record can be saved as more
-    than text; it raises UsageError for a name that it cannot write.
+    summary: one line. value: the JSON value. tables: for CSV, Markdown, LaTeX, HTML and rows. lines: the terminal
+    output at a width in columns, None for a file or a pipe; by default the tables. texts: formats that have their
+    own text instead of the tables'. file: the bytes of a file of a given name, if the record can be saved as more
+    than text; raises UsageError for other names.
     """
 
     summary: Callable[[], str]
@@ -40,7 +40,7 @@ class Look(NamedTuple):
 class View(Generic[Record]):
     """A record that can show itself.
 
-    Attributes and methods are the record's. `print` shows what the command prints, a notebook its tables;
+    It has the record's attributes and methods. `print` shows the command's output, a notebook its tables;
     `to_dict()` is the command's JSON, `rows()` its CSV.
     """
 
@@ -64,12 +64,12 @@ class View(Generic[Record]):
         return sorted({name for name in own if not name.startswith("_") or name.startswith("__")})
 
     def to_dict(self) -> Any:
-        """What the command prints with `--format json`, as dicts, lists, numbers and text."""
+        """The command's `--format json` as dicts, lists, numbers and text."""
         return self._look.value()
 
     def rows(self) -> list[dict[str, Any]]:
-        """A dict of plain numbers and texts for each row of the command's CSV, as `pandas.DataFrame` takes them; None
-        for what is not known."""
+        """One dict per row of the command's CSV, with numbers and texts as `pandas.DataFrame` takes them; None for
+        unknown values."""
         return [
             {column.key: plain(value_of(column, item)) for column in data_columns(table)}
             for table in self._look.tables()
@@ -77,9 +77,9 @@ class View(Generic[Record]):
         ]
 
     def to_text(self, form: str = "table") -> str:
-        """What the command prints into a file with `--format`: table, json, csv, markdown, latex or html.
+        """The command's output in a format: table, json, csv, markdown, latex or html.
 
-        Raises UsageError for another name.
+        Raises UsageError for any other format.
         """
         if form in self._look.texts:
             return self._look.texts[form]()
@@ -100,7 +100,7 @@ class View(Generic[Record]):
         return "".join(map(PLAIN[form], self._look.tables()))
 
     def lines(self, width: int | None = None) -> Iterator[Line]:
-        """What a terminal so many columns wide shows; None: nothing is wrapped or left out."""
+        """The terminal output at a width in columns. None: nothing is wrapped or dropped."""
         if self._look.lines is not None:
             yield from self._look.lines(width)
             return
@@ -108,9 +108,9 @@ class View(Generic[Record]):
             yield from table_lines(table, width)
 
     def save(self, path: str | os.PathLike[str], form: str | None = None) -> None:
-        """Write it to a file, whole or not at all, as what the name's suffix says, or as the text of another format.
+        """Write the view to a file atomically, in the format of the file's suffix, or as text in the given format.
 
-        Raises UsageError for another suffix, ConvcalcError where the place cannot be written.
+        Raises UsageError for an unknown suffix, ConvcalcError if the file cannot be written.
         """
         from convcalc.files import write_whole
 
@@ -146,7 +146,7 @@ class View(Generic[Record]):
 
 
 class Several(View[Sequence[Item]]):
-    """Records one after another: to go through, count and index."""
+    """A sequence of records: iterable, with length and index."""
 
     __slots__ = ()
 

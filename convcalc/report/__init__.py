@@ -1,4 +1,5 @@
-"""Records → what a person or a program reads. Text and layout only: no arithmetic here.
+"""What each command shows. Turns records into tables and JSON values; no arithmetic here.
 
-Each report builds a `Table` (table.py) or a JSON value (json.py); the formats turn those into text.
+Each module builds a `Table` (render/table.py) or a JSON value (render/json.py), which the output formats turn into
+text.
 """

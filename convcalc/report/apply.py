@@ -47,9 +47,9 @@ def applied_summary(applied: Applied) -> str:
 
 
 def applied_lines(applied: Applied, width: int | None, *, steps: bool = True) -> Iterator[Line]:
-    """The steps, where they were asked for; then the matrices side by side, mode by mode.
+    """The animation's steps, if they were asked for, then the matrices side by side, mode by mode.
 
-    steps: False where they have been shown.
+    steps: False if the steps have been shown already.
     """
     for frames in animations(applied, width) if steps else ():
         for frame in frames:
@@ -61,7 +61,7 @@ def applied_lines(applied: Applied, width: int | None, *, steps: bool = True) ->
 
 
 def applied_tables(applied: Applied) -> list[Table]:
-    """A table for each mode."""
+    """One table per mode."""
     return [
         application_table(application, applied.notation, mode_shown=applied.mode_shown)
         for application in applied.applications
@@ -69,7 +69,7 @@ def applied_tables(applied: Applied) -> list[Table]:
 
 
 def applied_value(applied: Applied) -> dict[str, Any]:
-    """`apply --format json`: of one mode, or of all three."""
+    """JSON of `apply`: one object, or with --mode all one per mode."""
     steps = applied.steps or ((),) * len(applied.applications)
     values = [
         application_value(application, applied.notation, placements)
@@ -79,12 +79,12 @@ def applied_value(applied: Applied) -> dict[str, Any]:
 
 
 def applied_csv(applied: Applied) -> str:
-    """The outputs' numbers alone, as `apply` reads them."""
+    """The output's numbers as CSV that `apply` can read again."""
     return "\n".join(matrix_csv(application.output, applied.notation) for application in applied.applications)
 
 
 def _size(tensor: Tensor) -> str:
-    """Sides; channels first only where there are several."""
+    """The sides of a tensor; with channels first if it has several channels."""
     spatial = tensor.shape[1:]
     return show(tensor.shape if tensor.shape[0] > 1 or not spatial else spatial)
 
@@ -115,7 +115,7 @@ def application_lines(
 
 
 def mode_words(application: Application) -> list[str]:
-    """The formula, and what it means here."""
+    """The mode's formula, and the pixel that each result stands for."""
     what = MEANINGS[application.mode]
     lines = [f"{application.mode}: {application.formula}{_ranges(application)}", what]
     first = application.first_pixel()
@@ -125,7 +125,7 @@ def mode_words(application: Application) -> list[str]:
 
 
 def advice(application: Application) -> str:
-    """What to write where an operator over channels was given a single one, of which it makes little; else ""."""
+    """A hint if an operator over channels was given a single channel, which makes little sense; else ""."""
     if not application.along_one_channel:
         return ""
     kind = application.op.kind
@@ -135,12 +135,12 @@ def advice(application: Application) -> str:
 
 
 def mode_notes(application: Application) -> tuple[str, ...]:
-    """What the lecture prints otherwise."""
+    """Errata of the lecture's formula for this mode."""
     return (ERRATUM,) if application.mode == "centred" else ()
 
 
 def _ranges(application: Application) -> str:
-    """`, a and b from −1 to 1`: of the centred formula, whose indices do not begin with 0."""
+    """`, a and b from −1 to 1`: the index ranges of the centred formula, whose indices do not start at 0."""
     if application.mode != "centred" or not application.axes:
         return ""
     lows = [-(axis.kernel // 2) for axis in application.axes]
@@ -154,7 +154,7 @@ def _ranges(application: Application) -> str:
 
 
 def _numbers(application: Application) -> tuple[Sequence[int], Sequence[int]] | None:
-    """The pixels that the output's rows and columns stand for."""
+    """The pixel numbers that label the output's rows and columns."""
     first, axes = application.first_pixel(), application.axes
     if first is None or len(axes) > 2:
         return None
@@ -171,8 +171,8 @@ def _planes(
     notation: Notation,
     numbers: tuple[Sequence[int], Sequence[int]] | None = None,
     names: Sequence[str] = (),
-) -> list[blocks.Block]:
-    """A block per channel; names: of the filters that made them."""
+) -> list[blocks.TextBlock]:
+    """One block per channel. names: the filters that produced them."""
     planes = _rows(tensor)
     word = "map" if what == "output" else f"{what}, channel"
     result = []
@@ -186,12 +186,12 @@ def _planes(
 
 
 def _letters(tensor: Tensor) -> bool:
-    """Whether it holds letters, which are set to the left."""
+    """Whether the tensor holds letters, which are aligned to the left."""
     return any(isinstance(value, Expression) for value in tensor.values)
 
 
 def _rows(tensor: Tensor) -> list[list[list[Any]]]:
-    """Planes of rows: a signal's and a vector's are one row; a volume's slices come one after another."""
+    """Planes of rows. A signal or a vector is one row; the slices of a volume follow one another."""
     shape = tensor.shape
     if len(shape) == 1:
         return [[list(tensor.values)]]
@@ -201,8 +201,9 @@ def _rows(tensor: Tensor) -> list[list[list[Any]]]:
     return [rows[i : i + height] for i in range(0, len(rows), height)]
 
 
-def _kernels(application: Application, notation: Notation, only: int | None = None) -> list[blocks.Block]:
-    """The filters' planes, turned ones too, and the biases; `only` one filter, without biases."""
+def _kernels(application: Application, notation: Notation, only: int | None = None) -> list[blocks.TextBlock]:
+    """The filters' planes, each followed by its turned plane if the mode turns it, and the biases. only: the number
+    of the one filter to show, without biases."""
     result = []
     several = len(application.filters) > 1
     for index, matrix in enumerate(application.filters):
@@ -223,7 +224,9 @@ def _kernels(application: Application, notation: Notation, only: int | None = No
     return result
 
 
-def _kernel(heading: str, plane: Sequence[Sequence[Any]], matrix: Matrix, notation: Notation) -> blocks.Block:
+def _kernel(
+    heading: str, plane: Sequence[Sequence[Any]], matrix: Matrix, notation: Notation
+) -> blocks.TextBlock:
     shown = Notation(matrix.decimal if matrix.decimal is not None else notation.decimal)
     return blocks.matrix(heading, [[shown(value) for value in row] for row in plane], left=matrix.letters)
 
@@ -232,7 +235,7 @@ def _kernel(heading: str, plane: Sequence[Sequence[Any]], matrix: Matrix, notati
 
 
 def animations(applied: Applied, width: int | None) -> list[Iterator[list[Line]]]:
-    """For every mode the frames of its steps, where steps were asked for."""
+    """For each mode, the frames of its steps; [] if no steps were asked for."""
     return [
         _frames(application, placements, applied.notation, width)
         for application, placements in zip(applied.applications, applied.steps, strict=False)
@@ -242,7 +245,7 @@ def animations(applied: Applied, width: int | None) -> list[Iterator[list[Line]]
 def _frames(
     application: Application, placements: Sequence[Placement], notation: Notation, width: int | None
 ) -> Iterator[list[Line]]:
-    """Per step: the input with the covered cells in brackets, the working, and the output so far."""
+    """One frame per step: the input with the covered cells in brackets, the working, and the output so far."""
     total = elements(application.output.shape)
     output = [PENDING] * total
     letters = _letters(application.output)
@@ -270,8 +273,8 @@ def _frames(
         ]
 
 
-def _covered(application: Application, step: Placement, notation: Notation) -> list[blocks.Block]:
-    """The channels that are read, padding laid around, with the window on them."""
+def _covered(application: Application, step: Placement, notation: Notation) -> list[blocks.TextBlock]:
+    """The channels that the step reads, with their padding, the covered cells in brackets."""
     axes = application.axes
     planes = _rows(application.source)
     op = application.op
@@ -308,7 +311,7 @@ def _covered(application: Application, step: Placement, notation: Notation) -> l
 
 
 def application_table(application: Application, notation: Notation, *, mode_shown: bool = False) -> Table:
-    """The output: a row per row, a column per column; maps one after another."""
+    """The output as a table with one row per row and one column per column; maps follow one another."""
     planes = _rows(application.output)
     width = len(planes[0][0])
     several = len(planes) > 1
@@ -333,7 +336,7 @@ def application_table(application: Application, notation: Notation, *, mode_show
 
 
 def matrix_csv(tensor: Tensor, notation: Notation) -> str:
-    """The numbers alone, as `apply` reads them: a line per row, an empty line between maps."""
+    """The numbers as CSV that `apply` can read again: one line per row, an empty line between maps."""
     texts = [
         "\n".join(",".join(notation.typed(value) for value in row) for row in plane)
         for plane in _rows(tensor)
@@ -344,7 +347,7 @@ def matrix_csv(tensor: Tensor, notation: Notation) -> str:
 def application_value(
     application: Application, notation: Notation, steps: Sequence[Placement] = ()
 ) -> dict[str, Any]:
-    """`apply --format json`: numbers as numbers, letters and endless fractions as text beside them."""
+    """JSON of one application. Numbers are numbers; letters and endless fractions stand beside them as text."""
     op = application.op
     value: dict[str, Any] = {
         "operator": op.kind,

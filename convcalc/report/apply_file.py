@@ -14,13 +14,14 @@ SUFFIXES = (".png", ".csv")
 
 
 def check_suffix(path: str) -> None:
-    """Raises UsageError for a file that cannot be written."""
+    """Raises UsageError if `apply` cannot write a file of this name."""
     if os.path.splitext(path)[1].lower() not in SUFFIXES:
         raise UsageError(f"-o {path}: cannot write such a file", hint="use .png or .csv")
 
 
 def applied_file(applied: Applied, path: str) -> bytes:
-    """The bytes of a file of that name. Raises UsageError for another one, and for what makes no picture."""
+    """The bytes of the file, as its suffix says. Raises UsageError for any other suffix, and if the numbers make no
+    picture."""
     check_suffix(path)
     if path.lower().endswith(".csv"):
         return applied_csv(applied).encode()
@@ -36,7 +37,7 @@ def applied_file(applied: Applied, path: str) -> bytes:
 
 
 def _image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(C, H, W) of a vector, which is one row, of signals, which are a row each, or of maps."""
+    """A tensor's shape as an image (C, H, W): a vector is one row, signals are one row each."""
     if len(shape) == 1:
         return (1, 1, shape[0])
     return (shape[0], 1, shape[1]) if len(shape) == 2 else shape

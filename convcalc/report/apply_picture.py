@@ -1,4 +1,4 @@
-"""`apply` on an image: the facts of what came out."""
+"""`apply` on an image: figures about each map, and the pictures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcalc.errors import UsageError
 from convcalc.layer.applied import AppliedPicture
-from convcalc.layer.pictures import Result
+from convcalc.layer.pictures import PictureMap
 from convcalc.ops import Tensor
 from convcalc.render.layout import Line, table_lines
 from convcalc.render.table import Column, Table
@@ -27,7 +27,7 @@ TONES = {
 
 
 def _level(key: str) -> Column:
-    """A grey level, to one decimal."""
+    """A grey level to one decimal."""
     return Column(key, key, text=lambda result: _round(getattr(result, key)), right=True)
 
 
@@ -53,7 +53,7 @@ def filtered_summary(filtered: AppliedPicture) -> str:
 
 
 def filtered_table(filtered: AppliedPicture) -> Table:
-    """A row per map."""
+    """One row per map."""
     application, picture, path, maps = filtered
     notes = [f"image: {picture.note}"] if picture.note else []
     channels = picture.shape[0]
@@ -71,8 +71,8 @@ def filtered_table(filtered: AppliedPicture) -> Table:
     )
 
 
-def warnings(maps: Sequence[Result]) -> list[str]:
-    """Which maps are mostly white or black, and what would do."""
+def warnings(maps: Sequence[PictureMap]) -> list[str]:
+    """Warnings about maps that are mostly white or black, with a remedy."""
     lines = []
     for found in maps:
         if found.remedy:
@@ -84,7 +84,7 @@ def warnings(maps: Sequence[Result]) -> list[str]:
     return lines
 
 
-def _shown(result: Result) -> str:
+def _shown(result: PictureMap) -> str:
     return TONES[result.tone] + (f" ({words.percent(result.cut)})" if result.cut else "")
 
 
@@ -93,7 +93,7 @@ def _round(value: float) -> str:
 
 
 def filtered_lines(filtered: AppliedPicture, width: int | None) -> Iterator[Line]:
-    """The facts, and on a terminal the picture before and after."""
+    """The table, and on a terminal the pictures before and after."""
     yield from table_lines(filtered_table(filtered), width)
     if width is not None:
         from convcalc.images.rasters import beside, rasters
@@ -118,14 +118,14 @@ def _pictures(filtered: AppliedPicture) -> list[tuple[str, Raster]]:
     ]
 
 
-def not_kept(filtered: AppliedPicture) -> str:
-    """How to have the picture in a file."""
+def save_hint(filtered: AppliedPicture) -> str:
+    """A reminder of how to write the picture to a file."""
     several = len(_pictures(filtered)) > 1
     return "not kept: -o FILE.png writes the picture" + ("s side by side" if several else "")
 
 
 def filtered_file(filtered: AppliedPicture, path: str) -> bytes:
-    """The bytes of a PNG with all pictures side by side. Raises UsageError for another file."""
+    """A PNG with all pictures side by side. Raises UsageError for any other kind of file."""
     from convcalc.images.rasters import beside, png
 
     check_suffix(path)
@@ -135,7 +135,7 @@ def filtered_file(filtered: AppliedPicture, path: str) -> bytes:
 
 
 def filtered_value(filtered: AppliedPicture, written: str | None = None) -> dict[str, Any]:
-    """`apply … IMAGE --format json`: no pixels. written: the file that has them."""
+    """JSON of `apply` on an image, without pixels. written: the file that has them."""
     application, picture, path, maps = filtered
     return {
         "operator": application.op.kind,

@@ -11,7 +11,7 @@ from convcalc.report import words
 from convcalc.report.values import CONVENTIONS, totals_value
 
 
-class Item(NamedTuple):
+class DiffRow(NamedTuple):
     """A row: a pair, or a run of `same` pairs that do not differ; the names of its layers, in full and without
     what they share with the row above."""
 
@@ -82,12 +82,13 @@ def diff_summary(diff: Diff) -> str:
 
 
 def diff_table(diff: Diff, *, everything: bool = False) -> Table:
-    """Pairs with their changes; the weights' differences worked out below; what 1×1 reductions save; totals."""
+    """The pairs with their changes, followed by the weight differences worked out, the savings of 1×1 reductions,
+    and totals."""
     rows, hidden = _rows(diff, everything)
     delta = diff.total_delta()
     a, b = diff.a.graph, diff.b.graph
     names = (LAYER,) if all(not row.a or not row.b or row.a == row.b for row in rows) else (A, B)
-    total = Item(None, Delta(weights=delta["weights"], params=delta["params"], macs=delta["macs"]))
+    total = DiffRow(None, Delta(weights=delta["weights"], params=delta["params"], macs=delta["macs"]))
     if diff.same:
         lines = ["the networks are the same"]
     else:
@@ -106,27 +107,27 @@ def diff_table(diff: Diff, *, everything: bool = False) -> Table:
             *notes([note for note in b.notes if note not in a.notes], "B"),
         ],
         data_columns=(A, B, STATUS, CHANGE, WEIGHTS, PARAMS, MACS, WORKING),
-        data=lambda: [_item(pair) for pair in diff.pairs],
+        data=lambda: [_diff_row(pair) for pair in diff.pairs],
         styles=[row.style for row in rows],
         narrowing=NARROWING,
     )
 
 
-def _rows(diff: Diff, everything: bool) -> tuple[list[Item], int]:
-    """The table's rows, and how many added and removed layers are left out: those that act on each position by
-    itself and have no weights. Longer runs of layers that are the same are one row."""
-    rows: list[Item] = []
+def _rows(diff: Diff, everything: bool) -> tuple[list[DiffRow], int]:
+    """The table's rows, and how many added and removed pointwise layers without weights are left out. More than RUN
+    unchanged layers in sequence become one row."""
+    rows: list[DiffRow] = []
     same: list[Pair] = []
     hidden = 0
 
     def add(pair: Pair) -> None:
-        rows.append(_item(pair, rows[-1] if rows else None))
+        rows.append(_diff_row(pair, rows[-1] if rows else None))
 
     def flush() -> None:
         if len(same) > RUN and not everything:
             label = f"… {words.plural(len(same), 'layer')}"
             rows.append(
-                Item(None, Delta(weights=0, params=0, macs=0), a=label, outline_a=label, same=len(same))
+                DiffRow(None, Delta(weights=0, params=0, macs=0), a=label, outline_a=label, same=len(same))
             )
         else:
             for pair in same:
@@ -191,16 +192,16 @@ def _totals(diff: Diff) -> list[str]:
 
 
 def _node(pair: Pair) -> Node:
-    """B's layer, or A's where it stands alone."""
+    """B's layer, or A's if the pair has no layer of B."""
     node = pair.b or pair.a
     assert node is not None
     return node
 
 
-def _item(pair: Pair, above: Item | None = None) -> Item:
+def _diff_row(pair: Pair, above: DiffRow | None = None) -> DiffRow:
     a, b = pair.a.name if pair.a else "", pair.b.name if pair.b else ""
     above_a, above_b = (above.a, above.b) if above else ("", "")
-    return Item(
+    return DiffRow(
         pair, pair.delta, a, b, words.outline(a, above_a or above_b), words.outline(b, above_b or above_a)
     )
 
@@ -242,7 +243,7 @@ def _weights_of(owner: str | None) -> str:
 
 
 def diff_value(diff: Diff) -> dict[str, Any]:
-    """`diff --format json`."""
+    """JSON of `diff`."""
     return {
         "a": diff.a.graph.name,
         "b": diff.b.graph.name,

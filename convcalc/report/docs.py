@@ -1,4 +1,4 @@
-"""`docs --search`: where the manual says a word."""
+"""`docs --search`: the lines of the manual that contain a word."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = (
 )
 
 
-class Found(Protocol):
+class FoundLine(Protocol):
     """A line that holds the word, as the manual's search gives it."""
 
     @property
@@ -36,13 +36,13 @@ class Found(Protocol):
         """The line."""
 
 
-def found_summary(word: str, found: Sequence[Found]) -> str:
+def found_summary(word: str, found: Sequence[FoundLine]) -> str:
     """`3 lines of the manual with 'dilation'`."""
     return f"{words.plural(len(found), 'line')} of the manual with '{word}'"
 
 
-def found_table(found: Sequence[Found]) -> Table:
-    """A row per line."""
+def found_table(found: Sequence[FoundLine]) -> Table:
+    """One row per line."""
     topics = {line.topic for line in found}
     return Table(
         columns=COLUMNS,
@@ -53,8 +53,8 @@ def found_table(found: Sequence[Found]) -> Table:
     )
 
 
-def found_value(found: Sequence[Found]) -> list[dict[str, Any]]:
-    """The lines for programs."""
+def found_value(found: Sequence[FoundLine]) -> list[dict[str, Any]]:
+    """JSON of the lines."""
     return [
         {"topic": line.topic, "heading": line.heading, "line": line.line, "text": line.text} for line in found
     ]

@@ -81,7 +81,7 @@ def depth_summary(found: DepthField) -> str:
 
 
 def depth_table(found: DepthField) -> Table:
-    """A row per layer: the field by formula, and what the unit in the middle sees."""
+    """One row per layer: the receptive field by formula, and the window of the unit in the middle."""
     graph = found.analysis.graph
     return Table(
         columns=(LAYER, OPERATOR, OUTPUT, SIZE, STRIDE, START, UNIT, SEES, SHARE),
@@ -108,7 +108,7 @@ def operator(row: FoldedRow, *, short: bool = False) -> str:
 
 
 def depth_value(found: DepthField) -> dict[str, Any]:
-    """`field ARCH --format json`."""
+    """JSON of `field ARCH`."""
     return {
         "name": found.analysis.graph.name,
         "conventions": CONVENTIONS,
@@ -143,7 +143,7 @@ def unit_summary(found: UnitField) -> str:
 
 
 def unit_table(found: UnitField) -> Table:
-    """What a unit reads, layer by layer back to the image."""
+    """The part of each layer that a unit reads, from its own layer back to the image."""
     node, sight = found.node, found.sight
     return Table(
         columns=_part_columns("reads", "positions"),
@@ -158,7 +158,7 @@ def unit_table(found: UnitField) -> Table:
 
 
 def unit_lines(found: UnitField, width: int | None) -> Iterator[Line]:
-    """The table, and the window over the image."""
+    """The table, and the window drawn over the image."""
     yield from table_lines(unit_table(found), width)
     yield from styled(window_lines(found.sight))
 
@@ -191,7 +191,7 @@ def _unit_lines(sight: Sight) -> list[str]:
 
 
 def _widest(field: ReceptiveField | None, sight: Sight) -> list[str]:
-    """How wide windows of the layer's units are, where they differ."""
+    """A note on the largest window in the layer, if its units' windows differ in size."""
     if field is None or not field.varies or sight.window is None:
         return []
     sizes = words.axes(field.size)
@@ -201,7 +201,7 @@ def _widest(field: ReceptiveField | None, sight: Sight) -> list[str]:
 
 
 def unit_value(found: UnitField) -> dict[str, Any]:
-    """`field ARCH --layer NAME --format json`."""
+    """JSON of `field ARCH --layer NAME`."""
     node = found.node
     return {
         "name": found.analysis.graph.name,
@@ -227,7 +227,7 @@ def pixel_summary(found: PixelField) -> str:
 
 
 def pixel_table(found: PixelField) -> Table:
-    """Which units of every layer a pixel reaches."""
+    """The units of every layer that a pixel reaches."""
     return Table(
         columns=_part_columns("units", "how many"),
         rows=found.shown,
@@ -240,7 +240,7 @@ def pixel_table(found: PixelField) -> Table:
 
 
 def pixel_value(found: PixelField) -> dict[str, Any]:
-    """`field ARCH --pixel R,C --format json`."""
+    """JSON of `field ARCH --pixel R,C`."""
     return {
         "name": found.analysis.graph.name,
         "conventions": CONVENTIONS,
@@ -258,7 +258,7 @@ def meeting_summary(found: MeetingField) -> str:
 
 
 def meeting_table(found: MeetingField) -> Table:
-    """Per layer the units that depend on both pixels."""
+    """The units of every layer that depend on both pixels."""
     a, b = map(words.position, found.pixels)
     if found.first is None:
         line = "no unit of this network depends on both"
@@ -278,7 +278,7 @@ def meeting_table(found: MeetingField) -> Table:
 
 
 def meeting_lines(found: MeetingField, width: int | None) -> Iterator[Line]:
-    """The table, and what the first unit that sees both pixels sees."""
+    """The table, and the window of the first unit that sees both pixels."""
     yield from table_lines(meeting_table(found), width)
     if found.first is None or found.sight is None:
         return
@@ -290,7 +290,7 @@ def meeting_lines(found: MeetingField, width: int | None) -> Iterator[Line]:
 
 
 def meeting_value(found: MeetingField) -> dict[str, Any]:
-    """`field ARCH --between R,C R,C --format json`."""
+    """JSON of `field ARCH --between R,C R,C`."""
     return {
         "name": found.analysis.graph.name,
         "conventions": CONVENTIONS,
@@ -334,7 +334,7 @@ PART_NARROWING = [*shorten("operator"), *drop("operator", "output_shape")]
 
 
 def _part_columns(header: str, total: str) -> tuple[Column, ...]:
-    """The columns of areas, those of what is told about their positions under these headers."""
+    """The columns of a table of areas. headers: those of the columns about positions."""
     return (
         *PART[:3],
         Column("spans", header, text=_where, right=True),

@@ -1,6 +1,6 @@
-"""`field` drawn: the window over the image, as characters for a terminal and as a PNG.
+"""Receptive fields drawn over the image: as characters for a terminal, and as PNG.
 
-Pillow is imported inside the functions: a terminal needs none.
+Pillow is imported inside the functions, because the terminal drawing does not need it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BLANK = (205, 214, 222)
 
 
 def window_lines(sight: Sight, marks: Sequence[Position] = ()) -> list[str]:
-    """The image and a unit's window as lines of text; none for an image that is not flat.
+    """The image with a unit's window, as lines of text; [] if the image is not two-dimensional.
 
     marks: pixels to point out.
     """
@@ -71,7 +71,7 @@ def window_lines(sight: Sight, marks: Sequence[Position] = ()) -> list[str]:
 
 
 def styled(lines: Sequence[str]) -> Iterator[Line]:
-    """The picture's characters in their colours."""
+    """The drawing's characters with their colours."""
     for line in lines:
         yield [TextSpan("".join(part), STYLES.get(sign, "")) for sign, part in groupby(line)]
 
@@ -112,14 +112,15 @@ def _overlap(a: Span, b: Span) -> bool:
 
 
 class Frame(NamedTuple):
-    """Where the image's pixels lie on a drawing: rows and columns `low` to `high`, `scale` times as large."""
+    """The mapping from image pixels to drawing coordinates: image rows and columns from `low` to `high`, enlarged
+    `scale` times."""
 
     rows: Span
     columns: Span
     scale: float
 
     def box(self, rows: Span, columns: Span) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom of a rectangle of pixels; the last two are outside of it."""
+        """Left, top, right and bottom of a rectangle of pixels, right and bottom exclusive."""
         left, right = (
             round((at - self.columns[0]) * self.scale) + MARGIN for at in (columns[0], columns[1] + 1)
         )
@@ -128,20 +129,20 @@ class Frame(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the drawing, margins included."""
+        """Width and height of the drawing with its margins."""
         _, _, right, bottom = self.box(self.rows, self.columns)
         return right + MARGIN, bottom + MARGIN
 
 
-class Window(NamedTuple):
-    """A window that is drawn, and what it is called."""
+class DrawnWindow(NamedTuple):
+    """A window to draw, and its label."""
 
     sight: Sight
     label: str
 
 
 def check_drawable(graph: Graph, path: str) -> None:
-    """Raise UsageError for a file that is no PNG, or an image that is not flat."""
+    """Raises UsageError if the file is not a PNG or the image is not two-dimensional."""
     if not path.lower().endswith(".png"):
         raise UsageError(f"-o {path}: the picture is a PNG", hint="name it ….png")
     if len(graph.input_shape) != 3:
@@ -152,10 +153,11 @@ def check_drawable(graph: Graph, path: str) -> None:
 
 
 def depth_png(found: DepthField, picture: Bitmap | None = None) -> bytes:
-    """The windows of the units in the middle where they grow, from layer to layer. Raises UsageError for none."""
+    """The windows of the units in the middle, one for each size, drawn over the image. Raises UsageError if there
+    is none."""
     layers = found.layers
     grown = [
-        Window(layer.sight, layer.row.name)
+        DrawnWindow(layer.sight, layer.row.name)
         for number, layer in enumerate(layers)
         if layer.sight.window
         and len(layer.row.output_shape) == 3
@@ -168,39 +170,40 @@ def depth_png(found: DepthField, picture: Bitmap | None = None) -> bytes:
 
 
 def unit_png(found: UnitField, picture: Bitmap | None = None) -> bytes:
-    """The window of a unit. Raises UsageError where it has none."""
+    """A unit's window drawn over the image. Raises UsageError if it has none."""
     name, unit = found.node.name, words.position(found.sight.unit)
     caption = f"{found.analysis.graph.name}: what {name} {unit} sees"
-    return _windows_png([Window(found.sight, name)], caption, picture)
+    return _windows_png([DrawnWindow(found.sight, name)], caption, picture)
 
 
 def pixel_png(found: PixelField, picture: Bitmap | None = None) -> bytes:
-    """The layers' maps, each with the units that a pixel reaches; the image is none of them."""
+    """Each layer's map with the units that a pixel reaches. `picture` is not used: the maps are drawn, not the
+    image."""
     maps = [area for area in found.shown if len(area.shape) == 3]
     caption = f"{found.analysis.graph.name}: what pixel {words.position(found.pixel)} reaches"
     return _maps_png([(area.name, area.shape[1:], area.region) for area in maps[:MAX_MAPS]], caption)
 
 
 def meeting_png(found: MeetingField, picture: Bitmap | None = None) -> bytes:
-    """The window of the first unit that sees both pixels. Raises UsageError where they never meet."""
+    """The window of the first unit that sees both pixels. Raises UsageError if no unit does."""
     if found.first is None or found.sight is None:
         raise UsageError("the two pixels never meet, so there is no window to draw", hint="leave -o out")
     name, unit = found.first.name, words.position(found.sight.unit)
     caption = f"{found.analysis.graph.name}: {name} {unit} sees both pixels"
-    return _windows_png([Window(found.sight, name)], caption, picture, found.pixels)
+    return _windows_png([DrawnWindow(found.sight, name)], caption, picture, found.pixels)
 
 
 def _windows_png(
-    windows: Sequence[Window],
+    windows: Sequence[DrawnWindow],
     caption: str,
     picture: Bitmap | None = None,
     marks: Sequence[Position] = (),
 ) -> bytes:
-    """A PNG of the image with the windows over it. One window: what it does not see is faded, its padding hatched.
-    Several: their outlines, the smallest on top.
+    """A PNG of the image with the windows over it. A single window: everything outside it is faded, its padding
+    hatched. Several windows: outlines, the smallest on top.
 
-    picture: the image, as wide and high as the network's input; None draws a blank one. Raises UsageError where no
-    window has any pixel.
+    picture: the image at the size of the network's input; None draws a blank one. Raises UsageError if no window
+    contains a pixel.
     """
     from PIL import Image, ImageDraw
 
@@ -254,7 +257,7 @@ def _windows_png(
 
 
 def _maps_png(maps: Sequence[tuple[str, Sequence[int], Region]], caption: str) -> bytes:
-    """A PNG with one drawing per map: its name, height and width, and the positions to fill in."""
+    """A PNG with one drawing per map: name, height and width, and the positions to fill in."""
     from PIL import Image, ImageDraw
 
     side, gap = 150, 40
@@ -295,7 +298,7 @@ def _frame(rows: Span, columns: Span) -> Frame:
 
 
 def _color(number: int, total: int) -> tuple[int, int, int]:
-    """From orange to blue as windows grow."""
+    """A colour from orange (small windows) to blue (large ones)."""
     if total == 1:
         return WINDOW
     part = number / (total - 1)

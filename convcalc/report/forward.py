@@ -1,4 +1,4 @@
-"""`forward`: what came out, and how long each layer took."""
+"""`forward`: the network's output, and the time of each layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from convcalc.backends import Run
 from convcalc.graph import Node
-from convcalc.inference.runner import Batch, Failure, Forward, Guess, Statistics
+from convcalc.inference.runner import Batch, Failure, Forward, Prediction, Statistics
 from convcalc.render.table import Column, Table, Total, drop, records, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
@@ -24,16 +24,16 @@ NO_CLASSES = (
 )
 
 
-class Fact(NamedTuple):
-    """A fact of the output, for programs and for people."""
+class OutputFigure(NamedTuple):
+    """One figure about the output, as a value and as text."""
 
     what: str
     value: str
     text: str
 
 
-class Time(NamedTuple):
-    """A layer's time, and its share of all of them."""
+class LayerTime(NamedTuple):
+    """One layer's time, and its share of the total."""
 
     node: Node
     seconds: float
@@ -41,12 +41,12 @@ class Time(NamedTuple):
 
     @property
     def macs(self) -> int:
-        """Its multiply-accumulates."""
+        """The layer's multiply-accumulates."""
         return self.node.op.macs(self.node.input_shapes)
 
     @property
     def gflops(self) -> float:
-        """Its speed in GFLOP/s; 0 where it has no MACs or took no time."""
+        """Speed in GFLOP/s; 0 if the layer has no MACs or its time was too short to measure."""
         return 2e-9 * self.macs / self.seconds if self.seconds else 0.0
 
 
@@ -89,7 +89,7 @@ def forward_summary(result: Forward) -> str:
 
 
 def forward_table(result: Forward) -> Table:
-    """The most probable classes, or the output's statistics where the weights are random."""
+    """The most probable classes, or statistics of the output if the weights are random."""
     run, weights = result.run, result.weights
     source = {
         "bundled": f"trained weights that come with it ({weights.path})",
@@ -120,10 +120,10 @@ def forward_table(result: Forward) -> Table:
     elif _vector(run):
         lines.append(NO_CLASSES)
     shape = words.shape(run.shape)
-    rows = [Fact("shape", shape, shape)]
+    rows = [OutputFigure("shape", shape, shape)]
     short = _short(run)
     if short:
-        rows.append(Fact("values", _exact(short), _row(short)))
+        rows.append(OutputFigure("values", _exact(short), _row(short)))
     else:
         rows += _statistics(result.statistics)
         lines.append(f"--save FILE.npy, .csv, .json or .safetensors keeps all {len(run.values):,} values")
@@ -137,12 +137,12 @@ def forward_table(result: Forward) -> Table:
 
 
 def _short(run: Run) -> Sequence[float]:
-    """The numbers of a vector that is short enough to be shown; none of any other output."""
+    """The numbers of a vector short enough to show in full; () for any other output."""
     return run.values if _vector(run) and len(run.values) <= MAX_SHOWN else ()
 
 
 def _vector(run: Run) -> bool:
-    """Whether the output is no map: of more than one number along one dimension at most."""
+    """Whether the output is a vector: at most one dimension exceeds 1."""
     return len([size for size in run.shape if size != 1]) <= 1
 
 
@@ -152,32 +152,32 @@ def _row(values: Sequence[float]) -> str:
 
 
 def _exact(values: Sequence[float]) -> str:
-    """All digits, with blanks between the numbers."""
+    """All digits of the numbers, separated by blanks."""
     return " ".join(map(repr, map(float, values)))
 
 
-def _statistics(facts: Statistics) -> list[Fact]:
+def _statistics(facts: Statistics) -> list[OutputFigure]:
     figures = {
         "smallest": facts.minimum,
         "largest": facts.maximum,
         "mean": facts.mean,
         "standard deviation": facts.deviation,
     }
-    return [Fact(what, f"{value:.6g}", _row([value])) for what, value in figures.items()]
+    return [OutputFigure(what, f"{value:.6g}", _row([value])) for what, value in figures.items()]
 
 
-def _label(guess: Guess) -> str:
+def _label(guess: Prediction) -> str:
     return guess.label if guess.label is not None else f"class {guess.index}"
 
 
 def profile_table(result: Forward) -> Table:
-    """Where the time went: the fast backend's own account, or milliseconds and GFLOP/s of every layer."""
+    """Time per layer: the roofline analysis of the fast backend if there is one, else milliseconds and GFLOP/s."""
     if result.profile is not None:
         return _roofline_table(result.profile)
     run = result.run
     total = sum(run.node_seconds) or 1.0
     rows = [
-        Time(node, seconds, seconds / total)
+        LayerTime(node, seconds, seconds / total)
         for node, seconds in zip(result.graph, run.node_seconds, strict=True)
     ]
     return Table(
@@ -192,7 +192,7 @@ def profile_table(result: Forward) -> Table:
 
 
 def _roofline_table(profile: Any) -> Table:
-    """The fast backend's account: time, speed, its share of what the machine can do at that layer's intensity."""
+    """Time, speed, and the share of what the machine could do at the layer's arithmetic intensity."""
     layer = Column("layer", "layer", lambda row: row.name, wrap=True, style="cyan")
     kind = Column("kind", "kind")
     kernels = Column(
@@ -241,7 +241,7 @@ def _rates(peaks: Any) -> str:
 
 
 def _roofline_value(profile: Any) -> dict[str, Any]:
-    """The same for JSON."""
+    """JSON of the roofline analysis."""
     return {
         "threads": profile.threads,
         "seconds": profile.seconds,
@@ -255,7 +255,7 @@ def _roofline_value(profile: Any) -> dict[str, Any]:
 
 
 def forward_value(result: Forward) -> dict[str, Any]:
-    """`forward --format json`."""
+    """JSON of `forward` on one image."""
     run, weights = result.run, result.weights
     return {
         "name": result.graph.name,
@@ -296,7 +296,7 @@ def batch_summary(batch: Batch) -> str:
 
 
 def batch_table(batch: Batch) -> Table:
-    """A row per image: its class where trained weights ran a classifier, else the output's statistics."""
+    """One row per image: its class if trained weights ran a classifier, else statistics of the output."""
     outcomes, done = batch.outcomes, batch.done
     classes = any(outcome.top for outcome in done)
     lines = [f"{words.plural(len(done), 'image')}, {len(batch.failures)} not read"]
@@ -324,7 +324,7 @@ def batch_table(batch: Batch) -> Table:
     )
 
 
-def _best(outcome: Forward | Failure) -> Guess | None:
+def _best(outcome: Forward | Failure) -> Prediction | None:
     return None if isinstance(outcome, Failure) or not outcome.top else outcome.top[0]
 
 
@@ -340,12 +340,12 @@ BATCH_DATA = (
 
 
 def _numbers(outcome: Forward | Failure) -> str:
-    """The numbers of a short vector that is no classes."""
+    """The numbers of a short vector that is not a classification."""
     return "" if isinstance(outcome, Failure) or outcome.top else _exact(_short(outcome.run))
 
 
 def _result(outcome: Forward | Failure) -> str:
-    """The class, or the output's numbers, or their range."""
+    """The predicted class, or the output's numbers, or their range."""
     if isinstance(outcome, Failure):
         return "not read"
     best, facts = _best(outcome), outcome.statistics
@@ -367,7 +367,7 @@ def _milliseconds(outcome: Forward | Failure) -> str:
 
 
 def batch_value(batch: Batch) -> list[dict[str, Any]]:
-    """`forward --format json` for several images: what one gives, without its layers; or the image and an error."""
+    """JSON of `forward` on several images: as for one image but without layers; or the image and its error."""
     values = []
     for outcome in batch.outcomes:
         if isinstance(outcome, Failure):
@@ -380,7 +380,7 @@ def batch_value(batch: Batch) -> list[dict[str, Any]]:
 
 
 def _finite(value: float) -> float | None:
-    """JSON has no infinity: null where numbers overflowed."""
+    """The number, or None if it is not finite, as JSON has no infinity."""
     return float(value) if isfinite(value) else None
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from convcalc.analysis.catalogue import Entry
+from convcalc.analysis.catalogue import CatalogueEntry
 from convcalc.render.table import Column, Table, drop, shorten
 from convcalc.report import words
 
@@ -28,15 +28,15 @@ MEMORY = Column(
 )
 
 
-def catalogue_summary(entries: Sequence[Entry]) -> str:
+def catalogue_summary(entries: Sequence[CatalogueEntry]) -> str:
     """`2 networks: lenet5, alexnet`; of many the first."""
     names = [entry.name for entry in entries]
     shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
     return f"{words.plural(len(names), 'network')}: {shown}"
 
 
-def catalogue_table(entries: Sequence[Entry]) -> Table:
-    """A row per network."""
+def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
+    """One row per network."""
     return Table(
         columns=(NAME, INPUT, LAYERS, PARAMS, MACS, MEMORY, SOURCE),
         rows=entries,
@@ -52,7 +52,7 @@ def catalogue_table(entries: Sequence[Entry]) -> Table:
 
 
 def _citation(source: str) -> str:
-    """What comes before the first semicolon or bracket: authors, year and table."""
+    """The source up to the first semicolon or bracket: authors, year and table."""
     return source.split(";")[0].split(" (")[0]
 
 
@@ -62,8 +62,8 @@ def _work(source: str) -> str:
     return found[0] if found else _citation(source)
 
 
-def catalogue_value(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """`list --format json`."""
+def catalogue_value(entries: Sequence[CatalogueEntry]) -> list[dict[str, Any]]:
+    """JSON of `list`."""
     return [
         {
             "name": entry.name,

@@ -1,4 +1,4 @@
-"""`matrix`: the counts of a convolution seen as a dense layer, and the matrix itself."""
+"""`matrix`: the connection counts of a convolution seen as a dense layer, and the matrix itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from convcalc.shapes import elements, show
 
 
 class Connections(NamedTuple):
-    """One way to connect the inputs with the outputs: how its connections are counted, and their share of dense."""
+    """One way to connect inputs and outputs: how its connections are counted, and their share of dense."""
 
     connections: str
     working: str
@@ -60,7 +60,8 @@ ZERO = "·"
 
 
 def unrolled_table(layer: Unrolled) -> Table:
-    """Dense, locally connected, active, distinct: the two steps between a dense layer and a convolution."""
+    """Counts for dense, locally connected, active and distinct weights: the two steps from a dense layer to a
+    convolution."""
     found = layer.counts
     window = "·".join(str(axis.kernel) for axis in layer.axes) + f"·{layer.depth}"
     rows = [
@@ -103,13 +104,13 @@ def _share(share: float) -> str:
 
 
 def drawable(layer: Unrolled) -> bool:
-    """Whether the matrix is small enough for a terminal."""
+    """Whether the matrix fits a terminal."""
     found = layer.counts
     return found.outputs <= MAX_ROWS and found.inputs <= MAX_COLUMNS and found.weights <= MAX_WEIGHTS
 
 
 def unrolled_lines(layer: Unrolled, width: int | None, *, written: bool = False) -> Iterator[Line]:
-    """The counts, and the matrix where it is small; where it is not and no file was written, how to have it."""
+    """The counts, and the matrix if it is small; else a hint on how to write it to a file."""
     yield from table_lines(unrolled_table(layer), width)
     if drawable(layer):
         yield []
@@ -119,7 +120,7 @@ def unrolled_lines(layer: Unrolled, width: int | None, *, written: bool = False)
 
 
 def drawing(layer: Unrolled, width: int | None) -> list[Line]:
-    """The inputs' numbers, the kernel, and the matrix: zeros grey, each weight in a colour of its own."""
+    """The input's numbering, the kernel and the matrix: zeros in grey, one colour per weight."""
     found = layer.counts
     names = layer.labels
     rows, styles = [], {}
@@ -145,7 +146,7 @@ def drawing(layer: Unrolled, width: int | None) -> list[Line]:
 
 
 def _outputs(layer: Unrolled) -> list[str]:
-    """`h11`, `h12`, … as the lecture names them; the map first where there are several."""
+    """`h11`, `h12`, … as in the lecture; with several maps, the map's number first."""
     shape = layer.output_shape if layer.op.channels > 1 else layer.output_shape[1:]
     joint = "" if max(shape) < 10 else ","
     names = []
@@ -158,8 +159,8 @@ def _outputs(layer: Unrolled) -> list[str]:
     return names
 
 
-def _inputs(layer: Unrolled) -> list[blocks.Block]:
-    """The inputs, numbered as the columns are."""
+def _inputs(layer: Unrolled) -> list[blocks.TextBlock]:
+    """The input's positions, numbered like the matrix's columns."""
     width = layer.input_shape[-1]
     height = elements(layer.input_shape[1:-1])
     result = []
@@ -171,7 +172,7 @@ def _inputs(layer: Unrolled) -> list[blocks.Block]:
     return result
 
 
-def _kernels(layer: Unrolled, names: Sequence[str]) -> list[blocks.Block]:
+def _kernels(layer: Unrolled, names: Sequence[str]) -> list[blocks.TextBlock]:
     kernel = tuple(axis.kernel for axis in layer.axes)
     width, size = kernel[-1], elements(kernel)
     result = []
@@ -190,12 +191,12 @@ def _kernels(layer: Unrolled, names: Sequence[str]) -> list[blocks.Block]:
 
 
 def colour(index: int, count: int) -> str:
-    """A colour per weight, as far apart as their number allows: `#rrggbb`."""
+    """A colour for each weight, `#rrggbb`; the hues are spread evenly."""
     return "#{:02x}{:02x}{:02x}".format(*rgb(index, count))
 
 
 def rgb(index: int, count: int) -> tuple[int, int, int]:
-    """The same as levels of red, green and blue."""
+    """The same colour as levels of red, green and blue."""
     from colorsys import hsv_to_rgb
 
     level = 0.95 if index % 2 == 0 or count <= 8 else 0.7
@@ -204,7 +205,7 @@ def rgb(index: int, count: int) -> tuple[int, int, int]:
 
 
 def layers_table(network: UnrolledNetwork) -> Table:
-    """A row per convolution of a network."""
+    """One row per convolution of a network."""
     return Table(
         columns=LAYERS,
         rows=[(layer, layer.counts) for layer in network.layers],
@@ -221,7 +222,7 @@ def layers_table(network: UnrolledNetwork) -> Table:
 
 
 def layers_value(network: UnrolledNetwork) -> dict[str, Any]:
-    """`matrix ARCH --format json`: the counts of each layer."""
+    """JSON of `matrix ARCH`: the counts of each layer."""
     return {
         "name": network.name,
         "conventions": CONVENTIONS,
@@ -244,9 +245,9 @@ def unrolled_summary(layer: Unrolled) -> str:
 
 
 def unrolled_value(layer: Unrolled, *, whole: bool = True) -> dict[str, Any]:
-    """`matrix --format json`. Entries are the weights' numbers, from 1; 0: not connected.
+    """JSON of one convolution. Entries are weight numbers from 1; 0 means not connected.
 
-    whole: an object of its own, with the matrix if it is small.
+    whole: a JSON value by itself, with the matrix if it is small.
     """
     found = layer.counts
     rows = None

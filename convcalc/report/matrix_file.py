@@ -1,4 +1,4 @@
-"""`matrix -o FILE`: the whole matrix as a picture, as CSV, or as NumPy's .npz."""
+"""`matrix -o FILE`: the whole matrix as a picture, CSV, or NumPy's .npz."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SUFFIXES = (".png", ".csv", ".npz")
 
 
 def check_suffix(path: str) -> None:
-    """Raises UsageError for a file that cannot be written."""
+    """Raises UsageError if `matrix` cannot write a file of this name."""
     if os.path.splitext(path)[1].lower() not in SUFFIXES:
         raise UsageError(f"--output {path}: cannot write such a file", hint=f"use {', '.join(SUFFIXES)}")
 
 
 def layers_file(network: UnrolledNetwork, path: str) -> bytes:
-    """Raises UsageError: there is one file per layer."""
+    """Raises UsageError: a file holds the matrix of one layer."""
     check_suffix(path)
     raise UsageError(
         "--output writes one layer's matrix", hint=f"convcalc matrix {network.name} {network.layers[0].name}"
@@ -27,8 +27,8 @@ def layers_file(network: UnrolledNetwork, path: str) -> bytes:
 
 
 def unrolled_file(layer: Unrolled, path: str, *, transposed: bool = False) -> bytes:
-    """The bytes of a file of that name. An entry is the number of its weight, from 1, or its value where the weights
-    were given. transposed: a row per input, a column per output. Raises UsageError."""
+    """The bytes of the file, as its suffix says. An entry is the number of its weight, from 1, or the weight's
+    value if the weights were given. transposed: a row per input, a column per output. Raises UsageError."""
     check_suffix(path)
     entries = layer.matrix()
     height, width = layer.counts.outputs, layer.counts.inputs

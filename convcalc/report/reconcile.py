@@ -1,4 +1,4 @@
-"""`show --reconcile`: a figure term by term, as a table and as JSON."""
+"""`show --reconcile`: explanations of a figure, term by term."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ COLUMNS = (
 )
 
 
-class Line(NamedTuple):
-    """A line of CSV: an explanation, numbered, and one of its terms."""
+class CsvLine(NamedTuple):
+    """One row of the CSV: a numbered explanation and one of its terms."""
 
     explanation: int
     counted: Explanation
@@ -53,7 +53,7 @@ def reconciliation_summary(result: Reconciliation) -> str:
 
 
 def reconciliation_table(result: Reconciliation) -> Table:
-    """The likeliest explanation's terms and sum; the others on a line each."""
+    """The terms and sum of the likeliest explanation; the others on one line each."""
     graph, figure = result.analysis.graph, result.figure
     best = result.found[0] if result.found else result.nearest
     terms = best.terms if best else ()
@@ -67,7 +67,7 @@ def reconciliation_table(result: Reconciliation) -> Table:
         lines=_lines(result, best),
         data_columns=DATA,
         data=lambda: [
-            Line(number, explanation, term)
+            CsvLine(number, explanation, term)
             for number, explanation in enumerate(every, 1)
             for term in explanation.terms
         ],
@@ -136,7 +136,7 @@ def _signed(value: Fraction) -> str:
 
 
 def reconciliation_value(result: Reconciliation) -> dict[str, Any]:
-    """`show ARCH --reconcile FIGURE --format json`."""
+    """JSON of `show ARCH --reconcile FIGURE`."""
     figure = result.figure
     return {
         "name": result.analysis.graph.name,

@@ -1,4 +1,4 @@
-"""`show`: the table of a network with its usual columns, or with those that are asked for."""
+"""`show`: the table of a network, with the default columns or with selected ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from convcalc.analysis.costs import Cost
 
 
-class Item(NamedTuple):
-    """A row of the table in words. reads: the names of what it reads where that is not the row before, in full and
-    short; outline: its path without what it shares with the row before."""
+class TableRow(NamedTuple):
+    """One row of the table. reads: names of its inputs, in full and shortened, if it does not read the row before;
+    outline: its path without the part it shares with the row above."""
 
     listed: ListedRow
     name: str
@@ -27,23 +27,23 @@ class Item(NamedTuple):
 
     @property
     def row(self) -> FoldedRow:
-        """The layers it stands for."""
+        """The folded layers."""
         return self.listed.row
 
     @property
     def layers(self) -> list[LayerFigures]:
-        """The figures of its layers; of copies, the first copy's."""
+        """The figures of its layers; for repeated copies, those of the first."""
         return self.listed.layers
 
     @property
     def cost(self) -> Cost:
-        """The account of its layers together."""
+        """The cost of its layers together."""
         return self.listed.cost
 
 
-def items(listed: Sequence[ListedRow]) -> list[Item]:
-    """The rows in words."""
-    result: list[Item] = []
+def items(listed: Sequence[ListedRow]) -> list[TableRow]:
+    """The rows of the table."""
+    result: list[TableRow] = []
     for item in listed:
         row = item.row
         name = words.copies(row.name, row.last.name) if row.last else row.name
@@ -53,26 +53,26 @@ def items(listed: Sequence[ListedRow]) -> list[Item]:
         ]
         short = ["↑" if source.above else text for source, text in zip(item.reads, reads, strict=True)]
         outline = words.outline(name, result[-1].name if result else "")
-        result.append(Item(item, name, outline, tuple(reads), tuple(short)))
+        result.append(TableRow(item, name, outline, tuple(reads), tuple(short)))
     return result
 
 
 # -- columns ---------------------------------------------------------------------------------------------------
 
 
-def _sum(name: str) -> Callable[[Item], int]:
+def _sum(name: str) -> Callable[[TableRow], int]:
     return lambda item: sum([getattr(layer, name) for layer in item.layers])
 
 
-def _count(key: str, header: str, value: Callable[[Item], int], **others: Any) -> Column:
-    """A column of counts, which add up and may be rounded."""
+def _count(key: str, header: str, value: Callable[[TableRow], int], **others: Any) -> Column:
+    """A column of counts: they add up, and narrow terminals round them."""
     short = (lambda item: words.rounded(value(item)),)
     return Column(key, header, value, short=short, adds=True, right=True, **others)
 
 
-def _operator(item: Item, level: int = 0) -> str:
-    """`conv K96 F11 S4 + relu`: its operator and the pointwise ones folded into it, or the size of a block. From
-    level 1 on shorter, from 3 on without the folded ones."""
+def _operator(item: TableRow, level: int = 0) -> str:
+    """`conv K96 F11 S4 + relu`: the operator and the pointwise layers folded into it, or the size of a block.
+    Levels from 1 shorten it, from 3 drop the folded layers."""
     row = item.row
     if row.block:
         return ("" if level else "block of ") + words.plural(len(row.nodes), "layer")
@@ -84,7 +84,7 @@ def _operator(item: Item, level: int = 0) -> str:
     return (" + " if level == 1 else "+").join(parts)
 
 
-def _weights(item: Item) -> str:
+def _weights(item: TableRow) -> str:
     return (
         f"0, shares {item.listed.shares}"
         if item.listed.shares is not None
@@ -92,12 +92,12 @@ def _weights(item: Item) -> str:
     )
 
 
-def _weights_short(item: Item) -> str:
+def _weights_short(item: TableRow) -> str:
     return "shared" if item.listed.shares is not None else words.rounded(_sum("weights")(item))
 
 
-def _field(item: Item) -> str:
-    """`195`; of copies the first's and the last's, `163–1251`."""
+def _field(item: TableRow) -> str:
+    """`195`; for copies, the first and the last: `163–1251`."""
     row = item.row
     first, last = words.field(row.receptive_field), words.field((row.last or row).receptive_field)
     return first if first == last else f"{first}–{last.removeprefix('≤')}"
@@ -196,7 +196,7 @@ def network_table(listing: Listing) -> Table:
 
 
 def columns_table(listing: Listing, names: Sequence[str]) -> Table:
-    """The network's table with these columns; sums in the last row."""
+    """The table with these columns, sums in the last row."""
     found = items(listing.rows)
     return _table(listing, found, names)._replace(
         lines=[
@@ -211,8 +211,8 @@ def columns_table(listing: Listing, names: Sequence[str]) -> Table:
     )
 
 
-def _table(listing: Listing, found: Sequence[Item], names: Sequence[str]) -> Table:
-    """The rows in these columns. That a row stands for several copies is shown whatever the columns."""
+def _table(listing: Listing, found: Sequence[TableRow], names: Sequence[str]) -> Table:
+    """The rows in these columns, plus a column for the number of copies if any row has several."""
     graph = listing.analysis.graph
     columns = [COLUMNS[name] for name in names]
     if any(item.row.times > 1 for item in found) and "times" not in names:
@@ -227,7 +227,7 @@ def _table(listing: Listing, found: Sequence[Item], names: Sequence[str]) -> Tab
         rows=found,
         title=graph.title or graph.name,
         subtitle=words.network(graph) + (", only as far as its layers fit" if listing.partial else ""),
-        footer=[Total(Item(listing.total, label), labels)] if summed else [],
+        footer=[Total(TableRow(listing.total, label), labels)] if summed else [],
         notes=() if listing.partial else notes(graph.notes),
         data_columns=[COLUMNS[name] for name in names],
         data=lambda: items(listing.every),
@@ -235,7 +235,8 @@ def _table(listing: Listing, found: Sequence[Item], names: Sequence[str]) -> Tab
 
 
 def _layers(analysis: Analysis) -> tuple[str, ...]:
-    """`40 layers, 16 with weights`, shared ones too; normalisations apart where there are any. And shorter."""
+    """`40 layers, 16 with weights` and a shorter form. Layers with shared weights count; normalisations are listed
+    separately."""
     every = words.plural(len(analysis.layers), "layer")
     weighted = [node for node in analysis.graph if any(p.role == "weight" for p in node.parameters)]
     others = [node for node in weighted if node.op.role != "normalisation"]
@@ -244,9 +245,9 @@ def _layers(analysis: Analysis) -> tuple[str, ...]:
     return text + apart, text, every
 
 
-def _folding(found: Sequence[Item]) -> list[str]:
-    """A line that takes one row's figures apart, where a folded layer has some of them: `rows include what follows
-    a +: conv1 has 9,408 + 64 weights, 0 + 64 biases`; nothing where no folded layer has weights or biases."""
+def _folding(found: Sequence[TableRow]) -> list[str]:
+    """An explanation of one row's figures if a layer folded into it has weights: `rows include what follows a +:
+    conv1 has 9,408 + 64 weights, 0 + 64 biases`; "" otherwise."""
     for item in found:
         row = item.row
         if row.folded_weights or row.folded_biases:
@@ -256,13 +257,13 @@ def _folding(found: Sequence[Item]) -> list[str]:
     return []
 
 
-def _at_most(found: Sequence[Item]) -> list[str]:
+def _at_most(found: Sequence[TableRow]) -> list[str]:
     fields = [row.receptive_field for item in found for row in (item.row, item.row.last) if row]
     return words.at_most(fields)
 
 
-def _meanings(found: Sequence[Item], names: Sequence[str]) -> list[str]:
-    """What the columns mean that do not speak for themselves."""
+def _meanings(found: Sequence[TableRow], names: Sequence[str]) -> list[str]:
+    """Explanations of the columns that need one."""
     shown = list(names)
     if any(item.row.times > 1 for item in found) and "times" not in names:
         shown.insert(0, "times")
@@ -270,7 +271,7 @@ def _meanings(found: Sequence[Item], names: Sequence[str]) -> list[str]:
 
 
 def totals_lines(analysis: Analysis) -> list[str]:
-    """Parameters, MACs and memory of the whole, and what is to be warned of."""
+    """Parameters, MACs and memory of the network, and its warnings."""
     totals = analysis.totals
     images = "image" if analysis.batch == 1 else f"batch of {analysis.batch}"
     lines = [
@@ -289,7 +290,7 @@ def totals_lines(analysis: Analysis) -> list[str]:
 
 
 def columns_value(listing: Listing, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Per layer, the figures by name, for JSON: numbers, shapes as lists."""
+    """The selected columns of every layer for JSON: numbers, and shapes as lists."""
 
     def plain(value: object) -> object:
         if isinstance(value, tuple):

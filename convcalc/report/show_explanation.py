@@ -17,7 +17,7 @@ MIN_ROOM = 20  # columns for a worked line, however narrow the terminal
 
 
 def _flow(graph: Graph, node: Node) -> str:
-    """`96×27×27 → 256×23×23`; where it does not read the layer before alone, with the names of what it reads."""
+    """`96×27×27 → 256×23×23`, with the names of the inputs unless the layer reads only the layer before it."""
     named = node.inputs != (node.index - 1,) or (not node.index and len(graph.inputs) > 1)
     given = [
         words.shape(shape) + (f" of {words.relative(graph.input_name(source), node.name)}" if named else "")
@@ -27,8 +27,8 @@ def _flow(graph: Graph, node: Node) -> str:
 
 
 def explanation_lines(found: Explanations, width: int | None) -> Iterator[Line]:
-    """A heading per layer, its lines indented under it, labels in one column; then the network's totals and notes,
-    unless only some layers were asked for. width None: nothing is wrapped."""
+    """One heading per layer with its formulas indented below, labels aligned; then totals and notes unless only
+    some layers were asked for. width None: nothing is wrapped."""
     labels = max((cells(line.what) for layer in found.layers for line in layer.lines), default=0)
     indent = labels + 6
     room = None if width is None else max(MIN_ROOM, width - indent)
@@ -60,7 +60,7 @@ def _heading(graph: Graph, layer: ExplainedLayer, width: int | None) -> Iterator
 
 
 def explanation_table(found: Explanations) -> Table:
-    """The worked formulas, one a row, for the formats that are not a screen."""
+    """The formulas, one per row, for formats other than the terminal."""
     graph = found.analysis.graph
     return Table(
         columns=(
@@ -75,7 +75,7 @@ def explanation_table(found: Explanations) -> Table:
 
 
 def explanation_value(found: Explanations) -> dict[str, Any]:
-    """The JSON of `show`, each layer with its working; only the layers asked for."""
+    """JSON of `show --explain`: `show`'s JSON with the working of each layer, only the layers asked for."""
     lines = {layer.node.name: layer.lines for layer in found.layers}
     value = analysis_value(found.analysis)
     value["layers"] = [record for record in value["layers"] if not found.only or record["name"] in lines]

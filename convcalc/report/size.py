@@ -1,12 +1,12 @@
-"""`size`: the working of an output size, and the answers of the inverse solver."""
+"""`size`: the working of an output size, and the solutions of the inverse problem."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from convcalc.layer.size import Sizing, Step
-from convcalc.layer.solve import Answer, Solution, Solutions
+from convcalc.layer.size import SizeStep, Sizing
+from convcalc.layer.solve import AxisSolutions, Solution, Solutions
 from convcalc.layer.windows import InputSizes
 from convcalc.render.layout import Line, table_lines
 from convcalc.render.table import Column, Table, drop
@@ -17,10 +17,10 @@ from convcalc.shapes import Axis
 
 
 class SizeRow(NamedTuple):
-    """A step of the working; axis: of which; heading: stands above the steps of an axis."""
+    """One step of the working. axis: the axis it belongs to; heading: text above the first step of an axis."""
 
     axis: str
-    step: Step
+    step: SizeStep
     heading: bool = False
 
 
@@ -34,19 +34,19 @@ SHOWN = 20
 
 
 def size_table(sizing: Sizing) -> Table:
-    """Step by step; one set of rows per axis, or one for all where they are alike."""
+    """The steps; one set of rows per axis, or a single set if all axes are equal."""
     windows = [axis.window for axis in sizing.axes]
     alike = len(set(windows)) == 1
     rows: list[SizeRow] = []
     for axis in sizing.axes[:1] if alike else sizing.axes:
-        rows += [] if alike else [SizeRow("", Step(axis.name, "", ""), heading=True)]
+        rows += [] if alike else [SizeRow("", SizeStep(axis.name, "", ""), heading=True)]
         rows += [
             SizeRow("every axis" if alike else axis.name, step)
             for step in axis.steps("W" if alike else axis.letter)
         ]
     for line in sizing.cost.working if sizing.cost else ():
         formula = {"weights": "(F·F·D1)·K", "biases": "K"}.get(line.what, "weights · positions")
-        rows.append(SizeRow("", Step(line.what, formula, line.text)))
+        rows.append(SizeRow("", SizeStep(line.what, formula, line.text)))
     indented = STEPS[0]._replace(text=lambda row: f"  {row.step.what}" if row.axis else row.step.what)
     return Table(
         columns=STEPS if alike else (indented, *STEPS[1:]),
@@ -61,7 +61,7 @@ def size_table(sizing: Sizing) -> Table:
 
 
 def size_lines(sizing: Sizing, width: int | None) -> Iterator[Line]:
-    """The table, and the windows drawn on each axis that differs."""
+    """The table, then a drawing of the windows for each distinct axis."""
     yield from table_lines(size_table(sizing), width)
     yield []
     different: dict[Axis, str] = {}
@@ -77,8 +77,8 @@ def size_summary(sizing: Sizing) -> str:
 
 
 def _sizes(sizing: Sizing) -> str:
-    """The input's and the output's sizes in the order in which the input was typed, else as the lecture writes them:
-    height, width, channels."""
+    """Input and output sizes in the order in which the input was typed, by default the lecture's: height, width,
+    channels."""
     given = sizing.input
 
     def text(spatial: Sequence[int], depth: int | None) -> str:
@@ -100,7 +100,7 @@ def _dimensions(given: InputSizes) -> list[str] | None:
 
 
 def _fields(axes: Sequence[Axis]) -> list[str]:
-    """`F 11`, `S 4`, `P 0`: per axis where they differ."""
+    """`F 11`, `S 4`, `P 0`; per axis if the axes differ."""
 
     def text(values: Sequence[object]) -> str:
         return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
@@ -115,7 +115,7 @@ def _fields(axes: Sequence[Axis]) -> list[str]:
 
 
 def size_value(sizing: Sizing) -> dict[str, Any]:
-    """`size --format json`. Shapes are channels first as in every JSON; without channels where none were given."""
+    """JSON of `size`. Shapes are channels first; without channels if none were given."""
     counts = sizing.cost
     return {
         "conventions": CONVENTIONS,
@@ -149,13 +149,13 @@ def _window(name: str, axis: Axis) -> dict[str, Any]:
 
 
 def solutions_table(solutions: Solutions) -> Table:
-    """A row per solution; per axis where the axes differ."""
+    """One row per solution; per axis if the axes differ."""
     unknown, answers = solutions.unknown, solutions.answers
     alike = len({(answer.output, answer.given) for answer in answers}) == 1
     shown = answers[:1] if alike else answers
     rows = [(answer, solution) for answer in shown for solution in answer.solutions[:SHOWN]]
 
-    def label(row: tuple[Answer, Solution]) -> str:
+    def label(row: tuple[AxisSolutions, Solution]) -> str:
         value = _pair(row[1]) if unknown == "padding" else words.count(row[1].value)
         return value if alike else f"{row[0].axis} {value}"
 
@@ -188,8 +188,8 @@ def _pair(solution: Solution) -> str:
     return _sides((solution.axis.before, solution.axis.after))
 
 
-def _known(answers: Sequence[Answer]) -> str:
-    """What the question takes as given, defaults included; per axis where they differ."""
+def _known(answers: Sequence[AxisSolutions]) -> str:
+    """The given quantities, defaults included; per axis if the axes differ."""
 
     def text(values: Sequence[object]) -> str:
         return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
@@ -215,7 +215,7 @@ def _sides(padding: str | tuple[int, int] | None) -> str:
     return str(before) if before == after else f"{before}+{after}"
 
 
-def _lines(answer: Answer, label: str) -> list[str]:
+def _lines(answer: AxisSolutions, label: str) -> list[str]:
     count = len(answer.solutions)
     if count > SHOWN:
         return [f"{label}{count:,} solutions; the first {SHOWN} are shown, --format json or csv gives all"]
@@ -238,7 +238,7 @@ def solutions_summary(solutions: Solutions) -> str:
 
 
 def solutions_value(solutions: Solutions) -> dict[str, Any]:
-    """`size --output … --format json`."""
+    """JSON of `size --output`."""
     return {
         "conventions": CONVENTIONS,
         "solve": solutions.unknown,

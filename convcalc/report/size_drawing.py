@@ -1,4 +1,4 @@
-"""A drawing of a window moving over one axis, in characters."""
+"""A character drawing of a window sliding over one axis."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PIXEL, PADDING, READ, OMITTED = "cyan", "dim", "bold green", "dim"
 
 
 def drawing(axis: Axis, width: int, label: str = "") -> list[Line]:
-    """The axis as its pixels' last digits with dots for padding, and a row per window below it.
+    """The axis as the last digits of its pixels' numbers, dots for padding, and below it one row per window.
 
-    A long axis is cut in the middle. width: columns to draw in, labels included.
+    A long axis is cut in the middle. width: columns available, labels included.
     """
     positions = axis.output
     end = max(axis.padded, (positions - 1) * axis.stride + axis.extent)
@@ -37,7 +37,7 @@ def drawing(axis: Axis, width: int, label: str = "") -> list[Line]:
 
 
 def _columns(end: int, width: int) -> list[int | None]:
-    """The places drawn, counted from the padded axis's start; None where the middle is cut out."""
+    """The positions drawn, counted from the start of the padded axis; None at the cut."""
     if end <= width:
         return list(range(end))
     half = (width - 3) // 2
@@ -45,7 +45,7 @@ def _columns(end: int, width: int) -> list[int | None]:
 
 
 def _row(label: str, cells: Sequence[TextSpan]) -> Line:
-    """Neighbouring cells of one style joined; blanks at the end left out."""
+    """The cells as spans: neighbours of equal style are joined, trailing blanks dropped."""
     spans = [TextSpan(f"{label:<{MARGIN}}")]
     last = max((index for index, cell in enumerate(cells) if cell.text.strip()), default=-1)
     for cell in cells[: last + 1]:
@@ -57,7 +57,7 @@ def _row(label: str, cells: Sequence[TextSpan]) -> Line:
 
 
 def _ruler(axis: Axis, columns: Sequence[int | None]) -> Line:
-    """Every tenth pixel's number above the axis."""
+    """The number of every tenth pixel."""
     text = [" "] * (len(columns) + 2 * columns.count(None) + 12)
     place = free = 0
     for column in columns:
@@ -96,7 +96,7 @@ def _window(axis: Axis, position: int, columns: Sequence[int | None]) -> Line:
 
 
 def _missed(axis: Axis, columns: Sequence[int | None]) -> Line:
-    """A mark under every pixel that no window reads; nothing where there is none."""
+    """A mark under every pixel that no window reads; [] if there is none."""
     if axis.uncovered() == (0, 0):
         return []
     cells: list[TextSpan] = []
@@ -107,7 +107,7 @@ def _missed(axis: Axis, columns: Sequence[int | None]) -> Line:
 
 
 def _read(axis: Axis, place: int) -> bool:
-    """Whether some window has a tap on this place of the padded axis."""
+    """Whether some window reads this position of the padded axis."""
     for tap in range(0, min(axis.extent, place + 1), axis.dilation):
         position, rest = divmod(place - tap, axis.stride)
         if rest == 0 and position < axis.output:

@@ -1,4 +1,4 @@
-"""The JSON contracts: the same keys, in the same order, whatever the network."""
+"""JSON values with fixed keys: the same keys in the same order for every network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONVENTIONS = (
 
 
 def analysis_value(analysis: Analysis) -> dict[str, Any]:
-    """`show --format json`: every layer, unfolded."""
+    """JSON of `show`: every layer, unfolded."""
     return {
         "name": analysis.graph.name,
         "title": analysis.graph.title,
@@ -45,7 +45,7 @@ def outputs_value(graph: Graph) -> list[dict[str, Any]]:
 
 
 def layer_value(layer: LayerFigures) -> dict[str, Any]:
-    """One layer's record."""
+    """JSON of one layer."""
     return {
         "name": layer.name,
         "kind": layer.kind,
@@ -68,7 +68,7 @@ def layer_value(layer: LayerFigures) -> dict[str, Any]:
 
 
 def totals_value(totals: Totals) -> dict[str, int]:
-    """The totals of a network."""
+    """JSON of a network's totals."""
     return {
         "layers": totals.layers,
         "weights": totals.weights,
@@ -83,8 +83,8 @@ def totals_value(totals: Totals) -> dict[str, int]:
 
 
 def field_value(field: ReceptiveField | None) -> Mapping[str, list[int | float]] | None:
-    """Size, stride, start and smallest size per axis; null where no single field fits all units, as in a flattened
-    map. A stride is an integer, or for a part of a pixel the float nearest to it."""
+    """Size, stride, start and smallest size per axis; null if no single field describes all units, as after
+    flatten. A stride is an integer, or the nearest float if it is a fraction of a pixel."""
     if field is None:
         return None
     return {

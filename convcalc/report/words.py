@@ -1,4 +1,4 @@
-"""How operators, shapes and numbers are written in every report."""
+"""Notation shared by all reports: operators, shapes and numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ ALWAYS = frozenset({"filters", "kernel"})
 
 
 def operator(op: Operator) -> str:
-    """`conv K96 F11 S4`, `dense 4096`, `maxpool F3 S2`: the lecture's letters, and whatever is not default."""
+    """`conv K96 F11 S4`, `dense 4096`, `maxpool F3 S2`: the lecture's letters and every field that differs from its
+    default."""
     parts = [op.kind]
     depthwise = getattr(op, "depthwise", False)
     for name, info in op.fields().items():
@@ -43,7 +44,7 @@ def operator(op: Operator) -> str:
 
 
 def network(graph: Graph) -> str:
-    """`vgg16, input 3×224×224`; `googlenet with head=dense, input 3×224×224` where settings changed it."""
+    """`vgg16, input 3×224×224`; `googlenet with head=dense, input 3×224×224` if settings changed it."""
     return f"{changed_name(graph)}, input {shape(graph.input_shape)}"
 
 
@@ -60,7 +61,7 @@ SHORT_FIELDS = {"rounding": "", "groups": "g", "start": "start ", "stop": "stop 
 
 
 def short_operator(op: Operator, *, bare: bool = False) -> str:
-    """`conv K96 F11 S4 dw` for a narrow terminal; bare: `K96 F11 S4 dw`, a convolution being what has K and F."""
+    """`conv K96 F11 S4 dw` for a narrow terminal. bare: without `conv`, which K and F imply."""
     parts = [] if bare and isinstance(op, Conv) else [SHORT_KINDS.get(op.kind, op.kind)]
     depthwise = getattr(op, "depthwise", False)
     for name, info in op.fields().items():
@@ -113,7 +114,7 @@ def count(value: int) -> str:
 
 
 def rounded(value: int) -> str:
-    """`1.85G`, `34.8K`, `9,999`: three digits of a count that is longer."""
+    """`1.85G`, `34.8K`, `9,999`: longer counts rounded to three digits."""
     if abs(value) < 10_000:
         return f"{value:,}".replace("-", "−")
     mantissa, exponent = f"{value:.2e}".replace("-", "−").split("e")
@@ -134,7 +135,7 @@ def signed_rounded(value: int) -> str:
 
 
 def size(value: int) -> str:
-    """Bytes as a person reads them, in powers of 1,000: `115.3 MB`."""
+    """Bytes in powers of 1,000: `115.3 MB`."""
     number = float(value)
     for unit in ("bytes", "KB", "MB", "GB", "TB"):
         if number < 1000 or unit == "TB":
@@ -144,8 +145,7 @@ def size(value: int) -> str:
 
 
 def field(receptive: ReceptiveField | None) -> str:
-    """`195` or `13×20` pixels, `≤204` where units see windows of different sizes; `–` where no single figure says
-    it."""
+    """`195` or `13×20` pixels; `≤204` if the units' windows differ in size; `–` if no single figure describes them."""
     if receptive is None:
         return "–"
     sizes = [
@@ -156,20 +156,20 @@ def field(receptive: ReceptiveField | None) -> str:
 
 
 def at_most(fields: Iterable[ReceptiveField | None]) -> list[str]:
-    """The line that explains `≤` under a table with these fields; none where no field varies."""
+    """The line that explains `≤` below a table; "" if no field varies."""
     if any(field is not None and field.varies for field in fields):
         return ["field ≤n: its units see windows of different sizes, n pixels at most"]
     return []
 
 
 def axes(values: Sequence[int | Fraction]) -> str:
-    """One number where all axes agree: `4`, `−2`, `1/2`; else `2×1`."""
+    """A single number if all axes agree: `4`, `−2`, `1/2`; else `2×1`."""
     texts = [number(value) for value in values]
     return texts[0] if len(set(texts)) == 1 else "×".join(texts)
 
 
 def percent(share: Fraction | float) -> str:
-    """`51.6 %`; what is little but not nothing is `<0.1 %`."""
+    """`51.6 %`; `<0.1 %` for a small share that is not zero."""
     if 0 < share < 0.001:
         return "<0.1 %"
     if 0.999 < share < 1:
@@ -178,7 +178,7 @@ def percent(share: Fraction | float) -> str:
 
 
 def number(value: int | Fraction | float) -> str:
-    """A whole number as such, a fraction as `1/2`, below 0 with a minus sign."""
+    """An integer as such, a fraction as `1/2`, with a real minus sign."""
     return str(value).replace("-", "−")
 
 
@@ -199,7 +199,7 @@ def copies(first: str, last: str) -> str:
 
 
 def _common_stem(first: str, last: str) -> str:
-    """What both begin with, numbers left whole: `conv` of `conv18` and `conv19`."""
+    """The common beginning of two names, numbers kept whole: `conv` of `conv18` and `conv19`."""
     length = 0
     for a, b in zip(first, last, strict=False):
         if a != b:
@@ -211,22 +211,22 @@ def _common_stem(first: str, last: str) -> str:
 
 
 def relative(path: str, reader: str) -> str:
-    """A path as a layer at `reader` would write it: `conv3` for `conv4.2.conv3` in `conv4.2`, and for the branches of
-    a join their paths in it; a path that would begin with a number keeps what stands before it."""
+    """A path as written by a layer at `reader`: `conv3` for `conv4.2.conv3` read within `conv4.2`, and for the
+    branches of a join their paths within it. The parent stays if the rest would begin with a digit."""
     parts = path.split(".")
     common = _common_parents(parts, reader.split("."))
     return ".".join(parts[common:])
 
 
 def outline(path: str, above: str) -> str:
-    """A path without what it shares with the one above it, indented by as many columns: `  .conv2`."""
+    """A path without the part it shares with the path above, indented by as many columns: ` .conv2`."""
     parts = path.split(".")
     common = _common_parents(parts, above.split(".")[:-1])
     return " " * common + "." + ".".join(parts[common:]) if common else path
 
 
 def _common_parents(path: Sequence[str], scopes: Sequence[str]) -> int:
-    """How many of these scopes enclose the path, fewer where the rest of it would begin with a number."""
+    """How many leading segments of the path are in `scopes`; fewer if the rest would begin with a digit."""
     common = 0
     for a, b in zip(path[:-1], scopes, strict=False):
         if a != b:

@@ -1,4 +1,4 @@
-"""Worksheets as tables, pages to print (HTML, LaTeX) and files to fill in (CSV, JSON)."""
+"""Worksheets as tables, as pages to print (HTML, LaTeX) and as files to fill in (CSV, JSON)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANSWER = (Column("answer", ""), Column("working", ""))
 
 
 def sheet_table(sheet: Sheet, *, answers: bool = False) -> Table:
-    """The sheet, or its key: every cell filled, and the worked lines below."""
+    """The worksheet; with answers, every cell filled and the working below."""
     columns = [
         _cell("layer", "layer" if sheet.network else "exercise", wrap=True, style="cyan"),
         *([] if sheet.network else [_cell("input", "input", right=True)]),
@@ -73,7 +73,7 @@ def _subtitle(sheet: Sheet) -> str:
 
 
 def _row(sheet: Sheet, row: SheetRow, answers: bool) -> dict[str, str]:
-    """The texts of a row by column."""
+    """The cells of a row by column."""
     cells = {
         "layer": row.name,
         "input": words.shape(row.node.input_shapes[0]),
@@ -93,12 +93,12 @@ def _figure(row: SheetRow, name: str) -> str:
 
 
 def label(exercise: Exercise) -> str:
-    """`conv1, weights`; of a single layer, its number: `2.7.3, weights`."""
+    """`conv1, weights`; for a single random layer its number: `2.7.3, weights`."""
     return f"{exercise.node.name if exercise.network else exercise.name}, {ASKS[exercise.asks]}"
 
 
 def worked(exercise: Exercise) -> str:
-    """The working, and the answer where it does not end with it."""
+    """The working, followed by the answer if it does not end in it."""
     answer = words.answer(exercise.answer)
     if not exercise.working:
         return answer
@@ -115,7 +115,7 @@ def sheet_summary(sheet: Sheet) -> str:
 
 
 def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
-    """`worksheet --format json`: with empty answers to fill in, or the key."""
+    """JSON of `worksheet`: with empty answers to fill in, or with the answers."""
     exercises = []
     for exercise in sheet.exercises:
         answer = exercise.answer
@@ -156,7 +156,7 @@ li { break-inside: avoid; }
 
 
 def page_html(sheet: Sheet, *, answers: bool = False) -> str:
-    """A whole page that prints on A4: rows stay in one piece, the table's head is repeated."""
+    """An HTML page that prints on A4: rows are not broken, the header is repeated on each page."""
     table = sheet_table(sheet, answers=answers)
     offset = len(table.rows) - len(sheet.rows)
     fixed = len(table.columns) - len(sheet.columns)
@@ -190,7 +190,7 @@ def page_html(sheet: Sheet, *, answers: bool = False) -> str:
 
 
 def page_latex(sheet: Sheet, *, answers: bool = False) -> str:
-    """A whole document for pdflatex, xelatex or lualatex; needs booktabs, geometry and longtable."""
+    """A LaTeX document for pdflatex, xelatex or lualatex; needs booktabs, geometry and longtable."""
     table = sheet_table(sheet, answers=answers)
     spec = "".join("r" if column.right else "l" for column in table.columns)
     blank = r"\underline{\hspace{2.2cm}}"
@@ -233,5 +233,5 @@ def page_latex(sheet: Sheet, *, answers: bool = False) -> str:
 
 
 def page_markdown(sheet: Sheet, *, answers: bool = False) -> str:
-    """A pipe table; blanks are lines to write on."""
+    """A pipe table with lines to write on."""
     return to_markdown(sheet_table(sheet, answers=answers))

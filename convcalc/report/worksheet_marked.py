@@ -1,10 +1,10 @@
-"""`worksheet --check`: one marked sheet answer by answer, or several with a row each."""
+"""`worksheet --check`: one marked sheet answer by answer, or one row per sheet."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from convcalc.exercises.marking import Marked, MarkedSheet, MarkedSheets
+from convcalc.exercises.marking import MarkedAnswer, MarkedSheet, MarkedSheets
 from convcalc.exercises.worksheet import ASKS
 from convcalc.render.table import Column, Table
 from convcalc.report import words
@@ -34,8 +34,8 @@ SHEETS = (
     Column("right", "right", text=lambda sheet: "" if sheet.error else str(sheet.right), right=True),
     Column("total", "of", lambda sheet: sheet.total,
            lambda sheet: "" if sheet.error else str(sheet.total), right=True),
-    Column("mistakes", "what was wrong", lambda sheet: _faults(sheet),
-           lambda sheet: "not read" if sheet.error else _faults(sheet), wrap=True),
+    Column("mistakes", "what was wrong", lambda sheet: _mistakes(sheet),
+           lambda sheet: "not read" if sheet.error else _mistakes(sheet), wrap=True),
 )  # fmt: skip
 SHEET_DATA = (
     Column("file", ""),
@@ -55,11 +55,11 @@ def _tally(marked: MarkedSheet | MarkedSheets) -> str:
 
 
 def marked_table(sheet: MarkedSheet) -> Table:
-    """Every answer with its mark; below, what went wrong where, and the working."""
+    """Every answer with its mark; below it the mistakes and the working."""
     lines = [_tally(sheet)]
     for mark in sheet.marks:
         if mark.verdict != "right":
-            lines += [f"{label(mark.exercise)}: {_fault(mark)}", f"  {worked(mark.exercise)}"]
+            lines += [f"{label(mark.exercise)}: {_mistake(mark)}", f"  {worked(mark.exercise)}"]
     return Table(
         columns=MARKED,
         rows=sheet.marks,
@@ -70,15 +70,15 @@ def marked_table(sheet: MarkedSheet) -> Table:
     )
 
 
-def _fault(mark: Marked) -> str:
-    """`156, this counts the biases too`: what was given, and why it is wrong where that is known."""
+def _mistake(mark: MarkedAnswer) -> str:
+    """`156, this counts the biases too`: the answer given, and the reason if it is known."""
     if mark.verdict == "blank":
         return "left blank"
     return mark.given + (f", {mark.why}" if mark.why else "")
 
 
 def marked_value(sheet: MarkedSheet) -> dict[str, Any]:
-    """`worksheet --check FILE --format json`."""
+    """JSON of one marked sheet."""
     return {"conventions": CONVENTIONS, **_sheet_value(sheet)}
 
 
@@ -92,7 +92,7 @@ def _sheet_value(sheet: MarkedSheet) -> dict[str, Any]:
     }
 
 
-def _mark_value(mark: Marked) -> dict[str, Any]:
+def _mark_value(mark: MarkedAnswer) -> dict[str, Any]:
     answer = mark.exercise.answer
     return {
         "exercise": mark.exercise.name,
@@ -119,7 +119,7 @@ def _sheets_tally(marked: MarkedSheets) -> str:
 
 
 def sheets_table(marked: MarkedSheets) -> Table:
-    """A row per sheet; below, the mistakes of all, the most frequent first."""
+    """One row per sheet; below it all mistakes, most frequent first."""
     lines = [
         _sheets_tally(marked),
         *(f"  {count}× {why or UNKNOWN}" for why, count in marked.mistakes),
@@ -134,7 +134,7 @@ def sheets_table(marked: MarkedSheets) -> Table:
     )
 
 
-def _faults(sheet: MarkedSheet) -> str:
+def _mistakes(sheet: MarkedSheet) -> str:
     """`conv1, weights: this counts the biases too; dense1, weights: 48; 2 left blank`."""
     wrong = [
         f"{label(mark.exercise)}: {mark.why or mark.given}"
@@ -152,7 +152,7 @@ def _style(sheet: MarkedSheet) -> str:
 
 
 def sheets_value(marked: MarkedSheets) -> dict[str, Any]:
-    """`worksheet --check` of several files or a folder as JSON. error: why a sheet could not be marked."""
+    """JSON of several marked sheets. error: why a sheet could not be marked."""
     return {
         "conventions": CONVENTIONS,
         "right": marked.right,

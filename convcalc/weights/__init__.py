@@ -1,1 +1,1 @@
-"""Weights: where a network's numbers come from, and the files they are kept in."""
+"""Weights files, initialisation, and download of published weights."""

@@ -1,7 +1,7 @@
-"""The weights in a checkpoint: which of its mappings of tensors they are, and which prefix their keys have.
+"""Finding the weights in a checkpoint: the right mapping of tensors, and the prefix of its keys.
 
-Training scripts save weights beside other things and under names of their own: the optimiser's state, a running
-average of the weights, numbers, arguments. The mapping whose keys fit the network best is the one that is meant.
+Training scripts store weights under names of their own beside other things: optimiser state, a running average of
+the weights, numbers, arguments. The mapping whose keys fit the network best is chosen.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from convcalc.weights.pickled import ONLY_WEIGHTS, PickledTensor, Unsound, key_name, kind_of
+from convcalc.weights.pickled import ONLY_WEIGHTS, InvalidFile, PickledTensor, key_name, kind_of
 
 Fit = Callable[[Collection[str]], int]  # of keys: how many of the network's parameters they name
 
@@ -21,24 +21,24 @@ SHOWN = 5
 USUAL = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights")
 
 
-class Found(NamedTuple):
-    """A mapping with tensors. where: the keys that lead to it, with dots; others: what else it holds, by key."""
+class TensorMapping(NamedTuple):
+    """A mapping with tensors. where: the dotted keys that lead to it; others: its remaining contents by key."""
 
     where: str
     tensors: dict[str, PickledTensor]
     others: dict[str, str]
 
 
-def choose(value: object, fit: Fit | None) -> tuple[Found, str]:
-    """The mapping of tensors that fits best, and a note on where it was unless at the top. Without `fit` the one with
-    the most tensors. Raises Unsound where there is none."""
+def choose(value: object, fit: Fit | None) -> tuple[TensorMapping, str]:
+    """The mapping of tensors that fits best, and a note on its place unless it is at the top. Without `fit`, the
+    one with the most tensors. Raises InvalidFile if there is none."""
     found = list(_mappings(value))
     if not found:
-        raise _nothing(value)
+        raise _contents(value)
     scores = [(fit or len)(mapping.tensors) for mapping in found]
 
     def order_of(number: int) -> tuple[int, int, int, int]:
-        """Of those that fit equally well the one with the least besides; of those that do not fit, the largest."""
+        """Sort key: best fit first; among equals, fewer other contents; among mappings that do not fit, the larger."""
         size = len(found[number].tensors)
         return -scores[number], size if scores[number] else -size, _rank(found[number].where), number
 
@@ -55,13 +55,13 @@ def choose(value: object, fit: Fit | None) -> tuple[Found, str]:
 
 
 def _rank(where: str) -> int:
-    """Where a mapping stands among equals: at the top of the file, then under a usual name, then any other."""
+    """The place of a mapping among equals: at the top of the file first, then under a usual name, then the rest."""
     last = where.rpartition(".")[2]
     return -1 if not where else USUAL.index(last) if last in USUAL else len(USUAL)
 
 
-def _mappings(value: object) -> Iterator[Found]:
-    """Every dictionary with tensors by name, outer ones first; one that is met twice is given once."""
+def _mappings(value: object) -> Iterator[TensorMapping]:
+    """Every dictionary with tensors by name, outer ones first, each once."""
     queue: deque[tuple[str, object, int]] = deque([("", value, 0)])
     seen = {id(value)}
     while queue:
@@ -80,7 +80,7 @@ def _mappings(value: object) -> Iterator[Found]:
                     for key, child in children
                     if isinstance(key, str) and key not in tensors
                 }
-                yield Found(where, tensors, others)
+                yield TensorMapping(where, tensors, others)
         elif isinstance(container, (list, tuple)):
             children = list(enumerate(container))
         for key, child in children if depth < MAX_DEPTH else ():
@@ -89,8 +89,8 @@ def _mappings(value: object) -> Iterator[Found]:
                 queue.append((f"{where}.{key!s:.80}" if where else f"{key!s:.80}", child, depth + 1))
 
 
-def _nothing(value: object) -> Unsound:
-    """What a file without tensors by name holds instead."""
+def _contents(value: object) -> InvalidFile:
+    """The contents of a file without named tensors, for an error."""
     place = ""
     if isinstance(value, dict):
         for name in USUAL:
@@ -101,11 +101,11 @@ def _nothing(value: object) -> Unsound:
     if isinstance(value, dict) and value:
         entries = [f"{key_name(key)} ({kind_of(entry)})" for key, entry in list(value.items())[:SHOWN]]
         held = ", ".join(entries) + (f" and {len(value) - SHOWN} more" if len(value) > SHOWN else "")
-    return Unsound(f"it holds no tensors by name{place}, but {held}", ONLY_WEIGHTS)
+    return InvalidFile(f"it holds no tensors by name{place}, but {held}", ONLY_WEIGHTS)
 
 
 def common_prefixes(keys: Collection[str]) -> list[str]:
-    """The empty prefix, and each that ends in a dot and begins all the keys, as `module.` does."""
+    """The empty prefix, and each prefix of all keys that ends in a dot, such as `module.`."""
     if not keys:
         return [""]
     first, last = min(keys), max(keys)  # what these two begin with, all between them do

@@ -1,8 +1,7 @@
 """Weights files of any kind.
 
-`open_weights` looks at a file's first bytes, never at its name: `READERS` is the table from one to the other.
-A reader checks the whole of a file's description before it returns, and never believes it: what a damaged
-or hostile file can cost is bounded by its size on disk.
+`open_weights` recognises a file by its first bytes, never by its name; `READERS` is the table. A reader validates
+all of a file's metadata before it returns: the cost of a damaged or hostile file is bounded by its size on disk.
 """
 
 from __future__ import annotations
@@ -20,11 +19,10 @@ TORCH_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # pickled, ho
 
 
 def open_weights(path: str | os.PathLike[str], fit: Fit | None = None) -> Tensors:
-    """The tensors of a weights file by name, in the file's order; WeightsError for any that is not sound.
+    """The tensors of a weights file by name, in file order. Raises WeightsError for a damaged file.
 
-    fit: how many of a network's parameters some keys name, which tells its weights from other tensors in a
-    checkpoint. The values are read later, from the open file: replacing it in the meantime does no harm, cutting it
-    does.
+    fit: returns how many of a network's parameters some keys name, to find its weights in a checkpoint. Values are
+    read later from the open file: replacing the file meanwhile is harmless, truncating it is not.
     """
     name = os.fspath(path)
     try:
@@ -79,7 +77,8 @@ def _legacy_pth(path: str, fit: Fit | None) -> Tensors:
 
 
 def _torch_zip(start: bytes) -> bool:
-    """Whether a zip's first member is in a folder, and no NumPy array: PyTorch puts all of its in one."""
+    """Whether a zip's first member lies in a folder and is not a NumPy array: PyTorch puts all members into one
+    folder."""
     name = start[30 : 30 + int.from_bytes(start[26:28], "little")]
     return start[:4] == b"PK\x03\x04" and b"/" in name and not name.endswith(b".npy")
 

@@ -1,6 +1,7 @@
-"""He initialisation: weights to run a network with when there are no trained ones.
+"""He initialisation, for networks without trained weights.
 
-He, Zhang, Ren & Sun 2015: normal, with variance 2 / fan-in, keeps the signal's size through layers of ReLUs.
+He, Zhang, Ren & Sun 2015: a normal distribution with variance 2 / fan-in preserves the signal's scale through ReLU
+layers.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ CHUNK = 1 << 12  # numbers drawn at a time: few enough to stay in the processor'
 def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[float]:
     """prod(shape) 32-bit floats, normal with mean 0 and variance 2 / fan_in (at least 1).
 
-    The values depend on name, seed and fan_in alone: not on the backend, nor on which other weights were
-    drawn before, nor (Python's generator and this table being fixed) on the machine.
+    The values depend only on name, seed and fan_in: not on the backend, the machine, or the weights drawn before.
 
-    Each value is one of 65,536 equally likely quantiles of the normal distribution, picked by 16 random bits:
-    one table look-up a number, some eight times faster than `random.gauss`. VGG-16 has 138 million. The
-    price is a tail that ends at 4.17 standard deviations, which one true normal number in 30,000 exceeds.
+    Each value is one of 65,536 equally likely quantiles of the normal distribution, selected by 16 random bits: a
+    table look-up, some eight times faster than `random.gauss`; VGG-16 has 138 million weights. The price is a tail
+    that ends at 4.17 standard deviations, which one normal number in 30,000 exceeds.
     """
     scale = sqrt(2 / max(1, fan_in))
     random, left = Random(f"{seed}:{name}"), prod(shape)
@@ -44,7 +44,7 @@ def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[
 
 @cache
 def _quantiles() -> array[float]:
-    """The middles of 65,536 equally likely slices of the standard normal, scaled to variance 1 exactly."""
+    """The midpoints of 65,536 equally likely intervals of the standard normal, scaled to variance exactly 1."""
     inverse = NormalDist().inv_cdf
     upper = [inverse((level + 0.5) / LEVELS) for level in range(LEVELS // 2, LEVELS)]
     spread = sqrt(sum(value * value for value in upper) / len(upper))

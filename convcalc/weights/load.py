@@ -28,10 +28,11 @@ RULE_TOLERANCE = 1e-5  # between a file's numbers and those made by a rule, whic
 
 @dataclass(frozen=True)
 class Weights:
-    """One mapping of parameter name to flat, row-major values per node; nodes that share hold the same mapping.
+    """For each node, a mapping of parameter name to flat row-major values; nodes that share weights hold the same
+    mapping.
 
-    source tells where they come from; ignored names the file's keys that the network has no use for; note is
-    what the reader has to say of the file.
+    source: where the values come from; ignored: keys of the file that the network does not use; note: the reader's
+    remarks.
     """
 
     nodes: tuple[Parameters, ...]
@@ -43,7 +44,7 @@ class Weights:
 
 
 def random_weights(graph: Graph, seed: int = 0) -> Weights:
-    """He-initialised weights; batch norms and biases start at what leaves the signal as it is."""
+    """He-initialised weights; normalisations and biases start as the identity."""
     from convcalc.weights.initialise import he_normal
 
     nodes: list[Parameters] = []
@@ -67,7 +68,7 @@ def random_weights(graph: Graph, seed: int = 0) -> Weights:
 def load_weights(
     graph: Graph, path: str, source: Literal["bundled", "file"] = "file", shown: str | None = None
 ) -> Weights:
-    """The weights of a file, fitted to the graph by key. Raises WeightsError; nothing is left half-loaded."""
+    """The weights of a file, matched to the graph by key. Raises WeightsError unless everything matches."""
     index = _index(graph)
     tensors = _without_prefix(open_weights(path, partial(_fit, index)), index)
     name = shown or path
@@ -100,8 +101,8 @@ def load_weights(
         picked.append(found)
     extra = [key for key in tensors if key not in used]
     heads = {node.name.split(".")[0] for node in graph}
-    ignored = [key for key in extra if _left_out(key, heads)]
-    unknown = [key for key in extra if not _left_out(key, heads)]
+    ignored = [key for key in extra if _ignored_keys(key, heads)]
+    unknown = [key for key in extra if not _ignored_keys(key, heads)]
     _refuse(name, graph, missing, wrong, unequal, unknown, tensors.note)
     nodes: list[Parameters] = []
     for node, found in zip(graph, picked, strict=True):
@@ -127,7 +128,8 @@ def _index(graph: Graph) -> Index:
 
 
 def _unequal(tensor: StoredTensor, parameter: Parameter) -> list[str]:
-    """Where a tensor of a file differs from the rule that makes it; its numbers may be grouped otherwise."""
+    """The difference between a file's tensor and the rule that generates it, or None; its numbers may be grouped
+    differently."""
     assert parameter.rule is not None
     if tensor.count != prod(parameter.shape):
         return [f"{tensor.name} is {_shape(tensor.shape)}, the rule gives {_shape(parameter.shape)}"]
@@ -138,18 +140,18 @@ def _unequal(tensor: StoredTensor, parameter: Parameter) -> list[str]:
 
 
 def _named(index: Index, keys: Collection[str], prefix: str) -> int:
-    """How many parameters the keys name without the prefix, which all of them have."""
+    """The number of parameters that the keys name once the prefix is removed."""
     bare = (key[len(prefix) :] for key in keys)
     return len({index[key] for key in bare if key in index})
 
 
 def _fit(index: Index, keys: Collection[str]) -> int:
-    """How many parameters the keys name, as they are or without a prefix that all of them have."""
+    """The number of parameters that the keys name, as they are or without a common prefix."""
     return max(_named(index, keys, prefix) for prefix in common_prefixes(keys))
 
 
 def _without_prefix(tensors: Tensors, index: Index) -> Tensors:
-    """The tensors under keys without the common prefix without which they name most; the note names it."""
+    """The tensors without the common prefix whose removal names the most parameters; the note mentions it."""
     prefix = max(common_prefixes(tensors), key=lambda prefix: _named(index, tensors, prefix))
     if not prefix:
         return tensors
@@ -161,7 +163,7 @@ def _without_prefix(tensors: Tensors, index: Index) -> Tensors:
 
 
 def parameter_keys(node: Node, parameter: Parameter) -> list[str]:
-    """The keys a file may use for a parameter: the layer's path first, then what the spec's `keys` say."""
+    """The keys for a parameter: the layer's path first, then those of the spec's `keys`."""
     keys = [parameter.key(node.name)]
     if "" in node.keys:
         keys.append(parameter.key(node.keys[""]))
@@ -178,8 +180,9 @@ def _shape(shape: Shape) -> str:
     return show(shape) or "a single number"
 
 
-def _left_out(key: str, heads: set[str]) -> bool:
-    """Batch counters, and the auxiliary heads that only training uses; heads are the network's own first segments."""
+def _ignored_keys(key: str, heads: set[str]) -> bool:
+    """Keys that may be ignored: batch counters, and auxiliary heads used only in training. heads: the first
+    segments of the network's own paths."""
     head = key.split(".")[0]
     return key.endswith(".num_batches_tracked") or (head.lower().startswith("aux") and head not in heads)
 

@@ -1,7 +1,7 @@
 """NumPy's .npz files, read and written without NumPy: a zip archive of .npy arrays (numpy.org, "NPY format").
 
-Arrays of objects would need pickle and are refused. What an archive says it expands to is compared with its
-size and with the arrays' shapes before anything is expanded.
+Object arrays would need pickle and are refused. The declared sizes of an archive are checked against its size and
+the arrays' shapes before anything is decompressed.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ USUAL = re.compile(
 
 
 def read(path: str) -> dict[str, StoredTensor]:
-    """The arrays of an .npz file, in its order. WeightsError unless all headers are sound.
+    """The arrays of an .npz file in order. Raises WeightsError unless all headers are valid.
 
-    Damaged numbers are found, by their checksum, when a tensor's values are read.
+    Damaged values are detected by their checksum when a tensor is read.
     """
     try:
         found = members(path, "NumPy")
@@ -50,7 +50,7 @@ def read(path: str) -> dict[str, StoredTensor]:
     except (WeightsError, PermissionError):
         raise
     except Exception as error:  # zipfile and zlib meet damage with many kinds of exceptions
-        _refuse(path, _said(error))
+        _refuse(path, _error_text(error))
     return {tensor.name: tensor for tensor in tensors}
 
 
@@ -78,15 +78,15 @@ def _tensor(path: str, member: Member, parse: _Headers) -> StoredTensor:
         try:
             numbers = memoryview(member.content())[begin:]
         except (BadArchive, zlib.error) as error:
-            _refuse(path, _said(error))
-        return _ordered(numbers, size, order == ">", shape if fortran else None)
+            _refuse(path, _error_text(error))
+        return _as_row_major(numbers, size, order == ">", shape if fortran else None)
 
     dtype = KINDS[kind] + ("" if kind == "b" else str(8 * size))
     return StoredTensor(member.name.removesuffix(".npy"), shape, dtype, data)
 
 
 class _Headers:
-    """Parses .npy headers: byte order, kind, bytes of a number, column-major or not, and shape."""
+    """Parser of .npy headers: byte order, kind, bytes per number, column-major or not, and shape."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -104,7 +104,7 @@ class _Headers:
 
 
 def _description(path: str, name: str, text: bytes) -> tuple[str, str, int, bool, tuple[int, ...]]:
-    """Byte order, kind, bytes of a number, column-major or not, and shape, from an .npy header."""
+    """Byte order, kind, bytes per number, column-major or not, and shape, from an .npy header."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what the parser thinks of a stranger's literals
@@ -135,10 +135,10 @@ def _checked(
     return parts[1], parts[2], int(parts[3]), fortran, shape
 
 
-def _ordered(
+def _as_row_major(
     data: memoryview, size: int, swapped: bool, columns_first: tuple[int, ...] | None
 ) -> bytes | memoryview:
-    """The numbers little-endian and row-major; `columns_first`: the shape, if in Fortran's order."""
+    """The numbers little-endian and row-major. columns_first: the shape if they are stored in Fortran order."""
     if not swapped and (columns_first is None or len(columns_first) < 2):
         return data
     numbers = array({1: "B", 2: "H", 4: "I", 8: "Q"}[size], data.tobytes())
@@ -156,7 +156,7 @@ def _row_major(numbers: array[int], shape: tuple[int, ...]) -> array[int]:
     return rows
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return f"{error!s:.200}" or type(error).__name__
 
 
@@ -168,7 +168,7 @@ def _refuse(path: str, reason: str, hint: str = "save it again with numpy.savez"
 
 
 def npy(shape: tuple[int, ...], kind: str, values: array[float] | array[int]) -> bytes:
-    """NumPy's .npy format, version 1.0, of numbers of NumPy's `kind`: `<f8`, `<i4`."""
+    """Numbers in NumPy's .npy format, version 1.0. kind: NumPy's name of the type: `<f8`, `<i4`."""
     described = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
     header = described.ljust(-(-(len(described) + 11) // 64) * 64 - 11) + "\n"
     if sys.byteorder == "big":
@@ -178,7 +178,7 @@ def npy(shape: tuple[int, ...], kind: str, values: array[float] | array[int]) ->
 
 
 def npz(arrays: Mapping[str, bytes]) -> bytes:
-    """NumPy's .npz: .npy files in a zip, compressed."""
+    """NumPy's .npz: a compressed zip of .npy files."""
     import io
     import zipfile
 

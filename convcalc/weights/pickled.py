@@ -1,4 +1,4 @@
-"""What the names in a pickle of tensors mean: tensors and their storages, and everything else, which is not made."""
+"""The names in a pickle of tensors: those that stand for tensors and storages are interpreted, all others are not."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ TYPES = {
 }  # fmt: skip
 
 
-class Unsound(Exception):
-    """What is wrong with a file. The bare fact: `read` knows the path."""
+class InvalidFile(Exception):
+    """A defect in a file. `read`, which knows the path, turns it into a WeightsError."""
 
     def __init__(self, reason: str, hint: str = AGAIN) -> None:
         super().__init__(reason)
@@ -42,14 +42,14 @@ class Unsound(Exception):
 
 @dataclass(frozen=True)
 class Global:
-    """A name that the pickle mentions. It stands for itself: nothing is looked up."""
+    """A name mentioned in the pickle. It is never looked up."""
 
     name: str
 
 
 @dataclass(frozen=True, eq=False)
-class Foreign:
-    """Where the pickle would make an object of another library: what it is called. It is not made."""
+class ForeignObject:
+    """The name of an object of another library, which is not created."""
 
     name: str
 
@@ -65,7 +65,7 @@ class PickledStorage:
 
 @dataclass(frozen=True)
 class PickledTensor:
-    """How a tensor lies in its storage, in numbers of `dtype`; shape and strides as written, not yet checked."""
+    """A tensor's place in its storage, in numbers of `dtype`; shape and strides as written, not yet checked."""
 
     storage: PickledStorage
     offset: object
@@ -74,78 +74,80 @@ class PickledTensor:
     dtype: str
 
 
-def foreign(function: object, arguments: object) -> Foreign:
-    """What calling the function would make, by the name of its class."""
-    if isinstance(function, Foreign):
+def foreign_object(function: object, arguments: object) -> ForeignObject:
+    """A placeholder for the result of calling a function, named after its class."""
+    if isinstance(function, ForeignObject):
         return function
     if not isinstance(function, Global):
-        raise Unsound(f"it calls {kind_of(function)}, which no tensor needs; nothing was run", ONLY_WEIGHTS)
+        raise InvalidFile(
+            f"it calls {kind_of(function)}, which no tensor needs; nothing was run", ONLY_WEIGHTS
+        )
     name = function.name
     if name in STORAGES or name in TYPES:
-        raise Unsound(f"it calls {name}, which no tensor needs; nothing was run", ONLY_WEIGHTS)
+        raise InvalidFile(f"it calls {name}, which no tensor needs; nothing was run", ONLY_WEIGHTS)
     first = arguments[0] if isinstance(arguments, tuple) and arguments else None
     if name in ("copyreg._reconstructor", "copy_reg._reconstructor") and isinstance(first, Global):
         name = first.name
-    return Foreign(FAMILIAR.get(name, name))
+    return ForeignObject(FAMILIAR.get(name, name))
 
 
 def _rebuild(
     storage: object, offset: object, shape: object, strides: object, *rest: object
-) -> PickledTensor | Foreign:
-    """torch._utils._rebuild_tensor_v2: requires_grad, hooks and metadata are of no use here."""
-    if isinstance(storage, Foreign):
+) -> PickledTensor | ForeignObject:
+    """torch._utils._rebuild_tensor_v2; requires_grad, hooks and metadata are not used."""
+    if isinstance(storage, ForeignObject):
         return storage
     if not isinstance(storage, PickledStorage) or not 2 <= len(rest) <= 3:
-        raise Unsound("its data.pkl describes a tensor wrongly")
+        raise InvalidFile("its data.pkl describes a tensor wrongly")
     return PickledTensor(storage, offset, shape, strides, storage.dtype)
 
 
 def _rebuild_first(
     storage: object, offset: object, shape: object, strides: object
-) -> PickledTensor | Foreign:
-    """torch._utils._rebuild_tensor, of before version 0.4."""
+) -> PickledTensor | ForeignObject:
+    """torch._utils._rebuild_tensor, used before version 0.4."""
     return _rebuild(storage, offset, shape, strides, False, {})
 
 
 def _rebuild_typed(
     storage: object, offset: object, shape: object, strides: object, *rest: object
-) -> PickledTensor | Foreign:
-    """torch._utils._rebuild_tensor_v3: the type apart, for types that have no storage of their own."""
-    if isinstance(storage, Foreign):
+) -> PickledTensor | ForeignObject:
+    """torch._utils._rebuild_tensor_v3, which states the type separately, for types without a storage class."""
+    if isinstance(storage, ForeignObject):
         return storage
     kind = rest[2] if 3 <= len(rest) <= 4 else None
     if isinstance(kind, Global) and kind.name not in KNOWN:
-        return Foreign(f"tensor of {kind.name}")
+        return ForeignObject(f"tensor of {kind.name}")
     dtype = TYPES.get(kind.name) if isinstance(kind, Global) else None
     if not isinstance(storage, PickledStorage) or dtype is None:
-        raise Unsound("its data.pkl describes a tensor wrongly")
+        raise InvalidFile("its data.pkl describes a tensor wrongly")
     return PickledTensor(storage, offset, shape, strides, dtype)
 
 
-def _parameter(tensor: object, *rest: object) -> PickledTensor | Foreign:
-    if isinstance(tensor, Foreign):
+def _parameter(tensor: object, *rest: object) -> PickledTensor | ForeignObject:
+    if isinstance(tensor, ForeignObject):
         return tensor
     if not isinstance(tensor, PickledTensor) or len(rest) != 2:
-        raise Unsound("its data.pkl describes a parameter wrongly")
+        raise InvalidFile("its data.pkl describes a parameter wrongly")
     return tensor
 
 
 def _dictionary(pairs: object = ()) -> dict[Any, Any]:
-    """collections.OrderedDict: empty, or, from Python 2, of a list of pairs."""
+    """collections.OrderedDict: empty, or, as written by Python 2, from a list of pairs."""
     if not isinstance(pairs, list | tuple) or not all(
         isinstance(p, list | tuple) and len(p) == 2 for p in pairs
     ):
-        raise Unsound("its data.pkl makes an ordered dictionary in a way PyTorch does not")
+        raise InvalidFile("its data.pkl makes an ordered dictionary in a way PyTorch does not")
     return filled({}, pairs)
 
 
 def filled(target: dict[Any, Any], pairs: Iterable[Iterable[Any]]) -> dict[Any, Any]:
-    """The dictionary with pairs of keys and values added. Raises Unsound for a key that is there."""
+    """The dictionary with further pairs of keys and values. Raises InvalidFile for a repeated key."""
     for key, value in pairs:
         if not isinstance(key, (str, int, float, bytes, type(None))):  # hashing tuples may take for ever
-            key = Foreign(kind_of(key))
+            key = ForeignObject(kind_of(key))
         if key in target:
-            raise Unsound(f"its data.pkl has {key_name(key)} twice")
+            raise InvalidFile(f"its data.pkl has {key_name(key)} twice")
         target[key] = value
     return target
 
@@ -168,8 +170,8 @@ FAMILIAR = {
 
 
 def kind_of(value: object) -> str:
-    """What a value is, for an error."""
-    if isinstance(value, (Foreign, Global)):
+    """A value's kind, for an error."""
+    if isinstance(value, (ForeignObject, Global)):
         article = "an" if value.name[:1].lower() in "aeiou" else "a"
         return f"{article} {value.name:.100}"
     if isinstance(value, dict) and not value:

@@ -1,10 +1,9 @@
-"""A pickle of tensors, interpreted and not run: what a .pth file says of its tensors.
+"""A safe interpreter for the pickles in .pth files.
 
-A pickle is a program, and unpickling one runs it: it may import and call whatever it likes. So it is not
-unpickled here. It is read instruction by instruction, into plain containers and our own `PickledStorage` and
-`PickledTensor`. What stands beside the weights of a checkpoint, as a namespace of arguments, becomes a `Foreign`
-that holds its name and nothing else. No import, no call, no attribute is ever looked up for a file, and a file that
-names what runs programs is refused.
+A pickle is a program that can import and call anything, so it is not unpickled here. It is interpreted instruction
+by instruction into plain containers and our own `PickledStorage` and `PickledTensor`. Other objects in a
+checkpoint, such as a namespace of arguments, become a `ForeignObject` that holds only their name. Nothing is ever
+imported, called or looked up for a file, and a file that names functions which run programs is refused.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from convcalc.weights.pickled import (
     RUNNING_MODULES,
     STORAGES,
     UNTRUSTED,
-    Foreign,
+    ForeignObject,
     Global,
+    InvalidFile,
     PickledStorage,
-    Unsound,
     filled,
-    foreign,
+    foreign_object,
 )
 
 MAX_STEPS = 1 << 19  # instructions of data.pkl; a tensor takes some 35
@@ -37,60 +36,62 @@ MAX_TEXT = 1 << 16  # bytes; longer texts are nobody's keys and are passed over
 
 
 class Code(io.BytesIO):
-    """A pickle's bytes, in which no line is without end."""
+    """A pickle's bytes, in which no line may be endless."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(MAX_TEXT)
         if len(line) == MAX_TEXT:
-            raise Unsound(f"its data.pkl is damaged: it has a line of more than {MAX_TEXT:,} bytes")
+            raise InvalidFile(f"its data.pkl is damaged: it has a line of more than {MAX_TEXT:,} bytes")
         return line
 
 
 @dataclass
-class Program:
-    """The interpreter: the stack's parts since each mark, and the memo.
+class PickleInterpreter:
+    """The interpreter: a stack, divided by marks, and the memo.
 
-    What it builds is bounded by the number of instructions and the length of the pickle.
+    Memory is bounded by the number of instructions and the length of the pickle.
     """
 
     stack: list[Any] = field(default_factory=list)
     below: list[list[Any]] = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
-    storages: dict[str, PickledStorage | Foreign] = field(default_factory=dict)
+    storages: dict[str, PickledStorage | ForeignObject] = field(default_factory=dict)
     names: int = 0
 
     def run(self, code: bytes | Code) -> object:
         """The value that the pickle describes."""
         try:
             return self._run(code if isinstance(code, Code) else Code(code))
-        except Unsound:
+        except InvalidFile:
             raise
         except Exception as error:  # the readers of arguments have many ways to say that bytes are missing
-            raise Unsound(f"its data.pkl is damaged: {error!s:.200}") from None
+            raise InvalidFile(f"its data.pkl is damaged: {error!s:.200}") from None
 
     def _run(self, code: Code) -> object:
         for _ in range(MAX_STEPS):
             byte = code.read(1)
             if not byte:
-                raise Unsound("its data.pkl has no end")
+                raise InvalidFile("its data.pkl has no end")
             name, reader = _OPCODES[byte]
             argument = reader(code) if reader else None
             if name == "STOP":
                 return self.pop()
             step = _STEPS.get(name)
             if step is None:
-                raise Unsound(f"its data.pkl has the instruction {name}, which no tensor needs", ONLY_WEIGHTS)
+                raise InvalidFile(
+                    f"its data.pkl has the instruction {name}, which no tensor needs", ONLY_WEIGHTS
+                )
             step(self, argument)
-        raise Unsound(f"its data.pkl has more than {MAX_STEPS:,} instructions")
+        raise InvalidFile(f"its data.pkl has more than {MAX_STEPS:,} instructions")
 
     def pop(self) -> Any:
         if not self.stack:
-            raise Unsound("its data.pkl is damaged: it takes what was never given")
+            raise InvalidFile("its data.pkl is damaged: it takes what was never given")
         return self.stack.pop()
 
     def pop_to_mark(self) -> list[Any]:
         if not self.below:
-            raise Unsound("its data.pkl is damaged: it has an end without a beginning")
+            raise InvalidFile("its data.pkl is damaged: it has an end without a beginning")
         items, self.stack = self.stack, self.below.pop()
         return items
 
@@ -106,68 +107,68 @@ class Program:
 
     def get(self, place: object) -> None:
         if place not in self.memo:
-            raise Unsound("its data.pkl is damaged: it recalls what was never kept")
+            raise InvalidFile("its data.pkl is damaged: it recalls what was never kept")
         self.push(self.memo[place])
 
     def top(self, kind: type | tuple[type, ...]) -> Any:
         if not self.stack or not isinstance(self.stack[-1], kind):
-            raise Unsound("its data.pkl is damaged: it adds to what is no container")
+            raise InvalidFile("its data.pkl is damaged: it adds to what is no container")
         return self.stack[-1]
 
     def some(self, count: int) -> None:
         self.push(tuple(reversed([self.pop() for _ in range(count)])))
 
     def append(self, items: list[Any]) -> None:
-        target = self.top((list, Foreign))
+        target = self.top((list, ForeignObject))
         if isinstance(target, list):
             target.extend(items)
 
     def set(self, items: list[Any]) -> None:
-        target = self.top((dict, Foreign))
+        target = self.top((dict, ForeignObject))
         if len(items) % 2:
-            raise Unsound("its data.pkl is damaged: a key has no value")
+            raise InvalidFile("its data.pkl is damaged: a key has no value")
         if isinstance(target, dict):
             filled(target, zip(items[::2], items[1::2], strict=True))
 
     def name(self, name: str) -> None:
         self.names += 1
         if self.names > MAX_NAMES:
-            raise Unsound(f"its data.pkl names more than {MAX_NAMES:,} classes and functions")
+            raise InvalidFile(f"its data.pkl names more than {MAX_NAMES:,} classes and functions")
         module, _, last = name.rpartition(".")
         module = module.partition(".")[0]
         if module in RUNNING_MODULES or (module in ("builtins", "__builtin__") and last in RUNNING_BUILTINS):
-            raise Unsound(f"it names {name:.100}, which no tensor needs; nothing was run", UNTRUSTED)
+            raise InvalidFile(f"it names {name:.100}, which no tensor needs; nothing was run", UNTRUSTED)
         self.push(Global(name))
 
     def stack_name(self, _: object) -> None:
         name, module = self.pop(), self.pop()
         if not isinstance(name, str) or not isinstance(module, str):
-            raise Unsound("its data.pkl is damaged: a name is no text")
+            raise InvalidFile("its data.pkl is damaged: a name is no text")
         self.name(f"{module}.{name}")
 
     def call(self, _: object) -> None:
         arguments, function = self.pop(), self.pop()
         if isinstance(function, Global) and function.name in CALLS:
             if not isinstance(arguments, tuple):
-                raise Unsound(f"it calls {function.name} without arguments")
+                raise InvalidFile(f"it calls {function.name} without arguments")
             self.push(CALLS[function.name](*arguments))
         else:
-            self.push(foreign(function, arguments))
+            self.push(foreign_object(function, arguments))
 
     def make(self, count: int) -> None:
-        """A new object, of a class and `count` − 1 further values."""
+        """Create an object from a class and `count` − 1 further values."""
         values = [self.pop() for _ in range(count)]
-        self.push(foreign(values[-1], ()))
+        self.push(foreign_object(values[-1], ()))
 
     def frozen(self, _: object) -> None:
         self.pop_to_mark()
-        self.push(Foreign("frozenset"))
+        self.push(ForeignObject("frozenset"))
 
     def build(self, _: object) -> None:
-        """Attributes of an ordered dictionary (`_metadata`: versions of modules), or what a foreign object would be
-        made of: we have no use for either."""
+        """Skip the attributes of an ordered dictionary (`_metadata`: module versions) or of a foreign object: they
+        are not used."""
         self.pop()
-        self.top((dict, Foreign))
+        self.top((dict, ForeignObject))
 
     def storage(self, _: object) -> None:
         given = self.pop()
@@ -176,18 +177,18 @@ class Program:
         ):  # no view of another: the old format
             given = given[:5]
         if not isinstance(given, tuple) or len(given) != 5 or given[0] != "storage":
-            raise Unsound("its data.pkl refers to something that is no storage", ONLY_WEIGHTS)
+            raise InvalidFile("its data.pkl refers to something that is no storage", ONLY_WEIGHTS)
         _, kind, key, _, count = given
         if not isinstance(kind, Global) or kind.name in NO_STORAGES or not isinstance(key, str):
-            raise Unsound("its data.pkl describes a storage wrongly")
+            raise InvalidFile("its data.pkl describes a storage wrongly")
         if type(count) is not int or not 0 <= count < 1 << 48:
-            raise Unsound("its data.pkl describes a storage wrongly")
+            raise InvalidFile("its data.pkl describes a storage wrongly")
         dtype = STORAGES.get(kind.name)
-        made = PickledStorage(key, dtype, count) if dtype else Foreign(kind.name)
+        made = PickledStorage(key, dtype, count) if dtype else ForeignObject(kind.name)
         self.push(self.storages.setdefault(key, made))
 
 
-_STEPS: dict[str, Callable[[Program, Any], object]] = {
+_STEPS: dict[str, Callable[[PickleInterpreter, Any], object]] = {
     "PROTO": lambda program, _: None,
     "FRAME": lambda program, _: None,
     "NONE": lambda program, _: program.push(None),
@@ -197,9 +198,9 @@ _STEPS: dict[str, Callable[[Program, Any], object]] = {
         ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "UNICODE",
          "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "STRING", "BINSTRING",
          "SHORT_BINSTRING", "BINBYTES8", "BYTEARRAY8"),
-        Program.push,
+        PickleInterpreter.push,
     ),
-    "MARK": Program.mark,
+    "MARK": PickleInterpreter.mark,
     "EMPTY_LIST": lambda program, _: program.push([]),
     "EMPTY_DICT": lambda program, _: program.push({}),
     "EMPTY_TUPLE": lambda program, _: program.push(()),
@@ -211,40 +212,42 @@ _STEPS: dict[str, Callable[[Program, Any], object]] = {
     "APPENDS": lambda program, _: program.append(program.pop_to_mark()),
     "SETITEM": lambda program, _: program.set([program.pop(), program.pop()][::-1]),
     "SETITEMS": lambda program, _: program.set(program.pop_to_mark()),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Program.put),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Program.get),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), PickleInterpreter.put),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), PickleInterpreter.get),
     "MEMOIZE": lambda program, _: program.put(len(program.memo)),
     "GLOBAL": lambda program, names: program.name(names.replace(" ", ".")),
-    "STACK_GLOBAL": Program.stack_name,
-    "REDUCE": Program.call,
+    "STACK_GLOBAL": PickleInterpreter.stack_name,
+    "REDUCE": PickleInterpreter.call,
     "NEWOBJ": lambda program, _: program.make(2),
     "NEWOBJ_EX": lambda program, _: program.make(3),
-    "BUILD": Program.build,
-    "EMPTY_SET": lambda program, _: program.push(Foreign("set")),
+    "BUILD": PickleInterpreter.build,
+    "EMPTY_SET": lambda program, _: program.push(ForeignObject("set")),
     "ADDITEMS": lambda program, _: program.append(program.pop_to_mark()),
-    "FROZENSET": Program.frozen,
+    "FROZENSET": PickleInterpreter.frozen,
     "POP": lambda program, _: program.pop() if program.stack else program.pop_to_mark(),
     "POP_MARK": lambda program, _: program.pop_to_mark(),
-    "BINPERSID": Program.storage,
+    "BINPERSID": PickleInterpreter.storage,
 }  # fmt: skip
 
 
 def _stretch(width: int, kind: str, made: Callable[[bytes], object]) -> Callable[[BinaryIO], object]:
-    """A reader of so many bytes of length and then of a text or other bytes, where they are not too long to be of
-    use; `kind` says what they are."""
+    """A reader for a length of so many bytes followed by a text or bytes, skipped if too long to be useful. kind:
+    what they are."""
 
     def read(code: BinaryIO) -> object:
         length = int.from_bytes(code.read(width), "little")
         if length <= MAX_TEXT:
             data = code.read(length)
             if len(data) < length:
-                raise Unsound(f"its data.pkl is damaged: {length} bytes should follow, and {len(data)} do")
+                raise InvalidFile(
+                    f"its data.pkl is damaged: {length} bytes should follow, and {len(data)} do"
+                )
             return made(data)
         place = code.tell() + length
         if place > code.seek(0, io.SEEK_END):
-            raise Unsound("its data.pkl is damaged: it ends within a text")
+            raise InvalidFile("its data.pkl is damaged: it ends within a text")
         code.seek(place)
-        return Foreign(kind)
+        return ForeignObject(kind)
 
     return read
 

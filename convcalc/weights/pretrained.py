@@ -1,7 +1,7 @@
-"""Published weights: fetched once from the address in a spec, verified, and kept in the user's cache directory.
+"""Published weights: downloaded once from the address in a spec, verified, and cached.
 
-Done with the standard library's urllib: one file, one address, one hash need no further dependency. It is
-imported only when something has to be fetched.
+The standard library's urllib suffices for one file, one address and one hash. It is imported only if something has
+to be downloaded.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ MAX_SIZE = 1 << 34  # 16 GiB; the largest of torchvision's files has 2.6 GB
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-class _Patience(NamedTuple):
-    """How long a server is waited for. timeout: seconds of silence; limit: seconds in all, see LIMIT."""
+class _TimeLimit(NamedTuple):
+    """Time limits of a download. timeout: seconds of silence; limit: seconds in total, see LIMIT."""
 
     timeout: float
     limit: float
     began: float
 
     def ended(self, done: int) -> bool:
-        """Whether so many bytes took too long."""
+        """Whether the time for this many bytes is exceeded."""
         return monotonic() - self.began > self.limit + done / MIN_RATE
 
 
@@ -66,12 +66,12 @@ def fetch(
     timeout: float = TIMEOUT,
     limit: float = LIMIT,
 ) -> str:
-    """The path of the file at `url`, from the cache if it is there, else fetched and verified.
+    """The path of the file from `url`, from the cache or downloaded and verified.
 
-    sha256: all 64 hexadecimal digits or at least the first 8, which is what torchvision's file names carry.
-    progress: told the bytes there are, and how many there will be if the server says so.
-    timeout: seconds that a server may be silent; limit: seconds that it may take in all, and more only while it sends
-    at least MIN_RATE bytes a second. WeightsError for whatever goes wrong; then nothing is left.
+    sha256: all 64 hexadecimal digits, or at least the first 8, as in torchvision's file names. progress: called
+    with the bytes received and the total if the server states it. timeout: seconds that a server may be silent;
+    limit: seconds in total, extended only while at least MIN_RATE bytes a second arrive. Raises WeightsError for
+    any failure, and then leaves nothing behind.
     """
     expected = sha256.strip().lower()
     if not re.fullmatch("[0-9a-f]{8,64}", expected):
@@ -83,19 +83,19 @@ def fetch(
     folder = os.path.join(cache_directory(), FOLDER)
     target = os.path.join(folder, _file_name(url, expected))
     if not _verified(target, expected):
-        _download(url, expected, folder, target, progress, _Patience(timeout, limit, monotonic()), local)
+        _download(url, expected, folder, target, progress, _TimeLimit(timeout, limit, monotonic()), local)
     return target
 
 
 def _file_name(url: str, expected: str) -> str:
-    """The address's last part, made safe, with the hash in front unless it carries it itself."""
+    """The address's last part, made safe, prefixed by the hash unless it contains it."""
     last = url.partition("?")[0].partition("#")[0].rsplit("/", 1)[-1]
     name = re.sub("[^A-Za-z0-9._-]", "_", last).lstrip(".")[-100:] or "weights"
     return name if expected[:8] in name else f"{expected[:8]}-{name}"
 
 
 def _checked_address(url: str) -> bool:
-    """Whether the address is on this machine. WeightsError unless it is there or https."""
+    """Whether the address is on this machine. Raises WeightsError unless it is, or is https."""
     from urllib.parse import urlsplit
 
     try:
@@ -115,9 +115,9 @@ def _checked_address(url: str) -> bool:
 
 
 def _verified(path: str, expected: str) -> bool:
-    """Whether the file is there and has the hash; unchanged since it was last hashed, it is not hashed again.
+    """Whether the file exists and has the hash. A file unchanged since it was last hashed is not hashed again.
 
-    That a note says so counts only where nobody but this user can have written it or the file.
+    The note of an earlier hash counts only if nobody but this user can have written it or the file.
     """
     try:
         found = os.stat(path)
@@ -137,7 +137,7 @@ def _verified(path: str, expected: str) -> bool:
         return False
     if not digest.startswith(expected):
         return False
-    _remember(path, digest)
+    _record_hash(path, digest)
     return True
 
 
@@ -145,8 +145,8 @@ def _note(path: str) -> str:
     return f"{path}.verified"
 
 
-def _remember(path: str, digest: str) -> None:
-    """Notes what was hashed and when the file was last changed. It only saves time, so failing does no harm."""
+def _record_hash(path: str, digest: str) -> None:
+    """Record the hash and the file's modification time. This only saves time, so failure is ignored."""
     with suppress(OSError):
         found = os.stat(path)
         note = {"sha256": digest, "size": found.st_size, "changed": found.st_mtime_ns}
@@ -165,10 +165,11 @@ def _download(
     folder: str,
     target: str,
     progress: Progress | None,
-    patience: _Patience,
+    patience: _TimeLimit,
     local: bool,
 ) -> None:
-    """Fetches beside the target, verifies and only then renames: two at once are safe, the last one stays."""
+    """Download to a temporary file beside the target, verify, then rename: concurrent downloads are safe, the last
+    one stays."""
     with _answer(url, patience, local) as response:
         total = _length(url, response)
         try:
@@ -188,12 +189,12 @@ def _download(
                 _moved(part.name, target, expected)
         except OSError as error:
             _unwritable(url, folder, error)
-    _remember(target, digest)
+    _record_hash(target, digest)
 
 
-def _answer(url: str, patience: _Patience, local: bool) -> HTTPResponse:
-    """The response once its head is there. It is waited for in a thread: a server that drips its head would never be
-    silent for long."""
+def _answer(url: str, patience: _TimeLimit, local: bool) -> HTTPResponse:
+    """The response once its header has arrived. A thread waits for it: a server that sends its header drop by drop
+    would never be silent for long."""
     outcome: list[HTTPResponse | BaseException] = []
 
     def ask() -> None:
@@ -222,8 +223,9 @@ def _opened(url: str, timeout: float, local: bool) -> HTTPResponse:
 
     from convcalc import __version__
 
-    class Careful(HTTPRedirectHandler):
-        """Follows only to where we would have gone at once, and from outside never to this machine."""
+    class SafeRedirects(HTTPRedirectHandler):
+        """Follows redirects only to addresses that would have been accepted at first, and never from outside to
+        this machine."""
 
         def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
             try:
@@ -234,7 +236,7 @@ def _opened(url: str, timeout: float, local: bool) -> HTTPResponse:
                 raise
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
-    handlers: list[Any] = [Careful]
+    handlers: list[Any] = [SafeRedirects]
     if local:
         handlers.append(ProxyHandler({}))
     request_headers = {"User-Agent": f"convcalc/{__version__}", "Accept-Encoding": "identity"}
@@ -273,14 +275,14 @@ def _copied(
     file: BinaryIO,
     total: int | None,
     progress: Progress | None,
-    patience: _Patience,
+    patience: _TimeLimit,
 ) -> str:
-    """The SHA-256 of what was copied from the response to the file."""
+    """Copy the response to the file; returns the SHA-256."""
     digest, done = hashlib.sha256(), 0
     told, told_at = 0, monotonic()
     if progress:
         progress(0, total)
-    while piece := _received(url, response, patience.timeout):
+    while piece := _next_bytes(url, response, patience.timeout):
         done += len(piece)
         if done > MAX_SIZE:
             _refuse(url, f"the server sends more than {MAX_SIZE:,} bytes", "check the address")
@@ -313,15 +315,15 @@ def _too_slow(url: str, done: int, total: int | None, seconds: float) -> NoRetur
 
 
 def _duration(seconds: float) -> str:
-    """Seconds as people say them: 40 seconds, 12 minutes, 3 hours, 20 days."""
+    """Seconds in words: 40 seconds, 12 minutes, 3 hours, 20 days."""
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}s"
     return f"{seconds:.3g} seconds"
 
 
-def _received(url: str, response: HTTPResponse, timeout: float) -> bytes:
-    """The next bytes, as soon as there are any."""
+def _next_bytes(url: str, response: HTTPResponse, timeout: float) -> bytes:
+    """The next bytes as soon as there are any."""
     try:
         return response.read1(CHUNK)
     except Exception as error:  # as in _opened; none of them is about our own file

@@ -1,6 +1,6 @@
 """safetensors files: header length (8 bytes), JSON header, numbers (huggingface.co/docs/safetensors).
 
-The file is mapped, not read: half a gigabyte of weights costs nothing until a tensor's values are asked for.
+The file is memory-mapped: half a gigabyte of weights costs nothing until a tensor's values are needed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"')
 
 
 def read(path: str) -> dict[str, StoredTensor]:
-    """The tensors of a safetensors file, in the header's order. WeightsError unless all of it is sound."""
+    """The tensors of a safetensors file, in header order. Raises WeightsError unless the whole header is valid."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(8)
@@ -76,8 +76,8 @@ def _tensor(name: str, shape: tuple[int, ...], dtype: str, data: memoryview) -> 
 
 
 def _entries(path: str, header: bytes) -> Iterator[tuple[str, object]]:
-    """Name and description of each tensor, one after another, so that what a hostile header holds is never built as
-    a whole. WeightsError for what is no JSON."""
+    """Name and description of each tensor, one at a time, so that a hostile header is never built as a whole.
+    Raises WeightsError for invalid JSON."""
     try:
         scanner = _Scanner(header.decode("utf-8"))
         for name in scanner.entries():
@@ -93,7 +93,7 @@ def _entries(path: str, header: bytes) -> Iterator[tuple[str, object]]:
 
 
 class _Scanner:
-    """Walks through an object of JSON. Raises ValueError."""
+    """A scanner for JSON objects. Raises ValueError."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -101,8 +101,8 @@ class _Scanner:
         self._decoder = json.JSONDecoder(object_pairs_hook=_unique)
 
     def entries(self, *, texts: bool = False) -> Iterator[str]:
-        """Each key of the object that begins here; whoever asks takes its value before the next, unless values are
-        texts, which are passed over."""
+        """Each key of the object that starts here. The caller reads its value before the next key, unless values
+        are texts, which are skipped."""
         self._take("{")
         if self._taken("}"):
             return
@@ -120,7 +120,7 @@ class _Scanner:
             self._take(",")
 
     def value(self) -> object:
-        """The value that begins here, of at most MAX_ENTRY characters."""
+        """The value that starts here, of at most MAX_ENTRY characters."""
         self._skip()
         window = self._text[self._place : self._place + MAX_ENTRY]
         try:
@@ -137,13 +137,13 @@ class _Scanner:
         return value
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Check that nothing follows."""
         self._skip()
         if self._place != len(self._text):
             raise ValueError(f"something follows at character {self._place:,}")
 
     def _text_ends(self) -> tuple[int, int]:
-        """Where the text that stands here begins and ends, quotation marks and all; it is passed over."""
+        """Start and end of the string that starts here, quotation marks included; it is skipped."""
         self._skip()
         found = STRING.match(self._text, self._place)
         if found is None:
@@ -176,7 +176,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _entry(path: str, name: str, entry: object, size: int) -> tuple[str, tuple[int, ...], int, int]:
-    """dtype, shape, begin and end of one tensor, checked against each other and the bytes there are."""
+    """dtype, shape, start and end of one tensor, checked against each other and against the file's size."""
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
         _refuse(path, f"tensor {quoted(name)} needs dtype, shape and data_offsets")
     dtype, shape, offsets = (
@@ -211,7 +211,8 @@ def _refuse(path: str, reason: str) -> NoReturn:
 def encode(
     tensors: Mapping[str, tuple[Sequence[int], array[float]]], metadata: Mapping[str, str] | None = None
 ) -> Iterator[bytes]:
-    """The parts of a file of {name: (shape, array of 'f' or 'd')}. ValueError for a shape that does not fit."""
+    """The file for {name: (shape, array of 'f' or 'd')}, in parts. Raises ValueError if a shape does not fit its
+    numbers."""
     header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     reached = 0
     for name, (shape, numbers) in tensors.items():
@@ -232,5 +233,5 @@ def write(
     tensors: Mapping[str, tuple[Sequence[int], array[float]]],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes what `encode` makes, whole or not at all. ConvcalcError where the place cannot be written."""
+    """Write the output of `encode` atomically. Raises ConvcalcError if the file cannot be written."""
     write_whole(os.fspath(path), encode(tensors, metadata))

@@ -1,4 +1,4 @@
-"""What every reader of weights files gives: named tensors whose values are read when asked for."""
+"""The common result of all readers of weights files: named tensors whose values are read on demand."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ DTYPES: dict[str, tuple[int, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """One tensor of a weights file: `shape`, and `dtype` by safetensors' names (F32, BF16, I64…).
+    """A tensor in a weights file: `shape`, and `dtype` by safetensors' names (F32, BF16, I64…).
 
-    `read` returns its bytes, row-major and little-endian; `values()` is how to ask for them.
+    `read` returns its bytes, row-major and little-endian; `values()` converts them to numbers.
     """
 
     name: str
@@ -44,7 +44,7 @@ class StoredTensor:
         size, code = DTYPES[self.dtype]
         data = self.read()
         if code is None:
-            table = _half() if self.dtype == "F16" else _brain()
+            table = _float16() if self.dtype == "F16" else _bfloat16()
             return array("f", [table[pattern] for pattern in _little("H", data)])
         numbers = _little(code, data)
         if code in "fd":
@@ -53,15 +53,15 @@ class StoredTensor:
 
 
 class Tensors(dict[str, StoredTensor]):
-    """Tensors by name. note: what a user should know of where in the file they were, or empty; others: what stands
-    beside them under other keys and is no tensor, by its kind."""
+    """Tensors by name. note: the reader's remarks for the user, or ""; others: the kinds of values under other keys
+    that are not tensors."""
 
     note: str = ""
     others: Mapping[str, str] = MappingProxyType({})
 
 
 def checked_shape(shape: object) -> tuple[int, ...] | None:
-    """`shape` as a tuple of whole numbers from 0, or None if it is no such thing."""
+    """`shape` as a tuple of non-negative integers, or None if it is not such a list."""
     if not isinstance(shape, list | tuple) or len(shape) > MAX_DIMENSIONS:
         return None
     if not all(type(length) is int and 0 <= length < 1 << 48 for length in shape):
@@ -70,12 +70,12 @@ def checked_shape(shape: object) -> tuple[int, ...] | None:
 
 
 def quoted(name: str) -> str:
-    """A name from a file, as an error shows it."""
+    """A name from a file, shortened for an error."""
     return repr(name if len(name) <= SHOWN_NAME else f"{name[: SHOWN_NAME - 1]}…")
 
 
 def little_endian(numbers: array[float] | array[int]) -> bytes:
-    """The array's bytes as they are written to files."""
+    """The array's bytes, little-endian."""
     if sys.byteorder == "big" and numbers.itemsize > 1:
         numbers = numbers[:]
         numbers.byteswap()
@@ -91,14 +91,14 @@ def _little(code: str, data: bytes | memoryview) -> array[Any]:
 
 
 @cache
-def _half() -> array[float]:
+def _float16() -> array[float]:
     """The value of each of the 65,536 half-precision patterns (IEEE 754: 1 sign, 5 exponent, 10 fraction)."""
     positive = [_binary(pattern >> 10, pattern & 1023, 5, 10) for pattern in range(1 << 15)]
     return array("f", positive + [-value for value in positive])
 
 
 @cache
-def _brain() -> array[float]:
+def _bfloat16() -> array[float]:
     """The value of each bfloat16 pattern: the upper half of a 32-bit float."""
     words = array("I", (pattern << 16 for pattern in range(1 << 16)))
     return _little("f", little_endian(words))

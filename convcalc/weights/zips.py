@@ -1,4 +1,4 @@
-"""Zip archives of weights, mapped and not read: what an archive says of itself is bounded before it is believed."""
+"""Zip archives of weights, memory-mapped. An archive's declared sizes are bounded before they are used."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BOMB_SIZE, BOMB_RATIO = 1 << 28, 100  # trained weights hardly compress; beyond 
 
 
 class BadArchive(Exception):
-    """What is wrong with an archive. The bare fact: whoever reads it knows its path and kind."""
+    """A defect in an archive. The caller, which knows path and kind, turns it into a WeightsError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of an archive: `data` is what lies there, `size` its length once expanded."""
+    """A file in an archive. data: its stored bytes; size: its length when decompressed."""
 
     name: str
     data: memoryview
@@ -30,14 +30,14 @@ class Member:
     deflated: bool
 
     def start(self, count: int) -> bytes:
-        """Its first bytes, at most so many, not compared with the checksum."""
+        """At most this many first bytes, not verified by checksum."""
         if self.deflated:
             return zlib.decompressobj(-zlib.MAX_WBITS).decompress(self.data, count)
         return bytes(self.data[:count])
 
     def content(self, *, checked: bool = False) -> bytes | memoryview:
-        """Its bytes: a window on the file unless they are compressed. They are compared with their checksum, unless
-        they were before. Raises BadArchive, and zlib.error for damage."""
+        """Its bytes: a view of the mapped file unless compressed. Verified by checksum the first time. Raises
+        BadArchive, or zlib.error if damaged."""
         data: bytes | memoryview = self.data
         if self.deflated:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(self.data, self.size + 1)
@@ -49,9 +49,9 @@ class Member:
 
 
 def members(path: str, writer: str) -> dict[str, Member]:
-    """The members of a zip archive by name, in its order; writer: who writes such files, for errors.
+    """The members of a zip archive by name, in order. writer: the program that writes such files, for errors.
 
-    Raises BadArchive, and what `zipfile` raises for damage.
+    Raises BadArchive, or an exception of `zipfile` if the archive is damaged.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -69,7 +69,7 @@ def members(path: str, writer: str) -> dict[str, Member]:
 
 
 def _check_directory(mapped: memoryview) -> None:
-    """Refuses a table of contents so long that listing it would take more than the weights."""
+    """Raises BadArchive if the table of contents is so long that listing it would cost more than reading weights."""
     tail = bytes(mapped[-(65535 + 22 + 20) :])
     end = tail.rfind(b"PK\5\6")
     if end < 0 or end + 22 > len(tail):
@@ -92,7 +92,7 @@ def _check_directory(mapped: memoryview) -> None:
 
 
 def _check_sizes(size: int, entries: list[zipfile.ZipInfo], writer: str) -> None:
-    """Refuses archives whose members overlap or expand beyond measure."""
+    """Raises BadArchive if members overlap or decompress to too much."""
     for entry in entries:
         if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BadArchive(

@@ -40,7 +40,7 @@ def test_a_spec_that_the_file_does_not_know_is_counted(monkeypatch, tmp_path) ->
         "name: mine\ninput: [1, 5, 4]\nlayers: [conv: {K: 2, F: 3}]\n", "utf-8"
     )
     (tmp_path / "kin.yaml").write_text("name: kin\nvars: {k: required}\nlayers: [relu]\n", "utf-8")
-    (tmp_path / catalogue.FILE).write_text(",".join(catalogue.Entry._fields) + "\n", "utf-8")
+    (tmp_path / catalogue.FILE).write_text(",".join(catalogue.CatalogueEntry._fields) + "\n", "utf-8")
     monkeypatch.setattr(bundled, "directory", lambda: os.fspath(tmp_path))
     (entry,) = catalogue.entries()
     assert (entry.name, entry.input, entry.params, entry.macs) == ("mine", (1, 5, 4), 2 * 9 + 2, 18 * 3 * 2)

@@ -12,7 +12,7 @@ from convcalc.errors import ConvcalcError, UsageError
 from convcalc.layer.apply import MODES, apply, filter_matrix, per_channel
 from convcalc.layer.filters import FILTERS
 from convcalc.layer.matrices import Matrix, parse
-from convcalc.layer.steps import walk
+from convcalc.layer.steps import iter_placements
 from convcalc.layer.symbols import written
 from convcalc.ops._base import Tensor
 
@@ -157,7 +157,7 @@ def test_letters_of_the_centred_formula() -> None:
 def test_steps_of_the_centred_formula() -> None:
     """On 1 2 3 4 with 10 20 30: S[1] = I[2]·10 + I[1]·20 + I[0]·30 = 30 + 40 + 30, in the window's order."""
     done = apply("conv", typed("1 2 3 4").tensor, [typed("10 20 30")], mode="centred")
-    assert [(step.working, step.value) for step in walk(done)] == [
+    assert [(step.working, step.value) for step in iter_placements(done)] == [
         ("1·30 + 2·20 + 3·10", 100),
         ("2·30 + 3·20 + 4·10", 160),
     ]
@@ -217,7 +217,7 @@ def test_steps_add_up_to_the_output(case: tuple[Matrix, Matrix, int, int], paddi
     source, kernel, stride, dilation = case
     entry = f"conv: {{stride: {stride}, dilation: {dilation}, padding: {padding}}}"
     done = apply(entry, source.tensor, [kernel])
-    steps = list(walk(done))
+    steps = list(iter_placements(done))
     assert [step.value for step in steps] == done.output.values
     for step in steps:
         assert len(set(step.covered)) == kernel.height * kernel.width
@@ -240,7 +240,7 @@ def test_steps_add_up_to_the_output(case: tuple[Matrix, Matrix, int, int], paddi
     ],
 )
 def test_what_pools_count_of_the_padding(entry: str, first: str) -> None:
-    assert next(walk(apply(entry, typed(POOL).tensor))).working == first
+    assert next(iter_placements(apply(entry, typed(POOL).tensor))).working == first
 
 
 def test_a_deconvolution_and_a_dense_layer() -> None:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from convcalc.errors import UsageError
 from convcalc.layer.size import cost, remainder, steps, uncovered
 from convcalc.layer.solve import UNKNOWNS, answer, solve
-from convcalc.layer.windows import Given, complete
+from convcalc.layer.windows import KnownWindow, complete
 from convcalc.ops._sliding import Slide
 from convcalc.shapes import Axis
 
 
-def positions(window: Given) -> int:
+def positions(window: KnownWindow) -> int:
     """The number of windows, found by sliding one, never by the formula."""
     laid = window.padding if isinstance(window.padding, str) else (window.padding or (0, 0),)
     size, kernel, stride, dilation = (
@@ -81,7 +81,7 @@ def evaluated(equation: str) -> int:
 
 @given(
     window=st.builds(
-        Given,
+        KnownWindow,
         input=st.integers(1, 24),
         kernel=st.integers(1, 9),
         padding=st.tuples(st.integers(0, 5), st.integers(0, 5)),
@@ -90,7 +90,7 @@ def evaluated(equation: str) -> int:
         rounding=st.sampled_from(["floor", "ceil"]),
     )
 )
-def test_the_worked_formula_gives_the_number_of_windows(window: Given) -> None:
+def test_the_worked_formula_gives_the_number_of_windows(window: KnownWindow) -> None:
     """Its left side, evaluated, is the number of windows found by sliding one."""
     axis = complete(window)
     count = positions(window)
@@ -134,34 +134,34 @@ def test_what_a_convolution_costs() -> None:
     assert (counts.weights, counts.biases, counts.macs) == (34_848, 96, 34_848 * 55 * 55)
 
 
-def values(unknown: str, output: int, known: Given) -> list[tuple[int, bool]]:
+def values(unknown: str, output: int, known: KnownWindow) -> list[tuple[int, bool]]:
     return [(solution.value, solution.exact) for solution in solve(unknown, output, known)]
 
 
 def test_questions_of_the_lecture() -> None:
     # zero padding that keeps the size, for a kernel of 5: (5 − 1)/2
-    assert values("padding", 28, Given(input=28, kernel=5)) == [(2, True)]
+    assert values("padding", 28, KnownWindow(input=28, kernel=5)) == [(2, True)]
     # an even kernel keeps the size only with uneven padding
-    uneven = solve("padding", 28, Given(input=28, kernel=4))
+    uneven = solve("padding", 28, KnownWindow(input=28, kernel=4))
     assert [(one.axis.before, one.axis.after) for one in uneven] == [(1, 2)]
     # 28 → 14 needs stride 2 (the lecture's LeNet-5 misprints 1)
-    assert values("stride", 14, Given(input=28, kernel=2)) == [(2, True)]
+    assert values("stride", 14, KnownWindow(input=28, kernel=2)) == [(2, True)]
     # 227 → 55 with stride 4: exact with 11, with a remainder with 8 to 10
-    assert values("kernel", 55, Given(input=227, stride=4)) == [
+    assert values("kernel", 55, KnownWindow(input=227, stride=4)) == [
         (11, True),
         (8, False),
         (9, False),
         (10, False),
     ]
     # the inputs that a 3×3 window with stride 2 makes 7
-    assert values("input", 7, Given(kernel=3, stride=2)) == [(15, True), (16, False)]
-    assert values("dilation", 5, Given(input=9, kernel=3)) == [(2, True)]
+    assert values("input", 7, KnownWindow(kernel=3, stride=2)) == [(15, True), (16, False)]
+    assert values("dilation", 5, KnownWindow(input=9, kernel=3)) == [(2, True)]
     # the smallest input a kernel of 11 takes
-    assert values("input", 1, Given(kernel=11)) == [(11, True)]
+    assert values("input", 1, KnownWindow(kernel=11)) == [(11, True)]
 
 
 def test_where_there_is_no_solution_others_are_offered() -> None:
-    found = answer("height", "padding", 55, Given(input=227, kernel=11))
+    found = answer("height", "padding", 55, KnownWindow(input=227, kernel=11))
     assert found.solutions == ()
     # 55 + 11 − 1, 227 − 55 + 1 and 216/54
     others = {name: [one.value for one in ways] for name, ways in found.alternatives}
@@ -170,7 +170,7 @@ def test_where_there_is_no_solution_others_are_offered() -> None:
 
 small = st.integers(1, 9)
 known = st.builds(
-    Given,
+    KnownWindow,
     input=st.integers(1, 24),
     kernel=small,
     padding=st.one_of(st.tuples(st.integers(0, 5), st.integers(0, 5)), st.just("same")),
@@ -182,7 +182,9 @@ known = st.builds(
 
 @settings(max_examples=400)
 @given(given=known, unknown=st.sampled_from(UNKNOWNS), output=st.integers(1, 12))
-def test_the_solver_finds_exactly_what_brute_force_finds(given: Given, unknown: str, output: int) -> None:
+def test_the_solver_finds_exactly_what_brute_force_finds(
+    given: KnownWindow, unknown: str, output: int
+) -> None:
     """Every value up to a bound beyond all solutions, each tried by sliding a window."""
     if unknown in ("kernel", "dilation") and given.padding == "same":
         return
@@ -217,12 +219,12 @@ def test_the_solver_finds_exactly_what_brute_force_finds(given: Given, unknown: 
 @pytest.mark.parametrize(
     ("unknown", "known", "said"),
     [
-        ("input", Given(kernel=10**6), "at most 100,000"),
-        ("dilation", Given(input=5, kernel=1), "whatever the dilation"),
-        ("kernel", Given(input=5, padding="same"), "whatever the kernel"),
-        ("padding", Given(input=5), "the kernel must be known"),
+        ("input", KnownWindow(kernel=10**6), "at most 100,000"),
+        ("dilation", KnownWindow(input=5, kernel=1), "whatever the dilation"),
+        ("kernel", KnownWindow(input=5, padding="same"), "whatever the kernel"),
+        ("padding", KnownWindow(input=5), "the kernel must be known"),
     ],
 )
-def test_questions_without_an_answer(unknown: str, known: Given, said: str) -> None:
+def test_questions_without_an_answer(unknown: str, known: KnownWindow, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         solve(unknown, 5, known)

@@ -280,7 +280,7 @@ def test_instructions_that_pythons_pickler_writes(tmp_path, protocol):
         tensors = opened(tmp_path, archived(whole_code))
         assert list(tensors) == ["w"]
     else:  # the pickle is cut into frames, so the addition is written behind the last one
-        assert pickles.Program().run(code) == besides
+        assert pickles.PickleInterpreter().run(code) == besides
 
 
 @pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
@@ -679,8 +679,8 @@ def test_every_truncated_pickle_is_an_error():
     with zipfile.ZipFile(io.BytesIO(real())) as file:
         code = file.read("fixture/data.pkl")
     for length in range(len(code)):
-        with pytest.raises(pickled.Unsound):
-            pickles.Program().run(code[:length])
+        with pytest.raises(pickled.InvalidFile):
+            pickles.PickleInterpreter().run(code[:length])
 
 
 @given(st.lists(st.tuples(st.integers(0, 6002), st.integers(0, 255)), min_size=1, max_size=4))
@@ -704,8 +704,8 @@ ALPHABET = [
 @given(st.lists(st.sampled_from(ALPHABET), max_size=60))
 def test_any_program_ends_in_a_value_or_a_refusal(parts):
     try:
-        pickles.Program().run(program(b"".join(parts)))
-    except pickled.Unsound:
+        pickles.PickleInterpreter().run(program(b"".join(parts)))
+    except pickled.InvalidFile:
         return
 
 
