@@ -85,7 +85,7 @@ def _pass_lines(done: Pass, backward: Backward, width: int | None) -> Iterator[L
         yield from ([TextSpan(part)] for part in wrap(_detail(key, gradient), width) if part)
         by = done.convolutions.get(key)
         shown = [gradient.tensor]
-        parts: list[blocks.Block] = []
+        parts: list[blocks.TextBlock] = []
         if by is not None:
             parts = [*_source_blocks(key, by, notation), *_kernel_blocks(done, key, by, notation)]
             shown.append(by.source)
@@ -102,14 +102,14 @@ def _pass_lines(done: Pass, backward: Backward, width: int | None) -> Iterator[L
         yield from drawn(_tensor_blocks(f"new {what}", key, tensor, notation), [tensor], width)
 
 
-def drawn(matrices: Sequence[blocks.Block], shown: Sequence[Tensor], width: int | None) -> list[Line]:
+def drawn(matrices: Sequence[blocks.TextBlock], shown: Sequence[Tensor], width: int | None) -> list[Line]:
     """Blocks side by side, those too wide as lists, unless they hold more numbers than a terminal is given."""
     largest = max(elements(tensor.shape) for tensor in shown)
     if width is not None and largest > MAX_CELLS:
         text = f"{largest:,} numbers are too many to draw; --format csv or -o FILE.csv has them"
         return [[TextSpan(part)] for part in wrap(text, width)]
     lines: list[Line] = []
-    narrow: list[blocks.Block] = []
+    narrow: list[blocks.TextBlock] = []
     for block in matrices:
         if width is not None and block.width > width and _is_listable(block):
             lines += [*blocks.beside(narrow, width), []] if narrow else []
@@ -120,12 +120,12 @@ def drawn(matrices: Sequence[blocks.Block], shown: Sequence[Tensor], width: int 
     return lines + (blocks.beside(narrow, width) if narrow else [])
 
 
-def _is_listable(block: blocks.Block) -> bool:
+def _is_listable(block: blocks.TextBlock) -> bool:
     """Whether its cells are sums of letters, which can stand one under another."""
     return any(" + " in span.text for line in block.lines for span in line)
 
 
-def _listed(block: blocks.Block, width: int) -> list[Line]:
+def _listed(block: blocks.TextBlock, width: int) -> list[Line]:
     """A matrix that is too wide: a line per cell, with its row and column."""
     lines: list[Line] = [[TextSpan(block.heading, "bold")]]
     for row, line in enumerate(block.lines, 1):
@@ -138,7 +138,7 @@ def _listed(block: blocks.Block, width: int) -> list[Line]:
     return lines
 
 
-def _deltas(gradient: Tensor, notation: Notation) -> list[blocks.Block]:
+def _deltas(gradient: Tensor, notation: Notation) -> list[blocks.TextBlock]:
     """δ, a block per map."""
     return [
         block._replace(heading=block.heading.replace(", channel", ", map"))
@@ -146,7 +146,7 @@ def _deltas(gradient: Tensor, notation: Notation) -> list[blocks.Block]:
     ]
 
 
-def _tensor_blocks(what: str, key: str, tensor: Tensor, notation: Notation) -> list[blocks.Block]:
+def _tensor_blocks(what: str, key: str, tensor: Tensor, notation: Notation) -> list[blocks.TextBlock]:
     """A gradient's planes: of a kernel, those of each filter and channel; of a dense layer, one matrix."""
     shape = tensor.shape
     if key != "weight":
@@ -201,7 +201,7 @@ def _each(texts: Sequence[str]) -> str:
 
 def _source_blocks(
     key: str, by: Application, notation: Notation, step: Placement | None = None
-) -> list[blocks.Block]:
+) -> list[blocks.TextBlock]:
     """What a gradient's convolution reads, padding laid around; of a step, the channels under it and its window."""
     axes = by.axes
     planes = _rows(by.source)
@@ -234,7 +234,7 @@ def _source_blocks(
 
 def _kernel_blocks(
     done: Pass, key: str, by: Application, notation: Notation, only: int | None = None
-) -> list[blocks.Block]:
+) -> list[blocks.TextBlock]:
     """The kernels of a gradient's convolution: the layer's, turned or as they are, or δ's maps."""
     result = []
     numbers = [done.application.source.shape[0], done.application.output.shape[0]]
@@ -304,7 +304,7 @@ def _frames(
         yield _frame(f"gradient of the {name(done, key)}, step {number} of {total}  ", equation, parts, width)
 
 
-def _frame(label: str, text: str, parts: Sequence[blocks.Block], width: int | None) -> list[Line]:
+def _frame(label: str, text: str, parts: Sequence[blocks.TextBlock], width: int | None) -> list[Line]:
     first, *others = wrap(text, width and max(20, width - len(label))) or [""]
     return [
         [TextSpan(label, "dim"), TextSpan(first)],

@@ -93,7 +93,7 @@ def transposed_lines(found: Transposed, width: int | None, *, written: bool = Fa
         yield from planes[0].lines if single else drawn(planes, [tensor], width)
 
 
-def _numbered(found: Transposed) -> list[blocks.Block]:
+def _numbered(found: Transposed) -> list[blocks.TextBlock]:
     """The outputs, numbered as the transposed matrix's columns are."""
     shape = found.layer.output_shape
     size = found.layer.counts.outputs
