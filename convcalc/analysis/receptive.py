@@ -120,7 +120,10 @@ def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | No
         if not before:
             tracks.append(None)
             continue
-        walked = [_through(node, position, track) for position, track in zip(positions, before, strict=True)]
+        walked = [
+            _through(node, position, track, several=len(before) > 1)
+            for position, track in zip(positions, before, strict=True)
+        ]
         after = walked[0]
         if len(walked) > 1:
             after = tuple([union(branches) for branches in zip(*walked, strict=True)])
@@ -139,8 +142,10 @@ def of_input(graph: Graph, origin: int = INPUT) -> Track:
     return tuple([(Field((0,), (0,), 1, axis),) for axis in range(1, len(graph.shape(origin)))])
 
 
-def _through(node: Node, position: int, before: tuple[AxisField, ...]) -> tuple[AxisField, ...]:
-    """The fields after an operator, seen through its input number `position`."""
+def _through(
+    node: Node, position: int, before: tuple[AxisField, ...], *, several: bool
+) -> tuple[AxisField, ...]:
+    """The fields after an operator, seen through its input number `position`; several: whether others see too."""
     shape = node.input_shapes[position]
     walks = node.op.reach(node.input_shapes, position)
     result = []
@@ -159,7 +164,7 @@ def _through(node: Node, position: int, before: tuple[AxisField, ...]) -> tuple[
                 after.append(Field((low,), (high,), 0, None, walk == SCATTERED and count > 1))
                 continue
             behind = _walked(field, walk)
-            beside = len(node.inputs) > 1 and node.output_shape[walk.out] != shape[field.output_axis]
+            beside = several and node.output_shape[walk.out] != shape[field.output_axis]
             if (
                 behind is None or beside
             ):  # one branch's units stand beside another's, they do not see together
@@ -173,17 +178,17 @@ def _through(node: Node, position: int, before: tuple[AxisField, ...]) -> tuple[
 def _walked(field: Field, walk: Reach) -> Field | None:
     """The field behind a window: output unit v sees what the units it reads see together. None where more units
     than MAX_PERIOD see different windows."""
-    if type(walk.stride) is int and field.period == 1:
+    if type(walk.stride) is int and field.period == 1 and walk.block == 1:
         low = field.lows[0] + ceil(walk.start) * field.step
         high = field.highs[0] + (ceil(walk.start + walk.size) - 1) * field.step
         return Field((low,), (high,), walk.stride * field.step, walk.out)
     stride = Fraction(walk.stride)
-    period = stride.denominator * (field.period // gcd(field.period, stride.numerator))
+    period = lcm(stride.denominator * (field.period // gcd(field.period, stride.numerator)), walk.block)
     if period > MAX_PERIOD:
         return None
     reads = [
-        (ceil(unit * stride + walk.start), ceil(unit * stride + walk.start + walk.size) - 1)
-        for unit in range(period)
+        (ceil(leader * stride + walk.start), ceil(leader * stride + walk.start + walk.size) - 1)
+        for leader in map(walk.leader, range(period))
     ]
     lows = tuple([field.first(low) for low, _ in reads])
     highs = tuple([field.last(high) for _, high in reads])
@@ -217,8 +222,23 @@ def _combined(fields: Iterable[Field]) -> AxisField:
     alike: dict[tuple[int | None, Number, bool], list[Field]] = {}
     for field in dict.fromkeys(fields):
         alike.setdefault((field.output_axis, field.stride, field.spread), []).append(field)
-    result = [field for group in alike.values() for field in _merged(group)]
+    result = _beside_whole([field for group in alike.values() for field in _merged(group)])
     return tuple(result) if len(result) <= MAX_FIELDS else UNKNOWN
+
+
+def _beside_whole(fields: list[Field]) -> list[Field]:
+    """Without parts that no step describes, where every unit sees more than all of them together."""
+    whole = [field for field in fields if field.output_axis is None and not field.spread]
+    return [
+        field
+        for field in fields
+        if not (
+            field.spread
+            and any(
+                other.lows[0] <= min(field.lows) and max(field.highs) <= other.highs[0] for other in whole
+            )
+        )
+    ]
 
 
 def _merged(fields: Sequence[Field]) -> Sequence[Field]:

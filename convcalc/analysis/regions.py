@@ -136,18 +136,19 @@ def read(walk: AxisReach, outputs: Spans, size: int) -> Spans:
         return ((0, size - 1),)
     start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
     found: list[Span] = []
-    for low, high in outputs:
-        if high - low >= MAX_POSITIONS or (not gap and extent >= stride):
+    for first_output, last_output in outputs:
+        low, high = walk.leader(first_output), walk.leader(last_output)
+        if high - low >= MAX_POSITIONS or (not gap and extent >= stride * walk.block):
             found.append((ceil(low * stride + start), ceil(high * stride + start + extent) - 1))
         elif gap and stride == 1:
             taps = [start + tap * gap for tap in range(ceil(extent / gap))]
             found += [(low + int(tap), high + int(tap)) for tap in taps if tap % 1 == 0]
         elif gap:
-            for output in range(low, high + 1):
+            for output in range(low, high + 1, walk.block):
                 taps = [output * stride + start + tap * gap for tap in range(ceil(extent / gap))]
                 found += [(int(tap), int(tap)) for tap in taps if tap % 1 == 0]
         else:
-            for output in range(low, high + 1):
+            for output in range(low, high + 1, walk.block):
                 first = output * stride + start
                 found.append((ceil(first), ceil(first + extent) - 1))
     return clipped(merged(found), size)
@@ -161,15 +162,16 @@ def readers(walk: AxisReach, inputs: Spans, size: int) -> Spans:
     found: list[Span] = []
     for low, high in inputs:
         if high - low >= MAX_POSITIONS or (not gap and extent >= 1):
-            found.append((int((low - start - extent) // stride) + 1, int((high - start) // stride)))
+            found.append(walk.led(int((low - start - extent) // stride) + 1, int((high - start) // stride)))
             continue
         for position in range(low, high + 1):
             if gap:
                 rests = [position - start - tap * gap for tap in range(ceil(extent / gap))]
-                found += [(int(rest // stride),) * 2 for rest in rests if rest % stride == 0]
+                leaders = [int(rest // stride) for rest in rests if rest % stride == 0]
+                found += [walk.led(leader, leader) for leader in leaders]
             else:
                 first = int((position - start - extent) // stride) + 1
-                found.append((first, int((position - start) // stride)))
+                found.append(walk.led(first, int((position - start) // stride)))
     return clipped(merged(found), size)
 
 
@@ -332,7 +334,7 @@ def _through(node: Node, position: int, window: tuple[Span, ...]) -> tuple[Span,
     result: list[Span] = []
     for walk, size in zip(_walks(node.op, node.input_shapes, position), shape, strict=True):
         if isinstance(walk, Reach):
-            low, high = window[walk.out]
+            low, high = map(walk.leader, window[walk.out])
             low, high = (
                 ceil(low * walk.stride + walk.start),
                 ceil(high * walk.stride + walk.start + walk.size) - 1,

@@ -47,8 +47,9 @@ class Reach(NamedTuple):
     `out` is the output dimension that walks it. Where an output unit moves less than an input unit
     (deconvolution, upsampling) all three can be Fractions: the number of units read, at most size rounded up,
     then differs from one output unit to the next. gap: of the numbers in the interval only those a multiple of
-    it from its beginning (a dilated kernel); 0: all. It may say too much (filters that share a group), never
-    too little.
+    it from its beginning (a dilated kernel); 0: all. block: output units that read the same, as those of a window of
+    attention: o is then the first of its block, and blocks begin at `phase`. It may say too much (filters that share
+    a group), never too little.
     """
 
     out: int
@@ -56,6 +57,17 @@ class Reach(NamedTuple):
     stride: int | Fraction = 1
     start: int | Fraction = 0
     gap: int | Fraction = 0
+    block: int = 1
+    phase: int = 0
+
+    def leader(self, output: int) -> int:
+        """The first output unit of a unit's block; it may lie before the dimension."""
+        return (output - self.phase) // self.block * self.block + self.phase
+
+    def led(self, low: int, high: int) -> tuple[int, int]:
+        """The first and last output unit whose block's first unit lies from low to high."""
+        first = -(-(low - self.phase) // self.block) * self.block + self.phase
+        return first, self.leader(high) + self.block - 1
 
 
 # A dimension that no output dimension walks: every unit reads all of it, or each its own part (flatten),

@@ -311,7 +311,7 @@ def _reach(axis: WindowAxis, out: int, parts_apart: bool) -> AxisReach:
     """What a position reads along an axis of the positions."""
     if axis.windows == 1 or (axis.moved and not parts_apart):
         return WHOLE
-    return Reach(out, 2 * axis.window - 1, start=1 - axis.window)
+    return Reach(out, axis.window, block=axis.window, phase=axis.moved)
 
 
 def _tiles(axis: WindowAxis) -> str:

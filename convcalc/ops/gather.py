@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
+from convcalc.ops import _axes
 from convcalc.ops._base import (
     SCATTERED,
     AxisReach,
@@ -20,9 +22,9 @@ from convcalc.ops._base import (
     Tensor,
     in_sequence,
 )
-from convcalc.ops._fields import REQUIRED, integer, layer
+from convcalc.ops._fields import REQUIRED, along, layer
 from convcalc.ops.constant import Constant
-from convcalc.shapes import Shape, show
+from convcalc.shapes import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +45,15 @@ class Gather(Operator):
     )
 
     indices: str = layer(REQUIRED, doc="the constant whose numbers are the indices, from 0")
-    axis: int = integer(0, minimum=0, doc="the dimension they count along; 0 is the channels")
+    axis: str | int = along(doc="the dimension they count along")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit for a dimension that is not there."""
-        rank = len(inputs[0])
-        if self.axis >= rank:
-            raise Misfit(
-                f"axis {self.axis} of an input {show(inputs[0])}",
-                f"its axes are {', '.join(map(str, range(rank)))}",
-            )
-        return self
+        """The axis in one form. Raises Misfit for a dimension that is not there."""
+        return dataclasses.replace(self, axis=_axes.settled_one(self.axis, inputs[0]))
+
+    def dimension(self, table: Shape) -> int:
+        """The dimension that the indices count along."""
+        return _axes.dimensions(self.axis, len(table))[0]
 
     def check_sources(self, sources: Sequence[Operator | None]) -> None:
         """Raises Misfit where the indices come from what holds none."""
@@ -70,15 +70,17 @@ class Gather(Operator):
     def output_shape(self, inputs: Inputs) -> Shape:
         """(A, I, B)."""
         table, indices = inputs
-        return (*table[: self.axis], *indices, *table[self.axis + 1 :])
+        place = self.dimension(table)
+        return (*table[:place], *indices, *table[place + 1 :])
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """One entry each."""
         table, indices = inputs
+        place = self.dimension(table)
         if index:
-            return tuple(Reach(self.axis + dimension) for dimension in range(len(indices)))
-        before = [Reach(dimension) for dimension in range(self.axis)]
-        after = [Reach(dimension + len(indices) - 1) for dimension in range(self.axis + 1, len(table))]
+            return tuple(Reach(place + dimension) for dimension in range(len(indices)))
+        before = [Reach(dimension) for dimension in range(place)]
+        after = [Reach(dimension + len(indices) - 1) for dimension in range(place + 1, len(table))]
         return (*before, SCATTERED, *after)
 
     def reordered(self, order: Order) -> Reordered | None:
@@ -88,10 +90,11 @@ class Gather(Operator):
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The entries, one run of numbers each, behind one another."""
         (shape, values), (chosen, indices) = inputs
-        length, inner = shape[self.axis], prod(shape[self.axis + 1 :])
+        place = self.dimension(shape)
+        length, inner = shape[place], prod(shape[place + 1 :])
         result: list[Any] = []
         for start in range(0, len(values), length * inner):
             for index in indices:
                 first = start + int(index) * inner
                 result += values[first : first + inner]
-        return Tensor((*shape[: self.axis], *chosen, *shape[self.axis + 1 :]), result)
+        return Tensor((*shape[:place], *chosen, *shape[place + 1 :]), result)

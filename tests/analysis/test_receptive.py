@@ -100,8 +100,11 @@ def chains(draw: st.DrawFn) -> list[Reach]:
     for _ in range(draw(st.integers(1, 5))):
         kernel, stride = draw(st.integers(1, 4)), draw(st.integers(1, 3))
         before = draw(st.integers(0, 2))
-        if draw(st.booleans()):
+        choice = draw(st.sampled_from(["window", "deconvolution", "attention"]))
+        if choice == "window":
             walks.append(Reach(1, kernel, stride, -before))
+        elif choice == "attention":
+            walks.append(Reach(1, kernel, block=kernel, phase=before % kernel))
         else:  # output v reads the units u with v + before − kernel < u·stride ≤ v + before
             size = Fraction(max(kernel, stride), stride)
             walks.append(
@@ -116,7 +119,8 @@ def test_every_unit_is_followed_exactly(walks: list[Reach], unit: int) -> None:
     seen = {unit}
     for walk in reversed(walks):
         bounds = [
-            (one * walk.stride + walk.start, one * walk.stride + walk.start + walk.size) for one in seen
+            (leader * walk.stride + walk.start, leader * walk.stride + walk.start + walk.size)
+            for leader in map(walk.leader, seen)
         ]
         seen = {read for low, high in bounds for read in range(ceil(low), ceil(high))}
     assert (field.first(unit), field.last(unit)) == (min(seen), max(seen))

@@ -208,6 +208,24 @@ layers:
     check(network(tmp_path, text), exact=False)
 
 
+@pytest.mark.parametrize("shift", [[0, 0], [1, 2], [1, 0]])
+def test_windows_of_attention_are_never_left(tmp_path, shift):
+    """Every unit of a window reads the whole window; which of it moves the result, the scores decide."""
+    text = f"""
+input: [2, 6, 7]
+layers:
+  - conv: {{filters: 2, kernel: [2, 1]}}
+  - attention: {{heads: 1, axis: channels, window: [2, 3], shift: {shift}}}
+  - maxpool: {{kernel: 2, stride: [2, 1]}}
+  - attention: {{heads: 2, axis: channels, window: [1, 4]}}
+"""
+    graph = network(tmp_path, text)
+    check(graph, exact=False)
+    rows = (1, 3) if shift[0] else (0, 2)  # of the image: the window's two rows, and one more that they read
+    found = seen(graph, 1, cell((0, rows[0], 0)))[INPUT]
+    assert hull(found)[1] == rows
+
+
 small = st.integers(1, 3)
 
 

@@ -229,7 +229,7 @@ def test_reach(bound):
     plain = bound("attention", shapes[0], heads=2)
     assert plain.reach(shapes[:1]) == (WHOLE, WHOLE, WHOLE)
     operator = bound("attention", *shapes, heads=2, window=[2, 3], shift=[1, 0], bias="b", mask="m")
-    assert operator.reach(shapes, 0) == (WHOLE, Reach(1, 5, start=-2), WHOLE)
+    assert operator.reach(shapes, 0) == (WHOLE, Reach(1, 3, block=3), WHOLE)
     assert operator.reach(shapes, 1) == (WHOLE, SCATTERED, WHOLE)
     assert operator.reach(shapes, 2) == (SCATTERED, SCATTERED, WHOLE)
     shapes = ((6, 5), (2, 5, 5), (5, 5))

@@ -37,7 +37,7 @@ def test_reach(bound):
 
 
 def test_misfits(bound):
-    with pytest.raises(Misfit, match="axis 2 of an input 4×9"):
+    with pytest.raises(Misfit, match="axis 2 is no dimension of 4×9"):
         bound("gather", (4, 9), (2, 5), indices="i", axis=2)
 
 

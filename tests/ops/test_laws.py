@@ -524,7 +524,7 @@ def reads(walk, place, index):
     """Whether the output unit at `place` reads `index` along a dimension, as far as the walk says."""
     if walk in (WHOLE, SCATTERED):
         return True
-    start = place[walk.out] * walk.stride + walk.start
+    start = walk.leader(place[walk.out]) * walk.stride + walk.start
     return start <= index < start + walk.size and (not walk.gap or (index - start) % walk.gap == 0)
 
 

@@ -25,9 +25,10 @@ def constant(node: Node, parameters: Parameters) -> ArrayFunction:
 def gather(node: Node, parameters: Parameters) -> ArrayFunction:
     """Entries along one dimension."""
     op: Any = node.op
+    axis = op.dimension(node.input_shapes[0])
 
     def take(inputs: Sequence[Array]) -> Array:
         table, indices = inputs
-        return np.take(table, indices.astype(np.intp), op.axis)
+        return np.take(table, indices.astype(np.intp), axis)
 
     return take
