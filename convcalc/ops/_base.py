@@ -182,6 +182,8 @@ class Operator:
     channels_field: ClassVar[str | None] = (
         None  # where weights say how many output channels it has: that field
     )
+    is_passing: ClassVar[bool] = False  # its output is its input when a trained network runs
+    is_channel_affine: ClassVar[bool] = False  # a factor and an offset per channel, from its parameters alone
     # The class in torch.nn without its number of dimensions, and the function in torch or torch.nn.functional; ""
     # where PyTorch has none.
     torch_module: ClassVar[str] = ""
@@ -206,6 +208,11 @@ class Operator:
             }
             cls._fields = cached  # type: ignore[attr-defined]
         return cached
+
+    @property
+    def bound(self) -> tuple[float, float] | None:
+        """(low, high) of an operator that is min(max(x, low), high) and keeps NaN; None for every other."""
+        return None
 
     @classmethod
     def layer_fields(cls) -> tuple[str, ...]:

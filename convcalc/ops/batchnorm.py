@@ -33,6 +33,7 @@ class Batchnorm(Operator):
     torch_function: ClassVar[str] = "batch_norm"
     role: ClassVar[str] = "normalisation"
     pointwise: ClassVar[bool] = True
+    is_channel_affine: ClassVar[bool] = True
 
     eps: float = number(1e-5, above=0, doc="added to the variance")
     affine: bool = flag(True, doc="learn a factor and an offset per channel")

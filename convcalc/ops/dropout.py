@@ -19,6 +19,7 @@ class Dropout(Operator):
     torch_function: ClassVar[str] = "dropout"
     main: ClassVar[str | None] = "rate"
     pointwise: ClassVar[bool] = True
+    is_passing: ClassVar[bool] = True
 
     rate: float = number(0.5, minimum=0, maximum=1, doc="share zeroed in training; nothing at inference")
 

@@ -16,6 +16,7 @@ class Identity(Operator):
     kind: ClassVar[str] = "identity"
     torch_module: ClassVar[str] = "Identity"
     pointwise: ClassVar[bool] = True
+    is_passing: ClassVar[bool] = True
 
     def reordered(self, order: Order) -> Reordered | None:
         """Itself, in any order."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar
 
 from convcalc.ops._base import Pointwise, Tensor
@@ -20,6 +21,11 @@ class Relu(Pointwise):
     def derivative(self, value: Any) -> int:
         """1 above 0, else 0."""
         return 0 if value <= 0 else 1
+
+    @property
+    def bound(self) -> tuple[float, float]:
+        """(0, ∞)."""
+        return 0.0, inf
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """max(x, 0); not-a-number stays."""

@@ -22,6 +22,11 @@ class Relu6(Pointwise):
         """1 between 0 and 6, else 0."""
         return 0 if value <= 0 or value >= 6 else 1
 
+    @property
+    def bound(self) -> tuple[float, float]:
+        """(0, 6)."""
+        return 0.0, 6.0
+
     def element(self, value: Any) -> Any:
         """min(max(x, 0), 6)."""
         return 0 if value < 0 else 6 if value > 6 else value

@@ -19,6 +19,7 @@ class Scale(Operator):
     role: ClassVar[str] = "normalisation"
     main: ClassVar[str | None] = "initial"
     pointwise: ClassVar[bool] = True
+    is_channel_affine: ClassVar[bool] = True
 
     initial: float = number(1.0, doc="the factor training starts from")
     value: float | None = number(None, doc="a constant factor for all, instead of a learned one per channel")

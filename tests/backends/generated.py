@@ -362,7 +362,7 @@ def small_machine() -> Iterator[None]:
             (winograd, "CACHE", 1 << 15),
             (algorithm, "_winograd_cycles", lambda *_: 0.0),  # wherever it can be
             (lowering, "ITEM_BYTES", 1 << 8),
-            (channel_moves, "DEEPEST", 2),
+            (channel_moves, "MAX_DEPTH", 2),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield

@@ -29,7 +29,8 @@ class Network:
     def add(self, kind: str, *at: int, shares: int | None = None, **fields: Any) -> int:
         """A layer's index. shares: the layer whose weights it uses."""
         name = f"{kind}{len(self.builder.nodes)}"
-        self.last = self.builder.add(name, get(kind)(**fields), at or (self.last,), shares=shares)
+        sources = at if at or get(kind).inputs == (0, 0) else (self.last,)
+        self.last = self.builder.add(name, get(kind)(**fields), sources, shares=shares)
         return self.last
 
     def graph(self) -> Graph:

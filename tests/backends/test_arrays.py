@@ -14,9 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "ops"))
 from test_laws import CASES, bound_or_none, tensors
 
 from convcalc.backends.numba.arrays.registry import MAKERS, array_function, has_arrays
-from convcalc.backends.numba.lower.fallback import is_host
 from convcalc.backends.numba.passes.channels_first import channels_first
-from convcalc.backends.numba.plan import KNOWN
+from convcalc.backends.numba.passes.traits import has_kernel
 from convcalc.graph import Node
 from convcalc.language import bundled
 from convcalc.language.load import load_graph
@@ -43,5 +42,5 @@ def test_what_the_own_forward_gives(kind, data):
 @pytest.mark.parametrize("name", bundled.members())
 def test_no_bundled_network_uses_an_operators_own_forward(name):
     graph = load_graph(name)
-    rewritten = channels_first(graph, lambda node: not is_host(node, KNOWN)).graph
-    assert {node.kind for node in rewritten if is_host(node, KNOWN) and not has_arrays(node)} == set()
+    rewritten = channels_first(graph, has_kernel).graph
+    assert {node.kind for node in rewritten if not has_kernel(node) and not has_arrays(node)} == set()

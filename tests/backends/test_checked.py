@@ -19,7 +19,8 @@ from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import PIXELS
 from convcalc.backends.numba.kernels.pointwise import finish
 from convcalc.backends.numba.kernels.tile import sweep
-from convcalc.backends.numba.lower.lowering import Lowering
+from convcalc.backends.numba.lower.operators import Lowered
+from convcalc.backends.numba.passes.channels_first import Rewritten
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime import program as memory
 from convcalc.backends.numba.runtime.fault import PlanFault
@@ -27,15 +28,15 @@ from convcalc.backends.numba.runtime.linker import link
 from convcalc.backends.numba.runtime.program import Buffer, Program, Ref, Step
 from convcalc.graph import Graph
 
-Change = Callable[[Lowering], object]
+Change = Callable[[Lowered], object]
 
 
 def changed(graph: Graph, change: Change, patch: pytest.MonkeyPatch) -> Plan:
     """A plan that is changed after it was made and before it is checked."""
 
-    def make(graph: Graph, low: Lowering, *others: Any) -> Plan:
+    def make(graph: Graph, rewritten: Rewritten, low: Lowered, *others: Any) -> Plan:
         change(low)
-        return Plan(graph, low, *others)
+        return Plan(graph, rewritten, low, *others)
 
     with patch.context() as inner:
         inner.setattr(planning, "Plan", make)
@@ -62,7 +63,7 @@ FREE = {
 }  # fmt: skip
 
 
-def programs(low: Lowering) -> tuple[Program, Program]:
+def programs(low: Lowered) -> tuple[Program, Program]:
     return low.setup, low.program
 
 
@@ -125,7 +126,7 @@ def test_a_wrong_parameter_of_any_kernel_is_refused(monkeypatch: pytest.MonkeyPa
             layers.force_winograd(monkeypatch, fused)
         steps: list[tuple[int, int, Step]] = []
 
-        def look(low: Lowering, steps: list[tuple[int, int, Step]] = steps) -> None:
+        def look(low: Lowered, steps: list[tuple[int, int, Step]] = steps) -> None:
             for which, own in enumerate(programs(low)):
                 steps += [(which, place, step) for place, step in enumerate(own.steps)]
 
@@ -141,7 +142,7 @@ def test_a_wrong_parameter_of_any_kernel_is_refused(monkeypatch: pytest.MonkeyPa
                 for distance in (1, -1, 16, -16, 100_000):
 
                     def change(
-                        low: Lowering, at: tuple[Any, ...] = (which, place, parameter, distance)
+                        low: Lowered, at: tuple[Any, ...] = (which, place, parameter, distance)
                     ) -> None:
                         values = programs(low)[at[0]].steps[at[1]].values
                         values[at[2]] = moved(values[at[2]], at[3])
@@ -199,7 +200,7 @@ def _read(table: np.ndarray) -> int:
 
 
 def test_an_address_far_off_is_refused_in_every_entry_of_every_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    lows: list[Lowering] = []
+    lows: list[Lowered] = []
     plan = changed(small(), lows.append, monkeypatch)
     tried = 0
     for program, arena in zip(programs(lows[0]), (plan._setup_arena, plan._arena), strict=True):
@@ -218,7 +219,7 @@ def test_an_address_far_off_is_refused_in_every_entry_of_every_table(monkeypatch
 def test_a_wrong_parameter_of_a_kernel_that_kernels_call_is_refused(
     inner: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lows: list[Lowering] = []
+    lows: list[Lowered] = []
     plan = changed(small(), lows.append, monkeypatch)
     program = lows[0].program
     records = [
@@ -246,7 +247,7 @@ def test_an_item_too_few_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     accepted = set()
     for place, step in enumerate(steps):
 
-        def change(low: Lowering, place: int = place) -> None:
+        def change(low: Lowered, place: int = place) -> None:
             low.program.steps[place].items -= 1
 
         if not refused(graph, change, monkeypatch):
@@ -264,7 +265,7 @@ def test_what_a_step_does_not_declare_is_refused(monkeypatch: pytest.MonkeyPatch
             for number, span in enumerate(getattr(step, which)):
 
                 def change(
-                    low: Lowering,
+                    low: Lowered,
                     at: tuple[int, str, int, int] = (
                         place,
                         which,
@@ -283,7 +284,7 @@ def test_what_a_step_does_not_declare_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_halo_that_nobody_zeroes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def change(low: Lowering) -> None:
+    def change(low: Lowered) -> None:
         halo = next(
             step for step in low.program.steps if step.zeroes and step.writes[0].buffer.name == "silu1"
         )
@@ -297,7 +298,7 @@ def test_a_halo_that_nobody_zeroes_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_numbers_written_into_a_halo_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def change(low: Lowering) -> None:
+    def change(low: Lowered) -> None:
         step = next(step for step in low.program.steps if step.kernel.name == "direct")
         step.values["target"] = step.values["target"]._replace(offset=-64)
 
@@ -305,7 +306,7 @@ def test_numbers_written_into_a_halo_are_refused(monkeypatch: pytest.MonkeyPatch
 
 
 def test_buffers_that_share_memory_while_both_are_alive_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def share(low: Lowering) -> None:
+    def share(low: Lowered) -> None:
         first, second = [buffer for buffer in low.program.buffers if buffer.name in ("silu1", "conv2")]
         monkeypatch.setattr(memory, "_lay_apart", lambda buffers, guard: lay(buffers, guard, first, second))
 
@@ -320,14 +321,14 @@ def test_buffers_that_share_memory_while_both_are_alive_are_refused(monkeypatch:
 
 
 def test_a_buffer_used_after_its_life_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def change(low: Lowering) -> None:
+    def change(low: Lowered) -> None:
         next(buffer for buffer in low.program.buffers if buffer.name == "silu1").last -= 1
 
     assert "is used when it is not alive" in refused(small(), change, monkeypatch)
 
 
 def test_too_little_scratch_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def change(low: Lowering) -> None:
+    def change(low: Lowered) -> None:
         low.program.scratch_bytes //= 2
 
     layers.force_winograd(monkeypatch, True)
@@ -335,7 +336,7 @@ def test_too_little_scratch_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_results_that_nothing_wrote_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def change(low: Lowering) -> None:
+    def change(low: Lowered) -> None:
         del low.program.steps[-1]
 
     assert "the result reads bytes 0 to 20" in refused(small(), change, monkeypatch)
@@ -346,7 +347,7 @@ def test_layers_outside_the_kernels_are_checked(monkeypatch: pytest.MonkeyPatch)
     network.add("relu")
     network.add("upsample", scale=2, mode="bilinear")
 
-    def change(low: Lowering) -> None:
+    def change(low: Lowered) -> None:
         del low.program.steps[-1]
 
     assert "upsample1, outside the kernels, reads bytes" in refused(network.graph(), change, monkeypatch)
@@ -358,7 +359,7 @@ def test_layers_outside_the_kernels_are_checked(monkeypatch: pytest.MonkeyPatch)
 def test_only_the_checked_mode_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a fault that does no harm, as with guards no buffer shares its memory with another."""
 
-    def change(low: Lowering) -> None:
+    def change(low: Lowered) -> None:
         next(buffer for buffer in low.program.buffers if buffer.name == "silu1").last -= 1
 
     assert refused(small(), change, monkeypatch)
@@ -368,7 +369,7 @@ def test_only_the_checked_mode_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_fault_is_an_error_of_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
-    def change(low: Lowering) -> None:
+    def change(low: Lowered) -> None:
         low.program.steps[-1].values["features"] += 1
 
     first, second = refused(small(), change, monkeypatch).splitlines()

@@ -28,13 +28,15 @@ from numba_support import (
 )
 
 from convcalc import ops
-from convcalc.backends import numba as backend
 from convcalc.backends import reference
 from convcalc.backends.numba.arrays.registry import MAKERS, has_arrays
 from convcalc.backends.numba.kernels.copies import gather
 from convcalc.backends.numba.lower import winograd as lower_winograd
+from convcalc.backends.numba.lower.operators import LOWER
 from convcalc.backends.numba.passes import algorithm as choice
-from convcalc.backends.numba.plan import KNOWN, prepare
+from convcalc.backends.numba.passes import traits
+from convcalc.backends.numba.passes.traits import TRAITS
+from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.runtime.driver import StepRow, StepTable, helpers
 from convcalc.graph import INPUT, Graph
 from convcalc.language.load import load_graph
@@ -364,11 +366,25 @@ def test_every_operator(kind: str, shape: tuple[int, ...], fields: dict[str, obj
 
 
 def test_every_operator_is_tried() -> None:
-    assert set(ONE_INPUT) | JOINS | {"concat", "parameter"} == set(ops.names())
+    elsewhere = {"attention", "concat", "constant", "gather", "matmul", "parameter"}
+    assert set(ONE_INPUT) | JOINS | elsewhere == set(ops.names())
+
+
+def test_a_learned_tensor_joins_a_map_and_is_an_output() -> None:
+    network = Network(20, 7, 5)
+    network.add("conv", filters=17, kernel=1)
+    network.add("add", network.last, network.add("parameter", shape=(17, 7, 5)))
+    network.add("conv", filters=3, kernel=3)
+    compare(network.graph())
+    alone = Network(20, 7, 5)
+    alone.add("parameter", shape=(2, 3))
+    compare(alone.graph())
 
 
 def test_every_operator_has_a_kernel_or_is_computed_on_whole_arrays() -> None:
-    assert set(ops.names()) <= KNOWN | MAKERS.keys()
+    passing = {kind for kind in ops.names() if ops.get(kind).is_passing}
+    assert set(ops.names()) <= TRAITS.keys() | MAKERS.keys() | passing
+    assert TRAITS.keys() == LOWER.keys()
 
 
 def test_transpositions_beyond_four_dimensions_are_not_slow() -> None:
@@ -378,7 +394,7 @@ def test_transpositions_beyond_four_dimensions_are_not_slow() -> None:
 
 
 def test_an_operator_without_a_kernel_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend.plan, "KNOWN", KNOWN - {"tanh"})
+    monkeypatch.setattr(traits, "TRAITS", {kind: can for kind, can in TRAITS.items() if kind != "tanh"})
     network = Network(20, 7, 5)
     for _ in range(3):
         network.add("conv", filters=20, kernel=1)

@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from numba_support import Network, any_values, any_weights, assert_close, compare
 
 from convcalc.backends import reference
-from convcalc.backends.numba.lower.fallback import is_host
 from convcalc.backends.numba.passes.channels_first import channels_first
-from convcalc.backends.numba.plan import KNOWN, Plan, prepare
+from convcalc.backends.numba.passes.traits import has_kernel
+from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime.driver import helpers
 from convcalc.graph import INPUT
 from convcalc.language.load import load_graph
@@ -134,7 +134,7 @@ def test_a_mixer_block_transposes_twice() -> None:
         plan = compare(network.graph(), 5)
         # four transpositions, each out of one map and into another, beside the network's input and output
         assert (kernels(plan)["unpack"], kernels(plan)["pack"]) == (5, 5)
-        assert plan._host == []
+        assert plan._lowered.outside == ()
 
 
 def test_the_bundled_mixer_of_two_blocks() -> None:
@@ -145,9 +145,9 @@ def test_the_bundled_mixer_of_two_blocks() -> None:
 
 def test_the_bundled_mixer_runs_in_kernels_alone() -> None:
     graph = load_graph("mlp-mixer-b16")
-    rewritten = channels_first(graph, lambda node: not is_host(node, KNOWN)).graph
+    rewritten = channels_first(graph, has_kernel).graph
     assert sum(node.kind == "transpose" for node in rewritten) == 2 * 12
-    assert not any(is_host(node, KNOWN) for node in rewritten)
+    assert all(map(has_kernel, rewritten))
 
 
 def test_readers_that_want_a_value_in_the_same_order_share_the_copy() -> None:

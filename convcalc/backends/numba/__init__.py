@@ -5,14 +5,14 @@
     kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, winograd, depthwise, pool,
                norm, pointwise, copies, weights, activations
     layout.py  where numbers lie in memory
-    passes/    channels_first: layers computed on values stored in another order; fusion: what is computed together;
-               channel_moves: layers that only move channels; algorithm: which kernel computes a convolution;
-               placement: what lives inside what, and halos
+    passes/    traits: what the kernels can do for each operator; then, in this order, channels_first: layers computed
+               on values stored in another order; fusion: what is computed together; channel_moves: layers that only
+               move channels; algorithm: which kernel computes a convolution; placement: what lives inside what, halos
     arrays/    operators that no kernel is worth, by NumPy on whole arrays; registry: which
-    lower/     lowering: from graph to program; per operator; fallback: what no kernel does
+    lower/     operators: from layers to a program, by a function per operator; lowering: the program in the making
     runtime/   program: steps, lifetimes, memory; linker: addresses, and what waits for what; driver: threads that
                walk the steps; checked: every access held against its buffer before a plan runs (CONVCALC_CHECKED=1)
-    plan.py    all of it put together; profile.py: where the time goes
+    plan.py    the pipeline of all that; profile.py: where the time goes
 
 Importing this package imports NumPy and llvmlite, and Numba only where a kernel has to be compiled; nothing else in
 convcalc does so before a user asks for this backend.

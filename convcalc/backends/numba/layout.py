@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ from convcalc.backends.numba.jit.simd import BLOCK, PIXELS
 from convcalc.shapes import Shape
 
 Triple = tuple[int, int, int]
-NONE: Triple = (0, 0, 0)
-LARGEST = 2**31 - 1  # tables hold int32
+MAX_BYTES = 2**31 - 1  # of a map, as tables hold int32
 Array = np.ndarray[Any, Any]
 
 
@@ -41,15 +40,38 @@ def triple(sizes: Iterable[int], fill: int = 1) -> Triple:
     return padded[0], padded[1], padded[2]
 
 
+class Halo(NamedTuple):
+    """How many pixels of zeros lie before and after the real ones, per axis."""
+
+    before: Triple
+    after: Triple
+
+    def widened(self, other: Halo) -> Halo:
+        """The wider of both on each side."""
+        return Halo(triple(map(max, self.before, other.before)), triple(map(max, self.after, other.after)))
+
+
+NO_HALO = Halo((0, 0, 0), (0, 0, 0))
+
+
 @dataclass(frozen=True)
 class Layout:
-    """A map's place: its channels, real pixels, and the halo before and after each axis."""
+    """A map's place: its channels, real pixels, and the halo around them."""
 
     channels: int
     spatial: Triple
-    before: Triple = NONE
-    after: Triple = NONE
+    halo: Halo = NO_HALO
     interleaved: bool = False
+
+    @property
+    def before(self) -> Triple:
+        """The halo before the real pixels."""
+        return self.halo.before
+
+    @property
+    def after(self) -> Triple:
+        """The halo after them."""
+        return self.halo.after
 
     @property
     def blocks(self) -> int:
@@ -84,7 +106,7 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """All of it."""
+        """Bytes of the whole map."""
         return self.block * self.blocks
 
     @property
@@ -108,9 +130,9 @@ class Layout:
         return self.padded == (1, 1, 1) and not self.interleaved
 
 
-def map_layout(shape: Shape, before: Triple = NONE, after: Triple = NONE) -> Layout:
+def map_layout(shape: Shape, halo: Halo = NO_HALO) -> Layout:
     """The blocked layout of a tensor (C, *spatial) of up to three spatial axes."""
-    return Layout(shape[0], triple(shape[1:]), before, after)
+    return Layout(shape[0], triple(shape[1:]), halo)
 
 
 def pixel_table(strides: Sequence[int], places: Sequence[Iterable[int]]) -> Array:
@@ -130,8 +152,3 @@ def tap_offsets(kernel: Sequence[int], dilation: Sequence[int], strides: Sequenc
     """The offset of each of a kernel's taps from its first."""
     axes = [range(0, k * d * s, d * s) for k, d, s in zip(kernel, dilation, strides, strict=True)]
     return [sum(place) for place in product(*axes)]
-
-
-def largest(one: Triple, other: Triple) -> Triple:
-    """The larger of each axis."""
-    return triple(max(pair) for pair in zip(one, other, strict=True))

@@ -1,14 +1,14 @@
 """A plan: everything about running a network that does not depend on the image, made once.
 
-graph + weights ── fusion ── storage ── lowering ── program ── arena ── table ── driver
-                   layers    homes,     steps       order,     memory   rows     threads
-                             halos                  lifetimes
+graph ── channels_first ── fuse ── find_moves ── choose ──── place ──── lower ──── link ──── drive
+         rewritten         layers  what need     kernels     homes,     steps      arena,    threads
+         graph                     not be made   and halos   halos                 table
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from threading import Lock
@@ -17,66 +17,26 @@ from time import perf_counter
 import numpy as np
 
 from convcalc.backends import Compiling, Run
-from convcalc.backends.numba.arrays.registry import array_function, has_arrays
+from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
-from convcalc.backends.numba.layout import triple
-from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
-from convcalc.backends.numba.lower.deconv import deconv_halo, lower_deconv
-from convcalc.backends.numba.lower.fallback import is_host, spreads_what_is_no_number
-from convcalc.backends.numba.lower.lowering import Lowering
-from convcalc.backends.numba.lower.maps import (
-    lower_across,
-    lower_activation,
-    lower_add,
-    lower_affine,
-    lower_concat,
-    lower_flatten,
-    lower_lrn,
-    lower_move,
-    lower_multiply,
-    lower_pool,
-    lower_transpose,
-)
-from convcalc.backends.numba.passes.channels_first import channels_first
-from convcalc.backends.numba.passes.fusion import PASSING, Layer
-from convcalc.backends.numba.passes.placement import ACTIVATIONS
+from convcalc.backends.numba.lower.deconv import spreads_what_is_not_finite
+from convcalc.backends.numba.lower.operators import Lowered, lower
+from convcalc.backends.numba.passes.algorithm import choose
+from convcalc.backends.numba.passes.channel_moves import find_moves
+from convcalc.backends.numba.passes.channels_first import Rewritten, channels_first
+from convcalc.backends.numba.passes.fusion import fuse
+from convcalc.backends.numba.passes.placement import place
+from convcalc.backends.numba.passes.traits import has_kernel
 from convcalc.backends.numba.runtime.driver import StepTable, drive, post, worker_loop
 from convcalc.backends.numba.runtime.linker import link
-from convcalc.backends.numba.runtime.program import Arena, Program, Ref
+from convcalc.backends.numba.runtime.program import Arena, Program
 from convcalc.backends.workers import processors
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.graph import Graph
 from convcalc.ops import Tensor
 from convcalc.shapes import show
 from convcalc.weights.load import Weights
-
-LOWER: dict[str, Callable[[Lowering, Layer], None]] = {
-    "conv": lower_conv,
-    "deconv": lower_deconv,
-    "dense": lower_dense,
-    "maxpool": lower_pool,
-    "avgpool": lower_pool,
-    "global_avgpool": lower_pool,
-    "adaptive_avgpool": lower_pool,
-    "upsample": lower_pool,
-    "pad": lower_pool,
-    "batchnorm": lower_affine,
-    "scale": lower_affine,
-    "lrn": lower_lrn,
-    "softmax": lower_across,
-    "layernorm": lower_across,
-    "add": lower_add,
-    "multiply": lower_multiply,
-    "concat": lower_concat,
-    "slice": lower_move,
-    "channel_shuffle": lower_move,
-    "flatten": lower_flatten,
-    "reshape": lower_flatten,
-    "transpose": lower_transpose,
-    **dict.fromkeys(ACTIVATIONS, lower_activation),
-}
-KNOWN = frozenset(LOWER) | PASSING
 
 
 @dataclass(frozen=True)
@@ -93,42 +53,37 @@ class Work:
 class Plan:
     """A network ready to run, again and again; one run at a time.
 
-    graph: the network as it was given; origins: its node for each node of the graph that is run.
-
-    notes: what a user should know, such as operators that run slowly. threads: how many are used.
+    graph: the network as it was given; notes: what a user should know, such as operators that run slowly; threads:
+    how many are used.
     """
 
     def __init__(
         self,
         graph: Graph,
-        low: Lowering,
-        origins: Sequence[int],
+        rewritten: Rewritten,
+        lowered: Lowered,
         threads: int,
         guard: int,
         compiling: Compiling | None,
     ) -> None:
         self.graph = graph
         self.threads = threads
-        self.notes = _notes(low.graph)
-        self._host = low.host
+        self._lowered = lowered
+        self._program = lowered.program
         self._lock = Lock()
-        output = low.flat(low.fusion.output, low.graph.nodes[-1]) if graph.nodes else Ref(low.input)
-        low.program.touch(output.buffer)
-        low.program.wanted.append(low.flat_span(output, prod(graph.output_shape)))
-        output.buffer.kept = True
-        compile_all(_kernels((low.setup, low.program)), compiling)
-        self.notes += kernel_notes()
-        self._setup_arena = Arena(low.setup, threads, guard)
-        self._names = [node.name for node in low.graph]
-        link(low.setup, self._setup_arena, threads, self._names).run(0, len(low.setup.steps))
-        self._arena = Arena(low.program, threads, guard)
-        self._program = low.program
-        self._keep = (low.weights, low.setup)
-        self._table = link(low.program, self._arena, threads, self._names)
+        compile_all(_kernels((lowered.setup, lowered.program)), compiling)
+        self.notes = (*_notes(rewritten.graph), *kernel_notes())
+        self._setup_arena = Arena(lowered.setup, threads, guard)
+        self._names = [node.name for node in rewritten.graph]
+        link(lowered.setup, self._setup_arena, threads, self._names).run(0, len(lowered.setup.steps))
+        self._arena = Arena(lowered.program, threads, guard)
+        self._table = link(lowered.program, self._arena, threads, self._names)
         self._timed: StepTable | None = None
-        self._step_nodes = np.array([origins[step.node] for step in low.program.steps], np.int64)
-        self._input = self._arena.floats(Ref(low.input), prod(graph.input_shape))
-        self._output = self._arena.floats(output, prod(graph.output_shape))
+        self._step_nodes = np.array(
+            [rewritten.origins[step.node] for step in lowered.program.steps], np.int64
+        )
+        self._input = self._arena.floats(lowered.input, prod(graph.input_shape))
+        self._output = self._arena.floats(lowered.output, prod(graph.output_shape))
 
     @property
     def weight_bytes(self) -> int:
@@ -193,7 +148,7 @@ class Plan:
 
     def _walk(self, table: StepTable) -> None:
         place = 0
-        for step in self._host:
+        for step in self._lowered.outside:
             table.run(place, step.mark)
             place = step.mark
             inputs = [self._arena.floats(ref, prod(shape)).reshape(shape) for ref, shape in step.sources]
@@ -229,26 +184,19 @@ def prepare(
             hint="--backend reference runs them",
         )
     count = threads or processors()
-    rewritten = channels_first(graph, lambda node: not is_host(node, KNOWN))
+    rewritten = channels_first(graph, has_kernel)
     own = tuple(weights.nodes[origin] for origin in rewritten.origins)
-    host = {
+    outside = {
         node.index
         for node in rewritten.graph
-        if is_host(node, KNOWN) or spreads_what_is_no_number(node, own[node.index])
+        if not has_kernel(node) or spreads_what_is_not_finite(node, own[node.index])
     }
-    low = Lowering(rewritten.graph, replace(weights, nodes=own), count, winograd, host)
-    for layer in low.fusion.layers:
-        node = layer.node
-        if node.kind == "deconv" and layer.value not in host:
-            before, after = deconv_halo(node.op.axes(node.input_shapes))
-            low.storage.need(low.fusion.alias[node.inputs[0]], triple(before, 0), triple(after, 0))
-    for layer in low.fusion.layers:
-        if layer.node.index in host:
-            function = array_function(layer.node, low.weights.nodes[layer.node.index])
-            low.add_host(layer.node, layer.value, low.fusion.sources(layer), function)
-        else:
-            LOWER[layer.node.kind](low, layer)
-    return Plan(graph, low, rewritten.origins, count, guard, compiling)
+    fusion = fuse(rewritten.graph, outside)
+    moves = find_moves(fusion)
+    plans = choose(fusion, count, winograd)
+    placement = place(fusion, moves, plans)
+    lowered = lower(moves, plans, placement, replace(weights, nodes=own), count)
+    return Plan(graph, rewritten, lowered, count, guard, compiling)
 
 
 def _kernels(programs: Iterable[Program]) -> list[Kernel]:
@@ -262,7 +210,7 @@ def _kernels(programs: Iterable[Program]) -> list[Kernel]:
 
 
 def _notes(graph: Graph) -> tuple[str, ...]:
-    slow = sorted({node.kind for node in graph if is_host(node, KNOWN) and not has_arrays(node)})
+    slow = sorted({node.kind for node in graph if not has_kernel(node) and not has_arrays(node)})
     if not slow:
         return ()
     return (f"{', '.join(slow)}: no fast kernel here, computed as the reference backend does",)

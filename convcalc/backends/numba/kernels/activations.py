@@ -6,18 +6,76 @@ that becomes exactly 0 or 1, so that −∞·0 gives NaN where PyTorch gives it.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from math import nan
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from convcalc.backends.numba.jit.simd import below, exponent, fma, inline, reciprocal, splat, vmax, vmin
 
-# The functions that `activate` and `finish` compute. Plans name them, kernels compare their numbers.
-FUNCTIONS = (
-    "leaky_relu", "prelu", "elu", "sigmoid", "tanh", "gelu", "gelu_tanh", "silu", "mish", "hardsigmoid", "hardswish",
-    "softplus",
-)  # fmt: skip
-(LEAKY_RELU, PRELU, ELU, SIGMOID, TANH, GELU, GELU_TANH, SILU, MISH, HARDSIGMOID, HARDSWISH, SOFTPLUS) = (
-    range(12)
-)
+if TYPE_CHECKING:
+    from convcalc.ops.elu import Elu
+    from convcalc.ops.gelu import Gelu
+    from convcalc.ops.leaky_relu import LeakyRelu
+
+# The functions that kernels can compute: a plan names one by its number, and `activation` has a branch for each.
+(LEAKY_RELU, ELU, SIGMOID, TANH, GELU, GELU_TANH, SILU, MISH, HARDSIGMOID, HARDSWISH, SOFTPLUS) = range(11)
+
+
+class Function(NamedTuple):
+    """A function as the kernels take it: its number and its parameter, for those that have one."""
+
+    number: int
+    parameter: float = 0.0
+
+
+class Activation(NamedTuple):
+    """How the kernels compute an operator that maps each element by itself.
+
+    fused: what it becomes behind a layer that can take it in: a `bound` of the result, a `function` of it while it is
+    in cache, or nothing, as it stays a layer. function: the function, from the operator; a `bound` needs none, the
+    operator's own `bound` tells all. weight: the operator's tensor that holds the function's parameter, one for all
+    channels or one for each. unused: the parameter in the lanes of a block that no channel uses, whose values must
+    stay finite, as they are multiplied by weights of 0.
+    """
+
+    fused: Literal["bound", "function", "layer"]
+    function: Callable[[Any], Function] | None = None
+    weight: str = ""
+    unused: float = 0.0
+
+
+def _leaky_relu(op: LeakyRelu) -> Function:
+    return Function(LEAKY_RELU, op.slope)
+
+
+def _elu(op: Elu) -> Function:
+    return Function(ELU, op.alpha)
+
+
+def _gelu(op: Gelu) -> Function:
+    return Function(GELU_TANH if op.approximate == "tanh" else GELU)
+
+
+def _plain(number: int) -> Activation:
+    return Activation("function", lambda op: Function(number))
+
+
+# By the operator's name. A further function is a number above, an entry here and a branch in `activation`.
+ACTIVATIONS: Mapping[str, Activation] = {
+    "relu": Activation("bound"),
+    "relu6": Activation("bound"),
+    "leaky_relu": Activation("function", _leaky_relu),
+    "prelu": Activation("layer", lambda op: Function(LEAKY_RELU), weight="weight"),
+    "elu": Activation("function", _elu),
+    "sigmoid": _plain(SIGMOID),
+    "tanh": _plain(TANH),
+    "gelu": Activation("function", _gelu),
+    "silu": _plain(SILU),
+    "mish": _plain(MISH),
+    "hardsigmoid": _plain(HARDSIGMOID),
+    "hardswish": _plain(HARDSWISH),
+    "softplus": _plain(SOFTPLUS),
+}
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; products with the first are exact
@@ -103,9 +161,12 @@ def logarithm1p_exponential(x: Any) -> Any:
 
 @inline
 def activation(function: int, x: Any, slope: Any) -> Any:
-    """One of FUNCTIONS of x; slope: the slope of leaky_relu and prelu, the alpha of elu."""
+    """The function of a number; slope is its parameter: leaky_relu's and prelu's slope, elu's alpha.
+
+    A number without a branch gives NaN, which every test of the operator sees.
+    """
     zero, unit = splat(0.0), splat(1.0)
-    if function in (LEAKY_RELU, PRELU):
+    if function == LEAKY_RELU:
         return below(x, zero, x * slope, x)
     if function == ELU:
         # eˣ − 1 = 2h/(1 − h) with h = tanh(x/2), which does not cancel near 0
@@ -126,5 +187,8 @@ def activation(function: int, x: Any, slope: Any) -> Any:
         return x * hyperbolic_tangent(logarithm1p_exponential(x))
     if function == SOFTPLUS:
         return logarithm1p_exponential(x)
-    gate = vmin(splat(6.0), vmax(zero, x + splat(3.0))) * splat(1 / 6)
-    return gate if function == HARDSIGMOID else x * gate
+    if function == HARDSIGMOID:
+        return vmin(splat(6.0), vmax(zero, x + splat(3.0))) * splat(1 / 6)
+    if function == HARDSWISH:
+        return x * (vmin(splat(6.0), vmax(zero, x + splat(3.0))) * splat(1 / 6))
+    return splat(nan)

@@ -92,7 +92,7 @@ def activate(
     source_plane: int, source_row: int, target: int, target_block: int, target_plane: int, target_row: int,
     height: int, width: int, rows: int, blocks: int, item_rows: int,
 ) -> None:  # fmt: skip
-    """One of `activations.FUNCTIONS` of each number; slopes holds a parameter for each channel, in whole blocks.
+    """One of `activations.ACTIVATIONS` of each number; slopes holds a parameter for each channel, in whole blocks.
 
     Bounds. As for combine.
     """

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from convcalc.backends.numba.jit.simd import BLOCK
 from convcalc.backends.numba.kernels import conv as kernels_conv
-from convcalc.backends.numba.layout import Array, blocks_of, run_table, tap_offsets
+from convcalc.backends.numba.layout import blocks_of, run_table, tap_offsets
+from convcalc.backends.numba.lower.activation import add_function, function_of
+from convcalc.backends.numba.lower.affine import Affine
 from convcalc.backends.numba.lower.depthwise import add_depthwise
 from convcalc.backends.numba.lower.direct import (
     CACHE,
+    Pixels,
+    Runs,
+    StoredWeights,
     add_direct,
     cut_filters,
     pack_weights,
@@ -20,70 +25,74 @@ from convcalc.backends.numba.lower.direct import (
     target_table,
 )
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
-from convcalc.backends.numba.lower.maps import activation_of, add_activation
-from convcalc.backends.numba.lower.winograd import winograd
-from convcalc.backends.numba.passes.algorithm import Conv
-from convcalc.backends.numba.passes.fusion import Layer
+from convcalc.backends.numba.lower.winograd import add_winograd
+from convcalc.backends.numba.passes.algorithm import ConvPlan
+from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import Step, View, Word
 
+if TYPE_CHECKING:
+    from convcalc.ops.conv import Conv
+    from convcalc.ops.dense import Dense
 
-def lower_conv(low: Lowering, layer: Layer) -> None:
+
+def lower_conv(low: Lowering, layer: FusedLayer) -> None:
     """A `conv` by the kernel chosen for it."""
-    conv = low.convs[layer.value]
+    plan = cast(ConvPlan, low.plans[layer.value])
     node = layer.node
-    factor, bias = low.factors(layer, conv.filters, node.op.bias)  # type: ignore[attr-defined]
-    if conv.algorithm == "interleaved":
-        source = low.interleaved(node)
-    else:
-        source = low.view(low.fusion.alias[node.inputs[0]], node)
+    affine = low.affine(layer, plan.filters, cast("Conv", node.op).bias)
+    value = low.fusion.alias[node.inputs[0]]
+    source = low.interleaved(value, node) if plan.algorithm == "interleaved" else low.view(value, node)
     if layer.residual is not None:
         low.view(layer.residual, node)
     target = low.target(layer.value, node)
-    if conv.algorithm == "depthwise":
-        add_depthwise(low, layer, conv, source, target, factor, bias)
-    elif conv.algorithm == "winograd":
-        winograd(low, layer, conv, source, target, factor, bias)
-        low.program.steps[-1].macs = node.op.macs(node.input_shapes)
+    if plan.algorithm == "depthwise":
+        add_depthwise(low, layer, plan, source, target, affine)
+    elif plan.algorithm == "winograd":
+        add_winograd(low, layer, plan, source, target, affine)
         if layer.function is not None:
-            add_activation(low, layer.function, target, target, *activation_of(layer.function))
-        return
+            add_function(low, layer.function, target, target, function_of(layer.function))
     else:
-        _direct(low, layer, conv, source, target, factor, bias)
-    low.program.steps[-1].macs = node.op.macs(node.input_shapes)
+        _add_direct(low, layer, plan, source, target, affine)
 
 
-def _direct(
-    low: Lowering, layer: Layer, conv: Conv, source: View, target: View, factor: Array, bias: Array
+def _add_direct(
+    low: Lowering, layer: FusedLayer, plan: ConvPlan, source: View, target: View, affine: Affine
 ) -> None:
+    """A convolution by register tiles; an interleaved image has one block, as deep as it has channels."""
     layout = source.layout
-    tiles, depth = cut_filters(conv.channels, conv.filters, conv.groups), BLOCK
+    tiles, depth = cut_filters(plan.channels, plan.filters, plan.groups), BLOCK
     if layout.interleaved:
-        tiles, depth = [tile._replace(in_blocks=1) for tile in tiles], conv.channels
+        tiles, depth = [tile._replace(in_blocks=1) for tile in tiles], plan.channels
     offsets = range(0, max(tile.in_blocks for tile in tiles) * layout.block, layout.block)
-    if conv.dilation[2] == 1:  # a kernel's row is one run
-        taps = tap_offsets((*conv.kernel[:2], 1), conv.dilation, layout.strides)
-        length = conv.kernel[2] * depth
+    if plan.dilation[2] == 1:  # a kernel's row is one run
+        taps = tap_offsets((*plan.kernel[:2], 1), plan.dilation, layout.strides)
+        length = plan.kernel[2] * depth
     else:
-        taps = tap_offsets(conv.kernel, conv.dilation, layout.strides)
+        taps = tap_offsets(plan.kernel, plan.dilation, layout.strides)
         length = depth
     last_length = length
-    if conv.taps == 1 and conv.groups == 1 and not layout.interleaved:
-        last_length -= -conv.channels % BLOCK  # the last block's unused channels
-    share, group_depth = conv.filters // conv.groups, conv.channels // conv.groups
-    steps = (group_depth * conv.taps, conv.taps, share * group_depth * conv.taps)
-    weights = pack_weights(
-        low, layer, factor, tiles, depth, np.arange(conv.taps, dtype=np.int32), steps, conv.groups, conv.channels,
-        conv.filters,
-    )  # fmt: skip
-    pixels = (prod(conv.output), source_table(conv, layout), target_table(target.layout))
-    runs = (run_table(offsets, taps), length, last_length)
-    add_direct(low, layer, source, target, tiles, runs, pixels, weights, bias)
+    if plan.taps == 1 and plan.groups == 1 and not layout.interleaved:
+        last_length -= -plan.channels % BLOCK  # the last block's unused channels
+    share, group_depth = plan.filters // plan.groups, plan.channels // plan.groups
+    stored = StoredWeights(
+        channels=plan.channels,
+        filters=plan.filters,
+        groups=plan.groups,
+        filter_step=group_depth * plan.taps,
+        channel_step=plan.taps,
+        group_step=share * group_depth * plan.taps,
+        taps=np.arange(plan.taps, dtype=np.int32),
+    )
+    weights = pack_weights(low, layer, affine.factor, tiles, depth, stored)
+    runs = Runs(run_table(offsets, taps), length, last_length)
+    pixels = Pixels(prod(plan.output), source_table(plan, layout), target_table(target.layout))
+    add_direct(low, layer, source, target, tiles, runs, pixels, weights, affine.offset, layer.macs)
 
 
-def lower_dense(low: Lowering, layer: Layer) -> None:
+def lower_dense(low: Lowering, layer: FusedLayer) -> None:
     """A `dense` on a vector, by the weights as they are."""
     node = layer.node
-    op: Any = node.op
+    op = cast("Dense", node.op)
     features, units = node.input_shapes[0][0], op.units
     source = low.flat(low.fusion.alias[node.inputs[0]], node)
     target = low.target(layer.value, node)
@@ -100,6 +109,9 @@ def lower_dense(low: Lowering, layer: Layer) -> None:
         "features": features, "units": units, "item_units": item, "low": layer.low, "high": layer.high,
     }  # fmt: skip
     reads = (low.flat_span(source, features),)
-    step = Step(kernels_conv.dense, values, rows // item, reads, (target.span,), node.index)
-    step.macs, step.weight_bytes = op.macs(node.input_shapes), weights.nbytes
-    low.program.add(step)
+    low.program.add(
+        Step(
+            kernels_conv.dense, values, rows // item, reads, (target.span,), node.index, macs=layer.macs,
+            weight_bytes=weights.nbytes,
+        )
+    )  # fmt: skip

@@ -1,91 +1,87 @@
-"""Deconvolutions as steps: a convolution per phase of the stride."""
+"""Deconvolutions as steps: a convolution per phase of the stride (see `passes.algorithm.plan_deconv`)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import product
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from convcalc.backends.numba.jit.simd import BLOCK
-from convcalc.backends.numba.layout import pixel_table, run_table, triple
-from convcalc.backends.numba.lower.direct import add_direct, cut_filters, pack_weights
+from convcalc.backends.numba.layout import pixel_table, run_table
+from convcalc.backends.numba.lower.direct import (
+    Pixels,
+    Runs,
+    StoredWeights,
+    add_direct,
+    cut_filters,
+    pack_weights,
+)
 from convcalc.backends.numba.lower.lowering import Lowering
-from convcalc.backends.numba.passes.fusion import Layer
+from convcalc.backends.numba.passes.algorithm import DeconvPlan
+from convcalc.backends.numba.passes.fusion import FusedLayer
+from convcalc.graph import Node
+
+if TYPE_CHECKING:
+    from convcalc.ops.deconv import Deconv
 
 
-def lower_deconv(low: Lowering, layer: Layer) -> None:
-    """A `deconv`: output pixels of equal remainder by the stride form a phase, an ordinary convolution each.
+def spreads_what_is_not_finite(node: Node, parameters: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the kernel would multiply infinite or NaN weights by the zeros around its input, and so give NaN where
+    a deconvolution reads nothing."""
+    return node.kind == "deconv" and not np.isfinite(np.asarray(parameters["weight"], np.float32)).all()
 
-    Output o reads input (o + before − t·dilation)/stride for the taps t where that is whole.
-    """
+
+def lower_deconv(low: Lowering, layer: FusedLayer) -> None:
+    """A `deconv`: for each combination of the axes' phases, the convolution that gives its output pixels."""
     node = layer.node
-    op: Any = node.op
-    shape = node.input_shapes[0]
-    axes = op.axes(node.input_shapes)
+    op = cast("Deconv", node.op)
+    plan = cast(DeconvPlan, low.plans[layer.value])
+    channels, filters, groups = node.input_shapes[0][0], op.filters, op.groups
     source = low.view(low.fusion.alias[node.inputs[0]], node)
     target = low.target(layer.value, node)
     layout = source.layout
-    filters, groups = op.filters, op.groups
-    factor, bias = low.factors(layer, filters, op.bias)
-    tiles = cut_filters(shape[0], filters, groups)
+    affine = low.affine(layer, filters, op.bias)
+    tiles = cut_filters(channels, filters, groups)
     offsets = range(0, max(tile.in_blocks for tile in tiles) * layout.block, layout.block)
-    phases = [_phases(axis) for axis in axes]
-    phases = [[([0], [0], [0], [0])]] * (3 - len(phases)) + phases
-    kernel = triple(axis.kernel for axis in axes)
-    taps_total = prod(kernel)
-    share, depth = filters // groups, shape[0] // groups
-    steps = (taps_total, share * taps_total, depth * share * taps_total)
-    for parts in product(*phases):
-        tap_places, shifts, sources, targets = zip(*parts, strict=True)
-        tap_ids = [(a * kernel[1] + b) * kernel[2] + c for a, b, c in product(*tap_places)]
+    taps, share, depth = prod(plan.kernel), filters // groups, channels // groups
+    combinations = list(product(*plan.phases))
+    for phases in combinations:
+        tap_ids = [
+            (plane * plan.kernel[1] + row) * plan.kernel[2] + column
+            for plane, row, column in product(*(phase.taps for phase in phases))
+        ]
         tap_bytes = [
-            sum(n * s for n, s in zip(place, layout.strides, strict=True)) for place in product(*shifts)
+            sum(shift * stride for shift, stride in zip(shifts, layout.strides, strict=True))
+            for shifts in product(*(phase.shifts for phase in phases))
         ]
-        runs = run_table(offsets, tap_bytes)
-        corner = [[h + p for p in places] for h, places in zip(layout.before, sources, strict=True)]
-        real = [[h + p for p in places] for h, places in zip(target.layout.before, targets, strict=True)]
-        weights = pack_weights(
-            low, layer, factor, tiles, BLOCK, np.array(tap_ids, np.int32), steps, groups, shape[0], filters
-        )
-        pixels = (
-            prod(len(places) for places in targets),
-            pixel_table(layout.strides, corner),
-            pixel_table(target.layout.strides, real),
-        )
-        add_direct(low, layer, source, target, tiles, (runs, BLOCK, BLOCK), pixels, weights, bias)
-    low.program.steps[-1].macs = op.macs(node.input_shapes)
-
-
-Phase = tuple[list[int], list[int], list[int], list[int]]
-
-
-def _phases(axis: Any) -> list[Phase]:
-    """One axis' phases: (taps, their shifts on the input, the input's places for shift 0, the output's places)."""
-    result = []
-    for remainder in range(min(axis.stride, axis.output)):
-        count = -(-(axis.output - remainder) // axis.stride)
-        taps, shifts = [], []
-        for tap in range(axis.kernel):
-            distance = remainder + axis.before - tap * axis.dilation
-            if distance % axis.stride == 0:
-                taps.append(tap)
-                shifts.append(distance // axis.stride)
-        result.append((taps, shifts, list(range(count)), [remainder + axis.stride * q for q in range(count)]))
-    return result
-
-
-def deconv_halo(axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The zeros a deconvolution reads around its input, per axis."""
-    before, after = [], []
-    for axis in axes:
-        reads = [
-            place + shift
-            for _, shifts, places, _ in _phases(axis)
-            for shift in shifts
-            for place in (places[0], places[-1])
+        sources = [
+            [before + place for place in phase.sources]
+            for before, phase in zip(layout.before, phases, strict=True)
         ]
-        before.append(max(0, -min(reads, default=0)))
-        after.append(max(0, max(reads, default=0) - axis.size + 1))
-    return tuple(before), tuple(after)
+        targets = [
+            [before + place for place in phase.targets]
+            for before, phase in zip(target.layout.before, phases, strict=True)
+        ]
+        stored = StoredWeights(
+            channels=channels,
+            filters=filters,
+            groups=groups,
+            filter_step=taps,
+            channel_step=share * taps,
+            group_step=depth * share * taps,
+            taps=np.array(tap_ids, np.int32),
+        )
+        weights = pack_weights(low, layer, affine.factor, tiles, BLOCK, stored)
+        pixels = Pixels(
+            prod(len(phase.targets) for phase in phases),
+            pixel_table(layout.strides, sources),
+            pixel_table(target.layout.strides, targets),
+        )
+        runs = Runs(run_table(offsets, tap_bytes), BLOCK, BLOCK)
+        macs = (
+            layer.macs if phases is combinations[-1] else 0
+        )  # the network counts them for all phases at once
+        add_direct(low, layer, source, target, tiles, runs, pixels, weights, affine.offset, macs)

@@ -3,84 +3,98 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import BLOCK, PIXELS
 from convcalc.backends.numba.kernels.depthwise import ROW_TAPS, ROW_TILES, depthwise, depthwise_rows
-from convcalc.backends.numba.layout import Array, blocks_of, run_table, tap_offsets
+from convcalc.backends.numba.layout import blocks_of, run_table, tap_offsets
+from convcalc.backends.numba.lower.affine import Affine
 from convcalc.backends.numba.lower.direct import CACHE, ITEMS, finish_of, source_table, target_table
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
-from convcalc.backends.numba.passes.algorithm import Conv
-from convcalc.backends.numba.passes.fusion import Layer
+from convcalc.backends.numba.passes.algorithm import ConvPlan
+from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import Ref, Step, View, Word
 
 
+class Cut(NamedTuple):
+    """A kernel for a depthwise convolution, its own parameters, and the parts that each block is cut into."""
+
+    kernel: Kernel
+    values: dict[str, Word]
+    parts: int
+
+
 def add_depthwise(
-    low: Lowering, layer: Layer, conv: Conv, source: View, target: View, factor: Array, bias: Array
+    low: Lowering, layer: FusedLayer, plan: ConvPlan, source: View, target: View, affine: Affine
 ) -> None:
     """The step of a convolution with one filter per channel."""
-    blocks = blocks_of(conv.channels)
-    kernels = np.zeros((blocks * BLOCK, conv.taps), np.float32)
-    kernels[: conv.channels] = (
-        low.parameter(layer.node, "weight").reshape(conv.channels, conv.taps) * factor[:, None]
+    blocks = blocks_of(plan.channels)
+    kernels = np.zeros((blocks * BLOCK, plan.taps), np.float32)
+    kernels[: plan.channels] = (
+        low.parameter(layer.node, "weight").reshape(plan.channels, plan.taps) * affine.factor[:, None]
     )
-    weights = np.ascontiguousarray(kernels.reshape(blocks, BLOCK, conv.taps).transpose(0, 2, 1))
+    weights = np.ascontiguousarray(kernels.reshape(blocks, BLOCK, plan.taps).transpose(0, 2, 1))
     values: dict[str, Word] = {
-        "weights": weights, "block_weights": 4 * BLOCK * conv.taps, "bias": padded_vector(bias, blocks * BLOCK),
+        "weights": weights, "block_weights": 4 * BLOCK * plan.taps,
+        "bias": padded_vector(affine.offset, blocks * BLOCK),
         "source_block": source.layout.block, "target_block": target.layout.block, "blocks": blocks,
         "low": layer.low, "high": layer.high,
     }  # fmt: skip
-    cut = _by_rows if overlaps(conv) else _by_tables
-    kernel, own, chunks = cut(low, conv, source, target)
+    cut = _by_rows if overlaps(plan) else _by_tables
+    kernel, own, chunks = cut(low, plan, source, target)
     pixels = target_table(target.layout)
     if kernel is not depthwise:
         pixels -= target.layout.first  # its target is the first real pixel
     values |= own | finish_of(low, layer, target, pixels)
-    step = Step(kernel, values, blocks * chunks, (source.span,), (target.span,), layer.node.index)
-    step.weight_bytes = weights.nbytes
-    low.program.add(step)
+    low.program.add(
+        Step(
+            kernel, values, blocks * chunks, (source.span,), (target.span,), layer.node.index, macs=layer.macs,
+            weight_bytes=weights.nbytes,
+        )
+    )  # fmt: skip
 
 
-def overlaps(conv: Conv) -> bool:
+def overlaps(plan: ConvPlan) -> bool:
     """Whether neighbouring windows along a row share pixels, in maps wide enough for a tile of them."""
     return (
-        conv.kernel[0] == 1
-        and conv.kernel[2] in ROW_TAPS
-        and conv.stride[0] == conv.stride[2] == conv.dilation[2] == 1
-        and conv.output[0] == 1
-        and conv.output[2] >= ROW_TILES[-1]
+        plan.kernel[0] == 1
+        and plan.kernel[2] in ROW_TAPS
+        and plan.stride[0] == plan.stride[2] == plan.dilation[2] == 1
+        and plan.output[0] == 1
+        and plan.output[2] >= ROW_TILES[-1]
     )
 
 
-def _by_rows(low: Lowering, conv: Conv, source: View, target: View) -> tuple[Any, dict[str, Word], int]:
-    """The kernel, its own parameters, and the parts each block is cut into."""
+def _by_rows(low: Lowering, plan: ConvPlan, source: View, target: View) -> Cut:
+    """Rows of windows that overlap, each tap read once for a tile of pixels."""
     layout = source.layout
-    shift = sum((h - b) * s for h, b, s in zip(layout.before, conv.before, layout.strides, strict=True))
-    _, rows, width = conv.output
+    shift = sum((h - b) * s for h, b, s in zip(layout.before, plan.halo.before, layout.strides, strict=True))
+    _, rows, width = plan.output
     item_rows = low.item_rows(rows, width * 4 * BLOCK)
     values: dict[str, Word] = {
-        "height": conv.kernel[1], "source": Ref(source.buffer, source.offset + shift),
-        "source_step": layout.row * conv.stride[1], "source_row": layout.row * conv.dilation[1],
+        "height": plan.kernel[1], "source": Ref(source.buffer, source.offset + shift),
+        "source_step": layout.row * plan.stride[1], "source_row": layout.row * plan.dilation[1],
         "target": target.real, "target_row": target.layout.row, "width": width, "rows": rows, "item_rows": item_rows,
     }  # fmt: skip
-    return depthwise_rows[conv.kernel[2]], values, -(-rows // item_rows)
+    return Cut(depthwise_rows[plan.kernel[2]], values, -(-rows // item_rows))
 
 
-def _by_tables(low: Lowering, conv: Conv, source: View, target: View) -> tuple[Any, dict[str, Word], int]:
-    """The kernel, its own parameters, and the parts each block is cut into."""
-    pixels = prod(conv.output)
-    items = max(1, -(-ITEMS * low.threads // blocks_of(conv.channels)))
+def _by_tables(low: Lowering, plan: ConvPlan, source: View, target: View) -> Cut:
+    """Any windows, found through tables of pixels and taps."""
+    pixels = prod(plan.output)
+    items = max(1, -(-ITEMS * low.threads // blocks_of(plan.channels)))
     chunk = max(PIXELS, -(-pixels // items))
-    chunk = min(chunk, max(8 * PIXELS, CACHE // 4 // (64 * prod(conv.stride))))
+    chunk = min(chunk, max(8 * PIXELS, CACHE // 4 // (64 * prod(plan.stride))))
     chunk = -(-chunk // PIXELS) * PIXELS
     if chunk >= pixels:
         chunk = pixels
     layout = source.layout
     values: dict[str, Word] = {
-        "taps": run_table([0], tap_offsets(conv.kernel, conv.dilation, layout.strides)), "tap_count": conv.taps,
-        "source": source.corner, "source_pixels": source_table(conv, layout), "target": target.corner,
+        "taps": run_table([0], tap_offsets(plan.kernel, plan.dilation, layout.strides)), "tap_count": plan.taps,
+        "source": source.corner, "source_pixels": source_table(plan, layout), "target": target.corner,
         "target_pixels": target_table(target.layout), "pixels": pixels, "chunk_pixels": chunk,
     }  # fmt: skip
-    return depthwise, values, -(-pixels // chunk)
+    return Cut(depthwise, values, -(-pixels // chunk))

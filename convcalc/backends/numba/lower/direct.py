@@ -15,10 +15,10 @@ from convcalc.backends.numba.kernels.pointwise import finish
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.kernels.weights import PackedTile
 from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table
+from convcalc.backends.numba.lower.activation import function_of
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
-from convcalc.backends.numba.lower.maps import activation_of
-from convcalc.backends.numba.passes.algorithm import Conv
-from convcalc.backends.numba.passes.fusion import Layer
+from convcalc.backends.numba.passes.algorithm import ConvPlan
+from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import ByteSpan, Ref, Step, View, Word, record_of
 
 CACHE = 1 << 20  # a core's second-level cache
@@ -61,6 +61,22 @@ def cut_filters(channels: int, filters: int, groups: int) -> list[Tile]:
     return tiles
 
 
+class StoredWeights(NamedTuple):
+    """A convolution's weights as its file has them, and which of its kernel's places are wanted.
+
+    filter_step, channel_step, group_step: numbers from one filter, channel within a group, and group to the next.
+    taps: the wanted places of the kernel, as distances from its first.
+    """
+
+    channels: int
+    filters: int
+    groups: int
+    filter_step: int
+    channel_step: int
+    group_step: int
+    taps: Array
+
+
 class Packed(NamedTuple):
     """A layer's weights as its tiles read them: where they are, where each tile's begin there, bytes in all."""
 
@@ -70,48 +86,43 @@ class Packed(NamedTuple):
 
 
 def pack_weights(
-    low: Lowering,
-    layer: Layer,
-    factor: Array,
-    tiles: list[Tile],
-    depth: int,
-    taps: Array,
-    steps: tuple[int, int, int],
-    groups: int,
-    channels: int,
-    filters: int,
+    low: Lowering, layer: FusedLayer, factor: Array, tiles: list[Tile], depth: int, stored: StoredWeights
 ) -> Packed:
     """A place for a layer's weights as the register tile reads them, and the step that puts them there.
 
-    depth: channels of a block; steps: from one filter, channel and group to the next in the stored weights.
+    factor: what each filter is multiplied by; depth: channels of a block.
     """
+    taps = stored.taps
     sizes = [4 * tile.in_blocks * len(taps) * depth * tile.blocks * BLOCK for tile in tiles]
     offsets = [0, *accumulate(sizes)]
     buffer = low.setup.buffer(offsets[-1], f"{layer.node.name} weights", kept=True)
     values: dict[str, Word] = {
         "source": low.parameter(layer.node, "weight"), "target": Ref(buffer),
-        "factors": padded_vector(factor, blocks_of(filters) * BLOCK, 1.0), "filters": filters, "depth": depth,
+        "factors": padded_vector(factor, blocks_of(stored.filters) * BLOCK, 1.0), "filters": stored.filters,
+        "depth": depth,
         "tiles": np.array([PackedTile(*tile, offset) for tile, offset in zip(tiles, offsets, strict=False)], np.int64),
-        "group_depth": channels // groups, "group_filters": filters // groups, "filter_step": steps[0],
-        "channel_step": steps[1], "group_step": steps[2], "taps": len(taps), "tap_table": taps,
+        "group_depth": stored.channels // stored.groups, "group_filters": stored.filters // stored.groups,
+        "filter_step": stored.filter_step, "channel_step": stored.channel_step, "group_step": stored.group_step,
+        "taps": len(taps), "tap_table": taps,
     }  # fmt: skip
     span = ByteSpan(buffer, 0, buffer.size)
     low.setup.add(Step(kernels_weights.pack_weights, values, len(tiles), (), (span,), layer.node.index))
     return Packed(Ref(buffer), offsets[:-1], offsets[-1])
 
 
-def finish_of(low: Lowering, layer: Layer, target: View, pixels: Word) -> dict[str, Word]:
+def finish_of(low: Lowering, layer: FusedLayer, target: View, pixels: Word) -> dict[str, Word]:
     """The parameters for an activation after a convolution; pixels: the convolution's own table."""
     if layer.function is None:
         return {"finish": 0, "finish_record": 0}
-    function, slope = activation_of(layer.function)
+    function = function_of(layer.function)
     record = inner_record(
-        finish, low, function=function, slope=slope, target_pixels=pixels, target_block=target.layout.block
-    )
+        finish, low, function=function.number, slope=function.parameter, target_pixels=pixels,
+        target_block=target.layout.block,
+    )  # fmt: skip
     return {"finish": finish, "finish_record": record}
 
 
-def residual_of(low: Lowering, layer: Layer) -> View | None:
+def residual_of(low: Lowering, layer: FusedLayer) -> View | None:
     """The map a layer adds to its result."""
     return None if layer.residual is None else low.view(layer.residual, layer.node)
 
@@ -137,33 +148,49 @@ def cut(pixels: int, plane_bytes: int, weight_bytes: int, tiles: int, threads: i
     return chunk, -(-tiles // groups)
 
 
+class Runs(NamedTuple):
+    """What a window reads, as runs of numbers that lie one after the other.
+
+    starts: where each run begins, block after block for the tile that reads most; length: of each in numbers;
+    last_length: of those of the last block, whose unused channels need not be read.
+    """
+
+    starts: Array
+    length: int
+    last_length: int
+
+
+class Pixels(NamedTuple):
+    """A convolution's output pixels: how many, and for each where its window begins and where its result goes."""
+
+    number: int
+    sources: Array
+    targets: Array
+
+
 def add_direct(
     low: Lowering,
-    layer: Layer,
+    layer: FusedLayer,
     source: View,
     target: View,
     tiles: list[Tile],
-    runs: tuple[Array, int, int],
-    pixels: tuple[int, Array, Array],
+    runs: Runs,
+    pixels: Pixels,
     weights: Packed,
     bias: Array,
+    macs: int,
 ) -> None:
-    """The step of a convolution by register tiles.
-
-    runs: where each of a window's runs begins, block after block for the tile that reads most; their lengths, of all
-    and of the last one. pixels: how many, and tables of where each one's window begins and where it goes.
-    """
-    starts, length, last_length = runs
-    count, source_pixels, target_pixels = pixels
+    """The step of a convolution by register tiles. macs: as the network counts them."""
     residual = residual_of(low, layer)
     layout = target.layout
-    most = max(tile.in_blocks for tile in tiles)
+    deepest = max(tile.in_blocks for tile in tiles)
     records: dict[int, Array] = {}
     for tile in tiles:
         if tile.in_blocks not in records:
             records[tile.in_blocks] = inner_record(
-                sweep, low, runs=starts, run_count=len(starts) // most * tile.in_blocks, run_length=length,
-                last_length=last_length, source_pixels=source_pixels, target_pixels=target_pixels,
+                sweep, low, runs=runs.starts, run_count=len(runs.starts) // deepest * tile.in_blocks,
+                run_length=runs.length, last_length=runs.last_length, source_pixels=pixels.sources,
+                target_pixels=pixels.targets,
                 target_block=layout.block, residual_pixels=target_table(residual.layout) if residual else 0,
                 residual_block=residual.layout.block if residual else 0, low=layer.low, high=layer.high,
             )  # fmt: skip
@@ -177,19 +204,22 @@ def add_direct(
         )
         for tile, offset in zip(tiles, weights.offsets, strict=True)
     ]
-    chunk, item_tiles = cut(count, source.layout.size, weights.size, len(tiles), low.threads)
+    chunk, item_tiles = cut(pixels.number, source.layout.size, weights.size, len(tiles), low.threads)
     values: dict[str, Word] = {
         "sweep": sweep, "tile_table": np.array(entries, np.int64), "tiles": len(tiles), "item_tiles": item_tiles,
         "weights": weights.place, "bias": padded_vector(bias, layout.blocks * BLOCK), "source": source.corner,
         "target": target.corner, "target_block": layout.block, "residual": residual.corner if residual else 0,
-        "residual_block": residual.layout.block if residual else 0, "pixels": count, "chunk_pixels": chunk,
+        "residual_block": residual.layout.block if residual else 0, "pixels": pixels.number, "chunk_pixels": chunk,
     }  # fmt: skip
-    values |= finish_of(low, layer, target, target_pixels)
-    items = -(-count // chunk) * -(-len(tiles) // item_tiles)
+    values |= finish_of(low, layer, target, pixels.targets)
+    items = -(-pixels.number // chunk) * -(-len(tiles) // item_tiles)
     reads = [source.span] + ([residual.span] if residual else [])
-    step = Step(kernels_conv.direct, values, items, reads, (target.span,), layer.node.index)
-    step.weight_bytes = weights.size
-    low.program.add(step)
+    low.program.add(
+        Step(
+            kernels_conv.direct, values, items, reads, (target.span,), layer.node.index, macs=macs,
+            weight_bytes=weights.size,
+        )
+    )  # fmt: skip
 
 
 def target_table(layout: Layout) -> Array:
@@ -198,10 +228,10 @@ def target_table(layout: Layout) -> Array:
     return pixel_table(layout.strides, corner)
 
 
-def source_table(conv: Conv, layout: Layout) -> Array:
+def source_table(plan: ConvPlan, layout: Layout) -> Array:
     """Where each output pixel's window begins in the padded input."""
     places = [
         range(h - b, h - b + o * s, s)
-        for h, b, o, s in zip(layout.before, conv.before, conv.output, conv.stride, strict=True)
+        for h, b, o, s in zip(layout.before, plan.halo.before, plan.output, plan.stride, strict=True)
     ]
     return pixel_table(layout.strides, places)

@@ -1,87 +1,89 @@
-"""From a graph to a program: the values, their buffers, and the forms a reader may ask for.
+"""The program of a network in the making: its values, their buffers, and the forms a reader may ask for.
 
-`Lowering` owns the program while it is made. The modules `lower_conv` and `lower_maps` say, per operator, which steps
-compute it; they ask here for a value as a blocked map (`view`), as channels-first numbers (`flat`) or interleaved,
-and get a conversion where it is not there yet in that form.
+`Lowering` owns the program while it is made. The other modules of this folder say, per operator, which steps compute
+it; they ask here for a value as a blocked map (`view`), as channels-first numbers (`flat`) or interleaved, and get a
+conversion where it is not there yet in that form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any
 
 import numpy as np
 
+from convcalc.backends.numba.arrays.signatures import ArrayFunction
 from convcalc.backends.numba.jit.simd import BLOCK
 from convcalc.backends.numba.kernels.copies import halo, pack, unpack
-from convcalc.backends.numba.layout import LARGEST, NONE, Array, Layout, map_layout, triple
-from convcalc.backends.numba.passes.algorithm import Conv, choose
+from convcalc.backends.numba.layout import MAX_BYTES, Array, Layout, map_layout, triple
+from convcalc.backends.numba.lower.affine import Affine, affine_of
+from convcalc.backends.numba.passes.algorithm import ConvPlan, DeconvPlan
 from convcalc.backends.numba.passes.channel_moves import Moves
-from convcalc.backends.numba.passes.fusion import Fusion, Layer
-from convcalc.backends.numba.passes.placement import Storage
+from convcalc.backends.numba.passes.fusion import FusedLayer, Fusion
+from convcalc.backends.numba.passes.placement import Placement
 from convcalc.backends.numba.runtime.program import ByteSpan, Program, Ref, Step, View, Word
 from convcalc.errors import ConvcalcError
-from convcalc.graph import INPUT, Graph, Node
+from convcalc.graph import Graph, Node
 from convcalc.ops import Order
 from convcalc.shapes import Shape, show
 from convcalc.weights.load import Weights
 
 ITEM_BYTES = 64 * 1024  # what one item of a pointwise step is about to touch
-HostFunction = Callable[[Sequence[Array]], Array]
 
 
-@dataclass
-class HostStep:
-    """Something the kernels do not do: before step `mark`, `function` makes the target from the sources."""
+@dataclass(frozen=True, eq=False)
+class OutsideStep:
+    """What no kernel does: before step `mark`, `function` makes the target from the sources."""
 
     mark: int
     node: Node
-    function: HostFunction
+    function: ArrayFunction
     sources: tuple[tuple[Ref, Shape], ...]
     target: Ref
 
 
+@dataclass(eq=False)
 class Lowering:
-    """The program in the making.
+    """The program in the making, and all that was decided before.
 
-    setup: steps that lay out weights, run once; program: steps of every run; host: what is done between them.
+    setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between them.
     """
 
-    def __init__(self, graph: Graph, weights: Weights, threads: int, winograd: bool, host: set[int]) -> None:
-        self.graph = graph
-        self.weights = weights
-        self.threads = threads
-        self.fusion = Fusion(graph, host)
-        self.moves = Moves(graph, self.fusion, host)
-        self.storage = Storage(graph, self.fusion, self.moves, host)
-        self.program = Program()
-        self.setup = Program()
-        self.host: list[HostStep] = []
-        self.convs: dict[int, Conv] = {}
-        self.input = self.program.buffer(4 * prod(graph.input_shape), "input", kept=True)
-        self.program.given.append(self.flat_span(Ref(self.input), prod(graph.input_shape)))
-        self._views: dict[int, View] = {}
-        self._flats: dict[int, Ref] = {INPUT: Ref(self.input)}
-        self._interleaved: View | None = None
-        self._interleaved_halo = (NONE, NONE)
-        for layer in self.fusion.layers:
-            if layer.node.kind == "conv" and layer.value not in host:
-                self._plan_conv(layer, winograd)
+    fusion: Fusion
+    moves: Moves
+    plans: Mapping[int, ConvPlan | DeconvPlan]
+    placement: Placement
+    weights: Weights
+    threads: int
+    program: Program = field(default_factory=Program)
+    setup: Program = field(default_factory=Program)
+    outside: list[OutsideStep] = field(default_factory=list)
+    _views: dict[int, View] = field(default_factory=dict)
+    _flats: dict[int, Ref] = field(default_factory=dict)
+    _images: dict[int, View] = field(default_factory=dict)
 
-    def _plan_conv(self, layer: Layer, winograd: bool) -> None:
-        source = self.fusion.alias[layer.node.inputs[0]]
-        conv = choose(layer.node, source, self.threads, winograd)
-        self.convs[layer.value] = conv
-        if conv.algorithm == "interleaved":
-            before, after = self._interleaved_halo
-            self._interleaved_halo = (
-                triple(map(max, before, conv.before)),
-                triple(map(max, after, conv.after)),
-            )
-        else:
-            self.storage.need(source, conv.before, conv.after)
+    @property
+    def graph(self) -> Graph:
+        """The graph whose layers are lowered."""
+        return self.fusion.graph
+
+    def add_input(self, value: int) -> Ref:
+        """The place of an input of the network, filled before each run."""
+        count = prod(self.shape(value))
+        buffer = self.program.buffer(4 * count, self.graph.input_name(value), kept=True)
+        self._flats[value] = Ref(buffer)
+        self.program.given.append(self.flat_span(Ref(buffer), count))
+        return self._flats[value]
+
+    def add_output(self, value: int) -> Ref:
+        """The place of an output of the network, read after each run."""
+        count = prod(self.shape(value))
+        place = self.flat(value, self.graph.nodes[-1]) if self.graph.nodes else self._flats[value]
+        self.program.touch(place.buffer)
+        self.program.wanted.append(self.flat_span(place, count))
+        place.buffer.kept = True
+        return place
 
     # --- values --------------------------------------------------------------------------------------------------
 
@@ -100,11 +102,10 @@ class Lowering:
     def target(self, value: int, node: Node) -> View:
         """Where a value is, or is to be written, as a blocked map."""
         if value not in self._views:
-            root, channel = self.storage.root(value)
+            root, channel = self.placement.root(value)
             if root not in self._views:
-                self._views[root] = self._new_map(
-                    root, map_layout(self.shape(root), *self.storage.halo(root)), node
-                )
+                layout = map_layout(self.shape(root), self.placement.halo(root))
+                self._views[root] = self._new_map(root, layout, node)
             whole = self._views[root]
             layout = replace(whole.layout, channels=self.shape(value)[0])
             self._views[value] = View(whole.buffer, layout, channel // BLOCK * layout.block)
@@ -130,22 +131,21 @@ class Lowering:
         self._flats[value] = Ref(buffer)
         return self._flats[value]
 
-    def interleaved(self, node: Node) -> View:
-        """The network's input with its channels interleaved."""
-        if self._interleaved is None:
-            shape = self.graph.input_shape
-            layout = Layout(shape[0], triple(shape[1:]), *self._interleaved_halo, interleaved=True)
-            view = self._new_map(INPUT, layout, node)
-            self._add_pack(Ref(self.input), strides_of(shape), view, node)
-            self._interleaved = view
-        return self._interleaved
+    def interleaved(self, value: int, node: Node) -> View:
+        """An input of the network with its channels interleaved."""
+        if value not in self._images:
+            shape = self.shape(value)
+            layout = Layout(shape[0], triple(shape[1:]), self.placement.image_halo, interleaved=True)
+            self._images[value] = self._new_map(value, layout, node)
+            self._add_pack(self._flats[value], strides_of(shape), self._images[value], node)
+        return self._images[value]
 
     def flat_span(self, ref: Ref, count: int) -> ByteSpan:
         """The bytes of `count` floats."""
         return ByteSpan(ref.buffer, ref.offset, ref.offset + 4 * count)
 
     def _new_map(self, value: int, layout: Layout, node: Node) -> View:
-        if layout.size > LARGEST:
+        if layout.size > MAX_BYTES:
             raise ConvcalcError(
                 f"{node.name}: a map of {show(self.shape(value))} takes {layout.size:,} bytes, more than the "
                 "Numba backend's 2 GB a tensor",
@@ -156,11 +156,9 @@ class Lowering:
         if layout.has_halo:
             names = ("depth", "height", "width")
             values: dict[str, Word] = {
-                "target": view.corner,
-                "block_bytes": layout.block,
+                "target": view.corner, "block_bytes": layout.block, "plane": layout.plane, "row": layout.row,
                 "pixel": layout.pixel,
-            }
-            values |= {"plane": layout.plane, "row": layout.row}
+            }  # fmt: skip
             values |= dict(zip(names, layout.padded, strict=True))
             values |= {f"{name}_before": b for name, b in zip(names, layout.before, strict=True)}
             values |= {f"inner_{name}": n for name, n in zip(names, layout.spatial, strict=True)}
@@ -182,7 +180,7 @@ class Lowering:
 
     def _is_map(self, value: int) -> bool:
         """Whether the value is there as a blocked map already."""
-        return value in self._views or self.storage.root(value)[0] in self._views
+        return value in self._views or self.placement.root(value).value in self._views
 
     def _pack(self, value: int, node: Node) -> None:
         view = self.target(value, node)
@@ -239,42 +237,32 @@ class Lowering:
         """A node's parameter as float32, not copied where it is already that."""
         return np.asarray(self.weights.nodes[node.index][name], np.float32)
 
-    def factors(self, layer: Layer, filters: int, bias: bool) -> tuple[Array, Array]:
+    def parameters(self, node: Node) -> dict[str, Array]:
+        """All parameters of a node as float32."""
+        return {parameter.name: self.parameter(node, parameter.name) for parameter in node.parameters}
+
+    def affine(self, layer: FusedLayer, filters: int, bias: bool) -> Affine:
         """What a layer's filters are multiplied by and what is then added: its bias, and what was folded into it."""
         factor = np.ones(filters)
         offset = np.zeros(filters)
         if bias:
             offset += self.parameter(layer.node, "bias")
         for node in layer.folded:
-            own_factor, own_offset = self.normalisation(node)
-            factor, offset = factor * own_factor, offset * own_factor + own_offset
-        return factor, offset
+            own = affine_of(node, self.parameters(node))
+            factor, offset = factor * own.factor, offset * own.factor + own.offset
+        return Affine(factor, offset)
 
-    def normalisation(self, node: Node) -> tuple[Array, Array]:
-        """A batchnorm's or scale's factor and offset per channel, float64."""
-        op: Any = node.op
-        if node.kind == "scale":
-            if op.value is not None:
-                return np.full(node.output_shape[0], op.value), np.zeros(node.output_shape[0])
-            weight = self.parameter(node, "weight").astype(np.float64)
-            return weight, np.zeros_like(weight)
-        mean = self.parameter(node, "running_mean").astype(np.float64)
-        variance = self.parameter(node, "running_var").astype(np.float64)
-        factor = 1 / np.sqrt(variance + op.eps)
-        if not op.affine:
-            return factor, -mean * factor
-        factor = factor * self.parameter(node, "weight")
-        return factor, self.parameter(node, "bias") - mean * factor
-
-    def add_host(self, node: Node, value: int, sources: Sequence[int], function: HostFunction) -> None:
+    def add_outside(self, layer: FusedLayer, function: ArrayFunction) -> None:
         """A value computed outside the kernels from its sources' numbers."""
+        node = layer.node
+        sources = self.fusion.sources(layer)
         places = tuple((self.flat(source, node), self.shape(source)) for source in sources)
         reads = [self.flat_span(ref, prod(shape)) for ref, shape in places]
-        target = self.new_flat(value)
+        target = self.new_flat(layer.value)
         written = self.flat_span(target, prod(node.output_shape))
         # Only now: each of the sources is in use until all are there.
         self.program.add_outside(reads, written, node.index)
-        self.host.append(HostStep(len(self.program.steps), node, function, places, target))
+        self.outside.append(OutsideStep(len(self.program.steps), node, function, places, target))
 
 
 def strides_of(shape: Shape) -> list[int]:

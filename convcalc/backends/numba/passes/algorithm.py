@@ -1,4 +1,4 @@
-"""Which kernel computes a convolution, by modelled cost, and the halo it then needs.
+"""Which kernel computes a convolution, by modelled cost, and the zeros it then reads around its input.
 
 The model counts cycles: multiply-accumulates at the register tile's rate, Winograd's transforms per tile, and weights
 at what memory delivers, whichever takes longer. Its constants were measured on two machines and matter only near
@@ -7,25 +7,36 @@ break-even.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from convcalc.backends.numba.jit.simd import BLOCK, LANES, WIDTH
-from convcalc.backends.numba.layout import Triple, blocks_of, triple
+from convcalc.backends.numba.kernels.winograd import FREQUENCIES
+from convcalc.backends.numba.layout import Halo, Triple, blocks_of, triple
+from convcalc.backends.numba.passes.fusion import Fusion
 from convcalc.graph import INPUT, Node
 from convcalc.shapes import per_axis
 
-FEW_CHANNELS = 8  # up to so many, an image stays interleaved
+if TYPE_CHECKING:
+    from convcalc.ops.conv import Conv
+    from convcalc.ops.deconv import Deconv, Spread
+
+MAX_INTERLEAVED = 8  # channels up to which an image stays interleaved
 BYTES_PER_CYCLE = 8.0  # from memory, all threads together
 INPUT_CYCLES = 150.0  # per tile and block, for one register a block
 OUTPUT_CYCLES = 130.0
-FREQUENCIES = 36
+
+Algorithm = Literal["direct", "interleaved", "depthwise", "winograd"]
 
 
-@dataclass(frozen=True)
-class Conv:
-    """A convolution's numbers, three axes each, and the kernel chosen for it."""
+@dataclass(frozen=True, kw_only=True)
+class ConvPlan:
+    """A convolution's numbers, three axes each, and the kernel chosen for it.
+
+    halo: the zeros it reads around its input. outputs: those of a Winograd tile, per side.
+    """
 
     channels: int
     filters: int
@@ -35,10 +46,9 @@ class Conv:
     kernel: Triple
     stride: Triple
     dilation: Triple
-    before: Triple
-    after: Triple
-    algorithm: str = "direct"
-    outputs: int = 0  # of Winograd's tiles, per side
+    halo: Halo
+    algorithm: Algorithm = "direct"
+    outputs: int = 0
 
     @property
     def taps(self) -> int:
@@ -51,68 +61,158 @@ class Conv:
         return -(-self.output[1] // self.outputs), -(-self.output[2] // self.outputs)
 
 
-def choose(node: Node, source: int, threads: int, winograd: bool) -> Conv:
-    """The numbers of a `conv` node and the kernel for it."""
-    op: Any = node.op
+class Phase(NamedTuple):
+    """One axis of a deconvolution's output places of equal remainder by the stride.
+
+    taps: the kernel's places that reach them; shifts: for each tap, how far from `sources` the input pixel lies that
+    it reads; sources: for each output place, the input place of shift 0; targets: the output places.
+    """
+
+    taps: Sequence[int]
+    shifts: Sequence[int]
+    sources: Sequence[int]
+    targets: Sequence[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeconvPlan:
+    """A deconvolution's phases along each of three axes, and the zeros it reads around its input."""
+
+    kernel: Triple
+    phases: tuple[Sequence[Phase], ...]
+    halo: Halo
+
+
+Plans = dict[int, ConvPlan | DeconvPlan]
+
+
+def choose(fusion: Fusion, threads: int, winograd: bool) -> Plans:
+    """How each convolution and deconvolution that kernels compute is computed, by the layer's value."""
+    plans: Plans = {}
+    for layer in fusion.layers:
+        if fusion.is_outside(layer):
+            continue
+        if layer.node.kind == "conv":
+            source = fusion.alias[layer.node.inputs[0]]
+            plans[layer.value] = plan_conv(layer.node, source, threads, winograd)
+        elif layer.node.kind == "deconv":
+            plans[layer.value] = plan_deconv(layer.node)
+    return plans
+
+
+def plan_conv(node: Node, source: int, threads: int, winograd: bool) -> ConvPlan:
+    """The numbers of a convolution and the kernel for it. source: the value it reads."""
+    op = cast("Conv", node.op)
     shape = node.input_shapes[0]
     rank = len(shape) - 1
-    axes = op.axes(node.input_shapes)
     size = triple(shape[1:])
     output = triple(node.output_shape[1:])
     kernel = triple(per_axis(op.kernel, rank, "kernel"))
     stride = triple(per_axis(op.stride, rank, "stride"))
     dilation = triple(per_axis(op.dilation, rank, "dilation"))
-    before = triple((axis.before for axis in axes), 0)
+    before = triple((axis.before for axis in op.axes(node.input_shapes)), 0)
     after = triple(
         max(0, (o - 1) * s + d * (k - 1) + 1 - n - b)
         for o, s, d, k, n, b in zip(output, stride, dilation, kernel, size, before, strict=True)
     )
-    conv = Conv(
-        shape[0], node.output_shape[0], op.groups, size, output, kernel, stride, dilation, before, after
+    plan = ConvPlan(
+        channels=shape[0],
+        filters=node.output_shape[0],
+        groups=op.groups,
+        size=size,
+        output=output,
+        kernel=kernel,
+        stride=stride,
+        dilation=dilation,
+        halo=Halo(before, after),
     )
-    return _pick(conv, source, threads, winograd)
+    if plan.groups > 1 and plan.groups == plan.channels == plan.filters:
+        return replace(plan, algorithm="depthwise")
+    few = plan.channels <= MAX_INTERLEAVED
+    if source == INPUT and plan.groups == 1 and few and plan.dilation[2] == 1:
+        return replace(plan, algorithm="interleaved")
+    tiled = _tiled(plan) if winograd else None
+    if tiled and _winograd_cycles(tiled, threads) < _direct_cycles(plan, threads):
+        return tiled
+    return plan
 
 
-def _pick(conv: Conv, source: int, threads: int, winograd: bool) -> Conv:
-    if conv.groups > 1 and conv.groups == conv.channels == conv.filters:
-        return _with(conv, "depthwise")
-    if source == INPUT and conv.groups == 1 and conv.channels <= FEW_CHANNELS and conv.dilation[2] == 1:
-        return _with(conv, "interleaved")
-    outputs = {(1, 3, 3): 4, (1, 5, 5): 2}.get(conv.kernel, 0)
-    fits = conv.size[0] == 1 and conv.stride == (1, 1, 1) and conv.dilation == (1, 1, 1) and conv.groups == 1
-    if not (winograd and outputs and fits) or conv.before[0] or conv.after[0]:
-        return conv
-    tiled = _with(conv, "winograd", outputs)
-    return tiled if _winograd_cycles(tiled, threads) < _direct_cycles(conv, threads) else conv
-
-
-def _with(conv: Conv, algorithm: str, outputs: int = 0) -> Conv:
-    import dataclasses
-
-    conv = dataclasses.replace(conv, algorithm=algorithm, outputs=outputs)
-    if not outputs:
-        return conv
+def _tiled(plan: ConvPlan) -> ConvPlan | None:
+    """The convolution by Winograd's method, where there is one for it."""
+    outputs = {(1, 3, 3): 4, (1, 5, 5): 2}.get(plan.kernel, 0)
+    steps = plan.stride == plan.dilation == (1, 1, 1)
+    flat = plan.size[0] == 1 and not plan.halo.before[0] and not plan.halo.after[0]
+    if not (outputs and steps and flat and plan.groups == 1):
+        return None
+    tiled = replace(plan, algorithm="winograd", outputs=outputs)
     # Tiles reach past the last output: the halo must hold whole tiles.
-    after = tuple(
+    after = (
         max(0, tiles * outputs + (kernel - 1) - size - before)
         for tiles, kernel, size, before in zip(
-            conv.tiles, conv.kernel[1:], conv.size[1:], conv.before[1:], strict=True
+            tiled.tiles, plan.kernel[1:], plan.size[1:], plan.halo.before[1:], strict=True
         )
     )
-    return dataclasses.replace(conv, after=triple(after, 0))
+    return replace(tiled, halo=plan.halo._replace(after=triple(after, 0)))
 
 
-def _direct_cycles(conv: Conv, threads: int) -> float:
-    weights = blocks_of(conv.channels) * BLOCK * blocks_of(conv.filters) * BLOCK * conv.taps
-    compute = weights * prod(conv.output) / (2 * WIDTH * threads)
+def _direct_cycles(plan: ConvPlan, threads: int) -> float:
+    weights = blocks_of(plan.channels) * BLOCK * blocks_of(plan.filters) * BLOCK * plan.taps
+    compute = weights * prod(plan.output) / (2 * WIDTH * threads)
     return max(compute, 4 * weights / BYTES_PER_CYCLE)
 
 
-def _winograd_cycles(conv: Conv, threads: int) -> float:
-    ins, outs = blocks_of(conv.channels), blocks_of(conv.filters)
-    tiles = prod(conv.tiles)
+def _winograd_cycles(plan: ConvPlan, threads: int) -> float:
+    ins, outs = blocks_of(plan.channels), blocks_of(plan.filters)
+    tiles = prod(plan.tiles)
     weights = FREQUENCIES * ins * outs * BLOCK * BLOCK
     # products of few tiles leave the register tile half empty
     products = weights * (tiles + 3) / (0.9 * 2 * WIDTH * threads)
     transforms = tiles * LANES * (ins * INPUT_CYCLES + outs * OUTPUT_CYCLES) / threads
     return max(products, 4 * weights / BYTES_PER_CYCLE) + transforms
+
+
+def plan_deconv(node: Node) -> DeconvPlan:
+    """A deconvolution's phases: each is an ordinary convolution.
+
+    Output o reads input (o + before − t·dilation)/stride for the taps t where that is whole, so outputs of equal
+    remainder by the stride read by the same taps.
+    """
+    axes = cast("Deconv", node.op).axes(node.input_shapes)
+    phases = [_phases(axis) for axis in axes]
+    missing = 3 - len(axes)
+    return DeconvPlan(
+        kernel=triple(axis.kernel for axis in axes),
+        phases=(*([[Phase([0], [0], [0], [0])]] * missing), *phases),
+        halo=_deconv_halo(axes, phases),
+    )
+
+
+def _phases(axis: Spread) -> list[Phase]:
+    """One axis' phases."""
+    result = []
+    for remainder in range(min(axis.stride, axis.output)):
+        count = -(-(axis.output - remainder) // axis.stride)
+        taps, shifts = [], []
+        for tap in range(axis.kernel):
+            distance = remainder + axis.before - tap * axis.dilation
+            if distance % axis.stride == 0:
+                taps.append(tap)
+                shifts.append(distance // axis.stride)
+        targets = [remainder + axis.stride * place for place in range(count)]
+        result.append(Phase(taps, shifts, list(range(count)), targets))
+    return result
+
+
+def _deconv_halo(axes: Sequence[Spread], phases: Sequence[Sequence[Phase]]) -> Halo:
+    """The zeros that the first and the last outputs read before and after each axis."""
+    before, after = [], []
+    for axis, own in zip(axes, phases, strict=True):
+        reads = [
+            place + shift
+            for phase in own
+            for shift in phase.shifts
+            for place in (phase.sources[0], phase.sources[-1])
+        ]
+        before.append(max(0, -min(reads, default=0)))
+        after.append(max(0, max(reads, default=0) - axis.size + 1))
+    return Halo(triple(before, 0), triple(after, 0))

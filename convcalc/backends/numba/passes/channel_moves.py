@@ -8,15 +8,27 @@ the channels that a convolution is about to read.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Set
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from convcalc.backends.numba.jit.simd import BLOCK
-from convcalc.backends.numba.passes.fusion import Fusion, Layer
-from convcalc.graph import Graph
+from convcalc.backends.numba.passes.fusion import FusedLayer, Fusion
+from convcalc.backends.numba.passes.traits import traits
 
-MOVES = frozenset({"concat", "slice", "channel_shuffle"})
-DEEPEST = 64  # layers that are looked through; the next one is made
+if TYPE_CHECKING:
+    from convcalc.ops.channel_shuffle import ChannelShuffle
+    from convcalc.ops.slice import Slice
+
+MAX_DEPTH = 64  # layers that are looked through; the next one is made
+
+
+class ValueChannel(NamedTuple):
+    """A channel of a value."""
+
+    value: int
+    channel: int
 
 
 def aligned(channels: list[int]) -> bool:
@@ -24,53 +36,61 @@ def aligned(channels: list[int]) -> bool:
     return all(count % BLOCK == 0 for count in channels[:-1])
 
 
+@dataclass(frozen=True, eq=False)
 class Moves:
     """unmade: the values that nothing needs to compute, and the layers they would come from."""
 
-    def __init__(self, graph: Graph, fusion: Fusion, host: Set[int]) -> None:
-        self._graph = graph
-        self._fusion = fusion
-        self.unmade: dict[int, Layer] = {}
-        needed = {fusion.output}  # by what does not look through
-        unshuffled: set[int] = set()  # read by something else than a shuffle
-        depths: dict[int, int] = {}  # of the layers that would be looked through to see a value
-        for layer in reversed(fusion.layers):
-            sources = fusion.sources(layer)
-            moves = layer.node.kind in MOVES and layer.value not in host and len(layer.node.output_shape) > 1
-            # Its parts are written where they belong, so that it costs nothing, and a slice of it may be a view.
-            joins = layer.node.kind == "concat" and aligned([graph.shape(source)[0] for source in sources])
-            depth = depths.get(layer.value, 0) + 1
-            if layer.value in needed or (joins and layer.value in unshuffled) or not moves or depth > DEEPEST:
-                if joins or not moves:
-                    needed.update(sources)
-                depth = 0
-            else:
-                self.unmade[layer.value] = layer
-            for source in sources:
-                depths[source] = max(depths.get(source, 0), depth)
-            if layer.node.kind != "channel_shuffle":
-                unshuffled.update(sources)
+    fusion: Fusion
+    unmade: Mapping[int, FusedLayer]
 
-    def origins(self, layer: Layer) -> list[tuple[int, int]]:
+    def origins(self, layer: FusedLayer) -> list[ValueChannel]:
         """For each channel of a moving layer, the value that is made and the channel there."""
         return [self._origin(layer, channel) for channel in range(layer.node.output_shape[0])]
 
-    def _origin(self, layer: Layer, channel: int) -> tuple[int, int]:
+    def _origin(self, layer: FusedLayer, channel: int) -> ValueChannel:
         while True:
-            value, channel = self._source(layer, channel)
-            if value not in self.unmade:
-                return value, channel
-            layer = self.unmade[value]
+            origin = self._source(layer, channel)
+            if origin.value not in self.unmade:
+                return origin
+            layer, channel = self.unmade[origin.value], origin.channel
 
-    def _source(self, layer: Layer, channel: int) -> tuple[int, int]:
+    def _source(self, layer: FusedLayer, channel: int) -> ValueChannel:
         """One layer back. A shuffle's output channel j·groups + i is its input channel i·C/groups + j."""
-        values = self._fusion.sources(layer)
-        op = layer.node.op
-        if layer.node.kind == "slice":
-            return values[0], channel + op.start  # type: ignore[attr-defined]
-        if layer.node.kind == "channel_shuffle":
-            groups = op.groups  # type: ignore[attr-defined]
-            return values[0], channel % groups * (layer.node.output_shape[0] // groups) + channel // groups
-        ends = list(accumulate(self._graph.shape(value)[0] for value in values))
+        values = self.fusion.sources(layer)
+        moves = traits(layer.node).moves
+        if moves == "part":
+            return ValueChannel(values[0], channel + cast("Slice", layer.node.op).start)
+        if moves == "shuffle":
+            groups = cast("ChannelShuffle", layer.node.op).groups
+            return ValueChannel(
+                values[0], channel % groups * (layer.node.output_shape[0] // groups) + channel // groups
+            )
+        ends = list(accumulate(self.fusion.graph.shape(value)[0] for value in values))
         place = bisect_right(ends, channel)
-        return values[place], channel - (ends[place - 1] if place else 0)
+        return ValueChannel(values[place], channel - (ends[place - 1] if place else 0))
+
+
+def find_moves(fusion: Fusion) -> Moves:
+    """Which values need not be made, found from the network's end backwards."""
+    unmade: dict[int, FusedLayer] = {}
+    needed = {fusion.output}  # by what does not look through
+    unshuffled: set[int] = set()  # read by something else than a shuffle
+    depths: dict[int, int] = {}  # of the layers that would be looked through to see a value
+    for layer in reversed(fusion.layers):
+        sources = fusion.sources(layer)
+        how = traits(layer.node).moves
+        moves = how is not None and not fusion.is_outside(layer) and len(layer.node.output_shape) > 1
+        # Its parts are written where they belong, so that it costs nothing, and a slice of it may be a view.
+        joins = how == "join" and aligned([fusion.graph.shape(source)[0] for source in sources])
+        depth = depths.get(layer.value, 0) + 1
+        if layer.value in needed or (joins and layer.value in unshuffled) or not moves or depth > MAX_DEPTH:
+            if joins or not moves:
+                needed.update(sources)
+            depth = 0
+        else:
+            unmade[layer.value] = layer
+        for source in sources:
+            depths[source] = max(depths.get(source, 0), depth)
+        if how != "shuffle":
+            unshuffled.update(sources)
+    return Moves(fusion, unmade)

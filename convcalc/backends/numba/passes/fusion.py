@@ -7,123 +7,69 @@ bound. A dropout or identity is its input. A value is named by the last node tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from math import inf
 
+from convcalc.backends.numba.kernels.activations import ACTIVATIONS
+from convcalc.backends.numba.passes.traits import MAX_RANK, Traits, traits
 from convcalc.graph import INPUT, Graph, Node
 
-PASSING = frozenset({"dropout", "identity"})
-FOLDING = frozenset({"batchnorm", "scale"})
-BOUNDS = {"relu": (0.0, inf), "relu6": (0.0, 6.0)}
-FUNCTIONS_TAKEN = frozenset(
-    {"leaky_relu", "elu", "sigmoid", "tanh", "gelu", "silu", "mish", "hardsigmoid", "hardswish", "softplus"}
-)
-TAKES_BOUND = frozenset(
-    {"conv", "deconv", "dense", "maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "batchnorm", "scale",
-     "add", "multiply"}
-)  # fmt: skip
 
+@dataclass(frozen=True, kw_only=True)
+class FusedLayer:
+    """A node with what is fused into it.
 
-@dataclass
-class Layer:
-    """A node with what is fused into it. residual: the value added; low, high: the bounds of the result;
-    function: an activation that is no bound, done while the result is still in cache."""
+    value: the last node that was fused, the name of what the layer computes. folded: those that became part of the
+    weights; residual: the value that is added; low, high: the bounds of the result; function: an activation that is
+    no bound, applied while the result is still in cache.
+    """
 
     node: Node
-    folded: list[Node] = field(default_factory=list)
+    value: int
+    folded: tuple[Node, ...] = ()
     residual: int | None = None
     low: float = -inf
     high: float = inf
     function: Node | None = None
-    value: int = -1  # the last node fused: the value's name
 
     @property
-    def bounded(self) -> bool:
+    def is_activated(self) -> bool:
         """Whether an activation was fused, after which nothing else can be."""
         return self.low > -inf or self.high < inf or self.function is not None
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates as the network counts them."""
+        return self.node.op.macs(self.node.input_shapes)
 
+
+@dataclass(frozen=True, eq=False)
 class Fusion:
-    """A graph's layers, and which value each node's inputs are.
+    """The layers of a graph, and which value each node's output is.
 
-    layers: in running order, those that compute something; alias: node to the value it is; readers: per value, the
-    nodes that read it (the end of the network counts as one). Nodes of `host` are left alone.
+    layers: in running order, those that compute something; alias: from a node to the value it became; outside: the
+    nodes that no kernel computes, with which nothing is fused.
     """
 
-    def __init__(self, graph: Graph, host: Set[int] = frozenset()) -> None:
-        self.graph = graph
-        self.alias: dict[int, int] = {INPUT: INPUT}
-        self.layers: list[Layer] = []
-        self._followers: dict[int, list[Node]] = {}
-        for node in graph:
-            for source in dict.fromkeys(node.inputs):
-                self._followers.setdefault(source, []).append(node)
-        fused: set[int] = set()
-        for node in graph:
-            if node.index in fused:
-                continue
-            if node.kind in PASSING:
-                self.alias[node.index] = self.alias[node.inputs[0]]
-                continue
-            layer = Layer(node, value=node.index)
-            last = node
-            for follower in self._chain(node) if node.index not in host else ():
-                if follower.index in host or not self._fuse(layer, last, follower):
-                    break
-                fused.add(follower.index)
-                last = follower
-            layer.value = last.index
-            inside = node
-            while inside is not last:
-                self.alias[inside.index] = layer.value
-                inside = self._followers[inside.index][0]
-            self.alias[last.index] = layer.value
-            self.layers.append(layer)
-        self.output = self.alias[graph.output]
+    graph: Graph
+    outside: Set[int]
+    layers: tuple[FusedLayer, ...]
+    alias: Mapping[int, int]
 
-    def _chain(self, node: Node) -> Iterator[Node]:
-        """The nodes after `node` as long as each is the only reader of the one before."""
-        while True:
-            followers = self._followers.get(node.index, [])
-            if len(followers) != 1 or node.index == self.graph.output:
-                return
-            node = followers[0]
-            yield node
+    @property
+    def output(self) -> int:
+        """The network's output."""
+        return self.alias[self.graph.output]
 
-    def _fuse(self, layer: Layer, last: Node, follower: Node) -> bool:
-        """Take the follower into the layer, if it can be."""
-        kind = layer.node.kind
-        if follower.kind in PASSING:
-            return True
-        if layer.bounded:
-            return False
-        if follower.kind in FOLDING and kind in ("conv", "deconv") and layer.residual is None:
-            layer.folded.append(follower)
-            return True
-        if (
-            follower.kind == "add"
-            and kind == "conv"
-            and layer.residual is None
-            and not _depthwise(layer.node)
-        ):
-            others = [source for source in follower.inputs if source != last.index]
-            if len(follower.inputs) != 2 or len(others) != 1 or len(layer.node.output_shape) > 4:
-                return False
-            if len(set(follower.input_shapes)) > 1:  # one of them is repeated
-                return False
-            other = others[0]
-            if other >= layer.node.index or other not in self.alias:
-                return False
-            layer.residual = self.alias[other]
-            return True
-        if follower.kind in BOUNDS and kind in TAKES_BOUND and len(layer.node.output_shape) <= 4:
-            layer.low, layer.high = BOUNDS[follower.kind]
-            return True
-        if follower.kind in FUNCTIONS_TAKEN and kind == "conv" and len(layer.node.output_shape) <= 4:
-            layer.function = follower
-            return True
-        return False
+    def is_outside(self, layer: FusedLayer) -> bool:
+        """Whether no kernel computes the layer."""
+        return layer.node.index in self.outside
+
+    def sources(self, layer: FusedLayer) -> list[int]:
+        """The values a layer reads, its residual last."""
+        values = [self.alias[source] for source in layer.node.inputs]
+        return values if layer.residual is None else [*values, layer.residual]
 
     def readers(self) -> dict[int, int]:
         """How often each value is read by a layer; the network's output once more."""
@@ -134,12 +80,89 @@ class Fusion:
         counts[self.output] = counts.get(self.output, 0) + 1
         return counts
 
-    def sources(self, layer: Layer) -> list[int]:
-        """The values a layer reads, its residual last."""
-        values = [self.alias[source] for source in layer.node.inputs]
-        return values if layer.residual is None else [*values, layer.residual]
+
+def fuse(graph: Graph, outside: Set[int] = frozenset()) -> Fusion:
+    """The layers of a graph. outside: the nodes that no kernel computes."""
+    followers: dict[int, list[Node]] = {}
+    for node in graph:
+        for source in dict.fromkeys(node.inputs):
+            followers.setdefault(source, []).append(node)
+    alias: dict[int, int] = {INPUT: INPUT}
+    layers: list[FusedLayer] = []
+    fused: set[int] = set()
+    for node in graph:
+        if node.index in fused:
+            continue
+        if node.op.is_passing:
+            alias[node.index] = alias[node.inputs[0]]
+            continue
+        layer = FusedLayer(node=node, value=node.index)
+        inside = [node.index]
+        for follower in _chain(node, graph, followers) if node.index not in outside else ():
+            taken = _take(layer, follower, alias) if follower.index not in outside else None
+            if taken is None:
+                break
+            layer = replace(taken, value=follower.index)
+            inside.append(follower.index)
+        fused.update(inside)
+        alias |= dict.fromkeys(inside, layer.value)
+        layers.append(layer)
+    return Fusion(graph, outside, tuple(layers), alias)
 
 
-def _depthwise(node: Node) -> bool:
+def _chain(node: Node, graph: Graph, followers: Mapping[int, Sequence[Node]]) -> Iterator[Node]:
+    """The nodes after `node` as long as each is the only reader of the one before."""
+    while True:
+        readers = followers.get(node.index, ())
+        if len(readers) != 1 or node.index == graph.output:
+            return
+        node = readers[0]
+        yield node
+
+
+def _take(layer: FusedLayer, follower: Node, alias: Mapping[int, int]) -> FusedLayer | None:
+    """The layer with the follower fused into it; None if it cannot take it."""
+    op, can = follower.op, traits(layer.node)
+    if op.is_passing:
+        return layer
+    if layer.is_activated:
+        return None
+    if op.is_channel_affine:
+        if can.takes_affine and layer.residual is None:
+            return replace(layer, folded=(*layer.folded, follower))
+        return None
+    if len(layer.node.output_shape) > MAX_RANK:
+        return None
+    if follower.kind in ACTIVATIONS:
+        return _activated(layer, follower, can)
+    residual = _residual(layer, follower, alias) if can.takes_sum else None
+    return None if residual is None else replace(layer, residual=residual)
+
+
+def _activated(layer: FusedLayer, follower: Node, can: Traits) -> FusedLayer | None:
+    """The layer with an activation, as the table of activations says that it is fused."""
+    fused = ACTIVATIONS[follower.kind].fused
+    bound = follower.op.bound
+    if fused == "bound" and bound is not None and can.takes_bound:
+        return replace(layer, low=bound[0], high=bound[1])
+    if fused == "function" and can.takes_function:
+        return replace(layer, function=follower)
+    return None
+
+
+def _residual(layer: FusedLayer, follower: Node, alias: Mapping[int, int]) -> int | None:
+    """The value that a sum adds to the layer's, if it is there when the layer is computed."""
+    if follower.kind != "add" or layer.residual is not None or _is_depthwise(layer.node):
+        return None
+    if len(set(follower.input_shapes)) > 1:  # one of them is repeated
+        return None
+    others = [source for source in follower.inputs if source != layer.value]
+    if len(follower.inputs) != 2 or len(others) != 1:
+        return None
+    other = others[0]
+    return alias[other] if other < layer.node.index and other in alias else None
+
+
+def _is_depthwise(node: Node) -> bool:
     groups = getattr(node.op, "groups", 1)
     return bool(groups > 1 and groups == node.input_shapes[0][0] == node.output_shape[0])

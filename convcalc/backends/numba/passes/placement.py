@@ -1,4 +1,4 @@
-"""Who lives where: values that are parts of other values, and the halos that readers need.
+"""Buffer placement: values that are parts of other values, and the halos that readers need.
 
 A concatenation costs nothing when its inputs are written where it wants them, a slice when it is a view, an
 activation when it works in place. Each is one value being channels of another: its home. What has no home of its own
@@ -7,101 +7,109 @@ gets a buffer, with the widest halo that any reader of it, or of a value inside 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from convcalc.backends.numba.jit.simd import BLOCK
-from convcalc.backends.numba.layout import NONE, Triple, largest
-from convcalc.backends.numba.passes.channel_moves import Moves, aligned
-from convcalc.backends.numba.passes.fusion import Fusion, Layer
-from convcalc.graph import INPUT, Graph
+from convcalc.backends.numba.layout import NO_HALO, Halo
+from convcalc.backends.numba.passes.algorithm import ConvPlan, Plans
+from convcalc.backends.numba.passes.channel_moves import Moves, ValueChannel, aligned
+from convcalc.backends.numba.passes.fusion import FusedLayer, Fusion
+from convcalc.backends.numba.passes.traits import MAX_RANK, traits
 
-ACTIVATIONS = frozenset(
-    {"relu", "relu6", "leaky_relu", "prelu", "elu", "sigmoid", "tanh", "gelu", "silu", "mish", "hardsigmoid",
-     "hardswish", "softplus"}
-)  # fmt: skip
-IN_PLACE = ACTIVATIONS | {"batchnorm", "scale"}
-WRITES_MAPS = IN_PLACE | {
-    "conv", "deconv", "maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "add", "multiply", "lrn",
-    "layernorm", "channel_shuffle", "upsample", "pad",
-}  # fmt: skip
+if TYPE_CHECKING:
+    from convcalc.ops.slice import Slice
 
 
-@dataclass(frozen=True)
-class Home:
-    """A value that is `parent`'s channels from `channel` on."""
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where values live.
 
-    parent: int
-    channel: int
+    homes: for a value that is a part of another, that one and the channel there that is its first; halos: what
+    readers need around a value that has no home; image_halo: around the interleaved form of the network's input.
+    """
 
+    homes: Mapping[int, ValueChannel]
+    halos: Mapping[int, Halo]
+    image_halo: Halo
 
-class Storage:
-    """Homes of values, and halos of those that have none. host: values that are computed outside the kernels."""
-
-    def __init__(self, graph: Graph, fusion: Fusion, moves: Moves, host: set[int]) -> None:
-        self.graph = graph
-        self.homes: dict[int, Home] = {}
-        self.halos: dict[int, tuple[Triple, Triple]] = {}
-        self._host = host
-        self._moves = moves
-        self._readers = fusion.readers()
-        self._makers = {layer.value: layer for layer in fusion.layers}
-        for layer in fusion.layers:
-            sources = fusion.sources(layer)
-            if layer.value in host or layer.value in moves.unmade:
-                continue
-            if layer.node.kind == "concat":
-                self._place_parts(layer, sources)
-            elif layer.node.kind == "slice":
-                self._place_slice(layer, sources[0])
-            elif layer.node.kind in IN_PLACE and self._movable(sources[0]) and self._readers[sources[0]] == 1:
-                self.homes[sources[0]] = Home(layer.value, 0)
-
-    def root(self, value: int) -> tuple[int, int]:
+    def root(self, value: int) -> ValueChannel:
         """The value whose buffer holds this one, and the first channel there."""
-        channel = 0
-        while value in self.homes:
-            home = self.homes[value]
-            value, channel = home.parent, channel + home.channel
-        return value, channel
+        return _root(self.homes, value)
 
-    def need(self, value: int, before: Triple, after: Triple) -> None:
-        """A reader wants at least this halo around a value."""
-        root, _ = self.root(value)
-        known = self.halos.get(root, (NONE, NONE))
-        self.halos[root] = largest(known[0], before), largest(known[1], after)
-
-    def halo(self, root: int) -> tuple[Triple, Triple]:
+    def halo(self, root: int) -> Halo:
         """What all readers together need."""
-        return self.halos.get(root, (NONE, NONE))
+        return self.halos.get(root, NO_HALO)
 
-    def _movable(self, value: int) -> bool:
-        """Whether a kernel could as well write it into another's buffer."""
-        if value == INPUT or value in self.homes or value in self._host:
+
+def place(fusion: Fusion, moves: Moves, plans: Plans) -> Placement:
+    """Homes for all values that can have one, and the halos of those that have none."""
+    homes = _homes(fusion, moves)
+    halos: dict[int, Halo] = {}
+    image_halo = NO_HALO
+    for layer in fusion.layers:
+        plan = plans.get(layer.value)
+        if plan is None:
+            continue
+        if isinstance(plan, ConvPlan) and plan.algorithm == "interleaved":
+            image_halo = image_halo.widened(plan.halo)
+        else:
+            root = _root(homes, fusion.alias[layer.node.inputs[0]]).value
+            halos[root] = halos.get(root, NO_HALO).widened(plan.halo)
+    return Placement(homes, halos, image_halo)
+
+
+def _root(homes: Mapping[int, ValueChannel], value: int) -> ValueChannel:
+    channel = 0
+    while value in homes:
+        home = homes[value]
+        value, channel = home.value, channel + home.channel
+    return ValueChannel(value, channel)
+
+
+def _homes(fusion: Fusion, moves: Moves) -> dict[int, ValueChannel]:
+    readers = fusion.readers()
+    makers = {layer.value: layer for layer in fusion.layers if not fusion.is_outside(layer)}
+    homes: dict[int, ValueChannel] = {}
+
+    def is_movable(value: int) -> bool:
+        """Whether a kernel could as well write the value into another's buffer."""
+        if value not in makers or value in homes:
             return False
-        maker = self._makers[value]
-        return maker.node.kind in WRITES_MAPS and 2 <= len(self.graph.shape(value)) <= 4
+        return traits(makers[value].node).writes_map and 2 <= len(makers[value].node.output_shape) <= MAX_RANK
 
-    def _place_parts(self, layer: Layer, sources: list[int]) -> None:
-        if (
-            not aligned([self.graph.shape(source)[0] for source in sources])
-            or len(layer.node.output_shape) == 1
-        ):
+    def place_parts(layer: FusedLayer, sources: Sequence[int]) -> None:
+        counts = [fusion.graph.shape(source)[0] for source in sources]
+        if not aligned(counts) or len(layer.node.output_shape) == 1:
             return
         channel = 0
-        for source in sources:
-            nested = source in self._makers and self._makers[source].node.kind == "concat"
-            if self._movable(source) or (nested and source not in self.homes and source not in self._host):
-                self.homes[source] = Home(layer.value, channel)
-            channel += self.graph.shape(source)[0]
+        for source, count in zip(sources, counts, strict=True):
+            nested = source in makers and traits(makers[source].node).moves == "join"
+            if is_movable(source) or (nested and source not in homes):
+                homes[source] = ValueChannel(layer.value, channel)
+            channel += count
 
-    def _place_slice(self, layer: Layer, source: int) -> None:
-        op: Any = layer.node.op
+    def place_view(layer: FusedLayer, source: int) -> None:
+        start = cast("Slice", layer.node.op).start
+        stop = start + layer.node.output_shape[0]
         # A view has whole blocks: a neighbour's channels in the last one would be multiplied by 0, and a number that
         # is not finite would show.
-        whole = op.start % BLOCK == 0 and (op.stop % BLOCK == 0 or op.stop == self.graph.shape(source)[0])
-        in_kernels = source != INPUT and source not in self._host and source in self._makers
-        in_kernels = in_kernels and source not in self._moves.unmade
-        kinds = WRITES_MAPS | {"concat", "slice"}
-        if whole and in_kernels and self._makers[source].node.kind in kinds:
-            self.homes[layer.value] = Home(source, op.start)
+        whole = start % BLOCK == 0 and (stop % BLOCK == 0 or stop == fusion.graph.shape(source)[0])
+        if whole and source in makers and source not in moves.unmade:
+            maker = traits(makers[source].node)
+            if maker.writes_map or maker.moves:
+                homes[layer.value] = ValueChannel(source, start)
+
+    for layer in fusion.layers:
+        if fusion.is_outside(layer) or layer.value in moves.unmade:
+            continue
+        sources = fusion.sources(layer)
+        can = traits(layer.node)
+        if can.moves == "join":
+            place_parts(layer, sources)
+        elif can.moves == "part":
+            place_view(layer, sources[0])
+        elif can.in_place and readers[sources[0]] == 1 and is_movable(sources[0]):
+            homes[sources[0]] = ValueChannel(layer.value, 0)
+    return homes

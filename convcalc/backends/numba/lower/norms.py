@@ -1,0 +1,59 @@
+"""Normalisations over channels as steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from convcalc.backends.numba.jit.cache import Kernel
+from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.kernels import norm as kernels_norm
+from convcalc.backends.numba.layout import blocks_of
+from convcalc.backends.numba.lower.combine import source_of
+from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.passes.fusion import FusedLayer
+from convcalc.backends.numba.runtime.program import Step, Word
+
+if TYPE_CHECKING:
+    from convcalc.ops.layernorm import Layernorm
+    from convcalc.ops.lrn import Lrn
+
+
+def lower_lrn(low: Lowering, layer: FusedLayer) -> None:
+    """Local response normalisation."""
+    op = cast("Lrn", layer.node.op)
+    blocks = blocks_of(layer.node.output_shape[0])
+    low.program.need_scratch(4 * (2 * (op.size + BLOCK) + blocks * BLOCK))
+    own: dict[str, Word] = {
+        "blocks": blocks, "size": op.size, "factor": op.alpha / op.size, "beta": op.beta, "k": op.k,
+    }  # fmt: skip
+    _add_rows(low, layer, kernels_norm.lrn, own)
+
+
+def lower_softmax(low: Lowering, layer: FusedLayer) -> None:
+    """Softmax over the channels of each pixel."""
+    _add_rows(low, layer, kernels_norm.softmax, {})
+
+
+def lower_layernorm(low: Lowering, layer: FusedLayer) -> None:
+    """Layer norm over the channels of each pixel."""
+    node = layer.node
+    op = cast("Layernorm", node.op)
+    channels = node.output_shape[0]
+    lanes = blocks_of(channels) * BLOCK
+    own: dict[str, Word] = {"eps": op.eps}
+    for name, initial in (("weight", 1.0), ("bias", 0.0)):
+        values = low.parameter(node, name) if op.affine else np.full(channels, initial)
+        own[name] = padded_vector(values, lanes)
+    _add_rows(low, layer, kernels_norm.layernorm, own)
+
+
+def _add_rows(low: Lowering, layer: FusedLayer, kernel: Kernel, own: dict[str, Word]) -> None:
+    """A step of which an item is a row of pixels with all their channels."""
+    node = layer.node
+    source, target = source_of(low, layer), low.target(layer.value, node)
+    depth, height, width = target.layout.spatial
+    values: dict[str, Word] = {"height": height, "width": width, "channels": node.output_shape[0]}
+    values |= own | source.strides("source") | target.strides("target")
+    low.program.add(Step(kernel, values, depth * height, (source.span,), (target.span,), node.index))

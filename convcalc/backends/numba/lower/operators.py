@@ -1,0 +1,71 @@
+"""From layers to a program: which function lowers each kind of operator, and the pass that calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from convcalc.backends.numba.arrays.registry import array_function
+from convcalc.backends.numba.kernels.activations import ACTIVATIONS
+from convcalc.backends.numba.lower.activation import lower_activation
+from convcalc.backends.numba.lower.combine import lower_add, lower_affine, lower_multiply
+from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
+from convcalc.backends.numba.lower.deconv import lower_deconv
+from convcalc.backends.numba.lower.lowering import Lowering, OutsideStep
+from convcalc.backends.numba.lower.moves import lower_concat, lower_flatten, lower_move, lower_transpose
+from convcalc.backends.numba.lower.norms import lower_layernorm, lower_lrn, lower_softmax
+from convcalc.backends.numba.lower.pool import POOLINGS, lower_pool
+from convcalc.backends.numba.passes.algorithm import Plans
+from convcalc.backends.numba.passes.channel_moves import Moves
+from convcalc.backends.numba.passes.fusion import FusedLayer
+from convcalc.backends.numba.passes.placement import Placement
+from convcalc.backends.numba.runtime.program import Program, Ref
+from convcalc.graph import INPUT
+from convcalc.weights.load import Weights
+
+LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
+    "conv": lower_conv,
+    "deconv": lower_deconv,
+    "dense": lower_dense,
+    "batchnorm": lower_affine,
+    "scale": lower_affine,
+    "lrn": lower_lrn,
+    "softmax": lower_softmax,
+    "layernorm": lower_layernorm,
+    "add": lower_add,
+    "multiply": lower_multiply,
+    "concat": lower_concat,
+    "slice": lower_move,
+    "channel_shuffle": lower_move,
+    "flatten": lower_flatten,
+    "reshape": lower_flatten,
+    "transpose": lower_transpose,
+    **dict.fromkeys(POOLINGS, lower_pool),
+    **dict.fromkeys(ACTIVATIONS, lower_activation),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A network as steps. setup: those that lay out weights; program: those of every run; outside: what is done
+    between them by no kernel; input, output: where their numbers are, channels first."""
+
+    setup: Program
+    program: Program
+    outside: tuple[OutsideStep, ...]
+    input: Ref
+    output: Ref
+
+
+def lower(moves: Moves, plans: Plans, placement: Placement, weights: Weights, threads: int) -> Lowered:
+    """The steps of all layers, in running order."""
+    fusion = moves.fusion
+    low = Lowering(fusion, moves, plans, placement, weights, threads)
+    place = low.add_input(INPUT)
+    for layer in fusion.layers:
+        if fusion.is_outside(layer):
+            low.add_outside(layer, array_function(layer.node, weights.nodes[layer.node.index]))
+        else:
+            LOWER[layer.node.kind](low, layer)
+    output = low.add_output(fusion.output)
+    return Lowered(low.setup, low.program, tuple(low.outside), place, output)

@@ -1,0 +1,137 @@
+"""What the kernels can do for each kind of operator: one table, which every pass asks.
+
+What is true of an operator whoever computes it (that it passes its input on, that it is a bound) is asked of the
+operator itself; here is what is true of our kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, cast
+
+from convcalc.backends.numba.kernels.activations import ACTIVATIONS
+from convcalc.graph import Node
+from convcalc.ops import axis_dimensions
+
+if TYPE_CHECKING:
+    from convcalc.ops.concat import Concat
+    from convcalc.ops.hardsigmoid import Hardsigmoid
+    from convcalc.ops.layernorm import Layernorm
+    from convcalc.ops.softmax import Softmax
+    from convcalc.ops.softplus import Softplus
+    from convcalc.ops.upsample import Upsample
+
+MAX_RANK = 4  # of a blocked map: channels and three spatial axes
+
+
+def _any(node: Node) -> bool:
+    return True
+
+
+def fits_maps(node: Node) -> bool:
+    """Whether a node's inputs and output have at most three spatial axes, as blocked maps have."""
+    return all(len(shape) <= MAX_RANK for shape in (*node.input_shapes, node.output_shape))
+
+
+def _is_vector(node: Node) -> bool:
+    return len(node.output_shape) == 1
+
+
+def _along_channels(node: Node) -> bool:
+    axis = cast("Layernorm | Softmax | Concat", node.op).axis
+    return fits_maps(node) and axis_dimensions(axis, len(node.output_shape)) == (0,)
+
+
+def _repeats_pixels(node: Node) -> bool:
+    return fits_maps(node) and cast("Upsample", node.op).mode == "nearest"
+
+
+def _equal_shapes(node: Node) -> bool:
+    return fits_maps(node) and len(set(node.input_shapes)) == 1
+
+
+def _is_papers(node: Node) -> bool:
+    return fits_maps(node) and cast("Hardsigmoid", node.op).is_papers
+
+
+def _is_plain_softplus(node: Node) -> bool:
+    op = cast("Softplus", node.op)
+    return fits_maps(node) and (op.beta, op.threshold) == (1.0, 20.0)
+
+
+def _broadcasts_pixels(node: Node) -> bool:
+    """One input has the full shape, and the others have all its channels."""
+    shapes = node.input_shapes
+    full = tuple(map(max, zip(*shapes, strict=True)))
+    return fits_maps(node) and full in shapes and all(shape[0] == full[0] for shape in shapes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What the kernels can do for one kind of operator.
+
+    fits: whether they compute a node of this kind; the others are computed outside of them.
+    writes_map: its kernel writes a blocked map, and could as well write it into a part of another value's buffer.
+    in_place: its kernel may write over its input.
+    moves: it only moves whole channels: it joins inputs, takes a part of one, or shuffles them.
+    takes_affine, takes_sum, takes_bound, takes_function: what its kernel does to its result at no cost: a factor and
+    an offset per channel, adding another map, a bound, any other activation.
+    """
+
+    fits: Callable[[Node], bool] = fits_maps
+    writes_map: bool = False
+    in_place: bool = False
+    moves: Literal["join", "part", "shuffle"] | None = None
+    takes_affine: bool = False
+    takes_sum: bool = False
+    takes_bound: bool = False
+    takes_function: bool = False
+
+
+_NONE = Traits()
+_MAP = Traits(writes_map=True)
+_BOUNDED = Traits(writes_map=True, takes_bound=True)
+_AFFINE = Traits(writes_map=True, in_place=True, takes_bound=True)
+_ACTIVATION = Traits(writes_map=True, in_place=True)
+_REGROUPS = Traits(fits=_any)
+
+TRAITS: Mapping[str, Traits] = {
+    "conv": Traits(writes_map=True, takes_affine=True, takes_sum=True, takes_bound=True, takes_function=True),
+    "deconv": Traits(writes_map=True, takes_affine=True, takes_bound=True),
+    "dense": Traits(fits=_is_vector, takes_bound=True),
+    "maxpool": _BOUNDED,
+    "avgpool": _BOUNDED,
+    "global_avgpool": _BOUNDED,
+    "adaptive_avgpool": _BOUNDED,
+    "upsample": Traits(fits=_repeats_pixels, writes_map=True),
+    "pad": _MAP,
+    "batchnorm": _AFFINE,
+    "scale": _AFFINE,
+    "lrn": _MAP,
+    "softmax": Traits(fits=_along_channels),
+    "layernorm": Traits(fits=_along_channels, writes_map=True),
+    "add": Traits(fits=_equal_shapes, writes_map=True, takes_bound=True),
+    "multiply": Traits(fits=_broadcasts_pixels, writes_map=True, takes_bound=True),
+    "concat": Traits(fits=_along_channels, moves="join"),
+    "slice": Traits(moves="part"),
+    "channel_shuffle": Traits(moves="shuffle", writes_map=True),
+    "flatten": _REGROUPS,
+    "reshape": _REGROUPS,
+    "transpose": _NONE,
+    **dict.fromkeys(ACTIVATIONS, _ACTIVATION),
+    "hardsigmoid": replace(_ACTIVATION, fits=_is_papers),
+    "softplus": replace(_ACTIVATION, fits=_is_plain_softplus),
+}
+
+
+def traits(node: Node) -> Traits:
+    """What the kernels can do for a node's kind; nothing where they do not know it."""
+    return TRAITS.get(node.kind, _NONE)
+
+
+def has_kernel(node: Node) -> bool:
+    """Whether kernels compute a node; one that passes its input on needs none."""
+    if node.op.is_passing:
+        return True
+    return node.kind in TRAITS and TRAITS[node.kind].fits(node)
