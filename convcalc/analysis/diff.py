@@ -14,7 +14,7 @@ from convcalc.analysis.align import Aligned, align
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.costs import Reduction, reductions
 from convcalc.analysis.explain import weight_factors
-from convcalc.graph import Graph, Node, input_index
+from convcalc.graph import Graph, Node, Output, input_index
 from convcalc.ops import grouped, product
 
 
@@ -43,12 +43,22 @@ class Pair(NamedTuple):
     cause: str | None = None
 
 
+class OutputPair(NamedTuple):
+    """An output of A and the one of B in its place; None where the other network has none. same: whether their layers
+    are a pair."""
+
+    a: Output | None
+    b: Output | None
+    same: bool
+
+
 class Diff(NamedTuple):
-    """All pairs in order, and both networks' figures."""
+    """All pairs in order, and both networks' figures. outputs: the networks' outputs, paired."""
 
     a: Analysis
     b: Analysis
     pairs: tuple[Pair, ...]
+    outputs: tuple[OutputPair, ...] = ()
 
     def reductions(self) -> list[tuple[Reduction, bool]]:
         """1×1 convolutions that one network has and the other has not, added (True) or removed, and what they save
@@ -69,7 +79,7 @@ class Diff(NamedTuple):
     @property
     def same(self) -> bool:
         """Whether nothing differs."""
-        return all(pair.status == "same" for pair in self.pairs)
+        return all(pair.status == "same" for pair in self.pairs) and all(pair.same for pair in self.outputs)
 
     def total_delta(self) -> dict[str, int]:
         """B's totals less A's, by name."""
@@ -98,7 +108,9 @@ def compare(a: Analysis, b: Analysis) -> Diff:
     pairs = [_pair(a, b, first, second, wiring) for first, second in aligned]
     changed = {pair.b.index: pair for pair in pairs if pair.b is not None}
     causes = _causes(b, changed)
-    return Diff(a, b, tuple(_with_cause(pair, causes) for pair in pairs))
+    return Diff(
+        a, b, tuple(_with_cause(pair, causes) for pair in pairs), _paired_outputs(a.graph, b.graph, wiring)
+    )
 
 
 class _Wiring(NamedTuple):
@@ -148,6 +160,36 @@ def _paired_inputs(a: Graph, b: Graph) -> dict[int, int]:
     }
     left = [index for index in a.input_indices if index not in pairs]
     return pairs | dict(zip(left, names.values(), strict=False))
+
+
+def _paired_outputs(a: Graph, b: Graph, wiring: _Wiring) -> tuple[OutputPair, ...]:
+    """The outputs of A with those of B: those of one name, those of paired layers, then those of layers with the same
+    role, in their order; then whatever is left."""
+    left, right = list(a.outputs), list(b.outputs)
+    pairs: list[OutputPair] = []
+
+    def role(graph: Graph, output: Output) -> str:
+        return graph.nodes[output.node].op.role if output.node >= 0 else "input"
+
+    for alike in (
+        lambda first, second: first.name == second.name,
+        lambda first, second: wiring.of_a.get(first.node) == second.node,
+        lambda first, second: role(a, first) == role(b, second),
+        lambda first, second: True,
+    ):
+        for first in list(left):
+            second = next((output for output in right if alike(first, output)), None)
+            if second is not None:
+                pairs.append(OutputPair(first, second, wiring.of_a.get(first.node) == second.node))
+                left.remove(first)
+                right.remove(second)
+    places = {output: place for place, output in enumerate(a.outputs)}
+    pairs.sort(key=lambda pair: places[pair.a] if pair.a else 0)
+    return (
+        *pairs,
+        *(OutputPair(output, None, False) for output in left),
+        *(OutputPair(None, output, False) for output in right),
+    )
 
 
 def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None, wiring: _Wiring) -> Pair:

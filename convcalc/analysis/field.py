@@ -3,7 +3,7 @@ reaches, where two pixels meet. A record each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -11,7 +11,18 @@ from typing import NamedTuple
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.fold import FoldedRow, rows
 from convcalc.analysis.receptive import ReceptiveField
-from convcalc.analysis.units import Area, Position, Sight, meeting_areas, middle, reached_areas, sight, trace
+from convcalc.analysis.units import (
+    Area,
+    Pixel,
+    Position,
+    Sight,
+    meeting_areas,
+    middle,
+    reached_areas,
+    sight,
+    sights,
+    trace,
+)
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import Graph, Node
 
@@ -38,7 +49,7 @@ class DepthLayer(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class DepthField:
     """Receptive fields over the depth of a network. depth: blocks that many path segments deep are folded into a row;
-    unfold: every layer has a row of its own.
+    unfold: every layer has a row of its own; to: only the layers on the way to this output or layer.
 
     The rows are made when they are asked for, which raises UsageError where they would take too long.
     """
@@ -46,34 +57,47 @@ class DepthField:
     analysis: Analysis
     depth: int | None = None
     unfold: bool = False
+    to: str | None = None
 
     @cached_property
     def layers(self) -> list[DepthLayer]:
         """The rows of the table."""
-        return _depth_layers(self.analysis, rows(self.analysis, depth=self.depth, unfold=self.unfold))
+        return self._made(self.depth, self.unfold)
 
     @cached_property
     def every(self) -> list[DepthLayer]:
         """The rows for programs: all layers, unless blocks are folded."""
         if self.unfold or self.depth is not None:
             return self.layers
-        return _depth_layers(self.analysis, rows(self.analysis, unfold=True))
+        return self._made(None, True)
+
+    def _made(self, depth: int | None, unfold: bool) -> list[DepthLayer]:
+        folded: Sequence[FoldedRow] = rows(self.analysis, depth=depth, unfold=unfold)
+        if self.to is not None:
+            folded = list(_on_the_way(self.analysis, folded, _target(self.analysis.graph, self.to)))
+        return _depth_layers(self.analysis, folded)
 
 
 class UnitField(NamedTuple):
-    """What a unit sees: of the image, and of every layer before it, the nearest first, the image last."""
+    """What a unit sees: of the image, and of every layer before it, the nearest first, the image last. sights: of each
+    input that it depends on; sight: of the first."""
 
     analysis: Analysis
     node: Node
-    sight: Sight
+    sights: tuple[Sight, ...]
     trace: tuple[Area, ...]
+
+    @property
+    def sight(self) -> Sight:
+        """What it sees of the first input that it depends on."""
+        return self.sights[0]
 
 
 class PixelField(NamedTuple):
     """What a pixel reaches in every layer. shown: the areas of the table."""
 
     analysis: Analysis
-    pixel: Position
+    pixel: Pixel
     areas: tuple[Area, ...]
     shown: tuple[Area, ...]
 
@@ -84,11 +108,20 @@ class MeetingField(NamedTuple):
     """
 
     analysis: Analysis
-    pixels: tuple[Position, Position]
+    pixels: tuple[Pixel, Pixel]
     areas: tuple[Area, ...]
     shown: tuple[Area, ...]
     first: Area | None
     sight: Sight | None
+
+
+def depth_field(
+    analysis: Analysis, *, depth: int | None = None, unfold: bool = False, to: str | None = None
+) -> DepthField:
+    """Receptive fields over the depth of a network. Raises UsageError for an output or layer that is not there."""
+    if to is not None:
+        _target(analysis.graph, to)
+    return DepthField(analysis, depth, unfold, to)
 
 
 def unit_field(analysis: Analysis, layer: str, unit: Position | None = None) -> UnitField:
@@ -97,10 +130,10 @@ def unit_field(analysis: Analysis, layer: str, unit: Position | None = None) -> 
     graph = analysis.graph
     node = _node(graph, layer)
     chosen = middle(node.output_shape) if unit is None else unit
-    return UnitField(analysis, node, sight(graph, node, chosen), tuple(trace(graph, node, chosen)))
+    return UnitField(analysis, node, tuple(sights(graph, node, chosen)), tuple(trace(graph, node, chosen)))
 
 
-def pixel_field(analysis: Analysis, pixel: Position, *, unfold: bool = False) -> PixelField:
+def pixel_field(analysis: Analysis, pixel: Pixel, *, unfold: bool = False) -> PixelField:
     """Which units a pixel reaches. unfold: the table has a row for every layer, activations too.
 
     Raises UsageError for a pixel that is not there.
@@ -109,7 +142,7 @@ def pixel_field(analysis: Analysis, pixel: Position, *, unfold: bool = False) ->
     return PixelField(analysis, pixel, areas, _shown(areas, unfold))
 
 
-def meeting_field(analysis: Analysis, a: Position, b: Position, *, unfold: bool = False) -> MeetingField:
+def meeting_field(analysis: Analysis, a: Pixel, b: Pixel, *, unfold: bool = False) -> MeetingField:
     """Where two pixels first reach one unit. unfold: the table has a row for every layer, activations too. Raises
     UsageError for a pixel that is not there."""
     areas = tuple(meeting_areas(analysis.graph, a, b))
@@ -136,6 +169,31 @@ def _depth_layers(analysis: Analysis, folded: Sequence[FoldedRow]) -> list[Depth
             hint="--depth 1 folds blocks; --layer NAME shows one layer",
         )
     return [DepthLayer(row, sight(graph, row.nodes[-1], middle(row.output_shape))) for row in folded]
+
+
+def _on_the_way(analysis: Analysis, folded: Sequence[FoldedRow], target: int) -> Iterator[FoldedRow]:
+    """The rows of the layers that a node depends on, and its own; of a row, what lies on the way."""
+    graph = analysis.graph
+    needed = {target}
+    for node in reversed(graph.nodes[: target + 1]):
+        if node.index in needed:
+            needed.update(source for source in node.inputs if source >= 0)
+    for row in folded:
+        nodes = tuple([node for node in row.nodes if node.index in needed])
+        if nodes:
+            end = analysis.layers[nodes[-1].index]
+            yield row._replace(
+                nodes=nodes, output_shape=end.output_shape, receptive_field=end.receptive_field
+            )
+
+
+def _target(graph: Graph, name: str) -> int:
+    """The node of an output, of a layer, or the last one of a block."""
+    for output in graph.outputs:
+        if output.name == name:
+            return output.node
+    inside = [node.index for node in graph if node.name == name or node.name.startswith(f"{name}.")]
+    return inside[-1] if inside else _node(graph, name).index
 
 
 def _node(graph: Graph, name: str) -> Node:

@@ -49,6 +49,7 @@ def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) 
     """The rows, in order. depth folds whatever lies more than that many path segments deep; unfold keeps
     pointwise layers apart."""
     result: list[tuple[str, list[Node], bool]] = []
+    outputs = {output.node for output in analysis.graph.outputs}
     for node in analysis.graph:
         path = node.name.split(".")
         if depth is not None and len(path) > depth:
@@ -60,7 +61,9 @@ def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) 
             continue
         if not unfold and result and node.op.pointwise:
             _, nodes, block = result[-1]
-            if not block and node.inputs == (nodes[-1].index,) and node.scope == nodes[-1].scope:
+            before = nodes[-1]
+            follows = node.inputs == (before.index,) and node.scope == before.scope
+            if not block and follows and before.index not in outputs:
                 nodes.append(node)
                 continue
         result.append((node.name, [node], False))
@@ -84,14 +87,16 @@ def _row(analysis: Analysis, name: str, nodes: Sequence[Node], block: bool) -> F
     )
 
 
-def fold_copies(unfolded: Sequence[FoldedRow]) -> list[FoldedRow]:
+def fold_copies(unfolded: Sequence[FoldedRow], outputs: frozenset[int] = frozenset()) -> list[FoldedRow]:
     """The rows with equal copies of a block that follow one another folded into the first of them.
 
     Copies are equal if their layers have the same names within the copy, operators, shapes, weights and wiring:
     each reads the same places in its own copy, what comes right before the copy, or the same layer elsewhere.
-    Receptive fields grow from copy to copy and need not agree.
+    Receptive fields grow from copy to copy and need not agree. outputs: the nodes that give the network's outputs,
+    where copies must agree in which of theirs do.
     """
-    return [row for unit in _units([(row.name.split("."), row) for row in unfolded], 0) for row in unit.rows]
+    paths = [(row.name.split("."), row) for row in unfolded]
+    return [row for unit in _units(paths, 0, outputs) for row in unit.rows]
 
 
 class _Unit(NamedTuple):
@@ -106,16 +111,16 @@ class _Unit(NamedTuple):
     copied: bool
 
 
-def _units(paths: list[tuple[list[str], FoldedRow]], depth: int) -> list[_Unit]:
+def _units(paths: list[tuple[list[str], FoldedRow]], depth: int, outputs: frozenset[int]) -> list[_Unit]:
     """The rows grouped by their path's segment at a depth, equal copies folded, innermost first."""
     units = []
     for (_, is_leaf), group in groupby(paths, key=lambda item: (item[0][depth], len(item[0]) == depth + 1)):
         members = list(group)
         if is_leaf:  # rows of the same name do not occur
-            units += [_unit([row], [row], depth, copied=row.block) for _, row in members]
+            units += [_unit([row], [row], depth, outputs, copied=row.block) for _, row in members]
         else:
-            inner = [row for unit in _units(members, depth + 1) for row in unit.rows]
-            units.append(_unit([row for _, row in members], inner, depth, copied=True))
+            inner = [row for unit in _units(members, depth + 1, outputs) for row in unit.rows]
+            units.append(_unit([row for _, row in members], inner, depth, outputs, copied=True))
     result: list[_Unit] = []
     for _, copies in groupby(units, key=lambda unit: unit.identity):
         result += _merged(list(copies))
@@ -135,7 +140,9 @@ def _merged(copies: list[_Unit]) -> list[_Unit]:
     return [first._replace(rows=folded)]
 
 
-def _unit(unfolded: list[FoldedRow], shown: list[FoldedRow], depth: int, *, copied: bool) -> _Unit:
+def _unit(
+    unfolded: list[FoldedRow], shown: list[FoldedRow], depth: int, outputs: frozenset[int], *, copied: bool
+) -> _Unit:
     """A unit of rows; its identity says of every layer, and of the segment of its path, what must agree."""
     start, stop = unfolded[0].nodes[0].index, unfolded[-1].nodes[-1].index
 
@@ -146,7 +153,8 @@ def _unit(unfolded: list[FoldedRow], shown: list[FoldedRow], depth: int, *, copi
 
     def layer(node: Node) -> Hashable:
         shares = None if node.shares is None else place(node.shares)
-        return node.op, node.input_shapes, tuple([place(source) for source in node.inputs]), shares
+        read = tuple([place(source) for source in node.inputs])
+        return node.op, node.input_shapes, read, shares, node.index in outputs
 
     layers = tuple(
         (*row.name.split(".")[depth + 1 :], row.block, *[layer(node) for node in row.nodes])
@@ -210,6 +218,12 @@ class ListedRow:
 
         return total([cost(self.analysis, node) for node in self.row.nodes])
 
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """The network's outputs that its layers give, by name."""
+        own = {node.index for node in self.row.nodes}
+        return tuple([output.name for output in self.analysis.graph.outputs if output.node in own])
+
     @property
     def shares(self) -> str | None:
         """The layer whose weights it uses."""
@@ -256,7 +270,7 @@ def _listed(analysis: Analysis, depth: int | None, unfold: bool) -> Iterator[Lis
     ends = {row.nodes[-1].index: row.name for row in every} | {
         index: analysis.graph.input_name(index) for index in analysis.graph.input_indices
     }
-    for row in every if unfold else fold_copies(every):
+    for row in every if unfold else fold_copies(every, _several_outputs(analysis)):
         yield ListedRow(
             analysis,
             row,
@@ -271,3 +285,9 @@ def _listed(analysis: Analysis, depth: int | None, unfold: bool) -> Iterator[Lis
                 ]
             ),
         )
+
+
+def _several_outputs(analysis: Analysis) -> frozenset[int]:
+    """The nodes that give the network's outputs; none for one output, which the last copy of a block may well give."""
+    outputs = analysis.graph.outputs
+    return frozenset([output.node for output in outputs]) if len(outputs) > 1 else frozenset()

@@ -48,14 +48,13 @@ def switched(graph: Graph, arch: str, settings: Mapping[str, str]) -> Iterator[S
         if isinstance(value, bool):
             text = "false" if value else "true"
             changed = {**settings, name: text}
-            yield from _read(
-                arch, f"--set {name}={text}", 1.0, settings=changed, input_shape=graph.input_shape
-            )
+            shapes = {entry.name: entry.shape for entry in graph.inputs}
+            yield from _read(arch, f"--set {name}={text}", 1.0, settings=changed, input_shape=shapes)
 
 
 def resized(graph: Graph, figure: Figure, arch: str, settings: Mapping[str, str]) -> Iterator[Source]:
     """The network at other common input sizes, the most common ones if it is large."""
-    if figure.unit == "params" or len(graph.input_shape) != 3:
+    if figure.unit == "params" or len(graph.inputs) > 1 or len(graph.input_shape) != 3:
         return
     for side in SIDES[: MAX_LAYERS_READ // len(graph)]:
         shape = (graph.input_shape[0], side, side)

@@ -9,8 +9,8 @@ from math import prod
 from typing import NamedTuple
 
 from convcalc.analysis.regions import Box, Region, Span, count, hull, meet, reached, seen, spatial, unclipped
-from convcalc.errors import UsageError
-from convcalc.graph import INPUT, Graph, Node
+from convcalc.errors import UsageError, did_you_mean
+from convcalc.graph import INPUT, Graph, Node, input_index, is_input
 from convcalc.shapes import Shape, show
 
 Position = tuple[int, ...]
@@ -21,7 +21,8 @@ class Sight(NamedTuple):
 
     unit: its spatial position; of a vector, its index. window: per axis the first and last pixel by the windows'
     arithmetic, padding included; None where it reads nothing. seen: the first and last pixel of the image that
-    it depends on; None where it sees only padding. pixels: how many it depends on; region: which ones.
+    it depends on; None where it sees only padding. pixels: how many it depends on; region: which ones. image: the
+    spatial sizes of the input `origin`, of a vector its places.
     """
 
     unit: Position
@@ -30,6 +31,7 @@ class Sight(NamedTuple):
     pixels: int
     region: Region
     image: Shape
+    origin: str = "input"
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -51,21 +53,18 @@ class Sight(NamedTuple):
 
 
 class Area(NamedTuple):
-    """Positions of one layer's output, or of the image (node None): those a unit reads, or a pixel reaches.
+    """Positions of one layer's output, or of an input (node None): those a unit reads, or a pixel reaches.
 
-    first and last position per axis, None for none; positions: how many; region: which.
+    name: the layer's, or the input's. spans: first and last position per axis, None for none; positions: how many;
+    region: which.
     """
 
+    name: str
     node: Node | None
     shape: Shape
     spans: tuple[Span, ...] | None
     positions: int
     region: Region
-
-    @property
-    def name(self) -> str:
-        """The layer's name; `input` for the image."""
-        return self.node.name if self.node else "input"
 
     @property
     def full(self) -> bool:
@@ -93,12 +92,33 @@ def middle(shape: Shape) -> Position:
     return tuple((size - 1) // 2 for size in places(shape))
 
 
-def sight(graph: Graph, node: Node, unit: Position) -> Sight:
-    """What a unit sees. Raises UsageError for a unit that is not there."""
+class Pixel(NamedTuple):
+    """A pixel of an input: its position, and the input's name, which is not needed where there is only one."""
+
+    position: Position
+    origin: str | None = None
+
+
+def sights(graph: Graph, node: Node, unit: Position) -> list[Sight]:
+    """What a unit sees of each input that it depends on; of the first, where it depends on none. Raises UsageError for
+    a unit that is not there."""
     box = _box(node.output_shape, unit, f"{node.name} has no unit")
-    region = spatial(seen(graph, node.index, (box,)).get(INPUT, ()))
-    window = unclipped(graph, node.index, [(spans[0][0], spans[-1][1]) for spans in box])
-    return Sight(unit, window, hull(region), count(region), region, graph.input_shape[1:])
+    found = seen(graph, node.index, (box,))
+    ends = [(spans[0][0], spans[-1][1]) for spans in box]
+    result = []
+    for index in [index for index in graph.input_indices if index in found] or [INPUT]:
+        shape = graph.shape(index)
+        region = _flat(found.get(index, ()), shape)
+        window = unclipped(graph, node.index, ends, index)
+        result.append(
+            Sight(unit, window, hull(region), count(region), region, places(shape), graph.input_name(index))
+        )
+    return result
+
+
+def sight(graph: Graph, node: Node, unit: Position) -> Sight:
+    """What a unit sees of the first input that it depends on. Raises UsageError for a unit that is not there."""
+    return sights(graph, node, unit)[0]
 
 
 def trace(graph: Graph, node: Node, unit: Position) -> list[Area]:
@@ -110,32 +130,61 @@ def trace(graph: Graph, node: Node, unit: Position) -> list[Area]:
     return [
         _area(graph, index, found[index])
         for index in order
-        if index == INPUT or not graph.nodes[index].op.pointwise
+        if is_input(index) or not graph.nodes[index].op.pointwise
     ]
 
 
-def reached_areas(graph: Graph, pixel: Position) -> list[Area]:
+def reached_areas(graph: Graph, pixel: Pixel) -> list[Area]:
     """Per layer, the units that a pixel reaches, in all its channels. Raises UsageError."""
-    box = _box(graph.input_shape, pixel, "the image has no pixel")
-    return [
-        _area(graph, node.index, region) for node, region in zip(graph, reached(graph, (box,)), strict=True)
-    ]
+    regions = _reached(graph, pixel)
+    return [_area(graph, node.index, region) for node, region in zip(graph, regions, strict=True)]
 
 
-def meeting_areas(graph: Graph, a: Position, b: Position) -> list[Area]:
+def meeting_areas(graph: Graph, a: Pixel, b: Pixel) -> list[Area]:
     """Per layer, the units that two pixels both reach. Raises UsageError."""
-    boxes = [_box(graph.input_shape, pixel, "the image has no pixel") for pixel in (a, b)]
-    first, second = (reached(graph, (box,)) for box in boxes)
+    first, second = (_reached(graph, pixel) for pixel in (a, b))
     return [
         _area(graph, node.index, meet(left, right))
         for node, left, right in zip(graph, first, second, strict=True)
     ]
 
 
+def _reached(graph: Graph, pixel: Pixel) -> list[Region]:
+    index = _origin(graph, pixel)
+    what = "the image" if len(graph.inputs) == 1 else graph.input_name(index)
+    return reached(graph, (_box(graph.shape(index), pixel.position, f"{what} has no pixel"),), index)
+
+
+def _origin(graph: Graph, pixel: Pixel) -> int:
+    """The index of a pixel's input. Raises UsageError where it is not said, or is none."""
+    names = [entry.name for entry in graph.inputs]
+    text = ",".join(map(str, pixel.position))
+    if pixel.origin is None and len(names) == 1:
+        return INPUT
+    if pixel.origin is None:
+        raise UsageError(
+            f"pixel {text}: {graph.name} has {len(names)} inputs: {', '.join(names)}",
+            hint=f"say which: {names[0]}:{text}",
+        )
+    if pixel.origin not in names:
+        raise UsageError(
+            f"pixel {pixel.origin}:{text}: {graph.name} has no input '{pixel.origin}'"
+            f"{did_you_mean(pixel.origin, names)}",
+            hint=f"its inputs: {', '.join(names)}",
+        )
+    return input_index(names.index(pixel.origin))
+
+
 def _area(graph: Graph, index: int, region: Region) -> Area:
     shape = graph.shape(index)
-    flat = spatial(region) if len(shape) > 1 else region
-    return Area(None if index == INPUT else graph.nodes[index], shape, hull(flat), count(flat), flat)
+    flat = _flat(region, shape)
+    node = None if is_input(index) else graph.nodes[index]
+    return Area(graph.input_name(index), node, shape, hull(flat), count(flat), flat)
+
+
+def _flat(region: Region, shape: Shape) -> Region:
+    """The region's places: its spatial positions, of a vector its units."""
+    return spatial(region) if len(shape) > 1 else region
 
 
 def _box(shape: Shape, position: Sequence[int], what: str) -> Box:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    pass
+    from convcalc.analysis.units import Pixel
 
 
 def check_whole(name: str, value: object, *, least: int = 1, given: object = None) -> None:
@@ -40,6 +40,19 @@ def pixel_position(name: str, given: Sequence[int]) -> tuple[int, ...]:
             f"{name}={given!r}: needs whole numbers", hint="(row, column), counted from 0: (5, 7)"
         )
     return tuple(given)
+
+
+def pixel_of_input(name: str, given: Sequence[int] | Mapping[str, Sequence[int]]) -> Pixel:
+    """A pixel: its position, or `{input: position}`. Raises UsageError for what is none."""
+    from convcalc.analysis.units import Pixel
+    from convcalc.errors import UsageError
+
+    if not isinstance(given, Mapping):
+        return Pixel(pixel_position(name, given))
+    if len(given) != 1:
+        raise UsageError(f"{name}={given!r}: needs one input", hint="for example {'left': (5, 7)}")
+    ((origin, position),) = given.items()
+    return Pixel(pixel_position(name, position), origin)
 
 
 def column_names(asked: str | Sequence[str]) -> Sequence[str]:

@@ -103,7 +103,7 @@ def variables(arch: str) -> Sequence[str]:
 
 
 def layer_names(
-    arch: str, *, settings: Mapping[str, str], input_shape: str | None, max_layers: int
+    arch: str, *, settings: Mapping[str, str], input_shape: str | Mapping[str, str] | None, max_layers: int
 ) -> Sequence[str]:
     """A network's layers, then the blocks that enclose them. Raises SpecError, ShapeError or UsageError."""
     from convcalc.language.load import load_graph
@@ -114,7 +114,7 @@ def layer_names(
 
 
 def convolution_names(
-    arch: str, *, settings: Mapping[str, str], input_shape: str | None, max_layers: int
+    arch: str, *, settings: Mapping[str, str], input_shape: str | Mapping[str, str] | None, max_layers: int
 ) -> Sequence[str]:
     """A network's convolutions. Raises SpecError, ShapeError or UsageError."""
     from convcalc.language.load import load_graph

@@ -331,7 +331,7 @@ def check_sheet(
     *sheets: str | os.PathLike[str],
     network: Network | str | os.PathLike[str] | None = None,
     settings: Mapping[str, object] | None = None,
-    input_shape: Sequence[int] | str | None = None,
+    input_shape: Sequence[int] | str | Mapping[str, Sequence[int] | str] | None = None,
     max_layers: int = MAX_LAYERS,
 ) -> View[MarkedSheet | MarkedSheets]:
     """Filled-in worksheets marked: `convcalc worksheet --check`.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcalc.api import choices
-from convcalc.api.arguments import check_choice, check_whole, column_names, pixel_position
+from convcalc.api.arguments import check_choice, check_whole, column_names, pixel_of_input, pixel_position
 from convcalc.api.gradients import check_backward, transposed_view
 from convcalc.api.views import listing_look, matrix_view, record_view, sheet_view
 from convcalc.graph import MAX_LAYERS
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from convcalc.exercises.worksheet import Sheet
     from convcalc.graph import Graph
     from convcalc.inference.runner import Advance, Downloading, Forward
+    from convcalc.language.input import Given
     from convcalc.layer.matrices import Typed
     from convcalc.layer.transposed import Transposed
     from convcalc.layer.unroll import Unrolled, UnrolledNetwork
@@ -40,16 +41,16 @@ def load(
     arch: str | os.PathLike[str],
     *,
     settings: Mapping[str, object] | None = None,
-    input_shape: Sequence[int] | str | None = None,
+    input_shape: Sequence[int] | str | Mapping[str, Sequence[int] | str] | None = None,
     batch: int = 1,
     dtype: str = "float32",
     max_layers: int = MAX_LAYERS,
 ) -> Network:
     """A network by bundled name or by the path of a spec; `-` is standard input.
 
-    settings override the spec's vars; input_shape `(C, *spatial)`, or a text such as `3x224x224`, its input; batch and
-    dtype (float64, float32, float16, bfloat16, int8) are for the memory figures. Raises SpecError, ShapeError or
-    UsageError.
+    settings override the spec's vars; input_shape `(C, *spatial)`, or a text such as `3x224x224`, its input, and a
+    mapping of such several inputs by name; batch and dtype (float64, float32, float16, bfloat16, int8) are for the
+    memory figures. Raises SpecError, ShapeError or UsageError.
 
     >>> convcalc.load("alexnet")
     <Network alexnet: 20 layers, 28,823,912 params, 614,310,432 MACs>
@@ -71,11 +72,20 @@ def load(
     check_choice("dtype", dtype, choices.number_types())
     check_whole("batch", batch)
     check_whole("max_layers", max_layers)
-    shape = input_shape if input_shape is None or isinstance(input_shape, str) else tuple(input_shape)
-    if isinstance(shape, tuple):
+
+    def checked(shape: Sequence[int] | str) -> tuple[int, ...] | str:
+        if isinstance(shape, str):
+            return shape
         for size in shape:
-            check_whole("input_shape", size, given=shape)
-    graph = load_graph(name, settings=texts, input_shape=shape, max_layers=max_layers)
+            check_whole("input_shape", size, given=tuple(shape))
+        return tuple(shape)
+
+    given: Given | None = None
+    if isinstance(input_shape, Mapping):
+        given = {key: checked(shape) for key, shape in input_shape.items()}
+    elif input_shape is not None:
+        given = checked(input_shape)
+    graph = load_graph(name, settings=texts, input_shape=given, max_layers=max_layers)
     return Network(analyse(graph, batch=batch, dtype=dtype), name, texts)
 
 
@@ -201,8 +211,9 @@ class Network(View["Analysis"]):
         layer: str | None = None,
         *,
         unit: Sequence[int] | None = None,
-        pixel: Sequence[int] | None = None,
-        between: tuple[Sequence[int], Sequence[int]] | None = None,
+        pixel: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+        between: Sequence[Sequence[int] | Mapping[str, Sequence[int]]] | None = None,
+        to: str | None = None,
         depth: int | None = None,
         all: bool = False,
         image: str | os.PathLike[str] | None = None,
@@ -210,9 +221,10 @@ class Network(View["Analysis"]):
         """Receptive fields: `convcalc field`. Without a question, of the unit in the middle of every layer.
 
         layer: what one unit of this layer sees, the one in the middle or `unit`; pixel: which units of every layer it
-        reaches; between: the first layer with a unit that sees both pixels. Positions are (row, column) and count
-        from 0. depth folds blocks deeper than so many path segments; all: a row for every layer. `save` draws it into a
-        PNG, over an image if there is one. Raises UsageError for a layer, unit or pixel that is not there.
+        reaches; between: the first layer with a unit that sees both pixels; to: only the layers on the way to this
+        output or layer. Positions are (row, column) and count from 0; of several inputs {"left": (5, 7)}. depth folds
+        blocks deeper than so many path segments; all: a row for every layer. `save` draws it into a PNG, over an image,
+        of several inputs "left=a.png", if there is one. Raises UsageError for a layer, unit or pixel that is not there.
 
         >>> net = convcalc.load("alexnet")
         >>> net.field("conv5", unit=(0, 0))
@@ -224,7 +236,7 @@ class Network(View["Analysis"]):
         """
         from convcalc.errors import UsageError
 
-        questions = (("--layer", layer), ("--pixel", pixel), ("--between", between))
+        questions = (("--layer", layer), ("--pixel", pixel), ("--between", between), ("--to", to))
         asked = [option for option, given in questions if given is not None]
         if len(asked) > 1:
             raise UsageError(f"{asked[0]} and {asked[1]} ask different questions", hint="give one of them")
@@ -238,11 +250,12 @@ class Network(View["Analysis"]):
         from convcalc.report import field_picture as drawing
 
         graph = self.record.graph
+        origin, file = _image_of_input(graph, image)
 
         def picture(path: str) -> Bitmap | None:
             """The image as the network reads it, where a PNG of the network can be drawn."""
-            drawing.check_drawable(graph, path)
-            return None if image is None else _as_read(graph, os.fspath(image))
+            drawing.check_drawable(graph, path, origin)
+            return None if file is None else _as_read(graph, file, origin)
 
         if layer is not None:
             seen = question.unit_field(
@@ -250,25 +263,25 @@ class Network(View["Analysis"]):
             )
             return record_view(
                 seen, report.unit_summary, report.unit_value, report.unit_table, lines=report.unit_lines,
-                file=lambda path: drawing.unit_png(seen, picture(path)),
+                file=lambda path: drawing.unit_png(seen, picture(path), graph.inputs[origin].name),
             )  # fmt: skip
         if pixel is not None:
-            reached = question.pixel_field(self.record, pixel_position("pixel", pixel), unfold=all)
+            reached = question.pixel_field(self.record, pixel_of_input("pixel", pixel), unfold=all)
             return record_view(
                 reached, report.pixel_summary, report.pixel_value, report.pixel_table,
                 file=lambda path: drawing.pixel_png(reached, picture(path)),
             )  # fmt: skip
         if between is not None:
-            first, second = (pixel_position("between", position) for position in between)
+            first, second = (pixel_of_input("between", position) for position in between)
             meeting = question.meeting_field(self.record, first, second, unfold=all)
             return record_view(
                 meeting, report.meeting_summary, report.meeting_value, report.meeting_table,
                 lines=report.meeting_lines, file=lambda path: drawing.meeting_png(meeting, picture(path)),
             )  # fmt: skip
-        fields = question.DepthField(self.record, depth, all)
+        fields = question.depth_field(self.record, depth=depth, unfold=all, to=to)
         return record_view(
             fields, report.depth_summary, report.depth_value, report.depth_table,
-            file=lambda path: drawing.depth_png(fields, picture(path)),
+            file=lambda path: drawing.depth_png(fields, picture(path), graph.inputs[origin].name),
         )  # fmt: skip
 
     def matrix(
@@ -396,8 +409,18 @@ class Network(View["Analysis"]):
         return record_view(found, report.forward_summary, report.forward_value, table, lines=lines, file=file)
 
 
-def _as_read(graph: Graph, image: str) -> Bitmap:
-    """An image as a network reads it, before its values are scaled."""
+def _image_of_input(graph: Graph, image: str | os.PathLike[str] | None) -> tuple[int, str | None]:
+    """The position of the input that is drawn, and the image's file: `left=a.png`, where left is an input's name."""
+    file = None if image is None else os.fspath(image)
+    name, equals, rest = (file or "").partition("=")
+    for position, entry in enumerate(graph.inputs):
+        if equals and entry.name == name:
+            return position, rest
+    return 0, file
+
+
+def _as_read(graph: Graph, image: str, position: int) -> Bitmap:
+    """An image as a network's input number `position` reads it, before its values are scaled."""
     from convcalc.images.preprocess import Preprocess, fitted
 
-    return fitted(image, Preprocess(**(graph.preprocess or {})), graph.input_shape)[0]
+    return fitted(image, Preprocess(**(graph.preprocess or {})), graph.inputs[position].shape)[0]

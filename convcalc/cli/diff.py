@@ -6,7 +6,7 @@ import click
 
 from convcalc import api
 from convcalc.cli import Command, completion
-from convcalc.cli.options import ARCH, Count, format_option, set_values, show
+from convcalc.cli.options import ARCH, Count, Shapes, format_option, input_option, set_values, show
 from convcalc.errors import UsageError
 
 
@@ -40,7 +40,7 @@ Layers are paired by role and order, not by name. Differences are B less A.""",
     shell_complete=completion.variables("b"),
     help="Set one of B's vars; repeatable.",
 )
-@click.option("--input", "input_text", metavar="SHAPE", help="Another input for both, such as 3x256x256.")
+@input_option("Another input for both, such as 3x256x256.")
 @click.option(
     "--max-layers", type=Count(), default=api.MAX_LAYERS, metavar="N", help="Refuse larger networks."
 )
@@ -52,7 +52,7 @@ def command(
     exit_code: bool,
     set_a: tuple[str, ...],
     set_b: tuple[str, ...],
-    input_text: str | None,
+    input_text: Shapes,
     max_layers: int,
     form: str,
 ) -> None:

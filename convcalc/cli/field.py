@@ -9,6 +9,7 @@ from convcalc.cli.options import (
     ARCH,
     OUTPUT,
     Count,
+    Shapes,
     format_option,
     load_network,
     network_options,
@@ -32,8 +33,9 @@ Examples:
   convcalc field alexnet --layer conv5 -o conv5.png --image cat.jpg
   convcalc field googlenet --depth 1 --format json
 
-Positions are row,column and count from 0. A unit is all channels at its position. Windows are
-exact: cut off at borders, with the gaps of dilated kernels, through all branches.""",
+Positions are row,column and count from 0; of several inputs, left:5,5. A unit is all
+channels at its position. Windows are exact: cut off at borders, with the gaps of dilated kernels,
+through all branches.""",
 )
 @click.argument("arch", type=ARCH)
 @click.option(
@@ -46,6 +48,12 @@ exact: cut off at borders, with the gaps of dilated kernels, through all branche
 @click.option("--pixel", "pixel_text", metavar="R,C", help="Which units of every layer this pixel reaches.")
 @click.option(
     "--between", nargs=2, metavar="R,C R,C", help="The first layer with a unit that sees both pixels."
+)
+@click.option(
+    "--to",
+    metavar="NAME",
+    shell_complete=completion.layers,
+    help="Only the layers on the way to this output or layer.",
 )
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
 @click.option("--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments.")
@@ -61,12 +69,13 @@ def command(
     unit_text: str | None,
     pixel_text: str | None,
     between: tuple[str, str] | None,
+    to: str | None,
     unfold: bool,
     depth: int | None,
     output: str | None,
     image_path: str | None,
     settings: tuple[str, ...],
-    input_text: str | None,
+    input_text: Shapes,
     max_layers: int,
     form: str,
 ) -> None:
@@ -77,16 +86,17 @@ def command(
     if image_path is not None and output is None:
         raise UsageError("--image needs a file to draw into", hint="add -o field.png")
     unit = None if unit_text is None else _position("--unit", unit_text)
-    pixel = None if pixel_text is None else _position("--pixel", pixel_text)
+    pixel = None if pixel_text is None else _pixel("--pixel", pixel_text)
     pixels = None
     if between is not None:
-        pixels = (_position("--between", between[0]), _position("--between", between[1]))
+        pixels = (_pixel("--between", between[0]), _pixel("--between", between[1]))
     network = load_network(arch, settings, input_text, max_layers)
     found = network.field(
         layer,
         unit=unit,
         pixel=pixel,
         between=pixels,
+        to=to,
         depth=depth,
         all=unfold,
         image=image_path,
@@ -94,6 +104,12 @@ def command(
     if output is not None:
         save_view(found, output)
     show(found, form)
+
+
+def _pixel(option: str, text: str) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
+    """`5,7`, or `left:5,7` with the input's name."""
+    name, colon, position = text.rpartition(":")
+    return {name: _position(option, position)} if colon else _position(option, text)
 
 
 def _position(option: str, text: str) -> tuple[int, ...]:

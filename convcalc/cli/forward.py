@@ -15,6 +15,7 @@ from convcalc.cli.options import (
     ARCH,
     OUTPUT,
     Count,
+    Shapes,
     format_option,
     load_network,
     network_options,
@@ -81,7 +82,7 @@ def command(
     profile: bool,
     save: str | None,
     settings: tuple[str, ...],
-    input_text: str | None,
+    input_text: Shapes,
     max_layers: int,
     form: str,
 ) -> None:

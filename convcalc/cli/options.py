@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from convcalc.render.view import View
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+# What --input gives: a text, texts by the names of several inputs, or nothing.
+Shapes = str | dict[str, str] | None
 
 
 class Architecture(click.ParamType):  # type: ignore[type-arg]
@@ -80,10 +82,34 @@ def format_option(command: Command) -> Command:
 
 
 def network_options(command: Command) -> Command:
-    """--input, --set and --max-layers: options that change the spec."""
+    """--input, --set and --max-layers: what changes a spec from the command line."""
+    return input_option("Another input: 3x224x224 (channels first) or 224.")(spec_options(command))
+
+
+def input_option(text: str) -> Callable[[Command], Command]:
+    """--input, as `load` takes it: a text, or of several inputs their texts by name."""
     return click.option(
-        "--input", "input_text", metavar="SHAPE", help="Another input: 3x224x224 (channels first) or 224."
-    )(spec_options(command))
+        "--input", "input_text", multiple=True, metavar="[NAME=]SHAPE", callback=_inputs,
+        help=text + " Repeatable with names.",
+    )  # fmt: skip
+
+
+def _inputs(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> Shapes:
+    if len(texts) < 2:
+        return texts[0] if texts else None
+    shapes: dict[str, str] = {}
+    for text in texts:
+        name, equals, shape = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise UsageError(
+                f"--input {text}: of several inputs each needs its name", hint=f"--input NAME={text}"
+            )
+        if name in shapes:
+            raise UsageError(
+                f"the input {name} is given twice: {shapes[name]} and {shape}", hint="keep one of them"
+            )
+        shapes[name] = shape
+    return shapes
 
 
 def spec_options(command: Command) -> Command:
@@ -102,10 +128,8 @@ def spec_options(command: Command) -> Command:
     return command
 
 
-def load_network(
-    arch: str, settings: tuple[str, ...], input_text: str | None, max_layers: int
-) -> api.Network:
-    """The network ARCH with the options applied."""
+def load_network(arch: str, settings: tuple[str, ...], input_text: Shapes, max_layers: int) -> api.Network:
+    """The network of ARCH with what the options change."""
     return api.load(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
 
 

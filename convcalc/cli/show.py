@@ -7,7 +7,7 @@ import click
 from convcalc import api
 from convcalc.api import choices
 from convcalc.cli import Command, completion
-from convcalc.cli.options import ARCH, Count, format_option, network_options, set_values, show
+from convcalc.cli.options import ARCH, Count, Shapes, format_option, network_options, set_values, show
 from convcalc.errors import ShapeError, UsageError
 
 
@@ -88,7 +88,7 @@ def command(
     batch: int,
     dtype: str,
     settings: tuple[str, ...],
-    input_text: str | None,
+    input_text: Shapes,
     max_layers: int,
     form: str,
 ) -> None:

@@ -16,6 +16,7 @@ from convcalc.cli.options import (
     FORMATS,
     OUTPUT,
     Count,
+    Shapes,
     load_network,
     network_options,
     save_view,
@@ -100,7 +101,7 @@ def command(
     check_paths: tuple[str, ...],
     output: str | None,
     settings: tuple[str, ...],
-    input_text: str | None,
+    input_text: Shapes,
     max_layers: int,
     form: str | None,
 ) -> None:
@@ -169,7 +170,7 @@ def _check(
     paths: Sequence[str],
     arch: str | None,
     settings: tuple[str, ...],
-    input_text: str | None,
+    input_text: Shapes,
     max_layers: int,
     form: str,
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from convcalc.backends import Backend, Compiling, Progress, Run
 from convcalc.errors import ConvcalcError, ImageError, UsageError, WeightsError
 from convcalc.files import with_folders
-from convcalc.graph import Graph, Node
+from convcalc.graph import Graph, Node, Output
 from convcalc.images.decode import SUFFIXES
 from convcalc.images.preprocess import Picture, Preprocess
 from convcalc.images.preprocess import load as load_image
@@ -124,7 +124,8 @@ class Runner:
         self.weights = weights
         self.threads = 1 if self.workers > 1 else count
         self.top = top
-        self.names = read_labels(graph.labels, graph.output_shape[0])
+        self.classes = class_output(graph)
+        self.names = read_labels(graph.labels, graph.shape(self.classes.node)[0])
         self.notes: tuple[str, ...] = ()
         if threads and threads > count:
             self.notes = (f"{threads:,} threads asked for, {count:,} used: as many as there are processors",)
@@ -138,8 +139,8 @@ class Runner:
     def __call__(self, image: str, picture: Picture, progress: Progress | None = None) -> Forward:
         """The result for one image that has been read."""
         run = self._compute(picture.values, progress)
-        trained = self.weights.source != "random" and classifies(self.graph)
-        guesses = _predictions(self.graph, run, self.names, self.top) if trained else ()
+        trained = self.weights.source != "random" and classifies(self.graph, self.classes)
+        guesses = _predictions(self.graph, self.classes, run, self.names, self.top) if trained else ()
         numbers = statistics(run.values)
         notes = (*self.notes, *not_finite(run.values, numbers))
         return Forward(self.graph, self.weights, image, picture, run, guesses, numbers, notes)
@@ -307,12 +308,19 @@ def numba_available() -> bool:
     return find_spec("convcalc.backends.numba") is not None and find_spec("numba") is not None
 
 
-def _meaning(graph: Graph) -> Literal["probabilities", "logits", "other"]:
+def class_output(graph: Graph) -> Output:
+    """The output that the labels belong to: the one they name, or the first that is classes, or the first."""
+    named = [output for output in graph.outputs if output.name == graph.labelled]
+    marked = named or [output for output in graph.outputs if classifies(graph, output)]
+    return marked[0] if marked else graph.outputs[0]
+
+
+def _meaning(graph: Graph, output: Output) -> Literal["probabilities", "logits", "other"]:
     """The meaning of an output vector: probabilities after a softmax, logits after a layer that sums, else neither.
 
     Layers that only pass on or rearrange values are skipped.
     """
-    index = graph.output
+    index = output.node
     while index >= 0:
         node = graph.nodes[index]
         if isinstance(node.op, Softmax):
@@ -325,20 +333,22 @@ def _meaning(graph: Graph) -> Literal["probabilities", "logits", "other"]:
     return "other"
 
 
-def classifies(graph: Graph) -> bool:
-    """Whether the output is one number per class: a vector that follows a softmax, or for which the spec has
-    `labels`.
+def classifies(graph: Graph, output: Output) -> bool:
+    """Whether an output is one number per class: a vector that follows a softmax, or for which the spec has `labels`.
 
     A vector of sums alone may have another meaning, such as the corners of a box.
     """
-    vector = len([size for size in graph.output_shape if size != 1]) == 1
-    meaning = _meaning(graph)
-    return vector and (meaning == "probabilities" or (meaning == "logits" and graph.labels is not None))
+    vector = len([size for size in graph.shape(output.node) if size != 1]) == 1
+    meaning = _meaning(graph, output)
+    labelled = graph.labels is not None and graph.labelled in (None, output.name)
+    return vector and (meaning == "probabilities" or (meaning == "logits" and labelled))
 
 
-def _predictions(graph: Graph, run: Run, names: tuple[str, ...] | None, top: int) -> tuple[Prediction, ...]:
-    values = list(run.values)
-    probabilities = values if _meaning(graph) == "probabilities" else softmax(values)
+def _predictions(
+    graph: Graph, output: Output, run: Run, names: tuple[str, ...] | None, top: int
+) -> tuple[Prediction, ...]:
+    values = list(run.outputs[output.name].values)
+    probabilities = values if _meaning(graph, output) == "probabilities" else softmax(values)
     order = sorted(range(len(values)), key=lambda index: (-probabilities[index], index))
     return tuple(
         Prediction(index, names[index] if names else None, probabilities[index]) for index in order[:top]

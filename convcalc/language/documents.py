@@ -33,7 +33,7 @@ KEYS = {
     "layers": "the entries, one after another",
     "outputs": "the layers whose outputs are the network's, where it is not the last: paths, or names with paths",
     "preprocess": "how an image becomes the input",
-    "labels": "the classes' names: imagenet1k, digits or a list",
+    "labels": "the classes' names: imagenet1k, digits or a list; of one of several outputs, under its name",
     "weights": "a weights file beside the spec, or the address of published ones",
 }
 NOT_INHERITED = ("name", "title", "notes", "labels", "weights")

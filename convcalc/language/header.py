@@ -23,7 +23,7 @@ def header(spec: Spec) -> dict[str, Any]:
         "title": clean(title) if (title := spec.text("title")) is not None else None,
         "source": clean(source) if (source := spec.text("source")) is not None else None,
         "notes": tuple(_texts(spec, "notes")),
-        "labels": _labels(spec),
+        **_labels(spec),
         "weights": _weights(spec),
     }
 
@@ -36,6 +36,10 @@ def _texts(spec: Spec, key: str) -> list[str]:
     node = spec.keys.get(key)
     if node is None or is_absent(node):
         return []
+    return _listed_texts(spec, node, key)
+
+
+def _listed_texts(spec: Spec, node: reader.Node, key: str) -> list[str]:
     texts = []
     for item in node.items if isinstance(node, reader.Sequence) else [node]:
         if isinstance(item, reader.Scalar):
@@ -47,8 +51,24 @@ def _texts(spec: Spec, key: str) -> list[str]:
     return texts
 
 
-def _labels(spec: Spec) -> str | tuple[str, ...] | None:
+def _labels(spec: Spec) -> dict[str, Any]:
+    """The class names, and the output they belong to where a mapping says it: {scores: imagenet1k}."""
     node = spec.keys.get("labels")
+    if isinstance(node, reader.Mapping):
+        if len(node.entries) != 1:
+            spec.problems.append(
+                node.error(
+                    f"labels belong to one output, not to {len(node.entries)}",
+                    "write labels: {scores: imagenet1k}",
+                )
+            )
+            return {}
+        ((output, names),) = node.entries.items()
+        return {"labels": _names(spec, names), "labelled": output}
+    return {"labels": _names(spec, node)}
+
+
+def _names(spec: Spec, node: reader.Node | None) -> str | tuple[str, ...] | None:
     if node is None or is_absent(node):
         return None
     if isinstance(node, reader.Scalar):
@@ -57,7 +77,7 @@ def _labels(spec: Spec) -> str | tuple[str, ...] | None:
                 node.error(f"labels needs {', '.join(LABELS)} or a list, not {describe(node.text)}")
             )
         return node.text
-    return tuple(_texts(spec, "labels"))
+    return tuple(_listed_texts(spec, node, "labels"))
 
 
 def _weights(spec: Spec) -> str | dict[str, str] | None:

@@ -24,7 +24,7 @@ from convcalc.language.input import (
     parse_input,
     written_inputs,
 )
-from convcalc.language.outputs import found_outputs, written_outputs
+from convcalc.language.outputs import check_labelled, found_outputs, written_outputs
 from convcalc.language.variables import check_read, variables
 from convcalc.language.words import canonical
 from convcalc.shapes import Shape
@@ -131,6 +131,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_laye
                 "the network has no layers", "every entry is switched off or empty"
             )
         outputs = found_outputs(written, expansion.top) or (Output(builder.nodes[last].name, last),)
+        check_labelled(spec, fields.get("labelled"), outputs)
     except SpecError as error:
         failure = error
         last = len(builder.nodes) - 1

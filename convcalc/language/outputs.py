@@ -107,5 +107,17 @@ def found_outputs(written: list[WrittenOutput], top: Scope) -> tuple[Output, ...
     return tuple(result)
 
 
+def check_labelled(spec: Spec, labelled: str | None, outputs: Sequence[Output]) -> None:
+    """Raise SpecError where labels name an output that there is not."""
+    names = [output.name for output in outputs]
+    if labelled is not None and labelled not in names:
+        node = spec.keys["labels"]
+        assert isinstance(node, reader.Mapping)
+        raise node.keys[labelled].error(
+            f"no output {describe(labelled)} to have labels{did_you_mean(labelled, names)}",
+            f"outputs: {listed(names)}",
+        )
+
+
 def _is_input(member: Scope | int) -> bool:
     return isinstance(member, int) and is_input(member)

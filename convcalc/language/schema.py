@@ -93,6 +93,7 @@ def _header() -> dict[str, dict[str, Any]]:
     positive = {"anyOf": [{"type": "integer", "minimum": 1}, EXPRESSION]}
     texts = {"type": "array", "items": _TEXT}
     sides = dict.fromkeys(("channels", "depth", "height", "width", "length"), positive)
+    names = [{"enum": list(LABELS)}, {"type": "array", "items": {"type": ["string", "number"]}}]
     shape = {
         "anyOf": [
             {"type": "array", "items": positive, "minItems": 1, "maxItems": 4},
@@ -117,7 +118,15 @@ def _header() -> dict[str, dict[str, Any]]:
             {key: {"anyOf": [kind.schema, EXPRESSION]} for key, kind in PREPROCESS.items()}
         ),
         "labels": {
-            "anyOf": [{"enum": list(LABELS)}, {"type": "array", "items": {"type": ["string", "number"]}}]
+            "anyOf": [
+                *names,
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "additionalProperties": {"anyOf": names},
+                },
+            ]
         },
         "weights": {"anyOf": [_TEXT, _object({key: _WEIGHTS[key] for key in WEIGHTS_KEYS})]},
     }

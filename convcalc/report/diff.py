@@ -93,7 +93,7 @@ def diff_table(diff: Diff, *, everything: bool = False) -> Table:
         lines = ["the networks are the same"]
     else:
         lines = [f"{words.plural(hidden, 'layer')} without weights not shown: --all"] if hidden else []
-        lines += [*_weights(diff), *_reductions(diff)]
+        lines += [*_weights(diff), *_reductions(diff), *_outputs(diff)]
     return Table(
         columns=(*names, CHANGE, OUTPUT, WEIGHTS, MACS),
         rows=rows,
@@ -178,6 +178,25 @@ def _reductions(diff: Diff) -> list[str]:
                 f"{window}{saving.depth} = {with_it:,} MACs, not {without:,}"
             )
     return ["1×1 reductions:", *lines] if lines else []
+
+
+def _outputs(diff: Diff) -> list[str]:
+    """What became of each output; nothing where both networks have one."""
+    if len(diff.a.graph.outputs) == len(diff.b.graph.outputs) == 1:
+        return []
+    lines = []
+    for a, b, _ in diff.outputs:
+        before = "" if a is None else f"{a.name} {words.shape(diff.a.graph.shape(a.node))}"
+        after = "" if b is None else f"{b.name} {words.shape(diff.b.graph.shape(b.node))}"
+        if not after:
+            lines.append(f"  {before} is in A alone")
+        elif not before:
+            lines.append(f"  {after} is in B alone")
+        elif before != after:
+            lines.append(f"  {before} → {after}")
+        else:
+            lines.append(f"  {before}, the same")
+    return ["outputs, A → B:", *lines]
 
 
 def _totals(diff: Diff) -> list[str]:
@@ -279,6 +298,17 @@ def diff_value(diff: Diff) -> dict[str, Any]:
                 ],
             }
             for reduction, added in diff.reductions()
+        ],
+        "outputs": [
+            {
+                "a": a.name if a else None,
+                "b": b.name if b else None,
+                "shapes": [
+                    list(diff.a.graph.shape(a.node)) if a else None,
+                    list(diff.b.graph.shape(b.node)) if b else None,
+                ],
+            }
+            for a, b, _ in diff.outputs
         ],
         "totals": {
             "a": totals_value(diff.a.totals),

@@ -16,7 +16,7 @@ from convcalc.render.layout import Line, TextSpan, table_lines, wrap
 from convcalc.render.table import Column, Table, drop, shorten
 from convcalc.report import words
 from convcalc.report.field_picture import styled, window_lines
-from convcalc.report.values import CONVENTIONS, field_value
+from convcalc.report.values import CONVENTIONS, field_value, fields_value
 from convcalc.shapes import AXIS_NAMES
 
 LAYER = Column(
@@ -49,6 +49,7 @@ START = Column(
     lambda item: words.axes(item.field.start) if item.field else "–",
     right=True,
 )
+OF = Column("input", "of", lambda item: item.sight.origin)
 UNIT = Column(
     "unit",
     "middle unit",
@@ -83,10 +84,13 @@ def depth_summary(found: DepthField) -> str:
 def depth_table(found: DepthField) -> Table:
     """One row per layer: the receptive field by formula, and the window of the unit in the middle."""
     graph = found.analysis.graph
+    several = len(graph.inputs) > 1
     return Table(
-        columns=(LAYER, OPERATOR, OUTPUT, SIZE, STRIDE, START, UNIT, SEES, SHARE),
+        columns=(
+            *(LAYER, OPERATOR, OUTPUT, *([OF] if several else []), SIZE, STRIDE, START, UNIT, SEES, SHARE),
+        ),
         rows=found.layers,
-        title=f"Receptive fields of {graph.title or graph.name}",
+        title=f"Receptive fields of {graph.title or graph.name}" + (f" to {found.to}" if found.to else ""),
         subtitle=words.network(graph),
         lines=[
             "field: pixels a unit's window spans, padding included; stride: pixels from one unit's window "
@@ -94,7 +98,10 @@ def depth_table(found: DepthField) -> Table:
             *words.at_most(layer.field for layer in found.layers),
             *(f"warning: {text}" for text in found.analysis.warnings[:5]),
         ],
-        data_columns=(LAYER, KIND, OUTPUT, SIZE, STRIDE, START, UNIT, FIRST, LAST, PIXELS, SHARE),
+        data_columns=(
+            *(LAYER, KIND, OUTPUT, *([OF] if several else []), SIZE, STRIDE, START, UNIT),
+            *(FIRST, LAST, PIXELS, SHARE),
+        ),
         data=lambda: found.every,
         narrowing=[*shorten("operator"), *drop("operator", "output_shape")],
     )
@@ -119,6 +126,7 @@ def depth_value(found: DepthField) -> dict[str, Any]:
                 "kind": layer.node.kind,
                 "output_shape": list(layer.node.output_shape),
                 "receptive_field": field_value(layer.field),
+                "receptive_fields": fields_value(found.analysis.layers[layer.node.index]),
                 **_sight_value(layer.sight),
             }
             for layer in found.every
@@ -144,14 +152,18 @@ def unit_summary(found: UnitField) -> str:
 
 def unit_table(found: UnitField) -> Table:
     """The part of each layer that a unit reads, from its own layer back to the image."""
-    node, sight = found.node, found.sight
+    node = found.node
     return Table(
         columns=_part_columns("reads", "positions"),
         rows=found.trace,
         title=unit_title(found),
         subtitle=f"{words.network(found.analysis.graph)}; "
         f"{node.name} is {words.operator(node.op)}, {words.shape(node.output_shape)}",
-        lines=[*_unit_lines(sight), *_widest(found.analysis.layers[node.index].receptive_field, sight)],
+        lines=[
+            line
+            for sight in found.sights
+            for line in _sight_lines(found, sight, named=len(found.analysis.graph.inputs) > 1)
+        ],
         data_columns=PART_DATA,
         narrowing=PART_NARROWING,
     )
@@ -160,7 +172,17 @@ def unit_table(found: UnitField) -> Table:
 def unit_lines(found: UnitField, width: int | None) -> Iterator[Line]:
     """The table, and the window drawn over the image."""
     yield from table_lines(unit_table(found), width)
-    yield from styled(window_lines(found.sight))
+    for sight in found.sights:
+        picture = window_lines(sight)
+        if len(found.sights) > 1 and picture:
+            yield [TextSpan(f"{sight.origin}:")]
+        yield from styled(picture)
+
+
+def _sight_lines(found: UnitField, sight: Sight, *, named: bool) -> list[str]:
+    field = found.analysis.layers[found.node.index].receptive_fields.get(sight.origin)
+    lines = [*_unit_lines(sight), *_widest(field, sight)]
+    return [f"{sight.origin}: {line}" for line in lines] if named else lines
 
 
 def _unit_lines(sight: Sight) -> list[str]:
@@ -211,7 +233,9 @@ def unit_value(found: UnitField) -> dict[str, Any]:
         "kind": node.kind,
         "output_shape": list(node.output_shape),
         "receptive_field": field_value(found.analysis.layers[node.index].receptive_field),
+        "receptive_fields": fields_value(found.analysis.layers[node.index]),
         **_sight_value(found.sight),
+        "sights": {sight.origin: _sight_value(sight) for sight in found.sights},
         "trace": [_area_value(area) for area in found.trace],
     }
 
@@ -223,7 +247,9 @@ def pixel_summary(found: PixelField) -> str:
     """`What pixel (5, 5) of lenet5 reaches: units of 12 layers`."""
     layers = sum(area.positions > 0 for area in found.areas)
     name = found.analysis.graph.name
-    return f"What pixel {words.position(found.pixel)} of {name} reaches: units of {words.plural(layers, 'layer')}"
+    return (
+        f"What pixel {words.pixel(found.pixel)} of {name} reaches: units of {words.plural(layers, 'layer')}"
+    )
 
 
 def pixel_table(found: PixelField) -> Table:
@@ -231,7 +257,7 @@ def pixel_table(found: PixelField) -> Table:
     return Table(
         columns=_part_columns("units", "how many"),
         rows=found.shown,
-        title=f"What pixel {words.position(found.pixel)} reaches",
+        title=f"What pixel {words.pixel(found.pixel)} reaches",
         subtitle=words.network(found.analysis.graph),
         data_columns=PART_DATA,
         narrowing=PART_NARROWING,
@@ -245,21 +271,22 @@ def pixel_value(found: PixelField) -> dict[str, Any]:
         "name": found.analysis.graph.name,
         "conventions": CONVENTIONS,
         "input": list(found.analysis.graph.input_shape),
-        "pixel": list(found.pixel),
+        "pixel": list(found.pixel.position),
+        "of": found.pixel.origin or found.analysis.graph.inputs[0].name,
         "layers": [_area_value(area) for area in found.areas],
     }
 
 
 def meeting_summary(found: MeetingField) -> str:
     """`Where pixels (0, 0) and (5, 5) of lenet5 meet: in maxpool1`."""
-    a, b = map(words.position, found.pixels)
+    a, b = map(words.pixel, found.pixels)
     where = f"in {found.first.name}" if found.first else "nowhere"
     return f"Where pixels {a} and {b} of {found.analysis.graph.name} meet: {where}"
 
 
 def meeting_table(found: MeetingField) -> Table:
     """The units of every layer that depend on both pixels."""
-    a, b = map(words.position, found.pixels)
+    a, b = map(words.pixel, found.pixels)
     if found.first is None:
         line = "no unit of this network depends on both"
     else:
@@ -282,7 +309,8 @@ def meeting_lines(found: MeetingField, width: int | None) -> Iterator[Line]:
     yield from table_lines(meeting_table(found), width)
     if found.first is None or found.sight is None:
         return
-    picture = window_lines(found.sight, found.pixels)
+    marks = [pixel.position for pixel in found.pixels if pixel.origin in (None, found.sight.origin)]
+    picture = window_lines(found.sight, marks)
     if picture:
         heading = f"what {found.first.name} {words.position(found.sight.unit)} sees:"
         yield from ([TextSpan(part)] for part in wrap(heading, width))
@@ -295,7 +323,8 @@ def meeting_value(found: MeetingField) -> dict[str, Any]:
         "name": found.analysis.graph.name,
         "conventions": CONVENTIONS,
         "input": list(found.analysis.graph.input_shape),
-        "pixels": [list(pixel) for pixel in found.pixels],
+        "pixels": [list(pixel.position) for pixel in found.pixels],
+        "of": [pixel.origin or found.analysis.graph.inputs[0].name for pixel in found.pixels],
         "first": found.first.name if found.first else None,
         "layers": [_area_value(area) for area in found.areas],
     }
@@ -313,8 +342,12 @@ def spans(value: Sequence[Span]) -> str:
     return " × ".join(texts)
 
 
+def _area_name(area: Area) -> str:
+    return "image" if area.node is None and area.name == "input" else area.name
+
+
 PART = (
-    Column("layer", "layer", lambda area: area.name, lambda area: area.name if area.node else "image", wrap=True,
+    Column("layer", "layer", lambda area: area.name, _area_name, wrap=True,
            style="cyan"),
     Column("operator", "operator", lambda area: words.operator(area.node.op) if area.node else "", wrap=True,
            short=(lambda area: words.short_operator(area.node.op) if area.node else "",)),

@@ -141,21 +141,22 @@ class DrawnWindow(NamedTuple):
     label: str
 
 
-def check_drawable(graph: Graph, path: str) -> None:
-    """Raises UsageError if the file is not a PNG or the image is not two-dimensional."""
+def check_drawable(graph: Graph, path: str, position: int = 0) -> None:
+    """Raises UsageError if the file is not a PNG or the input number `position` is not two-dimensional."""
+    shape = graph.inputs[position].shape
     if not path.lower().endswith(".png"):
         raise UsageError(f"-o {path}: the picture is a PNG", hint="name it ….png")
-    if len(graph.input_shape) != 3:
+    if len(shape) != 3:
         raise UsageError(
-            f"{graph.name} has {len(graph.input_shape) - 1} spatial dimensions; only two can be drawn",
+            f"{graph.name} has {len(shape) - 1} spatial dimensions; only two can be drawn",
             hint="leave -o out",
         )
 
 
-def depth_png(found: DepthField, picture: Bitmap | None = None) -> bytes:
-    """The windows of the units in the middle, one for each size, drawn over the image. Raises UsageError if there
-    is none."""
-    layers = found.layers
+def depth_png(found: DepthField, picture: Bitmap | None = None, origin: str = "input") -> bytes:
+    """The windows of the units in the middle on the input `origin` where they grow, from layer to layer. Raises
+    UsageError for none."""
+    layers = [layer for layer in found.layers if layer.sight.origin == origin]
     grown = [
         DrawnWindow(layer.sight, layer.row.name)
         for number, layer in enumerate(layers)
@@ -169,18 +170,19 @@ def depth_png(found: DepthField, picture: Bitmap | None = None) -> bytes:
     return _windows_png(kept, caption, picture)
 
 
-def unit_png(found: UnitField, picture: Bitmap | None = None) -> bytes:
-    """A unit's window drawn over the image. Raises UsageError if it has none."""
-    name, unit = found.node.name, words.position(found.sight.unit)
+def unit_png(found: UnitField, picture: Bitmap | None = None, origin: str = "input") -> bytes:
+    """The window of a unit on the input `origin`, or on the first it sees. Raises UsageError where it has none."""
+    sight = next((sight for sight in found.sights if sight.origin == origin), found.sight)
+    name, unit = found.node.name, words.position(sight.unit)
     caption = f"{found.analysis.graph.name}: what {name} {unit} sees"
-    return _windows_png([DrawnWindow(found.sight, name)], caption, picture)
+    return _windows_png([DrawnWindow(sight, name)], caption, picture)
 
 
 def pixel_png(found: PixelField, picture: Bitmap | None = None) -> bytes:
     """Each layer's map with the units that a pixel reaches. `picture` is not used: the maps are drawn, not the
     image."""
     maps = [area for area in found.shown if len(area.shape) == 3]
-    caption = f"{found.analysis.graph.name}: what pixel {words.position(found.pixel)} reaches"
+    caption = f"{found.analysis.graph.name}: what pixel {words.pixel(found.pixel)} reaches"
     return _maps_png([(area.name, area.shape[1:], area.region) for area in maps[:MAX_MAPS]], caption)
 
 
@@ -190,7 +192,8 @@ def meeting_png(found: MeetingField, picture: Bitmap | None = None) -> bytes:
         raise UsageError("the two pixels never meet, so there is no window to draw", hint="leave -o out")
     name, unit = found.first.name, words.position(found.sight.unit)
     caption = f"{found.analysis.graph.name}: {name} {unit} sees both pixels"
-    return _windows_png([DrawnWindow(found.sight, name)], caption, picture, found.pixels)
+    marks = [pixel.position for pixel in found.pixels if pixel.origin in (None, found.sight.origin)]
+    return _windows_png([DrawnWindow(found.sight, name)], caption, picture, marks)
 
 
 def _windows_png(

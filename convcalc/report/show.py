@@ -13,6 +13,7 @@ from convcalc.report import words
 
 if TYPE_CHECKING:
     from convcalc.analysis.costs import Cost
+    from convcalc.graph import Graph
 
 
 class TableRow(NamedTuple):
@@ -96,8 +97,14 @@ def _weights_short(item: TableRow) -> str:
     return "shared" if item.listed.shares is not None else words.rounded(_sum("weights")(item))
 
 
+def _output(item: TableRow) -> str:
+    """`96×55×55`, `→ 96×55×55` where it is one of the network's several outputs."""
+    mark = "→ " if item.listed.outputs and len(item.listed.analysis.graph.outputs) > 1 else ""
+    return mark + words.shape(item.row.output_shape)
+
+
 def _field(item: TableRow) -> str:
-    """`195`; for copies, the first and the last: `163–1251`."""
+    """`195`; of copies the first's and the last's, `163–1251`."""
     row = item.row
     first, last = words.field(row.receptive_field), words.field((row.last or row).receptive_field)
     return first if first == last else f"{first}–{last.removeprefix('≤')}"
@@ -122,7 +129,8 @@ COLUMNS = {
                short=(lambda item: ", ".join(item.reads_short), lambda item: _few(item.reads_short))),
         Column("shares", "shares", lambda item: item.listed.shares, lambda item: item.listed.shares or ""),
         Column("input", "input", lambda item: item.layers[0].input_shapes[0], right=True),
-        Column("output", "output", lambda item: item.row.output_shape, right=True),
+        Column("output", "output", lambda item: item.row.output_shape, _output, right=True),
+        Column("result", "result", lambda item: ", ".join(item.listed.outputs)),
         _count("weights", "weights", _sum("weights"))._replace(text=_weights, short=(_weights_short,)),
         _count("biases", "biases", _sum("biases")),
         _count("params", "params", _sum("params")),
@@ -142,6 +150,7 @@ COLUMNS = {
     )
 }  # fmt: skip
 MEANINGS = {
+    "result": "the network's outputs that it gives",
     "times": "equal copies one after another, with the figures of one; --all shows each",
     "buffers": "running statistics",
     "flops": "2 per MAC",
@@ -160,7 +169,7 @@ SHOWN = ("layer", "operator", "from", "output", "weights", "biases", "macs", "fi
 DATA = {
     "layer": "layer", "kind": "kind", "inputs": "from", "output_shape": "output", "weights": "weights",
     "biases": "biases", "params": "params", "buffers": "buffers", "macs": "macs", "activation_bytes": "activations",
-    "receptive_field": "field", "operator": "operator", "shares": "shares",
+    "receptive_field": "field", "operator": "operator", "shares": "shares", "result": "result",
 }  # fmt: skip
 NARROWING = [
     *drop("biases"),
@@ -280,13 +289,25 @@ def totals_lines(analysis: Analysis) -> list[str]:
         f"{totals.macs:,} MACs = {2 * totals.macs:,} FLOPs for one image",
         f"activations {words.size(totals.activation_bytes)} for one {images}, "
         f"at most {words.size(totals.peak_activation_bytes)} alive at once",
+        *_outputs(analysis.graph),
     ]
     if totals.buffers:
-        lines.insert(-2, f"{totals.buffers:,} buffers (running statistics, not params)")
+        lines.insert(1, f"{totals.buffers:,} buffers (running statistics, not params)")
     lines += [f"warning: {text}" for text in analysis.warnings[:5]]
     if len(analysis.warnings) > 5:
         lines.append(f"warning: and {len(analysis.warnings) - 5} more such joins")
     return lines
+
+
+def _outputs(graph: Graph) -> list[str]:
+    """`→ 2 outputs: boxes (head.boxes) 24×38×38, scores 84×38×38`; nothing for one."""
+    if len(graph.outputs) == 1:
+        return []
+    texts = []
+    for name, node in graph.outputs:
+        layer = graph.input_name(node)
+        texts.append(f"{name}{'' if name == layer else f' ({layer})'} {words.shape(graph.shape(node))}")
+    return [f"→ {len(texts)} outputs: {', '.join(texts)}"]
 
 
 def columns_value(listing: Listing, names: Sequence[str]) -> list[dict[str, Any]]:

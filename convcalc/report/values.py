@@ -59,7 +59,7 @@ def layer_value(layer: LayerFigures) -> dict[str, Any]:
         "macs": layer.macs,
         "activation_bytes": layer.activation_bytes,
         "receptive_field": field_value(layer.receptive_field),
-        "receptive_fields": {name: field_value(field) for name, field in layer.receptive_fields.items()},
+        "receptive_fields": fields_value(layer),
         "fields": dict(layer.fields),
         "block": layer.block,
         "shares": layer.shares,
@@ -80,6 +80,11 @@ def totals_value(totals: Totals) -> dict[str, int]:
         "peak_activation_bytes": totals.peak_activation_bytes,
         "param_bytes": totals.param_bytes,
     }
+
+
+def fields_value(layer: LayerFigures) -> dict[str, Any]:
+    """A layer's receptive field of each input that reaches it."""
+    return {name: field_value(field) for name, field in layer.receptive_fields.items()}
 
 
 def field_value(field: ReceptiveField | None) -> Mapping[str, list[int | float]] | None:

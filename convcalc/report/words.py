@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.receptive import ReceptiveField
 from convcalc.graph import Graph
 from convcalc.ops import Operator
 from convcalc.ops.conv import Conv
 from convcalc.shapes import compact, show
+
+if TYPE_CHECKING:
+    from convcalc.analysis.units import Pixel
 
 # Written without their name, which the number's place says: `dense 4096`, `channel_shuffle 2`.
 BARE = frozenset({"units", "rate", "groups", "shape", "order", "scale", "size", "rule"})
@@ -45,7 +48,11 @@ def operator(op: Operator) -> str:
 
 def network(graph: Graph) -> str:
     """`vgg16, input 3×224×224`; `googlenet with head=dense, input 3×224×224` if settings changed it."""
-    return f"{changed_name(graph)}, input {shape(graph.input_shape)}"
+    if len(graph.inputs) == 1:
+        return f"{changed_name(graph)}, input {shape(graph.input_shape)}"
+    return (
+        f"{changed_name(graph)}, inputs {', '.join(f'{name} {shape(size)}' for name, size in graph.inputs)}"
+    )
 
 
 def changed_name(graph: Graph) -> str:
@@ -101,6 +108,11 @@ def shape(value: Sequence[int]) -> str:
 def position(at: Sequence[int]) -> str:
     """`(2, 2)`, a vector's `17`."""
     return str(at[0]) if len(at) == 1 else f"({', '.join(map(str, at))})"
+
+
+def pixel(value: Pixel) -> str:
+    """`(2, 2)`; where the input is named, `left (2, 2)`."""
+    return f"{value.origin} {position(value.position)}" if value.origin else position(value.position)
 
 
 def answer(value: int | Sequence[int]) -> str:

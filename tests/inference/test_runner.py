@@ -58,7 +58,8 @@ def test_a_vector_is_classes_only_where_labels_or_a_softmax_say_so(
     path.write_text(
         f"name: net\ninput: [1, 9, 8]\n{labels}\nlayers: [{{conv: {{filters: 4, kernel: [9, 8]}}}}, {layers}]\n"
     )
-    assert classifies(load_graph(str(path))) is classes
+    graph = load_graph(str(path))
+    assert classifies(graph, graph.outputs[0]) is classes
 
 
 def test_statistics_by_hand() -> None:
