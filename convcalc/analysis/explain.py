@@ -112,7 +112,7 @@ def _fields(analysis: Analysis, node: Node) -> list[Working]:
     """How the receptive field grew: one line, or one per axis where the axes differ."""
     after = analysis.layers[node.index].receptive_field
     if (
-        not after or not after.size or len(node.inputs) != 1 or node.op.pointwise
+        not after or not after.size or len(node.inputs) != 1 or node.op.keeps_positions(node.input_shapes)
     ):  # no size: a vector as input
         return []
     rank = len(after.size)

@@ -157,7 +157,13 @@ def meeting_field(analysis: Analysis, a: Pixel, b: Pixel, *, unfold: bool = Fals
 def _shown(areas: Sequence[Area], unfold: bool, always: Area | None = None) -> tuple[Area, ...]:
     """Without the layers that act on each position by itself, unless all are wanted."""
     return tuple(
-        [area for area in areas if unfold or area is always or not (area.node and area.node.op.pointwise)]
+        [
+            area
+            for area in areas
+            if unfold
+            or area is always
+            or not (area.node and area.node.op.keeps_positions(area.node.input_shapes))
+        ]
     )
 
 

@@ -112,7 +112,7 @@ def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | No
             for position, index in enumerate(node.inputs)
             if index >= 0 or index == origin
         ]
-        if len(node.inputs) == len(reached) == 1 and node.op.pointwise:
+        if len(node.inputs) == len(reached) == 1 and node.op.keeps_positions(node.input_shapes):
             tracks.append(reached[0][1])
             continue
         positions = [position for position, track in reached if track is not None]

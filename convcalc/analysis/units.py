@@ -130,7 +130,7 @@ def trace(graph: Graph, node: Node, unit: Position) -> list[Area]:
     return [
         _area(graph, index, found[index])
         for index in order
-        if is_input(index) or not graph.nodes[index].op.pointwise
+        if is_input(index) or not graph.nodes[index].op.keeps_positions(graph.nodes[index].input_shapes)
     ]
 
 

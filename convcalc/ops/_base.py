@@ -240,6 +240,10 @@ class Operator:
     def check_sources(self, sources: Sequence[Operator | None]) -> None:
         """Raises Misfit where the operators that make its inputs are not what it needs; None is the network's input."""
 
+    def keeps_positions(self, inputs: Inputs) -> bool:
+        """Whether each output position reads that position of its one input alone."""
+        return self.pointwise
+
     def output_shape(self, inputs: Inputs) -> Shape:
         """The output's shape `(C, *spatial)`. Raises Misfit when the inputs do not fit."""
         return inputs[0]

@@ -10,6 +10,7 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convcalc.ops._base import (
+    MAX_SHOWN_BRANCHES,
     WHOLE,
     AxisReach,
     Inputs,
@@ -18,9 +19,10 @@ from convcalc.ops._base import (
     Reach,
     Reordered,
     Tensor,
+    Working,
     mismatch,
 )
-from convcalc.shapes import Shape
+from convcalc.shapes import Shape, show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,17 @@ class Elementwise(Operator):
         """The element at its place; all of a dimension of 1 that is repeated."""
         sizes = zip(inputs[index], full_shape(inputs), strict=True)
         return tuple(Reach(d) if own == size else WHOLE for d, (own, size) in enumerate(sizes))
+
+    def working(self, inputs: Inputs) -> tuple[Working, ...]:
+        """Which branches are repeated: `branch 2: 64×1×1 → 64×28×28`."""
+        full = full_shape(inputs)
+        repeated = [(index, shape) for index, shape in enumerate(inputs, 1) if shape != full]
+        if not repeated:
+            return ()
+        text = ", ".join(f"branch {index}, {show(shape)}" for index, shape in repeated[:MAX_SHOWN_BRANCHES])
+        if len(repeated) > MAX_SHOWN_BRANCHES:
+            text += f" and {len(repeated) - MAX_SHOWN_BRANCHES:,} more"
+        return (Working("repeated", f"{text} → {show(full)}"),)
 
     def reordered(self, order: Order) -> Reordered | None:
         """Itself, in any order."""

@@ -57,6 +57,10 @@ class Groupnorm(Operator):
         """weight and bias where affine: (C) each."""
         return factor_and_offset(inputs[0][:1], self.affine)
 
+    def keeps_positions(self, inputs: Inputs) -> bool:
+        """Never: the statistics are of all positions."""
+        return False
+
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """All channels of its group, at all positions."""
         channels, *positions = inputs[0]

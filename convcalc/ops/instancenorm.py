@@ -48,6 +48,10 @@ class Instancenorm(Operator):
         """weight and bias where affine: (C) each."""
         return factor_and_offset(inputs[0][:1], self.affine)
 
+    def keeps_positions(self, inputs: Inputs) -> bool:
+        """Never: the statistics are of all positions."""
+        return False
+
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """Its channel, at all positions."""
         return (Reach(0), *(WHOLE for _ in inputs[0][1:]))

@@ -34,6 +34,10 @@ class L2norm(Operator):
         """The axis in one form. Raises Misfit where the input has none such."""
         return dataclasses.replace(self, axis=_axes.settled(self.axis, inputs[0]))
 
+    def keeps_positions(self, inputs: Inputs) -> bool:
+        """Over the channels only."""
+        return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
+
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """All of the dimensions summed over."""
         rank = len(inputs[0])

@@ -52,6 +52,10 @@ class Layernorm(Operator):
             return self.torch_module
         return "LayerNorm2d" if found == (0,) else ""
 
+    def keeps_positions(self, inputs: Inputs) -> bool:
+        """Over the channels only."""
+        return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
+
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """All of the dimensions normalised over."""
         return _axes.reach_over(self.dimensions(inputs[0]), len(inputs[0]))

@@ -49,6 +49,10 @@ class Rmsnorm(Operator):
         found = _axes.dimensions(self.axis, rank)
         return self.torch_module if found == tuple(range(rank - len(found), rank)) else ""
 
+    def keeps_positions(self, inputs: Inputs) -> bool:
+        """Over the channels only."""
+        return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
+
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """All of the dimensions normalised over."""
         rank = len(inputs[0])

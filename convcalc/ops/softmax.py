@@ -30,6 +30,10 @@ class Softmax(Operator):
         """The axis in one form. Raises Misfit where the input has none such."""
         return dataclasses.replace(self, axis=_axes.settled_one(self.axis, inputs[0]))
 
+    def keeps_positions(self, inputs: Inputs) -> bool:
+        """Over the channels only."""
+        return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
+
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """All of the dimension summed over."""
         rank = len(inputs[0])

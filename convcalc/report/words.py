@@ -42,7 +42,7 @@ def operator(op: Operator) -> str:
         elif name == "eps":
             continue
         else:
-            parts.append(f"{name} {field_value(value)}")
+            parts.append(f"{name} {field_value(value, name)}")
     return " ".join(parts)
 
 
@@ -62,7 +62,7 @@ def changed_name(graph: Graph) -> str:
 
 
 # How a narrow terminal names them; fields that are neither here nor a letter nor the main one are left out.
-SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln"}
+SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln", "groupnorm": "gn"}
 SHORT_FLAGS = {"depthwise": "dw"}
 SHORT_FIELDS = {"rounding": "", "groups": "g", "start": "start ", "stop": "stop ", "window": "window "}
 
@@ -79,14 +79,16 @@ def short_operator(op: Operator, *, bare: bool = False) -> str:
             parts += [SHORT_FLAGS[name]] if name in SHORT_FLAGS else []
         elif info.alias or name == op.main:
             letter = info.alias if name not in BARE and info.alias else ""
-            parts.append(f"{letter}{field_value(value)}")
+            parts.append(f"{letter}{field_value(value, name)}")
         elif name in SHORT_FIELDS:
             parts.append(f"{SHORT_FIELDS[name]}{field_value(value)}")
     return " ".join(parts)
 
 
-def field_value(value: Any) -> str:
-    """A field's value: `3`, `1×7`, `0+1` for padding before and after, `same`."""
+def field_value(value: Any, name: str = "") -> str:
+    """A field's value: `3`, `1×7`, `0+1` for padding before and after, `same`; `1,2` for the dimensions of an axis."""
+    if name == "axis" and isinstance(value, (tuple, list)):
+        return ",".join(map(str, value))
     if isinstance(value, (tuple, list)):
         value = compact(tuple(value))
     if isinstance(value, list):

@@ -62,6 +62,22 @@ def test_a_turned_map_is_explained_along_the_axis_that_walks(tmp_path: Path) -> 
     assert lines["receptive field, width"] == "5 + (3·(2 − 1) + 1 − 1)·2 = 11, stride 2·1 = 2"
 
 
+def test_a_normalisation_over_all_positions_and_what_is_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: net\ninput: [6, 20, 31]\nlayers:\n"
+        "  - conv: {filters: 6, kernel: 3, stride: 2}\n"
+        "  - groupnorm: {groups: 3, name: norm}\n"
+        "  - add: {name: sum, branches: [[], [global_avgpool]]}\n",
+        encoding="utf-8",
+    )
+    lines = worked(str(path), "norm")
+    assert lines["channels a group"] == "6/3 = 2"
+    assert lines["receptive field, height"] == "3 + (9 − 1)·2 = 19, all 9 units"
+    assert lines["receptive field, width"] == "3 + (15 − 1)·2 = 31, all 15 units"
+    assert worked(str(path), "sum")["repeated"] == "branch 2, 6×1×1 → 6×9×15"
+
+
 def test_rows_that_became_channels_are_read_at_once(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text(

@@ -8,6 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,31 @@ def test_units_that_see_different_sizes_report_the_largest(tmp_path: Path) -> No
     # nearest upsampling by 2, then a window of 2: units 0|0, 0|1, 1|1, …: one pixel or two
     layers = "  - upsample: 2\n  - conv: {K: 1, F: 2}\n"
     assert field_of(tmp_path, layers) == ((2, 2), (Fraction(1, 2), Fraction(1, 2)), (0, 0), (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "stride"),
+    [
+        # units of a stride-2 window of 3 see 3 pixels; there are ⌊(96 − 3)/2⌋ + 1 = 47 rows of ⌊(90 − 3)/2⌋ + 1 = 44,
+        # and all rows see 3 + 46·2 = 95 pixels, all columns 3 + 43·2 = 89
+        ("groupnorm: 2", (95, 89), (0, 0)),
+        ("instancenorm", (95, 89), (0, 0)),
+        ("layernorm: [1, 2]", (95, 89), (0, 0)),
+        ("layernorm: channels", (3, 3), (2, 2)),
+        ("rmsnorm: last", (3, 89), (2, 0)),
+        ("l2norm: 1", (95, 3), (0, 2)),
+        ("softmax: last", (3, 89), (2, 0)),
+        ("softmax", (3, 3), (2, 2)),
+        ("add: [[], [global_avgpool]]", (95, 89), (0, 0)),
+        ("maximum: [[], [conv: {K: 1, F: 1}]]", (3, 3), (2, 2)),
+    ],
+)
+def test_statistics_of_all_positions_see_all_of_them(
+    tmp_path: Path, layer: str, size: tuple[int, int], stride: tuple[int, int]
+) -> None:
+    """A normalisation stands in the row of the layer before it, and sees what its statistics are of."""
+    field = field_of(tmp_path, f"  - conv: {{K: 4, F: 3, S: 2}}\n  - {layer}\n")
+    assert field == (size, stride, (0, 0), size)
 
 
 UNET = """name: unet

@@ -51,6 +51,8 @@ FUNCTIONS = (
     "hardswish",
     "softplus",
 )
+MORE_FUNCTIONS = ("selu", "celu", "clip", "clip", "exp", "log", "sqrt", "abs", "negate", "reciprocal", "erf")
+JOINS = ("subtract", "divide", "maximum", "minimum")
 
 Shape = tuple[int, ...]
 
@@ -135,19 +137,71 @@ def flatten(maker: Maker) -> None:
 
 
 def activation(maker: Maker) -> None:
-    kind = maker.source.choice(["relu", "relu6", "prelu", "dropout", "identity", *FUNCTIONS])
-    fields = {"per_channel": maker.source.random() < 0.5} if kind == "prelu" else {}
-    maker.add(kind, maker.pick(), **fields)
+    kind = maker.source.choice(["relu", "relu6", "prelu", "dropout", "identity", *FUNCTIONS, *MORE_FUNCTIONS])
+    fields: dict[str, object] = {}
+    if kind == "prelu":
+        fields = {"per_channel": maker.source.random() < 0.5}
+    elif kind == "clip":
+        fields = maker.source.choice(
+            [{"min": -0.4, "max": 0.7}, {"min": 0.1}, {"max": 0.2}, {"min": 0.0, "max": 1.0}]
+        )
+    elif kind in ("elu", "celu") and maker.source.random() < 0.5:
+        fields = {"alpha": maker.source.choice([0.3, 2.0])}
+    elif kind == "hardsigmoid" and maker.source.random() < 0.5:
+        fields = {"alpha": 0.2, "beta": 0.4}
+    elif kind == "softplus" and maker.source.random() < 0.5:
+        fields = {"beta": 2.0, "threshold": 1.0}
+    value = maker.pick()
+    if kind in ("exp", "log", "sqrt", "reciprocal"):  # of numbers between 0 and 1, not near 0
+        value = maker.add("sigmoid", maker.add("tanh", value))
+    maker.add(kind, value, **fields)
+
+
+def some_axes(maker: Maker, rank: int) -> object:
+    """One dimension or several, as a field holds them once bound or before."""
+    count = maker.source.choice([1, 1, 2, rank])
+    if count == 1 or rank == 1:
+        return maker.source.choice(["channels", "last", maker.source.randrange(-rank, rank)])
+    return tuple(maker.source.sample(range(rank), min(count, rank)))
 
 
 def normalise(maker: Maker) -> None:
-    kind = maker.source.choice(["batchnorm", "scale", "layernorm", "layernorm", "softmax", "lrn"])
+    kind = maker.source.choice(
+        [
+            "batchnorm",
+            "scale",
+            "layernorm",
+            "layernorm",
+            "softmax",
+            "lrn",
+            "groupnorm",
+            "instancenorm",
+            "rmsnorm",
+            "l2norm",
+        ]
+    )
+    value = maker.pick()
+    shape = maker.shape(value)
     fields: dict[str, object] = {}
-    if kind == "layernorm":  # a large eps: what is nearly constant must not be magnified
-        fields = {"axis": maker.source.choice(["channels", "last"]), "eps": 0.5}
+    if kind in (
+        "layernorm",
+        "rmsnorm",
+        "l2norm",
+    ):  # a large eps: what is nearly constant must not be magnified
+        fields = {"axis": some_axes(maker, len(shape)), "eps": 0.5}
+    if kind in ("layernorm", "rmsnorm", "groupnorm", "instancenorm"):
+        fields["affine"] = maker.source.random() < 0.7
+    if kind in ("groupnorm", "instancenorm"):
+        fields["eps"] = 0.5
+    if kind == "groupnorm":
+        fields["groups"] = maker.source.choice([n for n in range(1, shape[0] + 1) if shape[0] % n == 0])
+    if kind == "softmax":
+        fields = {"axis": maker.source.randrange(-len(shape), len(shape))}
     if kind == "lrn":
         fields = {"size": maker.source.randint(1, 6), "alpha": 0.3}
-    maker.add(kind, maker.pick(), **fields)
+    if kind == "scale" and maker.source.random() < 0.4:
+        fields = {"value": -0.7}
+    maker.add(kind, value, **fields)
 
 
 def dense(maker: Maker) -> None:
@@ -228,18 +282,25 @@ def move(maker: Maker) -> None:
 
 
 def join(maker: Maker) -> None:
-    """Sums, products and concatenations, of values that fit or are made to."""
+    """Sums, products, … and concatenations, of values that fit or are made to."""
     value = maker.pick()
     shape = maker.shape(value)
-    kind = maker.source.choice(["add", "add", "multiply", "concat"])
+    rank = len(shape)
+    kind = maker.source.choice(["add", "add", "multiply", "concat", "concat", *JOINS])
+    fields: dict[str, object] = {}
     if kind == "concat":
-        others = maker.fellows(lambda other: other[1:] == shape[1:])
-    elif kind == "multiply":
-        if maker.source.random() < 0.4 and len(shape) > 1:
+        place = maker.source.choice([0, 0, maker.source.randrange(rank)])
+        fields = {"axis": maker.source.choice([place, place - rank])}
+        others = maker.fellows(
+            lambda other: (
+                len(other) == rank
+                and all(a == b for d, (a, b) in enumerate(zip(other, shape, strict=True)) if d != place)
+            )
+        )
+    else:
+        if maker.source.random() < 0.4 and rank > 1:
             _gate(maker, value)
         others = maker.fellows(lambda other: _broadcasts(other, shape))
-    else:
-        others = maker.fellows(lambda other: other == shape)
     if len(others) == 1 or maker.source.random() < 0.5:
         turned = maker.fellows(lambda other: other != shape and sorted(other) == sorted(shape))
         regrouped = maker.fellows(lambda other: other != shape and prod(other) == prod(shape))
@@ -248,11 +309,13 @@ def join(maker: Maker) -> None:
         elif regrouped:
             others.append(maker.add("reshape", maker.source.choice(regrouped), shape=shape))
     inputs = [value, *maker.source.choices(others, k=maker.source.choice([1, 1, 1, 2, 3]))]
+    if kind in ("subtract", "divide"):
+        inputs = inputs[:2]
     maker.source.shuffle(inputs)
-    if kind == "add":
-        inputs = [other for other in inputs if maker.shape(other) == shape]
+    if kind == "divide":  # by numbers that are not near 0
+        inputs[1:] = [maker.add("sigmoid", maker.add("tanh", other)) for other in inputs[1:]]
     if len(inputs) > 1:
-        maker.add(kind, *inputs)
+        maker.add(kind, *inputs, **fields)
 
 
 def _broadcasts(shape: Shape, other: Shape) -> bool:

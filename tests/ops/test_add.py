@@ -84,6 +84,13 @@ def test_reach_of_what_is_repeated(bound):
     assert operator.reach(shapes, 1) == (Reach(0), WHOLE, WHOLE)
 
 
+def test_what_is_repeated_is_said(lines):
+    assert lines("add", (6, 5, 7), (6, 5, 7)) == {}
+    assert lines("add", (6, 1, 7), (6, 5, 7), (1, 1, 1)) == {
+        "repeated": "branch 1, 6×1×7, branch 3, 1×1×1 → 6×5×7"
+    }
+
+
 @pytest.mark.parametrize(
     ("shapes", "given", "where"),
     [
