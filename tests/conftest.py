@@ -6,6 +6,7 @@ import fcntl
 import inspect
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -20,14 +21,18 @@ from typing import NamedTuple
 import pytest
 from hypothesis import settings
 
+from convcalc.language import bundled
+
 # No test asserts a time, so a busy machine must not fail a generated case either.
 # The gate tries the same cases each time, so that it tells of the change before it; by hand they are new each time.
 settings.register_profile("convcalc", deadline=None, derandomize=bool(os.environ.get("CI")))
 QUICK_EXAMPLES = 20  # that a quick test may draw
+QUICK_CASES = 12  # of the costly cases of a file: those that a quick run takes
 settings.register_profile("quick", settings.get_profile("convcalc"), max_examples=QUICK_EXAMPLES)
 settings.load_profile("convcalc")
 
 ROOT = Path(__file__).parent.parent
+NETWORKS = frozenset(bundled.names())
 
 # The fast backend checks every plan before it runs, here and in every process that a test starts.
 CHECKED = {"CONVCALC_CHECKED": "1"}
@@ -44,7 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        f"quick: compiles no kernels and draws at most {QUICK_EXAMPLES} examples; given to tests by themselves",
+        f"quick: compiles no kernels and draws at most {QUICK_EXAMPLES} examples; of the cases in a file that start "
+        f"programs or go through a bundled network, {QUICK_CASES}; given to tests by rule",
+    )
+    config.addinivalue_line(
+        "markers", "slow: takes seconds, though neither kernels nor examples tell; never quick"
     )
     if config.getoption("markexpr") == "quick":
         settings.load_profile("quick")
@@ -53,19 +62,47 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is quick before `-m` chooses."""
+    costly: dict[Path, list[pytest.Function]] = {}  # by file
     for item in items:
-        if isinstance(item, pytest.Function) and is_quick(item):
+        if not isinstance(item, pytest.Function) or not is_quick(item):
+            continue
+        if is_costly(item):
+            costly.setdefault(item.path, []).append(item)
+        else:
             item.add_marker("quick")
+    for cases in costly.values():
+        for case in evenly_spread(cases, QUICK_CASES):
+            case.add_marker("quick")
 
 
 def is_quick(item: pytest.Function) -> bool:
     """Whether it neither speaks of Numba nor draws more examples of its own than a quick test may."""
     spoken_of = item.module if item.path.parent.name == "backends" else item.function
-    if "numba" in item.path.stem or "numba" in _source(spoken_of):
+    if "numba" in item.path.stem or "numba" in _source(spoken_of) or item.get_closest_marker("slow"):
         return False
     own = getattr(item.function, "_hypothesis_internal_use_settings", None)
     default = settings.default.max_examples  # of the profile: a test that says nothing itself draws so many
     return own is None or own.max_examples == default or own.max_examples <= QUICK_EXAMPLES
+
+
+# Fixtures and functions of the tests that start a program.
+STARTERS = {"convcalc", "run_screen", "measured", "desk"}
+STARTS = re.compile(r"\b(subprocess|on_terminal|loaded)\b")
+
+
+def is_costly(item: pytest.Function) -> bool:
+    """Whether it starts a program, or one of its parameters is a bundled network."""
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return (
+        not STARTERS.isdisjoint(item.fixturenames)
+        or STARTS.search(_source(item.function)) is not None
+        or any(isinstance(value, str) and value in NETWORKS for value in parameters)
+    )
+
+
+def evenly_spread(cases: list[pytest.Function], count: int) -> list[pytest.Function]:
+    """So many of the cases, the first among them; all where there are no more."""
+    return [case for number, case in enumerate(cases) if number * count % len(cases) < count]
 
 
 @cache

@@ -115,6 +115,7 @@ def test_a_removed_layer_is_subtracted() -> None:
     assert all(pair.working.startswith("−(") and pair.delta.weights < 0 for pair in removed)
 
 
+@pytest.mark.slow
 def test_causes_of_a_long_residual_chain_are_found_in_one_pass(tmp_path: Path) -> None:
     """Two branches at each of 3,000 joins: following every path back would never end."""
     layers = "  - add: [[], [{conv: {filters: $width, kernel: 1}}]]\n" * 3000

@@ -205,6 +205,7 @@ def test_profile_has_every_layer(convcalc) -> None:
     assert "dense3" in shown
 
 
+@pytest.mark.slow
 def test_alexnet_on_a_photograph(convcalc) -> None:
     value = answer(convcalc, "alexnet", DATA / "chelsea.png", "--backend", "reference")
     assert value["output"]["shape"] == [1000]

@@ -57,6 +57,7 @@ def everything(convcalc, *arguments: object) -> str:
     return "".join(done.stdout + done.stderr for done in shown) + on_terminal(words, 80)
 
 
+@pytest.mark.slow
 def test_an_images_name(picture: Path, convcalc) -> None:
     assert harmless(everything(convcalc, "forward", "lenet5", picture))
     assert harmless(everything(convcalc, "forward", "lenet5", picture, DIGIT))
@@ -66,6 +67,7 @@ def test_an_images_name(picture: Path, convcalc) -> None:
     )
 
 
+@pytest.mark.slow
 def test_names_in_a_spec(spec: Path, convcalc) -> None:
     for command in ("show", "field", "matrix", "worksheet"):
         assert harmless(everything(convcalc, command, spec))

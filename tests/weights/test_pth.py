@@ -650,6 +650,7 @@ def test_damaged_legacy_files(tmp_path, content, message):
     assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_every_truncation_of_a_legacy_file_is_an_error(tmp_path):
     content = legacy()
     for length in range(len(content)):
