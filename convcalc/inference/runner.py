@@ -297,9 +297,7 @@ def check_backend(backend: Backend) -> None:
 def _uses_numba(backend: Backend, graph: Graph) -> bool:
     """Whether to use the fast backend."""
     if backend == "auto":
-        # networks of several inputs or outputs are the reference backend's, until the fast one runs them
-        single = len(graph.inputs) == len(graph.outputs) == 1
-        return single and numba_available() and graph.macs >= SMALL
+        return numba_available() and graph.macs >= SMALL
     return backend == "numba"
 
 

@@ -8,7 +8,7 @@ computes a network in some milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
 from random import Random
@@ -18,7 +18,7 @@ from numba_support import (
     CLOSE,
     GUARD,
     Network,
-    any_values,
+    any_inputs,
     any_weights,
     assert_close,
     groups_of,
@@ -32,7 +32,7 @@ from convcalc.backends.numba.lower import depthwise, direct, lowering, winograd
 from convcalc.backends.numba.passes import algorithm, channel_moves
 from convcalc.backends.numba.plan import prepare
 from convcalc.errors import SpecError
-from convcalc.graph import INPUT, Graph
+from convcalc.graph import Graph
 from convcalc.ops._base import Operator, Tensor
 from convcalc.weights.load import Weights
 
@@ -60,11 +60,16 @@ Shape = tuple[int, ...]
 class Maker:
     """A network in the making, and the values that further layers may read."""
 
-    def __init__(self, source: Random) -> None:
+    def __init__(self, source: Random, several: bool) -> None:
         self.source = source
         rank = source.choice([1, 2, 2, 3, 3, 3, 4])
-        self.network = Network(*self._sizes(rank))
-        self.values = [INPUT]
+        shape = self._sizes(rank)
+        others = []
+        if several:  # as many are alike, as in a Siamese network, as not
+            for _ in range(source.choice([0, 1, 1, 2])):
+                others.append(shape if source.random() < 0.5 else self._sizes(source.choice([1, 2, 3, 4])))
+        self.network = Network(*shape, others=others)
+        self.values = [-1 - place for place in range(1 + len(others))]
 
     def _sizes(self, rank: int) -> Shape:
         limit = {1: 40, 2: 23, 3: 9, 4: 5}[rank]
@@ -398,9 +403,12 @@ MIXES: dict[str, tuple[float, ...]] = {
 }
 
 
-def network(source: Random, mix: str) -> Graph:
-    """A network of 3 to 16 layers; its output is mostly the last value, else another."""
-    maker = Maker(source)
+def network(source: Random, mix: str, several: bool = False) -> Graph:
+    """A network of 3 to 16 layers; its output is mostly the last value, else another.
+
+    several: of one to three inputs and one to five outputs, which may be inputs, and the same value twice.
+    """
+    maker = Maker(source, several)
     wanted = source.randint(3, 16)
     for _ in range(200):
         if len(maker.network.builder.nodes) >= wanted:
@@ -410,7 +418,8 @@ def network(source: Random, mix: str) -> Graph:
         except SpecError:
             continue
     maker.network.last = maker.values[-1] if source.random() < 0.8 else source.choice(maker.values)
-    return maker.network.graph()
+    others = source.choices(maker.values, k=source.choice([0, 1, 2, 3, 4])) if several else []
+    return maker.network.graph_of(maker.network.last, *others)
 
 
 @contextmanager
@@ -436,23 +445,32 @@ def check(graph: Graph, seed: int) -> None:
 
     Once with canaries around every buffer, and once with buffers that share memory, as a user runs it.
     """
-    weights, values = any_weights(graph, seed), any_values(graph, seed + 1)
-    wanted = reference.run(graph, weights, values.tolist(), threads=1)
+    weights, values = any_weights(graph, seed), any_inputs(graph, seed + 1)
+    lists = {name: numbers.tolist() for name, numbers in values.items()}
+    wanted = reference.run(graph, weights, lists, threads=1)
     for threads, guard in ((1, GUARD), (1 + seed % 3, 0)):
         plan = prepare(graph, weights, threads, guard=guard)
         for _ in range(2):
             got = plan.run(values)
-            assert got.shape == wanted.shape
-            try:
-                assert_close(got.values, wanted.values, CLOSE)
-            except AssertionError:
-                if not _is_rounding(graph, weights, values, got.values, wanted.values):
-                    raise
+            assert list(got.outputs) == [output.name for output in graph.outputs]
+            for name, node in graph.outputs:
+                assert got.outputs[name].shape == graph.shape(node)
+                numbers, right = got.outputs[name].values, wanted.outputs[name].values
+                try:
+                    assert_close(numbers, right, CLOSE)
+                except AssertionError:
+                    if not _is_rounding(graph, weights, lists, node, numbers, right):
+                        raise
         assert plan.overrun_buffers() == []
 
 
 def _is_rounding(
-    graph: Graph, weights: Weights, values: Sequence[float], got: Sequence[float], wanted: Sequence[float]
+    graph: Graph,
+    weights: Weights,
+    values: Mapping[str, Sequence[float]],
+    output: int,
+    got: Sequence[float],
+    wanted: Sequence[float],
 ) -> bool:
     """Whether float32 can do no better: numbers of about 1 that cancel, or small differences that are magnified."""
     worst = max(abs(a - b) for a, b in zip(got, wanted, strict=True))
@@ -461,17 +479,19 @@ def _is_rounding(
     moved = max(
         abs(a - b)
         for seed in range(4)
-        for a, b in zip(_with_noise(graph, weights, values, seed), wanted, strict=True)
+        for a, b in zip(_with_noise(graph, weights, values, output, seed), wanted, strict=True)
     )
     return worst <= min(5 * moved, 1e-2 * max(map(abs, wanted)))
 
 
-def _with_noise(graph: Graph, weights: Weights, values: Sequence[float], seed: int) -> Sequence[float]:
-    """The output when every value on the way is off by what float32 rounds off its largest number."""
+def _with_noise(
+    graph: Graph, weights: Weights, values: Mapping[str, Sequence[float]], output: int, seed: int
+) -> Sequence[float]:
+    """An output when every value on the way is off by what float32 rounds off its largest number."""
     source = Random(seed)
-    tensors = {INPUT: Tensor(graph.input_shape, values)}
+    tensors = reference.inputs_of(graph, values)
     for node in graph:
         shape, numbers = node.op.forward([tensors[value] for value in node.inputs], weights.nodes[node.index])
         size = 3e-7 * max(map(abs, numbers))
         tensors[node.index] = Tensor(shape, [number + source.uniform(-size, size) for number in numbers])
-    return tensors[graph.output].values
+    return tensors[output].values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from random import Random
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from convcalc.backends import reference
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.errors import SpecError
-from convcalc.graph import INPUT, Builder, Graph, single_input
+from convcalc.graph import INPUT, Builder, Graph, Input, Output, single_input
 from convcalc.ops import get
 from convcalc.weights.load import Weights
 
@@ -22,8 +22,10 @@ CLOSE = 1e-5  # of the largest output
 class Network:
     """Adds one layer after the other; a layer's input is the one before unless `at` names others."""
 
-    def __init__(self, *shape: int) -> None:
-        self.builder = Builder(single_input(shape), 10_000)
+    def __init__(self, *shape: int, others: Sequence[tuple[int, ...]] = ()) -> None:
+        """others: the shapes of further inputs, which are called -2, -3, …"""
+        further = [Input(f"input{place}", other) for place, other in enumerate(others, 2)]
+        self.builder = Builder([*single_input(shape), *further], 10_000)
         self.last = INPUT
 
     def add(self, kind: str, *at: int, shares: int | None = None, **fields: Any) -> int:
@@ -34,8 +36,13 @@ class Network:
         return self.last
 
     def graph(self) -> Graph:
-        """The network so far."""
-        return Graph.of("test", self.builder.shape(INPUT), self.builder.nodes, self.last)
+        """The network so far; its output is the last layer's."""
+        return self.graph_of(self.last)
+
+    def graph_of(self, *outputs: int) -> Graph:
+        """The network so far with these outputs, called out0, out1, …"""
+        named = tuple(Output(f"out{place}", value) for place, value in enumerate(outputs))
+        return Graph("test", self.builder.inputs, tuple(self.builder.nodes), named)
 
 
 def any_weights(graph: Graph, seed: int) -> Weights:
@@ -64,6 +71,15 @@ def any_values(graph: Graph, seed: int) -> array[float]:
     return array("f", [source.gauss(0, 1) for _ in range(prod(graph.input_shape))])
 
 
+def any_inputs(graph: Graph, seed: int) -> dict[str, array[float]]:
+    """All inputs by name."""
+    source = Random(seed)
+    return {
+        entry.name: array("f", [source.gauss(0, 1) for _ in range(prod(entry.shape))])
+        for entry in graph.inputs
+    }
+
+
 def assert_close(got: Any, wanted: Any, close: float = CLOSE) -> None:
     """Each number within a part of the largest; one that is not a number only where the other is none too."""
     assert len(got) == len(wanted)
@@ -88,13 +104,16 @@ def compare(
 ) -> Plan:
     """Run a graph both ways, twice here, with canaries around every buffer, and expect the same numbers."""
     weights = weights or any_weights(graph, seed)
-    values = any_values(graph, seed + 1)
-    wanted = reference.run(graph, weights, values.tolist(), threads=1)
+    values = any_inputs(graph, seed + 1)
+    lists = {name: numbers.tolist() for name, numbers in values.items()}
+    wanted = reference.run(graph, weights, lists, threads=1)
     plan = prepare(graph, weights, threads, guard=GUARD, **how)
     for _ in range(2):
         got = plan.run(values)
-        assert got.shape == wanted.shape
-        assert_close(got.values, wanted.values, close)
+        assert list(got.outputs) == list(wanted.outputs)
+        for name, (shape, numbers) in got.outputs.items():
+            assert shape == wanted.outputs[name].shape
+            assert_close(numbers, wanted.outputs[name].values, close)
     assert plan.overrun_buffers() == []
     return plan
 

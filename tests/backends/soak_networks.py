@@ -1,6 +1,6 @@
 """Many generated networks on both backends; not in the normal run.
 
-    python tests/backends/soak_networks.py --networks 2000 --seed 1 [--mix transpositions] [--small]
+    python tests/backends/soak_networks.py --networks 2000 --seed 1 [--mix transpositions] [--small] [--several]
 
 The networks are run in a child process. When it crashes, or a network takes too long, that network's seed is printed
 and a new child goes on with the next. Exit 1 if any network failed. `--show SEED` prints a network.
@@ -24,14 +24,14 @@ from generated import MIXES, check, network, small_machine
 SECONDS = 60  # for one network
 
 
-def work(mix: str, first: int, stop: int, small: bool) -> None:
+def work(mix: str, first: int, stop: int, small: bool, several: bool) -> None:
     """The child: a line when a network begins and one when it is done."""
     for seed in range(first, stop):
         print("begin", seed, flush=True)
         faulthandler.dump_traceback_later(SECONDS, exit=True)
         try:
             with small_machine() if small else nullcontext():
-                check(network(Random(seed), mix), seed)
+                check(network(Random(seed), mix, several), seed)
         except Exception as error:
             text = " ".join(f"{type(error).__name__}: {error}".split())
             print("failed", seed, text[:300], flush=True)
@@ -39,11 +39,19 @@ def work(mix: str, first: int, stop: int, small: bool) -> None:
             print("done", seed, flush=True)
 
 
-def soak(mix: str, first: int, stop: int, small: bool) -> int:
+def soak(mix: str, first: int, stop: int, small: bool, several: bool) -> int:
     """Run networks first to stop − 1; the number that failed."""
     failures, done, began = 0, 0, time.monotonic()
     while first < stop:
-        command = [sys.executable, __file__, "--child", "--mix", mix, *["--small"] * small]
+        command = [
+            sys.executable,
+            __file__,
+            "--child",
+            "--mix",
+            mix,
+            *["--small"] * small,
+            *["--several"] * several,
+        ]
         command += ["--seed", str(first), "--networks", str(stop - first)]
         seed = first
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
@@ -78,19 +86,20 @@ def main() -> int:
     parser.add_argument(
         "--small", action="store_true", help="as if caches were tiny: more and smaller pieces"
     )
+    parser.add_argument("--several", action="store_true", help="of several inputs and outputs")
     parser.add_argument("--show", type=int, metavar="SEED", help="print this network and run nothing")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.show is not None:
-        for node in network(Random(options.show), options.mix):
+        for node in network(Random(options.show), options.mix, options.several):
             print(node.index, node.kind, node.inputs, node.output_shape, node.op.shown_fields())
         return 0
     stop = options.seed + options.networks
     if options.child:
-        work(options.mix, options.seed, stop, options.small)
+        work(options.mix, options.seed, stop, options.small, options.several)
         return 0
     mixes = list(MIXES) if options.mix == "all" else [options.mix]
-    return int(sum(soak(mix, options.seed, stop, options.small) for mix in mixes) > 0)
+    return int(sum(soak(mix, options.seed, stop, options.small, options.several) for mix in mixes) > 0)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,12 @@ def test_networks_cut_into_as_many_pieces_as_large_ones(mix: str, seed: int) -> 
         check(network(Random(seed), mix), seed)
 
 
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("mix", MIXES)
+def test_networks_of_several_inputs_and_outputs(mix: str, seed: int) -> None:
+    check(network(Random(seed), mix, several=True), seed)
+
+
 @pytest.mark.parametrize("kernels", ["all", "none"])
 @pytest.mark.parametrize("seed", range(60))
 def test_a_network_rewritten_channels_first_computes_the_same(seed: int, kernels: str) -> None:

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from numba_support import Network, any_values, any_weights, assert_close
+from numba_support import Network, any_inputs, any_values, any_weights, assert_close
 
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
 from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row, profile_network
 from convcalc.backends.numba.runtime.driver import helpers
-from convcalc.errors import ConvcalcError, UsageError
+from convcalc.errors import ConvcalcError
 from convcalc.language.load import load_graph
 from convcalc.weights.load import random_weights
 
@@ -253,9 +253,53 @@ def test_narrower_vectors(width: int, tmp_path: Path) -> None:
     finish(start(tmp_path, str(HERE), script=NARROW, CONVCALC_VECTOR=str(width)))
 
 
-def test_several_outputs_are_refused(tmp_path):
-    path = tmp_path / "net.yaml"
-    path.write_text("name: net\ninput: [2, 5, 4]\noutputs: [relu1, tanh1]\nlayers: [relu, tanh]\n")
+SIAMESE = """\
+name: pair
+inputs: {left: [3, 9, 7], right: [3, 9, 7], features: [5]}
+outputs: {left_map: conv1, sum: add1, features: copy, again: conv1}
+layers:
+  - identity: {name: copy, from: features}
+  - conv: {from: left, filters: 20, kernel: 3, padding: [[1, 1], [2, 0]]}
+  - relu
+  - conv: {name: other, from: right, filters: 20, kernel: 3, padding: [[1, 1], [2, 0]], share: conv1}
+  - add: {from: [other, relu1]}
+  - relu
+"""
+
+
+def test_several_inputs_and_outputs_of_a_spec(tmp_path: Path) -> None:
+    """An output that an activation reads, one that is a copy of an input, one twice; the last layer is none of them."""
+    path = tmp_path / "pair.yaml"
+    path.write_text(SIAMESE)
     graph = load_graph(str(path))
-    with pytest.raises(UsageError, match="several inputs or outputs yet, and net has 1 and 2"):
-        prepare(graph, random_weights(graph))
+    weights, values = random_weights(graph), any_inputs(graph, 3)
+    wanted = reference.run(graph, weights, {name: list(numbers) for name, numbers in values.items()})
+    got = prepare(graph, weights, 2).run(values)
+    assert list(got.outputs) == ["left_map", "sum", "features", "again"]
+    for name, (shape, numbers) in got.outputs.items():
+        assert shape == wanted.outputs[name].shape
+        assert_close(numbers, wanted.outputs[name].values)
+    assert min(got.outputs["left_map"].values) < 0  # not overwritten by the relu that reads it
+    assert list(got.outputs["features"].values) == list(values["features"])
+    assert (got.shape, list(got.values)) == ((20, 9, 7), list(got.outputs["left_map"].values))
+
+
+def test_an_input_of_another_size_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "pair.yaml"
+    path.write_text(SIAMESE)
+    graph = load_graph(str(path))
+    values = any_inputs(graph, 3)
+    plan = prepare(graph, random_weights(graph), 1)
+    with pytest.raises(ConvcalcError, match=r"input features of pair takes 5 = 5 numbers, not 4"):
+        plan.run({**values, "features": values["features"][:4]})
+    with pytest.raises(ConvcalcError, match="left, right, features"):
+        plan.run(values["left"])
+
+
+def test_a_profile_counts_every_layer_that_an_output_needs(tmp_path: Path) -> None:
+    path = tmp_path / "pair.yaml"
+    path.write_text(SIAMESE)
+    graph = load_graph(str(path))
+    plan = prepare(graph, random_weights(graph), 2)
+    work = plan.profile(any_inputs(graph, 3), 1)[1]
+    assert {step.node: step.macs for step in work if step.macs} == {1: 20 * 27 * 63, 3: 20 * 27 * 63}

@@ -20,10 +20,7 @@ convcalc does so before a user asks for this backend.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from convcalc.backends import Compiling, Progress, Run
+from convcalc.backends import Compiling, Progress, Run, Values
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.graph import Graph
 from convcalc.weights.load import Weights
@@ -34,13 +31,13 @@ __all__ = ["Plan", "prepare", "run"]
 def run(
     graph: Graph,
     weights: Weights,
-    values: Sequence[Any],
+    values: Values,
     *,
     threads: int | None = None,
     progress: Progress | None = None,
     compiling: Compiling | None = None,
 ) -> Run:
-    """The network's output for one input, flat and row-major, channels first.
+    """The network's outputs for its input, flat and row-major, channels first, or for its inputs by name.
 
     progress is told of each node when all are done; compiling, where kernels have to be compiled first, of (kernels
     done, in all, the next one's name). Whoever runs many inputs makes one plan with `prepare` and runs that.

@@ -8,7 +8,7 @@ graph ── channels_first ── fuse ── find_moves ── choose ──�
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
 from threading import Lock
@@ -16,7 +16,7 @@ from time import perf_counter
 
 import numpy as np
 
-from convcalc.backends import Compiling, Run
+from convcalc.backends import Compiling, Run, Values
 from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
@@ -31,8 +31,9 @@ from convcalc.backends.numba.passes.traits import has_kernel
 from convcalc.backends.numba.runtime.driver import StepTable, drive, post, worker_loop
 from convcalc.backends.numba.runtime.linker import link
 from convcalc.backends.numba.runtime.program import Arena, Program
+from convcalc.backends.reference import inputs_of
 from convcalc.backends.workers import processors
-from convcalc.errors import ConvcalcError, UsageError
+from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph
 from convcalc.ops import Tensor
 from convcalc.shapes import show
@@ -82,8 +83,14 @@ class Plan:
         self._step_nodes = np.array(
             [rewritten.origins[step.node] for step in lowered.program.steps], np.int64
         )
-        self._input = self._arena.floats(lowered.input, prod(graph.input_shape))
-        self._output = self._arena.floats(lowered.output, prod(graph.output_shape))
+        self._inputs = [
+            self._arena.floats(place, prod(entry.shape))
+            for place, entry in zip(lowered.inputs, graph.inputs, strict=True)
+        ]
+        self._outputs = [
+            self._arena.floats(place, prod(graph.shape(output.node)))
+            for place, output in zip(lowered.outputs, graph.outputs, strict=True)
+        ]
 
     @property
     def weight_bytes(self) -> int:
@@ -95,19 +102,21 @@ class Plan:
         """Memory of everything between input and output."""
         return self._arena.size
 
-    def run(self, values: Sequence[float]) -> Run:
-        """The network's output for one input, flat and channels first."""
+    def run(self, values: Values) -> Run:
+        """The network's outputs for its input, flat and channels first, or for its inputs by name."""
         with self._lock:
             began = perf_counter()
             self._fill(values)
             self._walk(self._table)
-            result = array("f")
-            result.frombytes(self._output.view(np.uint8).data)
+            outputs = {}
+            for output, numbers in zip(self.graph.outputs, self._outputs, strict=True):
+                result = array("f")
+                result.frombytes(numbers.view(np.uint8).data)
+                outputs[output.name] = Tensor(self.graph.shape(output.node), result)
             seconds = perf_counter() - began
-            outputs = {self.graph.outputs[0].name: Tensor(self.graph.output_shape, result)}
             return Run("numba", outputs, seconds, self._node_seconds(self._table, seconds))
 
-    def profile(self, values: Sequence[float], runs: int = 5) -> tuple[float, list[Work]]:
+    def profile(self, values: Values, runs: int = 5) -> tuple[float, list[Work]]:
         """Seconds of the fastest of some runs in which every step waits for the one before; and its steps."""
         with self._lock:
             if self._timed is None:
@@ -138,13 +147,18 @@ class Plan:
         """Buffers that something was written beside; only for a plan with guards."""
         return self._arena.overrun_buffers() + self._setup_arena.overrun_buffers()
 
-    def _fill(self, values: Sequence[float]) -> None:
-        if len(values) != len(self._input):
-            raise ConvcalcError(
-                f"{self.graph.name} takes {show(self.graph.input_shape)} = {len(self._input):,} numbers, "
-                f"not {len(values):,}"
-            )
-        self._input[:] = np.asarray(values, np.float32)
+    def _fill(self, values: Values) -> None:
+        given = inputs_of(self.graph, values)
+        for entry, value, numbers in zip(
+            self.graph.inputs, self.graph.input_indices, self._inputs, strict=True
+        ):
+            own = given[value].values
+            if len(own) != len(numbers):
+                place = f"input {entry.name} of " if len(self._inputs) > 1 else ""
+                raise ConvcalcError(
+                    f"{place}{self.graph.name} takes {show(entry.shape)} = {len(numbers):,} numbers, not {len(own):,}"
+                )
+            numbers[:] = np.asarray(own, np.float32)
 
     def _walk(self, table: StepTable) -> None:
         place = 0
@@ -177,12 +191,6 @@ def prepare(
 
     compiling is told (kernels done, in all, the next one's name) when kernels have to be compiled.
     """
-    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
-        raise UsageError(
-            f"the numba backend does not run networks of several inputs or outputs yet, and {graph.name} has "
-            f"{len(graph.inputs)} and {len(graph.outputs)}",
-            hint="--backend reference runs them",
-        )
     count = threads or processors()
     rewritten = channels_first(graph, has_kernel)
     own = tuple(weights.nodes[origin] for origin in rewritten.origins)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from convcalc.backends import Values
 from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE
 from convcalc.backends.numba.kernels.conv import TileRow, dense, direct
 from convcalc.backends.numba.kernels.tile import sweep
@@ -133,13 +134,13 @@ class Profile:
 
 
 def profile_network(
-    graph: Graph, weights: Weights, values: Sequence[float], *, threads: int | None = None, runs: int = 5
+    graph: Graph, weights: Weights, values: Values, *, threads: int | None = None, runs: int = 5
 ) -> Profile:
     """The fastest of some runs in which every step waits for the one before."""
     return profile_plan(prepare(graph, weights, threads), values, runs)
 
 
-def profile_plan(plan: Plan, values: Sequence[float], runs: int = 5, peaks: Peaks | None = None) -> Profile:
+def profile_plan(plan: Plan, values: Values, runs: int = 5, peaks: Peaks | None = None) -> Profile:
     """As profile_network, of a plan already made. peaks: where they were measured before."""
     seconds, work = plan.profile(values, runs)
     scale = seconds / max(1, sum(step.ticks for step in work))

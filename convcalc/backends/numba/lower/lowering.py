@@ -24,7 +24,7 @@ from convcalc.backends.numba.passes.fusion import FusedLayer, Fusion
 from convcalc.backends.numba.passes.placement import Placement
 from convcalc.backends.numba.runtime.program import ByteSpan, Program, Ref, Step, View, Word
 from convcalc.errors import ConvcalcError
-from convcalc.graph import Graph, Node
+from convcalc.graph import Graph, Node, is_input
 from convcalc.ops import Order
 from convcalc.shapes import Shape, show
 from convcalc.weights.load import Weights
@@ -77,12 +77,10 @@ class Lowering:
         return self._flats[value]
 
     def add_output(self, value: int) -> Ref:
-        """The place of an output of the network, read after each run."""
-        count = prod(self.shape(value))
-        place = self.flat(value, self.graph.nodes[-1]) if self.graph.nodes else self._flats[value]
+        """The place of an output of the network, read after each run: it is in use to the end of the program."""
+        place = self._flats[value] if is_input(value) else self.flat(value, self.graph.nodes[value])
         self.program.touch(place.buffer)
-        self.program.wanted.append(self.flat_span(place, count))
-        place.buffer.kept = True
+        self.program.wanted.append(self.flat_span(place, prod(self.shape(value))))
         return place
 
     # --- values --------------------------------------------------------------------------------------------------
@@ -135,7 +133,7 @@ class Lowering:
         """An input of the network with its channels interleaved."""
         if value not in self._images:
             shape = self.shape(value)
-            layout = Layout(shape[0], triple(shape[1:]), self.placement.image_halo, interleaved=True)
+            layout = Layout(shape[0], triple(shape[1:]), self.placement.image_halos[value], interleaved=True)
             self._images[value] = self._new_map(value, layout, node)
             self._add_pack(self._flats[value], strides_of(shape), self._images[value], node)
         return self._images[value]

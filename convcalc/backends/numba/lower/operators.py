@@ -20,7 +20,6 @@ from convcalc.backends.numba.passes.channel_moves import Moves
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.passes.placement import Placement
 from convcalc.backends.numba.runtime.program import Program, Ref
-from convcalc.graph import INPUT
 from convcalc.weights.load import Weights
 
 LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
@@ -48,24 +47,27 @@ LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
 @dataclass(frozen=True, eq=False)
 class Lowered:
     """A network as steps. setup: those that lay out weights; program: those of every run; outside: what is done
-    between them by no kernel; input, output: where their numbers are, channels first."""
+    between them by no kernel; inputs, outputs: where the numbers of each are, channels first."""
 
     setup: Program
     program: Program
     outside: tuple[OutsideStep, ...]
-    input: Ref
-    output: Ref
+    inputs: tuple[Ref, ...]
+    outputs: tuple[Ref, ...]
 
 
 def lower(moves: Moves, plans: Plans, placement: Placement, weights: Weights, threads: int) -> Lowered:
     """The steps of all layers, in running order."""
     fusion = moves.fusion
     low = Lowering(fusion, moves, plans, placement, weights, threads)
-    place = low.add_input(INPUT)
+    inputs = tuple(low.add_input(value) for value in fusion.graph.input_indices)
+    wanted = frozenset(fusion.outputs)
     for layer in fusion.layers:
         if fusion.is_outside(layer):
             low.add_outside(layer, array_function(layer.node, weights.nodes[layer.node.index]))
         else:
             LOWER[layer.node.kind](low, layer)
-    output = low.add_output(fusion.output)
-    return Lowered(low.setup, low.program, tuple(low.outside), place, output)
+        if layer.value in wanted:  # at once, so that its map need not live to the end
+            low.flat(layer.value, layer.node)
+    outputs = tuple(low.add_output(value) for value in fusion.outputs)
+    return Lowered(low.setup, low.program, tuple(low.outside), inputs, outputs)

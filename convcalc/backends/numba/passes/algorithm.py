@@ -16,7 +16,7 @@ from convcalc.backends.numba.jit.simd import BLOCK, LANES, WIDTH
 from convcalc.backends.numba.kernels.winograd import FREQUENCIES
 from convcalc.backends.numba.layout import Halo, Triple, blocks_of, triple
 from convcalc.backends.numba.passes.fusion import Fusion
-from convcalc.graph import INPUT, Node
+from convcalc.graph import Node, is_input
 from convcalc.shapes import per_axis
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def plan_conv(node: Node, source: int, threads: int, winograd: bool) -> ConvPlan
     if plan.groups > 1 and plan.groups == plan.channels == plan.filters:
         return replace(plan, algorithm="depthwise")
     few = plan.channels <= MAX_INTERLEAVED
-    if source == INPUT and plan.groups == 1 and few and plan.dilation[2] == 1:
+    if is_input(source) and plan.groups == 1 and few and plan.dilation[2] == 1:
         return replace(plan, algorithm="interleaved")
     tiled = _tiled(plan) if winograd else None
     if tiled and _winograd_cycles(tiled, threads) < _direct_cycles(plan, threads):

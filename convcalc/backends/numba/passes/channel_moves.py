@@ -71,9 +71,9 @@ class Moves:
 
 
 def find_moves(fusion: Fusion) -> Moves:
-    """Which values need not be made, found from the network's end backwards."""
+    """Which values need not be made, found from the network's end backwards. Its outputs are always made."""
     unmade: dict[int, FusedLayer] = {}
-    needed = {fusion.output}  # by what does not look through
+    needed = set(fusion.outputs)  # by what does not look through
     unshuffled: set[int] = set()  # read by something else than a shuffle
     depths: dict[int, int] = {}  # of the layers that would be looked through to see a value
     for layer in reversed(fusion.layers):

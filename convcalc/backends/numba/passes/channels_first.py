@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from convcalc.graph import INPUT, Graph, Node
+from convcalc.graph import Graph, Node, is_input
 from convcalc.ops import Operator, Order, Reordered
 from convcalc.ops.reshape import Reshape
 from convcalc.ops.transpose import Transpose
@@ -56,7 +56,7 @@ class Form(NamedTuple):
 def channels_first(graph: Graph, has_kernel: Callable[[Node], bool]) -> Rewritten:
     """The graph with every value stored so that most of it runs in kernels and little is transposed.
 
-    Its input and output are stored as they are. has_kernel: whether a node of the new graph is computed by a kernel.
+    Its inputs and outputs are stored as they are. has_kernel: whether a node of the new graph is computed by a kernel.
     """
     writer = _Writer(graph, has_kernel)
     for node in graph:
@@ -72,7 +72,7 @@ class _Writer:
         self._has_kernel = has_kernel
         self._nodes: list[Node] = []
         self._origins: list[int] = []
-        self._stored = {INPUT: Stored(INPUT, _sequence(graph.input_shape))}
+        self._stored = {value: Stored(value, _sequence(graph.shape(value))) for value in graph.input_indices}
         self._transposed: dict[Stored, int] = {}  # a value, stored in another order
 
     def add(self, node: Node) -> None:
@@ -104,13 +104,16 @@ class _Writer:
         return best
 
     def finish(self) -> Rewritten:
-        """The new graph, its output stored as it is."""
-        output = self._graph.output
-        if self._nodes:
-            output = self._in_order(output, _sequence(self._graph.shape(output)), self._graph.nodes[-1])
-        outputs = (self._graph.outputs[0]._replace(node=output),)
+        """The new graph, its outputs stored as they are."""
+        outputs = tuple(output._replace(node=self._as_it_is(output.node)) for output in self._graph.outputs)
         graph = dataclasses.replace(self._graph, nodes=tuple(self._nodes), outputs=outputs)
         return Rewritten(graph, tuple(self._origins))
+
+    def _as_it_is(self, value: int) -> int:
+        """The new graph's value that holds a value of the given graph in its own order."""
+        if is_input(value):
+            return value
+        return self._in_order(value, _sequence(self._graph.shape(value)), self._graph.nodes[value])
 
     def _orders(self, node: Node) -> list[Order]:
         """The orders of the node's inputs, the oldest first; channels last; and none."""
@@ -190,7 +193,7 @@ class _Writer:
         return node.index
 
     def _shape(self, value: int) -> Shape:
-        return self._graph.input_shape if value == INPUT else self._nodes[value].output_shape
+        return self._graph.shape(value) if is_input(value) else self._nodes[value].output_shape
 
 
 def _sequence(shape: Shape) -> Order:

@@ -13,7 +13,7 @@ from math import inf
 
 from convcalc.backends.numba.kernels.activations import ACTIVATIONS
 from convcalc.backends.numba.passes.traits import MAX_RANK, Traits, traits
-from convcalc.graph import INPUT, Graph, Node
+from convcalc.graph import Graph, Node
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,9 @@ class Fusion:
     alias: Mapping[int, int]
 
     @property
-    def output(self) -> int:
-        """The network's output."""
-        return self.alias[self.graph.output]
+    def outputs(self) -> tuple[int, ...]:
+        """The value of each of the network's outputs; one value may be several."""
+        return tuple(self.alias[output.node] for output in self.graph.outputs)
 
     def is_outside(self, layer: FusedLayer) -> bool:
         """Whether no kernel computes the layer."""
@@ -72,12 +72,13 @@ class Fusion:
         return values if layer.residual is None else [*values, layer.residual]
 
     def readers(self) -> dict[int, int]:
-        """How often each value is read by a layer; the network's output once more."""
+        """How often each value is read by a layer, and once more for each output of the network that it is."""
         counts: dict[int, int] = {}
         for layer in self.layers:
             for source in self.sources(layer):
                 counts[source] = counts.get(source, 0) + 1
-        counts[self.output] = counts.get(self.output, 0) + 1
+        for value in self.outputs:
+            counts[value] = counts.get(value, 0) + 1
         return counts
 
 
@@ -87,7 +88,8 @@ def fuse(graph: Graph, outside: Set[int] = frozenset()) -> Fusion:
     for node in graph:
         for source in dict.fromkeys(node.inputs):
             followers.setdefault(source, []).append(node)
-    alias: dict[int, int] = {INPUT: INPUT}
+    alias: dict[int, int] = {value: value for value in graph.input_indices}
+    outputs = frozenset(output.node for output in graph.outputs)
     layers: list[FusedLayer] = []
     fused: set[int] = set()
     for node in graph:
@@ -98,7 +100,7 @@ def fuse(graph: Graph, outside: Set[int] = frozenset()) -> Fusion:
             continue
         layer = FusedLayer(node=node, value=node.index)
         inside = [node.index]
-        for follower in _chain(node, graph, followers) if node.index not in outside else ():
+        for follower in _chain(node, outputs, followers) if node.index not in outside else ():
             taken = _take(layer, follower, alias) if follower.index not in outside else None
             if taken is None:
                 break
@@ -110,11 +112,11 @@ def fuse(graph: Graph, outside: Set[int] = frozenset()) -> Fusion:
     return Fusion(graph, outside, tuple(layers), alias)
 
 
-def _chain(node: Node, graph: Graph, followers: Mapping[int, Sequence[Node]]) -> Iterator[Node]:
-    """The nodes after `node` as long as each is the only reader of the one before."""
+def _chain(node: Node, outputs: Set[int], followers: Mapping[int, Sequence[Node]]) -> Iterator[Node]:
+    """The nodes after `node` as long as each is all that reads the one before, which is no output of the network."""
     while True:
         readers = followers.get(node.index, ())
-        if len(readers) != 1 or node.index == graph.output:
+        if len(readers) != 1 or node.index in outputs:
             return
         node = readers[0]
         yield node

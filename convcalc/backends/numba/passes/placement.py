@@ -27,12 +27,13 @@ class Placement:
     """Where values live.
 
     homes: for a value that is a part of another, that one and the channel there that is its first; halos: what
-    readers need around a value that has no home; image_halo: around the interleaved form of the network's input.
+    readers need around a value that has no home; image_halos: what they need around the interleaved form of an input of
+    the network.
     """
 
     homes: Mapping[int, ValueChannel]
     halos: Mapping[int, Halo]
-    image_halo: Halo
+    image_halos: Mapping[int, Halo]
 
     def root(self, value: int) -> ValueChannel:
         """The value whose buffer holds this one, and the first channel there."""
@@ -47,17 +48,18 @@ def place(fusion: Fusion, moves: Moves, plans: Plans) -> Placement:
     """Homes for all values that can have one, and the halos of those that have none."""
     homes = _homes(fusion, moves)
     halos: dict[int, Halo] = {}
-    image_halo = NO_HALO
+    image_halos: dict[int, Halo] = {}
     for layer in fusion.layers:
         plan = plans.get(layer.value)
         if plan is None:
             continue
+        source = fusion.alias[layer.node.inputs[0]]
         if isinstance(plan, ConvPlan) and plan.algorithm == "interleaved":
-            image_halo = image_halo.widened(plan.halo)
+            image_halos[source] = image_halos.get(source, NO_HALO).widened(plan.halo)
         else:
-            root = _root(homes, fusion.alias[layer.node.inputs[0]]).value
+            root = _root(homes, source).value
             halos[root] = halos.get(root, NO_HALO).widened(plan.halo)
-    return Placement(homes, halos, image_halo)
+    return Placement(homes, halos, image_halos)
 
 
 def _root(homes: Mapping[int, ValueChannel], value: int) -> ValueChannel:
