@@ -104,10 +104,23 @@ def _output(item: TableRow) -> str:
 
 
 def _field(item: TableRow) -> str:
-    """`195`; of copies the first's and the last's, `163–1251`."""
+    """`195`; for copies, the first and the last: `163–1251`, or `–…224` where the first has no single one."""
     row = item.row
     first, last = words.field(row.receptive_field), words.field((row.last or row).receptive_field)
-    return first if first == last else f"{first}–{last.removeprefix('≤')}"
+    if first == last:
+        return first
+    return f"–…{last}" if first == "–" else f"{first}–{last.removeprefix('≤')}"
+
+
+def _buffers(analysis: Analysis) -> str:
+    """What a network's buffers are."""
+    buffers = [
+        parameter for node in analysis.graph for parameter in node.parameters if parameter.role == "buffer"
+    ]
+    kinds = dict.fromkeys(
+        "running statistics" if parameter.rule is None else "fixed tensors" for parameter in buffers
+    )
+    return " and ".join(kinds)
 
 
 def _few(texts: Sequence[str]) -> str:
@@ -292,7 +305,7 @@ def totals_lines(analysis: Analysis) -> list[str]:
         *_outputs(analysis.graph),
     ]
     if totals.buffers:
-        lines.insert(1, f"{totals.buffers:,} buffers (running statistics, not params)")
+        lines.insert(1, f"{totals.buffers:,} buffers ({_buffers(analysis)}, not params)")
     lines += [f"warning: {text}" for text in analysis.warnings[:5]]
     if len(analysis.warnings) > 5:
         lines.append(f"warning: and {len(analysis.warnings) - 5} more such joins")

@@ -31,7 +31,7 @@ import convcalc  # noqa: E402
 FAMILIES = (
     "alexnet", "squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "mnasnet0_5", "shufflenet_v2_x0_5",
     "efficientnet_b0", "regnet_x_400mf", "regnet_y_400mf", "resnet18", "densenet121", "googlenet", "inception_v3",
-    "resnext50_32x4d", "convnext_tiny", "wide_resnet50_2", "efficientnet_v2_s", "vgg11_bn",
+    "resnext50_32x4d", "convnext_tiny", "wide_resnet50_2", "efficientnet_v2_s", "vgg11_bn", "vit_b_16", "swin_t",
 )  # fmt: skip
 TOLERANCE = 1e-4
 
