@@ -148,7 +148,7 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
         if size + (units - 1) * stride != after.size[axis]:
             return f"{after.size[axis]}, what all {units} units see together"
         return f"{size} + ({units} − 1)·{stride} = {after.size[axis]}, all {units} units" if units > 1 else ""
-    if not isinstance(walk, Reach) or (walk.size, walk.stride, walk.start) == (1, 1, 0):
+    if not isinstance(walk, Reach) or (walk.size, walk.stride) == (1, 1):
         return ""
     widest = f"{after.size[axis]}{' at most' if after.smallest[axis] != after.size[axis] else ''}"
     pace = f"stride {stride}·{walk.stride} = {after.stride[axis]}"

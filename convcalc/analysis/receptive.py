@@ -31,7 +31,8 @@ MAX_FIELDS = 8  # that a unit sees together on one axis; beyond it they are not 
 class Field(NamedTuple):
     """A receptive field on one axis of the network's input, before clipping to the image.
 
-    Unit u = q·period + r of output dimension `output_axis` sees the pixels lows[r] + q·step … highs[r] + q·step.
+    Unit u = q·period + r of output dimension `output_axis` sees the pixels lows[r] + q·step … highs[r] + q·step; the
+    step is negative behind a slice that goes backwards.
     output_axis None: no output dimension walks this axis, every unit sees the same (step 0).
     spread: units see different parts that no step describes (a flattened map); lows and highs then hold the union.
     """
@@ -75,6 +76,12 @@ class Field(NamedTuple):
         """The last one."""
         turn, phase = divmod(unit, self.period)
         return self.highs[phase] + turn * self.step
+
+    def hull(self, low: int, high: int) -> tuple[int, int]:
+        """The first and last pixel that the units from `low` to `high` see together."""
+        if self.step < 0:
+            low, high = high, low
+        return self.first(low), self.last(high)
 
 
 AxisField = tuple[Field, ...]  # what a unit sees on one axis is the hull of these; of none: it is not known
@@ -160,7 +167,7 @@ def _through(
             walk = walks[field.output_axis]
             if not isinstance(walk, Reach):
                 count = shape[field.output_axis]
-                low, high = field.first(0), field.last(count - 1)
+                low, high = field.hull(0, count - 1)
                 after.append(Field((low,), (high,), 0, None, walk == SCATTERED and count > 1))
                 continue
             behind = _walked(field, walk)
@@ -179,8 +186,7 @@ def _walked(field: Field, walk: Reach) -> Field | None:
     """The field behind a window: output unit v sees what the units it reads see together. None where more units
     than MAX_PERIOD see different windows."""
     if type(walk.stride) is int and field.period == 1 and walk.block == 1:
-        low = field.lows[0] + ceil(walk.start) * field.step
-        high = field.highs[0] + (ceil(walk.start + walk.size) - 1) * field.step
+        low, high = field.hull(ceil(walk.start), ceil(walk.start + walk.size) - 1)
         return Field((low,), (high,), walk.stride * field.step, walk.out)
     stride = Fraction(walk.stride)
     period = lcm(stride.denominator * (field.period // gcd(field.period, stride.numerator)), walk.block)
@@ -190,8 +196,7 @@ def _walked(field: Field, walk: Reach) -> Field | None:
         (ceil(leader * stride + walk.start), ceil(leader * stride + walk.start + walk.size) - 1)
         for leader in map(walk.leader, range(period))
     ]
-    lows = tuple([field.first(low) for low, _ in reads])
-    highs = tuple([field.last(high) for _, high in reads])
+    lows, highs = zip(*(field.hull(low, high) for low, high in reads), strict=True)
     units = int(period * stride)  # how many units of the layer before a period advances
     return _shortest(Field(lows, highs, units // field.period * field.step, walk.out))
 
@@ -264,7 +269,8 @@ def single(track: AxisField, size: int, shape: Shape) -> Field | None:
     low, high = fixed[0].lows[0], fixed[0].highs[0]
     for field in track:
         count = 1 if field.output_axis is None else shape[field.output_axis]
-        if max(0, field.first(0)) < low or min(size - 1, field.last(count - 1)) > high:
+        first, last = field.hull(0, count - 1)
+        if max(0, first) < low or min(size - 1, last) > high:
             return None
     return fixed[0]
 

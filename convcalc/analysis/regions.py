@@ -20,7 +20,7 @@ from itertools import pairwise, product
 from math import ceil, prod
 
 from convcalc.graph import INPUT, Graph, Node
-from convcalc.ops import AxisReach, Operator, Reach
+from convcalc.ops import AxisReach, Beyond, Operator, Reach
 from convcalc.shapes import Shape
 
 Span = tuple[int, int]
@@ -135,6 +135,8 @@ def read(walk: AxisReach, outputs: Spans, size: int) -> Spans:
     if not isinstance(walk, Reach):
         return ((0, size - 1),)
     start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
+    if stride < 0:  # output −o of the walk the other way
+        stride, outputs = -stride, tuple((-high, -low) for low, high in outputs)
     found: list[Span] = []
     for first_output, last_output in outputs:
         low, high = walk.leader(first_output), walk.leader(last_output)
@@ -151,14 +153,46 @@ def read(walk: AxisReach, outputs: Spans, size: int) -> Spans:
             for output in range(low, high + 1, walk.block):
                 first = output * stride + start
                 found.append((ceil(first), ceil(first + extent) - 1))
+    if walk.beyond:
+        found += [span for place in found for span in _continued(place, size, walk.beyond)]
     return clipped(merged(found), size)
 
 
-def readers(walk: AxisReach, inputs: Spans, size: int) -> Spans:
-    """Positions of an output dimension of `size` that read one of the input positions."""
+def _continued(span: Span, size: int, beyond: Beyond) -> list[Span]:
+    """What stands at the positions of a span that lie before and after a dimension of `size`."""
+    low, high = span
+    found = []
+    if low < 0:
+        last = min(high, -1)
+        found.append({"reflect": (-last, -low), "circular": (low + size, last + size)}.get(beyond, (0, 0)))
+    if high >= size:
+        first, end = max(low, size), size - 1
+        mirrored, around = (2 * end - high, 2 * end - first), (first - size, high - size)
+        found.append({"reflect": mirrored, "circular": around}.get(beyond, (end, end)))
+    return found
+
+
+def _copies(span: Span, size: int, beyond: Beyond) -> list[Span]:
+    """The positions before and after a dimension of `size` at which the numbers of a span stand again."""
+    low, high = span
+    if beyond == "reflect":
+        return [(-high, -low), (2 * (size - 1) - high, 2 * (size - 1) - low)]
+    if beyond == "circular":
+        return [(low - size, high - size), (low + size, high + size)]
+    return [(-size, -1)] * (low == 0) + [(size, 2 * size - 1)] * (high == size - 1)
+
+
+def readers(walk: AxisReach, inputs: Spans, size: int, length: int) -> Spans:
+    """Positions of an output dimension of `size` that read one of the positions of an input dimension of `length`."""
     if not isinstance(walk, Reach):
         return ((0, size - 1),)
     start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
+    if walk.beyond:
+        inputs = (*inputs, *(span for place in inputs for span in _copies(place, length, walk.beyond)))
+    if stride < 0:  # output −o of the walk the other way
+        other_way = Reach(walk.out, extent, -stride, start + (size - 1) * stride, gap)
+        turned = readers(other_way, inputs, size, length)
+        return tuple((size - 1 - high, size - 1 - low) for low, high in reversed(turned))
     found: list[Span] = []
     for low, high in inputs:
         if high - low >= MAX_POSITIONS or (not gap and extent >= 1):
@@ -209,9 +243,10 @@ def forwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Region
     boxes = []
     for box in region:
         reached = list(everything(output))
-        for walk, spans in zip(walks, box, strict=True):
+        for walk, spans, length in zip(walks, box, shape, strict=True):
             if isinstance(walk, Reach):
-                reached[walk.out] = common(reached[walk.out], readers(walk, spans, output[walk.out]))
+                found = readers(walk, spans, output[walk.out], length)
+                reached[walk.out] = common(reached[walk.out], found)
         boxes.append(tuple(reached))
     return simplified(boxes)
 
@@ -335,10 +370,15 @@ def _through(node: Node, position: int, window: tuple[Span, ...]) -> tuple[Span,
     for walk, size in zip(_walks(node.op, node.input_shapes, position), shape, strict=True):
         if isinstance(walk, Reach):
             low, high = map(walk.leader, window[walk.out])
+            if walk.stride < 0:
+                low, high = high, low
             low, high = (
                 ceil(low * walk.stride + walk.start),
                 ceil(high * walk.stride + walk.start + walk.size) - 1,
             )
+            if walk.beyond and low <= high:
+                ends = [(low, high), *_continued((low, high), size, walk.beyond)]
+                low, high = min(first for first, _ in ends), max(last for _, last in ends)
             if low > high or (not result and (high < 0 or low >= size)):  # nothing, or other channels
                 return None
             result.append((low, high))

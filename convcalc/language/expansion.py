@@ -6,7 +6,7 @@ and bounded: layers are counted by the builder, steps that make no layer are cou
 
 from __future__ import annotations
 
-from convcalc.errors import Mark, SpecError, did_you_mean
+from convcalc.errors import Mark, Misfit, SpecError, did_you_mean
 from convcalc.graph import INPUT, Builder, Trail, input_index, is_input
 from convcalc.language import reader
 from convcalc.language.bounds import MAX_NESTING, Bounds, max_steps, too_many_copies, too_many_steps
@@ -210,6 +210,8 @@ class Expansion:
         operator = entry.op
         if operator is None:
             operator = self.compiler.operators.make(entry, names, path)
+        if operator.shape_field is not None:
+            operator = self._sized(entry, operator, operator.shape_field, scope, path)
         inputs = self._inputs(entry, operator, scope, path, inputs)
         self._step(entry.node, max(0, len(inputs) - 1))
         shares = None if entry.share is None else self._shared(entry.share, scope, names)
@@ -252,6 +254,19 @@ class Expansion:
                 f"say which this layer reads: from: {network[0].name}",
             )
         return inputs
+
+    def _sized(self, entry: Layer, operator: Operator, field: str, scope: Scope, path: str) -> Operator:
+        """The operator with the size of the layer that its field names, which is not read."""
+        named = getattr(operator, field)
+        if named is None:
+            return operator
+        node = entry.fields[field].node if field in entry.fields else entry.node
+        found = self.resolve(named, scope, node)
+        name = named if is_input(found) else self.builder.nodes[found].name
+        try:
+            return operator.sized_like(name, self.builder.shape(found))
+        except Misfit as misfit:
+            raise node.error(f"{path}: {misfit.message}", misfit.hint) from None
 
     def join(
         self,

@@ -188,9 +188,6 @@ def _unknown_operator(kind: str, key: reader.Scalar, is_block: bool) -> SpecErro
 
 def _wrong_value(kind: str, name: str, value: object) -> str | None:
     """A hint for a value that a field does not take."""
-    planned_hint = planned.value(kind, name, value)
-    if planned_hint is not None:
-        return planned_hint
     if isinstance(value, str) and (reader.type_of(value) if value else value) != value:
         return "numbers, true and false are written without quotes"
     return None

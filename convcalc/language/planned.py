@@ -21,49 +21,18 @@ class Absence(NamedTuple):
     hint: str | None
 
 
-_HOLDS_PLACE = "identity holds its place in the counts: no weights, no MACs"
-
 # Operators, and what would do instead.
 LAYERS: dict[str, str] = {
-    "global_maxpool": "maxpool with the map's own height and width as kernel does the same",
-    "adaptive_maxpool": "where the sizes divide, maxpool with their quotient as kernel and stride does the same",
-    "crop": "",
-    "pixel_shuffle": "with factor r, reshape: [C, r, r, H, W], transpose: [0, 3, 1, 4, 2] and reshape: [C, r·H, r·W] "
-    "do the same",
-    "pixel_unshuffle": "with factor r, reshape: [C, H/r, r, W/r, r], transpose: [0, 2, 4, 1, 3] and "
-    "reshape: [r·r·C, H/r, W/r] do the same",
-    "reduce": "global_avgpool is the mean over the whole map",
-    "roll": _HOLDS_PLACE,
     "unknown": "identity holds the place of a layer that keeps the shape",
     "network": "extends takes over a whole spec; a block holds layers that are used several times",
 }
 
 # Fields of operators that are there, and what would do instead.
-_CHANNELS_ONLY = "it works over the channels, the first dimension; transpose brings another one there"
 FIELDS: dict[tuple[str, str], str] = {
-    ("upsample", "size"): "give scale, how many times as large",
-    ("upsample", "like"): "give scale, how many times as large",
-    ("upsample", "align_corners"): "bilinear is as with align_corners: false",
-    ("avgpool", "dilation"): "",
-    ("avgpool", "divisor"): "",
-    ("slice", "axis"): _CHANNELS_ONLY,
-    ("slice", "step"): "",
-    ("pad", "mode"): "the margin holds one value: value",
-    ("pad", "channels"): "",
     ("conv", "padding_mode"): "the margin holds zeros; a pad before the layer holds another value",
 }
 # What other tools call these fields.
-_FIELD_WORDS = {
-    "dim": "axis", "axes": "axis", "targetsize": "size", "outputsize": "size", "divisoroverride": "divisor",
-    "steps": "step", "bordermode": "mode", "paddingmode": "padding_mode", "constant": "value", "factor": "value",
-    "dilationrate": "dilation", "dilations": "dilation",
-}  # fmt: skip
-
-# Values of fields that are there, and what would do instead.
-VALUES: dict[tuple[str, str], str] = {
-    ("upsample", "mode"): "bilinear gives the same sizes",
-    ("upsample", "scale"): "scale is a whole number",
-}
+_FIELD_WORDS = {"paddingmode": "padding_mode"}
 
 # Keys of a file, and what would do instead.
 KEYS: dict[str, str] = {
@@ -125,21 +94,6 @@ def field(kind: str, written: str) -> Absence | None:
     if name not in own:
         return None
     return Absence(f"{kind}'s {written} is {NOT_YET}", own[name] or None)
-
-
-def value(kind: str, name: str, given: object) -> str | None:
-    """A hint for a value that is planned; None where it is not."""
-    is_planned = {
-        ("upsample", "mode"): given == "bicubic",
-        ("upsample", "scale"): isinstance(given, float),
-    }
-    if not is_planned.get((kind, name)):
-        return None
-    return f"{kind} with {name}: {_plain(given)} is {NOT_YET}; {VALUES[kind, name]}"
-
-
-def _plain(given: object) -> str:
-    return f"[{', '.join(map(str, given[:8]))}]" if isinstance(given, list) else str(given)
 
 
 def variable(name: str) -> Absence | None:

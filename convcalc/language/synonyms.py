@@ -112,17 +112,24 @@ _TABLE = {
         affine: center elementwiseaffine
         min: minval minvalue clipvaluemin lower
         max: maxval maxvalue clipvaluemax upper
-        value: constant factor fill constantvalue
+        value: constant factor fill constantvalue fillvalue
         rate: p probability drop droprate dropoutrate dropoutratio ratio
         slope: negativeslope alpha
         axis: dim dims axes normalizedshape
         shape: targetshape size
         order: perm dims permutation axes
-        size: outputsize localsize
+        size: outputsize targetsize croppedsize localsize
         scale: scalefactor factor scales size gamma
-        mode: interpolation method
+        factor: upscalefactor downscalefactor blocksize scale
+        mode: interpolation method bordermode paddingmode reduction
+        like: target reference
+        offset: start begin position
         start: begin offset
         stop: end
+        step: steps stride
+        shift: shifts
+        keep: keepdim keepdims
+        divisor: divisoroverride
         name: id label layername
         from: input inputs bottom source src inbound inboundnodes parents layers
         repeat: times count n number repeats num

@@ -12,7 +12,7 @@ from math import prod
 
 from convcalc.errors import Misfit
 from convcalc.ops._base import WHOLE, AxisReach, Operator, Order, Reach, Reordered
-from convcalc.shapes import Shape, show
+from convcalc.shapes import AXIS_NAMES, Shape, show
 
 Axis = str | int
 Axes = Axis | tuple[int, ...]
@@ -93,3 +93,18 @@ def vectors(found: Sequence[int], shape: Shape) -> Iterator[list[int]]:
     for place in product(*others):
         start = sum(place)
         yield [start + offset for offset in within]
+
+
+def spatial(shape: Shape, kind: str) -> tuple[int, ...]:
+    """All dimensions but the channels. Raises Misfit for a vector."""
+    if len(shape) < 2:
+        raise Misfit(f"{kind} of a vector has no spatial dimensions to work on", "say which: axis: channels")
+    return tuple(range(1, len(shape)))
+
+
+def dimension_name(shape: Shape, dimension: int) -> str:
+    """`channels`, `height`; `dimension 4` where there is no word."""
+    if dimension == 0:
+        return "channels" if len(shape) > 1 else "features"
+    names = AXIS_NAMES.get(len(shape) - 1, ())
+    return names[dimension - 1] if names else f"dimension {dimension}"

@@ -17,6 +17,7 @@ from convcalc.ops._fields import FieldKind
 from convcalc.shapes import AXIS_NAMES, Axis, Shape, compact, show
 
 Inputs = tuple[Shape, ...]
+Beyond = Literal["", "reflect", "replicate", "circular"]
 Order = tuple[int, ...]  # dimension i of a value is dimension order[i] of the tensor that stores it
 
 
@@ -46,10 +47,11 @@ class Reach(NamedTuple):
 
     `out` is the output dimension that walks it. Where an output unit moves less than an input unit
     (deconvolution, upsampling) all three can be Fractions: the number of units read, at most size rounded up,
-    then differs from one output unit to the next. gap: of the numbers in the interval only those a multiple of
-    it from its beginning (a dilated kernel); 0: all. block: output units that read the same, as those of a window of
-    attention: o is then the first of its block, and blocks begin at `phase`. It may say too much (filters that share
-    a group), never too little.
+    then differs from one output unit to the next. A stride is negative where the numbers are read backwards, and
+    never 0. gap: of the numbers in the interval only those a multiple of it from its beginning (a dilated kernel);
+    0: all. block: output units that read the same, as those of a window of attention: o is then the first of its
+    block, and blocks begin at `phase`. beyond: what the dimension continues with at both ends, for at most its own
+    length; "": nothing. It may say too much (filters that share a group), never too little.
     """
 
     out: int
@@ -57,6 +59,7 @@ class Reach(NamedTuple):
     stride: int | Fraction = 1
     start: int | Fraction = 0
     gap: int | Fraction = 0
+    beyond: Beyond = ""
     block: int = 1
     phase: int = 0
 
@@ -184,6 +187,9 @@ class Operator:
     )
     is_passing: ClassVar[bool] = False  # its output is its input when a trained network runs
     is_channel_affine: ClassVar[bool] = False  # a factor and an offset per channel, from its parameters alone
+    shape_field: ClassVar[str | None] = (
+        None  # names a layer that is no input, and whose shape is used: `sized_like`
+    )
     # The class in torch.nn without its number of dimensions, and the function in torch or torch.nn.functional; ""
     # where PyTorch has none.
     torch_module: ClassVar[str] = ""
@@ -236,6 +242,10 @@ class Operator:
         """The fields that are given and name a layer, each with its input's number."""
         given = [name for name in self.layer_fields() if getattr(self, name) is not None]
         return {name: len(inputs) - len(given) + place for place, name in enumerate(given)}
+
+    def sized_like(self, name: str, shape: Shape) -> Self:
+        """The operator with the shape of the layer that its `shape_field` names. Raises Misfit."""
+        return self
 
     def check_sources(self, sources: Sequence[Operator | None]) -> None:
         """Raises Misfit where the operators that make its inputs are not what it needs; None is the network's input."""

@@ -105,6 +105,19 @@ def _margins(value: Value) -> int | str | tuple[int | tuple[int, int], ...]:
     return _padding(value)
 
 
+def _factor(value: Value) -> float:
+    factor = _number(None, LARGEST, 0)(value)
+    return int(factor) if factor.is_integer() else factor
+
+
+def _scale(value: Value) -> Any:
+    if not isinstance(value, list):
+        return _factor(value)
+    if not 1 <= len(value) <= 3:
+        raise FieldError(f"needs a number or one per dimension (1 to 3), not {describe(value)}")
+    return tuple(_factor(item) for item in value)
+
+
 def _number(minimum: float | None, maximum: float | None, above: float | None) -> Callable[[Value], Any]:
     def check(value: Value) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -128,6 +141,18 @@ def _flag(value: Value) -> bool:
     return value
 
 
+def _several(value: Value) -> int | tuple[int, ...]:
+    return _integers(-LARGEST)(value) if isinstance(value, list) else whole(value, -LARGEST)
+
+
+def _pair(value: Value) -> tuple[int, int]:
+    if isinstance(value, list):
+        if len(value) != 2:
+            raise FieldError(f"needs an integer or a [before, after] pair, not {describe(value)}")
+        return whole(value[0]), whole(value[1])
+    return whole(value), whole(value)
+
+
 def _choice(options: tuple[str, ...]) -> Callable[[Value], Any]:
     def check(value: Value) -> str:
         if not isinstance(value, str) or value not in options:
@@ -141,6 +166,8 @@ def _choice(options: tuple[str, ...]) -> Callable[[Value], Any]:
 
 
 def _layer(value: Value) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise FieldError(f"needs the name or path of a layer, not {describe(value)}")
     return str(value)
@@ -193,6 +220,8 @@ _MARGINS: list[dict[str, object]] = [
     _ONE,
     {"type": "array", "items": {"anyOf": [_ONE, _PAIR]}, "minItems": 1, "maxItems": 3},
 ]
+
+_PATH: dict[str, object] = {"type": ["string", "integer"], "minLength": 1}
 
 REQUIRED: Any = dataclasses.MISSING
 
@@ -261,8 +290,40 @@ def choice(*options: str, default: Any = REQUIRED, alias: str | None = None, doc
 def layer(default: Any = None, *, doc: str) -> Any:
     """The name or path of an earlier layer, as `from` takes it: its output is one more input, behind those that
     come from `from`, in the order of the fields."""
-    kind = FieldKind(_layer, {"type": ["string", "integer"]}, names_layer=True)
+    kind = FieldKind(_layer, _PATH, names_layer=True)
     return _field(kind, default, None, doc)
+
+
+def scale(default: Any = REQUIRED, *, doc: str) -> Any:
+    """A number above 0, or one per spatial dimension."""
+    one: dict[str, object] = {"type": "number", "exclusiveMinimum": 0}
+    schema: dict[str, object] = {
+        "anyOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 3}]
+    }
+    return _field(FieldKind(_scale, schema, per_axis=True), default, None, doc)
+
+
+def pair(default: Any = REQUIRED, *, doc: str) -> Any:
+    """An integer, or a [before, after] pair."""
+    return _field(FieldKind(_pair, {"anyOf": [_ONE, _PAIR]}), default, None, doc)
+
+
+def shape_of(default: Any = None, *, doc: str) -> Any:
+    """The name or path of an earlier layer, or input, as `from` takes it, of which the shape alone is used."""
+    return _field(FieldKind(_layer, _PATH), default, None, doc)
+
+
+def several(default: Any = REQUIRED, *, doc: str) -> Any:
+    """An integer of either sign, or a list of them."""
+    one: dict[str, object] = {"type": "integer"}
+    several: dict[str, object] = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_DIMENSIONS}
+    return _field(FieldKind(_several, {"anyOf": [one, several]}), default, None, doc)
+
+
+def dimension(default: Any = REQUIRED, *, alias: str | None = None, doc: str) -> Any:
+    """An integer of either sign."""
+    kind = FieldKind(lambda value: whole(value, -LARGEST), {"type": "integer"})
+    return _field(kind, default, alias, doc)
 
 
 def integers(default: Any = REQUIRED, *, minimum: int = 0, doc: str) -> Any:

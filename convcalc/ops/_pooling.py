@@ -24,6 +24,7 @@ class Pooling(Operator):
     stride: PerAxis | None = extent(None, alias="S", doc="pixels between windows; default: the kernel")
     padding: Padding = padding(0, doc="margin around the input")
     rounding: str = choice("floor", "ceil", "exact", default="floor", doc="when the stride does not divide")
+    dilation: PerAxis = extent(1, doc="distance between the pixels a window reads")
 
     reduction: ClassVar[str] = ""  # what becomes of a window, as a function is written
 
@@ -36,11 +37,6 @@ class Pooling(Operator):
     def step(self) -> PerAxis:
         """The stride."""
         return self.kernel if self.stride is None else self.stride
-
-    @property
-    def gaps(self) -> PerAxis:
-        """The dilation."""
-        return 1
 
     def bind(self, inputs: Inputs) -> Self:
         """The stride filled in. Raises Misfit where a window would read nothing but padding."""
@@ -56,7 +52,7 @@ class Pooling(Operator):
 
     def axes(self, inputs: Inputs) -> tuple[Axis, ...]:
         """The window on each spatial axis."""
-        return axes(inputs[0], self.kernel, self.step, self.gaps, self.padding, self.rounding)
+        return axes(inputs[0], self.kernel, self.step, self.dilation, self.padding, self.rounding)
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """(C, *positions)."""

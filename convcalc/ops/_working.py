@@ -31,6 +31,12 @@ def pixels(count: int) -> str:
     return f"{count:,} pixel{'s' * (count != 1)}"
 
 
+def values_read(what: str, sizes: Sequence[int]) -> tuple[Working, ...]:
+    """How many values a number is made of: `7·7 = 49`, or `64`."""
+    text = f"{product(sizes)} = {prod(sizes):,}" if len(sizes) > 1 else f"{prod(sizes):,}"
+    return (Working(what, text),)
+
+
 def window_working(axes: Sequence[Axis]) -> tuple[Working, ...]:
     """The output size of each axis, worked; one line where all axes are alike."""
     return size_working([axis_working(axis) for axis in axes])

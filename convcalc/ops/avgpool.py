@@ -8,12 +8,8 @@ from itertools import cycle, product
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.ops._base import (
-    Example,
-    Gradient,
-    Tensor,
-)
-from convcalc.ops._fields import flag
+from convcalc.ops._base import Example, Gradient, Tensor
+from convcalc.ops._fields import flag, integer
 from convcalc.ops._gradients import planes, window_pixels
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._sliding import Slide, pool
@@ -25,7 +21,7 @@ class Avgpool(Pooling):
 
     (C, *spatial) → (C, *positions). At the border PyTorch's rule holds: with count_padding a window is
     divided by all its pixels, padding included, else by its real ones; what a window that rounding: ceil
-    added has beyond the padding never counts.
+    added has beyond the padding never counts. With a divisor every window's sum is divided by that.
     """
 
     kind: ClassVar[str] = "avgpool"
@@ -40,6 +36,8 @@ class Avgpool(Pooling):
 
     count_padding: bool = flag(True, doc="divide by the window's area with its padding, not by real pixels")
 
+    divisor: int | None = integer(None, doc="what every window's sum is divided by instead of its pixels")
+
     @property
     def counts_padding(self) -> bool:
         """Whether a window is divided by all its pixels."""
@@ -48,7 +46,7 @@ class Avgpool(Pooling):
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The sum of each window over a margin of zeros, divided by what counts."""
         (channels, *spatial), values = inputs[0]
-        slide = Slide(spatial, self.kernel, self.step, 1, self.padding, self.rounding)
+        slide = Slide(spatial, self.kernel, self.step, self.dilation, self.padding, self.rounding)
         sums = pool(values, inputs[0].shape, slide, 0, sum)
         divisors = self._divisors(slide)
         means = [value / divisor for value, divisor in zip(sums, cycle(divisors), strict=False)]
@@ -59,7 +57,7 @@ class Avgpool(Pooling):
     ) -> dict[str, Gradient]:
         """Each δ, divided as the sum was, goes to every value of its window."""
         shape = inputs[0].shape
-        slide = Slide(shape[1:], self.kernel, self.step, 1, self.padding, self.rounding)
+        slide = Slide(shape[1:], self.kernel, self.step, self.dilation, self.padding, self.rounding)
         divisors = self._divisors(slide)
         windows = list(window_pixels(slide))
         result: list[Any] = []
@@ -75,12 +73,15 @@ class Avgpool(Pooling):
 
     def _divisors(self, slide: Slide) -> list[int]:
         """What each window's sum is divided by."""
+        if self.divisor is not None:
+            return [self.divisor] * prod(slide.positions)
         counts = []
         for axis, starts in enumerate(slide.starts):
             first, last = 0, slide.limit[axis]
             if not self.count_padding:
                 first = slide.before[axis]
                 last = first + slide.spatial[axis]
-            width = slide.kernel[axis]
-            counts.append([min(start + width, last) - max(start, first) for start in starts])
+            gap = slide.dilation[axis]
+            taps = range(0, slide.kernel[axis] * gap, gap)
+            counts.append([sum(first <= start + tap < last for tap in taps) for start in starts])
         return [prod(count) for count in product(*counts)]

@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from math import inf, isnan
 from typing import Any, ClassVar
 
-from convcalc.ops._base import (
-    Example,
-    Gradient,
-    Tensor,
-)
-from convcalc.ops._fields import extent
+from convcalc.ops._base import Example, Gradient, Tensor
 from convcalc.ops._gradients import planes, window_pixels
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._sliding import Slide, pool
-from convcalc.shapes import PerAxis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +29,6 @@ class Maxpool(Pooling):
         (96, 55, 55),
         "'maxpool: {kernel: 2, stride: 2}' '1 4 2 1; 5 8 3 4; 7 6 4 5; 1 3 1 2'",
     )
-
-    dilation: PerAxis = extent(1, doc="distance between the pixels a window reads")
-
-    @property
-    def gaps(self) -> PerAxis:
-        """The dilation."""
-        return self.dilation
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The maximum of each window, over a margin of −∞."""

@@ -1,62 +1,144 @@
-"""A margin around each channel."""
+"""A margin around each map."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from convcalc.ops._base import AxisReach, Example, Inputs, Operator, Reach, Tensor, Working
-from convcalc.ops._fields import margins, number
-from convcalc.ops._sliding import Slide
+from convcalc.errors import Misfit
+from convcalc.ops._axes import dimension_name
+from convcalc.ops._base import (
+    AxisReach,
+    Beyond,
+    Example,
+    Inputs,
+    Operator,
+    Order,
+    Reach,
+    Reordered,
+    Tensor,
+    Working,
+)
+from convcalc.ops._fields import choice, margins, number, pair
+from convcalc.ops._taken import taken
 from convcalc.ops._working import size_working
 from convcalc.shapes import Padding, Shape, pads
+
+BEYOND: dict[str, Beyond] = {"reflect": "reflect", "replicate": "replicate", "circular": "circular"}
+MODULES = {"reflect": "ReflectionPad", "replicate": "ReplicationPad", "circular": "CircularPad"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pad(Operator):
-    """`value` all around. (C, *spatial) → (C, *(before + size + after))."""
+    """A margin of `value`, or of the map's own numbers. (C, *spatial) → (C, *(before + size + after)).
+
+    reflect mirrors the map at its border pixels (3 2 | 1 2 3 | 2 1), replicate repeats them (1 1 | 1 2 3 | 3 3),
+    circular goes on at the other end (2 3 | 1 2 3 | 1 2): PyTorch's modes.
+    """
 
     kind: ClassVar[str] = "pad"
-    torch_module: ClassVar[str] = "ZeroPad"
     torch_function: ClassVar[str] = "pad"
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "padding"
-    example: ClassVar[Example | None] = Example("pad: [[0, 1], [0, 1]]", (64, 28, 28), "'pad: 1' '1 2; 3 4'")
+    example: ClassVar[Example | None] = Example(
+        "pad: [[0, 1], [0, 1]]", (64, 28, 28), "'pad: {padding: 1, mode: reflect}' '1 2; 3 4'"
+    )
 
-    padding: Padding = margins(doc="pixels on each side")
-    value: float = number(0.0, doc="what the margin holds")
+    padding: Padding | None = margins(None, doc="pixels on each side")
+    channels: tuple[int, int] | None = pair(None, doc="channels before and after")
+    mode: str = choice("constant", "zeros", *BEYOND, default="constant", doc="what the margin holds")
+    value: float = number(0.0, doc="what it holds with mode: constant")
 
-    def _pads(self, spatial: Sequence[int]) -> list[tuple[int, int]]:
-        return [pads(self.padding, index, len(spatial)) for index in range(len(spatial))]
+    def bind(self, inputs: Inputs) -> Self:
+        """Unchanged. Raises Misfit where the margin has nothing to hold, or no place."""
+        shape = inputs[0]
+        if self.padding is None and self.channels is None:
+            raise Misfit("pad has no margin", "padding: 1, or channels: [0, 8]")
+        if self.padding is not None:
+            self.needs_map(shape)
+        if self.mode != "constant" and self.value:
+            raise Misfit(f"mode: {self.mode} has no value", "leave value out, or use mode: constant")
+        most = {"reflect": -1, "circular": 0}.get(self.mode)
+        if most is None:
+            return self
+        for dimension, (size, margin) in enumerate(zip(shape, self.margins(shape), strict=True)):
+            if max(margin) > size + most:
+                raise Misfit(
+                    f"a margin of {max(margin)} with mode: {self.mode}, but {dimension_name(shape, dimension)} "
+                    f"{'are' if dimension == 0 else 'is'} {size}",
+                    f"use at most {size + most}, or mode: replicate",
+                )
+        return self
+
+    def margins(self, shape: Shape) -> list[tuple[int, int]]:
+        """Before and after each dimension."""
+        rank = len(shape) - 1
+        spatial = [pads(self.padding or 0, axis, rank) for axis in range(rank)]
+        return [self.channels or (0, 0), *spatial]
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """(C, *(before + size + after))."""
-        channels, *spatial = self.needs_map(inputs[0])
-        margins = self._pads(spatial)
-        return (channels, *(b + size + a for size, (b, a) in zip(spatial, margins, strict=True)))
+        """(before + C + after, *(before + size + after))."""
+        shape = inputs[0]
+        return tuple(b + size + a for size, (b, a) in zip(shape, self.margins(shape), strict=True))
+
+    def module_name(self, inputs: Inputs) -> str:
+        """ZeroPad, ConstantPad, ReflectionPad, …; "" for channels, which no module pads."""
+        if self.channels is not None:
+            return ""
+        return MODULES.get(self.mode, "ConstantPad" if self.value else "ZeroPad")
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One pixel, or none in the margin."""
-        margins = enumerate(self._pads(inputs[0][1:]), 1)
-        return (Reach(0), *(Reach(dimension, 1, 1, -before) for dimension, (before, _) in margins))
+        """One pixel; in the margin none, or the one that is repeated there."""
+        beyond = BEYOND.get(self.mode, "")
+        margins = enumerate(self.margins(inputs[0]))
+        return tuple(
+            Reach(dimension, start=-margin[0], beyond=beyond if any(margin) else "")
+            for dimension, margin in margins
+        )
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """`224 + 3 + 3 = 230`."""
-        spatial = inputs[0][1:]
-        margins = zip(spatial, self._pads(spatial), strict=True)
-        return size_working([f"{size} + {b} + {a} = {size + b + a}" for size, (b, a) in margins])
+        sizes = zip(inputs[0], self.margins(inputs[0]), strict=True)
+        texts = [f"{size} + {b} + {a} = {size + b + a}" for size, (b, a) in sizes]
+        spatial = size_working(texts[1:]) if self.padding is not None else ()
+        channels = (Working(f"output {dimension_name(inputs[0], 0)}", texts[0]),) if self.channels else ()
+        return (*channels, *spatial)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """The margins where the dimensions are stored."""
+        rank = len(order)
+        if rank > 4:
+            return Reordered(self, order) if order == tuple(range(rank)) else None
+        if isinstance(self.padding, tuple) and len(self.padding) != rank - 1:
+            return None
+        present = [
+            self.channels or (0, 0),
+            *(pads(self.padding or 0, axis, rank - 1) for axis in range(rank - 1)),
+        ]
+        first, *rest = [present[order.index(place)] for place in range(rank)]
+        channels = first if any(first) or not rest else None
+        return Reordered(dataclasses.replace(self, channels=channels, padding=tuple(rest) or None), order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Rows laid into the margin."""
-        (channels, *spatial), values = inputs[0]
+        """Each dimension walked from one end of its margin to the other."""
         fill = int(self.value) if self.value.is_integer() else self.value
-        slide = Slide(spatial, 1, 1, 1, self.padding)
-        plane = len(values) // channels
-        result: list[Any] = []
-        for channel in range(channels):
-            rows = slide.padded_rows(values[channel * plane : (channel + 1) * plane], fill)
-            for place in product(*slide.starts[:-1]):
-                result += rows[place]
-        return Tensor((channels, *slide.positions), result)
+        return taken(inputs[0], self.places(inputs[0].shape), fill)
+
+    def places(self, shape: Shape) -> list[list[int | None]]:
+        """Per dimension, the number that stands at each place of the output; None where there is the value."""
+        return [
+            [self._place(at, size) for at in range(-before, size + after)]
+            for size, (before, after) in zip(shape, self.margins(shape), strict=True)
+        ]
+
+    def _place(self, at: int, size: int) -> int | None:
+        """The number that stands at a place of a dimension, or of the margin around it."""
+        if 0 <= at < size:
+            return at
+        if self.mode == "reflect":
+            return -at if at < 0 else 2 * (size - 1) - at
+        if self.mode == "replicate":
+            return 0 if at < 0 else size - 1
+        return at % size if self.mode == "circular" else None

@@ -1,4 +1,4 @@
-"""A range of channels."""
+"""A range of one dimension."""
 
 from __future__ import annotations
 
@@ -8,54 +8,113 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
+from convcalc.ops._axes import dimension_name, dimensions, moved, settled_one
 from convcalc.ops._base import AxisReach, Example, Inputs, Operator, Order, Reach, Reordered, Tensor, Working
-from convcalc.ops._fields import integer
+from convcalc.ops._fields import along, dimension
+from convcalc.ops._taken import taken
 from convcalc.shapes import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slice(Operator):
-    """Channels from `start` up to and without `stop`. (C, *spatial) → (stop − start, *spatial)."""
+    """Of dimension `axis` what lies from `start` up to and without `stop`, every `step`th.
+
+    (C, *spatial) → (⌈(stop − start)/step⌉, *spatial) for the channels. As in Python, start and stop count from the
+    end where they are negative, and a negative step goes backwards: {step: -1} is the dimension turned round.
+    """
 
     kind: ClassVar[str] = "slice"
     role: ClassVar[str] = "reshape"
-    example: ClassVar[Example | None] = Example("slice: {start: 32, stop: 64}", (64, 28, 28))
+    example: ClassVar[Example | None] = Example(
+        "slice: {start: 32, stop: 64}",
+        (64, 28, 28),
+        "'slice: {axis: 2, start: -1, step: -2}' '1 2 3 4; 5 6 7 8'",
+    )
 
-    start: int = integer(0, minimum=0, doc="first channel kept, from 0")
-    stop: int | None = integer(None, doc="first channel not kept; default: all that follow are kept")
+    start: int | None = dimension(None, doc="first one kept, from 0; default: the first, backwards the last")
+    stop: int | None = dimension(None, doc="first one not kept; default: all that follow are kept")
+    step: int = dimension(1, doc="from one that is kept to the next")
+    axis: str | int = along(doc="the dimension")
 
     def bind(self, inputs: Inputs) -> Self:
-        """stop filled in. Raises Misfit for channels that are not there."""
-        channels = inputs[0][0]
-        stop = channels if self.stop is None else self.stop
-        if not self.start < stop <= channels:
+        """start, stop and axis counted from the beginning. Raises Misfit for what is not there."""
+        axis = settled_one(self.axis, inputs[0])
+        place = dimensions(axis, len(inputs[0]))[0]
+        size = inputs[0][place]
+        if not self.step:
             raise Misfit(
-                f"channels {self.start} to {stop} of an input with {channels}",
-                f"use 0 ≤ start < stop ≤ {channels}; channel `stop` is the first not kept",
+                "a step of 0 gets nowhere", "step: 1 keeps all, 2 every other one, -1 goes backwards"
             )
-        return self if self.stop is not None else dataclasses.replace(self, stop=stop)
+        start = _counted(self.start, size)
+        stop = _counted(self.stop, size)
+        if self.step > 0:
+            start, stop = 0 if start is None else start, size if stop is None else stop
+            fits = 0 <= start < stop <= size
+        else:
+            start = size - 1 if start is None else start
+            fits = -1 < start < size and (stop is None or 0 <= stop < start)
+        if not fits:
+            raise self._misfit(inputs[0], place)
+        return dataclasses.replace(self, start=start, stop=stop, axis=axis)
+
+    def _misfit(self, shape: Shape, place: int) -> Misfit:
+        what, size = dimension_name(shape, place), shape[place]
+        start = "" if self.start is None else f" from {self.start}"
+        stop = "" if self.stop is None else f" to {self.stop}"
+        pace = "" if self.step == 1 else f" in steps of {self.step}"
+        if self.step > 0:
+            hint = f"use 0 ≤ start < stop ≤ {size}, or negative numbers from the end; `stop` is the first not kept"
+        else:
+            hint = f"use {size} > start > stop ≥ 0; without a stop the first is kept too"
+        return Misfit(f"{what}{start}{stop}{pace} of an input with {size}", hint)
+
+    @property
+    def first(self) -> int:
+        """The first one kept, of a bound operator."""
+        assert self.start is not None
+        return self.start
+
+    def _place(self, shape: Shape) -> int:
+        return dimensions(self.axis, len(shape))[0]
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """(stop − start, *spatial)."""
-        assert self.stop is not None
-        return (self.stop - self.start, *inputs[0][1:])
+        """The input's, with as many as are kept in `axis`."""
+        shape = inputs[0]
+        end = self.stop if self.stop is not None else -1
+        count = -(-(end - self.first) // self.step)
+        place = self._place(shape)
+        return (*shape[:place], count, *shape[place + 1 :])
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One channel, start further on."""
-        return (Reach(0, start=self.start), *(Reach(d) for d in range(1, len(inputs[0]))))
+        """One of the dimension, start further on and step from the next."""
+        walks: list[AxisReach] = [Reach(d) for d in range(len(inputs[0]))]
+        place = self._place(inputs[0])
+        walks[place] = Reach(place, stride=self.step, start=self.first)
+        return tuple(walks)
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """`116 − 58 = 58`."""
-        assert self.stop is not None
-        return (Working("output channels", f"{self.stop} − {self.start} = {self.stop - self.start}"),)
+        """`116 − 58 = 58`, `⌈(224 − 1)/2⌉ = 112`."""
+        place = self._place(inputs[0])
+        count = self.output_shape(inputs)[place]
+        end = self.stop if self.stop is not None else -1
+        low, high, pace = (self.first, end, self.step) if self.step > 0 else (end, self.first, -self.step)
+        span = f"{high} − {low}" if low >= 0 else f"{high} + {-low}"
+        text = span if pace == 1 else f"({span})/{pace}" if (high - low) % pace == 0 else f"⌈({span})/{pace}⌉"
+        return (Working(f"output {dimension_name(inputs[0], place)}", f"{text} = {count}"),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first."""
-        return Reordered(self, order) if order[0] == 0 else None
+        """Along the dimension where that is stored."""
+        return moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The channels' values."""
-        (channels, *spatial), values = inputs[0]
-        plane = len(values) // channels
-        kept = range(channels)[self.start : self.stop]
-        return Tensor((len(kept), *spatial), values[kept.start * plane : kept.stop * plane])
+        """The values that are kept."""
+        shape = inputs[0].shape
+        places: list[range] = [range(size) for size in shape]
+        place = self._place(shape)
+        places[place] = range(shape[place])[self.first : self.stop : self.step]
+        return taken(inputs[0], places)
+
+
+def _counted(place: int | None, size: int) -> int | None:
+    """A place counted from the beginning; it may lie outside."""
+    return place + size if place is not None and place < 0 else place

@@ -1,4 +1,4 @@
-"""Upsampling by whole factors, without weights."""
+"""Resampling to another size, without weights."""
 
 from __future__ import annotations
 
@@ -7,58 +7,116 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from math import floor, prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Self
 
-from convcalc.ops._base import AxisReach, Example, Inputs, Operator, Reach, Tensor, Working, ratio
-from convcalc.ops._fields import choice, extent
+from convcalc.errors import Misfit
+from convcalc.ops._base import WHOLE, AxisReach, Example, Inputs, Reach, Tensor, Working, ratio
+from convcalc.ops._fields import choice, flag, scale
+from convcalc.ops._sized import Sized
 from convcalc.ops._working import size_working
-from convcalc.shapes import PerAxis, Shape, per_axis
+from convcalc.shapes import Shape, per_axis
+
+# How far from an output's centre pixels are read, in pixels.
+RADIUS = {"bilinear": 1, "bicubic": 2}
+CUBIC = Fraction(-3, 4)  # Keys's coefficient a, as PyTorch has it
+
+Taps = list[tuple[int, float]]  # pixels and their shares
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upsample(Operator):
-    """Each axis `scale` times as long. (C, *spatial) → (C, *(size·scale)).
+class Upsample(Sized):
+    """Each axis `scale` times as long, or of a given size. (C, *spatial) → (C, *⌊size·scale⌋).
 
-    nearest repeats pixels. bilinear interpolates along each axis between pixel centres, the border repeated
-    (PyTorch's bilinear with align_corners=False; linear and trilinear on 1 and 3 dimensions).
+    Output o stands at o/scale of the pixels, at o·in/out where the size is given. nearest takes pixel ⌊o/scale⌋.
+    bilinear and bicubic interpolate along each axis between pixel centres, at (o + ½)/scale − ½, or with
+    align_corners at o·(in − 1)/(out − 1), so that the first and last pixels stay where they are; the border is
+    repeated. These are PyTorch's modes, linear and trilinear on 1 and 3 dimensions included; scale and places are
+    exact fractions here, 32-bit numbers there. bicubic has Keys's kernel (1981) with a = −0.75. nearest and bilinear
+    leave an axis as it is that a scale makes no longer.
     """
 
     kind: ClassVar[str] = "upsample"
     torch_module: ClassVar[str] = "Upsample"
     torch_function: ClassVar[str] = "interpolate"
-    role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "scale"
     example: ClassVar[Example | None] = Example(
         "upsample: 2", (64, 14, 14), "'upsample: {scale: 2, mode: bilinear}' '1 2; 3 4'"
     )
 
-    scale: PerAxis = extent(doc="factor")
-    mode: str = choice("nearest", "bilinear", default="nearest", doc="repeat pixels or interpolate")
+    scale: float | tuple[float, ...] | None = scale(None, doc="factor; a size may be given in its place")
+    mode: str = choice(
+        "nearest", "bilinear", "bicubic", default="nearest", doc="repeat pixels or interpolate"
+    )
+    align_corners: bool = flag(False, doc="keep the corner pixels in the corners, with bilinear or bicubic")
 
-    def _scales(self, shape: Shape) -> tuple[int, ...]:
-        return per_axis(self.scale, len(self.needs_map(shape)) - 1, "scale")
+    def bind(self, inputs: Inputs) -> Self:
+        """Unchanged. Raises Misfit where the fields contradict one another."""
+        size = self.sizes(inputs)
+        if (size is None) == (self.scale is None):
+            has = "neither scale nor size nor like" if size is None else "scale besides its size"
+            raise Misfit(f"upsample has {has}", "give one of them: scale: 2, size: [14, 14] or like: a_layer")
+        if self.align_corners and self.mode == "nearest":
+            raise Misfit("align_corners says nothing of mode: nearest", "use it with bilinear or bicubic")
+        return self
+
+    def _axes(self, shape: Shape) -> list[_Axis]:
+        """How each spatial axis is resampled."""
+        spatial = shape[1:]
+        size = self.sizes((shape,))
+        if size is not None:
+            steps = [Fraction(n, m) for n, m in zip(spatial, size, strict=True)]
+        else:
+            assert self.scale is not None
+            scales = self.scale if isinstance(self.scale, tuple) else (self.scale,) * len(spatial)
+            if len(scales) != len(spatial):
+                per_axis((1,) * len(scales), len(spatial), "scale")  # which tells how many there are
+            factors = [_exact(factor) for factor in scales]
+            size = tuple(floor(n * factor) for n, factor in zip(spatial, factors, strict=True))
+            steps = [1 / factor for factor in factors]
+            if self.mode != "bicubic":  # as PyTorch: an axis that keeps its size is not touched
+                steps = [
+                    step if n != m else Fraction(1) for n, m, step in zip(spatial, size, steps, strict=True)
+                ]
+        if 0 in size:
+            raise Misfit(
+                f"an axis of {spatial[size.index(0)]} is scaled to nothing", "use a larger scale, or size"
+            )
+        corners = self.align_corners
+        return [_axis(n, m, step, corners) for n, m, step in zip(spatial, size, steps, strict=True)]
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """(C, *(size·scale))."""
-        channels, *spatial = inputs[0]
-        return (channels, *(n * s for n, s in zip(spatial, self._scales(inputs[0]), strict=True)))
+        """(C, *⌊size·scale⌋), or (C, *size) as given."""
+        return (inputs[0][0], *(axis.output for axis in self._axes(inputs[0])))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """nearest: pixel ⌊o/scale⌋; bilinear: the pixels less than 1 from (o + ½)/scale − ½."""
-        walk = _nearest if self.mode == "nearest" else _linear
-        return (Reach(0), *(walk(d, scale) for d, scale in enumerate(self._scales(inputs[0]), 1)))
+        """nearest: the pixel itself; bilinear: the pixels less than 1 from the centre; bicubic: less than 2."""
+        axes = enumerate(self._axes(inputs[0]), 1)
+        if self.mode == "nearest":
+            return (Reach(0), *(_nearest(dimension, axis.step) for dimension, axis in axes))
+        return (Reach(0), *(_around(dimension, axis, RADIUS[self.mode]) for dimension, axis in axes))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """`14·2 = 28`."""
-        sizes = zip(inputs[0][1:], self._scales(inputs[0]), strict=True)
-        return size_working([f"{size}·{scale} = {size * scale}" for size, scale in sizes])
+        """`14·2 = 28`, `⌊15·1.5⌋ = 22`; `28 like encoder.conv1`."""
+        axes = self._axes(inputs[0])
+        if self.scale is None:
+            return size_working([f"{axis.output} {self.given}" for axis in axes])
+        scales = self.scale if isinstance(self.scale, tuple) else (self.scale,) * len(axes)
+        texts = []
+        for axis, factor in zip(axes, scales, strict=True):
+            product = f"{axis.size}·{factor:.15g}"
+            whole = axis.size * _exact(factor) == axis.output
+            texts.append(f"{product} = {axis.output}" if whole else f"⌊{product}⌋ = {axis.output}")
+        return size_working(texts)
+
+    def taps(self, shape: Shape) -> list[list[Taps]]:
+        """Per spatial axis and output, the pixels read and their shares; those without a share are left out."""
+        mix = {"nearest": _repeat, "bilinear": _linear, "bicubic": _cubic}[self.mode]
+        return [[mix(axis, output) for output in range(axis.output)] for axis in self._axes(shape)]
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Each output pixel a sum of (pixel, share) along each axis."""
         (channels, *spatial), values = inputs[0]
-        mix = _repeat if self.mode == "nearest" else _interpolate
-        scales = per_axis(self.scale, len(spatial), "scale")
-        axes = [mix(size, scale) for size, scale in zip(spatial, scales, strict=True)]
+        axes = self.taps(inputs[0].shape)
         steps = [prod(spatial[axis + 1 :]) for axis in range(len(spatial))]
         plane = prod(spatial)
         sums = []
@@ -78,32 +136,87 @@ class Upsample(Operator):
         return Tensor((channels, *map(len, axes)), result)
 
 
-Taps = list[tuple[int, float]]
+class _Axis(NamedTuple):
+    """An axis of `size` pixels resampled to `output`: output o stands at (rise·o + offset)/parts, for nearest at
+    ⌊o·step⌋."""
+
+    size: int
+    output: int
+    step: Fraction
+    rise: int
+    offset: int
+    parts: int
+
+    def centre(self, output: int) -> Fraction:
+        """Where an output stands."""
+        return Fraction(self.rise * output + self.offset, self.parts)
 
 
-def _repeat(size: int, scale: int) -> list[Taps]:
-    return [[(pixel, 1)] for pixel in range(size) for _ in range(scale)]
+def _axis(size: int, output: int, step: Fraction, corners: bool) -> _Axis:
+    if corners:
+        pace = Fraction(size - 1, output - 1) if output > 1 else Fraction(0)
+        return _Axis(size, output, step, pace.numerator, 0, pace.denominator)
+    p, q = step.numerator, step.denominator  # (o + ½)·p/q − ½
+    return _Axis(size, output, step, 2 * p, p - q, 2 * q)
 
 
-def _interpolate(size: int, scale: int) -> list[Taps]:
-    result: list[Taps] = []
-    for pixel in range(size):
-        for step in range(scale):
-            centre = max(Fraction(0), pixel + Fraction(2 * step + 1, 2 * scale) - Fraction(1, 2))
-            left = floor(centre)
-            right = min(left + 1, size - 1)
-            share = float(centre - left)
-            whole = left == right or not share
-            result.append([(left, 1)] if whole else [(left, 1 - share), (right, share)])
-    return result
+def _exact(factor: float) -> Fraction:
+    """The simplest fraction that is the same 64-bit number: 2/3 for 0.6666666666666666."""
+    for digits in range(1, 9):
+        found = Fraction(factor).limit_denominator(10**digits)
+        if found == factor or float(found) == factor:
+            return found
+    return Fraction(factor)
 
 
-def _nearest(dimension: int, scale: int) -> Reach:
-    return Reach(dimension, 1, ratio(1, scale), ratio(1 - scale, scale))
+def _repeat(axis: _Axis, output: int) -> Taps:
+    return [(floor(output * axis.step), 1)]
 
 
-def _linear(dimension: int, scale: int) -> Reach:
-    # Pixels i with −1 < i − ((2o + 1)/(2·scale) − ½) < 1. Times 2·scale all terms are whole numbers, and the
-    # smallest 2·scale·i above 2o + 1 − 3·scale is 1 more, or 2 more where that number is even too.
-    first = 2 - 3 * scale + scale % 2
-    return Reach(dimension, ratio(1 + scale - first, 2 * scale), ratio(1, scale), ratio(first, 2 * scale))
+def _linear(axis: _Axis, output: int) -> Taps:
+    centre = max(Fraction(0), axis.centre(output))
+    left = floor(centre)
+    right = min(left + 1, axis.size - 1)
+    share = float(centre - left)
+    return [(left, 1)] if left == right or not share else [(left, 1 - share), (right, share)]
+
+
+def _cubic(axis: _Axis, output: int) -> Taps:
+    """Four pixels, those beyond the border being the one at the border."""
+    centre = axis.centre(output)
+    first = floor(centre) - 1
+    shares: dict[int, Fraction] = {}
+    for tap in range(first, first + 4):
+        pixel = min(max(tap, 0), axis.size - 1)
+        shares[pixel] = shares.get(pixel, Fraction(0)) + _keys(abs(centre - tap))
+    return [(pixel, float(share) if share != 1 else 1) for pixel, share in shares.items() if share]
+
+
+def _keys(distance: Fraction) -> Fraction:
+    """Keys's cubic kernel, at most 2 from its centre."""
+    if distance <= 1:
+        return ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
+    return ((CUBIC * distance - 5 * CUBIC) * distance + 8 * CUBIC) * distance - 4 * CUBIC
+
+
+def _nearest(dimension: int, step: Fraction) -> Reach:
+    """⌊o·p/q⌋ is the one whole number above o·p/q − 1, and at least 1/q above it."""
+    return Reach(
+        dimension, 1, ratio(step.numerator, step.denominator), ratio(1 - step.denominator, step.denominator)
+    )
+
+
+def _around(dimension: int, axis: _Axis, radius: int) -> AxisReach:
+    """Pixels i with −radius < i − (rise·o + offset)/parts < radius.
+
+    Times parts all terms are whole numbers, and parts·i − rise·o is a multiple of 2 where both are even: the least
+    above offset − radius·parts is 1 more, or 2 more where that number is even too.
+    """
+    if axis.rise == 0:  # one output, or one pixel
+        return WHOLE if axis.size == 1 else Reach(dimension)
+    first = axis.offset - radius * axis.parts + 1
+    if axis.rise % 2 == axis.parts % 2 == 0:
+        first += first % 2
+    end = axis.offset + radius * axis.parts
+    parts = axis.parts
+    return Reach(dimension, ratio(end - first, parts), ratio(axis.rise, parts), ratio(first, parts))

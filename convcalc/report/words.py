@@ -64,7 +64,16 @@ def changed_name(graph: Graph) -> str:
 # How a narrow terminal names them; fields that are neither here nor a letter nor the main one are left out.
 SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln", "groupnorm": "gn"}
 SHORT_FLAGS = {"depthwise": "dw"}
-SHORT_FIELDS = {"rounding": "", "groups": "g", "start": "start ", "stop": "stop ", "window": "window "}
+SHORT_FIELDS = {
+    "rounding": "",
+    "groups": "g",
+    "start": "start ",
+    "stop": "stop ",
+    "window": "window ",
+    "size": "size ",
+    "like": "like ",
+    "step": "step ",
+}
 
 
 def short_operator(op: Operator, *, bare: bool = False) -> str:

@@ -126,9 +126,11 @@ def chains(draw: st.DrawFn) -> list[Reach]:
     for _ in range(draw(st.integers(1, 5))):
         kernel, stride = draw(st.integers(1, 4)), draw(st.integers(1, 3))
         before = draw(st.integers(0, 2))
-        choice = draw(st.sampled_from(["window", "deconvolution", "attention"]))
+        choice = draw(st.sampled_from(["window", "backwards", "deconvolution", "attention"]))
         if choice == "window":
             walks.append(Reach(1, kernel, stride, -before))
+        elif choice == "backwards":
+            walks.append(Reach(1, kernel, -stride, -before))
         elif choice == "attention":
             walks.append(Reach(1, kernel, block=kernel, phase=before % kernel))
         else:  # output v reads the units u with v + before − kernel < u·stride ≤ v + before

@@ -183,6 +183,32 @@ layers:
   - pad: {padding: [[2, 1]]}
   - conv: {filters: 1, kernel: 4, stride: 3}
 """,
+    "margins that repeat": """
+input: [2, 5, 4]
+layers:
+  - pad: {padding: [[3, 1], [0, 2]], mode: reflect, channels: [1, 0]}
+  - conv: {filters: 2, kernel: [2, 3], stride: [2, 1]}
+  - pad: {padding: [[2, 0], [1, 4]], mode: replicate}
+  - pad: {padding: [[1, 0], [3, 2]], mode: circular}
+""",
+    "backwards and round": """
+input: [3, 6, 5]
+layers:
+  - slice: {axis: 1, start: -1, step: -2}
+  - roll: {shift: [1, -2], axis: [0, 2]}
+  - conv: {filters: 2, kernel: 2, stride: [1, 2], padding: [[0, 1], [1, 0]]}
+  - slice: {axis: 2, step: -1}
+  - crop: {size: [2, 2], offset: [1, 0]}
+  - maxpool: {kernel: [1, 2]}
+""",
+    "resampled": """
+input: [1, 5, 7]
+layers:
+  - upsample: {size: [7, 4], mode: bilinear, align_corners: true}
+  - conv: {filters: 1, kernel: [2, 1]}
+  - upsample: {scale: [0.75, 1.5]}
+  - reduce: {mode: sum, axis: 1}
+""",
     "three dimensions": """
 input: [1, 3, 4, 3]
 layers:

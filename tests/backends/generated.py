@@ -250,8 +250,9 @@ def pool(maker: Maker) -> None:
     value = maker.pick()
     rank = len(maker.shape(value)) - 1
     kind = maker.source.choice(
-        ["maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "upsample", "pad"]
-    )
+        ["maxpool", "avgpool", "adaptive_avgpool", "adaptive_maxpool", "global_avgpool", "global_maxpool",
+         "upsample", "pad", "crop"]
+    )  # fmt: skip
     fields: dict[str, object] = {}
     if kind in ("maxpool", "avgpool"):
         fields = {
@@ -260,17 +261,23 @@ def pool(maker: Maker) -> None:
             "padding": margin(maker.source, rank, 1),
             "rounding": maker.source.choice(["floor", "ceil"]),
         }
-        if kind == "maxpool":
-            fields["dilation"] = maker.source.choice([1, per_axis(maker.source, rank, 1, 2)])
-        else:
+        fields["dilation"] = maker.source.choice([1, per_axis(maker.source, rank, 1, 2)])
+        if kind == "avgpool":
             fields["count_padding"] = maker.source.random() < 0.5
-    elif kind == "adaptive_avgpool":
+            fields["divisor"] = maker.source.choice([None, None, 3])
+    elif kind.startswith("adaptive"):
         fields = {"size": per_axis(maker.source, rank, 1, 4)}
     elif kind == "upsample":
-        fields = {"scale": per_axis(maker.source, rank, 1, 2)}
-        fields["mode"] = maker.source.choice(["nearest", "bilinear"])
+        fields = {"scale": maker.source.choice([per_axis(maker.source, rank, 1, 2), 1.5, 0.5])}
+        fields["mode"] = maker.source.choice(["nearest", "nearest", "bilinear", "bicubic"])
+        fields["align_corners"] = fields["mode"] != "nearest" and maker.source.random() < 0.5
     elif kind == "pad":
         fields = {"padding": margin(maker.source, rank, 2), "value": maker.source.choice([0.0, 0.5])}
+        if maker.source.random() < 0.5:
+            fields = {"padding": fields["padding"], "channels": (1, 2)}
+            fields["mode"] = maker.source.choice(["zeros", "reflect", "replicate", "circular"])
+    elif kind == "crop":
+        fields = {"size": per_axis(maker.source, rank, 1, 4)}
     maker.add(kind, value, **fields)
 
 
@@ -284,6 +291,25 @@ def move(maker: Maker) -> None:
     else:
         groups = maker.source.choice([n for n in range(1, channels + 1) if channels % n == 0])
         maker.add("channel_shuffle", value, groups=groups)
+
+
+def along(maker: Maker) -> None:
+    """What works along any dimension: parts of it, one number for all of it, its ends joined; pixels and channels."""
+    value = maker.pick()
+    shape = maker.shape(value)
+    axis = maker.source.randrange(-len(shape), len(shape))
+    kind = maker.source.choice(["slice", "slice", "reduce", "roll", "pixel_shuffle", "pixel_unshuffle"])
+    if kind == "slice":
+        start, step = maker.source.randrange(shape[axis]), maker.source.choice([1, 2, -1, -2])
+        maker.add(kind, value, axis=axis, start=start, step=step)
+    elif kind == "reduce":
+        axes = tuple(maker.source.sample(range(len(shape)), maker.source.randint(1, len(shape))))
+        mode, keep = maker.source.choice(["mean", "sum", "max", "min"]), maker.source.random() < 0.7
+        maker.add(kind, value, axis=maker.source.choice([axis, axes]), mode=mode, keep=keep)
+    elif kind == "roll":
+        maker.add(kind, value, axis=axis, shift=maker.source.randint(-5, 5))
+    else:
+        maker.add(kind, value, factor=2)
 
 
 def join(maker: Maker) -> None:
@@ -391,15 +417,15 @@ def _fields(op: Operator) -> dict[str, object]:
 
 
 STEPS: tuple[Callable[[Maker], None], ...] = (
-    transpose, reshape, flatten, activation, normalise, dense, conv, pool, move, join, residual, shared, readers,
+    transpose, reshape, flatten, activation, normalise, dense, conv, pool, move, join, residual, shared, readers, along,
 )  # fmt: skip
 MIXES: dict[str, tuple[float, ...]] = {
-    "transpositions": (9, 3, 0.3, 3, 3, 4, 2, 1, 1, 4, 1, 1, 0.1),
-    "reshapes": (3, 9, 1, 3, 2, 3, 3, 1, 2, 4, 1, 1, 0.1),
-    "moves": (1, 0.5, 0.1, 3, 1, 0.5, 3, 1, 9, 8, 2, 0.5, 0.2),
-    "fusions": (0.5, 0.3, 0.1, 6, 5, 1, 6, 1, 1, 3, 9, 1, 0.3),
-    "windows": (0.5, 0.3, 0.1, 2, 1, 0.5, 9, 9, 2, 3, 1, 1, 4),
-    "everything": (2, 2, 0.5, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0.5),
+    "transpositions": (9, 3, 0.3, 3, 3, 4, 2, 1, 1, 4, 1, 1, 0.1, 5),
+    "reshapes": (3, 9, 1, 3, 2, 3, 3, 1, 2, 4, 1, 1, 0.1, 3),
+    "moves": (1, 0.5, 0.1, 3, 1, 0.5, 3, 1, 9, 8, 2, 0.5, 0.2, 3),
+    "fusions": (0.5, 0.3, 0.1, 6, 5, 1, 6, 1, 1, 3, 9, 1, 0.3, 1),
+    "windows": (0.5, 0.3, 0.1, 2, 1, 0.5, 9, 9, 2, 3, 1, 1, 4, 2),
+    "everything": (2, 2, 0.5, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0.5, 2),
 }
 
 

@@ -66,6 +66,26 @@ def test_all_dimensions_different(run):
     assert run("avgpool", image, count_padding=False, **fields)[0] == [[6, 10, 12], [18, 22, 24]]
 
 
+def test_dilation(run):
+    """Windows of every other pixel, by hand; a dilated tap in the padding counts, one beyond it never does."""
+    assert run("avgpool", [[1, 2, 4, 8, 16]], kernel=2, stride=1, dilation=2) == [[2.5, 5, 10]]
+    fields = {"kernel": 2, "stride": 3, "dilation": 3, "padding": [[2, 1]], "rounding": "ceil"}
+    pixels = [[Fraction(n) for n in (6, 12, 18, 24)]]
+    # starts −2, 1: taps −2 and 1; 1 and 4, the padding behind the last pixel
+    assert run("avgpool", pixels, **fields) == [[6, 6]]
+    assert run("avgpool", pixels, count_padding=False, **fields) == [[12, 12]]
+    fields["padding"] = [[2, 0]]  # ceil adds the window at 1, whose second tap lies beyond the padding
+    assert run("avgpool", pixels, **fields) == [[6, 12]]
+
+
+def test_a_given_divisor(run, close):
+    """torch's avg_pool2d(x, (2, 3), (1, 2), (1, 0), divisor_override=5)."""
+    image = [[[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]]
+    fields = {"kernel": [2, 3], "stride": [1, 2], "padding": [1, 0], "divisor": 5}
+    assert run("avgpool", image, **fields) == [close([[1.2], [4.8], [9.6], [6]])]
+    assert run("avgpool", image, count_padding=False, **fields) == [close([[1.2], [4.8], [9.6], [6]])]
+
+
 def test_a_window_of_padding_only_is_refused(bound):
     with pytest.raises(Misfit, match="reads padding only"):
         bound("avgpool", (1, 5), kernel=2, padding=[[0, 2]], stride=1)

@@ -8,8 +8,8 @@ channels, or where a dimension is spread; there it may only say too much.
 from __future__ import annotations
 
 import json
-from itertools import product
-from math import prod
+from itertools import product, repeat
+from math import ceil, prod
 from pathlib import Path
 
 import pytest
@@ -34,12 +34,12 @@ def shapes_of(draw, least_rank=0, most_rank=3, channels=some_channels):
 
 
 @st.composite
-def windows(draw, spatial, dilated=True):
+def windows(draw, spatial):
     """kernel, stride, dilation, padding and rounding that fit."""
     rank = len(spatial)
     kernel = [draw(few) for _ in range(rank)]
     stride = [draw(few) for _ in range(rank)]
-    dilation = [draw(st.integers(1, 2)) if dilated else 1 for _ in range(rank)]
+    dilation = [draw(st.integers(1, 2)) for _ in range(rank)]
     padding = draw(st.sampled_from(["pairs", "same", "one", "valid"]))
     if padding == "pairs":
         padding = [[draw(st.integers(0, 2)), draw(st.integers(0, 2))] for _ in range(rank)]
@@ -108,13 +108,13 @@ def maxpool(draw):
 @st.composite
 def avgpool(draw):
     shape = draw(shapes_of(1, 3))
-    window = draw(windows(shape[1:], dilated=False))
-    del window["dilation"]
-    return {"count_padding": draw(st.booleans()), **window}, (shape,), True
+    window = draw(windows(shape[1:]))
+    divisor = draw(st.sampled_from([None, None, 1, 5]))
+    return {"count_padding": draw(st.booleans()), "divisor": divisor, **window}, (shape,), True
 
 
 @st.composite
-def adaptive_avgpool(draw):
+def adaptive_pool(draw):
     shape = draw(shapes_of(1, 3))
     size = [draw(sizes) for _ in shape[1:]]
     return {"size": size}, (shape,), True
@@ -196,24 +196,93 @@ def transpose(draw):
 
 @st.composite
 def pad(draw):
-    shape = draw(shapes_of(1, 3))
+    shape = draw(shapes_of(0, 3))
+    mode = draw(st.sampled_from(["constant", "zeros", "reflect", "replicate", "circular"]))
     padding = [[draw(st.integers(0, 2)), draw(st.integers(0, 2))] for _ in shape[1:]]
-    return {"padding": padding, "value": draw(st.sampled_from([0, 0.5]))}, (shape,), True
+    fields = {"mode": mode, "padding": padding} if padding else {"mode": mode}
+    if not padding or draw(st.booleans()):
+        fields["channels"] = draw(st.sampled_from([2, [1, 0], [0, 2], [2, 1]]))
+    if mode == "constant":
+        fields["value"] = draw(st.sampled_from([0, 0.5]))
+    return fields, (shape,), True
+
+
+@st.composite
+def crop(draw):
+    shape = draw(shapes_of(1, 3))
+    size = [draw(st.integers(1, n)) for n in shape[1:]]
+    offset = [draw(st.integers(0, n - m)) for n, m in zip(shape[1:], size, strict=True)]
+    return {"size": size, "offset": draw(st.sampled_from([None, offset]))}, (shape,), True
 
 
 @st.composite
 def slice_(draw):
     shape = draw(shapes_of(0, 3))
-    start = draw(st.integers(0, shape[0] - 1))
-    stop = draw(st.one_of(st.none(), st.integers(start + 1, shape[0])))
-    return {"start": start, "stop": stop}, (shape,), True
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    kept = slice(
+        *(draw(st.one_of(st.none(), st.integers(-7, 7))) for _ in range(2)), draw(st.integers(-3, 3))
+    )
+    fields = {"axis": axis, "start": kept.start, "stop": kept.stop, "step": kept.step}
+    return fields, (shape,), True
 
 
 @st.composite
 def upsample(draw):
     shape = draw(shapes_of(1, 3))
-    scale = [draw(st.integers(1, 4 if len(shape) < 4 else 2)) for _ in shape[1:]]
-    return {"scale": scale, "mode": draw(st.sampled_from(["nearest", "bilinear"]))}, (shape,), True
+    mode = draw(st.sampled_from(["nearest", "bilinear", "bicubic"]))
+    fields = {"mode": mode, "align_corners": mode != "nearest" and draw(st.booleans())}
+    if draw(st.booleans()):
+        fields["size"] = [draw(st.integers(1, 9 if len(shape) < 4 else 5)) for _ in shape[1:]]
+    else:
+        whole = st.integers(1, 4 if len(shape) < 4 else 2)
+        scales = st.one_of(whole, st.sampled_from([0.5, 1.5, 0.75, 2 / 3, 1.2]))
+        fields["scale"] = [draw(scales) for _ in shape[1:]]
+    # bicubic: a unit on a pixel's centre reads that pixel alone
+    return fields, (shape,), mode != "bicubic"
+
+
+@st.composite
+def pixel_shuffle(draw):
+    factor = draw(few)
+    shape = draw(shapes_of(1, 3, st.just(1)))
+    channels = factor ** (len(shape) - 1) * draw(st.integers(1, 2))
+    return {"factor": factor}, ((channels, *shape[1:]),), False
+
+
+@st.composite
+def pixel_unshuffle(draw):
+    factor = draw(few)
+    shape = draw(shapes_of(1, 3))
+    return {"factor": factor}, ((shape[0], *(factor * draw(st.integers(1, 2)) for _ in shape[1:])),), False
+
+
+@st.composite
+def some_axes(draw, rank):
+    """A few dimensions, counted from either end; None for the spatial ones."""
+    axes = [
+        axis - rank * draw(st.integers(0, 1))
+        for axis in draw(st.permutations(range(rank)))
+        if draw(st.booleans())
+    ]
+    return axes[0] if len(axes) == 1 and draw(st.booleans()) else axes or None
+
+
+@st.composite
+def reduce(draw):
+    shape = draw(shapes_of(0, 3))
+    mode = draw(st.sampled_from(["mean", "sum", "max", "min"]))
+    axes = draw(some_axes(len(shape)))
+    # the least stays where another value grows
+    return {"mode": mode, "axis": axes, "keep": draw(st.booleans())}, (shape,), mode != "min"
+
+
+@st.composite
+def roll(draw):
+    shape = draw(shapes_of(0, 3))
+    axes = draw(some_axes(len(shape)))
+    count = len(shape) - 1 if axes is None else len(axes) if isinstance(axes, list) else 1
+    shift = draw(st.one_of(st.integers(-9, 9), st.lists(st.integers(-9, 9), min_size=count, max_size=count)))
+    return {"shift": shift or 1, "axis": axes}, (shape,), True
 
 
 @st.composite
@@ -310,7 +379,8 @@ def anything(draw, exact=True, least_rank=0, **fields):
 
 CASES = {
     "abs": anything(),
-    "adaptive_avgpool": adaptive_avgpool(),
+    "adaptive_avgpool": adaptive_pool(),
+    "adaptive_maxpool": adaptive_pool(),
     "attention": attention(),
     "add": broadcast(),
     "avgpool": avgpool(),
@@ -321,6 +391,7 @@ CASES = {
     "concat": concat(),
     "constant": constant(),
     "conv": conv(),
+    "crop": crop(),
     "deconv": deconv(),
     "dense": dense(),
     "divide": broadcast(2),
@@ -332,6 +403,7 @@ CASES = {
     "gelu": anything(approximate=st.sampled_from(["none", "tanh"])),
     "gather": gather(),
     "global_avgpool": anything(least_rank=1),
+    "global_maxpool": anything(least_rank=1),
     "groupnorm": groupnorm(),
     "hardsigmoid": anything() | anything(exact=False, alpha=st.floats(0.1, 1), beta=st.floats(0, 1)),
     "hardswish": anything(),
@@ -351,12 +423,16 @@ CASES = {
     "negate": anything(),
     "pad": pad(),
     "parameter": parameter(),
+    "pixel_shuffle": pixel_shuffle(),
+    "pixel_unshuffle": pixel_unshuffle(),
     "prelu": anything(per_channel=st.booleans(), initial=st.floats(0.1, 1)),
     "reciprocal": anything(),
+    "reduce": reduce(),
     "relu": anything(),
     "relu6": anything(),
     "reshape": reshape(),
     "rmsnorm": over_axes(affine=st.booleans()),
+    "roll": roll(),
     "scale": anything(initial=st.floats(0, 1)) | anything(value=st.floats(0.1, 2)),
     "selu": anything(alpha=st.floats(0.1, 2), scale=st.floats(0.1, 2)),
     "sigmoid": anything(),
@@ -520,12 +596,26 @@ def test_only_what_multiplies_by_matrices_has_macs(kind):
     assert own == (kind in ("attention", "conv", "deconv", "dense", "matmul"))
 
 
-def reads(walk, place, index):
-    """Whether the output unit at `place` reads `index` along a dimension, as far as the walk says."""
+def reads(walk, place, index, size):
+    """Whether the output unit at `place` reads `index` of a dimension of `size`, as far as the walk says."""
     if walk in (WHOLE, SCATTERED):
         return True
     start = walk.leader(place[walk.out]) * walk.stride + walk.start
-    return start <= index < start + walk.size and (not walk.gap or (index - start) % walk.gap == 0)
+    within = range(ceil(start), ceil(start + walk.size))
+    return index in [
+        continued(at, size, walk.beyond) for at in within if not walk.gap or (at - start) % walk.gap == 0
+    ]
+
+
+def continued(at, size, beyond):
+    """The number of a dimension that stands at a place within it or beyond its ends; -1: none."""
+    if 0 <= at < size:
+        return at
+    if beyond == "reflect":
+        return abs(at) if at < size else 2 * (size - 1) - at
+    if beyond == "replicate":
+        return min(max(at, 0), size - 1)
+    return at % size if beyond == "circular" else -1
 
 
 @every_operator
@@ -548,7 +638,7 @@ def test_a_poked_element_moves_what_reads_it(kind, data):
         walks = operator.reach(shapes, number)
         assert len(walks) == len(shapes[number])
         covered = [
-            all(reads(walk, unit, index) for walk, index in zip(walks, place, strict=True))
+            all(map(reads, walks, repeat(unit), place, shapes[number]))
             for unit in product(*map(range, shape))
         ]
         moved = [a != b for a, b in zip(before, after, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,52 +11,42 @@ from convcalc.backends.numba.arrays.signatures import ArrayFunction, Parameters
 from convcalc.backends.numba.layout import Array
 from convcalc.graph import Node
 
-
-class Mix(NamedTuple):
-    """Along one axis and for each output: the pixel before it, the pixel after it, and that one's share."""
-
-    left: Array
-    right: Array
-    share: Array
+# Per tap, for each output of an axis the pixel that is read and its share; 0 where nothing is.
+Taps = list[tuple[Array, Array]]
 
 
 def upsample(node: Node, parameters: Parameters) -> ArrayFunction:
     """Pixels repeated, or interpolated along one axis after the other."""
     op: Any = node.op
-    sizes = list(zip(node.input_shapes[0][1:], node.output_shape[1:], strict=True))
+    axes = op.taps(node.input_shapes[0])
     if op.mode == "nearest":
-        return _taken([np.arange(to) // (to // size) for size, to in sizes])
-    return _interpolation([_mix(size, to // size) for size, to in sizes])
+        places = np.ix_(
+            np.arange(node.input_shapes[0][0]), *([pixel for ((pixel, _),) in axis] for axis in axes)
+        )
+        return lambda inputs: inputs[0][places]
+    return _interpolation([_by_tap(axis) for axis in axes])
 
 
-def _taken(places: Sequence[Array]) -> ArrayFunction:
-    def take(inputs: Sequence[Array]) -> Array:
-        result = inputs[0]
-        for axis, place in enumerate(places, 1):
-            result = result.take(place, axis)
-        return result
-
-    return take
-
-
-def _mix(size: int, scale: int) -> Mix:
-    """Between pixel centres, the border repeated."""
-    centres = np.maximum(0.0, (np.arange(size * scale) + 0.5) / scale - 0.5)
-    left = np.minimum(centres.astype(np.int64), size - 1)
-    return Mix(left, np.minimum(left + 1, size - 1), (centres - left).astype(np.float32))
+def _by_tap(outputs: Sequence[Sequence[tuple[int, float]]]) -> Taps:
+    count = max(map(len, outputs))
+    filled = [[*taps, *[(taps[0][0], 0.0)] * (count - len(taps))] for taps in outputs]
+    return [
+        (np.array([pixel for pixel, _ in tap]), np.array([share for _, share in tap], np.float32))
+        for tap in zip(*filled, strict=True)
+    ]
 
 
-def _interpolation(axes: Sequence[Mix]) -> ArrayFunction:
+def _interpolation(axes: Sequence[Taps]) -> ArrayFunction:
     """Pixels without a share are left out: 0·∞ would not be a number."""
 
     def interpolate(inputs: Sequence[Array]) -> Array:
         result = inputs[0]
-        for axis, (left, right, share) in enumerate(axes, 1):
-            result = np.moveaxis(result, axis, -1)
-            mixed = result[..., left]
-            between = np.flatnonzero((share > 0) & (left < right))
-            part = share[between]
-            mixed[..., between] = mixed[..., between] * (1 - part) + result[..., right[between]] * part
+        for axis, taps in enumerate(axes, 1):
+            along = np.moveaxis(result, axis, -1)
+            mixed = np.zeros((*along.shape[:-1], len(taps[0][0])), np.float32)
+            for pixel, share in taps:
+                read = np.flatnonzero(share)
+                mixed[..., read] += along[..., pixel[read]] * share[read]
             result = np.moveaxis(mixed, -1, axis)
         return result
 

@@ -1,8 +1,9 @@
-"""Pooling, nearest upsampling and padding as steps: all of them are windows that are products of ranges."""
+"""Pooling, nearest upsampling, cropping and padding as steps: all are windows that are products of ranges."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from convcalc.backends.numba.kernels.pool import Window, pool
@@ -13,11 +14,11 @@ from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import Step, Word
 from convcalc.graph import Node
-from convcalc.shapes import pads, per_axis
+from convcalc.shapes import per_axis
 
 if TYPE_CHECKING:
-    from convcalc.ops.adaptive_avgpool import AdaptiveAvgpool
     from convcalc.ops.avgpool import Avgpool
+    from convcalc.ops.crop import Crop
     from convcalc.ops.maxpool import Maxpool
     from convcalc.ops.pad import Pad
     from convcalc.ops.upsample import Upsample
@@ -44,38 +45,45 @@ def _maxpool(node: Node) -> Pooling:
 
 def _avgpool(node: Node) -> Pooling:
     op = cast("Avgpool", node.op)
-    return Pooling([windows.sliding(axis, op.count_padding) for axis in op.axes(node.input_shapes)])
+    axes = [windows.sliding(axis, op.count_padding) for axis in op.axes(node.input_shapes)]
+    if op.divisor is not None:
+        first, *others = axes
+        axes = [windows.divided(first, op.divisor), *(windows.divided(axis, 1) for axis in others)]
+    return Pooling(axes)
 
 
-def _global_avgpool(node: Node) -> Pooling:
-    return Pooling([[Window(0, size, size)] for size in node.input_shapes[0][1:]])
+def _global(node: Node, largest: bool) -> Pooling:
+    return Pooling([[Window(0, size, size)] for size in node.input_shapes[0][1:]], largest=largest)
 
 
-def _adaptive_avgpool(node: Node) -> Pooling:
-    spatial = node.input_shapes[0][1:]
-    sizes = per_axis(cast("AdaptiveAvgpool", node.op).size, len(spatial), "size")
-    return Pooling([windows.adaptive(n, m) for n, m in zip(spatial, sizes, strict=True)])
+def _adaptive(node: Node, largest: bool) -> Pooling:
+    sizes = zip(node.input_shapes[0][1:], node.output_shape[1:], strict=True)
+    return Pooling([windows.adaptive(n, m) for n, m in sizes], largest=largest)
 
 
 def _upsample(node: Node) -> Pooling:
-    spatial = node.input_shapes[0][1:]
-    scales = per_axis(cast("Upsample", node.op).scale, len(spatial), "scale")
-    return Pooling([windows.repeated(n, scale) for n, scale in zip(spatial, scales, strict=True)])
+    axes = cast("Upsample", node.op).taps(node.input_shapes[0])
+    return Pooling([windows.single([pixel for ((pixel, _),) in outputs]) for outputs in axes])
+
+
+def _crop(node: Node) -> Pooling:
+    return Pooling([windows.single(part) for part in cast("Crop", node.op).parts(node.input_shapes)])
 
 
 def _pad(node: Node) -> Pooling:
     op = cast("Pad", node.op)
-    spatial = node.input_shapes[0][1:]
-    axes = [windows.padded(n, *pads(op.padding, axis, len(spatial))) for axis, n in enumerate(spatial)]
-    return Pooling(axes, empty=op.value)
+    return Pooling([windows.single(axis) for axis in op.places(node.input_shapes[0])[1:]], empty=op.value)
 
 
 POOLINGS: Mapping[str, Callable[[Node], Pooling]] = {
     "maxpool": _maxpool,
     "avgpool": _avgpool,
-    "global_avgpool": _global_avgpool,
-    "adaptive_avgpool": _adaptive_avgpool,
+    "global_avgpool": partial(_global, largest=False),
+    "global_maxpool": partial(_global, largest=True),
+    "adaptive_avgpool": partial(_adaptive, largest=False),
+    "adaptive_maxpool": partial(_adaptive, largest=True),
     "upsample": _upsample,
+    "crop": _crop,
     "pad": _pad,
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -42,13 +42,11 @@ def adaptive(size: int, outputs: int) -> Windows:
     return [Window(start, stop, stop - start) for start, stop in zip(starts, stops, strict=True)]
 
 
-def repeated(size: int, scale: int) -> Windows:
-    """Each pixel `scale` times."""
-    return [Window(place // scale, place // scale + 1, 1) for place in range(size * scale)]
+def single(pixels: Iterable[int | None]) -> Windows:
+    """One pixel for each output; a window over nothing where there is none."""
+    return [Window(0, 0, 1) if pixel is None else Window(pixel, pixel + 1, 1) for pixel in pixels]
 
 
-def padded(size: int, before: int, after: int) -> Windows:
-    """Each pixel once, and windows over nothing around them."""
-    inside = [Window(place, place + 1, 1) for place in range(size)]
-    outside = Window(0, 0, 1)
-    return [outside] * before + inside + [outside] * after
+def divided(axis: Windows, divisor: int) -> Windows:
+    """The same windows, their sums divided by another number."""
+    return [window._replace(divisor=divisor) for window in axis]

@@ -59,7 +59,7 @@ class Moves:
         values = self.fusion.sources(layer)
         moves = traits(layer.node).moves
         if moves == "part":
-            return ValueChannel(values[0], channel + cast("Slice", layer.node.op).start)
+            return ValueChannel(values[0], channel + cast("Slice", layer.node.op).first)
         if moves == "shuffle":
             groups = cast("ChannelShuffle", layer.node.op).groups
             return ValueChannel(

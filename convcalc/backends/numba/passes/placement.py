@@ -93,7 +93,7 @@ def _homes(fusion: Fusion, moves: Moves) -> dict[int, ValueChannel]:
             channel += count
 
     def place_view(layer: FusedLayer, source: int) -> None:
-        start = cast("Slice", layer.node.op).start
+        start = cast("Slice", layer.node.op).first
         stop = start + layer.node.output_shape[0]
         # A view has whole blocks: a neighbour's channels in the last one would be multiplied by 0, and a number that
         # is not finite would show.

@@ -15,9 +15,12 @@ from convcalc.graph import Node
 from convcalc.ops import axis_dimensions
 
 if TYPE_CHECKING:
+    from convcalc.ops.avgpool import Avgpool
     from convcalc.ops.concat import Concat
     from convcalc.ops.hardsigmoid import Hardsigmoid
     from convcalc.ops.layernorm import Layernorm
+    from convcalc.ops.pad import Pad
+    from convcalc.ops.slice import Slice
     from convcalc.ops.softmax import Softmax
     from convcalc.ops.softplus import Softplus
     from convcalc.ops.upsample import Upsample
@@ -39,12 +42,26 @@ def _is_vector(node: Node) -> bool:
 
 
 def _along_channels(node: Node) -> bool:
-    axis = cast("Layernorm | Softmax | Concat", node.op).axis
+    axis = cast("Layernorm | Softmax | Concat | Slice", node.op).axis
     return fits_maps(node) and axis_dimensions(axis, len(node.output_shape)) == (0,)
 
 
 def _repeats_pixels(node: Node) -> bool:
     return fits_maps(node) and cast("Upsample", node.op).mode == "nearest"
+
+
+def _pads_pixels(node: Node) -> bool:
+    return fits_maps(node) and cast("Pad", node.op).channels is None
+
+
+def _reads_neighbours(node: Node) -> bool:
+    return fits_maps(node) and not any(
+        axis.dilation > 1 for axis in cast("Avgpool", node.op).axes(node.input_shapes)
+    )
+
+
+def _takes_channels(node: Node) -> bool:
+    return _along_channels(node) and cast("Slice", node.op).step == 1
 
 
 def _equal_shapes(node: Node) -> bool:
@@ -101,11 +118,14 @@ TRAITS: Mapping[str, Traits] = {
     "deconv": Traits(writes_map=True, takes_affine=True, takes_bound=True),
     "dense": Traits(fits=_is_vector, takes_bound=True),
     "maxpool": _BOUNDED,
-    "avgpool": _BOUNDED,
+    "avgpool": replace(_BOUNDED, fits=_reads_neighbours),
     "global_avgpool": _BOUNDED,
+    "global_maxpool": _BOUNDED,
     "adaptive_avgpool": _BOUNDED,
+    "adaptive_maxpool": _BOUNDED,
     "upsample": Traits(fits=_repeats_pixels, writes_map=True),
-    "pad": _MAP,
+    "crop": _MAP,
+    "pad": Traits(fits=_pads_pixels, writes_map=True),
     "batchnorm": _AFFINE,
     "scale": _AFFINE,
     "lrn": _MAP,
@@ -114,7 +134,7 @@ TRAITS: Mapping[str, Traits] = {
     "add": Traits(fits=_equal_shapes, writes_map=True, takes_bound=True),
     "multiply": Traits(fits=_broadcasts_pixels, writes_map=True, takes_bound=True),
     "concat": Traits(fits=_along_channels, moves="join"),
-    "slice": Traits(moves="part"),
+    "slice": Traits(fits=_takes_channels, moves="part"),
     "channel_shuffle": Traits(moves="shuffle", writes_map=True),
     "flatten": _REGROUPS,
     "reshape": _REGROUPS,

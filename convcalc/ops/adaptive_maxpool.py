@@ -1,0 +1,32 @@
+"""Adaptive max pooling: the output's size is given, the windows follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from convcalc.ops._adaptive import AdaptivePooling
+from convcalc.ops._base import Example, Tensor
+from convcalc.ops.maxpool import largest
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveMaxpool(AdaptivePooling):
+    """The largest value of windows that divide each axis as evenly as whole pixels allow.
+
+    (C, *spatial) → (C, *size). Of n pixels and m outputs, output i is the largest of pixels ⌊i·n/m⌋ up to and
+    without ⌈(i + 1)·n/m⌉ (PyTorch's AdaptiveMaxPool).
+    """
+
+    kind: ClassVar[str] = "adaptive_maxpool"
+    torch_module: ClassVar[str] = "AdaptiveMaxPool"
+    torch_function: ClassVar[str] = "adaptive_max_pool"
+    example: ClassVar[Example | None] = Example(
+        "adaptive_maxpool: 6", (256, 13, 13), "'adaptive_maxpool: 2' '1 2 3; 4 5 6; 7 8 9'"
+    )
+
+    def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
+        """The largest value of each window."""
+        found = [largest(window) for window in self.gathered(inputs[0])]
+        return Tensor((inputs[0].shape[0], *self.sizes(inputs[0])), found)
