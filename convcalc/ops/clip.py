@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar, Self
 
 from convcalc.errors import Misfit
@@ -30,6 +31,11 @@ class Clip(Pointwise):
                 "clip needs min, max or both", "write clip: {min: 0, max: 6}, with one of them or both"
             )
         return self
+
+    @property
+    def bound(self) -> tuple[float, float]:
+        """(min, max), −∞ or ∞ where it is not given."""
+        return -inf if self.min is None else self.min, inf if self.max is None else self.max
 
     def module_name(self, inputs: Inputs) -> str:
         """Hardtanh, where both bounds are given and in order."""

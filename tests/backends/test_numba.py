@@ -35,7 +35,7 @@ from convcalc.backends.numba.lower import winograd as lower_winograd
 from convcalc.backends.numba.lower.operators import LOWER
 from convcalc.backends.numba.passes import algorithm as choice
 from convcalc.backends.numba.passes import traits
-from convcalc.backends.numba.passes.traits import TRAITS
+from convcalc.backends.numba.passes.traits import TRAITS, has_kernel
 from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.runtime.driver import StepRow, StepTable, helpers
 from convcalc.graph import INPUT, Graph
@@ -485,6 +485,54 @@ def test_a_convolution_and_what_is_repeated(turned: bool) -> None:
             values.append(network.add("conv", pooled, filters=20, kernel=1))
         network.add("add", *(reversed(values) if turned else values))
         compare(network.graph(), 3)
+
+
+def kernels_of(network: Network) -> set[str]:
+    """The kernels that a network runs in, compared with the reference on the way."""
+    graph = network.graph()
+    compare(graph, 3)
+    return {
+        work.kernel for work in prepare(graph, any_weights(graph, 3), 1).profile(any_values(graph, 3), 1)[1]
+    }
+
+
+def test_a_clip_is_a_bound_as_relu6_is() -> None:
+    found = []
+    for kind, fields in (
+        ("relu6", {}),
+        ("clip", {"min": 0.0, "max": 6.0}),
+        ("clip", {"min": -0.3, "max": 0.2}),
+    ):
+        network = Network(20, 9, 6)
+        network.add("conv", filters=33, kernel=3, padding=1)
+        network.add(kind, **fields)
+        network.add("maxpool", kernel=2)
+        network.add(kind, **fields)
+        found.append(kernels_of(network))
+    assert found[0] == found[1] == found[2]
+    assert not found[0] & {"combine", "activate"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"), [("selu", {}), ("celu", {"alpha": 0.3}), ("abs", {}), ("negate", {})]
+)
+def test_functions_that_a_convolution_takes_in(kind: str, fields: dict[str, object]) -> None:
+    network = Network(20, 9, 6)
+    network.add("conv", filters=33, kernel=3, padding=1)
+    network.add(kind, **fields)
+    network.add("conv", filters=7, kernel=1)
+    assert not kernels_of(network) & {"combine", "activate"}
+
+
+def test_a_sum_with_a_number_per_channel_is_computed_in_a_kernel() -> None:
+    network = Network(20, 9, 6)
+    full = network.add("conv", filters=33, kernel=3, padding=1)
+    mean = network.add("global_avgpool", full)
+    network.add("add", mean, full, mean)
+    network.add("conv", filters=7, kernel=1)
+    assert "combine" in kernels_of(network)
+    graph = network.graph()
+    assert all(has_kernel(node) for node in graph)
 
 
 @pytest.mark.parametrize("axis", [1, "last"])

@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from convcalc.backends.numba.jit.simd import below, exponent, fma, inline, reciprocal, splat, vmax, vmin
 
 if TYPE_CHECKING:
+    from convcalc.ops.celu import Celu
     from convcalc.ops.elu import Elu
     from convcalc.ops.gelu import Gelu
     from convcalc.ops.leaky_relu import LeakyRelu
+    from convcalc.ops.selu import Selu
 
 # The functions that kernels can compute: a plan names one by its number, and `activation` has a branch for each.
-(LEAKY_RELU, ELU, SIGMOID, TANH, GELU, GELU_TANH, SILU, MISH, HARDSIGMOID, HARDSWISH, SOFTPLUS) = range(11)
+(
+    LEAKY_RELU, ELU, SIGMOID, TANH, GELU, GELU_TANH, SILU, MISH, HARDSIGMOID, HARDSWISH, SOFTPLUS, CELU, SELU, ABS,
+    NEGATE,
+) = range(15)  # fmt: skip
 
 
 class Function(NamedTuple):
@@ -52,6 +57,14 @@ def _elu(op: Elu) -> Function:
     return Function(ELU, op.alpha)
 
 
+def _celu(op: Celu) -> Function:
+    return Function(CELU, op.alpha)
+
+
+def _selu(op: Selu) -> Function:
+    return Function(SELU, op.alpha)
+
+
 def _gelu(op: Gelu) -> Function:
     return Function(GELU_TANH if op.approximate == "tanh" else GELU)
 
@@ -64,6 +77,7 @@ def _plain(number: int) -> Activation:
 ACTIVATIONS: Mapping[str, Activation] = {
     "relu": Activation("bound"),
     "relu6": Activation("bound"),
+    "clip": Activation("bound"),
     "leaky_relu": Activation("function", _leaky_relu),
     "prelu": Activation("layer", lambda op: Function(LEAKY_RELU), weight="weight"),
     "elu": Activation("function", _elu),
@@ -75,8 +89,13 @@ ACTIVATIONS: Mapping[str, Activation] = {
     "hardsigmoid": _plain(HARDSIGMOID),
     "hardswish": _plain(HARDSWISH),
     "softplus": _plain(SOFTPLUS),
+    "celu": Activation("function", _celu, unused=1.0),
+    "selu": Activation("function", _selu),
+    "abs": _plain(ABS),
+    "negate": _plain(NEGATE),
 }
 
+SELU_SCALE = 1.0507009873554805  # Klambauer et al. 2017; another one is left to NumPy
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; products with the first are exact
 SHIFT = (
@@ -125,6 +144,13 @@ def hyperbolic_tangent(x: Any) -> Any:
 
 
 @inline
+def exponential_less_1(x: Any) -> Any:
+    """eˣ − 1 of x ≤ 0: 2h/(1 − h) with h = tanh(x/2), which does not cancel near 0."""
+    half = hyperbolic_tangent(x * splat(0.5))
+    return (half + half) / (splat(1.0) - half)
+
+
+@inline
 def error_function(x: Any) -> Any:
     """erf x to 1.5·10⁻⁷ (Abramowitz & Stegun 1964, formula 7.1.26); beyond ±6 it is ±1 in float32.
 
@@ -161,7 +187,7 @@ def logarithm1p_exponential(x: Any) -> Any:
 
 @inline
 def activation(function: int, x: Any, slope: Any) -> Any:
-    """The function of a number; slope is its parameter: leaky_relu's and prelu's slope, elu's alpha.
+    """The function of a number; slope is its parameter: leaky_relu's and prelu's slope, elu's, celu's, selu's alpha.
 
     A number without a branch gives NaN, which every test of the operator sees.
     """
@@ -169,9 +195,11 @@ def activation(function: int, x: Any, slope: Any) -> Any:
     if function == LEAKY_RELU:
         return below(x, zero, x * slope, x)
     if function == ELU:
-        # eˣ − 1 = 2h/(1 − h) with h = tanh(x/2), which does not cancel near 0
-        half = hyperbolic_tangent(x * splat(0.5))
-        return below(x, zero, slope * (half + half) / (unit - half), x)
+        return below(x, zero, slope * exponential_less_1(x), x)
+    if function == CELU:
+        return below(x, zero, slope * exponential_less_1(x / slope), x)
+    if function == SELU:
+        return splat(SELU_SCALE) * below(x, zero, slope * exponential_less_1(x), x)
     if function == SIGMOID:
         return sigmoid(x)
     if function == TANH:
@@ -191,4 +219,8 @@ def activation(function: int, x: Any, slope: Any) -> Any:
         return vmin(splat(6.0), vmax(zero, x + splat(3.0))) * splat(1 / 6)
     if function == HARDSWISH:
         return x * (vmin(splat(6.0), vmax(zero, x + splat(3.0))) * splat(1 / 6))
+    if function == ABS:
+        return vmax(x, zero - x)
+    if function == NEGATE:
+        return x * splat(-1.0)
     return splat(nan)

@@ -76,18 +76,22 @@ def _add_pairs(low: Lowering, layer: FusedLayer, mode: int, views: list[View]) -
         total = target
 
 
-def lower_add(low: Lowering, layer: FusedLayer) -> None:
-    """A sum."""
-    views = [source_of(low, layer, place) for place in range(len(layer.node.inputs))]
-    _add_pairs(low, layer, pointwise.ADD, views)
-
-
-def lower_multiply(low: Lowering, layer: FusedLayer) -> None:
-    """A product, an input of the full size first."""
+def _views_full_first(low: Lowering, layer: FusedLayer) -> list[View]:
+    """A join's inputs, the first of the full size before the others."""
     node = layer.node
     views = [source_of(low, layer, place) for place in range(len(node.inputs))]
     views.insert(0, views.pop(node.input_shapes.index(node.output_shape)))
-    _add_pairs(low, layer, pointwise.MULTIPLY, views)
+    return views
+
+
+def lower_add(low: Lowering, layer: FusedLayer) -> None:
+    """A sum."""
+    _add_pairs(low, layer, pointwise.ADD, _views_full_first(low, layer))
+
+
+def lower_multiply(low: Lowering, layer: FusedLayer) -> None:
+    """A product."""
+    _add_pairs(low, layer, pointwise.MULTIPLY, _views_full_first(low, layer))
 
 
 def lower_affine(low: Lowering, layer: FusedLayer) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
-from convcalc.backends.numba.kernels.activations import ACTIVATIONS
+from convcalc.backends.numba.kernels.activations import ACTIVATIONS, SELU_SCALE
 from convcalc.graph import Node
 from convcalc.ops import axis_dimensions
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from convcalc.ops.hardsigmoid import Hardsigmoid
     from convcalc.ops.layernorm import Layernorm
     from convcalc.ops.pad import Pad
+    from convcalc.ops.selu import Selu
     from convcalc.ops.slice import Slice
     from convcalc.ops.softmax import Softmax
     from convcalc.ops.softplus import Softplus
@@ -64,10 +65,6 @@ def _takes_channels(node: Node) -> bool:
     return _along_channels(node) and cast("Slice", node.op).step == 1
 
 
-def _equal_shapes(node: Node) -> bool:
-    return fits_maps(node) and len(set(node.input_shapes)) == 1
-
-
 def _is_papers(node: Node) -> bool:
     return fits_maps(node) and cast("Hardsigmoid", node.op).is_papers
 
@@ -75,6 +72,10 @@ def _is_papers(node: Node) -> bool:
 def _is_plain_softplus(node: Node) -> bool:
     op = cast("Softplus", node.op)
     return fits_maps(node) and (op.beta, op.threshold) == (1.0, 20.0)
+
+
+def _has_papers_scale(node: Node) -> bool:
+    return fits_maps(node) and cast("Selu", node.op).scale == SELU_SCALE
 
 
 def _broadcasts_pixels(node: Node) -> bool:
@@ -131,7 +132,7 @@ TRAITS: Mapping[str, Traits] = {
     "lrn": _MAP,
     "softmax": Traits(fits=_along_channels),
     "layernorm": Traits(fits=_along_channels, writes_map=True),
-    "add": Traits(fits=_equal_shapes, writes_map=True, takes_bound=True),
+    "add": Traits(fits=_broadcasts_pixels, writes_map=True, takes_bound=True),
     "multiply": Traits(fits=_broadcasts_pixels, writes_map=True, takes_bound=True),
     "concat": Traits(fits=_along_channels, moves="join"),
     "slice": Traits(fits=_takes_channels, moves="part"),
@@ -141,6 +142,7 @@ TRAITS: Mapping[str, Traits] = {
     "transpose": _NONE,
     **dict.fromkeys(ACTIVATIONS, _ACTIVATION),
     "hardsigmoid": replace(_ACTIVATION, fits=_is_papers),
+    "selu": replace(_ACTIVATION, fits=_has_papers_scale),
     "softplus": replace(_ACTIVATION, fits=_is_plain_softplus),
 }
 
