@@ -32,7 +32,7 @@ Examples:
   convcalc apply 'maxpool: 2' '1 4 2 1; 5 8 3 4' --backward
   convcalc apply --weights '1 2' '3 4 5' --backward --rate 1/10
 
-OP is an entry as in a spec, whose fields options may say (maxpool -F 2), or filters by name:
+OP is an entry as in a spec, with fields as options too (maxpool -F 2), or filters by name:
 identity, blur, gaussian, sharpen, edges, sobel-x, sobel-y, emboss; left out, it is conv.
 INPUT is a matrix (rows with ; between them, channels with | ; one row is a signal, or the
 vector that softmax, layernorm and dense read; [[1, 2], [3, 4]] works too), a CSV file, an
@@ -55,10 +55,10 @@ each as the convolution that it is; --steps then walks their windows.
 @click.option(
     "--mode",
     type=click.Choice([*choices.modes(), "all"]),
-    help="How a convolution is indexed; all shows the three; default correlation.",
+    help="Indexing of a convolution; all shows all three; default correlation.",
 )
 @window_options.window_options(defaults=False)
-@click.option("--per-channel", is_flag=True, help="Each channel by itself: a colour image stays one.")
+@click.option("--per-channel", is_flag=True, help="Filter each channel separately: colours stay.")
 @click.option("--steps", is_flag=True, help="Walk the window over the input; animated on a terminal.")
 @click.option("--backward", is_flag=True, help="The gradients of input, kernel and bias instead.")
 @click.option(
@@ -71,13 +71,13 @@ each as the convolution that it is; --steps then walks their windows.
     default=0.6,
     show_default=True,
     metavar="SECONDS",
-    help="Between steps; 0 prints them one under another.",
+    help="Pause between steps; 0 prints them one below the other.",
 )
-@click.option("--decimals", type=click.IntRange(0, 17), metavar="N", help="Round what is shown.")
+@click.option("--decimals", type=click.IntRange(0, 17), metavar="N", help="Round to N decimals.")
 @click.option(
     "--tone",
     type=click.Choice(choices.tones()),
-    help="How an image shows values outside 0 to 255.",
+    help="How values outside 0 to 255 are shown.",
 )
 @click.option(
     "--max-size",
@@ -85,7 +85,7 @@ each as the convolution that it is; --steps then walks their windows.
     default=512,
     show_default=True,
     metavar="PIXELS",
-    help="Scale a larger image down to so many on its longer side.",
+    help="Longest side of the image; larger ones are reduced.",
 )
 @click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="Write the result: .png or .csv.")
 @format_option

@@ -25,7 +25,7 @@ Layers are paired by role and order, not by name. Differences are B less A.""",
 @click.argument("a", type=ARCH)
 @click.argument("b", type=ARCH)
 @click.option("--all", "everything", is_flag=True, help="Every pair, also those that are the same.")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 when the networks differ.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if the networks differ.")
 @click.option(
     "--set-a",
     multiple=True,

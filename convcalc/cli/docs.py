@@ -37,8 +37,8 @@ TOPIC is one of the contents, or an operator. A terminal gets it page by page ($
 plain Markdown.""",
 )
 @click.argument("topic", required=False, type=TopicName())
-@click.option("--search", "word", metavar="WORD", help="Every line of the manual that holds WORD.")
-@click.option("--no-pager", is_flag=True, help="Print it at once.")
+@click.option("--search", "word", metavar="WORD", help="Lines of the manual that contain WORD.")
+@click.option("--no-pager", is_flag=True, help="Do not use a pager.")
 def command(topic: str | None, word: str | None, no_pager: bool) -> None:
     """The manual: the language, the commands, Python, what is counted, and a page per operator."""
     from convcalc.cli.options import show, write

@@ -42,10 +42,12 @@ through all branches.""",
     "--layer",
     metavar="NAME",
     shell_complete=completion.layers,
-    help="What one unit of this layer sees, back to the image.",
+    help="The part of the image that a unit of this layer sees.",
 )
-@click.option("--unit", "unit_text", metavar="R,C", help="Which unit; default: the one in the middle.")
-@click.option("--pixel", "pixel_text", metavar="R,C", help="Which units of every layer this pixel reaches.")
+@click.option("--unit", "unit_text", metavar="R,C", help="The unit's position; default: the middle.")
+@click.option(
+    "--pixel", "pixel_text", metavar="R,C", help="The units of every layer that this pixel reaches."
+)
 @click.option(
     "--between", nargs=2, metavar="R,C R,C", help="The first layer with a unit that sees both pixels."
 )
@@ -57,7 +59,7 @@ through all branches.""",
 )
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
 @click.option("--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments.")
-@click.option("-o", "--output", type=OUTPUT, metavar="FILE.png", help="Draw it into a PNG.")
+@click.option("-o", "--output", type=OUTPUT, metavar="FILE.png", help="Write the drawing: .png.")
 @click.option(
     "--image", "image_path", type=click.Path(), metavar="FILE", help="Draw the windows over this image."
 )

@@ -50,13 +50,15 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
     shell_complete=completion.weights,
     help="A .safetensors, .npz or .pth file; or `pretrained`, fetched from the spec's address.",
 )
-@click.option("--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Of random weights.")
+@click.option(
+    "--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Seed of random weights."
+)
 @click.option(
     "--backend",
     type=click.Choice(choices.backends()),
     default="auto",
     show_default=True,
-    help="What computes.",
+    help="The backend that computes.",
 )
 @click.option("--threads", type=Count(1, 1024), metavar="N", help="Processors to use; default all.")
 @click.option("--top", type=Count(), default=5, show_default=True, metavar="K", help="Classes to show.")

@@ -26,11 +26,11 @@ PATTERN is a part of the name, or a pattern with * and ?. Figures take K, M and 
 @click.argument("pattern", required=False, shell_complete=completion.bundled_names)
 @click.option(
     "--sort", type=click.Choice(choices.orders()), default="lecture", show_default=True,
-    help="What to sort by; lecture: its networks first, in its order.",
+    help="Sort order; lecture: its networks first, in its order.",
 )  # fmt: skip
 @click.option("--reverse", is_flag=True, help="Largest first.")
-@click.option("--max-params", type=Limit(), help="Only networks of at most so many params.")
-@click.option("--max-macs", type=Limit(), help="Only networks of at most so many MACs.")
+@click.option("--max-params", type=Limit(), help="Only networks with at most this many params.")
+@click.option("--max-macs", type=Limit(), help="Only networks with at most this many MACs.")
 @click.option(
     "--family",
     metavar="NAME",

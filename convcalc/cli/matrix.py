@@ -48,7 +48,7 @@ hold the number of the weight at each place, from 1 (0: not connected), or its v
     "layer_option",
     metavar="NAME",
     shell_complete=completion.convolutions,
-    help="The same as the argument.",
+    help="Same as the argument.",
 )
 @click.option("--input", "input_text", metavar="SIZE", help="4x4; with ARCH, another input as for `show`.")
 @window_options.window_options()

@@ -66,7 +66,7 @@ class Limit(click.ParamType):  # type: ignore[type-arg]
         try:
             return choices.count(str(value))
         except UsageError:
-            self.fail(f"'{value}' is no figure; write 5000000, 5M or 4.1G", param, ctx)
+            self.fail(f"'{value}' is not a count; write 5000000, 5M or 4.1G", param, ctx)
 
 
 def format_option(command: Command) -> Command:
@@ -77,7 +77,7 @@ def format_option(command: Command) -> Command:
         type=click.Choice(FORMATS),
         default="table",
         show_default=True,
-        help="How to print it.",
+        help="Output format.",
     )(command)
 
 

@@ -66,14 +66,14 @@ biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the recep
     default=1,
     show_default=True,
     metavar="N",
-    help="Images at a time, for memory.",
+    help="Batch size, for the memory figures.",
 )
 @click.option(
     "--dtype",
     type=click.Choice(choices.number_types()),
     default="float32",
     show_default=True,
-    help="Number type, for memory.",
+    help="Number type, for the memory figures.",
 )
 @network_options
 @format_option

@@ -14,7 +14,7 @@ from convcalc.errors import UsageError
 @click.command(
     "size",
     cls=Command,
-    extra_hint="the window is said by options, as in convcalc size 227 --kernel 11 --stride 4",
+    extra_hint="the window is given by options, as in convcalc size 227 --kernel 11 --stride 4",
     epilog="""\b
 Why is it 55? The formula filled in, what is left over, the windows drawn:
   convcalc size 227 --kernel 11 --stride 4
@@ -33,12 +33,12 @@ stands for every side. The unknown is the first that is left out of input, kerne
 dilation; --solve names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
 )
 @click.argument("input_text", metavar="[INPUT]", required=False)
-@click.option("--input", "input_option", metavar="INPUT", help="The same as the argument.")
+@click.option("--input", "input_option", metavar="INPUT", help="Same as the argument.")
 @window_options.window_options()
 @click.option("-K", "--filters", type=click.IntRange(1, 10**6), metavar="K", help="Count weights and MACs.")
 @click.option("--channels", type=click.IntRange(1, 10**6), metavar="C", help="Depth of the input; default 1.")
-@click.option("--output", metavar="W2", help="The wanted output: solve for what is left out.")
-@click.option("--solve", "unknown", type=click.Choice(choices.unknowns()), help="What to solve for.")
+@click.option("--output", metavar="W2", help="The wanted output: solves for the missing quantity.")
+@click.option("--solve", "unknown", type=click.Choice(choices.unknowns()), help="The unknown to solve for.")
 @format_option
 def command(
     input_text: str | None,

@@ -37,7 +37,7 @@ def window_options(*, defaults: bool = True) -> Callable[[Command], Command]:
                 type=click.Choice(choices.roundings()),
                 default="floor" if defaults else None,
                 show_default=defaults,
-                help="When the stride does not divide.",
+                help="Rounding where the stride does not divide.",
             ),
         ]  # fmt: skip
         for option in reversed(options):

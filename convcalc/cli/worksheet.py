@@ -58,7 +58,7 @@ column's `name`, else by the file. --check exits with 1 unless all answers are r
     "--amount",
     type=Count(),
     metavar="N",
-    help="Leave out N cells by chance, not all; without ARCH, N layers.",
+    help="Number of random blanks instead of all; without ARCH, of layers.",
 )
 @click.option(
     "--seed",
@@ -66,10 +66,10 @@ column's `name`, else by the file. --check exits with 1 unless all answers are r
     default=0,
     show_default=True,
     metavar="N",
-    help="Of what is left to chance.",
+    help="Random seed.",
 )
 @click.option(
-    "--level", "level_text", metavar="N", help="Single layers of this level, 1 to 4, or 1-4 rising."
+    "--level", "level_text", metavar="N", help="Level of single layers: 1 to 4, or rising, as in 1-4."
 )
 @click.option("--answers", is_flag=True, help="The key: all cells filled, and the working.")
 @click.option(
@@ -78,7 +78,7 @@ column's `name`, else by the file. --check exits with 1 unless all answers are r
     type=click.Path(),
     multiple=True,
     metavar="FILE",
-    help="Mark a filled-in CSV or JSON file, or all of a folder; repeatable.",
+    help="Mark a filled-in CSV or JSON file, or a folder of them; repeatable.",
 )
 @click.option(
     "-o",
@@ -89,7 +89,7 @@ column's `name`, else by the file. --check exits with 1 unless all answers are r
 )
 @network_options
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), help="How to print it; html and latex are whole pages."
+    "--format", "form", type=click.Choice(FORMATS), help="Output format; html and latex are whole pages."
 )
 def command(
     names: tuple[str, ...],
@@ -126,7 +126,7 @@ def command(
         return
     arch = _only(names)
     if arch is not None and arch.lower().endswith(choices.sheet_suffixes()):
-        raise UsageError(f"{arch} is no network", hint=f"to mark it: convcalc worksheet --check {arch}")
+        raise UsageError(f"{arch} is not a network", hint=f"to mark it: convcalc worksheet --check {arch}")
     sheet: View[Any]
     if arch is not None:
         if level_text is not None:

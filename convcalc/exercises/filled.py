@@ -32,7 +32,7 @@ def read_entries(path: str, text: str | None = None) -> list[FilledRow]:
     """The answers in a CSV or JSON file made by `convcalc worksheet`, or in such a text. Raises ConvcalcError."""
     data = _read(path) if text is None else text.encode()
     if len(data) > MAX_BYTES:
-        raise ConvcalcError(f"{path}: more than {MAX_BYTES:,} bytes are no worksheet")
+        raise ConvcalcError(f"{path}: more than {MAX_BYTES:,} bytes are too many for a worksheet")
     try:
         written = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -43,7 +43,7 @@ def read_entries(path: str, text: str | None = None) -> list[FilledRow]:
     if not rows:
         raise ConvcalcError(f"{path}: holds no exercises", hint=_HOW)
     if len(rows) > MAX_ENTRIES:
-        raise ConvcalcError(f"{path}: more than {MAX_ENTRIES:,} exercises are no worksheet")
+        raise ConvcalcError(f"{path}: more than {MAX_ENTRIES:,} exercises are too many for a worksheet")
     return rows
 
 

@@ -113,7 +113,7 @@ def mark(exercise: Exercise, given: str) -> MarkedAnswer:
         return _mark_number(exercise, answer, given)
     readings = [_numbers(given), _numbers(re.sub(r"(?<=\d),(?=\d{3}\b)", "", given))]
     if not readings[0] or re.sub(r"[\d\s×x*·,;()\[\]@]", "", given.lower()):
-        return MarkedAnswer(exercise, given, "wrong", f"this is no size; write it as {_example(answer)}")
+        return MarkedAnswer(exercise, given, "wrong", f"this is not a size; write it as {_example(answer)}")
     if exercise.asks == "field":
         accepted = [answer, answer[:1]] if len(set(answer)) == 1 else [answer]
     else:
@@ -142,7 +142,7 @@ def _mark_number(exercise: Exercise, answer: int, given: str) -> MarkedAnswer:
         try:
             figure = parse(given)
         except UsageError:
-            return MarkedAnswer(exercise, given, "wrong", "this is no number")
+            return MarkedAnswer(exercise, given, "wrong", "this is not a number")
         if not figure.exact and (figure.matches(answer) or figure.cut(answer)):
             return MarkedAnswer(
                 exercise, given, "rounded", "right as far as it goes; the exact number is asked for"
@@ -246,10 +246,10 @@ def _number_mistakes(exercise: Exercise) -> Iterator[tuple[int, str]]:
         yield layer.weights, "these are the weights: each is used once for every position"
         yield cost, "this is one output element's cost; there are " + f"{outputs:,} of them"
         yield cost * outputs // max(1, filters), f"this is one filter's work; there are {filters:,} filters"
-        yield layer.macs + outputs, "biases are added, not multiplied: they are no MACs"
+        yield layer.macs + outputs, "biases are added, not multiplied: they are not MACs"
         yield (
             layer.params * (outputs // max(1, filters)),
-            "biases are added, not multiplied: they are no MACs",
+            "biases are added, not multiplied: they are not MACs",
         )
         yield outputs, "these are the output elements; each costs " + f"{cost:,}"
 

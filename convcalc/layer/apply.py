@@ -185,7 +185,7 @@ def apply(
             hint="conv, avgpool and whatever only adds and multiplies can; give numbers to the others",
         ) from None
     except (OverflowError, ValueError, ZeroDivisionError) as error:
-        raise ConvcalcError(f"{node.kind} of these numbers is none: {error}") from None
+        raise ConvcalcError(f"{node.kind} cannot be computed on these numbers: {error}") from None
     return Application(node.op, source, weights, output, tuple(filters), names, mode or MODES[0])
 
 

@@ -208,7 +208,7 @@ def _rows(text: str, what: str, error: type[ConvcalcError]) -> tuple[tuple[Any, 
             if value is None:
                 shown = token if len(token) <= 30 else token[:27] + "..."
                 raise error(
-                    f"{what}: '{shown}' in row {number}, column {column} is no number and no letter",
+                    f"{what}: '{shown}' in row {number}, column {column} is neither a number nor a letter",
                     hint="write numbers such as 3, -0.5, 1/9, or letters such as a and x1, with blanks between",
                 )
             row.append(value)

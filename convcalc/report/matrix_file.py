@@ -64,7 +64,7 @@ def _npz(layer: Unrolled, entries: array[int], shape: tuple[int, int], path: str
 
     if layer.letters:
         raise UsageError(
-            f"--output {path}: letters are no numbers", hint="use .csv or .png, or number weights"
+            f"--output {path}: letters are not numbers", hint="use .csv or .png, or number weights"
         )
     if not layer.values:
         return npz({"matrix": npy(shape, "<i4", entries)})

@@ -45,7 +45,7 @@ def open_weights(path: str | os.PathLike[str], fit: Fit | None = None) -> Tensor
         raise WeightsError(
             f"{name!r} cannot be read: {reason}", hint="check the path and its rights"
         ) from None
-    raise WeightsError(f"{name}: this is no weights file we know", hint=_understood())
+    raise WeightsError(f"{name}: this is not a weights file of a known kind", hint=_understood())
 
 
 def _understood() -> str:

@@ -57,7 +57,7 @@ def read(path: str) -> dict[str, StoredTensor]:
 def _tensor(path: str, member: Member, parse: _Headers) -> StoredTensor:
     start = member.start(USUAL_START)
     if start[:6] != b"\x93NUMPY" or start[6:8] not in (b"\1\0", b"\2\0", b"\3\0"):
-        _refuse(path, f"{quoted(member.name)} is no .npy array of version 1, 2 or 3")
+        _refuse(path, f"{quoted(member.name)} is not an .npy array of version 1, 2 or 3")
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(start[8 : 8 + width], "little")
     if length > MAX_HEADER:
@@ -161,7 +161,7 @@ def _error_text(error: Exception) -> str:
 
 
 def _refuse(path: str, reason: str, hint: str = "save it again with numpy.savez") -> NoReturn:
-    raise WeightsError(f"{path}: not a sound .npz file: {reason}", hint=hint)
+    raise WeightsError(f"{path}: not a valid .npz file: {reason}", hint=hint)
 
 
 # -- writing ---------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ class PickleInterpreter:
 
     def top(self, kind: type | tuple[type, ...]) -> Any:
         if not self.stack or not isinstance(self.stack[-1], kind):
-            raise InvalidFile("its data.pkl is damaged: it adds to what is no container")
+            raise InvalidFile("its data.pkl is damaged: it adds to something that is not a container")
         return self.stack[-1]
 
     def some(self, count: int) -> None:
@@ -143,7 +143,7 @@ class PickleInterpreter:
     def stack_name(self, _: object) -> None:
         name, module = self.pop(), self.pop()
         if not isinstance(name, str) or not isinstance(module, str):
-            raise InvalidFile("its data.pkl is damaged: a name is no text")
+            raise InvalidFile("its data.pkl is damaged: a name is not text")
         self.name(f"{module}.{name}")
 
     def call(self, _: object) -> None:
@@ -177,7 +177,7 @@ class PickleInterpreter:
         ):  # no view of another: the old format
             given = given[:5]
         if not isinstance(given, tuple) or len(given) != 5 or given[0] != "storage":
-            raise InvalidFile("its data.pkl refers to something that is no storage", ONLY_WEIGHTS)
+            raise InvalidFile("its data.pkl refers to something that is not a storage", ONLY_WEIGHTS)
         _, kind, key, _, count = given
         if not isinstance(kind, Global) or kind.name in NO_STORAGES or not isinstance(key, str):
             raise InvalidFile("its data.pkl describes a storage wrongly")

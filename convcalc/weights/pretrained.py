@@ -76,7 +76,7 @@ def fetch(
     expected = sha256.strip().lower()
     if not re.fullmatch("[0-9a-f]{8,64}", expected):
         raise WeightsError(
-            f"pretrained weights: the sha256 of {url} is no hash: {sha256!r:.80}",
+            f"pretrained weights: the sha256 of {url} is not a hash: {sha256!r:.80}",
             hint="give at least its first 8 hexadecimal digits, so that the file can be verified",
         )
     local = _checked_address(url)
@@ -106,7 +106,7 @@ def _checked_address(url: str) -> bool:
     if host and (scheme == "https" or (scheme == "http" and host in LOCAL)):
         return host in LOCAL
     raise WeightsError(
-        f"pretrained weights: {url!r:.200} is no address to fetch from",
+        f"pretrained weights: {url!r:.200} is not an address to fetch from",
         hint="only https:// is fetched; give a file with --weights FILE",
     )
 

@@ -86,7 +86,7 @@ def _read(
 
 
 def _refuse(path: str, error: InvalidFile) -> NoReturn:
-    raise WeightsError(f"{path}: not a sound PyTorch file: {error}", hint=error.hint) from None
+    raise WeightsError(f"{path}: not a valid PyTorch file: {error}", hint=error.hint) from None
 
 
 # --- the archive --------------------------------------------------------------------------------------------

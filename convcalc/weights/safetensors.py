@@ -89,7 +89,7 @@ def _entries(path: str, header: bytes) -> Iterator[tuple[str, object]]:
                     _refuse(path, f"its __metadata__ has more than {MAX_METADATA:,} texts")
         scanner.end()
     except ValueError as error:
-        _refuse(path, f"its header is no sound JSON: {error!s:.200}")
+        _refuse(path, f"its header is not valid JSON: {error!s:.200}")
 
 
 class _Scanner:
@@ -131,7 +131,7 @@ class _Scanner:
             length = MAX_ENTRY
         if length == MAX_ENTRY:
             raise ValueError(
-                f"what describes a tensor takes more than {MAX_ENTRY:,} characters, or is no JSON"
+                f"a tensor's description is longer than {MAX_ENTRY:,} characters or not valid JSON"
             )
         self._place += length
         return value
@@ -187,11 +187,9 @@ def _entry(path: str, name: str, entry: object, size: int) -> tuple[str, tuple[i
     if not isinstance(dtype, str) or dtype not in DTYPES:
         _refuse(path, f"tensor {quoted(name)} is of the type {dtype!r:.40}; known are {', '.join(DTYPES)}")
     if shape is None:
-        _refuse(
-            path, f"the shape of tensor {quoted(name)} is no list of whole numbers: {entry['shape']!r:.80}"
-        )
+        _refuse(path, f"the shape of tensor {quoted(name)} is not a list of integers: {entry['shape']!r:.80}")
     if offsets is None or len(offsets) != 2 or not offsets[0] <= offsets[1]:
-        _refuse(path, f"data_offsets of tensor {quoted(name)} are no range: {entry['data_offsets']!r:.80}")
+        _refuse(path, f"data_offsets of tensor {quoted(name)} are not a range: {entry['data_offsets']!r:.80}")
     begin, end = offsets
     if end > size:
         _refuse(path, f"tensor {quoted(name)} ends at byte {end:,} of {size:,}: the file was cut short")
@@ -205,7 +203,7 @@ def _entry(path: str, name: str, entry: object, size: int) -> tuple[str, tuple[i
 
 
 def _refuse(path: str, reason: str) -> NoReturn:
-    raise WeightsError(f"{path}: not a sound safetensors file: {reason}", hint=AGAIN)
+    raise WeightsError(f"{path}: not a valid safetensors file: {reason}", hint=AGAIN)
 
 
 def encode(

@@ -222,7 +222,7 @@ def test_a_matrix_as_a_picture(convcalc, tmp_path: Path) -> None:
         (("relu", "nowhere.csv"), 1, "nowhere.csv: no such file"),
         (("relu", "nowhere.png"), 1, "there is no such file"),
         (("relu", "pyproject.toml"), 1, "not an image"),
-        (("relu", "tests/cli"), 2, "is no number and no letter"),
+        (("relu", "tests/cli"), 2, "is neither a number nor a letter"),
         (("blurr", "1 2"), 2, "did you mean 'blur'"),
         (("blur", "1 2; 3 4"), 1, "does not fit"),
         (("blur", "1 2", "--weights", "1"), 2, "a named filter has its weights"),

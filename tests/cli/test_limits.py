@@ -11,7 +11,7 @@ HEADER = b"exercise,network,layer,input,asks,answer\n"
 MEGABYTE = 1_000_000
 
 SHEETS = {
-    "100 MB": (HEADER + b"x" * (100 * MEGABYTE), "more than 2,000,000 bytes are no worksheet"),
+    "100 MB": (HEADER + b"x" * (100 * MEGABYTE), "more than 2,000,000 bytes are too many for a worksheet"),
     "empty lines": (HEADER + b"\n" * (2 * MEGABYTE - 100), "holds no exercises"),
     "empty cells": (HEADER + b"," * (2 * MEGABYTE - 100), "holds no exercises"),
     "80,000 rows": (HEADER + b"1,lenet5,conv1,,output,\n" * 80_000, "more than 20,000 exercises"),
@@ -29,7 +29,7 @@ MATRICES = {
         b"[" + b"[1]," * (4 * MEGABYTE - 10) + b"[1]]",
         "more lines or lists than 1,000,000 values need",
     ),
-    "one number": (b"9" * (16 * MEGABYTE), "is no number and no letter"),
+    "one number": (b"9" * (16 * MEGABYTE), "is neither a number nor a letter"),
 }
 SPECS = {
     "100 MB": (b"name: x\n# " + b"x" * (100 * MEGABYTE), "larger than 16 MiB"),

@@ -119,7 +119,7 @@ def test_formats(convcalc, form: str) -> None:
         (("--input", "4x4", "--kernel", "2", "--output", "/nowhere/m.png"), 1, "cannot be written"),
         (("--input", "4x4", "--kernel", "2", "--weights", "1 2 3"), 2, "the weights given are 1×3"),
         (("--input", "4x4", "--kernel", "2", "-K", "2", "--weights", "1 2; 3 4"), 2, "2 filters need 2 kernels"),
-        (("--input", "2", "--kernel", "1", "--weights", "a", "--output", "m.npz"), 2, "letters are no numbers"),
+        (("--input", "2", "--kernel", "1", "--weights", "a", "--output", "m.npz"), 2, "letters are not numbers"),
         (("--input", "4x4x4", "--kernel", "2x2"), 2, "kernel has 2 values, the input has 3"),
         (("lenet5", "conv3"), 2, "did you mean"),
         (("lenet5", "pool1"), 2, "lenet5 has no convolution 'pool1'"),

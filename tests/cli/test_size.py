@@ -136,7 +136,7 @@ def test_every_format(convcalc, form: str) -> None:
         (("8", "-F", "3", "-S", "2", "--rounding", "exact"), 2, "leaves remainder 1"),
         (("x", "-F", "3"), 2, "needs one number"),
         (("alexnet", "-F", "3"), 2, "convcalc show alexnet --explain has a network's"),
-        (("227", "11", "4"), 2, "'11' is an argument too many: the window is said by options"),
+        (("227", "11", "4"), 2, "'11' is an argument too many: the window is given by options"),
         (("227", "--input", "224", "-F", "3"), 2, "the input is given twice: 227 and --input 224"),
         (("227", "-F", "-3"), 2, "needs one number"),
         (("227", "-F", "0"), 2, "needs numbers from 1 to 100,000"),

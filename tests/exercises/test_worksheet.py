@@ -154,7 +154,7 @@ MISTAKES = [
     ("conv1", "output", "55x55", "depth is missing"),
     ("conv1", "output", "55", "depth is missing"),
     ("conv4", "output", "384x9x9", "input's size"),
-    ("conv1", "output", "large", "no size"),
+    ("conv1", "output", "large", "not a size"),
     ("conv1", "weights", "34944", "biases"),  # + 96
     ("conv1", "weights", str(11 * 11 * 96), "as deep as its input"),
     ("conv1", "weights", str(11 * 11 * 3), "one filter"),
@@ -172,7 +172,7 @@ MISTAKES = [
     ("conv2", "field", "23", "strides before it"),  # 19 + 4
     ("conv2", "field", "19", "layer before"),
     ("conv2", "field", "59", "F − 1 steps"),  # 19 + 5·8
-    ("conv1", "weights", "many", "no number"),
+    ("conv1", "weights", "many", "not a number"),
     ("conv1", "weights", "0", "a conv layer has weights"),
     ("conv1", "biases", "0", "a conv layer has biases"),
     ("fc1", "macs", "0", "a dense layer has MACs"),

@@ -299,13 +299,13 @@ def test_what_cannot_be_applied(
     ("text", "said"),
     [
         ("1 2; 3", "row 2 has 1 value, row 1 has 2 values"),
-        ("1 2; 3 4?", "'4?' in row 2, column 2 is no number and no letter"),
+        ("1 2; 3 4?", "'4?' in row 2, column 2 is neither a number nor a letter"),
         ("", "no values"),
         (" ; ", "no values"),
         ("1 2|3", "channel 2 is 1×1, channel 1 is 1×2"),
         ("1 2|", "channel 2: no values"),
         ("1 1/0", "'1/0' in row 1, column 2"),
-        ("9" * 60, "is no number"),
+        ("9" * 60, "is neither a number"),
     ],
 )
 def test_what_is_no_matrix(text: str, said: str) -> None:

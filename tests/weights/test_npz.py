@@ -120,8 +120,8 @@ EIGHT = bytes(8)
     [
         (archive({}), "no member"),
         (archive({"notes.txt": b"x"}), "has a member 'notes.txt'"),
-        (npz(a=b""), "'a.npy' is no .npy array"),
-        (npz(a=b"\x93NUMPY\x09\x00....."), "is no .npy array"),
+        (npz(a=b""), "'a.npy' is not an .npy array"),
+        (npz(a=b"\x93NUMPY\x09\x00....."), "is not an .npy array"),
         (npz(a=npy("|O", (1,), EIGHT)), "Python objects"),
         (npz(a=npy("<c8", (1,), EIGHT)), "of the type '<c8'"),
         (npz(a=npy("<f1", (8,), EIGHT)), "of the type '<f1'"),
@@ -142,7 +142,7 @@ EIGHT = bytes(8)
         (npz(a=npy_header("-" * 9000 + "1")), "header of 'a.npy' is damaged"),
         (npz(a=npy_header(" " * 20000)), "10,000 are the most"),
         (archive({"a.npy": npy("<f4", (2,), EIGHT)}, zipfile.ZIP_BZIP2), "a way NumPy does not use"),
-        (b"PK\3\4 and nothing else", "not a sound .npz file"),
+        (b"PK\3\4 and nothing else", "not a valid .npz file"),
     ],
 )
 def test_damaged_archives(tmp_path, content, message):

@@ -183,8 +183,8 @@ def test_other_good_answers(server, path):
         ("/silent.pth", "the server was silent for 0.2 seconds"),
         ("/stops.pth", "the server was silent for 0.2 seconds"),
         ("/to-file.pth", "Redirection to url 'file:///etc/passwd' is not allowed"),
-        ("/to-ftp.pth", "'ftp://example.org/good.pth' is no address to fetch from"),
-        ("/to-plain.pth", "'http://example.org/good.pth' is no address to fetch from"),
+        ("/to-ftp.pth", "'ftp://example.org/good.pth' is not an address to fetch from"),
+        ("/to-plain.pth", "'http://example.org/good.pth' is not an address to fetch from"),
         ("/round.pth", "the server answers 302"),
     ],
 )
@@ -430,13 +430,13 @@ def test_file_names(url, name):
 )  # fmt: skip
 def test_addresses_that_are_not_fetched(url, tmp_path, monkeypatch):
     monkeypatch.setenv("CONVCALC_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(WeightsError, match="is no address to fetch from"):
+    with pytest.raises(WeightsError, match="is not an address to fetch from"):
         fetch(url, HASH)
 
 
 @pytest.mark.parametrize("sha256", ["", "0123abc", "0123abcg", "0" * 65, "../../x", "0123 abcd"])
 def test_hashes_that_are_none(sha256):
-    with pytest.raises(WeightsError, match="is no hash") as caught:
+    with pytest.raises(WeightsError, match="is not a hash") as caught:
         fetch("https://example.org/a.pth", sha256)
     assert "8 hexadecimal digits" in str(caught.value.hint)
 
