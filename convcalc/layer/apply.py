@@ -181,7 +181,7 @@ def apply(
         if not has_letters([*source.values, *(value for values in weights.values() for value in values)]):
             raise
         raise UsageError(
-            f"{node.kind} cannot work on letters: it must know which number is larger",
+            f"{node.kind} cannot work on letters: it must know the numbers themselves",
             hint="conv, avgpool and whatever only adds and multiplies can; give numbers to the others",
         ) from None
     except (OverflowError, ValueError, ZeroDivisionError) as error:

@@ -57,6 +57,33 @@ def test_difference_takes_out_common_factors() -> None:
     assert difference((4, 5), (2, 3, 5)) == "(2·3)·5 − 4·5 = +10"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "status"),
+    [
+        ("batchnorm", "{groupnorm: 2}", "changed"),  # they stand in for each other
+        ("relu", "{clip: {min: 0, max: 6}}", "changed"),
+        ("{add: {from: [a, b]}}", "{maximum: {from: [a, b]}}", "changed"),
+        ("{add: {from: [a, b]}}", "{add: {from: [b, a]}}", "same"),
+        ("{maximum: {from: [a, b]}}", "{maximum: {from: [b, a]}}", "same"),
+        ("{subtract: {from: [a, b]}}", "{subtract: {from: [b, a]}}", "changed"),
+        ("{divide: {from: [a, b]}}", "{divide: {from: [b, a]}}", "changed"),
+        ("{concat: {from: [a, b]}}", "{concat: {from: [a, b], axis: 1}}", "changed"),
+        ("{softmax: -1}", "{softmax: last}", "same"),
+    ],
+)
+def test_which_operators_stand_in_for_each_other(
+    tmp_path: Path, before: str, after: str, status: str
+) -> None:
+    paths = []
+    for name, layer in (("before", before), ("after", after)):
+        path = tmp_path / f"{name}.yaml"
+        layers = "[{conv: {name: a, filters: 4, kernel: 1}}, {tanh: {name: b}}, LAYER]"
+        path.write_text(f"name: net\ninput: [3, 11, 9]\nlayers: {layers.replace('LAYER', layer)}\n")
+        paths.append(str(path))
+    pairs = convcalc.load(paths[0]).diff(convcalc.load(paths[1])).pairs
+    assert [pair.status for pair in pairs] == ["same", "same", status]
+
+
 def test_added_blocks_stay_in_one_piece() -> None:
     """ResNet-34 adds whole residual blocks to ResNet-18 (He et al., table 1): 1, 2, 4 and 1 of them."""
     diff = convcalc.load("resnet18").diff(convcalc.load("resnet34"))
