@@ -12,7 +12,7 @@ import pytest
 from convcalc.backends import reference
 from convcalc.errors import WeightsError
 from convcalc.language.load import load_graph
-from convcalc.weights.load import load_weights
+from convcalc.weights.load import Weights, load_weights
 from convcalc.weights.safetensors import write
 
 CASES = json.loads((Path(__file__).parent.parent / "data" / "pytorch" / "transformers.json").read_text())
@@ -79,3 +79,33 @@ def test_a_buffer_that_is_not_what_the_rule_makes(tmp_path):
         loaded("swin", tmp_path, wrong)
     said = f"not what the network makes by rule (1): {key} has 9 at place 3, the rule gives 7"
     assert said in str(caught.value.hint)
+
+
+def test_what_no_input_reaches_is_computed_once(tmp_path):
+    """A learned tensor through an activation and a transposition, added to the image in every run, and an output."""
+    numba = pytest.importorskip("convcalc.backends.numba")
+    spec = tmp_path / "fixed.yaml"
+    spec.write_text("""
+name: fixed
+input: [3, 4, 5]
+layers:
+  - parameter: {name: learned, shape: [5, 3, 4]}
+  - relu
+  - transpose: {name: turned, order: [1, 2, 0]}
+  - add: {name: sum, from: [input, turned]}
+  - conv: {name: conv, filters: 2, kernel: 1, bias: false}
+outputs: [turned, conv]
+""")
+    graph = load_graph(str(spec))
+    learned = [(-1) ** i * i for i in range(60)]
+    weights = Weights(({"": learned}, {}, {}, {}, {"weight": [1, 0, 0, 0, 1, 1]}), "random")
+    plan = numba.prepare(graph, weights)
+    turned = [max(0, learned[12 * column + 4 * channel + row]) for channel in range(3) for row in range(4)
+              for column in range(5)]  # fmt: skip
+    for start in (0, 100):
+        image = list(range(start, start + 60))
+        total = [a + b for a, b in zip(image, turned, strict=True)]
+        wanted = total[:20] + [a + b for a, b in zip(total[20:40], total[40:], strict=True)]
+        outputs = plan.run(image).outputs
+        assert list(outputs["turned"].values) == turned
+        assert list(outputs["conv"].values) == wanted

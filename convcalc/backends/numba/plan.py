@@ -25,6 +25,7 @@ from convcalc.backends.numba.lower.operators import Lowered, lower
 from convcalc.backends.numba.passes.algorithm import choose
 from convcalc.backends.numba.passes.channel_moves import find_moves
 from convcalc.backends.numba.passes.channels_first import Rewritten, channels_first
+from convcalc.backends.numba.passes.fixed import fixed_nodes
 from convcalc.backends.numba.passes.fusion import fuse
 from convcalc.backends.numba.passes.placement import place
 from convcalc.backends.numba.passes.traits import has_kernel
@@ -78,6 +79,8 @@ class Plan:
         self._names = [node.name for node in rewritten.graph]
         link(lowered.setup, self._setup_arena, threads, self._names).run(0, len(lowered.setup.steps))
         self._arena = Arena(lowered.program, threads, guard)
+        for ref, numbers in lowered.fixed:
+            self._arena.floats(ref, numbers.size)[:] = numbers.ravel()
         self._table = link(lowered.program, self._arena, threads, self._names)
         self._timed: StepTable | None = None
         self._step_nodes = np.array(
@@ -194,10 +197,11 @@ def prepare(
     count = threads or processors()
     rewritten = channels_first(graph, has_kernel)
     own = tuple(weights.nodes[origin] for origin in rewritten.origins)
+    fixed = fixed_nodes(rewritten.graph)
     outside = {
         node.index
         for node in rewritten.graph
-        if not has_kernel(node) or spreads_what_is_not_finite(node, own[node.index])
+        if node.index in fixed or not has_kernel(node) or spreads_what_is_not_finite(node, own[node.index])
     }
     fusion = fuse(rewritten.graph, outside)
     moves = find_moves(fusion)

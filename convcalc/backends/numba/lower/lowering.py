@@ -47,7 +47,8 @@ class OutsideStep:
 class Lowering:
     """The program in the making, and all that was decided before.
 
-    setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between them.
+    setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between them; fixed:
+    numbers that are put in their place once.
     """
 
     fusion: Fusion
@@ -59,8 +60,10 @@ class Lowering:
     program: Program = field(default_factory=Program)
     setup: Program = field(default_factory=Program)
     outside: list[OutsideStep] = field(default_factory=list)
+    fixed: list[tuple[Ref, Array]] = field(default_factory=list)
     _views: dict[int, View] = field(default_factory=dict)
     _flats: dict[int, Ref] = field(default_factory=dict)
+    _fixed: dict[int, Array] = field(default_factory=dict)
     _images: dict[int, View] = field(default_factory=dict)
 
     @property
@@ -92,7 +95,7 @@ class Lowering:
     def view(self, value: int, node: Node) -> View:
         """A value as a blocked map."""
         if not self._is_map(value):
-            if value not in self._flats:
+            if value not in self._flats and value not in self._fixed:
                 raise KeyError(value)
             self._pack(value, node)
         return self.target(value, node)
@@ -111,6 +114,8 @@ class Lowering:
 
     def flat(self, value: int, node: Node) -> Ref:
         """A value as channels-first numbers."""
+        if value not in self._flats and value in self._fixed:
+            self._flats[value] = self._kept(value)
         if value not in self._flats:
             view = self.view(value, node)
             if view.layout.is_vector:
@@ -118,6 +123,14 @@ class Lowering:
             else:
                 self._flats[value] = self._unpack(value, view, node)
         return self._flats[value]
+
+    def _kept(self, value: int) -> Ref:
+        """The place of a value that is the same in every run."""
+        numbers = self._fixed[value]
+        place = Ref(self.program.buffer(4 * numbers.size, f"fixed {value}", kept=True))
+        self.program.given.append(self.flat_span(place, numbers.size))
+        self.fixed.append((place, numbers))
+        return place
 
     def alias_flat(self, value: int, source: int, node: Node) -> None:
         """A value that is another's numbers in the same order."""
@@ -182,7 +195,7 @@ class Lowering:
 
     def _pack(self, value: int, node: Node) -> None:
         view = self.target(value, node)
-        self._add_pack(self._flats[value], strides_of(self.shape(value)), view, node)
+        self._add_pack(self.flat(value, node), strides_of(self.shape(value)), view, node)
 
     def _add_pack(self, source: Ref, strides: Sequence[int], view: View, node: Node) -> None:
         """Fill a map from numbers, which are `strides` bytes apart in each of its dimensions."""
@@ -249,6 +262,11 @@ class Lowering:
             own = affine_of(node, self.parameters(node))
             factor, offset = factor * own.factor, offset * own.factor + own.offset
         return Affine(factor, offset)
+
+    def add_fixed(self, layer: FusedLayer, function: ArrayFunction) -> None:
+        """A value that is the same in every run, computed now; a place for it is made where a reader needs it."""
+        numbers = function([self._fixed[source] for source in self.fusion.sources(layer)])
+        self._fixed[layer.value] = np.array(numbers, np.float32).reshape(self.shape(layer.value))
 
     def add_outside(self, layer: FusedLayer, function: ArrayFunction) -> None:
         """A value computed outside the kernels from its sources' numbers."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from convcalc.backends.numba.arrays.registry import array_function
 from convcalc.backends.numba.kernels.activations import ACTIVATIONS
+from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.activation import lower_activation
 from convcalc.backends.numba.lower.combine import lower_add, lower_affine, lower_multiply
 from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
@@ -17,6 +18,7 @@ from convcalc.backends.numba.lower.norms import lower_layernorm, lower_lrn, lowe
 from convcalc.backends.numba.lower.pool import POOLINGS, lower_pool
 from convcalc.backends.numba.passes.algorithm import Plans
 from convcalc.backends.numba.passes.channel_moves import Moves
+from convcalc.backends.numba.passes.fixed import fixed_nodes
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.passes.placement import Placement
 from convcalc.backends.numba.runtime.program import Program, Ref
@@ -47,11 +49,13 @@ LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
 @dataclass(frozen=True, eq=False)
 class Lowered:
     """A network as steps. setup: those that lay out weights; program: those of every run; outside: what is done
-    between them by no kernel; inputs, outputs: where the numbers of each are, channels first."""
+    between them by no kernel; fixed: numbers that are put in their place once; inputs, outputs: where the numbers of
+    each are, channels first."""
 
     setup: Program
     program: Program
     outside: tuple[OutsideStep, ...]
+    fixed: tuple[tuple[Ref, Array], ...]
     inputs: tuple[Ref, ...]
     outputs: tuple[Ref, ...]
 
@@ -62,12 +66,15 @@ def lower(moves: Moves, plans: Plans, placement: Placement, weights: Weights, th
     low = Lowering(fusion, moves, plans, placement, weights, threads)
     inputs = tuple(low.add_input(value) for value in fusion.graph.input_indices)
     wanted = frozenset(fusion.outputs)
+    fixed = fixed_nodes(fusion.graph)
     for layer in fusion.layers:
         if fusion.is_outside(layer):
-            low.add_outside(layer, array_function(layer.node, weights.nodes[layer.node.index]))
+            function = array_function(layer.node, weights.nodes[layer.node.index])
+            add = low.add_fixed if layer.node.index in fixed else low.add_outside
+            add(layer, function)
         else:
             LOWER[layer.node.kind](low, layer)
         if layer.value in wanted:  # at once, so that its map need not live to the end
             low.flat(layer.value, layer.node)
     outputs = tuple(low.add_output(value) for value in fusion.outputs)
-    return Lowered(low.setup, low.program, tuple(low.outside), inputs, outputs)
+    return Lowered(low.setup, low.program, tuple(low.outside), tuple(low.fixed), inputs, outputs)
