@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import test_numba as layers
+from attention_networks import two_attentions
 from numba_support import Network, any_values, any_weights
 
 from convcalc.backends.numba import plan as planning
@@ -106,6 +107,7 @@ def networks() -> Iterator[tuple[Graph, bool | None]]:
     """Each with whether Winograd's chunks transform their own input, or None where it is not forced."""
     yield layers.many_kernels(), None
     yield three_dimensions(), None
+    yield two_attentions(), None
     yield layers.two_of_winograd(), False
     yield layers.two_of_winograd(), True
 

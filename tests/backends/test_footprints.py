@@ -15,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import test_numba as layers
+from attention_networks import any_attention, two_attentions
 from numba_support import Network, any_values, any_weights, by_chance
 from traced import Log, kernels, traced
 
@@ -119,6 +120,7 @@ MAKERS = {
     "depthwise": layers.any_depthwise,
     "deconv": layers.any_deconv,
     "pool": layers.any_pool,
+    "attention": any_attention,
 }
 
 
@@ -163,7 +165,7 @@ def test_moves_and_joins(seed: int, log: Log) -> None:
 
 def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that others call, `sweep` and `finish`, are tried with these."""
-    found = assert_exact(layers.many_kernels(), log)
+    found = assert_exact(layers.many_kernels(), log) | assert_exact(two_attentions(), log)
     for fused in (False, True):
         layers.force_winograd(monkeypatch, fused)
         found |= assert_exact(layers.two_of_winograd(), log)
@@ -243,6 +245,7 @@ with traced() as log, pytest.MonkeyPatch.context() as patch:
         for seed in range(6):
             assert_exact(by_chance(make, seed, 300_000), log)
     assert_exact(layers.many_kernels(), log)
+    assert_exact(tests.two_attentions(), log)
     for fused in (False, True):
         layers.force_winograd(patch, fused)
         assert_exact(layers.two_of_winograd(), log)

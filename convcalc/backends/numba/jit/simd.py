@@ -302,12 +302,28 @@ def total(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
     count = WIDTH
     while count > 1:
         count //= 2
-        parts = []
-        for first in (0, count):
-            lanes = ir.Constant(ir.VectorType(ir.IntType(32), count), [first + lane for lane in range(count)])
-            parts.append(builder.shuffle_vector(a, ir.Constant(a.type, ir.Undefined), lanes))
-        a = builder.fadd(*parts)
+        a = builder.fadd(*_halves(builder, a, count))
     return builder.extract_element(a, ir.Constant(ir.IntType(32), 0))
+
+
+@intrinsic("vector -> float")
+def largest_lane(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
+    """The largest of the lanes, none of which is NaN, by halves."""
+    count = WIDTH
+    while count > 1:
+        count //= 2
+        low, high = _halves(builder, a, count)
+        a = builder.select(builder.fcmp_ordered(">", low, high), low, high)
+    return builder.extract_element(a, ir.Constant(ir.IntType(32), 0))
+
+
+def _halves(builder: ir.IRBuilder, a: ir.Value, count: int) -> list[ir.Value]:
+    """The first `count` lanes, and the next ones."""
+    parts = []
+    for first in (0, count):
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), count), [first + lane for lane in range(count)])
+        parts.append(builder.shuffle_vector(a, ir.Constant(a.type, ir.Undefined), lanes))
+    return parts
 
 
 # The LLVM instructions of +, −, · and / on two vectors.

@@ -86,18 +86,24 @@ class Packed(NamedTuple):
 
 
 def pack_weights(
-    low: Lowering, layer: FusedLayer, factor: Array, tiles: list[Tile], depth: int, stored: StoredWeights
+    low: Lowering,
+    layer: FusedLayer,
+    factor: Array,
+    tiles: list[Tile],
+    depth: int,
+    stored: StoredWeights,
+    name: str = "weight",
 ) -> Packed:
     """A place for a layer's weights as the register tile reads them, and the step that puts them there.
 
-    factor: what each filter is multiplied by; depth: channels of a block.
+    factor: what each filter is multiplied by; depth: channels of a block; name: of the parameter.
     """
     taps = stored.taps
     sizes = [4 * tile.in_blocks * len(taps) * depth * tile.blocks * BLOCK for tile in tiles]
     offsets = [0, *accumulate(sizes)]
     buffer = low.setup.buffer(offsets[-1], f"{layer.node.name} weights", kept=True)
     values: dict[str, Word] = {
-        "source": low.parameter(layer.node, "weight"), "target": Ref(buffer),
+        "source": low.parameter(layer.node, name), "target": Ref(buffer),
         "factors": padded_vector(factor, blocks_of(stored.filters) * BLOCK, 1.0), "filters": stored.filters,
         "depth": depth,
         "tiles": np.array([PackedTile(*tile, offset) for tile, offset in zip(tiles, offsets, strict=False)], np.int64),

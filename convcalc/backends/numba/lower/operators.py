@@ -9,6 +9,7 @@ from convcalc.backends.numba.arrays.registry import array_function
 from convcalc.backends.numba.kernels.activations import ACTIVATIONS
 from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.activation import lower_activation
+from convcalc.backends.numba.lower.attention import lower_attention
 from convcalc.backends.numba.lower.combine import lower_add, lower_affine, lower_multiply
 from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
 from convcalc.backends.numba.lower.deconv import lower_deconv
@@ -28,6 +29,7 @@ LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
     "conv": lower_conv,
     "deconv": lower_deconv,
     "dense": lower_dense,
+    "attention": lower_attention,
     "batchnorm": lower_affine,
     "scale": lower_affine,
     "lrn": lower_lrn,

@@ -15,6 +15,7 @@ from convcalc.graph import Node
 from convcalc.ops import axis_dimensions
 
 if TYPE_CHECKING:
+    from convcalc.ops.attention import Attention
     from convcalc.ops.avgpool import Avgpool
     from convcalc.ops.concat import Concat
     from convcalc.ops.hardsigmoid import Hardsigmoid
@@ -45,6 +46,10 @@ def _is_vector(node: Node) -> bool:
 def _along_channels(node: Node) -> bool:
     axis = cast("Layernorm | Softmax | Concat | Slice", node.op).axis
     return fits_maps(node) and axis_dimensions(axis, len(node.output_shape)) == (0,)
+
+
+def _attends_channels(node: Node) -> bool:
+    return fits_maps(node) and cast("Attention", node.op).axis == "channels"
 
 
 def _repeats_pixels(node: Node) -> bool:
@@ -118,6 +123,7 @@ TRAITS: Mapping[str, Traits] = {
     "conv": Traits(writes_map=True, takes_affine=True, takes_sum=True, takes_bound=True, takes_function=True),
     "deconv": Traits(writes_map=True, takes_affine=True, takes_bound=True),
     "dense": Traits(fits=_is_vector, takes_bound=True),
+    "attention": Traits(fits=_attends_channels, writes_map=True, takes_sum=True, takes_bound=True),
     "maxpool": _BOUNDED,
     "avgpool": replace(_BOUNDED, fits=_reads_neighbours),
     "global_avgpool": _BOUNDED,

@@ -1,0 +1,341 @@
+"""Multi-head attention within windows: softmax(q·kᵀ + bias + mask)·v, after the projection and before the next one.
+
+For one head and one window, whose N places hold d features each, this is two matrix products. The register tile
+computes both (`tile.sweep`), with the queries as its pixels:
+
+    scores  (N queries, N keys)      = queries (N, d) · keysᵀ (d, N)        one run of d floats for each query
+    outputs (N queries, d features)  = softmax(scores) (N, N) · values (N, d)      one run of N floats
+
+So the keys are laid out transposed and the values in rows, both in tiles as weights are. Everything lies in the
+thread's scratch memory; the scores are computed for some queries at a time, so that they stay in cache until the
+product with the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.footprint import Array, Axis, Call, entries, steps
+from convcalc.backends.numba.jit.simd import (
+    BLOCK,
+    PIXEL,
+    TILE,
+    TILE_BLOCKS,
+    WIDTH,
+    as_float,
+    below,
+    call,
+    inline,
+    largest_lane,
+    load_float,
+    load_offset,
+    splat,
+    store_float,
+    total,
+    vload,
+    vmax,
+    vstore,
+)
+from convcalc.backends.numba.kernels.activations import exponential
+
+MINUS_INFINITY = float("-inf")
+
+
+@inline
+def _copy_row(at: int, block: int, channel: int, depth: int, to: int) -> None:
+    """`depth` channels of a pixel, from the channel-th on, to floats that lie one after the other."""
+    if channel % BLOCK == 0 and depth % BLOCK == 0:
+        for k in range(0, depth, WIDTH):
+            c = channel + k
+            vstore(to + 4 * k, vload(at + c // BLOCK * block + c % BLOCK * 4))
+    else:
+        for k in range(depth):
+            c = channel + k
+            store_float(to + 4 * k, load_float(at + c // BLOCK * block + c % BLOCK * 4))
+
+
+@inline
+def _write_row(at: int, channel: int, depth: int, to: int, block: int) -> None:
+    """The way back: floats that lie one after the other to `depth` channels of a pixel."""
+    if channel % BLOCK == 0 and depth % BLOCK == 0:
+        for k in range(0, depth, WIDTH):
+            c = channel + k
+            vstore(to + c // BLOCK * block + c % BLOCK * 4, vload(at + 4 * k))
+    else:
+        for k in range(depth):
+            c = channel + k
+            store_float(to + c // BLOCK * block + c % BLOCK * 4, load_float(at + 4 * k))
+
+
+@inline
+def _copy_keys(at: int, block: int, channel: int, depth: int, place: int, count: int, keys: int) -> None:
+    """A place's key as a column of its tile."""
+    tile = place - place % TILE
+    width = min(TILE, (count - tile + BLOCK - 1) // BLOCK * BLOCK)
+    to = keys + 4 * (tile * depth + place - tile)
+    for k in range(depth):
+        c = channel + k
+        store_float(to + 4 * k * width, load_float(at + c // BLOCK * block + c % BLOCK * 4))
+
+
+@inline
+def _clear_keys(depth: int, count: int, keys: int) -> None:
+    """Zeros in the columns of the last tile that no place has."""
+    tile = count - 1 - (count - 1) % TILE
+    width = min(TILE, (count - tile + BLOCK - 1) // BLOCK * BLOCK)
+    for k in range(depth):
+        for column in range(count - tile, width):
+            store_float(keys + 4 * (tile * depth + k * width + column), 0.0)
+
+
+@inline
+def _copy_values(at: int, block: int, channel: int, depth: int, place: int, count: int, values: int) -> None:
+    """A place's value as a row in each tile of features, continued by zeros to whole blocks."""
+    for tile in range(0, depth, TILE):
+        real = min(TILE, depth - tile)
+        width = (real + BLOCK - 1) // BLOCK * BLOCK
+        to = values + 4 * (tile * count + place * width)
+        _copy_row(at, block, channel + tile, real, to)
+        for k in range(real, width):
+            store_float(to + 4 * k, 0.0)
+
+
+@inline
+def _lay_out(
+    places: int, projected: int, projected_block: int, filling: int, count: int, channel: int, features: int,
+    depth: int, queries: int, keys: int, values: int,
+) -> None:  # fmt: skip
+    """The queries, keys and values of a head and a window as the sweeps read them."""
+    for place in range(count):
+        offset = load_offset(places + 4 * place)
+        at = filling if offset < 0 else projected + offset
+        block = PIXEL if offset < 0 else projected_block
+        _copy_row(at, block, channel, depth, queries + 4 * place * depth)
+        _copy_keys(at, block, features + channel, depth, place, count, keys)
+        _copy_values(at, block, 2 * features + channel, depth, place, count, values)
+    _clear_keys(depth, count, keys)
+
+
+@inline
+def _add_row(scores: int, added: int, count: int) -> None:
+    """Adds `count` floats to a row of scores."""
+    whole = count - count % WIDTH
+    for k in range(0, whole, WIDTH):
+        vstore(scores + 4 * k, vload(scores + 4 * k) + vload(added + 4 * k))
+    for k in range(whole, count):
+        store_float(scores + 4 * k, load_float(scores + 4 * k) + load_float(added + 4 * k))
+
+
+@inline
+def _softmax(scores: int, count: int, padded: int, parts: int, part: float) -> None:
+    """eˣ/Σeˣ of the first `count` numbers of a row, in place; those after them, up to `padded`, become 0.
+
+    parts, where not 0: a float for each key; those of another part than the query's are not read. NaN among the others
+    makes all of them NaN, as do two infinite scores.
+    """
+    for k in range(count, padded):
+        store_float(scores + 4 * k, MINUS_INFINITY)
+    highest = splat(MINUS_INFINITY)
+    for k in range(0, padded, WIDTH):
+        x = vload(scores + 4 * k)
+        if parts:
+            distance = vload(parts + 4 * k) - splat(part)
+            x = below(distance * distance, splat(0.5), x, splat(MINUS_INFINITY))
+            vstore(scores + 4 * k, x)
+        highest = vmax(x, highest)
+    shift = splat(largest_lane(highest))
+    sums = splat(0.0)
+    for k in range(0, padded, WIDTH):
+        power = exponential(vload(scores + 4 * k) - shift)
+        sums = sums + power
+        vstore(scores + 4 * k, power)
+    factor = splat(1.0 / total(sums))
+    for k in range(0, padded, WIDTH):
+        vstore(scores + 4 * k, vload(scores + 4 * k) * factor)
+
+
+@kernel
+def attend(
+    first: int, stop: int, thread: int, *, sweep: int, scores_record: int, outputs_record: int, zeros: int,
+    projected: int, projected_block: int, filling: int, places: int, count: int, heads: int, depth: int,
+    bias: int, mask: int, mask_window: int, parts: int, target: int, target_block: int, target_places: int,
+    chunk: int, keys: int, values: int, scores: int, outputs: int, scratch: int, scratch_bytes: int,
+) -> None:  # fmt: skip
+    """One head of one window for each item; the heads of a window follow one another.
+
+    projected: a map of 3·heads·depth channels, the queries, divided by √depth, then the keys, then the values.
+    places, target_places: int32 for each window and each of its `count` places: the offset of its pixel in `projected`
+    and in the target, negative for a place without a position, which reads `filling`, a pixel with blocks one after the
+    other, and is written nowhere. bias: floats (heads, count, count) or 0; mask: (count, count) for each window,
+    mask_window bytes apart, or 0. parts: a float for each window and place, in rows of whole blocks, or 0; places read
+    only those of their own part. scores_record, outputs_record: of the sweeps; chunk: queries of a sweep.
+
+    Bounds. Scratch memory holds, at these offsets, the queries at 0, count + PIXELS rows of `depth` floats; keys, depth
+    rows for each tile of places; values, count rows for each tile of features; scores, chunk + PIXELS rows of whole
+    blocks of places; outputs, chunk + PIXELS rows of whole blocks of features. The tables of the sweeps hold chunk
+    pixels and are continued by PIXELS copies of the last. Of target and filling, channels below heads·depth and
+    3·heads·depth are touched, and the rest of the target's last block is set to 0 by the last head.
+    """
+    queries = scratch + thread * scratch_bytes
+    own_keys, own_values = queries + keys, queries + values
+    own_scores, own_outputs = queries + scores, queries + outputs
+    features = heads * depth
+    score_row = (count + BLOCK - 1) // BLOCK * PIXEL
+    output_row = (depth + BLOCK - 1) // BLOCK * PIXEL
+    for item in range(first, stop):
+        window, head = item // heads, item % heads
+        own_places = places + 4 * window * count
+        own_targets = target_places + 4 * window * count
+        own_parts = parts + window * score_row if parts else 0
+        _lay_out(
+            own_places, projected, projected_block, filling, count, head * depth, features, depth, queries,
+            own_keys, own_values,
+        )  # fmt: skip
+        for begin in range(0, count, chunk):
+            rows = min(chunk, count - begin)
+            for tile in range(0, count, TILE):
+                blocks = min(TILE_BLOCKS, (count - tile + BLOCK - 1) // BLOCK)
+                weights, to = own_keys + tile * depth * 4, own_scores + tile * 4
+                source = queries + begin * depth * 4
+                call(sweep, (scores_record, weights, zeros, source, to, 0, 0, rows, blocks))
+            for row in range(rows):
+                query = begin + row
+                at = own_scores + row * score_row
+                if bias:
+                    _add_row(at, bias + 4 * (head * count + query) * count, count)
+                if mask:
+                    _add_row(at, mask + window * mask_window + 4 * query * count, count)
+                part = load_float(own_parts + 4 * query) if parts else as_float(0)
+                _softmax(at, count, score_row // 4, own_parts, part)
+            for tile in range(0, depth, TILE):
+                blocks = min(TILE_BLOCKS, (depth - tile + BLOCK - 1) // BLOCK)
+                weights, to = own_values + tile * count * 4, own_outputs + tile * 4
+                call(sweep, (outputs_record, weights, zeros, own_scores, to, 0, 0, rows, blocks))
+            for row in range(rows):
+                offset = load_offset(own_targets + 4 * (begin + row))
+                if offset >= 0:
+                    _write_row(
+                        own_outputs + row * output_row, head * depth, depth, target + offset, target_block
+                    )
+                    if head == heads - 1:
+                        for c in range(features, (features + BLOCK - 1) // BLOCK * BLOCK):
+                            store_float(target + offset + c // BLOCK * target_block + c % BLOCK * 4, 0.0)
+
+
+def _runs(first: int, stop: int, block: int) -> Iterator[tuple[int, int, Axis]]:
+    """Channels first..stop of a pixel as (offset of the first, bytes of each, an axis of blocks)."""
+    channel = first
+    while channel < stop:
+        lane = channel % BLOCK
+        lanes = min(BLOCK - lane, stop - channel)
+        count = (stop - channel) // BLOCK if lanes == BLOCK else 1
+        yield channel // BLOCK * block + 4 * lane, 4 * lanes, steps("block", count, block)
+        channel += lanes if count == 1 else count * BLOCK
+
+
+@attend.footprint
+def attend_footprint(call: Call) -> None:
+    """The channels of each head in the places of its window; scratch memory; the positions' channels in the target."""
+    call.positive("heads", "chunk", "depth")
+    if call.items <= 0 or call.count <= 0:
+        return
+    whole, rest = divmod(call.items, call.heads)
+    windows = whole + (rest > 0)
+    places, targets = (
+        call.table(name, call.values[name], windows * call.count).reshape(windows, call.count)
+        for name in ("places", "target_places")
+    )
+    parts = ((0, whole, call.heads), (whole, windows, rest))
+    for first, stop, heads in parts:
+        if first < stop:
+            _inputs_footprint(call, places[first:stop], heads, first)
+    _scratch_footprint(call, windows, targets)
+    for first, stop, heads in parts:
+        if first < stop:
+            _outputs_footprint(call, targets[first:stop], heads)
+
+
+def _inputs_footprint(call: Call, places: Array, heads: int, first: int) -> None:
+    """What some heads read in some windows, and what is added to their scores."""
+    features, square = call.heads * call.depth, 4 * call.count * call.count
+    real = np.unique(places[places >= 0])
+    for part in range(3):
+        begin = part * features
+        for offset, size, blocks in _runs(begin, begin + heads * call.depth, call.projected_block):
+            call.reads("projected", call.projected + offset, size, entries("places", real), blocks)
+        if (places < 0).any():
+            for offset, size, blocks in _runs(begin, begin + heads * call.depth, PIXEL):
+                call.reads("filling", call.filling + offset, size, blocks)
+    if call.bias:
+        call.reads("bias", call.bias, heads * square)
+    if call.mask:
+        call.reads("mask", call.mask, square, steps("mask_window", len(places), call.mask_window, first))
+    if call.parts:
+        row = -(-call.count // BLOCK) * PIXEL
+        call.reads("parts", call.parts + first * row, len(places) * row)
+
+
+def _scratch_footprint(call: Call, windows: int, targets: Array) -> None:
+    """What every item does in scratch memory: chunks and tiles that are alike are described together."""
+    count, depth, chunk = call.count, call.depth, call.chunk
+    places, features = -(-count // BLOCK) * BLOCK, -(-depth // BLOCK) * BLOCK
+    queries, keys, values = call.scratch, call.scratch + call.keys, call.scratch + call.values["values"]
+    scores, outputs = call.scratch + call.scores, call.scratch + call.outputs
+    call.writes("scratch", queries, 4 * count * depth)
+    call.writes("scratch", keys, 4 * places * depth)
+    call.writes("scratch", values, 4 * count * features)
+    written = np.flatnonzero((targets >= 0).any(axis=0))
+    for begin, rows, chunks in ((0, chunk, count // chunk), (count - count % chunk, count % chunk, 1)):
+        if not rows or not chunks:
+            continue
+        every = steps("chunk", chunks, 4 * chunk * depth)
+        for tile, blocks, tiles in _tiles(places):
+            call.calls(
+                "sweep", call.sweep, call.scores_record,
+                weights=(keys + 4 * tile * depth, "scratch"), bias=(call.zeros, "zeros"),
+                source=(queries + 4 * begin * depth, "scratch"), target=(scores + 4 * tile, "scratch"),
+                residual=(0, ""), first=(0, ""), stop=(rows, ""), blocks=(blocks, ""),
+                along={
+                    "weights": (steps("tile", tiles, 4 * TILE * depth),), "source": (every,),
+                    "target": (steps("tile", tiles, 4 * TILE),),
+                },
+            )  # fmt: skip
+        call.writes("scratch", scores, 4 * rows * places)
+        call.reads("scratch", scores, 4 * rows * places)
+        for tile, blocks, tiles in _tiles(features):
+            call.calls(
+                "sweep", call.sweep, call.outputs_record,
+                weights=(values + 4 * tile * count, "scratch"), bias=(call.zeros, "zeros"),
+                source=(scores, "scratch"), target=(outputs + 4 * tile, "scratch"),
+                residual=(0, ""), first=(0, ""), stop=(rows, ""), blocks=(blocks, ""),
+                along={
+                    "weights": (steps("tile", tiles, 4 * TILE * count),),
+                    "target": (steps("tile", tiles, 4 * TILE),),
+                },
+            )  # fmt: skip
+        own = written[(written >= begin) & (written < begin + rows * chunks)]
+        kept = np.unique((own - begin) % chunk)
+        call.reads("scratch", outputs, 4 * depth, entries("target_places", kept * 4 * features))
+
+
+def _tiles(count: int) -> Iterator[tuple[int, int, int]]:
+    """(first, blocks, how many) of tiles that are alike, for a number of columns in whole blocks."""
+    whole = count // TILE
+    if whole:
+        yield 0, TILE_BLOCKS, whole
+    if count % TILE:
+        yield whole * TILE, count % TILE // BLOCK, 1
+
+
+def _outputs_footprint(call: Call, targets: Array, heads: int) -> None:
+    """The channels of some heads at the positions of some windows."""
+    features = call.heads * call.depth
+    real = entries("target_places", np.unique(targets[targets >= 0]))
+    for offset, size, blocks in _runs(0, heads * call.depth, call.target_block):
+        call.writes("target", call.target + offset, size, real, blocks)
+    if heads == call.heads:
+        for offset, size, blocks in _runs(features, -(-features // BLOCK) * BLOCK, call.target_block):
+            call.writes("target", call.target + offset, size, real, blocks)
