@@ -156,6 +156,8 @@ SCREENS = {
     "show-lenet5-columns": ["show", "lenet5", "--columns", "layer,output,per-output,dense,local,shared"],
     "show-resnet50-columns": ["show", "resnet50", "--depth", "1", "--columns", "layer,macs,memory,intensity"],
     "show-inception-reduction": ["show", "inception-module", "--explain", "--layer", "inception.reduce5x5"],
+    "show-vit": ["show", "torchvision/vit_b_16"],
+    "show-swin-explain": ["show", "torchvision/swin_t", "--explain", "--layer", "features.1.1.attn"],
     "show-reconcile-4.11G": ["show", "torchvision/resnet50", "--reconcile", "4.11G"],
     "show-reconcile-61.1M": ["show", "alexnet", "--reconcile", "61.1M params"],
     "show-reconcile-27.55M": ["show", "alexnet", "--reconcile", "27.55M"],

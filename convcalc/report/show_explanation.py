@@ -23,7 +23,8 @@ def _flow(graph: Graph, node: Node) -> str:
         words.shape(shape) + (f" of {words.relative(graph.input_name(source), node.name)}" if named else "")
         for source, shape in zip(node.inputs, node.input_shapes, strict=True)
     ]
-    return f"{' and '.join(given)} → {words.shape(node.output_shape)}"
+    arrow = " → " if given else ""
+    return f"{' and '.join(given)}{arrow}{words.shape(node.output_shape)}"
 
 
 def explanation_lines(found: Explanations, width: int | None) -> Iterator[Line]:

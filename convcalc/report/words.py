@@ -70,6 +70,7 @@ SHORT_FIELDS = {
     "start": "start ",
     "stop": "stop ",
     "window": "window ",
+    "shift": "shift ",
     "size": "size ",
     "like": "like ",
     "step": "step ",
