@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -291,17 +292,66 @@ def test_googlenet_against_alexnet() -> None:
     assert macs(load("googlenet")) / macs(load("alexnet-paper")) == pytest.approx(2, rel=0.1)
 
 
+# --- segmentation -------------------------------------------------------------------------------------------
+
+
+def test_u_net() -> None:
+    """Ronneberger et al. 2015, figure 1: the sizes along the U. By hand, the weights: 9·(a + b)·b in two 3×3
+    convolutions from a channels to b, 4·a·b in an up-convolution; PyTorch counts 31,030,658 and 150,428,424,448 too."""
+    graph = load("unet")
+    assert graph.input_shape == (1, 572, 572)
+    assert graph.output_shape == (2, 388, 388)
+    sizes = {node.name: node.output_shape[1] for node in graph}
+    down = [
+        sizes[f"{name}.conv{k}"] for name in ("down0", "down1", "down2", "down3", "bottom") for k in (1, 2)
+    ]
+    assert down == [570, 568, 282, 280, 138, 136, 66, 64, 30, 28]
+    up = [
+        sizes[name]
+        for k in (3, 2, 1, 0)
+        for name in (f"copy{k}", f"up{k}", f"merge{k}.conv1", f"merge{k}.conv2")
+    ]
+    assert up == [56, 56, 54, 52, 104, 104, 102, 100, 200, 200, 198, 196, 392, 392, 390, 388]
+    widths = [1, 64, 128, 256, 512, 1024]
+    weights = sum(9 * (a + b) * b for a, b in itertools.pairwise(widths)) + 64 * 2
+    weights += sum(4 * a * b + 9 * (a + b) * b for b, a in itertools.pairwise(widths[1:]))
+    biases = 2 * sum(widths[1:]) + 3 * sum(widths[1:-1]) + 2
+    assert parameters(graph) == weights + biases == 31_030_658
+    assert macs(graph) == 150_428_424_448
+
+
+@pytest.mark.parametrize(
+    ("auxiliary", "params", "multiplied", "shapes"),
+    [
+        ("false", 39_638_869, 168_652_962_240, {"out": (21, 513, 513)}),
+        ("true", 42_004_074, 178_643_701_440, {"out": (21, 513, 513), "aux": (21, 513, 513)}),
+    ],
+)
+def test_deeplab(auxiliary: str, params: int, multiplied: int, shapes: dict[str, tuple[int, ...]]) -> None:
+    """torchvision 0.29.1's own parameters, and MACs as PyTorch's counter counts them at 513×513."""
+    graph = load_graph("torchvision/deeplabv3_resnet50", settings={"auxiliary": auxiliary})
+    assert parameters(graph) == params
+    assert macs(graph) == multiplied
+    assert {output.name: graph.shape(output.node) for output in graph.outputs} == shapes
+    assert graph.warnings == ()
+
+
 # --- torchvision --------------------------------------------------------------------------------------------
 
 with PUBLISHED.open(encoding="utf-8") as file:
     TORCHVISION = {row["name"]: row for row in csv.DictReader(file)}
 
 
+def auxiliary(name: str) -> dict[str, str]:
+    """Settings with which a network is counted as torchvision counts it."""
+    return {"auxiliary": "true"} if TORCHVISION[name]["note"] == "with its auxiliary head" else {}
+
+
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_torchvision_parameters(name: str) -> None:
     """The integers in the published weights' metadata. Inception v3's count its auxiliary head."""
     expected = 23_834_568 if name == "inception_v3" else int(TORCHVISION[name]["num_params"])
-    assert parameters(load(f"torchvision/{name}")) == expected
+    assert parameters(load_graph(f"torchvision/{name}", settings=auxiliary(name))) == expected
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
@@ -309,7 +359,7 @@ def test_torchvision_macs(name: str) -> None:
     """Billions with three decimals, at the size of the table."""
     row = TORCHVISION[name]
     shape = tuple(map(int, row["input"].split("x")))
-    graph = load_graph(f"torchvision/{name}", input_shape=shape)
+    graph = load_graph(f"torchvision/{name}", settings=auxiliary(name), input_shape=shape)
     assert round(macs(graph) / 1e9, 3) == float(row["gmacs_at_input"])
 
 

@@ -1,4 +1,4 @@
-"""The keys and shapes of torchvision's 75 state dicts, against architectures/torchvision/* (no torch needed).
+"""The keys and shapes of torchvision's 76 state dicts, against architectures/torchvision/* (no torch needed).
 
 The fixture is written by tests/torchvision/compare.py --dump from torchvision 0.29.1.
 """
@@ -30,7 +30,7 @@ def fixture() -> dict[str, Any]:
 
 MODELS = sorted(fixture()["models"])
 # What a file holds besides: heads that only training uses, and how often a normalisation was trained.
-IGNORED = re.compile(r"(AuxLogits|aux1|aux2)\..*|.*\.num_batches_tracked")
+IGNORED = re.compile(r"(AuxLogits|aux1|aux2|aux_classifier)\..*|.*\.num_batches_tracked")
 
 
 def keys(graph: Graph) -> dict[str, tuple[int, ...]]:
@@ -51,7 +51,14 @@ def squeezed(shape: Any) -> tuple[int, ...]:
 def test_fixture_and_folder_hold_the_same_models() -> None:
     names = [name for name in bundled.members() if name.startswith("torchvision/")]
     assert names == [f"torchvision/{name}" for name in MODELS]
-    assert len(MODELS) == 75
+    assert len(MODELS) == 76
+
+
+def test_an_auxiliary_head_has_its_keys_too() -> None:
+    graph = load_graph("torchvision/deeplabv3_resnet50", settings={"auxiliary": "true"})
+    published = fixture()["models"]["deeplabv3_resnet50"]
+    counters = {key for key in published if key.endswith(".num_batches_tracked")}
+    assert keys(graph) == {key: squeezed(shape) for key, shape in published.items() if key not in counters}
 
 
 @pytest.mark.parametrize("name", MODELS)

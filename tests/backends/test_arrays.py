@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "ops"))
+sys.path.insert(0, str(Path(__file__).parent))
+from numba_support import compare
 from test_laws import CASES, bound_or_none, tensors
 
 from convcalc.backends.numba.arrays.registry import MAKERS, array_function, has_arrays
@@ -44,3 +46,10 @@ def test_no_bundled_network_uses_an_operators_own_forward(name):
     graph = load_graph(name)
     rewritten = channels_first(graph, has_kernel).graph
     assert {node.kind for node in rewritten if not has_kernel(node) and not has_arrays(node)} == set()
+
+
+def test_a_u_net_of_other_widths_and_sizes():
+    """Its crops, of odd numbers of pixels too, beside its up-convolutions."""
+    graph = load_graph("unet", settings={"widths": "[3, 17, 5]"}, input_shape=(1, 107, 121))
+    assert graph.output_shape == (2, 12, 28)
+    compare(graph)

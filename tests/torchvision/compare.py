@@ -1,7 +1,7 @@
 """Compares architectures/torchvision/* with torchvision's own models. Not a test; needs PyTorch.
 
     python3 -m venv /tmp/torchvision && /tmp/torchvision/bin/pip install torch==2.14.1 torchvision==0.29.1 pyyaml
-    /tmp/torchvision/bin/python tests/torchvision/compare.py                 # all 75, about half a minute
+    /tmp/torchvision/bin/python tests/torchvision/compare.py                 # all 76, about half a minute
     /tmp/torchvision/bin/python tests/torchvision/compare.py resnet50 googlenet
     /tmp/torchvision/bin/python tests/torchvision/compare.py --outputs 64 resnet18 densenet121
     /tmp/torchvision/bin/python tests/torchvision/compare.py --dump tests/data/torchvision_keys.json.gz
@@ -16,7 +16,7 @@ Compared for each model, at the spec's own input size and at the one the publish
   dropout rate, rounding, divisors, activation), its weights' names, its output shape and the order of its inputs,
   are folded into one digest, so functional calls that are no modules are covered too;
   (for transformers, whose functional attention is no graph of modules, PyTorch's own counter counts the
-  multiply-accumulates instead, and logits.py compares outputs);
+  multiply-accumulates instead, and logits.py compares outputs; nor for segmenting networks);
 * the transforms and the address of the published weights against preprocess and weights.
 
 Before that, both sides are brought to the same words: a mean over height and width is global pooling and flatten,
@@ -59,6 +59,7 @@ from convcalc.ops._base import Tensor  # noqa: E402
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 TRANSFORMERS = ("swin_", "vit_")
+SEGMENTING = ("deeplabv3_",)  # compared with their auxiliary heads, which the published counts have too
 AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
 COUNTER = "num_batches_tracked"
 FUNCTIONS = (
@@ -88,8 +89,12 @@ def build(name: str, auxiliary: bool = False) -> nn.Module:
         options = {"init_weights": False, "aux_logits": auxiliary}
     if name.startswith(TRANSFORMERS):
         options = {"weights": None}
+    room: Any = models
+    if name.startswith(SEGMENTING):
+        room = models.segmentation
+        options = {"weights": None, "weights_backbone": None, "aux_loss": True}
     with torch.device("meta"):
-        model: nn.Module = getattr(models, name)(**options)
+        model: nn.Module = getattr(room, name)(**options)
     return model.eval()
 
 
@@ -380,7 +385,8 @@ def compare(name: str, published: dict[str, str]) -> tuple[list[str], str]:
     """What differs, and what was compared."""
     problems: list[str] = []
     arch = f"torchvision/{name}"
-    graph = load_graph(arch)
+    settings = {"auxiliary": "true"} if name.startswith(SEGMENTING) else {}
+    graph = load_graph(arch, settings=settings)
     model = build(name)
     theirs = {
         key: squeezed(size)
@@ -396,16 +402,17 @@ def compare(name: str, published: dict[str, str]) -> tuple[list[str], str]:
     there = sum(parameter.numel() for parameter in model.parameters())
     if here != there:
         problems.append(f"parameters: {here:,} here, {there:,} there")
-    problems += compare_weights(name, graph)
+    if not name.startswith(SEGMENTING):
+        problems += compare_weights(name, graph)
     counted = tuple(map(int, published["input"].split("x")))
     sizes = {graph.input_shape, counted}
     modules = operations = 0
     for size in sorted(sizes):
-        sized = load_graph(arch, input_shape=size)
+        sized = load_graph(arch, settings=settings, input_shape=size)
         found, modules = compare_shapes(sized, model)
         problems += found
         attends = name.startswith(TRANSFORMERS)
-        if not attends:
+        if not name.startswith((*TRANSFORMERS, *SEGMENTING)):
             found, operations = compare_computation(sized, model)
             problems += found
         macs = sum(node.op.macs(node.input_shapes) for node in sized)
@@ -489,6 +496,8 @@ def module_outputs(model: nn.Module, size: tuple[int, ...]) -> list[tuple[str, t
         if path:
 
             def hook(module: nn.Module, inputs: Any, output: Any, path: str = path) -> None:
+                if isinstance(output, dict):  # by name, of a segmenting network's backbone
+                    output = output["out"]
                 outputs.append((path, shape(output[0] if isinstance(output, tuple) else output)))
 
             handles.append(module.register_forward_hook(hook))
