@@ -225,7 +225,7 @@ def test_the_specs_are_specs(page: Path, number: int, tmp_path: Path) -> None:
     named = NAMED.match(text)
     if text.startswith("  - add"):
         text = f"layers:\n  - conv: {{filters: 64, kernel: 1}}\n{text}"
-    if not re.search(r"^(input|extends):", text, re.MULTILINE):
+    if not re.search(r"^(inputs?|extends):", text, re.MULTILINE):
         text = f"input: [3, 32, 32]\n{text}"
     if not re.search(r"^name:", text, re.MULTILINE):
         text = f"name: part\n{text}"

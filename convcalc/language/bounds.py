@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from convcalc.errors import SpecError
 from convcalc.language import reader
-from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
+from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Network, Use
 from convcalc.language.expressions import BUDGET, Budget, Names
 from convcalc.language.values import Value
 from convcalc.ops import FieldError, whole
@@ -170,6 +170,10 @@ class Bounds:
             return self.entries(entry.layers, names, depth + 1)
         if isinstance(entry, Call):
             return self._call(entry, names, depth)
+        if isinstance(entry, Network):
+            # what comes behind `until` is never built
+            nested = Bounds(self._max_layers, entry.variables)
+            return nested.entries(entry.layers, depth=depth + 1) if entry.until is None else _NOTHING
         assert isinstance(entry, Layer)
         if entry.branches is None:
             return Count(1, 0)

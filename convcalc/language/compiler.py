@@ -12,10 +12,11 @@ from typing import Any
 
 from convcalc import ops
 from convcalc.errors import SpecError
-from convcalc.language import foreign, mistakes, planned, reader
+from convcalc.language import foreign, mistakes, reader
 from convcalc.language.documents import Spec
-from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
+from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Network, Use
 from convcalc.language.expressions import Names
+from convcalc.language.networks import NETWORK_FIELDS, include
 from convcalc.language.operators import Fields, Known, Operators, cut_off
 from convcalc.language.order import in_order
 from convcalc.language.synonyms import suggest, suggestion
@@ -37,8 +38,9 @@ from convcalc.ops import describe
 GROUP_FIELDS = ("layers", "naming")
 BRANCH_FIELDS = ("layers", "name", "naming", "if")
 LOOP_FIELDS = ("in", "as", "index", "layers")
-BLOCK_KEYS = ("params", "naming", "layers")
+BLOCK_KEYS = ("params", "refs", "naming", "layers")
 MAX_PARAMETERS = 200
+MEASURES = frozenset(("channels", "shape"))  # what expressions know of an entry's input
 
 _LOOP_HINTS = dict.fromkeys(
     ("name", "if", "from", "repeat"),
@@ -52,9 +54,11 @@ class Compiler:
 
     def __init__(self, spec: Spec, variables: Names) -> None:
         self.problems = spec.problems
+        self._spec = spec
+        self._variables = variables
         self.operators = Operators(spec, variables)
         self.blocks: dict[str, Block] = {}
-        self.known: Known = frozenset(spec.variables) | {"channels"}
+        self.known: Known = frozenset(spec.variables) | MEASURES
         # layers that an entry and its variant for copy 0 have in common, by their list's id
         self._shared: dict[int, Any] = {}
         self._calls: dict[str, list[Call]] = {}
@@ -73,7 +77,7 @@ class Compiler:
                     block.node.error(f"block {block.name} has no layers", "add layers: [...]")
                 )
             else:
-                block.layers = self.entries(layers, self.known | block.params.keys())
+                block.layers = self.entries(layers, self.known | block.params.keys() | set(block.refs))
         self._inside = ""
         self._check_recursion()
 
@@ -96,10 +100,7 @@ class Compiler:
             )
         elif reason := segment_problem(name):
             self.problems.append(key.error(f"{describe(name)} cannot name a block", reason))
-        for word in node.entries:
-            if (absence := planned.block_key(word)) is not None:
-                self.problems.append(node.keys[word].error(absence.message, absence.hint))
-        self._only(node, (*BLOCK_KEYS, *planned.BLOCK_KEYS), f"block {name}", {})
+        self._only(node, BLOCK_KEYS, f"block {name}", {})
         params = node.entries.get("params")
         if isinstance(params, reader.Sequence):
             for item in params.items:
@@ -114,8 +115,28 @@ class Compiler:
                 self._parameter(block, parameter, params.keys[parameter], default)
         elif params is not None and params.value is not None:
             self.problems.append(params.error("params needs a list of names, or a mapping with defaults"))
+        self._references(block, node.entries.get("refs"))
         block.indexed = self._indexed(node.entries.get("naming"))
         return block
+
+    def _references(self, block: Block, node: reader.Node | None) -> None:
+        """The names of layers that a block reads where it is used."""
+        if node is None:
+            return
+        if not isinstance(node, reader.Sequence):
+            self.problems.append(node.error("refs needs a list of names", "write refs: [skip]"))
+            return
+        for item in node.items:
+            if not isinstance(item, reader.Scalar):
+                self.problems.append(item.error("a reference is a name", "write refs: [skip]"))
+                continue
+            problem = name_problem(item.text, item, "reference")
+            if problem:
+                self.problems.append(problem)
+            elif item.text in block.params or item.text in block.refs:
+                self.problems.append(item.error(f"{describe(item.text)} is named twice"))
+            else:
+                block.refs.append(item.text)
 
     def _parameter(self, block: Block, name: str, node: reader.Scalar, default: reader.Node | None) -> None:
         problem = name_problem(name, node, "parameter")
@@ -195,12 +216,13 @@ class Compiler:
             return self._loop(key, body, known)
         main: str | None
         if kind in self.blocks:
-            main = next(iter(self.blocks[kind].params), None)
+            block = self.blocks[kind]
+            main = next(iter((*block.params, *block.refs)), None)
         elif kind in ops.names():
             operator = ops.get(kind)
             main = "branches" if operator.role == "join" else operator.main
         elif kind in STRUCTURES:
-            main = "layers" if kind == "group" else "block"
+            main = {"group": "layers", "use": "block", "network": "arch"}[kind]
         else:
             raise mistakes.unknown_kind(kind, key, self.blocks, body)
         if isinstance(body, reader.Mapping):
@@ -226,10 +248,12 @@ class Compiler:
         entry = self._special(kind, key, fields, inner)
         entry.name = self._common(fields, "name", known)
         if "from" in fields:
-            entry.origin = self._from(fields["from"][1], known - {"channels"})
+            entry.origin = self._from(fields["from"][1], known - MEASURES)
         entry.condition = self._common(fields, "if", known)
         entry.late = (
-            entry.condition is not None and entry.origin is not None and "channels" in entry.condition.names()
+            entry.condition is not None
+            and entry.origin is not None
+            and not MEASURES.isdisjoint(entry.condition.names())
         )
         entry.repeat = self._common(fields, "repeat", known)
         for name in ("copies", "first"):
@@ -244,9 +268,9 @@ class Compiler:
         return entry
 
     def _weights(self, entry: Entry, kind: str, fields: Fields, known: Known) -> None:
-        """share and keys, which only layers have."""
+        """share, and keys, which only layers have."""
         for name in ("share", "keys"):
-            if name in fields and not isinstance(entry, (Layer, Use)):
+            if name in fields and name == "keys" and not isinstance(entry, (Layer, Use)):
                 self.problems.append(mistakes.not_for_scopes(name, fields[name][0], kind))
                 return
         entry.share = self._common(fields, "share", known)
@@ -283,6 +307,8 @@ class Compiler:
             return self._group(key, fields, known)
         if kind == "use":
             return self._use(key, fields, known, {})
+        if kind == "network":
+            return self._network(key, fields)
         return self._layer(kind, key, fields, known)
 
     def _layer(self, kind: str, key: reader.Scalar, fields: Fields, known: Known) -> Layer:
@@ -320,16 +346,22 @@ class Compiler:
         if self._inside:
             self._calls.setdefault(self._inside, []).append(call)
         label = self._label("", fields)
+        taken = [*block.params, *block.refs]
         for name, (name_key, node) in fields.items():
             if name in COMMON:
+                continue
+            if name in block.refs:
+                reference = self._reference(node, known)
+                if reference is not None:
+                    call.arguments[name] = reference
                 continue
             if name not in block.params:
                 if name not in cut_off(fields):
                     self.problems.append(
                         name_key.error(
                             f"{label}no parameter {describe(name)} for block {block.name}"
-                            f"{suggest(name, [*block.params, *COMMON], 'field')}",
-                            f"its parameters: {listed(block.params)}" if block.params else "it takes none",
+                            f"{suggest(name, [*taken, *COMMON], 'field')}",
+                            f"its parameters: {listed(taken)}" if taken else "it takes none",
                         )
                     )
                 continue
@@ -337,8 +369,9 @@ class Compiler:
             if value is not None:
                 call.arguments[name] = value
         missing = [name for name, default in block.params.items() if default is None and name not in fields]
-        if missing and any(name not in block.params and name not in COMMON for name in fields):
-            meant = {suggestion(name, [*block.params, *COMMON], "field") for name in fields}
+        missing += [name for name in block.refs if name not in fields]
+        if missing and any(name not in taken and name not in COMMON for name in fields):
+            meant = {suggestion(name, [*taken, *COMMON], "field") for name in fields}
             missing = [name for name in missing if name not in meant]
         if missing:
             self.problems.append(
@@ -357,6 +390,27 @@ class Compiler:
         group.indexed = self._indexed(fields["naming"][1] if "naming" in fields else None)
         group.layers = self.entries(fields["layers"][1], known)
         return group
+
+    def _network(self, key: reader.Scalar, fields: Fields) -> Network:
+        """Another spec as a layer, compiled with its own variables and defaults."""
+        self.operators.only(fields, (*NETWORK_FIELDS, *COMMON), "network", {})
+        included = include(key, fields, self._spec, self._variables)
+        nested = Compiler(included.spec, included.variables)
+        layers = included.spec.keys.get("layers")
+        if layers is None:
+            raise key.error(f"{included.arch} has no layers")
+        network = Network(
+            key,
+            included.arch,
+            nested.entries(layers, nested.known),
+            included.variables,
+            nested.operators.make,
+            tuple([entry.name for entry in included.inputs]),
+            included.outputs,
+        )
+        network.until = self._common(fields, "until", frozenset(self._variables))
+        self.problems += included.spec.problems
+        return network
 
     def _use(self, key: reader.Scalar, fields: Fields, known: Known, over: Fields) -> Use:
         """over: what `first` adds or replaces; its aliases can be resolved only once the kind is known."""
@@ -476,11 +530,29 @@ class Compiler:
     def _from(self, node: reader.Node, known: Known) -> Value | list[Value] | None:
         """A path, or a list of paths, each as written."""
         if not isinstance(node, reader.Sequence):
-            return self.operators.value(node, known)
+            return self._reference(node, known)
         if not node.items:
             self.problems.append(node.error("from is empty", "write from: [a, b]"))
-        values = [self.operators.value(item, known) for item in node.items]
+        values = [self._reference(item, known) for item in node.items]
         return [value for value in values if value is not None]
+
+    def _reference(self, node: reader.Node, known: Known) -> Value | None:
+        """A path as written, or one of the block's references. A parameter is neither: the text that it holds would be
+        looked up among the block's own layers."""
+        value = self.operators.value(node, known - MEASURES)
+        block = self.blocks.get(self._inside)
+        if value is None or block is None:
+            return value
+        for place, name in value.bare_names():
+            if name in block.params:
+                self.problems.append(
+                    place.error(
+                        f"${name} is a parameter of block {block.name}, and from needs a layer",
+                        f"write refs: [{name}] beside params: {name} is then looked up where the block is used",
+                    )
+                )
+                return None
+        return value
 
     def _keys(self, node: reader.Node, known: Known) -> Mapping[str, Value] | Value | None:
         if isinstance(node, reader.Mapping):

@@ -20,7 +20,7 @@ from convcalc.ops import describe
 
 # The keys of a spec, each with its description in the schema, where schema.py gives its form.
 KEYS = {
-    "name": "the network's name",
+    "name": "the network's name; default is the file's",
     "title": "what tables show instead of the name",
     "source": "the paper or page it follows",
     "notes": "remarks shown under its tables",
@@ -34,9 +34,11 @@ KEYS = {
     "outputs": "the layers whose outputs are the network's, where it is not the last: paths, or names with paths",
     "preprocess": "how an image becomes the input",
     "labels": "the classes' names: imagenet1k, digits or a list; of one of several outputs, under its name",
+    "task": "what the network is for",
+    "published": "figures that its authors publish, and their source: {top1: 76.13, source: ...}",
     "weights": "a weights file beside the spec, or the address of published ones",
 }
-NOT_INHERITED = ("name", "title", "notes", "labels", "weights")
+NOT_INHERITED = ("name", "title", "notes", "labels", "weights", "task", "published")
 MERGED = ("vars", "blocks", "defaults")
 MAX_CHAIN = 20
 MAX_VARIABLES = 1_000
@@ -56,7 +58,8 @@ class Spec:
 
     own_variables: the keys of those that the file itself writes, but for a value that its base requires. meant:
     keys that stand there under another tool's name or misspelled, which is a problem already. `required` are the
-    variables without a value: such a spec is a family.
+    variables without a value: such a spec is a family. files: the identity and name of the file and of those it
+    extends; used_in: they, behind those of the specs that use this one as a layer.
     """
 
     root: reader.Mapping
@@ -70,11 +73,19 @@ class Spec:
         default_factory=dict
     )
     problems: Problems = field(default_factory=Problems)
+    files: tuple[tuple[str, str], ...] = ()
+    used_in: tuple[tuple[str, str], ...] = ()
 
     @property
     def required(self) -> list[str]:
         """The variables that say `required`."""
         return [name for name, node in self.variables.items() if reader.is_required(node)]
+
+    @property
+    def name(self) -> str:
+        """What the file says, or what it is called."""
+        stem = os.path.splitext(os.path.basename(self.root.source.name.replace("\\", "/")))[0]
+        return self.text("name") or stem.strip("<>")
 
     def text(self, key: str) -> str | None:
         """A key's text as written, or None."""
@@ -129,9 +140,8 @@ def _read(path: str, shown: str) -> File:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"{shown}: cannot be read: {reason}") from None
-    return File(
-        reader.Source(shown, _decode(shown, data)), os.path.dirname(path) or ".", os.path.realpath(path)
-    )
+    directory = os.path.dirname(path) or "."
+    return File(reader.Source(shown, _decode(shown, data), directory), directory, os.path.realpath(path))
 
 
 def _decode(name: str, data: bytes) -> str:
@@ -150,9 +160,9 @@ def _decode(name: str, data: bytes) -> str:
     return text
 
 
-def read_spec(arch: str, max_layers: int = MAX_LAYERS) -> Spec:
-    """The merged keys of a spec and all it extends. Raises SpecError."""
-    file = locate(arch)
+def read_spec(arch: str, max_layers: int = MAX_LAYERS, *, relative_to: str | None = None) -> Spec:
+    """The merged keys of a spec and all it extends. relative_to: the folder of relative paths. Raises SpecError."""
+    file = locate(arch, relative_to)
     chain: list[tuple[File, reader.Mapping]] = []
     unknown: list[str] = []
     problems = Problems()
@@ -169,16 +179,10 @@ def read_spec(arch: str, max_layers: int = MAX_LAYERS) -> Spec:
         file = _base(base, chain)
     meant = frozenset(suggestion(key, KEYS, "key") or key for key in unknown[: Problems.MAX])
     spec = Spec(chain[0][1], chain[0][0].directory, problems=problems, meant=meant)
+    spec.files = spec.used_in = tuple([(file.identity, file.source.name) for file, _ in chain])
     for depth, (_, root) in reversed(list(enumerate(chain))):
         _merge(spec, root, inherited=depth > 0)
-    if "name" not in spec.keys:
-        if "name" not in meant:
-            spec.problems.append(
-                SpecError(
-                    "the spec has no name", mark=chain[0][1].mark, hint="add a line such as 'name: mynet'"
-                )
-            )
-    elif not spec.text("name"):
+    if "name" in spec.keys and not spec.text("name"):
         spec.problems.append(spec.keys["name"].error("name is empty"))
     return spec
 

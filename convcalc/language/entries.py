@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from convcalc.language import reader
+from convcalc.language.expressions import Names
 from convcalc.language.values import Value
 from convcalc.ops import Operator
+
+if TYPE_CHECKING:
+    from convcalc.language.outputs import WrittenOutput
 
 
 class Entry:
@@ -72,14 +77,16 @@ class Group(Entry):
 
 
 class Block:
-    """A macro: parameters and a body. A parameter's default is None where it is required."""
+    """A macro: parameters and a body. A parameter's default is None where it is required. refs: the names of those
+    that are layers where the block is used."""
 
-    __slots__ = ("indexed", "layers", "name", "node", "params")
+    __slots__ = ("indexed", "layers", "name", "node", "params", "refs")
 
     def __init__(self, name: str, node: reader.Node) -> None:
         self.name = name
         self.node = node
         self.params: dict[str, Value | None] = {}
+        self.refs: list[str] = []
         self.indexed = False
         self.layers: list[Entry] = []
 
@@ -124,3 +131,32 @@ class Loop(Entry):
         self.unpack = unpack
         self.index: str | None = None
         self.layers: list[Entry] = []
+
+
+class Network(Entry):
+    """Another spec as a layer: its entries, its variables' values, and what makes its operators.
+
+    arch: as it is written. inputs: what its file calls its inputs. outputs: those that its file names. until: the path
+    of the layer it ends with.
+    """
+
+    __slots__ = ("arch", "inputs", "layers", "make", "outputs", "until", "variables")
+
+    def __init__(
+        self,
+        node: reader.Node,
+        arch: str,
+        layers: list[Entry],
+        variables: Names,
+        make: Callable[[Layer, Names, str], Operator],
+        inputs: tuple[str, ...],
+        outputs: list[WrittenOutput],
+    ) -> None:
+        super().__init__("network", node)
+        self.arch = arch
+        self.layers = layers
+        self.variables = variables
+        self.make = make
+        self.inputs = inputs
+        self.outputs = outputs
+        self.until: Value | None = None

@@ -1,19 +1,24 @@
 """Checked entries → the graph: blocks, branches, repeats and loops, in one pass.
 
-`$channels` needs the shapes, so layers are wired and measured as they are met. The work is linear in the layers,
-and bounded: layers are counted by the builder, steps that make no layer are counted here.
+`$channels` and `$shape` need the shapes, so layers are wired and measured as they are met. The work is linear in the
+layers, and bounded: layers are counted by the builder, steps that make no layer are counted here.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from convcalc.errors import Mark, Misfit, SpecError, did_you_mean
 from convcalc.graph import INPUT, Builder, Trail, input_index, is_input
 from convcalc.language import reader
 from convcalc.language.bounds import MAX_NESTING, Bounds, max_steps, too_many_copies, too_many_steps
 from convcalc.language.compiler import Compiler
-from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Use
-from convcalc.language.expressions import LAYER_BUDGET, Names
+from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Network, Use
+from convcalc.language.expressions import LAYER_BUDGET, LayerReference, Names
+from convcalc.language.outputs import found_outputs
 from convcalc.language.scopes import Scope, Unfound, find, not_found
+from convcalc.language.sharing import check_keys, other_keys, shared_layer, shared_scope, twin_layer
 from convcalc.language.values import Value, boolean, integer, text
 from convcalc.language.words import listed, segment_problem
 from convcalc.ops import Operator, describe
@@ -22,19 +27,28 @@ from convcalc.ops import Operator, describe
 NO_INPUT = -(2**40)
 
 
+class Reached(Exception):
+    """The layer that a network ends with is there. index: its node's."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = index
+
+
 class Expansion:
     """One run over a spec's entries. `start` returns the index of the network's last layer. `joining` are the paths of
     scopes with a join of their own."""
 
     def __init__(self, builder: Builder, compiler: Compiler, max_layers: int) -> None:
         self.builder = builder
-        self.compiler = compiler
+        self.make: Callable[[Layer, Names, str], Operator] = compiler.operators.make
         self.max_layers = max_layers
         self.steps = max_steps(max_layers)
         self.blocks: list[Block] = []
         self.variables = Names({})
         self.depth = 0
         self.joining: set[str] = set()
+        self.until: str | None = None  # the path of the layer that the network being expanded ends with
         self.top = Scope("", None, None)
 
     def start(self, entries: list[Entry], variables: Names) -> int:
@@ -107,13 +121,18 @@ class Expansion:
         number = scope.next
         scope.next += 1
         written = None if entry.name is None else self._segment(entry.name, names, "name")
+        if scope.indexed and written is not None and written.isdecimal():
+            scope.next = int(written) + 1
         segment = written or (str(number) if scope.indexed else f"{entry.kind}{ordinal}")
         if segment in scope.members:
             raise self._clash(entry, entry.name, scope, segment)
         if entry.repeat is None:
             named = written is not None or scope.indexed
-            return self.single(entry, scope, segment, named, inputs, names, trail)
-        return self.repeated(entry, scope.inner(segment, entry.node), inputs, names, trail)
+            result = self.single(entry, scope, segment, named, inputs, names, trail)
+        else:
+            result = self.repeated(entry, scope.inner(segment, entry.node), inputs, names, trail)
+        self._check_end(scope, segment, result)
+        return result
 
     def repeated(
         self, entry: Entry, scope: Scope, inputs: tuple[int, ...], names: Names, trail: Trail | None
@@ -136,6 +155,7 @@ class Expansion:
                 raise self._clash(entry, entry.copies, scope, part)
             used = entry.first if copy == 0 and entry.first is not None else entry
             inputs = (self.single(used, scope, part, True, inputs, inner, trail),)
+            self._check_end(scope, part, inputs[0])
         scope.last = inputs[0]
         return inputs[0]
 
@@ -156,17 +176,72 @@ class Expansion:
             if entry.branches is not None:
                 return self.join(entry, scope, segment, named, inputs, names, trail)
             return self.layer(entry, scope, segment, named, inputs, names, trail)
+        if isinstance(entry, Network):
+            return self.network(entry, scope, segment, inputs, names, trail)
         if len(inputs) > 1:
             raise entry.node.error(
                 "a list of inputs belongs to a join: concat, add or multiply", "from takes one name here"
             )
         if isinstance(entry, Group):
-            inner = scope.inner(segment, entry.node, entry.indexed)
+            inner = self._inner(entry, scope, segment, names, entry.indexed)
             result = self.run(entry.layers, inner, inputs[0], names.inner(), trail)
         else:
             assert isinstance(entry, Call)
-            inner = scope.inner(segment, entry.node, entry.block.indexed)
+            inner = self._inner(entry, scope, segment, names, entry.block.indexed)
             result = self.call(entry, inner, inputs[0], names, trail)
+        inner.last = result
+        return result
+
+    def network(
+        self,
+        entry: Network,
+        scope: Scope,
+        segment: str,
+        inputs: tuple[int, ...],
+        names: Names,
+        trail: Trail | None,
+    ) -> int:
+        """Another spec under a segment. It sees its own variables, layers and inputs, nothing of its user."""
+        path = scope.joined(segment, entry.node)
+        if len(inputs) != len(entry.inputs):
+            needs = listed(entry.inputs) if len(entry.inputs) > 1 else "one"
+            raise entry.node.error(
+                f"{path}: {entry.arch} has {len(entry.inputs)} input{'s' * (len(entry.inputs) > 1)}, "
+                f"here {'are' if len(inputs) > 1 else 'is'} {len(inputs)}",
+                f"from: [...] names a layer for each of them: {needs}" if len(entry.inputs) > 1 else None,
+            )
+        until = None if entry.until is None else text(entry.until, names, "until")
+        inner = self._inner(entry, scope, segment, names)
+        inner.outer = None
+        inner.members.update(zip(entry.inputs, inputs, strict=True))
+        if len(inputs) == 1:
+            inner.members["input"] = inputs[0]
+        around = self.make, self.variables, self.blocks, self.depth, self.until
+        self.make, self.variables, self.blocks = entry.make, entry.variables, []
+        self.until = None if until is None else inner.prefix + until
+        first = len(self.builder.nodes)
+        own = Names(entry.variables, names.budget)
+        current = inputs[0] if len(inputs) == 1 else NO_INPUT
+        inner_trail = Trail(entry.node, trail)
+        try:
+            result = self.run(entry.layers, inner, current, own, inner_trail)
+            if entry.until is not None and until is not None:
+                known = [node.name.removeprefix(inner.prefix) for node in self.builder.nodes[first:]]
+                raise entry.until.node.error(
+                    f"{path}: {entry.arch} has no layer {describe(until)}{did_you_mean(until, known)}",
+                    f"its last ones: {listed(known[-8:])}" if known else None,
+                )
+            if entry.outputs:
+                result = found_outputs(entry.outputs, inner)[0].node
+        except Reached as reached:
+            result = reached.index
+        except SpecError as error:
+            if not error.used_at and error.mark is not None and error.mark.file != entry.node.mark.file:
+                error.used_at = tuple(inner_trail.marks())
+            raise
+        finally:
+            self.make, self.variables, self.blocks, self.depth, self.until = around
+        inner.outer = scope
         inner.last = result
         return result
 
@@ -175,7 +250,12 @@ class Expansion:
         block = entry.block
         if block in self.blocks:
             raise entry.node.error(f"block {block.name} uses itself", "repeat makes copies in sequence")
-        given = {name: value.evaluate(names) for name, value in entry.arguments.items()}
+        given = {
+            name: self._layer_reference(value, scope.outer or scope, names)
+            if name in block.refs
+            else value.evaluate(names)
+            for name, value in entry.arguments.items()
+        }
         inner_trail = Trail(entry.node, trail)
         inner = self.variables.inner()
         self._measure(current, inner)
@@ -187,6 +267,8 @@ class Expansion:
                 else:
                     assert default is not None, name
                     inner[name] = default.evaluate(inner)
+            for name in block.refs:
+                inner[name] = given[name]
             result = self.run(block.layers, scope, current, inner, inner_trail)
         except SpecError as error:
             if not error.used_at:
@@ -209,13 +291,13 @@ class Expansion:
         path = scope.joined(segment, entry.node)
         operator = entry.op
         if operator is None:
-            operator = self.compiler.operators.make(entry, names, path)
+            operator = self.make(entry, names, path)
         if operator.shape_field is not None:
-            operator = self._sized(entry, operator, operator.shape_field, scope, path)
-        inputs = self._inputs(entry, operator, scope, path, inputs)
+            operator = self._sized(entry, operator, operator.shape_field, scope, path, names)
+        inputs = self._inputs(entry, operator, scope, path, inputs, names)
         self._step(entry.node, max(0, len(inputs) - 1))
-        shares = None if entry.share is None else self._shared(entry.share, scope, names)
-        keys = None if entry.keys is None else self._keys(entry, scope, names)
+        shares = self._shared(entry, scope, segment, names)
+        keys = None if entry.keys is None else other_keys(entry, scope, names)
         index = self.builder.add(
             path,
             operator,
@@ -229,12 +311,14 @@ class Expansion:
         )
         names.budget.left += LAYER_BUDGET
         if keys is not None:
-            self._check_keys(entry, index)
+            check_keys(entry, self.builder.nodes[index])
+        if scope.twin is not None and shares is None and entry.share is None:
+            self._check_twin(entry, scope, segment, index)
         scope.members[segment] = index
         return index
 
     def _inputs(
-        self, entry: Layer, operator: Operator, scope: Scope, path: str, inputs: tuple[int, ...]
+        self, entry: Layer, operator: Operator, scope: Scope, path: str, inputs: tuple[int, ...], names: Names
     ) -> tuple[int, ...]:
         """What a layer reads: the layer before or what `from` names, and what its fields name; nothing where the
         operator takes no input."""
@@ -245,8 +329,7 @@ class Expansion:
         for name in operator.layer_fields():
             source = getattr(operator, name)
             if source is not None:
-                node = entry.fields[name].node if name in entry.fields else entry.node
-                inputs = (*inputs, self.resolve(source, scope, node))
+                inputs = (*inputs, self._named_layer(entry, name, source, scope, names))
         if NO_INPUT in inputs:
             network = self.builder.inputs
             raise entry.node.error(
@@ -255,13 +338,24 @@ class Expansion:
             )
         return inputs
 
-    def _sized(self, entry: Layer, operator: Operator, field: str, scope: Scope, path: str) -> Operator:
+    def _named_layer(self, entry: Layer, field: str, source: str, scope: Scope, names: Names) -> int:
+        """The layer or input that a field names: by its path, or as one of a block's references."""
+        value = entry.fields.get(field)
+        if value is not None and not value.constant:
+            given = value.evaluate(names)
+            if isinstance(given, LayerReference):
+                return given.index
+        return self.resolve(source, scope, entry.node if value is None else value.node)
+
+    def _sized(
+        self, entry: Layer, operator: Operator, field: str, scope: Scope, path: str, names: Names
+    ) -> Operator:
         """The operator with the size of the layer that its field names, which is not read."""
         named = getattr(operator, field)
         if named is None:
             return operator
         node = entry.fields[field].node if field in entry.fields else entry.node
-        found = self.resolve(named, scope, node)
+        found = self._named_layer(entry, field, named, scope, names)
         name = named if is_input(found) else self.builder.nodes[found].name
         try:
             return operator.sized_like(name, self.builder.shape(found))
@@ -329,14 +423,55 @@ class Expansion:
             raise self._clash(branch, branch.name, scope, segment)
         inner = scope.inner(segment, branch.node, branch.indexed)
         inner.last = self.run(branch.layers, inner, start, names.inner(), trail)
+        self._check_end(scope, segment, inner.last)
         return inner.last
 
+    def _inner(self, entry: Entry, scope: Scope, segment: str, names: Names, indexed: bool = False) -> Scope:
+        """The scope of a group, block or network, with the scope whose weights its layers use."""
+        shared = None if entry.share is None else text(entry.share, names, "share")
+        twin = None
+        if shared is not None:
+            assert entry.share is not None
+            found = self._find(shared, scope, entry.share.node)
+            twin = shared_scope(found, shared, entry.share.node)
+        inner = scope.inner(segment, entry.node, indexed)
+        inner.twin = twin or inner.twin
+        return inner
+
+    def _shared(self, entry: Layer, scope: Scope, segment: str, names: Names) -> int | None:
+        """The layer whose weights a layer uses: the one it names, or the one in its place in its scope's twin."""
+        if entry.share is None:
+            return None if scope.twin is None else twin_layer(scope.twin, segment, self.builder.nodes)
+        path = text(entry.share, names, "share")
+        if path is None:
+            return None
+        found = self._find(path, scope, entry.share.node)
+        return shared_layer(found, path, entry.share.node, self.builder.nodes)
+
+    def _check_twin(self, entry: Layer, scope: Scope, segment: str, index: int) -> None:
+        """Raise SpecError for a layer with weights in whose place the scope that is shared with has none."""
+        node = self.builder.nodes[index]
+        assert scope.twin is not None
+        if node.parameters:
+            raise entry.node.error(
+                f"{node.name}: {scope.twin.path} has no weights called {describe(segment)} to share",
+                f"it holds {listed(scope.twin.members)}",
+            )
+
+    def _check_end(self, scope: Scope, segment: str, result: int) -> None:
+        """Stop at the layer that the network being expanded ends with."""
+        if self.until is not None and scope.prefix + segment == self.until:
+            raise Reached(result)
+
     def _measure(self, current: int, names: Names) -> None:
-        """Give the names of what stands before an entry: $channels."""
+        """Give the names of what stands before an entry: $channels and $shape."""
         if current == NO_INPUT:
             names.pop("channels", None)
+            names.pop("shape", None)
         else:
-            names["channels"] = self.builder.shape(current)[0]
+            shape = self.builder.shape(current)
+            names["channels"] = shape[0]
+            names["shape"] = list(shape)
 
     # -- parts ------------------------------------------------------------------------------------------
 
@@ -359,9 +494,8 @@ class Expansion:
         if not isinstance(kind, str):
             raise use.choice.node.error(f"block needs the name of a block or operator, not {describe(kind)}")
         chosen = use.compiled(kind)
-        if (use.share is not None or use.keys is not None) and not isinstance(chosen, Layer):
-            what = "share" if use.share is not None else "keys"
-            raise use.node.error(f"{what} belongs to a layer, and {kind} is a block")
+        if use.keys is not None and not isinstance(chosen, Layer):
+            raise use.node.error(f"keys belongs to a layer, and {kind} is a block")
         chosen.name, chosen.repeat, chosen.copies, chosen.first = use.name, use.repeat, use.copies, use.first
         chosen.share, chosen.keys = use.share, use.keys
         return chosen
@@ -373,22 +507,53 @@ class Expansion:
         if isinstance(origin, Value):
             computed = origin.evaluate(names)
             if not isinstance(computed, list):
-                path = text(origin, names, "from")
-                return (current,) if path is None else (self.resolve(path, scope, origin.node),)
-            paths = [
-                (describe(path) if isinstance(path, list) else str(path), origin.node) for path in computed
+                found = self._layer(origin, computed, scope, names)
+                return (current,) if found is None else (found,)
+            sources = [
+                computed_path.index
+                if isinstance(computed_path, LayerReference)
+                else self.resolve(
+                    describe(computed_path) if isinstance(computed_path, list) else str(computed_path),
+                    scope,
+                    origin.node,
+                )
+                for computed_path in computed
             ]
             node = origin.node
         else:
-            paths = [(text(value, names, "from") or "null", value.node) for value in origin]
+            sources = [self._listed_layer(value, scope, names) for value in origin]
             node = origin[0].node
-        if not paths:
+        if not sources:
             raise node.error("from is empty")
-        if not (isinstance(entry, Use) or (isinstance(entry, Layer) and entry.operator.role == "join")):
+        if not (
+            isinstance(entry, (Use, Network)) or (isinstance(entry, Layer) and entry.operator.role == "join")
+        ):
             raise node.error(
                 "a list of inputs belongs to a join: concat, add or multiply", "from takes one name here"
             )
-        return tuple([self.resolve(path, scope, place) for path, place in paths])
+        return tuple(sources)
+
+    def _layer(self, value: Value, computed: Any, scope: Scope, names: Names) -> int | None:
+        """The output that a path or a reference means; None for null."""
+        if isinstance(computed, LayerReference):
+            return computed.index
+        path = text(value, names, "from")
+        return None if path is None else self.resolve(path, scope, value.node)
+
+    def _listed_layer(self, value: Value, scope: Scope, names: Names) -> int:
+        found = self._layer(value, value.evaluate(names), scope, names)
+        return self.resolve("null", scope, value.node) if found is None else found
+
+    def _layer_reference(self, value: Value, scope: Scope, names: Names) -> LayerReference | None:
+        """What a block's reference stands for, looked up where the block is used; None for null."""
+        computed = value.evaluate(names)
+        if isinstance(computed, LayerReference):
+            return computed
+        index = self._layer(value, computed, scope, names)
+        if index is None:
+            return None
+        path = self.builder.inputs[-1 - index].name if is_input(index) else self.builder.nodes[index].name
+        return LayerReference(index, path)
 
     def resolve(self, path: str, scope: Scope, node: reader.Node) -> int:
         """The output a path means, looked up from the inside out among what is already there."""
@@ -411,46 +576,6 @@ class Expansion:
                     f"the network has {len(names)} inputs: {listed(names)}", f"say which: from: {names[0]}"
                 ) from None
             raise not_found(path, scope, node, unfound) from None
-
-    def _shared(self, value: Value, scope: Scope, names: Names) -> int | None:
-        """The layer whose weights are used; None where the path is computed to null."""
-        path = text(value, names, "share")
-        if path is None:
-            return None
-        found = self._find(path, scope, value.node)
-        if isinstance(found, int) and is_input(found):
-            raise value.node.error("the input has no weights to share")
-        if isinstance(found, Scope):
-            raise value.node.error(
-                f"share needs a layer, and {describe(path)} is a scope", f"it holds {listed(found.members)}"
-            )
-        owner = self.builder.nodes[found]
-        if not owner.parameters:
-            raise value.node.error(f"{owner.name} is a {owner.kind}: it has no weights to share")
-        return owner.index if owner.shares is None else owner.shares
-
-    @staticmethod
-    def _keys(entry: Layer, scope: Scope, names: Names) -> dict[str, str]:
-        """Other full names of the layer's parameters; under "" the other path of all of them."""
-        assert entry.keys is not None
-        words = {"": entry.keys} if isinstance(entry.keys, Value) else entry.keys
-        given = {name: text(value, names, "keys") for name, value in words.items()}
-        return {
-            name: scope.joined(word, words[name].node) for name, word in given.items() if word is not None
-        }
-
-    def _check_keys(self, entry: Layer, index: int) -> None:
-        node = self.builder.nodes[index]
-        own = [parameter.name for parameter in node.parameters]
-        words = {"": entry.keys} if isinstance(entry.keys, Value) else entry.keys or {}
-        for name, value in words.items():
-            if not own or (name and name not in own):
-                raise value.node.error(
-                    f"{node.name}: keys names {describe(name)}{did_you_mean(name, own)}"
-                    if own
-                    else f"{node.name}: keys, but {node.kind} has no weights",
-                    f"its weights: {listed(own)}" if own else None,
-                )
 
     def _clash(self, entry: Entry | Branch, name: Value | None, scope: Scope, segment: str) -> SpecError:
         other = scope.members[segment]

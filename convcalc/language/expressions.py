@@ -47,6 +47,18 @@ class Budget:
             )
 
 
+class LayerReference:
+    """What `$skip` gives for a block's `refs: [skip]`: a layer where the block is used. index: its node's, or an
+    input's; path: its own, for messages."""
+
+    __slots__ = ("index", "path")
+    described = "a reference to a layer"
+
+    def __init__(self, index: int, path: str) -> None:
+        self.index = index
+        self.path = path
+
+
 class Names(dict[str, Any]):
     """The variables in sight, by name, and the budget their expressions draw on."""
 
@@ -105,10 +117,21 @@ class Template:
                 raise ExpressionError(
                     "a list cannot become part of a text", part.offset, hint="pick one: $(list[0])"
                 )
+            if isinstance(value, LayerReference):
+                raise ExpressionError(
+                    "a reference to a layer cannot become part of a text",
+                    part.offset,
+                    hint="it stands alone: from: $skip",
+                )
             text += as_text(value)
             if len(text) > MAX_LENGTH:
                 raise ExpressionError(f"the text grows beyond {MAX_LENGTH:,} characters")
         return text
+
+    @property
+    def bare(self) -> str | None:
+        """The variable, where the text is nothing but `$name`."""
+        return self._bare
 
     def offset(self, name: str) -> int:
         """Where in the template's text a variable stands."""
@@ -260,6 +283,9 @@ def _value(node: ast.expr, names: Names) -> Any:
             return _value(body if _boolean(test, _value(test, names)) else orelse, names)
         case ast.List(elts=elements):
             return [_value(element, names) for element in elements]
+        case ast.Subscript(value=items, slice=ast.Slice(lower=lower, upper=upper, step=step)):
+            bounds = [None if bound is None else _value(bound, names) for bound in (lower, upper, step)]
+            return _slice(node, _value(items, names), bounds, names.budget)
         case ast.Subscript(value=items, slice=index):
             return _index(node, _value(items, names), _value(index, names))
         case ast.Call(func=ast.Name(id=name), args=arguments):
@@ -365,6 +391,20 @@ def _index(node: ast.expr, items: Any, index: Any) -> Any:
         last = f"; its last item is [{len(items) - 1}]" if items else ""
         raise at(node, f"no item [{index}] in a list of {len(items)}{last}")
     return items[index]
+
+
+def _slice(node: ast.expr, items: Any, bounds: list[Any], budget: Budget) -> list[Any]:
+    """`list[1:]`, `list[:-1]`, `list[::2]`: as Python has it, bounds beyond the list included."""
+    if not isinstance(items, list):
+        raise at(node, f"only a list has slices, not {describe(items)}")
+    whole = [int(bound) if isinstance(bound, float) and bound.is_integer() else bound for bound in bounds]
+    for bound in whole:
+        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
+            raise at(node, f"a slice goes from integer to integer, not {describe(bound)}")
+    if whole[2] == 0:
+        raise at(node, "a slice's step is not 0")
+    budget.spend(len(items) >> 3)
+    return items[slice(*whole)]
 
 
 def _number(node: ast.expr, value: Any) -> Any:

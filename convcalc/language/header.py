@@ -12,6 +12,9 @@ from convcalc.language.values import compile_value
 from convcalc.ops import FieldError, FieldKind, describe, whole
 
 WEIGHTS_KEYS = ("url", "sha256")
+TASKS = (
+    "classification", "segmentation", "detection", "video", "generation", "superresolution", "audio", "matching",
+)  # fmt: skip
 LABELS = ("imagenet1k", "digits")
 MAX_SIDE = 100_000  # pixels of a resized or cropped image
 
@@ -19,12 +22,14 @@ MAX_SIDE = 100_000  # pixels of a resized or cropped image
 def header(spec: Spec) -> dict[str, Any]:
     """The Graph's fields that need no variables; problems are collected."""
     return {
-        "name": clean(spec.text("name") or ""),
+        "name": clean(spec.name),
         "title": clean(title) if (title := spec.text("title")) is not None else None,
         "source": clean(source) if (source := spec.text("source")) is not None else None,
         "notes": tuple(_texts(spec, "notes")),
         **_labels(spec),
         "weights": _weights(spec),
+        "task": _task(spec),
+        "published": _published(spec),
     }
 
 
@@ -78,6 +83,41 @@ def _names(spec: Spec, node: reader.Node | None) -> str | tuple[str, ...] | None
             )
         return node.text
     return tuple(_listed_texts(spec, node, "labels"))
+
+
+def _task(spec: Spec) -> str | None:
+    task = spec.text("task")
+    if task is not None and task not in TASKS:
+        spec.problems.append(
+            spec.keys["task"].error(
+                f"task needs one of {', '.join(TASKS)}, not {describe(task)}{did_you_mean(task, TASKS)}"
+            )
+        )
+    return task
+
+
+def _published(spec: Spec) -> dict[str, Any]:
+    """Figures by name, and their `source`."""
+    node = spec.keys.get("published")
+    if node is None or is_absent(node):
+        return {}
+    if not isinstance(node, reader.Mapping):
+        spec.problems.append(
+            node.error("published needs figures by name", "write published: {top1: 76.13, source: ...}")
+        )
+        return {}
+    result: dict[str, Any] = {}
+    for key, item in node.entries.items():
+        value = item.typed if isinstance(item, reader.Scalar) else None
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if key == "source" and isinstance(item, reader.Scalar) and item.text:
+            result[key] = clean(item.text)
+        elif key != "source" and is_number:
+            result[key] = value
+        else:
+            needed = "a text" if key == "source" else "a number"
+            spec.problems.append(item.error(f"published: {key} needs {needed}"))
+    return result
 
 
 def _weights(spec: Spec) -> str | dict[str, str] | None:

@@ -192,7 +192,7 @@ def _check_family(spec: Spec, settings: Mapping[str, str]) -> None:
     missing = [name for name in spec.required if name not in settings]
     if missing and not spec.problems:
         raise SpecError(
-            f"{spec.text('name')} is a family: it needs {', '.join(missing)}",
+            f"{spec.name} is a family: it needs {', '.join(missing)}",
             mark=spec.variables[missing[0]].mark,
             hint=f"take one of its members, extend it, or give --set {missing[0]}=...",
         )

@@ -109,9 +109,6 @@ def use_without_block(key: reader.Scalar, fields: foreign.Fields) -> SpecError:
 
 def not_for_scopes(name: str, key: reader.Scalar, kind: str) -> SpecError:
     """A key of layers, given to a group or a block."""
-    absence = planned.scope_key(name, kind)
-    if absence is not None:
-        return key.error(absence.message, absence.hint)
     return key.error(f"{name} belongs to a layer, not to {kind}", "give it to the layers within")
 
 

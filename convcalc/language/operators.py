@@ -11,7 +11,7 @@ from convcalc.errors import Problems, SpecError
 from convcalc.language import foreign, planned, reader
 from convcalc.language.documents import Spec
 from convcalc.language.entries import Layer
-from convcalc.language.expressions import Names
+from convcalc.language.expressions import LayerReference, Names
 from convcalc.language.synonyms import meaning, suggest
 from convcalc.language.values import NONE, Value, compile_value, is_cut, open_brackets
 from convcalc.language.words import canonical, listed
@@ -139,6 +139,9 @@ class Operators:
                 if info.required:
                     raise value.node.error(f"{label}: {name} is null, and it has no default")
                 continue
+            is_layer = info.kind.names_layer or name == layer.operator.shape_field
+            if is_layer and isinstance(plain, LayerReference):
+                plain = plain.path
             try:
                 values[name] = info.kind.check(plain)
             except FieldError as error:

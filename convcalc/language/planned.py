@@ -24,7 +24,6 @@ class Absence(NamedTuple):
 # Operators, and what would do instead.
 LAYERS: dict[str, str] = {
     "unknown": "identity holds the place of a layer that keeps the shape",
-    "network": "extends takes over a whole spec; a block holds layers that are used several times",
 }
 
 # Fields of operators that are there, and what would do instead.
@@ -36,16 +35,8 @@ _FIELD_WORDS = {"paddingmode": "padding_mode"}
 
 # Keys of a file, and what would do instead.
 KEYS: dict[str, str] = {
-    "task": "say it in title or notes",
-    "published": "say it in notes",
     "budget": "",
     "lint": "",
-}
-
-# Keys of layers that groups and blocks are going to take, and keys of blocks; and what would do instead.
-SCOPE_KEYS: dict[str, str] = {"share": "give it to the layers within"}
-BLOCK_KEYS: dict[str, str] = {
-    "refs": "from takes a name within the block; write the layers out where they are used"
 }
 
 # Variables that bundled networks are going to have, and what would do instead.
@@ -53,11 +44,6 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "classes": ("another number of classes", "copy the spec's file and change the units of its last layer"),
     "auxiliary": ("an auxiliary output", "the networks are without their auxiliary classifiers"),
 }
-
-SLICES = Absence(f"slices are {NOT_YET}", "name the items: [list[1], list[2]]")
-
-# Words of an expression that stand for a size.
-SIZES = ("shape", "height", "width", "length", "depth")
 
 OUTSIDE: dict[str, tuple[str, ...]] = {
     "recurrent layers": (
@@ -106,18 +92,6 @@ def variable(name: str) -> Absence | None:
         return None
     what, instead = VARIABLES[meant]
     return Absence(f"{what} is {NOT_YET}", instead)
-
-
-def scope_key(name: str, kind: str) -> Absence | None:
-    """What to say of a layer's key on a group or block; None where it is not planned."""
-    return Absence(f"{name} on {kind} is {NOT_YET}", SCOPE_KEYS[name]) if name in SCOPE_KEYS else None
-
-
-def block_key(name: str) -> Absence | None:
-    """What to say of a block's key that is not there; None where it is not planned."""
-    return (
-        Absence(f"{describe(name)} of a block is {NOT_YET}", BLOCK_KEYS[name]) if name in BLOCK_KEYS else None
-    )
 
 
 def key(word: str) -> Absence | None:

@@ -34,12 +34,13 @@ _WORDS: dict[str, object] = {"true": True, "false": False, "null": None, "": Non
 
 
 class Source:
-    """A text and the name an error gives it."""
+    """A text and the name an error gives it. directory: the folder that relative paths in it count from."""
 
-    __slots__ = ("_lines", "name", "text")
+    __slots__ = ("_lines", "directory", "name", "text")
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, directory: str | None = None) -> None:
         self.name = name
+        self.directory = directory
         self.text = text
         self._lines: list[str] | None = None
 

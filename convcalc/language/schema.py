@@ -7,7 +7,7 @@ from typing import Any
 
 from convcalc import ops
 from convcalc.language.documents import KEYS
-from convcalc.language.header import LABELS, PREPROCESS, WEIGHTS_KEYS
+from convcalc.language.header import LABELS, PREPROCESS, TASKS, WEIGHTS_KEYS
 from convcalc.language.words import COMMON
 from convcalc.ops import FieldInfo, Operator
 
@@ -39,7 +39,6 @@ def schema() -> dict[str, Any]:
         "$schema": DRAFT,
         "title": "convcalc architecture",
         "type": "object",
-        "required": ["name"],
         "additionalProperties": False,
         "properties": {key: {"description": text, **forms[key]} for key, text in KEYS.items()},
         "$defs": {
@@ -78,6 +77,11 @@ def schema() -> dict[str, Any]:
                             {"type": "array", "items": {"type": "string"}},
                             {"type": ["object", "null"]},
                         ],
+                    },
+                    "refs": {
+                        "description": "names of layers that it reads where it is used: from: $name",
+                        "type": "array",
+                        "items": {"type": "string"},
                     },
                     "naming": _NAMING,
                     "layers": REF_ENTRIES,
@@ -128,6 +132,12 @@ def _header() -> dict[str, dict[str, Any]]:
                 },
             ]
         },
+        "task": {"enum": list(TASKS)},
+        "published": {
+            "type": "object",
+            "properties": {"source": {"type": ["string", "number"]}},
+            "additionalProperties": {"type": "number"},
+        },
         "weights": {"anyOf": [_TEXT, _object({key: _WEIGHTS[key] for key in WEIGHTS_KEYS})]},
     }
 
@@ -153,6 +163,21 @@ def _structures() -> dict[str, Any]:
         "use": {
             "anyOf": [{"type": "string"}, {"type": "object", "required": ["block"]}],
             "description": "a block or operator that a variable names",
+        },
+        "network": {
+            "anyOf": [
+                _TEXT,
+                _object(
+                    {
+                        "arch": {"description": "a bundled name, or a path that ends in .yaml", **_TEXT},
+                        "until": {"description": "path of the layer it ends with", **_TEXT},
+                        "set": {"description": "values for its vars", "type": "object"},
+                        **_COMMON,
+                    },
+                    ["arch"],
+                ),
+            ],
+            "description": "another spec as a layer",
         },
         "foreach": _object(
             {

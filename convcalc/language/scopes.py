@@ -14,10 +14,10 @@ class Scope:
     """A path segment and what it contains. `last` is its output once it is complete; `path` is dotted, "" at the top.
 
     members and counts are shared with the scope around it where a branch numbers its layers without a name of
-    its own.
+    its own. twin: the scope whose layers' weights those in this one use.
     """
 
-    __slots__ = ("counts", "indexed", "last", "members", "next", "outer", "path", "place", "prefix")
+    __slots__ = ("counts", "indexed", "last", "members", "next", "outer", "path", "place", "prefix", "twin")
 
     def __init__(
         self, path: str, outer: Scope | None, place: reader.Node | None, indexed: bool = False
@@ -31,11 +31,15 @@ class Scope:
         self.counts: dict[str, int] = {}
         self.next = 0
         self.last: int | None = None
+        self.twin: Scope | None = None
 
     def inner(self, segment: str, place: reader.Node, indexed: bool = False) -> Scope:
         """A new scope under a segment."""
         scope = Scope(self.joined(segment, place), self, place, indexed)
         self.members[segment] = scope
+        if self.twin is not None:
+            twin = self.twin.members.get(segment)
+            scope.twin = twin if isinstance(twin, Scope) else None
         return scope
 
     def joined(self, words: str, place: reader.Node) -> str:
@@ -50,7 +54,7 @@ class Scope:
     def numbered(self) -> Scope:
         """A view of this scope that numbers its entries from 0."""
         view = Scope(self.path, self.outer, self.place, True)
-        view.members, view.counts = self.members, self.counts
+        view.members, view.counts, view.twin = self.members, self.counts, self.twin
         return view
 
 

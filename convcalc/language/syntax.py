@@ -10,7 +10,6 @@ import ast
 import re
 
 from convcalc.errors import did_you_mean
-from convcalc.language import planned
 from convcalc.language.functions import ARGUMENTS, FUNCTIONS, MAX_NUMBER
 from convcalc.ops import describe
 
@@ -133,8 +132,8 @@ def _operands(node: ast.expr) -> list[ast.expr]:
             return [test, body, orelse]
         case ast.List(elts=elements):
             return elements
-        case ast.Subscript(slice=ast.Slice()):
-            raise at(node, *planned.SLICES)
+        case ast.Subscript(value=value, slice=ast.Slice(lower=lower, upper=upper, step=step)):
+            return [value, *(bound for bound in (lower, upper, step) if bound is not None)]
         case ast.Subscript(value=value, slice=index) if not isinstance(index, ast.Tuple):
             return [value, index]
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):

@@ -6,13 +6,15 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from convcalc.errors import Mark, SpecError, did_you_mean
-from convcalc.language import planned, reader
-from convcalc.language.expressions import Names, Template, as_text, compile_text, names_in
+from convcalc.language import reader
+from convcalc.language.expressions import LayerReference, Names, Template, as_text, compile_text, names_in
 from convcalc.language.syntax import ExpressionError
 from convcalc.language.words import listed
 from convcalc.ops import FieldError, describe, whole
 
 NONE = Names({})
+# Where a word that specs may use freely means a size of a layer's input.
+SIZES = {"height": "$(shape[-2])", "width": "$(shape[-1])", "length": "$(shape[-1])", "depth": "$(shape[-3])"}
 
 
 class Value:
@@ -46,6 +48,12 @@ class Value:
             for item in self._compiled:
                 yield from item.templates()
 
+    def bare_names(self) -> Iterator[tuple[reader.Node, str]]:
+        """The variables that stand alone in it, as in `$skip`, with their nodes."""
+        for node, template in self.templates():
+            if template.bare is not None:
+                yield node, template.bare
+
     def names(self) -> frozenset[str]:
         """The variables it reads."""
         if self._names is None:
@@ -67,10 +75,10 @@ def _unknown(name: str, known: Collection[str], node: reader.Node, template: Tem
         hint: str | None = "$i is the copy's index, within an entry that has repeat"
     elif name == "channels":
         hint = "$channels is the channel count of a layer's input: it is known within layers only"
-    elif name in planned.SIZES:
-        hint = (
-            f"sizes of a layer's input in expressions are {planned.NOT_YET}; $channels is its channel count"
-        )
+    elif name == "shape":
+        hint = "$shape is the shape of a layer's input: it is known within layers only"
+    elif name in SIZES:
+        hint = f"of a layer's input, $channels is the channel count and {SIZES[name]} the {name}"
     else:
         hint = f"known here: {listed(sorted(known))}" if known else "the spec has no vars"
     return SpecError(
@@ -187,6 +195,6 @@ def text(value: Value, names: Names, what: str) -> str | None:
         return None if result is None else node.text
     if result is None:
         return None
-    if isinstance(result, (list, dict)) or result == "":
+    if isinstance(result, (list, dict, LayerReference)) or result == "":
         raise node.error(f"{what} needs a word, not {describe(result)}")
     return as_text(result)

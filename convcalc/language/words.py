@@ -20,10 +20,10 @@ COMMON = {
     "repeat": "copies in sequence",
     "copies": "the copies' segments, default $i",
     "first": "fields added or replaced in copy 0",
-    "share": "path of a layer whose weights this one uses",
+    "share": "path of a layer whose weights this one uses; of a scope, whose layers' weights those within use",
     "keys": "names in a weights file where they differ",
 }
-STRUCTURES = ("group", "use", "foreach")
+STRUCTURES = ("group", "use", "foreach", "network")
 
 FIXED_IN_FIRST = ("name", "from", "if", "repeat", "copies", "first")
 
@@ -81,6 +81,8 @@ def name_problem(name: str, node: reader.Scalar, what: str) -> SpecError | None:
         if name == "i"
         else "the input's channel count"
         if name == "channels"
+        else "the input's shape"
+        if name == "shape"
         else "a key of every layer"
         if name in COMMON
         else None

@@ -15,6 +15,7 @@ from convcalc.analysis.analyse import Analysis, analyse
 from convcalc.analysis.explain import explain
 from convcalc.graph import Node
 from convcalc.language.load import load_entry
+from convcalc.language.networks import NETWORK_FIELDS
 from convcalc.language.schema import schema
 from convcalc.ops import FieldInfo, Operator
 from convcalc.report import words
@@ -81,6 +82,7 @@ def _keys() -> Iterator[tuple[str, str, str]]:
         ("a block", whole["$defs"]["block"]["properties"]),
         ("a group, a block, a branch", {"naming": whole["$defs"]["block"]["properties"]["naming"]}),
         ("foreach", entries["foreach"]["properties"]),
+        ("network", {key: entries["network"]["anyOf"][1]["properties"][key] for key in NETWORK_FIELDS}),
     ):
         for name, part in described.items():
             if "description" in part and (name != "naming" or where.startswith("a group")):

@@ -50,7 +50,7 @@ def describe(value: Value) -> str:
         return str(value)
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return "a mapping" if isinstance(value, dict) else type(value).__name__
+    return "a mapping" if isinstance(value, dict) else getattr(value, "described", type(value).__name__)
 
 
 def whole(value: Value, minimum: int = 0, maximum: int = LARGEST) -> int:

@@ -24,6 +24,8 @@ def analysis_value(analysis: Analysis) -> dict[str, Any]:
         "title": analysis.graph.title,
         "source": analysis.graph.source,
         "notes": list(analysis.graph.notes),
+        "task": analysis.graph.task,
+        "published": dict(analysis.graph.published) or None,
         "conventions": CONVENTIONS,
         "input": list(analysis.graph.input_shape),
         "inputs": [{"name": entry.name, "shape": list(entry.shape)} for entry in analysis.graph.inputs],

@@ -163,7 +163,7 @@ def test_two_spellings_of_one_network(specs, shapes_of, one, other):
         ("layers: [use: {name: a}]", "use needs block"),
         ("vars: {x: 3}\nlayers: [use: $x]", "block needs the name of a block or operator, not 3"),
         ("blocks: {b: {layers: [relu]}}\nvars: {k: b}\nlayers: [relu, use: {block: $k, share: relu1}]",
-         "share belongs to a layer, and b is a block"),
+         "'relu1' is a layer, and share on a scope needs a group, block or network"),
         ("layers: [conv: {K: 1, F: 1, first: {K: 2}}]", "first goes with repeat"),
         ("layers: [conv: {K: 1, F: 1, repeat: 2, first: {name: a}}]", "first cannot change name"),
         ("layers: [conv: {K: 1, F: 1, repeat: 2, first: {karnel: 1}}]", "no field 'karnel' for conv"),

@@ -124,7 +124,6 @@ def test_divisible(number, divisor, expected):
         ("$(1_000)", "'1_000' is neither a number nor a name", 2),
         ("$(2a)", "'2a' is neither a number nor a name", 2),
         ("$(a.real)", "not part of the expression language", 2),
-        ("$(w[0:1])", "slices are not built yet", 2),
         ("$([x for x in w])", "not part of the expression language", 2),
         ("$(lambda: 1)", "not part of the expression language", 2),
         ("$((1, 2))", "not part of the expression language", None),

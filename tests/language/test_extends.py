@@ -353,7 +353,6 @@ def test_keys_refused(specs, text, message):
             "a: 1",
             [
                 "no key 'a' in a spec",
-                "the spec has no name",
                 "the spec has no layers",
                 "the spec has no input",
             ],

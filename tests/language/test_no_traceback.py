@@ -56,13 +56,13 @@ def outcome(text: str, monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 WORDS = [
-    *ops.names(), "group", "use", "foreach", "name", "from", "if", "repeat", "copies", "first", "share", "keys",
+    *ops.names(), "group", "use", "foreach", "network", "refs", "arch", "name", "from", "if", "repeat", "copies", "first", "share", "keys",
     "layers", "branches", "naming", "index", "in", "as", "block", "params", "blocks", "vars", "defaults", "input",
     "extends", "conv1", "relu1", "add1", "unit", "wide", "a.b", "conv1.0", "required", "same", "valid", "last",
     "filters", "kernel", "stride", "padding", "K", "F", "S", "P", "units", "resnet", "null", "true", "false", "x",
 ]  # fmt: skip
 EXPRESSIONS = [
-    "$x", "$i", "$channels", "$wide", "$(x)", "$(x + 1)", "$(channels // 2)", "$(1 / 0)", "$(x[0])", "$(range(3))",
+    "$x", "$i", "$channels", "$shape", "$(shape[1:])", "$wide", "$(x)", "$(x + 1)", "$(channels // 2)", "$(1 / 0)", "$(x[0])", "$(range(3))",
     "$(x == 2)", "$(not true)", "$(len(wide))", "$(", "$", "$$", "$(2 ** 99)", "a$x", "$(min([]))", "$(x if true else 2)",
     "$([1, 2][5])", "$(range(10 ** 9))", "$(x +)", "$('a' + 'b')", "$(divisible(channels * 0.5, 8))", "$(-x)",
 ]  # fmt: skip

@@ -173,7 +173,7 @@ def test_share(specs, layers, shares):
         ),
         ("- conv: {K: 4, F: 1, share: input}", "the input has no weights to share"),
         ("- conv: {K: 4, F: 1, share: conv1}", "no earlier layer 'conv1'"),
-        ("- group: {share: a, layers: [relu]}", "share on group is not built yet"),
+        ("- group: {share: a, layers: [relu]}", "no earlier layer 'a'"),
         ("- scale: {keys: {wieght: g}}", "scale1: keys names 'wieght'; did you mean 'weight'?"),
         ("- relu: {keys: other}", "relu1: keys, but relu has no weights"),
         ("- group: {keys: a, layers: [relu]}", "keys belongs to a layer, not to group"),
