@@ -107,11 +107,11 @@ class Graph:
 
     inputs and outputs: one at least of each, in the order of the file. labels: class names, or the name of a bundled
     list of them; labelled: the output they belong to, where the file says it. task: what the network is for; published:
-    its authors' figures by name, and their source. weights: a file beside the spec, or url and sha256.
-    directory: the spec's own. variables: the values of its vars. changes: what a setting or another input made different from what the file says,
-    such as `width=0.5`; the notes are those that still hold then. warnings: what is allowed and hardly meant, each with
-    its place. joining: the paths of the scopes that have a join of their own, also one whose other branches are
-    switched off.
+    its authors' figures by name, and their source. weights: a file beside the spec, or url and sha256. directory: the
+    spec's own. variables: the values of its vars. changes: what a setting or another input made different from what the
+    file says, such as `width=0.5`; the notes are those that still hold then. warnings: what is allowed and hardly
+    meant, each with its place. joining: the paths of the scopes that have a join of their own, also one whose other
+    branches are switched off.
     """
 
     name: str
