@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from convcalc._version import __version__
 
 if TYPE_CHECKING:
-    from convcalc.api import Network, apply, check_sheet, docs, list, load, matrix, schema, size, worksheet
+    from convcalc.api.functions import apply, check_sheet, docs, list, matrix, schema, size, worksheet
+    from convcalc.api.net import Network, load
     from convcalc.errors import (
         ConvcalcError,
         ImageError,
@@ -31,16 +32,16 @@ if TYPE_CHECKING:
 
 # Where each public name is: it is imported when it is first used, so that `import convcalc` costs nothing.
 _PLACES = {
-    "Network": "api",
-    "apply": "api",
-    "check_sheet": "api",
-    "docs": "api",
-    "list": "api",
-    "load": "api",
-    "matrix": "api",
-    "schema": "api",
-    "size": "api",
-    "worksheet": "api",
+    "Network": "api.net",
+    "apply": "api.functions",
+    "check_sheet": "api.functions",
+    "docs": "api.functions",
+    "list": "api.functions",
+    "load": "api.net",
+    "matrix": "api.functions",
+    "schema": "api.functions",
+    "size": "api.functions",
+    "worksheet": "api.functions",
     "ConvcalcError": "errors",
     "ImageError": "errors",
     "ShapeError": "errors",

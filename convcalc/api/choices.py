@@ -53,6 +53,13 @@ def is_bundled(name: str) -> bool:
     return bundled.path(name) is not None
 
 
+def max_layers() -> int:
+    """The most layers that a network may have by default."""
+    from convcalc.graph import MAX_LAYERS
+
+    return MAX_LAYERS
+
+
 def is_spec(name: str) -> bool:
     """Whether a name is that of a spec's file."""
     from convcalc.language.bundled import SUFFIXES

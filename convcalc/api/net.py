@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from convcalc.api import choices
 from convcalc.api.arguments import check_choice, check_whole, column_names, pixel_of_input, pixel_position
-from convcalc.api.gradients import check_backward, transposed_view
 from convcalc.api.views import listing_look, matrix_view, record_view, sheet_view
 from convcalc.graph import MAX_LAYERS
 from convcalc.render.view import View
@@ -296,13 +295,14 @@ class Network(View["Analysis"]):
         >>> convcalc.load("lenet5").matrix("conv1")
         <Matrix of conv1 4,704×1,024: 117,600 of 4,816,896 entries are not zero, 150 are distinct>
         """
+        from convcalc.api.gradients import check_backward, transposed_view
         from convcalc.errors import UsageError
         from convcalc.layer.unroll import unroll_layer, unroll_network
         from convcalc.report import matrix as report
         from convcalc.report.matrix_file import layers_file
 
-        graph = self.record.graph
         check_backward(backward, gradient=gradient)
+        graph = self.record.graph
         if layer is not None:
             unrolled = unroll_layer(graph, self._arch, layer)
             return transposed_view(unrolled, gradient) if backward else matrix_view(unrolled)

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from convcalc import api
-from convcalc.api import choices
+from convcalc.api import choices, functions
 from convcalc.cli import completion, print_message, window_options
 from convcalc.cli.options import OUTPUT, Signed, format_option, save_view, show, write
 from convcalc.errors import UsageError
@@ -117,7 +116,7 @@ def command(
     if output is not None:
         check_suffix(output)
     sized = click.get_current_context().get_parameter_source("max_size")
-    found = api.apply(
+    found = functions.apply(
         *arguments,
         weights=weights,
         bias=bias,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from convcalc import api
+from convcalc.api import choices, net
 from convcalc.cli import Command, completion
 from convcalc.cli.options import ARCH, Count, Shapes, format_option, input_option, set_values, show
 from convcalc.errors import UsageError
@@ -42,7 +42,7 @@ Layers are paired by role and order, not by name. Differences are B less A.""",
 )
 @input_option("Another input for both, such as 3x256x256.")
 @click.option(
-    "--max-layers", type=Count(), default=api.MAX_LAYERS, metavar="N", help="Refuse larger networks."
+    "--max-layers", type=Count(), default=choices.max_layers(), metavar="N", help="Refuse larger networks."
 )
 @format_option
 def command(
@@ -59,8 +59,8 @@ def command(
     """Two networks side by side: what changed in each layer, the differences worked out, totals and ratios."""
     if a == b == "-":
         raise UsageError("only one of the networks can come from standard input")
-    network_a = api.load(a, settings=set_values(set_a), input_shape=input_text, max_layers=max_layers)
-    network_b = api.load(b, settings=set_values(set_b), input_shape=input_text, max_layers=max_layers)
+    network_a = net.load(a, settings=set_values(set_a), input_shape=input_text, max_layers=max_layers)
+    network_b = net.load(b, settings=set_values(set_b), input_shape=input_text, max_layers=max_layers)
     found = network_a.diff(network_b, all=everything)
     show(found, form)
     if exit_code and not found.record.same:

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from convcalc import api
-from convcalc.api import choices
+from convcalc.api import choices, functions
 from convcalc.cli import COMMANDS, Command, completion
 from convcalc.errors import UsageError
 
@@ -45,14 +44,14 @@ def command(topic: str | None, word: str | None, no_pager: bool) -> None:
     from convcalc.render import terminal
 
     if word is not None:
-        show(api.docs(topic, search=word), "table")
+        show(functions.docs(topic, search=word), "table")
         return
     if topic in COMMANDS:
         raise UsageError(
             f"{topic} is a command, and its own help describes it",
             hint=f"convcalc {topic} --help; convcalc docs --search {topic}",
         )
-    page = api.docs(topic).record
+    page = functions.docs(topic).record
     room = terminal.width()
     if room is None and not terminal.styled():
         write(page.text)

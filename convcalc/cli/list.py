@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from convcalc import api
-from convcalc.api import choices
+from convcalc.api import choices, functions
 from convcalc.cli import Command, completion
 from convcalc.cli.options import Limit, format_option, show
 
@@ -48,7 +47,7 @@ def command(
     form: str,
 ) -> None:
     """The bundled architectures: which network fits?"""
-    found = api.list(
+    found = functions.list(
         pattern,
         sort=sort,
         reverse=reverse,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from convcalc import api
+from convcalc.api import functions
 from convcalc.cli import completion, window_options
 from convcalc.cli.options import (
     ARCH,
@@ -111,7 +111,7 @@ def command(
                 "a layer's name and --set need a network",
                 hint="convcalc matrix lenet5 conv1, or with a size: convcalc matrix 4x4 --kernel 2x2",
             )
-        found = api.matrix(
+        found = functions.matrix(
             input_text,
             kernel=kernel,
             stride=stride,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convcalc import api, cli
-from convcalc.api import MAX_LAYERS, choices
+from convcalc import cli
+from convcalc.api import choices, net
 from convcalc.cli import completion, print_message
 from convcalc.errors import UsageError, clean
 from convcalc.render.view import FORMATS as FORMATS
@@ -116,7 +116,7 @@ def spec_options(command: Command) -> Command:
     """--set and --max-layers."""
     for option in (
         click.option(
-            "--max-layers", type=Count(), default=MAX_LAYERS, show_default=True, metavar="N",
+            "--max-layers", type=Count(), default=choices.max_layers(), show_default=True, metavar="N",
             help="Refuse larger networks.",
         ),
         click.option(
@@ -128,9 +128,9 @@ def spec_options(command: Command) -> Command:
     return command
 
 
-def load_network(arch: str, settings: tuple[str, ...], input_text: Shapes, max_layers: int) -> api.Network:
+def load_network(arch: str, settings: tuple[str, ...], input_text: Shapes, max_layers: int) -> net.Network:
     """The network of ARCH with what the options change."""
-    return api.load(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
+    return net.load(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
 
 
 def set_values(settings: tuple[str, ...]) -> dict[str, str]:

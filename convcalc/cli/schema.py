@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from convcalc import api
+from convcalc.api import functions
 from convcalc.cli import Command
 
 
@@ -22,4 +22,4 @@ def command() -> None:
     """The JSON Schema of the spec language, generated from the operators' fields."""
     from convcalc.cli.options import write
 
-    write(api.schema().to_text("json"))
+    write(functions.schema().to_text("json"))

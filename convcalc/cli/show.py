@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from convcalc import api
-from convcalc.api import choices
+from convcalc.api import choices, net
 from convcalc.cli import Command, completion
 from convcalc.cli.options import ARCH, Count, Shapes, format_option, network_options, set_values, show
 from convcalc.errors import ShapeError, UsageError
@@ -108,7 +107,7 @@ def command(
     if len(asked) > 1:
         raise UsageError(f"{asked[0]} and {asked[1]} show different things", hint="give one of them")
     try:
-        network = api.load(
+        network = net.load(
             arch,
             settings=set_values(settings),
             input_shape=input_text,
@@ -118,7 +117,7 @@ def command(
         )
     except ShapeError as error:
         if form == "table" and asked in ([], ["--columns"]):
-            partial = api.partial(error, batch=batch, dtype=dtype)
+            partial = net.partial(error, batch=batch, dtype=dtype)
             if partial is not None:
                 show(partial.show(depth=depth, all=unfold, columns=columns_text), form)
         raise

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from convcalc import api
-from convcalc.api import choices
+from convcalc.api import choices, functions
 from convcalc.cli import Command, window_options
 from convcalc.cli.options import format_option, show
 from convcalc.errors import UsageError
@@ -57,7 +56,7 @@ def command(
     """Why is it 55? One layer's output size worked out, or solved for its input, kernel, padding or stride."""
     if input_text is not None and input_option is not None:
         raise UsageError(f"the input is given twice: {input_text} and --input {input_option}")
-    found = api.size(
+    found = functions.size(
         input_text or input_option,
         kernel=kernel,
         stride=stride,

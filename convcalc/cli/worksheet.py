@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from convcalc import api
-from convcalc.api import choices
+from convcalc.api import choices, functions
 from convcalc.cli import Command, completion, print_error
 from convcalc.cli.options import (
     ARCH,
@@ -138,7 +137,7 @@ def command(
     else:
         if settings or input_text:
             raise UsageError("--set and --input need a network", hint="name one: convcalc worksheet lenet5")
-        sheet = api.worksheet(
+        sheet = functions.worksheet(
             level=level_text or "1-4", blank=blank_text, amount=amount, seed=seed, answers=answers
         )
     if output is None:
@@ -175,7 +174,7 @@ def _check(
     form: str,
 ) -> None:
     """Mark one sheet answer by answer, or several with one row each. Exits with 1 unless all answers are right."""
-    marked = api.check_sheet(
+    marked = functions.check_sheet(
         *paths,
         network=arch,
         settings=set_values(settings),

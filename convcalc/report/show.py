@@ -260,7 +260,10 @@ def _layers(analysis: Analysis) -> tuple[str, ...]:
     """`40 layers, 16 with weights` and a shorter form. Layers with shared weights count; normalisations are listed
     separately."""
     every = words.plural(len(analysis.layers), "layer")
-    weighted = [node for node in analysis.graph if any(p.role == "weight" for p in node.parameters)]
+    owners = [node.index if node.shares is None else node.shares for node in analysis.graph]
+    weighted = [
+        node for node, owner in zip(analysis.graph, owners, strict=True) if analysis.layers[owner].weights
+    ]
     others = [node for node in weighted if node.op.role != "normalisation"]
     text = f"{every}, {len(others):,} with weights"
     apart = " besides norms" if len(others) < len(weighted) else ""
