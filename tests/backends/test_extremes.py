@@ -185,6 +185,30 @@ def test_a_pool_gives_what_is_no_number_wherever_it_stands(size: int, backend: s
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("global_maxpool", {}),
+        ("adaptive_maxpool", {"size": 1}),
+        ("reduce", {"mode": "max"}),
+        ("reduce", {"mode": "min"}),
+    ],
+)
+def test_a_largest_or_least_value_is_none_where_one_of_them_is_none(
+    kind: str, fields: dict[str, Any], backend: str
+) -> None:
+    """As torch.amax and amin; infinities are numbers."""
+    for place in range(6):
+        values = [3.0, -inf, 1.0, inf, 2.0, 0.0] * 2
+        values[place] = nan
+        network = Network(2, 2, 3)
+        network.add(kind, **fields)
+        first, second = run(backend, network.graph(), any_weights(network.graph(), 1), values)
+        assert isnan(first)
+        assert second == (-inf if fields.get("mode") == "min" else inf)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("stride", "padding", "count"), [(1, 0, 30), (2, 1, 20)])
 def test_a_deconvolution_with_a_weight_that_is_no_number(
     stride: int, padding: int, count: int, backend: str

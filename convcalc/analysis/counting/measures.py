@@ -139,7 +139,8 @@ def softmax_steps(item: Item) -> int:
 
 def interpolation_in_thop(item: Item) -> int:
     """Steps per output value by the mode of interpolation; none in modes that thop does not know."""
-    steps = {"nearest": 1, "bilinear": {1: 5, 2: 11}.get(len(item.shape) - 1, 0)}
+    rank = len(item.shape) - 1
+    steps = {"nearest": 1, "bilinear": {1: 5, 2: 11}.get(rank, 0), "bicubic": 224 + 35 if rank == 2 else 0}
     mode: str = _operator(item).mode
     return item.outputs * steps[mode]
 

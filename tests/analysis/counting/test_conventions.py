@@ -137,6 +137,14 @@ def test_layers_that_torchvision_has_not(tmp_path: Path, figure: str) -> None:
     assert total(ROWS[figure], written(tmp_path, MIXED)) == MIXED_PRINTED[figure]
 
 
+@pytest.mark.parametrize(("mode", "steps"), [("nearest", 1), ("bilinear", 11), ("bicubic", 224 + 35)])
+def test_steps_of_interpolation_in_thop(tmp_path: Path, mode: str, steps: int) -> None:
+    """thop 0.1.1's calculate_upsample: per value 11, and 224 to solve for the 16 coefficients of a patch and 35."""
+    text = f"name: t\ninput: [2, 4, 3]\nlayers: [upsample: {{name: up, size: [5, 7], mode: {mode}}}]"
+    terms = written(tmp_path, text).terms(ROWS["thop 0.1.1: macs"].rules)
+    assert sum(term.sum for term in terms) == 2 * 5 * 7 * steps
+
+
 CALLS = """
 name: calls
 input: [2, 4, 4]

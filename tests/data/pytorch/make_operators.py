@@ -49,6 +49,102 @@ def case(
     }
 
 
+def sizes_and_places() -> list[dict[str, object]]:
+    """Maps of another size, parts of them and margins around them; pools; numbers in another place."""
+
+    def on_batch(
+        call: Callable[..., Tensor], *arguments: object, **options: object
+    ) -> Callable[[Tensor], Tensor]:
+        return lambda x: call(x[None], *arguments, **options)[0]
+
+    resize, pad = functional.interpolate, functional.pad
+    both: tuple[tuple[str, str, tuple[int, ...], tuple[int, ...]], ...] = (
+        ("bilinear", "linear", (2, 5), (8,)),
+        ("bilinear", "bilinear", (2, 3, 5), (7, 2)),
+        ("bilinear", "trilinear", (1, 2, 4, 3), (3, 3, 7)),
+        ("bicubic", "bicubic", (2, 3, 5), (7, 2)),
+    )
+    return [
+        *(
+            function("upsample", {"size": list(size)}, on_batch(resize, size), shape)
+            for shape, size in (((2, 5), (8,)), ((2, 3, 5), (7, 2)), ((1, 2, 4, 3), (3, 3, 7)))
+        ),
+        *(
+            function("upsample", {"scale": list(by)}, on_batch(resize, scale_factor=by), shape)
+            for shape, by in (((2, 5), (1.3,)), ((2, 3, 5), (2.5, 0.5)), ((1, 2, 4, 3), (2.0, 0.75, 1.5)))
+        ),
+        *(
+            function(
+                "upsample",
+                {"size": list(size), "mode": mode, "align_corners": corners},
+                on_batch(resize, size, mode=theirs, align_corners=corners),
+                shape,
+            )
+            for mode, theirs, shape, size in both
+            for corners in (False, True)
+        ),
+        *(
+            function(
+                "upsample",
+                {"scale": [1.3, 2.5], "mode": mode, "align_corners": corners},
+                on_batch(resize, scale_factor=(1.3, 2.5), mode=mode, align_corners=corners),
+                (2, 4, 3),
+            )
+            for mode in ("bilinear", "bicubic")
+            for corners in (False, True)
+        ),
+        *(
+            function(
+                "pad",
+                {"padding": [[1, 3], [0, 2]], "mode": mode},
+                on_batch(pad, (0, 2, 1, 3), mode),
+                (2, 4, 3),
+            )
+            for mode in ("reflect", "replicate", "circular")
+        ),
+        function("pad", {"padding": [[2, 1]], "mode": "reflect"}, on_batch(pad, (2, 1), "reflect"), (3, 4)),
+        function(
+            "pad",
+            {"padding": 0, "channels": [1, 2], "value": 1.5},
+            nn.ConstantPad3d((0,) * 4 + (1, 2), 1.5),
+            (2, 4, 3),
+        ),
+        function("adaptive_maxpool", {"size": [2, 4]}, nn.AdaptiveMaxPool2d((2, 4)), (2, 5, 7)),
+        function("adaptive_maxpool", {"size": 3}, nn.AdaptiveMaxPool1d(3), (2, 2)),
+        function("global_maxpool", {}, nn.AdaptiveMaxPool3d(1), (2, 3, 4, 5)),
+        function(
+            "avgpool",
+            {"kernel": [2, 3], "stride": [1, 2], "padding": [1, 0], "rounding": "ceil", "divisor": 4},
+            on_batch(functional.avg_pool2d, (2, 3), (1, 2), (1, 0), True, divisor_override=4),
+            (2, 4, 6),
+        ),
+        function("pixel_shuffle", {"factor": 3}, nn.PixelShuffle(3), (18, 2, 4)),
+        function("pixel_unshuffle", {"factor": 2}, nn.PixelUnshuffle(2), (3, 4, 6)),
+        function(
+            "roll", {"shift": [2, -5], "axis": [-1, 0]}, lambda x: torch.roll(x, (2, -5), (-1, 0)), (3, 2, 5)
+        ),
+        *(
+            function(
+                "reduce",
+                {"mode": mode, "axis": [-1, 0], "keep": keep},
+                lambda x, call=call, keep=keep: call(x, (-1, 0), keepdim=keep),
+                (3, 2, 5),
+            )
+            for mode, call in (
+                ("mean", torch.mean),
+                ("sum", torch.sum),
+                ("max", torch.amax),
+                ("min", torch.amin),
+            )
+            for keep in (False, True)
+        ),
+        function(
+            "slice", {"axis": 1, "start": -4, "stop": -1, "step": 2}, lambda x: x[:, -4:-1:2], (2, 5, 3)
+        ),
+        function("slice", {"axis": "last", "step": -1}, lambda x: torch.flip(x, (-1,)), (2, 3, 4)),
+    ]
+
+
 def main() -> None:
     torch.manual_seed(11)
     join = (6, 2, 3), (6, 1, 3)
@@ -97,6 +193,7 @@ def main() -> None:
         function("clip", {"min": -0.5}, lambda x: torch.clamp(x, min=-0.5), (3, 5)),
         function("clip", {"min": -0.5, "max": 0.25}, nn.Hardtanh(-0.5, 0.25), (3, 5)),
         function("scale", {"value": 0.17}, lambda x: x * 0.17, (3, 5)),
+        *sizes_and_places(),
     ]
     text = ",\n ".join(json.dumps(case) for case in cases)
     path = Path(__file__).parent / "operators.json"
