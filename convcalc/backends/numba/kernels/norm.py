@@ -7,21 +7,24 @@ from math import exp, sqrt
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Axis, Call, lines, steps
+from convcalc.backends.numba.jit.footprint import Axis, Call, lines, map_axes, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
     PIXEL,
     WIDTH,
     fma,
+    inline,
     load_float,
     splat,
     store_float,
+    total,
     vload,
     vsqrt,
     vstore,
 )
 
+MAX_FLOAT = float(np.finfo(np.float32).max)
 THREE_QUARTERS = int(np.float32(0.75).view(np.uint32))  # its bits, as in a record
 
 
@@ -165,51 +168,106 @@ def softmax_footprint(call: Call) -> None:
         call.reads("target", call.target, 4 * lanes, *_pixels(call, "target"), own)
 
 
+@inline
+def _sum_of_channels(at: int, block: int, blocks: int) -> float:
+    """The sum of a pixel's channels in whole blocks, by four accumulators, as an addition waits for the one before."""
+    a, b, c, d = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    whole = blocks - blocks % 4
+    for lane in range(LANES):
+        own = at + lane * WIDTH * 4
+        for k in range(0, whole, 4):
+            a = a + vload(own + k * block)
+            b = b + vload(own + (k + 1) * block)
+            c = c + vload(own + (k + 2) * block)
+            d = d + vload(own + (k + 3) * block)
+        for k in range(whole, blocks):
+            a = a + vload(own + k * block)
+    return total((a + b) + (c + d))  # type: ignore[no-any-return]
+
+
+@inline
+def _squares_of_channels(at: int, block: int, blocks: int, mean: float, real: int) -> float:
+    """Σ(x − mean)² of a pixel's channels. real: a block of factors, 0 for what the last block holds beyond them."""
+    a, b, c, d = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    shift = splat(mean)
+    last = blocks - 1
+    whole = last - last % 4
+    for lane in range(LANES):
+        own = at + lane * WIDTH * 4
+        for k in range(0, whole, 4):
+            x, y = vload(own + k * block) - shift, vload(own + (k + 1) * block) - shift
+            a, b = fma(x, x, a), fma(y, y, b)
+            x, y = vload(own + (k + 2) * block) - shift, vload(own + (k + 3) * block) - shift
+            c, d = fma(x, x, c), fma(y, y, d)
+        for k in range(whole, last):
+            x = vload(own + k * block) - shift
+            a = fma(x, x, a)
+        x = (vload(own + last * block) - shift) * vload(real + lane * WIDTH * 4)
+        a = fma(x, x, a)
+    return total((a + b) + (c + d))  # type: ignore[no-any-return]
+
+
+@inline
+def _moments_in_double(at: int, block: int, channels: int) -> tuple[float, float]:
+    """The mean and the variance of a pixel's channels in float64, where float32 overflows."""
+    sum_of_values = 0.0
+    for c in range(channels):
+        sum_of_values += load_float(at + c // BLOCK * block + c % BLOCK * 4)
+    mean = sum_of_values / channels
+    sum_of_squares = 0.0
+    for c in range(channels):
+        off = load_float(at + c // BLOCK * block + c % BLOCK * 4) - mean
+        sum_of_squares += off * off
+    return mean, sum_of_squares / channels
+
+
 @kernel
 def layernorm(
     first: int, stop: int, thread: int, *, source: int, source_block: int, source_plane: int, source_row: int,
     target: int, target_block: int, target_plane: int, target_row: int, height: int, width: int,
-    channels: int, weight: int, bias: int, eps: float,
+    item_width: int, row_items: int, channels: int, weight: int, bias: int, real: int, eps: float,
 ) -> None:  # fmt: skip
-    """(x − mean)/√(variance + eps)·weight + bias over the channels of each pixel. Item i is row i.
+    """(x − mean)/√(variance + eps)·weight + bias over the channels of each pixel.
 
-    Bounds. As for softmax; weight and bias hold whole blocks, with zeros beyond `channels`.
+    An item is item_width pixels of a row, or those that are left; a row has row_items of them.
+
+    Bounds. Whole blocks are read and written: what the source's last block holds beyond `channels` is 0, as in every
+    map. weight and bias hold whole blocks, with zeros beyond `channels`; real holds a block, 1 for each channel of the
+    last block and 0 beyond.
     """
-    for row in range(first, stop):
-        for x in range(width):
+    blocks = (channels + BLOCK - 1) // BLOCK
+    for item in range(first, stop):
+        row, begin = item // row_items, item % row_items * item_width
+        for x in range(begin, min(width, begin + item_width)):
             at = source + (row // height) * source_plane + (row % height) * source_row + x * PIXEL
             to = target + (row // height) * target_plane + (row % height) * target_row + x * PIXEL
-            sum_of_values = 0.0
-            for block in range((channels + BLOCK - 1) // BLOCK):
-                for c in range(min(BLOCK, channels - block * BLOCK)):
-                    sum_of_values += load_float(at + block * source_block + 4 * c)
-            mean = sum_of_values / channels
-            sum_of_squares = 0.0
-            for block in range((channels + BLOCK - 1) // BLOCK):
-                for c in range(min(BLOCK, channels - block * BLOCK)):
-                    off = load_float(at + block * source_block + 4 * c) - mean
-                    sum_of_squares += off * off
-            factor = 1.0 / sqrt(sum_of_squares / channels + eps)
-            for block in range((channels + BLOCK - 1) // BLOCK):
+            mean = _sum_of_channels(at, source_block, blocks) / channels
+            variance = _squares_of_channels(at, source_block, blocks, mean, real) / channels
+            if not variance < MAX_FLOAT:  # NaN too
+                mean, variance = _moments_in_double(at, source_block, channels)
+            shift, factor = splat(mean), splat(1.0 / sqrt(variance + eps))
+            for block in range(blocks):
                 for lane in range(LANES):
                     inside = lane * WIDTH * 4
-                    value = vload(at + block * source_block + inside) - splat(mean)
-                    a = vload(weight + block * PIXEL + inside) * splat(factor)
-                    value = fma(value, a, vload(bias + block * PIXEL + inside))
+                    value = vload(at + block * source_block + inside) - shift
+                    own = vload(weight + block * PIXEL + inside) * factor
+                    value = fma(value, own, vload(bias + block * PIXEL + inside))
                     vstore(to + block * target_block + inside, value)
 
 
 @layernorm.footprint
 def layernorm_footprint(call: Call) -> None:
     """Whole pixels of both maps, and the weight and bias of each channel."""
-    call.positive("channels")
+    call.positive("channels", "height", "row_items")
     blocks = -(-call.channels // BLOCK)
-    if call.items > 0 and call.width > 0:
+    rows, rest = divmod(call.items, call.row_items)
+    parts = ((0, rows, call.width), (rows, rows + (rest > 0), min(call.width, rest * call.item_width)))
+    for first, stop, width in parts:
+        if first >= stop or width <= 0:
+            continue
+        size, own = (width, call.height), np.arange(first, stop, dtype=np.int64)
         call.reads("weight", call.weight, blocks * PIXEL)
         call.reads("bias", call.bias, blocks * PIXEL)
-    source, target = (
-        steps("source_block", blocks, call.source_block),
-        steps("target_block", blocks, call.target_block),
-    )
-    call.reads("source", call.source, PIXEL, *_pixels(call, "source"), source)
-    call.writes("target", call.target, PIXEL, *_pixels(call, "target"), target)
+        call.reads("real", call.real, PIXEL)
+        call.reads("source", call.source, PIXEL, *map_axes(call, "source", own, blocks, size))
+        call.writes("target", call.target, PIXEL, *map_axes(call, "target", own, blocks, size))

@@ -46,14 +46,23 @@ def lower_layernorm(low: Lowering, layer: FusedLayer) -> None:
     for name, initial in (("weight", 1.0), ("bias", 0.0)):
         values = low.parameter(node, name) if op.affine else np.full(channels, initial)
         own[name] = padded_vector(values, lanes)
-    _add_rows(low, layer, kernels_norm.layernorm, own)
+    own["real"] = padded_vector(np.ones(channels - lanes + BLOCK), BLOCK)
+    width = node.output_shape[-1] if len(node.output_shape) > 1 else 1
+    item_width = low.item_rows(width, lanes * 4)
+    row_items = -(-width // item_width)
+    own |= {"item_width": item_width, "row_items": row_items}
+    _add_rows(low, layer, kernels_norm.layernorm, own, row_items)
 
 
-def _add_rows(low: Lowering, layer: FusedLayer, kernel: Kernel, own: dict[str, Word]) -> None:
-    """A step of which an item is a row of pixels with all their channels."""
+def _add_rows(
+    low: Lowering, layer: FusedLayer, kernel: Kernel, own: dict[str, Word], row_items: int = 1
+) -> None:
+    """A step of which an item is a row of pixels with all their channels, or one of row_items parts of a row."""
     node = layer.node
     source, target = source_of(low, layer), low.target(layer.value, node)
     depth, height, width = target.layout.spatial
     values: dict[str, Word] = {"height": height, "width": width, "channels": node.output_shape[0]}
     values |= own | source.strides("source") | target.strides("target")
-    low.program.add(Step(kernel, values, depth * height, (source.span,), (target.span,), node.index))
+    low.program.add(
+        Step(kernel, values, depth * height * row_items, (source.span,), (target.span,), node.index)
+    )
