@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -31,6 +31,7 @@ class Elementwise(Operator):
 
     role: ClassVar[str] = "join"
     commutative: ClassVar[bool] = True
+    element: ClassVar[Callable[[Any, Any], Any]]  # what two numbers give
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
 
     def bind(self, inputs: Inputs) -> Self:
@@ -68,10 +69,6 @@ class Elementwise(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """Itself, in any order."""
         return Reordered(self, order)
-
-    def element(self, first: Any, second: Any) -> Any:
-        """What two numbers give."""
-        raise TypeError(f"{self.kind} has no element rule")  # pragma: no cover
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The inputs repeated to the full shape, two at a time."""

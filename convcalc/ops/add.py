@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +16,7 @@ class Add(Elementwise):
     """The sum, element by element. A dimension of 1 is repeated: C×1×1 adds to each channel of C×H×W."""
 
     kind: ClassVar[str] = "add"
+    element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.add)
     torch_function: ClassVar[str] = "add"
     example: ClassVar[Example | None] = Example(
         "add:\n  - - conv: {filters: 64, kernel: 3, padding: 1}\n  - []", (64, 28, 28)
@@ -24,7 +27,3 @@ class Add(Elementwise):
         if any(1 in sizes for sizes in zip(*inputs, strict=False) if len(set(sizes)) > 1):
             return super()._needs(inputs)
         return "equal shapes"
-
-    def element(self, first: Any, second: Any) -> Any:
-        """The sum."""
-        return first + second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,11 +16,8 @@ class Divide(Elementwise):
     """The first divided by the second. A dimension of 1 is repeated."""
 
     kind: ClassVar[str] = "divide"
+    element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(quotient)
     torch_function: ClassVar[str] = "div"
     commutative: ClassVar[bool] = False
     inputs: ClassVar[tuple[int, int | None]] = (2, 2)
     example: ClassVar[Example | None] = Example("divide:\n  - []\n  - - global_avgpool", (64, 28, 28))
-
-    def element(self, first: Any, second: Any) -> Any:
-        """The first divided by the second."""
-        return quotient(first, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,11 +16,8 @@ class Maximum(Elementwise):
     """The largest of the branches at each place. A dimension of 1 is repeated."""
 
     kind: ClassVar[str] = "maximum"
+    element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(larger)
     torch_function: ClassVar[str] = "maximum"
     example: ClassVar[Example | None] = Example(
         "maximum:\n  - - conv: {filters: 32, kernel: 1}\n  - - conv: {filters: 32, kernel: 1}", (64, 28, 28)
     )
-
-    def element(self, first: Any, second: Any) -> Any:
-        """The largest of the branches at each place."""
-        return larger(first, second)

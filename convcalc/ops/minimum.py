@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,11 +16,8 @@ class Minimum(Elementwise):
     """The smallest of the branches at each place. A dimension of 1 is repeated."""
 
     kind: ClassVar[str] = "minimum"
+    element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(smaller)
     torch_function: ClassVar[str] = "minimum"
     example: ClassVar[Example | None] = Example(
         "minimum:\n  - - conv: {filters: 32, kernel: 1}\n  - - conv: {filters: 32, kernel: 1}", (64, 28, 28)
     )
-
-    def element(self, first: Any, second: Any) -> Any:
-        """The smallest of the branches at each place."""
-        return smaller(first, second)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,11 +16,8 @@ class Multiply(Elementwise):
     """The product, element by element. A dimension of 1 is repeated: C×1×1 scales each channel of C×H×W."""
 
     kind: ClassVar[str] = "multiply"
+    element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.mul)
     torch_function: ClassVar[str] = "mul"
     example: ClassVar[Example | None] = Example(
         "multiply:\n  - []\n  - - global_avgpool\n    - sigmoid", (64, 28, 28)
     )
-
-    def element(self, first: Any, second: Any) -> Any:
-        """The product."""
-        return first * second
