@@ -299,6 +299,21 @@ def unread(inputs: Sequence[Input], nodes: Sequence[Node], outputs: Sequence[Out
     return tuple(texts)
 
 
+def uncounted(nodes: Sequence[Node]) -> tuple[str, ...]:
+    """A warning that says how many layers are of operators that convcalc does not know, and of which."""
+    kinds: dict[str, int] = {}
+    for node in nodes:
+        if not node.op.is_known:
+            name = str(node.op.shown_fields()["op"])
+            kinds[name] = kinds.get(name, 0) + 1
+    if not kinds:
+        return ()
+    count = sum(kinds.values())
+    listing = ", ".join(f"{name:.40}" + (f" ×{times}" if times > 1 else "") for name, times in kinds.items())
+    verb = "1 layer is of an operator" if count == 1 else f"{count:,} layers are of operators"
+    return (f"{verb} that convcalc does not know, and not counted: {listing:.300}",)
+
+
 def _located(
     kind: type[SpecError], message: str, place: Place | None, trail: Trail | None, hint: str | None
 ) -> SpecError:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from convcalc.graph import Node
+from convcalc.errors import UsageError
+from convcalc.graph import Graph, Node
 from convcalc.ops import Tensor
 from convcalc.shapes import Shape
 
@@ -33,6 +34,18 @@ class Run:
     def values(self) -> Sequence[float]:
         """The first output's numbers, flat and row-major."""
         return next(iter(self.outputs.values())).values
+
+
+def check_known(graph: Graph) -> None:
+    """Raise UsageError for a network with layers of operators that are not known: it cannot be run."""
+    unknown = [node for node in graph if not node.op.is_known]
+    if unknown:
+        named = ", ".join(f"{node.name} ({node.op.shown_fields()['op']:.40})" for node in unknown[:3])
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        raise UsageError(
+            f"{graph.name} cannot be run: convcalc does not know the operator of {named}{more}",
+            hint="convcalc show counts the other layers",
+        )
 
 
 # What goes in: the numbers of the one input, flat and row-major, channels first; or those of each by its name.

@@ -13,7 +13,7 @@ from math import prod
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from convcalc.backends import Progress, Run, Values
+from convcalc.backends import Progress, Run, Values, check_known
 from convcalc.backends.workers import Spread, forked, processors
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Node, input_index
@@ -44,6 +44,7 @@ def run(
     progress: Progress | None = None,
 ) -> Run:
     """The network's outputs for its input, or for its inputs by name."""
+    check_known(graph)
     began = perf_counter()
     workers = 1 if graph.macs < WORTH_A_POOL else threads or processors()
     outputs = inputs_of(graph, values)

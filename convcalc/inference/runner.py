@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from math import exp, fsum, isfinite, sqrt
 from typing import Any, Literal, NamedTuple
 
-from convcalc.backends import Backend, Compiling, Progress, Run
+from convcalc.backends import Backend, Compiling, Progress, Run, check_known
 from convcalc.errors import ConvcalcError, ImageError, UsageError, WeightsError
 from convcalc.files import with_folders
 from convcalc.graph import Graph, Node, Output
@@ -201,6 +201,7 @@ def forward(
     WeightsError or UsageError before anything has run; among several images, an image's error becomes a Failure.
     """
     check_backend(backend)
+    check_known(graph)
     given = [images] if isinstance(images, (str, os.PathLike)) else [*images]
     paths = [os.fspath(path) for path in given]
     if not paths:

@@ -525,9 +525,7 @@ class Expansion:
             node = origin[0].node
         if not sources:
             raise node.error("from is empty")
-        if not (
-            isinstance(entry, (Use, Network)) or (isinstance(entry, Layer) and entry.operator.role == "join")
-        ):
+        if not (isinstance(entry, (Use, Network)) or (isinstance(entry, Layer) and _joins(entry.operator))):
             raise node.error(
                 "a list of inputs belongs to a join: concat, add or multiply", "from takes one name here"
             )
@@ -599,3 +597,8 @@ class Expansion:
             f"there is already a layer or scope {scope.prefix}{segment}",
             (f"first at {first}; " if first else "") + hint,
         )
+
+
+def _joins(operator: type[Operator]) -> bool:
+    """Whether `from` may be a list: of a join, and of an operator that takes any number of inputs."""
+    return operator.role == "join" or operator.inputs[1] is None

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from convcalc import ops
 from convcalc.errors import Problems, ShapeError, SpecError, UsageError, clean
-from convcalc.graph import MAX_LAYERS, Builder, Graph, Input, Output, unread
+from convcalc.graph import MAX_LAYERS, Builder, Graph, Input, Output, uncounted, unread
 from convcalc.language import reader
 from convcalc.language.compiler import Compiler
 from convcalc.language.documents import Spec, merge_defaults, read_spec
@@ -146,6 +146,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_laye
         warnings=(
             *channel_warnings(own, inputs),
             *(unread(inputs, builder.nodes, outputs) if failure is None else ()),
+            *uncounted(builder.nodes),
         ),
         joining=frozenset(expansion.joining),
         **fields,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from convcalc import ops
-from convcalc.errors import SpecError, closest
+from convcalc.errors import SpecError
 from convcalc.language import foreign, planned, reader
 from convcalc.language.synonyms import folded, is_activation, meaning, suggest
 from convcalc.language.values import NONE, Value
@@ -75,10 +75,6 @@ def unknown_kind(
         )
     near = suggest(kind, known, "layer")
     hint = None
-    if not near and (misspelled := closest(kind, planned.LAYERS)):
-        absence = planned.layer(misspelled)
-        assert absence is not None
-        return key.error(f"{unknown}; {describe(misspelled)} {absence.message}", absence.hint)
     if not near:
         own = f"; blocks: {listed(blocks)}" if blocks else ""
         hint = "an entry is one layer with its fields, such as conv: {filters: 8, kernel: 3}" + own

@@ -21,11 +21,6 @@ class Absence(NamedTuple):
     hint: str | None
 
 
-# Operators, and what would do instead.
-LAYERS: dict[str, str] = {
-    "unknown": "identity holds the place of a layer that keeps the shape",
-}
-
 # Fields of operators that are there, and what would do instead.
 FIELDS: dict[tuple[str, str], str] = {
     ("conv", "padding_mode"): "the margin holds zeros; a pad before the layer holds another value",
@@ -61,15 +56,11 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
 
 
 def layer(kind: str) -> Absence | None:
-    """What to say of a layer that is not there; None where it is neither planned nor outside."""
+    """What to say of a layer that is outside; None where it is not."""
     for what, words in OUTSIDE.items():
         if folded(kind) in words:
             return Absence("is outside convcalc's scope", f"it does not count {what}; leave them out")
-    name = meaning(kind, LAYERS, "layer")
-    if name is None:
-        return None
-    ours = "" if name == kind else f": convcalc will call it '{name}'"
-    return Absence(f"is {NOT_YET}{ours}", LAYERS[name] or None)
+    return None
 
 
 def field(kind: str, written: str) -> Absence | None:

@@ -185,6 +185,9 @@ class Operator:
     channels_field: ClassVar[str | None] = (
         None  # where weights say how many output channels it has: that field
     )
+    is_known: ClassVar[bool] = (
+        True  # False: it holds the place of one that is not, and is neither counted nor run
+    )
     is_passing: ClassVar[bool] = False  # its output is its input when a trained network runs
     is_channel_affine: ClassVar[bool] = False  # a factor and an offset per channel, from its parameters alone
     shape_field: ClassVar[str | None] = (

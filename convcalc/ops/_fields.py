@@ -210,6 +210,12 @@ def _axis(several: bool) -> Callable[[Value], Any]:
     return check
 
 
+def _word(value: Value) -> str:
+    if not isinstance(value, str) or not value:
+        raise FieldError(f"needs a text, not {describe(value)}")
+    return value
+
+
 def _optional(kind: FieldKind) -> FieldKind:
     return kind._replace(check=lambda value: None if value is None else kind.check(value))
 
@@ -285,6 +291,11 @@ def flag(default: Any = REQUIRED, *, doc: str) -> Any:
 def choice(*options: str, default: Any = REQUIRED, alias: str | None = None, doc: str) -> Any:
     """One of a few words."""
     return _field(FieldKind(_choice(options), {"enum": list(options)}), default, alias, doc)
+
+
+def word(default: Any = REQUIRED, *, doc: str) -> Any:
+    """A text."""
+    return _field(FieldKind(_word, {"type": "string", "minLength": 1}), default, None, doc)
 
 
 def layer(default: Any = None, *, doc: str) -> Any:

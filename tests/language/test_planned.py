@@ -14,40 +14,6 @@ from convcalc.language.synonyms import folded
 from convcalc.language.words import COMMON, STRUCTURES
 
 
-@pytest.mark.parametrize("name", planned.LAYERS)
-def test_a_layer_that_is_not_built_yet(specs, name):
-    assert name not in (*ops.names(), *STRUCTURES), "it is built: take it from planned.LAYERS"
-    for text in (f"- {name}", f"- {name}: 8", f"- {name}: {{axis: 1}}", f"- use: {name}"):
-        error = specs.error(text)
-        assert error.message == f"'{name}' is not built yet"
-        assert error.hint == (planned.LAYERS[name] or None)
-    assert (
-        specs.error(f"defaults: {{{name}: {{a: 1}}}}\nlayers: [relu]").message == f"'{name}' is not built yet"
-    )
-
-
-@pytest.mark.parametrize(
-    ("word", "name"),
-    [
-        ("Einsum", "unknown"),
-    ],
-)
-def test_a_planned_layer_under_another_tools_name(specs, word, name):
-    message = specs.error(f"- {word}").message
-    alike = folded(word) == name.replace("_", "")
-    assert message.startswith(f"'{word}' is not built yet")
-    assert alike or message == f"'{word}' is not built yet: convcalc will call it '{name}'"
-
-
-def test_a_misspelled_planned_layer(specs):
-    assert specs.error("- unknwn: 8").message == "no layer or block 'unknwn'; 'unknown' is not built yet"
-
-
-def test_a_block_may_have_a_planned_name(specs):
-    graph = specs.load("blocks: {unknown: {layers: [relu]}}\nlayers: [unknown]")
-    assert [node.name for node in graph] == ["unknown1.relu1"]
-
-
 @pytest.mark.parametrize(("kind", "field"), planned.FIELDS)
 def test_a_field_that_is_not_built_yet(specs, kind, field):
     assert field not in ops.get(kind).fields(), "it is built: take it from planned.FIELDS"
@@ -106,4 +72,4 @@ def test_what_stays_outside(specs, word, what):
 
 def test_nothing_outside_is_planned_or_built():
     outside = {word for words in planned.OUTSIDE.values() for word in words}
-    assert not outside & {folded(name) for name in (*planned.LAYERS, *ops.names(), *STRUCTURES, *COMMON)}
+    assert not outside & {folded(name) for name in (*ops.names(), *STRUCTURES, *COMMON)}

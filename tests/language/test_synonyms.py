@@ -17,7 +17,7 @@ from convcalc.report.show import COLUMNS
 
 FIELDS = {name for kind in ops.names() for name in ops.get(kind).fields()}
 OURS = {
-    "layer": {*ops.names(), *STRUCTURES, *planned.LAYERS},
+    "layer": {*ops.names(), *STRUCTURES},
     "field": {
         *FIELDS,
         *COMMON,

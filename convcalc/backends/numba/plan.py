@@ -16,7 +16,7 @@ from time import perf_counter
 
 import numpy as np
 
-from convcalc.backends import Compiling, Run, Values
+from convcalc.backends import Compiling, Run, Values, check_known
 from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
@@ -194,6 +194,7 @@ def prepare(
 
     compiling is told (kernels done, in all, the next one's name) when kernels have to be compiled.
     """
+    check_known(graph)
     count = threads or processors()
     rewritten = channels_first(graph, has_kernel)
     own = tuple(weights.nodes[origin] for origin in rewritten.origins)
