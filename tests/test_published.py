@@ -306,11 +306,8 @@ def test_u_net() -> None:
         sizes[f"{name}.conv{k}"] for name in ("down0", "down1", "down2", "down3", "bottom") for k in (1, 2)
     ]
     assert down == [570, 568, 282, 280, 138, 136, 66, 64, 30, 28]
-    up = [
-        sizes[name]
-        for k in (3, 2, 1, 0)
-        for name in (f"copy{k}", f"up{k}", f"merge{k}.conv1", f"merge{k}.conv2")
-    ]
+    parts = ("copy", "up", "merge.conv1", "merge.conv2")
+    up = [sizes[f"level{level}.{part}"] for level in (3, 2, 1, 0) for part in parts]
     assert up == [56, 56, 54, 52, 104, 104, 102, 100, 200, 200, 198, 196, 392, 392, 390, 388]
     widths = [1, 64, 128, 256, 512, 1024]
     weights = sum(9 * (a + b) * b for a, b in itertools.pairwise(widths)) + 64 * 2
