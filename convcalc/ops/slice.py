@@ -74,14 +74,18 @@ class Slice(Operator):
         assert self.start is not None
         return self.start
 
+    @property
+    def kept(self) -> range:
+        """Those that are kept of `axis`, in their order, of a bound operator."""
+        return range(self.first, self.stop if self.stop is not None else -1, self.step)
+
     def _place(self, shape: Shape) -> int:
         return dimensions(self.axis, len(shape))[0]
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """The input's, with as many as are kept in `axis`."""
         shape = inputs[0]
-        end = self.stop if self.stop is not None else -1
-        count = -(-(end - self.first) // self.step)
+        count = len(self.kept)
         place = self._place(shape)
         return (*shape[:place], count, *shape[place + 1 :])
 

@@ -749,3 +749,31 @@ def test_bundled_networks(name: str, shape: tuple[int, ...] | None) -> None:
 def test_trained_weights() -> None:
     graph = load_graph("lenet5")
     compare(graph, weights=load_weights(graph, str(ROOT / "architectures" / "lenet5.safetensors")))
+
+
+def test_pixels_are_sliced_into_the_map_that_joins_them() -> None:
+    """Four pixels of each 2×2 as channels, as Swin merges patches: all in kernels, and nothing is copied twice."""
+    network = Network(16, 7, 10)
+    start = network.add("relu")
+    parts = []
+    for down, across in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        network.add("slice", start, axis=1, start=down, stop=6 + down, step=2)
+        parts.append(network.add("slice", axis=2, start=across, step=2))
+    network.add("concat", *parts)
+    network.add("conv", filters=5, kernel=1)
+    plan = compare(network.graph())
+    assert plan._lowered.outside == ()
+    names = [step.kernel.name for step in plan._program.steps]
+    assert names.count("pool") == 8
+    assert "gather" not in names
+
+
+def test_slices_keep_the_sign_of_zero() -> None:
+    network = Network(3, 4)
+    network.add("relu")
+    network.add("slice", axis=1, start=-1, step=-2)
+    network.add("negate")
+    network.add("slice", axis=1, step=2)
+    graph = network.graph()
+    got = prepare(graph, any_weights(graph, 1), 1).run([0.0] * 12).values
+    assert [copysign(1, value) for value in got] == [-1.0] * 3

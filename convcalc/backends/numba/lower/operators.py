@@ -22,8 +22,18 @@ from convcalc.backends.numba.passes.channel_moves import Moves
 from convcalc.backends.numba.passes.fixed import fixed_nodes
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.passes.placement import Placement
+from convcalc.backends.numba.passes.traits import traits
 from convcalc.backends.numba.runtime.program import Program, Ref
 from convcalc.weights.load import Weights
+
+
+def _lower_slice(low: Lowering, layer: FusedLayer) -> None:
+    """Some channels, which may be a view, or some pixels of one axis."""
+    if traits(layer.node).moves:
+        lower_move(low, layer)
+    else:
+        lower_pool(low, layer)
+
 
 LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
     "conv": lower_conv,
@@ -38,12 +48,12 @@ LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
     "add": lower_add,
     "multiply": lower_multiply,
     "concat": lower_concat,
-    "slice": lower_move,
     "channel_shuffle": lower_move,
     "flatten": lower_flatten,
     "reshape": lower_flatten,
     "transpose": lower_transpose,
     **dict.fromkeys(POOLINGS, lower_pool),
+    "slice": _lower_slice,
     **dict.fromkeys(ACTIVATIONS, lower_activation),
 }
 

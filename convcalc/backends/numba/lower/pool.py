@@ -1,4 +1,4 @@
-"""Pooling, nearest upsampling, cropping and padding as steps: all are windows that are products of ranges."""
+"""Pooling, nearest upsampling, cropping, slicing and padding as steps: all are windows that are products of ranges."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import Step, Word
 from convcalc.graph import Node
+from convcalc.ops import axis_dimensions
 from convcalc.shapes import per_axis
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from convcalc.ops.crop import Crop
     from convcalc.ops.maxpool import Maxpool
     from convcalc.ops.pad import Pad
+    from convcalc.ops.slice import Slice
     from convcalc.ops.upsample import Upsample
 
 
@@ -70,6 +72,15 @@ def _crop(node: Node) -> Pooling:
     return Pooling([windows.single(part) for part in cast("Crop", node.op).parts(node.input_shapes)])
 
 
+def _slice(node: Node) -> Pooling:
+    """Of one spatial axis some pixels, by the largest of one each, which keeps a −0."""
+    op = cast("Slice", node.op)
+    (place,) = axis_dimensions(op.axis, len(node.output_shape))
+    axes = [windows.single(range(size)) for size in node.output_shape[1:]]
+    axes[place - 1] = windows.single(op.kept)
+    return Pooling(axes, largest=True)
+
+
 def _pad(node: Node) -> Pooling:
     op = cast("Pad", node.op)
     return Pooling([windows.single(axis) for axis in op.places(node.input_shapes[0])[1:]], empty=op.value)
@@ -85,6 +96,7 @@ POOLINGS: Mapping[str, Callable[[Node], Pooling]] = {
     "upsample": _upsample,
     "crop": _crop,
     "pad": _pad,
+    "slice": _slice,
 }
 
 

@@ -70,6 +70,10 @@ def _takes_channels(node: Node) -> bool:
     return _along_channels(node) and cast("Slice", node.op).step == 1
 
 
+def _takes_pixels(node: Node) -> bool:
+    return fits_maps(node) and not _along_channels(node)
+
+
 def _is_papers(node: Node) -> bool:
     return fits_maps(node) and cast("Hardsigmoid", node.op).is_papers
 
@@ -98,6 +102,7 @@ class Traits:
     writes_map: its kernel writes a blocked map, and could as well write it into a part of another value's buffer.
     in_place: its kernel may write over its input.
     moves: it only moves whole channels: it joins inputs, takes a part of one, or shuffles them.
+    otherwise: what they can do for nodes that do not fit.
     takes_affine, takes_sum, takes_bound, takes_function: what its kernel does to its result at no cost: a factor and
     an offset per channel, adding another map, a bound, any other activation.
     """
@@ -110,6 +115,7 @@ class Traits:
     takes_sum: bool = False
     takes_bound: bool = False
     takes_function: bool = False
+    otherwise: Traits | None = None
 
 
 _NONE = Traits()
@@ -141,7 +147,9 @@ TRAITS: Mapping[str, Traits] = {
     "add": Traits(fits=_broadcasts_pixels, writes_map=True, takes_bound=True),
     "multiply": Traits(fits=_broadcasts_pixels, writes_map=True, takes_bound=True),
     "concat": Traits(fits=_along_channels, moves="join"),
-    "slice": Traits(fits=_takes_channels, moves="part"),
+    "slice": Traits(
+        fits=_takes_channels, moves="part", otherwise=Traits(fits=_takes_pixels, writes_map=True)
+    ),
     "channel_shuffle": Traits(moves="shuffle", writes_map=True),
     "flatten": _REGROUPS,
     "reshape": _REGROUPS,
@@ -154,12 +162,19 @@ TRAITS: Mapping[str, Traits] = {
 
 
 def traits(node: Node) -> Traits:
-    """What the kernels can do for a node's kind; nothing where they do not know it."""
-    return TRAITS.get(node.kind, _NONE)
+    """What the kernels can do for a node; nothing where they do not know it or it does not fit."""
+    return _fitting(node) or _NONE
+
+
+def _fitting(node: Node) -> Traits | None:
+    found = TRAITS.get(node.kind)
+    while found and not found.fits(node):
+        found = found.otherwise
+    return found
 
 
 def has_kernel(node: Node) -> bool:
     """Whether kernels compute a node; one that passes its input on needs none."""
     if node.op.is_passing:
         return True
-    return node.kind in TRAITS and TRAITS[node.kind].fits(node)
+    return _fitting(node) is not None
