@@ -6,7 +6,7 @@ import mmap
 import sys
 from array import array
 from collections.abc import Iterator
-from math import inf, isfinite, nan, prod
+from math import copysign, inf, isfinite, nan, prod
 from pathlib import Path
 from random import Random
 
