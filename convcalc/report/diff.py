@@ -253,7 +253,7 @@ def changes(pair: Pair, *, short: bool = False) -> str:
         else:
             info = pair.a.op.fields().get(name)
             label = info.alias if info and info.alias else name
-            parts.append(f"{label} {words.field_value(before)}{arrow}{words.field_value(after)}")
+            parts.append(f"{label} {words.field_value(before, name)}{arrow}{words.field_value(after, name)}")
     return ", ".join(parts)
 
 
