@@ -10,11 +10,26 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._fields import FieldKind
 from convcalc.shapes import AXIS_NAMES, Axis, Shape, compact, show
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class KernelAxis(Protocol):
+        """What is known of one axis of any operator that has a kernel."""
+
+        @property
+        def kernel(self) -> int:
+            """Pixels that the kernel reads or writes."""
+
+        @property
+        def extent(self) -> int:
+            """Pixels from its first to its last."""
+
 
 Inputs = tuple[Shape, ...]
 Beyond = Literal["", "reflect", "replicate", "circular"]
@@ -85,18 +100,6 @@ class Working(NamedTuple):
 
     what: str
     text: str
-
-
-class KernelAxis(Protocol):
-    """What is known of one axis of any operator that has a kernel."""
-
-    @property
-    def kernel(self) -> int:
-        """Pixels that the kernel reads or writes."""
-
-    @property
-    def extent(self) -> int:
-        """Pixels from its first to its last."""
 
 
 class OutputPart(NamedTuple):
