@@ -150,7 +150,7 @@ class UsageError(ConvcalcError):
     exit_code = 2
 
 
-MAX_OPTIONS = 2_000  # known words that a misspelled one is held against
+MAX_OPTIONS = 2_000  # known words compared with a misspelled one
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -182,7 +182,7 @@ def closest(word: str, known: Iterable[str]) -> str | None:
         if edits is not None:
             best, least = option, edits
         if least == 1:
-            break  # none is nearer
+            break  # the minimum
     return best
 
 
@@ -194,7 +194,7 @@ def _edits_of(word: str, other: str, parts: list[str], most: int) -> int | None:
     """The number of typing errors between two words; None if they exceed `most` or what is likely."""
     slips = max(1, max(len(word), len(other)) // 4)
     if abs(len(word) - len(other)) > slips or len(set(word) ^ set(other)) > 2 * slips:
-        return None  # most words end here
+        return None  # rejects most words early
     others = _parts(other)
     if len(parts) < 2 or len(parts) != len(others):
         return _edits(word, other, most)
@@ -231,11 +231,11 @@ def _edits(word: str, other: str, most: int) -> int | None:
     return row[-1] if row[-1] <= most else None
 
 
-# C0 but for tabs and line ends, delete, C1, and the marks that turn the direction of text
+# C0 except tab and line feed, delete, C1, and bidirectional control characters
 _CONTROLS = dict.fromkeys(
     [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
 )
-MAX_WORD, MAX_LINE = 300, 4000  # characters; whatever name comes from outside, an error stays readable
+MAX_WORD, MAX_LINE = 300, 4000  # characters, so that errors with foreign names stay readable
 
 
 def clean(text: str) -> str:

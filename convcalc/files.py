@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 from convcalc.errors import ConvcalcError
 
-# The names of this process's open files: /dev/stdout is where standard output goes, appended to if it appends.
+# Names of this process's open files. Writing to /dev/stdout must respect redirection and append mode.
 _OPEN_FILE = re.compile(r"/dev/(stdout|stderr)|(?:/dev|/proc/self)/fd/([0-9]{1,9})")
-MAX_LINKS = 40  # as Linux has it
+MAX_LINKS = 40  # the limit of Linux
 
 
 def write_whole(path: str, data: bytes | Iterable[bytes]) -> None:
@@ -88,7 +88,7 @@ def part_file(folder: str, mode: int = 0o666) -> Iterator[BinaryIO]:
     The caller closes and renames it when complete; otherwise it is removed, also on Ctrl-C and SIGTERM.
     """
     name = os.path.join(folder, f".convcalc-{os.urandom(8).hex()}.part")
-    try:  # around the opening too: a signal may come at once after it
+    try:  # includes the opening: a signal may arrive right after it
         with open(name, "xb", opener=lambda place, flags: os.open(place, flags, mode)) as file:
             yield file
     finally:
@@ -223,7 +223,7 @@ def cache_directory() -> str:
         return os.path.join(base, "convcalc", "Cache")
     if sys.platform == "darwin":
         return os.path.join(home, "Library", "Caches", "convcalc")
-    base = os.environ.get("XDG_CACHE_HOME", "")  # which must be absolute, says its specification
+    base = os.environ.get("XDG_CACHE_HOME", "")  # must be absolute according to the XDG specification
     return os.path.join(base if os.path.isabs(base) else os.path.join(home, ".cache"), "convcalc")
 
 
@@ -330,7 +330,7 @@ def _make_private(path: str, parents: bool = False) -> None:
 def _open_private(cache: str, name: str, make: bool) -> int:
     root = os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # Of a folder that anybody may add to, but not take from, as /tmp is, the folder in it is asked alone.
+        # In a sticky folder such as /tmp, where anybody may add but not remove, only the inner folder must be private.
         found = os.fstat(root)
         _check_private(cache, found, not_private(found, sticky=True))
         if make:

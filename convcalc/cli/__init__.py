@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-# No bare `list` here: once its command is loaded, that name is the module convcalc.cli.list.
+# Do not use the builtin `list` here: once that command is loaded, the name is the module convcalc.cli.list.
 COLORS = ("auto", "always", "never")
 
-# Each command's module in this package, and the line that --help shows for it.
+# Each command's module in this package, and its line in --help.
 COMMANDS = {
     "list": "Bundled architectures: input, layers, params, MACs, source.",
     "show": "A network's layers: sizes, weights, MACs, receptive fields.",
@@ -31,10 +31,10 @@ COMMANDS = {
 }
 
 
-INTERRUPTED = 130  # with Ctrl-C
-CLOSED_PIPE = 141  # as if ended by SIGPIPE, like other programs whose reader has gone
+INTERRUPTED = 130  # exit code after Ctrl-C
+CLOSED_PIPE = 141  # exit code of programs ended by SIGPIPE
 
-# What stands for our signs where the output's encoding has none.
+# Replacements for characters that the output's encoding lacks.
 PLAIN_SIGNS = {
     "−": "-", "×": "x", "·": "*", "→": "->", "←": "<-", "↔": "<->", "…": "...", "–": "-", "⌊": "floor(", "⌋": ")",
     "↑": "^", "⌈": "ceil(", "⌉": ")", "²": "^2", "≤": "<=", "≥": ">=", "─": "-", "│": "|", "█": "#", "▀": "#", "▄": "#",
@@ -97,7 +97,7 @@ class Commands(click.Group):
         try:
             try:
                 result = _run(super().main, *args, **kwargs)
-            except (Exception, SystemExit):  # an interruption does not wait for a reader
+            except (Exception, SystemExit):  # but not an interruption: it must not wait for a reader
                 sys.stdout.flush()
                 raise
             sys.stdout.flush()
@@ -151,7 +151,7 @@ def _refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[
     if ctx.resilient_parsing:
         return ()
     _, extra, order = command.make_parser(ctx).parse_args(args=[*args])
-    if any(param.is_eager for param in order):  # --help or --version, whatever else is wrong
+    if any(param.is_eager for param in order):  # --help and --version work whatever else is wrong
         return ()
     for option in dict.fromkeys(order):
         single = isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count)

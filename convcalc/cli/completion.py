@@ -25,7 +25,7 @@ from click.shell_completion import (
 from convcalc.api import choices
 from convcalc.errors import ConvcalcError
 
-MAX_OFFERED_LAYERS = 20_000  # of a network whose layers are offered: more would take longer than a second
+MAX_OFFERED_LAYERS = 20_000  # of a network whose layers are completed: more would take over a second
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 

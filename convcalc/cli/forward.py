@@ -24,7 +24,7 @@ from convcalc.cli.options import (
 )
 from convcalc.errors import UsageError
 
-SLOW = 40_000_000  # MACs: about a second of the reference backend, from where a progress bar is due
+SLOW = 40_000_000  # MACs, about a second on the reference backend: from here on a progress bar is shown
 
 
 @click.command(

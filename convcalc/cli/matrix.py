@@ -129,7 +129,7 @@ def command(
         return
     save_view(found, output)
     if form == "table":
-        record: Any = found.record  # all layers of a network are no file
+        record: Any = found.record  # a file holds one layer, not all layers of a network
         lines = transposed_lines if backward else unrolled_lines
         terminal.print_lines(lines(record, terminal.width(), written=True))
     else:

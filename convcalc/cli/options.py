@@ -28,7 +28,7 @@ class Architecture(click.ParamType):  # type: ignore[type-arg]
     name = "arch"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        if ctx.params.get("check_paths"):  # of worksheet: more sheets to mark
+        if ctx.params.get("check_paths"):  # with --check of worksheet, further arguments are sheets
             return completion.files(incomplete)
         return completion.architectures(incomplete)
 

@@ -120,7 +120,7 @@ def command(
         sheets = [
             *check_paths,
             *(name for name in names if name not in archs),
-        ]  # what `--check *.csv` becomes
+        ]  # the shell expands `--check *.csv` to further arguments
         _check(sheets, _only(archs), settings, input_text, max_layers, form)
         return
     arch = _only(names)

@@ -28,7 +28,7 @@ class Format(NamedTuple):
     cost: int
 
 
-# By Pillow's names, and only these: one of the others, EPS, would start a program, Ghostscript.
+# By Pillow's names. No others are allowed: decoding EPS would start Ghostscript.
 FORMATS = {
     "PNG": Format((".png",), 4),
     "JPEG": Format((".jpg", ".jpeg"), 4),
@@ -44,10 +44,10 @@ SUFFIXES = tuple(suffix for kind in FORMATS.values() for suffix in kind.suffixes
 UNDERSTOOD = "PNG, JPEG, GIF, BMP, PPM, WebP, TIFF, AVIF and JPEG 2000"
 
 MAX_DECODER_BYTES = 1 << 29
-MAX_COUNTED_BYTES = 1 << 18  # a larger file's frames are not counted: each has to be looked for
+MAX_COUNTED_BYTES = 1 << 18  # frames of larger files are not counted, because each has to be searched for
 STRIP_PIXELS = 1 << 18
 
-ORIENTATION = 0x0112  # EXIF: how the camera was held
+ORIENTATION = 0x0112  # EXIF tag
 
 
 class Decoded:
@@ -125,7 +125,7 @@ def _turn(image: Bitmap) -> Transpose | None:
 
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # unreadable EXIF data turn no picture
+    except Exception:  # unreadable EXIF data are ignored
         return None
     return Image.Transpose[_TURNS[orientation - 2]] if orientation in range(2, 9) else None
 
@@ -148,7 +148,7 @@ def decode(name: str) -> Decoded:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
         image = Image.open(name, formats=tuple(FORMATS))
-    except (UnidentifiedImageError, KeyError):  # KeyError: a format that this Pillow was built without
+    except (UnidentifiedImageError, KeyError):  # KeyError: this Pillow was built without the format
         raise ImageError(
             f"{name}: this is not an image that can be read", hint=f"understood are {UNDERSTOOD}"
         ) from None
@@ -156,7 +156,7 @@ def decode(name: str) -> Decoded:
         raise _too_large(name, Image.MAX_IMAGE_PIXELS or 0) from None
     except PermissionError as error:
         raise ImageError(f"{name} cannot be opened: {error.strerror}", hint="check its permissions") from None
-    except Exception as error:  # decoders meet damaged headers with whatever they happen to trip over
+    except Exception as error:  # decoders raise all kinds of exceptions for damaged headers
         raise _damaged(name, error) from None
     with image:
         try:
@@ -192,7 +192,7 @@ def _cost(image: Bitmap) -> int:
     cost = FORMATS[image.format].cost if image.format in FORMATS else 4
     if image.info.get(
         "progressive"
-    ):  # a JPEG that is refined keeps all coefficients, 2 bytes each, until the end
+    ):  # a progressive JPEG keeps all coefficients, 2 bytes each, until the end
         cost += 2 * len(image.getbands())
     if image.format == "TIFF" and image.info.get("compression", "raw") != "raw":
         rows = getattr(image, "tag_v2", {}).get(

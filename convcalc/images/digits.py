@@ -20,10 +20,10 @@ from PIL.Image import Image as Bitmap
 from convcalc.errors import ImageError
 
 FIELD, BOX = 28, 20  # MNIST: the field a digit is centred in, and the box it is scaled into
-ANALYSED = 512  # pixels of the longer side at which a digit is looked for; more only adds grain
-THIN = 0.2  # of ink in squares of four: one digit of MNIST in 500 has less, half of them have 0.5
-FAINT = 20  # levels of 255 between ink and paper below which nothing was drawn
-CROSSED = 0.05  # of the border covered by ink: from here on the ink might be the paper
+ANALYSED = 512  # longer side in pixels for the analysis; more only adds noise
+THIN = 0.2  # share of ink that survives erosion: one MNIST digit in 500 has less, half of them have 0.5
+FAINT = 20  # contrast, of 255 levels, below which a picture counts as empty
+CROSSED = 0.05  # share of the border covered by ink from which ink and paper may be swapped
 
 
 def digit_field(image: Bitmap, side: int = FIELD) -> Bitmap:
@@ -67,10 +67,10 @@ def _drawing(colours: Bitmap, lines: int = 3) -> _Drawing:
     """The drawing in the picture, or within at most this many frames around it. Raises ImageError."""
     ink = _ink(colours)
     negative = ImageOps.invert(ink)
-    # the border's median may be the line's colour; then the line must be thin, or any margin would be one
+    # the border's median may be the frame's colour; require a thin frame, or any margin would count as one
     inside = (_inside_frame(ink, 5, ANALYSED) or _inside_frame(negative, 10, 2)) if lines else None
     if inside:
-        with contextlib.suppress(_EmptyPicture):  # with nothing in it, the line is the drawing: a square 0
+        with contextlib.suppress(_EmptyPicture):  # an empty frame is itself the drawing: a square 0
             return _drawing(colours.crop(inside), lines - 1)
     border = _border(ink.size)
     crossed, grain = _share_of_ink(ink, border), _noise_level(ink.histogram(border))
@@ -78,9 +78,11 @@ def _drawing(colours: Bitmap, lines: int = 3) -> _Drawing:
         return _clean_strokes(ink, grain, crossed)
     _check_noise_and_shadow(ink)
     drawings = []
-    for shade in (ink, negative):  # strokes cross the border, and its median may be theirs
+    for shade in (ink, negative):  # strokes cross the border, so its median may be their colour
         grain = min(64, _noise_level(shade.histogram()[:128]))
-        spread = ImageOps.expand(shade, max(ink.size) // 3)  # strokes at the edges would pass for shadows
+        spread = ImageOps.expand(
+            shade, max(ink.size) // 3
+        )  # otherwise strokes at the edges would look like shadows
         with contextlib.suppress(ImageError):
             drawings.append(_clean_strokes(spread, grain, _share_of_ink(shade, border)))
     if not drawings:
@@ -252,7 +254,7 @@ def _largest_pieces(ink: Bitmap) -> tuple[Bitmap, float]:
     """A mask of the connected components that can be strokes, and the largest one's share of them. Raises
     ImageError if there is none, or only scattered specks."""
     small = ink.resize(_scaled(ink.size, min(1.0, 96 / max(ink.size))), Image.Resampling.BOX)
-    width, levels = small.width + 1, bytearray()  # one column of 0 keeps rows from touching
+    width, levels = small.width + 1, bytearray()  # a column of 0 separates the rows
     for row in range(small.height):
         levels += small.crop((0, row, small.width, row + 1)).tobytes() + b"\0"
     left = {place for place, level in enumerate(levels) if level >= 24}
@@ -260,7 +262,7 @@ def _largest_pieces(ink: Bitmap) -> tuple[Bitmap, float]:
     pieces = []
     while left:
         piece = [left.pop()]
-        for place in piece:  # grows while it is read
+        for place in piece:  # the list grows during the loop
             found = left.intersection([place + step for step in steps])
             left -= found
             piece += found

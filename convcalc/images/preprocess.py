@@ -25,8 +25,8 @@ from convcalc.images.decode import Decoded, decode, opaque
 if TYPE_CHECKING:
     from PIL.Image import Image as Bitmap
 
-MAX_PIXELS = 1 << 26  # of a resized picture: 67 million is far beyond any network's input
-# A picture of more pixels than the first is scaled down to at most the second before a digit is looked for in it.
+MAX_PIXELS = 1 << 26  # pixels of a resized picture: 67 million, far beyond any network's input
+# For digits, a picture with more pixels than the first is first reduced to at most the second.
 MAX_DIGIT_PIXELS, REDUCED_DIGIT_PIXELS = 1 << 24, 1 << 22
 
 
@@ -94,7 +94,7 @@ def fitted(
     name = os.fspath(path)
     shape = _picture_shape(input_shape)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is an ImageError
+        warnings.simplefilter("ignore")  # Pillow warns about odd metadata; real problems are ImageErrors
         try:
             return _fit(decode(name), preprocess, shape, name)
         except (MemoryError, ValueError) as error:
@@ -115,7 +115,9 @@ def pixels(path: str | os.PathLike[str], longest: int | None = None) -> Picture:
         size, notes = picture.size, picture.notes
         try:
             if longest is not None and max(size) > longest:
-                factor = max(1, max(size) // (2 * longest))  # the larger part of the way in one quick step
+                factor = max(
+                    1, max(size) // (2 * longest)
+                )  # a fast integer reduction does most of the scaling
                 image = picture.reduced(factor, opaque)
                 width, height = (max(1, round(side * longest / max(size))) for side in size)
                 box = (0, 0, size[0] / factor, size[1] / factor)
@@ -142,7 +144,7 @@ def _fit(
         pixels = size[0] * size[1]
         factor = ceil(sqrt(pixels / REDUCED_DIGIT_PIXELS)) if pixels > MAX_DIGIT_PIXELS else 1
         image = picture.reduced(factor, lambda strip: strip)
-        del picture  # hundreds of megabytes perhaps
+        del picture  # possibly hundreds of megabytes
         try:
             return _centre(digit_field(image, min(height, width)), height, width), size, notes
         except ImageError as error:

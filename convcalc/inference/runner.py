@@ -23,7 +23,7 @@ from convcalc.ops.softmax import Softmax
 from convcalc.weights.load import Weights, load_weights, random_weights
 
 PRETRAINED = "pretrained"
-# Below this many MACs an image, `auto` takes the reference backend: loading kernels would take longer than the run.
+# Below this many MACs per image, `auto` uses the reference backend: loading kernels would take longer than the run.
 SMALL = 5_000_000
 
 
@@ -88,9 +88,9 @@ class Batch:
         return tuple([outcome for outcome in self.outcomes if isinstance(outcome, Failure)])
 
 
-# Called as work is done: multiply-accumulates that have just been finished, of how many in all, and what is at work.
+# Progress callback: MACs just done, MACs in total, current layer or image.
 Advance = Callable[[int, int, str], None]
-# Called as a file arrives: bytes so far, and of how many where that is known.
+# Download callback: bytes received, and the total if known.
 Downloading = Callable[[int, int | None], None]
 
 
@@ -222,7 +222,7 @@ def forward(
                 advance(macs, macs * len(files), os.path.basename(outcome.image))
         return Batch(graph, chosen, tuple(outcomes))
     path = paths[0]
-    picture = read_picture(graph, path)  # before weights that may take seconds
+    picture = read_picture(graph, path)  # before loading weights, which may take seconds
     chosen = choose_weights(graph, weights, seed, downloading)
     runner = Runner(graph, chosen, backend=backend, threads=threads, top=top, compiling=compiling)
 

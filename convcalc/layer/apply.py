@@ -41,9 +41,9 @@ from convcalc.shapes import Axis, Shape, elements, show
 
 MODES = ("correlation", "convolution", "centred")
 TURNING = ("convolution", "centred")  # the modes that turn the kernel by 180°
-MAX_WORK = 400_000_000  # multiplications: beyond it the reference would run for more than about ten seconds
+MAX_WORK = 400_000_000  # multiplications: about ten seconds in the reference forward
 MAX_OUTPUT = 4_000_000  # numbers
-MAX_EXACT = 20_000  # of so many whole numbers, means stay fractions; of more, they become floats
+MAX_EXACT = 20_000  # integers: with more, means become floats instead of fractions
 
 
 @dataclass(frozen=True)

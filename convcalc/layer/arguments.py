@@ -36,7 +36,7 @@ def operator_and_input(arguments: Sequence[str], weighted: bool) -> tuple[str, s
 
 def _example(arguments: Sequence[str]) -> str:
     """The command that was probably meant, with shell quoting."""
-    words = [word.replace("−", "-") for word in arguments]  # as the command line has turned them
+    words = [word.replace("−", "-") for word in arguments]  # undo the replacement by the command line
     if len(words) == 1:
         return _command(words[0], "1 2; 3 4") if is_operator(words[0]) else _command("blur", words[0])
     if len(words) < 3 or not is_operator(words[0].rstrip(":")):
@@ -44,7 +44,9 @@ def _example(arguments: Sequence[str]) -> str:
     kind, *rest = words
     if len(rest) == 2 and all(word.lower().endswith(SUFFIXES) for word in rest):
         return _command(kind, rest[0], "-o", rest[1])
-    if kind.endswith(":") or re.search(r"[\s;,|\[]|\.\w*[a-z]$", rest[-1]):  # the last is an input by itself
+    if kind.endswith(":") or re.search(
+        r"[\s;,|\[]|\.\w*[a-z]$", rest[-1]
+    ):  # the last argument is an input by itself
         return f"quote them: {_command(' '.join([kind.rstrip(':') + ':', *rest[:-1]]), rest[-1])}"
     return f"quote them: {_command(kind, ' '.join(rest))}"
 

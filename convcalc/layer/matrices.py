@@ -100,7 +100,7 @@ def _channels(text: str, what: str, error: type[ConvcalcError]) -> list[str]:
 
 def _lists(text: str, what: str, error: type[ConvcalcError]) -> list[str]:
     """Nested lists as texts of channels: `[1, 2]` is a signal, `[[1, 2]]` a matrix of one row."""
-    rows: list[tuple[int, int, str]] = []  # the brackets around a row, the channel it lies in, its values
+    rows: list[tuple[int, int, str]] = []  # depth of brackets, channel and values of each row
     depth = channel = 0
     before = ""
     for part in re.findall(r"[\[\]]|[^\[\]]+", text):
@@ -112,7 +112,7 @@ def _lists(text: str, what: str, error: type[ConvcalcError]) -> list[str]:
         elif part.strip(" ,\r\n\t"):
             if before != "[":
                 raise error(f"{what}: '{part.strip()[:30]}' stands between brackets", hint=_LISTS)
-            rows.append((depth, channel, " ".join(part.split()).strip(" ,")))  # NumPy breaks long rows
+            rows.append((depth, channel, " ".join(part.split()).strip(" ,")))  # NumPy wraps long rows
         if depth < 0:
             break
         before = part
@@ -139,7 +139,7 @@ def load(path: str) -> Matrix:
     planes: list[list[str]] = [[]]
     for line in text.splitlines():
         if path.lower().endswith(".csv") and ";" in line:
-            # what spreadsheets write where the comma is the decimal sign
+            # written by spreadsheets in locales with a decimal comma
             line = line.replace(",", ".").replace(";", ",")
         if line.strip():
             planes[-1].append(line)
@@ -175,7 +175,7 @@ def _read(path: str, shown: str) -> str:
 
 def _matrix(texts: Sequence[str], what: str, error: type[ConvcalcError]) -> Matrix:
     values = (None for text in texts for _ in re.finditer(r"[^\s,;]+", text))
-    if next(islice(values, MAX_VALUES, None), False) is None:  # counted no further than it matters
+    if next(islice(values, MAX_VALUES, None), False) is None:  # stop counting at the limit
         raise error(f"{what}: more than {MAX_VALUES:,} values")
     planes = []
     signal = len(texts) >= 1

@@ -9,8 +9,8 @@ from convcalc.layer.apply import Application, per_channel
 from convcalc.ops import Tensor
 from convcalc.shapes import elements
 
-DARK = 16  # levels of 255: a picture that stays below is black to the eye
-MIN_CUT = 0.25  # of the pixels, from where a picture is spoilt; fewer are the edges of any sharpened one
+DARK = 16  # level, of 255, below which a picture looks black
+MIN_CUT = 0.25  # share of cut pixels from which a picture is spoilt; less occurs at the edges of any sharpened picture
 
 
 class PictureMap(NamedTuple):

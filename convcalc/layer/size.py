@@ -245,7 +245,7 @@ def size(
             )
     rank = max(len(value) for value in (*known.values(), wanted) if value is not None)
     if rank == 1 and (filters is not None or sizes.channels is not None):
-        rank = 2  # the lecture's W1 stands for both sides of a map
+        rank = 2  # the lecture's W1 stands for both sides of a square map
     axes = [
         KnownWindow(
             **{name: _on_axis(value, axis, rank, name) for name, value in known.items()}, rounding=rounding
@@ -276,7 +276,7 @@ def _sizing(
         windows = [complete(given) for given in known]
         counts = None if filters is None else cost(windows, sizes.channels or 1, filters)
         for window in windows:
-            assert window.output  # raises Misfit where the window does not fit
+            assert window.output  # raises Misfit if the window does not fit
     except Misfit as misfit:
         raise usage(misfit) from None
     return Sizing(tuple(map(SizedAxis, names, windows)), sizes, counts, wanted)

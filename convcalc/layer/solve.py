@@ -116,7 +116,7 @@ def solve(unknown: str, output: int, given: KnownWindow) -> list[Solution]:
             axis = complete(_with(given, unknown, value))
             if axis.output == output:
                 found.append(Solution(axis.before if unknown == "padding" else candidate, axis))
-        except Misfit:  # too large a window, or a remainder that rounding: exact refuses
+        except Misfit:  # the window is too large, or leaves a remainder with rounding: exact
             continue
     return sorted(found, key=_rank)
 
@@ -153,7 +153,7 @@ def _candidates(unknown: str, output: int, given: KnownWindow) -> range:
     )
     extent = dilation * (kernel - 1) + 1
     padded = size + sum(given.padding if isinstance(given.padding, tuple) else (0, 0))
-    least, most = (output - 2) * stride, output * stride  # how far the window moves, in pixels
+    least, most = (output - 2) * stride, output * stride  # total movement of the window in pixels
     if unknown == "input":
         if given.padding == "same":
             return range(max(1, least), most + 1)

@@ -14,7 +14,7 @@ from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, elements
 
 MAX_TERMS = 30  # of a sum that is written out
-MAX_STEPS = 400  # that anybody looks at
+MAX_STEPS = 400  # more than anybody looks at
 
 
 class Placement(NamedTuple):

@@ -27,7 +27,7 @@ class Expression:
     __slots__ = ("terms",)
 
     def __init__(self, terms: Mapping[tuple[str, ...], tuple[Exact, tuple[str, ...]]]) -> None:
-        # by sorted letters: the coefficient, and the letters as multiplied
+        # sorted letters → coefficient, and letters in the order of multiplication
         self.terms = {key: term for key, term in terms.items() if term[0] != 0}
 
     @classmethod

@@ -34,7 +34,7 @@ from convcalc.layer.windows import (
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Axis, Padding, PerAxis, Shape, elements
 
-MAX_ENTRIES = 16_000_000  # of a matrix that is made; counting needs none
+MAX_ENTRIES = 16_000_000  # of a matrix held in memory; counting does not need it
 MAX_COUNT = 10_000  # of filters and channels
 
 

@@ -20,7 +20,7 @@ from convcalc.language.schema import schema
 from convcalc.ops import FieldInfo, Operator
 from convcalc.report import words
 
-# What operators are for, in the order of the contents; an operator's `role` says which it is.
+# Headings of the contents by `role`, in order.
 ROLES = {
     "convolution": "convolutions",
     "dense": "dense layers",
@@ -138,7 +138,7 @@ def values(schema: Any) -> str:
             texts[1] = "one or a pair `[before, after]` per dimension" if pairs else "one per dimension"
             texts[2:] = [f"`{word}`" for option in schema["anyOf"][2:] for word in option["enum"]]
         return _listed(texts)
-    if isinstance(schema.get("type"), list):  # a name, which YAML may read as a number
+    if isinstance(schema.get("type"), list):  # a name that YAML may parse as a number
         return "name or path of a layer"
     if "enum" in schema:
         return _listed([f"`{word}`" for word in schema["enum"]])

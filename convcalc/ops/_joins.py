@@ -73,7 +73,7 @@ class Elementwise(Operator):
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The inputs repeated to the full shape, two at a time."""
         shape = tuple(max(sizes) for sizes in zip(*(tensor.shape for tensor in inputs), strict=True))
-        element = self.element
+        element = type(self).element
         columns = [_repeated(tensor, shape) for tensor in inputs]
         return Tensor(shape, reduce(lambda a, b: list(map(element, a, b)), columns[1:], columns[0]))
 

@@ -45,7 +45,7 @@ p.note { margin-top: 1mm; }
 p.note b { color: var(--ink); }
 @media print { body { width: auto; } .wide { font-size: 8pt; } }
 """
-# In a notebook: within its own element, in the page's own colours, whether they are light or dark.
+# In a notebook: scoped to its own element, in the page's colours, light or dark.
 FRAGMENT = """
 .convcalc { color: inherit; font-variant-numeric: tabular-nums; }
 .convcalc h1 { font-size: 1.3em; margin: 0; }

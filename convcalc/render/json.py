@@ -12,7 +12,7 @@ def dumps(value: object) -> str:
 
 
 def _text(value: object, newline: str) -> str:
-    # what makes up nearly all of a large network's JSON comes first: its hundred thousand layers take seconds
+    # the most frequent types first: a hundred thousand layers take seconds
     if type(value) is int:
         return str(value)
     if type(value) is str:

@@ -14,8 +14,8 @@ from unicodedata import east_asian_width
 from convcalc.render.table import Column, Narrowing, Note, Table, text_of, total_text
 
 GAP = "  "
-MAX_NAMED = 2  # columns whose texts are shortened: with more of them, they are "others"
-NARROWEST = 9  # columns that wrap are not squeezed below this
+MAX_NAMED = 2  # columns named in the note on narrowing; further ones are "others"
+NARROWEST = 9  # minimum width of wrapping columns
 
 
 class TextSpan(NamedTuple):
@@ -66,14 +66,14 @@ def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
     """Lines of at most `width` columns, broken at blanks, else after a dot, else anywhere."""
     if width is None or cells(text) <= width:
         return [text]
-    most = width // 2  # of a line may be its indent
+    most = width // 2  # at most half of the line is indent
     indent = " " * min(hanging, most)
     bare = text.lstrip(" ")
     text = " " * min(len(text) - len(bare), most) + bare
     lines: list[str] = []
     current = ""
     for word in _pieces(text):
-        if lines and not current.strip():  # blanks at the start of a line that was broken
+        if lines and not current.strip():  # skip blanks at the start of a continuation line
             current = indent + word.lstrip(" ")
         elif current.strip() and cells(current + word.rstrip()) > width:
             lines.append(current.rstrip())
@@ -86,7 +86,9 @@ def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
                 cut -= 1
             dot = current.rfind(".", 1, cut)
             cut = dot + 1 if dot > width // 3 else cut
-            cut = max(cut, len(current) - len(current.lstrip(" ")) + 1)  # a character at least, however wide
+            cut = max(
+                cut, len(current) - len(current.lstrip(" ")) + 1
+            )  # at least one character, even if it is too wide
             lines.append(current[:cut].rstrip())
             current = indent + current[cut:].lstrip(" ")
     if current.strip():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAX_WIDTH = 100  # longer lines of prose are hard to read
 
-# rich's own styles put code on black, which a light terminal shows as boxes.
+# rich's default styles set code on black, which looks like boxes on a light terminal.
 THEME = Theme(
     {
         "markdown.code": "cyan",
@@ -65,7 +65,7 @@ def rendered(text: str, width: int, *, colors: bool) -> str:
     """The page at a width in columns, with escape codes if `colors` is true."""
     console = Console(
         width=min(width, MAX_WIDTH),
-        height=24,  # of no use to a page, but else rich believes any COLUMNS
+        height=24,  # unused, but without it rich takes COLUMNS from the environment
         theme=THEME,
         force_terminal=colors,
         no_color=not colors,

@@ -9,7 +9,7 @@ from convcalc.render.layout import Line, TextSpan
 
 SHADES = " ░▒▓█"
 GAP = 2
-TALLEST = 60  # pixels: thirty lines
+TALLEST = 60  # maximum height in pixels: thirty lines
 
 
 def side_by_side(pictures: Sequence[tuple[str, Raster]], width: int, colour: bool) -> list[Line]:

@@ -19,7 +19,10 @@ from convcalc.render.layout import Line, cells
 if TYPE_CHECKING:
     from rich.console import Console
 
-MIN_COLUMNS, MAX_SIDE = 40, 10_000  # narrower, everything is broken; wider, nobody's terminal is
+MIN_COLUMNS, MAX_SIDE = (
+    40,
+    10_000,
+)  # plausible sizes: narrower terminals break everything, wider ones do not exist
 
 
 def styled() -> bool:
@@ -121,18 +124,20 @@ def show_paged(text: str) -> None:
 
     try:
         command = shlex.split(os.environ.get("PAGER", "")) or ["less"]
-    except ValueError:  # an open quotation mark
+    except ValueError:  # unbalanced quotes
         command = ["less"]
     if shutil.which(command[0]) is None or text.count("\n") < size(sys.stdout)[1]:
         sys.stdout.write(text)
         return
     if os.path.basename(command[0]) == "less":
-        command += ["-R", "-S"]  # colours as they are; a wide screen is scrolled sideways, not broken
+        command += ["-R", "-S"]  # keep colours; scroll wide lines instead of wrapping them
     with subprocess.Popen(command, stdin=subprocess.PIPE, encoding="utf-8", errors="replace") as pager:
         assert pager.stdin is not None
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pager's own: it stops a search, not us
+        before = signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # Ctrl-C belongs to the pager, where it stops a search
         try:
-            with contextlib.suppress(BrokenPipeError):  # left before the end
+            with contextlib.suppress(BrokenPipeError):  # the pager was quit before the end
                 pager.stdin.write(text)
                 pager.stdin.close()
             pager.wait()

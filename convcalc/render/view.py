@@ -13,7 +13,7 @@ Record = TypeVar("Record", covariant=True)
 Item = TypeVar("Item")
 
 FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
-# What a file's name says of its format.
+# The format for each file suffix.
 SUFFIXES = {
     ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".html": "html",
     ".markdown": "markdown", ".htm": "html",
@@ -51,7 +51,7 @@ class View(Generic[Record]):
         self._look = look
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in View.__slots__:  # before it is made, and what a copy looks for
+        if name.startswith("__") or name in View.__slots__:  # during construction, and while being copied
             raise AttributeError(name)
         try:
             return getattr(self.record, name)

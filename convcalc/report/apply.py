@@ -19,7 +19,7 @@ from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import elements, show
 
-MAX_CELLS = 2_000  # of a matrix that a terminal is given; whoever pipes gets all
+MAX_CELLS = 2_000  # of a matrix on a terminal; piped output is complete
 PENDING = "·"
 MEANINGS = {
     "correlation": "each result stands for the pixel under the kernel's first weight",

@@ -59,7 +59,7 @@ WEIGHTS, PARAMS, MACS = (
 STATUS = Column("status", "status", lambda item: item.pair.status)
 WORKING = Column("working", "working", lambda item: item.pair.working)
 NARROWING = [*drop("output"), *shorten("change", "macs", "layer", "a", "b", "weights")]
-RUN = 3  # that many layers in a row that are the same are still listed one by one
+RUN = 3  # consecutive unchanged layers that are still listed one by one
 SHOWN_TOTALS = (
     ("weights", "weights"),
     ("params", "params"),

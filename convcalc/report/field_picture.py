@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Font = FreeTypeFont | BitmapFont
 
-CELLS = 32  # of a terminal's picture along its longer side; a cell is two characters wide, so about square
+CELLS = 32  # along the longer side of the terminal drawing; two characters make a cell about square
 IMAGE, SEEN, PADDING, MARK = "·", "█", "░", "●"
 STYLES = {IMAGE: "dim", SEEN: "green", PADDING: "yellow", MARK: "bold red"}
 
@@ -51,7 +51,7 @@ def window_lines(sight: Sight, marks: Sequence[Position] = ()) -> list[str]:
     rows, columns = (
         _cells(min(0, low), max(size - 1, high)) for (low, high), size in zip(window, image, strict=True)
     )
-    step = max(rows.step, columns.step)  # squares begin at pixel 0, so that none is half padding
+    step = max(rows.step, columns.step)  # cells start at pixel 0, so that none is half padding
     rows, columns = (range(side.start // step * step, side.stop, step) for side in (rows, columns))
     lines = []
     for row in rows:

@@ -15,7 +15,7 @@ from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 
 BAR = 24  # columns of the whole
-MAX_SHOWN = 16  # numbers of a vector that are shown one by one
+MAX_SHOWN = 16  # numbers of a vector shown in full
 RANDOM = (
     "random weights predict nothing: these are shapes and numbers only; --weights FILE loads trained ones"
 )

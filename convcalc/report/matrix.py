@@ -54,7 +54,7 @@ LAYER_DATA = (
     LAYERS[0],
     *map(_count, ("inputs", "outputs", "dense", "locally_connected", "active", "distinct", "weights")),
 )
-MAX_ROWS, MAX_COLUMNS, MAX_WEIGHTS = 64, 64, 200  # of a matrix that is drawn
+MAX_ROWS, MAX_COLUMNS, MAX_WEIGHTS = 64, 64, 200  # of a drawn matrix
 MAX_VALUE = 40_000  # entries of a matrix that JSON holds
 ZERO = "·"
 
@@ -132,7 +132,7 @@ def drawing(layer: Unrolled, width: int | None) -> list[Line]:
             texts[column] = names[weight - 1]
             styles[index, column] = f"bold {colour(weight - 1, found.weights)}"
         rows.append(texts)
-    # narrow cells: the columns' numbers stand in the picture of the input
+    # narrow cells: the column numbers are shown in the drawing of the input
     body = blocks.matrix("matrix", rows, styles=styles, gap=1, rows_named=_outputs(layer))
     if width is not None and body.width > width:
         return [

@@ -13,7 +13,7 @@ from convcalc.report import words
 from convcalc.report.show import totals_lines
 from convcalc.report.values import analysis_value
 
-MIN_ROOM = 20  # columns for a worked line, however narrow the terminal
+MIN_ROOM = 20  # minimum width of a formula, even on a narrower terminal
 
 
 def _flow(graph: Graph, node: Node) -> str:

@@ -8,7 +8,7 @@ from convcalc.render.layout import Line, TextSpan
 from convcalc.shapes import Axis
 
 MARGIN = 14  # columns of the labels
-SHOWN = 8  # that many windows are all drawn; of more, the first three and the last two
+SHOWN = 8  # windows drawn at most; of more, the first three and the last two
 PIXEL, PADDING, READ, OMITTED = "cyan", "dim", "bold green", "dim"
 
 

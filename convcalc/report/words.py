@@ -15,7 +15,7 @@ from convcalc.shapes import compact, show
 if TYPE_CHECKING:
     from convcalc.analysis.units import Pixel
 
-# Written without their name, which the number's place says: `dense 4096`, `channel_shuffle 2`.
+# Fields written as a bare value: `dense 4096`, `channel_shuffle 2`.
 BARE = frozenset({"units", "rate", "groups", "shape", "order", "scale", "size", "rule"})
 ALWAYS = frozenset({"filters", "kernel"})
 
@@ -61,7 +61,7 @@ def changed_name(graph: Graph) -> str:
     return f"{graph.name} with {', '.join(settings)}" if settings else graph.name
 
 
-# How a narrow terminal names them; fields that are neither here nor a letter nor the main one are left out.
+# Short names for narrow terminals. Fields without a short name or letter are dropped, except the main field.
 SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln", "groupnorm": "gn"}
 SHORT_FLAGS = {"depthwise": "dw"}
 SHORT_FIELDS = {

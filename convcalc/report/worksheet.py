@@ -81,7 +81,7 @@ def _row(sheet: Sheet, row: SheetRow, answers: bool) -> dict[str, str]:
     }
     for name in sheet.columns:
         if not sheet.network and name not in row.blanks:
-            cells[name] = ""  # a single layer shows nothing that helps with what it asks
+            cells[name] = ""  # a single layer shows no figure that helps with the question
         else:
             cells[name] = _figure(row, name) if answers or name not in row.blanks else BLANK
     return cells
@@ -133,7 +133,7 @@ def sheet_value(sheet: Sheet, *, answers: bool = False) -> dict[str, Any]:
             item["working"] = exercise.working or None
         exercises.append(item)
     return {
-        "name": None,  # whose sheet it is, for them to fill in
+        "name": None,  # for the student's name
         "title": sheet.title,
         "network": sheet.network or None,
         "seed": sheet.seed,

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from convcalc.weights.pickled import ONLY_WEIGHTS, InvalidFile, PickledTensor, key_name, kind_of
 
-Fit = Callable[[Collection[str]], int]  # of keys: how many of the network's parameters they name
+Fit = Callable[[Collection[str]], int]  # the number of the network's parameters that the keys name
 
-MAX_DEPTH = 8  # of mappings in one another
+MAX_DEPTH = 8  # of nested mappings
 MAX_SEGMENTS = 8  # of a prefix
 SHOWN = 5
-# Of mappings that fit equally well, one that has such a name is taken, in this order.
+# Preferred names among mappings that fit equally well, in this order.
 USUAL = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights")
 
 
@@ -108,7 +108,7 @@ def common_prefixes(keys: Collection[str]) -> list[str]:
     """The empty prefix, and each prefix of all keys that ends in a dot, such as `module.`."""
     if not keys:
         return [""]
-    first, last = min(keys), max(keys)  # what these two begin with, all between them do
+    first, last = min(keys), max(keys)  # a common prefix of the first and last key is common to all
     prefixes, end = [""], first.find(".")
     while end >= 0 and last.startswith(first[: end + 1]) and len(prefixes) <= MAX_SEGMENTS:
         prefixes.append(first[: end + 1])

@@ -15,7 +15,7 @@ from convcalc.weights.checkpoint import Fit
 from convcalc.weights.tensors import StoredTensor, Tensors
 
 UNDERSTOOD = "safetensors (.safetensors), NumPy (.npz) and PyTorch (.pth, .pt)"
-TORCH_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # pickled, how its files began before 1.6
+TORCH_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # pickled, the magic number before version 1.6
 
 
 def open_weights(path: str | os.PathLike[str], fit: Fit | None = None) -> Tensors:
@@ -83,7 +83,7 @@ def _torch_zip(start: bytes) -> bool:
     return start[:4] == b"PK\x03\x04" and b"/" in name and not name.endswith(b".npy")
 
 
-# The first reader whose test of a file's first 256 bytes succeeds; a zip's show its first member's name.
+# The first reader whose test accepts the file's first 256 bytes, which include the name of a zip's first member.
 READERS: tuple[tuple[Callable[[bytes], bool], Callable[[str, Fit | None], dict[str, StoredTensor]]], ...] = (
     (_torch_zip, _pth),
     (lambda start: TORCH_MAGIC in start[2:32], _legacy_pth),

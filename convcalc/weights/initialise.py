@@ -15,7 +15,7 @@ from random import Random
 from statistics import NormalDist
 
 LEVELS = 1 << 16
-CHUNK = 1 << 12  # numbers drawn at a time: few enough to stay in the processor's cache
+CHUNK = 1 << 12  # numbers drawn at a time, to stay in the processor's cache
 
 
 def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[float]:
@@ -29,7 +29,7 @@ def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[
     """
     scale = sqrt(2 / max(1, fan_in))
     random, left = Random(f"{seed}:{name}"), prod(shape)
-    few = left < LEVELS  # then it is quicker to scale the numbers than the table
+    few = left < LEVELS  # then scaling the numbers is faster than scaling the table
     table = _quantiles() if few else [scale * quantile for quantile in _quantiles()]
     values = array("f")
     while left > 0:

@@ -21,11 +21,11 @@ from convcalc.errors import WeightsError
 from convcalc.weights.tensors import DTYPES, StoredTensor, checked_shape, quoted
 from convcalc.weights.zips import BadArchive, Member, members
 
-MAX_HEADER = 10_000  # NumPy's own limit for headers it did not write itself
-USUAL_START = 1024  # bytes that nearly every header fits into
-MAX_ODD = 256  # headers that are not as NumPy writes them; each takes a parser of Python
+MAX_HEADER = 10_000  # NumPy's own limit
+USUAL_START = 1024  # enough bytes for nearly every header
+MAX_ODD = 256  # headers in another layout than NumPy's; each needs Python's parser
 KINDS = {"f": "F", "i": "I", "u": "U", "b": "BOOL"}
-# A header as NumPy, and whoever follows it, writes it.
+# A header in NumPy's layout.
 USUAL = re.compile(
     rb"\s*\{\s*'descr'\s*:\s*'([<>|=]?[fiub][1248])'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,"
     rb"\s*'shape'\s*:\s*\((\s*|(?:\s*(?:0|[1-9]\d{0,17})\s*,)+(?:\s*(?:0|[1-9]\d{0,17})\s*)?)\)\s*,?\s*\}\s*"
@@ -49,7 +49,7 @@ def read(path: str) -> dict[str, StoredTensor]:
         _refuse(path, str(error))
     except (WeightsError, PermissionError):
         raise
-    except Exception as error:  # zipfile and zlib meet damage with many kinds of exceptions
+    except Exception as error:  # zipfile and zlib raise all kinds of exceptions for damaged files
         _refuse(path, _error_text(error))
     return {tensor.name: tensor for tensor in tensors}
 
@@ -107,7 +107,7 @@ def _description(path: str, name: str, text: bytes) -> tuple[str, str, int, bool
     """Byte order, kind, bytes per number, column-major or not, and shape, from an .npy header."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what the parser thinks of a stranger's literals
+            warnings.simplefilter("ignore")  # syntax warnings about literals in the header
             header = ast.literal_eval(text.decode("utf-8").strip())
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         header = None

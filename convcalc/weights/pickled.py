@@ -11,7 +11,7 @@ ONLY_WEIGHTS = (
     "a weights file holds tensors by name;\nwhere you trust this one: torch.save(model.state_dict(), FILE)"
 )
 UNTRUSTED = "do not load this file with PyTorch either: it would run that"
-# What no checkpoint needs and an attack does. Nothing would be run here; but nobody should go on to PyTorch with it.
+# Names that attacks use and checkpoints do not. Nothing runs here, but the user should not load such a file in PyTorch.
 RUNNING_MODULES = {
     "_pickle", "code", "codeop", "commands", "ctypes", "importlib", "marshal", "nt", "os", "pickle", "posix", "pty",
     "runpy", "shutil", "socket", "subprocess", "sys", "webbrowser",
@@ -144,7 +144,9 @@ def _dictionary(pairs: object = ()) -> dict[Any, Any]:
 def filled(target: dict[Any, Any], pairs: Iterable[Iterable[Any]]) -> dict[Any, Any]:
     """The dictionary with further pairs of keys and values. Raises InvalidFile for a repeated key."""
     for key, value in pairs:
-        if not isinstance(key, (str, int, float, bytes, type(None))):  # hashing tuples may take for ever
+        if not isinstance(
+            key, (str, int, float, bytes, type(None))
+        ):  # hashing nested tuples may take forever
             key = ForeignObject(kind_of(key))
         if key in target:
             raise InvalidFile(f"its data.pkl has {key_name(key)} twice")

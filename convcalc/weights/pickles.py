@@ -31,8 +31,8 @@ from convcalc.weights.pickled import (
 )
 
 MAX_STEPS = 1 << 19  # instructions of data.pkl; a tensor takes some 35
-MAX_NAMES = 100_000  # of classes and functions; each is written once and then recalled
-MAX_TEXT = 1 << 16  # bytes; longer texts are nobody's keys and are passed over
+MAX_NAMES = 100_000  # of classes and functions; each is written once and then memoised
+MAX_TEXT = 1 << 16  # bytes; longer texts are not keys and are skipped
 
 
 class Code(io.BytesIO):
@@ -64,7 +64,9 @@ class PickleInterpreter:
             return self._run(code if isinstance(code, Code) else Code(code))
         except InvalidFile:
             raise
-        except Exception as error:  # the readers of arguments have many ways to say that bytes are missing
+        except (
+            Exception
+        ) as error:  # pickletools' argument readers raise all kinds of exceptions for truncated data
             raise InvalidFile(f"its data.pkl is damaged: {error!s:.200}") from None
 
     def _run(self, code: Code) -> object:
@@ -174,7 +176,7 @@ class PickleInterpreter:
         given = self.pop()
         if (
             isinstance(given, tuple) and len(given) == 6 and given[5] is None
-        ):  # no view of another: the old format
+        ):  # the old format, not a view of another storage
             given = given[:5]
         if not isinstance(given, tuple) or len(given) != 5 or given[0] != "storage":
             raise InvalidFile("its data.pkl refers to something that is not a storage", ONLY_WEIGHTS)

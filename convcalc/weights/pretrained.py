@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 
 TIMEOUT = 30.0  # seconds without a byte
-LIMIT = 600.0  # seconds for all of it, and a second more for each MIN_RATE bytes that came
+LIMIT = 600.0  # seconds in total, plus one for each MIN_RATE bytes received
 MIN_RATE = 10_000
-CHUNK = 1 << 18  # bytes, and INTERVAL seconds, between two reports of progress
+CHUNK = 1 << 18  # bytes between two progress reports, at most every INTERVAL seconds
 INTERVAL = 0.5
-STALE = 3600.0  # seconds since anybody wrote to a file that is not complete
+STALE = 3600.0  # seconds without a write after which an incomplete file is abandoned
 FOLDER = "weights"  # in the cache
 MAX_NOTE = 1 << 16
 MAX_SIZE = 1 << 34  # 16 GiB; the largest of torchvision's files has 2.6 GB
@@ -121,7 +121,7 @@ def _verified(path: str, expected: str) -> bool:
     """
     try:
         found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):  # to open a FIFO is to wait for whoever writes into it
+        if not stat.S_ISREG(found.st_mode):  # opening a FIFO would wait for a writer
             return False
         known = {"size": found.st_size, "changed": found.st_mtime_ns}
         if not not_private(found):
@@ -153,7 +153,7 @@ def _record_hash(path: str, digest: str) -> None:
         with part_file(os.path.dirname(path)) as part:
             part.write(json.dumps(note).encode())
             part.close()
-            os.replace(part.name, _note(path))  # whatever is there, a FIFO too
+            os.replace(part.name, _note(path))  # replaces anything there, even a FIFO
 
 
 # --- fetching -----------------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def _opened(url: str, timeout: float, local: bool) -> HTTPResponse:
             _refuse(url, f"the server answers {error.code} {error.reason!s:.80}", "try again later")
     except WeightsError:
         raise
-    except Exception as error:  # urllib, http, ssl and socket each have their own kinds
+    except Exception as error:  # urllib, http, ssl and socket each have their own exceptions
         _unreachable(url, error, timeout)
     return response
 
@@ -326,14 +326,14 @@ def _next_bytes(url: str, response: HTTPResponse, timeout: float) -> bytes:
     """The next bytes as soon as there are any."""
     try:
         return response.read1(CHUNK)
-    except Exception as error:  # as in _opened; none of them is about our own file
+    except Exception as error:  # as in _opened; none of these concern the local file
         _unreachable(url, error, timeout)
 
 
 def _moved(temporary: str, target: str, expected: str) -> None:
     try:
         os.replace(temporary, target)
-    except PermissionError:  # Windows lets nobody replace a file that someone reads: then it is there already
+    except PermissionError:  # Windows does not replace a file that is being read; then it exists already
         if not _verified(target, expected):
             raise
 

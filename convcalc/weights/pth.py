@@ -63,7 +63,7 @@ def _read(
 ) -> Tensors:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what the parsers think of a stranger's archive
+            warnings.simplefilter("ignore")  # the parsers' warnings about unusual archives
             archive, value, swapped = described()
         found, note = choose(value, fit)
         if len(found.tensors) > MAX_TENSORS:
@@ -79,7 +79,7 @@ def _read(
         _refuse(path, InvalidFile(str(error)))
     except (WeightsError, PermissionError):
         raise
-    except Exception as error:  # the parsers of zips and pickles meet damage with many kinds of exceptions
+    except Exception as error:  # the parsers raise all kinds of exceptions for damaged files
         said = f"{error!s:.200}" or type(error).__name__
         _refuse(path, InvalidFile(said))
     return tensors
@@ -105,7 +105,7 @@ class _Archive:
         self._expanded: tuple[str, bytes | memoryview] = (
             "",
             b"",
-        )  # the last one: tensors that share come together
+        )  # cache the last member: tensors that share a storage follow one another
 
     def size(self, name: str) -> int | None:
         """The size of a member in bytes, or None if it does not exist."""
@@ -154,7 +154,7 @@ class _LegacyFile:
             storage = program.storages.get(key) if isinstance(key, str) else None
             if storage is None or f"data/{key}" in self._members:
                 raise InvalidFile("the list of its storages is damaged")
-            if isinstance(storage, ForeignObject):  # how long it is nobody says
+            if isinstance(storage, ForeignObject):  # its length is unknown
                 raise InvalidFile(
                     f"it has a {storage.name:.100}, whose numbers are of a type that is not read"
                 )
@@ -228,7 +228,7 @@ def _row_major(
         return _swapped(window, width) if swapped else window
     code = CODES[width]
     numbers, result = data.cast(code), array(code, bytes(count * width))
-    longest = shape.index(max(shape))  # copied in one slice, for each place of the other dimensions
+    longest = shape.index(max(shape))  # one slice per index of the other dimensions
     others = [place for place in range(len(shape)) if place != longest]
     steps, targets = [strides[place] for place in others], [dense[place] for place in others]
     step, target_step, length = strides[longest], dense[longest], shape[longest]

@@ -125,7 +125,7 @@ class _Scanner:
         window = self._text[self._place : self._place + MAX_ENTRY]
         try:
             value, length = self._decoder.raw_decode(window)
-        except (json.JSONDecodeError, RecursionError) as error:  # how deep is too deep, each Python decides
+        except (json.JSONDecodeError, RecursionError) as error:  # the recursion limit differs between Pythons
             if len(window) < MAX_ENTRY:
                 raise ValueError(str(error)) from error
             length = MAX_ENTRY
@@ -153,7 +153,7 @@ class _Scanner:
 
     def _skip(self) -> None:
         space = SPACE.match(self._text, self._place)
-        assert space is not None  # it may be empty
+        assert space is not None  # the match may be empty
         self._place = space.end()
 
     def _taken(self, sign: str) -> bool:

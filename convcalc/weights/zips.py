@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from convcalc.weights.tensors import MAX_TENSORS, quoted
 
 MAX_DIRECTORY = 1 << 23  # bytes of the table of contents; a member takes some 80
-MAX_MEMBERS = MAX_TENSORS + 100  # PyTorch's archives have a few that are no storages
-BOMB_SIZE, BOMB_RATIO = 1 << 28, 100  # trained weights hardly compress; beyond both these are no weights
+MAX_MEMBERS = MAX_TENSORS + 100  # PyTorch's archives have a few members besides storages
+BOMB_SIZE, BOMB_RATIO = (
+    1 << 28,
+    100,
+)  # trained weights hardly compress; a file beyond both limits is not weights
 
 
 class BadArchive(Exception):
@@ -76,7 +79,9 @@ def _check_directory(mapped: memoryview) -> None:
         raise BadArchive("the end of the archive is missing: it was cut short")
     here = len(mapped) - len(tail) + end
     sizes = [int.from_bytes(tail[end + 12 : end + 16], "little")]
-    if end >= 20 and tail[end - 20 : end - 16] == b"PK\6\7":  # a locator: a longer record has the true size
+    if (
+        end >= 20 and tail[end - 20 : end - 16] == b"PK\6\7"
+    ):  # a ZIP64 locator: the true size is in a longer record
         here -= 76
         for place in {here, int.from_bytes(tail[end - 12 : end - 4], "little")}:
             record = bytes(mapped[max(0, place) : max(0, place) + 56])
