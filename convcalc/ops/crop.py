@@ -44,14 +44,20 @@ class Crop(Sized):
             offset = per_axis(self.offset, len(spatial), "offset")
         for n, m, before in zip(spatial, size, offset, strict=True):
             if before < 0 or before + m > n:
-                where = f" from pixel {before} on" if self.offset is not None else ""
-                raise Misfit(
-                    f"{m} pixels{where} do not lie within an axis of {n}",
-                    f"use a size of at most {n - max(0, before)}"
-                    if n > before
-                    else f"use an offset below {n}",
-                )
+                raise self._misfit(n, m, before)
         return dataclasses.replace(self, offset=offset) if self.offset is None else self
+
+    def _misfit(self, pixels: int, size: int, offset: int) -> Misfit:
+        where = "" if self.offset is None else f" from pixel {offset} on"
+        whose = "" if self.like is None else f", the size of {self.like},"
+        if self.like is not None:
+            hint = "name a layer with a smaller map; upsample makes a map larger"
+        elif offset < pixels:
+            hint = f"use a size of at most {pixels - max(0, offset)}"
+        else:
+            hint = f"use an offset below {pixels}"
+        what = f"{size} pixels{whose}{where} do" if size != 1 else f"1 pixel{whose}{where} does"
+        return Misfit(f"{what} not lie within an axis of {pixels}", hint)
 
     def parts(self, inputs: Inputs) -> list[range]:
         """Which pixels are kept of each spatial axis."""

@@ -64,7 +64,7 @@ def test_it_is_no_input_and_keeps_nothing_alive(specs):
         ("upsample: {like: flat}", "up: like needs a layer with a spatial size; flat is a vector of 384"),
         ("upsample: {like: wide, size: 3}", "up: upsample has size and like, which both say its size"),
         ("upsample: {like: wide, scale: 2}", "up: upsample has scale besides its size"),
-        ("crop: {like: input}", "up: 16 pixels do not lie within an axis of 8"),
+        ("crop: {like: input}", "up: 16 pixels, the size of input, do not lie within an axis of 8"),
         ("crop: {like: [wide]}", "up: like needs the name or path of a layer, not a list of 1"),
     ],
 )

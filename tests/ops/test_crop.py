@@ -36,7 +36,7 @@ def test_reach(bound):
         ({}, "crop needs size or like"),
         ({"size": [7, 1]}, "7 pixels do not lie within an axis of 6"),
         ({"size": [2, 3], "offset": [0, 7]}, "3 pixels from pixel 7 on do not lie within an axis of 9"),
-        ({"size": 1, "offset": 6}, "1 pixels from pixel 6 on do not lie within an axis of 6"),
+        ({"size": 1, "offset": 6}, "1 pixel from pixel 6 on does not lie within an axis of 6"),
         ({"size": [1, 2, 3]}, "size has 3 values, the input has 2 spatial dimensions"),
     ],
 )
