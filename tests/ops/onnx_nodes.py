@@ -220,6 +220,69 @@ def matmul(given: Attributes, inputs: list[Array]) -> list[Case]:
     return [Case("matmul", inputs)]
 
 
+def slice_(given: Attributes, inputs: list[Array]) -> list[Case]:
+    data, starts, stops, *rest = [array.tolist() if place else array for place, array in enumerate(inputs)]
+    axes, steps = [*rest, None, None][:2]
+    cases = []
+    for axis, start, stop, step in zip(
+        axes or range(len(starts)), starts, stops, steps or [1] * len(starts), strict=True
+    ):
+        kept = range(data.shape[axis])[start:stop:step]
+        if not kept:
+            raise Unlike("nothing that is kept")
+        if len(kept) < data.shape[axis] or step != 1:
+            end = kept.stop if kept.stop >= 0 else None
+            cases.append({"axis": axis, "start": kept.start, "stop": end, "step": step})
+    if len(cases) != 1:
+        raise Unlike("parts of several dimensions, or of none")
+    return [Case("slice", [data], cases[0])]
+
+
+def pad(given: Attributes, inputs: list[Array]) -> list[Case]:
+    data, margins, value, axes = [*inputs, None, None][:4]
+    rank = data.ndim
+    margins, axes = margins.tolist(), range(rank) if axes is None else axes.tolist()
+    pairs = [[0, 0]] * rank
+    for place, axis in enumerate(axes):
+        pairs[axis] = [margins[place], margins[place + len(axes)]]
+    if rank > 4 or min(margins) < 0:
+        raise Unlike("margins that are negative, or around more than four dimensions")
+    mode = given.get("mode", b"constant").decode()
+    fields: dict[str, Any] = {"mode": {"edge": "replicate", "wrap": "circular"}.get(mode, mode)}
+    if mode == "constant" and value is not None:
+        fields["value"] = float(value)
+    return [Case("pad", [data], fields | {"channels": pairs[0], "padding": pairs[1:]})]
+
+
+def resize(given: Attributes, inputs: list[Array]) -> list[Case]:
+    data, _, scales, sizes = [*inputs, None, None][:4]
+    axes = list(given.get("axes", range(data.ndim)))
+    mode = given.get("mode", b"nearest").decode()
+    places = given.get("coordinate_transformation_mode", b"half_pixel").decode()
+    rounded = given.get("nearest_mode", b"round_prefer_floor").decode()
+    ways = {
+        ("nearest", "asymmetric"): {} if rounded == "floor" else None,
+        ("linear", "half_pixel"): {"mode": "bilinear"},
+        ("linear", "align_corners"): {"mode": "bilinear", "align_corners": True},
+        ("cubic", "half_pixel"): {"mode": "bicubic"},
+        ("cubic", "align_corners"): {"mode": "bicubic", "align_corners": True},
+    }
+    fields: dict[str, Any] | None = ways.get((mode, places))
+    others = ("antialias", "exclude_outside", "cubic_coeff_a", "keep_aspect_ratio_policy")
+    if fields is None or any(given.get(name) for name in others):
+        raise Unlike("another way to resize")
+    what, by = ("scale", scales) if scales is not None and scales.size else ("size", sizes)
+    full = [1.0] * data.ndim if what == "scale" else list(data.shape)
+    for axis, number in zip(axes, by.tolist(), strict=True):
+        full[axis] = float(f"{number:.7g}")  # a decimal in 32 bits
+    if full[:2] != ([1.0, 1.0] if what == "scale" else list(data.shape[:2])):
+        raise Unlike("another batch, or channels")
+    lengths = [n * by for n, by in zip(data.shape, full, strict=True)]
+    if what == "scale" and places == "align_corners" and any(n != int(n) for n in lengths):
+        raise Unlike("corners of maps whose sizes are fractions")
+    return [Case("upsample", [sample], {what: full[2:], **fields}) for sample in data]
+
+
 TRANSLATIONS: dict[str, Translation] = {
     **{
         name: plain(kind)
@@ -250,7 +313,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "Conv": each(conv), "ConvTranspose": each(deconv), "MaxPool": pool("maxpool"), "AveragePool": pool("avgpool"),
     "GlobalAveragePool": each(lambda given, inputs: Case("global_avgpool", inputs)),
     "GlobalMaxPool": each(lambda given, inputs: Case("global_maxpool", inputs)),
-    "DepthToSpace": each(depth_to_space), "MatMul": matmul,
+    "DepthToSpace": each(depth_to_space), "MatMul": matmul, "Slice": slice_, "Pad": pad, "Resize": resize,
 }  # fmt: skip
 
 
