@@ -474,6 +474,22 @@ def test_joins_over_dimensions_of_one(kind: str, small: tuple[int, int, int]) ->
         compare(network.graph(), 3)
 
 
+@pytest.mark.parametrize("kind", sorted(JOINS))
+def test_joins_of_inputs_with_all_channels_have_a_kernel(kind: str) -> None:
+    """Two that are repeated along different axes give a map that neither has; three are joined from the left."""
+    network = Network(20, 9, 6)
+    rows, columns = (
+        network.add("sigmoid", network.add("adaptive_avgpool", INPUT, size=size)) for size in ((9, 1), (1, 6))
+    )
+    network.add(
+        kind, rows, columns, *([network.add("sigmoid", INPUT)] if kind in ("add", "multiply") else [])
+    )
+    network.add("relu6")
+    network.add("conv", filters=17, kernel=3, padding=1)
+    plan = compare(network.graph(), 3)
+    assert plan._lowered.outside == ()
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_convolution_and_what_is_repeated(turned: bool) -> None:
     """A sum with a shape of its own is not taken into the convolution, whichever of the two is repeated."""

@@ -7,6 +7,7 @@ step to the next. Row (d, h) of block b of a tensor begins at b·block + d·plan
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 from convcalc.backends.numba.jit.cache import kernel
@@ -15,8 +16,10 @@ from convcalc.backends.numba.jit.simd import (
     LANES,
     PIXEL,
     WIDTH,
+    below,
     fma,
     inline,
+    larger,
     load_offset,
     splat,
     vload,
@@ -26,19 +29,38 @@ from convcalc.backends.numba.jit.simd import (
 )
 from convcalc.backends.numba.kernels.activations import GELU, HARDSWISH, SILU, activation
 
-AFFINE, ADD, MULTIPLY = range(3)  # modes of `combine`
+# Modes of `combine`: a factor and an offset per channel, and the joins of two maps. A further join is a number here
+# and a branch in `_joined`.
+AFFINE, ADD, MULTIPLY, SUBTRACT, DIVIDE, MAXIMUM, MINIMUM = range(7)
+
+
+@inline
+def _joined(mode: int, a: Any, b: Any) -> Any:
+    """The join of a mode. Where one of both is NaN, so are the larger and the smaller. A mode without a branch gives
+    NaN, which every test of the operator sees."""
+    if mode == SUBTRACT:
+        return a - b
+    if mode == DIVIDE:
+        return a / b
+    if mode == MAXIMUM:
+        return larger(a, b)
+    if mode == MINIMUM:
+        zero = splat(0.0)
+        return zero - larger(zero - a, zero - b)
+    return splat(nan)
 
 
 @kernel
 def combine(
     first: int, stop: int, thread: int, *, mode: int, source: int, source_block: int, source_plane: int,
-    source_row: int, other: int, other_block: int, other_plane: int, other_row: int, other_pixel: int,
-    scale: int, shift: int, target: int, target_block: int, target_plane: int, target_row: int, height: int,
+    source_row: int, source_pixel: int, other: int, other_block: int, other_plane: int, other_row: int,
+    other_pixel: int, scale: int, shift: int, target: int, target_block: int, target_plane: int, target_row: int, height: int,
     width: int, rows: int, blocks: int, item_rows: int, low: float, high: float,
 ) -> None:  # fmt: skip
-    """source·scale + shift per channel, source + other, or source·other, bounded by low and high.
+    """source·scale + shift per channel, or a join of source and other, bounded by low and high.
 
-    The strides of `other` are 0 along axes over which it is broadcast.
+    The strides of source and other are 0 along axes over which they are broadcast. For DIVIDE, shift is above ½ in the
+    lanes that no channel uses: they become 1, as 0/0 would be NaN.
 
     Bounds. Rows < rows and pixels < width of the blocks of the items are read and written; scale and shift hold whole
     blocks.
@@ -62,11 +84,21 @@ def combine(
                         vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
                 elif mode == ADD:
                     for x in range(width):
-                        value = vload(at + x * PIXEL + inside) + vload(too + x * other_pixel + inside)
+                        value = vload(at + x * source_pixel + inside) + vload(too + x * other_pixel + inside)
+                        vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+                elif mode == MULTIPLY:
+                    for x in range(width):
+                        value = vload(at + x * source_pixel + inside) * vload(too + x * other_pixel + inside)
                         vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
                 else:
+                    unused = splat(0.0)
+                    if mode == DIVIDE:
+                        unused = vload(shift + block * PIXEL + inside)
                     for x in range(width):
-                        value = vload(at + x * PIXEL + inside) * vload(too + x * other_pixel + inside)
+                        value = _joined(
+                            mode, vload(at + x * source_pixel + inside), vload(too + x * other_pixel + inside)
+                        )
+                        value = below(unused, splat(0.5), value, splat(1.0))
                         vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
 
 
@@ -78,11 +110,13 @@ def combine_footprint(call: Call) -> None:
         if call.mode == AFFINE:
             call.reads("scale", call.scale, blocks * PIXEL)
             call.reads("shift", call.shift, blocks * PIXEL)
+            call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks))
         else:
-            call.reads(
-                "other", call.other, PIXEL, *map_axes(call, "other", rows, blocks, pixel=call.other_pixel)
-            )
-        call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks))
+            if call.mode == DIVIDE:
+                call.reads("shift", call.shift, blocks * PIXEL)
+            for name in ("source", "other"):
+                axes = map_axes(call, name, rows, blocks, pixel=call.values[f"{name}_pixel"])
+                call.reads(name, call.values[name], PIXEL, *axes)
         call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks))
 
 

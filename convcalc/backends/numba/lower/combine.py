@@ -1,10 +1,13 @@
-"""Sums, products and factors per channel of whole maps as steps."""
+"""Sums, products and other joins, and factors per channel, of whole maps as steps."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
 
-from convcalc.backends.numba.jit.simd import BLOCK
+import numpy as np
+
+from convcalc.backends.numba.jit.simd import BLOCK, PIXEL
 from convcalc.backends.numba.kernels import pointwise
 from convcalc.backends.numba.lower.affine import affine_of
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
@@ -33,21 +36,20 @@ def add_affine(
     low: Lowering, layer: FusedLayer, source: View, target: View, scale: Word, shift: Word, bound: Bound
 ) -> None:
     """The step that multiplies each channel by a number, adds one, and keeps the result within a bound."""
-    values: dict[str, Word] = {"mode": pointwise.AFFINE, "scale": scale, "shift": shift, "other_pixel": 64}
-    values |= source.strides("other")
-    _add_combine(low, layer, values, source, [source], target, bound)
+    values: dict[str, Word] = {"mode": pointwise.AFFINE, "scale": scale, "shift": shift}
+    _add_combine(low, layer, values, source, source, target, bound)
 
 
 def _add_pair(
     low: Lowering, layer: FusedLayer, mode: int, source: View, other: View, target: View, bound: Bound
 ) -> None:
-    """The step that combines two maps; the second is repeated along the axes where it has one pixel."""
-    values: dict[str, Word] = {"mode": mode, "scale": 0, "shift": 0, "other_pixel": 64}
-    values |= other.strides("other")
-    names = ("other_plane", "other_row", "other_pixel")
-    sizes = zip(names, other.layout.spatial, target.layout.spatial, strict=True)
-    values |= {name: 0 for name, own, full in sizes if own != full}
-    _add_combine(low, layer, values, source, [source, other], target, bound)
+    """The step that joins two maps."""
+    values: dict[str, Word] = {"mode": mode, "scale": 0, "shift": 0}
+    if mode == pointwise.DIVIDE:
+        unused = np.ones(target.layout.blocks * BLOCK, np.float32)
+        unused[: target.layout.channels] = 0
+        values["shift"] = unused
+    _add_combine(low, layer, values, source, other, target, bound)
 
 
 def _add_combine(
@@ -55,43 +57,44 @@ def _add_combine(
     layer: FusedLayer,
     values: dict[str, Word],
     source: View,
-    read: list[View],
+    other: View,
     target: View,
     bound: Bound,
 ) -> None:
     rows, items = rows_of(low, target)
-    values |= rows | source.strides("source") | target.strides("target")
-    values |= {"low": bound[0], "high": bound[1]}
-    reads = [view.span for view in read]
+    values |= rows | _repeated("source", source, target) | _repeated("other", other, target)
+    values |= target.strides("target") | {"low": bound[0], "high": bound[1]}
+    reads = list(dict.fromkeys((source.span, other.span)))
     low.program.add(Step(pointwise.combine, values, items, reads, (target.span,), layer.node.index))
 
 
-def _add_pairs(low: Lowering, layer: FusedLayer, mode: int, views: list[View]) -> None:
-    """Two inputs at a time; the last pair's result is bounded."""
-    target = low.target(layer.value, layer.node)
-    total = views[0]
-    for place, view in enumerate(views[1:], 2):
-        bound = (layer.low, layer.high) if place == len(views) else UNBOUNDED
-        _add_pair(low, layer, mode, total, view, target, bound)
-        total = target
+def _repeated(prefix: str, view: View, target: View) -> dict[str, Word]:
+    """A map's strides, 0 along the axes where it has one pixel for all of the target's."""
+    values = view.strides(prefix) | {f"{prefix}_pixel": PIXEL}
+    names = (f"{prefix}_plane", f"{prefix}_row", f"{prefix}_pixel")
+    sizes = zip(names, view.layout.spatial, target.layout.spatial, strict=True)
+    return values | {name: 0 for name, own, full in sizes if own != full}
 
 
-def _views_full_first(low: Lowering, layer: FusedLayer) -> list[View]:
-    """A join's inputs, the first of the full size before the others."""
+JOINS: Mapping[str, int] = {
+    "add": pointwise.ADD,
+    "subtract": pointwise.SUBTRACT,
+    "multiply": pointwise.MULTIPLY,
+    "divide": pointwise.DIVIDE,
+    "maximum": pointwise.MAXIMUM,
+    "minimum": pointwise.MINIMUM,
+}
+
+
+def lower_join(low: Lowering, layer: FusedLayer) -> None:
+    """A sum, product, …, two inputs at a time from the first on; the last pair's result is bounded."""
     node = layer.node
-    views = [source_of(low, layer, place) for place in range(len(node.inputs))]
-    views.insert(0, views.pop(node.input_shapes.index(node.output_shape)))
-    return views
-
-
-def lower_add(low: Lowering, layer: FusedLayer) -> None:
-    """A sum."""
-    _add_pairs(low, layer, pointwise.ADD, _views_full_first(low, layer))
-
-
-def lower_multiply(low: Lowering, layer: FusedLayer) -> None:
-    """A product."""
-    _add_pairs(low, layer, pointwise.MULTIPLY, _views_full_first(low, layer))
+    total, *others = [source_of(low, layer, place) for place in range(len(node.inputs))]
+    target = low.target(layer.value, node)
+    for place, other in enumerate(others, 1):
+        bound = (layer.low, layer.high) if place == len(others) else UNBOUNDED
+        _add_pair(low, layer, JOINS[node.kind], total, other, target, bound)
+        total = target
 
 
 def lower_affine(low: Lowering, layer: FusedLayer) -> None:

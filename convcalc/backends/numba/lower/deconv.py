@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 
@@ -23,21 +23,19 @@ from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.passes.algorithm import DeconvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.graph import Node
-
-if TYPE_CHECKING:
-    from convcalc.ops.deconv import Deconv
+from convcalc.ops.deconv import Deconv
 
 
 def spreads_what_is_not_finite(node: Node, parameters: Mapping[str, Sequence[float]]) -> bool:
     """Whether the kernel would multiply infinite or NaN weights by the zeros around its input, and so give NaN where
     a deconvolution reads nothing."""
-    return node.kind == "deconv" and not np.isfinite(np.asarray(parameters["weight"], np.float32)).all()
+    return isinstance(node.op, Deconv) and not np.isfinite(np.asarray(parameters["weight"], np.float32)).all()
 
 
 def lower_deconv(low: Lowering, layer: FusedLayer) -> None:
     """A `deconv`: for each combination of the axes' phases, the convolution that gives its output pixels."""
     node = layer.node
-    op = cast("Deconv", node.op)
+    op = cast(Deconv, node.op)
     plan = cast(DeconvPlan, low.plans[layer.value])
     channels, filters, groups = node.input_shapes[0][0], op.filters, op.groups
     source = low.view(low.fusion.alias[node.inputs[0]], node)

@@ -10,7 +10,7 @@ from convcalc.backends.numba.kernels.activations import ACTIVATIONS
 from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.activation import lower_activation
 from convcalc.backends.numba.lower.attention import lower_attention
-from convcalc.backends.numba.lower.combine import lower_add, lower_affine, lower_multiply
+from convcalc.backends.numba.lower.combine import JOINS, lower_affine, lower_join
 from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
 from convcalc.backends.numba.lower.deconv import lower_deconv
 from convcalc.backends.numba.lower.lowering import Lowering, OutsideStep
@@ -45,13 +45,12 @@ LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
     "lrn": lower_lrn,
     "softmax": lower_softmax,
     "layernorm": lower_layernorm,
-    "add": lower_add,
-    "multiply": lower_multiply,
     "concat": lower_concat,
     "channel_shuffle": lower_move,
     "flatten": lower_flatten,
     "reshape": lower_flatten,
     "transpose": lower_transpose,
+    **dict.fromkeys(JOINS, lower_join),
     **dict.fromkeys(POOLINGS, lower_pool),
     "slice": _lower_slice,
     **dict.fromkeys(ACTIVATIONS, lower_activation),

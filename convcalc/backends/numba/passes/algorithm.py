@@ -10,18 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from convcalc.backends.numba.jit.simd import BLOCK, LANES, WIDTH
 from convcalc.backends.numba.kernels.winograd import FREQUENCIES
 from convcalc.backends.numba.layout import Halo, Triple, blocks_of, triple
 from convcalc.backends.numba.passes.fusion import Fusion
 from convcalc.graph import Node, is_input
+from convcalc.ops.conv import Conv
+from convcalc.ops.deconv import Deconv, Spread
 from convcalc.shapes import per_axis
-
-if TYPE_CHECKING:
-    from convcalc.ops.conv import Conv
-    from convcalc.ops.deconv import Deconv, Spread
 
 MAX_INTERLEAVED = 8  # channels up to which an image stays interleaved
 BYTES_PER_CYCLE = 8.0  # from memory, all threads together
@@ -92,17 +90,17 @@ def choose(fusion: Fusion, threads: int, winograd: bool) -> Plans:
     for layer in fusion.layers:
         if fusion.is_outside(layer):
             continue
-        if layer.node.kind == "conv":
+        if isinstance(layer.node.op, Conv):
             source = fusion.alias[layer.node.inputs[0]]
             plans[layer.value] = plan_conv(layer.node, source, threads, winograd)
-        elif layer.node.kind == "deconv":
+        elif isinstance(layer.node.op, Deconv):
             plans[layer.value] = plan_deconv(layer.node)
     return plans
 
 
 def plan_conv(node: Node, source: int, threads: int, winograd: bool) -> ConvPlan:
     """The numbers of a convolution and the kernel for it. source: the value it reads."""
-    op = cast("Conv", node.op)
+    op = cast(Conv, node.op)
     shape = node.input_shapes[0]
     rank = len(shape) - 1
     size = triple(shape[1:])
@@ -177,7 +175,7 @@ def plan_deconv(node: Node) -> DeconvPlan:
     Output o reads input (o + before − t·dilation)/stride for the taps t where that is whole, so outputs of equal
     remainder by the stride read by the same taps.
     """
-    axes = cast("Deconv", node.op).axes(node.input_shapes)
+    axes = cast(Deconv, node.op).axes(node.input_shapes)
     phases = [_phases(axis) for axis in axes]
     missing = 3 - len(axes)
     return DeconvPlan(

@@ -14,6 +14,7 @@ from math import inf
 from convcalc.backends.numba.kernels.activations import ACTIVATIONS
 from convcalc.backends.numba.passes.traits import MAX_RANK, Traits, traits
 from convcalc.graph import Graph, Node
+from convcalc.ops.add import Add
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +155,7 @@ def _activated(layer: FusedLayer, follower: Node, can: Traits) -> FusedLayer | N
 
 def _residual(layer: FusedLayer, follower: Node, alias: Mapping[int, int]) -> int | None:
     """The value that a sum adds to the layer's, if it is there when the layer is computed."""
-    if follower.kind != "add" or layer.residual is not None or _is_depthwise(layer.node):
+    if not isinstance(follower.op, Add) or layer.residual is not None or _is_depthwise(layer.node):
         return None
     if len(set(follower.input_shapes)) > 1:  # one of them is repeated
         return None

@@ -87,11 +87,9 @@ def _has_papers_scale(node: Node) -> bool:
     return fits_maps(node) and cast("Selu", node.op).scale == SELU_SCALE
 
 
-def _broadcasts_pixels(node: Node) -> bool:
-    """One input has the full shape, and the others have all its channels."""
-    shapes = node.input_shapes
-    full = tuple(map(max, zip(*shapes, strict=True)))
-    return fits_maps(node) and full in shapes and all(shape[0] == full[0] for shape in shapes)
+def _repeats_no_channel(node: Node) -> bool:
+    """Whether all inputs have all channels; along the other axes they may have one pixel."""
+    return fits_maps(node) and len({shape[0] for shape in node.input_shapes}) == 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +120,7 @@ _NONE = Traits()
 _MAP = Traits(writes_map=True)
 _BOUNDED = Traits(writes_map=True, takes_bound=True)
 _AFFINE = Traits(writes_map=True, in_place=True, takes_bound=True)
+_JOIN = Traits(fits=_repeats_no_channel, writes_map=True, takes_bound=True)
 _ACTIVATION = Traits(writes_map=True, in_place=True)
 _REGROUPS = Traits(fits=_any)
 
@@ -144,8 +143,6 @@ TRAITS: Mapping[str, Traits] = {
     "lrn": _MAP,
     "softmax": Traits(fits=_along_channels),
     "layernorm": Traits(fits=_along_channels, writes_map=True),
-    "add": Traits(fits=_broadcasts_pixels, writes_map=True, takes_bound=True),
-    "multiply": Traits(fits=_broadcasts_pixels, writes_map=True, takes_bound=True),
     "concat": Traits(fits=_along_channels, moves="join"),
     "slice": Traits(
         fits=_takes_channels, moves="part", otherwise=Traits(fits=_takes_pixels, writes_map=True)
@@ -154,6 +151,7 @@ TRAITS: Mapping[str, Traits] = {
     "flatten": _REGROUPS,
     "reshape": _REGROUPS,
     "transpose": _NONE,
+    **dict.fromkeys(("add", "subtract", "multiply", "divide", "maximum", "minimum"), _JOIN),
     **dict.fromkeys(ACTIVATIONS, _ACTIVATION),
     "hardsigmoid": replace(_ACTIVATION, fits=_is_papers),
     "selu": replace(_ACTIVATION, fits=_has_papers_scale),
