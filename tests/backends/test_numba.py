@@ -250,16 +250,24 @@ def many_kernels() -> Graph:
 def any_pool(source: Random) -> Graph:
     rank = source.choice([1, 2, 2, 3])
     network = Network(source.choice([1, 7, 16, 30]), *sizes(source, rank))
-    kind = source.choice(["maxpool", "avgpool", "adaptive_avgpool", "global_avgpool"])
-    if kind == "adaptive_avgpool":
+    kinds = ["maxpool", "maxpool", "avgpool", "avgpool", "crop", "pad"]
+    kind = source.choice(
+        [*kinds, *(f"{way}_{what}pool" for way in ("adaptive", "global") for what in ("avg", "max"))]
+    )
+    if kind.startswith("adaptive"):
         network.add(kind, size=per_axis(source, rank, 1, 6))
-    elif kind == "global_avgpool":
+    elif kind.startswith("global"):
         network.add(kind)
+    elif kind == "crop":
+        network.add(kind, size=per_axis(source, rank, 1, 6))
+    elif kind == "pad":
+        mode = source.choice(["zeros", "reflect", "replicate", "circular"])
+        network.add(kind, padding=margin(source, rank, 4), mode=mode)
     else:
         extra = (
             {"dilation": per_axis(source, rank, 1, 2)}
             if kind == "maxpool"
-            else {"count_padding": source.random() < 0.5}
+            else {"count_padding": source.random() < 0.5, "divisor": source.choice([None, None, 7])}
         )
         network.add(
             kind,
