@@ -15,7 +15,9 @@ from convcalc.weights.checkpoint import Fit
 from convcalc.weights.tensors import StoredTensor, Tensors
 
 UNDERSTOOD = "safetensors (.safetensors), NumPy (.npz) and PyTorch (.pth, .pt)"
-TORCH_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # pickled, the magic number before version 1.6
+TORCH_MAGIC = (
+    b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # pickled, the magic number before version 1.6
+)
 
 
 def open_weights(path: str | os.PathLike[str], fit: Fit | None = None) -> Tensors:
