@@ -85,7 +85,7 @@ def test_nothing_that_small(convcalc) -> None:
     assert done.returncode == 2
     assert "no architecture is that small" in done.stderr
     for text in ("many", "0", "-5M", "5 MB", "4.1.1G"):
-        assert "no figure" in convcalc("list", "--max-params", text).stderr, text
+        assert "not a count" in convcalc("list", "--max-params", text).stderr, text
 
 
 def test_limits_are_figures_as_elsewhere(convcalc) -> None:
