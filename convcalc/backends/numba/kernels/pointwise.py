@@ -54,8 +54,8 @@ def _joined(mode: int, a: Any, b: Any) -> Any:
 def combine(
     first: int, stop: int, thread: int, *, mode: int, source: int, source_block: int, source_plane: int,
     source_row: int, source_pixel: int, other: int, other_block: int, other_plane: int, other_row: int,
-    other_pixel: int, scale: int, shift: int, target: int, target_block: int, target_plane: int, target_row: int, height: int,
-    width: int, rows: int, blocks: int, item_rows: int, low: float, high: float,
+    other_pixel: int, scale: int, shift: int, target: int, target_block: int, target_plane: int, target_row: int,
+    height: int, width: int, rows: int, blocks: int, item_rows: int, low: float, high: float,
 ) -> None:  # fmt: skip
     """source·scale + shift per channel, or a join of source and other, bounded by low and high.
 
