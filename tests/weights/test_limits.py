@@ -74,7 +74,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "header of 99 MB": (lambda: header('{"a":[' + "[]," * 33_000_000 + "[]]}"), "16,777,216 are the most"),
     "300,000 tensors": (lambda: tensors(300_000), "16,777,216 are the most"),
     "100,000 tensors": (lambda: tensors(100_000), "more than 65,536 tensors"),
-    "lists in a header": (lambda: header('{"a":[' + "[]," * 5_000_000 + "[]]}"), "takes more than 4,096 characters"),
+    "lists in a header": (lambda: header('{"a":[' + "[]," * 5_000_000 + "[]]}"), "is longer than 4,096 characters"),
     "names in a header": (lambda: header("{" + ",".join(f'"{n}":{{}}' for n in range(10**6)) + "}"), "needs dtype"),
     "a name of 16 MB": (lambda: header('{"😀' + "a" * 15_000_000 + '":1}'), "a name has 15,000,003 characters"),
     "much metadata": (
