@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from convcalc.errors import (
         ConvcalcError,
         ImageError,
+        InputError,
         ShapeError,
         SpecError,
         SpecErrors,
@@ -44,6 +45,7 @@ _PLACES = {
     "worksheet": "api.functions",
     "ConvcalcError": "errors",
     "ImageError": "errors",
+    "InputError": "errors",
     "ShapeError": "errors",
     "SpecError": "errors",
     "SpecErrors": "errors",
@@ -64,6 +66,7 @@ __all__ = [  # noqa: RUF022 - as in the table above
     "worksheet",
     "ConvcalcError",
     "ImageError",
+    "InputError",
     "ShapeError",
     "SpecError",
     "SpecErrors",

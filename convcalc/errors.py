@@ -144,6 +144,10 @@ class ImageError(ConvcalcError):
     """An image that is missing, damaged, too large or of an unsupported kind."""
 
 
+class InputError(ConvcalcError):
+    """An array that is missing, damaged or of a shape or type that a network does not take."""
+
+
 class UsageError(ConvcalcError):
     """Arguments that contradict each other or name something unknown."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convcalc.render.view import View
 
 if TYPE_CHECKING:
-    pass
+    from convcalc.api.net import Network
 
 
 def number_types() -> Sequence[str]:
@@ -39,11 +39,19 @@ def image_suffixes() -> Sequence[str]:
     return SUFFIXES
 
 
-def check_output(path: str) -> None:
-    """Raise UsageError or ConvcalcError for a file that the output of `forward` cannot be written to."""
+def check_output(path: str, network: Network, name: str | None) -> None:
+    """Raise UsageError or ConvcalcError for a file that the outputs of `forward`, or the one of that name, cannot be
+    written to."""
     from convcalc.inference.outputs import check_output as check
 
-    check(path)
+    check(path, [output.name for output in network.record.graph.outputs], name)
+
+
+def are_several(network: Network, files: Sequence[str]) -> bool:
+    """Whether the files of `forward` are, or hold, several samples. Raises UsageError, InputError or ImageError."""
+    from convcalc.inference.inputs import samples_of
+
+    return samples_of(network.record.graph, files)[1]
 
 
 def is_bundled(name: str) -> bool:
@@ -118,6 +126,16 @@ def layer_names(
     graph = load_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
     scopes = {node.scope: None for node in graph if node.scope}
     return [*(node.name for node in graph), *scopes]
+
+
+def output_names(
+    arch: str, *, settings: Mapping[str, str], input_shape: str | None, max_layers: int
+) -> Sequence[str]:
+    """A network's outputs. Raises SpecError, ShapeError or UsageError."""
+    from convcalc.language.load import load_graph
+
+    graph = load_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
+    return [output.name for output in graph.outputs]
 
 
 def convolution_names(

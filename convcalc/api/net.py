@@ -341,7 +341,7 @@ class Network(View["Analysis"]):
 
     def forward(
         self,
-        images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        given: Any,
         *,
         weights: str | os.PathLike[str] | None = None,
         seed: int = 0,
@@ -349,20 +349,28 @@ class Network(View["Analysis"]):
         threads: int | None = None,
         top: int = 5,
         profile: bool = False,
+        output_name: str | None = None,
         advance: Advance | None = None,
         downloading: Downloading | None = None,
         compiling: Compiling | None = None,
     ) -> View[Any]:
-        """Push an image through: `convcalc forward`. Several images, or a folder of them, give a row each.
+        """Push a picture or an array through: `convcalc forward`.
 
-        Of one image `.run.values` is the output and `.top` the classes, where trained weights ran a classifier; of
-        several `.outcomes` has each image's, and `.failures` those that could not be read. `save` writes one image's
-        output: .json, .csv, .npy, .safetensors.
+        given: the path of a picture, of an array (.npy, .npz, .safetensors) or of a folder of pictures; a picture of
+        Pillow's; an array: nested lists, or what has the buffer protocol or `__array__`; a mapping from the names of
+        the inputs to any of these; or a list of pictures, arrays or mappings. An array has the input's shape, channels
+        first, or one axis more in front for several, and is taken as it is; pictures go through the spec's
+        `preprocess`.
+
+        Of one sample `.outputs` has the outputs by name, NumPy arrays where NumPy is installed, `.run.values` the first
+        output's numbers, and `.top` the classes, where trained weights ran a classifier; of several `.outcomes` has
+        each one's result, and `.failures` those that could not be read. `save` writes one sample's outputs: .json,
+        .npz, .safetensors; one of them, which output_name names where there are several: .csv, .npy.
 
         weights: a file, `pretrained` (fetched from the spec's address), or None for those that come with the network,
         else random ones from the seed; top: how many classes to tell; profile: time per layer. advance, downloading
-        and compiling are called as work is done, with how much of how much. Raises ImageError, WeightsError or
-        UsageError.
+        and compiling are called as work is done, with how much of how much. Raises ImageError, InputError, WeightsError
+        or UsageError.
 
         >>> result = convcalc.load("lenet5").forward("seven.png")
         >>> result.top[0].label
@@ -371,6 +379,9 @@ class Network(View["Analysis"]):
         (10,)
         >>> convcalc.load("lenet5").forward(["seven.png", "nowhere.png"])
         <Forward of lenet5 on 1 image, 1 not read>
+        >>> black = [[[0.0] * 28] * 28]
+        >>> list(convcalc.load("lenet5").forward(black).outputs)
+        ['softmax']
         """
         from convcalc.inference.runner import Batch, forward
         from convcalc.render.layout import table_lines
@@ -382,7 +393,7 @@ class Network(View["Analysis"]):
         check_whole("top", top)
         found = forward(
             self.record.graph,
-            images,
+            given,
             weights=None if weights is None else os.fspath(weights),
             seed=seed,
             backend=backend,
@@ -397,9 +408,9 @@ class Network(View["Analysis"]):
             return record_view(found, report.batch_summary, report.batch_value, report.batch_table)
 
         def file(path: str) -> bytes:
-            from convcalc.inference.outputs import saver
+            from convcalc.inference.outputs import encode
 
-            return saver(path)(found.run.shape, found.run.values)
+            return encode(path, found.run.outputs, output_name)
 
         def lines(result: Forward, width: int | None) -> Iterator[Line]:
             yield from table_lines(report.forward_table(result), width)

@@ -95,6 +95,11 @@ def layers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return items(_of_network(ctx, choices.layer_names), incomplete)
 
 
+def outputs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The outputs of ARCH."""
+    return items(_of_network(ctx, choices.output_names), incomplete)
+
+
 def convolutions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The layers of ARCH that are convolutions."""
     return items(_of_network(ctx, choices.convolution_names), incomplete)

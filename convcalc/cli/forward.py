@@ -38,12 +38,14 @@ Examples:
   convcalc forward lenet5 seven.png --format json
   convcalc forward vgg11 cat.jpg --profile
   convcalc forward lenet5 one.png two.png scans/ --format csv
+  convcalc forward resnet50 batch.npy --save out.npz
+  convcalc forward siamese.yaml left=a.png right=b.npy
 
 lenet5 comes with trained weights. Other networks run with random ones unless --weights
 gives trained ones; then shapes and statistics are shown, not a prediction.""",
 )
 @click.argument("arch", type=ARCH)
-@click.argument("images", type=click.Path(), nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", type=click.Path(), nargs=-1, required=True, metavar="[NAME=]FILE...")
 @click.option(
     "--weights",
     metavar="FILE",
@@ -69,7 +71,13 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
     "--save",
     type=OUTPUT,
     metavar="FILE",
-    help="Write the output: .json, .csv, .npy, .safetensors.",
+    help="Write all outputs by name: .json, .npz, .safetensors; or one: .csv, .npy.",
+)
+@click.option(
+    "--output-name",
+    metavar="NAME",
+    shell_complete=completion.outputs,
+    help="Which output --save writes.",
 )
 @network_options
 @format_option
@@ -83,21 +91,29 @@ def command(
     top: int,
     profile: bool,
     save: str | None,
+    output_name: str | None,
     settings: tuple[str, ...],
     input_text: Shapes,
     max_layers: int,
     form: str,
 ) -> None:
-    """Push an image through a network and show what comes out.
+    """Push an image or an array through a network and show what comes out.
+
+    A FILE is an image, or an array as .npy, .npz or .safetensors: of the input's shape, channels first, or with one
+    axis more in front for several; it is not preprocessed. A network with several inputs takes NAME=FILE for each.
 
     Several images, or folders of images, give one row each; images that cannot be read are reported at the end.
     """
-    if save is not None:
-        choices.check_output(save)  # refuse what cannot be written before any work is done
+    if output_name is not None and save is None:
+        raise UsageError("--output-name says which output --save writes", hint="give --save FILE too")
     arch, images = _in_order(arch, images)
-    if (save is not None or profile) and (len(images) > 1 or os.path.isdir(images[0])):
-        raise UsageError("--save and --profile are for one image")
     network = load_network(arch, settings, input_text, max_layers)
+    if save is not None:
+        choices.check_output(
+            save, network, output_name
+        )  # refuse what cannot be written before any work is done
+    if (save is not None or profile) and choices.are_several(network, images):
+        raise UsageError("--save and --profile are for one image")
     with _progress() as (advance, downloading, compiling):
         found = network.forward(
             images,
@@ -107,6 +123,7 @@ def command(
             threads=threads,
             top=top,
             profile=profile,
+            output_name=output_name,
             advance=advance,
             downloading=downloading,
             compiling=compiling,

@@ -177,6 +177,17 @@ def decode(name: str) -> Decoded:
         return Decoded(image, notes)
 
 
+def loaded(image: Bitmap) -> Decoded:
+    """A picture of Pillow's, turned upright as its file says. Raises ImageError for one that cannot be read."""
+    try:
+        image.load()
+    except Exception as error:
+        raise _damaged("the picture", error) from None
+    if 0 in image.size:
+        raise ImageError(f"the image has no pixels ({image.width}×{image.height})")
+    return Decoded(image, [])
+
+
 def _has_frames(image: Bitmap) -> bool:
     return bool(getattr(image, "is_animated", False))
 

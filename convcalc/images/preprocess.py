@@ -20,7 +20,7 @@ from math import ceil, sqrt
 from typing import TYPE_CHECKING, Literal
 
 from convcalc.errors import ImageError
-from convcalc.images.decode import Decoded, decode, opaque
+from convcalc.images.decode import Decoded, decode, loaded, opaque
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Bitmap
@@ -61,15 +61,17 @@ class Picture:
     note: str = ""
 
 
-def load(path: str | os.PathLike[str], preprocess: Preprocess, input_shape: Sequence[int]) -> Picture:
-    """The picture in `path` as values of `input_shape` (C, H, W): (pixel / 255 − mean) / std.
+def load(
+    source: str | os.PathLike[str] | Bitmap, preprocess: Preprocess, input_shape: Sequence[int]
+) -> Picture:
+    """A picture, the path of its file or Pillow's, as values of `input_shape` (C, H, W): (pixel / 255 − mean) / std.
 
     If the input's size was overridden, resize and crop are scaled in proportion. Raises ImageError for an unusable
     file and for a network that does not take pictures.
     """
     channels, height, width = _picture_shape(input_shape)
     tables = _normalisation(preprocess, channels)
-    image, size, notes = fitted(path, preprocess, input_shape)
+    image, size, notes = fitted(source, preprocess, input_shape)
     planes = [band.tobytes() for band in image.split()]
     values = array("f")
     for channel, table in enumerate(tables):
@@ -87,16 +89,20 @@ def _level_table(plane: bytes, table: array[float]) -> bytearray:
 
 
 def fitted(
-    path: str | os.PathLike[str], preprocess: Preprocess, input_shape: Sequence[int]
+    source: str | os.PathLike[str] | Bitmap, preprocess: Preprocess, input_shape: Sequence[int]
 ) -> tuple[Bitmap, tuple[int, int], list[str]]:
-    """The picture in `path` before normalisation: L or RGB at the input's width and height; with the file's (width,
-    height) and notes. Raises ImageError."""
-    name = os.fspath(path)
+    """A picture before normalisation: L or RGB at the input's width and height; with its own (width, height) and
+    notes. Raises ImageError."""
+    name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the picture"
     shape = _picture_shape(input_shape)
+    from PIL.Image import Image
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about odd metadata; real problems are ImageErrors
         try:
-            return _fit(decode(name), preprocess, shape, name)
+            return _fit(
+                loaded(source) if isinstance(source, Image) else decode(name), preprocess, shape, name
+            )
         except (MemoryError, ValueError) as error:
             raise ImageError(f"{name}: this picture could not be prepared: {error}") from None
 
@@ -161,13 +167,15 @@ def _picture_shape(shape: Sequence[int]) -> tuple[int, int, int]:
         dimensions = max(0, len(shape) - 1)
         raise ImageError(
             f"a picture has 2 spatial dimensions, but this network's input is {text}, with {dimensions}",
-            hint="only networks on channels×height×width read images",
+            hint="only networks on channels×height×width read images; arrays of any shape come as .npy, .npz or "
+            ".safetensors",
         )
     if shape[0] not in (1, 3):
         raise ImageError(
             f"a picture gives 1 channel (grey) or 3 (red, green, blue), but this network's input {text} "
             f"has {shape[0]}",
-            hint="only networks of 1 or 3 input channels read images",
+            hint="only networks of 1 or 3 input channels read images; arrays of any shape come as .npy, .npz or "
+            ".safetensors",
         )
     if min(shape) < 1 or shape[1] * shape[2] > MAX_PIXELS:
         raise ImageError(f"no picture can be made to fit an input of {text}", hint="check the input's size")

@@ -1,62 +1,101 @@
-"""File formats for a network's output."""
+"""File formats for a network's outputs."""
 
 from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from convcalc.errors import UsageError
 from convcalc.files import check_place
-from convcalc.shapes import Shape
+from convcalc.ops import Tensor
 from convcalc.weights import safetensors
-from convcalc.weights.npz import npy
+from convcalc.weights.npz import npy, npz
 
 
-def saver(path: str) -> Callable[[Shape, Sequence[float]], bytes]:
-    """The function that encodes an output for this file suffix. Raises UsageError for an unknown suffix."""
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix not in SAVERS:
+def encode(path: str, outputs: Mapping[str, Tensor], name: str | None = None) -> bytes:
+    """The outputs as this file suffix has them: .json, .npz and .safetensors hold all by name, .csv and .npy one.
+
+    name: only this output. Raises UsageError as `check_format` does.
+    """
+    check_format(path, list(outputs), name)
+    suffix = _suffix(path)
+    if suffix in ONE:
+        return ONE[suffix](outputs[name] if name is not None else next(iter(outputs.values())))
+    return ALL[suffix](outputs if name is None else {name: outputs[name]})
+
+
+def check_format(path: str, names: Sequence[str], name: str | None = None) -> None:
+    """Raises UsageError for an unknown suffix or output, and for several outputs in a file that holds one."""
+    suffix = _suffix(path)
+    if suffix not in ONE and suffix not in ALL:
         raise UsageError(
             f"--save {path}: cannot write {suffix or 'a file without a suffix'}",
-            hint=f"use one of {', '.join(SAVERS)}",
+            hint=f"use one of {', '.join((*ALL, *ONE))}",
         )
-    return SAVERS[suffix]
+    if name is not None and name not in names:
+        raise UsageError(f"no output is called {name:.60}", hint=f"the outputs are {', '.join(names[:12])}")
+    if suffix in ONE and name is None and len(names) > 1:
+        raise UsageError(
+            f"--save {path}: {suffix} holds one output, and there are {len(names)}: {', '.join(names[:12])}",
+            hint=f"choose one with --output-name {names[0]}, or save all as {' or '.join(ALL)}",
+        )
 
 
-def check_output(path: str) -> None:
-    """Raises UsageError for an unknown suffix, ConvcalcError if the file cannot be written."""
-    saver(path)
+def check_output(path: str, names: Sequence[str], name: str | None = None) -> None:
+    """Raises UsageError as `check_format` does, ConvcalcError if the file cannot be written."""
+    check_format(path, names, name)
     check_place(path)
 
 
-def _json(shape: Shape, values: Sequence[float]) -> bytes:
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def _json(outputs: Mapping[str, Tensor]) -> bytes:
+    """`{name: {"shape": […], "values": […]}}`; NaN and infinities as Python's json writes and reads them."""
     import json
 
-    return json.dumps({"shape": list(shape), "values": [float(value) for value in values]}).encode() + b"\n"
+    value = {
+        name: {"shape": list(tensor.shape), "values": [float(number) for number in tensor.values]}
+        for name, tensor in outputs.items()
+    }
+    return json.dumps(value).encode() + b"\n"
 
 
-def _csv(shape: Shape, values: Sequence[float]) -> bytes:
+def _csv(output: Tensor) -> bytes:
     """One line per row of the last axis; a vector has one value per line."""
+    shape, values = output
     row = shape[-1] if len(shape) > 1 else 1
     lines = (",".join(repr(float(v)) for v in values[i : i + row]) for i in range(0, len(values), row))
     return "\n".join(lines).encode() + b"\n"
 
 
-def _npy(shape: Shape, values: Sequence[float]) -> bytes:
+def _npy(output: Tensor) -> bytes:
     """NumPy's .npy format, float64."""
-    return npy(shape, "<f8", array("d", values))
+    return npy(output.shape, "<f8", array("d", output.values))
 
 
-def _safetensors(shape: Shape, values: Sequence[float]) -> bytes:
+def _npz(outputs: Mapping[str, Tensor]) -> bytes:
+    """NumPy's .npz format, float64."""
+    return npz({name: _npy(tensor) for name, tensor in outputs.items()})
+
+
+def _safetensors(outputs: Mapping[str, Tensor]) -> bytes:
     """Doubles, or 32-bit floats if the run computed in those."""
-    numbers = values if isinstance(values, array) else array("d", values)
-    return b"".join(safetensors.encode({"output": (shape, numbers)}))
+    return b"".join(
+        safetensors.encode(
+            {
+                name: (shape, values if isinstance(values, array) else array("d", values))
+                for name, (shape, values) in outputs.items()
+            }
+        )
+    )
 
 
-SAVERS: dict[str, Callable[[Shape, Sequence[float]], bytes]] = {
+ALL: dict[str, Callable[[Mapping[str, Tensor]], bytes]] = {
     ".json": _json,
-    ".csv": _csv,
-    ".npy": _npy,
+    ".npz": _npz,
     ".safetensors": _safetensors,
 }
+ONE: dict[str, Callable[[Tensor], bytes]] = {".csv": _csv, ".npy": _npy}

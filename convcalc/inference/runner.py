@@ -1,23 +1,20 @@
-"""Forward passes on images: weights, preprocessing, backend, and the interpretation of the output. Produces
+"""Forward passes on pictures and arrays: weights, inputs, backend, and the interpretation of the output. Produces
 records, no text."""
 
 from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from math import exp, fsum, isfinite, sqrt
 from typing import Any, Literal, NamedTuple
 
-from convcalc.backends import Backend, Compiling, Progress, Run, check_known
-from convcalc.errors import ConvcalcError, ImageError, UsageError, WeightsError
-from convcalc.files import with_folders
+from convcalc.backends import Backend, Compiling, Progress, Run, Values, check_known
+from convcalc.errors import ConvcalcError, UsageError, WeightsError
 from convcalc.graph import Graph, Node, Output
-from convcalc.images.decode import SUFFIXES
-from convcalc.images.preprocess import Picture, Preprocess
-from convcalc.images.preprocess import load as load_image
+from convcalc.inference.inputs import InputValues, Sample, read_sample, sample_label, samples_of
 from convcalc.inference.labels import labels as read_labels
 from convcalc.ops.softmax import Softmax
 from convcalc.weights.load import Weights, load_weights, random_weights
@@ -47,23 +44,55 @@ class Statistics(NamedTuple):
 
 @dataclass(frozen=True)
 class Forward:
-    """The result for one image. `top` is empty unless trained weights ran a classifier; profile: the fast backend's
-    measurements, if requested."""
+    """The result for one sample.
+
+    inputs: the values of each input; `top` is empty unless trained weights ran a classifier; classes: the output that
+    `top` is of; output_statistics: by the output's name; profile: the fast backend's measurements, if requested.
+    """
 
     graph: Graph
     weights: Weights
-    image: str
-    picture: Picture
+    inputs: tuple[InputValues, ...]
     run: Run
     top: tuple[Prediction, ...]
-    statistics: Statistics
+    classes: str
+    output_statistics: Mapping[str, Statistics]
     notes: tuple[str, ...] = ()
     profile: Any = None
+
+    @property
+    def image(self) -> str:
+        """Where the sample comes from: `cat.jpg`, `batch.npy[3]`, `left=a.png right=b.npy`."""
+        return sample_label(self.inputs)
+
+    @property
+    def statistics(self) -> Statistics:
+        """Those of the first output."""
+        return next(iter(self.output_statistics.values()))
+
+    @property
+    def finite(self) -> bool:
+        """Whether no output holds NaN or an infinity."""
+        return all(
+            isfinite(numbers.mean) or not _count_not_finite(self.run.outputs[name].values)
+            for name, numbers in self.output_statistics.items()
+        )
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """The outputs by name: NumPy arrays where NumPy is installed, else records of shape and values."""
+        if find_spec("numpy") is None:
+            return self.run.outputs
+        import numpy as np
+
+        return {
+            name: np.asarray(tensor.values).reshape(tensor.shape) for name, tensor in self.run.outputs.items()
+        }
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An image that could not be used, and the error."""
+    """A sample that could not be used, and the error."""
 
     image: str
     error: ConvcalcError
@@ -71,7 +100,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Batch:
-    """The results for several images, in order."""
+    """The results for several samples, in order."""
 
     graph: Graph
     weights: Weights
@@ -84,7 +113,7 @@ class Batch:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """The images that could not be used."""
+        """The samples that could not be used."""
         return tuple([outcome for outcome in self.outcomes if isinstance(outcome, Failure)])
 
 
@@ -94,7 +123,10 @@ Advance = Callable[[int, int, str], None]
 Downloading = Callable[[int, int | None], None]
 
 
-Bare = tuple[str, Picture, Run, tuple[Prediction, ...], Statistics, tuple[str, ...]]
+# A result without graph and weights, which a worker need not send back.
+Bare = tuple[
+    tuple[InputValues, ...], Run, tuple[Prediction, ...], str, Mapping[str, Statistics], tuple[str, ...]
+]
 
 
 class Runner:
@@ -136,53 +168,65 @@ class Runner:
             self.plan = numba.prepare(graph, weights, self.threads, compiling=compiling)
             self.notes += tuple(self.plan.notes)
 
-    def __call__(self, image: str, picture: Picture, progress: Progress | None = None) -> Forward:
-        """The result for one image that has been read."""
-        run = self._compute(picture.values, progress)
+    def __call__(self, inputs: tuple[InputValues, ...], progress: Progress | None = None) -> Forward:
+        """The result for one sample that has been read."""
+        run = self._compute(inputs, progress)
         trained = self.weights.source != "random" and classifies(self.graph, self.classes)
         guesses = _predictions(self.graph, self.classes, run, self.names, self.top) if trained else ()
-        numbers = statistics(run.values)
-        notes = (*self.notes, *not_finite(run.values, numbers))
-        return Forward(self.graph, self.weights, image, picture, run, guesses, numbers, notes)
+        numbers = {name: statistics(tensor.values) for name, tensor in run.outputs.items()}
+        notes = [*self.notes]
+        for name, tensor in run.outputs.items():
+            what = "the output" if len(run.outputs) == 1 else f"the output {name}"
+            notes += not_finite(tensor.values, numbers[name], what)
+        return Forward(
+            self.graph, self.weights, inputs, run, guesses, self.classes.name, numbers, tuple(notes)
+        )
 
-    def _compute(self, values: Sequence[float], progress: Progress | None) -> Run:
+    def _compute(self, inputs: Sequence[InputValues], progress: Progress | None) -> Run:
         if self.plan is not None:
-            result: Run = self.plan.run(values)
+            result: Run = self.plan.run(_values(inputs))
             return result
         from convcalc.backends import reference
 
-        return reference.run(self.graph, self.weights, values, threads=self.threads, progress=progress)
+        return reference.run(
+            self.graph, self.weights, _values(inputs), threads=self.threads, progress=progress
+        )
 
-    def profile(self, picture: Picture) -> Any:
+    def profile(self, inputs: Sequence[InputValues]) -> Any:
         """The fast backend's measurements; None for the reference backend."""
         if self.plan is None:
             return None
         from convcalc.backends.numba.profile import profile_plan
 
-        return profile_plan(self.plan, picture.values)
+        return profile_plan(self.plan, _values(inputs))
 
-    def many(self, images: Sequence[str]) -> Iterator[Forward | Failure]:
-        """The results for the images in order, as they finish, without pixels; a Failure for an image that cannot
-        be used."""
+    def many(self, samples: Sequence[Sample]) -> Iterator[Forward | Failure]:
+        """The results for the samples in order, as they finish, without the inputs' values; a Failure for a sample that
+        cannot be used."""
         from convcalc.backends.workers import forked
 
         with forked(self.workers, self._attempt) as spread:
-            for outcome in spread(images) if spread else map(self._attempt, images):
+            for outcome in spread(samples) if spread else map(self._attempt, samples):
                 yield outcome if isinstance(outcome, Failure) else Forward(self.graph, self.weights, *outcome)
 
-    def _attempt(self, image: str) -> Bare | Failure:
-        """The result for one image without graph, weights and pixels, which a worker need not send back."""
+    def _attempt(self, sample: Sample) -> Bare | Failure:
+        """The result for one sample without graph, weights and inputs, which a worker need not send back."""
         try:
-            outcome = self(image, read_picture(self.graph, image))
+            outcome = self(read_sample(self.graph, sample))
         except ConvcalcError as error:
-            return Failure(image, error)
-        picture = replace(outcome.picture, values=array("f"))
-        return image, picture, outcome.run, outcome.top, outcome.statistics, outcome.notes
+            return Failure(sample_label(sample), error)
+        inputs = tuple(replace(given, values=array("f")) for given in outcome.inputs)
+        return inputs, outcome.run, outcome.top, outcome.classes, outcome.output_statistics, outcome.notes
+
+
+def _values(inputs: Sequence[InputValues]) -> Values:
+    """The inputs' numbers as backends take them."""
+    return inputs[0].values if len(inputs) == 1 else {given.name: given.values for given in inputs}
 
 
 def forward(
     graph: Graph,
-    images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    given: Any,
     *,
     weights: str | None = None,
     seed: int = 0,
@@ -194,35 +238,31 @@ def forward(
     downloading: Downloading | None = None,
     compiling: Compiling | None = None,
 ) -> Forward | Batch:
-    """Run images through a graph: a Forward for one image, a Batch for several or for a folder.
+    """Run pictures or arrays through a graph: a Forward for one sample, a Batch for several.
 
-    weights: a file, `pretrained` (the spec's address), or None for the weights that come with the spec, else random
-    weights from the seed. top: number of classes to report; profile: measure the fast backend. Raises ImageError,
-    WeightsError or UsageError before anything has run; among several images, an image's error becomes a Failure.
+    given: see `inputs.samples_of`. weights: a file, `pretrained` (the spec's address), or None for the weights that
+    come with the spec, else random weights from the seed. top: number of classes to report; profile: measure the fast
+    backend. Raises ImageError, InputError, WeightsError or UsageError before anything has run; among several samples,
+    a picture's error becomes a Failure.
     """
     check_backend(backend)
     check_known(graph)
-    given = [images] if isinstance(images, (str, os.PathLike)) else [*images]
-    paths = [os.fspath(path) for path in given]
-    if not paths:
-        raise UsageError("there is no image to push through", hint="give the path of one, or of several")
+    samples, several = samples_of(graph, given)
     macs = graph.macs
-    if len(paths) != 1 or os.path.isdir(paths[0]):
+    if several:
         if profile:
             raise UsageError("a profile is of one image", hint="give one image, or leave profile out")
-        files = image_files(paths)
         chosen = choose_weights(graph, weights, seed, downloading)
         runner = Runner(
-            graph, chosen, backend=backend, threads=threads, top=top, images=len(files), compiling=compiling
+            graph, chosen, backend=backend, threads=threads, top=top, images=len(samples), compiling=compiling
         )
         outcomes = []
-        for outcome in runner.many(files):
+        for outcome in runner.many(samples):
             outcomes.append(outcome)
             if advance:
-                advance(macs, macs * len(files), os.path.basename(outcome.image))
+                advance(macs, macs * len(samples), os.path.basename(outcome.image))
         return Batch(graph, chosen, tuple(outcomes))
-    path = paths[0]
-    picture = read_picture(graph, path)  # before loading weights, which may take seconds
+    inputs = read_sample(graph, samples[0])  # before loading weights, which may take seconds
     chosen = choose_weights(graph, weights, seed, downloading)
     runner = Runner(graph, chosen, backend=backend, threads=threads, top=top, compiling=compiling)
 
@@ -230,29 +270,8 @@ def forward(
         if advance:
             advance(done, macs, node.name)
 
-    result = runner(path, picture, progress)
-    return replace(result, profile=runner.profile(picture)) if profile else result
-
-
-def image_files(paths: Sequence[str]) -> list[str]:
-    """The paths with each folder replaced by the images in it, by name. Raises ImageError if there are none."""
-    return with_folders(
-        paths,
-        SUFFIXES,
-        lambda folder: ImageError(
-            f"{folder}: no images in this folder", hint=f"looked for {', '.join(SUFFIXES)}"
-        ),
-    )
-
-
-def read_picture(graph: Graph, image: str) -> Picture:
-    """An image as the network's input. Raises ImageError, and UsageError if the network has several inputs."""
-    if len(graph.inputs) > 1:
-        names = ", ".join(entry.name for entry in graph.inputs)
-        raise UsageError(
-            f"{graph.name} has {len(graph.inputs)} inputs: {names}; one picture cannot be all of them"
-        )
-    return load_image(image, Preprocess(**(graph.preprocess or {})), graph.input_shape)
+    result = runner(inputs, progress)
+    return replace(result, profile=runner.profile(inputs)) if profile else result
 
 
 def choose_weights(
@@ -362,16 +381,14 @@ def softmax(values: Sequence[float]) -> list[float]:
     return [power / total for power in powers]
 
 
-def not_finite(values: Sequence[float], numbers: Statistics) -> tuple[str, ...]:
+def not_finite(values: Sequence[float], numbers: Statistics, what: str = "the output") -> tuple[str, ...]:
     """A warning with the number of NaN and infinite values, if the mean is not finite; else ()."""
-    if isfinite(numbers.mean):
-        return ()
-    count = sum(not isfinite(value) for value in values)
-    return (
-        (f"the output is not finite: {count:,} of {len(values):,} numbers are NaN or infinite",)
-        if count
-        else ()
-    )
+    count = 0 if isfinite(numbers.mean) else _count_not_finite(values)
+    return (f"{what} is not finite: {count:,} of {len(values):,} numbers are NaN or infinite",) * (count > 0)
+
+
+def _count_not_finite(values: Sequence[float]) -> int:
+    return sum(not isfinite(value) for value in values)
 
 
 def statistics(values: Sequence[float]) -> Statistics:

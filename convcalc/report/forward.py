@@ -13,6 +13,7 @@ from convcalc.inference.runner import Batch, Failure, Forward, Prediction, Stati
 from convcalc.render.table import Column, Table, Total, drop, records, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
+from convcalc.shapes import Shape
 
 BAR = 24  # columns of the whole
 MAX_SHOWN = 16  # numbers of a vector shown in full
@@ -30,6 +31,15 @@ class OutputFigure(NamedTuple):
     what: str
     value: str
     text: str
+
+
+class OutputRow(NamedTuple):
+    """One of several outputs: the layer that gives it, its shape, and statistics of its numbers."""
+
+    name: str
+    layer: str
+    shape: Shape
+    statistics: Statistics
 
 
 class LayerTime(NamedTuple):
@@ -50,6 +60,17 @@ class LayerTime(NamedTuple):
         return 2e-9 * self.macs / self.seconds if self.seconds else 0.0
 
 
+def _figure_column(header: str, field: str) -> Column:
+    """One of an output's statistics, with six digits."""
+
+    def number(row: OutputRow) -> float:
+        return float(getattr(row.statistics, field))
+
+    return Column(
+        header, header, lambda row: f"{number(row):.6g}", lambda row: _row([number(row)]), right=True
+    )
+
+
 TOP = (
     Column("label", "class", lambda guess: guess.label or "", style="bold"),
     Column("index", "index", text=lambda guess: str(guess.index), right=True),
@@ -61,6 +82,12 @@ STATISTICS = (
     Column("what", "output", style="cyan"),
     Column("value", "value", text=lambda fact: fact.text, right=True, wrap=True),
 )
+OUTPUTS = (
+    Column("output", "output", lambda row: row.name, wrap=True, style="cyan"),
+    Column("layer", "layer", lambda row: row.layer, wrap=True),
+    Column("shape", "shape", lambda row: row.shape, right=True),
+    *map(_figure_column, ("smallest", "largest", "mean", "deviation"), Statistics._fields),
+)  # fmt: skip
 LAYERS = (
     Column("layer", "layer", lambda time: time.node.name, wrap=True, style="cyan"),
     Column("operator", "operator", lambda time: words.operator(time.node.op), wrap=True,
@@ -81,7 +108,7 @@ LAYER_DATA = (
 
 def forward_summary(result: Forward) -> str:
     """`lenet5 on seven.png: 7, 98.96 %`; `alexnet on cat.jpg: 4096, random weights`."""
-    about = f"Forward of {result.graph.name} on {os.path.basename(result.image)}"
+    about = f"Forward of {result.graph.name} on {_sample(result)}"
     if result.top:
         best = result.top[0]
         return f"{about}: {_label(best)}, {100 * best.probability:.2f} %"
@@ -100,12 +127,14 @@ def forward_table(result: Forward) -> Table:
     if weights.ignored:
         lines.append(f"left out of the file, not part of the network: {_some(weights.ignored)}")
     lines += result.notes
-    if result.picture.note:
-        lines.append(f"image: {result.picture.note}")
-    title = f"{result.graph.title or result.graph.name} on {os.path.basename(result.image)}"
-    width, height = result.picture.size
-    subtitle = f"{width}×{height} pixels → {words.shape(run.shape)}"
+    for given in result.inputs:
+        if given.note:
+            lines.append(f"{given.name if len(result.inputs) > 1 else 'image'}: {given.note}")
+    title = f"{result.graph.title or result.graph.name} on {_sample(result)}"
+    several = len(run.outputs) > 1
+    subtitle = f"{_given(result)} → {f'{len(run.outputs)} outputs' if several else words.shape(run.shape)}"
     if result.top:
+        lines += _others(result)
         return Table(
             columns=(TOP[0]._replace(text=_label), *TOP[1:]),
             rows=result.top,
@@ -119,6 +148,9 @@ def forward_table(result: Forward) -> Table:
         lines.append(RANDOM)
     elif _vector(run):
         lines.append(NO_CLASSES)
+    if several:
+        lines.append("--save FILE.npz, .json or .safetensors keeps all outputs")
+        return Table(columns=OUTPUTS, rows=_outputs(result), title=title, subtitle=subtitle, lines=lines)
     shape = words.shape(run.shape)
     rows = [OutputFigure("shape", shape, shape)]
     short = _short(run)
@@ -126,7 +158,9 @@ def forward_table(result: Forward) -> Table:
         rows.append(OutputFigure("values", _exact(short), _row(short)))
     else:
         rows += _statistics(result.statistics)
-        lines.append(f"--save FILE.npy, .csv, .json or .safetensors keeps all {len(run.values):,} values")
+        lines.append(
+            f"--save FILE.npy, .npz, .csv, .json or .safetensors keeps all {len(run.values):,} values"
+        )
     return Table(
         columns=STATISTICS,
         rows=rows,
@@ -134,6 +168,44 @@ def forward_table(result: Forward) -> Table:
         subtitle=subtitle,
         lines=lines,
     )
+
+
+def _sample(outcome: Forward | Failure) -> str:
+    """`cat.jpg`, `left=a.png right=b.npy[3]`: where a sample comes from, without the folders."""
+    if isinstance(outcome, Failure):
+        return os.path.basename(outcome.image)
+    names = [os.path.basename(given.label) for given in outcome.inputs]
+    if len(names) == 1:
+        return names[0]
+    return " ".join(f"{given.name}={name}" for given, name in zip(outcome.inputs, names, strict=True))
+
+
+def _given(result: Forward) -> str:
+    """`320×200 pixels`; `3×105×105` for an array; each by name where there are several."""
+    texts = [
+        f"{given.size[0]}×{given.size[1]} pixels" if given.size else words.shape(given.shape)
+        for given in result.inputs
+    ]
+    if len(texts) == 1:
+        return texts[0]
+    return ", ".join(f"{given.name} {text}" for given, text in zip(result.inputs, texts, strict=True))
+
+
+def _outputs(result: Forward) -> list[OutputRow]:
+    return [
+        OutputRow(output.name, result.graph.input_name(output.node), result.graph.shape(output.node),
+                  result.output_statistics[output.name])
+        for output in result.graph.outputs
+    ]  # fmt: skip
+
+
+def _others(result: Forward) -> list[str]:
+    """A line with the outputs that are no classes."""
+    others = [row for row in _outputs(result) if row.name != result.classes]
+    if not others:
+        return []
+    shown = ", ".join(f"{row.name} {words.shape(row.shape)}" for row in others[:8])
+    return [f"classes are of the output {result.classes}; there are also {shown}{' …' * (len(others) > 8)}"]
 
 
 def _short(run: Run) -> Sequence[float]:
@@ -267,9 +339,22 @@ def forward_value(result: Forward) -> dict[str, Any]:
             "seed": weights.seed,
             "ignored": list(weights.ignored),
         },
-        "image": result.image,
+        "image": result.inputs[0].path,
+        "inputs": [
+            {"name": given.name, "path": given.path, "item": given.item, "shape": list(given.shape)}
+            for given in result.inputs
+        ],
         "input_shape": list(result.graph.input_shape),
         "output": {"shape": list(run.shape), "values": [_finite(value) for value in run.values]},
+        "outputs": {
+            output.name: {
+                "layer": result.graph.input_name(output.node),
+                "shape": list(run.outputs[output.name].shape),
+                "values": [_finite(value) for value in run.outputs[output.name].values],
+            }
+            for output in result.graph.outputs
+        },
+        "finite": result.finite,
         "top": [
             {"index": guess.index, "label": guess.label, "probability": _finite(guess.probability)}
             for guess in result.top
@@ -309,7 +394,7 @@ def batch_table(batch: Batch) -> Table:
             Column(
                 "image",
                 "image",
-                text=lambda outcome: os.path.basename(outcome.image),
+                text=lambda outcome: _sample(outcome),
                 wrap=True,
                 style="cyan",
             ),

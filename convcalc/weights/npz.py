@@ -1,4 +1,5 @@
-"""NumPy's .npz files, read and written without NumPy: a zip archive of .npy arrays (numpy.org, "NPY format").
+"""NumPy's .npy and .npz files, read and written without NumPy (numpy.org, "NPY format"): an array, and a zip archive of
+arrays.
 
 Object arrays would need pickle and are refused. The declared sizes of an archive are checked against its size and
 the arrays' shapes before anything is decompressed.
@@ -7,19 +8,21 @@ the arrays' shapes before anything is decompressed.
 from __future__ import annotations
 
 import ast
+import mmap
+import os
 import re
 import struct
 import sys
 import warnings
 import zlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from convcalc.errors import WeightsError
 from convcalc.weights.tensors import DTYPES, StoredTensor, checked_shape, quoted
-from convcalc.weights.zips import BadArchive, Member, members
+from convcalc.weights.zips import BadArchive, members
 
 MAX_HEADER = 10_000  # NumPy's own limit
 USUAL_START = 1024  # enough bytes for nearly every header
@@ -37,102 +40,135 @@ def read(path: str) -> dict[str, StoredTensor]:
 
     Damaged values are detected by their checksum when a tensor is read.
     """
+    parse = _Headers(path, "npz", "numpy.savez")
     try:
         found = members(path, "NumPy")
         strangers = [name for name in found if not name.endswith(".npy")]
         if not found or strangers:
             held = f"a member {quoted(strangers[0])}" if strangers else "no member"
-            _refuse(path, f"an .npz has only .npy arrays, this archive has {held}")
-        parse = _Headers(path)
-        tensors = [_tensor(path, member, parse) for member in found.values()]
+            parse.refuse(f"an .npz has only .npy arrays, this archive has {held}")
+        tensors = [
+            _array(member.name, member.start, member.size, member.content, parse) for member in found.values()
+        ]
     except BadArchive as error:
-        _refuse(path, str(error))
+        parse.refuse(str(error))
     except (WeightsError, PermissionError):
         raise
     except Exception as error:  # zipfile and zlib raise all kinds of exceptions for damaged files
-        _refuse(path, _error_text(error))
+        parse.refuse(_error_text(error))
     return {tensor.name: tensor for tensor in tensors}
 
 
-def _tensor(path: str, member: Member, parse: _Headers) -> StoredTensor:
-    start = member.start(USUAL_START)
+def read_npy(path: str) -> StoredTensor:
+    """The array of an .npy file, memory-mapped, under the file's name without folder and suffix. Raises WeightsError
+    unless the file is one whole array of numbers, OSError if it cannot be opened."""
+    parse = _Headers(path, "npy", "numpy.save")
+    name = os.path.basename(path)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if not size:
+            parse.refuse("the file is empty")
+        mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return _array(name, lambda count: bytes(mapped[:count]), size, lambda: mapped, parse)
+
+
+def _array(
+    name: str,
+    first: Callable[[int], bytes],
+    size: int,
+    content: Callable[[], bytes | memoryview],
+    parse: _Headers,
+) -> StoredTensor:
+    """One array in NumPy's format. first: returns at most so many first bytes; size: the number of all bytes; content:
+    returns them."""
+    start = first(USUAL_START)
     if start[:6] != b"\x93NUMPY" or start[6:8] not in (b"\1\0", b"\2\0", b"\3\0"):
-        _refuse(path, f"{quoted(member.name)} is not an .npy array of version 1, 2 or 3")
+        parse.refuse(f"{quoted(name)} is not an .npy array of version 1, 2 or 3")
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(start[8 : 8 + width], "little")
     if length > MAX_HEADER:
-        _refuse(path, f"the header of {quoted(member.name)} is {length:,} bytes; {MAX_HEADER:,} are the most")
+        parse.refuse(f"the header of {quoted(name)} is {length:,} bytes; {MAX_HEADER:,} are the most")
     begin = 8 + width + length
     if begin > USUAL_START:
-        start = member.start(begin)
-    order, kind, size, fortran, shape = parse(member.name, start[8 + width : begin])
-    data_size = prod(shape) * size
-    if begin + data_size != member.size:
-        _refuse(
-            path,
-            f"{quoted(member.name)} with shape {list(shape)} needs {begin + data_size:,} bytes "
-            f"and has {member.size:,}",
+        start = first(begin)
+    header = parse(name, start[8 + width : begin])
+    needed = begin + prod(header.shape) * header.width
+    if needed != size:
+        parse.refuse(
+            f"{quoted(name)} with shape {list(header.shape)} needs {needed:,} bytes and has {size:,}"
         )
 
     def data() -> bytes | memoryview:
         try:
-            numbers = memoryview(member.content())[begin:]
+            numbers = memoryview(content())[begin:]
         except (BadArchive, zlib.error) as error:
-            _refuse(path, _error_text(error))
-        return _as_row_major(numbers, size, order == ">", shape if fortran else None)
+            parse.refuse(_error_text(error))
+        return _as_row_major(
+            numbers, header.width, header.order == ">", header.shape if header.column_major else None
+        )
 
-    dtype = KINDS[kind] + ("" if kind == "b" else str(8 * size))
-    return StoredTensor(member.name.removesuffix(".npy"), shape, dtype, data)
+    return StoredTensor(name.removesuffix(".npy"), header.shape, header.dtype, data)
+
+
+class Header(NamedTuple):
+    """What an .npy header says. order: `<`, `>`, `|` or `=`; dtype: by safetensors' names; width: bytes a number."""
+
+    order: str
+    dtype: str
+    width: int
+    column_major: bool
+    shape: tuple[int, ...]
 
 
 class _Headers:
-    """Parser of .npy headers: byte order, kind, bytes per number, column-major or not, and shape."""
+    """Parser of the .npy headers of a file. form: the kind of file; writer: NumPy's function that writes one."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.odd = 0
+    def __init__(self, path: str, form: str, writer: str) -> None:
+        self._path, self._form, self._writer = path, form, writer
+        self._odd = 0
 
-    def __call__(self, name: str, text: bytes) -> tuple[str, str, int, bool, tuple[int, ...]]:
+    def refuse(self, reason: str, hint: str | None = None) -> NoReturn:
+        """Raises WeightsError."""
+        raise WeightsError(
+            f"{self._path}: not a valid .{self._form} file: {reason}",
+            hint=hint or f"save it again with {self._writer}",
+        )
+
+    def __call__(self, name: str, text: bytes) -> Header:
         usual = USUAL.fullmatch(text)
         if usual:
             shape = tuple(map(int, usual[3].replace(b",", b" ").split()))
-            return _checked(self.path, name, usual[1].decode(), usual[2] == b"True", shape)
-        self.odd += 1
-        if self.odd > MAX_ODD:
-            _refuse(self.path, f"more than {MAX_ODD} of its headers are not as NumPy writes them")
-        return _description(self.path, name, text)
+            return self._checked(name, usual[1].decode(), usual[2] == b"True", shape)
+        self._odd += 1
+        if self._odd > MAX_ODD:
+            self.refuse(f"more than {MAX_ODD} of its headers are not as NumPy writes them")
+        return self._unusual(name, text)
 
+    def _unusual(self, name: str, text: bytes) -> Header:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # syntax warnings about literals in the header
+                header = ast.literal_eval(text.decode("utf-8").strip())
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+            header = None
+        if not isinstance(header, dict) or header.keys() != {"descr", "fortran_order", "shape"}:
+            self.refuse(f"the header of {quoted(name)} is damaged")
+        return self._checked(name, header["descr"], header["fortran_order"], header["shape"])
 
-def _description(path: str, name: str, text: bytes) -> tuple[str, str, int, bool, tuple[int, ...]]:
-    """Byte order, kind, bytes per number, column-major or not, and shape, from an .npy header."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # syntax warnings about literals in the header
-            header = ast.literal_eval(text.decode("utf-8").strip())
-    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
-        header = None
-    if not isinstance(header, dict) or header.keys() != {"descr", "fortran_order", "shape"}:
-        _refuse(path, f"the header of {quoted(name)} is damaged")
-    return _checked(path, name, header["descr"], header["fortran_order"], header["shape"])
-
-
-def _checked(
-    path: str, name: str, described: object, fortran: object, given: object
-) -> tuple[str, str, int, bool, tuple[int, ...]]:
-    shape = checked_shape(given)
-    if isinstance(described, str) and described.lstrip("|=<>").startswith("O"):
-        _refuse(
-            path,
-            f"{quoted(name)} holds Python objects, which could run code",
-            "save it as an array of floats",
-        )
-    parts = re.fullmatch(r"([<>|=]?)([fiub])([1248])", described if isinstance(described, str) else "")
-    dtype = parts and KINDS[parts[2]] + ("" if parts[2] == "b" else str(8 * int(parts[3])))
-    if not parts or dtype not in DTYPES or (parts[2] == "b" and parts[3] != "1"):
-        _refuse(path, f"{quoted(name)} is of the type {described!r:.60}", "save it as float32")
-    if shape is None or not isinstance(fortran, bool):
-        _refuse(path, f"the shape or order of {quoted(name)} is damaged: {given!r:.80}")
-    return parts[1], parts[2], int(parts[3]), fortran, shape
+    def _checked(self, name: str, described: object, column_major: object, given: object) -> Header:
+        shape = checked_shape(given)
+        if isinstance(described, str) and described.lstrip("|=<>").startswith("O"):
+            self.refuse(
+                f"{quoted(name)} holds Python objects, which could run code",
+                "save it as an array of floats",
+            )
+        parts = re.fullmatch(r"([<>|=]?)([fiub])([1248])", described if isinstance(described, str) else "")
+        dtype = parts and KINDS[parts[2]] + ("" if parts[2] == "b" else str(8 * int(parts[3])))
+        if not parts or dtype not in DTYPES or (parts[2] == "b" and parts[3] != "1"):
+            self.refuse(f"{quoted(name)} is of the type {described!r:.60}", "save it as float32")
+        if shape is None or not isinstance(column_major, bool):
+            self.refuse(f"the shape or order of {quoted(name)} is damaged: {given!r:.80}")
+        return Header(parts[1], dtype or "", int(parts[3]), column_major, shape)
 
 
 def _as_row_major(
@@ -158,10 +194,6 @@ def _row_major(numbers: array[int], shape: tuple[int, ...]) -> array[int]:
 
 def _error_text(error: Exception) -> str:
     return f"{error!s:.200}" or type(error).__name__
-
-
-def _refuse(path: str, reason: str, hint: str = "save it again with numpy.savez") -> NoReturn:
-    raise WeightsError(f"{path}: not a valid .npz file: {reason}", hint=hint)
 
 
 # -- writing ---------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from forward import start_convcalc, start_onnxruntime
 
+from convcalc.inference.inputs import PictureSource
 from convcalc.inference.runner import Runner
 from convcalc.language.load import load_graph
 from convcalc.weights.load import random_weights
@@ -86,10 +87,11 @@ def images(network: str, threads: int, rounds: int) -> None:
         with Image.open(PHOTOGRAPH) as picture:
             for place, path in enumerate(paths):
                 picture.convert("RGB").rotate(place).save(path)
+        samples = [(PictureSource(graph.inputs[0].name, path),) for path in paths]
         runs: dict[tuple[str, int], Callable[[], Any]] = {}
         for count in IMAGES:
             runner = Runner(graph, weights, backend="numba", threads=threads, images=count)
-            runs["convcalc", count] = lambda runner=runner, count=count: list(runner.many(paths[:count]))  # type: ignore[misc]
+            runs["convcalc", count] = lambda runner=runner, count=count: list(runner.many(samples[:count]))  # type: ignore[misc]
         times = timed(runs, rounds)
     print(f"\n{network}, {threads} threads\n{'images':>9} {'ms an image':>15} {'of linear':>9}")
     first = median(times["convcalc", IMAGES[0]]) / IMAGES[0]

@@ -64,7 +64,7 @@ def test_a_long_output_says_how_to_keep_it(convcalc, tmp_path: Path) -> None:
     spec.write_text("name: long\ninput: [1, 8, 8]\nlayers: [flatten, dense: 1000]\n", encoding="utf-8")
     shown = convcalc("forward", spec, DATA / "chelsea.png").stdout
     assert "standard deviation" in shown
-    assert "--save FILE.npy, .csv, .json or .safetensors keeps all 1,000 values" in shown
+    assert "--save FILE.npy, .npz, .csv, .json or .safetensors keeps all 1,000 values" in shown
 
 
 @pytest.mark.parametrize("path", DIGITS, ids=lambda path: path.stem)
@@ -161,7 +161,7 @@ def test_save(convcalc, tmp_path: Path, suffix: str) -> None:
     ]
     data = path.read_bytes()
     if suffix == ".json":
-        assert json.loads(data) == {"shape": [10], "values": values}
+        assert json.loads(data) == {"softmax": {"shape": [10], "values": values}}
     elif suffix == ".csv":
         assert [float(line) for line in data.split()] == values
     elif suffix == ".npy":  # numpy.lib.format: magic, version 1.0, header length, header to a multiple of 64
@@ -172,7 +172,7 @@ def test_save(convcalc, tmp_path: Path, suffix: str) -> None:
         assert list(struct.unpack("<10d", data[10 + length :])) == values
     else:
         length = struct.unpack("<Q", data[:8])[0]
-        header = json.loads(data[8 : 8 + length])["output"]
+        header = json.loads(data[8 : 8 + length])["softmax"]
         assert (header["shape"], header["dtype"]) == ([10], "F64")  # the reference backend's own precision
         assert list(struct.unpack("<10d", data[8 + length :])) == values
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -189,7 +189,7 @@ def test_save(convcalc, tmp_path: Path, suffix: str) -> None:
         (["lenet5", str(DIGITS[0]), "--save", "nowhere/out.json"], 1, "cannot be written"),
         (["lenet5", str(DIGITS[0]), "--backend", "cuda"], 2, "cuda"),
         (["vgg16", str(DIGITS[0]), "--weights", "pretrained"], 1, "names no pretrained weights"),
-        (["lenet5"], 2, "IMAGE"),
+        (["lenet5"], 2, "[NAME=]FILE"),
     ],
 )
 def test_mistakes(convcalc, arguments: list[str], code: int, message: str) -> None:

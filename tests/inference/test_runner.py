@@ -11,6 +11,7 @@ import convcalc
 from convcalc.backends import BACKENDS, Backend
 from convcalc.backends.workers import can_fork, processors
 from convcalc.cli import forward as command
+from convcalc.inference.inputs import PictureSource
 from convcalc.inference.runner import Failure, Runner, classifies, not_finite, statistics
 from convcalc.language.load import load_graph
 from convcalc.weights.load import load_weights, random_weights
@@ -107,7 +108,7 @@ def test_images_together_are_as_one_by_one(tmp_path: Path, backend: Backend, thr
     runner = Runner(graph, weights, backend=backend, threads=threads, images=len(images))
     used = min(threads, processors())
     assert runner.workers == (used if used <= len(images) and can_fork() else 1)
-    outcomes = list(runner.many(images))
+    outcomes = list(runner.many([(PictureSource("input", image),) for image in images]))
     assert [outcome.image for outcome in outcomes] == images
     for image, outcome in zip(images, outcomes, strict=True):
         if isinstance(outcome, Failure):
@@ -116,7 +117,7 @@ def test_images_together_are_as_one_by_one(tmp_path: Path, backend: Backend, thr
             alone = convcalc.load("lenet5").forward(image, backend="reference")
             assert outcome.top[0].label == alone.top[0].label == Path(image).stem[0]
             assert list(outcome.run.values) == pytest.approx(list(alone.run.values), abs=1e-5)
-            assert len(outcome.picture.values) == 0, "a thousand pictures would not fit into memory"
+            assert len(outcome.inputs[0].values) == 0, "a thousand pictures would not fit into memory"
 
 
 def test_a_missing_backend_is_found_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
