@@ -39,10 +39,16 @@ def image_suffixes() -> Sequence[str]:
     return SUFFIXES
 
 
-def check_output(path: str, network: Network, name: str | None) -> None:
-    """Raise UsageError or ConvcalcError for a file that the outputs of `forward`, or the one of that name, cannot be
-    written to."""
+def check_output(path: str) -> None:
+    """Raise UsageError or ConvcalcError for a file that the outputs of `forward` cannot be written to."""
     from convcalc.inference.outputs import check_output as check
+
+    check(path)
+
+
+def check_output_name(path: str, network: Network, name: str | None) -> None:
+    """Raise UsageError if the network has no output of that name, or several for a file that holds one."""
+    from convcalc.inference.outputs import check_choice as check
 
     check(path, [output.name for output in network.record.graph.outputs], name)
 

@@ -381,7 +381,7 @@ class Network(View["Analysis"]):
         <Forward of lenet5 on 1 image, 1 not read>
         >>> black = [[[0.0] * 28] * 28]
         >>> list(convcalc.load("lenet5").forward(black).outputs)
-        ['softmax']
+        ['softmax1']
         """
         from convcalc.inference.runner import Batch, forward
         from convcalc.render.layout import table_lines

@@ -107,11 +107,11 @@ def command(
     if output_name is not None and save is None:
         raise UsageError("--output-name says which output --save writes", hint="give --save FILE too")
     arch, images = _in_order(arch, images)
+    if save is not None:
+        choices.check_output(save)  # refuse what cannot be written before any work is done
     network = load_network(arch, settings, input_text, max_layers)
     if save is not None:
-        choices.check_output(
-            save, network, output_name
-        )  # refuse what cannot be written before any work is done
+        choices.check_output_name(save, network, output_name)
     if (save is not None or profile) and choices.are_several(network, images):
         raise UsageError("--save and --profile are for one image")
     with _progress() as (advance, downloading, compiling):

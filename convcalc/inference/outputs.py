@@ -16,23 +16,29 @@ from convcalc.weights.npz import npy, npz
 def encode(path: str, outputs: Mapping[str, Tensor], name: str | None = None) -> bytes:
     """The outputs as this file suffix has them: .json, .npz and .safetensors hold all by name, .csv and .npy one.
 
-    name: only this output. Raises UsageError as `check_format` does.
+    name: only this output. Raises UsageError as `check_format` and `check_choice` do.
     """
-    check_format(path, list(outputs), name)
+    check_format(path)
+    check_choice(path, list(outputs), name)
     suffix = _suffix(path)
     if suffix in ONE:
         return ONE[suffix](outputs[name] if name is not None else next(iter(outputs.values())))
     return ALL[suffix](outputs if name is None else {name: outputs[name]})
 
 
-def check_format(path: str, names: Sequence[str], name: str | None = None) -> None:
-    """Raises UsageError for an unknown suffix or output, and for several outputs in a file that holds one."""
+def check_format(path: str) -> None:
+    """Raises UsageError for an unknown suffix."""
     suffix = _suffix(path)
     if suffix not in ONE and suffix not in ALL:
         raise UsageError(
             f"--save {path}: cannot write {suffix or 'a file without a suffix'}",
             hint=f"use one of {', '.join((*ALL, *ONE))}",
         )
+
+
+def check_choice(path: str, names: Sequence[str], name: str | None = None) -> None:
+    """Raises UsageError if `name` is none of the outputs, or if they are several and the file holds one."""
+    suffix = _suffix(path)
     if name is not None and name not in names:
         raise UsageError(f"no output is called {name:.60}", hint=f"the outputs are {', '.join(names[:12])}")
     if suffix in ONE and name is None and len(names) > 1:
@@ -42,9 +48,9 @@ def check_format(path: str, names: Sequence[str], name: str | None = None) -> No
         )
 
 
-def check_output(path: str, names: Sequence[str], name: str | None = None) -> None:
-    """Raises UsageError as `check_format` does, ConvcalcError if the file cannot be written."""
-    check_format(path, names, name)
+def check_output(path: str) -> None:
+    """Raises UsageError for an unknown suffix, ConvcalcError if the file cannot be written."""
+    check_format(path)
     check_place(path)
 
 

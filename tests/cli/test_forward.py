@@ -8,6 +8,7 @@ import json
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 DATA = Path(__file__).parent.parent / "data"
@@ -161,7 +162,7 @@ def test_save(convcalc, tmp_path: Path, suffix: str) -> None:
     ]
     data = path.read_bytes()
     if suffix == ".json":
-        assert json.loads(data) == {"softmax": {"shape": [10], "values": values}}
+        assert json.loads(data) == {"softmax1": {"shape": [10], "values": values}}
     elif suffix == ".csv":
         assert [float(line) for line in data.split()] == values
     elif suffix == ".npy":  # numpy.lib.format: magic, version 1.0, header length, header to a multiple of 64
@@ -172,7 +173,7 @@ def test_save(convcalc, tmp_path: Path, suffix: str) -> None:
         assert list(struct.unpack("<10d", data[10 + length :])) == values
     else:
         length = struct.unpack("<Q", data[:8])[0]
-        header = json.loads(data[8 : 8 + length])["softmax"]
+        header = json.loads(data[8 : 8 + length])["softmax1"]
         assert (header["shape"], header["dtype"]) == ([10], "F64")  # the reference backend's own precision
         assert list(struct.unpack("<10d", data[8 + length :])) == values
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -267,3 +268,56 @@ def test_the_fast_backends_profile(convcalc) -> None:
     assert {name: by_name[name] for name in ("conv1", "conv2", "dense1", "dense2", "dense3")} == {
         "conv1": 117_600, "conv2": 240_000, "dense1": 48_000, "dense2": 10_080, "dense3": 840,
     }  # fmt: skip
+
+
+TWINS = """
+inputs: {left: [1, 4, 6], right: [5]}
+outputs: {map: shifted, vector: halved}
+layers:
+  - scale: {name: shifted, value: 3, from: left}
+  - scale: {name: halved, value: 0.5, from: right}
+"""
+
+
+@pytest.fixture
+def twins(tmp_path: Path) -> tuple[str, str, str]:
+    """A network of two inputs and two outputs, and a file for each input."""
+    (tmp_path / "twins.yaml").write_text(TWINS)
+    np.save(tmp_path / "l.npy", np.arange(24.0).reshape(1, 4, 6))
+    np.savez(tmp_path / "r.npz", right=np.arange(5))
+    return (
+        str(tmp_path / "twins.yaml"), f"left={tmp_path / 'l.npy'}", f"right={tmp_path / 'r.npz'}"
+    )  # fmt: skip
+
+
+def test_several_inputs_and_outputs(convcalc, twins: tuple[str, str, str]) -> None:
+    value = answer(convcalc, *twins)
+    assert value["outputs"]["map"]["values"] == [3.0 * number for number in range(24)]
+    assert value["outputs"]["vector"] == {"layer": "halved", "shape": [5], "values": [0, 0.5, 1, 1.5, 2]}
+    assert value["output"]["shape"] == [1, 4, 6]
+    assert [given["name"] for given in value["inputs"]] == ["left", "right"]
+    assert value["image"] == value["inputs"][0]["path"] == twins[1].removeprefix("left=")
+    assert value["finite"] is True
+    shown = convcalc("forward", *twins).stdout
+    assert "twins on left=l.npy right=r.npz  left 1×4×6, right 5 → 2 outputs" in shown
+
+
+def test_which_output_is_written(convcalc, twins: tuple[str, str, str], tmp_path: Path) -> None:
+    path = tmp_path / "o.csv"
+    refused = convcalc("forward", *twins, "--save", path)
+    assert (refused.returncode, path.exists()) == (2, False)
+    assert "choose one with --output-name map" in refused.stderr
+    assert convcalc("forward", *twins, "--save", path, "--output-name", "vector").returncode == 0
+    assert path.read_text().split() == ["0.0", "0.5", "1.0", "1.5", "2.0"]
+    assert convcalc("forward", *twins, "--output-name", "vector").returncode == 2
+
+
+def test_an_array_of_several_gives_a_row_each(convcalc, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text("input: [2, 3, 4]\nlayers: [global_avgpool, flatten]\n")
+    np.save(tmp_path / "x.npy", np.stack([np.full((2, 3, 4), number) for number in (1.5, 2.5, 3.5)]))
+    done = convcalc("forward", tmp_path / "net.yaml", tmp_path / "x.npy", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["image"], row["output"]) for row in rows] == [
+        (f"{tmp_path / 'x.npy'}[{place}]", f"{number} {number}")
+        for place, number in enumerate((1.5, 2.5, 3.5))
+    ]
