@@ -162,7 +162,7 @@ def worksheet(
 def network_sheet(analysis: Analysis, asks: Sequence[str], amount: int | None, seed: int) -> Sheet:
     """A network's layers with blanks: all quantities in `asks`, or `amount` of them at random."""
     graph = analysis.graph
-    nodes = [node for node in graph if not node.op.pointwise or node.parameters]
+    nodes = [node for node in graph if node.inputs and (not node.op.pointwise or node.parameters)]
     cells = [(node, name) for node in nodes for name in asks if _askable(analysis, node, name)]
     if not cells:
         raise UsageError(

@@ -196,6 +196,10 @@ def _load(
     over features."""
     written, kind = entry_fields(entry), entry_kind(entry)
     operator = ops.get(kind) if kind in ops.names() else None
+    if operator is not None and operator.inputs[1] == 0:
+        raise UsageError(
+            f"{kind} reads no input: there is nothing to apply it to", hint=f"convcalc docs {kind}"
+        )
     if not filters and operator is not None and operator.channels_field is not None:
         needed = {field.name for field in operator.fields().values() if field.required}
         if not written >= needed or not written & {operator.channels_field, "depthwise"}:

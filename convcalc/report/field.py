@@ -181,7 +181,10 @@ def unit_lines(found: UnitField, width: int | None) -> Iterator[Line]:
 
 def _sight_lines(found: UnitField, sight: Sight, *, named: bool) -> list[str]:
     field = found.analysis.layers[found.node.index].receptive_fields.get(sight.origin)
-    lines = [*_unit_lines(sight), *_widest(field, sight)]
+    if sight.window is None and field is None:
+        lines = ["this layer reads nothing of the input"]
+    else:
+        lines = [*_unit_lines(sight), *_widest(field, sight)]
     return [f"{sight.origin}: {line}" for line in lines] if named else lines
 
 

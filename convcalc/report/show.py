@@ -141,7 +141,7 @@ COLUMNS = {
         Column("from", "from", lambda item: item.layers[0].inputs, lambda item: ", ".join(item.reads), wrap=True,
                short=(lambda item: ", ".join(item.reads_short), lambda item: _few(item.reads_short))),
         Column("shares", "shares", lambda item: item.listed.shares, lambda item: item.listed.shares or ""),
-        Column("input", "input", lambda item: item.layers[0].input_shapes[0], right=True),
+        Column("input", "input", lambda item: next(iter(item.layers[0].input_shapes), None), right=True),
         Column("output", "output", lambda item: item.row.output_shape, _output, right=True),
         Column("result", "result", lambda item: ", ".join(item.listed.outputs)),
         _count("weights", "weights", _sum("weights"))._replace(text=_weights, short=(_weights_short,)),
@@ -165,7 +165,7 @@ COLUMNS = {
 MEANINGS = {
     "result": "the network's outputs that it gives",
     "times": "equal copies one after another, with the figures of one; --all shows each",
-    "buffers": "running statistics",
+    "buffers": "running statistics and fixed tensors",
     "flops": "2 per MAC",
     "per-output": "cost of one output element, F·F·D of a convolution",
     "dense": "weights of a dense layer in its place",

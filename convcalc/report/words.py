@@ -36,7 +36,7 @@ def operator(op: Operator) -> str:
         elif value is True:
             parts.append(name)
         elif name in BARE and name == op.main:
-            parts.append(field_value(value))
+            parts.append(field_value(value, name))
         elif info.alias:
             parts.append(f"{info.alias}{field_value(value)}")
         elif name == "eps":
@@ -62,7 +62,7 @@ def changed_name(graph: Graph) -> str:
 
 
 # Short names for narrow terminals. Fields without a short name or letter are dropped, except the main field.
-SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln", "groupnorm": "gn"}
+SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln", "groupnorm": "gn", "constant": ""}
 SHORT_FLAGS = {"depthwise": "dw"}
 SHORT_FIELDS = {
     "rounding": "",
@@ -92,13 +92,15 @@ def short_operator(op: Operator, *, bare: bool = False) -> str:
             parts.append(f"{letter}{field_value(value, name)}")
         elif name in SHORT_FIELDS:
             parts.append(f"{SHORT_FIELDS[name]}{field_value(value)}")
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
 
 
 def field_value(value: Any, name: str = "") -> str:
     """A field's value: `3`, `1×7`, `0+1` for padding before and after, `same`; `1,2` for the dimensions of an axis."""
     if name == "axis" and isinstance(value, (tuple, list)):
         return ",".join(map(str, value))
+    if name == "shape":  # also where all dimensions are equal
+        return show(value)
     if isinstance(value, (tuple, list)):
         value = compact(tuple(value))
     if isinstance(value, list):

@@ -55,3 +55,69 @@ def test_it_takes_no_input(specs):
     error = specs.error("- parameter: {shape: [3], from: input}")
     assert error.message == "parameter1: parameter reads no layer"
     assert error.hint == "leave out from"
+
+
+@pytest.fixture
+def looked_up(specs):
+    """Two heads' numbers for each of the nine offsets between two of a window's 2×2 places, in attention."""
+    return specs.load("""
+        input: [6, 4, 5]
+        layers:
+          - relu: {name: first}
+          - group:
+              name: attn
+              layers:
+                - parameter: {name: table, shape: [9, 2]}
+                - constant: {name: index, kind: relative_positions, window: [2, 2]}
+                - gather: {from: table, indices: index}
+                - transpose: {name: added, order: [2, 0, 1]}
+                - attention: {name: core, from: first, heads: 2, axis: channels, window: 2, bias: added}
+    """)
+
+
+def test_a_field_names_an_input(looked_up):
+    """It is read behind what `from` names, and looked up from the inside out as `from` is."""
+    assert [node.inputs for node in looked_up] == [(-1,), (), (), (1, 2), (3,), (0, 4)]
+    assert looked_up.nodes[-1].op.named_inputs(looked_up.nodes[-1].input_shapes) == {"bias": 1}
+    assert analyse(looked_up).totals.buffers == 16
+
+
+@pytest.mark.parametrize(
+    ("entry", "message", "hint"),
+    [
+        ("gather: {indices: nowhere}", "no earlier layer 'nowhere'", "a name or path of an entry further up"),
+        ("gather: {indices: input}", "gather1: gather takes its indices from a constant that holds indices, not from "
+         "the network's input", "name a constant"),
+        ("attention: {heads: 2, bias: false}", "attention: bias needs the name or path of a layer, not false", ""),
+        ("attention: {heads: 2, axis: channels, mask: input}",
+         "attention1: mask is 4×16×16, the scores need 1×256×256 or 256×256", "256 positions in 1 windows, 2 heads"),
+        ("attention: {num_heads: 2, window_size: 4}",
+         "no fields 'num_heads', 'window_size' for attention: convcalc calls num_heads 'heads', window_size 'window'",
+         "write attention: {heads: 2, window: 4}"),
+        ("MultiheadAttention: {heads: 2}",
+         "no layer or block 'MultiheadAttention': convcalc calls it 'attention'", "write attention: {heads: 2}"),
+        ("MultiHeadAttention: 2", "no layer or block 'MultiHeadAttention': convcalc calls it 'attention'", ""),
+        ("bmm: {from: [input, input]}", "no layer or block 'bmm': convcalc calls it 'matmul'", ""),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_mistakes(specs, entry, message, hint):
+    error = specs.error(f"- {entry}")
+    assert error.message == message
+    assert (error.hint or "").startswith(hint)
+
+
+def test_where_a_layer_without_inputs_is_shown(looked_up, convcalc, tmp_path):
+    """It has no input shape, is no question, and nothing is applied to it."""
+    from convcalc.exercises.worksheet import network_sheet
+
+    rows = [row.name for row in network_sheet(analyse(looked_up), ("output",), None, 0).rows]
+    assert rows == ["attn.gather1", "attn.added", "attn.core"]
+    (tmp_path / "net.yaml").write_text("name: n\ninput: [2, 3, 4]\nlayers: [parameter: [3, 3], relu]\n")
+    shown = convcalc("show", str(tmp_path / "net.yaml"), "--all", "--columns", "layer,operator,input")
+    assert ["parameter1", "parameter", "3×3", "–"] in [line.split() for line in shown.stdout.splitlines()]
+    done = convcalc("apply", "parameter: [2, 3]", "1 2; 3 4")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        2, "Error: parameter reads no input: there is nothing to apply it to"
+    )  # fmt: skip
+    seen = convcalc("field", str(tmp_path / "net.yaml"), "--layer", "parameter1")
+    assert seen.stdout.splitlines()[-1] == "this layer reads nothing of the input"
