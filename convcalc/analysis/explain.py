@@ -4,6 +4,7 @@ network: how its receptive field grew, and what a flattened input was made of.""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from math import ceil, prod
 from typing import NamedTuple
 
@@ -151,15 +152,21 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
     if not isinstance(walk, Reach) or (walk.size, walk.stride) == (1, 1):
         return ""
     widest = f"{after.size[axis]}{' at most' if after.smallest[axis] != after.size[axis] else ''}"
-    pace = f"stride {stride}·{walk.stride} = {after.stride[axis]}"
-    if not isinstance(walk.stride, int):
-        pace = f"stride {stride}/{1 / walk.stride} = {after.stride[axis]}"
+    pace = f"stride {_signed(stride)}·{_signed(walk.stride)} = {_signed(after.stride[axis])}"
+    if not (isinstance(walk.stride, int) and isinstance(walk.size, int)):
+        if walk.stride != 1 and Fraction(walk.stride).numerator == 1:
+            pace = f"stride {_signed(stride)}/{1 / walk.stride} = {_signed(after.stride[axis])}"
         return f"{widest}, {pace}, {ceil(walk.size)} unit{'s' * (ceil(walk.size) > 1)} read at most"
     kernel = str(walk.size)
     windows = node.op.windows(node.input_shapes)
     if windows and windows[before.output_axis - 1].dilation > 1:
         window = windows[before.output_axis - 1]
         kernel = f"{window.dilation}·({window.kernel} − 1) + 1"
-    if size + (walk.size - 1) * stride == after.size[axis]:
-        return f"{size} + ({kernel} − 1)·{stride} = {after.size[axis]}, {pace}"
+    if size + (walk.size - 1) * abs(stride) == after.size[axis]:
+        return f"{size} + ({kernel} − 1)·{abs(stride)} = {after.size[axis]}, {pace}"
     return f"{widest}, {kernel} units that see unequal parts, {pace}"
+
+
+def _signed(stride: int | Fraction) -> str:
+    """A stride, with a minus sign where units see the image backwards."""
+    return str(stride).replace("-", "−")

@@ -38,7 +38,8 @@ class PixelShuffle(Operator):
         group = self.factor ** len(spatial)
         if channels % group:
             raise Misfit(
-                f"pixel_shuffle by {self.factor} makes one channel of {group}, which do not divide {channels} channels",
+                f"pixel_shuffle by {self.factor} makes one channel of {group}, "
+                f"and {channels} is no multiple of {group}",
                 f"use a multiple of {group} channels before it",
             )
         return self

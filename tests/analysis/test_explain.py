@@ -78,6 +78,29 @@ def test_a_normalisation_over_all_positions_and_what_is_repeated(tmp_path: Path)
     assert worked(str(path), "sum")["repeated"] == "branch 2, 6×1×1 → 6×9×15"
 
 
+def test_what_goes_backwards_and_what_is_resampled(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: net\ninput: [1, 20, 24]\nlayers:\n"
+        "- conv: {filters: 1, kernel: 5, stride: 2, padding: 2}\n"
+        "- slice: {axis: 2, step: -1}\n"
+        "- conv: {filters: 1, kernel: 3, stride: [1, 2]}\n"
+        "- upsample: {size: [12, 5], mode: bilinear}\n"
+    )
+    analysis = analyse(load_graph(str(path)))
+    found = [
+        {line.what: line.text for line in explain(analysis, node) if "field" in line.what}
+        for node in analysis.graph
+    ]
+    assert found[1] == {"receptive field, width": "5 + (1 − 1)·2 = 5, stride 2·−1 = −2"}
+    assert found[2] == {
+        "receptive field, height": "5 + (3 − 1)·2 = 9, stride 2·1 = 2",
+        "receptive field, width": "5 + (3 − 1)·2 = 9, stride −2·2 = −4",
+    }
+    # 8 rows to 12 that stand at (4·o − 1)/6, never on a row, so that each reads two; the 5 columns stay as they are
+    assert found[3] == {"receptive field, height": "11, stride 2·2/3 = 4/3, 2 units read at most"}
+
+
 def test_rows_that_became_channels_are_read_at_once(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
     path.write_text(

@@ -39,9 +39,7 @@ def test_working_and_misfits(lines, bound):
         "output height": "5·3 = 15",
         "output width": "7·3 = 21",
     }
-    with pytest.raises(
-        Misfit, match="pixel_shuffle by 2 makes one channel of 4, which do not divide 6 channels"
-    ):
+    with pytest.raises(Misfit, match="pixel_shuffle by 2 makes one channel of 4, and 6 is no multiple of 4"):
         bound("pixel_shuffle", (6, 5, 7), factor=2)
     with pytest.raises(Misfit, match="pixel_shuffle needs a map"):
         bound("pixel_shuffle", (6,), factor=2)
