@@ -162,8 +162,9 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
     if windows and windows[before.output_axis - 1].dilation > 1:
         window = windows[before.output_axis - 1]
         kernel = f"{window.dilation}·({window.kernel} − 1) + 1"
-    if size + (walk.size - 1) * abs(stride) == after.size[axis]:
-        return f"{size} + ({kernel} − 1)·{abs(stride)} = {after.size[axis]}, {pace}"
+    apart = stride if stride > 0 else -stride
+    if size + (walk.size - 1) * apart == after.size[axis]:
+        return f"{size} + ({kernel} − 1)·{apart} = {after.size[axis]}, {pace}"
     return f"{widest}, {kernel} units that see unequal parts, {pace}"
 
 
