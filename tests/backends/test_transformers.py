@@ -16,6 +16,12 @@ from convcalc.weights.load import Weights, load_weights
 from convcalc.weights.safetensors import write
 
 CASES = json.loads((Path(__file__).parent.parent / "data" / "pytorch" / "transformers.json").read_text())
+SWIN = """
+extends: torchvision/swin
+name: small
+vars: {width: 6, depths: [2, 2], heads: [1, 2], window: 3, resize: 32, classes: 5}
+input: [3, %d, %d]
+"""
 SPECS = {
     "vit": """
 extends: torchvision/vit
@@ -23,12 +29,8 @@ name: small
 vars: {patch: 5, width: 12, depth: 2, heads: 3, resize: 20, classes: 7}
 input: [3, 20, 20]
 """,
-    "swin": """
-extends: torchvision/swin
-name: small
-vars: {width: 6, depths: [2, 2], heads: [1, 2], window: 3, resize: 32, classes: 5}
-input: [3, 32, 32]
-""",
+    "swin": SWIN % (32, 32),
+    "swin, uneven": SWIN % (52, 36),  # 13×9 patches, one row and one column short of even ones
 }
 
 
