@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
@@ -63,6 +63,34 @@ def with_folders(
             raise nothing_in(path)
         found += [os.path.join(path, name) for name in names]
     return found
+
+
+def check_folder(folder: str) -> None:
+    """Raise ConvcalcError for a folder that holds anything, or that is none; one that is missing may be made."""
+    try:
+        held = os.listdir(folder)
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise ConvcalcError(f"{folder}: is no folder", hint="name a new one, or one that is empty") from None
+    except OSError as error:
+        raise ConvcalcError(f"{folder}: cannot be read: {error.strerror or error}") from None
+    if held:
+        raise ConvcalcError(
+            f"{folder}: the folder is not empty ({min(held)}{', …' if len(held) > 1 else ''})",
+            hint="name a new one, or empty it: nothing in it is written over",
+        )
+
+
+def write_folder(folder: str, files: Mapping[str, bytes]) -> None:
+    """Write files by their paths in a folder, which is made with the folders in it. Raises ConvcalcError."""
+    for name, data in files.items():
+        path = os.path.join(folder, *name.split("/"))
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        except OSError as error:
+            raise ConvcalcError(f"{folder}: cannot be made: {error.strerror or error}") from None
+        write_whole(path, data)
 
 
 def check_place(path: str) -> None:

@@ -234,3 +234,10 @@ def suggest_command(word: str, commands: Iterable[str]) -> str:
     from convcalc.language.synonyms import suggest
 
     return suggest(word, commands, "command")
+
+
+def platforms() -> Sequence[str]:
+    """The formats of learning platforms that worksheets have besides the common ones."""
+    from convcalc.api.sheets import PLATFORMS
+
+    return PLATFORMS

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from convcalc.api.gradients import backward_view, check_backward, transposed_view
 from convcalc.api.net import Network, load
-from convcalc.api.views import matrix_view, record_look, record_view, sheet_view
+from convcalc.api.sheets import worksheet_view
+from convcalc.api.views import matrix_view, record_look, record_view
 from convcalc.graph import MAX_LAYERS
 from convcalc.render.view import Look, Several, View
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.catalogue import CatalogueEntry
     from convcalc.exercises.marking import MarkedSheet, MarkedSheets
-    from convcalc.exercises.worksheet import Sheet
     from convcalc.layer.applied import Applied, AppliedPicture
     from convcalc.layer.backward import Backward
     from convcalc.layer.matrices import Typed
@@ -308,23 +308,32 @@ def matrix(
 
 def worksheet(
     *,
-    level: str | int = "1-4",
+    level: str | int | None = None,
     blank: str | Sequence[str] | None = None,
     amount: int | None = None,
     seed: int = 0,
     answers: bool = False,
-) -> View[Sheet]:
-    """Single random layers to work out, 8 or `amount` of them: `convcalc worksheet`.
+    design: int = 0,
+    field: int = 0,
+    memory: int = 0,
+    backward: int = 0,
+    versions: int | None = None,
+) -> View[Any]:
+    """Single random layers to work out, 8 or `amount` of them, or questions in words: `convcalc worksheet`.
 
-    level: 1 (no padding) to 4 (dilation, groups, deconvolution), or rising, as in "1-4"; the rest as in
-    `Network.worksheet`. Raises UsageError.
+    level: 1 (no padding) to 4 (dilation, groups, deconvolution), or rising, as in "1-4"; design, field, memory,
+    backward: so many layers to design, receptive fields, sizes in memory and gradients by hand, instead of layers;
+    versions and the rest as in `Network.worksheet`. Raises UsageError.
 
     >>> convcalc.worksheet(level=1, amount=1, seed=3)
     <Worksheet Layers by hand, level 1: 2 answers, seed 3>
+    >>> convcalc.worksheet(field=1, level=2, seed=3).exercises[0].working
+    '1 + (3 − 1)·1 + (3 − 1)·1 + (3 − 1)·2 = 9'
     """
-    from convcalc.exercises import worksheet as exercises
-
-    return sheet_view(exercises.worksheet(level=level, blank=blank, amount=amount, seed=seed), answers)
+    return worksheet_view(
+        None, level=level, blank=blank, amount=amount, seed=seed, answers=answers, versions=versions,
+        design=design, field=field, memory=memory, backward=backward,
+    )  # fmt: skip
 
 
 def check_sheet(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcalc.api import choices
 from convcalc.api.arguments import check_choice, check_whole, column_names, pixel_of_input, pixel_position
-from convcalc.api.views import listing_look, matrix_view, record_view, sheet_view
+from convcalc.api.views import listing_look, matrix_view, record_view
 from convcalc.graph import MAX_LAYERS
 from convcalc.render.view import View
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from convcalc.analysis.reconcile import Reconciliation
     from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
-    from convcalc.exercises.worksheet import Sheet
     from convcalc.graph import Graph
     from convcalc.inference.runner import Advance, Downloading, Forward
     from convcalc.language.input import Given
@@ -323,21 +322,28 @@ class Network(View["Analysis"]):
         amount: int | None = None,
         seed: int = 0,
         answers: bool = False,
-    ) -> View[Sheet]:
+        versions: int | None = None,
+    ) -> View[Any]:
         """The table of layers with blanks to fill in: `convcalc worksheet ARCH`.
 
-        blank: what to ask: output, weights, biases, params, macs, field; by default output and weights; amount: so many
-        cells by chance, not all; answers: the key. `exercises` have `answer` and `working`. Raises UsageError.
+        blank: what to ask: output, weights, biases, params, macs, field, memory; by default output and weights; amount:
+        so many cells by chance, not all; answers: the key. `exercises` have `answer` and `working`. versions: so many
+        sheets from seeds one after another, half of the cells left out; `save` writes a folder of them with their keys
+        in `keys`. Raises UsageError.
 
         >>> sheet = convcalc.load("lenet5").worksheet(blank="weights")
         >>> sheet
         <Worksheet LeNet-5, as counted in the lecture: lenet5, 7 answers>
         >>> sheet.exercises[0].working
         '(5·5·1)·6 = 150'
+        >>> convcalc.load("alexnet").worksheet(versions=30)
+        <Worksheets for a class: 30 versions>
         """
-        from convcalc.exercises.worksheet import worksheet
+        from convcalc.api.sheets import worksheet_view
 
-        return sheet_view(worksheet(self.record, blank=blank, amount=amount, seed=seed), answers)
+        return worksheet_view(
+            self.record, blank=blank, amount=amount, seed=seed, answers=answers, versions=versions
+        )
 
     def forward(
         self,

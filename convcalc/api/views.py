@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +10,6 @@ from convcalc.render.view import Look, View
 if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.fold import Listing
-    from convcalc.exercises.worksheet import Sheet
     from convcalc.layer.unroll import Unrolled
     from convcalc.render.layout import Line
     from convcalc.render.table import Table
@@ -86,16 +84,3 @@ def matrix_view(layer: Unrolled) -> View[Unrolled]:
         layer, report.unrolled_summary, report.unrolled_value, report.unrolled_table, lines=report.unrolled_lines,
         file=lambda path: unrolled_file(layer, path),
     )  # fmt: skip
-
-
-def sheet_view(sheet: Sheet, answers: bool) -> View[Sheet]:
-    from convcalc.report import worksheet as report
-
-    pages = {"html": report.page_html, "latex": report.page_latex, "markdown": report.page_markdown}
-    look = Look(
-        summary=lambda: report.sheet_summary(sheet),
-        value=lambda: report.sheet_value(sheet, answers=answers),
-        tables=lambda: [report.sheet_table(sheet, answers=answers)],
-        texts={form: functools.partial(page, sheet, answers=answers) for form, page in pages.items()},
-    )
-    return View(sheet, look)

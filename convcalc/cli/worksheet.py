@@ -13,7 +13,6 @@ from convcalc.cli import Command, completion, print_error
 from convcalc.cli.options import (
     ARCH,
     FORMATS,
-    OUTPUT,
     Count,
     Shapes,
     load_network,
@@ -21,6 +20,7 @@ from convcalc.cli.options import (
     save_view,
     set_values,
     show,
+    wrote,
 )
 from convcalc.errors import UsageError
 from convcalc.render.view import SUFFIXES, View
@@ -38,12 +38,24 @@ Examples:
   convcalc worksheet --level 1-4 --amount 10 --seed 3 -o layers.tex
   convcalc worksheet lenet5 --format csv > sheet.csv
   convcalc worksheet --check sheet.csv
+  convcalc worksheet alexnet --versions 30 -o class
+  convcalc worksheet --design 3 --field 2 --memory 2 --backward 2 --seed 4 -o sheet.tex
+  convcalc worksheet --design 2 --level 2 --format moodle > questions.xml
   convcalc worksheet --check sheets/ --format csv
 
 Without ARCH: single random layers, level 1 (no padding) to 4 (dilation, groups, deconvolution).
 The same seed makes the same sheet. A sheet to be marked is a CSV or JSON file whose answers
 are filled in. Several of them, or a folder, give a row each, named by the JSON's or a CSV
-column's `name`, else by the file. --check exits with 1 unless all answers are right.""",
+column's `name`, else by the file, and the commonest mistakes. --check exits with 1 unless
+all answers are right.
+
+--versions writes sheets 01, 02, … into a folder that is made or empty, and their keys into
+its folder keys; of a network each asks half of the cells. Then collect the filled-in sheets
+in a folder, and --check it.
+
+--design, --field, --memory and --backward ask questions in words. A layer designed is
+answered as K64 F3 S1 P1 and marked by computing; a matrix as 1 2; 3 4. --format moodle and
+qti are for learning platforms, known mistakes with their feedback.""",
 )
 @click.argument("names", type=ARCH, nargs=-1, metavar="[ARCH]")
 @click.option(
@@ -51,7 +63,7 @@ column's `name`, else by the file. --check exits with 1 unless all answers are r
     "blank_text",
     metavar="NAMES",
     shell_complete=completion.asks,
-    help="What to ask: output, weights, biases, params, macs, field; default output,weights.",
+    help="What to ask: output, weights, biases, params, macs, field, memory; default output,weights.",
 )
 @click.option(
     "--amount",
@@ -70,6 +82,13 @@ column's `name`, else by the file. --check exits with 1 unless all answers are r
 @click.option(
     "--level", "level_text", metavar="N", help="Level of single layers: 1 to 4, or rising, as in 1-4."
 )
+@click.option("--design", type=Count(0, 200), default=0, metavar="N", help="N layers to design.")
+@click.option("--field", type=Count(0, 200), default=0, metavar="N", help="N receptive fields.")
+@click.option("--memory", type=Count(0, 200), default=0, metavar="N", help="N sizes in memory.")
+@click.option("--backward", type=Count(0, 200), default=0, metavar="N", help="N gradients by hand.")
+@click.option(
+    "--versions", type=Count(1, 1000), metavar="N", help="N sheets for a class, by seed, in the folder -o."
+)
 @click.option("--answers", is_flag=True, help="The key: all cells filled, and the working.")
 @click.option(
     "--check",
@@ -82,13 +101,16 @@ column's `name`, else by the file. --check exits with 1 unless all answers are r
 @click.option(
     "-o",
     "--output",
-    type=OUTPUT,
+    type=click.Path(),
     metavar="FILE",
-    help="Write .html, .tex, .md, .csv or .json.",
+    help="Write .html, .tex, .md, .csv or .json; with --versions, a folder.",
 )
 @network_options
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), help="Output format; html and latex are whole pages."
+    "--format",
+    "form",
+    type=click.Choice((*FORMATS, *choices.platforms())),
+    help="Output format; html and latex are whole pages.",
 )
 def command(
     names: tuple[str, ...],
@@ -96,6 +118,11 @@ def command(
     amount: int | None,
     seed: int,
     level_text: str | None,
+    design: int,
+    field: int,
+    memory: int,
+    backward: int,
+    versions: int | None,
     answers: bool,
     check_paths: tuple[str, ...],
     output: str | None,
@@ -108,11 +135,23 @@ def command(
 
     ARCH is a network whose table gets blanks to fill in. Without it, single random layers.
     """
-    form = form or _form(output)
+    questions = {"design": design, "field": field, "memory": memory, "backward": backward}
+    if versions is not None and output is None and not check_paths:
+        raise UsageError("--versions writes a folder", hint="name it with -o, for example -o class")
+    form = form or ("csv" if versions else _form(output))
     if check_paths:
         seeded = click.get_current_context().get_parameter_source("seed")
         drawn = seeded is click.core.ParameterSource.COMMANDLINE
-        if blank_text or amount or level_text or answers or output or drawn:
+        if (
+            blank_text
+            or amount
+            or level_text
+            or answers
+            or output
+            or drawn
+            or versions
+            or any(questions.values())
+        ):
             raise UsageError(
                 "--check marks what the file asks", hint="leave the options that make a sheet out"
             )
@@ -132,18 +171,34 @@ def command(
             raise UsageError(
                 "--level is for single layers, not for a network", hint="leave ARCH or --level out"
             )
+        asked = next((topic for topic, number in questions.items() if number), None)
+        if asked is not None:
+            raise UsageError(
+                f"--{asked} asks questions of its own, not of a network", hint=f"leave ARCH or --{asked} out"
+            )
         network = load_network(arch, settings, input_text, max_layers)
-        sheet = network.worksheet(blank=blank_text, amount=amount, seed=seed, answers=answers)
+        sheet = network.worksheet(
+            blank=blank_text, amount=amount, seed=seed, answers=answers, versions=versions
+        )
     else:
         if settings or input_text:
             raise UsageError("--set and --input need a network", hint="name one: convcalc worksheet lenet5")
         sheet = functions.worksheet(
-            level=level_text or "1-4", blank=blank_text, amount=amount, seed=seed, answers=answers
+            level=level_text,
+            blank=blank_text,
+            amount=amount,
+            seed=seed,
+            answers=answers,
+            versions=versions,
+            **questions,
         )
     if output is None:
         show(sheet, form)
-    else:
+    elif versions is None:
         save_view(sheet, output, form)
+    else:
+        sheet.save(output, form)
+        wrote(f"{versions} sheets and their keys to {output}")
 
 
 def _only(names: Sequence[str]) -> str | None:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.errors import ConvcalcError, clean, did_you_mean
+from convcalc.exercises.question import Question
+from convcalc.exercises.questions import find_question
 from convcalc.exercises.worksheet import ASKS, Exercise, find
 from convcalc.files import with_folders
 from convcalc.language.synonyms import suggest
@@ -140,7 +142,7 @@ def sheet_files(paths: Sequence[str]) -> list[str]:
 
 def exercises(
     path: str, entries: Sequence[FilledRow], network: Callable[[str], Analysis]
-) -> Iterator[tuple[Exercise, str]]:
+) -> Iterator[tuple[Exercise | Question, str]]:
     """The exercise that each entry answers, and the answer. network: returns a network's analysis for the name in
     the file.
 
@@ -148,6 +150,10 @@ def exercises(
     """
     for entry in entries:
         where = f"{path}: row {entry.line}"
+        question = None if entry.network else find_question(entry.name)
+        if question is not None:
+            yield question, entry.answer
+            continue
         if entry.asks not in ASKS:
             raise ConvcalcError(
                 f"{where}: asks for '{entry.asks}', which is nothing a worksheet asks"
@@ -158,7 +164,7 @@ def exercises(
         if exercise is None:
             raise ConvcalcError(
                 f"{where}: there is no exercise '{entry.name}'",
-                hint="single layers are named level.seed.number, such as 2.7.3; a network's need its name",
+                hint="layers are named like 2.7.3 (level.seed.number), questions like field.2.7.3",
             )
         yield exercise, entry.answer
 

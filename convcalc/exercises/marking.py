@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from math import ceil, floor, prod
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis, LayerFigures
 from convcalc.analysis.quantities import parse
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.exercises.filled import FilledRow, exercises, read_entries, sheet_files
+from convcalc.exercises.question import Question, Verdict
+from convcalc.exercises.questions import judge
 from convcalc.exercises.worksheet import ASKS, Exercise
 from convcalc.graph import Node
 from convcalc.language import bundled
@@ -23,13 +25,12 @@ from convcalc.ops.dense import Dense
 from convcalc.shapes import Axis, elements, show
 
 MAX_ANSWER = 60  # characters
-Verdict = Literal["right", "wrong", "rounded", "blank"]
 
 
 class MarkedAnswer(NamedTuple):
     """A marked answer. given: as written; why: the likely mistake, "" if unknown."""
 
-    exercise: Exercise
+    exercise: Exercise | Question
     given: str
     verdict: Verdict
     why: str = ""
@@ -91,6 +92,17 @@ class MarkedSheets(NamedTuple):
         return [sheet.error for sheet in self.sheets if sheet.error is not None]
 
     @property
+    def asked(self) -> list[tuple[str, int, int]]:
+        """What was asked, how many answers to it are right, and how many there are."""
+        totals: dict[str, list[int]] = {}
+        for sheet in self.sheets:
+            for mark in sheet.marks:
+                counts = totals.setdefault(mark.exercise.asks, [0, 0])
+                counts[0] += mark.verdict == "right"
+                counts[1] += 1
+        return [(asks, right, total) for asks, (right, total) in totals.items()]
+
+    @property
     def mistakes(self) -> list[tuple[str, int]]:
         """Mistakes and how often they occur, most frequent first; "" stands for unknown ones."""
         whys = Counter(
@@ -102,8 +114,12 @@ class MarkedSheets(NamedTuple):
         return whys.most_common()
 
 
-def mark(exercise: Exercise, given: str) -> MarkedAnswer:
+def mark(exercise: Exercise | Question, given: str) -> MarkedAnswer:
     """Mark an answer; a wrong one with its likely mistake."""
+    if isinstance(exercise, Question):
+        verdict, why = judge(exercise, given)
+        cut = given if len(given) <= 4 * MAX_ANSWER else given[: 4 * MAX_ANSWER] + "…"
+        return MarkedAnswer(exercise, "" if verdict == "blank" else cut, verdict, why)
     answer = exercise.answer
     if not given.strip(" _.-–"):
         return MarkedAnswer(exercise, "", "blank")
@@ -151,6 +167,25 @@ def _mark_number(exercise: Exercise, answer: int, given: str) -> MarkedAnswer:
             number = int(figure.value) if figure.value.denominator == 1 else None
     why = next((text for value, text in _number_mistakes(exercise) if value == number != answer), "")
     return MarkedAnswer(exercise, given, "wrong", why)
+
+
+def known_mistakes(exercise: Exercise | Question) -> list[tuple[Any, str]]:
+    """Wrong answers with what led to them, the likelier first, each answer once."""
+    if isinstance(exercise, Question):
+        return [(mistake.answer, mistake.why) for mistake in exercise.mistakes]
+    answer = exercise.answer
+    found: dict[Any, str] = {}
+    if isinstance(answer, int):
+        for number, why in _number_mistakes(exercise):
+            found.setdefault(number, why)
+    elif exercise.asks == "output":
+        windows = exercise.node.op.windows(exercise.node.input_shapes)
+        for why, formula in SIZE_MISTAKES if windows else ():
+            sizes = tuple(formula(axis) for axis in windows)
+            if min(sizes) > 0:
+                found.setdefault((exercise.node.output_shape[0], *sizes), why)
+    found.pop(answer, None)
+    return list(found.items())
 
 
 def _number(text: str) -> int | None:
@@ -224,6 +259,12 @@ def _number_mistakes(exercise: Exercise) -> Iterator[tuple[int, str]]:
     layer = exercise.analysis.layers[node.index]
     factors = node.op.weight_factors(node.input_shapes)
     outputs = elements(node.output_shape)
+    if exercise.asks == "memory":
+        yield outputs, "these are the values: each takes 4 bytes"
+        yield 8 * layer.activation_bytes, "these are bits: 8 of them are a byte"
+        yield 4 * elements(node.input_shapes[0]), "this is the input"
+        yield 4 * layer.params, "these are the weights and biases"
+        return
     yield 0, f"a {node.kind} layer has {ASKS[exercise.asks]}"
     if not factors:
         if exercise.asks == "weights":

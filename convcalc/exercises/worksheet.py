@@ -19,7 +19,7 @@ from convcalc.errors import ShapeError, UsageError
 from convcalc.graph import INPUT, Builder, Graph, Node, single_input
 from convcalc.language.synonyms import suggest
 from convcalc.ops.dense import Dense
-from convcalc.shapes import Shape
+from convcalc.shapes import Shape, elements
 
 Answer = int | tuple[int, ...]
 Item = TypeVar("Item")
@@ -31,6 +31,16 @@ ASKS = {
     "params": "params",
     "macs": "MACs",
     "field": "receptive field",
+    "memory": "bytes of output",
+}
+HINTS = {
+    "output": "each side is (W − F + 2P)/S + 1, rounded down; the depth is the number of filters",
+    "weights": "a filter has F·F weights for each channel that it reads; there are K filters",
+    "biases": "one for each filter or unit",
+    "params": "weights and biases together",
+    "macs": "the weights of one filter, once for every value of the output",
+    "field": "the field before, and (F − 1) steps as wide as all strides before",
+    "memory": "the values of the output, times 4 bytes of a float32",
 }
 LEVELS = range(1, 5)
 MAX_AMOUNT = 200
@@ -99,7 +109,7 @@ def value(analysis: Analysis, node: Node, asks: str) -> Answer:
     if asks == "field":
         assert layer.receptive_field is not None
         return tuple(int(size) for size in layer.receptive_field.size)
-    number = getattr(layer, asks)
+    number = layer.activation_bytes if asks == "memory" else getattr(layer, asks)
     assert isinstance(number, int)
     return number
 
@@ -204,6 +214,8 @@ def _askable(analysis: Analysis, node: Node, asks: str) -> bool:
     layer = analysis.layers[node.index]
     if asks == "output":
         return True
+    if asks == "memory":
+        return not node.op.pointwise
     if asks == "field":
         return layer.receptive_field is not None and not node.op.pointwise
     if asks == "macs":
@@ -350,6 +362,9 @@ def _working(exercise: Exercise) -> list[str]:
         return texts or [_size_reason(node)]
     if asks == "params":
         return [f"{layer.weights:,} weights + {layer.biases:,} biases = {layer.params:,}"]
+    if asks == "memory":
+        shape = "·".join(map(str, node.output_shape))
+        return [f"{shape} values · {layer.activation_bytes // elements(node.output_shape)} bytes"]
     if asks == "biases" and layer.biases:
         return [f"one for each output channel: {layer.biases:,}"]
     text = lines.get(ASKS[asks], "")

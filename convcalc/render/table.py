@@ -219,6 +219,8 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "−": r"$-$", "·": r"$\cdot$",
     "→": r"$\to$", "–": "--", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "⌈": r"$\lceil$", "⌉": r"$\rceil$", "█": "",
+    "δ": r"$\delta$", "γ": r"$\gamma$", "σ": r"$\sigma$", "ε": r"$\varepsilon$", "Σ": r"$\Sigma$", "²": r"$^2$",
+    "√": r"$\surd$", "…": r"\dots{}", "°": r"$^\circ$", "≥": r"$\ge$", "≤": r"$\le$", "ℓ": r"$\ell$", "|": r"$|$",
 }  # fmt: skip
 
 

@@ -145,6 +145,26 @@ class View(Generic[Record]):
         return fragment(tables) if tables else fragment((), text=self.to_text())
 
 
+class FolderView(View[Record]):
+    """Records that are saved as the files of a folder. files: for a format, bytes by their path in the folder."""
+
+    __slots__ = ("_files",)
+
+    def __init__(self, record: Record, look: Look, files: Callable[[str], Mapping[str, bytes]]) -> None:
+        super().__init__(record, look)
+        self._files = files
+
+    def save(self, path: str | os.PathLike[str], form: str | None = None) -> None:
+        """Write the files into a folder that is made if it is missing.
+
+        form: of the files, csv by default. Raises ConvcalcError where the folder holds anything or cannot be written.
+        """
+        from convcalc.files import check_folder, write_folder
+
+        check_folder(os.fspath(path))
+        write_folder(os.fspath(path), self._files(form or "csv"))
+
+
 class Several(View[Sequence[Item]]):
     """A sequence of records: iterable, with length and index."""
 

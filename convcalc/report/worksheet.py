@@ -7,10 +7,12 @@ from html import escape
 from operator import itemgetter
 from typing import Any
 
+from convcalc.exercises.question import Question
 from convcalc.exercises.worksheet import ASKS, Exercise, Sheet, SheetRow
 from convcalc.render.html import heading_row, page
 from convcalc.render.table import Column, Table, latex, texts, to_markdown
 from convcalc.report import words
+from convcalc.report.questions import answer_text
 from convcalc.report.values import CONVENTIONS
 
 BLANK = "________"
@@ -92,14 +94,16 @@ def _figure(row: SheetRow, name: str) -> str:
     return "–" if figure is None else words.answer(figure)
 
 
-def label(exercise: Exercise) -> str:
-    """`conv1, weights`; for a single random layer its number: `2.7.3, weights`."""
+def label(exercise: Exercise | Question) -> str:
+    """`conv1, weights`; for a single random layer its number: `2.7.3, weights`; for a question its name."""
+    if isinstance(exercise, Question):
+        return exercise.name
     return f"{exercise.node.name if exercise.network else exercise.name}, {ASKS[exercise.asks]}"
 
 
-def worked(exercise: Exercise) -> str:
+def worked(exercise: Exercise | Question) -> str:
     """The working, followed by the answer if it does not end in it."""
-    answer = words.answer(exercise.answer)
+    answer = answer_text(exercise.answer)
     if not exercise.working:
         return answer
     if exercise.working.replace(",", "").endswith(

@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from convcalc.exercises.marking import MarkedAnswer, MarkedSheet, MarkedSheets
-from convcalc.exercises.worksheet import ASKS
+from convcalc.exercises.question import Question
+from convcalc.exercises.worksheet import ASKS, Exercise
 from convcalc.render.table import Column, Table
 from convcalc.report import words
+from convcalc.report.questions import TOPICS, answer_text, plain_answer, topic, typed_answer
 from convcalc.report.values import CONVENTIONS
 from convcalc.report.worksheet import label, worked
 
 MARKED = (
     Column("exercise", "exercise", lambda mark: mark.exercise.name, style="cyan"),
-    Column("layer", "layer", lambda mark: mark.exercise.node.name if mark.exercise.network else "",
-           lambda mark: mark.exercise.node.name if mark.exercise.network else words.operator(mark.exercise.node.op),
-           wrap=True),
-    Column("asks", "asks", lambda mark: mark.exercise.asks, lambda mark: ASKS[mark.exercise.asks]),
+    Column("layer", "layer", lambda mark: _layer(mark.exercise) if mark.exercise.network else "",
+           lambda mark: _layer(mark.exercise), wrap=True),
+    Column("asks", "asks", lambda mark: mark.exercise.asks, lambda mark: topic(mark.exercise)),
     Column("given", "yours", right=True, wrap=True),
-    Column("answer", "right answer", lambda mark: words.answer(mark.exercise.answer).replace(",", ""),
-           lambda mark: "" if mark.verdict == "right" else words.answer(mark.exercise.answer), right=True),
+    Column("answer", "right answer", lambda mark: _plain(mark.exercise),
+           lambda mark: "" if mark.verdict == "right" else answer_text(mark.exercise.answer), right=True, wrap=True),
     Column("verdict", "mark"),
 )  # fmt: skip
 MARK_DATA = (
@@ -34,6 +35,7 @@ SHEETS = (
     Column("right", "right", text=lambda sheet: "" if sheet.error else str(sheet.right), right=True),
     Column("total", "of", lambda sheet: sheet.total,
            lambda sheet: "" if sheet.error else str(sheet.total), right=True),
+    Column("percent", "%", lambda sheet: _percent(sheet), lambda sheet: _percent_text(sheet), right=True),
     Column("mistakes", "what was wrong", lambda sheet: _mistakes(sheet),
            lambda sheet: "not read" if sheet.error else _mistakes(sheet), wrap=True),
 )  # fmt: skip
@@ -42,12 +44,28 @@ SHEET_DATA = (
     *SHEETS,
     Column("error", "", lambda sheet: sheet.error.message if sheet.error else ""),
 )
+
+
+def _layer(exercise: Exercise | Question) -> str:
+    """Of what was asked: a layer's name, its operator, a question's design."""
+    if isinstance(exercise, Question):
+        return ""
+    return exercise.node.name if exercise.network else words.operator(exercise.node.op)
+
+
+def _plain(exercise: Exercise | Question) -> str:
+    """The answer as CSV holds it."""
+    if isinstance(exercise, Question):
+        return typed_answer(exercise.answer)
+    return words.answer(exercise.answer).replace(",", "")
+
+
 UNKNOWN = "wrong, for no reason that is recognised"
 
 
 def marked_summary(sheet: MarkedSheet) -> str:
-    """`Marked sheet of Ada: 7 of 8 answers right`."""
-    return f"Marked sheet of {sheet.name}: {_tally(sheet)}"
+    """`MarkedAnswer sheet of Ada: 7 of 8 answers right`."""
+    return f"MarkedAnswer sheet of {sheet.name}: {_tally(sheet)}"
 
 
 def _tally(marked: MarkedSheet | MarkedSheets) -> str:
@@ -63,7 +81,7 @@ def marked_table(sheet: MarkedSheet) -> Table:
     return Table(
         columns=MARKED,
         rows=sheet.marks,
-        title="Marked worksheet",
+        title="MarkedAnswer worksheet",
         lines=lines,
         data_columns=MARK_DATA,
         styles=[{"right": "green", "wrong": "red"}.get(mark.verdict, "yellow") for mark in sheet.marks],
@@ -97,10 +115,10 @@ def _mark_value(mark: MarkedAnswer) -> dict[str, Any]:
     return {
         "exercise": mark.exercise.name,
         "network": mark.exercise.network or None,
-        "layer": mark.exercise.node.name if mark.exercise.network else None,
+        "layer": _layer(mark.exercise) if mark.exercise.network else None,
         "asks": mark.exercise.asks,
         "given": mark.given or None,
-        "answer": answer if isinstance(answer, int) else list(answer),
+        "answer": plain_answer(answer),
         "verdict": mark.verdict,
         "why": mark.why or None,
         "working": mark.exercise.working or None,
@@ -108,8 +126,8 @@ def _mark_value(mark: MarkedAnswer) -> dict[str, Any]:
 
 
 def sheets_summary(marked: MarkedSheets) -> str:
-    """`Marked sheets: 15 of 24 answers right in 3 sheets`."""
-    return f"Marked sheets: {_sheets_tally(marked)}"
+    """`MarkedAnswer sheets: 15 of 24 answers right in 3 sheets`."""
+    return f"MarkedAnswer sheets: {_sheets_tally(marked)}"
 
 
 def _sheets_tally(marked: MarkedSheets) -> str:
@@ -123,11 +141,15 @@ def sheets_table(marked: MarkedSheets) -> Table:
     lines = [
         _sheets_tally(marked),
         *(f"  {count}× {why or UNKNOWN}" for why, count in marked.mistakes),
+        *(
+            f"{TOPICS.get(asks, ASKS.get(asks, asks))}: {right} of {total}"
+            for asks, right, total in marked.asked
+        ),
     ]
     return Table(
         columns=SHEETS,
         rows=marked.sheets,
-        title="Marked worksheets",
+        title="MarkedAnswer worksheets",
         lines=lines,
         data_columns=SHEET_DATA,
         styles=[_style(sheet) for sheet in marked.sheets],
@@ -143,6 +165,16 @@ def _mistakes(sheet: MarkedSheet) -> str:
     ]
     blank = sum(mark.verdict == "blank" for mark in sheet.marks)
     return "; ".join([*wrong, *([f"{blank} left blank"] if blank else [])])
+
+
+def _percent(sheet: MarkedSheet) -> int | None:
+    """The share of right answers, rounded; None where the sheet could not be marked."""
+    return None if sheet.error or not sheet.total else round(100 * sheet.right / sheet.total)
+
+
+def _percent_text(sheet: MarkedSheet) -> str:
+    share = _percent(sheet)
+    return "" if share is None else str(share)
 
 
 def _style(sheet: MarkedSheet) -> str:
@@ -162,4 +194,5 @@ def sheets_value(marked: MarkedSheets) -> dict[str, Any]:
             for sheet in marked.sheets
         ],
         "mistakes": [{"why": why or None, "count": count} for why, count in marked.mistakes],
+        "asked": [{"asks": asks, "right": right, "total": total} for asks, right, total in marked.asked],
     }

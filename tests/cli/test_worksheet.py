@@ -72,7 +72,7 @@ def test_a_folder_gives_a_row_per_sheet(convcalc) -> None:
     done = convcalc("worksheet", "--check", CLASS, "--format", "json")
     assert done.returncode == 1
     value = json.loads(done.stdout)
-    assert set(value) == {"conventions", "right", "total", "sheets", "mistakes"}
+    assert set(value) == {"conventions", "right", "total", "sheets", "mistakes", "asked"}
     assert (value["right"], value["total"]) == (8, 12)
     assert [
         (
