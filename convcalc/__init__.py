@@ -20,6 +20,7 @@ from convcalc._version import __version__
 if TYPE_CHECKING:
     from convcalc.api.functions import apply, check_sheet, docs, list, matrix, schema, size, worksheet
     from convcalc.api.net import Network, load
+    from convcalc.api.quizzes import quiz
     from convcalc.errors import (
         ConvcalcError,
         ImageError,
@@ -40,6 +41,7 @@ _PLACES = {
     "list": "api.functions",
     "load": "api.net",
     "matrix": "api.functions",
+    "quiz": "api.quizzes",
     "schema": "api.functions",
     "size": "api.functions",
     "worksheet": "api.functions",
@@ -61,6 +63,7 @@ __all__ = [  # noqa: RUF022 - as in the table above
     "list",
     "load",
     "matrix",
+    "quiz",
     "schema",
     "size",
     "worksheet",

@@ -241,3 +241,10 @@ def platforms() -> Sequence[str]:
     from convcalc.api.sheets import PLATFORMS
 
     return PLATFORMS
+
+
+def quiz_topics() -> Sequence[str]:
+    """What a quiz asks."""
+    from convcalc.exercises.quiz import TOPICS
+
+    return tuple(TOPICS)

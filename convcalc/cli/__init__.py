@@ -26,6 +26,7 @@ COMMANDS = {
     "apply": "One operator on a matrix, letters or an image, step by step.",
     "matrix": "A convolution as the dense layer it is, zeros and shared weights.",
     "worksheet": "Exercises from a network or single layers, their key, and marking.",
+    "quiz": "Questions one after another: sizes, weights, MACs, fields, design.",
     "schema": "The JSON Schema of the spec language, for editors.",
     "docs": "The manual: start with it, or look something up.",
 }
@@ -38,6 +39,7 @@ CLOSED_PIPE = 141  # exit code of programs ended by SIGPIPE
 PLAIN_SIGNS = {
     "−": "-", "×": "x", "·": "*", "→": "->", "←": "<-", "↔": "<->", "…": "...", "–": "-", "⌊": "floor(", "⌋": ")",
     "↑": "^", "⌈": "ceil(", "⌉": ")", "²": "^2", "≤": "<=", "≥": ">=", "─": "-", "│": "|", "█": "#", "▀": "#", "▄": "#",
+    "γ": "gamma", "δ": "delta", "ε": "epsilon", "σ": "sigma", "Σ": "sum", "√": "sqrt",
     "░": ".", "▒": ":", "▓": "%", "ℓ": "l", "α": "alpha", "β": "beta", "µ": "u", "“": '"', "”": '"', "’": "'",
 }  # fmt: skip
 

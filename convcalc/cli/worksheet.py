@@ -17,10 +17,10 @@ from convcalc.cli.options import (
     Shapes,
     load_network,
     network_options,
+    report_written,
     save_view,
     set_values,
     show,
-    wrote,
 )
 from convcalc.errors import UsageError
 from convcalc.render.view import SUFFIXES, View
@@ -39,7 +39,7 @@ Examples:
   convcalc worksheet lenet5 --format csv > sheet.csv
   convcalc worksheet --check sheet.csv
   convcalc worksheet alexnet --versions 30 -o class
-  convcalc worksheet --design 3 --field 2 --memory 2 --backward 2 --seed 4 -o sheet.tex
+  convcalc worksheet --design 3 --field 2 --memory 2 --backward 2 -o sheet.tex
   convcalc worksheet --design 2 --level 2 --format moodle > questions.xml
   convcalc worksheet --check sheets/ --format csv
 
@@ -198,7 +198,7 @@ def command(
         save_view(sheet, output, form)
     else:
         sheet.save(output, form)
-        wrote(f"{versions} sheets and their keys to {output}")
+        report_written(f"{versions} sheets and their keys to {output}")
 
 
 def _only(names: Sequence[str]) -> str | None:
