@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from convcalc.api import choices, quizzes
-from convcalc.cli import INTERRUPTED, Command
+from convcalc.cli import Command
 from convcalc.cli.options import FORMATS, Count, show
 from convcalc.errors import clean
 from convcalc.render import terminal
@@ -70,7 +70,6 @@ class _Session:
         """Put the questions until they end, the input ends, or somebody interrupts."""
         from convcalc.report import quiz as report
 
-        interrupted = False
         self.say([[TextSpan(report.quiz_summary(quiz.record), "bold")], [TextSpan(report.HELP, "dim")], []])
         try:
             while quiz.record.next is not None:
@@ -80,15 +79,23 @@ class _Session:
                     break
                 quiz = quizzes.quiz_view(quiz.record.answered(given, hinted=hinted))
                 self.say(report.turn_lines(quiz.record.turns[-1], self.width))
-        except KeyboardInterrupt:
-            interrupted = True
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C: the score so far, then the program ends as it does elsewhere
             self.say([[]])
+            self.end(quiz)
+            raise
+        self.end(quiz)
+
+    def end(self, quiz: View[Any]) -> None:
+        """The score, or what became of each question."""
+        from convcalc.report import quiz as report
+
         if self.spoken:
             self.say([[TextSpan(report.score(quiz.record), "bold")]])
-        else:
-            show(quiz, self.form)
-        if interrupted:
-            click.get_current_context().exit(INTERRUPTED)
+            return
+        show(quiz, self.form)
+        sys.stdout.flush()
 
     @property
     def width(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -33,12 +35,15 @@ def test_right_answers_score(convcalc) -> None:
 
 
 def test_a_hint_then_a_wrong_answer_with_its_working(convcalc) -> None:
-    """The second question: conv K8 F3 on 3×30×30 has 3·3·3·8 weights."""
-    done = convcalc(*OPTIONS, stdin="\n?\n27\nq\n")
+    """The second question is of a pool 2×2 over 16 channels: 2·2·16 is what a convolution of one filter would have."""
+    done = convcalc(*OPTIONS, stdin="\n?\n64\nq\n")
     assert "hint: a filter has F·F weights for each channel" in done.stdout
     assert "skipped; it is" in done.stdout
-    assert "wrong: " in done.stdout
-    assert "  (3·3·" in done.stdout
+    assert (
+        "wrong: a pool takes the largest value or the mean of its window: it has no weights; it is 0"
+        in done.stdout
+    )
+    assert "\n  maxpool has no weights: 0\n" in done.stdout
     assert done.stdout.endswith("0 of 2 right\n")
     assert done.returncode == 0
 
@@ -83,22 +88,26 @@ def read_until(master: int, text: str) -> str:
     ("keys", "code"), [(b"\x03", 130), (b"\x04", 0)], ids=["interrupted", "end of input"]
 )
 def test_a_key_on_a_terminal_ends_it_with_the_score(keys: bytes, code: int) -> None:
-    process, master = pty.fork()
-    if process == 0:
-        os.chdir(ROOT)
-        os.execve(sys.executable, [sys.executable, "-m", "convcalc", *OPTIONS], environment())
-    try:
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "convcalc", *OPTIONS],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        cwd=ROOT,
+        env=environment(),
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that ^C of this terminal reaches it
+    ) as process:
+        os.close(slave)
         read_until(master, "> ")
         os.write(master, b"1\n")
-        read_until(master, "2 of 4")
         read_until(master, "> ")
         os.write(master, keys)
         seen = read_until(master, "0 of 1 right")
         assert "Traceback" not in seen
-        _, status = os.waitpid(process, 0)
-        assert os.waitstatus_to_exitcode(status) == code
-    finally:
-        os.close(master)
+        assert process.wait(timeout=30) == code
+    os.close(master)
 
 
 def test_an_interruption_of_a_pipe_ends_it_with_the_score() -> None:
@@ -113,9 +122,9 @@ def test_an_interruption_of_a_pipe_ends_it_with_the_score() -> None:
         env=environment(),
     ) as process:
         assert process.stdout is not None
-        seen = ""
-        while "> " not in seen:
-            seen += process.stdout.read(1)
+        seen = b""
+        while b"> " not in seen:
+            seen += os.read(process.stdout.fileno(), 1000)
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
