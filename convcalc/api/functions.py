@@ -213,7 +213,7 @@ def apply(
     >>> back.passes[0].gradients["weight"].how
     'correlation of the input with δ'
     >>> back.to_dict()["updated"]["weight"]["text"]
-    [[[['0.5', '−0.8'], ['−1.4', '−2.7']]]]
+    [[[['1/2', '−4/5'], ['−7/5', '−27/10']]]]
     """
     from convcalc.layer.applied import Applied, apply_typed
     from convcalc.layer.matrices import typed

@@ -85,7 +85,11 @@ def backward_typed(
         backward(application, matrix, speed, steps=steps, notation=applied.notation)
         for application in applied.applications
     )
-    written = [applied.notation.decimal, matrix.decimal if matrix else None]
+    typed = "" if rate is None else str(rate)
+    by_rate = (
+        False if "/" in typed else True if "." in typed else None
+    )  # as a matrix is written, so is the rate
+    written = [applied.notation.decimal, matrix.decimal if matrix else None, by_rate]
     decimal = False if False in written else True if True in written else None
     return Backward(passes, Notation(decimal, applied.notation.places), applied.mode_shown, speed)
 

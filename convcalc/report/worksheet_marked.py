@@ -64,8 +64,8 @@ UNKNOWN = "wrong, for no reason that is recognised"
 
 
 def marked_summary(sheet: MarkedSheet) -> str:
-    """`MarkedAnswer sheet of Ada: 7 of 8 answers right`."""
-    return f"MarkedAnswer sheet of {sheet.name}: {_tally(sheet)}"
+    """`Marked sheet of Ada: 7 of 8 answers right`."""
+    return f"Marked sheet of {sheet.name}: {_tally(sheet)}"
 
 
 def _tally(marked: MarkedSheet | MarkedSheets) -> str:
@@ -81,7 +81,7 @@ def marked_table(sheet: MarkedSheet) -> Table:
     return Table(
         columns=MARKED,
         rows=sheet.marks,
-        title="MarkedAnswer worksheet",
+        title="Marked worksheet",
         lines=lines,
         data_columns=MARK_DATA,
         styles=[{"right": "green", "wrong": "red"}.get(mark.verdict, "yellow") for mark in sheet.marks],
@@ -126,8 +126,8 @@ def _mark_value(mark: MarkedAnswer) -> dict[str, Any]:
 
 
 def sheets_summary(marked: MarkedSheets) -> str:
-    """`MarkedAnswer sheets: 15 of 24 answers right in 3 sheets`."""
-    return f"MarkedAnswer sheets: {_sheets_tally(marked)}"
+    """`Marked sheets: 15 of 24 answers right in 3 sheets`."""
+    return f"Marked sheets: {_sheets_tally(marked)}"
 
 
 def _sheets_tally(marked: MarkedSheets) -> str:
@@ -149,7 +149,7 @@ def sheets_table(marked: MarkedSheets) -> Table:
     return Table(
         columns=SHEETS,
         rows=marked.sheets,
-        title="MarkedAnswer worksheets",
+        title="Marked worksheets",
         lines=lines,
         data_columns=SHEET_DATA,
         styles=[_style(sheet) for sheet in marked.sheets],
