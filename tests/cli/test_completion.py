@@ -58,7 +58,7 @@ def test_nothing_is_offered_that_takes_away_what_was_typed(convcalc) -> None:
         ("convcalc matrix lenet5 ", ["conv1", "conv2"]),
         ("convcalc matrix lenet5 --layer conv", ["conv1", "conv2"]),
         ("convcalc show lenet5 --columns layer,par", ["layer,params"]),
-        ("convcalc worksheet --blank weights,m", ["weights,macs"]),
+        ("convcalc worksheet --blank weights,m", ["weights,macs", "weights,memory"]),
         ("convcalc list --family torchvision/res", ["torchvision/resnet"]),
         ("convcalc list squeeze", ["torchvision/squeezenet1_0", "torchvision/squeezenet1_1"]),
         ("convcalc show alexnet --set K", ["K3=", "K4=", "K5="]),
