@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from numba_support import Network, any_inputs, any_values, any_weights, assert_c
 
 from convcalc.backends import numba as backend
 from convcalc.backends import reference
+from convcalc.backends.numba import plan as planning
 from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row, profile_network
 from convcalc.backends.numba.runtime.driver import helpers
@@ -140,6 +142,35 @@ def test_a_profile_names_every_layer_that_multiplies() -> None:
     assert profile.peak_flops > 0
     assert profile.peak_bytes > 0
     assert profile.seconds > 0
+
+
+def test_what_no_kernel_computes_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between kernels, and twice in a row at the end, by a clock that only these advance, by a second each."""
+    network = Network(20, 9, 7)
+    network.add("conv", filters=17, kernel=3)
+    slow = network.add("exp")
+    network.add("conv", filters=20, kernel=1)
+    last = [network.add("exp"), network.add("exp")]
+    graph = network.graph()
+    plan = prepare(graph, any_weights(graph, 1), 2)
+    now = [0.0]
+    monkeypatch.setattr(planning, "perf_counter", lambda: now[0])
+    for step in plan._lowered.outside:
+        function = step.function
+
+        def advancing(inputs: Any, function: Any = function) -> Any:
+            now[0] += 1.0
+            return function(inputs)
+
+        object.__setattr__(step, "function", advancing)
+    run = plan.run(any_values(graph, 2))
+    wanted = [float(node in (slow, *last)) for node in range(len(graph))]
+    assert (run.seconds, list(run.node_seconds)) == (3.0, wanted)
+    seconds, work = plan.profile(any_values(graph, 2), 2)
+    assert [step.node for step in work if step.kernel == "numpy"] == [slow, *last]
+    assert [step.node for step in work] == sorted(step.node for step in work)
+    assert all(step.seconds == float(step.kernel == "numpy") for step in work)
+    assert seconds == 3.0
 
 
 @pytest.mark.parametrize("threads", [1, 2])

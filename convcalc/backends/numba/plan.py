@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from threading import Lock
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from convcalc.backends import Compiling, Run, Values, check_known
 from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
+from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.deconv import spreads_what_is_not_finite
 from convcalc.backends.numba.lower.operators import Lowered, lower
 from convcalc.backends.numba.passes.algorithm import choose
@@ -31,7 +33,7 @@ from convcalc.backends.numba.passes.placement import place
 from convcalc.backends.numba.passes.traits import has_kernel
 from convcalc.backends.numba.runtime.driver import StepTable, drive, post, worker_loop
 from convcalc.backends.numba.runtime.linker import link
-from convcalc.backends.numba.runtime.program import Arena, Program
+from convcalc.backends.numba.runtime.program import Arena, ByteSpan, Program
 from convcalc.backends.reference import inputs_of
 from convcalc.backends.workers import processors
 from convcalc.errors import ConvcalcError
@@ -43,13 +45,28 @@ from convcalc.weights.load import Weights
 
 @dataclass(frozen=True)
 class Work:
-    """One step of a plan, for a profile: its node, kernel, MACs as the network counts them, and bytes touched."""
+    """One step of a plan, for a profile: its node, kernel, MACs as the network counts them, bytes touched, seconds.
+
+    kernel: `numpy` for what no kernel does.
+    """
 
     node: int
     kernel: str
     macs: int
     bytes: int
-    ticks: int
+    seconds: float
+
+
+class Times(NamedTuple):
+    """How long a run's steps took: ticks of the processor's clock for each kernel step, seconds for each outside."""
+
+    ticks: Array
+    outside: Array
+
+    def seconds(self, total: float) -> Array:
+        """Seconds of each kernel step, of a run that took so many in all."""
+        seconds: Array = self.ticks * (max(0.0, total - self.outside.sum()) / max(1, int(self.ticks.sum())))
+        return seconds
 
 
 class Plan:
@@ -86,6 +103,9 @@ class Plan:
         self._step_nodes = np.array(
             [rewritten.origins[step.node] for step in lowered.program.steps], np.int64
         )
+        self._outside_nodes = np.array(
+            [rewritten.origins[step.node.index] for step in lowered.outside], np.int64
+        )
         self._inputs = [
             self._arena.floats(place, prod(entry.shape))
             for place, entry in zip(lowered.inputs, graph.inputs, strict=True)
@@ -110,14 +130,14 @@ class Plan:
         with self._lock:
             began = perf_counter()
             self._fill(values)
-            self._walk(self._table)
+            times = self._walk(self._table)
             outputs = {}
             for output, numbers in zip(self.graph.outputs, self._outputs, strict=True):
                 result = array("f")
                 result.frombytes(numbers.view(np.uint8).data)
                 outputs[output.name] = Tensor(self.graph.shape(output.node), result)
             seconds = perf_counter() - began
-            return Run("numba", outputs, seconds, self._node_seconds(self._table, seconds))
+            return Run("numba", outputs, seconds, self._node_seconds(times, seconds))
 
     def profile(self, values: Values, runs: int = 5) -> tuple[float, list[Work]]:
         """Seconds of the fastest of some runs in which every step waits for the one before; and its steps."""
@@ -125,26 +145,40 @@ class Plan:
             if self._timed is None:
                 self._timed = link(self._program, self._arena, self.threads, self._names, barriers=True)
             self._fill(values)
-            best, steps = float("inf"), [0] * len(self._program.steps)
+            best = float("inf")
             for _ in range(runs):
                 began = perf_counter()
-                self._walk(self._timed)
+                times = self._walk(self._timed)
                 seconds = perf_counter() - began
                 if seconds < best:
-                    best, steps = seconds, np.diff(self._timed.clock).tolist()
-            work = [
-                Work(
-                    node,
-                    step.kernel.name,
-                    step.macs,
-                    step.weight_bytes + sum(span.stop - span.start for span in (*step.reads, *step.writes)),
-                    ticks,
-                )
-                for step, node, ticks in zip(
-                    self._program.steps, self._step_nodes.tolist(), steps, strict=True
-                )
-            ]
-            return best, work
+                    best, fastest = seconds, times
+            return best, self._work(fastest, best)
+
+    def _work(self, times: Times, seconds: float) -> list[Work]:
+        """The steps of a run, those outside the kernels among them, in running order."""
+        work = [
+            Work(
+                node,
+                step.kernel.name,
+                step.macs,
+                step.weight_bytes + _bytes(*step.reads, *step.writes),
+                own,
+            )
+            for step, node, own in zip(
+                self._program.steps, self._step_nodes.tolist(), times.seconds(seconds).tolist(), strict=True
+            )
+        ]
+        outside = zip(
+            self._lowered.outside,
+            self._program.outside,
+            self._outside_nodes.tolist(),
+            times.outside.tolist(),
+            strict=True,
+        )
+        for step, spans, node, own in reversed(list(outside)):
+            macs = step.node.op.macs(step.node.input_shapes)
+            work.insert(step.mark, Work(node, "numpy", macs, _bytes(*spans.reads, spans.writes), own))
+        return work
 
     def overrun_buffers(self) -> list[str]:
         """Buffers that something was written beside; only for a plan with guards."""
@@ -163,22 +197,32 @@ class Plan:
                 )
             numbers[:] = np.asarray(own, np.float32)
 
-    def _walk(self, table: StepTable) -> None:
+    def _walk(self, table: StepTable) -> Times:
         place = 0
+        ticks, outside = [], []
         for step in self._lowered.outside:
             table.run(place, step.mark)
+            ticks.append(np.diff(table.clock[place : step.mark + 1]))
             place = step.mark
+            began = perf_counter()
             inputs = [self._arena.floats(ref, prod(shape)).reshape(shape) for ref, shape in step.sources]
             count = prod(step.node.output_shape)
             with np.errstate(all="ignore"):  # as in the kernels, ∞ − ∞ is nothing to tell of
                 self._arena.floats(step.target, count)[:] = np.ravel(step.function(inputs))
+            outside.append(perf_counter() - began)
         table.run(place, len(self._program.steps))
+        ticks.append(np.diff(table.clock[place:]))
+        return Times(np.concatenate(ticks), np.array(outside, np.float64))
 
-    def _node_seconds(self, table: StepTable, seconds: float) -> tuple[float, ...]:
-        """The run's seconds shared out by the clock's ticks."""
-        ticks = np.diff(table.clock)
-        shares = np.bincount(self._step_nodes, ticks, len(self.graph))
-        return tuple((shares * (seconds / max(1, int(ticks.sum())))).tolist())
+    def _node_seconds(self, times: Times, seconds: float) -> tuple[float, ...]:
+        """The run's seconds for each node of the network; 0 where it was fused away."""
+        shares = np.bincount(self._step_nodes, times.seconds(seconds), len(self.graph))
+        shares += np.bincount(self._outside_nodes, times.outside, len(self.graph))
+        return tuple(shares.tolist())
+
+
+def _bytes(*spans: ByteSpan) -> int:
+    return sum(span.stop - span.start for span in spans)
 
 
 def prepare(

@@ -143,12 +143,11 @@ def profile_network(
 def profile_plan(plan: Plan, values: Values, runs: int = 5, peaks: Peaks | None = None) -> Profile:
     """As profile_network, of a plan already made. peaks: where they were measured before."""
     seconds, work = plan.profile(values, runs)
-    scale = seconds / max(1, sum(step.ticks for step in work))
     merged: dict[int, list[float | int]] = {}
     kernels: dict[int, list[str]] = {}
     for step in work:
         row = merged.setdefault(step.node, [0.0, 0, 0])
-        row[0] += step.ticks * scale
+        row[0] += step.seconds
         row[1] += step.macs
         row[2] += step.bytes
         kernels.setdefault(step.node, []).append(step.kernel)
