@@ -2,9 +2,10 @@
 
 Conventions (stated wherever figures are shown): weights multiply, biases are added, params are both; buffers are
 not parameters; shared weights count once, where they were first used. MACs are the multiply-accumulates of conv,
-deconv and dense for one image, products with padded zeros included, biases excluded. Activations are the bytes
-of the layers' outputs for the batch; their peak is the largest sum alive at once when layers run in order and
-an output is freed after its last reader, the network's inputs counting as such; the network's outputs are never freed.
+deconv, dense, matmul and attention for one image, products with padded zeros included, biases excluded. Activations
+are the bytes of the layers' outputs for the batch; their peak is the largest sum alive at once when layers run in
+order and an output is freed after its last reader, the network's inputs counting as such; the network's outputs are
+never freed.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ Examples:
   convcalc show my-network.yaml --format json
 
 Weights multiply, biases are added; params are both; shared weights count once. MACs are the
-multiply-accumulates of convolutions and dense layers for one image, padded zeros included,
-biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the receptive field.""",
+multiply-accumulates of convolutions, dense layers, matrix products and attention for one image,
+padded zeros included, biases excluded; 1 MAC = 2 FLOPs. Sizes are channels first. `field` is the receptive field.""",
 )
 @click.argument("arch", type=ARCH)
 @click.option("--explain", is_flag=True, help="Show the working of every figure.")

@@ -12,7 +12,8 @@ from convcalc.graph import Graph
 
 CONVENTIONS = (
     "weights multiply, biases are added, params = weights + biases; shared weights count once; MACs are "
-    "multiply-accumulates of conv, deconv and dense for one image, padded zeros included, biases excluded; "
+    "multiply-accumulates of conv, deconv, dense, matmul and attention (its projections and both its products) for one "
+    "image, padded zeros included, biases excluded; "
     "1 MAC = 2 FLOPs; shapes are channels first, without the batch"
 )
 
