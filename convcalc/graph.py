@@ -6,7 +6,9 @@ i. The network's inputs are called −1, −2, … in their order: `INPUT` (−1
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,6 +20,19 @@ INPUT = -1
 MAX_LAYERS = 200_000  # of a network, unless --max-layers says otherwise
 MAX_WARNINGS = 10
 MAX_ELEMENTS = 2**53  # beyond it, sizes are slips; totals still stay exact
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for garbage: graphs are millions of objects and none of them garbage, and looking for it would
+    cost as much as all the rest."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class Trail:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from convcalc.analysis.receptive import ReceptiveField, Track, of_input, receptive_fields, reported
-from convcalc.graph import Graph, Node
+from convcalc.graph import Graph, Node, uncollected
 from convcalc.shapes import Shape, elements
 
 DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
@@ -98,13 +98,19 @@ class Analysis(NamedTuple):
 
 def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis:
     """The figures of a graph for a batch of images and a number type (a key of DTYPES)."""
+    with uncollected():
+        return _analyse(graph, batch, dtype)
+
+
+def _analyse(graph: Graph, batch: int, dtype: str) -> Analysis:
     unit = DTYPES[dtype]
     tracks: dict[int, Sequence[Track | None]] = {}
     warnings: dict[str, None] = {}
     for origin in graph.input_indices:
         tracks[origin], texts = receptive_fields(graph, origin)
         warnings |= dict.fromkeys(texts)
-    layers = tuple([_layer(graph, node, batch * unit, tracks) for node in graph])
+    seen = [(*graph.inputs[-1 - origin], of_nodes) for origin, of_nodes in tracks.items()]
+    layers = tuple([_layer(graph, node, batch * unit, seen) for node in graph])
     weights = sum(layer.weights for layer in layers)
     biases = sum(layer.biases for layer in layers)
     totals = Totals(
@@ -120,15 +126,18 @@ def analyse(graph: Graph, *, batch: int = 1, dtype: str = "float32") -> Analysis
     return Analysis(graph, batch, dtype, layers, totals, (*graph.warnings, *warnings), tracks)
 
 
-def _layer(graph: Graph, node: Node, unit: int, tracks: Mapping[int, Sequence[Track | None]]) -> LayerFigures:
+def _layer(
+    graph: Graph, node: Node, unit: int, seen: Sequence[tuple[str, Shape, Sequence[Track | None]]]
+) -> LayerFigures:
+    """seen: per input its name, its shape, and what each node's units see of it."""
     counts = {"weight": 0, "bias": 0, "buffer": 0}
     if node.shares is None:
         for parameter in node.parameters:
             counts[parameter.role] += prod(parameter.shape)
     fields = {
-        graph.inputs[-1 - origin].name: reported(track, graph.shape(origin), node.output_shape)
-        for origin, of_nodes in tracks.items()
-        if (track := of_nodes[node.index]) is not None
+        name: reported(track, shape, node.output_shape)
+        for name, shape, tracks in seen
+        if (track := tracks[node.index]) is not None
     }
     return LayerFigures(
         name=node.name,

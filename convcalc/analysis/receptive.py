@@ -113,22 +113,30 @@ def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | No
     source = of_input(graph, origin)
     tracks: list[Track | None] = []
     warnings: list[str] = []
+    image = graph.shape(origin)
     for node in graph:
-        reached = [
-            (position, source if index == origin else tracks[index])
-            for position, index in enumerate(node.inputs)
-            if index >= 0 or index == origin
-        ]
-        if len(node.inputs) == len(reached) == 1 and node.op.keeps_positions(node.input_shapes):
-            tracks.append(reached[0][1])
-            continue
-        positions = [position for position, track in reached if track is not None]
-        before = [track for _, track in reached if track is not None]
-        if not before:
-            tracks.append(None)
-            continue
+        positions: Sequence[int] = (0,)
+        if len(node.inputs) == 1:
+            index = node.inputs[0]
+            track = tracks[index] if index >= 0 else source if index == origin else None
+            if track is None or node.op.keeps_positions(node.input_shapes):
+                tracks.append(track)
+                continue
+            before = [track]
+        else:
+            reached = [
+                (position, source if index == origin else tracks[index])
+                for position, index in enumerate(node.inputs)
+                if index >= 0 or index == origin
+            ]
+            positions = [position for position, track in reached if track is not None]
+            before = [track for _, track in reached if track is not None]
+            if not before:
+                tracks.append(None)
+                continue
+        several = len(before) > 1
         walked = [
-            _through(node, position, track, several=len(before) > 1)
+            _through(node, position, track, several=several)
             for position, track in zip(positions, before, strict=True)
         ]
         after = walked[0]
@@ -136,9 +144,7 @@ def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | No
             after = tuple([union(branches) for branches in zip(*walked, strict=True)])
         tracks.append(after)
         if (len(before) > 1 or any(len(track) != 1 for track in after)) and (
-            text := _warning(
-                graph.shape(origin), node, [node.input_shapes[p] for p in positions], before, walked, after
-            )
+            text := _warning(image, node, [node.input_shapes[p] for p in positions], before, walked, after)
         ):
             warnings.append(f"{node.name}: {text}")
     return tracks, warnings

@@ -408,6 +408,7 @@ class Compiler:
             tuple([entry.name for entry in included.inputs]),
             included.outputs,
         )
+        self.operators.reads_shape = self.operators.reads_shape or nested.operators.reads_shape
         network.until = self._common(fields, "until", frozenset(self._variables))
         self.problems += included.spec.problems
         return network
@@ -440,8 +441,9 @@ class Compiler:
             if not isinstance(name, str):
                 raise choice_node.error(f"block needs the name of a block or operator, not {describe(name)}")
             compile_as(name)
-        written = [node for _, node in (*rest.values(), *added.values())]
-        return Use(key, choice, compile_as, names_within(written))
+        reads = names_within([node for _, node in (*rest.values(), *added.values())])
+        self.operators.reads_shape = self.operators.reads_shape or "shape" in reads
+        return Use(key, choice, compile_as, reads)
 
     def _loop(self, key: reader.Scalar, body: reader.Node | None, known: Known) -> Loop:
         if not isinstance(body, reader.Mapping):

@@ -44,6 +44,7 @@ class Expansion:
         self.make: Callable[[Layer, Names, str], Operator] = compiler.operators.make
         self.max_layers = max_layers
         self.steps = max_steps(max_layers)
+        self.reads_shape = compiler.operators.reads_shape
         self.blocks: list[Block] = []
         self.variables = Names({})
         self.depth = 0
@@ -131,7 +132,8 @@ class Expansion:
             result = self.single(entry, scope, segment, named, inputs, names, trail)
         else:
             result = self.repeated(entry, scope.inner(segment, entry.node), inputs, names, trail)
-        self._check_end(scope, segment, result)
+        if self.until is not None:
+            self._check_end(scope, segment, result)
         return result
 
     def repeated(
@@ -294,9 +296,13 @@ class Expansion:
             operator = self.make(entry, names, path)
         if operator.shape_field is not None:
             operator = self._sized(entry, operator, operator.shape_field, scope, path, names)
-        inputs = self._inputs(entry, operator, scope, path, inputs, names)
-        self._step(entry.node, max(0, len(inputs) - 1))
-        shares = self._shared(entry, scope, segment, names)
+        if operator.inputs[1] == 0 or NO_INPUT in inputs or operator.layer_fields():
+            inputs = self._inputs(entry, operator, scope, path, inputs, names)
+        if len(inputs) > 1:
+            self._step(entry.node, len(inputs) - 1)
+        shares = None
+        if entry.share is not None or scope.twin is not None:
+            shares = self._shared(entry, scope, segment, names)
         keys = None if entry.keys is None else other_keys(entry, scope, names)
         index = self.builder.add(
             path,
@@ -471,7 +477,8 @@ class Expansion:
         else:
             shape = self.builder.shape(current)
             names["channels"] = shape[0]
-            names["shape"] = list(shape)
+            if self.reads_shape:
+                names["shape"] = list(shape)
 
     # -- parts ------------------------------------------------------------------------------------------
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from dataclasses import replace
 
 from convcalc import ops
 from convcalc.errors import Problems, ShapeError, SpecError, UsageError, clean
-from convcalc.graph import MAX_LAYERS, Builder, Graph, Input, Output, uncounted, unread
+from convcalc.graph import MAX_LAYERS, Builder, Graph, Input, Output, uncollected, uncounted, unread
 from convcalc.language import reader
 from convcalc.language.compiler import Compiler
 from convcalc.language.documents import Spec, merge_defaults, read_spec
@@ -47,14 +46,8 @@ def load_graph(
     shapes by name, overrides its inputs. Raises SpecError, SpecErrors or ShapeError, with the graph up to the failing
     layer; UsageError for settings and an input that make no sense.
     """
-    # a reading makes millions of objects and no garbage: looking for some costs as much as all the rest
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with uncollected():
         return _load(read_spec(arch, max_layers), settings or {}, input_shape, max_layers)
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:

@@ -28,6 +28,7 @@ class Operators:
     def __init__(self, spec: Spec, variables: Names) -> None:
         self.problems: Problems = spec.problems
         self.defaults: dict[str, dict[str, Value]] = {}
+        self.reads_shape = False  # whether any expression of the layers does
         self._made: dict[tuple[Any, ...], Operator] = {}
         known = frozenset(spec.variables)
         for kind, (key, fields) in spec.defaults.items():
@@ -158,6 +159,7 @@ class Operators:
         try:
             value = compile_value(node)
             value.check_names(known)
+            self.reads_shape = self.reads_shape or (not value.constant and "shape" in value.names())
         except SpecError as error:
             self.problems.append(error)
             return None
