@@ -29,7 +29,7 @@ MASKED = -100.0  # what Swin adds to the score of two positions that do not see 
 COORDINATES = (
     8.0  # log_relative_positions: the farthest position, before the logarithm (Liu et al. 2022, Swin V2)
 )
-MAX_VALUES = 1 << 26
+MAX_VALUES = 1 << 24
 MAX_RANK = 3
 
 

@@ -85,7 +85,7 @@ def test_counts(lines):
         ({"rule": "relative_positions", "window": [2, 2, 2, 2]}, "windows of 4 dimensions",
          "give 1 to 3 numbers in window"),
         ({"rule": "relative_positions", "window": [100, 100]},
-         "a constant of 10000×10000 values, more than 67,108,864", "give a smaller window"),
+         "a constant of 10000×10000 values, more than 16,777,216", "give a smaller window"),
     ],
 )  # fmt: skip
 def test_misfits(bound, fields, message, hint):
