@@ -121,7 +121,9 @@ class Graph:
     """A network: what its file says of it, its inputs, its nodes in running order, and its outputs.
 
     inputs and outputs: one at least of each, in the order of the file. labels: class names, or the name of a bundled
-    list of them; labelled: the output they belong to, where the file says it. task: what the network is for; published:
+    list of them; labelled: the output they belong to, where the file says it. own_classes: the number of
+    classes that the file's labels and weights are for, where a setting makes it another; the network is without them
+    then. task: what the network is for; published:
     its authors' figures by name, and their source. weights: a file beside the spec, or url and sha256. directory: the
     spec's own. variables: the values of its vars. changes: what a setting or another input made different from what the
     file says, such as `width=0.5`; the notes are those that still hold then. warnings: what is allowed and hardly
@@ -139,6 +141,7 @@ class Graph:
     preprocess: Mapping[str, Any] | None = None
     labels: str | tuple[str, ...] | None = None
     labelled: str | None = None
+    own_classes: int | None = None
     task: str | None = None
     published: Mapping[str, Any] = field(default_factory=dict)
     weights: str | Mapping[str, Any] | None = None

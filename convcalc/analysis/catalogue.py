@@ -32,7 +32,7 @@ class CatalogueEntry(NamedTuple):
     """A bundled network: what its spec says of it, and its figures for one image as float32.
 
     extends: the specs it extends, nearest first. input: (C, *spatial). peak_activation_bytes: the most bytes of
-    activations alive at once.
+    activations alive at once. task: what it is for; classes: how many it tells apart, None where it is no classifier.
     """
 
     name: str
@@ -44,6 +44,8 @@ class CatalogueEntry(NamedTuple):
     params: int
     macs: int
     peak_activation_bytes: int
+    task: str | None
+    classes: int | None
 
 
 def entries() -> list[CatalogueEntry]:
@@ -139,6 +141,8 @@ def counted(name: str) -> CatalogueEntry:
         params=totals.params,
         macs=totals.macs,
         peak_activation_bytes=totals.peak_activation_bytes,
+        task=graph.task,
+        classes=graph.variables.get("classes"),
     )
 
 
@@ -165,6 +169,8 @@ def _entry(row: dict[str, str]) -> CatalogueEntry | None:
         params=int(row["params"]),
         macs=int(row["macs"]),
         peak_activation_bytes=int(row["peak_activation_bytes"]),
+        task=row["task"] or None,
+        classes=int(row["classes"]) if row["classes"] else None,
     )
 
 

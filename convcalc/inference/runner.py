@@ -161,6 +161,8 @@ class Runner:
         self.notes: tuple[str, ...] = ()
         if threads and threads > count:
             self.notes = (f"{threads:,} threads asked for, {count:,} used: as many as there are processors",)
+        if graph.own_classes is not None and weights.source == "random":
+            self.notes += (f"no labels and no weights: the spec's are for {graph.own_classes:,} classes",)
         self.plan: Any = None
         if _uses_numba(backend, graph):
             from convcalc.backends import numba
@@ -294,6 +296,12 @@ def choose_weights(
 def _pretrained(graph: Graph, downloading: Downloading | None) -> Weights:
     if isinstance(graph.weights, str):
         return choose_weights(graph, None, 0)
+    if graph.own_classes is not None:
+        raise WeightsError(
+            f"{graph.name}: the pretrained weights are for {graph.own_classes:,} classes, and {_head(graph)} has "
+            f"{graph.shape(class_output(graph).node)[0]:,}",
+            hint="leave out --set classes, or give --weights FILE with weights for that many",
+        )
     if not graph.weights or "url" not in graph.weights:
         raise WeightsError(
             f"{graph.name} names no pretrained weights",
@@ -303,6 +311,14 @@ def _pretrained(graph: Graph, downloading: Downloading | None) -> Weights:
 
     file = fetch(graph.weights["url"], graph.weights.get("sha256", ""), downloading)
     return load_weights(graph, file, "file", shown=graph.weights["url"].rsplit("/", 1)[-1])
+
+
+def _head(graph: Graph) -> str:
+    """The layer with weights that gives the classes."""
+    index = class_output(graph).node
+    while index >= 0 and not graph.nodes[index].parameters and graph.nodes[index].inputs:
+        index = graph.nodes[index].inputs[0]
+    return graph.input_name(index)
 
 
 def check_backend(backend: Backend) -> None:

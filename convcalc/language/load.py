@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from convcalc import ops
 from convcalc.errors import Problems, ShapeError, SpecError, UsageError, clean
@@ -113,6 +114,8 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_laye
     fields["notes"] = tuple(
         note for note in fields["notes"] if all(f"--set {change}" in note for change in changes)
     )
+    if any(change.startswith("classes=") for change in changes):
+        fields |= _without_classes(spec)
     builder = Builder(inputs, max_layers)
     expansion = Expansion(builder, compiler, max_layers)
     failure: SpecError | None = None
@@ -168,6 +171,18 @@ def _changes(
         if name not in defaults or defaults[name] != values[name]
     ]
     return (*changes, *input_changes(own, inputs))
+
+
+def _without_classes(spec: Spec) -> dict[str, Any]:
+    """The Graph's fields with another number of classes than the file's, which its labels and weights are for."""
+    own = variables(replace(spec, problems=Problems()), {}).get("classes")
+    return {
+        "labels": None,
+        "labelled": None,
+        "weights": None,
+        "published": {},
+        "own_classes": own if type(own) is int else None,
+    }
 
 
 def _entries(spec: Spec, compiler: Compiler) -> list[Entry]:

@@ -26,6 +26,8 @@ LAYERS, PARAMS, MACS = _count("layers", "layers"), _count("params", "params"), _
 MEMORY = Column(
     "peak_activation_bytes", "memory", text=lambda entry: words.size(entry.peak_activation_bytes), right=True
 )
+TASK = Column("task", "task")
+CLASSES = Column("classes", "classes", right=True)
 
 
 def catalogue_summary(entries: Sequence[CatalogueEntry]) -> str:
@@ -41,7 +43,7 @@ def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
         columns=(NAME, INPUT, LAYERS, PARAMS, MACS, MEMORY, SOURCE),
         rows=entries,
         lines=["memory: the most activations alive at once, of one image as float32"],
-        data_columns=(NAME, TITLE, SOURCE, INPUT, LAYERS, PARAMS, MACS, MEMORY),
+        data_columns=(NAME, TITLE, SOURCE, INPUT, LAYERS, PARAMS, MACS, MEMORY, TASK, CLASSES),
         narrowing=[
             *shorten("source", "source"),
             *drop("source", "layers"),
@@ -74,6 +76,8 @@ def catalogue_value(entries: Sequence[CatalogueEntry]) -> list[dict[str, Any]]:
             "params": entry.params,
             "macs": entry.macs,
             "peak_activation_bytes": entry.peak_activation_bytes,
+            "task": entry.task,
+            "classes": entry.classes,
         }
         for entry in entries
     ]
