@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convcalc.render.view import View
-
-if TYPE_CHECKING:
-    from convcalc.api.net import Network
 
 
 def number_types() -> Sequence[str]:
@@ -46,14 +43,14 @@ def check_output(path: str) -> None:
     check(path)
 
 
-def check_output_name(path: str, network: Network, name: str | None) -> None:
+def check_output_name(path: str, network: View[Any], name: str | None) -> None:
     """Raise UsageError if the network has no output of that name, or several for a file that holds one."""
     from convcalc.inference.outputs import check_choice as check
 
     check(path, [output.name for output in network.record.graph.outputs], name)
 
 
-def are_several(network: Network, files: Sequence[str]) -> bool:
+def are_several(network: View[Any], files: Sequence[str]) -> bool:
     """Whether the files of `forward` are, or hold, several samples. Raises UsageError, InputError or ImageError."""
     from convcalc.inference.inputs import samples_of
 
