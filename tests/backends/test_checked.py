@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import test_numba as layers
 from attention_networks import two_attentions
+from matmul_networks import two_products
 from numba_support import Network, any_values, any_weights
 
 from convcalc.backends.numba import plan as planning
@@ -108,6 +109,7 @@ def networks() -> Iterator[tuple[Graph, bool | None]]:
     yield layers.many_kernels(), None
     yield three_dimensions(), None
     yield two_attentions(), None
+    yield two_products(), None
     yield layers.two_of_winograd(), False
     yield layers.two_of_winograd(), True
 

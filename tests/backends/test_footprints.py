@@ -16,6 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import test_numba as layers
 from attention_networks import any_attention, two_attentions
+from matmul_networks import any_matmul, two_products
 from numba_support import Network, any_values, any_weights, by_chance
 from traced import Log, kernels, traced
 
@@ -121,6 +122,7 @@ MAKERS = {
     "deconv": layers.any_deconv,
     "pool": layers.any_pool,
     "attention": any_attention,
+    "matmul": any_matmul,
 }
 
 
@@ -165,7 +167,9 @@ def test_moves_and_joins(seed: int, log: Log) -> None:
 
 def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that others call, `sweep` and `finish`, are tried with these."""
-    found = assert_exact(layers.many_kernels(), log) | assert_exact(two_attentions(), log)
+    found = assert_exact(layers.many_kernels(), log)
+    for graph in (two_attentions(), two_products()):
+        found |= assert_exact(graph, log)
     for fused in (False, True):
         layers.force_winograd(monkeypatch, fused)
         found |= assert_exact(layers.two_of_winograd(), log)
@@ -246,6 +250,7 @@ with traced() as log, pytest.MonkeyPatch.context() as patch:
             assert_exact(by_chance(make, seed, 300_000), log)
     assert_exact(layers.many_kernels(), log)
     assert_exact(tests.two_attentions(), log)
+    assert_exact(tests.two_products(), log)
     for fused in (False, True):
         layers.force_winograd(patch, fused)
         assert_exact(layers.two_of_winograd(), log)

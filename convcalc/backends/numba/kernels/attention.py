@@ -40,6 +40,7 @@ from convcalc.backends.numba.jit.simd import (
     vstore,
 )
 from convcalc.backends.numba.kernels.activations import exponential
+from convcalc.backends.numba.kernels.matmul import tiles_alike
 
 MINUS_INFINITY = float("-inf")
 
@@ -292,7 +293,7 @@ def _scratch_footprint(call: Call, windows: int, targets: Array) -> None:
         if not rows or not chunks:
             continue
         every = steps("chunk", chunks, 4 * chunk * depth)
-        for tile, blocks, tiles in _tiles(places):
+        for tile, blocks, tiles in tiles_alike(places):
             call.calls(
                 "sweep", call.sweep, call.scores_record,
                 weights=(keys + 4 * tile * depth, "scratch"), bias=(call.zeros, "zeros"),
@@ -305,7 +306,7 @@ def _scratch_footprint(call: Call, windows: int, targets: Array) -> None:
             )  # fmt: skip
         call.writes("scratch", scores, 4 * rows * places)
         call.reads("scratch", scores, 4 * rows * places)
-        for tile, blocks, tiles in _tiles(features):
+        for tile, blocks, tiles in tiles_alike(features):
             call.calls(
                 "sweep", call.sweep, call.outputs_record,
                 weights=(values + 4 * tile * count, "scratch"), bias=(call.zeros, "zeros"),
@@ -319,15 +320,6 @@ def _scratch_footprint(call: Call, windows: int, targets: Array) -> None:
         own = written[(written >= begin) & (written < begin + rows * chunks)]
         kept = np.unique((own - begin) % chunk)
         call.reads("scratch", outputs, 4 * depth, entries("target_places", kept * 4 * features))
-
-
-def _tiles(count: int) -> Iterator[tuple[int, int, int]]:
-    """(first, blocks, how many) of tiles that are alike, for a number of columns in whole blocks."""
-    whole = count // TILE
-    if whole:
-        yield 0, TILE_BLOCKS, whole
-    if count % TILE:
-        yield whole * TILE, count % TILE // BLOCK, 1
 
 
 def _outputs_footprint(call: Call, targets: Array, heads: int) -> None:

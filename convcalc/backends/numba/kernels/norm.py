@@ -261,8 +261,9 @@ def layernorm_footprint(call: Call) -> None:
     call.positive("channels", "height", "row_items")
     blocks = -(-call.channels // BLOCK)
     rows, rest = divmod(call.items, call.row_items)
-    parts = ((0, rows, call.width), (rows, rows + (rest > 0), min(call.width, rest * call.item_width)))
-    for first, stop, width in parts:
+    parts = ((0, rows, call.row_items), (rows, rows + (rest > 0), rest))
+    for first, stop, items in parts:
+        width = min(call.width, items * call.item_width)
         if first >= stop or width <= 0:
             continue
         size, own = (width, call.height), np.arange(first, stop, dtype=np.int64)

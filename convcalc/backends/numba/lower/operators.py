@@ -14,6 +14,7 @@ from convcalc.backends.numba.lower.combine import JOINS, lower_affine, lower_joi
 from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
 from convcalc.backends.numba.lower.deconv import lower_deconv
 from convcalc.backends.numba.lower.lowering import Lowering, OutsideStep
+from convcalc.backends.numba.lower.matmul import lower_matmul
 from convcalc.backends.numba.lower.moves import lower_concat, lower_flatten, lower_move, lower_transpose
 from convcalc.backends.numba.lower.norms import lower_layernorm, lower_lrn, lower_softmax
 from convcalc.backends.numba.lower.pool import POOLINGS, lower_pool
@@ -40,6 +41,7 @@ LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
     "deconv": lower_deconv,
     "dense": lower_dense,
     "attention": lower_attention,
+    "matmul": lower_matmul,
     "batchnorm": lower_affine,
     "scale": lower_affine,
     "lrn": lower_lrn,

@@ -129,6 +129,7 @@ TRAITS: Mapping[str, Traits] = {
     "deconv": Traits(writes_map=True, takes_affine=True, takes_bound=True),
     "dense": Traits(fits=_is_vector, takes_bound=True),
     "attention": Traits(fits=_attends_channels, writes_map=True, takes_sum=True, takes_bound=True),
+    "matmul": Traits(fits=_any),
     "maxpool": _BOUNDED,
     "avgpool": replace(_BOUNDED, fits=_reads_neighbours),
     "global_avgpool": _BOUNDED,
