@@ -216,9 +216,9 @@ class Plan:
 
     def _node_seconds(self, times: Times, seconds: float) -> tuple[float, ...]:
         """The run's seconds for each node of the network; 0 where it was fused away."""
-        shares = np.bincount(self._step_nodes, times.seconds(seconds), len(self.graph))
-        shares += np.bincount(self._outside_nodes, times.outside, len(self.graph))
-        return tuple(shares.tolist())
+        kernels = np.bincount(self._step_nodes, times.seconds(seconds), len(self.graph))
+        outside = np.bincount(self._outside_nodes, times.outside, len(self.graph))
+        return tuple((kernels + outside).astype(np.float64).tolist())  # of nothing, counts are whole numbers
 
 
 def _bytes(*spans: ByteSpan) -> int:
