@@ -2,8 +2,8 @@
 
     jit/       simd: vectors and raw addresses, in which kernels are written; footprint, ranges: the bytes a kernel
                touches; cache: kernels, and their machine code on disk; compiler: makes it, with Numba
-    kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, winograd, depthwise, pool,
-               norm, pointwise, copies, weights, activations
+    kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, winograd, depthwise, matmul,
+               attention, pool, norm, pointwise, copies, weights, activations
     layout.py  where numbers lie in memory
     passes/    traits: what the kernels can do for each operator; then, in this order, channels_first: layers computed
                on values stored in another order; fusion: what is computed together; channel_moves: layers that only
@@ -11,7 +11,8 @@
     arrays/    operators that no kernel is worth, by NumPy on whole arrays; registry: which
     lower/     operators: from layers to a program, by a function per operator; lowering: the program in the making
     runtime/   program: steps, lifetimes, memory; linker: addresses, and what waits for what; driver: threads that
-               walk the steps; checked: every access held against its buffer before a plan runs (CONVCALC_CHECKED=1)
+               walk the steps; checked: every access compared with its buffer before a plan runs (CONVCALC_CHECKED=1),
+               with places: what an address belongs to, and fault: the error
     plan.py    the pipeline of all that; profile.py: where the time goes
 
 Importing this package imports NumPy and llvmlite, and Numba only where a kernel has to be compiled; nothing else in
