@@ -88,8 +88,8 @@ def test_pictures_fit_the_input(arch: str) -> None:
         assert graph.preprocess is None  # a module of a network reads no pictures
         return
     assert graph.preprocess is not None
-    if len(graph.output_shape) == 3:
-        assert graph.labels is None  # a class for each pixel
+    if len(graph.output_shape) == 3 or graph.task == "matching":
+        assert graph.labels is None  # a class for each pixel, or one number
     elif graph.output_shape == (1000,):
         assert graph.labels == "imagenet1k"
         crop = graph.preprocess["crop"]

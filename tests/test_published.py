@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from convcalc.analysis.analyse import analyse
 from convcalc.graph import Graph, Node
 from convcalc.language.load import load_graph
 
@@ -381,3 +382,53 @@ def test_torchvision_macs_at_the_weights_own_size(name: str, size: int, billions
     graph = load(f"torchvision/{name}")
     assert graph.input_shape == (3, size, size)
     assert round(macs(graph) / 1e9, 3) == billions
+
+
+# --- several inputs, several outputs ------------------------------------------------------------------------
+
+
+def test_siamese() -> None:
+    """Koch et al. 2015, figure 4: 96, 48, 42, 21, 18, 9 and 6 pixels a side, 9,216 and 4,096 features. By hand, one
+    set of weights: 64·(10·10·1 + 1) + 128·(7·7·64 + 1) + 128·(4·4·128 + 1) + 256·(4·4·128 + 1) + 4096·(9216 + 1)
+    + 4096 + 1."""
+    graph = load("siamese")
+    assert [(entry.name, entry.shape) for entry in graph.inputs] == [
+        ("left", (1, 105, 105)),
+        ("right", (1, 105, 105)),
+    ]
+    assert graph.warnings == ()
+    sizes = {node.name: node.output_shape for node in graph}
+    for branch in ("left_branch", "right_branch"):
+        sides = [
+            sizes[f"{branch}.{name}"][1]
+            for name in ("conv1", "maxpool1", "conv2", "maxpool2", "conv3", "maxpool3", "conv4")
+        ]
+        assert sides == [96, 48, 42, 21, 18, 9, 6]
+        assert (sizes[f"{branch}.flatten1"], sizes[f"{branch}.dense1"]) == ((9216,), (4096,))
+    assert graph.output_shape == (1,)
+    by_hand = 64 * 101 + 128 * 3137 + 128 * 2049 + 256 * 2049 + 4096 * 9217 + 4097
+    assert parameters(graph) == by_hand == 38_951_745
+    once = 6400 * 96**2 + 401_408 * 42**2 + 262_144 * 18**2 + 524_288 * 6**2 + 9216 * 4096
+    assert macs(graph) == 2 * once + 4096
+
+
+def test_ssd300() -> None:
+    """torchvision 0.29.1's ssd300_vgg16: its own parameters; MACs of backbone and head as PyTorch's counter has them;
+    figure 2 of Liu et al. 2016: 38, 19, 10, 5, 3 and 1 positions a side, 8,732 default boxes."""
+    graph = load("ssd300_vgg16")
+    assert parameters(graph) == 35_641_826
+    assert macs(graph) == 34_858_153_472
+    assert graph.warnings == ()
+    shapes = {name: graph.shape(node) for name, node in graph.outputs}
+    sides, anchors = [38, 19, 10, 5, 3, 1], [4, 6, 6, 6, 4, 4]
+    assert shapes == {
+        **{f"boxes{i}": (4 * n, side, side) for i, (n, side) in enumerate(zip(anchors, sides, strict=True))},
+        **{
+            f"scores{i}": (91 * n, side, side) for i, (n, side) in enumerate(zip(anchors, sides, strict=True))
+        },
+    }
+    assert sum(n * side**2 for n, side in zip(anchors, sides, strict=True)) == 8732
+    analysis = analyse(graph)
+    # a map of 64×300×300 and the one that its ReLU makes of it, the largest pair
+    assert analysis.totals.peak_activation_bytes == 2 * 64 * 300 * 300 * 4
+    assert analysis.warnings == ()
