@@ -634,6 +634,23 @@ def test_a_channel_behind_a_slice_is_not_read(kind: str, stop: int, value: float
     assert all(map(isfinite, got))
 
 
+@pytest.mark.parametrize(
+    "kind", ["lrn", "softmax", "layernorm", "rmsnorm", "l2norm", "groupnorm", "global_maxpool"]
+)
+@pytest.mark.parametrize("channels", [5, 21])
+def test_what_a_block_holds_beyond_its_channels_is_in_no_norm(kind: str, channels: int) -> None:
+    """It is ½ behind a sigmoid and 1 behind a division."""
+    fields: dict[str, dict[str, object]] = {"lrn": {"size": 3, "alpha": 0.9}, "groupnorm": {"groups": 1}}
+    network = Network(channels, 3, 2)
+    network.add("divide", INPUT, network.add("sigmoid"))
+    network.add(kind, **fields.get(kind, {}))
+    compare(network.graph(), 1)
+    network = Network(channels, 3, 2)
+    network.add("sigmoid")
+    network.add(kind, **fields.get(kind, {}))
+    compare(network.graph(), 1)
+
+
 def test_channels_there_are_not_are_zero_wherever_a_map_lies() -> None:
     """A map whose address, its lower half taken for a float, is not a number once made its zeros none too."""
     space = mmap.mmap(-1, 2**32 + 2**16, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE)

@@ -169,10 +169,12 @@ def softmax_footprint(call: Call) -> None:
 
 
 @inline
-def _sum_of_channels(at: int, block: int, blocks: int) -> float:
-    """The sum of a pixel's channels in whole blocks, by four accumulators, as an addition waits for the one before."""
+def _sum_of_channels(at: int, block: int, blocks: int, real: int) -> float:
+    """The sum of a pixel's channels, by four accumulators, as an addition waits for the one before. real: a block of
+    factors, 0 for what the last block holds beyond them."""
     a, b, c, d = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-    whole = blocks - blocks % 4
+    last = blocks - 1
+    whole = last - last % 4
     for lane in range(LANES):
         own = at + lane * WIDTH * 4
         for k in range(0, whole, 4):
@@ -180,8 +182,9 @@ def _sum_of_channels(at: int, block: int, blocks: int) -> float:
             b = b + vload(own + (k + 1) * block)
             c = c + vload(own + (k + 2) * block)
             d = d + vload(own + (k + 3) * block)
-        for k in range(whole, blocks):
+        for k in range(whole, last):
             a = a + vload(own + k * block)
+        a = fma(vload(own + last * block), vload(real + lane * WIDTH * 4), a)
     return total((a + b) + (c + d))  # type: ignore[no-any-return]
 
 
@@ -231,9 +234,9 @@ def layernorm(
 
     An item is item_width pixels of a row, or those that are left; a row has row_items of them.
 
-    Bounds. Whole blocks are read and written: what the source's last block holds beyond `channels` is 0, as in every
-    map. weight and bias hold whole blocks, with zeros beyond `channels`; real holds a block, 1 for each channel of the
-    last block and 0 beyond.
+    Bounds. Whole blocks are read and written; what the source's last block holds beyond `channels` is finite, as in
+    every map, and not always 0: a sigmoid's is ½. weight and bias hold whole blocks, with zeros beyond `channels`; real
+    holds a block, 1 for each channel of the last block and 0 beyond.
     """
     blocks = (channels + BLOCK - 1) // BLOCK
     for item in range(first, stop):
@@ -241,7 +244,7 @@ def layernorm(
         for x in range(begin, min(width, begin + item_width)):
             at = source + (row // height) * source_plane + (row % height) * source_row + x * PIXEL
             to = target + (row // height) * target_plane + (row % height) * target_row + x * PIXEL
-            mean = _sum_of_channels(at, source_block, blocks) / channels
+            mean = _sum_of_channels(at, source_block, blocks, real) / channels
             variance = _squares_of_channels(at, source_block, blocks, mean, real) / channels
             if not variance < MAX_FLOAT:  # NaN too
                 mean, variance = _moments_in_double(at, source_block, channels)
