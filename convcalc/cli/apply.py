@@ -149,7 +149,8 @@ def _show(found: View[Any], output: str | None, form: str, delay: float) -> None
     """Show the steps and the matrices, or the requested format."""
     from convcalc.render import terminal
     from convcalc.report.apply import animations, applied_lines
-    from convcalc.report.backward import backward_animations, backward_lines
+    from convcalc.report.backward import backward_lines
+    from convcalc.report.backward_steps import backward_animations
 
     frames_of, lines_of = (
         (backward_animations, backward_lines) if choices.is_backward(found) else (animations, applied_lines)

@@ -201,7 +201,7 @@ _TABLE = {
         size: outputsize shape
         apply: convolve filter
         matrix: toeplitz im2col unroll
-        worksheet: exercise exercises quiz
+        worksheet: exercise exercises gradebook
         docs: manual man help doc
         schema: jsonschema
     """,

@@ -18,7 +18,7 @@ from convcalc import ops
 from convcalc.errors import UsageError
 from convcalc.layer import matrices
 from convcalc.layer.applied import Applied
-from convcalc.layer.apply import Application
+from convcalc.layer.apply import MAX_WORK, Application
 from convcalc.layer.arguments import TEXTS
 from convcalc.layer.matrices import Matrix, Typed
 from convcalc.layer.steps import MAX_STEPS, Placement, placements
@@ -28,6 +28,7 @@ from convcalc.ops.conv import Conv
 from convcalc.shapes import Shape, elements, show
 
 DELTA = "δ"
+MAX_LETTERS = 400  # of a gradient; of more, sums would be longer than anybody reads
 IN_TRAINING = "in training: the mean and the variance are those of this input"
 
 
@@ -122,6 +123,16 @@ def backward(
     if not op.has_backward():
         known = [kind for kind in ops.names() if ops.get(kind).has_backward()]
         raise UsageError(f"{op.kind} has no backward pass here", hint=f"there is one for {', '.join(known)}")
+    work = 3 * op.macs((source.shape,))  # forward, and once more for the input and for the kernel
+    if work > MAX_WORK:
+        raise UsageError(
+            f"{work:,} multiplications are more than apply does ({MAX_WORK:,})", hint="take a smaller input"
+        )
+    if given is None and elements(application.output.shape) > MAX_LETTERS:
+        raise UsageError(
+            f"a gradient of {elements(application.output.shape):,} letters is too long to read ({MAX_LETTERS:,})",
+            hint=f"give it in numbers, --gradient FILE.csv: {_form(application.output.shape)}",
+        )
     weights = op.in_training([source], application.weights)
     training = weights is not application.weights
     if training:
@@ -251,7 +262,7 @@ def _moves(application: Application, weights: Mapping[str, Sequence[Any]], delta
     moves = []
     for number, placement in enumerate(placements(application)):
         alone = Tensor(
-            delta.shape, [delta.values[number] if place == number else 0 for place in range(total)]
+            delta.shape, [delta.values[number] if place == number else Fraction(0) for place in range(total)]
         )
         share = op.backward([application.source], weights, alone)["input"].tensor
         moves.append(Move(placement, delta.values[number], share))

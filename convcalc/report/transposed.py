@@ -13,7 +13,7 @@ from convcalc.render.layout import Line, TextSpan, wrap
 from convcalc.render.table import Table
 from convcalc.report import words
 from convcalc.report.apply import _planes, _tensor_value
-from convcalc.report.backward import drawn
+from convcalc.report.backward_blocks import drawn
 from convcalc.report.matrix import (
     MAX_COLUMNS,
     MAX_ROWS,

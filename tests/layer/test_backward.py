@@ -177,6 +177,12 @@ def test_pools_and_relu_need_numbers_and_pass_letters_on() -> None:
         convcalc.apply("sigmoid", "1 2", backward=True)
 
 
+def test_a_gradient_of_very_many_letters_is_refused_at_once() -> None:
+    source = "; ".join(" ".join("1" for _ in range(60)) for _ in range(60))
+    with pytest.raises(UsageError, match="3,364 letters is too long to read"):
+        convcalc.apply(source, weights="1 2 3; 4 5 6; 7 8 9", backward=True)
+
+
 @pytest.mark.parametrize("option", [{"gradient": "1 2"}, {"rate": 1}])
 def test_options_of_the_backward_pass_need_it(option: Any) -> None:
     with pytest.raises(UsageError, match="goes with --backward"):
@@ -197,6 +203,27 @@ def test_the_steps_of_a_convolution_add_up_to_its_gradients() -> None:
         found.passes[0].gradients["weight"].tensor.values
     )
     assert found.to_dict()["steps"][0]["gradient"] == "input"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["maxpool: {kernel: 2, stride: 1}", "avgpool: {kernel: [1, 2], stride: 1, padding: [[0, 0], [1, 0]]}"],
+)
+@pytest.mark.parametrize("gradient", [None, "numbers"])
+def test_the_steps_of_a_pool_add_up_to_its_gradient(entry: str, gradient: str | None) -> None:
+    source = "1 4 2; 5 8 3"
+    shape = convcalc.apply(entry, source).to_dict()["output"]["shape"]
+    delta = None
+    if gradient is not None:
+        count = iter(range(1, 100))
+        delta = "; ".join(" ".join(str(next(count)) for _ in range(shape[2])) for _ in range(shape[1])) + ";"
+    found = convcalc.apply(entry, source, gradient=delta, backward=True, steps=True)
+    moves = found.passes[0].moves
+    assert len(moves) == shape[1] * shape[2]
+    sums = [sum(values[1:], values[0]) for values in zip(*(move.share.values for move in moves), strict=True)]
+    assert sums == list(found.passes[0].gradients["input"].tensor.values)
+    assert "step 1 of" in found.to_text("table")
+    assert len(found.to_dict()["steps"]) == len(moves)
 
 
 def test_the_transposed_matrix_gives_the_same_gradients() -> None:
