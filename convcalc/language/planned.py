@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from convcalc.errors import closest
 from convcalc.language.synonyms import folded, meaning
 from convcalc.ops import describe
 
@@ -32,12 +31,6 @@ _FIELD_WORDS = {"paddingmode": "padding_mode"}
 KEYS: dict[str, str] = {
     "budget": "",
     "lint": "",
-}
-
-# Variables that bundled networks are going to have, and what would do instead.
-VARIABLES: dict[str, tuple[str, str]] = {
-    "classes": ("another number of classes", "copy the spec's file and change the units of its last layer"),
-    "auxiliary": ("an auxiliary output", "the networks are without their auxiliary classifiers"),
 }
 
 OUTSIDE: dict[str, tuple[str, ...]] = {
@@ -71,18 +64,6 @@ def field(kind: str, written: str) -> Absence | None:
     if name not in own:
         return None
     return Absence(f"{kind}'s {written} is {NOT_YET}", own[name] or None)
-
-
-def variable(name: str) -> Absence | None:
-    """What to say of a variable that bundled networks do not have yet; None where it is not planned."""
-    word = {"numclasses": "classes", "nclasses": "classes", "nc": "classes", "aux": "auxiliary"}.get(
-        folded(name), name
-    )
-    meant = closest(word, VARIABLES) or (word if word in VARIABLES else None)
-    if meant is None:
-        return None
-    what, instead = VARIABLES[meant]
-    return Absence(f"{what} is {NOT_YET}", instead)
 
 
 def key(word: str) -> Absence | None:

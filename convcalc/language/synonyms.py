@@ -14,7 +14,7 @@ from typing import Literal
 
 from convcalc.errors import MAX_OPTIONS, closest
 
-Place = Literal["layer", "field", "key", "input", "column", "filter", "command", "network"]
+Place = Literal["layer", "field", "key", "input", "column", "filter", "command", "network", "variable"]
 
 _TABLE = {
     # Some of these layers are not built yet: planned.py says what to do then.
@@ -209,6 +209,10 @@ _TABLE = {
         lenet5: lenet lenet1998
         googlenet: inceptionv1 inception1
         torchvision/inception_v3: inception3
+    """,
+    "variable": """
+        classes: numclasses nclasses nc nbclasses outputs
+        auxiliary: aux auxlogits auxloss
     """,
 }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from convcalc.errors import ConvcalcError, SpecError, UsageError, closest, did_you_mean
-from convcalc.language import planned, reader
+from convcalc.errors import ConvcalcError, SpecError, UsageError, closest
+from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
 from convcalc.language.order import in_order
+from convcalc.language.synonyms import suggest
 from convcalc.language.values import Value, compile_value, names_within
 from convcalc.language.words import circle, listed
 from convcalc.ops import describe
@@ -73,11 +74,8 @@ def _setting(name: str, text: str) -> reader.Node:
 
 
 def _unknown_setting(spec: Spec, name: str) -> UsageError:
-    absence = planned.variable(name)
-    if absence is not None:
-        return UsageError(f"--set {name}: {absence.message}", hint=absence.hint)
     return UsageError(
-        f"--set {name}: the spec has no variable {describe(name)}{did_you_mean(name, spec.variables)}",
+        f"--set {name}: the spec has no variable {describe(name)}{suggest(name, spec.variables, 'variable')}",
         hint=f"its variables: {listed(spec.variables)}" if spec.variables else "it has none",
     )
 
@@ -114,16 +112,11 @@ def _names_read(spec: Spec) -> frozenset[str]:
 
 def _unread(spec: Spec, name: str, read: frozenset[str]) -> SpecError:
     others = [other for other in spec.variables if other in read]
-    absence = (
-        planned.variable(name) if "extends" in spec.root.entries or name not in spec.own_variables else None
-    )
     key = spec.own_variables.get(name)
     return SpecError(
-        f"nothing reads the variable {describe(name)}{did_you_mean(name, others)}",
+        f"nothing reads the variable {describe(name)}{suggest(name, others, 'variable')}",
         mark=key.mark if key is not None else None,
-        hint=f"{absence.message}; {absence.hint}"
-        if absence is not None
-        else f"variables that are read: {listed(others)}"
+        hint=f"variables that are read: {listed(others)}"
         if others
         else f"write ${name} where its value belongs, or leave it out",
     )

@@ -36,13 +36,22 @@ def test_a_key_that_is_not_built_yet(specs, key):
     assert error.message == f"'{key}' is not built yet"
 
 
-@pytest.mark.parametrize("name", ["classes", "num_classes", "clases", "auxiliary"])
-def test_variables_that_bundled_networks_do_not_have_yet(specs, name):
-    with pytest.raises(UsageError, match="is not built yet") as caught:
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("num_classes", ": convcalc calls it 'classes'"),
+        ("clases", "; did you mean 'classes'?"),
+        ("nc", "'classes'"),
+    ],
+)
+def test_variables_in_other_words(specs, name, ours):
+    with pytest.raises(UsageError) as caught:
         load_graph("torchvision/resnet50", settings={name: "10"})
-    assert caught.value.message.startswith(f"--set {name}: ")
+    assert caught.value.message.startswith(f"--set {name}: the spec has no variable '{name}'")
+    assert ours in caught.value.message
     error = specs.error(f"name: t\nextends: torchvision/resnet50\nvars: {{{name}: 10}}")
-    assert "is not built yet" in error.hint
+    assert error.message.startswith(f"nothing reads the variable '{name}'")
+    assert ours in error.message
 
 
 # -- outside -----------------------------------------------------------------------------------------------

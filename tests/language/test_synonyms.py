@@ -9,7 +9,7 @@ from convcalc.cli import COMMANDS
 from convcalc.errors import closest
 from convcalc.language import bundled, planned, synonyms
 from convcalc.language.compiler import BLOCK_KEYS, BRANCH_FIELDS, GROUP_FIELDS, LOOP_FIELDS
-from convcalc.language.documents import KEYS
+from convcalc.language.documents import KEYS, read_spec
 from convcalc.language.synonyms import folded, meaning, suggest, suggest_network
 from convcalc.language.words import COMMON, STRUCTURES
 from convcalc.layer.filters import FILTERS
@@ -34,6 +34,7 @@ OURS = {
     "filter": set(FILTERS),
     "command": set(COMMANDS),
     "network": set(bundled.names()),
+    "variable": set(read_spec("torchvision/googlenet").variables),
 }
 
 

@@ -21,7 +21,7 @@ layers: [conv: {K: $width, F: 1}]
 def test_a_misspelled_variable_changes_nothing_and_is_an_error(specs):
     """`clases: 10` over a base with another name: nothing reads it."""
     error = specs.error("name: t\nextends: torchvision/resnet50\nvars: {clases: 10}")
-    assert error.message == "nothing reads the variable 'clases'"
+    assert error.message == "nothing reads the variable 'clases'; did you mean 'classes'?"
     assert (error.mark.line, error.mark.column, error.mark.length) == (3, 8, 6)
 
 
