@@ -210,3 +210,23 @@ def test_show_loads_no_pictures_weights_or_backends() -> None:
     found = loaded(code)
     assert found & {"PIL", "numpy", "numba", "multiprocessing", "json", "csv"} == set()
     assert {name for name in found if name.startswith(("convcalc.weights", "convcalc.backends"))} == set()
+
+
+def test_a_short_command_never_looks_for_garbage() -> None:
+    code = (
+        "import gc, os, sys\n"
+        "looks = []\n"
+        "gc.callbacks.append(lambda phase, info: looks.append(phase))\n"
+        "from convcalc.__main__ import run\n"
+        "sys.argv[1:] = ['show', 'alexnet']\n"
+        "out, sys.stdout = sys.stdout, open(os.devnull, 'w')\n"
+        "before = len(looks)\n"
+        "try:\n"
+        "    run()\n"
+        "except SystemExit as end:\n"
+        "    sys.stdout = out\n"
+        "    print('code', end.code, 'looks', len(looks) - before, 'frozen', gc.get_freeze_count() > 10_000)\n"
+        "    gc.callbacks.clear()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "code 0 looks 0 frozen True\n"
