@@ -13,7 +13,9 @@ import signal
 import sys
 from types import FrameType
 
-COLLECTOR_THRESHOLD = 100_000  # objects made and not freed before cycles are looked for; Python's default is 700
+COLLECTOR_THRESHOLD = (
+    100_000  # objects made and not freed before cycles are looked for; Python's default is 700
+)
 
 
 class Interrupted(BaseException):

@@ -80,7 +80,7 @@ class Explanation(NamedTuple):
         return self.reading.value - self.total
 
 
-class Note(NamedTuple):
+class FigureNote(NamedTuple):
     """A note of a network that has the figure in it."""
 
     network: str
@@ -95,7 +95,7 @@ class Reconciliation(NamedTuple):
     figure: Figure
     found: tuple[Explanation, ...]
     nearest: Explanation | None
-    notes: tuple[Note, ...] = ()
+    notes: tuple[FigureNote, ...] = ()
 
 
 def reconcile(
@@ -353,11 +353,11 @@ def _cut_to_units(number: int) -> int:
     return number // unit * unit
 
 
-def _notes(sources: Iterable[Source], figure: Figure) -> tuple[Note, ...]:
+def _notes(sources: Iterable[Source], figure: Figure) -> tuple[FigureNote, ...]:
     """The networks' notes that have a figure in them."""
     return tuple(
         [
-            Note(source.graph.name, text)
+            FigureNote(source.graph.name, text)
             for source in sources
             if not source.changes
             for text in source.graph.notes

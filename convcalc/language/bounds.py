@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from convcalc.errors import SpecError
 from convcalc.language import reader
-from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Network, Use
+from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, NetworkEntry, Use
 from convcalc.language.expressions import BUDGET, Budget, Names
 from convcalc.language.values import Value
 from convcalc.ops import FieldError, whole
@@ -27,24 +27,24 @@ _NO_NAMES: frozenset[str] = frozenset()
 _ANY_NAME = frozenset("*")  # stands for whatever names there are
 
 
-class Count(NamedTuple):
+class EntryCount(NamedTuple):
     """layers: of the network. steps: entries, branches, copies and loop items, whether layers come of them or not."""
 
     layers: int
     steps: int
 
-    def plus(self, other: Count) -> Count:
+    def plus(self, other: EntryCount) -> EntryCount:
         """Both together."""
-        return Count(self.layers + other.layers, self.steps + other.steps)
+        return EntryCount(self.layers + other.layers, self.steps + other.steps)
 
-    def times(self, copies: int) -> Count:
+    def times(self, copies: int) -> EntryCount:
         """So many copies or loop items, each a step of its own."""
-        return Count(self.layers * copies, (self.steps + 1) * copies)
+        return EntryCount(self.layers * copies, (self.steps + 1) * copies)
 
 
-_NOTHING = Count(0, 0)
-_ONE_STEP = Count(0, 1)
-_PLAIN_LAYER = Count(1, 1)
+_NOTHING = EntryCount(0, 0)
+_ONE_STEP = EntryCount(0, 1)
+_PLAIN_LAYER = EntryCount(1, 1)
 
 
 def max_steps(max_layers: int) -> int:
@@ -52,12 +52,12 @@ def max_steps(max_layers: int) -> int:
     return 2 * max_layers + 100_000
 
 
-def too_many_layers(node: reader.Node, max_layers: int) -> SpecError:
+def too_many_layers(node: reader.YamlNode, max_layers: int) -> SpecError:
     """The network passes the limit at this entry."""
     return node.error(f"more than {max_layers:,} layers", RAISE)
 
 
-def too_many_steps(node: reader.Node, max_layers: int) -> SpecError:
+def too_many_steps(node: reader.YamlNode, max_layers: int) -> SpecError:
     """The expansion takes too long at this entry, whether layers come of it or not."""
     return node.error(
         f"the spec expands into too many entries for {max_layers:,} layers",
@@ -65,7 +65,7 @@ def too_many_steps(node: reader.Node, max_layers: int) -> SpecError:
     )
 
 
-def too_many_copies(node: reader.Node, copies: int, max_layers: int) -> SpecError:
+def too_many_copies(node: reader.YamlNode, copies: int, max_layers: int) -> SpecError:
     """A single repeat passes the limit."""
     return node.error(f"{copies:,} copies, and a network has at most {max_layers:,} layers", RAISE)
 
@@ -79,9 +79,9 @@ class Bounds:
         # with a budget of its own: counting costs the spec nothing
         self._variables = Names(variables, Budget(BUDGET // 2))
         self._needs: dict[Entry | Block, frozenset[str]] = {}
-        self._remembered: dict[tuple[object, ...], tuple[Count, list[object]]] = {}
+        self._remembered: dict[tuple[object, ...], tuple[EntryCount, list[object]]] = {}
 
-    def entries(self, entries: Sequence[Entry], names: Names | None = None, depth: int = 1) -> Count:
+    def entries(self, entries: Sequence[Entry], names: Names | None = None, depth: int = 1) -> EntryCount:
         """What a list of entries comes to.
 
         names: the values known where the list stands. A name that is missing depends on shapes.
@@ -96,14 +96,14 @@ class Bounds:
             total = self._checked(total.plus(count), entry)
         return total
 
-    def _checked(self, total: Count, entry: Entry) -> Count:
+    def _checked(self, total: EntryCount, entry: Entry) -> EntryCount:
         if total.layers > self._max_layers:
             raise too_many_layers(entry.node, self._max_layers)
         if total.steps > self._max_steps:
             raise too_many_steps(entry.node, self._max_layers)
         return total
 
-    def _entry(self, entry: Entry, names: Names, depth: int) -> Count:
+    def _entry(self, entry: Entry, names: Names, depth: int) -> EntryCount:
         if isinstance(entry, Loop):
             return self._loop(entry, names, depth)
         if not _is_sure(entry, names):
@@ -118,7 +118,7 @@ class Bounds:
             raise too_many_copies(entry.repeat.node, copies, self._max_layers)
         return _ONE_STEP.plus(self._copies(entry, entry.repeat, copies, names, depth))
 
-    def _copies(self, entry: Entry, repeat: Value, copies: int, names: Names, depth: int) -> Count:
+    def _copies(self, entry: Entry, repeat: Value, copies: int, names: Names, depth: int) -> EntryCount:
         first = entry if entry.first is None or _is_like(entry, entry.first) else entry.first
         inner = names.inner()
         total = _NOTHING
@@ -141,7 +141,7 @@ class Bounds:
             total = self._checked(total.plus(self._inner(used, inner, depth).times(1)), entry)
         return total
 
-    def _loop(self, loop: Loop, names: Names, depth: int) -> Count:
+    def _loop(self, loop: Loop, names: Names, depth: int) -> EntryCount:
         items = _known(loop.items, names)
         if not isinstance(items, list):
             return _NOTHING
@@ -162,7 +162,7 @@ class Bounds:
             total = self._checked(total.plus(self.entries(loop.layers, inner, depth + 1).times(1)), loop)
         return total
 
-    def _inner(self, entry: Entry, names: Names, depth: int) -> Count:
+    def _inner(self, entry: Entry, names: Names, depth: int) -> EntryCount:
         """What one copy of an entry that is there comes to, the step for the entry itself apart."""
         if isinstance(entry, Use):
             return self._chosen(entry, names, depth)
@@ -170,20 +170,20 @@ class Bounds:
             return self.entries(entry.layers, names, depth + 1)
         if isinstance(entry, Call):
             return self._call(entry, names, depth)
-        if isinstance(entry, Network):
+        if isinstance(entry, NetworkEntry):
             # what comes behind `until` is never built
             nested = Bounds(self._max_layers, entry.variables)
             return nested.entries(entry.layers, depth=depth + 1) if entry.until is None else _NOTHING
         assert isinstance(entry, Layer)
         if entry.branches is None:
-            return Count(1, 0)
-        total = Count(0, len(entry.branches))
+            return EntryCount(1, 0)
+        total = EntryCount(0, len(entry.branches))
         sure = [branch for branch in entry.branches if _is_sure(branch, names)]
         for branch in sure:
             total = total.plus(self.entries(branch.layers, names, depth + 1))
-        return total.plus(Count(1, 0)) if len(sure) > 1 else total  # a single branch needs no join
+        return total.plus(EntryCount(1, 0)) if len(sure) > 1 else total  # a single branch needs no join
 
-    def _chosen(self, use: Use, names: Names, depth: int) -> Count:
+    def _chosen(self, use: Use, names: Names, depth: int) -> EntryCount:
         kind = _known(use.choice, names)
         if not isinstance(kind, str):
             return _NOTHING
@@ -193,7 +193,7 @@ class Bounds:
             return _NOTHING
         return self._inner(entry, names, depth)
 
-    def _call(self, call: Call, names: Names, depth: int) -> Count:
+    def _call(self, call: Call, names: Names, depth: int) -> EntryCount:
         """A block's body with the arguments that its count hangs on; once for each set of them."""
         block = call.block
         needed = self._block_needs(block)

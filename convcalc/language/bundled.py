@@ -51,7 +51,7 @@ def is_family(name: str) -> bool:
         return False
     from convcalc.language import reader
 
-    root = reader.read(reader.Source(name, text))
+    root = reader.read(reader.YamlSource(name, text))
     variables = root.entries.get("vars") if isinstance(root, reader.Mapping) else None
     return isinstance(variables, reader.Mapping) and any(
         reader.is_required(node) for node in variables.entries.values()
@@ -69,7 +69,7 @@ def ancestry(name: str) -> list[str]:
             break
         chain.append(name)
         with open(file, encoding="utf-8") as stream:
-            root = reader.read(reader.Source(name, stream.read()))
+            root = reader.read(reader.YamlSource(name, stream.read()))
         base = root.entries.get("extends") if isinstance(root, reader.Mapping) else None
         if not isinstance(base, reader.Scalar):
             break

@@ -14,7 +14,7 @@ from convcalc import ops
 from convcalc.errors import SpecError
 from convcalc.language import foreign, mistakes, reader
 from convcalc.language.documents import Spec
-from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Network, Use
+from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, NetworkEntry, Use
 from convcalc.language.expressions import Names
 from convcalc.language.networks import NETWORK_FIELDS, include
 from convcalc.language.operators import Fields, Known, Operators, cut_off
@@ -83,14 +83,14 @@ class Compiler:
 
     # -- blocks -----------------------------------------------------------------------------------------
 
-    def _no_block(self, name: str, node: reader.Node) -> bool:
+    def _no_block(self, name: str, node: reader.YamlNode) -> bool:
         self.blocks[name] = Block(name, node)
         self.problems.append(
             node.error(f"block {name} needs a mapping with its layers", "params: [...] and layers: [...]")
         )
         return False
 
-    def _block(self, name: str, key: reader.Scalar, node: reader.Node) -> Block:
+    def _block(self, name: str, key: reader.Scalar, node: reader.YamlNode) -> Block:
         assert isinstance(node, reader.Mapping)
         block = self.blocks[name] = Block(name, key)
         taken = "an operator" if name in ops.names() else "a word of the language"
@@ -119,7 +119,7 @@ class Compiler:
         block.indexed = self._indexed(node.entries.get("naming"))
         return block
 
-    def _references(self, block: Block, node: reader.Node | None) -> None:
+    def _references(self, block: Block, node: reader.YamlNode | None) -> None:
         """The names of layers that a block reads where it is used."""
         if node is None:
             return
@@ -138,7 +138,9 @@ class Compiler:
             else:
                 block.refs.append(item.text)
 
-    def _parameter(self, block: Block, name: str, node: reader.Scalar, default: reader.Node | None) -> None:
+    def _parameter(
+        self, block: Block, name: str, node: reader.Scalar, default: reader.YamlNode | None
+    ) -> None:
         problem = name_problem(name, node, "parameter")
         if problem:
             self.problems.append(problem)
@@ -164,7 +166,7 @@ class Compiler:
 
     # -- entries ----------------------------------------------------------------------------------------
 
-    def entries(self, node: reader.Node, known: Known) -> list[Entry]:
+    def entries(self, node: reader.YamlNode, known: Known) -> list[Entry]:
         """The entries of a `layers` list; problems are collected and their entries left out."""
         if id(node) in self._shared and self._shared[id(node)] is not None:
             shared: list[Entry] = self._shared[id(node)]
@@ -190,7 +192,7 @@ class Compiler:
             self._shared[id(node)] = result
         return result
 
-    def entry(self, node: reader.Node, known: Known) -> Entry:
+    def entry(self, node: reader.YamlNode, known: Known) -> Entry:
         """One entry: `op`, `op: scalar` or `op: {fields}`."""
         if isinstance(node, reader.Scalar):
             if node.value is None:
@@ -209,7 +211,7 @@ class Compiler:
         kind = kinds[0]
         return self._dispatch(kind, node.keys[kind], node.entries[kind], known)
 
-    def _dispatch(self, kind: str, key: reader.Scalar, body: reader.Node | None, known: Known) -> Entry:
+    def _dispatch(self, kind: str, key: reader.Scalar, body: reader.YamlNode | None, known: Known) -> Entry:
         if isinstance(body, reader.Scalar) and body.plain and not body.text:
             body = None
         if kind == "foreach":
@@ -391,7 +393,7 @@ class Compiler:
         group.layers = self.entries(fields["layers"][1], known)
         return group
 
-    def _network(self, key: reader.Scalar, fields: Fields) -> Network:
+    def _network(self, key: reader.Scalar, fields: Fields) -> NetworkEntry:
         """Another spec as a layer, compiled with its own variables and defaults."""
         self.operators.only(fields, (*NETWORK_FIELDS, *COMMON), "network", {})
         included = include(key, fields, self._spec, self._variables)
@@ -399,7 +401,7 @@ class Compiler:
         layers = included.spec.keys.get("layers")
         if layers is None:
             raise key.error(f"{included.arch} has no layers")
-        network = Network(
+        network = NetworkEntry(
             key,
             included.arch,
             nested.entries(layers, nested.known),
@@ -445,7 +447,7 @@ class Compiler:
         self.operators.reads_shape = self.operators.reads_shape or "shape" in reads
         return Use(key, choice, compile_as, reads)
 
-    def _loop(self, key: reader.Scalar, body: reader.Node | None, known: Known) -> Loop:
+    def _loop(self, key: reader.Scalar, body: reader.YamlNode | None, known: Known) -> Loop:
         if not isinstance(body, reader.Mapping):
             raise key.error("foreach needs in, as and layers", "foreach: {in: [1, 2], as: k, layers: [...]}")
         self._only(body, LOOP_FIELDS, "foreach", _LOOP_HINTS)
@@ -483,7 +485,7 @@ class Compiler:
         return loop
 
     def _branches(
-        self, kind: str, label: str, pair: tuple[reader.Scalar, reader.Node], known: Known
+        self, kind: str, label: str, pair: tuple[reader.Scalar, reader.YamlNode], known: Known
     ) -> list[Branch]:
         key, node = pair
         if id(node) in self._shared and self._shared[id(node)] is not None:
@@ -529,7 +531,7 @@ class Compiler:
                 self.problems.append(problem)
         return value
 
-    def _from(self, node: reader.Node, known: Known) -> Value | list[Value] | None:
+    def _from(self, node: reader.YamlNode, known: Known) -> Value | list[Value] | None:
         """A path, or a list of paths, each as written."""
         if not isinstance(node, reader.Sequence):
             return self._reference(node, known)
@@ -538,7 +540,7 @@ class Compiler:
         values = [self._reference(item, known) for item in node.items]
         return [value for value in values if value is not None]
 
-    def _reference(self, node: reader.Node, known: Known) -> Value | None:
+    def _reference(self, node: reader.YamlNode, known: Known) -> Value | None:
         """A path as written, or one of the block's references. A parameter is neither: the text that it holds would be
         looked up among the block's own layers."""
         value = self.operators.value(node, known - MEASURES)
@@ -556,7 +558,7 @@ class Compiler:
                 return None
         return value
 
-    def _keys(self, node: reader.Node, known: Known) -> Mapping[str, Value] | Value | None:
+    def _keys(self, node: reader.YamlNode, known: Known) -> Mapping[str, Value] | Value | None:
         if isinstance(node, reader.Mapping):
             values = {name: self.operators.value(value, known) for name, value in node.entries.items()}
             return {name: value for name, value in values.items() if value is not None}
@@ -567,7 +569,7 @@ class Compiler:
         )
         return None
 
-    def _indexed(self, node: reader.Node | None) -> bool:
+    def _indexed(self, node: reader.YamlNode | None) -> bool:
         if node is not None and (not isinstance(node, reader.Scalar) or node.text != "index"):
             self.problems.append(
                 node.error("naming takes one word: index", "leave it out for conv1, conv2, …")

@@ -47,7 +47,7 @@ MAX_VARIABLES = 1_000
 class File(NamedTuple):
     """A spec's text, the directory its relative names count from, and what tells it from other files."""
 
-    source: reader.Source
+    source: reader.YamlSource
     directory: str | None
     identity: str
 
@@ -64,12 +64,12 @@ class Spec:
 
     root: reader.Mapping
     directory: str | None
-    keys: dict[str, reader.Node] = field(default_factory=dict)
+    keys: dict[str, reader.YamlNode] = field(default_factory=dict)
     meant: frozenset[str] = frozenset()
-    variables: dict[str, reader.Node] = field(default_factory=dict)
+    variables: dict[str, reader.YamlNode] = field(default_factory=dict)
     own_variables: dict[str, reader.Scalar] = field(default_factory=dict)
-    blocks: dict[str, tuple[reader.Scalar, reader.Node]] = field(default_factory=dict)
-    defaults: dict[str, tuple[reader.Scalar, dict[str, tuple[reader.Scalar, reader.Node]]]] = field(
+    blocks: dict[str, tuple[reader.Scalar, reader.YamlNode]] = field(default_factory=dict)
+    defaults: dict[str, tuple[reader.Scalar, dict[str, tuple[reader.Scalar, reader.YamlNode]]]] = field(
         default_factory=dict
     )
     problems: Problems = field(default_factory=Problems)
@@ -104,7 +104,7 @@ def locate(arch: str, relative_to: str | None = None) -> File:
     """The file that ARCH or `extends` means: `-`, a path that ends in .yaml or .yml, or a bundled name."""
     if arch == "-" and relative_to is None:
         data = sys.stdin.buffer.read(reader.MAX_BYTES + 1)
-        return File(reader.Source("<stdin>", _decode("<stdin>", data)), None, "-")
+        return File(reader.YamlSource("<stdin>", _decode("<stdin>", data)), None, "-")
     if arch.endswith(bundled.SUFFIXES):
         path = os.path.normpath(os.path.join(relative_to, arch)) if relative_to else arch
         return _read(path, path)
@@ -141,7 +141,7 @@ def _read(path: str, shown: str) -> File:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"{shown}: cannot be read: {reason}") from None
     directory = os.path.dirname(path) or "."
-    return File(reader.Source(shown, _decode(shown, data), directory), directory, os.path.realpath(path))
+    return File(reader.YamlSource(shown, _decode(shown, data), directory), directory, os.path.realpath(path))
 
 
 def _decode(name: str, data: bytes) -> str:
@@ -187,7 +187,7 @@ def read_spec(arch: str, max_layers: int = MAX_LAYERS, *, relative_to: str | Non
     return spec
 
 
-def _base(node: reader.Node, chain: list[tuple[File, reader.Mapping]]) -> File:
+def _base(node: reader.YamlNode, chain: list[tuple[File, reader.Mapping]]) -> File:
     """The file that `extends` means. Raises SpecError at its place."""
     if not isinstance(node, reader.Scalar) or not node.text:
         hint = "one spec extends one other" if isinstance(node, reader.Sequence) else None

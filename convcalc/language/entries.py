@@ -25,7 +25,7 @@ class Entry:
         "condition", "copies", "first", "keys", "kind", "late", "name", "node", "origin", "repeat", "share",
     )  # fmt: skip
 
-    def __init__(self, kind: str, node: reader.Node) -> None:
+    def __init__(self, kind: str, node: reader.YamlNode) -> None:
         self.kind = kind
         self.node = node
         self.name: Value | None = None
@@ -44,7 +44,7 @@ class Layer(Entry):
 
     __slots__ = ("branches", "fields", "op", "operator")
 
-    def __init__(self, kind: str, node: reader.Node, operator: type[Operator]) -> None:
+    def __init__(self, kind: str, node: reader.YamlNode, operator: type[Operator]) -> None:
         super().__init__(kind, node)
         self.operator = operator
         self.fields: dict[str, Value] = {}
@@ -57,7 +57,7 @@ class Branch:
 
     __slots__ = ("condition", "indexed", "layers", "name", "node")
 
-    def __init__(self, node: reader.Node, layers: list[Entry]) -> None:
+    def __init__(self, node: reader.YamlNode, layers: list[Entry]) -> None:
         self.node = node
         self.layers = layers
         self.name: Value | None = None
@@ -70,7 +70,7 @@ class Group(Entry):
 
     __slots__ = ("indexed", "layers")
 
-    def __init__(self, node: reader.Node) -> None:
+    def __init__(self, node: reader.YamlNode) -> None:
         super().__init__("group", node)
         self.indexed = False
         self.layers: list[Entry] = []
@@ -82,7 +82,7 @@ class Block:
 
     __slots__ = ("indexed", "layers", "name", "node", "params", "refs")
 
-    def __init__(self, name: str, node: reader.Node) -> None:
+    def __init__(self, name: str, node: reader.YamlNode) -> None:
         self.name = name
         self.node = node
         self.params: dict[str, Value | None] = {}
@@ -96,7 +96,7 @@ class Call(Entry):
 
     __slots__ = ("arguments", "block")
 
-    def __init__(self, node: reader.Node, block: Block) -> None:
+    def __init__(self, node: reader.YamlNode, block: Block) -> None:
         super().__init__(block.name, node)
         self.block = block
         self.arguments: dict[str, Value] = {}
@@ -124,7 +124,7 @@ class Loop(Entry):
 
     __slots__ = ("index", "items", "layers", "targets", "unpack")
 
-    def __init__(self, node: reader.Node, items: Value, targets: list[str], unpack: bool) -> None:
+    def __init__(self, node: reader.YamlNode, items: Value, targets: list[str], unpack: bool) -> None:
         super().__init__("foreach", node)
         self.items = items
         self.targets = targets
@@ -133,7 +133,7 @@ class Loop(Entry):
         self.layers: list[Entry] = []
 
 
-class Network(Entry):
+class NetworkEntry(Entry):
     """Another spec as a layer: its entries, its variables' values, and what makes its operators.
 
     arch: as it is written. inputs: what its file calls its inputs. outputs: those that its file names. until: the path
@@ -144,7 +144,7 @@ class Network(Entry):
 
     def __init__(
         self,
-        node: reader.Node,
+        node: reader.YamlNode,
         arch: str,
         layers: list[Entry],
         variables: Names,

@@ -14,7 +14,7 @@ from convcalc.graph import INPUT, Builder, Trail, input_index, is_input
 from convcalc.language import reader
 from convcalc.language.bounds import MAX_NESTING, Bounds, max_steps, too_many_copies, too_many_steps
 from convcalc.language.compiler import Compiler
-from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, Network, Use
+from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, NetworkEntry, Use
 from convcalc.language.expressions import LAYER_BUDGET, LayerReference, Names
 from convcalc.language.outputs import found_outputs
 from convcalc.language.scopes import Scope, Unfound, find, not_found
@@ -178,7 +178,7 @@ class Expansion:
             if entry.branches is not None:
                 return self.join(entry, scope, segment, named, inputs, names, trail)
             return self.layer(entry, scope, segment, named, inputs, names, trail)
-        if isinstance(entry, Network):
+        if isinstance(entry, NetworkEntry):
             return self.network(entry, scope, segment, inputs, names, trail)
         if len(inputs) > 1:
             raise entry.node.error(
@@ -196,7 +196,7 @@ class Expansion:
 
     def network(
         self,
-        entry: Network,
+        entry: NetworkEntry,
         scope: Scope,
         segment: str,
         inputs: tuple[int, ...],
@@ -482,7 +482,7 @@ class Expansion:
 
     # -- parts ------------------------------------------------------------------------------------------
 
-    def _step(self, node: reader.Node, steps: int = 1) -> None:
+    def _step(self, node: reader.YamlNode, steps: int = 1) -> None:
         self.steps -= steps
         if self.steps < 0:
             raise too_many_steps(node, self.max_layers)
@@ -532,7 +532,9 @@ class Expansion:
             node = origin[0].node
         if not sources:
             raise node.error("from is empty")
-        if not (isinstance(entry, (Use, Network)) or (isinstance(entry, Layer) and _joins(entry.operator))):
+        if not (
+            isinstance(entry, (Use, NetworkEntry)) or (isinstance(entry, Layer) and _joins(entry.operator))
+        ):
             raise node.error(
                 "a list of inputs belongs to a join: concat, add or multiply", "from takes one name here"
             )
@@ -560,7 +562,7 @@ class Expansion:
         path = self.builder.inputs[-1 - index].name if is_input(index) else self.builder.nodes[index].name
         return LayerReference(index, path)
 
-    def resolve(self, path: str, scope: Scope, node: reader.Node) -> int:
+    def resolve(self, path: str, scope: Scope, node: reader.YamlNode) -> int:
         """The output a path means, looked up from the inside out among what is already there."""
         found = self._find(path, scope, node)
         if isinstance(found, int):
@@ -571,7 +573,7 @@ class Expansion:
             )
         return found.last
 
-    def _find(self, path: str, scope: Scope, node: reader.Node) -> Scope | int:
+    def _find(self, path: str, scope: Scope, node: reader.YamlNode) -> Scope | int:
         try:
             return find(path, scope)
         except Unfound as unfound:

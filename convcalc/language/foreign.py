@@ -13,7 +13,7 @@ from convcalc.language.synonyms import meaning, suggest
 from convcalc.language.words import COMMON, listed
 from convcalc.ops import Operator, describe
 
-Fields = Mapping[str, tuple[reader.Scalar, reader.Node]]
+Fields = Mapping[str, tuple[reader.Scalar, reader.YamlNode]]
 MAX_WRITTEN = 60  # characters of a value that a hint repeats
 MAX_PARTS = 20  # fields of a layer that it repeats
 MAX_NOTES = 8  # fields that it says more of
@@ -29,7 +29,7 @@ _IMPLIED = {
 }
 
 
-class Field(NamedTuple):
+class ForeignField(NamedTuple):
     """A field of another tool's: the name it has here or the layer it is, or what to say of it instead."""
 
     written: str
@@ -69,7 +69,7 @@ def stands_for(operator: type[Operator], name: str, allowed: Sequence[str]) -> s
     return next((info.name for info in infos if info.alias == meant), meant)
 
 
-def in_our_words(operator: type[Operator], kind: str, body: reader.Node | None) -> str:
+def in_our_words(operator: type[Operator], kind: str, body: reader.YamlNode | None) -> str:
     """A hint for an entry whose kind another tool calls otherwise: how it is written here."""
     word = synonyms.folded(kind)
     implied = _IMPLIED.get(word)
@@ -90,7 +90,7 @@ def in_our_words(operator: type[Operator], kind: str, body: reader.Node | None) 
     return f"write {operator.kind}" if complete else _fields_of(operator)
 
 
-def activation(value: reader.Node | None) -> str:
+def activation(value: reader.YamlNode | None) -> str:
     """Our name for another tool's value of `activation`."""
     word = value.text if isinstance(value, reader.Scalar) else ""
     return meaning(word, ops.names(), "layer") or "relu"
@@ -107,32 +107,34 @@ def _fields_of(operator: type[Operator]) -> str:
     return f"fields of {operator.kind}: {own}" if own else f"{operator.kind} has no fields of its own"
 
 
-def _field(operator: type[Operator], name: str, value: reader.Node, options: Sequence[str]) -> Field | None:
+def _field(
+    operator: type[Operator], name: str, value: reader.YamlNode, options: Sequence[str]
+) -> ForeignField | None:
     """What a field of another tool's is here; None where no tool calls it so."""
     if ":" in name or "=" in name:
         return None
     absence = planned.field(operator.kind, name)
     if absence is not None:
-        return Field(name, absence=absence)
+        return ForeignField(name, absence=absence)
     meant, reason = meaning(name, options, "field"), synonyms.needless(name)
     if reason is not None and (meant is None or not _is_name(value)):
-        return Field(name, reason=reason)
+        return ForeignField(name, reason=reason)
     if meant is not None:
-        return None if synonyms.is_alike(name, meant) else Field(name, ours=meant)
+        return None if synonyms.is_alike(name, meant) else ForeignField(name, ours=meant)
     layer = synonyms.separate(name)
     if layer == "activation":
         layer = activation(value)
-    return None if layer is None else Field(name, layer=layer)
+    return None if layer is None else ForeignField(name, layer=layer)
 
 
-def _is_name(value: reader.Node) -> bool:
+def _is_name(value: reader.YamlNode) -> bool:
     """Whether a value names something, as that of `inputs` may; numbers do not."""
     items = value.items if isinstance(value, reader.Sequence) else [value]
     return all(isinstance(item, reader.Scalar) and isinstance(item.value, str) for item in items)
 
 
 def _in_other_words(
-    operator: type[Operator], fields: Fields, foreign: Sequence[Field], label: str, key: reader.Scalar
+    operator: type[Operator], fields: Fields, foreign: Sequence[ForeignField], label: str, key: reader.Scalar
 ) -> SpecError:
     """The one error for a layer with other tools' fields."""
     kind = operator.kind
@@ -168,7 +170,7 @@ def _entry(operator: type[Operator], fields: Fields, implied: str | None = None)
     parts = [implied] if implied else []
     after = []
     for name, (_, value) in fields.items():
-        field = Field(name, ours=name) if name in options else _field(operator, name, value, options)
+        field = ForeignField(name, ours=name) if name in options else _field(operator, name, value, options)
         if field is None:
             return None
         if field.ours:
@@ -181,7 +183,7 @@ def _entry(operator: type[Operator], fields: Fields, implied: str | None = None)
     return body + (f", and after it {' '.join(after)}" if after else "")
 
 
-def _converted(name: str, ours: str, value: reader.Node) -> str:
+def _converted(name: str, ours: str, value: reader.YamlNode) -> str:
     """A value as the field of our name takes it."""
     text = _value(value)
     if ours == "rounding" and name != ours:
@@ -204,7 +206,7 @@ def _axis_note(entry: str) -> list[str]:
     return ["axis leaves out the batch: 0 is the channels, -1 the last dimension"] if numbered else []
 
 
-def _value(node: reader.Node) -> str:
+def _value(node: reader.YamlNode) -> str:
     """A value as it may be written again; ... where it is long."""
     if isinstance(node, reader.Sequence):
         text = f"[{', '.join(_value(item) for item in node.items[:MAX_WRITTEN])}]"

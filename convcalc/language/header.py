@@ -33,7 +33,7 @@ def header(spec: Spec) -> dict[str, Any]:
     }
 
 
-def is_absent(node: reader.Node | None) -> bool:
+def is_absent(node: reader.YamlNode | None) -> bool:
     return node is None or (isinstance(node, reader.Scalar) and node.plain and node.value is None)
 
 
@@ -44,7 +44,7 @@ def _texts(spec: Spec, key: str) -> list[str]:
     return _listed_texts(spec, node, key)
 
 
-def _listed_texts(spec: Spec, node: reader.Node, key: str) -> list[str]:
+def _listed_texts(spec: Spec, node: reader.YamlNode, key: str) -> list[str]:
     texts = []
     for item in node.items if isinstance(node, reader.Sequence) else [node]:
         if isinstance(item, reader.Scalar):
@@ -73,7 +73,7 @@ def _labels(spec: Spec) -> dict[str, Any]:
     return {"labels": _names(spec, node)}
 
 
-def _names(spec: Spec, node: reader.Node | None) -> str | tuple[str, ...] | None:
+def _names(spec: Spec, node: reader.YamlNode | None) -> str | tuple[str, ...] | None:
     if node is None or is_absent(node):
         return None
     if isinstance(node, reader.Scalar):
@@ -144,7 +144,7 @@ def _weights(spec: Spec) -> str | dict[str, str] | None:
     return result
 
 
-def plain_value(spec: Spec, node: reader.Node, values: Names) -> Any:
+def plain_value(spec: Spec, node: reader.YamlNode, values: Names) -> Any:
     """A node's value. Raises SpecError; with nothing to say where a variable's own error was said before."""
     value = compile_value(node)
     value.check_names(spec.variables)

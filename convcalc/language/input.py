@@ -49,7 +49,7 @@ def written_inputs(spec: Spec, values: Names) -> tuple[Input, ...] | None:
     return None if shape is None else (Input("input", shape),)
 
 
-def _several(spec: Spec, node: reader.Node, values: Names) -> tuple[Input, ...] | None:
+def _several(spec: Spec, node: reader.YamlNode, values: Names) -> tuple[Input, ...] | None:
     if not isinstance(node, reader.Mapping) or not node.entries:
         spec.problems.append(
             node.error(
@@ -70,7 +70,7 @@ def _several(spec: Spec, node: reader.Node, values: Names) -> tuple[Input, ...] 
     return tuple(inputs) if len(inputs) == len(node.entries) else None
 
 
-def _shape(spec: Spec, node: reader.Node, values: Names, what: str) -> Shape | None:
+def _shape(spec: Spec, node: reader.YamlNode, values: Names, what: str) -> Shape | None:
     """One input's shape, `(C, *spatial)`, or `(N,)` for a vector; problems are collected."""
     try:
         if isinstance(node, reader.Mapping):

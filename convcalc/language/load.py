@@ -63,7 +63,7 @@ def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:
         layers.items.append(node)
     spec = Spec(reader.Mapping(node.source, 0, 0), None, keys={"layers": layers})
     if defaults:
-        given = reader.read(reader.Source("defaults", defaults))
+        given = reader.read(reader.YamlSource("defaults", defaults))
         assert isinstance(given, reader.Mapping)
         merge_defaults(spec, given)
     return _load(spec, {}, input_shape, MAX_ENTRY)
@@ -89,10 +89,10 @@ def entry_fields(entry: str) -> frozenset[str]:
     return frozenset() if main is None else frozenset([main])
 
 
-def _entry_node(entry: str) -> reader.Node:
+def _entry_node(entry: str) -> reader.YamlNode:
     if not entry.strip():
         raise UsageError("no operator", hint="write one such as 'maxpool: {kernel: 2, stride: 2}'")
-    return reader.read(reader.Source("OP", entry))
+    return reader.read(reader.YamlSource("OP", entry))
 
 
 def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_layers: int) -> Graph:

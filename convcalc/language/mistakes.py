@@ -44,7 +44,7 @@ def several_keys(node: reader.Mapping, blocks: Collection[str]) -> SpecError:
 
 
 def unknown_kind(
-    kind: str, key: reader.Scalar, blocks: Collection[str], body: reader.Node | None = None
+    kind: str, key: reader.Scalar, blocks: Collection[str], body: reader.YamlNode | None = None
 ) -> SpecError:
     """An entry whose kind is neither operator, block nor a word of the language."""
     if "$" in kind:
@@ -81,7 +81,7 @@ def unknown_kind(
     return key.error(unknown + near, hint)
 
 
-def unknown_choice(kind: str, node: reader.Node, blocks: Collection[str]) -> SpecError:
+def unknown_choice(kind: str, node: reader.YamlNode, blocks: Collection[str]) -> SpecError:
     """What `use` picks, and is neither a block nor an operator."""
     unknown = f"no block or operator {describe(kind)}"
     if kind in STRUCTURES:
@@ -108,7 +108,7 @@ def not_for_scopes(name: str, key: reader.Scalar, kind: str) -> SpecError:
     return key.error(f"{name} belongs to a layer, not to {kind}", "give it to the layers within")
 
 
-def bare_value(kind: str, body: reader.Node) -> SpecError:
+def bare_value(kind: str, body: reader.YamlNode) -> SpecError:
     """A value for a layer that has no field it could fill."""
     absence = planned.field(kind, "axis")
     if absence is not None:
@@ -117,7 +117,7 @@ def bare_value(kind: str, body: reader.Node) -> SpecError:
 
 
 def no_branches(
-    kind: str, label: str, key: reader.Scalar, node: reader.Node, blocks: Collection[str]
+    kind: str, label: str, key: reader.Scalar, node: reader.YamlNode, blocks: Collection[str]
 ) -> SpecError | None:
     """What is wrong with a join's branches as a whole, or with the first that is none; None where all are."""
     if not isinstance(node, reader.Sequence):
@@ -143,7 +143,7 @@ def no_branches(
     return None
 
 
-def _names_of_layers(kind: str, items: list[reader.Node], blocks: Collection[str]) -> str | None:
+def _names_of_layers(kind: str, items: list[reader.YamlNode], blocks: Collection[str]) -> str | None:
     """How to join layers by their names, where names stand in the place of branches; None where none do."""
     names = [item.text for item in items if isinstance(item, reader.Scalar) and item.text]
     if len(names) < len(items) or any(is_kind(name, blocks) for name in names):

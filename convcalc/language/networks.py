@@ -71,7 +71,7 @@ def include(key: reader.Scalar, fields: Fields, user: Spec, values: Names) -> In
     return Included(arch, spec, inner, inputs, outputs)
 
 
-def _check_circle(node: reader.Node, spec: Spec, user: Spec) -> None:
+def _check_circle(node: reader.YamlNode, spec: Spec, user: Spec) -> None:
     own = {identity for identity, _ in spec.files}
     for start, (identity, _) in enumerate(user.used_in):
         if identity in own:

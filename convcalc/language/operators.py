@@ -17,7 +17,7 @@ from convcalc.language.values import NONE, Value, compile_value, is_cut, open_br
 from convcalc.language.words import canonical, listed
 from convcalc.ops import FieldError, Operator, describe
 
-Fields = dict[str, tuple[reader.Scalar, reader.Node]]
+Fields = dict[str, tuple[reader.Scalar, reader.YamlNode]]
 Known = frozenset[str]
 MAX_UNKNOWN = 20  # fields that are looked at for what they stand for
 
@@ -154,7 +154,7 @@ class Operators:
             operator = self._made[memo] = layer.operator(**values)
         return operator
 
-    def value(self, node: reader.Node, known: Known) -> Value | None:
+    def value(self, node: reader.YamlNode, known: Known) -> Value | None:
         """The compiled value, or None with the problem collected."""
         try:
             value = compile_value(node)

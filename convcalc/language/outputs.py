@@ -23,7 +23,7 @@ class WrittenOutput(NamedTuple):
 
     name: str
     path: str
-    node: reader.Node
+    node: reader.YamlNode
 
 
 def written_outputs(spec: Spec, values: Names) -> list[WrittenOutput]:
@@ -35,7 +35,7 @@ def written_outputs(spec: Spec, values: Names) -> list[WrittenOutput]:
     if node is None or is_absent(node):
         return []
     found: list[WrittenOutput] = []
-    items: Sequence[tuple[str | None, reader.Node]]
+    items: Sequence[tuple[str | None, reader.YamlNode]]
     if isinstance(node, reader.Mapping):
         items = list(node.entries.items())
     else:
@@ -66,11 +66,11 @@ def written_outputs(spec: Spec, values: Names) -> list[WrittenOutput]:
     return found
 
 
-def _is_left_out(name: str | None, node: reader.Node, path: object) -> bool:
+def _is_left_out(name: str | None, node: reader.YamlNode, path: object) -> bool:
     return path is None and name is not None and not _is_plain(node)
 
 
-def _written(name: str | None, node: reader.Node, path: object) -> WrittenOutput:
+def _written(name: str | None, node: reader.YamlNode, path: object) -> WrittenOutput:
     if isinstance(path, (list, dict, bool)) or path is None or path == "":
         raise node.error(
             f"outputs needs the paths of layers, not {describe(path)}",
@@ -80,7 +80,7 @@ def _written(name: str | None, node: reader.Node, path: object) -> WrittenOutput
     return WrittenOutput(name or text, text, node)
 
 
-def _is_plain(node: reader.Node) -> bool:
+def _is_plain(node: reader.YamlNode) -> bool:
     return isinstance(node, reader.Scalar) and "$" not in node.text
 
 

@@ -33,7 +33,7 @@ _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\Z"
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None, "": None}
 
 
-class Source:
+class YamlSource:
     """A text and the name an error gives it. directory: the folder that relative paths in it count from."""
 
     __slots__ = ("_lines", "directory", "name", "text")
@@ -55,11 +55,11 @@ class Source:
         return Mark(self.name, line + 1, column + 1, self.line(line), length)
 
 
-class Node:
+class YamlNode:
     """A piece of YAML with its place. Subclasses: Scalar, Sequence, Mapping."""
 
     __slots__ = ("column", "length", "line", "source")
-    source: Source
+    source: YamlSource
     line: int
     column: int
     length: int
@@ -79,12 +79,14 @@ class Node:
         raise NotImplementedError  # pragma: no cover
 
 
-class Scalar(Node):
+class Scalar(YamlNode):
     """A word, a number or a text. `plain` tells whether it was written without quotes."""
 
     __slots__ = ("plain", "text", "typed")
 
-    def __init__(self, source: Source, line: int, column: int, length: int, text: str, plain: bool) -> None:
+    def __init__(
+        self, source: YamlSource, line: int, column: int, length: int, text: str, plain: bool
+    ) -> None:
         self.source, self.line, self.column, self.length = source, line, column, length
         self.text, self.plain = text, plain
         self.typed = type_of(text) if plain else text
@@ -95,14 +97,14 @@ class Scalar(Node):
         return self.typed
 
 
-class Sequence(Node):
+class Sequence(YamlNode):
     """A list."""
 
     __slots__ = ("items",)
 
-    def __init__(self, source: Source, line: int, column: int) -> None:
+    def __init__(self, source: YamlSource, line: int, column: int) -> None:
         self.source, self.line, self.column, self.length = source, line, column, 1
-        self.items: list[Node] = []
+        self.items: list[YamlNode] = []
 
     @property
     def value(self) -> list[Any]:
@@ -110,14 +112,14 @@ class Sequence(Node):
         return [item.value for item in self.items]
 
 
-class Mapping(Node):
+class Mapping(YamlNode):
     """Keys and values, in order; `keys` holds each key's own node."""
 
     __slots__ = ("entries", "keys")
 
-    def __init__(self, source: Source, line: int, column: int) -> None:
+    def __init__(self, source: YamlSource, line: int, column: int) -> None:
         self.source, self.line, self.column, self.length = source, line, column, 1
-        self.entries: dict[str, Node] = {}
+        self.entries: dict[str, YamlNode] = {}
         self.keys: dict[str, Scalar] = {}
 
     @property
@@ -126,7 +128,7 @@ class Mapping(Node):
         return {key: node.value for key, node in self.entries.items()}
 
 
-def is_required(node: Node) -> bool:
+def is_required(node: YamlNode) -> bool:
     """Whether a value is the word `required`: to be given by whoever uses or extends it."""
     return isinstance(node, Scalar) and node.plain and node.text == "required"
 
@@ -143,7 +145,7 @@ def type_of(text: str) -> object:
     return text
 
 
-def read(source: Source, max_items: int = MAX_LAYERS) -> Node:
+def read(source: YamlSource, max_items: int = MAX_LAYERS) -> YamlNode:
     """The root node of a text. Raises SpecError with the place of whatever is not understood.
 
     max_items: of one list, which is longer only where a network has too many layers.
@@ -167,7 +169,7 @@ def read(source: Source, max_items: int = MAX_LAYERS) -> Node:
         parser.dispose()
 
 
-def _check_written_layers(source: Source, max_items: int) -> None:
+def _check_written_layers(source: YamlSource, max_items: int) -> None:
     """Refuse a file with too many layers written out before the parser has made a node of every word of them.
 
     A line of a block sequence that begins with its `- ` is an entry: whatever an entry holds stands further right.
@@ -194,8 +196,8 @@ def _too_many_entries(mark: Mark, max_items: int) -> SpecError:
     )
 
 
-def _build(source: Source, next_event: Callable[[], Any], max_items: int) -> Node:
-    root: Node | None = None
+def _build(source: YamlSource, next_event: Callable[[], Any], max_items: int) -> YamlNode:
+    root: YamlNode | None = None
     stack: list[Sequence | Mapping] = []
     pending: list[Scalar | None] = []  # per open mapping, the key that waits for its value
     parent: Sequence | Mapping | None = None
@@ -269,7 +271,7 @@ def _build(source: Source, next_event: Callable[[], Any], max_items: int) -> Nod
     return root
 
 
-def _key(parent: Mapping, node: Node) -> Scalar:
+def _key(parent: Mapping, node: YamlNode) -> Scalar:
     if not isinstance(node, Scalar):
         hint = (
             'quote an expression that holds { } [ ] or a comma: "$(...)"' if "$" in node.mark.text else None
@@ -290,12 +292,12 @@ def _key(parent: Mapping, node: Node) -> Scalar:
 _INSTEAD = "use vars for a value, blocks for layers, defaults for fields that repeat"
 
 
-def _refused(source: Source, event: Any, what: str, text: str) -> SpecError:
+def _refused(source: YamlSource, event: Any, what: str, text: str) -> SpecError:
     mark = source.mark(event.start_mark.line, event.start_mark.column, len(text))
     return SpecError(f"{what} ({text}) is not part of the spec language", mark=mark, hint=_INSTEAD)
 
 
-def _syntax_error(source: Source, error: yaml.YAMLError) -> SpecError:
+def _syntax_error(source: YamlSource, error: yaml.YAMLError) -> SpecError:
     """libyaml's message at its place, or the slip that we recognise."""
     from convcalc.language import slips
 

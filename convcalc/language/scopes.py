@@ -20,7 +20,7 @@ class Scope:
     __slots__ = ("counts", "indexed", "last", "members", "next", "outer", "path", "place", "prefix", "twin")
 
     def __init__(
-        self, path: str, outer: Scope | None, place: reader.Node | None, indexed: bool = False
+        self, path: str, outer: Scope | None, place: reader.YamlNode | None, indexed: bool = False
     ) -> None:
         self.path = path
         self.prefix = f"{path}." if path else ""
@@ -33,7 +33,7 @@ class Scope:
         self.last: int | None = None
         self.twin: Scope | None = None
 
-    def inner(self, segment: str, place: reader.Node, indexed: bool = False) -> Scope:
+    def inner(self, segment: str, place: reader.YamlNode, indexed: bool = False) -> Scope:
         """A new scope under a segment."""
         scope = Scope(self.joined(segment, place), self, place, indexed)
         self.members[segment] = scope
@@ -42,7 +42,7 @@ class Scope:
             scope.twin = twin if isinstance(twin, Scope) else None
         return scope
 
-    def joined(self, words: str, place: reader.Node) -> str:
+    def joined(self, words: str, place: reader.YamlNode) -> str:
         """The path of what is called so within. Raises SpecError where it is too long."""
         path = self.prefix + words
         if len(path) > MAX_PATH:
@@ -96,7 +96,7 @@ def look_up(path: str, scope: Scope) -> int | None:
     return found if isinstance(found, int) else found.last
 
 
-def not_found(path: str, scope: Scope, node: reader.Node, unfound: Unfound) -> SpecError:
+def not_found(path: str, scope: Scope, node: reader.YamlNode, unfound: Unfound) -> SpecError:
     """The error for a path that names no earlier layer."""
     if unfound.inside is not None:
         return node.error(*unfound.inside)

@@ -15,7 +15,7 @@ from convcalc.ops import describe
 Member = Scope | int
 
 
-def shared_layer(found: Member, path: str, node: reader.Node, nodes: list[Node]) -> int:
+def shared_layer(found: Member, path: str, node: reader.YamlNode, nodes: list[Node]) -> int:
     """The layer whose weights a layer with `share: path` uses. Raises SpecError for what has none of its own."""
     if isinstance(found, Scope):
         raise node.error(
@@ -29,7 +29,7 @@ def shared_layer(found: Member, path: str, node: reader.Node, nodes: list[Node])
     return _owner(owner)
 
 
-def shared_scope(found: Member, path: str, node: reader.Node) -> Scope:
+def shared_scope(found: Member, path: str, node: reader.YamlNode) -> Scope:
     """The scope whose layers' weights the layers of a group, block or network with `share: path` use."""
     if isinstance(found, Scope):
         return found

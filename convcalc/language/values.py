@@ -22,7 +22,7 @@ class Value:
 
     __slots__ = ("_compiled", "_names", "constant", "node")
 
-    def __init__(self, node: reader.Node, compiled: Any, constant: bool) -> None:
+    def __init__(self, node: reader.YamlNode, compiled: Any, constant: bool) -> None:
         self.node = node
         self._compiled = compiled
         self._names: frozenset[str] | None = frozenset() if constant else None
@@ -40,7 +40,7 @@ class Value:
         except ExpressionError as error:
             raise expression_error(self.node, error) from None
 
-    def templates(self) -> Iterator[tuple[reader.Node, Template]]:
+    def templates(self) -> Iterator[tuple[reader.YamlNode, Template]]:
         """Every expression in it, with its node."""
         if isinstance(self._compiled, Template):
             yield self.node, self._compiled
@@ -48,7 +48,7 @@ class Value:
             for item in self._compiled:
                 yield from item.templates()
 
-    def bare_names(self) -> Iterator[tuple[reader.Node, str]]:
+    def bare_names(self) -> Iterator[tuple[reader.YamlNode, str]]:
         """The variables that stand alone in it, as in `$skip`, with their nodes."""
         for node, template in self.templates():
             if template.bare is not None:
@@ -70,7 +70,7 @@ class Value:
                     raise _unknown(name, known, node, template)
 
 
-def _unknown(name: str, known: Collection[str], node: reader.Node, template: Template) -> SpecError:
+def _unknown(name: str, known: Collection[str], node: reader.YamlNode, template: Template) -> SpecError:
     if name == "i":
         hint: str | None = "$i is the copy's index, within an entry that has repeat"
     elif name == "channels":
@@ -88,7 +88,7 @@ def _unknown(name: str, known: Collection[str], node: reader.Node, template: Tem
     )
 
 
-def compile_value(node: reader.Node) -> Value:
+def compile_value(node: reader.YamlNode) -> Value:
     """A scalar or (nested) list as a value. Raises SpecError; a mapping is none."""
     if isinstance(node, reader.Scalar):
         if "$" not in node.text:
@@ -107,7 +107,7 @@ def compile_value(node: reader.Node) -> Value:
     raise node.error("needs a value or a list, not a mapping", hint)
 
 
-def names_within(nodes: Iterable[reader.Node]) -> frozenset[str]:
+def names_within(nodes: Iterable[reader.YamlNode]) -> frozenset[str]:
     """The names in all expressions within some nodes, however deep."""
     found: set[str] = set()
     texts: set[str] = set()
@@ -127,7 +127,7 @@ def names_within(nodes: Iterable[reader.Node]) -> frozenset[str]:
     return frozenset(found)
 
 
-def inner_mark(node: reader.Node, offset: int, length: int) -> Mark:
+def inner_mark(node: reader.YamlNode, offset: int, length: int) -> Mark:
     """A mark within a scalar's text."""
     if not isinstance(node, reader.Scalar) or node.length < len(node.text):
         return node.mark
@@ -135,7 +135,7 @@ def inner_mark(node: reader.Node, offset: int, length: int) -> Mark:
     return node.source.mark(node.line, node.column + shift, max(1, min(length, node.length - shift)))
 
 
-def expression_error(node: reader.Node, error: ExpressionError) -> SpecError:
+def expression_error(node: reader.YamlNode, error: ExpressionError) -> SpecError:
     """An expression's error at its place in the file, with a hint where YAML cut the text short."""
     mark = inner_mark(node, error.offset, error.length)
     hint = error.hint
@@ -154,7 +154,7 @@ def expression_error(node: reader.Node, error: ExpressionError) -> SpecError:
     return SpecError(error.message, mark=mark, hint=hint)
 
 
-def is_cut(node: reader.Node | None) -> bool:
+def is_cut(node: reader.YamlNode | None) -> bool:
     """Whether YAML ended an unquoted value within an expression: {filters: $(max(a, b))}."""
     return (
         isinstance(node, reader.Scalar) and node.plain and "$(" in node.text and open_brackets(node.text) > 0

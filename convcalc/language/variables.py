@@ -55,8 +55,8 @@ def variables(spec: Spec, settings: Mapping[str, str]) -> Names:
     return values
 
 
-def _setting(name: str, text: str) -> reader.Node:
-    source = reader.Source(f"--set {name}", text)
+def _setting(name: str, text: str) -> reader.YamlNode:
+    source = reader.YamlSource(f"--set {name}", text)
     if not text.strip():
         return reader.Scalar(source, 0, 0, 1, text, False)
     try:

@@ -21,7 +21,7 @@ class Topic(NamedTuple):
     text: str
 
 
-class FoundLine(NamedTuple):
+class ManualLine(NamedTuple):
     """A line that contains the word. heading: the heading above it; line: its number, from 1."""
 
     topic: str
@@ -60,7 +60,7 @@ def docs(name: str | None = None) -> Topic:
     raise _unknown(name)
 
 
-def search(word: str) -> list[FoundLine]:
+def search(word: str) -> list[ManualLine]:
     """The lines of the manual that contain the word, ignoring case; the output of commands is not searched.
 
     Raises UsageError if no line does, or the word is empty.
@@ -69,7 +69,7 @@ def search(word: str) -> list[FoundLine]:
     if not wanted:
         raise UsageError("nothing to search for", hint="give a word: convcalc docs --search dilation")
     found = [
-        FoundLine(name, heading, line, text)
+        ManualLine(name, heading, line, text)
         for name in names()
         for heading, line, text in _prose(docs(name).text)
         if wanted in text.lower()

@@ -21,7 +21,7 @@ from numba_support import Network, any_values, any_weights, by_chance
 from traced import Log, kernels, traced
 
 from convcalc.backends.numba.jit.cache import Kernel
-from convcalc.backends.numba.jit.footprint import Access, Call
+from convcalc.backends.numba.jit.footprint import Access, KernelCall
 from convcalc.backends.numba.jit.ranges import NOTHING, Ranges, lattice
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime import driver, linker
@@ -36,7 +36,7 @@ class Recorder(Checker):
         super().__init__(*arguments)
         self.declared: list[list[Access]] = []
 
-    def access(self, call: Call, access: Access) -> None:
+    def access(self, call: KernelCall, access: Access) -> None:
         super().access(call, access)
         self.declared[-1].append(access)
 
@@ -185,7 +185,7 @@ class Notes:
     def __init__(self) -> None:
         self.reads, self.writes = NOTHING, NOTHING
 
-    def access(self, call: Call, access: Access) -> None:
+    def access(self, call: KernelCall, access: Access) -> None:
         places = lattice(access.size, [axis.offsets for axis in access.axes]).moved(access.base)
         if access.writes:
             self.writes |= places
@@ -208,7 +208,7 @@ def said_and_done(
         values |= dict(zip(kernel.names, record.tolist(), strict=True))
         said = Ranges.of(record.ctypes.data, record.ctypes.data + record.nbytes)
     assert kernel.touches is not None
-    kernel.touches(Call(kernel, values, notes))  # type: ignore[arg-type]
+    kernel.touches(KernelCall(kernel, values, notes))  # type: ignore[arg-type]
     log.take()
     native(*arguments)
     done = log.take()

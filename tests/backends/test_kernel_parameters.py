@@ -70,9 +70,9 @@ def test_a_footprint_that_calls_a_kernel_gives_all_its_arguments() -> None:
         def kernel(self, *_: object) -> Kernel:
             return sweep
 
-        def refuse(self, call: footprint.Call, text: str) -> None:
+        def refuse(self, call: footprint.KernelCall, text: str) -> None:
             raise Refusal(text)
 
-    call = footprint.Call(line_through, {}, Memory())  # type: ignore[arg-type]
+    call = footprint.KernelCall(line_through, {}, Memory())  # type: ignore[arg-type]
     with pytest.raises(Refusal, match="sweep takes weights, bias, source"):
         call.calls("sweep", 0, 0, weights=(0, "weights"))

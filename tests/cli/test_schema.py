@@ -21,7 +21,7 @@ def validator(convcalc) -> jsonschema.Draft202012Validator:
 
 
 def value(text: str) -> object:
-    return reader.read(reader.Source("spec", text)).value
+    return reader.read(reader.YamlSource("spec", text)).value
 
 
 @pytest.mark.parametrize("name", bundled.names())

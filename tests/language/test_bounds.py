@@ -7,7 +7,7 @@ import pytest
 from convcalc.errors import SpecError
 from convcalc.graph import MAX_LAYERS
 from convcalc.language import bundled
-from convcalc.language.bounds import Bounds, Count
+from convcalc.language.bounds import Bounds, EntryCount
 from convcalc.language.expansion import Expansion
 from convcalc.language.load import load_graph
 
@@ -24,7 +24,7 @@ BLOCKS = """
 def counted(specs, monkeypatch):
     """What a text's layers come to; the expansion is not run."""
 
-    def count(text: str) -> Count:
+    def count(text: str) -> EntryCount:
         found = []
 
         def start(self, entries, variables):

@@ -136,7 +136,7 @@ def test_a_list_longer_than_a_network_is_not_read_to_its_end(specs):
     error = specs.error("layers:\n" + "- relu\n" * 200_001)
     assert error.message == "more than 200,000 entries in one list"
     assert error.hint == "--max-layers raises the limit"
-    root = reader.read(reader.Source("net", "- relu\n" * 200_001), max_items=200_001)
+    root = reader.read(reader.YamlSource("net", "- relu\n" * 200_001), max_items=200_001)
     assert len(root.items) == 200_001
 
 
@@ -162,7 +162,7 @@ def test_too_many_layers_written_out_are_counted_before_they_are_read(specs, mon
         raise AssertionError("the parser has begun")
 
     path = specs.write(text)
-    source = reader.Source("net.yaml", (specs.folder / "net.yaml").read_text())
+    source = reader.YamlSource("net.yaml", (specs.folder / "net.yaml").read_text())
     assert path
     monkeypatch.setattr(reader, "_build", build)
     with pytest.raises(SpecError, match="more than 5 entries in one list") as caught:

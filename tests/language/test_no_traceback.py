@@ -28,7 +28,7 @@ MAX_LAYERS = 2_000  # keeps the time of any one case bounded
 
 def outcome(text: str, monkeypatch: pytest.MonkeyPatch) -> object:
     """The Graph or the error of a text; anything else escapes and fails the test."""
-    file = documents.File(reader.Source("t.yaml", text), str(ROOT / "architectures"), "t.yaml")
+    file = documents.File(reader.YamlSource("t.yaml", text), str(ROOT / "architectures"), "t.yaml")
     locate = documents.locate
     counts = []
     start = Expansion.start

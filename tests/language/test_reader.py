@@ -12,7 +12,7 @@ from convcalc.language import reader
 
 
 def read(text):
-    return reader.read(reader.Source("t.yaml", text))
+    return reader.read(reader.YamlSource("t.yaml", text))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """Footprints: the bytes that a kernel reads and writes, declared beside the kernel.
 
 Kernels use raw addresses, and nothing checks these while they run. A footprint computes them in advance from the same
-record. It is a function that reports every access to a `Call`, in the order in which the kernel makes them:
+record. It is a function that reports every access to a `KernelCall`, in the order in which the kernel makes them:
 
     @copy_row.footprint
-    def _(call: Call) -> None:
+    def _(call: KernelCall) -> None:
         pixels = steps("pixel", call.width, 64)
         call.reads("source", call.source, 64, pixels)
         call.writes("target", call.target, 64, pixels)
@@ -26,7 +26,7 @@ from convcalc.backends.numba.jit.simd import PIXEL
 Array = np.ndarray[Any, Any]
 
 
-class Axis(NamedTuple):
+class AccessAxis(NamedTuple):
     """The offsets in bytes along one axis of an access. name: of the table or stride that they come from."""
 
     name: str
@@ -44,7 +44,7 @@ class Access(NamedTuple):
     parameter: str
     base: int
     size: int
-    axes: tuple[Axis, ...]
+    axes: tuple[AccessAxis, ...]
     writes: bool
     used: bool
 
@@ -61,24 +61,29 @@ class Access(NamedTuple):
         return low, high + self.size
 
 
-def steps(name: str, count: int, stride: int, first: int = 0) -> Axis:
+def steps(name: str, count: int, stride: int, first: int = 0) -> AccessAxis:
     """An axis of `count` equal strides, from the first-th on."""
-    return Axis(name, np.arange(first, first + max(0, count), dtype=np.int64) * stride, first)
+    return AccessAxis(name, np.arange(first, first + max(0, count), dtype=np.int64) * stride, first)
 
 
-def entries(name: str, offsets: Array, first: int = 0) -> Axis:
+def entries(name: str, offsets: Array, first: int = 0) -> AccessAxis:
     """An axis of a table's entries, the first of which has the index `first`."""
-    return Axis(name, offsets, first)
+    return AccessAxis(name, offsets, first)
 
 
-def lines(rows: Array, height: int, plane: int, row: int) -> Axis:
+def lines(rows: Array, height: int, plane: int, row: int) -> AccessAxis:
     """An axis of rows counted through all planes: row r is row r % height of plane r // height."""
-    return Axis("row", rows // height * plane + rows % height * row, int(rows[0]) if len(rows) else 0)
+    return AccessAxis("row", rows // height * plane + rows % height * row, int(rows[0]) if len(rows) else 0)
 
 
 def map_axes(
-    call: Call, prefix: str, rows: Array, blocks: int, size: tuple[int, int] | None = None, pixel: int = PIXEL
-) -> tuple[Axis, ...]:
+    call: KernelCall,
+    prefix: str,
+    rows: Array,
+    blocks: int,
+    size: tuple[int, int] | None = None,
+    pixel: int = PIXEL,
+) -> tuple[AccessAxis, ...]:
     """The axes of some rows of some blocks of a map: pixels, rows, blocks.
 
     size: pixels of a row and rows of a plane, unless the kernel's width and height; pixel: bytes of a pixel.
@@ -95,16 +100,16 @@ def map_axes(
 class Memory(Protocol):
     """What a footprint is compared with."""
 
-    def access(self, call: Call, access: Access) -> None:
+    def access(self, call: KernelCall, access: Access) -> None:
         """Records an access, or refuses it."""
 
-    def entries(self, call: Call, access: Access, kind: type[np.generic]) -> Array:
+    def entries(self, call: KernelCall, access: Access, kind: type[np.generic]) -> Array:
         """The entries of a table, after its access was found sound."""
 
-    def kernel(self, call: Call, parameter: str, address: int) -> Declared:
+    def kernel(self, call: KernelCall, parameter: str, address: int) -> Declared:
         """The kernel at an address; refuses other addresses."""
 
-    def refuse(self, call: Call, text: str) -> None:
+    def refuse(self, call: KernelCall, text: str) -> None:
         """Refuses parameters with which the kernel cannot run."""
 
 
@@ -117,7 +122,7 @@ class Declared(Protocol):
     touches: Footprint | None
 
 
-class Call:
+class KernelCall:
     """One call of a kernel, with the parameters of its record as attributes, and the arguments of an inner kernel too.
 
     items: the number of items that the driver hands out. origin: for the parameters of an inner kernel, the names that
@@ -131,7 +136,7 @@ class Call:
         memory: Memory,
         items: int = 0,
         origin: Mapping[str, str] | None = None,
-        along: Mapping[str, tuple[Axis, ...]] | None = None,
+        along: Mapping[str, tuple[AccessAxis, ...]] | None = None,
         path: str = "",
     ) -> None:
         self.kernel = kernel
@@ -145,12 +150,12 @@ class Call:
     def __getattr__(self, name: str) -> int:
         return self.values[name]
 
-    def reads(self, parameter: str, base: int, size: int, *axes: Axis, used: bool = True) -> None:
+    def reads(self, parameter: str, base: int, size: int, *axes: AccessAxis, used: bool = True) -> None:
         """Reports a read."""
         axes += self._along.get(parameter, ())
         self._memory.access(self, Access(parameter, base, size, axes, False, used))
 
-    def writes(self, parameter: str, base: int, size: int, *axes: Axis, used: bool = True) -> None:
+    def writes(self, parameter: str, base: int, size: int, *axes: AccessAxis, used: bool = True) -> None:
         """Reports a write."""
         axes += self._along.get(parameter, ())
         self._memory.access(self, Access(parameter, base, size, axes, True, used))
@@ -182,7 +187,7 @@ class Call:
         parameter: str,
         function: int,
         record: int,
-        along: Mapping[str, tuple[Axis, ...]] | None = None,
+        along: Mapping[str, tuple[AccessAxis, ...]] | None = None,
         **arguments: tuple[int, str],
     ) -> None:
         """Reports a call of an inner kernel, whose address a parameter holds, and everything that it touches.
@@ -200,17 +205,17 @@ class Call:
         origin = {name: source for name, (_, source) in arguments.items() if source}
         if self.origin is not None:
             origin = {name: self.origin[source] for name, source in origin.items() if source in self.origin}
-        inner = Call(kernel, values, self._memory, origin=origin, along=along, path=self.path)
+        inner = KernelCall(kernel, values, self._memory, origin=origin, along=along, path=self.path)
         if kernel.touches is None:
             self._memory.refuse(inner, "it declares no footprint")
         else:
             kernel.touches(inner)
 
 
-Footprint = Callable[[Call], None]
+Footprint = Callable[[KernelCall], None]
 
 
-def shares(call: Call, item_rows: int, rows: int) -> Iterator[tuple[int, Array]]:
+def shares(call: KernelCall, item_rows: int, rows: int) -> Iterator[tuple[int, Array]]:
     """(blocks, rows) whose products the items cover, where item i is part i // blocks of the rows of block i % blocks.
 
     A plan has items for all rows of all blocks; with another number of items the last part has fewer blocks.

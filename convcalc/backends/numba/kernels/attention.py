@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Array, Axis, Call, entries, steps
+from convcalc.backends.numba.jit.footprint import AccessAxis, Array, KernelCall, entries, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     PIXEL,
@@ -226,7 +226,7 @@ def attend(
                             store_float(target + offset + c // BLOCK * target_block + c % BLOCK * 4, 0.0)
 
 
-def _runs(first: int, stop: int, block: int) -> Iterator[tuple[int, int, Axis]]:
+def _runs(first: int, stop: int, block: int) -> Iterator[tuple[int, int, AccessAxis]]:
     """Channels first..stop of a pixel as (offset of the first, bytes of each, an axis of blocks)."""
     channel = first
     while channel < stop:
@@ -238,7 +238,7 @@ def _runs(first: int, stop: int, block: int) -> Iterator[tuple[int, int, Axis]]:
 
 
 @attend.footprint
-def attend_footprint(call: Call) -> None:
+def attend_footprint(call: KernelCall) -> None:
     """The channels of each head in the places of its window; scratch memory; the positions' channels in the target."""
     call.positive("heads", "chunk", "depth")
     if call.items <= 0 or call.count <= 0:
@@ -259,7 +259,7 @@ def attend_footprint(call: Call) -> None:
             _outputs_footprint(call, targets[first:stop], heads)
 
 
-def _inputs_footprint(call: Call, places: Array, heads: int, first: int) -> None:
+def _inputs_footprint(call: KernelCall, places: Array, heads: int, first: int) -> None:
     """What some heads read in some windows, and what is added to their scores."""
     features, square = call.heads * call.depth, 4 * call.count * call.count
     real = np.unique(places[places >= 0])
@@ -279,7 +279,7 @@ def _inputs_footprint(call: Call, places: Array, heads: int, first: int) -> None
         call.reads("parts", call.parts + first * row, len(places) * row)
 
 
-def _scratch_footprint(call: Call, windows: int, targets: Array) -> None:
+def _scratch_footprint(call: KernelCall, windows: int, targets: Array) -> None:
     """What every item does in scratch memory: chunks and tiles that are alike are described together."""
     count, depth, chunk = call.count, call.depth, call.chunk
     places, features = -(-count // BLOCK) * BLOCK, -(-depth // BLOCK) * BLOCK
@@ -322,7 +322,7 @@ def _scratch_footprint(call: Call, windows: int, targets: Array) -> None:
         call.reads("scratch", outputs, 4 * depth, entries("target_places", kept * 4 * features))
 
 
-def _outputs_footprint(call: Call, targets: Array, heads: int) -> None:
+def _outputs_footprint(call: KernelCall, targets: Array, heads: int) -> None:
     """The channels of some heads at the positions of some windows."""
     features = call.heads * call.depth
     real = entries("target_places", np.unique(targets[targets >= 0]))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Call, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, steps
 from convcalc.backends.numba.jit.simd import (
     PIXEL,
     PIXELS,
@@ -111,7 +111,7 @@ def _pieces(first: int, stop: int, chunk: int, piece: int) -> Iterator[tuple[int
 
 
 @direct.footprint
-def direct_footprint(call: Call) -> None:
+def direct_footprint(call: KernelCall) -> None:
     """The table of tiles, and what the sweeps of its tiles touch."""
     call.positive("tiles", "item_tiles", "chunk_pixels")
     groups = -(-call.tiles // call.item_tiles)
@@ -195,7 +195,7 @@ def dense(
 
 
 @dense.footprint
-def dense_footprint(call: Call) -> None:
+def dense_footprint(call: KernelCall) -> None:
     """The weights and biases of the units of all items, and the target of all items."""
     call.positive("item_units")
     written = -(-call.item_units // ROWS) * ROWS  # of an item

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Call, entries, lines, map_axes, shares, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, lines, map_axes, shares, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
@@ -76,7 +76,7 @@ def gather(
 
 
 @gather.footprint
-def gather_footprint(call: Call) -> None:
+def gather_footprint(call: KernelCall) -> None:
     """Every channel where it lies, or a block at once."""
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.rows):
@@ -129,7 +129,7 @@ def halo(
 
 
 @halo.footprint
-def halo_footprint(call: Call) -> None:
+def halo_footprint(call: KernelCall) -> None:
     """The padded rows of all blocks, without the real pixels."""
     rows = np.arange(max(0, call.depth) * max(0, call.height), dtype=np.int64)
     call.needs(call.pixel % 4 == 0, f"a pixel of {call.pixel} bytes is not a whole number of floats")
@@ -181,7 +181,7 @@ def pack(
 
 
 @pack.footprint
-def pack_footprint(call: Call) -> None:
+def pack_footprint(call: KernelCall) -> None:
     """The channels of the source, float by float, and whole pixels of the target."""
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.depth * call.height):
@@ -218,7 +218,7 @@ def unpack(
 
 
 @unpack.footprint
-def unpack_footprint(call: Call) -> None:
+def unpack_footprint(call: KernelCall) -> None:
     """The channels of the source, without those that fill its last block, and their places in the target."""
     rows = np.arange(max(0, call.depth) * max(0, call.height), dtype=np.int64)
     height = max(1, call.height)

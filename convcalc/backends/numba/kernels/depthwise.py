@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Call, entries, shares, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, shares, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     INT,
@@ -95,7 +95,7 @@ def depthwise(
 
 
 @depthwise.footprint
-def depthwise_footprint(call: Call) -> None:
+def depthwise_footprint(call: KernelCall) -> None:
     """The windows of all pixels in the blocks of the items."""
     call.positive("blocks", "chunk_pixels")
     whole, rest = divmod(call.items, call.blocks)
@@ -124,7 +124,7 @@ def depthwise_footprint(call: Call) -> None:
         _finishes(call, blocks, begin, end)
 
 
-def _finishes(call: Call, blocks: int, begin: int, end: int) -> None:
+def _finishes(call: KernelCall, blocks: int, begin: int, end: int) -> None:
     """The calls of `finish`, if there is one, for the pixels begin..end of each block."""
     if call.finish:
         for block in range(blocks):
@@ -229,7 +229,7 @@ def _rows_kernel(taps: int) -> Any:
     made = kernel(depthwise_rows)
 
     @made.footprint
-    def depthwise_rows_footprint(call: Call) -> None:
+    def depthwise_rows_footprint(call: KernelCall) -> None:
         """The windows of all rows in the blocks of the items."""
         pixel = BLOCK * 4
         for blocks, rows in shares(call, call.item_rows, call.rows):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Call, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     TILE,
@@ -62,7 +62,7 @@ def pack_columns(
 
 
 @pack_columns.footprint
-def pack_columns_footprint(call: Call) -> None:
+def pack_columns_footprint(call: KernelCall) -> None:
     """All numbers of the matrices, and their tiles."""
     call.positive("tiles")
     batches, rest = divmod(call.items, call.tiles)
@@ -122,7 +122,7 @@ def tiles_alike(columns: int) -> Iterator[tuple[int, int, int]]:
 
 
 @multiply.footprint
-def multiply_footprint(call: Call) -> None:
+def multiply_footprint(call: KernelCall) -> None:
     """The rows of the items and their matrix; scratch memory; the rows of the results."""
     call.positive("chunks", "chunk")
     batches, rest = divmod(call.items, call.chunks)
@@ -143,7 +143,7 @@ def multiply_footprint(call: Call) -> None:
         )
 
 
-def _chunk_footprint(call: Call, first: int, stop: int, count: int) -> None:
+def _chunk_footprint(call: KernelCall, first: int, stop: int, count: int) -> None:
     """A chunk of `count` rows of some products."""
     results = call.scratch + call.results
     call.writes("scratch", call.scratch, 4 * count * call.depth)

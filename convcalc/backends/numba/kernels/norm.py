@@ -7,7 +7,7 @@ from math import exp, sqrt
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Axis, Call, lines, map_axes, steps
+from convcalc.backends.numba.jit.footprint import AccessAxis, KernelCall, lines, map_axes, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
@@ -76,7 +76,7 @@ def lrn(
                         vstore(line, splat(0.0))
 
 
-def _pixels(call: Call, prefix: str) -> tuple[Axis, Axis]:
+def _pixels(call: KernelCall, prefix: str) -> tuple[AccessAxis, AccessAxis]:
     """The axes of all pixels in the rows of the items."""
     call.positive("height")
     strides, rows = call.values, np.arange(call.items, dtype=np.int64)
@@ -85,7 +85,7 @@ def _pixels(call: Call, prefix: str) -> tuple[Axis, Axis]:
 
 
 @lrn.footprint
-def lrn_footprint(call: Call) -> None:
+def lrn_footprint(call: KernelCall) -> None:
     """Whole pixels of both maps, and scratch memory for the channels of a pixel."""
     if call.items <= 0:
         return
@@ -146,7 +146,7 @@ def softmax(
                 store_float(place, load_float(place) * factor if c < channels else 0.0)
 
 
-def _channels(call: Call) -> None:
+def _channels(call: KernelCall) -> None:
     """Reports the reads of the source's channels, without those that fill its last block."""
     whole, rest = divmod(max(0, call.channels), BLOCK)
     for block, count, lanes in ((0, whole, BLOCK), (whole, 1, rest)):
@@ -155,7 +155,7 @@ def _channels(call: Call) -> None:
 
 
 @softmax.footprint
-def softmax_footprint(call: Call) -> None:
+def softmax_footprint(call: KernelCall) -> None:
     """The channels of the source, and whole pixels of the target, which are read again to be divided by their sum."""
     call.reads("source", call.source, 4, *_pixels(call, "source"))
     _channels(call)
@@ -259,7 +259,7 @@ def layernorm(
 
 
 @layernorm.footprint
-def layernorm_footprint(call: Call) -> None:
+def layernorm_footprint(call: KernelCall) -> None:
     """Whole pixels of both maps, and the weight and bias of each channel."""
     call.positive("channels", "height", "row_items")
     blocks = -(-call.channels // BLOCK)

@@ -11,7 +11,7 @@ from math import nan
 from typing import Any
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Call, entries, map_axes, shares, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, map_axes, shares, steps
 from convcalc.backends.numba.jit.simd import (
     LANES,
     PIXEL,
@@ -103,7 +103,7 @@ def combine(
 
 
 @combine.footprint
-def combine_footprint(call: Call) -> None:
+def combine_footprint(call: KernelCall) -> None:
     """All pixels of the maps, and the scale and shift of each channel."""
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.rows):
@@ -146,7 +146,7 @@ def activate(
 
 
 @activate.footprint
-def activate_footprint(call: Call) -> None:
+def activate_footprint(call: KernelCall) -> None:
     """All pixels of both maps, and a parameter for each channel."""
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.rows):
@@ -208,7 +208,7 @@ def finish(
 
 
 @finish.footprint
-def finish_footprint(call: Call) -> None:
+def finish_footprint(call: KernelCall) -> None:
     """The pixels of the blocks, which are read and written."""
     if call.blocks <= 0 or call.first >= call.stop:
         return

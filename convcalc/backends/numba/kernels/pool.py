@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Array, Call, entries, map_axes, shares, steps
+from convcalc.backends.numba.jit.footprint import Array, KernelCall, entries, map_axes, shares, steps
 from convcalc.backends.numba.jit.ranges import Ranges
 from convcalc.backends.numba.jit.simd import (
     LANES,
@@ -31,7 +31,7 @@ from convcalc.backends.numba.jit.simd import (
 )
 
 
-class Window(NamedTuple):
+class PoolWindow(NamedTuple):
     """A row of a table of windows along one axis: the real pixels covered, and what this axis divides a sum by."""
 
     start: int
@@ -39,7 +39,7 @@ class Window(NamedTuple):
     divisor: int
 
 
-WINDOW = row_bytes(Window)
+WINDOW = row_bytes(PoolWindow)
 
 
 @inline
@@ -85,9 +85,9 @@ def pool(
 ) -> None:  # fmt: skip
     """The largest value, or the mean, of a window of every output pixel.
 
-    depths, heights and widths hold a `Window` for each output index of an axis; of a largest value's window only every
-    step-th pixel counts. So padding, dilation, ceil mode, adaptive and global pooling, nearest upsampling, and padding
-    with a constant, `empty`, where a window covers nothing, are all this.
+    depths, heights and widths hold a `PoolWindow` for each output index of an axis; of a largest value's window only
+    every step-th pixel counts. So padding, dilation, ceil mode, adaptive and global pooling, nearest upsampling, and
+    padding with a constant, `empty`, where a window covers nothing, are all this.
 
     Bounds. Starts and stops lie within the real pixels of the source (`pool_windows.py`); rows and pixels of the
     target are counted to out_depth·out_height and out_width.
@@ -98,10 +98,10 @@ def pool(
         begin = item // blocks * item_rows
         for line in range(begin, min(out_depth * out_height, begin + item_rows)):
             d, h = line // out_height, line % out_height
-            deep, tall = load_row(depths + d * WINDOW, Window), load_row(heights + h * WINDOW, Window)
+            deep, tall = load_row(depths + d * WINDOW, PoolWindow), load_row(heights + h * WINDOW, PoolWindow)
             to = target + block * target_block + d * target_plane + h * target_row
             for x in range(out_width):
-                wide = load_row(widths + x * WINDOW, Window)
+                wide = load_row(widths + x * WINDOW, PoolWindow)
                 nothing = deep.start >= deep.stop or tall.start >= tall.stop or wide.start >= wide.stop
                 for lane in range(LANES):
                     inside = lane * WIDTH * 4
@@ -116,9 +116,9 @@ def pool(
                     vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
 
 
-def _covered(call: Call, name: str, count: int, step: int) -> Array:
+def _covered(call: KernelCall, name: str, count: int, step: int) -> Array:
     """The places that an axis' windows cover."""
-    table = call.table_rows(name, call.values[name], Window, count)
+    table = call.table_rows(name, call.values[name], PoolWindow, count)
     call.needs(step > 0, f"the step within {name} is {step}, and must be at least 1")
     starts, stops = table[:, 0], table[:, 1]
     if step == 1:
@@ -129,7 +129,7 @@ def _covered(call: Call, name: str, count: int, step: int) -> Array:
 
 
 @pool.footprint
-def pool_footprint(call: Call) -> None:
+def pool_footprint(call: KernelCall) -> None:
     """The windows of every output pixel, which are products of three ranges."""
     call.positive("out_height")
     steps_of = (call.depth_step, call.height_step, call.width_step) if call.largest else (1, 1, 1)

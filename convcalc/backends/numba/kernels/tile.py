@@ -19,7 +19,7 @@ from typing import Any
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Call, entries, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     FEW,
@@ -199,7 +199,7 @@ def swept(first: int, stop: int) -> int:
 
 
 @sweep.footprint
-def sweep_footprint(call: Call) -> None:
+def sweep_footprint(call: KernelCall) -> None:
     """The tables from the first pixel on, their windows, the weights of all runs, the target's blocks."""
     end = swept(call.first, call.stop)
     pixels = end - call.first

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Call, entries, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     TILE,
@@ -71,7 +71,7 @@ def pack_weights(
 
 
 @pack_weights.footprint
-def pack_weights_footprint(call: Call) -> None:
+def pack_weights_footprint(call: KernelCall) -> None:
     """The filters and channels of each tile, group by group, and all memory that is reserved for its weights."""
     call.positive("group_filters", "depth")
     depth = call.depth
@@ -152,7 +152,7 @@ def transform_weights(
 
 
 @transform_weights.footprint
-def transform_weights_footprint(call: Call) -> None:
+def transform_weights_footprint(call: KernelCall) -> None:
     """All numbers of the kernels, and the memory of each tile's filters for the channels of the items."""
     call.positive("in_blocks")
     depth, area = call.in_blocks * BLOCK, SIDE * SIDE

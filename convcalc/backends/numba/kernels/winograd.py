@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import Array, Axis, Call, entries, shares, steps
+from convcalc.backends.numba.jit.footprint import AccessAxis, Array, KernelCall, entries, shares, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
@@ -218,7 +218,7 @@ def winograd_input(
             _input_tile(at, row, transformed + block * transformed_block + tile * BLOCK * 4, frequency)
 
 
-def _tile_places(call: Call, tiles: Array) -> Axis:
+def _tile_places(call: KernelCall, tiles: Array) -> AccessAxis:
     """An axis of the places where the input of some tiles begins."""
     down, across = tiles // call.tiles_across, tiles % call.tiles_across
     offsets = down * call.outputs * call.row + across * call.outputs * PIXEL
@@ -226,7 +226,7 @@ def _tile_places(call: Call, tiles: Array) -> Axis:
 
 
 @winograd_input.footprint
-def winograd_input_footprint(call: Call) -> None:
+def winograd_input_footprint(call: KernelCall) -> None:
     """SIDE × SIDE pixels of every tile, and its place in each frequency."""
     call.positive("tiles_across")
     for blocks, tiles in shares(call, call.item_tiles, call.tiles):
@@ -312,7 +312,7 @@ def winograd(
 
 
 @winograd.footprint
-def winograd_footprint(call: Call) -> None:
+def winograd_footprint(call: KernelCall) -> None:
     """The input of every chunk if it is transformed here, its products, and the pixels of its tiles in the target.
 
     Chunks of the same size are described together.
@@ -327,7 +327,7 @@ def winograd_footprint(call: Call) -> None:
             _chunks_footprint(call, first, stop, out_tiles)
 
 
-def _chunks_footprint(call: Call, first: int, stop: int, out_tiles: int) -> None:
+def _chunks_footprint(call: KernelCall, first: int, stop: int, out_tiles: int) -> None:
     """Chunks first..stop, with the first `out_tiles` tiles of filters."""
     size = call.chunk_tiles
     full = min(stop, max(first, call.tiles // size))  # chunks before it have all their tiles
@@ -352,7 +352,7 @@ def _chunks_footprint(call: Call, first: int, stop: int, out_tiles: int) -> None
     call.reads("bias", call.bias, blocks * PIXEL)
 
 
-def _real_pixels(call: Call, tiles: Array, row: int) -> Array:
+def _real_pixels(call: KernelCall, tiles: Array, row: int) -> Array:
     """The offsets of the output pixels of some tiles, without those beyond the height and width."""
     y, x = (tiles // call.tiles_across * call.outputs, tiles % call.tiles_across * call.outputs)
     places = np.arange(call.outputs, dtype=np.int64)
@@ -364,12 +364,12 @@ def _real_pixels(call: Call, tiles: Array, row: int) -> Array:
     return found
 
 
-def _products_footprint(call: Call, chunks: Array, count: int, out_tiles: int) -> None:
+def _products_footprint(call: KernelCall, chunks: Array, count: int, out_tiles: int) -> None:
     """The products of chunks of `count` tiles each, and the transforms of their input if these are made here."""
     begins = chunks * call.chunk_tiles
     frequencies = steps("frequency", FREQUENCIES, call.frequency)
     values, source = call.transformed, "transformed"
-    along: tuple[Axis, ...] = (frequencies, entries("chunk", begins * PIXEL, int(chunks[0])))
+    along: tuple[AccessAxis, ...] = (frequencies, entries("chunk", begins * PIXEL, int(chunks[0])))
     if call.fused:
         values, source, along = call.scratch + FREQUENCIES * call.product_frequency, "scratch", (frequencies,)
         tiles = (begins[:, None] + np.arange(count)).ravel()

@@ -11,7 +11,7 @@ from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.combine import add_affine, rows_of, source_of
 from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import Step, View
+from convcalc.backends.numba.runtime.program import MapView, Step
 from convcalc.graph import Node
 
 
@@ -34,7 +34,7 @@ def lower_activation(low: Lowering, layer: FusedLayer) -> None:
     add_function(low, node, source, target, function_of(node))
 
 
-def add_function(low: Lowering, node: Node, source: View, target: View, function: Function) -> None:
+def add_function(low: Lowering, node: Node, source: MapView, target: MapView, function: Function) -> None:
     """The step of an activation's function on a whole map."""
     rows, items = rows_of(low, target)
     values = rows | {"function": function.number, "slopes": _parameters(low, node, target, function)}
@@ -42,7 +42,7 @@ def add_function(low: Lowering, node: Node, source: View, target: View, function
     low.program.add(Step(pointwise.activate, values, items, (source.span,), (target.span,), node.index))
 
 
-def _parameters(low: Lowering, node: Node, target: View, function: Function) -> Array:
+def _parameters(low: Lowering, node: Node, target: MapView, function: Function) -> Array:
     """The function's parameter for each channel, and in the lanes of a block that no channel uses."""
     activation = ACTIVATIONS[node.kind]
     channels = target.layout.channels

@@ -25,7 +25,7 @@ from convcalc.backends.numba.lower.direct import (
 )
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import Step, View, Word
+from convcalc.backends.numba.runtime.program import MapView, Step, Word
 from convcalc.ops import Slot
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ def lower_attention(low: Lowering, layer: FusedLayer) -> None:
     _add_projection(low, layer, "out_proj.weight", gathered, target, np.ones(features), bias)
 
 
-def _new_view(low: Lowering, layer: FusedLayer, channels: int, name: str) -> View:
+def _new_view(low: Lowering, layer: FusedLayer, channels: int, name: str) -> MapView:
     """A map between the steps."""
     layout = map_layout((channels, *layer.node.input_shapes[0][1:]))
-    return View(low.program.buffer(layout.size, f"{layer.node.name} {name}"), layout)
+    return MapView(low.program.buffer(layout.size, f"{layer.node.name} {name}"), layout)
 
 
 def _add_projection(
-    low: Lowering, layer: FusedLayer, name: str, source: View, target: View, factor: Array, bias: Array
+    low: Lowering, layer: FusedLayer, name: str, source: MapView, target: MapView, factor: Array, bias: Array
 ) -> None:
     """A matrix (filters, channels) times the channels of each pixel, as a convolution of kernel 1."""
     channels, filters = source.layout.channels, target.layout.channels
@@ -84,7 +84,7 @@ def _add_projection(
 
 
 def _add_heads(
-    low: Lowering, layer: FusedLayer, op: Attention, projected: View, gathered: View, bias: Array
+    low: Lowering, layer: FusedLayer, op: Attention, projected: MapView, gathered: MapView, bias: Array
 ) -> None:
     """The step between the projections."""
     shape = layer.node.input_shapes[0]
@@ -174,7 +174,7 @@ def _records(low: Lowering, cut: _Cut, count: int, depth: int) -> dict[str, Word
     }
 
 
-def _offsets(windows: list[list[Slot]], view: View) -> Array:
+def _offsets(windows: list[list[Slot]], view: MapView) -> Array:
     """Where the pixel of each place of each window is; -1 for a place without a position."""
     pixels = target_table(view.layout)
     places = [-1 if slot.position is None else slot.position for window in windows for slot in window]

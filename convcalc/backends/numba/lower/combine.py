@@ -12,13 +12,13 @@ from convcalc.backends.numba.kernels import pointwise
 from convcalc.backends.numba.lower.affine import affine_of
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import Step, View, Word
+from convcalc.backends.numba.runtime.program import MapView, Step, Word
 
 Bound = tuple[float, float]
 UNBOUNDED: Bound = (-inf, inf)
 
 
-def rows_of(low: Lowering, view: View) -> tuple[dict[str, Word], int]:
+def rows_of(low: Lowering, view: MapView) -> tuple[dict[str, Word], int]:
     """The parameters for walking a map's rows, and the number of items."""
     depth, height, width = view.layout.spatial
     rows = depth * height
@@ -27,13 +27,13 @@ def rows_of(low: Lowering, view: View) -> tuple[dict[str, Word], int]:
     return values | {"blocks": blocks, "item_rows": item_rows}, blocks * -(-rows // item_rows)
 
 
-def source_of(low: Lowering, layer: FusedLayer, place: int = 0) -> View:
+def source_of(low: Lowering, layer: FusedLayer, place: int = 0) -> MapView:
     """An input of a layer as a blocked map."""
     return low.view(low.fusion.alias[layer.node.inputs[place]], layer.node)
 
 
 def add_affine(
-    low: Lowering, layer: FusedLayer, source: View, target: View, scale: Word, shift: Word, bound: Bound
+    low: Lowering, layer: FusedLayer, source: MapView, target: MapView, scale: Word, shift: Word, bound: Bound
 ) -> None:
     """The step that multiplies each channel by a number, adds one, and keeps the result within a bound."""
     values: dict[str, Word] = {"mode": pointwise.AFFINE, "scale": scale, "shift": shift}
@@ -41,7 +41,13 @@ def add_affine(
 
 
 def _add_pair(
-    low: Lowering, layer: FusedLayer, mode: int, source: View, other: View, target: View, bound: Bound
+    low: Lowering,
+    layer: FusedLayer,
+    mode: int,
+    source: MapView,
+    other: MapView,
+    target: MapView,
+    bound: Bound,
 ) -> None:
     """The step that joins two maps."""
     values: dict[str, Word] = {"mode": mode, "scale": 0, "shift": 0}
@@ -56,9 +62,9 @@ def _add_combine(
     low: Lowering,
     layer: FusedLayer,
     values: dict[str, Word],
-    source: View,
-    other: View,
-    target: View,
+    source: MapView,
+    other: MapView,
+    target: MapView,
     bound: Bound,
 ) -> None:
     rows, items = rows_of(low, target)
@@ -68,7 +74,7 @@ def _add_combine(
     low.program.add(Step(pointwise.combine, values, items, reads, (target.span,), layer.node.index))
 
 
-def _repeated(prefix: str, view: View, target: View) -> dict[str, Word]:
+def _repeated(prefix: str, view: MapView, target: MapView) -> dict[str, Word]:
     """A map's strides, 0 along the axes where it has one pixel for all of the target's."""
     values = view.strides(prefix) | {f"{prefix}_pixel": PIXEL}
     names = (f"{prefix}_plane", f"{prefix}_row", f"{prefix}_pixel")

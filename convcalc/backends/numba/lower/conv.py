@@ -28,7 +28,7 @@ from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.lower.winograd import add_winograd
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import Step, View, Word
+from convcalc.backends.numba.runtime.program import MapView, Step, Word
 
 if TYPE_CHECKING:
     from convcalc.ops.conv import Conv
@@ -56,7 +56,7 @@ def lower_conv(low: Lowering, layer: FusedLayer) -> None:
 
 
 def _add_direct(
-    low: Lowering, layer: FusedLayer, plan: ConvPlan, source: View, target: View, affine: Affine
+    low: Lowering, layer: FusedLayer, plan: ConvPlan, source: MapView, target: MapView, affine: Affine
 ) -> None:
     """A convolution by register tiles; an interleaved image has one block, as deep as it has channels."""
     layout = source.layout

@@ -16,7 +16,7 @@ from convcalc.backends.numba.lower.direct import CACHE, ITEMS, finish_of, source
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import Ref, Step, View, Word
+from convcalc.backends.numba.runtime.program import MapView, Ref, Step, Word
 
 
 class Cut(NamedTuple):
@@ -28,7 +28,7 @@ class Cut(NamedTuple):
 
 
 def add_depthwise(
-    low: Lowering, layer: FusedLayer, plan: ConvPlan, source: View, target: View, affine: Affine
+    low: Lowering, layer: FusedLayer, plan: ConvPlan, source: MapView, target: MapView, affine: Affine
 ) -> None:
     """The step of a convolution with one filter per channel."""
     blocks = blocks_of(plan.channels)
@@ -68,7 +68,7 @@ def overlaps(plan: ConvPlan) -> bool:
     )
 
 
-def _by_rows(low: Lowering, plan: ConvPlan, source: View, target: View) -> Cut:
+def _by_rows(low: Lowering, plan: ConvPlan, source: MapView, target: MapView) -> Cut:
     """Rows of windows that overlap, each tap read once for a tile of pixels."""
     layout = source.layout
     shift = sum((h - b) * s for h, b, s in zip(layout.before, plan.halo.before, layout.strides, strict=True))
@@ -82,7 +82,7 @@ def _by_rows(low: Lowering, plan: ConvPlan, source: View, target: View) -> Cut:
     return Cut(depthwise_rows[plan.kernel[2]], values, -(-rows // item_rows))
 
 
-def _by_tables(low: Lowering, plan: ConvPlan, source: View, target: View) -> Cut:
+def _by_tables(low: Lowering, plan: ConvPlan, source: MapView, target: MapView) -> Cut:
     """Any windows, found through tables of pixels and taps."""
     pixels = prod(plan.output)
     items = max(1, -(-ITEMS * low.threads // blocks_of(plan.channels)))

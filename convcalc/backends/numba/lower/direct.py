@@ -19,7 +19,7 @@ from convcalc.backends.numba.lower.activation import function_of
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import ByteSpan, Ref, Step, View, Word, record_of
+from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step, Word, record_of
 
 CACHE = 1 << 20  # a core's second-level cache
 ITEMS = 4  # items per thread that keep all threads busy to the end
@@ -116,7 +116,7 @@ def pack_weights(
     return Packed(Ref(buffer), offsets[:-1], offsets[-1])
 
 
-def finish_of(low: Lowering, layer: FusedLayer, target: View, pixels: Word) -> dict[str, Word]:
+def finish_of(low: Lowering, layer: FusedLayer, target: MapView, pixels: Word) -> dict[str, Word]:
     """The parameters for an activation after a convolution; pixels: the convolution's own table."""
     if layer.function is None:
         return {"finish": 0, "finish_record": 0}
@@ -128,7 +128,7 @@ def finish_of(low: Lowering, layer: FusedLayer, target: View, pixels: Word) -> d
     return {"finish": finish, "finish_record": record}
 
 
-def residual_of(low: Lowering, layer: FusedLayer) -> View | None:
+def residual_of(low: Lowering, layer: FusedLayer) -> MapView | None:
     """The map a layer adds to its result."""
     return None if layer.residual is None else low.view(layer.residual, layer.node)
 
@@ -177,8 +177,8 @@ class Pixels(NamedTuple):
 def add_direct(
     low: Lowering,
     layer: FusedLayer,
-    source: View,
-    target: View,
+    source: MapView,
+    target: MapView,
     tiles: list[Tile],
     runs: Runs,
     pixels: Pixels,

@@ -21,8 +21,8 @@ from convcalc.backends.numba.lower.affine import Affine, affine_of
 from convcalc.backends.numba.passes.algorithm import ConvPlan, DeconvPlan
 from convcalc.backends.numba.passes.channel_moves import Moves
 from convcalc.backends.numba.passes.fusion import FusedLayer, Fusion
-from convcalc.backends.numba.passes.placement import Placement
-from convcalc.backends.numba.runtime.program import ByteSpan, Program, Ref, Step, View, Word
+from convcalc.backends.numba.passes.placement import BufferPlacement
+from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Program, Ref, Step, Word
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Node, is_input
 from convcalc.ops import Order
@@ -54,17 +54,17 @@ class Lowering:
     fusion: Fusion
     moves: Moves
     plans: Mapping[int, ConvPlan | DeconvPlan]
-    placement: Placement
+    placement: BufferPlacement
     weights: Weights
     threads: int
     program: Program = field(default_factory=Program)
     setup: Program = field(default_factory=Program)
     outside: list[OutsideStep] = field(default_factory=list)
     fixed: list[tuple[Ref, Array]] = field(default_factory=list)
-    _views: dict[int, View] = field(default_factory=dict)
+    _views: dict[int, MapView] = field(default_factory=dict)
     _flats: dict[int, Ref] = field(default_factory=dict)
     _fixed: dict[int, Array] = field(default_factory=dict)
-    _images: dict[int, View] = field(default_factory=dict)
+    _images: dict[int, MapView] = field(default_factory=dict)
 
     @property
     def graph(self) -> Graph:
@@ -92,7 +92,7 @@ class Lowering:
         """A value's shape."""
         return self.graph.shape(value)
 
-    def view(self, value: int, node: Node) -> View:
+    def view(self, value: int, node: Node) -> MapView:
         """A value as a blocked map."""
         if not self._is_map(value):
             if value not in self._flats and value not in self._fixed:
@@ -100,7 +100,7 @@ class Lowering:
             self._pack(value, node)
         return self.target(value, node)
 
-    def target(self, value: int, node: Node) -> View:
+    def target(self, value: int, node: Node) -> MapView:
         """Where a value is, or is to be written, as a blocked map."""
         if value not in self._views:
             root, channel = self.placement.root(value)
@@ -109,7 +109,7 @@ class Lowering:
                 self._views[root] = self._new_map(root, layout, node)
             whole = self._views[root]
             layout = replace(whole.layout, channels=self.shape(value)[0])
-            self._views[value] = View(whole.buffer, layout, channel // BLOCK * layout.block)
+            self._views[value] = MapView(whole.buffer, layout, channel // BLOCK * layout.block)
         return self._views[value]
 
     def flat(self, value: int, node: Node) -> Ref:
@@ -142,7 +142,7 @@ class Lowering:
         self._flats[value] = Ref(buffer)
         return self._flats[value]
 
-    def interleaved(self, value: int, node: Node) -> View:
+    def interleaved(self, value: int, node: Node) -> MapView:
         """An input of the network with its channels interleaved."""
         if value not in self._images:
             shape = self.shape(value)
@@ -155,7 +155,7 @@ class Lowering:
         """The bytes of `count` floats."""
         return ByteSpan(ref.buffer, ref.offset, ref.offset + 4 * count)
 
-    def _new_map(self, value: int, layout: Layout, node: Node) -> View:
+    def _new_map(self, value: int, layout: Layout, node: Node) -> MapView:
         if layout.size > MAX_BYTES:
             raise ConvcalcError(
                 f"{node.name}: a map of {show(self.shape(value))} takes {layout.size:,} bytes, more than the "
@@ -163,7 +163,7 @@ class Lowering:
                 hint="use --backend reference, or a smaller input",
             )
         buffer = self.program.buffer(layout.size, self.graph.input_name(value))
-        view = View(buffer, layout)
+        view = MapView(buffer, layout)
         if layout.has_halo:
             names = ("depth", "height", "width")
             values: dict[str, Word] = {
@@ -197,7 +197,7 @@ class Lowering:
         view = self.target(value, node)
         self._add_pack(self.flat(value, node), strides_of(self.shape(value)), view, node)
 
-    def _add_pack(self, source: Ref, strides: Sequence[int], view: View, node: Node) -> None:
+    def _add_pack(self, source: Ref, strides: Sequence[int], view: MapView, node: Node) -> None:
         """Fill a map from numbers, which are `strides` bytes apart in each of its dimensions."""
         layout = view.layout
         depth, height, width = layout.spatial
@@ -215,12 +215,12 @@ class Lowering:
             Step(pack, values, items, (self.flat_span(source, count),), (view.span,), node.index)
         )
 
-    def _unpack(self, value: int, view: View, node: Node) -> Ref:
+    def _unpack(self, value: int, view: MapView, node: Node) -> Ref:
         target = self.new_flat(value)
         self._add_unpack(view, target, strides_of(self.shape(value)), node)
         return target
 
-    def _add_unpack(self, view: View, target: Ref, strides: Sequence[int], node: Node) -> None:
+    def _add_unpack(self, view: MapView, target: Ref, strides: Sequence[int], node: Node) -> None:
         """Write a map as numbers, `strides` bytes apart in each of its dimensions."""
         layout = view.layout
         values: dict[str, Word] = dict(zip(("depth", "height", "width"), layout.spatial, strict=True))

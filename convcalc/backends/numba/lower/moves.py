@@ -15,7 +15,7 @@ from convcalc.backends.numba.lower.combine import rows_of
 from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.passes.channel_moves import aligned
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import ByteSpan, Ref, Step, View, Word
+from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step, Word
 
 if TYPE_CHECKING:
     from convcalc.ops.transpose import Transpose
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Pick(NamedTuple):
     """A channel of a map."""
 
-    view: View
+    view: MapView
     channel: int
 
 
@@ -42,7 +42,7 @@ def lower_concat(low: Lowering, layer: FusedLayer) -> None:
     for view, count in zip(views, counts, strict=True):
         at = target.offset + place // BLOCK * target.layout.block
         if view.buffer is not target.buffer or view.offset != at:
-            part = View(target.buffer, replace(target.layout, channels=count), at)
+            part = MapView(target.buffer, replace(target.layout, channels=count), at)
             _gather(low, layer, [Pick(view, channel) for channel in range(count)], part)
         place += count
 
@@ -51,7 +51,7 @@ def lower_move(low: Lowering, layer: FusedLayer) -> None:
     """Nothing, where the channels are already there or only further moves read them; else a copy of each."""
     if layer.value in low.moves.unmade:
         return
-    views: dict[int, View] = {}
+    views: dict[int, MapView] = {}
     origins = low.moves.origins(layer)
     for value, _ in origins:
         if value not in views:
@@ -62,7 +62,7 @@ def lower_move(low: Lowering, layer: FusedLayer) -> None:
         _gather(low, layer, [Pick(views[value], channel) for value, channel in origins], target)
 
 
-def _gather(low: Lowering, layer: FusedLayer, picks: Sequence[Pick], target: View) -> None:
+def _gather(low: Lowering, layer: FusedLayer, picks: Sequence[Pick], target: MapView) -> None:
     """Target channel i is picks[i]."""
     table = np.full((BLOCK * blocks_of(len(picks)), len(Channel._fields)), 0, object)
     for place, (view, channel) in enumerate(picks):

@@ -22,7 +22,7 @@ from convcalc.backends.numba.passes.algorithm import Plans
 from convcalc.backends.numba.passes.channel_moves import Moves
 from convcalc.backends.numba.passes.fixed import fixed_nodes
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.passes.placement import Placement
+from convcalc.backends.numba.passes.placement import BufferPlacement
 from convcalc.backends.numba.passes.traits import traits
 from convcalc.backends.numba.runtime.program import Program, Ref
 from convcalc.weights.load import Weights
@@ -73,7 +73,7 @@ class Lowered:
     outputs: tuple[Ref, ...]
 
 
-def lower(moves: Moves, plans: Plans, placement: Placement, weights: Weights, threads: int) -> Lowered:
+def lower(moves: Moves, plans: Plans, placement: BufferPlacement, weights: Weights, threads: int) -> Lowered:
     """The steps of all layers, in running order."""
     fusion = moves.fusion
     low = Lowering(fusion, moves, plans, placement, weights, threads)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from convcalc.backends.numba.kernels.pool import Window, pool
+from convcalc.backends.numba.kernels.pool import PoolWindow, pool
 from convcalc.backends.numba.layout import triple
 from convcalc.backends.numba.lower import pool_windows as windows
 from convcalc.backends.numba.lower.combine import source_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from convcalc.ops.upsample import Upsample
 
 
-class Pooling(NamedTuple):
+class PoolPlan(NamedTuple):
     """What the `pool` kernel computes of an axis' windows.
 
     axes: the windows of each output place, along each axis; steps: from one pixel of a window to the next, per axis;
@@ -39,54 +39,54 @@ class Pooling(NamedTuple):
     empty: float = 0.0
 
 
-def _maxpool(node: Node) -> Pooling:
+def _maxpool(node: Node) -> PoolPlan:
     op = cast("Maxpool", node.op)
     axes = [windows.sliding(axis) for axis in op.axes(node.input_shapes)]
-    return Pooling(axes, per_axis(op.dilation, len(axes), "dilation"), largest=True)
+    return PoolPlan(axes, per_axis(op.dilation, len(axes), "dilation"), largest=True)
 
 
-def _avgpool(node: Node) -> Pooling:
+def _avgpool(node: Node) -> PoolPlan:
     op = cast("Avgpool", node.op)
     axes = [windows.sliding(axis, op.count_padding) for axis in op.axes(node.input_shapes)]
     if op.divisor is not None:
         first, *others = axes
         axes = [windows.divided(first, op.divisor), *(windows.divided(axis, 1) for axis in others)]
-    return Pooling(axes)
+    return PoolPlan(axes)
 
 
-def _global(node: Node, largest: bool) -> Pooling:
-    return Pooling([[Window(0, size, size)] for size in node.input_shapes[0][1:]], largest=largest)
+def _global(node: Node, largest: bool) -> PoolPlan:
+    return PoolPlan([[PoolWindow(0, size, size)] for size in node.input_shapes[0][1:]], largest=largest)
 
 
-def _adaptive(node: Node, largest: bool) -> Pooling:
+def _adaptive(node: Node, largest: bool) -> PoolPlan:
     sizes = zip(node.input_shapes[0][1:], node.output_shape[1:], strict=True)
-    return Pooling([windows.adaptive(n, m) for n, m in sizes], largest=largest)
+    return PoolPlan([windows.adaptive(n, m) for n, m in sizes], largest=largest)
 
 
-def _upsample(node: Node) -> Pooling:
+def _upsample(node: Node) -> PoolPlan:
     axes = cast("Upsample", node.op).taps(node.input_shapes[0])
-    return Pooling([windows.single([pixel for ((pixel, _),) in outputs]) for outputs in axes])
+    return PoolPlan([windows.single([pixel for ((pixel, _),) in outputs]) for outputs in axes])
 
 
-def _crop(node: Node) -> Pooling:
-    return Pooling([windows.single(part) for part in cast("Crop", node.op).parts(node.input_shapes)])
+def _crop(node: Node) -> PoolPlan:
+    return PoolPlan([windows.single(part) for part in cast("Crop", node.op).parts(node.input_shapes)])
 
 
-def _slice(node: Node) -> Pooling:
+def _slice(node: Node) -> PoolPlan:
     """Of one spatial axis some pixels, by the largest of one each, which keeps a −0."""
     op = cast("Slice", node.op)
     (place,) = axis_dimensions(op.axis, len(node.output_shape))
     axes = [windows.single(range(size)) for size in node.output_shape[1:]]
     axes[place - 1] = windows.single(op.kept)
-    return Pooling(axes, largest=True)
+    return PoolPlan(axes, largest=True)
 
 
-def _pad(node: Node) -> Pooling:
+def _pad(node: Node) -> PoolPlan:
     op = cast("Pad", node.op)
-    return Pooling([windows.single(axis) for axis in op.places(node.input_shapes[0])[1:]], empty=op.value)
+    return PoolPlan([windows.single(axis) for axis in op.places(node.input_shapes[0])[1:]], empty=op.value)
 
 
-POOLINGS: Mapping[str, Callable[[Node], Pooling]] = {
+POOLINGS: Mapping[str, Callable[[Node], PoolPlan]] = {
     "maxpool": _maxpool,
     "avgpool": _avgpool,
     "global_avgpool": partial(_global, largest=False),
@@ -104,7 +104,7 @@ def lower_pool(low: Lowering, layer: FusedLayer) -> None:
     """The largest value or the mean of every window; see `kernels/pool.py`."""
     node = layer.node
     pooling = POOLINGS[node.kind](node)
-    axes = [[Window(0, 1, 1)]] * (3 - len(pooling.axes)) + pooling.axes
+    axes = [[PoolWindow(0, 1, 1)]] * (3 - len(pooling.axes)) + pooling.axes
     source, target = source_of(low, layer), low.target(layer.value, node)
     out = target.layout.spatial
     rows = out[0] * out[1]

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from convcalc.backends.numba.kernels.pool import Window
+from convcalc.backends.numba.kernels.pool import PoolWindow
 from convcalc.backends.numba.layout import Array
 from convcalc.shapes import Axis
 
-Windows = list[Window]
+Windows = list[PoolWindow]
 
 
-def table(windows: Sequence[Window]) -> Array:
+def table(windows: Sequence[PoolWindow]) -> Array:
     """As int64, one row per output index."""
     return np.array(windows, np.int64).reshape(-1, 3)
 
@@ -31,7 +31,7 @@ def sliding(axis: Axis, count_padding: bool = True) -> Windows:
         first = start if start >= 0 else start % axis.dilation
         last = min(stop, axis.size)
         counted = min(stop, limit) - start if count_padding else last - max(start, 0)
-        result.append(Window(first, last, max(1, counted)))
+        result.append(PoolWindow(first, last, max(1, counted)))
     return result
 
 
@@ -39,12 +39,12 @@ def adaptive(size: int, outputs: int) -> Windows:
     """Output i of m over n pixels: ⌊i·n/m⌋ up to and without ⌈(i + 1)·n/m⌉."""
     starts = [i * size // outputs for i in range(outputs)]
     stops = [-(-(i + 1) * size // outputs) for i in range(outputs)]
-    return [Window(start, stop, stop - start) for start, stop in zip(starts, stops, strict=True)]
+    return [PoolWindow(start, stop, stop - start) for start, stop in zip(starts, stops, strict=True)]
 
 
 def single(pixels: Iterable[int | None]) -> Windows:
     """One pixel for each output; a window over nothing where there is none."""
-    return [Window(0, 0, 1) if pixel is None else Window(pixel, pixel + 1, 1) for pixel in pixels]
+    return [PoolWindow(0, 0, 1) if pixel is None else PoolWindow(pixel, pixel + 1, 1) for pixel in pixels]
 
 
 def divided(axis: Windows, divisor: int) -> Windows:

@@ -27,11 +27,11 @@ from convcalc.backends.numba.lower.direct import CACHE, inner_record, residual_o
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import ByteSpan, Ref, Step, View, Word
+from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step, Word
 
 
 def add_winograd(
-    low: Lowering, layer: FusedLayer, plan: ConvPlan, source: View, target: View, affine: Affine
+    low: Lowering, layer: FusedLayer, plan: ConvPlan, source: MapView, target: MapView, affine: Affine
 ) -> None:
     """The steps of a convolution by Winograd's method: where it pays one that transforms the input, and one that
     multiplies and transforms back."""
@@ -97,7 +97,7 @@ def _transform_input(
     low: Lowering,
     layer: FusedLayer,
     common: dict[str, Word],
-    source: View,
+    source: MapView,
     tiles: int,
     blocks: int,
     size: int,

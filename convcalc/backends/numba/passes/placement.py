@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
+class BufferPlacement:
     """Where values live.
 
     homes: for a value that is a part of another, that one and the channel there that is its first; halos: what
@@ -44,7 +44,7 @@ class Placement:
         return self.halos.get(root, NO_HALO)
 
 
-def place(fusion: Fusion, moves: Moves, plans: Plans) -> Placement:
+def place(fusion: Fusion, moves: Moves, plans: Plans) -> BufferPlacement:
     """Homes for all values that can have one, and the halos of those that have none."""
     homes = _homes(fusion, moves)
     halos: dict[int, Halo] = {}
@@ -59,7 +59,7 @@ def place(fusion: Fusion, moves: Moves, plans: Plans) -> Placement:
         else:
             root = _root(homes, source).value
             halos[root] = halos.get(root, NO_HALO).widened(plan.halo)
-    return Placement(homes, halos, image_halos)
+    return BufferPlacement(homes, halos, image_halos)
 
 
 def _root(homes: Mapping[int, ValueChannel], value: int) -> ValueChannel:

@@ -22,11 +22,11 @@ from typing import NoReturn
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel
-from convcalc.backends.numba.jit.footprint import Access, Array, Call, Declared
+from convcalc.backends.numba.jit.footprint import Access, Array, Declared, KernelCall
 from convcalc.backends.numba.jit.ranges import NOTHING, Ranges, lattice
 from convcalc.backends.numba.runtime.driver import StepTable
 from convcalc.backends.numba.runtime.fault import PlanFault, buffer_name, extent, way
-from convcalc.backends.numba.runtime.places import Linked, Place, Places
+from convcalc.backends.numba.runtime.places import Linked, MemoryPlace, Places
 from convcalc.backends.numba.runtime.program import Buffer, ByteSpan, Program, Step
 
 
@@ -97,7 +97,9 @@ class Checker:
         self._written.pop(self._program.scratch, None)  # its content does not last from one step to the next
         step = linked.step
         kernel = step.kernel
-        call = Call(kernel, dict(zip(kernel.names, linked.record.tolist(), strict=True)), self, step.items)
+        call = KernelCall(
+            kernel, dict(zip(kernel.names, linked.record.tolist(), strict=True)), self, step.items
+        )
         if kernel.touches is None:
             self.refuse(call, "it declares no footprint")
         for span in (*step.reads, *step.writes):
@@ -134,7 +136,7 @@ class Checker:
 
     # --- what footprints report: footprint.Memory ----------------------------------------------------------------
 
-    def access(self, call: Call, access: Access) -> None:
+    def access(self, call: KernelCall, access: Access) -> None:
         """Refuses an access outside of the place that its parameter leads to."""
         if access.empty:
             return
@@ -167,7 +169,7 @@ class Checker:
                 if missing:
                     self._refuse_access(call, access, place, missing, "which no step has written")
 
-    def entries(self, call: Call, access: Access, kind: type[np.generic]) -> Array:
+    def entries(self, call: KernelCall, access: Access, kind: type[np.generic]) -> Array:
         """The numbers of an array."""
         key = (access.parameter, access.base, kind, *_key(access))
         if key in self._tables:
@@ -183,29 +185,29 @@ class Checker:
         self._tables[key] = found.astype(np.int64)
         return self._tables[key]
 
-    def kernel(self, call: Call, parameter: str, address: int) -> Declared:
+    def kernel(self, call: KernelCall, parameter: str, address: int) -> Declared:
         """The kernel at an address that the step names."""
         if address not in self._kernels:
             self.refuse(call, f"{parameter} is the address of no kernel that the step names")
         return self._kernels[address]
 
-    def refuse(self, call: Call, text: str) -> NoReturn:
+    def refuse(self, call: KernelCall, text: str) -> NoReturn:
         """Raises PlanFault for a call of a kernel."""
         raise self._fault(call, text)
 
-    def _fault(self, call: Call, text: str) -> PlanFault:
+    def _fault(self, call: KernelCall, text: str) -> PlanFault:
         assert self._current is not None
         return PlanFault(f"{self._node(self._current.step.node)}: kernel {call.path}: {text}")
 
     # --- accesses ------------------------------------------------------------------------------------------------
 
-    def _exact(self, access: Access, place: Place) -> Ranges:
+    def _exact(self, access: Access, place: MemoryPlace) -> Ranges:
         key = _key(access)
         if key not in self._lattices:
             self._lattices[key] = lattice(access.size, [axis.offsets for axis in access.axes])
         return self._lattices[key].moved(access.base - place.start)
 
-    def _note(self, call: Call, access: Access, place: Place, exact: Ranges) -> None:
+    def _note(self, call: KernelCall, access: Access, place: MemoryPlace, exact: Ranges) -> None:
         """Marks bytes as written; refuses writes into the zeros of a halo."""
         assert place.buffer is not None
         assert self._current is not None
@@ -218,7 +220,7 @@ class Checker:
             self._add(buffer, exact)
 
     def _refuse_access(
-        self, call: Call, access: Access, place: Place, wrong: tuple[int, int], why: str
+        self, call: KernelCall, access: Access, place: MemoryPlace, wrong: tuple[int, int], why: str
     ) -> NoReturn:
         verb = "writes" if access.writes else "reads"
         steps = way(access, wrong[0] + place.start - access.base)
@@ -267,12 +269,12 @@ class Checker:
             self._current = Linked(Step(drive, {}, 0, (), ()), dict(arrays), table.record)
             everything = {name: Ranges.of(0, array.nbytes) for name, array in arrays.items()}
             places = {
-                name: Place(name, array.ctypes.data, everything[name], everything[name])
+                name: MemoryPlace(name, array.ctypes.data, everything[name], everything[name])
                 for name, array in arrays.items()
             }
             self._places.begin(self._current, places)
             values = dict(zip(drive.names, table.record.tolist(), strict=True))
-            drive.touches(Call(drive, values | {"first": 0, "stop": len(self._linked)}, self))
+            drive.touches(KernelCall(drive, values | {"first": 0, "stop": len(self._linked)}, self))
 
 
 def _kernels(linked: Sequence[Linked]) -> dict[int, Kernel]:

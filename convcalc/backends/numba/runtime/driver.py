@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel, kernel
-from convcalc.backends.numba.jit.footprint import Call, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, steps
 from convcalc.backends.numba.jit.simd import (
     atomic_add,
     atomic_load,
@@ -132,7 +132,7 @@ def drive(
 
 
 @drive.footprint
-def drive_footprint(call: Call) -> None:
+def drive_footprint(call: KernelCall) -> None:
     """The rows of steps first..stop and their counters."""
     count, first = call.stop - call.first, 8 * call.first
     call.reads("table", call.values["table"] + STEP_ROW * call.first, STEP_ROW * count)
@@ -174,7 +174,7 @@ def worker_loop(slot: int, function: int, spins: int, pipe: int) -> None:
 
 
 @worker_loop.footprint
-def worker_loop_footprint(call: Call) -> None:
+def worker_loop_footprint(call: KernelCall) -> None:
     """A slot."""
     call.writes("slot", call.slot, 8 * SLOT)
 
@@ -192,7 +192,7 @@ def post(slot: int, state: int, answer: int, _: int) -> None:
 
 
 @post.footprint
-def post_footprint(call: Call) -> None:
+def post_footprint(call: KernelCall) -> None:
     """The state in the slot, and the answer."""
     call.writes("slot", call.slot, 8)
     call.writes("answer", call.answer, 8)

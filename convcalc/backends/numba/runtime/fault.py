@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from convcalc.backends.numba.jit.footprint import Access, Axis
+from convcalc.backends.numba.jit.footprint import Access, AccessAxis
 from convcalc.backends.numba.jit.ranges import Ranges
 from convcalc.backends.numba.runtime.program import Buffer
 from convcalc.errors import ConvcalcError
@@ -52,7 +52,7 @@ def way(access: Access, wanted: int) -> str:
     return entries(axes, places)
 
 
-def entries(axes: Sequence[Axis], places: Sequence[int]) -> str:
+def entries(axes: Sequence[AccessAxis], places: Sequence[int]) -> str:
     """One entry of each axis, with its value."""
     return ", ".join(
         f"{axis.name}[{axis.first + int(place)}] = {int(axis.offsets[place]):,}"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convcalc.backends.numba.jit.footprint import Access, Array, Call
+from convcalc.backends.numba.jit.footprint import Access, Array, KernelCall
 from convcalc.backends.numba.jit.ranges import NOTHING, Ranges
 from convcalc.backends.numba.runtime.fault import PlanFault, buffer_name, entries
 from convcalc.backends.numba.runtime.program import Buffer, ByteSpan, Program, Ref, Step, Word
@@ -23,7 +23,7 @@ class Linked:
     record: Array
 
 
-class Place(NamedTuple):
+class MemoryPlace(NamedTuple):
     """A buffer or an array to which an address belongs: where it starts, and which of its bytes a step may touch."""
 
     name: str
@@ -45,7 +45,7 @@ class Places:
         program: Program,
         arrays: Iterable[object],
         threads: int,
-        fault: Callable[[Call, str], PlanFault],
+        fault: Callable[[KernelCall, str], PlanFault],
     ) -> None:
         self._program = program
         self._threads = threads
@@ -56,9 +56,9 @@ class Places:
         self._starts = np.array(list(self._arrays), np.int64)
         self._own = {id(buffer) for buffer in (*program.buffers, program.scratch)}
         self._linked: Linked | None = None
-        self._known: dict[str, Place] = {}
+        self._known: dict[str, MemoryPlace] = {}
 
-    def begin(self, linked: Linked, known: dict[str, Place] | None = None) -> None:
+    def begin(self, linked: Linked, known: dict[str, MemoryPlace] | None = None) -> None:
         """The next step. known: places of its parameters that are no memory of the program's."""
         self._linked = linked
         self._known = known or {}
@@ -67,12 +67,12 @@ class Places:
         """Whether it is a buffer of this program, not of one that ran before."""
         return id(buffer) in self._own
 
-    def bytes_at(self, place: Place, offsets: Array) -> Array:
+    def bytes_at(self, place: MemoryPlace, offsets: Array) -> Array:
         """The bytes of an array at some offsets."""
         found: Array = self._arrays[place.start].reshape(-1).view(np.uint8)[offsets]
         return found
 
-    def find(self, call: Call, access: Access) -> Place:
+    def find(self, call: KernelCall, access: Access) -> MemoryPlace:
         """The place that the plan gives the parameter, or for an address from a table, the place where it lies."""
         origin = access.parameter if call.origin is None else call.origin.get(access.parameter, "")
         if origin in self._known:
@@ -98,13 +98,13 @@ class Places:
         # A table of references: the record points to a copy that holds their addresses.
         return int(self._current.record[self._current.step.kernel.names.index(origin)])
 
-    def _in_array(self, call: Call, address: int, size: int, name: str) -> Place:
+    def _in_array(self, call: KernelCall, address: int, size: int, name: str) -> MemoryPlace:
         array = self._arrays.get(address)
         if array is None or not array.flags.c_contiguous:
             raise self._fault(call, f"{name} is not a contiguous array that the plan keeps alive")
-        return Place(f"the array '{name}'", address, Ranges.of(0, size), NOTHING)
+        return MemoryPlace(f"the array '{name}'", address, Ranges.of(0, size), NOTHING)
 
-    def _in_buffer(self, call: Call, buffer: Buffer, origin: str) -> Place:
+    def _in_buffer(self, call: KernelCall, buffer: Buffer, origin: str) -> MemoryPlace:
         if buffer is self._program.scratch:
             size = self._program.scratch_bytes
             if call.values.get("scratch_bytes", size) != size or size * self._threads > buffer.size:
@@ -113,9 +113,11 @@ class Places:
                     f"scratch memory of {buffer.size:,} bytes is not divided into {size:,} for each thread",
                 )
             each = Ranges.of(0, size)
-            return Place("a thread's scratch memory", buffer.address, each, each, buffer)
+            return MemoryPlace("a thread's scratch memory", buffer.address, each, each, buffer)
         if not self.owns(buffer):  # written by a program that ran before
-            return Place(buffer_name(buffer), buffer.address, Ranges.of(0, buffer.size), NOTHING, buffer)
+            return MemoryPlace(
+                buffer_name(buffer), buffer.address, Ranges.of(0, buffer.size), NOTHING, buffer
+            )
         step = self._current.step
         writable, reads = (_spans(spans, buffer) for spans in (step.writes, step.reads))
         readable = writable | reads
@@ -123,9 +125,9 @@ class Places:
             raise self._fault(
                 call, f"{origin} points into {buffer_name(buffer)}, which the step does not declare"
             )
-        return Place(buffer_name(buffer), buffer.address, readable, writable, buffer)
+        return MemoryPlace(buffer_name(buffer), buffer.address, readable, writable, buffer)
 
-    def _by_address(self, call: Call, access: Access) -> Place:
+    def _by_address(self, call: KernelCall, access: Access) -> MemoryPlace:
         address = access.base
         place = int(np.searchsorted(self._starts, address, "right")) - 1
         start = int(self._starts[place]) if place >= 0 else 0

@@ -57,7 +57,7 @@ class ByteSpan(NamedTuple):
 
 
 @dataclass(frozen=True)
-class View:
+class MapView:
     """A map in a buffer, or some of its channel blocks."""
 
     buffer: Buffer
