@@ -432,9 +432,12 @@ MIXES: dict[str, tuple[float, ...]] = {
 def network(source: Random, mix: str, several: bool = False) -> Graph:
     """A network of 3 to 16 layers; its output is mostly the last value, else another.
 
-    several: of one to three inputs and one to five outputs, which may be inputs, and the same value twice.
+    several: of one to three inputs, sometimes a learned tensor, and one to five outputs, which may be inputs, the learned
+    tensor, and the same value twice.
     """
     maker = Maker(source, several)
+    if several and source.random() < 0.3:
+        maker.add("parameter", shape=maker.shape(source.choice(maker.values)))
     wanted = source.randint(3, 16)
     for _ in range(200):
         if len(maker.network.builder.nodes) >= wanted:

@@ -5,6 +5,9 @@ registers, and neighbouring pixels are neighbours in memory. Every map has three
 not have are 1. Around the real pixels lies a halo of zeros, as wide as the widest padding any reader asks for, so
 that no kernel ever asks whether a pixel is real.
 
+A last block that channels do not fill has unused lanes. What they hold is finite, as kernels multiply it by weights of
+0; it is not always 0 (behind a sigmoid it is ½), so what sums over channels leaves it out.
+
 An *interleaved* map is [depth][height][width][channels], for the few channels of an image: a kernel's row is then one
 run of numbers.
 
