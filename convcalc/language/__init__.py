@@ -4,11 +4,13 @@
     syntax, functions, expressions, values
                  `$(…)` → checked trees, and their values within a budget
     documents    files, extends → one set of keys; variables, input and header check those that are no layers
-    operators, compiler
+    operators, blocks, networks, compiler
                  layers as written → entries, every mistake collected; mistakes, foreign, synonyms and planned
                  say what was meant
     bounds       how many layers that comes to, before one is built
-    expansion    entries → the graph's builder: blocks, branches, loops, in one pass
+    scopes, lookup, sharing, expansion
+                 entries → the graph's builder: blocks, branches, loops, networks, in one pass; outputs finds the
+                 layers that are the network's
     load         ARCH → Graph, the one entry
 
 bundled knows the architectures that come along, words what is taken and what may be a name, order settles

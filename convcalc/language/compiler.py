@@ -13,6 +13,7 @@ from typing import Any
 from convcalc import ops
 from convcalc.errors import SpecError
 from convcalc.language import foreign, mistakes, reader
+from convcalc.language.blocks import block_head, indexed, only
 from convcalc.language.documents import Spec
 from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, NetworkEntry, Use
 from convcalc.language.expressions import Names
@@ -31,15 +32,12 @@ from convcalc.language.words import (
     is_kind,
     listed,
     name_problem,
-    segment_problem,
 )
 from convcalc.ops import describe
 
 GROUP_FIELDS = ("layers", "naming")
 BRANCH_FIELDS = ("layers", "name", "naming", "if")
 LOOP_FIELDS = ("in", "as", "index", "layers")
-BLOCK_KEYS = ("params", "refs", "naming", "layers")
-MAX_PARAMETERS = 200
 MEASURES = frozenset(("channels", "shape"))  # what expressions know of an entry's input
 
 _LOOP_HINTS = dict.fromkeys(
@@ -64,7 +62,7 @@ class Compiler:
         self._calls: dict[str, list[Call]] = {}
         self._inside = ""  # the block whose body is being compiled
         bodies = [
-            (self._block(name, key, node), node)
+            (self._head(name, key, node), node)
             for name, (key, node) in spec.blocks.items()
             if isinstance(node, reader.Mapping) or self._no_block(name, node)
         ]
@@ -90,69 +88,10 @@ class Compiler:
         )
         return False
 
-    def _block(self, name: str, key: reader.Scalar, node: reader.YamlNode) -> Block:
+    def _head(self, name: str, key: reader.Scalar, node: reader.YamlNode) -> Block:
         assert isinstance(node, reader.Mapping)
-        block = self.blocks[name] = Block(name, key)
-        taken = "an operator" if name in ops.names() else "a word of the language"
-        if name in ops.names() or name in STRUCTURES or name in COMMON:
-            self.problems.append(
-                key.error(f"'{name}' cannot name a block: it is {taken}", "choose another name")
-            )
-        elif reason := segment_problem(name):
-            self.problems.append(key.error(f"{describe(name)} cannot name a block", reason))
-        self._only(node, BLOCK_KEYS, f"block {name}", {})
-        params = node.entries.get("params")
-        if isinstance(params, reader.Sequence):
-            for item in params.items:
-                if isinstance(item, reader.Scalar):
-                    self._parameter(block, item.text, item, None)
-                else:
-                    self.problems.append(
-                        item.error("a parameter is a name", "with defaults: params: {name: default}")
-                    )
-        elif isinstance(params, reader.Mapping):
-            for parameter, default in params.entries.items():
-                self._parameter(block, parameter, params.keys[parameter], default)
-        elif params is not None and params.value is not None:
-            self.problems.append(params.error("params needs a list of names, or a mapping with defaults"))
-        self._references(block, node.entries.get("refs"))
-        block.indexed = self._indexed(node.entries.get("naming"))
+        block = self.blocks[name] = block_head(name, key, node, self.operators, self.known)
         return block
-
-    def _references(self, block: Block, node: reader.YamlNode | None) -> None:
-        """The names of layers that a block reads where it is used."""
-        if node is None:
-            return
-        if not isinstance(node, reader.Sequence):
-            self.problems.append(node.error("refs needs a list of names", "write refs: [skip]"))
-            return
-        for item in node.items:
-            if not isinstance(item, reader.Scalar):
-                self.problems.append(item.error("a reference is a name", "write refs: [skip]"))
-                continue
-            problem = name_problem(item.text, item, "reference")
-            if problem:
-                self.problems.append(problem)
-            elif item.text in block.params or item.text in block.refs:
-                self.problems.append(item.error(f"{describe(item.text)} is named twice"))
-            else:
-                block.refs.append(item.text)
-
-    def _parameter(
-        self, block: Block, name: str, node: reader.Scalar, default: reader.YamlNode | None
-    ) -> None:
-        problem = name_problem(name, node, "parameter")
-        if problem:
-            self.problems.append(problem)
-        if name in block.params:
-            self.problems.append(node.error(f"parameter '{name}' is given twice"))
-        if len(block.params) >= MAX_PARAMETERS:
-            raise node.error(f"block {block.name} has more than {MAX_PARAMETERS} parameters")
-        value = None
-        if default is not None and not reader.is_required(default):
-            value = self.operators.value(default, self.known | block.params.keys())
-            value = value or Value(default, None, True)
-        block.params[name] = value
 
     def _check_recursion(self) -> None:
         needs = {name: [call.block.name for call in calls] for name, calls in self._calls.items()}
@@ -389,7 +328,7 @@ class Compiler:
         self.operators.only(fields, (*GROUP_FIELDS, *COMMON), "group", {})
         if "layers" not in fields:
             raise key.error(f"{self._label('', fields)}group needs layers", "write layers: and a list")
-        group.indexed = self._indexed(fields["naming"][1] if "naming" in fields else None)
+        group.indexed = indexed(fields["naming"][1] if "naming" in fields else None, self.problems)
         group.layers = self.entries(fields["layers"][1], known)
         return group
 
@@ -450,7 +389,7 @@ class Compiler:
     def _loop(self, key: reader.Scalar, body: reader.YamlNode | None, known: Known) -> Loop:
         if not isinstance(body, reader.Mapping):
             raise key.error("foreach needs in, as and layers", "foreach: {in: [1, 2], as: k, layers: [...]}")
-        self._only(body, LOOP_FIELDS, "foreach", _LOOP_HINTS)
+        only(self.operators, body, LOOP_FIELDS, "foreach", _LOOP_HINTS)
         missing = [name for name in ("in", "as", "layers") if name not in body.entries]
         if missing:
             raise key.error(f"foreach needs {' and '.join(missing)}")
@@ -507,14 +446,14 @@ class Compiler:
         return branches
 
     def _branch(self, node: reader.Mapping, known: Known) -> Branch:
-        self._only(node, BRANCH_FIELDS, "a branch", _BRANCH_HINTS)
+        only(self.operators, node, BRANCH_FIELDS, "a branch", _BRANCH_HINTS)
         fields: Fields = {name: (node.keys[name], value) for name, value in node.entries.items()}
         if "layers" not in fields:
             raise node.error("a branch needs layers", "write layers: and a list")
         branch = Branch(node, self.entries(fields["layers"][1], known))
         branch.name = self._common(fields, "name", known)
         branch.condition = self._common(fields, "if", known)
-        branch.indexed = self._indexed(node.entries.get("naming"))
+        branch.indexed = indexed(node.entries.get("naming"), self.problems)
         return branch
 
     # -- parts ------------------------------------------------------------------------------------------
@@ -569,13 +508,6 @@ class Compiler:
         )
         return None
 
-    def _indexed(self, node: reader.YamlNode | None) -> bool:
-        if node is not None and (not isinstance(node, reader.Scalar) or node.text != "index"):
-            self.problems.append(
-                node.error("naming takes one word: index", "leave it out for conv1, conv2, …")
-            )
-        return node is not None
-
     def _label(self, other: str, fields: Fields) -> str:
         """`name: ` where the entry's name is written out, else `other`."""
         if "name" not in fields:
@@ -583,12 +515,6 @@ class Compiler:
         node = fields["name"][1]
         written = isinstance(node, reader.Scalar) and node.text and "$" not in node.text
         return f"{cut(node.text)}: " if written and isinstance(node, reader.Scalar) else other
-
-    def _only(
-        self, node: reader.Mapping, allowed: tuple[str, ...], what: str, hints: Mapping[str, str]
-    ) -> None:
-        fields = {name: (node.keys[name], value) for name, value in node.entries.items()}
-        self.operators.only(fields, allowed, what, hints)
 
 
 def _overlaid(kind: str, fields: Fields, over: Fields) -> Fields:

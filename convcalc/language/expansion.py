@@ -7,20 +7,20 @@ layers, and bounded: layers are counted by the builder, steps that make no layer
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from convcalc.errors import Mark, Misfit, SpecError, did_you_mean
+from convcalc.errors import Misfit, SpecError, did_you_mean
 from convcalc.graph import INPUT, Builder, Trail, input_index, is_input
 from convcalc.language import reader
 from convcalc.language.bounds import MAX_NESTING, Bounds, max_steps, too_many_copies, too_many_steps
 from convcalc.language.compiler import Compiler
 from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, NetworkEntry, Use
-from convcalc.language.expressions import LAYER_BUDGET, LayerReference, Names
+from convcalc.language.expressions import LAYER_BUDGET, Names
+from convcalc.language.lookup import Lookup, segment_of
 from convcalc.language.outputs import found_outputs
-from convcalc.language.scopes import Scope, Unfound, find, not_found
+from convcalc.language.scopes import Scope
 from convcalc.language.sharing import check_keys, other_keys, shared_layer, shared_scope, twin_layer
-from convcalc.language.values import Value, boolean, integer, text
-from convcalc.language.words import listed, segment_problem
+from convcalc.language.values import boolean, integer, text
+from convcalc.language.words import listed
 from convcalc.ops import Operator, describe
 
 # What feeds the first entry of a network of several inputs: nothing, it says so itself.
@@ -41,6 +41,7 @@ class Expansion:
 
     def __init__(self, builder: Builder, compiler: Compiler, max_layers: int) -> None:
         self.builder = builder
+        self.lookup = Lookup(builder)
         self.make: Callable[[Layer, Names, str], Operator] = compiler.operators.make
         self.max_layers = max_layers
         self.steps = max_steps(max_layers)
@@ -112,7 +113,7 @@ class Expansion:
         if condition is not None and not entry.late and not boolean(condition, names, "if"):
             return current
         if entry.origin is not None:
-            inputs = self._origin(entry, scope, current, names)
+            inputs = self.lookup.origin(entry, scope, current, names)
             self._measure(inputs[0], names)
         if condition is not None and entry.late and not boolean(condition, names, "if"):
             return current
@@ -121,12 +122,12 @@ class Expansion:
         ordinal = scope.counts[entry.kind] = scope.counts.get(entry.kind, 0) + 1
         number = scope.next
         scope.next += 1
-        written = None if entry.name is None else self._segment(entry.name, names, "name")
+        written = None if entry.name is None else segment_of(entry.name, names, "name")
         if scope.indexed and written is not None and written.isdecimal():
             scope.next = int(written) + 1
         segment = written or (str(number) if scope.indexed else f"{entry.kind}{ordinal}")
         if segment in scope.members:
-            raise self._clash(entry, entry.name, scope, segment)
+            raise self.lookup.clash(entry, entry.name, scope, segment)
         if entry.repeat is None:
             named = written is not None or scope.indexed
             result = self.single(entry, scope, segment, named, inputs, names, trail)
@@ -151,10 +152,10 @@ class Expansion:
             inner = names.inner()
             inner["i"] = copy
             self._measure(inputs[0], inner)
-            part = None if entry.copies is None else self._segment(entry.copies, inner, "copies")
+            part = None if entry.copies is None else segment_of(entry.copies, inner, "copies")
             part = part or str(copy)
             if part in scope.members:
-                raise self._clash(entry, entry.copies, scope, part)
+                raise self.lookup.clash(entry, entry.copies, scope, part)
             used = entry.first if copy == 0 and entry.first is not None else entry
             inputs = (self.single(used, scope, part, True, inputs, inner, trail),)
             self._check_end(scope, part, inputs[0])
@@ -253,7 +254,7 @@ class Expansion:
         if block in self.blocks:
             raise entry.node.error(f"block {block.name} uses itself", "repeat makes copies in sequence")
         given = {
-            name: self._layer_reference(value, scope.outer or scope, names)
+            name: self.lookup.reference(value, scope.outer or scope, names)
             if name in block.refs
             else value.evaluate(names)
             for name, value in entry.arguments.items()
@@ -335,7 +336,7 @@ class Expansion:
         for name in operator.layer_fields():
             source = getattr(operator, name)
             if source is not None:
-                inputs = (*inputs, self._named_layer(entry, name, source, scope, names))
+                inputs = (*inputs, self.lookup.named_layer(entry, name, source, scope, names))
         if NO_INPUT in inputs:
             network = self.builder.inputs
             raise entry.node.error(
@@ -343,15 +344,6 @@ class Expansion:
                 f"say which this layer reads: from: {network[0].name}",
             )
         return inputs
-
-    def _named_layer(self, entry: Layer, field: str, source: str, scope: Scope, names: Names) -> int:
-        """The layer or input that a field names: by its path, or as one of a block's references."""
-        value = entry.fields.get(field)
-        if value is not None and not value.constant:
-            given = value.evaluate(names)
-            if isinstance(given, LayerReference):
-                return given.index
-        return self.resolve(source, scope, entry.node if value is None else value.node)
 
     def _sized(
         self, entry: Layer, operator: Operator, field: str, scope: Scope, path: str, names: Names
@@ -361,7 +353,7 @@ class Expansion:
         if named is None:
             return operator
         node = entry.fields[field].node if field in entry.fields else entry.node
-        found = self._named_layer(entry, field, named, scope, names)
+        found = self.lookup.named_layer(entry, field, named, scope, names)
         name = named if is_input(found) else self.builder.nodes[found].name
         try:
             return operator.sized_like(name, self.builder.shape(found))
@@ -397,7 +389,7 @@ class Expansion:
                 ends.append(self.branch(branch, inner, start, names, trail))
         self._measure(start, names)
         if not named and segment in scope.members:
-            raise self._clash(entry, None, scope, segment)
+            raise self.lookup.clash(entry, None, scope, segment)
         if not ends:
             raise entry.node.error(
                 f"{path}: every branch of this {entry.kind} is switched off", "use if on the join itself"
@@ -421,12 +413,12 @@ class Expansion:
 
     def branch(self, branch: Branch, scope: Scope, start: int, names: Names, trail: Trail | None) -> int:
         """The last layer of one branch; the join's input where it has none."""
-        segment = None if branch.name is None else self._segment(branch.name, names, "name")
+        segment = None if branch.name is None else segment_of(branch.name, names, "name")
         if segment is None:
             inner = scope.numbered() if branch.indexed else scope
             return self.run(branch.layers, inner, start, names.inner(), trail)
         if segment in scope.members:
-            raise self._clash(branch, branch.name, scope, segment)
+            raise self.lookup.clash(branch, branch.name, scope, segment)
         inner = scope.inner(segment, branch.node, branch.indexed)
         inner.last = self.run(branch.layers, inner, start, names.inner(), trail)
         self._check_end(scope, segment, inner.last)
@@ -438,7 +430,7 @@ class Expansion:
         twin = None
         if shared is not None:
             assert entry.share is not None
-            found = self._find(shared, scope, entry.share.node)
+            found = self.lookup.find(shared, scope, entry.share.node)
             twin = shared_scope(found, shared, entry.share.node)
         inner = scope.inner(segment, entry.node, indexed)
         inner.twin = twin or inner.twin
@@ -451,7 +443,7 @@ class Expansion:
         path = text(entry.share, names, "share")
         if path is None:
             return None
-        found = self._find(path, scope, entry.share.node)
+        found = self.lookup.find(path, scope, entry.share.node)
         return shared_layer(found, path, entry.share.node, self.builder.nodes)
 
     def _check_twin(self, entry: Layer, scope: Scope, segment: str, index: int) -> None:
@@ -487,14 +479,6 @@ class Expansion:
         if self.steps < 0:
             raise too_many_steps(node, self.max_layers)
 
-    @staticmethod
-    def _segment(value: Value, names: Names, what: str) -> str | None:
-        """The segment a name gives; None where it is computed to null."""
-        segment = text(value, names, what)
-        if segment is not None and (reason := segment_problem(segment)):
-            raise value.node.error(f"{describe(segment)} cannot name a layer", reason)
-        return segment
-
     def _choose(self, use: Use, names: Names) -> Entry:
         """The entry a `use` stands for, with the use's own name, input and repeats."""
         kind = use.choice.evaluate(names)
@@ -506,108 +490,3 @@ class Expansion:
         chosen.name, chosen.repeat, chosen.copies, chosen.first = use.name, use.repeat, use.copies, use.first
         chosen.share, chosen.keys = use.share, use.keys
         return chosen
-
-    def _origin(self, entry: Entry, scope: Scope, current: int, names: Names) -> tuple[int, ...]:
-        """The outputs `from` names; the layer before where it is computed to null."""
-        origin = entry.origin
-        assert origin is not None
-        if isinstance(origin, Value):
-            computed = origin.evaluate(names)
-            if not isinstance(computed, list):
-                found = self._layer(origin, computed, scope, names)
-                return (current,) if found is None else (found,)
-            sources = [
-                computed_path.index
-                if isinstance(computed_path, LayerReference)
-                else self.resolve(
-                    describe(computed_path) if isinstance(computed_path, list) else str(computed_path),
-                    scope,
-                    origin.node,
-                )
-                for computed_path in computed
-            ]
-            node = origin.node
-        else:
-            sources = [self._listed_layer(value, scope, names) for value in origin]
-            node = origin[0].node
-        if not sources:
-            raise node.error("from is empty")
-        if not (
-            isinstance(entry, (Use, NetworkEntry)) or (isinstance(entry, Layer) and _joins(entry.operator))
-        ):
-            raise node.error(
-                "a list of inputs belongs to a join: concat, add or multiply", "from takes one name here"
-            )
-        return tuple(sources)
-
-    def _layer(self, value: Value, computed: Any, scope: Scope, names: Names) -> int | None:
-        """The output that a path or a reference means; None for null."""
-        if isinstance(computed, LayerReference):
-            return computed.index
-        path = text(value, names, "from")
-        return None if path is None else self.resolve(path, scope, value.node)
-
-    def _listed_layer(self, value: Value, scope: Scope, names: Names) -> int:
-        found = self._layer(value, value.evaluate(names), scope, names)
-        return self.resolve("null", scope, value.node) if found is None else found
-
-    def _layer_reference(self, value: Value, scope: Scope, names: Names) -> LayerReference | None:
-        """What a block's reference stands for, looked up where the block is used; None for null."""
-        computed = value.evaluate(names)
-        if isinstance(computed, LayerReference):
-            return computed
-        index = self._layer(value, computed, scope, names)
-        if index is None:
-            return None
-        path = self.builder.inputs[-1 - index].name if is_input(index) else self.builder.nodes[index].name
-        return LayerReference(index, path)
-
-    def resolve(self, path: str, scope: Scope, node: reader.YamlNode) -> int:
-        """The output a path means, looked up from the inside out among what is already there."""
-        found = self._find(path, scope, node)
-        if isinstance(found, int):
-            return found
-        if found.last is None:
-            raise node.error(
-                f"{describe(path)} is not complete here: this entry is part of it", "name a layer within it"
-            )
-        return found.last
-
-    def _find(self, path: str, scope: Scope, node: reader.YamlNode) -> Scope | int:
-        try:
-            return find(path, scope)
-        except Unfound as unfound:
-            if path == "input":
-                names = [entry.name for entry in self.builder.inputs]
-                raise node.error(
-                    f"the network has {len(names)} inputs: {listed(names)}", f"say which: from: {names[0]}"
-                ) from None
-            raise not_found(path, scope, node, unfound) from None
-
-    def _clash(self, entry: Entry | Branch, name: Value | None, scope: Scope, segment: str) -> SpecError:
-        other = scope.members[segment]
-        first: Mark | None = None
-        if isinstance(other, Scope):
-            first = other.place.mark if other.place else None
-        elif is_input(other):
-            return (name.node if name is not None else entry.node).error(
-                f"{describe(segment)} is an input of the network", "give the layer another name"
-            )
-        else:
-            place = self.builder.nodes[other].place
-            first = place.mark if place else None
-        node = name.node if name is not None else entry.node
-        hint = "give one of them another name"
-        if name is None:
-            hint = f"{segment} is this entry's default name; name it, or the other one differently"
-        elif isinstance(entry, Entry) and name is entry.copies:
-            hint = "copies needs another segment for each copy, such as copy$i"
-        return node.error(
-            f"there is already a layer or scope {scope.prefix}{segment}",
-            (f"first at {first}; " if first else "") + hint,
-        )
-
-
-def _joins(operator: type[Operator]) -> bool:
-    """Whether `from` may be a list: of a join, and of an operator that takes any number of inputs."""
-    return operator.role == "join" or operator.inputs[1] is None

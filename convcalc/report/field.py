@@ -103,7 +103,11 @@ def depth_table(found: DepthField) -> Table:
             *(FIRST, LAST, PIXELS, SHARE),
         ),
         data=lambda: found.every,
-        narrowing=[*shorten("operator"), *drop("operator", "output_shape")],
+        narrowing=[
+            *(drop("stride", "start", "unit") if several else []),
+            *shorten("operator"),
+            *drop("operator", "output_shape"),
+        ],
     )
 
 

@@ -176,6 +176,7 @@ MEANINGS = {
     "memory": "bytes read and written: inputs, params, output",
     "intensity": "arithmetic intensity",
 }
+MAX_OUTPUT_LAYERS = 4  # outputs that are told with their layers
 INCLUDE_FOLDED = {"weights", "biases", "params"}
 SHOWN = ("layer", "operator", "from", "output", "weights", "biases", "macs", "field")
 # What CSV holds, each under its key there.
@@ -316,13 +317,15 @@ def totals_lines(analysis: Analysis) -> list[str]:
 
 
 def _outputs(graph: Graph) -> list[str]:
-    """`→ 2 outputs: boxes (head.boxes) 24×38×38, scores 84×38×38`; nothing for one."""
+    """`→ 2 outputs: boxes (head.boxes) 24×38×38, scores 84×38×38`; of more than a few without their layers, which
+    the column `result` tells; nothing for one."""
     if len(graph.outputs) == 1:
         return []
     texts = []
     for name, node in graph.outputs:
         layer = graph.input_name(node)
-        texts.append(f"{name}{'' if name == layer else f' ({layer})'} {words.shape(graph.shape(node))}")
+        by = f" ({layer})" if name != layer and len(graph.outputs) <= MAX_OUTPUT_LAYERS else ""
+        texts.append(f"{name}{by} {words.shape(graph.shape(node))}")
     return [f"→ {len(texts)} outputs: {', '.join(texts)}"]
 
 

@@ -8,7 +8,8 @@ from convcalc import ops
 from convcalc.cli import COMMANDS
 from convcalc.errors import closest
 from convcalc.language import bundled, planned, synonyms
-from convcalc.language.compiler import BLOCK_KEYS, BRANCH_FIELDS, GROUP_FIELDS, LOOP_FIELDS
+from convcalc.language.blocks import BLOCK_KEYS
+from convcalc.language.compiler import BRANCH_FIELDS, GROUP_FIELDS, LOOP_FIELDS
 from convcalc.language.documents import KEYS, read_spec
 from convcalc.language.synonyms import folded, meaning, suggest, suggest_network
 from convcalc.language.words import COMMON, STRUCTURES

@@ -1,0 +1,147 @@
+"""Layers looked up by the paths that `from`, `share` and fields name, and by references."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcalc.errors import Mark, SpecError
+from convcalc.graph import Builder, is_input
+from convcalc.language import reader
+from convcalc.language.entries import Branch, Entry, Layer, NetworkEntry, Use
+from convcalc.language.expressions import LayerReference, Names
+from convcalc.language.scopes import Scope, Unfound, not_found
+from convcalc.language.scopes import find as find_member
+from convcalc.language.values import Value, text
+from convcalc.language.words import listed, segment_problem
+from convcalc.ops import Operator, describe
+
+
+class Lookup:
+    """What paths mean among the layers that a builder has so far."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+
+    def origin(self, entry: Entry, scope: Scope, current: int, names: Names) -> tuple[int, ...]:
+        """The outputs `from` names; the layer before where it is computed to null."""
+        origin = entry.origin
+        assert origin is not None
+        if isinstance(origin, Value):
+            computed = origin.evaluate(names)
+            if not isinstance(computed, list):
+                found = self._layer(origin, computed, scope, names)
+                return (current,) if found is None else (found,)
+            sources = [
+                computed_path.index
+                if isinstance(computed_path, LayerReference)
+                else self.resolve(
+                    describe(computed_path) if isinstance(computed_path, list) else str(computed_path),
+                    scope,
+                    origin.node,
+                )
+                for computed_path in computed
+            ]
+            node = origin.node
+        else:
+            sources = [self._listed_layer(value, scope, names) for value in origin]
+            node = origin[0].node
+        if not sources:
+            raise node.error("from is empty")
+        if not (
+            isinstance(entry, (Use, NetworkEntry)) or (isinstance(entry, Layer) and _joins(entry.operator))
+        ):
+            raise node.error(
+                "a list of inputs belongs to a join: concat, add or multiply", "from takes one name here"
+            )
+        return tuple(sources)
+
+    def _layer(self, value: Value, computed: Any, scope: Scope, names: Names) -> int | None:
+        """The output that a path or a reference means; None for null."""
+        if isinstance(computed, LayerReference):
+            return computed.index
+        path = text(value, names, "from")
+        return None if path is None else self.resolve(path, scope, value.node)
+
+    def _listed_layer(self, value: Value, scope: Scope, names: Names) -> int:
+        found = self._layer(value, value.evaluate(names), scope, names)
+        return self.resolve("null", scope, value.node) if found is None else found
+
+    def reference(self, value: Value, scope: Scope, names: Names) -> LayerReference | None:
+        """What a block's reference stands for, looked up where the block is used; None for null."""
+        computed = value.evaluate(names)
+        if isinstance(computed, LayerReference):
+            return computed
+        index = self._layer(value, computed, scope, names)
+        if index is None:
+            return None
+        path = self._builder.inputs[-1 - index].name if is_input(index) else self._builder.nodes[index].name
+        return LayerReference(index, path)
+
+    def resolve(self, path: str, scope: Scope, node: reader.YamlNode) -> int:
+        """The output a path means, looked up from the inside out among what is already there."""
+        found = self.find(path, scope, node)
+        if isinstance(found, int):
+            return found
+        if found.last is None:
+            raise node.error(
+                f"{describe(path)} is not complete here: this entry is part of it", "name a layer within it"
+            )
+        return found.last
+
+    def find(self, path: str, scope: Scope, node: reader.YamlNode) -> Scope | int:
+        """The layer or scope that a path means. Raises SpecError at its place."""
+        try:
+            return find_member(path, scope)
+        except Unfound as unfound:
+            if path == "input":
+                names = [entry.name for entry in self._builder.inputs]
+                raise node.error(
+                    f"the network has {len(names)} inputs: {listed(names)}", f"say which: from: {names[0]}"
+                ) from None
+            raise not_found(path, scope, node, unfound) from None
+
+    def named_layer(self, entry: Layer, field: str, source: str, scope: Scope, names: Names) -> int:
+        """The layer or input that a field names: by its path, or as one of a block's references."""
+        value = entry.fields.get(field)
+        if value is not None and not value.constant:
+            given = value.evaluate(names)
+            if isinstance(given, LayerReference):
+                return given.index
+        return self.resolve(source, scope, entry.node if value is None else value.node)
+
+    def clash(self, entry: Entry | Branch, name: Value | None, scope: Scope, segment: str) -> SpecError:
+        """The error for a segment that is taken already."""
+        other = scope.members[segment]
+        first: Mark | None = None
+        if isinstance(other, Scope):
+            first = other.place.mark if other.place else None
+        elif is_input(other):
+            return (name.node if name is not None else entry.node).error(
+                f"{describe(segment)} is an input of the network", "give the layer another name"
+            )
+        else:
+            place = self._builder.nodes[other].place
+            first = place.mark if place else None
+        node = name.node if name is not None else entry.node
+        hint = "give one of them another name"
+        if name is None:
+            hint = f"{segment} is this entry's default name; name it, or the other one differently"
+        elif isinstance(entry, Entry) and name is entry.copies:
+            hint = "copies needs another segment for each copy, such as copy$i"
+        return node.error(
+            f"there is already a layer or scope {scope.prefix}{segment}",
+            (f"first at {first}; " if first else "") + hint,
+        )
+
+
+def segment_of(value: Value, names: Names, what: str) -> str | None:
+    """The segment a name gives; None where it is computed to null."""
+    segment = text(value, names, what)
+    if segment is not None and (reason := segment_problem(segment)):
+        raise value.node.error(f"{describe(segment)} cannot name a layer", reason)
+    return segment
+
+
+def _joins(operator: type[Operator]) -> bool:
+    """Whether `from` may be a list: of a join, and of an operator that takes any number of inputs."""
+    return operator.role == "join" or operator.inputs[1] is None
