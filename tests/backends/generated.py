@@ -405,7 +405,11 @@ def readers(maker: Maker) -> None:
 
 def shared(maker: Maker) -> None:
     """A layer once more, with the same weights, on another value."""
-    nodes = [node for node in maker.network.builder.nodes if node.parameters and node.shares is None]
+    nodes = [
+        node
+        for node in maker.network.builder.nodes
+        if node.parameters and node.inputs and node.shares is None
+    ]
     if nodes:
         owner = maker.source.choice(nodes)
         others = maker.fellows(lambda other: len(other) == len(owner.input_shapes[0]))
@@ -432,8 +436,8 @@ MIXES: dict[str, tuple[float, ...]] = {
 def network(source: Random, mix: str, several: bool = False) -> Graph:
     """A network of 3 to 16 layers; its output is mostly the last value, else another.
 
-    several: of one to three inputs, sometimes a learned tensor, and one to five outputs, which may be inputs, the learned
-    tensor, and the same value twice.
+    several: of one to three inputs, sometimes a learned tensor, and one to five outputs, which may be inputs, the
+    learned tensor, and the same value twice.
     """
     maker = Maker(source, several)
     if several and source.random() < 0.3:
