@@ -8,11 +8,15 @@ period; everywhere else the period is 1 and these are the usual start and size.
 
 Behind a join of branches that move at different strides, or along different dimensions of the output, a unit sees
 what several such fields hold together: its `AxisField`. No single size and stride say that, so none is reported.
+
+A unit is all places together of the dimensions that no field moves along, the channels as a rule. A concatenation
+puts branches beside one another there; where its dimension becomes one that a field moves along (a transposed map
+added to the map itself), a unit is a single place of it and sees what that branch saw. That is not followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil, gcd, lcm
 from typing import NamedTuple
@@ -87,6 +91,9 @@ class Field(NamedTuple):
 AxisField = tuple[Field, ...]  # what a unit sees on one axis is the hull of these; of none: it is not known
 UNKNOWN: AxisField = ()
 Track = tuple[AxisField, ...]  # one per spatial axis of an input; a vector has none
+Parts = tuple[
+    frozenset[int], ...
+]  # per axis, the dimensions of an output along which branches stand beside one another
 
 
 class ReceptiveField(NamedTuple):
@@ -112,6 +119,7 @@ def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | No
     reaches the node; and warnings where branches disagree and where no single field can be told any more."""
     source = of_input(graph, origin)
     tracks: list[Track | None] = []
+    parted: dict[int, Parts] = {}
     warnings: list[str] = []
     image = graph.shape(origin)
     for node in graph:
@@ -121,6 +129,8 @@ def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | No
             track = tracks[index] if index >= 0 else source if index == origin else None
             if track is None or node.op.keeps_positions(node.input_shapes):
                 tracks.append(track)
+                if index in parted:
+                    parted[node.index] = parted[index]
                 continue
             before = [track]
         else:
@@ -142,6 +152,9 @@ def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | No
         after = walked[0]
         if len(walked) > 1:
             after = tuple([union(branches) for branches in zip(*walked, strict=True)])
+        if parts := _parts(node, positions, walked, parted):
+            parted[node.index] = parts
+            after = _told_apart(after, parts)
         tracks.append(after)
         if (len(before) > 1 or any(len(track) != 1 for track in after)) and (
             text := _warning(image, node, [node.input_shapes[p] for p in positions], before, walked, after)
@@ -186,6 +199,41 @@ def _through(
             after.append(behind)
         result.append(tuple(after) if len(after) < 2 else _combined(after))
     return tuple(result)
+
+
+def _parts(
+    node: Node, positions: Sequence[int], walked: Sequence[Track], parted: Mapping[int, Parts]
+) -> Parts:
+    """The dimensions of a node's output whose places see different fields, per axis; () where there are none.
+
+    walked: the fields seen through the inputs at `positions`; parted: the same of the nodes before.
+    """
+    several = len(walked) > 1 and any(track != walked[0] for track in walked)
+    if not several and not any(node.inputs[position] in parted for position in positions):
+        return ()
+    parts: list[set[int]] = [set() for _ in walked[0]]
+    for position in positions:
+        carried = parted.get(node.inputs[position])
+        shape = node.input_shapes[position]
+        for dimension, walk in enumerate(node.op.reach(node.input_shapes, position)):
+            if walk == WHOLE:
+                continue
+            places = {walk.out} if isinstance(walk, Reach) else set(range(len(node.output_shape)))
+            beside = isinstance(walk, Reach) and node.output_shape[walk.out] != shape[dimension]
+            for axis, found in enumerate(parts):
+                if (several and beside and len({track[axis] for track in walked}) > 1) or (
+                    carried and dimension in carried[axis]
+                ):
+                    found |= places
+    return tuple(map(frozenset, parts)) if any(parts) else ()
+
+
+def _told_apart(track: Track, parts: Parts) -> Track:
+    """A track without the axes on which a unit is a single place of a dimension whose places see different fields."""
+    moving = {field.output_axis for fields in track for field in fields}
+    return tuple(
+        [fields if moving.isdisjoint(axis) else UNKNOWN for fields, axis in zip(track, parts, strict=True)]
+    )
 
 
 def _walked(field: Field, walk: Reach) -> Field | None:
@@ -295,18 +343,22 @@ def _warning(
         if single(track, size, node.output_shape) or any(field.spread for field in track):
             continue
         if all(single(axes[axis], size, shape) for axes, shape in zip(before, shapes, strict=True)):
-            return f"{_disagreement([axes[axis] for axes in walked])}, so no field is shown from here on"
+            branches = [axes[axis] for axes in walked]
+            what = _disagreement(branches, apart=not track and len(walked) > 1 and bool(union(branches)))
+            return f"{what}, so no field is shown from here on"
     if len(walked) > 1 and any(map(_off_centre, zip(*walked, strict=True))):
         return "the receptive fields of its branches differ in centre; shown is what covers them all"
     return ""
 
 
-def _disagreement(branches: Sequence[AxisField]) -> str:
-    """Why the units behind these branches have no field in common."""
+def _disagreement(branches: Sequence[AxisField], *, apart: bool) -> str:
+    """Why the units behind these branches have no field in common; apart: since branches stand beside one another."""
     if len(branches) == 1:
         return f"its units see more than {MAX_PERIOD:,} different windows"
     fields = [field for track in branches for field in track]
-    if not all(branches):
+    if apart:
+        what = "stand beside one another along an axis that another branch moves on"
+    elif not all(branches):
         what = "stand beside one another along the axis they move on"
     elif len({field.output_axis for field in fields if field.output_axis is not None}) > 1:
         what = "move along different axes of its output"

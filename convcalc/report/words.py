@@ -78,12 +78,15 @@ SHORT_FIELDS = {
 
 
 def short_operator(op: Operator, *, bare: bool = False) -> str:
-    """`conv K96 F11 S4 dw` for a narrow terminal. bare: without `conv`, which K and F imply."""
+    """`conv K96 F11 S4 dw` for a narrow terminal. bare: without `conv`, which K and F imply, and without the
+    layer whose size is taken, which the output has."""
     parts = [] if bare and isinstance(op, Conv) else [SHORT_KINDS.get(op.kind, op.kind)]
     depthwise = getattr(op, "depthwise", False)
     for name, info in op.fields().items():
         value = getattr(op, name)
         if (name not in ALWAYS and value == info.default) or (depthwise and name == "groups"):
+            continue
+        if bare and name == op.shape_field:
             continue
         if value is True:
             parts += [SHORT_FLAGS[name]] if name in SHORT_FLAGS else []

@@ -238,6 +238,48 @@ def test_units_that_stand_beside_one_another_do_not_see_together(tmp_path: Path)
     assert "beside one another" in net.warnings[0]
 
 
+TRANSPOSED_CONCAT = """  - conv: {name: every, K: 2, F: 1, S: [1, 2]}
+  - conv: {name: wide, from: input, K: 2, F: [1, 4]}
+  - concat: {name: both, from: [every, wide]}
+  - transpose: {name: turned, order: [1, 0, 2]}
+  - transpose: {name: again, order: [0, 2, 1]}
+  - conv: {name: padded, K: 6, F: [1, 2], P: [[1, 0], 0]}
+"""
+
+
+def test_a_concatenation_whose_dimension_becomes_a_position_is_not_taken_together(tmp_path: Path) -> None:
+    """Of 6×6, channels 0 and 1 see column 2w, channels 2 and 3 columns w…w + 3. Turned twice, a unit of the add is one
+    channel of the first input: unit (0, 0, 0) sees column 0 there, and by the padding of the other, which reads
+    channels 0 and 1 of column −1, column −2. All channels together it would be −2…3."""
+    layers = TRANSPOSED_CONCAT + "  - add: {name: sum, from: [turned, padded]}\n"
+    net = net_of(tmp_path, layers, "[2, 6, 6]")
+    rows, columns = net.tracks[INPUT][-1]
+    assert unclipped(net.graph, len(net.graph.nodes) - 1, [(0, 0)] * 3) == ((0, 5), (-2, 0))
+    assert hull((*rows,), (0, 0, 0)) == (0, 5)
+    assert columns == ()
+    assert net.layers[-1].receptive_field is None
+    # before, no field moves along the channels of the concatenation: all together see −2…−2 and −1…2; rows are read all
+    assert [hull(track, (0, 0, 0)) for track in net.tracks[INPUT][-2]] == [(0, 5), (-2, 2)]
+
+
+def test_branches_of_one_stride_apart_along_another_axis_are_told(tmp_path: Path) -> None:
+    # channels 0…2 see row r, channels 3…6 rows r…r + 2 of 9; turned, a unit of the add is one of the channels
+    layers = (
+        "  - conv: {name: narrow, K: 3, F: 1}\n  - conv: {name: wide, from: input, K: 4, F: 3, P: 1}\n"
+        "  - concat: {name: both, from: [narrow, wide]}\n  - transpose: {name: turned, order: [1, 0, 2]}\n"
+        "  - conv: {name: square, from: input, K: 7, F: 1}\n  - slice: {axis: 1, stop: 7}\n"
+        "  - slice: {name: part, axis: 2, stop: 7}\n  - slice: {name: left, from: turned, axis: 2, stop: 7}\n"
+        "  - slice: {name: top, from: left, axis: 0, stop: 7}\n"
+        "  - add: {name: sum, from: [top, part]}\n"
+    )
+    net = net_of(tmp_path, layers, "[2, 9, 8]")
+    assert net.layers[-2].receptive_field is not None
+    assert net.layers[-1].receptive_field is None
+    assert any(
+        "stand beside one another along an axis that another branch moves on" in text for text in net.warnings
+    )
+
+
 def test_more_windows_than_are_followed_are_not_guessed(tmp_path: Path) -> None:
     # 2,000 units see one pixel each, then windows of 3: units 1,998 and 1,999 see two pixels, and every 2,000 again
     net = net_of(tmp_path, "  - upsample: 2000\n  - conv: {K: 1, F: 3}\n  - relu\n", "[1, 3]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,25 @@ def test_a_row_takes_one_line(name: str, width: int) -> None:
     lines = grid(shown, width)
     assert len(lines) <= len(shown.rows) + (name not in LECTURE)
     assert all(cells(line) <= width for line in lines)
+
+
+def test_the_layer_whose_size_is_taken_is_left_out_where_there_is_no_room(tmp_path: Path) -> None:
+    """The output column has the size."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: net\ninput: [3, 64, 60]\nlayers:\n  - conv: {name: a_layer_with_a_long_name, K: 8, F: 3, S: 2}\n"
+        "  - conv: {name: a_second_layer_with_a_long_name, K: 8, F: 3, S: 2}\n"
+        "  - upsample: {name: back, like: a_layer_with_a_long_name}\n"
+    )
+    for width, text in (
+        (80, "upsample size 31×29"),
+        (140, "upsample size 31×29 like a_layer_with_a_long_name"),
+    ):
+        lines = grid(table(str(path)), width)
+        assert len(lines) == 3
+        assert text in lines[-1]
+        assert "8×31×29" in lines[-1]
+        assert ("like" in lines[-1]) == (width == 140)
 
 
 def test_piped_output_has_every_column_and_exact_numbers() -> None:
