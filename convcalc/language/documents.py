@@ -41,6 +41,7 @@ KEYS = {
 NOT_INHERITED = ("name", "title", "notes", "labels", "weights", "task", "published")
 MERGED = ("vars", "blocks", "defaults")
 MAX_CHAIN = 20
+MODEL_FILES = (".onnx", ".pt", ".pth", ".safetensors", ".h5", ".tflite", ".pb")
 MAX_VARIABLES = 1_000
 
 
@@ -187,11 +188,21 @@ def read_spec(arch: str, max_layers: int = MAX_LAYERS, *, relative_to: str | Non
     return spec
 
 
+def check_no_model(node: reader.Scalar, key: str) -> None:
+    """Raises SpecError where a key that takes specs is given a model's file."""
+    if node.text.lower().endswith(MODEL_FILES):
+        raise node.error(
+            f"{node.text} is a model file, and {key} takes specs",
+            f"convcalc convert {node.text} -o net.yaml makes one",
+        )
+
+
 def _base(node: reader.YamlNode, chain: list[tuple[File, reader.Mapping]]) -> File:
     """The file that `extends` means. Raises SpecError at its place."""
     if not isinstance(node, reader.Scalar) or not node.text:
         hint = "one spec extends one other" if isinstance(node, reader.Sequence) else None
         raise node.error("extends needs the name of a spec, or a path that ends in .yaml", hint)
+    check_no_model(node, "extends")
     try:
         file = locate(node.text, chain[-1][0].directory or ".")
     except SpecError as error:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from convcalc.errors import Problems, SpecError, SpecErrors, did_you_mean
 from convcalc.graph import Input
 from convcalc.language import reader
-from convcalc.language.documents import Spec, read_spec
+from convcalc.language.documents import Spec, check_no_model, read_spec
 from convcalc.language.expressions import Names, as_text
 from convcalc.language.input import written_inputs
 from convcalc.language.operators import Fields
@@ -19,7 +19,6 @@ from convcalc.ops import describe
 
 NETWORK_FIELDS = ("arch", "until", "set")
 MAX_NETWORKS = 20  # within one another
-MODEL_FILES = (".onnx", ".pt", ".pth", ".safetensors", ".h5", ".tflite", ".pb")
 
 
 class Included(NamedTuple):
@@ -43,10 +42,7 @@ def include(key: reader.Scalar, fields: Fields, user: Spec, values: Names) -> In
     if not isinstance(node, reader.Scalar) or not node.text or "$" in node.text:
         raise node.error("arch needs the name of a spec, or a path that ends in .yaml, written out")
     arch = node.text
-    if arch.endswith(MODEL_FILES):
-        raise node.error(
-            f"{arch} is a model file, and arch takes specs", f"convcalc convert {arch} -o net.yaml makes one"
-        )
+    check_no_model(node, "arch")
     try:
         spec = read_spec(arch, relative_to=node.source.directory or ".")
     except SpecErrors:

@@ -312,7 +312,7 @@ def totals_lines(analysis: Analysis) -> list[str]:
         lines.insert(1, f"{totals.buffers:,} buffers ({_buffers(analysis)}, not params)")
     lines += [f"warning: {text}" for text in analysis.warnings[:5]]
     if len(analysis.warnings) > 5:
-        lines.append(f"warning: and {len(analysis.warnings) - 5} more such joins")
+        lines.append(f"warning: and {len(analysis.warnings) - 5} more")
     return lines
 
 
