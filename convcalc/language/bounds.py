@@ -73,7 +73,11 @@ def too_many_copies(node: reader.YamlNode, copies: int, max_layers: int) -> Spec
 class Bounds:
     """Counts entries. Every method raises SpecError, at the entry that does it, once a limit is passed."""
 
-    def __init__(self, max_layers: int, variables: Names) -> None:
+    def __init__(
+        self, max_layers: int, variables: Names, networks: dict[int, EntryCount] | None = None
+    ) -> None:
+        """networks: the counts of other specs that are layers, by their list of entries; all that count share it."""
+        self._networks = {} if networks is None else networks
         self._max_layers = max_layers
         self._max_steps = max_steps(max_layers)
         # with a budget of its own: counting costs the spec nothing
@@ -171,9 +175,7 @@ class Bounds:
         if isinstance(entry, Call):
             return self._call(entry, names, depth)
         if isinstance(entry, NetworkEntry):
-            # what comes behind `until` is never built
-            nested = Bounds(self._max_layers, entry.variables)
-            return nested.entries(entry.layers, depth=depth + 1) if entry.until is None else _NOTHING
+            return self._network(entry, depth)
         assert isinstance(entry, Layer)
         if entry.branches is None:
             return EntryCount(1, 0)
@@ -182,6 +184,16 @@ class Bounds:
         for branch in sure:
             total = total.plus(self.entries(branch.layers, names, depth + 1))
         return total.plus(EntryCount(1, 0)) if len(sure) > 1 else total  # a single branch needs no join
+
+    def _network(self, entry: NetworkEntry, depth: int) -> EntryCount:
+        """Another spec, counted once; what comes behind `until` is never built."""
+        if entry.until is not None:
+            return _NOTHING
+        found = self._networks.get(id(entry.layers))
+        if found is None:
+            nested = Bounds(self._max_layers, entry.variables, self._networks)
+            found = self._networks[id(entry.layers)] = nested.entries(entry.layers, depth=depth + 1)
+        return found
 
     def _chosen(self, use: Use, names: Names, depth: int) -> EntryCount:
         kind = _known(use.choice, names)

@@ -17,7 +17,7 @@ from convcalc.language.blocks import block_head, indexed, only
 from convcalc.language.documents import Spec
 from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, NetworkEntry, Use
 from convcalc.language.expressions import Names
-from convcalc.language.networks import NETWORK_FIELDS, include
+from convcalc.language.networks import NETWORK_FIELDS, identity, include
 from convcalc.language.operators import Fields, Known, Operators, cut_off
 from convcalc.language.order import in_order
 from convcalc.language.synonyms import suggest, suggestion
@@ -60,6 +60,7 @@ class Compiler:
         # layers that an entry and its variant for copy 0 have in common, by their list's id
         self._shared: dict[int, Any] = {}
         self._calls: dict[str, list[Call]] = {}
+        self._networks: dict[tuple[object, ...], NetworkEntry] = {}
         self._inside = ""  # the block whose body is being compiled
         bodies = [
             (self._head(name, key, node), node)
@@ -335,24 +336,43 @@ class Compiler:
     def _network(self, key: reader.Scalar, fields: Fields) -> NetworkEntry:
         """Another spec as a layer, compiled with its own variables and defaults."""
         self.operators.only(fields, (*NETWORK_FIELDS, *COMMON), "network", {})
+        memo = identity(fields)
+        included = None if memo is None else self._networks.get(memo)
+        if included is None:
+            included = self._include(key, fields)
+            if memo is not None:
+                self._networks[memo] = included
+        network = NetworkEntry(
+            key,
+            included.arch,
+            included.layers,
+            included.variables,
+            included.make,
+            included.inputs,
+            included.outputs,
+        )
+        network.until = self._common(fields, "until", frozenset(self._variables))
+        return network
+
+    def _include(self, key: reader.Scalar, fields: Fields) -> NetworkEntry:
+        """The spec that a `network` entry means, compiled."""
         included = include(key, fields, self._spec, self._variables)
         nested = Compiler(included.spec, included.variables)
         layers = included.spec.keys.get("layers")
         if layers is None:
             raise key.error(f"{included.arch} has no layers")
-        network = NetworkEntry(
+        entries = nested.entries(layers, nested.known)
+        self.problems += included.spec.problems
+        self.operators.reads_shape = self.operators.reads_shape or nested.operators.reads_shape
+        return NetworkEntry(
             key,
             included.arch,
-            nested.entries(layers, nested.known),
+            entries,
             included.variables,
             nested.operators.make,
             tuple([entry.name for entry in included.inputs]),
             included.outputs,
         )
-        self.operators.reads_shape = self.operators.reads_shape or nested.operators.reads_shape
-        network.until = self._common(fields, "until", frozenset(self._variables))
-        self.problems += included.spec.problems
-        return network
 
     def _use(self, key: reader.Scalar, fields: Fields, known: Known, over: Fields) -> Use:
         """over: what `first` adds or replaces; its aliases can be resolved only once the kind is known."""

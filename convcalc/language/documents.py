@@ -60,7 +60,8 @@ class Spec:
     own_variables: the keys of those that the file itself writes, but for a value that its base requires. meant:
     keys that stand there under another tool's name or misspelled, which is a problem already. `required` are the
     variables without a value: such a spec is a family. files: the identity and name of the file and of those it
-    extends; used_in: they, behind those of the specs that use this one as a layer.
+    extends; used_in: they, behind those of the specs that use this one as a layer. read: the
+    specs that have been read as layers, one list for all that take part.
     """
 
     root: reader.Mapping
@@ -76,6 +77,7 @@ class Spec:
     problems: Problems = field(default_factory=Problems)
     files: tuple[tuple[str, str], ...] = ()
     used_in: tuple[tuple[str, str], ...] = ()
+    read: list[str] = field(default_factory=list)
 
     @property
     def required(self) -> list[str]:

@@ -19,6 +19,7 @@ from convcalc.ops import describe
 
 NETWORK_FIELDS = ("arch", "until", "set")
 MAX_NETWORKS = 20  # within one another
+MAX_READ = 100  # specs and settings of them, in one network
 
 
 class Included(NamedTuple):
@@ -43,6 +44,11 @@ def include(key: reader.Scalar, fields: Fields, user: Spec, values: Names) -> In
         raise node.error("arch needs the name of a spec, or a path that ends in .yaml, written out")
     arch = node.text
     check_no_model(node, "arch")
+    if len(user.read) >= MAX_READ:
+        raise node.error(
+            f"more than {MAX_READ} networks as layers", "one that is used again with the same set counts once"
+        )
+    user.read.append(arch)
     try:
         spec = read_spec(arch, relative_to=node.source.directory or ".")
     except SpecErrors:
@@ -67,6 +73,25 @@ def include(key: reader.Scalar, fields: Fields, user: Spec, values: Names) -> In
     return Included(arch, spec, inner, inputs, outputs)
 
 
+def identity(fields: Fields) -> tuple[object, ...] | None:
+    """What two `network` entries of a file have in common that mean the same spec with the same settings; None where
+    that cannot be told from what is written."""
+    if "arch" not in fields:
+        return None
+    parts: list[object] = []
+    for key, node in _written_parts(fields):
+        if not isinstance(node, reader.Scalar):
+            return None
+        parts.append((key, node.text, node.plain))
+    return (fields["arch"][1].source.directory, *parts)
+
+
+def _written_parts(fields: Fields) -> list[tuple[str, reader.YamlNode]]:
+    settings = fields["set"][1] if "set" in fields else None
+    values = list(settings.entries.items()) if isinstance(settings, reader.Mapping) else []
+    return [("", fields["arch"][1]), *values]
+
+
 def _check_circle(node: reader.YamlNode, spec: Spec, user: Spec) -> None:
     own = {identity for identity, _ in spec.files}
     for start, (identity, _) in enumerate(user.used_in):
@@ -76,6 +101,7 @@ def _check_circle(node: reader.YamlNode, spec: Spec, user: Spec) -> None:
     if len(user.used_in) >= MAX_NETWORKS:
         raise node.error(f"networks nested more than {MAX_NETWORKS} deep")
     spec.used_in = (*user.used_in, *spec.files)
+    spec.read = user.read
 
 
 def _settings(fields: Fields, arch: str, spec: Spec, values: Names) -> dict[str, str]:

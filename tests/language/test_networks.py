@@ -199,3 +199,30 @@ def test_networks_that_double_are_counted_before_they_are_built(specs):
     specs.write("input: [3, 8, 8]\nlayers: [network: {arch: n0.yaml, repeat: 3}]", "n1.yaml")
     with pytest.raises(SpecError, match="a network has at most 200,000"):
         load_graph(str(specs.folder / "n1.yaml"))
+
+
+def test_a_network_that_is_used_often_is_read_once(with_base):
+    entry = "{network: {name: n$i, arch: base.yaml, until: stem, repeat: 300, set: {width: 3}}}"
+    text = "input: [3, 700, 700]\nlayers: [" + entry.replace("n$i", "n") + "]"
+    assert len(with_base.load(text)) == 300
+    many = ", ".join("{network: {arch: base.yaml, until: stem, set: {width: 3}}}" for _ in range(300))
+    assert len(with_base.load(f"input: [3, 700, 700]\nlayers: [{many}]")) == 300
+
+
+def test_networks_that_double_with_other_settings_are_refused_soon(specs):
+    specs.write("input: [3, 8, 8]\nvars: {k: 1}\nlayers: [relu: {name: r$k}]", "n0.yaml")
+    for n in range(1, 12):
+        use = f"network: {{arch: n{n - 1}.yaml, set: {{k: $(2 * k)}}}}"
+        other = f"network: {{arch: n{n - 1}.yaml, set: {{k: $(2 * k + 1)}}}}"
+        specs.write(f"input: [3, 8, 8]\nvars: {{k: 1}}\nlayers: [{use}, {other}]", f"n{n}.yaml")
+    with pytest.raises(SpecError, match="more than 100 networks as layers"):
+        load_graph(str(specs.folder / "n11.yaml"))
+
+
+def test_networks_that_double_are_refused_before_they_are_built(specs):
+    specs.write("input: [3, 8, 8]\nlayers: [relu]", "n0.yaml")
+    for n in range(1, 19):
+        use = f"network: n{n - 1}.yaml"
+        specs.write(f"input: [3, 8, 8]\nlayers: [{use}, {use}]", f"n{n}.yaml")
+    with pytest.raises(SpecError, match="more than 200,000 layers"):
+        load_graph(str(specs.folder / "n18.yaml"))
