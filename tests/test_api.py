@@ -15,7 +15,7 @@ import pytest
 
 import convcalc
 from convcalc.api import choices, functions, net
-from convcalc.render.view import SUFFIXES
+from convcalc.render.formats import SUFFIXES
 
 DIGIT = Path(__file__).parent / "data" / "digits" / "7_0.png"
 CLASS = Path(__file__).parent / "data" / "worksheets" / "class"

@@ -237,7 +237,7 @@ def platforms() -> Sequence[str]:
     """The formats of learning platforms that worksheets have besides the common ones."""
     from convcalc.api.sheets import PLATFORMS
 
-    return PLATFORMS
+    return tuple(PLATFORMS)
 
 
 def quiz_topics() -> Sequence[str]:

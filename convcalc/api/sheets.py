@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from convcalc.render.formats import FORMATS
 from convcalc.render.view import FolderView, Look, View
 
 if TYPE_CHECKING:
@@ -13,12 +14,8 @@ if TYPE_CHECKING:
     from convcalc.exercises.versions import Versions
     from convcalc.exercises.worksheet import Sheet
 
-# How the files of a format end; those of learning platforms have the answers in them, and a key as CSV beside them.
-ENDINGS = {
-    "csv": ".csv", "json": ".json", "html": ".html", "latex": ".tex", "markdown": ".md", "table": ".txt",
-    "moodle": ".xml", "qti": ".xml",
-}  # fmt: skip
-PLATFORMS = ("moodle", "qti")
+# Formats of learning platforms and the suffix of their files: the answers are in them, and the key beside them is CSV.
+PLATFORMS = {"moodle": ".xml", "qti": ".xml"}
 
 
 def sheet_view(sheet: Sheet | QuestionSheet, answers: bool) -> View[Any]:
@@ -79,14 +76,13 @@ def versions_view(found: Versions) -> View[Versions]:
     from convcalc.report import versions as report
 
     def files(form: str) -> Mapping[str, bytes]:
-        ending = ENDINGS[form]
         key_form = "csv" if form in PLATFORMS else form
+        key_ending = FORMATS[key_form].suffixes[0]
+        ending = PLATFORMS.get(form, key_ending)
         made = {}
         for name, sheet in found.sheets:
             made[f"{name}{ending}"] = sheet_view(sheet, answers=False).to_text(form).encode()
-            made[f"keys/{name}{ENDINGS[key_form]}"] = (
-                sheet_view(sheet, answers=True).to_text(key_form).encode()
-            )
+            made[f"keys/{name}{key_ending}"] = sheet_view(sheet, answers=True).to_text(key_form).encode()
         return made
 
     look = Look(

@@ -12,7 +12,7 @@ from convcalc import cli
 from convcalc.api import choices, net
 from convcalc.cli import completion, print_message
 from convcalc.errors import UsageError, clean
-from convcalc.render.view import FORMATS as FORMATS
+from convcalc.render.formats import FORMATS
 
 if TYPE_CHECKING:
     from convcalc.render.view import View
@@ -74,7 +74,7 @@ def format_option(command: Command) -> Command:
     return click.option(
         "--format",
         "form",
-        type=click.Choice(FORMATS),
+        type=click.Choice(tuple(FORMATS)),
         default="table",
         show_default=True,
         help="Output format.",

@@ -10,9 +10,10 @@ import click
 
 from convcalc.api import choices, quizzes
 from convcalc.cli import Command
-from convcalc.cli.options import FORMATS, Count, show
+from convcalc.cli.options import Count, show
 from convcalc.errors import clean
 from convcalc.render import terminal
+from convcalc.render.formats import FORMATS
 from convcalc.render.layout import TextSpan, wrap
 from convcalc.render.view import View
 
@@ -50,7 +51,12 @@ stderr, and what became of them to stdout.""",
 )
 @click.option("--seed", type=Count(0, 10**9 - 1), metavar="N", help="Random seed; default another each time.")
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="Output format."
+    "--format",
+    "form",
+    type=click.Choice(tuple(FORMATS)),
+    default="table",
+    show_default=True,
+    help="Output format.",
 )
 def command(topics: tuple[str, ...], level: str, amount: int, seed: int | None, form: str) -> None:
     """Questions one after another: sizes, weights, MACs, receptive fields, layers to design."""

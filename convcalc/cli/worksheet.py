@@ -12,7 +12,6 @@ from convcalc.api import choices, functions
 from convcalc.cli import Command, completion, print_error
 from convcalc.cli.options import (
     ARCH,
-    FORMATS,
     Count,
     Shapes,
     load_network,
@@ -23,7 +22,8 @@ from convcalc.cli.options import (
     show,
 )
 from convcalc.errors import UsageError
-from convcalc.render.view import SUFFIXES, View
+from convcalc.render.formats import FORMATS, SUFFIXES, first_suffixes
+from convcalc.render.view import View
 
 
 @click.command(
@@ -103,7 +103,7 @@ qti are for learning platforms, known mistakes with their feedback.""",
     "--output",
     type=click.Path(),
     metavar="FILE",
-    help="Write .html, .tex, .md, .csv or .json; with --versions, a folder.",
+    help=f"Write {first_suffixes()}; with --versions, a folder.",
 )
 @network_options
 @click.option(
@@ -215,7 +215,7 @@ def _form(output: str | None) -> str:
     if suffix not in SUFFIXES:
         raise UsageError(
             f"-o {output}: cannot tell the format from {suffix or 'a name without a suffix'}",
-            hint="name it .html, .tex, .md, .csv or .json, or give --format",
+            hint=f"name it {first_suffixes()}, or give --format",
         )
     return SUFFIXES[suffix]
 

@@ -254,6 +254,3 @@ def to_latex(table: Table) -> str:
             "",
         ]
     )
-
-
-PLAIN: dict[str, Callable[[Table], str]] = {"csv": to_csv, "markdown": to_markdown, "latex": to_latex}

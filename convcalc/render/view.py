@@ -6,18 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from convcalc.render.formats import FORMATS, SUFFIXES
 from convcalc.render.layout import Line, table_lines
-from convcalc.render.table import PLAIN, Table, data, data_columns, plain, value_of
+from convcalc.render.table import Table, data, data_columns, plain, value_of
 
 Record = TypeVar("Record", covariant=True)
 Item = TypeVar("Item")
-
-FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
-# The format for each file suffix.
-SUFFIXES = {
-    ".txt": "table", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".html": "html",
-    ".markdown": "markdown", ".htm": "html",
-}  # fmt: skip
 
 
 class Look(NamedTuple):
@@ -77,9 +71,9 @@ class View(Generic[Record]):
         ]
 
     def to_text(self, form: str = "table") -> str:
-        """The command's output in a format: table, json, csv, markdown, latex or html.
+        """The command's output in a format of `render.formats`, or one of the record's own.
 
-        Raises UsageError for any other format.
+        Raises UsageError for any other format, and lists them.
         """
         if form in self._look.texts:
             return self._look.texts[form]()
@@ -93,11 +87,14 @@ class View(Generic[Record]):
             from convcalc.render.html import table_page
 
             return table_page(self._look.tables())
-        if form not in PLAIN:
+        text = FORMATS[form].text if form in FORMATS else None
+        if text is None:
             from convcalc.errors import UsageError
 
-            raise UsageError(f"there is no format '{form}'", hint=f"formats: {', '.join(FORMATS)}")
-        return "".join(map(PLAIN[form], self._look.tables()))
+            raise UsageError(
+                f"there is no format '{form}'", hint=f"formats: {', '.join({**FORMATS, **self._look.texts})}"
+            )
+        return "".join(map(text, self._look.tables()))
 
     def lines(self, width: int | None = None) -> Iterator[Line]:
         """The terminal output at a width in columns. None: nothing is wrapped or dropped."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from convcalc.render.formats import FORMATS
 from tests.conftest import ROOT, environment
 
 
@@ -67,7 +68,7 @@ def test_nothing_is_offered_that_takes_away_what_was_typed(convcalc) -> None:
         ("convcalc diff alexnet lenet5 --set-a F", ["F1="]),
         ("convcalc apply so", ["sobel-x", "sobel-y", "softmax", "softplus"]),
         ("convcalc apply blur,sob", ["blur,sobel-x", "blur,sobel-y"]),
-        ("convcalc show lenet5 --format ", ["table", "json", "csv", "markdown", "latex", "html"]),
+        ("convcalc show lenet5 --format ", [*FORMATS]),
         ("convcalc apply blur photo.png --mode c", ["correlation", "convolution", "centred"]),
         ("convcalc forward lenet5 photo.png --weights pre", ["pretrained"]),
         ("convcalc docs coun", ["counting"]),

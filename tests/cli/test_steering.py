@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from convcalc.errors import clean
+from convcalc.render.formats import FORMATS
 from tests.conftest import on_terminal
 from tests.weights.test_pth import mapping, saved, tensor, text
 
@@ -17,7 +18,6 @@ from tests.weights.test_pth import mapping, saved, tensor, text
 EVIL = "e\x1b[31mv\x1b]0;i\x07l\x9b2J\u202e\r\x08x"
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 DIGIT = Path(__file__).parent.parent / "data" / "digits" / "7_0.png"
-FORMATS = ("table", "json", "csv", "markdown", "latex", "html")
 SPEC = """
 name: "evil\\e[31m"
 title: "A \\e]0;title\\a\\x9b2J"
