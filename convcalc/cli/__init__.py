@@ -93,9 +93,9 @@ class Commands(click.Group):
         """Run the command and flush its output: a full disk or a closed pipe shows only then."""
         _prepare_streams()
         if "_CONVCALC_COMPLETE" in os.environ:
-            from convcalc.cli import completion
+            from convcalc.cli import shells
 
-            completion.register()
+            shells.register()
         try:
             try:
                 result = _run(super().main, *args, **kwargs)
