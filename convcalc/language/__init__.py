@@ -16,3 +16,24 @@
 bundled knows the architectures that come along, words what is taken and what may be a name, order settles
 what depends on one another, schema describes the language to editors.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convcalc.language import foreign as foreign
+    from convcalc.language import mistakes as mistakes
+    from convcalc.language import planned as planned
+    from convcalc.language import synonyms as synonyms
+
+# Only a spec with a mistake needs them: who reads specs writes `language.mistakes`, which loads the module.
+_ON_DEMAND = ("foreign", "mistakes", "planned", "synonyms")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module 'convcalc.language' has no attribute '{name}'")
+    return import_module(f"convcalc.language.{name}")

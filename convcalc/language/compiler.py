@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from convcalc import ops
+from convcalc import language, ops
 from convcalc.errors import SpecError
-from convcalc.language import foreign, mistakes, reader
+from convcalc.language import checks, reader
 from convcalc.language.blocks import block_head, indexed, only
 from convcalc.language.documents import Spec
 from convcalc.language.entries import Block, Branch, Call, Entry, Group, Layer, Loop, NetworkEntry, Use
@@ -20,7 +20,6 @@ from convcalc.language.expressions import Names
 from convcalc.language.networks import NETWORK_FIELDS, identity, include
 from convcalc.language.operators import Fields, Known, Operators, cut_off
 from convcalc.language.order import in_order
-from convcalc.language.synonyms import suggest, suggestion
 from convcalc.language.values import NONE, Value, names_within
 from convcalc.language.words import (
     COMMON,
@@ -147,7 +146,7 @@ class Compiler:
             raise node.error("an empty entry", "write a layer, such as conv: {filters: 8, kernel: 3}")
         kinds = list(node.entries)
         if len(kinds) > 1:
-            raise mistakes.several_keys(node, self.blocks)
+            raise language.mistakes.several_keys(node, self.blocks)
         kind = kinds[0]
         return self._dispatch(kind, node.keys[kind], node.entries[kind], known)
 
@@ -166,14 +165,14 @@ class Compiler:
         elif kind in STRUCTURES:
             main = {"group": "layers", "use": "block", "network": "arch"}[kind]
         else:
-            raise mistakes.unknown_kind(kind, key, self.blocks, body)
+            raise language.mistakes.unknown_kind(kind, key, self.blocks, body)
         if isinstance(body, reader.Mapping):
             keys = body.keys
             fields: Fields = {name: (keys[name], value) for name, value in body.entries.items()}
         elif body is None:
             fields = {}
         elif main is None:
-            raise mistakes.bare_value(kind, body)
+            raise language.mistakes.bare_value(kind, body)
         else:
             fields = {main: (key, body)}
         return self._whole_entry(kind, key, fields, known)
@@ -213,7 +212,7 @@ class Compiler:
         """share, and keys, which only layers have."""
         for name in ("share", "keys"):
             if name in fields and name == "keys" and not isinstance(entry, (Layer, Use)):
-                self.problems.append(mistakes.not_for_scopes(name, fields[name][0], kind))
+                self.problems.append(language.mistakes.not_for_scopes(name, fields[name][0], kind))
                 return
         entry.share = self._common(fields, "share", known)
         if "keys" in fields:
@@ -264,7 +263,7 @@ class Compiler:
             if "branches" in fields:
                 layer.branches = self._branches(kind, named, fields["branches"], known)
             elif "from" not in fields and not any(
-                foreign.stands_for(operator, name, allowed) in ("from", "branches")
+                language.foreign.stands_for(operator, name, allowed) in ("from", "branches")
                 for name in fields
                 if name not in allowed
             ):
@@ -302,7 +301,7 @@ class Compiler:
                     self.problems.append(
                         name_key.error(
                             f"{label}no parameter {describe(name)} for block {block.name}"
-                            f"{suggest(name, [*taken, *COMMON], 'field')}",
+                            f"{language.synonyms.suggest(name, [*taken, *COMMON], 'field')}",
                             f"its parameters: {listed(taken)}" if taken else "it takes none",
                         )
                     )
@@ -313,7 +312,7 @@ class Compiler:
         missing = [name for name, default in block.params.items() if default is None and name not in fields]
         missing += [name for name in block.refs if name not in fields]
         if missing and any(name not in taken and name not in COMMON for name in fields):
-            meant = {suggestion(name, [*taken, *COMMON], "field") for name in fields}
+            meant = {language.synonyms.suggestion(name, [*taken, *COMMON], "field") for name in fields}
             missing = [name for name in missing if name not in meant]
         if missing:
             self.problems.append(
@@ -377,7 +376,7 @@ class Compiler:
     def _use(self, key: reader.Scalar, fields: Fields, known: Known, over: Fields) -> Use:
         """over: what `first` adds or replaces; its aliases can be resolved only once the kind is known."""
         if "block" not in fields:
-            raise mistakes.use_without_block(key, fields)
+            raise language.mistakes.use_without_block(key, fields)
         _, choice_node = over.get("block", fields["block"])
         choice = self.operators.value(choice_node, known)
         if choice is None:
@@ -389,7 +388,7 @@ class Compiler:
         def compile_as(kind: str) -> Entry:
             if kind not in compiled:
                 if kind in STRUCTURES or not is_kind(kind, self.blocks):
-                    raise mistakes.unknown_choice(kind, choice_node, self.blocks)
+                    raise language.mistakes.unknown_choice(kind, choice_node, self.blocks)
                 before = len(self.problems)
                 entry = self._special(kind, key, _overlaid(kind, rest, added), known)
                 if len(self.problems) > before:
@@ -450,7 +449,7 @@ class Compiler:
         if id(node) in self._shared and self._shared[id(node)] is not None:
             shared: list[Branch] = self._shared[id(node)]
             return shared
-        if (problem := mistakes.no_branches(kind, label, key, node, self.blocks)) is not None:
+        if (problem := checks.no_branches(kind, label, key, node, self.blocks)) is not None:
             self.problems.append(problem)
             return []
         assert isinstance(node, reader.Sequence)
@@ -485,7 +484,7 @@ class Compiler:
         key, node = fields[name]
         value = self.operators.value(node, known)
         if value is not None and value.constant:
-            problem = mistakes.common_key(name, key, value)
+            problem = checks.common_key(name, key, value)
             if problem:
                 self.problems.append(problem)
         return value

@@ -10,11 +10,10 @@ import sys
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from convcalc import ops
+from convcalc import language, ops
 from convcalc.errors import Problems, SpecError
 from convcalc.graph import MAX_LAYERS
-from convcalc.language import bundled, planned, reader
-from convcalc.language.synonyms import meaning, suggest, suggest_network, suggestion
+from convcalc.language import bundled, reader
 from convcalc.language.words import canonical, circle, name_problem
 from convcalc.ops import describe
 
@@ -114,7 +113,7 @@ def locate(arch: str, relative_to: str | None = None) -> File:
     found = bundled.path(arch)
     if found is None:
         hint = _lying_here(arch, relative_to or ".")
-        meant = "" if hint else suggest_network(arch, bundled.names())
+        meant = "" if hint else language.synonyms.suggest_network(arch, bundled.names())
         raise SpecError(
             f"no architecture {describe(arch)}{meant}",
             hint=hint
@@ -180,7 +179,9 @@ def read_spec(arch: str, max_layers: int = MAX_LAYERS, *, relative_to: str | Non
         if base is None:
             break
         file = _base(base, chain)
-    meant = frozenset(suggestion(key, KEYS, "key") or key for key in unknown[: Problems.MAX])
+    meant = frozenset(
+        language.synonyms.suggestion(key, KEYS, "key") or key for key in unknown[: Problems.MAX]
+    )
     spec = Spec(chain[0][1], chain[0][0].directory, problems=problems, meant=meant)
     spec.files = spec.used_in = tuple([(file.identity, file.source.name) for file, _ in chain])
     for depth, (_, root) in reversed(list(enumerate(chain))):
@@ -224,13 +225,14 @@ def _unknown_keys(root: reader.Mapping) -> list[SpecError]:
 
 
 def _unknown_key(key: str, node: reader.Scalar) -> SpecError:
-    absence = planned.key(key)
-    if absence is not None and meaning(key, KEYS, "key") is None:
+    absence = language.planned.key(key)
+    if absence is not None and language.synonyms.meaning(key, KEYS, "key") is None:
         return node.error(absence.message, absence.hint)
     if key in ops.names():
         return node.error(f"no key {describe(key)} in a spec", f"a layer belongs under layers: - {key}")
     return node.error(
-        f"no key {describe(key)} in a spec{suggest(key, KEYS, 'key')}", "keys: " + ", ".join(KEYS)
+        f"no key {describe(key)} in a spec{language.synonyms.suggest(key, KEYS, 'key')}",
+        "keys: " + ", ".join(KEYS),
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from convcalc import language
 from convcalc.errors import SpecError, UsageError, did_you_mean
 from convcalc.graph import Input
 from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
 from convcalc.language.header import SaidBefore, is_absent, plain_value
-from convcalc.language.synonyms import suggest
 from convcalc.language.words import listed, segment_problem
 from convcalc.ops import FieldError, describe, whole
 from convcalc.shapes import Shape, looks_channels_last, show
@@ -114,7 +114,7 @@ def _mapping(spec: Spec, node: reader.Mapping, values: Names, what: str) -> Shap
         if key not in KNOWN_KEYS:
             spec.problems.append(
                 node.keys[key].error(
-                    f"no key {describe(key)} in {what}{suggest(key, KNOWN_KEYS, 'input')}",
+                    f"no key {describe(key)} in {what}{language.synonyms.suggest(key, KNOWN_KEYS, 'input')}",
                     f"keys: {', '.join(KNOWN_KEYS)}",
                 )
             )

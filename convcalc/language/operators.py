@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any
 
-from convcalc import ops
+from convcalc import language, ops
 from convcalc.errors import Problems, SpecError
-from convcalc.language import foreign, planned, reader
+from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.entries import Layer
 from convcalc.language.expressions import LayerReference, Names
-from convcalc.language.synonyms import meaning, suggest
 from convcalc.language.values import NONE, Value, compile_value, is_cut, open_brackets
 from convcalc.language.words import canonical, listed
 from convcalc.ops import FieldError, Operator, describe
@@ -102,7 +101,7 @@ class Operators:
         if unknown:
             debris = cut_off(fields)
             unknown = [written for written in unknown if written not in debris]
-            for problem in foreign.unknown_fields(operator, fields, unknown, label, allowed):
+            for problem in language.foreign.unknown_fields(operator, fields, unknown, label, allowed):
                 self.problems.append(problem)
         return result
 
@@ -120,7 +119,7 @@ class Operators:
             unknown = list(
                 islice((name for name in given if name not in infos and name not in allowed), MAX_UNKNOWN)
             )
-            meant = {foreign.stands_for(operator, name, allowed) for name in unknown}
+            meant = {language.foreign.stands_for(operator, name, allowed) for name in unknown}
             missing = [name for name in missing if name not in meant]
         return missing
 
@@ -173,7 +172,7 @@ class Operators:
             if name not in debris:
                 self.problems.append(
                     fields[name][0].error(
-                        f"no field {describe(name)} for {what}{suggest(name, allowed, 'field')}",
+                        f"no field {describe(name)} for {what}{language.synonyms.suggest(name, allowed, 'field')}",
                         hints.get(name, f"fields: {listed(allowed)}"),
                     )
                 )
@@ -181,14 +180,14 @@ class Operators:
 
 def _unknown_operator(kind: str, key: reader.Scalar, is_block: bool) -> SpecError:
     """What is wrong with `defaults` of what is no operator."""
-    absence = planned.layer(kind)
+    absence = language.planned.layer(kind)
     if is_block:
         return key.error(
             f"no operator {describe(kind)}", "defaults are for operators; a block's are in its params"
         )
-    if absence is not None and meaning(kind, ops.names(), "layer") is None:
+    if absence is not None and language.synonyms.meaning(kind, ops.names(), "layer") is None:
         return key.error(f"{describe(kind)} {absence.message}", absence.hint)
-    return key.error(f"no operator {describe(kind)}{suggest(kind, ops.names(), 'layer')}")
+    return key.error(f"no operator {describe(kind)}{language.synonyms.suggest(kind, ops.names(), 'layer')}")
 
 
 def _wrong_value(kind: str, name: str, value: object) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from convcalc import language
 from convcalc.errors import ConvcalcError, SpecError, UsageError, closest
 from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
 from convcalc.language.order import in_order
-from convcalc.language.synonyms import suggest
 from convcalc.language.values import Value, compile_value, names_within
 from convcalc.language.words import circle, listed
 from convcalc.ops import describe
@@ -74,8 +74,9 @@ def _setting(name: str, text: str) -> reader.YamlNode:
 
 
 def _unknown_setting(spec: Spec, name: str) -> UsageError:
+    near = language.synonyms.suggest(name, spec.variables, "variable")
     return UsageError(
-        f"--set {name}: the spec has no variable {describe(name)}{suggest(name, spec.variables, 'variable')}",
+        f"--set {name}: the spec has no variable {describe(name)}{near}",
         hint=f"its variables: {listed(spec.variables)}" if spec.variables else "it has none",
     )
 
@@ -114,7 +115,7 @@ def _unread(spec: Spec, name: str, read: frozenset[str]) -> SpecError:
     others = [other for other in spec.variables if other in read]
     key = spec.own_variables.get(name)
     return SpecError(
-        f"nothing reads the variable {describe(name)}{suggest(name, others, 'variable')}",
+        f"nothing reads the variable {describe(name)}{language.synonyms.suggest(name, others, 'variable')}",
         mark=key.mark if key is not None else None,
         hint=f"variables that are read: {listed(others)}"
         if others

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from convcalc.ops._axes import dimensions as axis_dimensions
 from convcalc.ops._base import (
     SCATTERED,
     WHOLE,
@@ -29,9 +29,19 @@ from convcalc.ops._base import (
     Working,
 )
 from convcalc.ops._fields import LARGEST, FieldError, FieldKind, describe, whole
-from convcalc.ops._pooling import Pooling
-from convcalc.ops._windows import Slot
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
+
+if TYPE_CHECKING:
+    from convcalc.ops._axes import dimensions as axis_dimensions
+    from convcalc.ops._pooling import Pooling
+    from convcalc.ops._windows import Slot
+
+# Where the names are that only some operators need: each is imported when it is first used.
+_PLACES = {
+    "Pooling": ("_pooling", "Pooling"),
+    "Slot": ("_windows", "Slot"),
+    "axis_dimensions": ("_axes", "dimensions"),
+}
 
 __all__ = [
     "LARGEST",
@@ -84,3 +94,10 @@ def get(kind: str) -> type[Operator]:
         if isinstance(value, type) and issubclass(value, Operator) and value.kind == kind:
             return value
     raise AssertionError(f"convcalc/ops/{kind}.py defines no operator of that name")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'convcalc.ops' has no attribute '{name}'")
+    module, own = _PLACES[name]
+    return getattr(import_module(f"convcalc.ops.{module}"), own)
