@@ -200,16 +200,54 @@ def test_help_loads_nothing_but_click() -> None:
     assert loaded(code) & {"rich", "yaml", "PIL", "numpy"} == set()
 
 
-def test_show_loads_no_pictures_weights_or_backends() -> None:
-    code = (
+def after(*arguments: str) -> set[str]:
+    """The modules loaded after a command."""
+    return loaded(
         "from convcalc.cli import main\n"
         "import contextlib, io\n"
         "with contextlib.redirect_stdout(io.StringIO()):\n"
-        "    main(['show', 'alexnet'], standalone_mode=False)"
+        f"    main({[*arguments]}, standalone_mode=False)"
     )
-    found = loaded(code)
-    assert found & {"PIL", "numpy", "numba", "multiprocessing", "json", "csv"} == set()
-    assert {name for name in found if name.startswith(("convcalc.weights", "convcalc.backends"))} == set()
+
+
+# What commands that only read specs may load: one word is a room with all in it. What is not named here costs every
+# start; a new module has to be worth that, or be imported where it is used.
+READING = """
+    _version errors shapes graph
+    ops ops._axes ops._base ops._fields ops._gradients ops._pooling ops._sliding ops._working
+    ops.conv ops.dense ops.flatten ops.maxpool ops.relu ops.softmax
+    language language.bounds language.bundled language.blocks language.checks language.compiler language.documents
+    language.entries language.expansion language.expressions language.functions language.header language.input
+    language.load language.lookup language.networks language.operators language.order language.outputs language.reader
+    language.scopes language.sharing language.syntax language.values language.variables language.words
+    analysis analysis.analyse analysis.receptive
+    render render.colors render.layout render.table render.terminal render.view
+    report report.words
+    api api.arguments api.choices api.net api.views
+    cli cli.completion cli.options
+"""
+COMMANDS = {
+    "show alexnet": "analysis.fold report.show cli.show",
+    "show alexnet --explain": "analysis.explain analysis.costs ops.concat ops.deconv analysis.fold "
+    "report.show report.show_explanation report.values cli.show",
+    "diff alexnet zfnet": "analysis.align analysis.diff analysis.explain analysis.costs ops.concat ops.deconv "
+    "report.diff report.values cli.diff",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_command_loads(command: str) -> None:
+    found = after(*command.split())
+    allowed = {"convcalc", *(f"convcalc.{name}" for name in f"{READING} {COMMANDS[command]}".split())}
+    assert {name for name in found if name.partition(".")[0] == "convcalc"} - allowed == set()
+    packages = {name for name in found if name.partition(".")[0] in {"rich", "PIL", "numpy", "numba"}}
+    assert packages | found & {"multiprocessing", "json", "csv", "click.shell_completion"} == set()
+
+
+def test_an_operator_is_loaded_by_its_name() -> None:
+    kinds = {path.stem for path in modules_of("ops") if not path.stem.startswith("_")}
+    found = {name.rpartition(".")[2] for name in after("show", "alexnet") if name.startswith("convcalc.ops.")}
+    assert found & kinds == {"conv", "dense", "flatten", "maxpool", "relu", "softmax"}
 
 
 def test_a_short_command_never_looks_for_garbage() -> None:
