@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from math import exp, sqrt
+from collections.abc import Iterator
+from math import sqrt
+from typing import Any
 
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import AccessAxis, KernelCall, lines, map_axes, steps
+from convcalc.backends.numba.jit.footprint import AccessAxis, Array, KernelCall, lines, map_axes, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
     LANES,
     PIXEL,
     WIDTH,
+    below,
     fma,
     inline,
+    largest_lane,
     load_float,
     splat,
     store_float,
     total,
     vload,
+    vmax,
     vsqrt,
     vstore,
 )
+from convcalc.backends.numba.kernels.activations import exponential
 
+MINUS_INFINITY = float("-inf")
 MAX_FLOAT = float(np.finfo(np.float32).max)
 THREE_QUARTERS = int(np.float32(0.75).view(np.uint32))  # its bits, as in a record
 
@@ -118,54 +125,73 @@ def lrn_footprint(call: KernelCall) -> None:
     )
 
 
+@inline
+def _real(real: int, lane: int, is_last: bool, value: Any, otherwise: Any) -> Any:
+    """A register of a block; in the last block, `otherwise` for the lanes that are no channels."""
+    if is_last:
+        return below(splat(0.0), vload(real + lane * WIDTH * 4), value, otherwise)
+    return value
+
+
 @kernel
 def softmax(
     first: int, stop: int, thread: int, *, source: int, source_block: int, source_plane: int, source_row: int,
     target: int, target_block: int, target_plane: int, target_row: int, height: int, width: int,
-    channels: int,
+    item_width: int, row_items: int, channels: int, real: int,
 ) -> None:  # fmt: skip
-    """eˣ/Σeˣ over the channels of each pixel. Item i is row i. The largest x is subtracted first, against overflow.
+    """eˣ/Σeˣ over the channels of each pixel. The largest x is subtracted first, against overflow.
 
-    Bounds. Channels < channels are read and written; the rest of the last block is set to 0.
+    Items and bounds as for layernorm.
     """
-    for row in range(first, stop):
-        for x in range(width):
+    blocks = (channels + BLOCK - 1) // BLOCK
+    for item in range(first, stop):
+        row, begin = item // row_items, item % row_items * item_width
+        for x in range(begin, min(width, begin + item_width)):
             at = source + (row // height) * source_plane + (row % height) * source_row + x * PIXEL
             to = target + (row // height) * target_plane + (row % height) * target_row + x * PIXEL
-            largest = load_float(at)
-            for c in range(channels):
-                largest = max(largest, load_float(at + (c // BLOCK) * source_block + 4 * (c % BLOCK)))
-            sum_of_powers = 0.0
-            for c in range(channels):
-                power = exp(load_float(at + (c // BLOCK) * source_block + 4 * (c % BLOCK)) - largest)
-                sum_of_powers += power
-                store_float(to + (c // BLOCK) * target_block + 4 * (c % BLOCK), power)
-            factor = 1.0 / sum_of_powers
-            for c in range((channels + BLOCK - 1) // BLOCK * BLOCK):
-                place = to + (c // BLOCK) * target_block + 4 * (c % BLOCK)
-                store_float(place, load_float(place) * factor if c < channels else 0.0)
+            highest = splat(MINUS_INFINITY)
+            for block in range(blocks):
+                for lane in range(LANES):
+                    value = vload(at + block * source_block + lane * WIDTH * 4)
+                    value = _real(real, lane, block == blocks - 1, value, splat(MINUS_INFINITY))
+                    highest = vmax(value, highest)
+            shift = splat(largest_lane(highest))
+            sums = splat(0.0)
+            for block in range(blocks):
+                for lane in range(LANES):
+                    inside = lane * WIDTH * 4
+                    power = exponential(vload(at + block * source_block + inside) - shift)
+                    power = _real(real, lane, block == blocks - 1, power, splat(0.0))
+                    sums = sums + power
+                    vstore(to + block * target_block + inside, power)
+            factor = splat(1.0 / total(sums))
+            for block in range(blocks):
+                for lane in range(LANES):
+                    place = to + block * target_block + lane * WIDTH * 4
+                    value = vload(place) * factor
+                    vstore(place, _real(real, lane, block == blocks - 1, value, splat(0.0)))
 
 
-def _channels(call: KernelCall) -> None:
-    """Reports the reads of the source's channels, without those that fill its last block."""
-    whole, rest = divmod(max(0, call.channels), BLOCK)
-    for block, count, lanes in ((0, whole, BLOCK), (whole, 1, rest)):
-        blocks = steps("source_block", count, call.source_block, block)
-        call.reads("source", call.source, 4 * lanes, *_pixels(call, "source"), blocks)
+def _parts(call: KernelCall) -> Iterator[tuple[Array, tuple[int, int]]]:
+    """The rows of the items, and how many pixels of each: whole rows, and a part of one more."""
+    call.positive("channels", "height", "row_items")
+    rows, rest = divmod(call.items, call.row_items)
+    for first, stop, items in ((0, rows, call.row_items), (rows, rows + (rest > 0), rest)):
+        width = min(call.width, items * call.item_width)
+        if first < stop and width > 0:
+            yield np.arange(first, stop, dtype=np.int64), (width, call.height)
 
 
 @softmax.footprint
 def softmax_footprint(call: KernelCall) -> None:
-    """The channels of the source, and whole pixels of the target, which are read again to be divided by their sum."""
-    call.reads("source", call.source, 4, *_pixels(call, "source"))
-    _channels(call)
-    blocks = -(-max(0, call.channels) // BLOCK)
-    target = (*_pixels(call, "target"), steps("target_block", blocks, call.target_block))
-    call.writes("target", call.target, PIXEL, *target)
-    whole, rest = divmod(max(0, call.channels), BLOCK)
-    for block, count, lanes in ((0, whole, BLOCK), (whole, 1, rest)):
-        own = steps("target_block", count, call.target_block, block)
-        call.reads("target", call.target, 4 * lanes, *_pixels(call, "target"), own)
+    """Whole pixels of both maps, the target's read again to be divided by their sum."""
+    blocks = -(-call.channels // BLOCK)
+    for rows, size in _parts(call):
+        call.reads("real", call.real, PIXEL)
+        call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks, size))
+        target = map_axes(call, "target", rows, blocks, size)
+        call.writes("target", call.target, PIXEL, *target)
+        call.reads("target", call.target, PIXEL, *target)
 
 
 @inline
@@ -261,17 +287,10 @@ def layernorm(
 @layernorm.footprint
 def layernorm_footprint(call: KernelCall) -> None:
     """Whole pixels of both maps, and the weight and bias of each channel."""
-    call.positive("channels", "height", "row_items")
     blocks = -(-call.channels // BLOCK)
-    rows, rest = divmod(call.items, call.row_items)
-    parts = ((0, rows, call.row_items), (rows, rows + (rest > 0), rest))
-    for first, stop, items in parts:
-        width = min(call.width, items * call.item_width)
-        if first >= stop or width <= 0:
-            continue
-        size, own = (width, call.height), np.arange(first, stop, dtype=np.int64)
+    for rows, size in _parts(call):
         call.reads("weight", call.weight, blocks * PIXEL)
         call.reads("bias", call.bias, blocks * PIXEL)
         call.reads("real", call.real, PIXEL)
-        call.reads("source", call.source, PIXEL, *map_axes(call, "source", own, blocks, size))
-        call.writes("target", call.target, PIXEL, *map_axes(call, "target", own, blocks, size))
+        call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks, size))
+        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks, size))

@@ -33,7 +33,7 @@ def lower_lrn(low: Lowering, layer: FusedLayer) -> None:
 
 def lower_softmax(low: Lowering, layer: FusedLayer) -> None:
     """Softmax over the channels of each pixel."""
-    _add_rows(low, layer, kernels_norm.softmax, {})
+    _add_pixels(low, layer, kernels_norm.softmax, {})
 
 
 def lower_layernorm(low: Lowering, layer: FusedLayer) -> None:
@@ -41,17 +41,25 @@ def lower_layernorm(low: Lowering, layer: FusedLayer) -> None:
     node = layer.node
     op = cast("Layernorm", node.op)
     channels = node.output_shape[0]
-    lanes = blocks_of(channels) * BLOCK
     own: dict[str, Word] = {"eps": op.eps}
     for name, initial in (("weight", 1.0), ("bias", 0.0)):
         values = low.parameter(node, name) if op.affine else np.full(channels, initial)
-        own[name] = padded_vector(values, lanes)
-    own["real"] = padded_vector(np.ones(channels - lanes + BLOCK), BLOCK)
-    width = node.output_shape[-1] if len(node.output_shape) > 1 else 1
+        own[name] = padded_vector(values, blocks_of(channels) * BLOCK)
+    _add_pixels(low, layer, kernels_norm.layernorm, own)
+
+
+def _add_pixels(low: Lowering, layer: FusedLayer, kernel: Kernel, own: dict[str, Word]) -> None:
+    """A step of which an item is some pixels of a row with all their channels."""
+    channels, *spatial = layer.node.output_shape
+    width = spatial[-1] if spatial else 1
+    lanes = blocks_of(channels) * BLOCK
     item_width = low.item_rows(width, lanes * 4)
     row_items = -(-width // item_width)
-    own |= {"item_width": item_width, "row_items": row_items}
-    _add_rows(low, layer, kernels_norm.layernorm, own, row_items)
+    own |= {
+        "real": padded_vector(np.ones(channels - lanes + BLOCK), BLOCK), "item_width": item_width,
+        "row_items": row_items,
+    }  # fmt: skip
+    _add_rows(low, layer, kernel, own, row_items)
 
 
 def _add_rows(
