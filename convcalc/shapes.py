@@ -24,6 +24,7 @@ Shape = tuple[int, ...]
 PerAxis = int | tuple[int, ...]
 Padding = int | str | tuple[int | tuple[int, int], ...]
 
+ROUNDINGS = ("floor", "ceil", "exact")  # of the number of positions, where the stride does not divide
 CHANNELS_OF_IMAGES = (1, 3, 4)  # grey, colour, colour with transparency
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 

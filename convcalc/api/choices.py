@@ -94,7 +94,7 @@ def extent_notation() -> str:
 
 def roundings() -> Sequence[str]:
     """What a window does where the stride does not divide."""
-    from convcalc.layer.windows import ROUNDINGS
+    from convcalc.shapes import ROUNDINGS
 
     return ROUNDINGS
 

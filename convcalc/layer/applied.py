@@ -14,7 +14,8 @@ from convcalc.layer.matrices import Typed
 from convcalc.layer.pictures import PictureMap, results
 from convcalc.layer.steps import Placement, placements
 from convcalc.layer.symbols import Notation
-from convcalc.layer.windows import ROUNDINGS, Extents, Sides, check_choice, check_count
+from convcalc.layer.windows import Extents, Sides, check_choice, check_count
+from convcalc.shapes import ROUNDINGS
 
 if TYPE_CHECKING:
     from convcalc.images.preprocess import Picture

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from convcalc.errors import ConvcalcError, Misfit, UsageError
 from convcalc.layer.solve import UNKNOWNS, Solutions, answer
 from convcalc.layer.windows import (
-    ROUNDINGS,
     Extents,
     InputSizes,
     KnownWindow,
@@ -33,7 +32,7 @@ from convcalc.layer.windows import (
 )
 from convcalc.ops import Working, axis_paddings, pixels
 from convcalc.ops.conv import Conv
-from convcalc.shapes import AXIS_NAMES, Axis, Shape
+from convcalc.shapes import AXIS_NAMES, ROUNDINGS, Axis, Shape
 
 LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
 MAX_COUNT = 10**6  # of filters and channels

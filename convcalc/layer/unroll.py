@@ -21,7 +21,6 @@ from convcalc.layer.matrices import Typed
 from convcalc.layer.symbols import has_letters, written
 from convcalc.layer.weights import kernels
 from convcalc.layer.windows import (
-    ROUNDINGS,
     Extents,
     Sides,
     check_choice,
@@ -32,7 +31,7 @@ from convcalc.layer.windows import (
     usage,
 )
 from convcalc.ops.conv import Conv
-from convcalc.shapes import Axis, Padding, PerAxis, Shape, elements
+from convcalc.shapes import ROUNDINGS, Axis, Padding, PerAxis, Shape, elements
 
 MAX_ENTRIES = 16_000_000  # of a matrix held in memory; counting does not need it
 MAX_COUNT = 10_000  # of filters and channels

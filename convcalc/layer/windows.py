@@ -11,7 +11,6 @@ from convcalc.shapes import AXIS_NAMES, Axis, Padding, axes, looks_channels_last
 
 MAX_NUMBER = 100_000
 NOTATION = "one number, or one per dimension as in 3x5"
-ROUNDINGS = ("floor", "ceil", "exact")
 
 Extents = str | int | Sequence[int]  # 3, "3x5", (3, 5)
 Sides = str | int | Sequence[int | tuple[int, int]]  # 1, "0+1x2", ((0, 1), 2), "same"

@@ -10,7 +10,7 @@ from convcalc.errors import Misfit
 from convcalc.ops._base import AxisReach, Inputs, Operator, Reach, Working, window_walks
 from convcalc.ops._fields import choice, extent, padding
 from convcalc.ops._working import window_working
-from convcalc.shapes import Axis, Padding, PerAxis, Shape, axes
+from convcalc.shapes import ROUNDINGS, Axis, Padding, PerAxis, Shape, axes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Pooling(Operator):
     kernel: PerAxis = extent(alias="F", doc="window size")
     stride: PerAxis | None = extent(None, alias="S", doc="pixels between windows; default: the kernel")
     padding: Padding = padding(0, doc="margin around the input")
-    rounding: str = choice("floor", "ceil", "exact", default="floor", doc="when the stride does not divide")
+    rounding: str = choice(*ROUNDINGS, default="floor", doc="when the stride does not divide")
     dilation: PerAxis = extent(1, doc="distance between the pixels a window reads")
 
     reduction: ClassVar[str] = ""  # what becomes of a window, as a function is written

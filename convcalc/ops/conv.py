@@ -27,7 +27,7 @@ from convcalc.ops._fields import choice, extent, flag, integer, padding
 from convcalc.ops._gradients import cut, planes, spread
 from convcalc.ops._sliding import Slide, dot
 from convcalc.ops._working import equation, window_working
-from convcalc.shapes import Axis, Padding, PerAxis, Shape, axes, per_axis, show
+from convcalc.shapes import ROUNDINGS, Axis, Padding, PerAxis, Shape, axes, per_axis, show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Conv(Operator):
     groups: int = integer(1, doc="input and output channels are split into this many independent groups")
     depthwise: bool = flag(False, doc="one group per input channel")
     bias: bool = flag(True, doc="add a learned number per filter")
-    rounding: str = choice("floor", "ceil", "exact", default="floor", doc="when the stride does not divide")
+    rounding: str = choice(*ROUNDINGS, default="floor", doc="when the stride does not divide")
 
     def bind(self, inputs: Inputs) -> Self:
         """filters from the input when depthwise."""
