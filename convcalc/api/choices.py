@@ -189,7 +189,7 @@ def tones() -> Sequence[str]:
 
 def is_picture(view: View[Any]) -> bool:
     """Whether `apply` was given an image."""
-    from convcalc.layer.applied import AppliedPicture
+    from convcalc.layer.typed_input import AppliedPicture
 
     return isinstance(view.record, AppliedPicture)
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.catalogue import CatalogueEntry
     from convcalc.exercises.marking import MarkedSheet, MarkedSheets
-    from convcalc.layer.applied import Applied, AppliedPicture
     from convcalc.layer.backward import Backward
     from convcalc.layer.matrices import Typed
     from convcalc.layer.size import Sizing
     from convcalc.layer.solve import Solutions
     from convcalc.layer.transposed import Transposed
+    from convcalc.layer.typed_input import Applied, AppliedPicture
     from convcalc.layer.unroll import Unrolled
     from convcalc.layer.windows import Extents, Sides
 
@@ -215,8 +215,8 @@ def apply(
     >>> back.to_dict()["updated"]["weight"]["text"]
     [[[['1/2', '−4/5'], ['−7/5', '−27/10']]]]
     """
-    from convcalc.layer.applied import Applied, apply_typed
     from convcalc.layer.matrices import typed
+    from convcalc.layer.typed_input import Applied, apply_typed
     from convcalc.report import apply as report
     from convcalc.report import apply_picture as picture
     from convcalc.report.apply_file import applied_file

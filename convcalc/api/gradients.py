@@ -9,10 +9,10 @@ from convcalc.errors import UsageError
 from convcalc.render.view import Look, View
 
 if TYPE_CHECKING:
-    from convcalc.layer.applied import Applied, AppliedPicture
     from convcalc.layer.backward import Backward
     from convcalc.layer.matrices import Typed
     from convcalc.layer.transposed import Transposed
+    from convcalc.layer.typed_input import Applied, AppliedPicture
     from convcalc.layer.unroll import Unrolled
 
 
@@ -27,8 +27,8 @@ def backward_view(
     applied: Applied | AppliedPicture, gradient: Typed | None, rate: str | float | None, steps: bool
 ) -> View[Backward]:
     """The backward pass of what was applied. Raises UsageError for an image."""
-    from convcalc.layer.applied import Applied
     from convcalc.layer.backward import backward_typed
+    from convcalc.layer.typed_input import Applied
     from convcalc.report import backward as report
 
     if not isinstance(applied, Applied):

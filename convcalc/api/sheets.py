@@ -10,7 +10,7 @@ from convcalc.render.view import FolderView, Look, View
 
 if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
-    from convcalc.exercises.questions import QuestionSheet
+    from convcalc.exercises.question_sheets import QuestionSheet
     from convcalc.exercises.versions import Versions
     from convcalc.exercises.worksheet import Sheet
 
@@ -20,7 +20,7 @@ PLATFORMS = {"moodle": ".xml", "qti": ".xml"}
 
 def sheet_view(sheet: Sheet | QuestionSheet, answers: bool) -> View[Any]:
     """A worksheet, or its key."""
-    from convcalc.exercises.questions import QuestionSheet
+    from convcalc.exercises.question_sheets import QuestionSheet
 
     look = (
         _questions_look(sheet, answers) if isinstance(sheet, QuestionSheet) else _layers_look(sheet, answers)

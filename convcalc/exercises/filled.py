@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from convcalc.analysis.analyse import Analysis
 from convcalc.errors import ConvcalcError, clean, did_you_mean
 from convcalc.exercises.question import Question
-from convcalc.exercises.questions import find_question
+from convcalc.exercises.question_sheets import find_question
 from convcalc.exercises.worksheet import ASKS, Exercise, find
 from convcalc.files import with_folders
 from convcalc.language.synonyms import suggest

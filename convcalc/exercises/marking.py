@@ -16,7 +16,7 @@ from convcalc.analysis.quantities import parse
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.exercises.filled import FilledRow, exercises, read_entries, sheet_files
 from convcalc.exercises.question import Question, Verdict
-from convcalc.exercises.questions import judge
+from convcalc.exercises.question_sheets import judge
 from convcalc.exercises.worksheet import ASKS, Exercise
 from convcalc.graph import Node
 from convcalc.language import bundled

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from convcalc.errors import UsageError
 from convcalc.exercises.marking import MarkedAnswer, mark
 from convcalc.exercises.question import Question
-from convcalc.exercises.questions import question
+from convcalc.exercises.question_sheets import question
 from convcalc.exercises.worksheet import HINTS, Exercise, find, parse_levels
 from convcalc.language.synonyms import suggest
 

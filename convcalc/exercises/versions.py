@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.errors import UsageError
-from convcalc.exercises.questions import QuestionSheet, question_sheet
+from convcalc.exercises.question_sheets import QuestionSheet, question_sheet
 from convcalc.exercises.worksheet import Sheet, parse_levels, worksheet
 
 MAX_VERSIONS = 1_000

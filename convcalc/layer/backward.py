@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 from convcalc import ops
 from convcalc.errors import UsageError
 from convcalc.layer import matrices
-from convcalc.layer.applied import Applied
 from convcalc.layer.apply import MAX_WORK, Application
 from convcalc.layer.arguments import TEXTS
 from convcalc.layer.matrices import Matrix, Typed
 from convcalc.layer.steps import MAX_STEPS, Placement, placements
 from convcalc.layer.symbols import Exact, Expression, Notation, has_letters, read
+from convcalc.layer.typed_input import Applied
 from convcalc.ops import Convolving, Gradient, Operator, Tensor
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Shape, elements, show

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any
 
-from convcalc.layer.applied import Applied
 from convcalc.layer.apply import Application
 from convcalc.layer.matrices import Matrix
 from convcalc.layer.steps import Placement
 from convcalc.layer.symbols import Expression, Notation
+from convcalc.layer.typed_input import Applied
 from convcalc.ops import Pooling, Tensor
 from convcalc.render import blocks
 from convcalc.render.layout import Line, TextSpan, note_lines, wrap

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from convcalc.errors import UsageError
-from convcalc.layer.applied import Applied
 from convcalc.layer.symbols import Expression
+from convcalc.layer.typed_input import Applied
 from convcalc.ops import Tensor
 from convcalc.report.apply import applied_csv
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcalc.errors import UsageError
-from convcalc.layer.applied import AppliedPicture
 from convcalc.layer.pictures import PictureMap
+from convcalc.layer.typed_input import AppliedPicture
 from convcalc.ops import Tensor
 from convcalc.render.layout import Line, table_lines
 from convcalc.render.table import Column, Table

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from convcalc.exercises.question import Question
-from convcalc.exercises.questions import QuestionSheet
+from convcalc.exercises.question_sheets import QuestionSheet
 from convcalc.exercises.worksheet import HINTS, Exercise, Sheet
 from convcalc.report.questions import question_text, topic, typed_answer
 from convcalc.report.worksheet import worked

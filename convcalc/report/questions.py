@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from convcalc.exercises.question import Question
-from convcalc.exercises.questions import QuestionSheet
+from convcalc.exercises.question_sheets import QuestionSheet
 from convcalc.exercises.worksheet import ASKS, Exercise
 from convcalc.render.html import page
 from convcalc.render.table import Column, Table, latex

@@ -11,7 +11,7 @@ import convcalc
 from convcalc.errors import UsageError
 from convcalc.exercises.designs import Fields, design_mistake, read_design
 from convcalc.exercises.question import Design, Question
-from convcalc.exercises.questions import TOPICS, find_question, judge, question, read_numbers
+from convcalc.exercises.question_sheets import TOPICS, find_question, judge, question, read_numbers
 from convcalc.exercises.versions import any_sheet
 from convcalc.report.questions import typed_answer
 
