@@ -287,7 +287,7 @@ class Builder:
         theirs = [(parameter.name, parameter.shape) for parameter in owner.parameters]
         if own != theirs:
             described = [
-                ", ".join(f"{n} {show(s)}" for n, s in side) or "no weights" for side in (own, theirs)
+                ", ".join(f"{n} {show(s)}".strip() for n, s in side) or "no weights" for side in (own, theirs)
             ]
             raise Misfit(
                 f"cannot share the weights of {owner.name}: it has {described[1]}, this layer needs {described[0]}",

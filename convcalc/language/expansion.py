@@ -254,7 +254,7 @@ class Expansion:
         if block in self.blocks:
             raise entry.node.error(f"block {block.name} uses itself", "repeat makes copies in sequence")
         given = {
-            name: self.lookup.reference(value, scope.outer or scope, names)
+            name: self.lookup.reference(name, value, scope.outer or scope, names)
             if name in block.refs
             else value.evaluate(names)
             for name, value in entry.arguments.items()

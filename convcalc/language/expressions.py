@@ -371,6 +371,12 @@ def _compare(node: ast.expr, op: ast.cmpop, left: Any, right: Any, budget: Budge
 def _same(node: ast.expr, left: Any, right: Any, budget: Budget) -> bool:
     """Equality of values and of plain lists: true is not 1. Lists within lists would cost without bound."""
     budget.spend(1)
+    if (isinstance(left, LayerReference) and right is not None) or (
+        isinstance(right, LayerReference) and left is not None
+    ):
+        raise at(
+            node, "a reference to a layer is compared with nothing but null", "skip != null: it was given"
+        )
     if not isinstance(left, list) or not isinstance(right, list):
         return isinstance(left, bool) is isinstance(right, bool) and bool(left == right)
     if len(left) != len(right):

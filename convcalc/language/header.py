@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from convcalc.errors import SpecError, clean, did_you_mean
@@ -9,6 +10,7 @@ from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
 from convcalc.language.values import compile_value
+from convcalc.language.words import listed
 from convcalc.ops import FieldError, FieldKind, describe, whole
 
 WEIGHTS_KEYS = ("url", "sha256")
@@ -141,6 +143,25 @@ def _weights(spec: Spec) -> str | dict[str, str] | None:
             result[key] = item.text
         else:
             spec.problems.append(item.error(f"weights: {key} needs a text"))
+    missing = [key for key in WEIGHTS_KEYS if key not in node.entries]
+    if missing and node.entries.keys() <= set(WEIGHTS_KEYS):
+        spec.problems.append(
+            node.error(f"weights needs {listed(missing)}", "write weights: {url: https://..., sha256: ...}")
+        )
+    if "url" in result and not result["url"].lower().startswith(("https://", "http://")):
+        spec.problems.append(
+            node.entries["url"].error(
+                f"weights: url needs an address that begins with https://, not {describe(result['url'])}",
+                "a file beside the spec is weights: FILE",
+            )
+        )
+    if "sha256" in result and not re.fullmatch("[0-9a-fA-F]{8,64}", result["sha256"]):
+        spec.problems.append(
+            node.entries["sha256"].error(
+                "weights: sha256 needs 64 hexadecimal digits, or at least the first 8, "
+                f"not {describe(result['sha256'])}"
+            )
+        )
     return result
 
 

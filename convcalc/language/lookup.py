@@ -55,23 +55,29 @@ class Lookup:
             )
         return tuple(sources)
 
-    def _layer(self, value: Value, computed: Any, scope: Scope, names: Names) -> int | None:
+    def _layer(
+        self, value: Value, computed: Any, scope: Scope, names: Names, what: str = "from"
+    ) -> int | None:
         """The output that a path or a reference means; None for null."""
         if isinstance(computed, LayerReference):
             return computed.index
-        path = text(value, names, "from")
+        path = text(value, names, what)
         return None if path is None else self.resolve(path, scope, value.node)
 
     def _listed_layer(self, value: Value, scope: Scope, names: Names) -> int:
         found = self._layer(value, value.evaluate(names), scope, names)
-        return self.resolve("null", scope, value.node) if found is None else found
+        if found is None:
+            raise value.node.error(
+                "from needs the name or path of a layer, not nothing (null)", "leave it out of the list"
+            )
+        return found
 
-    def reference(self, value: Value, scope: Scope, names: Names) -> LayerReference | None:
-        """What a block's reference stands for, looked up where the block is used; None for null."""
+    def reference(self, name: str, value: Value, scope: Scope, names: Names) -> LayerReference | None:
+        """What a block's reference `name` stands for, looked up where the block is used; None for null."""
         computed = value.evaluate(names)
         if isinstance(computed, LayerReference):
             return computed
-        index = self._layer(value, computed, scope, names)
+        index = self._layer(value, computed, scope, names, name)
         if index is None:
             return None
         path = self._builder.inputs[-1 - index].name if is_input(index) else self._builder.nodes[index].name

@@ -44,7 +44,7 @@ def written_outputs(spec: Spec, values: Names) -> list[WrittenOutput]:
         raise node.error(f"more than {MAX_OUTPUTS:,} outputs")
     for name, item in items:
         try:
-            value = plain_value(spec, item, values)
+            value = {} if isinstance(item, reader.Mapping) else plain_value(spec, item, values)
             # an expression in the place of the whole list may give one
             paths = value if item is node and isinstance(value, list) else [value]
             found += [_written(name, item, path) for path in paths if not _is_left_out(name, item, path)]
@@ -100,8 +100,9 @@ def found_outputs(written: list[WrittenOutput], top: Scope) -> tuple[Output, ...
             raise output.node.error(*unfound.inside) from None
         assert index is not None  # everything is complete
         if is_input(index):
+            what = "is an input" if isinstance(top.members.get(output.path), int) else "holds no layer"
             raise output.node.error(
-                f"{describe(output.path)} is an input: an output is a layer's", "identity copies an input"
+                f"{describe(output.path)} {what}: an output is a layer's", "identity copies an input"
             )
         result.append(Output(output.name, index))
     return tuple(result)

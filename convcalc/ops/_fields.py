@@ -129,7 +129,7 @@ def _number(minimum: float | None, maximum: float | None, above: float | None) -
         if minimum is not None and value < minimum:
             raise FieldError(f"needs a number of at least {minimum:g}, not {describe(value)}")
         if maximum is not None and value > maximum:
-            raise FieldError(f"needs a number of at most {maximum:g}, not {describe(value)}")
+            raise FieldError(f"needs a number of at most {maximum:,.15g}, not {describe(value)}")
         return float(value)
 
     return check

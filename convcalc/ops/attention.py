@@ -162,7 +162,8 @@ class Attention(Operator):
                 needed = " or ".join(map(show, fits[name]))
                 raise Misfit(
                     f"{name} is {show(inputs[place])}, the scores need {needed}",
-                    f"{products.places} positions in {products.windows} windows, {products.heads} heads",
+                    f"{products.places} positions in {products.windows} window{'s' * (products.windows > 1)}, "
+                    f"{products.heads} heads",
                 )
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:

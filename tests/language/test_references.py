@@ -88,7 +88,7 @@ def test_a_size_like_a_reference(specs):
         ("[{up: {K: 3, skip: nowhere}}]", "no earlier layer 'nowhere'"),
         ("[{up: {K: 3, skipp: input}}]", "no parameter 'skipp' for block up; did you mean 'skip'?"),
         ("[{up: {K: 3, skip: $shape}}]", "no variable 'shape' here"),
-        ("[{up: {K: 3, skip: [input]}}]", "from needs a word, not a list of 1"),
+        ("[{up: {K: 3, skip: [input]}}]", "skip needs a word, not a list of 1"),
     ],
 )
 def test_uses_that_make_no_sense(specs, layers, message):

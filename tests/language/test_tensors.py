@@ -90,7 +90,7 @@ def test_a_field_names_an_input(looked_up):
          "the network's input", "name a constant"),
         ("attention: {heads: 2, bias: false}", "attention: bias needs the name or path of a layer, not false", ""),
         ("attention: {heads: 2, axis: channels, mask: input}",
-         "attention1: mask is 4×16×16, the scores need 1×256×256 or 256×256", "256 positions in 1 windows, 2 heads"),
+         "attention1: mask is 4×16×16, the scores need 1×256×256 or 256×256", "256 positions in 1 window, 2 heads"),
         ("attention: {num_heads: 2, window_size: 4}",
          "no fields 'num_heads', 'window_size' for attention: convcalc calls num_heads 'heads', window_size 'window'",
          "write attention: {heads: 2, window: 4}"),
