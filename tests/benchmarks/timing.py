@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -17,11 +18,25 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def paired(a: Callable[[], object], b: Callable[[], object], runs: int) -> tuple[float, float, float]:
+def processor_seconds(work: Callable[[], object]) -> float:
+    """User and system time of the processes that one call starts and waits for: other work on the machine hardly
+    changes it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def paired(
+    a: Callable[[], object],
+    b: Callable[[], object],
+    runs: int,
+    clock: Callable[[Callable[[], object]], float] = seconds,
+) -> tuple[float, float, float]:
     """Median seconds of a, of b, and the median of the ratios a/b run by run, after a warm-up of each."""
     a()
     b()
-    pairs = [(seconds(a), seconds(b)) for _ in range(runs)]
+    pairs = [(clock(a), clock(b)) for _ in range(runs)]
     return median(x for x, _ in pairs), median(y for _, y in pairs), median(x / y for x, y in pairs)
 
 
