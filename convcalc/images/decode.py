@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Transpose
 
 
-class Format(NamedTuple):
+class ImageFormat(NamedTuple):
     """An image format. suffixes: of its file names; cost: peak bytes per pixel while Pillow decodes it, measured
     with Pillow 13 on 9400×9400 pixels and rounded up."""
 
@@ -30,15 +30,15 @@ class Format(NamedTuple):
 
 # By Pillow's names. No others are allowed: decoding EPS would start Ghostscript.
 FORMATS = {
-    "PNG": Format((".png",), 4),
-    "JPEG": Format((".jpg", ".jpeg"), 4),
-    "GIF": Format((".gif",), 4),
-    "BMP": Format((".bmp",), 4),
-    "PPM": Format((".ppm", ".pgm", ".pbm", ".pnm"), 4),
-    "WEBP": Format((".webp",), 16),
-    "TIFF": Format((".tif", ".tiff"), 4),
-    "AVIF": Format((".avif",), 10),
-    "JPEG2000": Format((".jp2",), 20),
+    "PNG": ImageFormat((".png",), 4),
+    "JPEG": ImageFormat((".jpg", ".jpeg"), 4),
+    "GIF": ImageFormat((".gif",), 4),
+    "BMP": ImageFormat((".bmp",), 4),
+    "PPM": ImageFormat((".ppm", ".pgm", ".pbm", ".pnm"), 4),
+    "WEBP": ImageFormat((".webp",), 16),
+    "TIFF": ImageFormat((".tif", ".tiff"), 4),
+    "AVIF": ImageFormat((".avif",), 10),
+    "JPEG2000": ImageFormat((".jp2",), 20),
 }
 SUFFIXES = tuple(suffix for kind in FORMATS.values() for suffix in kind.suffixes)
 UNDERSTOOD = "PNG, JPEG, GIF, BMP, PPM, WebP, TIFF, AVIF and JPEG 2000"

@@ -24,7 +24,7 @@ Mistakes = Mapping[
 MAX_MISTAKES = 8  # of a question
 
 
-class Item(NamedTuple):
+class PlatformItem(NamedTuple):
     """A question for a platform. accepted: the right answers as they may be typed, () where a person marks; solution:
     worked out; mistakes: wrong answers with their reason."""
 
@@ -42,12 +42,12 @@ def exercise_key(exercise: Exercise | Question) -> str:
     return f"{exercise.network or 'layer'}-{exercise.name}-{exercise.asks}"
 
 
-def items(sheet: Sheet | QuestionSheet, mistakes: Mistakes) -> list[Item]:
+def items(sheet: Sheet | QuestionSheet, mistakes: Mistakes) -> list[PlatformItem]:
     """The sheet's questions."""
     return [_item(exercise, mistakes.get(exercise_key(exercise), ())) for exercise in sheet.exercises]
 
 
-def _item(exercise: Exercise | Question, mistakes: Sequence[tuple[Any, str]]) -> Item:
+def _item(exercise: Exercise | Question, mistakes: Sequence[tuple[Any, str]]) -> PlatformItem:
     answer = exercise.answer
     accepted = () if isinstance(answer, str) else tuple(dict.fromkeys(_forms(exercise)))
     wrong: dict[str, str] = {}
@@ -55,7 +55,7 @@ def _item(exercise: Exercise | Question, mistakes: Sequence[tuple[Any, str]]) ->
         wrong.setdefault(_typed(value), why)
     hint = exercise.hint if isinstance(exercise, Question) else HINTS[exercise.asks]
     named = exercise.name if isinstance(exercise, Question) or not exercise.network else exercise.node.name
-    return Item(
+    return PlatformItem(
         f"{named}, {topic(exercise)}",
         question_text(exercise),
         isinstance(answer, int),
@@ -103,7 +103,7 @@ def moodle(sheet: Sheet | QuestionSheet, mistakes: Mistakes) -> str:
     return "\n".join([*parts, "</quiz>", ""])
 
 
-def _moodle_question(item: Item) -> list[str]:
+def _moodle_question(item: PlatformItem) -> list[str]:
     kind = "essay" if not item.accepted else "numerical" if item.numeric else "shortanswer"
     lines = [
         f'  <question type="{kind}">',
@@ -156,7 +156,7 @@ def qti(sheet: Sheet | QuestionSheet, mistakes: Mistakes) -> str:
     return "\n".join([*parts, "    </section>", "  </assessment>", "</questestinterop>", ""])
 
 
-def _qti_item(item: Item, ident: str) -> list[str]:
+def _qti_item(item: PlatformItem, ident: str) -> list[str]:
     kind = (
         "essay_question"
         if not item.accepted

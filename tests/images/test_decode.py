@@ -93,7 +93,7 @@ def test_each_format_is_read(kind: str, tmp_path: Path) -> None:
 
 def test_each_format_that_pillow_has_not_is_no_image(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "picture").write_bytes(b"what is this?")
-    monkeypatch.setitem(FORMATS, "NONESUCH", decoding.Format((".none",), 4))
+    monkeypatch.setitem(FORMATS, "NONESUCH", decoding.ImageFormat((".none",), 4))
     with pytest.raises(ImageError, match="not an image that can be read"):
         decode(str(tmp_path / "picture"))
 
