@@ -221,9 +221,9 @@ READING = """
 """
 COMMANDS = {
     "show alexnet": "analysis.fold report.show cli.show",
-    "show alexnet --explain": "analysis.explain analysis.costs ops.concat ops.deconv analysis.fold "
+    "show alexnet --explain": "analysis.explain analysis.costs analysis.fold "
     "report.show report.show_explanation report.values cli.show",
-    "diff alexnet zfnet": "analysis.align analysis.diff analysis.explain analysis.costs ops.concat ops.deconv "
+    "diff alexnet zfnet": "analysis.align analysis.diff analysis.explain analysis.costs "
     "report.diff report.values cli.diff",
 }
 WHOLE = {"language", "render"}

@@ -17,9 +17,7 @@ from typing import NamedTuple
 from convcalc.analysis.analyse import DTYPES, Analysis
 from convcalc.graph import Graph, Node
 from convcalc.ops import product
-from convcalc.ops.concat import Concat
 from convcalc.ops.conv import Conv
-from convcalc.ops.deconv import Deconv
 from convcalc.shapes import Shape, elements
 
 MAX_STEPS = 10_000_000  # of counting windows on one axis
@@ -150,7 +148,10 @@ def connections(node: Node) -> int:
             _pairs(axis.output, axis.kernel, axis.stride, axis.dilation, axis.before, axis.size)
             for axis in op.axes(shapes)
         ]
-    elif isinstance(op, Deconv):
+    elif op.role == "convolution":
+        from convcalc.ops.deconv import Deconv
+
+        assert isinstance(op, Deconv)
         pairs = [
             _pairs(axis.size, axis.kernel, axis.stride, axis.dilation, axis.before, axis.output)
             for axis in op.axes(shapes)
@@ -261,9 +262,12 @@ def _fed(node: Node, cut: int, readers: dict[int, list[Node]]) -> list[tuple[Nod
 
 def _passes_on(node: Node) -> bool:
     """Whether fewer channels in are as many fewer channels out."""
-    return isinstance(node.op, Concat) or (
-        len(node.inputs) == 1 and (node.op.pointwise or node.op.role == "pooling")
-    )
+    if node.op.role == "join":
+        from convcalc.ops.concat import Concat
+
+        if isinstance(node.op, Concat):
+            return True
+    return len(node.inputs) == 1 and (node.op.pointwise or node.op.role == "pooling")
 
 
 def _saving(reader: Node, cut: int) -> Saving:
