@@ -180,7 +180,7 @@ def test_pictures_and_outputs_are_saved(tmp_path) -> None:
     assert (tmp_path / "field.png").read_bytes().startswith(b"\x89PNG")
     result = net.forward(DIGIT)
     result.save(tmp_path / "output.json")
-    assert json.loads((tmp_path / "output.json").read_text())["values"] == list(result.run.values)
+    assert json.loads((tmp_path / "output.json").read_text())["softmax1"]["values"] == list(result.run.values)
 
 
 def test_work_is_told_as_it_is_done() -> None:

@@ -370,8 +370,9 @@ class Network(View["Analysis"]):
 
         Of one sample `.outputs` has the outputs by name, NumPy arrays where NumPy is installed, `.run.values` the first
         output's numbers, and `.top` the classes, where trained weights ran a classifier; of several `.outcomes` has
-        each one's result, and `.failures` those that could not be read. `save` writes one sample's outputs: .json,
-        .npz, .safetensors; one of them, which output_name names where there are several: .csv, .npy.
+        each one's result, `.failures` those that could not be read, and `.outputs` has one axis more in front for the
+        others. `save` writes the outputs: .json, .npz, .safetensors; one of them, which output_name names where there
+        are several: .csv, .npy.
 
         weights: a file, `pretrained` (fetched from the spec's address), or None for those that come with the network,
         else random ones from the seed; top: how many classes to tell; profile: time per layer. advance, downloading
@@ -410,13 +411,15 @@ class Network(View["Analysis"]):
             downloading=downloading,
             compiling=compiling,
         )
-        if isinstance(found, Batch):
-            return record_view(found, report.batch_summary, report.batch_value, report.batch_table)
 
         def file(path: str) -> bytes:
             from convcalc.inference.outputs import encode
 
-            return encode(path, found.run.outputs, output_name)
+            outputs = found.stacked() if isinstance(found, Batch) else found.run.outputs
+            return encode(path, outputs, output_name)
+
+        if isinstance(found, Batch):
+            return record_view(found, report.batch_summary, report.batch_value, report.batch_table, file=file)
 
         def lines(result: Forward, width: int | None) -> Iterator[Line]:
             yield from table_lines(report.forward_table(result), width)

@@ -112,8 +112,8 @@ def command(
     network = load_network(arch, settings, input_text, max_layers)
     if save is not None:
         choices.check_output_name(save, network, output_name)
-    if (save is not None or profile) and choices.are_several(network, images):
-        raise UsageError("--save and --profile are for one image")
+    if profile and choices.are_several(network, images):
+        raise UsageError("--profile is for one image or array")
     with _progress() as (advance, downloading, compiling):
         found = network.forward(
             images,
@@ -130,10 +130,10 @@ def command(
         )
     if found.weights.note:
         print_message(f"weights file: {found.weights.note}")
-    if save is not None:
+    failures = getattr(found, "failures", ())
+    if save is not None and getattr(found, "done", True):
         save_view(found, save)
     show(found, form)
-    failures = getattr(found, "failures", ())
     for failure in failures:
         print_error(str(failure.error))
     if failures:

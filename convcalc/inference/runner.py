@@ -16,6 +16,7 @@ from convcalc.errors import ConvcalcError, UsageError, WeightsError
 from convcalc.graph import Graph, Node, Output
 from convcalc.inference.inputs import InputValues, Sample, read_sample, sample_label, samples_of
 from convcalc.inference.labels import labels as read_labels
+from convcalc.ops import Tensor
 from convcalc.ops.softmax import Softmax
 from convcalc.weights.load import Weights, load_weights, random_weights
 
@@ -81,13 +82,7 @@ class Forward:
     @property
     def outputs(self) -> Mapping[str, Any]:
         """The outputs by name: NumPy arrays where NumPy is installed, else records of shape and values."""
-        if find_spec("numpy") is None:
-            return self.run.outputs
-        import numpy as np
-
-        return {
-            name: np.asarray(tensor.values).reshape(tensor.shape) for name, tensor in self.run.outputs.items()
-        }
+        return _arrays(self.run.outputs)
 
 
 @dataclass(frozen=True)
@@ -115,6 +110,36 @@ class Batch:
     def failures(self) -> tuple[Failure, ...]:
         """The samples that could not be used."""
         return tuple([outcome for outcome in self.outcomes if isinstance(outcome, Failure)])
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """The outputs of the successful results as those of one, with one axis more in front."""
+        return _arrays(self.stacked())
+
+    def stacked(self) -> Mapping[str, Tensor]:
+        """By name, (N, …) for N successful results. Raises the first sample's error if there are none."""
+        if not self.done:
+            raise self.failures[0].error
+        runs = [result.run.outputs for result in self.done]
+        return {name: _stack([outputs[name] for outputs in runs]) for name in runs[0]}
+
+
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors of one shape after one another, (N, …)."""
+    first = tensors[0].values
+    values = array(first.typecode if isinstance(first, array) else "d")
+    for tensor in tensors:
+        values.extend(tensor.values)
+    return Tensor((len(tensors), *tensors[0].shape), values)
+
+
+def _arrays(outputs: Mapping[str, Tensor]) -> Mapping[str, Any]:
+    """NumPy arrays where NumPy is installed, else the tensors."""
+    if find_spec("numpy") is None:
+        return outputs
+    import numpy as np
+
+    return {name: np.asarray(tensor.values).reshape(tensor.shape) for name, tensor in outputs.items()}
 
 
 # Progress callback: MACs just done, MACs in total, current layer or image.

@@ -243,7 +243,7 @@ def test_a_folder_without_images(convcalc, tmp_path: Path) -> None:
     done = convcalc("forward", "lenet5", tmp_path)
     assert done.returncode == 1
     assert "no images in this folder" in done.stderr
-    assert convcalc("forward", "lenet5", DATA / "digits", "--save", "x.npy").returncode == 2
+    assert convcalc("forward", "lenet5", DATA / "digits", "--profile").returncode == 2
 
 
 def test_both_backends_say_the_same(convcalc) -> None:
@@ -321,3 +321,22 @@ def test_an_array_of_several_gives_a_row_each(convcalc, tmp_path: Path) -> None:
         (f"{tmp_path / 'x.npy'}[{place}]", f"{number} {number}")
         for place, number in enumerate((1.5, 2.5, 3.5))
     ]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_outputs_of_several_are_saved_one_after_another(convcalc, tmp_path: Path, count: int) -> None:
+    """One axis more in front, as the array that went in: tripled and halved, which NumPy does too."""
+    (tmp_path / "twins.yaml").write_text(TWINS)
+    left = np.arange(24.0 * count).reshape(count, 1, 4, 6)
+    right = np.arange(5.0 * count).reshape(count, 5)
+    np.savez(tmp_path / "both.npz", left=left, right=right)
+    given = ("forward", tmp_path / "twins.yaml", tmp_path / "both.npz", "--backend", "reference", "--save")
+    assert convcalc(*given, tmp_path / "out.npz").returncode == 0
+    with np.load(tmp_path / "out.npz") as saved:
+        assert np.array_equal(saved["map"], 3 * left)
+        assert np.array_equal(saved["vector"], right / 2)
+    assert convcalc(*given, tmp_path / "out.json").returncode == 0
+    assert json.loads((tmp_path / "out.json").read_text())["vector"]["shape"] == [count, 5]
+    assert convcalc(*given, tmp_path / "out.npy").returncode == 2
+    assert convcalc(*given, tmp_path / "out.csv", "--output-name", "vector").returncode == 0
+    assert np.array_equal(np.loadtxt(tmp_path / "out.csv", delimiter=",", ndmin=2), right / 2)

@@ -120,6 +120,23 @@ def test_images_together_are_as_one_by_one(tmp_path: Path, backend: Backend, thr
             assert len(outcome.inputs[0].values) == 0, "a thousand pictures would not fit into memory"
 
 
+def test_outputs_of_several_have_an_axis_more(tmp_path: Path) -> None:
+    """Of those that could be read; with none, the first one's error is raised."""
+    (tmp_path / "net.yaml").write_text(
+        "input: [1, 2, 3]\noutputs: {three: scale1}\nlayers: [scale: {value: 3}]\n"
+    )
+    net = convcalc.load(tmp_path / "net.yaml")
+    first, second = [[[1, 2, 4], [5, 7, 8]]], [[[9, 0, 1], [2, 3, 5]]]
+    missing = str(tmp_path / "none.png")
+    result = net.forward([first, second], backend="reference")
+    assert result.outputs["three"].tolist() == [
+        [[[3.0, 6.0, 12.0], [15.0, 21.0, 24.0]]], [[[27.0, 0.0, 3.0], [6.0, 9.0, 15.0]]]
+    ]  # fmt: skip
+    nothing = net.forward([missing, missing], backend="reference")
+    with pytest.raises(convcalc.ConvcalcError, match=r"none\.png"):
+        nothing.save(tmp_path / "out.npz")
+
+
 def test_a_missing_backend_is_found_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convcalc.inference.runner.numba_available", lambda: False)
     with pytest.raises(convcalc.ConvcalcError, match="not installed"):
