@@ -5,7 +5,8 @@
     kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, winograd, depthwise, matmul,
                attention, pool, norm, pointwise, copies, weights, activations
     layout.py  where numbers lie in memory
-    passes/    traits: what the kernels can do for each operator; then, in this order, channels_first: layers computed
+    passes/    traits: what the kernels can do for each operator; fixed: values that are the same in every run; then, in
+               this order, channels_first: layers computed
                on values stored in another order; fusion: what is computed together; channel_moves: layers that only
                move channels; algorithm: which kernel computes a convolution; placement: what lives inside what, halos
     arrays/    operators that no kernel is worth, by NumPy on whole arrays; registry: which
