@@ -10,7 +10,7 @@ from convcalc.errors import UsageError
 
 DIRECTORY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")
 CONTENTS = "index"
-TOPICS = ("start", "lecture", "language", "counting", "python", "formats", "speed", "errors")
+TOPICS = ("start", "lecture", "exercises", "language", "counting", "python", "formats", "speed", "errors")
 OPERATORS = "operators"  # the folder with a page per operator
 
 
@@ -31,7 +31,7 @@ class ManualLine(NamedTuple):
 
 
 def names() -> list[str]:
-    """All topics: the eight main ones, then the operators."""
+    """All topics: the main ones, then the operators."""
     return [*TOPICS, *operators()]
 
 
