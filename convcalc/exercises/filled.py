@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from convcalc.analysis.analyse import Analysis
 from convcalc.errors import ConvcalcError, clean, did_you_mean
 from convcalc.exercises.question import Question
-from convcalc.exercises.question_sheets import find_question
+from convcalc.exercises.question_sheets import TOPICS, find_question
 from convcalc.exercises.worksheet import ASKS, Exercise, find
 from convcalc.files import with_folders
 from convcalc.language.synonyms import suggest
@@ -154,13 +154,17 @@ def exercises(
         if question is not None:
             yield question, entry.answer
             continue
-        if entry.asks not in ASKS:
+        known = tuple(ASKS) if entry.network else tuple(dict.fromkeys((*ASKS, *TOPICS)))
+        if entry.asks not in known:
             raise ConvcalcError(
                 f"{where}: asks for '{entry.asks}', which is nothing a worksheet asks"
-                f"{suggest(entry.asks, ASKS, 'column')}",
-                hint=f"one of {', '.join(ASKS)}",
+                f"{suggest(entry.asks, known, 'column')}",
+                hint=f"one of {', '.join(known)}",
             )
-        exercise = _of_network(where, entry, network) if entry.network else find(entry.name, entry.asks)
+        if entry.network:
+            exercise: Exercise | None = _of_network(where, entry, network)
+        else:
+            exercise = find(entry.name, entry.asks) if entry.asks in ASKS else None
         if exercise is None:
             raise ConvcalcError(
                 f"{where}: there is no exercise '{entry.name}'",

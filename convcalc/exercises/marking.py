@@ -104,14 +104,26 @@ class MarkedSheets(NamedTuple):
 
     @property
     def mistakes(self) -> list[tuple[str, int]]:
-        """Mistakes and how often they occur, most frequent first; "" stands for unknown ones."""
-        whys = Counter(
-            "left blank" if mark.verdict == "blank" else mark.why
-            for sheet in self.sheets
-            for mark in sheet.marks
-            if mark.verdict != "right"
+        """Mistakes and how often they occur, most frequent first; "" stands for unknown ones.
+
+        One that is told with the numbers of its layer counts as one mistake for all layers.
+        """
+        kinds: dict[str, Counter[str]] = {}
+        for sheet in self.sheets:
+            for mark in sheet.marks:
+                if mark.verdict != "right":
+                    why = "left blank" if mark.verdict == "blank" else mark.why.partition("; and ")[0]
+                    kinds.setdefault(_without_numbers(why), Counter())[why] += 1
+        counts = Counter(
+            {next(iter(whys)) if len(whys) == 1 else kind: whys.total() for kind, whys in kinds.items()}
         )
-        return whys.most_common()
+        return counts.most_common()
+
+
+def _without_numbers(why: str) -> str:
+    """What all mistakes of a kind have in common: `a filter is as deep as its input` of `…: times 96`."""
+    common = re.sub(r"[:;](?=[^:;]*\d)[^:;]*$", "", why)
+    return re.sub(r"\d[\d,]*", "n", common)
 
 
 def mark(exercise: Exercise | Question, given: str) -> MarkedAnswer:
@@ -404,6 +416,8 @@ def check_sheets(
     found = []
     for sheet in sheet_files(sheets):
         try:
+            if sheet not in sheets and os.path.exists(sheet) and not os.path.isfile(sheet):
+                raise ConvcalcError(f"{sheet}: is no regular file")  # opening a pipe would wait for a writer
             found.append(marked(sheet))
         except ConvcalcError as error:
             found.append(MarkedSheet(sheet, _sheet_name(sheet, ()), error=error))

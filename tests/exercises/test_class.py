@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,39 @@ def test_wrong_usage(convcalc, arguments: list[str], message: str) -> None:
     done = convcalc("worksheet", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_a_mistake_told_with_a_layer_s_numbers_is_counted_once_for_all_layers(tmp_path: Path) -> None:
+    key = convcalc.load("alexnet").worksheet(blank="weights", answers=True).to_text("csv")
+    flat = {"conv1": 11 * 11 * 96, "conv2": 5 * 5 * 256, "conv3": 3 * 3 * 384, "fc1": 4096, "fc3": 1000}
+    for name, layers in {"ada": ("conv1", "conv2", "fc1", "fc3"), "emmy": ("conv1", "conv3")}.items():
+        rows = list(csv.DictReader(key.splitlines()))
+        with open(tmp_path / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(
+                {**row, "answer": flat[row["layer"]]} if row["layer"] in layers else row for row in rows
+            )
+    marked = convcalc.check_sheet(tmp_path)
+    assert marked.mistakes == [
+        ("a filter is as deep as its input", 4),
+        ("every unit has a weight for each of the n inputs", 2),
+    ]
+    assert marked.sheets[0].marks[0].why == "a filter is as deep as its input: times 3"
+
+
+def test_a_pipe_in_a_folder_of_sheets_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "ada.csv").write_text(
+        convcalc.worksheet(field=1, answers=True).to_text("csv"), encoding="utf-8"
+    )
+    os.mkfifo(tmp_path / "pipe.csv")
+    marked = convcalc.check_sheet(tmp_path)
+    assert [(sheet.name, sheet.right) for sheet in marked.sheets] == [("ada", 1), ("pipe", 0)]
+    assert str(marked.sheets[1].error).splitlines()[0].endswith("pipe.csv: is no regular file")
+
+
+@pytest.mark.parametrize("name", ["design.1.5.99999", "design.9.5.1", "backward.1.x.1"])
+def test_a_question_that_there_is_not_is_called_so(name: str) -> None:
+    sheet = f"exercise,network,asks,question,answer\n{name},,{name.split('.')[0]},,3\n"
+    with pytest.raises(ConvcalcError, match=f"there is no exercise '{name}'"):
+        convcalc.check_sheet(sheet)
