@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convcalc.api.views import record_view
 from convcalc.errors import UsageError
 from convcalc.render.view import Look, View
 
@@ -51,7 +50,13 @@ def transposed_view(layer: Unrolled, gradient: Typed | None) -> View[Transposed]
     from convcalc.report import transposed as report
     from convcalc.report.matrix_file import unrolled_file
 
-    return record_view(
-        transpose(layer, gradient), report.transposed_summary, report.transposed_value, report.transposed_table,
-        lines=report.transposed_lines, file=lambda path: unrolled_file(layer, path, transposed=True),
-    )  # fmt: skip
+    found = transpose(layer, gradient)
+    look = Look(
+        summary=lambda: report.transposed_summary(found),
+        value=lambda: report.transposed_value(found),
+        tables=lambda: report.transposed_tables(found),
+        lines=lambda width: report.transposed_lines(found, width),
+        texts={"csv": lambda: report.transposed_csv(found)},
+        file=lambda path: unrolled_file(layer, path, transposed=True),
+    )
+    return View(found, look)

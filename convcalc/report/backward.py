@@ -92,7 +92,8 @@ def _pass_lines(done: Pass, backward: Backward, width: int | None) -> Iterator[L
         yield []
         what = name(done, key)
         rate = notation(backward.rate)
-        yield [TextSpan(f"new {what} at rate {rate}: {what} − {rate} · its gradient", "bold")]
+        factor = f"({rate})" if rate.startswith("−") else rate
+        yield [TextSpan(f"new {what} at rate {rate}: {what} − {factor} · its gradient", "bold")]
         yield from drawn(tensor_blocks(f"new {what}", key, tensor, notation), [tensor], width)
 
 
@@ -140,14 +141,15 @@ def backward_tables(backward: Backward) -> list[Table]:
         mode = f"{done.application.mode}: " if backward.mode_shown else ""
         for key, gradient in done.gradients.items():
             text = f"{mode}gradient of the {name(done, key)}: {gradient.how}"
-            tables.append(_table(text, gradient.tensor, backward.notation))
+            tables.append(tensor_table(text, gradient.tensor, backward.notation))
         for key, tensor in done.updated.items():
             text = f"{mode}new {name(done, key)} at rate {backward.notation(backward.rate)}"
-            tables.append(_table(text, tensor, backward.notation))
+            tables.append(tensor_table(text, tensor, backward.notation))
     return tables
 
 
-def _table(text: str, tensor: Tensor, notation: Notation) -> Table:
+def tensor_table(text: str, tensor: Tensor, notation: Notation) -> Table:
+    """A row per row of a gradient; of several planes, each row with the number of its plane."""
     lead = tensor.shape[: max(0, len(tensor.shape) - 2)]
     flat = Tensor((1, *tensor.shape), tensor.values) if len(tensor.shape) == 2 else tensor
     if len(tensor.shape) > 3:
@@ -171,9 +173,14 @@ def backward_csv(backward: Backward) -> str:
         tensors = {key: gradient.tensor for key, gradient in done.gradients.items()}
         tensors |= {f"new {key}": tensor for key, tensor in done.updated.items()}
         for key, tensor in tensors.items():
-            for number, value in enumerate(tensor.values):
-                lines.append(f"{mode}{key},{_index(tensor.shape, number)},{backward.notation.typed(value)}")
+            lines += [mode + line for line in tensor_csv(key, tensor, backward.notation)]
     return "\n".join(lines) + "\n"
+
+
+def tensor_csv(key: str, tensor: Tensor, notation: Notation) -> Iterator[str]:
+    """`weight,1.1.2.1,3/2`: a line per number."""
+    for number, value in enumerate(tensor.values):
+        yield f"{key},{_index(tensor.shape, number)},{notation.typed(value)}"
 
 
 def _index(shape: Sequence[int], number: int) -> str:

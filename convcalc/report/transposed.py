@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from convcalc.errors import UsageError
 from convcalc.layer.symbols import Notation
 from convcalc.layer.transposed import Transposed
 from convcalc.ops import Tensor
@@ -13,7 +14,8 @@ from convcalc.render.layout import Line, TextSpan, wrap
 from convcalc.render.table import Table
 from convcalc.report import words
 from convcalc.report.apply import _planes, _tensor_value
-from convcalc.report.backward_blocks import drawn
+from convcalc.report.backward import tensor_csv, tensor_table
+from convcalc.report.backward_blocks import drawn, tensor_blocks
 from convcalc.report.matrix import (
     MAX_COLUMNS,
     MAX_ROWS,
@@ -28,6 +30,8 @@ from convcalc.shapes import show
 
 OF_INPUT = "gradient of the input: the transposed matrix times δ"
 OF_KERNEL = "gradient of the kernel: of each weight, δ times input summed over its places in the matrix"
+TOO_LARGE = "the matrix is too large to multiply its gradients out"
+BY_APPLY = "convcalc apply --backward gives those of larger inputs"
 
 
 def transposed_summary(found: Transposed) -> str:
@@ -61,7 +65,10 @@ def transposed_lines(found: Transposed, width: int | None, *, written: bool = Fa
     if not drawable or found.input_gradient is None or found.kernel_gradient is None:
         if not written:
             text = "the matrix is too large to draw; --output FILE.png, .csv or .npz writes it"
+            text += ", --format csv its gradients" if found.input_gradient is not None else ""
             yield from ([TextSpan(part)] for part in wrap(text, width))
+        if found.input_gradient is None:
+            yield from ([TextSpan(part)] for part in wrap(f"{TOO_LARGE}; {BY_APPLY}", width))
         return
     yield []
     names = layer.labels
@@ -85,10 +92,13 @@ def transposed_lines(found: Transposed, width: int | None, *, written: bool = Fa
         yield from ([TextSpan(part)] for part in wrap(text, width))
     else:
         yield from blocks.beside([body], width)
-    for heading, tensor in ((OF_INPUT, found.input_gradient), (OF_KERNEL, _flat(found.kernel_gradient))):
+    for key, heading, tensor in (
+        ("input", OF_INPUT, found.input_gradient),
+        ("weight", OF_KERNEL, found.kernel_gradient),
+    ):
         yield []
         yield from ([TextSpan(part, "bold")] for part in wrap(heading, width))
-        planes = _planes(heading.partition(":")[0], tensor, notation)
+        planes = tensor_blocks(heading.partition(":")[0], key, tensor, notation)
         single = len(planes) == 1 and (width is None or planes[0].width <= width)
         yield from planes[0].lines if single else drawn(planes, [tensor], width)
 
@@ -103,10 +113,26 @@ def _numbered(found: Transposed) -> list[blocks.TextBlock]:
     ]
 
 
-def _flat(kernel: Tensor) -> Tensor:
-    """Filters and channels as planes."""
-    filters, depth, *sides = kernel.shape
-    return Tensor((filters * depth, *sides), kernel.values)
+def transposed_tables(found: Transposed) -> list[Table]:
+    """A table for each gradient; the layer's counts where the matrix is too large to multiply out."""
+    notation = Notation(found.layer.decimal)
+    if found.input_gradient is None or found.kernel_gradient is None:
+        return [transposed_table(found)._replace(lines=[TOO_LARGE])]
+    return [
+        tensor_table(OF_INPUT, found.input_gradient, notation),
+        tensor_table(OF_KERNEL, found.kernel_gradient, notation),
+    ]
+
+
+def transposed_csv(found: Transposed) -> str:
+    """A line per number, as of `apply --backward`. Raises UsageError where the matrix is too large to multiply out."""
+    if found.input_gradient is None or found.kernel_gradient is None:
+        raise UsageError(TOO_LARGE, hint=BY_APPLY)
+    notation = Notation(found.layer.decimal)
+    gradients = {"input": found.input_gradient, "weight": found.kernel_gradient}
+    return "gradient,place,value\n" + "".join(
+        f"{line}\n" for key, tensor in gradients.items() for line in tensor_csv(key, tensor, notation)
+    )
 
 
 def transposed_value(found: Transposed) -> dict[str, Any]:

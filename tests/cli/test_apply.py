@@ -452,3 +452,10 @@ def test_pictures_on_a_terminal(picture: Path, run_screen) -> None:
     assert "▀" not in plain
     coloured = run_screen(["--color", "always", "apply", "identity", str(picture)], 80)
     assert "▀" in coloured
+
+
+def test_a_negative_rate_is_written_in_brackets_where_it_is_a_factor(convcalc) -> None:
+    shown = convcalc(
+        "apply", "--weights", "1 2", "3 4 5", "--backward", "--gradient", "1 1", "--rate", "-1/2"
+    ).stdout
+    assert "new kernel at rate −1/2: kernel − (−1/2) · its gradient\nnew kernel\n 9/2  13/2\n" in shown

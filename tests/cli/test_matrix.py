@@ -171,3 +171,33 @@ def test_a_network_s_variables_are_set_as_for_show(convcalc) -> None:
     """AlexNet's first kernel as ZFNet has it: 7·7·3·96 = 14,112 weights (the lecture's change list)."""
     done = convcalc("matrix", "alexnet", "conv1", "--set", "F1=7", "--format", "json")
     assert json.loads(done.stdout)["weights"] == 14_112
+
+
+def test_gradients_in_every_format(convcalc) -> None:
+    """By hand: x's gradient is 1·1, 2·1 + 1·10, 2·10; …; that of a filter's weight a sum of inputs times δ."""
+    typed = ("matrix", "2x3", "--weights", "1 2; 3 4", "--backward", "--gradient", "1 10", "--format")
+    done = convcalc(*typed, "csv")
+    assert done.stdout.splitlines() == [
+        "gradient,place,value",
+        *(f"input,{place}" for place in ("1.1.1,1", "1.1.2,12", "1.1.3,20", "1.2.1,3", "1.2.2,34", "1.2.3,40")),
+        "weight,1.1.1.1,x1+10·x2", "weight,1.1.1.2,x2+10·x3",
+        "weight,1.1.2.1,x4+10·x5", "weight,1.1.2.2,x5+10·x6",
+    ]  # fmt: skip
+    assert "| 3 | 34 | 40 |" in convcalc(*typed, "markdown").stdout
+    assert "3 & 34 & 40" in convcalc(*typed, "latex").stdout
+    assert ">34</td>" in convcalc(*typed, "html").stdout
+
+
+def test_gradients_of_several_filters_are_called_by_filter_and_channel(convcalc) -> None:
+    shown = convcalc("matrix", "3x4", "-F", "2", "-K", "2", "--channels", "3", "--backward").stdout
+    assert "gradient of the kernel, filter 2, channel 3" in shown
+    assert "gradient of the kernel, channel" not in shown
+
+
+def test_gradients_of_a_matrix_that_is_too_large(convcalc) -> None:
+    typed = ("matrix", "lenet5", "conv1", "--backward")
+    assert "too large to multiply its gradients out; convcalc apply --backward" in convcalc(*typed).stdout
+    done = convcalc(*typed, "--format", "csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "too large to multiply its gradients out" in done.stderr
+    assert "--format csv its gradients" in convcalc("matrix", "12x12", "-F", "3", "--backward").stdout
