@@ -35,7 +35,8 @@ ASKS = {
 }
 HINTS = {
     "output": "each side is (W − F + 2P)/S + 1, rounded down; the depth is the number of filters",
-    "weights": "a filter has F·F weights for each channel that it reads; there are K filters",
+    "weights": "a filter has F·F weights for each channel that it reads, and there are K filters; "
+    "a dense unit has one for each input, a pool has none",
     "biases": "one for each filter or unit",
     "params": "weights and biases together",
     "macs": "the weights of one filter, once for every value of the output",

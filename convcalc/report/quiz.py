@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from convcalc.exercises.question import Question
-from convcalc.exercises.quiz import Quiz, Turn
+from convcalc.exercises.quiz import TOPICS, Quiz, Turn
 from convcalc.exercises.worksheet import Exercise
 from convcalc.render.layout import Line, TextSpan, wrap
 from convcalc.render.table import Column, Table
 from convcalc.report import words
-from convcalc.report.questions import answer_text, plain_answer, question_text, topic, typed_answer
+from convcalc.report.questions import answer_text, plain_answer, question_text, typed_answer
 from convcalc.report.values import CONVENTIONS
 
 HELP = "an empty line skips a question, ? gives a hint, q ends the quiz"
+TOPIC_OF = {asks: topic for topic, asks in TOPICS.items()}
 COLUMNS = (
     Column("question", "question", lambda turn: question_text(turn.marked.exercise), wrap=True),
     Column("given", "yours", lambda turn: turn.marked.given, right=True),
@@ -93,7 +94,7 @@ def quiz_value(quiz: Quiz) -> dict[str, Any]:
         "questions": [
             {
                 "name": exercise.name,
-                "topic": topic(exercise),
+                "topic": TOPIC_OF[exercise.asks],
                 "question": question_text(exercise),
                 "given": (turn.marked.given or None) if turn else None,
                 "verdict": turn.marked.verdict if turn else None,

@@ -32,6 +32,11 @@ def test_every_topic_at_every_level_takes_its_own_answers(topic: str) -> None:
         assert (found.right, found.total, found.next) == (8, 8, None)
 
 
+def test_json_calls_a_topic_as_the_option_does() -> None:
+    asked = convcalc.quiz(amount=5, seed=3).to_dict()
+    assert [question["topic"] for question in asked["questions"]] == asked["topics"] == list(TOPICS)
+
+
 def test_macs_are_asked_of_what_has_some() -> None:
     assert all(exercise.answer for exercise in quiz(["macs"], "2-3", 60, 1).questions)
 
