@@ -52,11 +52,18 @@ def explanation_lines(found: Explanations, width: int | None) -> Iterator[Line]:
 def _heading(graph: Graph, layer: ExplainedLayer, width: int | None) -> Iterator[Line]:
     node = layer.node
     flow = _flow(graph, node)
-    start: Line = [TextSpan(node.name, "bold cyan"), TextSpan(f"  {words.operator(node.op)}   ")]
-    if width is None or sum(cells(span.text) for span in start) + cells(flow) <= width:
-        yield [*start, TextSpan(flow, "dim")]
+    operator = words.operator(node.op)
+    name = TextSpan(node.name, "bold cyan")
+    indent = cells(node.name) + 2
+    if width is None or indent + cells(operator) + 3 + cells(flow) <= width:
+        yield [name, TextSpan(f"  {operator}   "), TextSpan(flow, "dim")]
         return
-    yield start
+    if width - indent < MIN_ROOM:  # a long name has its own line
+        yield [name]
+        yield from ([TextSpan("    "), TextSpan(part)] for part in wrap(operator, max(MIN_ROOM, width - 4)))
+    else:
+        for place, part in enumerate(wrap(operator, width - indent)):
+            yield [name, TextSpan(f"  {part}")] if place == 0 else [TextSpan(" " * indent + part)]
     yield from ([TextSpan("    "), TextSpan(part, "dim")] for part in wrap(flow, max(MIN_ROOM, width - 4)))
 
 
