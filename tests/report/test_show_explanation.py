@@ -42,8 +42,9 @@ def test_a_heading_that_is_too_long_goes_on_behind_the_name(tmp_path: Path) -> N
         "    8×31×29 → 8×33×31",
     ]
     at = lines.index("a_crop_whose_name_is_as_long_as_a_narrow_terminal_is_wide")
-    assert lines[at + 1 : at + 3] == [
+    assert lines[at + 1 : at + 4] == [
         "    crop 31×29 like a_layer_with_a_long_name",
+        "    offset 1",
         "    8×33×31 → 8×31×29",
     ]
     assert "back  upsample size 33×31 mode bilinear align_corners   8×31×29 → 8×33×31" in screen(
