@@ -70,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         before = checkout(options.before, Path(folder) / "before")
         after = checkout(options.after, Path(folder) / "after")
-        row("", "before, s", "after, s", "ratio", "middle half", widths=WIDTHS)
+        row("", "before, ms", "after, ms", "ratio", "middle half", widths=WIDTHS)
         if options.command:
             for command in options.command:
                 words = ["-m", "convcalc", *command.split()]
@@ -127,7 +127,7 @@ def compare(name: str, measure: Callable[[Path], float], before: Path, after: Pa
     ratios = [new / old for old, new in pairs]
     low, _, high = quantiles(ratios, n=4)
     old, new = (median(times) for times in zip(*pairs, strict=True))
-    row(name, f"{old:.5f}", f"{new:.5f}", median(ratios), f"{low:.3f} … {high:.3f}", widths=WIDTHS)
+    row(name, 1000 * old, 1000 * new, median(ratios), f"{low:.3f} … {high:.3f}", widths=WIDTHS)
 
 
 if __name__ == "__main__":

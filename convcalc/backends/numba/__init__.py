@@ -6,9 +6,9 @@
                attention, pool, norm, pointwise, copies, weights, activations
     layout.py  where numbers lie in memory
     passes/    traits: what the kernels can do for each operator; fixed: values that are the same in every run; then, in
-               this order, channels_first: layers computed
-               on values stored in another order; fusion: what is computed together; channel_moves: layers that only
-               move channels; algorithm: which kernel computes a convolution; placement: what lives inside what, halos
+               this order, channels_first: layers computed on values stored in another order; fusion: what is computed
+               together; channel_moves: layers that only move channels; algorithm: which kernel computes a convolution;
+               placement: what lives inside what, halos
     arrays/    operators that no kernel is worth, by NumPy on whole arrays; registry: which
     lower/     operators: from layers to a program, by a function per operator; lowering: the program in the making
     runtime/   program: steps, lifetimes, memory; linker: addresses, and what waits for what; driver: threads that
