@@ -77,9 +77,10 @@ def read_design(text: str) -> Fields | None:
     """`K64 F3 S1 P1` in any order, also `K = 64, F = 3×3`; S is 1 and P is 0 where they are left out; or the four
     numbers `64 3 1 1`. None for anything else."""
     plain = text.lower().replace("×", "x")
-    named = re.findall(r"\b([kfsp])\s*[:=]?\s*(\d{1,9})(?:\s*x\s*(\d{1,9}))?", plain)
+    field = r"(?<![a-z])([kfsp])\s*[:=]?\s*(\d{1,9})(?:\s*x\s*(\d{1,9}))?"  # also K64F3, without blanks
+    named = re.findall(field, plain)
     if named:
-        rest = re.sub(r"\b([kfsp])\s*[:=]?\s*(\d{1,9})(?:\s*x\s*(\d{1,9}))?", "", plain)
+        rest = re.sub(field, "", plain)
         values = {letter: int(number) for letter, number, _ in named}
         uneven = any(again and again != number for _, number, again in named)
         if len(values) != len(named) or uneven or rest.strip(" ,;.") or not {"k", "f"} <= set(values):

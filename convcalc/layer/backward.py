@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import chain, product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -138,7 +138,10 @@ def backward(
     if training:
         output = op.forward([source], weights)
         application = dataclasses.replace(application, weights=weights, output=output)
-    delta = letters(application.output.shape) if given is None else fitted(given, application.output.shape)
+    taken = chain(source.values, *weights.values())
+    delta = (
+        letters(application.output.shape, taken) if given is None else fitted(given, application.output.shape)
+    )
     try:
         found = op.backward([source], weights, delta)
     except TypeError:
@@ -157,12 +160,24 @@ def backward(
     return Pass(application, delta, found, by, walks, moves, updated, training)
 
 
-def letters(shape: Shape) -> Tensor:
-    """δ11, δ12, … of this shape, counted from 1: row and column, the map first where there are several."""
+def letters(shape: Shape, taken: Iterable[Any]) -> Tensor:
+    """δ11, δ12, … of this shape, counted from 1: row and column, the map first where there are several.
+
+    Raises UsageError if one of them stands in the values `taken`, where it means something else.
+    """
     shown = shape if shape[0] > 1 or len(shape) == 1 else shape[1:]
     joint = "" if max(shown) < 10 else "_"
-    names = (joint.join(map(str, place)) for place in product(*(range(1, size + 1) for size in shown)))
-    return Tensor(shape, [Expression.letter(DELTA + name) for name in names])
+    places = product(*(range(1, size + 1) for size in shown))
+    names = [DELTA + joint.join(map(str, place)) for place in places]
+    typed = {
+        name for value in taken if isinstance(value, Expression) for term in value.terms for name in term
+    }
+    twice = next((name for name in names if name in typed), None)
+    if twice is not None:
+        raise UsageError(
+            f"{twice} is a letter of the gradient too", hint="name it otherwise, or give a --gradient"
+        )
+    return Tensor(shape, [Expression.letter(name) for name in names])
 
 
 def fitted(given: Matrix, shape: Shape) -> Tensor:

@@ -50,7 +50,7 @@ def transpose(layer: Unrolled, gradient: Typed | None = None) -> Transposed:
             hint="a smaller --input makes a smaller one",
         )
     delta = (
-        letters(layer.output_shape)
+        letters(layer.output_shape, layer.values)
         if gradient is None
         else fitted(typed_gradient(gradient), layer.output_shape)
     )

@@ -123,6 +123,8 @@ def test_a_design_is_marked_by_computing(fields: Fields, why: str) -> None:
     ("text", "fields"),
     [
         ("K64 F3 S2 P1", Fields(64, 3, 2, 1)),
+        ("k64F3x3S2P1", Fields(64, 3, 2, 1)),
+        ("K64F3S2P1K4", None),
         ("k = 64, f = 3×3, s: 2, p=1", Fields(64, 3, 2, 1)),
         ("F3 K64", Fields(64, 3, 1, 0)),
         ("64 3 2 1", Fields(64, 3, 2, 1)),

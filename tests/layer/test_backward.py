@@ -245,3 +245,14 @@ def test_the_transposed_matrix_gives_the_same_gradients() -> None:
         for found in (by_matrix, by_convolution)
     ]
     assert terms[0] == terms[1]
+
+
+def test_a_letter_of_the_gradient_that_is_typed_too_is_refused() -> None:
+    with pytest.raises(UsageError, match="δ12 is a letter of the gradient too"):
+        convcalc.apply("1 2 3; 4 5 6", weights="a δ12; c d", backward=True)
+    with pytest.raises(UsageError, match="δ1 is a letter of the gradient too"):
+        convcalc.apply("dense: 1", "a δ1", weights="p q", backward=True)
+    with pytest.raises(UsageError, match="δ11 is a letter of the gradient too"):
+        convcalc.matrix("2x3", weights="a b; c δ11", backward=True)
+    given = convcalc.apply("1 2 3; 4 5 6", weights="a δ12; c d", gradient="p q", backward=True)
+    assert given.to_dict()["gradients"]["input"]["text"][0][0][0] == "pa"
