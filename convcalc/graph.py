@@ -93,6 +93,11 @@ class Input(NamedTuple):
     name: str
     shape: Shape
 
+    @property
+    def described(self) -> str:
+        """`the input left`; `the input` where that is its name."""
+        return "the input" if self.name == "input" else f"the input {self.name}"
+
 
 class Output(NamedTuple):
     """An output of the network, by its name: that of node `node`."""
@@ -302,7 +307,7 @@ def unread(inputs: Sequence[Input], nodes: Sequence[Node], outputs: Sequence[Out
     """A warning for each input and layer that nothing reads and that is no output, the first few."""
     read = {source for node in nodes for source in node.inputs} | {output.node for output in outputs}
     texts = [
-        f"input {entry.name}: no layer reads it"
+        f"{entry.described}: no layer reads it"
         for position, entry in enumerate(inputs)
         if input_index(position) not in read
     ]

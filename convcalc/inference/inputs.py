@@ -322,7 +322,7 @@ def _check_shape(entry: Input, what: str, shape: Shape) -> None:
     elif shape[1:] == entry.shape:
         hint = "it has room for several samples and holds none"
     raise InputError(
-        f"{what}: the array is {show(shape) or 'a single number'}, the input {entry.name} takes {show(entry.shape)}, "
+        f"{what}: the array is {show(shape) or 'a single number'}, {entry.described} takes {show(entry.shape)}, "
         f"or several of them as N×{show(entry.shape)}",
         hint=hint or "--input SHAPE makes the network as large as the array, where its layers can take it",
     )
@@ -346,7 +346,7 @@ def _array(entry: Input, given: Any) -> tuple[Shape, Sequence[float]]:
     except (TypeError, ValueError, BufferError):
         dtype = getattr(given, "dtype", None)
         raise InputError(
-            f"the input {entry.name} takes an array, a picture or a path, not {_type_name(given)}"
+            f"{entry.described} takes an array, a picture or a path, not {_type_name(given)}"
             + (f" of {dtype!s:.40}" if dtype is not None else ""),
             hint="nested lists of numbers and anything with the buffer protocol or __array__ are arrays",
         ) from None
@@ -408,7 +408,7 @@ def _numbers(entry: Input, given: Any, shape: Shape) -> Iterable[float]:
     if not isinstance(given, list | tuple) or len(given) != shape[0]:
         held = f"{len(given):,} items" if isinstance(given, list | tuple) else "a number"
         raise InputError(
-            f"the lists for the input {entry.name} are uneven: one has {held}, another {shape[0]:,}",
+            f"the lists for {entry.described} are uneven: one has {held}, another {shape[0]:,}",
             hint=f"it takes {show(entry.shape)}",
         )
     for item in given:
@@ -421,7 +421,7 @@ def _number(entry: Input, given: Any) -> float:
             return float(given)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise InputError(f"the input {entry.name} takes real numbers, not {given!r:.60}", hint="give floats")
+    raise InputError(f"{entry.described} takes real numbers, not {given!r:.60}", hint="give floats")
 
 
 def _label(path: str | None, otherwise: str, item: int | None) -> str:

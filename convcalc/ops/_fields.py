@@ -17,6 +17,7 @@ LARGEST = 2**31 - 1  # dimension values: beyond this a typing slip, not a networ
 
 
 MOST_DIMENSIONS = 8
+MAX_WORD = 100  # characters of a text
 
 
 class FieldError(Exception):
@@ -213,6 +214,8 @@ def _axis(several: bool) -> Callable[[Value], Any]:
 def _word(value: Value) -> str:
     if not isinstance(value, str) or not value:
         raise FieldError(f"needs a text, not {describe(value)}")
+    if len(value) > MAX_WORD:
+        raise FieldError(f"needs a text of at most {MAX_WORD} characters, not of {len(value):,}")
     return value
 
 
@@ -295,7 +298,9 @@ def choice(*options: str, default: Any = REQUIRED, alias: str | None = None, doc
 
 def word(default: Any = REQUIRED, *, doc: str) -> Any:
     """A text."""
-    return _field(FieldKind(_word, {"type": "string", "minLength": 1}), default, None, doc)
+    return _field(
+        FieldKind(_word, {"type": "string", "minLength": 1, "maxLength": MAX_WORD}), default, None, doc
+    )
 
 
 def layer(default: Any = None, *, doc: str) -> Any:

@@ -143,10 +143,10 @@ def test_what_is_not_finite_is_taken_as_it_is(one: Graph) -> None:
 @pytest.mark.parametrize(
     ("given", "message", "hint"),
     [
-        (np.zeros((3, 5, 2)), "the array is 3×5×2, the input input takes 2×3×5", "channels come first"),
+        (np.zeros((3, 5, 2)), "the array is 3×5×2, the input takes 2×3×5", "channels come first"),
         (np.zeros((2, 15)), "2×15", "reshape it to 2×3×5"),
         (np.zeros((0, 2, 3, 5)), "0×2×3×5", "holds none"),
-        (np.zeros((2, 3, 6)), "2×3×6, the input input takes 2×3×5, or several of them as N×2×3×5", "--input"),
+        (np.zeros((2, 3, 6)), "2×3×6, the input takes 2×3×5, or several of them as N×2×3×5", "--input"),
         (np.zeros((2, 3, 5), complex), "numbers of the format 'Zd', not real numbers", "floats"),
         (np.array([["a"]]), r"1×1|numbers of the format", None),
         (np.zeros((2, 3, 5), object), "numpy.ndarray of object|numbers of the format", None),
@@ -167,7 +167,7 @@ def test_a_deep_list_is_refused_at_once(one: Graph) -> None:
     deep: list = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(convcalc.InputError, match="the input input takes 2×3×5"):
+    with pytest.raises(convcalc.InputError, match="the input takes 2×3×5"):
         samples_of(one, deep)
 
 

@@ -91,7 +91,7 @@ def test_channels_of_the_input_that_is_read(specs):
 
 def test_an_input_that_nothing_reads_is_a_warning(specs):
     graph = specs.load("inputs: {left: [2, 9, 7], right: [3, 8, 6]}\nlayers: [{relu: {from: right}}]")
-    assert graph.warnings == ("input left: no layer reads it",)
+    assert graph.warnings == ("the input left: no layer reads it",)
 
 
 @pytest.mark.parametrize(
