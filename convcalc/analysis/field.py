@@ -199,15 +199,21 @@ def _target(graph: Graph, name: str) -> int:
         if output.name == name:
             return output.node
     inside = [node.index for node in graph if node.name == name or node.name.startswith(f"{name}.")]
-    return inside[-1] if inside else _node(graph, name).index
+    if inside:
+        return inside[-1]
+    names = [*(output.name for output in graph.outputs), *(node.name for node in graph)]
+    raise _nothing_called(graph, "output or layer", name, names)
 
 
 def _node(graph: Graph, name: str) -> Node:
     for node in graph:
         if node.name == name:
             return node
-    names = [node.name for node in graph]
-    raise UsageError(
-        f"{graph.name} has no layer '{name}'{did_you_mean(name, names)}",
+    raise _nothing_called(graph, "layer", name, [node.name for node in graph])
+
+
+def _nothing_called(graph: Graph, what: str, name: str, names: list[str]) -> UsageError:
+    return UsageError(
+        f"{graph.name} has no {what} '{name}'{did_you_mean(name, names)}",
         hint=f"'convcalc field {graph.name} --all' lists them",
     )

@@ -116,7 +116,7 @@ def samples_of(graph: Graph, given: Any) -> tuple[list[Sample], bool]:
     if len(graph.inputs) > 1:
         raise UsageError(
             _has_inputs(graph),
-            hint=f"give a mapping: {{{', '.join(f'{e.name!r}: …' for e in graph.inputs)}}}",
+            hint=f"give a mapping: {_mapping(graph)}",
         )
     return _combined(graph, [_sources(graph.inputs[0], given)])
 
@@ -144,7 +144,7 @@ def _shape_of_buffer(item: object) -> tuple[int, ...]:
 
 
 def _from_mapping(graph: Graph, given: Mapping[Any, Any]) -> tuple[list[Sample], bool]:
-    _check_names(graph, list(given))
+    _check_names(graph, list(given), _mapping(graph))
     return _combined(graph, [_sources(entry, given[entry.name]) for entry in graph.inputs])
 
 
@@ -160,7 +160,7 @@ def _from_paths(graph: Graph, paths: Sequence[str]) -> tuple[list[Sample], bool]
                 f"{stray}: which input of {graph.name} is this for?",
                 hint=f"give each input by name: {_usage(graph)}",
             )
-        _check_names(graph, [name for name, _, _ in named])
+        _check_names(graph, [name for name, _, _ in named], _usage(graph))
         by_name = {name: path for name, _, path in named}
         return _combined(graph, [_sources(entry, by_name[entry.name]) for entry in graph.inputs])
     if len(graph.inputs) > 1:
@@ -191,8 +191,8 @@ def _image_files(paths: Sequence[str]) -> list[str]:
     )
 
 
-def _check_names(graph: Graph, given: Sequence[Any]) -> None:
-    """Raises UsageError unless exactly one value is given for each input."""
+def _check_names(graph: Graph, given: Sequence[Any], usage: str) -> None:
+    """Raises UsageError unless exactly one value is given for each input. usage: how that is written."""
     names = [entry.name for entry in graph.inputs]
     unknown = [str(name) for name in given if name not in names]
     twice = [name for name in names if given.count(name) > 1]
@@ -205,7 +205,7 @@ def _check_names(graph: Graph, given: Sequence[Any]) -> None:
         reason = f"{_has_inputs(graph)}; nothing is given for {_listed(missing)}"
     else:
         return
-    raise UsageError(reason, hint=f"give one value for each: {_usage(graph)}")
+    raise UsageError(reason, hint=f"give one value for each: {usage}")
 
 
 def _has_inputs(graph: Graph) -> str:
@@ -218,6 +218,10 @@ def _has_inputs(graph: Graph) -> str:
 
 def _usage(graph: Graph) -> str:
     return " ".join(f"{entry.name}=FILE" for entry in graph.inputs[:8])
+
+
+def _mapping(graph: Graph) -> str:
+    return f"{{{', '.join(f'{entry.name!r}: …' for entry in graph.inputs[:8])}}}"
 
 
 def _listed(names: Sequence[str]) -> str:

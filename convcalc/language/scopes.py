@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from convcalc.errors import SpecError, did_you_mean
+from convcalc.graph import is_input
 from convcalc.language import reader
 from convcalc.language.words import cut, listed
 from convcalc.ops import describe
@@ -101,12 +102,19 @@ def not_found(path: str, scope: Scope, node: reader.YamlNode, unfound: Unfound) 
     if unfound.inside is not None:
         return node.error(*unfound.inside)
     known: list[str] = []
-    step: Scope | None = scope
-    while step is not None and len(known) < 2_000:
-        known += step.members
-        step = step.outer
+    top, step = scope, scope.outer
+    known += scope.members
+    while step is not None:
+        if len(known) < 2_000:
+            known += step.members
+        top, step = step, step.outer
+    inputs = [name for name, member in top.members.items() if isinstance(member, int) and is_input(member)]
     return node.error(
         f"no earlier layer {describe(path)}{did_you_mean(path, known[:2_000])}",
         "a name or path of an entry further up, as its default name counts it (conv1, relu2); "
-        "'input' is the network's input",
+        + (
+            f"the network's inputs are {listed(inputs)}"
+            if len(inputs) > 1
+            else "'input' is the network's input"
+        ),
     )

@@ -119,6 +119,7 @@ def test_the_window_is_where_it_should_be(convcalc, tmp_path: Path) -> None:
     ("arguments", "said", "code"),
     [
         (("--layer", "cnv5"), "did you mean 'conv5'?", 2),
+        (("--to", "cnv5"), "no output or layer 'cnv5'; did you mean 'conv5'?", 2),
         (("--layer", "conv5", "--unit", "7,2"), "conv5 has no unit 7,2", 2),
         (("--layer", "conv5", "--unit", "7"), "a position is row,column", 2),
         (("--layer", "conv5", "--unit", "-1,0"), "has no unit -1,0", 2),
@@ -165,3 +166,9 @@ def test_a_table_over_depth_that_would_take_minutes_is_refused(convcalc, tmp_pat
     assert convcalc("field", str(spec), "--depth", "1").returncode == 0
     one = value(convcalc, str(spec), "--layer", "tower.2999.conv1")
     assert one["receptive_field"]["size"] == [6001]
+
+
+def test_an_outputs_name_misspelled(convcalc) -> None:
+    done = convcalc("field", "ssd300_vgg16", "--to", "boxs5")
+    assert done.returncode == 2
+    assert "no output or layer 'boxs5'; did you mean 'boxes5'?" in done.stderr

@@ -261,6 +261,16 @@ def test_exactly_one_value_for_each_input(two: Graph, given, message: str) -> No
         samples_of(two, given)
 
 
+def test_the_hint_is_in_the_users_words(two: Graph) -> None:
+    for given, hint in (
+        ({"left": NUMBERS}, "{'left': …, 'right': …}"),
+        (["left=x.npy"], "left=FILE right=FILE"),
+    ):
+        with pytest.raises(convcalc.UsageError) as caught:
+            samples_of(two, given)
+        assert caught.value.hint == f"give one value for each: {hint}"
+
+
 def test_an_equals_sign_is_a_file_name_unless_an_input_is_called_so(one: Graph, tmp_path: Path) -> None:
     path = tmp_path / "a=b.npy"
     np.save(path, NUMBERS)

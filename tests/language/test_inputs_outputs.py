@@ -69,6 +69,7 @@ def test_input_is_no_name_where_there_are_several(specs):
 def test_an_inputs_name_misspelled(specs):
     error = specs.error(TWO.replace("from: left", "from: lefd"))
     assert error.message == "no earlier layer 'lefd'; did you mean 'left'?"
+    assert error.hint.endswith("; the network's inputs are left, right")
 
 
 def test_a_layer_cannot_have_an_inputs_name(specs):
