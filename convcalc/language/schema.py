@@ -222,8 +222,9 @@ def _value(info: FieldInfo) -> dict[str, Any]:
     """The field's own schema, an expression, or null for the operator's default."""
     forms = [info.kind.schema, EXPRESSION]
     if "anyOf" in info.kind.schema or info.kind.schema.get("type") == "array":
-        # a list may hold expressions, which its own schema knows nothing of
-        forms.append({"type": "array", "contains": EXPRESSION})
+        # a list, and a pair within, may hold expressions, which its own schema knows nothing of
+        inner = {"type": "array", "contains": EXPRESSION}
+        forms.append({"type": "array", "contains": {"anyOf": [EXPRESSION, inner]}})
     if not info.required:
         forms.append({"type": "null"})
     return {"description": info.doc, "anyOf": forms}
