@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from convcalc import ops
 from convcalc.errors import UsageError
 from convcalc.layer import matrices
-from convcalc.layer.apply import MAX_WORK, Application
+from convcalc.layer.apply import Application
 from convcalc.layer.arguments import TEXTS
 from convcalc.layer.matrices import Matrix, Typed
 from convcalc.layer.steps import MAX_STEPS, Placement, placements
@@ -28,6 +28,7 @@ from convcalc.ops.conv import Conv
 from convcalc.shapes import Shape, elements, show
 
 DELTA = "δ"
+MAX_EXACT_WORK = 5_000_000  # multiplications of fractions: about fifteen seconds
 MAX_LETTERS = 400  # of a gradient; of more, sums would be longer than anybody reads
 IN_TRAINING = "in training: the mean and the variance are those of this input"
 
@@ -124,9 +125,10 @@ def backward(
         known = [kind for kind in ops.names() if ops.get(kind).has_backward()]
         raise UsageError(f"{op.kind} has no backward pass here", hint=f"there is one for {', '.join(known)}")
     work = 3 * op.macs((source.shape,))  # forward, and once more for the input and for the kernel
-    if work > MAX_WORK:
+    if work > MAX_EXACT_WORK:
         raise UsageError(
-            f"{work:,} multiplications are more than apply does ({MAX_WORK:,})", hint="take a smaller input"
+            f"{work:,} multiplications are more than apply --backward does ({MAX_EXACT_WORK:,})",
+            hint="take a smaller input",
         )
     if given is None and elements(application.output.shape) > MAX_LETTERS:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from fractions import Fraction
 from math import prod
@@ -12,7 +13,9 @@ import pytest
 
 import convcalc
 from convcalc.errors import UsageError
+from convcalc.layer.backward import backward
 from convcalc.layer.symbols import written
+from convcalc.ops import Tensor
 from tests.ops.test_gradients import numbers
 
 DATA = Path(__file__).parent.parent / "data/backward"
@@ -256,3 +259,11 @@ def test_a_letter_of_the_gradient_that_is_typed_too_is_refused() -> None:
         convcalc.matrix("2x3", weights="a b; c δ11", backward=True)
     given = convcalc.apply("1 2 3; 4 5 6", weights="a δ12; c d", gradient="p q", backward=True)
     assert given.to_dict()["gradients"]["input"]["text"][0][0][0] == "pa"
+
+
+def test_a_backward_pass_that_would_take_minutes_in_fractions_is_refused() -> None:
+    """4 weights at 1199·1199 positions, forward and once for either gradient."""
+    small = convcalc.apply("1 2; 3 4", weights="5 6; 7 8").applications[0]
+    large = dataclasses.replace(small, source=Tensor((1, 1200, 1200), [0] * 1_440_000))
+    with pytest.raises(UsageError, match="17,251,212 multiplications are more than apply --backward does"):
+        backward(large)
