@@ -57,6 +57,9 @@ class Work:
     seconds: float
 
 
+NOTHING = np.empty(0, np.float64)
+
+
 class Times(NamedTuple):
     """How long a run's steps took: ticks of the processor's clock for each kernel step, seconds for each outside."""
 
@@ -65,7 +68,9 @@ class Times(NamedTuple):
 
     def seconds(self, total: float) -> Array:
         """Seconds of each kernel step, of a run that took so many in all."""
-        seconds: Array = self.ticks * (max(0.0, total - self.outside.sum()) / max(1, int(self.ticks.sum())))
+        if self.outside.size:
+            total = max(0.0, total - self.outside.sum())
+        seconds: Array = self.ticks * (total / max(1, int(self.ticks.sum())))
         return seconds
 
 
@@ -212,13 +217,16 @@ class Plan:
             outside.append(perf_counter() - began)
         table.run(place, len(self._program.steps))
         ticks.append(np.diff(table.clock[place:]))
+        if not outside:  # most networks; joining nothing would take LeNet-5 a twentieth of its time
+            return Times(ticks[0], NOTHING)
         return Times(np.concatenate(ticks), np.array(outside, np.float64))
 
     def _node_seconds(self, times: Times, seconds: float) -> tuple[float, ...]:
         """The run's seconds for each node of the network; 0 where it was fused away."""
         kernels = np.bincount(self._step_nodes, times.seconds(seconds), len(self.graph))
-        outside = np.bincount(self._outside_nodes, times.outside, len(self.graph))
-        return tuple((kernels + outside).astype(np.float64).tolist())  # of nothing, counts are whole numbers
+        if times.outside.size:
+            kernels = kernels + np.bincount(self._outside_nodes, times.outside, len(self.graph))
+        return tuple(kernels.astype(np.float64).tolist())  # of nothing, counts are whole numbers
 
 
 def _bytes(*spans: ByteSpan) -> int:
