@@ -41,7 +41,8 @@ from convcalc.shapes import Axis, Shape, elements, show
 
 MODES = ("correlation", "convolution", "centred")
 TURNING = ("convolution", "centred")  # the modes that turn the kernel by 180°
-MAX_WORK = 400_000_000  # multiplications: about ten seconds in the reference forward
+MAX_WORK = 400_000_000  # multiplications of floats: about ten seconds in the reference forward
+MAX_EXACT_WORK = 20_000_000  # of fractions or letters: about a minute
 MAX_OUTPUT = 4_000_000  # numbers
 MAX_EXACT = 20_000  # integers: with more, means become floats instead of fractions
 
@@ -167,7 +168,7 @@ def apply(
         exact = [Fraction(value) if isinstance(value, int) else value for value in source.values]
         source = Tensor(source.shape, exact)
     node, source = _load(entry, source, filters, bool(bias) or learned_bias, fields or {}, line)
-    _check_work(node.op, source.shape, node.output_shape)
+    _check_work(node.op, source.shape, node.output_shape, MAX_WORK if floats else MAX_EXACT_WORK)
     if mode is not None and not isinstance(node.op, Conv):
         raise UsageError(f"--mode is for convolutions, not for {node.kind}")
     weights = weights_of(node.op, source.shape, filters, bias, turned=mode in TURNING, shared=bool(names))
@@ -306,15 +307,15 @@ def _fields_of_weights(
     return {"filters": str(len(filters)), "kernel": str(kernel), "bias": str(bias).lower()}
 
 
-def _check_work(op: Operator, shape: Shape, output: Shape) -> None:
-    """Raises UsageError for work that would take minutes or exhaust memory."""
+def _check_work(op: Operator, shape: Shape, output: Shape, most: int) -> None:
+    """Raises UsageError for more than `most` multiplications, or for maps that exhaust memory."""
     axes = op.windows((shape,))
     taps = prod(axis.kernel for axis in axes) or 1
     work = max(op.macs((shape,)), elements(output) * taps)
     around = prod(axis.padded + axis.extent + axis.stride for axis in axes)
-    if work > MAX_WORK:
+    if work > most:
         raise UsageError(
-            f"{work:,} multiplications are more than apply does ({MAX_WORK:,})",
+            f"{work:,} multiplications are more than apply does ({most:,})",
             hint="take a smaller input, or --max-size for a picture; convcalc forward runs whole networks",
         )
     if elements(output) > MAX_OUTPUT or around > 16 * MAX_OUTPUT:

@@ -328,3 +328,11 @@ def test_what_is_no_matrix(text: str, said: str) -> None:
 )
 def test_what_is_one(text: str, shape: tuple[int, ...]) -> None:
     assert typed(text).tensor.shape == shape
+
+
+def test_exact_work_of_minutes_is_refused_at_once() -> None:
+    """(200 − 60 + 1)² outputs of 60² products: 71,571,600 multiplications of fractions."""
+    source = Tensor((1, 200, 200), [1] * 40_000)
+    kernel = parse(";".join(" ".join("1" * 60) for _ in range(60)), "--weights")
+    with pytest.raises(UsageError, match="71,571,600 multiplications are more than apply does"):
+        apply("conv", source, [kernel])
