@@ -1,20 +1,20 @@
 """The spec language: YAML text in, a Graph out.
 
-    reader       events → nodes with marks; slips says what a stumbling parser saw
+    reader       parser events → nodes with marks; slips explains the parser's errors
     syntax, functions, expressions, values
-                 `$(…)` → checked trees, and their values within a budget
-    documents    files, extends → one set of keys; variables, input and header check those that are no layers
+                 `$(…)` → checked syntax trees, evaluated within a budget
+    documents    files and `extends` → one set of keys; variables, input and header check all keys but `layers`
     operators, blocks, networks, compiler
-                 layers as written → entries, every mistake collected; mistakes, foreign, synonyms and planned
-                 say what was meant
-    bounds       how many layers that comes to, before one is built
+                 layers as written → entries, collecting every mistake; mistakes, foreign, synonyms and planned
+                 suggest what was meant
+    bounds       lower bound on the number of layers, before any is built
     scopes, lookup, sharing, expansion
-                 entries → the graph's builder: blocks, branches, loops, networks, in one pass; outputs finds the
-                 layers that are the network's
-    load         ARCH → Graph, the one entry
+                 entries → nodes in the graph's builder: blocks, branches, loops and networks, in one pass;
+                 outputs resolves the network's outputs
+    load         ARCH → Graph, the only entry point
 
-bundled knows the architectures that come along, words what is taken and what may be a name, order settles
-what depends on one another, schema describes the language to editors.
+bundled finds the architectures shipped with the package, words holds reserved words and the rules for names,
+order sorts names by dependency, schema generates the JSON Schema for editors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from convcalc.language import planned as planned
     from convcalc.language import synonyms as synonyms
 
-# Only a spec with a mistake needs them: who reads specs writes `language.mistakes`, which loads the module.
+# Needed only to report a mistake, so loaded on first use: callers write `language.mistakes.…`.
 _ON_DEMAND = ("foreign", "mistakes", "planned", "synonyms")
 
 

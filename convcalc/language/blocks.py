@@ -1,4 +1,4 @@
-"""The head of a block: its name, its parameters with their defaults, its references."""
+"""Block heads: a block's name, its parameters with their defaults, and its references."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_PARAMETERS = 200
 def block_head(
     name: str, key: reader.Scalar, node: reader.Mapping, operators: Operators, known: Known
 ) -> Block:
-    """A block's name, parameters and references; its layers are compiled once all blocks are known."""
+    """A block with its name, parameters and references. Its layers are compiled once all blocks are known."""
     problems = operators.problems
     block = Block(name, key)
     taken = "an operator" if name in ops.names() else "a word of the language"
@@ -47,7 +47,7 @@ def block_head(
 
 
 def _references(block: Block, problems: Problems, node: reader.YamlNode | None) -> None:
-    """The names of layers that a block reads where it is used."""
+    """Add the names under `refs`: layers from outside the block that its body reads."""
     if node is None:
         return
     if not isinstance(node, reader.Sequence):
@@ -89,7 +89,7 @@ def _parameter(
 
 
 def indexed(node: reader.YamlNode | None, problems: Problems) -> bool:
-    """Whether `naming: index` is written."""
+    """Whether `naming` is given; any value but `index` is collected as a problem."""
     if node is not None and (not isinstance(node, reader.Scalar) or node.text != "index"):
         problems.append(node.error("naming takes one word: index", "leave it out for conv1, conv2, …"))
     return node is not None

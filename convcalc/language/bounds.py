@@ -1,9 +1,9 @@
-"""How many layers and steps a spec expands into at the least, counted before any layer is built.
+"""Lower bounds on the number of layers and steps of a spec, counted before any layer is built.
 
-A `repeat` with two digits too many, or a handful of blocks that use one another twice each, would take minutes and
-gigabytes to run into the limit. Counting multiplies instead of expanding: copies that do not read `$i` count once,
-and so do uses of a block with the same arguments. What only shapes decide (`$channels`) counts as nothing: the
-numbers are lower bounds.
+A `repeat` with two extra digits, or a few blocks that use each other twice, would take minutes and gigabytes before
+hitting the limit. Counting multiplies instead of expanding: copies that do not read `$i` are counted once, and so are
+calls of a block with the same arguments. Entries that depend on shapes (`$channels`) count as zero, so the result is
+a lower bound.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from convcalc.language.expressions import BUDGET, Budget, Names
 from convcalc.language.values import Value
 from convcalc.ops import FieldError, whole
 
-MAX_NESTING = 60  # blocks, groups, loops and branches within one another
-MAX_REMEMBERED = 10_000  # counts of blocks, one for each set of arguments
+MAX_NESTING = 60  # depth of blocks, groups, loops and branches
+MAX_REMEMBERED = 10_000  # cached counts of blocks, one per set of arguments
 RAISE = "--max-layers raises the limit"
 
 _UNKNOWN = object()
 _NO_NAMES: frozenset[str] = frozenset()
-_ANY_NAME = frozenset("*")  # stands for whatever names there are
+_ANY_NAME = frozenset("*")  # wildcard: depends on any name
 
 
 class EntryCount(NamedTuple):
-    """layers: of the network. steps: entries, branches, copies and loop items, whether layers come of them or not."""
+    """Layers, and steps: entries, branches, copies and loop items, including those that add no layer."""
 
     layers: int
     steps: int
 
     def plus(self, other: EntryCount) -> EntryCount:
-        """Both together."""
+        """The sum of both counts."""
         return EntryCount(self.layers + other.layers, self.steps + other.steps)
 
     def times(self, copies: int) -> EntryCount:
-        """So many copies or loop items, each a step of its own."""
+        """The count of `copies` copies or loop items, with one extra step for each."""
         return EntryCount(self.layers * copies, (self.steps + 1) * copies)
 
 
@@ -48,17 +48,18 @@ _PLAIN_LAYER = EntryCount(1, 1)
 
 
 def max_steps(max_layers: int) -> int:
-    """How many steps the expansion of a network of at most so many layers may take."""
+    """The step limit for a network of at most `max_layers` layers: two per layer (a repeated group of one layer takes
+    two) and an allowance for small networks."""
     return 2 * max_layers + 100_000
 
 
 def too_many_layers(node: reader.YamlNode, max_layers: int) -> SpecError:
-    """The network passes the limit at this entry."""
+    """The error for the entry at which the network exceeds the layer limit."""
     return node.error(f"more than {max_layers:,} layers", RAISE)
 
 
 def too_many_steps(node: reader.YamlNode, max_layers: int) -> SpecError:
-    """The expansion takes too long at this entry, whether layers come of it or not."""
+    """The error for the entry at which the expansion exceeds the step limit."""
     return node.error(
         f"the spec expands into too many entries for {max_layers:,} layers",
         f"look for repeats within repeats; {RAISE}",
@@ -66,33 +67,30 @@ def too_many_steps(node: reader.YamlNode, max_layers: int) -> SpecError:
 
 
 def too_many_copies(node: reader.YamlNode, copies: int, max_layers: int) -> SpecError:
-    """A single repeat passes the limit."""
+    """The error for a single `repeat` that exceeds the layer limit."""
     return node.error(f"{copies:,} copies, and a network has at most {max_layers:,} layers", RAISE)
 
 
 class Bounds:
-    """Counts entries. Every method raises SpecError, at the entry that does it, once a limit is passed."""
+    """Counts layers and steps. Every method raises SpecError at the entry that exceeds a limit."""
 
     def __init__(
         self, max_layers: int, variables: Names, networks: dict[int, EntryCount] | None = None
     ) -> None:
-        """networks: the counts of other specs that are layers, by their list of entries; all that count share it."""
+        """networks: cached counts of specs used as layers, by the id of their entry list; nested counters share it."""
         self._networks = {} if networks is None else networks
         self._max_layers = max_layers
         self._max_steps = max_steps(max_layers)
-        # with a budget of its own: counting costs the spec nothing
+        # a separate budget, so that counting does not use up the spec's own
         self._variables = Names(variables, Budget(BUDGET // 2))
         self._needs: dict[Entry | Block, frozenset[str]] = {}
         self._remembered: dict[tuple[object, ...], tuple[EntryCount, list[object]]] = {}
 
     def entries(self, entries: Sequence[Entry], names: Names | None = None, depth: int = 1) -> EntryCount:
-        """What a list of entries comes to.
-
-        names: the values known where the list stands. A name that is missing depends on shapes.
-        """
+        """The count of a list of entries. names: the values known there; a missing name depends on shapes."""
         names = self._variables if names is None else names
         total = _NOTHING
-        if depth > MAX_NESTING:  # the expansion refuses it
+        if depth > MAX_NESTING:  # the expansion raises the error
             return total
         for entry in entries:
             plain = entry.condition is None and entry.repeat is None and _is_alone(entry)
@@ -123,6 +121,7 @@ class Bounds:
         return _ONE_STEP.plus(self._copies(entry, entry.repeat, copies, names, depth))
 
     def _copies(self, entry: Entry, repeat: Value, copies: int, names: Names, depth: int) -> EntryCount:
+        """The count of a repeated entry. Copy 0 is counted on its own only if `first` changes its layers."""
         first = entry if entry.first is None or _is_like(entry, entry.first) else entry.first
         inner = names.inner()
         total = _NOTHING
@@ -160,14 +159,14 @@ class Bounds:
             elif isinstance(item, list) and len(item) == len(loop.targets):
                 inner.update(zip(loop.targets, item, strict=True))
             else:
-                return total  # the expansion says what is wrong with the item
+                return total  # the expansion reports the malformed item
             if loop.index:
                 inner[loop.index] = position
             total = self._checked(total.plus(self.entries(loop.layers, inner, depth + 1).times(1)), loop)
         return total
 
     def _inner(self, entry: Entry, names: Names, depth: int) -> EntryCount:
-        """What one copy of an entry that is there comes to, the step for the entry itself apart."""
+        """The count of one copy of an active entry, without the step for the entry itself."""
         if isinstance(entry, Use):
             return self._chosen(entry, names, depth)
         if isinstance(entry, Group):
@@ -186,7 +185,7 @@ class Bounds:
         return total.plus(EntryCount(1, 0)) if len(sure) > 1 else total  # a single branch needs no join
 
     def _network(self, entry: NetworkEntry, depth: int) -> EntryCount:
-        """Another spec, counted once; what comes behind `until` is never built."""
+        """The count of another spec used as a layer, cached; 0 with `until`, as layers after it are never built."""
         if entry.until is not None:
             return _NOTHING
         found = self._networks.get(id(entry.layers))
@@ -201,17 +200,17 @@ class Bounds:
             return _NOTHING
         try:
             entry = use.compiled(kind)
-        except SpecError:  # the expansion says it at its place
+        except SpecError:  # the expansion reports it
             return _NOTHING
         return self._inner(entry, names, depth)
 
     def _call(self, call: Call, names: Names, depth: int) -> EntryCount:
-        """A block's body with the arguments that its count hangs on; once for each set of them."""
+        """The count of a block's body, cached by the arguments that affect it."""
         block = call.block
         needed = self._block_needs(block)
         inner = self._variables.inner()
         key: list[object] = [block]
-        held: list[object] = []  # lists are told apart by their identity, so they have to stay
+        held: list[object] = []  # keeps lists alive: the key holds only their ids
         for name, default in block.params.items():
             value = _UNKNOWN
             if name in needed or needed & _ANY_NAME:
@@ -238,10 +237,10 @@ class Bounds:
             self._remembered[tuple(key)] = (count, held)
         return count
 
-    # -- what a count hangs on --------------------------------------------------------------------------
+    # -- names that affect a count ----------------------------------------------------------------------
 
     def _needs_of_entry(self, entry: Entry, depth: int) -> frozenset[str]:
-        """The names that an entry's count hangs on: those of conditions, repeats and loops, its own and inner ones."""
+        """The names that an entry's count depends on: those in conditions, repeats and loops, nested ones included."""
         own = _names((entry.condition, entry.repeat))
         if _is_alone(entry):
             return own
@@ -249,7 +248,7 @@ class Bounds:
         return own | (inner if entry.repeat is None else inner - {"i"})
 
     def _needs_of_copy(self, entry: Entry, depth: int = 1) -> frozenset[str]:
-        """The names that the count of one copy of an entry hangs on; any name, where that would lead too deep."""
+        """The names that the count of one copy of an entry depends on; the wildcard beyond the nesting limit."""
         if entry in self._needs:
             return self._needs[entry]
         if depth > MAX_NESTING:
@@ -281,13 +280,13 @@ class Bounds:
         return found
 
     def _block_needs(self, block: Block, depth: int = 1) -> frozenset[str]:
-        """The parameters that a block's count hangs on, those that their defaults read included."""
+        """The parameters that a block's count depends on, including those that their defaults read."""
         if block in self._needs:
             return self._needs[block]
         if depth > MAX_NESTING:
             return _ANY_NAME
         found = self._needs_of(block.layers, depth + 1)
-        size = -1
+        size = -1  # a default may read other parameters: repeat until no name is added
         while size != len(found):
             size = len(found)
             found |= _names(default for name, default in block.params.items() if name in found)
@@ -296,14 +295,14 @@ class Bounds:
 
 
 def _is_like(entry: Entry, first: Entry) -> bool:
-    """Whether copy 0 holds the very same layers as the others, as it does where `first` changes other fields."""
+    """Whether copy 0 has the same list of layers as the other copies, because `first` changes only other fields."""
     if isinstance(entry, Group) and isinstance(first, Group):
         return first.layers is entry.layers
     return isinstance(entry, Layer) and isinstance(first, Layer) and first.branches is entry.branches
 
 
 def _is_alone(entry: Entry) -> bool:
-    """Whether nothing is within it: a layer without branches."""
+    """Whether the entry is a layer without branches, so that it contains no other entries."""
     return isinstance(entry, Layer) and entry.branches is None
 
 
@@ -320,7 +319,7 @@ def _is_sure(entry: Entry | Branch, names: Names) -> bool:
 
 
 def _known(value: Value, names: Names) -> Any:
-    """The value; _UNKNOWN where it depends on shapes, or is in error, which the expansion says at its place."""
+    """The value; _UNKNOWN if it depends on shapes or raises SpecError, which the expansion then reports."""
     try:
         if value.constant:
             return value.evaluate(names)

@@ -1,23 +1,23 @@
-"""The architectures that come with convcalc: where they are and what they are called."""
+"""The architectures bundled with convcalc: their names and files."""
 
 from __future__ import annotations
 
 import os
 from functools import cache
 
-SUFFIXES = (".yaml", ".yml")  # of specs of one's own; bundled ones are named without
+SUFFIXES = (".yaml", ".yml")  # of spec files; bundled specs are named without it
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 @cache
 def directory() -> str:
-    """Beside the package's modules in an installed wheel, beside the package in a checkout."""
+    """The folder of bundled specs: inside the package in an installed wheel, next to it in a checkout."""
     inside = os.path.join(_PACKAGE, "architectures")
     return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(_PACKAGE), "architectures")
 
 
 def names() -> list[str]:
-    """Every bundled spec by name, families included, sorted: `alexnet`, `torchvision/resnet50`, …"""
+    """The sorted names of all bundled specs, families included: `alexnet`, `torchvision/resnet50`, …"""
     root = directory()
     found = []
     for folder, folders, files in os.walk(root):
@@ -29,7 +29,7 @@ def names() -> list[str]:
 
 
 def path(name: str) -> str | None:
-    """The file of a bundled spec, or None. A name cannot lead out of the folder."""
+    """The file of a bundled spec, or None. Names that would leave the folder give None."""
     if not name or any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or "\0" in name:
         return None
     file = os.path.join(directory(), *name.split("/")) + ".yaml"
@@ -37,12 +37,12 @@ def path(name: str) -> str | None:
 
 
 def members() -> list[str]:
-    """The bundled networks: every name but the families, whose own `vars` hold a `required`."""
+    """The names of the bundled networks: all specs except families."""
     return [name for name in names() if not is_family(name)]
 
 
 def is_family(name: str) -> bool:
-    """Whether a bundled spec can only be extended: its own `vars` hold a `required`."""
+    """Whether a bundled spec is a family, which needs a value for a variable: its `vars` has a `required`."""
     file = path(name)
     assert file is not None
     with open(file, encoding="utf-8") as stream:
@@ -59,7 +59,7 @@ def is_family(name: str) -> bool:
 
 
 def ancestry(name: str) -> list[str]:
-    """The bundled spec and those it extends, one after another."""
+    """The name of a bundled spec, then those of the specs it extends, nearest first."""
     from convcalc.language import reader
 
     chain: list[str] = []

@@ -1,4 +1,4 @@
-"""What may be wrong with what every entry takes; None where it is right."""
+"""Checks of branches and of the keys common to all entries. Each returns an error, or None if there is none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from convcalc.ops import FieldError, describe, whole
 def no_branches(
     kind: str, label: str, key: reader.Scalar, node: reader.YamlNode, blocks: Collection[str]
 ) -> SpecError | None:
-    """What is wrong with a join's branches as a whole, or with the first that is none; None where all are."""
+    """The error for `branches` that is not a list of branches, or for its first invalid item; None if all are valid."""
     if not isinstance(node, reader.Sequence):
         names = _names_of_layers(kind, [node], blocks)
         return node.error(
@@ -40,7 +40,7 @@ def no_branches(
 
 
 def _names_of_layers(kind: str, items: list[reader.YamlNode], blocks: Collection[str]) -> str | None:
-    """How to join layers by their names, where names stand in the place of branches; None where none do."""
+    """A hint on joining layers by name, if all items are names of layers rather than branches; else None."""
     names = [item.text for item in items if isinstance(item, reader.Scalar) and item.text]
     if len(names) < len(items) or any(is_kind(name, blocks) for name in names):
         return None
@@ -51,7 +51,7 @@ def _names_of_layers(kind: str, items: list[reader.YamlNode], blocks: Collection
 
 
 def common_key(name: str, key: reader.Scalar, value: Value) -> SpecError | None:
-    """What is wrong with the constant value of a key that every entry takes, if anything."""
+    """The error for an invalid constant value of a common key; None if it is valid."""
     node = value.node
     plain = value.evaluate(NONE)
     if name == "if":

@@ -1,8 +1,8 @@
 """Layers as written → checked entries.
 
-Everything that can be said without running the spec is said here, for every line of the file, blocks that no
-layer uses included: unknown layers and fields, values of the wrong kind, expressions that cannot be read,
-variables that do not exist. Errors are collected, so that one reading shows them all.
+Reports every error that can be found without expanding the spec, also in unused blocks: unknown layers and
+fields, values of the wrong kind, malformed expressions, undefined variables. Errors are collected, so that one
+run shows them all.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from convcalc.ops import describe
 GROUP_FIELDS = ("layers", "naming")
 BRANCH_FIELDS = ("layers", "name", "naming", "if")
 LOOP_FIELDS = ("in", "as", "index", "layers")
-MEASURES = frozenset(("channels", "shape"))  # what expressions know of an entry's input
+MEASURES = frozenset(("channels", "shape"))  # names that describe an entry's input
 
 _LOOP_HINTS = dict.fromkeys(
     ("name", "if", "from", "repeat"),
@@ -47,7 +47,7 @@ _BRANCH_HINTS = {"from": "every branch starts from the join's input", "repeat": 
 
 
 class Compiler:
-    """Compiles entries; collects problems. `blocks` holds the compiled blocks by name."""
+    """Compiles entries and collects problems. `blocks` maps names to compiled blocks."""
 
     def __init__(self, spec: Spec, variables: Names) -> None:
         self.problems = spec.problems
@@ -56,7 +56,7 @@ class Compiler:
         self.operators = Operators(spec, variables)
         self.blocks: dict[str, Block] = {}
         self.known: Known = frozenset(spec.variables) | MEASURES
-        # layers that an entry and its variant for copy 0 have in common, by their list's id
+        # lists of layers used by both an entry and its copy 0, by node id: compiled once, so errors appear once
         self._shared: dict[int, Any] = {}
         self._calls: dict[str, list[Call]] = {}
         self._networks: dict[tuple[object, ...], NetworkEntry] = {}
@@ -106,7 +106,7 @@ class Compiler:
     # -- entries ----------------------------------------------------------------------------------------
 
     def entries(self, node: reader.YamlNode, known: Known) -> list[Entry]:
-        """The entries of a `layers` list; problems are collected and their entries left out."""
+        """The compiled entries of a `layers` list, without those in error; problems are collected."""
         if id(node) in self._shared and self._shared[id(node)] is not None:
             shared: list[Entry] = self._shared[id(node)]
             return shared
@@ -132,7 +132,7 @@ class Compiler:
         return result
 
     def entry(self, node: reader.YamlNode, known: Known) -> Entry:
-        """One entry: `op`, `op: scalar` or `op: {fields}`."""
+        """Compile one entry: `op`, `op: scalar` or `op: {fields}`. Raises SpecError if it is malformed."""
         if isinstance(node, reader.Scalar):
             if node.value is None:
                 raise node.error("an empty entry", "write a layer after the '-', such as '- relu'")
@@ -178,7 +178,7 @@ class Compiler:
         return self._whole_entry(kind, key, fields, known)
 
     def _whole_entry(self, kind: str, key: reader.Scalar, fields: Fields, known: Known) -> Entry:
-        """The entry with its common keys, and its variant for copy 0 where it has `first`."""
+        """The entry with its common keys, and its variant for copy 0 if it has `first`."""
         if fields.keys().isdisjoint(COMMON):
             return self._special(kind, key, fields, known)
         inner = known | {"i"} if "repeat" in fields else known
@@ -209,7 +209,7 @@ class Compiler:
         return entry
 
     def _weights(self, entry: Entry, kind: str, fields: Fields, known: Known) -> None:
-        """share, and keys, which only layers have."""
+        """Set `share`, and `keys`, which only layers may have."""
         for name in ("share", "keys"):
             if name in fields and name == "keys" and not isinstance(entry, (Layer, Use)):
                 self.problems.append(language.mistakes.not_for_scopes(name, fields[name][0], kind))
@@ -241,7 +241,7 @@ class Compiler:
         return entry
 
     def _special(self, kind: str, key: reader.Scalar, fields: Fields, known: Known) -> Entry:
-        """The part of an entry that is its kind's own."""
+        """The entry without its common keys, compiled according to its kind."""
         if kind in self.blocks:
             return self._call(self.blocks[kind], key, fields, known)
         if kind == "group":
@@ -354,7 +354,7 @@ class Compiler:
         return network
 
     def _include(self, key: reader.Scalar, fields: Fields) -> NetworkEntry:
-        """The spec that a `network` entry means, compiled."""
+        """Compile the spec that a `network` entry refers to."""
         included = include(key, fields, self._spec, self._variables)
         nested = Compiler(included.spec, included.variables)
         layers = included.spec.keys.get("layers")
@@ -374,7 +374,7 @@ class Compiler:
         )
 
     def _use(self, key: reader.Scalar, fields: Fields, known: Known, over: Fields) -> Use:
-        """over: what `first` adds or replaces; its aliases can be resolved only once the kind is known."""
+        """over: fields that `first` adds or replaces; their aliases can be resolved only once the kind is known."""
         if "block" not in fields:
             raise language.mistakes.use_without_block(key, fields)
         _, choice_node = over.get("block", fields["block"])
@@ -475,10 +475,10 @@ class Compiler:
         branch.indexed = indexed(node.entries.get("naming"), self.problems)
         return branch
 
-    # -- parts ------------------------------------------------------------------------------------------
+    # -- common keys ------------------------------------------------------------------------------------
 
     def _common(self, fields: Fields, name: str, known: Known) -> Value | None:
-        """A common key's value. What is constant is checked here."""
+        """The compiled value of a common key, or None. Constants are checked here, expressions when evaluated."""
         if name not in fields:
             return None
         key, node = fields[name]
@@ -490,7 +490,7 @@ class Compiler:
         return value
 
     def _from(self, node: reader.YamlNode, known: Known) -> Value | list[Value] | None:
-        """A path, or a list of paths, each as written."""
+        """The value of `from`: a path, or a list of paths."""
         if not isinstance(node, reader.Sequence):
             return self._reference(node, known)
         if not node.items:
@@ -499,8 +499,8 @@ class Compiler:
         return [value for value in values if value is not None]
 
     def _reference(self, node: reader.YamlNode, known: Known) -> Value | None:
-        """A path as written, or one of the block's references. A parameter is neither: the text that it holds would be
-        looked up among the block's own layers."""
+        """A path, or a reference of the enclosing block. A parameter is refused: its text would be looked up among the
+        block's own layers, not where the block is used."""
         value = self.operators.value(node, known - MEASURES)
         block = self.blocks.get(self._inside)
         if value is None or block is None:
@@ -528,7 +528,7 @@ class Compiler:
         return None
 
     def _label(self, other: str, fields: Fields) -> str:
-        """`name: ` where the entry's name is written out, else `other`."""
+        """A message prefix: `name: ` if the entry has a literal name, else `other`."""
         if "name" not in fields:
             return other
         node = fields["name"][1]
@@ -537,7 +537,7 @@ class Compiler:
 
 
 def _overlaid(kind: str, fields: Fields, over: Fields) -> Fields:
-    """The fields with those of `first` in the place of their namesakes and aliases."""
+    """The fields, with those of `first` replacing fields of the same name or alias."""
     replaced = {canonical(kind, name) for name in over}
     kept = {name: pair for name, pair in fields.items() if canonical(kind, name) not in replaced}
     return {**kept, **over}

@@ -1,6 +1,6 @@
-"""Spec files: finding them, reading them, and following `extends` to one set of keys.
+"""Spec files: finding and reading them, and merging `extends` into one set of keys.
 
-A `Spec` holds nodes, not yet values, so that every later error can point to its place.
+A `Spec` holds YAML nodes rather than values, so that later errors can point to their place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from convcalc.language import bundled, reader
 from convcalc.language.words import canonical, circle, name_problem
 from convcalc.ops import describe
 
-# The keys of a spec, each with its description in the schema, where schema.py gives its form.
+# The keys of a spec with their descriptions in the JSON Schema; schema.py defines their types.
 KEYS = {
     "name": "the network's name; default is the file's",
     "title": "what tables show instead of the name",
@@ -45,7 +45,7 @@ MAX_VARIABLES = 1_000
 
 
 class File(NamedTuple):
-    """A spec's text, the directory its relative names count from, and what tells it from other files."""
+    """A spec's text, the base directory of its relative paths, and an identity that differs between files."""
 
     source: reader.YamlSource
     directory: str | None
@@ -54,13 +54,13 @@ class File(NamedTuple):
 
 @dataclass
 class Spec:
-    """The keys of a spec after `extends`, each still a node. Nodes of other files keep their places.
+    """The keys of a spec after `extends`, as nodes. Nodes keep their place in the file they come from.
 
-    own_variables: the keys of those that the file itself writes, but for a value that its base requires. meant:
-    keys that stand there under another tool's name or misspelled, which is a problem already. `required` are the
-    variables without a value: such a spec is a family. files: the identity and name of the file and of those it
-    extends; used_in: they, behind those of the specs that use this one as a layer. read: the
-    specs that have been read as layers, one list for all that take part.
+    own_variables: the key nodes of the variables that the file itself defines, except values for variables that its
+    base requires. meant: the valid keys behind misspelled keys and other tools' names, which are already reported.
+    required: variables without a value, which make the spec a family. files: identity and name of the file and of
+    those it extends. used_in: the same, after those of the specs that use this spec as a layer. read: names of the
+    specs read as layers; one list shared by all specs of a network.
     """
 
     root: reader.Mapping
@@ -80,17 +80,17 @@ class Spec:
 
     @property
     def required(self) -> list[str]:
-        """The variables that say `required`."""
+        """The names of the variables whose value is `required`."""
         return [name for name, node in self.variables.items() if reader.is_required(node)]
 
     @property
     def name(self) -> str:
-        """What the file says, or what it is called."""
+        """The value of `name`, or the file's name without its suffix."""
         stem = os.path.splitext(os.path.basename(self.root.source.name.replace("\\", "/")))[0]
         return self.text("name") or stem.strip("<>")
 
     def text(self, key: str) -> str | None:
-        """A key's text as written, or None."""
+        """A key's text as written, or None if it is absent or null. A list or mapping is collected as a problem."""
         node = self.keys.get(key)
         if node is None or (isinstance(node, reader.Scalar) and node.value is None and key != "name"):
             return None
@@ -103,7 +103,7 @@ class Spec:
 
 
 def locate(arch: str, relative_to: str | None = None) -> File:
-    """The file that ARCH or `extends` means: `-`, a path that ends in .yaml or .yml, or a bundled name."""
+    """Read the file for ARCH or `extends`: `-`, a path ending in .yaml or .yml, or a bundled name. Raises SpecError."""
     if arch == "-" and relative_to is None:
         data = sys.stdin.buffer.read(reader.MAX_BYTES + 1)
         return File(reader.YamlSource("<stdin>", _decode("<stdin>", data)), None, "-")
@@ -163,7 +163,7 @@ def _decode(name: str, data: bytes) -> str:
 
 
 def read_spec(arch: str, max_layers: int = MAX_LAYERS, *, relative_to: str | None = None) -> Spec:
-    """The merged keys of a spec and all it extends. relative_to: the folder of relative paths. Raises SpecError."""
+    """The merged keys of a spec and those it extends. relative_to: base folder of relative paths. Raises SpecError."""
     file = locate(arch, relative_to)
     chain: list[tuple[File, reader.Mapping]] = []
     unknown: list[str] = []
@@ -192,7 +192,7 @@ def read_spec(arch: str, max_layers: int = MAX_LAYERS, *, relative_to: str | Non
 
 
 def check_no_model(node: reader.Scalar, key: str) -> None:
-    """Raises SpecError where a key that takes specs is given a model's file."""
+    """Raise SpecError if a key that takes a spec is given a model file such as .onnx."""
     if node.text.lower().endswith(MODEL_FILES):
         raise node.error(
             f"{node.text} is a model file, and {key} takes specs",
@@ -201,7 +201,7 @@ def check_no_model(node: reader.Scalar, key: str) -> None:
 
 
 def _base(node: reader.YamlNode, chain: list[tuple[File, reader.Mapping]]) -> File:
-    """The file that `extends` means. Raises SpecError at its place."""
+    """Read the file that `extends` names. Raises SpecError at its place, also for circular `extends`."""
     if not isinstance(node, reader.Scalar) or not node.text:
         hint = "one spec extends one other" if isinstance(node, reader.Sequence) else None
         raise node.error("extends needs the name of a spec, or a path that ends in .yaml", hint)
@@ -237,7 +237,7 @@ def _unknown_key(key: str, node: reader.Scalar) -> SpecError:
 
 
 def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
-    """Lay one file's keys over what its bases gave."""
+    """Merge one file's keys into the spec, overriding those of its bases."""
     if "input" in root.entries and "inputs" in root.entries:
         spec.problems.append(
             root.keys["inputs"].error("input and inputs say the same thing", "keep one of them")
@@ -280,7 +280,7 @@ def _merge_variables(spec: Spec, node: reader.Mapping, inherited: bool) -> None:
 
 
 def merge_defaults(spec: Spec, node: reader.Mapping) -> None:
-    """Field by field; a field takes the place of the inherited one whichever of its names either file uses."""
+    """Merge `defaults` field by field. A field replaces the inherited one even if either is written as an alias."""
     for kind, fields in node.entries.items():
         if isinstance(fields, reader.Scalar) and fields.plain and not fields.text:
             continue

@@ -1,4 +1,4 @@
-"""What a spec's layers are once they have been read: records, checked, ready to be expanded any number of times."""
+"""Compiled entries: the checked records of a spec's layers, which can be expanded any number of times."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Entry:
-    """One entry of a `layers` list: what every kind of entry takes.
+    """Base class of the entries of a `layers` list, with the keys common to all kinds.
 
-    origin is `from`: a list of values where it is written as a list. late: the condition reads $channels, so
-    `from` is looked up before it. first: the entry as it is in copy 0.
+    origin: the value of `from`, or a list of values if written as a list. late: the condition reads the input's
+    shape, so `from` is resolved before it is evaluated. first: the variant of the entry for copy 0.
     """
 
     __slots__ = (
@@ -40,7 +40,7 @@ class Entry:
 
 
 class Layer(Entry):
-    """An operator. `op` is there when no field depends on variables; `branches` when it is a join with some."""
+    """An operator. op: the operator itself if no field depends on variables. branches: those of a join, else None."""
 
     __slots__ = ("branches", "fields", "op", "operator")
 
@@ -53,7 +53,7 @@ class Layer(Entry):
 
 
 class Branch:
-    """One branch of a join: layers, perhaps under a name."""
+    """One branch of a join: a list of layers with an optional name."""
 
     __slots__ = ("condition", "indexed", "layers", "name", "node")
 
@@ -66,7 +66,7 @@ class Branch:
 
 
 class Group(Entry):
-    """Layers under one name."""
+    """A list of layers under one name."""
 
     __slots__ = ("indexed", "layers")
 
@@ -77,8 +77,8 @@ class Group(Entry):
 
 
 class Block:
-    """A macro: parameters and a body. A parameter's default is None where it is required. refs: the names of those
-    that are layers where the block is used."""
+    """A macro: parameters and a body of layers. params: defaults by name, None for a required parameter. refs: names
+    that the body uses for layers outside the block."""
 
     __slots__ = ("indexed", "layers", "name", "node", "params", "refs")
 
@@ -92,7 +92,7 @@ class Block:
 
 
 class Call(Entry):
-    """A use of a block."""
+    """A call of a block with its arguments."""
 
     __slots__ = ("arguments", "block")
 
@@ -103,9 +103,9 @@ class Call(Entry):
 
 
 class Use(Entry):
-    """A use whose block or operator a variable names; compiled per name when it is known.
+    """An entry whose block or operator is chosen by an expression; compiled for each chosen name.
 
-    reads: the names that stand in its arguments.
+    reads: the names used in its arguments.
     """
 
     __slots__ = ("choice", "compiled", "reads")
@@ -120,7 +120,7 @@ class Use(Entry):
 
 
 class Loop(Entry):
-    """foreach: the layers once per item."""
+    """A `foreach` loop: its layers, once per item of a list."""
 
     __slots__ = ("index", "items", "layers", "targets", "unpack")
 
@@ -134,10 +134,10 @@ class Loop(Entry):
 
 
 class NetworkEntry(Entry):
-    """Another spec as a layer: its entries, its variables' values, and what makes its operators.
+    """Another spec used as a layer: its entries, the values of its variables, and the factory of its operators.
 
-    arch: as it is written. inputs: what its file calls its inputs. outputs: those that its file names. until: the path
-    of the layer it ends with.
+    arch: the name or path as written. inputs: the names of the spec's inputs. outputs: the outputs that the spec
+    declares. until: the path of the layer to stop at.
     """
 
     __slots__ = ("arch", "inputs", "layers", "make", "outputs", "until", "variables")

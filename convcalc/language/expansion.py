@@ -1,7 +1,7 @@
-"""Checked entries → the graph: blocks, branches, repeats and loops, in one pass.
+"""Expansion of checked entries into the graph: blocks, branches, repeats and loops, in one pass.
 
-`$channels` and `$shape` need the shapes, so layers are wired and measured as they are met. The work is linear in the
-layers, and bounded: layers are counted by the builder, steps that make no layer are counted here.
+`$channels` and `$shape` depend on shapes, so each layer is wired and its shape computed before the next entry. The work
+is linear in the number of layers, and bounded: the builder counts layers, `Expansion` counts steps that add none.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from convcalc.language.values import boolean, integer, text
 from convcalc.language.words import listed
 from convcalc.ops import Operator, describe
 
-# What feeds the first entry of a network of several inputs: nothing, it says so itself.
+# The input of the first entry of a network with several inputs: none, so the entry needs `from`.
 NO_INPUT = -(2**40)
 
 
 class Reached(Exception):
-    """The layer that a network ends with is there. index: its node's."""
+    """Raised to stop a network at its `until` layer. index: the node's index."""
 
     def __init__(self, index: int) -> None:
         super().__init__()
@@ -36,8 +36,8 @@ class Reached(Exception):
 
 
 class Expansion:
-    """One run over a spec's entries. `start` returns the index of the network's last layer. `joining` are the paths of
-    scopes with a join of their own."""
+    """One pass over a spec's entries. `start` returns the index of the network's last layer. joining: the paths of the
+    scopes that directly contain a join."""
 
     def __init__(self, builder: Builder, compiler: Compiler, max_layers: int) -> None:
         self.builder = builder
@@ -50,11 +50,11 @@ class Expansion:
         self.variables = Names({})
         self.depth = 0
         self.joining: set[str] = set()
-        self.until: str | None = None  # the path of the layer that the network being expanded ends with
+        self.until: str | None = None  # path of the layer at which the current network stops
         self.top = Scope("", None, None)
 
     def start(self, entries: list[Entry], variables: Names) -> int:
-        """The whole network. `variables` are the file's, as every block sees them."""
+        """Expand the whole network. variables: those of the file, which every block sees."""
         self.variables = variables
         Bounds(self.max_layers, variables).entries(entries)
         inputs = self.builder.inputs
@@ -66,7 +66,7 @@ class Expansion:
         return self.run(entries, self.top, current, variables.inner(), None)
 
     def run(self, entries: list[Entry], scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
-        """The entries in sequence, each fed by the one before. `names` is this sequence's own."""
+        """Expand entries in sequence, each reading the one before. names: modified, so pass a copy."""
         self.depth += 1
         for entry in entries:
             if self.depth > MAX_NESTING:
@@ -81,7 +81,7 @@ class Expansion:
         return current
 
     def loop(self, entry: Loop, scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
-        """foreach: opens no scope."""
+        """Expand a `foreach` loop, which opens no scope: its layers belong to the enclosing scope."""
         items = entry.items.evaluate(names)
         if not isinstance(items, list):
             raise entry.items.node.error(f"foreach goes through a list, not {describe(items)}")
@@ -106,7 +106,7 @@ class Expansion:
         return current
 
     def entry(self, entry: Entry, scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
-        """One entry: present or not, once or repeated."""
+        """Expand an entry with its `if`, `from`, `name` and `repeat`; returns the index of its output."""
         self._step(entry.node)
         inputs: tuple[int, ...] = (current,)
         condition = entry.condition
@@ -140,7 +140,7 @@ class Expansion:
     def repeated(
         self, entry: Entry, scope: Scope, inputs: tuple[int, ...], names: Names, trail: Trail | None
     ) -> int:
-        """The copies of an entry, each a segment of the entry's scope; without a copy, its input."""
+        """Expand the copies of an entry, each under a segment of the entry's scope; without copies, return the input."""
         assert entry.repeat is not None
         count = integer(entry.repeat, names, "repeat")
         if count > self.max_layers:
@@ -172,7 +172,7 @@ class Expansion:
         names: Names,
         trail: Trail | None,
     ) -> int:
-        """One copy of an entry under its segment."""
+        """Expand one copy of an entry under the given segment."""
         if isinstance(entry, Use):
             entry = self._choose(entry, names)
         if isinstance(entry, Layer):
@@ -204,7 +204,7 @@ class Expansion:
         names: Names,
         trail: Trail | None,
     ) -> int:
-        """Another spec under a segment. It sees its own variables, layers and inputs, nothing of its user."""
+        """Expand another spec under a segment. It sees only its own variables, layers and inputs."""
         path = scope.joined(segment, entry.node)
         if len(inputs) != len(entry.inputs):
             needs = listed(entry.inputs) if len(entry.inputs) > 1 else "one"
@@ -249,7 +249,7 @@ class Expansion:
         return result
 
     def call(self, entry: Call, scope: Scope, current: int, names: Names, trail: Trail | None) -> int:
-        """A block's body: it sees its parameters and the file's variables, nothing of its user."""
+        """Expand a block's body, which sees its parameters and the file's variables but no names of the caller."""
         block = entry.block
         if block in self.blocks:
             raise entry.node.error(f"block {block.name} uses itself", "repeat makes copies in sequence")
@@ -290,7 +290,7 @@ class Expansion:
         names: Names,
         trail: Trail | None,
     ) -> int:
-        """Wire one operator."""
+        """Wire one operator; returns the index of its node."""
         path = scope.joined(segment, entry.node)
         operator = entry.op
         if operator is None:
@@ -327,8 +327,8 @@ class Expansion:
     def _inputs(
         self, entry: Layer, operator: Operator, scope: Scope, path: str, inputs: tuple[int, ...], names: Names
     ) -> tuple[int, ...]:
-        """What a layer reads: the layer before or what `from` names, and what its fields name; nothing where the
-        operator takes no input."""
+        """The inputs of a layer: the previous layer or those in `from`, then the layers that its fields name; none if
+        the operator takes no input."""
         if operator.inputs[1] == 0:
             if entry.origin is not None:
                 raise entry.node.error(f"{path}: {entry.kind} reads no layer", "leave out from")
@@ -348,7 +348,7 @@ class Expansion:
     def _sized(
         self, entry: Layer, operator: Operator, field: str, scope: Scope, path: str, names: Names
     ) -> Operator:
-        """The operator with the size of the layer that its field names, which is not read."""
+        """The operator, sized like the layer that its field names. Only that layer's shape is used, not its output."""
         named = getattr(operator, field)
         if named is None:
             return operator
@@ -370,7 +370,7 @@ class Expansion:
         names: Names,
         trail: Trail | None,
     ) -> int:
-        """A join and its branches, which start from the join's input."""
+        """Expand a join and its branches, all of which start from the join's input."""
         path = scope.prefix + segment
         self.joining.add(scope.path)
         if len(inputs) > 1:
@@ -412,7 +412,7 @@ class Expansion:
         return index
 
     def branch(self, branch: Branch, scope: Scope, start: int, names: Names, trail: Trail | None) -> int:
-        """The last layer of one branch; the join's input where it has none."""
+        """Expand a branch; returns its last layer, or the join's input if it is empty."""
         segment = None if branch.name is None else segment_of(branch.name, names, "name")
         if segment is None:
             inner = scope.numbered() if branch.indexed else scope
@@ -425,7 +425,7 @@ class Expansion:
         return inner.last
 
     def _inner(self, entry: Entry, scope: Scope, segment: str, names: Names, indexed: bool = False) -> Scope:
-        """The scope of a group, block or network, with the scope whose weights its layers use."""
+        """A new scope for a group, block or network; its twin is the scope with which it shares weights."""
         shared = None if entry.share is None else text(entry.share, names, "share")
         twin = None
         if shared is not None:
@@ -437,7 +437,7 @@ class Expansion:
         return inner
 
     def _shared(self, entry: Layer, scope: Scope, segment: str, names: Names) -> int | None:
-        """The layer whose weights a layer uses: the one it names, or the one in its place in its scope's twin."""
+        """The layer whose weights a layer shares: the one in `share`, or its counterpart in the scope's twin."""
         if entry.share is None:
             return None if scope.twin is None else twin_layer(scope.twin, segment, self.builder.nodes)
         path = text(entry.share, names, "share")
@@ -447,7 +447,7 @@ class Expansion:
         return shared_layer(found, path, entry.share.node, self.builder.nodes)
 
     def _check_twin(self, entry: Layer, scope: Scope, segment: str, index: int) -> None:
-        """Raise SpecError for a layer with weights in whose place the scope that is shared with has none."""
+        """Raise SpecError if a layer has weights but the scope's twin has none under the same segment."""
         node = self.builder.nodes[index]
         assert scope.twin is not None
         if node.parameters:
@@ -457,12 +457,12 @@ class Expansion:
             )
 
     def _check_end(self, scope: Scope, segment: str, result: int) -> None:
-        """Stop at the layer that the network being expanded ends with."""
+        """Raise Reached if this is the layer at which the current network stops."""
         if self.until is not None and scope.prefix + segment == self.until:
             raise Reached(result)
 
     def _measure(self, current: int, names: Names) -> None:
-        """Give the names of what stands before an entry: $channels and $shape."""
+        """Set $channels and $shape to those of the output that the next entry reads."""
         if current == NO_INPUT:
             names.pop("channels", None)
             names.pop("shape", None)
@@ -472,7 +472,7 @@ class Expansion:
             if self.reads_shape:
                 names["shape"] = list(shape)
 
-    # -- parts ------------------------------------------------------------------------------------------
+    # -- helpers ----------------------------------------------------------------------------------------
 
     def _step(self, node: reader.YamlNode, steps: int = 1) -> None:
         self.steps -= steps
@@ -480,7 +480,7 @@ class Expansion:
             raise too_many_steps(node, self.max_layers)
 
     def _choose(self, use: Use, names: Names) -> Entry:
-        """The entry a `use` stands for, with the use's own name, input and repeats."""
+        """The entry that a `use` selects, with the name, repeat and weight keys of the `use`."""
         kind = use.choice.evaluate(names)
         if not isinstance(kind, str):
             raise use.choice.node.error(f"block needs the name of a block or operator, not {describe(kind)}")
