@@ -162,7 +162,7 @@ def test_a_view_saves_itself_as_its_suffix_says(tmp_path) -> None:
         (lambda: convcalc.load("lenet5").forward(DIGIT, threads=-1), "threads=-1"),
         (lambda: convcalc.load("lenet5").forward(DIGIT, top=0), "top=0"),
         (lambda: convcalc.load("lenet5").forward(DIGIT, seed=-1), "seed=-1"),
-        (lambda: convcalc.load("lenet5").forward([]), "no image"),
+        (lambda: convcalc.load("lenet5").forward([]), "nothing to push through"),
     ],
 )
 def test_arguments_that_the_command_line_refuses_are_refused_here_too(call, message: str) -> None:

@@ -386,7 +386,7 @@ class Network(View["Analysis"]):
         (10,)
         >>> convcalc.load("lenet5").forward(["seven.png", "nowhere.png"])
         <Forward of lenet5 on 1 image, 1 not read>
-        >>> black = [[[0.0] * 28] * 28]
+        >>> black = [[[0.0] * 32] * 32]
         >>> list(convcalc.load("lenet5").forward(black).outputs)
         ['softmax1']
         """

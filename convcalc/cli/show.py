@@ -50,8 +50,8 @@ padded zeros included, biases excluded; 1 MAC = 2 FLOPs. Sizes are channels firs
     "columns_text",
     metavar="NAMES",
     shell_complete=completion.columns,
-    help="Other columns: layer, times, operator, kind, from, shares, input, output, weights, biases, params, "
-    "buffers, macs, flops, field, per-output, dense, local, active, shared, activations, memory, intensity.",
+    help="Other columns: layer, times, operator, kind, from, shares, input, output, result, weights, biases, "
+    "params, buffers, macs, flops, field, per-output, dense, local, active, shared, activations, memory, intensity.",
 )
 @click.option(
     "--reconcile",

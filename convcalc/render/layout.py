@@ -125,20 +125,26 @@ def _grid(table: Table, width: int | None) -> Iterator[Line]:
         yield rule
         for row in rows[body:]:
             yield from _row(row, columns, widths, "bold")
-    given_up = _narrowing_note(table, shown)
+    given_up = _narrowing_note(table, shown, width)
     if given_up:
         yield from ([TextSpan(part, "dim")] for part in wrap(given_up, width))
 
 
-def _narrowing_note(table: Table, shown: Sequence[tuple[int, int]]) -> str:
-    """A line that says what was dropped or shortened, and how to see it."""
+def _narrowing_note(table: Table, shown: Sequence[tuple[int, int]], width: int | None) -> str:
+    """A line that says what was dropped or shortened, and how to see it; what was shortened by name where it fits."""
     headers = [column.header for column in table.columns]
     left_out = [headers[index] for index in range(len(headers)) if index not in dict(shown)]
     short = [headers[index] for index, level in shown if level]
-    parts = [f"left out: {', '.join(left_out)}"] if left_out else []
-    parts += [f"shortened: {', '.join(short) if len(short) <= MAX_NAMED else 'others'}"] if short else []
-    ways = [way for way in (table.wider, "a wider window") if way]
-    return f"{'; '.join(parts)} ({' or '.join(ways)})" if parts else ""
+    ways = " or ".join(way for way in (table.wider, "a wider window") if way)
+
+    def note(shortened: str) -> str:
+        parts = [f"left out: {', '.join(left_out)}"] if left_out else []
+        parts += [f"shortened: {shortened}"] if short else []
+        return f"{'; '.join(parts)} ({ways})" if parts else ""
+
+    named = note(", ".join(short))
+    fits = width is None or cells(named) <= width
+    return named if len(short) <= MAX_NAMED and fits else note("others")
 
 
 def _row(

@@ -79,7 +79,7 @@ def test_the_field_to_an_output_follows_its_path_only(net):
     assert [row["layer"] for row in net.field(to="features", all=True).rows()] == ["a"]
     assert [row["layer"] for row in net.field(to="b").rows()] == ["b"]
     assert [row["layer"] for row in net.field(to="sum", all=True).rows()] == ["a", "relu1", "b", "sum"]
-    with pytest.raises(UsageError, match="twin has no layer 'sums'; did you mean 'sum'"):
+    with pytest.raises(UsageError, match="twin has no output or layer 'sums'; did you mean 'sum'"):
         net.field(to="sums")
     with pytest.raises(UsageError, match="--layer and --to ask different questions"):
         net.field("a", to="sum")

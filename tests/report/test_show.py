@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from convcalc.analysis.analyse import analyse
+from convcalc.analysis.catalogue import LECTURE
 from convcalc.analysis.fold import Listing
 from convcalc.language import bundled
 from convcalc.language.load import load_graph
@@ -15,7 +16,7 @@ from convcalc.render.layout import cells, table_lines
 from convcalc.render.table import Table, text_of, texts, to_csv, to_markdown, total_text
 from convcalc.report.show import COLUMNS, columns_table, network_table
 
-LECTURE = [name for name in bundled.members() if "/" not in name]
+AT_THE_TOP = [name for name in bundled.members() if "/" not in name]
 
 
 def table(name: str, **options) -> Table:
@@ -153,7 +154,7 @@ def test_a_shared_layer_says_whose_weights_it_uses(tmp_path) -> None:
 
 
 def test_what_a_narrow_terminal_leaves_out_is_said_in_one_line() -> None:
-    for name in LECTURE:
+    for name in AT_THE_TOP:
         said = [line for line in screen(table(name), 80) if re.match(r"(left out|shortened): ", line)]
         (rule, *_) = [line for line in screen(table(name), None) if set(line) == {"─"}]
         assert len(said) == (len(rule) > 80), name
