@@ -1,7 +1,7 @@
-"""Two sequences of layers paired by role and order (Needleman & Wunsch 1970), with affine gaps (Gotoh 1982).
+"""Alignment of two sequences of layers by role and order (Needleman & Wunsch 1970), with affine gaps (Gotoh 1982).
 
-The pairs are as alike as possible while both orders are kept. Opening a gap costs, going on with it does not, so
-that an added block stays in one piece. Names decide only between pairings that are otherwise equally good.
+Maximises the similarity of the pairs while keeping both orders. Opening a gap costs and extending it is free, so
+an added block stays in one piece. Names only break ties between pairings that are otherwise equally good.
 """
 
 from __future__ import annotations
@@ -11,27 +11,25 @@ from collections.abc import Sequence
 from convcalc.graph import Node
 from convcalc.ops import Operator
 
-MAX_CELLS = 1_500_000  # of the table; beyond, only pairs near the diagonal are looked at
+MAX_CELLS = 1_500_000  # of the table; beyond this, only pairs near the diagonal are considered
 
 Aligned = list[tuple[Node | None, Node | None]]
 
-ALIKE = 4  # a point of likeness, in points of score
+ALIKE = 4  # score of one point of likeness
 SAME_NAME, SAME_SEGMENT = 2, 1
-OPEN = (
-    6  # what opening a gap costs: enough to decide between equals, not to pair a 1×1 with a 3×3 convolution
-)
+OPEN = 6  # cost of opening a gap: enough to break ties, too little to pair a 1×1 with a 3×3 convolution
 NEVER = -(10**9)
 
-PAIR, FIRST, SECOND = 0, 1, 2  # a step pairs two layers, or leaves one of A, or of B, alone
+PAIR, FIRST, SECOND = 0, 1, 2  # a step pairs two layers, or leaves a layer of A, or of B, unpaired
 
 
 def align(a: Sequence[Node], b: Sequence[Node]) -> Aligned:
-    """Pairs in order; a layer without a counterpart stands alone."""
+    """The pairs in order; a layer without a counterpart is paired with None."""
     shortest = min(len(a), len(b))
     start = 0
     while start < shortest and a[start].op == b[start].op:
         start += 1
-    stop = 0  # a block added at the end looks like its neighbour: names say where the common end begins
+    stop = 0  # a block added at the end looks like its neighbour, so names decide where the common end begins
     named = (len(a) - start) * (len(b) - start) <= MAX_CELLS
     while stop < shortest - start and a[-1 - stop].op == b[-1 - stop].op:
         if named and a[-1 - stop].name != b[-1 - stop].name:
@@ -44,7 +42,7 @@ def align(a: Sequence[Node], b: Sequence[Node]) -> Aligned:
 
 
 def likeness(a: Operator, b: Operator) -> int:
-    """0 for different roles; else more, the more is alike: the kind, then the fields."""
+    """Similarity of two operators, 0 to 12: 0 for different roles, then by kind, then by equal fields."""
     if a is b or a == b:
         return 12
     if a.role != b.role or (a.kind != b.kind and a.role in ("identity", "reshape")):
@@ -57,7 +55,7 @@ def likeness(a: Operator, b: Operator) -> int:
 
 
 class _Gains:
-    """What a pair scores. Operators are numbered, so that each two of them are compared once."""
+    """Scores of pairs. Operators are numbered, so that each combination of two is compared only once."""
 
     def __init__(self, a: Sequence[Node], b: Sequence[Node]) -> None:
         numbers: dict[Operator, int] = {}
@@ -86,7 +84,7 @@ def _align(a: Sequence[Node], b: Sequence[Node]) -> Aligned:
     n, m = len(a), len(b)
     band = m if n * m <= MAX_CELLS else max(MAX_CELLS // n // 2, m // n + 2)
     gain = _Gains(a, b).gain
-    # the best scores of the row above that end in each of the three steps, from column `low` on
+    # Gotoh's recurrence, row by row: the best scores that end in each of the three steps, from column `low` on
     low = 0
     pair = [0] + [NEVER] * min(m, band)
     first = [NEVER] * len(pair)
@@ -126,7 +124,7 @@ def _align(a: Sequence[Node], b: Sequence[Node]) -> Aligned:
 
 
 def _traced(a: Sequence[Node], b: Sequence[Node], traces: list[tuple[int, bytearray]], step: int) -> Aligned:
-    """The way back through the table: two bits for each of the three steps say which step came before it."""
+    """Backtracking through the table: two bits for each of the three steps give the step that came before it."""
     result: Aligned = []
     i, j = len(a), len(b)
     while i or j:

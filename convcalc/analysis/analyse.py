@@ -1,11 +1,10 @@
-"""What a graph costs: records per layer and in total, memory. Arithmetic only, no text.
+"""Figures of a graph, per layer and in total: parameters, MACs, memory, receptive fields. Arithmetic only, no text.
 
 Conventions (stated wherever figures are shown): weights multiply, biases are added, params are both; buffers are
-not parameters; shared weights count once, where they were first used. MACs are the multiply-accumulates of conv,
+not parameters; shared weights count once, where they are first used. MACs are the multiply-accumulates of conv,
 deconv, dense, matmul and attention for one image, products with padded zeros included, biases excluded. Activations
-are the bytes of the layers' outputs for the batch; their peak is the largest sum alive at once when layers run in
-order and an output is freed after its last reader, the network's inputs counting as such; the network's outputs are
-never freed.
+are the bytes of the layers' outputs for the batch. Their peak is the largest sum alive at once when layers run in
+order and each output, and each network input, is freed after its last reader; the network's outputs are never freed.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ class LayerFigures(NamedTuple):
     """One layer's figures. Shapes are (C, *spatial) without the batch; counts are exact integers.
 
     receptive_fields: by the name of each input that reaches the layer; None where no single field fits all its units.
-    receptive_field: the first of them. shares: the layer whose weights it uses, which are counted there. keys: its
-    parameters' other names in a weights file, full paths.
+    receptive_field: the first of them. shares: the layer whose weights it reuses and where they are counted. keys:
+    alternative names of its parameters in a weights file, as full paths.
     """
 
     name: str
@@ -54,7 +53,7 @@ class LayerFigures(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The sums over all layers, the peak of activations and the parameters' bytes."""
+    """Sums over all layers, the peak activation memory and the size of the parameters in bytes."""
 
     layers: int
     weights: int
@@ -72,8 +71,9 @@ class Totals(NamedTuple):
 
 
 class Analysis(NamedTuple):
-    """A graph with its figures. `layers` are in the graph's order, one per node; warnings are for a person; tracks:
-    by the index of each input, per node, what its units see of that input's axes; None where it does not reach it."""
+    """A graph with its figures. layers: one per node, in the graph's order. warnings: messages for the user. tracks:
+    by the index of each input, the receptive field of each node per axis of that input; None where the input does
+    not reach the node."""
 
     graph: Graph
     batch: int
@@ -84,13 +84,13 @@ class Analysis(NamedTuple):
     tracks: Mapping[int, Sequence[Track | None]]
 
     def track(self, origin: int, index: int) -> Track | None:
-        """What the units of a node, or the pixels of an input, see of the input `origin`."""
+        """The receptive field of a node, or of an input's own pixels, on the input `origin`, per axis."""
         if index >= 0:
             return self.tracks[origin][index]
         return of_input(self.graph, origin) if index == origin else None
 
     def origin(self, node: Node) -> int | None:
-        """The first input that reaches a node, which its receptive field is told of; None for a constant."""
+        """The first input that reaches a node: its receptive field is on this one. None for a constant."""
         return next(
             (origin for origin, tracks in self.tracks.items() if tracks[node.index] is not None), None
         )
@@ -129,7 +129,7 @@ def _analyse(graph: Graph, batch: int, dtype: str) -> Analysis:
 def _layer(
     graph: Graph, node: Node, unit: int, seen: Sequence[tuple[str, Shape, Sequence[Track | None]]]
 ) -> LayerFigures:
-    """seen: per input its name, its shape, and what each node's units see of it."""
+    """The figures of one node. unit: bytes per element for the whole batch. seen: name, shape and tracks per input."""
     counts = {"weight": 0, "bias": 0, "buffer": 0}
     if node.shares is None:
         for parameter in node.parameters:
@@ -160,11 +160,11 @@ def _layer(
 
 
 def peak_elements(graph: Graph) -> int:
-    """The most numbers alive at once when the layers run in order."""
+    """The largest number of elements alive at once when the layers run in order."""
     last = graph.last_readers()
     reads_input = {source: node.index for node in graph for source in node.inputs if source < 0}
     dying: dict[int, int] = {}
-    alive = 0
+    alive = 0  # inputs nobody reads are filed under −1, which no node ever frees
     for index in graph.input_indices:
         size = elements(graph.shape(index))
         alive += size

@@ -1,7 +1,7 @@
-"""The bundled networks with their figures, from a file that is kept beside them: counting all of them takes seconds.
+"""The bundled networks with their figures, read from a file beside the specs: counting all of them takes seconds.
 
-`python -m pytest tests/analysis/test_catalogue.py --update-golden` writes the file anew; the same test without the
-option holds it equal to what the specs give. A spec that the file does not know is counted.
+`python -m pytest tests/analysis/test_catalogue.py --update-golden` regenerates the file; without the option, the
+same test checks it against the specs. A spec that is missing from the file is counted on the spot.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FILE = "catalogue.csv"
 ORDERS = ("lecture", "name", "params", "macs", "layers", "memory")
-# In the lecture's order, each beside the published network that it stands for.
+# In the lecture's order, each next to the published network that it is a version of.
 LECTURE = (
     "lenet5", "alexnet", "alexnet-paper", "zfnet", "zfnet-paper", "vgg11", "vgg13", "vgg16", "vgg19",
     "inception-naive", "inception-module", "googlenet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
@@ -29,10 +29,10 @@ LECTURE = (
 
 
 class CatalogueEntry(NamedTuple):
-    """A bundled network: what its spec says of it, and its figures for one image as float32.
+    """A bundled network: its spec's metadata, and its figures for one image as float32.
 
     extends: the specs it extends, nearest first. input: (C, *spatial). peak_activation_bytes: the most bytes of
-    activations alive at once. task: what it is for; classes: how many it tells apart, None where it is no classifier.
+    activations alive at once. task: what the network is for; classes: how many, None if it is not a classifier.
     """
 
     name: str
@@ -49,7 +49,7 @@ class CatalogueEntry(NamedTuple):
 
 
 def entries() -> list[CatalogueEntry]:
-    """Every bundled network, the lecture's first, then by name."""
+    """Every bundled network: the lecture's first, then the others by name."""
     known = read(os.path.join(bundled.directory(), FILE))
     names = [name for name in bundled.names() if name in known or not bundled.is_family(name)]
     found = [known[name] if name in known else counted(name) for name in names]
@@ -65,10 +65,10 @@ def find(
     max_macs: int | None = None,
     family: str | None = None,
 ) -> list[CatalogueEntry]:
-    """The bundled networks whose name has `pattern` in it, or matches it where it has * or ?, in an order of ORDERS.
+    """The bundled networks whose name contains `pattern`, or matches it if it has * or ?, sorted by one of ORDERS.
 
-    max_params, max_macs: only networks of at most so many; family: only those that extend this one. Raises UsageError
-    if there is none, and for an order or a family that is not known.
+    max_params, max_macs: upper limits; family: only networks that extend this one. Raises UsageError if no network
+    is left, and for an unknown order or family.
     """
     if sort not in ORDERS:
         raise UsageError(
@@ -97,7 +97,7 @@ def find(
 
 
 def _family(every: Sequence[CatalogueEntry], family: str) -> set[str]:
-    """The specs that a family's name stands for, with its folder or without. Raises UsageError for none."""
+    """The specs that a family's name, with or without its folder, refers to. Raises UsageError if there are none."""
     known = bundled.names()
     wanted = {name for name in known if name == family or name.rsplit("/", 1)[-1] == family}
     if not wanted:
@@ -117,7 +117,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def in_order(entries: Sequence[CatalogueEntry]) -> list[CatalogueEntry]:
-    """The lecture's networks in its order, then others at the top, then those in folders."""
+    """Sorted: the lecture's networks in its order, then the others outside folders, then those in folders."""
     places = {name: place for place, name in enumerate(LECTURE)}
     return sorted(
         entries, key=lambda entry: (places.get(entry.name, len(places)), "/" in entry.name, entry.name)
@@ -125,7 +125,7 @@ def in_order(entries: Sequence[CatalogueEntry]) -> list[CatalogueEntry]:
 
 
 def counted(name: str) -> CatalogueEntry:
-    """The entry of a bundled network from its spec."""
+    """The entry of a bundled network, computed from its spec."""
     from convcalc.analysis.analyse import analyse
     from convcalc.language.load import load_graph
 
@@ -147,7 +147,7 @@ def counted(name: str) -> CatalogueEntry:
 
 
 def read(path: str) -> dict[str, CatalogueEntry | None]:
-    """The entries of a file by name, None for a family; nothing where there is no file."""
+    """The entries of a catalogue file by name, None for a family; empty if the file does not exist."""
     import csv
 
     if not os.path.exists(path):
@@ -175,7 +175,7 @@ def _entry(row: dict[str, str]) -> CatalogueEntry | None:
 
 
 def to_csv(entries: Sequence[CatalogueEntry], families: Sequence[str]) -> str:
-    """The file's text: a line for each network, and one for each family, with its name alone."""
+    """The text of the catalogue file: a line per network, then a line with only the name per family."""
     import csv
     import io
 

@@ -1,8 +1,8 @@
-"""Accounts of cost: what one output element takes, what sparse connections and shared weights save over a dense
-layer, memory traffic, and what a 1×1 convolution that cuts the depth saves in the layer it feeds.
+"""Costs of layers: MACs per output element, what sparse connections and shared weights save over a dense layer,
+memory traffic, and what a 1×1 convolution that reduces the channels saves in the layers it feeds.
 
 The three counts of the lecture's "convolution as a dense layer", for a 2×2 kernel on a 4×4 image: a dense layer
-has 16·9 = 144 weights; connected only where a window lies it is 9·4 = 36; with the kernel shared, 4.
+has 16·9 = 144 weights; with connections only inside each window there are 9·4 = 36; with a shared kernel, 4.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from convcalc.ops import product
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Shape, elements
 
-MAX_STEPS = 10_000_000  # of counting windows on one axis
+MAX_STEPS = 10_000_000  # limit of the loop that counts taps on one axis; above it, padding is not subtracted
 
 
 class Cost(NamedTuple):
-    """What a layer, or several, cost.
+    """The cost of a layer, or of several layers together.
 
-    dense: weights of a dense layer between the same input and output. local: weights if each output had those of
-    its window for itself (locally connected), over padding too. active: connections to real inputs, padding
-    apart. shared: weights as they are, 0 for a layer that uses another's. All four are 0 for layers without such
-    connections. outputs: output elements of the (last) layer. memory: bytes read and written for the batch:
-    inputs, parameters and output.
+    dense: weights of a dense layer between the same input and output. local: weights if every output had its own
+    kernel (locally connected), taps on padding included. active: connections to real inputs, taps on padding
+    excluded. shared: the layer's actual weights, 0 if it reuses another layer's. All four are 0 without MACs.
+    outputs: output elements of the (last) layer. memory: bytes of inputs, parameters and output, for the batch.
     """
 
     dense: int
@@ -54,10 +53,10 @@ class Cost(NamedTuple):
 
 
 class Saving(NamedTuple):
-    """What a layer is spared by a reduction before it.
+    """What a layer saves because of a reduction before it.
 
-    depth: the channels it reads; cut: how many more it would read; window: its kernel's extents;
-    outputs: its output's shape. saved: MACs.
+    depth: the channels it reads; cut: how many more it would read without the reduction; window: its kernel's
+    extents; outputs: its output's shape.
     """
 
     reader: Node
@@ -68,12 +67,12 @@ class Saving(NamedTuple):
 
     @property
     def saved(self) -> int:
-        """MACs."""
+        """MACs saved."""
         return prod(self.window) * self.cut * prod(self.outputs)
 
     @property
     def per_output(self) -> tuple[int, int]:
-        """MACs of one output element: without and with the reduction."""
+        """MACs per output element, without and with the reduction."""
         return prod(self.window) * (self.depth + self.cut), prod(self.window) * self.depth
 
     @property
@@ -84,8 +83,8 @@ class Saving(NamedTuple):
 
 
 class Reduction(NamedTuple):
-    """A 1×1 convolution that cuts the depth from `before` to `after` channels before other layers read it. spent: its
-    own MACs; savings: of the convolutions that read what it hands on."""
+    """A 1×1 convolution that reduces `before` channels to `after` before other layers read them. spent: its own MACs;
+    savings: those of the convolutions it feeds."""
 
     node: Node
     before: int
@@ -95,17 +94,17 @@ class Reduction(NamedTuple):
 
     @property
     def saved(self) -> int:
-        """MACs, of all layers it feeds."""
+        """MACs saved in all the layers it feeds."""
         return sum(saving.saved for saving in self.savings)
 
     @property
     def net(self) -> int:
-        """MACs added by having it: negative where it pays."""
+        """MACs that the reduction adds to the network: negative if it pays off."""
         return self.spent - self.saved
 
 
 def cost(analysis: Analysis, node: Node) -> Cost:
-    """The account of one layer."""
+    """The cost of one layer."""
     layer = analysis.layers[node.index]
     inputs, outputs = sum(map(elements, node.input_shapes)), elements(node.output_shape)
     own = sum(prod(parameter.shape) for parameter in node.parameters if parameter.role != "buffer")
@@ -127,7 +126,7 @@ def cost(analysis: Analysis, node: Node) -> Cost:
 
 
 def total(costs: Sequence[Cost]) -> Cost:
-    """Several layers' account; output elements are those of the last, a module's output."""
+    """The cost of several layers together; `outputs` are those of the last, since it gives the block's output."""
     return Cost(
         dense=sum(cost.dense for cost in costs),
         local=sum(cost.local for cost in costs),
@@ -141,7 +140,7 @@ def total(costs: Sequence[Cost]) -> Cost:
 
 
 def connections(node: Node) -> int:
-    """Pairs of an input and an output element that a weight joins; padding is no element."""
+    """Pairs of an input and an output element connected by a weight; padding does not count as an element."""
     op, shapes = node.op, node.input_shapes
     if isinstance(op, Conv):
         pairs = [
@@ -163,7 +162,8 @@ def connections(node: Node) -> int:
 
 
 def _pairs(positions: int, kernel: int, stride: int, dilation: int, before: int, size: int) -> int:
-    """Taps within [0, size), over all windows of one axis."""
+    """The number of taps within [0, size), over all windows of one axis. Loops over the shorter of kernel and
+    positions: p·stride + t·dilation − before is symmetric in the two."""
     if min(positions, kernel) > MAX_STEPS:
         return positions * kernel
     if kernel > positions:
@@ -172,8 +172,8 @@ def _pairs(positions: int, kernel: int, stride: int, dilation: int, before: int,
 
 
 def uses(positions: int, kernel: int, stride: int, dilation: int, before: int, size: int) -> Iterator[int]:
-    """Per tap of a window on one axis, at how many positions it lies within [0, size): tap t of window p is at
-    p·stride + t·dilation − before."""
+    """Per tap, the number of window positions at which it lies within [0, size), on one axis: tap t of window p is
+    at p·stride + t·dilation − before."""
     for tap in range(kernel):
         first = max(0, -((tap * dilation - before) // stride))
         last = min(positions - 1, (size - 1 + before - tap * dilation) // stride)
@@ -181,13 +181,13 @@ def uses(positions: int, kernel: int, stride: int, dilation: int, before: int, s
 
 
 def reductions(graph: Graph) -> list[Reduction]:
-    """Every 1×1 convolution that cuts the depth, with what it saves in the convolutions it feeds, also through
-    pools, concatenations and layers that act on each position by itself."""
+    """Every 1×1 convolution that reduces the channels, with what it saves in the convolutions it feeds, directly or
+    through pools, concatenations and pointwise layers."""
     return [found for node in graph if (found := reduction(graph, node)) is not None]
 
 
 def reduction(graph: Graph, node: Node) -> Reduction | None:
-    """What a layer saves as a reduction; None if it is not one."""
+    """A layer as a reduction, with its savings; None if it is not one."""
     if not (isinstance(node.op, Conv) and _cuts(node, node.op)) or _is_whole_branch(graph, node):
         return None
     before, after = node.input_shapes[0][0], node.output_shape[0]
@@ -197,7 +197,7 @@ def reduction(graph: Graph, node: Node) -> Reduction | None:
 
 @lru_cache(maxsize=2)
 def _readers(graph: Graph) -> dict[int, list[Node]]:
-    """Per output, the nodes that read it."""
+    """By the index of an output, the nodes that read it."""
     readers: dict[int, list[Node]] = {}
     for node in graph:
         for source in node.inputs:
@@ -211,10 +211,10 @@ def _cuts(node: Node, op: Conv) -> bool:
 
 
 def _is_whole_branch(graph: Graph, node: Node) -> bool:
-    """Whether a convolution is a branch by itself, such as the plain 1×1 branch of an inception module: it reads what
-    the layers of other branches read, and its output goes to a concatenation and to no convolution before it.
+    """Whether a convolution is a whole branch, such as the plain 1×1 branch of an inception module: it reads the same
+    output as other branches do, and its own output reaches a concatenation before any convolution.
 
-    Such a layer is one of those that compute the module's output; it reduces nothing for another.
+    It computes part of the module's output and does not reduce the input of another layer.
     """
     readers = _readers(graph)
     reader, source = node, node.inputs[0]
@@ -236,8 +236,8 @@ def _is_whole_branch(graph: Graph, node: Node) -> bool:
 
 
 def _fed(node: Node, cut: int, readers: dict[int, list[Node]]) -> list[tuple[Node, int]]:
-    """The convolutions that read a layer's channels, in order, each with how many it is spared: a concatenation
-    is spared what each of its inputs is."""
+    """The convolutions that read a layer's channels, in order, each with the number of channels it saves. A
+    concatenation adds up what its inputs save."""
     cuts = {node.index: cut}
     fed = []
     known = {node.index}
@@ -261,7 +261,7 @@ def _fed(node: Node, cut: int, readers: dict[int, list[Node]]) -> list[tuple[Nod
 
 
 def _passes_on(node: Node) -> bool:
-    """Whether fewer channels in are as many fewer channels out."""
+    """Whether a node with fewer input channels has as many fewer output channels."""
     if node.op.role == "join":
         from convcalc.ops.concat import Concat
 

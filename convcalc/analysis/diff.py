@@ -1,6 +1,6 @@
-"""Two networks aligned by role and order, and what differs: fields, weights, MACs, and why.
+"""Differences between two networks aligned by role and order: fields, weights, MACs, and why they differ.
 
-Each difference in weights comes with its arithmetic, the common factors taken out.
+Each difference in weights comes with its arithmetic, common factors taken out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from convcalc.ops import grouped, product
 
 
 class Delta(NamedTuple):
-    """B less A."""
+    """B minus A."""
 
     weights: int
     params: int
@@ -27,11 +27,11 @@ class Delta(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A layer of A, its counterpart in B, or one of them alone.
+    """A layer of A and its counterpart in B; either is None for a layer that only the other network has.
 
-    changes: field → (A's value, B's), `kind`, `input_shape`, `from` (its inputs' names) and `share` (the name of the
-    layer whose weights it uses, or None) among them. working: the arithmetic of the weights' difference. cause: the
-    layer of B whose change made this one's weights differ.
+    changes: field → (A's value, B's value); besides fields, `kind`, `input_shape`, `from` (names of the inputs) and
+    `share` (the name of the layer whose weights are reused, or None). working: the arithmetic of the difference in
+    weights. cause: the layer of B whose change made the weights of this layer differ.
     """
 
     a: Node | None
@@ -44,8 +44,7 @@ class Pair(NamedTuple):
 
 
 class OutputPair(NamedTuple):
-    """An output of A and the one of B in its place; None where the other network has none. same: whether their layers
-    are a pair."""
+    """An output of A and its counterpart in B, None if there is none. same: whether their layers are paired."""
 
     a: Output | None
     b: Output | None
@@ -53,7 +52,7 @@ class OutputPair(NamedTuple):
 
 
 class Diff(NamedTuple):
-    """All pairs in order, and both networks' figures. outputs: the networks' outputs, paired."""
+    """All pairs of layers in order, the figures of both networks, and their outputs in pairs."""
 
     a: Analysis
     b: Analysis
@@ -61,8 +60,8 @@ class Diff(NamedTuple):
     outputs: tuple[OutputPair, ...] = ()
 
     def reductions(self) -> list[tuple[Reduction, bool]]:
-        """1×1 convolutions that one network has and the other has not, added (True) or removed, and what they save
-        in layers that both have."""
+        """1×1 reductions that only one network has, with what they save in layers that both networks have; True for
+        added, False for removed."""
         found = []
         for analysis, added in ((self.b, True), (self.a, False)):
             pairs = {(pair.b if added else pair.a): pair for pair in self.pairs}
@@ -82,11 +81,11 @@ class Diff(NamedTuple):
         return all(pair.status == "same" for pair in self.pairs) and all(pair.same for pair in self.outputs)
 
     def total_delta(self) -> dict[str, int]:
-        """B's totals less A's, by name."""
+        """B's totals minus A's, by name."""
         return {name: getattr(self.b.totals, name) - getattr(self.a.totals, name) for name in TOTALS}
 
     def total_ratio(self) -> dict[str, float | None]:
-        """B's totals over A's; None where A's is 0."""
+        """B's totals divided by A's, by name; None where A's is 0."""
         return {
             name: getattr(self.b.totals, name) / getattr(self.a.totals, name)
             if getattr(self.a.totals, name)
@@ -114,14 +113,14 @@ def compare(a: Analysis, b: Analysis) -> Diff:
 
 
 class _Wiring(NamedTuple):
-    """Which layer of B stands for which of A, and the other way round; an input for an input."""
+    """Which node or input of B corresponds to which of A, and the reverse."""
 
     of_a: dict[int, int]
     of_b: dict[int, int]
 
     @classmethod
     def of(cls, aligned: Aligned, inputs: dict[int, int]) -> _Wiring:
-        """One activation is as like another as can be, so a pair of them counts only behind layers that are one."""
+        """The wiring of aligned layers. All ReLUs look alike, so two of them only correspond if their inputs do."""
         of_a = dict(inputs)
         for first, second in aligned:
             if first and second:
@@ -131,8 +130,8 @@ class _Wiring(NamedTuple):
         return cls(of_a, {second: first for first, second in of_a.items()})
 
     def differs(self, first: Node, second: Node) -> bool:
-        """Whether two paired layers read different layers among those that both networks have. One that only B has
-        may stand in the place of one that reads on past it, so as many are let pass."""
+        """Whether two paired layers read different layers, among the layers that both networks have. A layer that
+        only one network has may stand in for an input of the other, so that many mismatches are allowed."""
         read_by_a = [self.of_a[source] for source in first.inputs if source in self.of_a]
         read_by_b = [source for source in second.inputs if source in self.of_b]
         left, right = Counter(read_by_a) - Counter(read_by_b), Counter(read_by_b) - Counter(read_by_a)
@@ -146,14 +145,14 @@ class _Wiring(NamedTuple):
         return not second.op.commutative and order_a != order_b
 
     def shares_otherwise(self, first: Node, second: Node) -> bool:
-        """Whether two paired layers use different layers' weights."""
+        """Whether two paired layers reuse the weights of different layers."""
         if first.shares is None or second.shares is None:
             return first.shares != second.shares
         return self.of_a.get(first.shares) != (second.shares if second.shares in self.of_b else None)
 
 
 def _paired_inputs(a: Graph, b: Graph) -> dict[int, int]:
-    """The inputs of A with those of B: those of one name, then the others in their order."""
+    """The inputs of A paired with those of B: first by name, then the rest in order."""
     names = {entry.name: input_index(position) for position, entry in enumerate(b.inputs)}
     pairs = {
         index: names.pop(a.input_name(index)) for index in a.input_indices if a.input_name(index) in names
@@ -163,8 +162,8 @@ def _paired_inputs(a: Graph, b: Graph) -> dict[int, int]:
 
 
 def _paired_outputs(a: Graph, b: Graph, wiring: _Wiring) -> tuple[OutputPair, ...]:
-    """The outputs of A with those of B: those of one name, those of paired layers, then those of layers with the same
-    role, in their order; then whatever is left."""
+    """The outputs of A paired with those of B: by name, then by paired layers, then by the role of their layers, then
+    in order; unpaired outputs come last."""
     left, right = list(a.outputs), list(b.outputs)
     pairs: list[OutputPair] = []
 
@@ -234,12 +233,12 @@ def _owner(analysis: Analysis, node: Node) -> str | None:
 
 
 def _own_factors(analysis: Analysis, node: Node) -> tuple[int, ...]:
-    """The factors of the weights that count here: none for a layer that uses another's."""
+    """The factors of the weights counted for this layer: none if it reuses another layer's."""
     return weight_factors(analysis.graph, node) if node.shares is None else ()
 
 
 def difference(a: Sequence[int], b: Sequence[int]) -> str:
-    """`3·3·(512·1024 − 384·384) = +3,391,488`: B's product less A's, the common factors taken out."""
+    """`3·3·(512·1024 − 384·384) = +3,391,488`: B's product minus A's, common factors taken out."""
     if not a or not b:
         return ""
     result = f"{prod(b) - prod(a):+,}".replace("-", "−")
@@ -254,11 +253,11 @@ def difference(a: Sequence[int], b: Sequence[int]) -> str:
     return "·".join([*map(str, before), inner, *map(str, after)]) + f" = {result}"
 
 
-CHANNELS = ("filters", "units", "kind", "start", "stop", "shape")  # what changes how many channels go on
+CHANNELS = ("filters", "units", "kind", "start", "stop", "shape")  # fields that set the output channels
 
 
 def _with_cause(pair: Pair, causes: list[str | None]) -> Pair:
-    """The pair with the earlier layer of B whose change reaches this one's input channels."""
+    """The pair with its cause: the earlier layer of B whose change altered this layer's input channels."""
     if pair.a is None or pair.b is None or not pair.delta.weights:
         return pair
     if not pair.a.inputs or not pair.b.inputs:
@@ -270,8 +269,8 @@ def _with_cause(pair: Pair, causes: list[str | None]) -> Pair:
 
 
 def _causes(b: Analysis, by_node: dict[int, Pair]) -> list[str | None]:
-    """Per layer of B, the nearest layer, itself included, that was added or changes the channels; one that acts on
-    each position by itself cannot. Where several branches do, the join's name stands for them."""
+    """Per layer of B, the nearest layer up to and including itself that was added or changes the channels, which a
+    pointwise layer cannot do. If several branches have one, the name of the join stands for them."""
     causes: list[str | None] = []
     for node in b.graph:
         pair = by_node[node.index]

@@ -1,5 +1,5 @@
-"""Where each figure comes from: the worked formulas that a layer's operator gives, and those of its place in the
-network: how its receptive field grew, and what a flattened input was made of."""
+"""Worked formulas behind each figure: those of the layer's operator, and those that depend on its place in the
+network, namely the growth of its receptive field and the map that a flattened input came from."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ExplainedLayer(NamedTuple):
 
 
 class Explanations(NamedTuple):
-    """A network explained layer by layer. only: the layers and blocks that were asked for; () for all."""
+    """A network explained layer by layer. only: the requested layers and blocks; () for all."""
 
     analysis: Analysis
     layers: tuple[ExplainedLayer, ...]
@@ -35,9 +35,9 @@ class Explanations(NamedTuple):
 
 
 def explanations(analysis: Analysis, only: Sequence[str] = ()) -> Explanations:
-    """Every layer that has something to work out; with `only` each layer of these paths, or in them.
+    """The worked formulas of every layer that has any; with `only`, of every layer at or below these paths.
 
-    Raises UsageError for a path that no layer and no block has.
+    Raises UsageError for a path that is neither a layer nor a block.
     """
     graph = analysis.graph
     for path in only:
@@ -57,12 +57,12 @@ def explanations(analysis: Analysis, only: Sequence[str] = ()) -> Explanations:
 
 
 def within(name: str, paths: Sequence[str]) -> bool:
-    """Whether a layer is that of one of the paths, or lies in it."""
+    """Whether a layer is at or below one of the paths."""
     return any(name == path or name.startswith(path + ".") for path in paths)
 
 
 def weight_factors(graph: Graph, node: Node) -> tuple[int, ...]:
-    """The factors of a layer's weights; a dense layer's features as the map they were: (2, 2, 256, 4096)."""
+    """The factors of a layer's weights; behind a flatten, those of the map it flattens: (2, 2, 256, 4096)."""
     factors = node.op.weight_factors(node.input_shapes)
     if not isinstance(node.op, Dense) or not factors:
         return factors
@@ -71,8 +71,8 @@ def weight_factors(graph: Graph, node: Node) -> tuple[int, ...]:
 
 
 def flattened(graph: Graph, node: Node) -> Shape | None:
-    """The map `(C, *spatial)` whose flattening the layer reads, if it reads one, directly or through
-    pointwise layers; None else, and for a map of one pixel."""
+    """The shape `(C, *spatial)` of the flattened map that a layer reads, directly or through pointwise layers;
+    None if it reads no such map or a map of one pixel."""
     source = node.inputs[0]
     while source >= 0 and graph.nodes[source].op.pointwise:
         source = graph.nodes[source].inputs[0]
@@ -96,7 +96,7 @@ def explain(analysis: Analysis, node: Node) -> list[Working]:
 
 
 def _reduction(graph: Graph, node: Node) -> list[Working]:
-    """What a 1×1 convolution that cuts the depth saves in the layers it feeds."""
+    """What a 1×1 convolution that reduces the channels saves in the layers it feeds."""
     if not isinstance(node.op, Conv) or node.output_shape[0] >= node.input_shapes[0][0]:
         return []
     from convcalc.analysis.costs import reduction
@@ -127,7 +127,7 @@ def _fields(analysis: Analysis, node: Node) -> list[Working]:
 
 
 def _field(analysis: Analysis, node: Node, axis: int) -> str:
-    """`11 + (3 − 1)·4 = 19, stride 4·2 = 8`; `195 + (2 − 1)·32 = 227, all 2 units` for what reads all of them."""
+    """`11 + (3 − 1)·4 = 19, stride 4·2 = 8`, `195 + (2 − 1)·32 = 227, all 2 units`; "" if the field did not grow."""
     graph = analysis.graph
     after = analysis.layers[node.index].receptive_field
     assert after is not None
@@ -139,9 +139,9 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
     track = analysis.track(origin, source)
     assert track is not None  # the node has one input, and a field
     before = single(track[axis], graph.shape(origin)[axis + 1], shape)
-    if before is None:  # a flattened map: its layer before had no single field
+    if before is None:  # the input is a flattened map, whose units share no single field
         return f"{after.size[axis]}, what all {shape[0]:,} inputs see together" if walks[0] == WHOLE else ""
-    if before.output_axis is None:  # all units saw the same
+    if before.output_axis is None:  # all units of the input saw the same pixels already
         return ""
     size, stride, walk = before.size, before.stride, walks[before.output_axis]
     if walk == WHOLE:
@@ -169,5 +169,5 @@ def _field(analysis: Analysis, node: Node, axis: int) -> str:
 
 
 def _signed(stride: int | Fraction) -> str:
-    """A stride, with a minus sign where units see the image backwards."""
+    """A stride as text; it is negative where units see the image in reverse."""
     return str(stride).replace("-", "−")

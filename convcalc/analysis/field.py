@@ -1,5 +1,5 @@
-"""The questions that `field` answers: receptive fields over a network's depth, what one unit sees, what one pixel
-reaches, where two pixels meet. A record each."""
+"""The four questions of `field`, with a record for each answer: receptive fields over the depth of a network, what a
+unit sees, which units a pixel reaches, and where two pixels meet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_STEPS = 2_000_000  # rows times layers: about ten seconds
 
 
 class DepthLayer(NamedTuple):
-    """A row of the table over depth, and what the unit in the middle of its last layer sees."""
+    """A row of the depth table, and what the middle unit of its last layer sees."""
 
     row: FoldedRow
     sight: Sight
@@ -42,16 +42,16 @@ class DepthLayer(NamedTuple):
 
     @property
     def field(self) -> ReceptiveField | None:
-        """By formula; None where no single one fits all units."""
+        """The receptive field by formula; None where no single field fits all units."""
         return self.row.receptive_field
 
 
 @dataclass(frozen=True, eq=False)
 class DepthField:
-    """Receptive fields over the depth of a network. depth: blocks that many path segments deep are folded into a row;
-    unfold: every layer has a row of its own; to: only the layers on the way to this output or layer.
+    """Receptive fields over the depth of a network. depth: folds each block this many path segments deep into a row;
+    unfold: gives every layer its own row; to: only the layers that this output or layer depends on.
 
-    The rows are made when they are asked for, which raises UsageError where they would take too long.
+    Rows are computed on first access, which raises UsageError if there are too many.
     """
 
     analysis: Analysis
@@ -66,7 +66,7 @@ class DepthField:
 
     @cached_property
     def every(self) -> list[DepthLayer]:
-        """The rows for programs: all layers, unless blocks are folded."""
+        """The rows for machine-readable output: one per layer, unless blocks are folded."""
         if self.unfold or self.depth is not None:
             return self.layers
         return self._made(None, True)
@@ -79,8 +79,8 @@ class DepthField:
 
 
 class UnitField(NamedTuple):
-    """What a unit sees: of the image, and of every layer before it, the nearest first, the image last. sights: of each
-    input that it depends on; sight: of the first."""
+    """What a unit sees. sights: what it sees of each input that it depends on; trace: the area that it reads of every
+    layer before it, from the nearest back to the image."""
 
     analysis: Analysis
     node: Node
@@ -89,12 +89,12 @@ class UnitField(NamedTuple):
 
     @property
     def sight(self) -> Sight:
-        """What it sees of the first input that it depends on."""
+        """What the unit sees of the first input that it depends on."""
         return self.sights[0]
 
 
 class PixelField(NamedTuple):
-    """What a pixel reaches in every layer. shown: the areas of the table."""
+    """The units that a pixel reaches in every layer. shown: the areas that the table has rows for."""
 
     analysis: Analysis
     pixel: Pixel
@@ -103,8 +103,8 @@ class PixelField(NamedTuple):
 
 
 class MeetingField(NamedTuple):
-    """Two pixels, and in every layer the units that depend on both. first: the area in the first layer that has any;
-    sight: what the first of its units sees. Both are None where the pixels never meet. shown: the areas of the table.
+    """Two pixels, and the units of every layer that depend on both. first: the area in the first layer with any such
+    unit; sight: what its first unit sees; both are None if the pixels never meet. shown: the areas of the table.
     """
 
     analysis: Analysis
@@ -118,15 +118,15 @@ class MeetingField(NamedTuple):
 def depth_field(
     analysis: Analysis, *, depth: int | None = None, unfold: bool = False, to: str | None = None
 ) -> DepthField:
-    """Receptive fields over the depth of a network. Raises UsageError for an output or layer that is not there."""
+    """Receptive fields over the depth of a network. Raises UsageError if `to` is not an output, layer or block."""
     if to is not None:
         _target(analysis.graph, to)
     return DepthField(analysis, depth, unfold, to)
 
 
 def unit_field(analysis: Analysis, layer: str, unit: Position | None = None) -> UnitField:
-    """What a unit of a layer sees, by default the one in the middle. Raises UsageError for a layer or a unit that is
-    not there."""
+    """What a unit of a layer sees, by default the middle unit. Raises UsageError if the layer or unit does not
+    exist."""
     graph = analysis.graph
     node = _node(graph, layer)
     chosen = middle(node.output_shape) if unit is None else unit
@@ -134,17 +134,17 @@ def unit_field(analysis: Analysis, layer: str, unit: Position | None = None) -> 
 
 
 def pixel_field(analysis: Analysis, pixel: Pixel, *, unfold: bool = False) -> PixelField:
-    """Which units a pixel reaches. unfold: the table has a row for every layer, activations too.
+    """The units that a pixel reaches. unfold: the table has a row for every layer, activations included.
 
-    Raises UsageError for a pixel that is not there.
+    Raises UsageError if the pixel does not exist.
     """
     areas = tuple(reached_areas(analysis.graph, pixel))
     return PixelField(analysis, pixel, areas, _shown(areas, unfold))
 
 
 def meeting_field(analysis: Analysis, a: Pixel, b: Pixel, *, unfold: bool = False) -> MeetingField:
-    """Where two pixels first reach one unit. unfold: the table has a row for every layer, activations too. Raises
-    UsageError for a pixel that is not there."""
+    """Where two pixels first reach the same unit. unfold: the table has a row for every layer, activations included.
+    Raises UsageError if a pixel does not exist."""
     areas = tuple(meeting_areas(analysis.graph, a, b))
     first = next((area for area in areas if area.positions), None)
     found = None
@@ -155,7 +155,7 @@ def meeting_field(analysis: Analysis, a: Pixel, b: Pixel, *, unfold: bool = Fals
 
 
 def _shown(areas: Sequence[Area], unfold: bool, always: Area | None = None) -> tuple[Area, ...]:
-    """Without the layers that act on each position by itself, unless all are wanted."""
+    """The areas without those of layers that keep positions, unless `unfold`; `always` is kept."""
     return tuple(
         [
             area
@@ -178,7 +178,7 @@ def _depth_layers(analysis: Analysis, folded: Sequence[FoldedRow]) -> list[Depth
 
 
 def _on_the_way(analysis: Analysis, folded: Sequence[FoldedRow], target: int) -> Iterator[FoldedRow]:
-    """The rows of the layers that a node depends on, and its own; of a row, what lies on the way."""
+    """The rows of a node and of the layers it depends on; a row is cut down to those layers."""
     graph = analysis.graph
     needed = {target}
     for node in reversed(graph.nodes[: target + 1]):
@@ -194,7 +194,7 @@ def _on_the_way(analysis: Analysis, folded: Sequence[FoldedRow], target: int) ->
 
 
 def _target(graph: Graph, name: str) -> int:
-    """The node of an output, of a layer, or the last one of a block."""
+    """The index of the node that an output, layer or block refers to; for a block, its last node."""
     for output in graph.outputs:
         if output.name == name:
             return output.node

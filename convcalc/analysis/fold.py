@@ -1,5 +1,5 @@
-"""The rows of a network's table: pointwise layers folded into the layer they follow, blocks to a depth, and equal
-copies that follow one another into one of them."""
+"""Rows of a network's table: folds pointwise layers into the layer before them, blocks below a depth into one row,
+and consecutive equal copies of a block into the first."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from convcalc.shapes import Shape
 if TYPE_CHECKING:
     from convcalc.analysis.costs import Cost
 
-MIN_ROWS_SAVED = 2  # by folding copies of a block: two copies of a block of one row stay two rows
-MIN_EQUAL_LAYERS = 5  # layers that belong to no copied block are folded from so many on
+MIN_ROWS_SAVED = 2  # fewer are not worth folding: two copies of a one-row block stay two rows
+MIN_EQUAL_LAYERS = 5  # this many equal layers in a row are folded even though they are not blocks
 
 
 class FoldedRow(NamedTuple):
-    """One row and what it sums over. `nodes` are the graph's nodes in it, in order; `block` tells a folded block.
+    """A row and the nodes it covers, in the graph's order. block: whether it is a folded block.
 
     output_shape and receptive_field are those of its last node; weights, biases and MACs are sums. folded_weights
-    and folded_biases are the part of the sums that the pointwise layers folded into its first node hold.
-    times: how many equal copies the row stands for; its figures are one copy's, the first's. last: the same row of
-    the last copy. entries: what the first copy's block, and blocks around it, read as their input.
+    and folded_biases are the share of the pointwise layers that were folded into its first node.
+    times: how many equal copies the row stands for; its figures are those of the first copy. last: the same row of
+    the last copy. entries: the nodes right before the first copy, and before the folded copies around it.
     """
 
     name: str
@@ -46,8 +46,8 @@ class FoldedRow(NamedTuple):
 
 
 def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> list[FoldedRow]:
-    """The rows, in order. depth folds whatever lies more than that many path segments deep; unfold keeps
-    pointwise layers apart."""
+    """The rows, in order. depth: folds whatever lies deeper than this many path segments; unfold: gives pointwise
+    layers rows of their own."""
     result: list[tuple[str, list[Node], bool]] = []
     outputs = {output.node for output in analysis.graph.outputs}
     for node in analysis.graph:
@@ -88,21 +88,20 @@ def _row(analysis: Analysis, name: str, nodes: Sequence[Node], block: bool) -> F
 
 
 def fold_copies(unfolded: Sequence[FoldedRow], outputs: frozenset[int] = frozenset()) -> list[FoldedRow]:
-    """The rows with equal copies of a block that follow one another folded into the first of them.
+    """The rows, with consecutive equal copies of a block folded into the first.
 
     Copies are equal if their layers have the same names within the copy, operators, shapes, weights and wiring:
-    each reads the same places in its own copy, what comes right before the copy, or the same layer elsewhere.
-    Receptive fields grow from copy to copy and need not agree. outputs: the nodes that give the network's outputs,
-    where copies must agree in which of theirs do.
-    """
+    each reads the same places in its own copy, the layer right before the copy, or the same layer elsewhere.
+    Receptive fields grow from copy to copy, so they are not compared. outputs: the nodes that give the network's
+    outputs; equal copies give them from the same layers."""
     paths = [(row.name.split("."), row) for row in unfolded]
     return [row for unit in _units(paths, 0, outputs) for row in unit.rows]
 
 
 class _Unit(NamedTuple):
-    """Rows that share a path up to some depth: as they are shown, and what is the same for equal copies.
+    """Rows that share a path up to some depth. rows: as displayed; identity: equal for equal copies.
 
-    entry: the node before the first one. copied: a block, of which there may be copies; else a single layer.
+    entry: the node right before the first node. copied: True for a block, False for a single layer.
     """
 
     rows: list[FoldedRow]
@@ -112,7 +111,7 @@ class _Unit(NamedTuple):
 
 
 def _units(paths: list[tuple[list[str], FoldedRow]], depth: int, outputs: frozenset[int]) -> list[_Unit]:
-    """The rows grouped by their path's segment at a depth, equal copies folded, innermost first."""
+    """The rows grouped by the path segment at `depth`, with equal copies folded, innermost blocks first."""
     units = []
     for (_, is_leaf), group in groupby(paths, key=lambda item: (item[0][depth], len(item[0]) == depth + 1)):
         members = list(group)
@@ -128,7 +127,7 @@ def _units(paths: list[tuple[list[str], FoldedRow]], depth: int, outputs: frozen
 
 
 def _merged(copies: list[_Unit]) -> list[_Unit]:
-    """Equal units as one, where that saves enough."""
+    """Equal units folded into the first, if that saves enough rows."""
     first, last = copies[0], copies[-1]
     saved = (len(copies) - 1) * len(first.rows)
     if saved < MIN_ROWS_SAVED or not (first.copied or len(copies) >= MIN_EQUAL_LAYERS):
@@ -143,7 +142,7 @@ def _merged(copies: list[_Unit]) -> list[_Unit]:
 def _unit(
     unfolded: list[FoldedRow], shown: list[FoldedRow], depth: int, outputs: frozenset[int], *, copied: bool
 ) -> _Unit:
-    """A unit of rows; its identity says of every layer, and of the segment of its path, what must agree."""
+    """A unit of rows. Its identity: the stem of the path segment, and every layer with its inputs relative to it."""
     start, stop = unfolded[0].nodes[0].index, unfolded[-1].nodes[-1].index
 
     def place(index: int) -> tuple[str, int]:
@@ -164,13 +163,13 @@ def _unit(
     return _Unit(shown, (stem, layers), start - 1, copied)
 
 
-# What tells copies apart: the number at the end of `conv2`, the letter of `inception4b`, all of `12`.
+# What distinguishes the names of copies: the number in `conv2`, the letter in `inception4b`, all of `12`.
 _COPY = re.compile(r"\d+$|(?<=\d)[a-z]$")
 
 
 def sources(unfolded: Sequence[FoldedRow], inputs: int = 1) -> Iterator[list[int]]:
-    """Per row, the nodes and inputs outside it that it reads; none where that is just the row before, or the only one
-    of the network's inputs."""
+    """Per row, the nodes and inputs outside the row that it reads; empty if it only reads the row before it, or, for
+    the first row, the network's only input."""
     before: int | None = INPUT if inputs == 1 else None
     for row in unfolded:
         own = {node.index for node in row.nodes}
@@ -183,10 +182,10 @@ def sources(unfolded: Sequence[FoldedRow], inputs: int = 1) -> Iterator[list[int
 
 
 class Reading(NamedTuple):
-    """What a row reads where that is not just the row before it.
+    """An input of a row that reads something other than the row before it.
 
-    name: a row's or a layer's; `input` for the network's. of_block: it is the input of the copied block that the row
-    stands in, another one in each copy. above: it is the output of the row before.
+    name: of a row, a layer or a network input. of_block: whether it is the input of the copied block that the row
+    belongs to, and so differs from copy to copy. above: whether it is the output of the row before.
     """
 
     name: str
@@ -194,12 +193,12 @@ class Reading(NamedTuple):
     above: bool
 
 
-# Plain classes: a dataclass takes a millisecond to make, which every start would pay.
+# Plain classes: creating a dataclass takes a millisecond, which would slow down every start.
 
 
 class ListedRow:
-    """A row of a network's table with the figures of its layers. reads: what it reads, where that is not just the row
-    before."""
+    """A row of a network's table with the figures of its layers. reads: its inputs; empty if the row before it is the
+    only one."""
 
     def __init__(self, analysis: Analysis, row: FoldedRow, reads: tuple[Reading, ...] = ()) -> None:
         self.analysis = analysis
@@ -208,33 +207,33 @@ class ListedRow:
 
     @cached_property
     def layers(self) -> list[LayerFigures]:
-        """The figures of its layers; of copies, the first copy's."""
+        """The figures of its layers; for copies, those of the first copy."""
         return [self.analysis.layers[node.index] for node in self.row.nodes]
 
     @cached_property
     def cost(self) -> Cost:
-        """The account of its layers together."""
+        """The cost of its layers together."""
         from convcalc.analysis.costs import cost, total
 
         return total([cost(self.analysis, node) for node in self.row.nodes])
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
-        """The network's outputs that its layers give, by name."""
+        """Names of the network outputs that its layers give."""
         own = {node.index for node in self.row.nodes}
         return tuple([output.name for output in self.analysis.graph.outputs if output.node in own])
 
     @property
     def shares(self) -> str | None:
-        """The layer whose weights it uses."""
+        """The layer whose weights it reuses; None if there is none, and for a block."""
         return None if self.row.block else self.layers[0].shares
 
 
 class Listing:
-    """A network's layers in rows. depth: blocks that many path segments deep are folded into a row; unfold: every layer
-    has its own; partial: the network ends before a layer that does not fit.
+    """The rows of a network's table. depth: folds each block this many path segments deep into a row; unfold: gives
+    every layer its own row; partial: the network ends before a layer that does not fit.
 
-    The rows are made when they are asked for: a hundred thousand of them take a second.
+    Rows are computed on first access: a hundred thousand of them take a second.
     """
 
     def __init__(
@@ -257,7 +256,7 @@ class Listing:
 
     @cached_property
     def total(self) -> ListedRow:
-        """All layers as one row."""
+        """The total row: all layers together."""
         return ListedRow(self.analysis, _row(self.analysis, "total", self.analysis.graph.nodes, block=True))
 
 
@@ -288,6 +287,7 @@ def _listed(analysis: Analysis, depth: int | None, unfold: bool) -> Iterator[Lis
 
 
 def _several_outputs(analysis: Analysis) -> frozenset[int]:
-    """The nodes that give the network's outputs; none for one output, which the last copy of a block may well give."""
+    """The nodes that give the network's outputs, if there are several. A single output is left out, so that the last
+    copy of a block may give it."""
     outputs = analysis.graph.outputs
     return frozenset([output.node for output in outputs]) if len(outputs) > 1 else frozenset()

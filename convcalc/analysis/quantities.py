@@ -1,5 +1,5 @@
-"""A figure as people write it: `4.11G`, `61.1M params`, `7.8 GFLOPs`, `97.8 MB`, and what it may stand for once its
-rounding is taken into account."""
+"""Parsing of figures as people write them: `4.11G`, `61.1M params`, `7.8 GFLOPs`, `97.8 MB`, with the range of numbers
+that round to them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ _IN_TEXT = re.compile(r"(?<![\w.,])(?P<number>\d+(?:,\d{3})*(?:\.\d+)?)(?P<scale
 
 
 class Figure(NamedTuple):
-    """What somebody wrote, and the numbers it can stand for: low ≤ n ≤ high when rounded.
+    """A figure as written, and the numbers that round to it: low ≤ n ≤ high.
 
-    step: a unit of its last digit; binary: bytes in powers of 1,024, as MiB says; None where MB may mean either.
+    step: one unit of its last digit; scale: what K, M, G or T multiplies by; binary: True for bytes in powers of
+    1,024, such as MiB; None where the unit does not tell, such as MB.
     """
 
     text: str
@@ -41,7 +42,7 @@ class Figure(NamedTuple):
 
     @property
     def low(self) -> Fraction:
-        """The least number that rounds to it."""
+        """The smallest number that rounds to it."""
         return self.value - self.step / 2
 
     @property
@@ -50,34 +51,33 @@ class Figure(NamedTuple):
         return self.value + self.step / 2
 
     def in_powers_of_1024(self) -> Figure:
-        """The same megabytes, read as 2²⁰ bytes each."""
+        """The same figure with its unit read as a power of 1,024, such as 2²⁰ bytes per megabyte."""
         kilos = {10**3: 1, 10**6: 2, 10**9: 3, 10**12: 4}.get(self.scale, 0)
         factor = Fraction(1024**kilos, 1000**kilos)
         return self._replace(value=self.value * factor, step=self.step * factor, binary=True)
 
     def without_zero(self) -> Figure | None:
-        """The same with its last zero, as in `60k` but not in `6.0k`, taken for a digit that is not known; None where
-        there is none."""
+        """The same figure with its last zero read as an unknown digit, as in `60k` but not `6.0k`; None without one."""
         if self.exact or self.step < self.scale or self.value / self.step % 10:
             return None
         return self._replace(step=10 * self.step)
 
     @property
     def digits(self) -> int:
-        """How many digits are known, the exact figure's all."""
+        """The number of significant digits."""
         return len(str(int(self.value / self.step)))
 
     @property
     def exact(self) -> bool:
-        """Whether it was written to the last digit."""
+        """Whether the figure was written in full, down to the last digit."""
         return self.step == 1 and self.scale == 1
 
     def matches(self, number: int | Fraction) -> bool:
-        """Whether a number, rounded as this figure was, gives it."""
+        """Whether a number, rounded to the same digits, gives this figure."""
         return number == self.value if self.exact else self.low <= number <= self.high
 
     def cut(self, number: int | Fraction) -> bool:
-        """Whether a number gives it when its further digits are cut off."""
+        """Whether a number, truncated to the same digits, gives this figure."""
         return not self.exact and self.value <= number < self.value + self.step
 
 
@@ -113,7 +113,7 @@ def parse(text: str) -> Figure:
 
 
 def figures_in(text: str) -> Iterator[Fraction]:
-    """The numbers in a text: `28,813,344`, `27.55M`."""
+    """The numbers in a text, such as `28,813,344` and `27.55M`."""
     for match in _IN_TEXT.finditer(text):
         scale = SCALES[(match["scale"] or "").lower()]
         yield Fraction(match["number"].replace(",", "")) * scale

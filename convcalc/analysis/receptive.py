@@ -1,17 +1,17 @@
 """Receptive fields by formula: one size, stride and start per layer and axis, through branches.
 
-What single units see, the clipping at borders included, is in regions.py.
+regions.py computes what a single unit sees, including clipping at the borders.
 
-Behind a deconvolution or upsampling, units see windows that differ from one to the next, and repeat: every
-`period` units the same again, `step` pixels further. So a field is the first and last pixel of each unit of one
-period; everywhere else the period is 1 and these are the usual start and size.
+Behind a deconvolution or upsampling, the windows of neighbouring units differ, in a pattern that repeats every
+`period` units, `step` pixels further on. A field therefore stores the first and last pixel for each unit of one
+period; everywhere else the period is 1, and these give the usual start and size.
 
-Behind a join of branches that move at different strides, or along different dimensions of the output, a unit sees
-what several such fields hold together: its `AxisField`. No single size and stride say that, so none is reported.
+Behind a join of branches with different strides, or with fields along different dimensions of the output, a unit
+sees the hull of several fields: its `AxisField`. No single size and stride describe it, so none is reported.
 
-A unit is all places together of the dimensions that no field moves along, the channels as a rule. A concatenation
-puts branches beside one another there; where its dimension becomes one that a field moves along (a transposed map
-added to the map itself), a unit is a single place of it and sees what that branch saw. That is not followed.
+A unit spans all positions of the dimensions that no field moves along, usually the channels. A concatenation stacks
+branches along such a dimension. If a field moves along it later (a transposed map added to the map itself), a unit
+is a single position of it and sees only what that branch saw. This case is not followed.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from convcalc.shapes import Shape
 
 Number = int | Fraction
 MAX_PERIOD = (
-    1024  # units that differ before they repeat; beyond it (upsampling by over a thousand) none are told
+    1024  # different units before the pattern repeats; beyond it (upsampling by over a thousand), unknown
 )
-MAX_FIELDS = 8  # that a unit sees together on one axis; beyond it they are not followed
+MAX_FIELDS = 8  # per AxisField; beyond it the receptive field is unknown
 
 
 class Field(NamedTuple):
     """A receptive field on one axis of the network's input, before clipping to the image.
 
     Unit u = q·period + r of output dimension `output_axis` sees the pixels lows[r] + q·step … highs[r] + q·step; the
-    step is negative behind a slice that goes backwards.
-    output_axis None: no output dimension walks this axis, every unit sees the same (step 0).
-    spread: units see different parts that no step describes (a flattened map); lows and highs then hold the union.
+    step is negative behind a reversed slice.
+    output_axis None: no output dimension moves along this axis, so every unit sees the same pixels (step 0).
+    spread: units see different parts that no step describes (a flattened map); lows and highs hold their union.
     """
 
     lows: tuple[int, ...]
@@ -49,7 +49,7 @@ class Field(NamedTuple):
 
     @property
     def period(self) -> int:
-        """How many units until the pattern repeats."""
+        """The number of units after which the pattern repeats."""
         return len(self.lows)
 
     @property
@@ -77,7 +77,7 @@ class Field(NamedTuple):
         return self.lows[phase] + turn * self.step
 
     def last(self, unit: int) -> int:
-        """The last one."""
+        """The last pixel that a unit sees."""
         turn, phase = divmod(unit, self.period)
         return self.highs[phase] + turn * self.step
 
@@ -88,19 +88,19 @@ class Field(NamedTuple):
         return self.first(low), self.last(high)
 
 
-AxisField = tuple[Field, ...]  # what a unit sees on one axis is the hull of these; of none: it is not known
+AxisField = tuple[Field, ...]  # a unit sees the hull of these fields on one axis; (): unknown
 UNKNOWN: AxisField = ()
-Track = tuple[AxisField, ...]  # one per spatial axis of an input; a vector has none
+Track = tuple[AxisField, ...]  # an AxisField per spatial axis of an input; () for a vector
 Parts = tuple[
     frozenset[int], ...
-]  # per axis, the dimensions of an output along which branches stand beside one another
+]  # per axis, the dimensions of an output along which branches with different fields are stacked
 
 
 class ReceptiveField(NamedTuple):
     """Per spatial axis of the input: size and stride in pixels, start of output unit 0 (negative: in the padding).
 
-    A size is the most that a unit sees, smallest the least; they differ where units see windows of different sizes,
-    behind a deconvolution or upsampling. Strides are exact: a Fraction where several units see the same.
+    size is the most pixels that a unit sees, smallest the fewest; they differ behind a deconvolution or upsampling,
+    where window sizes alternate. Strides are exact: a Fraction where several units see the same pixels.
     """
 
     size: tuple[int, ...]
@@ -115,8 +115,8 @@ class ReceptiveField(NamedTuple):
 
 
 def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | None], list[str]]:
-    """Per node, one AxisField per spatial axis of the network's input `origin`, None where nothing of that input
-    reaches the node; and warnings where branches disagree and where no single field can be told any more."""
+    """Per node, an AxisField for each spatial axis of the network's input `origin`, None if that input does not reach
+    the node; and warnings where branches disagree or a single field no longer describes the units."""
     source = of_input(graph, origin)
     tracks: list[Track | None] = []
     parted: dict[int, Parts] = {}
@@ -164,14 +164,14 @@ def receptive_fields(graph: Graph, origin: int = INPUT) -> tuple[list[Track | No
 
 
 def of_input(graph: Graph, origin: int = INPUT) -> Track:
-    """What the pixels of an input see: themselves."""
+    """The track of an input itself: every pixel sees only itself."""
     return tuple([(Field((0,), (0,), 1, axis),) for axis in range(1, len(graph.shape(origin)))])
 
 
 def _through(
     node: Node, position: int, before: tuple[AxisField, ...], *, several: bool
 ) -> tuple[AxisField, ...]:
-    """The fields after an operator, seen through its input number `position`; several: whether others see too."""
+    """The fields behind an operator, through input number `position`; several: whether other inputs contribute."""
     shape = node.input_shapes[position]
     walks = node.op.reach(node.input_shapes, position)
     result = []
@@ -179,7 +179,7 @@ def _through(
         after = []
         for field in track:
             if field.output_axis is None:
-                # a flattened map: what collapses its one dimension sees the union of all its units
+                # a flattened map: a layer that reads its whole dimension sees the union of all its units
                 collapsed = field.spread and all(walk == WHOLE for walk in walks)
                 after.append(field._replace(spread=False) if collapsed else field)
                 continue
@@ -193,7 +193,7 @@ def _through(
             beside = several and node.output_shape[walk.out] != shape[field.output_axis]
             if (
                 behind is None or beside
-            ):  # one branch's units stand beside another's, they do not see together
+            ):  # concatenation along this axis: each unit comes from one branch only
                 after = []
                 break
             after.append(behind)
@@ -204,9 +204,9 @@ def _through(
 def _parts(
     node: Node, positions: Sequence[int], walked: Sequence[Track], parted: Mapping[int, Parts]
 ) -> Parts:
-    """The dimensions of a node's output whose places see different fields, per axis; () where there are none.
+    """Per axis, the dimensions of a node's output whose positions have different fields; () if there are none.
 
-    walked: the fields seen through the inputs at `positions`; parted: the same of the nodes before.
+    walked: the fields through the inputs at `positions`; parted: the results for the nodes before this one.
     """
     several = len(walked) > 1 and any(track != walked[0] for track in walked)
     if not several and not any(node.inputs[position] in parted for position in positions):
@@ -229,7 +229,7 @@ def _parts(
 
 
 def _told_apart(track: Track, parts: Parts) -> Track:
-    """A track without the axes on which a unit is a single place of a dimension whose places see different fields."""
+    """A track with UNKNOWN on axes where a field moves along a dimension whose positions have different fields."""
     moving = {field.output_axis for fields in track for field in fields}
     return tuple(
         [fields if moving.isdisjoint(axis) else UNKNOWN for fields, axis in zip(track, parts, strict=True)]
@@ -237,8 +237,8 @@ def _told_apart(track: Track, parts: Parts) -> Track:
 
 
 def _walked(field: Field, walk: Reach) -> Field | None:
-    """The field behind a window: output unit v sees what the units it reads see together. None where more units
-    than MAX_PERIOD see different windows."""
+    """The field behind a window: an output unit sees the hull of the fields of the units that it reads. None if the
+    period exceeds MAX_PERIOD. The new period: the fewest outputs that advance by whole old periods, in whole blocks."""
     if type(walk.stride) is int and field.period == 1 and walk.block == 1:
         low, high = field.hull(ceil(walk.start), ceil(walk.start + walk.size) - 1)
         return Field((low,), (high,), walk.stride * field.step, walk.out)
@@ -256,7 +256,7 @@ def _walked(field: Field, walk: Reach) -> Field | None:
 
 
 def _shortest(field: Field) -> Field:
-    """The same field with period 1 where its units follow one another evenly."""
+    """The same field, reduced to period 1 if its units are evenly spaced."""
     period = field.period
     if field.step % period:
         return field
@@ -268,7 +268,7 @@ def _shortest(field: Field) -> Field:
 
 
 def union(branches: Sequence[AxisField]) -> AxisField:
-    """What units of a join see: fields that move alike are one, the others are kept beside one another."""
+    """The AxisField of a join: fields with the same stride and dimension are merged, others are kept separately."""
     first = branches[0]
     if all(track == first for track in branches):
         return first
@@ -286,7 +286,7 @@ def _combined(fields: Iterable[Field]) -> AxisField:
 
 
 def _beside_whole(fields: list[Field]) -> list[Field]:
-    """Without parts that no step describes, where every unit sees more than all of them together."""
+    """The fields, without spread ones that lie inside a field that every unit sees."""
     whole = [field for field in fields if field.output_axis is None and not field.spread]
     return [
         field
@@ -301,7 +301,7 @@ def _beside_whole(fields: list[Field]) -> list[Field]:
 
 
 def _merged(fields: Sequence[Field]) -> Sequence[Field]:
-    """Fields of one stride as one, unless their periods have nothing in common."""
+    """Fields of the same stride merged into one, unless their common period exceeds MAX_PERIOD."""
     period = lcm(*(field.period for field in fields))
     if len(fields) == 1 or period > MAX_PERIOD:
         return fields
@@ -313,8 +313,8 @@ def _merged(fields: Sequence[Field]) -> Sequence[Field]:
 
 
 def single(track: AxisField, size: int, shape: Shape) -> Field | None:
-    """The one field that says what units of an output of `shape` see of an axis of `size` pixels: the only one, or
-    one that all units see and that holds whatever of the image the others do. None where there is none."""
+    """The single field that describes an output of `shape` on an axis of `size` pixels: the only field, or one that
+    all units share and that covers the others within the image. None if there is no such field."""
     if len(track) == 1 and not track[0].spread:
         return track[0]
     fixed = [field for field in track if field.output_axis is None]
@@ -337,7 +337,7 @@ def _warning(
     walked: Sequence[tuple[AxisField, ...]],
     after: tuple[AxisField, ...],
 ) -> str:
-    """What a person should know of a node's field; "" where its inputs' fields could not be told either."""
+    """The warning about a node's field; "" if there is none, or if its inputs have no single field already."""
     for axis, size in enumerate(image[1:]):
         track = after[axis]
         if single(track, size, node.output_shape) or any(field.spread for field in track):
@@ -352,7 +352,7 @@ def _warning(
 
 
 def _disagreement(branches: Sequence[AxisField], *, apart: bool) -> str:
-    """Why the units behind these branches have no field in common; apart: since branches stand beside one another."""
+    """Why the units behind these branches share no field; apart: because branches are stacked along a moving axis."""
     if len(branches) == 1:
         return f"its units see more than {MAX_PERIOD:,} different windows"
     fields = [field for track in branches for field in track]
@@ -370,14 +370,14 @@ def _disagreement(branches: Sequence[AxisField], *, apart: bool) -> str:
 
 
 def _off_centre(branches: Iterable[AxisField]) -> bool:
-    """Whether walking branches have different centres. A branch that sees all is no disagreement."""
+    """Whether branches whose fields move have different centres; a branch that sees the whole axis is ignored."""
     fields = [track[0] for track in branches if len(track) == 1]
     return len({field.lows[0] + field.highs[0] for field in fields if field.step and field.period == 1}) > 1
 
 
 def reported(tracks: Sequence[AxisField], image: Shape, shape: Shape) -> ReceptiveField | None:
-    """One layer's fields as they are reported, for an image and an output of these shapes, channels first; None
-    where units see parts that no stride describes, and for a vector."""
+    """The receptive field reported for a layer, given the shapes of the image and the layer's output, channels first;
+    None if no single field describes its units, and for a vector."""
     if len(image) == 1:
         return None
     fields = []
@@ -395,5 +395,5 @@ def reported(tracks: Sequence[AxisField], image: Shape, shape: Shape) -> Recepti
 
 
 def plain(value: Number) -> Number:
-    """A whole Fraction as an int."""
+    """The value as an int if it is a Fraction without a fractional part, else unchanged."""
     return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value

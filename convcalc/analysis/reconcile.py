@@ -1,14 +1,14 @@
-"""Where a figure met elsewhere comes from: which convention, input size or variant of a network gives it.
+"""Explains a published figure: which convention, input size or variant of a network gives it.
 
-The likeliest answers are looked for first, and the search ends with the first stage that finds some:
+Searches in stages, the likeliest first, and stops at the first stage with results:
 
 1. a convention, ours or a tool's, for this network;
-2. the same for its namesakes (`X`, `X-paper`, `torchvision/X`) and its own switches;
-3. our conventions with the total's further digits cut off; then with the zero of `60k` taken for an unknown digit;
+2. the same for its namesakes (`X`, `X-paper`, `torchvision/X`) and with its own switches flipped;
+3. our conventions with the total truncated instead of rounded; then with the zero of `60k` as an unknown digit;
 4. other ways to count this network, and simple ones to count its namesakes;
-5. for two digits of operations or three of others, conventions at other input sizes, and for the rest of the family;
-6. for four digits or more, other ways to count its namesakes, and for an exact figure, all of these;
-7. a sum of terms that were cut off before they were added.
+5. for figures of two digits (operations) or three (others), conventions at other input sizes and for the family;
+6. for four digits or more, other ways to count the namesakes; for an exact figure, also those of stage 5;
+7. a sum of terms that were truncated before they were added.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from convcalc.analysis.related import Source, namesakes, relatives, resized, swi
 
 MAX_EXPLANATIONS = 6
 TOOL = 0.75  # departure of a tool's convention
-USUAL = 2.0  # departure up to which a way to count is tried before other networks and sizes
-SIMPLE = 1.0  # the same for namesakes
+USUAL = 2.0  # ways to count with at most this departure are tried before other networks and sizes
+SIMPLE = 1.0  # the same limit for namesakes
 
-# How exactly a total gives the figure: rounded, its digits cut off, or cut off before they were added.
+# How a total gives the figure: rounded, truncated, or as a sum of truncated terms.
 Match = Literal["total", "cut", "terms cut"]
 
 
 class Explanation(NamedTuple):
     """A way to count that gives the figure or comes near it.
 
-    network: whose counts; changes: what differs from the network asked for ("input 3×256×256"); convention: in words;
-    terms: what is counted; departures: how far from our own conventions, less is more likely; reading: the figure as
-    read (megabytes of 10⁶ or 2²⁰); tool, version, label: whose convention and figure it is, "" for none's; match: how
-    the total gives the figure; also: other tools with the same total.
+    network: the one counted; changes: how it differs from the requested network ("input 3×256×256"); convention: in
+    words; terms: what is counted; departures: distance from our own conventions, smaller is likelier; reading: the
+    figure as read (megabytes of 10⁶ or 2²⁰); tool, version, label: the tool and its figure, "" if it is no tool's;
+    match: how the total gives the figure; also: other tools with the same total.
     """
 
     network: str
@@ -66,30 +66,30 @@ class Explanation(NamedTuple):
 
     @property
     def total(self) -> int:
-        """The terms' sum."""
+        """The sum of the terms."""
         return sum(term.sum for term in self.terms)
 
     @property
     def cut(self) -> bool:
-        """Whether the figure is the total with digits cut off, not rounded."""
+        """Whether the figure is the total truncated, not rounded."""
         return self.match == "cut"
 
     @property
     def left_over(self) -> Fraction:
-        """The figure less the total."""
+        """The figure minus the total."""
         return self.reading.value - self.total
 
 
 class FigureNote(NamedTuple):
-    """A note of a network that has the figure in it."""
+    """A note in a network's spec that mentions the figure."""
 
     network: str
     text: str
 
 
 class Reconciliation(NamedTuple):
-    """The explanations of a figure, most likely first, or the nearest where none gives it; and the notes that have the
-    figure in them."""
+    """The explanations of a figure, likeliest first, or the nearest count if none gives it; and the notes that mention
+    it."""
 
     analysis: Analysis
     figure: Figure
@@ -101,7 +101,7 @@ class Reconciliation(NamedTuple):
 def reconcile(
     analysis: Analysis, figure: Figure, arch: str, settings: Mapping[str, str] | None = None
 ) -> Reconciliation:
-    """The explanations of a figure for a network; arch and settings are how it was asked for."""
+    """The explanations of a figure for a network; arch and settings: how the network was loaded."""
     own = Source(Tally(analysis.graph), "", 0.0)
     near = [own]
     found: list[Explanation] = []
@@ -121,7 +121,7 @@ def _likelihood(explanation: Explanation) -> tuple[float, Fraction]:
 
 
 def _distance(explanation: Explanation) -> float:
-    """How many times as large as the other the larger of figure and total is; a departure counts as 2 %."""
+    """The ratio of the larger to the smaller of figure and total, plus 2 % per point of departure."""
     value, total = explanation.reading.value, explanation.total
     return float(max(value / total, total / value)) + explanation.departures / 50 if total > 0 else inf
 
@@ -129,7 +129,7 @@ def _distance(explanation: Explanation) -> float:
 def _stages(
     own: Source, near: list[Source], figure: Figure, arch: str, settings: Mapping[str, str]
 ) -> Iterator[list[Explanation]]:
-    """The explanations of each stage. Adds to `near`, which is this network's own at first, its namesakes."""
+    """The explanations of each stage. Appends the namesakes to `near`, which holds only this network at first."""
     yield _matching(_by_conventions(own, figure))
     near += [*namesakes(own.graph), *switched(own.graph, arch, settings)]
     counted = list(_each(near, _by_conventions, figure))
@@ -157,12 +157,12 @@ def _each(
 
 
 def _matching(explanations: Iterable[Explanation]) -> list[Explanation]:
-    """Those whose total, rounded as the figure was, gives it."""
+    """The explanations whose total rounds to the figure."""
     return [found for found in explanations if found.reading.matches(found.total)]
 
 
 def _cut_off(explanations: Iterable[Explanation]) -> list[Explanation]:
-    """Those of ours whose total gives the figure, rounded or with its further digits cut off."""
+    """Our own explanations, not tools', whose total gives the figure, rounded or truncated."""
     result = []
     for found in explanations:
         if not found.tool and found.reading.matches(found.total):
@@ -173,8 +173,8 @@ def _cut_off(explanations: Iterable[Explanation]) -> list[Explanation]:
 
 
 def _distinct(found: Iterable[Explanation]) -> list[Explanation]:
-    """The likely ones: none that departs much further than the best, none twice by the same convention, and no sum
-    twice, but with the other tools that give it."""
+    """The likely explanations: drops those that depart much further than the best and repeats of a convention, and
+    merges tools with the same total into one explanation."""
     kept: list[Explanation] = []
     figures: set[tuple[str, ...]] = set()
     for explanation in found:
@@ -204,12 +204,12 @@ OTHER_CODE: dict[Modules, str] = {
 
 
 def _by_conventions(source: Source, figure: Figure) -> Iterator[Explanation]:
-    """Every figure of ours and of tools that this one may be."""
+    """Every figure of ours and of the tools that this figure may be."""
     yield from _by_rows(source, figure, source.tally.readings[0], "")
 
 
 def _by_other_code(source: Source, figure: Figure) -> Iterator[Explanation]:
-    """Every figure of tools that this one may be if other layers are modules, or function calls, than the spec says."""
+    """Every figure of the tools, assuming other layers to be modules or function calls than the spec does."""
     for modules in source.tally.readings[1:]:
         for explanation in _by_rows(source, figure, modules, OTHER_CODE[modules]):
             if explanation.tool:
@@ -217,7 +217,7 @@ def _by_other_code(source: Source, figure: Figure) -> Iterator[Explanation]:
 
 
 def _by_rows(source: Source, figure: Figure, modules: Modules, code: str) -> Iterator[Explanation]:
-    """Every row of the table, with every choice of its options. code: the modules in words."""
+    """Every row of CONVENTIONS with every subset of its options. code: `modules` in words."""
     for convention in CONVENTIONS:
         unusual = _unusual(figure, convention)
         if unusual is None:
@@ -249,7 +249,7 @@ def _by_rows(source: Source, figure: Figure, modules: Modules, code: str) -> Ite
 
 
 def _unusual(figure: Figure, convention: Convention) -> float | None:
-    """How unusual it is that a figure with this unit is meant by the convention; None: it is not."""
+    """How unusual it is to quote the convention's figure with this unit; None if it is never meant."""
     tool = TOOL if convention.tool else 0.0
     unit, quantity = figure.unit, convention.quantity
     if unit == quantity:
@@ -264,7 +264,7 @@ def _unusual(figure: Figure, convention: Convention) -> float | None:
 
 
 def _readings(figure: Figure, unit: int) -> list[tuple[Figure, str, float]]:
-    """What a figure means in bytes, in words, and how unusual that is. unit: the tool's; 1: it is not known."""
+    """The possible readings of a figure in bytes: figure, words, departure. unit: the tool's; 1 if unknown."""
     if figure.unit != "bytes" or figure.binary or figure.scale == 1:
         return [(figure, "", 0.0)]
     decimal = (figure, "", 0.0)
@@ -280,8 +280,8 @@ def _subsets(options: tuple[Option, ...]) -> Iterator[tuple[Option, ...]]:
 def _by_variations(
     source: Source, figure: Figure, limit: float = inf, *, matching: bool = True
 ) -> Iterator[Explanation]:
-    """The combinations of ways to count the parts of a network that depart by at most `limit`; matching: only those
-    that give the figure."""
+    """The combinations of ways to count the parts of a network with a departure of at most `limit`; matching: only
+    those that give the figure."""
     readings = _readings(figure, 1)
     for parts, unusual in _ways(figure):
         for choices in product(*(_present(source.tally, part) for part in parts)):
@@ -303,7 +303,7 @@ def _by_variations(
 
 
 def _ways(figure: Figure) -> list[tuple[tuple[Part, ...], float]]:
-    """The counts that a figure with this unit may be, and how unusual each is."""
+    """The counts that a figure with this unit may refer to, each with its departure."""
     ways: list[tuple[tuple[Part, ...], float]] = []
     if figure.unit in ("params", "any"):
         ways.append((parameters(), 0.0))
@@ -318,13 +318,13 @@ def _ways(figure: Figure) -> list[tuple[tuple[Part, ...], float]]:
 
 
 def _present(tally: Tally, part: Part) -> list[tuple[Alternative, int]]:
-    """The alternatives of a part, each with its sum, that come to something else than the usual one."""
+    """The alternatives of a part with their sums, without those that give the same sum as the usual one."""
     usual, *others = [(choice, sum(term.sum for term in tally.terms(choice.rules))) for choice in part]
     return [usual, *(other for other in others if other[1] != usual[1])]
 
 
 def _by_cut_terms(source: Source, figure: Figure) -> Iterator[Explanation]:
-    """Sums over layers that lie between the exact one and the one of terms cut off to whole thousands or millions."""
+    """Parameter counts whose sum is above the figure, but not with terms truncated to whole thousands or millions."""
     if figure.exact or figure.unit not in ("params", "any"):
         return
     for words, rules in (("weights", WEIGHTS), ("params", PARAMS)):
@@ -346,7 +346,7 @@ def _by_cut_terms(source: Source, figure: Figure) -> Iterator[Explanation]:
 
 
 def _cut_to_units(number: int) -> int:
-    """34,848 as 34,000, and 4,194,304 as 4,000,000."""
+    """The number truncated to its largest unit: 34,848 to 34,000, and 4,194,304 to 4,000,000."""
     unit = 1
     while number >= 1000 * unit:
         unit *= 1000
@@ -354,7 +354,7 @@ def _cut_to_units(number: int) -> int:
 
 
 def _notes(sources: Iterable[Source], figure: Figure) -> tuple[FigureNote, ...]:
-    """The networks' notes that have a figure in them."""
+    """The notes of the networks that mention a figure."""
     return tuple(
         [
             FigureNote(source.graph.name, text)

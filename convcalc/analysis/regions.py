@@ -1,15 +1,15 @@
-"""What one unit sees and what one pixel reaches, exactly: sets of positions followed through the graph.
+"""Exact sets of the pixels that a unit sees and the units that a pixel reaches, propagated through the graph.
 
 A receptive field by formula (receptive.py) is a size, a stride and a start. What a single unit sees also depends
-on the borders: windows are cut off there, intermediate maps end there, dilated kernels leave gaps, and branches
-see parts of different size. Here positions are followed one layer at a time:
+on the borders, where windows are clipped and intermediate maps end, on the gaps of dilated kernels, and on branches
+with fields of different sizes. Here sets of positions are propagated one layer at a time:
 
 * a `Span` is an interval of positions on one dimension, both ends included;
-* a `Box` is, per dimension (channels first), the spans it takes: their product;
+* a `Box` is the Cartesian product of its spans per dimension, channels first;
 * a `Region` is a union of boxes.
 
-Channels are followed too, so that a unit of a concatenation sees what its own branch saw. A region may say too
-much, never too little, where filters share a group, after a channel shuffle, and beyond `MAX_BOXES`.
+Channels are included, so that a unit of a concatenation sees only what its own branch sees. A region may be too
+large, never too small: where filters share a group, after a channel shuffle, and beyond `MAX_BOXES`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ Spans = tuple[Span, ...]
 Box = tuple[Spans, ...]
 Region = tuple[Box, ...]
 
-MAX_BOXES = 64  # of one region; more are replaced by the one box around them
-MAX_POSITIONS = 100_000  # followed one by one; more are replaced by the interval around them
-MAX_RUNS = 4096  # pieces of a map that was flattened; more are taken as all of it
+MAX_BOXES = 64  # per region; more are replaced by their bounding box
+MAX_POSITIONS = 100_000  # handled individually; more are replaced by the interval around them
+MAX_RUNS = 4096  # contiguous pieces of a flattened map; with more, the whole map is taken
 
 
 # -- spans and boxes -------------------------------------------------------------------------------------
 
 
 def merged(spans: Iterable[Span]) -> Spans:
-    """The spans in order, those that touch joined, empty ones left out."""
+    """The spans sorted, with adjacent or overlapping spans joined and empty ones dropped."""
     result: list[Span] = []
     for low, high in sorted(spans):
         if low > high:
@@ -50,22 +50,22 @@ def merged(spans: Iterable[Span]) -> Spans:
 
 
 def clipped(spans: Spans, size: int) -> Spans:
-    """What of the spans lies within a dimension of `size`."""
+    """The parts of the spans that lie within a dimension of `size`."""
     return tuple((max(0, low), min(size - 1, high)) for low, high in spans if high >= 0 and low < size)
 
 
 def common(a: Spans, b: Spans) -> Spans:
-    """Positions in both."""
+    """The intersection of two lists of spans."""
     return merged((max(x[0], y[0]), min(x[1], y[1])) for x in a for y in b)
 
 
 def everything(shape: Shape) -> Box:
-    """All positions of a tensor."""
+    """The box of all positions of a tensor."""
     return tuple(((0, size - 1),) for size in shape)
 
 
 def hull(region: Region) -> tuple[Span, ...] | None:
-    """Per dimension the first and last position; None for an empty region."""
+    """The bounding box: first and last position per dimension; None for an empty region."""
     if not region:
         return None
     dimensions = zip(*region, strict=True)
@@ -75,7 +75,7 @@ def hull(region: Region) -> tuple[Span, ...] | None:
 
 
 def simplified(boxes: Iterable[Box]) -> Region:
-    """The same region in fewer boxes: those that differ in one dimension joined, contained ones left out."""
+    """The same region in fewer boxes: joins boxes that differ in one dimension, drops boxes inside another."""
     kept = list(dict.fromkeys(box for box in boxes if all(box)))
     if len(kept) < 2:
         return tuple(kept)
@@ -96,12 +96,12 @@ def _within(box: Box, other: Box) -> bool:
 
 
 def meet(a: Region, b: Region) -> Region:
-    """Positions in both regions."""
+    """The intersection of two regions."""
     return simplified(tuple(map(common, left, right)) for left in a for right in b)
 
 
 def count(region: Sequence[Box]) -> int:
-    """How many positions a region holds; boxes that overlap count once."""
+    """The number of positions in a region; overlaps count once."""
     if not region:
         return 0
     if not region[0]:
@@ -111,7 +111,7 @@ def count(region: Sequence[Box]) -> int:
         return prod(sum(high - low + 1 for low, high in spans) for spans in box)
     edges = sorted({edge for box in region for low, high in box[0] for edge in (low, high + 1)})
     total = 0
-    known: dict[frozenset[Box], int] = {}
+    known: dict[frozenset[Box], int] = {}  # sizes of slabs between two edges, by the boxes that cross them
     for low, after in pairwise(edges):
         inside = frozenset(
             box[1:] for box in region if any(span[0] <= low and after - 1 <= span[1] for span in box[0])
@@ -123,7 +123,7 @@ def count(region: Sequence[Box]) -> int:
 
 
 def spatial(region: Region) -> Region:
-    """The region of `(C, *spatial)` without its channels."""
+    """The region of a `(C, *spatial)` tensor projected onto its spatial dimensions."""
     return simplified(box[1:] for box in region)
 
 
@@ -131,11 +131,11 @@ def spatial(region: Region) -> Region:
 
 
 def read(walk: AxisReach, outputs: Spans, size: int) -> Spans:
-    """Positions of an input dimension of `size` that output positions read."""
+    """The positions of an input dimension of `size` that these output positions read."""
     if not isinstance(walk, Reach):
         return ((0, size - 1),)
     start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
-    if stride < 0:  # output −o of the walk the other way
+    if stride < 0:  # reversed slice: the same as output −o at the positive stride
         stride, outputs = -stride, tuple((-high, -low) for low, high in outputs)
     found: list[Span] = []
     for first_output, last_output in outputs:
@@ -159,7 +159,7 @@ def read(walk: AxisReach, outputs: Spans, size: int) -> Spans:
 
 
 def _continued(span: Span, size: int, beyond: Beyond) -> list[Span]:
-    """What stands at the positions of a span that lie before and after a dimension of `size`."""
+    """The real positions that the parts of a span before and after a dimension of `size` copy their values from."""
     low, high = span
     found = []
     if low < 0:
@@ -173,7 +173,7 @@ def _continued(span: Span, size: int, beyond: Beyond) -> list[Span]:
 
 
 def _copies(span: Span, size: int, beyond: Beyond) -> list[Span]:
-    """The positions before and after a dimension of `size` at which the numbers of a span stand again."""
+    """The padding positions before and after a dimension of `size` that repeat the values of a span."""
     low, high = span
     if beyond == "reflect":
         return [(-high, -low), (2 * (size - 1) - high, 2 * (size - 1) - low)]
@@ -183,13 +183,13 @@ def _copies(span: Span, size: int, beyond: Beyond) -> list[Span]:
 
 
 def readers(walk: AxisReach, inputs: Spans, size: int, length: int) -> Spans:
-    """Positions of an output dimension of `size` that read one of the positions of an input dimension of `length`."""
+    """The positions of an output dimension of `size` that read any of these positions of an input of `length`."""
     if not isinstance(walk, Reach):
         return ((0, size - 1),)
     start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
     if walk.beyond:
         inputs = (*inputs, *(span for place in inputs for span in _copies(place, length, walk.beyond)))
-    if stride < 0:  # output −o of the walk the other way
+    if stride < 0:  # reversed slice: count the outputs from the other end, at the positive stride
         other_way = Reach(walk.out, extent, -stride, start + (size - 1) * stride, gap)
         turned = readers(other_way, inputs, size, length)
         return tuple((size - 1 - high, size - 1 - low) for low, high in reversed(turned))
@@ -211,12 +211,12 @@ def readers(walk: AxisReach, inputs: Spans, size: int, length: int) -> Spans:
 
 @lru_cache(maxsize=8192)
 def _walks(op: Operator, shapes: tuple[Shape, ...], index: int) -> tuple[AxisReach, ...]:
-    """`op.reach`, remembered: a table over depth asks for each layer once per layer after it."""
+    """`op.reach`, cached: the depth table asks for each layer once per layer after it."""
     return op.reach(shapes, index)
 
 
 def backwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Region, output: Shape) -> Region:
-    """What a region of the output reads of input number `index`."""
+    """The region of input number `index` that a region of the output reads."""
     shape = shapes[index]
     if op.regroups:
         moved = _regrouped(region, output, shape)
@@ -233,7 +233,7 @@ def backwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Regio
 
 
 def forwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Region, output: Shape) -> Region:
-    """What of the output reads a region of input number `index`."""
+    """The region of the output that reads a region of input number `index`."""
     shape = shapes[index]
     if op.regroups:
         moved = _regrouped(region, shape, output)
@@ -252,7 +252,7 @@ def forwards(op: Operator, shapes: tuple[Shape, ...], index: int, region: Region
 
 
 def _regrouped(region: Region, before: Shape, after: Shape) -> Region | None:
-    """The same elements under another shape; None where they are too many pieces to follow."""
+    """The same elements under another shape; None if they form more than MAX_RUNS contiguous pieces."""
     runs: list[Span] = []
     for box in region:
         found = _runs(box, before)
@@ -265,7 +265,7 @@ def _regrouped(region: Region, before: Shape, after: Shape) -> Region | None:
 
 
 def _runs(box: Box, shape: Shape) -> list[Span] | None:
-    """The places of a box's elements in row-major order, as spans."""
+    """The row-major offsets of a box's elements, as spans; None if there are more than MAX_RUNS."""
     inner = len(shape) - 1
     while inner and box[inner] == ((0, shape[inner] - 1),):
         inner -= 1
@@ -285,7 +285,7 @@ def _runs(box: Box, shape: Shape) -> list[Span] | None:
 
 
 def _boxes(low: int, high: int, shape: Shape) -> list[Box]:
-    """A run of elements in row-major order as boxes of `shape`."""
+    """Boxes of `shape` for a run of row-major offsets: partial first and last rows, and the full rows between."""
     if len(shape) == 1:
         return [(((low, high),),)]
     step = prod(shape[1:])
@@ -309,7 +309,7 @@ def _boxes(low: int, high: int, shape: Shape) -> list[Box]:
 
 
 def seen(graph: Graph, index: int, region: Region) -> dict[int, Region]:
-    """Per node and input that takes part, what a region of node `index`'s output is made of."""
+    """By index of each node and input involved, the region that a region of node `index`'s output depends on."""
     found: dict[int, Region] = {index: region}
     for node in reversed(graph.nodes[: index + 1]):
         if node.index not in found or not found[node.index]:
@@ -321,7 +321,7 @@ def seen(graph: Graph, index: int, region: Region) -> dict[int, Region]:
 
 
 def reached(graph: Graph, region: Region, origin: int = INPUT) -> list[Region]:
-    """Per node, what of its output a region of the network's input `origin` reaches."""
+    """Per node, the region of its output that a region of the network's input `origin` reaches."""
     found: list[Region] = []
     for node in graph:
         parts: list[Box] = []
@@ -335,9 +335,9 @@ def reached(graph: Graph, region: Region, origin: int = INPUT) -> list[Region]:
 
 def unclipped(graph: Graph, index: int, unit: Sequence[Span], origin: int = INPUT) -> tuple[Span, ...] | None:
     """Per spatial dimension of the network's input `origin`, the first and last pixel of a unit's window, padding
-    included: as if no map on the way ended anywhere. None for a unit that reads nothing of it at all.
+    included: as if every map on the way were infinite. None for a unit that does not read this input.
 
-    unit: per dimension of the output (channels first) the first and last position meant.
+    unit: first and last position of the unit, per dimension of the output (channels first).
     """
     found: dict[int, tuple[Span, ...]] = {index: tuple(unit)}
     for node in reversed(graph.nodes[: index + 1]):
@@ -379,7 +379,7 @@ def _through(node: Node, position: int, window: tuple[Span, ...]) -> tuple[Span,
             if walk.beyond and low <= high:
                 ends = [(low, high), *_continued((low, high), size, walk.beyond)]
                 low, high = min(first for first, _ in ends), max(last for _, last in ends)
-            if low > high or (not result and (high < 0 or low >= size)):  # nothing, or other channels
+            if low > high or (not result and (high < 0 or low >= size)):  # empty, or outside the channels
                 return None
             result.append((low, high))
         else:

@@ -1,4 +1,4 @@
-"""The networks that a figure may be of: the one asked for, with another input size or a switch turned, its namesakes
+"""Candidate networks for a figure: the requested network with another input size or a switch flipped, its namesakes
 and the rest of its family."""
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from convcalc.language.load import load_graph
 from convcalc.shapes import show
 
 SIDES = (224, 227, 256, 299, 320, 384, 288, 192, 160, 128, 96, 64, 32, 331, 380, 448, 456, 480, 512, 528, 600)
-MAX_LAYERS_READ = 8_000  # of all networks together that are read with other sizes, or with one other switch
+MAX_LAYERS_READ = 8_000  # in total, over the variants with other input sizes; also per flipped switch
 
 
 class Source(NamedTuple):
-    """A network the figure may be of, with what is changed in it and how far that departs from what was asked."""
+    """A candidate network, with its changes in words and how far they depart from the requested network."""
 
     tally: Tally
     changes: str
@@ -34,14 +34,14 @@ class Source(NamedTuple):
 
 
 def namesakes(graph: Graph) -> Iterator[Source]:
-    """The bundled networks of the same name: the paper's, torchvision's."""
+    """Other bundled versions of the network: the paper's, torchvision's."""
     for name in bundled.names():
         if name != graph.name and _last(name) == _last(graph.name):
             yield from _read(name, "", 1.25)
 
 
 def switched(graph: Graph, arch: str, settings: Mapping[str, str]) -> Iterator[Source]:
-    """The network with one of the spec's own switches turned."""
+    """The network with each of the spec's boolean variables flipped in turn."""
     if len(graph) > MAX_LAYERS_READ:
         return
     for name, value in graph.variables.items():
@@ -53,7 +53,7 @@ def switched(graph: Graph, arch: str, settings: Mapping[str, str]) -> Iterator[S
 
 
 def resized(graph: Graph, figure: Figure, arch: str, settings: Mapping[str, str]) -> Iterator[Source]:
-    """The network at other common input sizes, the most common ones if it is large."""
+    """The network at other common input sizes; only the most common ones if it has many layers."""
     if figure.unit == "params" or len(graph.inputs) > 1 or len(graph.input_shape) != 3:
         return
     for side in SIDES[: MAX_LAYERS_READ // len(graph)]:
@@ -63,14 +63,14 @@ def resized(graph: Graph, figure: Figure, arch: str, settings: Mapping[str, str]
 
 
 def relatives(graph: Graph) -> Iterator[Source]:
-    """The other bundled networks of the family."""
+    """The other bundled networks of the same family."""
     for name in bundled.names():
         if _last(name) != _last(graph.name) and _family(name) == _family(graph.name):
             yield from _read(name, "", 2.0)
 
 
 def _read(arch: str, changes: str, departures: float, **options: Any) -> Iterator[Source]:
-    """The network as a source, unless it cannot be read again or has no such size."""
+    """The network as a source; nothing if it came from standard input or does not load with these options."""
     if arch != "-":
         with suppress(ConvcalcError):
             yield Source(Tally(load_graph(arch, **options)), changes, departures)

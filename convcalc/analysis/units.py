@@ -1,5 +1,5 @@
-"""What a single unit sees, layer by layer back to the image; which units a pixel reaches, and which two pixels both
-reach. Positions are spatial, counted from 0; all channels at once."""
+"""What a single unit sees, layer by layer back to the image; which units one pixel, or both of two pixels, reach.
+Positions are spatial and count from 0; a pixel includes all its channels, and so does a unit."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Position = tuple[int, ...]
 class Sight(NamedTuple):
     """What one unit sees of the image.
 
-    unit: its spatial position; of a vector, its index. window: per axis the first and last pixel by the windows'
-    arithmetic, padding included; None where it reads nothing. seen: the first and last pixel of the image that
-    it depends on; None where it sees only padding. pixels: how many it depends on; region: which ones. image: the
-    spatial sizes of the input `origin`, of a vector its places.
+    unit: its spatial position, or its index in a vector. window: first and last pixel per axis by formula, padding
+    included; None if the unit reads nothing. seen: first and last pixel of the image that it depends on; None if it
+    sees only padding. pixels: how many pixels it depends on; region: which ones. image: the spatial sizes of the
+    input `origin`, or the length of a vector.
     """
 
     unit: Position
@@ -40,7 +40,7 @@ class Sight(NamedTuple):
 
     @property
     def outside(self) -> tuple[tuple[int, int], ...]:
-        """Per axis, how many pixels of the window lie before and after the image."""
+        """Per axis, the number of pixels of the window that lie before and after the image."""
         return tuple(
             (max(0, -low), max(0, high - size + 1))
             for (low, high), size in zip(self.window or (), self.image, strict=False)
@@ -48,15 +48,15 @@ class Sight(NamedTuple):
 
     @property
     def share(self) -> Fraction:
-        """Of the image's pixels, those it depends on."""
+        """The fraction of the image's pixels that the unit depends on."""
         return Fraction(self.pixels, prod(self.image))
 
 
 class Area(NamedTuple):
-    """Positions of one layer's output, or of an input (node None): those a unit reads, or a pixel reaches.
+    """Positions of a layer's output, or of an input (node None), that a unit reads or a pixel reaches.
 
-    name: the layer's, or the input's. spans: first and last position per axis, None for none; positions: how many;
-    region: which.
+    name: of the layer or input. spans: first and last position per axis, None if there are no positions; positions:
+    how many there are; region: which ones.
     """
 
     name: str
@@ -68,40 +68,40 @@ class Area(NamedTuple):
 
     @property
     def full(self) -> bool:
-        """Whether all positions between the first and the last are meant."""
+        """Whether the area has no gaps: it holds every position between the first and the last."""
         return self.positions == prod(high - low + 1 for low, high in self.spans or ())
 
     @property
     def share(self) -> Fraction:
-        """Of the layer's positions."""
+        """The fraction of the layer's positions."""
         return Fraction(self.positions, self.places)
 
     @property
     def places(self) -> int:
-        """How many positions the layer has."""
+        """The number of positions that the layer has."""
         return prod(places(self.shape))
 
 
 def places(shape: Shape) -> Shape:
-    """The spatial sizes; a vector's units are its places."""
+    """The spatial sizes of a shape; for a vector, its length."""
     return shape[1:] if len(shape) > 1 else shape
 
 
 def middle(shape: Shape) -> Position:
-    """The unit in the middle, the one before where there are two."""
+    """The position of the middle unit, the lower of the two for an even size."""
     return tuple((size - 1) // 2 for size in places(shape))
 
 
 class Pixel(NamedTuple):
-    """A pixel of an input: its position, and the input's name, which is not needed where there is only one."""
+    """A pixel of an input: its position, and the input's name, optional if the network has a single input."""
 
     position: Position
     origin: str | None = None
 
 
 def sights(graph: Graph, node: Node, unit: Position) -> list[Sight]:
-    """What a unit sees of each input that it depends on; of the first, where it depends on none. Raises UsageError for
-    a unit that is not there."""
+    """What a unit sees of each input that it depends on, or of the first input if it depends on none. Raises
+    UsageError if the unit does not exist."""
     box = _box(node.output_shape, unit, f"{node.name} has no unit")
     found = seen(graph, node.index, (box,))
     ends = [(spans[0][0], spans[-1][1]) for spans in box]
@@ -117,13 +117,13 @@ def sights(graph: Graph, node: Node, unit: Position) -> list[Sight]:
 
 
 def sight(graph: Graph, node: Node, unit: Position) -> Sight:
-    """What a unit sees of the first input that it depends on. Raises UsageError for a unit that is not there."""
+    """What a unit sees of the first input that it depends on. Raises UsageError if the unit does not exist."""
     return sights(graph, node, unit)[0]
 
 
 def trace(graph: Graph, node: Node, unit: Position) -> list[Area]:
-    """What a unit reads of every layer before it that takes part, the nearest first, the image last; layers
-    that act on each position by itself are left out."""
+    """The area that a unit reads of every layer it depends on, from the nearest back to the image, without layers
+    that keep positions. Raises UsageError if the unit does not exist."""
     box = _box(node.output_shape, unit, f"{node.name} has no unit")
     found = seen(graph, node.index, (box,))
     order = sorted((index for index in found if index != node.index), reverse=True)
@@ -135,13 +135,13 @@ def trace(graph: Graph, node: Node, unit: Position) -> list[Area]:
 
 
 def reached_areas(graph: Graph, pixel: Pixel) -> list[Area]:
-    """Per layer, the units that a pixel reaches, in all its channels. Raises UsageError."""
+    """Per layer, the units that any channel of a pixel reaches. Raises UsageError if the pixel does not exist."""
     regions = _reached(graph, pixel)
     return [_area(graph, node.index, region) for node, region in zip(graph, regions, strict=True)]
 
 
 def meeting_areas(graph: Graph, a: Pixel, b: Pixel) -> list[Area]:
-    """Per layer, the units that two pixels both reach. Raises UsageError."""
+    """Per layer, the units that two pixels both reach. Raises UsageError if a pixel does not exist."""
     first, second = (_reached(graph, pixel) for pixel in (a, b))
     return [
         _area(graph, node.index, meet(left, right))
@@ -156,7 +156,7 @@ def _reached(graph: Graph, pixel: Pixel) -> list[Region]:
 
 
 def _origin(graph: Graph, pixel: Pixel) -> int:
-    """The index of a pixel's input. Raises UsageError where it is not said, or is none."""
+    """The index of a pixel's input. Raises UsageError if the name is needed but missing, or unknown."""
     names = [entry.name for entry in graph.inputs]
     text = ",".join(map(str, pixel.position))
     if pixel.origin is None and len(names) == 1:
@@ -183,7 +183,7 @@ def _area(graph: Graph, index: int, region: Region) -> Area:
 
 
 def _flat(region: Region, shape: Shape) -> Region:
-    """The region's places: its spatial positions, of a vector its units."""
+    """The region's spatial positions; for a vector, its units."""
     return spatial(region) if len(shape) > 1 else region
 
 
