@@ -1,7 +1,7 @@
-"""The layer graph, and the builder that wires one layer at a time and propagates its shape.
+"""The layer graph, and the builder that adds one layer at a time and computes its shape.
 
-A graph is a list of nodes in an order in which every node comes after what it reads. Node i has one output, also called
-i. The network's inputs are called −1, −2, … in their order: `INPUT` (−1) is the first, mostly the only one.
+A graph is a list of nodes in topological order. Each node has one output, referred to by the node's index. The inputs
+of the network have the indices −1, −2, … in order: `INPUT` (−1) is the first, and usually the only one.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from convcalc.ops import Operator, Parameter
 from convcalc.shapes import Shape, elements, show
 
 INPUT = -1
-MAX_LAYERS = 200_000  # of a network, unless --max-layers says otherwise
+MAX_LAYERS = 200_000  # default of --max-layers
 MAX_WARNINGS = 10
-MAX_ELEMENTS = 2**53  # beyond it, sizes are slips; totals still stay exact
+MAX_ELEMENTS = 2**53  # values of one output; more is a typing error. Totals stay exact beyond it
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without looking for garbage: graphs are millions of objects and none of them garbage, and looking for it would
-    cost as much as all the rest."""
+    """Context manager that pauses garbage collection: a graph may have millions of objects, all of them reachable, and
+    scanning them would double the time to build it."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -36,7 +36,7 @@ def uncollected() -> Iterator[None]:
 
 
 class Trail:
-    """The uses of blocks that led to a layer, innermost first: a linked list, shared between layers."""
+    """The calls of blocks and networks that led to a layer, as a linked list shared between layers."""
 
     __slots__ = ("outer", "place")
 
@@ -45,7 +45,7 @@ class Trail:
         self.outer = outer
 
     def marks(self) -> list[Mark]:
-        """The places, innermost use first."""
+        """The places of the calls, innermost first."""
         marks = []
         step: Trail | None = self
         while step is not None:
@@ -56,11 +56,11 @@ class Trail:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One layer: its operator, bound to its inputs, and the shapes around it.
+    """One layer: its operator bound to its inputs, with input and output shapes.
 
-    name: the dotted path. scope: the path of what encloses it ("" at the top). keys: other names for its
-    parameters in a weights file, full paths. shares: the node whose weights it uses. named: whether its spec names or
-    numbers it, as PyTorch does modules; what is not named there is computed by a function.
+    name: the dotted path. scope: the path of the enclosing scope ("" at the top). keys: full names of its parameters
+    in a weights file, if they differ. shares: the node whose weights it uses. named: whether the spec names or numbers
+    it, as PyTorch does for modules; an unnamed layer corresponds to a function call there.
     """
 
     index: int
@@ -78,62 +78,61 @@ class Node:
 
     @property
     def kind(self) -> str:
-        """The operator's name."""
+        """The operator's name, such as `conv`."""
         return self.op.kind
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The tensors this layer uses, its own or shared ones."""
+        """The parameter tensors that the layer uses, its own or shared ones."""
         return self.op.parameters(self.input_shapes)
 
 
 class Input(NamedTuple):
-    """An input of the network, by its name. shape: `(C, *spatial)`, or `(N,)` for a vector."""
+    """An input of the network. shape: `(C, *spatial)`, or `(N,)` for a vector."""
 
     name: str
     shape: Shape
 
     @property
     def described(self) -> str:
-        """`the input left`; `the input` where that is its name."""
+        """The input in a message: `the input left`, or `the input` if it is called `input`."""
         return "the input" if self.name == "input" else f"the input {self.name}"
 
 
 class Output(NamedTuple):
-    """An output of the network, by its name: that of node `node`."""
+    """An output of the network. node: the index of the node whose output it is."""
 
     name: str
     node: int
 
 
 def is_input(index: int) -> bool:
-    """Whether an index means an input of the network, not a node."""
+    """Whether an index refers to an input of the network rather than a node."""
     return index < 0
 
 
 def input_index(position: int) -> int:
-    """The index of the network's input number `position`, counted from 0."""
+    """The index that refers to the network's input at `position`, counted from 0: −1, −2, …"""
     return -1 - position
 
 
 def single_input(shape: Shape) -> tuple[Input, ...]:
-    """The inputs of a network with one, called `input`."""
+    """The inputs of a network with a single input, called `input`."""
     return (Input("input", shape),)
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network: what its file says of it, its inputs, its nodes in running order, and its outputs.
+    """A network: its inputs, its nodes in topological order, its outputs, and the metadata of its spec.
 
-    inputs and outputs: one at least of each, in the order of the file. labels: class names, or the name of a bundled
-    list of them; labelled: the output they belong to, where the file says it. own_classes: the number of
-    classes that the file's labels and weights are for, where a setting makes it another; the network is without them
-    then. task: what the network is for; published:
-    its authors' figures by name, and their source. weights: a file beside the spec, or url and sha256. directory: the
-    spec's own. variables: the values of its vars. changes: what a setting or another input made different from what the
-    file says, such as `width=0.5`; the notes are those that still hold then. warnings: what is allowed and hardly
-    meant, each with its place. joining: the paths of the scopes that have a join of their own, also one whose other
-    branches are switched off.
+    inputs, outputs: at least one each, in the order of the file. labels: class names, or the name of a bundled list.
+    labelled: the output that the labels belong to, if the file names it. own_classes: the file's own number of classes,
+    if a setting changed it; labels and weights do not apply then and are dropped. task: what the network is for.
+    published: the authors' figures by name, with their source. weights: a file next to the spec, or url and sha256.
+    directory: the folder of the spec. variables: the values of its vars. changes: differences from the file made by
+    settings or another input, such as `width=0.5`; notes that no longer hold are dropped. warnings: constructs that are
+    valid but probably not intended, with their places. joining: the paths of the scopes that directly contain a join,
+    including a join with only one active branch.
     """
 
     name: str
@@ -164,7 +163,7 @@ class Graph:
 
     @classmethod
     def of(cls, name: str, input_shape: Shape, nodes: Sequence[Node], output: int) -> Graph:
-        """A network of one input, called `input`, and one output, called as its layer."""
+        """A network with one input, called `input`, and one output, named after its node. output: the node's index."""
         label = nodes[output].name if output >= 0 else "input"
         return cls(name, single_input(input_shape), tuple(nodes), (Output(label, output),))
 
@@ -175,7 +174,7 @@ class Graph:
 
     @property
     def output(self) -> int:
-        """The node that gives the first output."""
+        """The index of the node of the first output."""
         return self.outputs[0].node
 
     @property
@@ -185,24 +184,24 @@ class Graph:
 
     @property
     def input_indices(self) -> range:
-        """What the inputs are called among the indices of nodes: −1, −2, …"""
+        """The indices that refer to the inputs: −1, −2, …"""
         return range(INPUT, INPUT - len(self.inputs), -1)
 
     def shape(self, index: int) -> Shape:
-        """The shape of a node's output, or of an input."""
+        """The shape of a node's output, or of an input, by index."""
         return self.inputs[-1 - index].shape if index < 0 else self.nodes[index].output_shape
 
     def input_name(self, index: int) -> str:
-        """A node's name, or an input's."""
+        """The name of a node or an input, by index."""
         return self.inputs[-1 - index].name if index < 0 else self.nodes[index].name
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of all layers for one image."""
+        """MACs of all layers for one image."""
         return sum(node.op.macs(node.input_shapes) for node in self.nodes)
 
     def last_readers(self) -> list[int]:
-        """Per node, the last node that reads its output; the network's outputs are read after the end."""
+        """For each node, the index of the last node that reads it: its own if none, `len(nodes)` for an output."""
         last = list(range(len(self.nodes)))
         for node in self.nodes:
             for source in node.inputs:
@@ -215,7 +214,7 @@ class Graph:
 
 
 class Builder:
-    """Adds layers one after another, each with its shape. Raises ShapeError at the first that does not fit."""
+    """Builds the nodes of a graph one at a time, computing shapes. Raises ShapeError for a layer that does not fit."""
 
     def __init__(self, inputs: Sequence[Input], max_layers: int) -> None:
         self.inputs = tuple(inputs)
@@ -224,7 +223,7 @@ class Builder:
         self.paths: dict[str, Node] = {}
 
     def shape(self, index: int) -> Shape:
-        """The shape of an output already built, or of an input."""
+        """The shape of the output of a node built so far, or of an input."""
         return self.inputs[-1 - index].shape if index < 0 else self.nodes[index].output_shape
 
     def add(
@@ -240,7 +239,7 @@ class Builder:
         keys: Mapping[str, str] | None = None,
         named: bool = False,
     ) -> int:
-        """Wire a layer and return its index."""
+        """Add a layer and return its index. Raises SpecError beyond max_layers, ShapeError if it does not fit."""
         if len(self.nodes) >= self.max_layers:
             raise _located(
                 SpecError,
@@ -304,7 +303,7 @@ _NO_KEYS: Mapping[str, str] = {}
 
 
 def unread(inputs: Sequence[Input], nodes: Sequence[Node], outputs: Sequence[Output]) -> tuple[str, ...]:
-    """A warning for each input and layer that nothing reads and that is no output, the first few."""
+    """A warning for each input, and for the first MAX_WARNINGS layers, that nothing reads and that are not outputs."""
     read = {source for node in nodes for source in node.inputs} | {output.node for output in outputs}
     texts = [
         f"{entry.described}: no layer reads it"
@@ -323,7 +322,7 @@ def unread(inputs: Sequence[Input], nodes: Sequence[Node], outputs: Sequence[Out
 
 
 def uncounted(nodes: Sequence[Node]) -> tuple[str, ...]:
-    """A warning that says how many layers are of operators that convcalc does not know, and of which."""
+    """A warning with the number and kinds of layers whose operators convcalc does not know; empty if none."""
     kinds: dict[str, int] = {}
     for node in nodes:
         if not node.op.is_known:

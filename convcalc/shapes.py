@@ -1,13 +1,12 @@
-"""Shapes and the window formula. Integers only.
+"""Shapes and the window formula, in integers only.
 
-A shape is `(C, *spatial)`: channels first, batch apart. A window slides over one spatial axis at a time,
-so everything about it is said per axis, by an `Axis`:
+A shape is `(C, *spatial)`: channels first, without the batch. A window acts on each spatial axis
+independently, so it is described per axis, by an `Axis`:
 
     >>> Axis(size=227, kernel=11, stride=4).output
     55
 
-The formula in general, with before + after = 2P where the padding is symmetric (Dumoulin & Visin 2016,
-relationships 6 and 15):
+The general formula (Dumoulin & Visin 2016, relationships 6 and 15); for symmetric padding, before + after = 2P:
 
     W2 = floor((W1 + before + after − (D(F − 1) + 1)) / S) + 1
 """
@@ -24,13 +23,13 @@ Shape = tuple[int, ...]
 PerAxis = int | tuple[int, ...]
 Padding = int | str | tuple[int | tuple[int, int], ...]
 
-ROUNDINGS = ("floor", "ceil", "exact")  # of the number of positions, where the stride does not divide
-CHANNELS_OF_IMAGES = (1, 3, 4)  # grey, colour, colour with transparency
+ROUNDINGS = ("floor", "ceil", "exact")  # of the number of positions if the stride leaves a remainder
+CHANNELS_OF_IMAGES = (1, 3, 4)  # grey, RGB, RGBA
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
 class Axis(NamedTuple):
-    """A window on one spatial axis, everything resolved; sizes in pixels."""
+    """A window on one spatial axis, with padding resolved. Sizes in pixels; before and after are the padding."""
 
     size: int
     kernel: int
@@ -42,17 +41,17 @@ class Axis(NamedTuple):
 
     @property
     def extent(self) -> int:
-        """Pixels from the window's first to its last, D(F − 1) + 1."""
+        """Extent of the dilated window in pixels, D(F − 1) + 1."""
         return self.dilation * (self.kernel - 1) + 1
 
     @property
     def padded(self) -> int:
-        """The axis with its padding."""
+        """Size of the padded axis in pixels."""
         return self.before + self.size + self.after
 
     @property
     def span(self) -> int:
-        """How far the window can move, in pixels."""
+        """Distance over which the window can move, in pixels."""
         return self.padded - self.extent
 
     @property
@@ -62,15 +61,16 @@ class Axis(NamedTuple):
 
     @property
     def drops_last(self) -> bool:
-        """Whether rounding up would start the last window in the trailing padding, so that it is dropped."""
+        """Whether the extra window from rounding up is dropped because it would start in the trailing padding."""
         next_start = (self.span // self.stride + 1) * self.stride
         return self.rounding == "ceil" and self.remainder > 0 and next_start >= self.size + self.before
 
     @property
     def output(self) -> int:
-        """The number of positions. Raises Misfit when the window is too large, or a remainder is refused.
+        """The number of positions. Raises Misfit if the window is too large, or for a remainder if rounding is exact.
 
-        Rounding up, the last window may stand out of the axis by less than a stride; so may the only one.
+        With rounding up, the last window may extend beyond the padded axis by less than a stride, even if it is the
+        only one.
         """
         extra = self.rounding == "ceil" and self.remainder > 0 and not self.drops_last
         positions = self.span // self.stride + (2 if extra else 1)
@@ -92,14 +92,14 @@ class Axis(NamedTuple):
         return positions
 
     def uncovered(self) -> tuple[int, int]:
-        """Real pixels no window reads: (between two windows, after the last window)."""
+        """Numbers of pixels, padding excluded, that no window reads: (between windows, after the last window)."""
         positions = self.output
         covered_end = (positions - 1) * self.stride + self.extent - self.before
         trailing = max(0, self.size - max(0, covered_end))
         limit = self.size - trailing
-        if self.stride <= self.extent and self.dilation == 1:
+        if self.stride <= self.extent and self.dilation == 1:  # windows touch or overlap: no gaps
             return 0, trailing
-        read = bytearray(self.padded + self.extent + self.stride)
+        read = bytearray(self.padded + self.extent + self.stride)  # 1 for each padded pixel that a tap reads
         for tap in range(self.kernel):
             first = tap * self.dilation
             read[first : first + (positions - 1) * self.stride + 1 : self.stride] = b"\1" * positions
@@ -107,17 +107,17 @@ class Axis(NamedTuple):
 
 
 def max_kernel(axis: Axis) -> int:
-    """The largest kernel that fits the padded axis."""
+    """The largest kernel that fits the padded axis; 0 if none does."""
     return (axis.padded - 1) // axis.dilation + 1 if axis.padded > 0 else 0
 
 
 def needed_padding(axis: Axis) -> int:
-    """The least symmetric padding with which the window fits."""
-    return max(0, -(-(axis.extent - axis.size) // 2))
+    """The smallest symmetric padding, in pixels per side, with which the window fits."""
+    return max(0, -(-(axis.extent - axis.size) // 2))  # ceil((extent − size) / 2)
 
 
 def per_axis(value: PerAxis, rank: int, what: str) -> tuple[int, ...]:
-    """The value for each of `rank` axes. Raises Misfit when a list has another length."""
+    """The value for each of `rank` axes. Raises Misfit if a list has another length."""
     if isinstance(value, int):
         return (value,) * rank
     if len(value) != rank:
@@ -136,7 +136,7 @@ def axes(
     padding: Padding = 0,
     rounding: str = "floor",
 ) -> tuple[Axis, ...]:
-    """One Axis per spatial dimension of `(C, *spatial)`, padding resolved to pixels before and after."""
+    """One Axis for each spatial dimension of `(C, *spatial)`, with padding in pixels. Raises Misfit for bad ranks."""
     spatial = shape[1:]
     rank = len(spatial)
     if not 1 <= rank <= 3:
@@ -150,7 +150,7 @@ def axes(
     result = []
     for index, size in enumerate(spatial):
         axis = Axis(size, kernels[index], strides[index], dilations[index], rounding=rounding)
-        if padding == "same":
+        if padding == "same":  # ceil(size / stride) positions; an odd pixel of padding goes after
             total = max(0, (-(-size // axis.stride) - 1) * axis.stride + axis.extent - size)
             before, after = total // 2, total - total // 2
         else:
@@ -160,8 +160,8 @@ def axes(
 
 
 def pads(padding: Padding, index: int, rank: int) -> tuple[int, int]:
-    """Pixels before and after axis `index` of `rank`, for any padding but `same`. Raises Misfit when a list
-    has another length."""
+    """Padding in pixels before and after axis `index` of `rank`, for any padding but `same`. Raises Misfit if a
+    list has another length."""
     if isinstance(padding, int):
         return padding, padding
     if isinstance(padding, str):
@@ -176,23 +176,23 @@ def pads(padding: Padding, index: int, rank: int) -> tuple[int, int]:
 
 
 def elements(shape: Shape) -> int:
-    """How many numbers a tensor of this shape holds."""
+    """The number of elements of a tensor of this shape."""
     return prod(shape)
 
 
 def show(shape: Sequence[int]) -> str:
-    """`96×55×55`, channels first."""
+    """The shape as text, channels first: `96×55×55`."""
     return "×".join(map(str, shape))
 
 
 def looks_channels_last(sizes: Sequence[int]) -> bool:
-    """Whether the last size looks like an image's channels, behind two or more that are larger: 224×224×3."""
+    """Whether sizes look channels-last: 1, 3 or 4 after two or more larger sizes, as in 224×224×3."""
     *spatial, last = sizes
     return len(spatial) > 1 and last in CHANNELS_OF_IMAGES and all(size > last for size in spatial)
 
 
 def compact(value: Any) -> Any:
-    """A per-axis value as tables and JSON show it: one number where all axes agree, else lists."""
+    """A per-axis value as shown in tables and JSON: one number if all axes are equal, else lists."""
     if isinstance(value, tuple):
         items = [compact(item) for item in value]
         return items[0] if all(isinstance(item, int) and item == items[0] for item in items) else items

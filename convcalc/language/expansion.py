@@ -140,7 +140,7 @@ class Expansion:
     def repeated(
         self, entry: Entry, scope: Scope, inputs: tuple[int, ...], names: Names, trail: Trail | None
     ) -> int:
-        """Expand the copies of an entry, each under a segment of the entry's scope; without copies, return the input."""
+        """Expand the copies of an entry, each under a segment of its scope; without copies, return the input."""
         assert entry.repeat is not None
         count = integer(entry.repeat, names, "repeat")
         if count > self.max_layers:

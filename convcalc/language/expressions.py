@@ -1,7 +1,7 @@
 """`$name` and `$(expression)` in a text: compiled once, evaluated with bounded cost.
 
-A walker computes over the checked syntax tree; nothing is ever executed. Texts, lists and numbers are bounded,
-there are no loops, and all evaluations of one reading draw on one budget, so that no spec can take for ever.
+The evaluator walks the checked syntax tree and never executes code. Texts, lists and numbers are bounded, there are
+no loops, and all expressions of one spec share one budget, so evaluation always terminates quickly.
 
     >>> compile_text("layer$(s + 1)").evaluate(Names({"s": 2}))
     'layer3'
@@ -21,15 +21,15 @@ from convcalc.language.functions import FUNCTIONS, MAX_ITEMS, MAX_LENGTH, MAX_NU
 from convcalc.language.syntax import MAX_TEXT, QUOTED, WORDS, ExpressionError, at, parse
 from convcalc.ops import describe
 
-BUDGET = 1_000_000  # some 0.4 s
-LAYER_BUDGET = 100  # more for each layer; the bundled networks take 5
+BUDGET = 1_000_000  # operations; about 0.4 s
+LAYER_BUDGET = 100  # added for each layer; the bundled networks need about 5
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|(\())?")
 
 
 class Budget:
-    """What all evaluations of one reading may cost: about one unit per operation, and per item of a new list."""
+    """The budget shared by all expressions of one spec: about one unit per operation and per item of a new list."""
 
     __slots__ = ("left", "whole")
 
@@ -37,7 +37,7 @@ class Budget:
         self.whole = self.left = BUDGET if whole is None else whole
 
     def spend(self, cost: int) -> None:
-        """Raise ExpressionError once the budget is used up."""
+        """Deduct a cost. Raises ExpressionError once the budget is used up."""
         self.left -= cost
         if self.left < 0:
             raise ExpressionError(
@@ -48,8 +48,8 @@ class Budget:
 
 
 class LayerReference:
-    """What `$skip` gives for a block's `refs: [skip]`: a layer where the block is used. index: its node's, or an
-    input's; path: its own, for messages."""
+    """The value of `$skip` for a block's `refs: [skip]`: a layer outside the block. index: that of a node or an input.
+    path: the layer's path, for messages."""
 
     __slots__ = ("index", "path")
     described = "a reference to a layer"
@@ -60,7 +60,7 @@ class LayerReference:
 
 
 class Names(dict[str, Any]):
-    """The variables in sight, by name, and the budget their expressions draw on."""
+    """The variables in scope by name, and the budget of their expressions."""
 
     __slots__ = ("budget",)
 
@@ -69,22 +69,22 @@ class Names(dict[str, Any]):
         self.budget = budget or Budget()
 
     def inner(self) -> Names:
-        """A copy for a sequence of its own."""
-        self.budget.left -= len(self) >> 6
+        """A copy for a nested sequence of entries, with the same budget."""
+        self.budget.left -= len(self) >> 6  # copying costs one unit per 64 names
         return Names(self, self.budget)
 
 
 class Reference(NamedTuple):
-    """One reference of a template: where its expression starts in the text, and its tree."""
+    """A reference in a template: the offset of its expression in the text, and its syntax tree."""
 
     offset: int
     tree: ast.expr
 
 
 class Template:
-    """A text with references. `names` are the variables it reads; evaluate gives its value.
+    """A text with references. names: the variables it reads.
 
-    A lone reference keeps its type; within text it becomes text.
+    A text that is a single reference keeps the value's type; otherwise values are converted to text.
     """
 
     __slots__ = ("_bare", "_cost", "names", "parts")
@@ -96,11 +96,11 @@ class Template:
         self.names = frozenset(words - FUNCTIONS.keys() - WORDS.keys())
         self._cost = len(found)
         lone = parts[0] if len(parts) == 1 else None
-        # the commonest template, $name, needs no walk
+        # fast path: the most common template, $name, is looked up without walking a tree
         self._bare = lone.tree.id if isinstance(lone, Reference) and isinstance(lone.tree, ast.Name) else None
 
     def evaluate(self, names: Names) -> Any:
-        """The value, given the variables'. Raises ExpressionError."""
+        """The template's value with the given variables. Raises ExpressionError."""
         if self._bare is not None and self._bare in names:
             return names[self._bare]
         names.budget.spend(self._cost)
@@ -130,11 +130,11 @@ class Template:
 
     @property
     def bare(self) -> str | None:
-        """The variable, where the text is nothing but `$name`."""
+        """The variable's name if the text is exactly `$name`, else None."""
         return self._bare
 
     def offset(self, name: str) -> int:
-        """Where in the template's text a variable stands."""
+        """The offset of a variable's first use in the template's text; 0 if it is not used."""
         for part in self.parts:
             if isinstance(part, Reference):
                 for node in ast.walk(part.tree):
@@ -152,7 +152,7 @@ def _part(part: Reference, names: Names) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A value within a text: 3, 0.5, true, null; a whole float without its .0."""
+    """A value converted to text: 3, 0.5, true, null; floats with an integer value without the .0."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -163,7 +163,7 @@ def as_text(value: Any) -> str:
 
 
 def compile_text(text: str) -> Template | str:
-    """The template of a text that holds `$`, else the text itself. Raises ExpressionError."""
+    """The template of a text with references, else the text itself with `$$` replaced. Raises ExpressionError."""
     if "$" not in text:
         return text
     if len(text) > MAX_TEXT:
@@ -175,7 +175,7 @@ def compile_text(text: str) -> Template | str:
 
 
 def names_in(text: str) -> set[str]:
-    """The names in a text's expressions, found without reading them: a broken expression has names too."""
+    """The names used in a text's expressions, found without parsing, so that malformed expressions count too."""
     found: set[str] = set()
     position = 0
     while match := _REFERENCE.search(text, position):
@@ -294,7 +294,7 @@ def _value(node: ast.expr, names: Names) -> Any:
 
 
 def _call(node: ast.expr, name: str, values: list[Any], budget: Budget) -> Any:
-    budget.spend(sum(len(value) for value in values if isinstance(value, list)) >> 3)
+    budget.spend(sum(len(value) for value in values if isinstance(value, list)) >> 3)  # 1 per 8 items read
     try:
         result = FUNCTIONS[name](*values)
     except (TypeError, ValueError) as error:
@@ -337,7 +337,7 @@ def _binary(node: ast.expr, op: ast.operator, left: Any, right: Any, budget: Bud
             case ast.Mod():
                 return a % b
             case _:
-                if abs(b) * max(1.0, math.log2(abs(a) or 1)) > 1024:
+                if abs(b) * max(1.0, math.log2(abs(a) or 1)) > 1024:  # bits of the result: bounded beforehand
                     raise at(node, "the power is too large")
                 return a**b
     except ZeroDivisionError:
@@ -369,7 +369,7 @@ def _compare(node: ast.expr, op: ast.cmpop, left: Any, right: Any, budget: Budge
 
 
 def _same(node: ast.expr, left: Any, right: Any, budget: Budget) -> bool:
-    """Equality of values and of plain lists: true is not 1. Lists within lists would cost without bound."""
+    """Equality of values and flat lists; true does not equal 1. Nested lists are refused: their cost is unbounded."""
     budget.spend(1)
     if (isinstance(left, LayerReference) and right is not None) or (
         isinstance(right, LayerReference) and left is not None
@@ -400,7 +400,7 @@ def _index(node: ast.expr, items: Any, index: Any) -> Any:
 
 
 def _slice(node: ast.expr, items: Any, bounds: list[Any], budget: Budget) -> list[Any]:
-    """`list[1:]`, `list[:-1]`, `list[::2]`: as Python has it, bounds beyond the list included."""
+    """A slice with Python's semantics, such as `list[1:]` or `list[::2]`; bounds may lie beyond the list."""
     if not isinstance(items, list):
         raise at(node, f"only a list has slices, not {describe(items)}")
     whole = [int(bound) if isinstance(bound, float) and bound.is_integer() else bound for bound in bounds]

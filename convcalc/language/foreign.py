@@ -1,4 +1,4 @@
-"""Layers in other tools' words: errors that name ours, and the layer as it is written here."""
+"""Errors for layers written in another tool's terms: our names for its fields, and the layer rewritten for convcalc."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from convcalc.language.words import COMMON, listed
 from convcalc.ops import Operator, describe
 
 Fields = Mapping[str, tuple[reader.Scalar, reader.YamlNode]]
-MAX_WRITTEN = 60  # characters of a value that a hint repeats
-MAX_PARTS = 20  # fields of a layer that it repeats
-MAX_NOTES = 8  # fields that it says more of
+MAX_WRITTEN = 60  # characters of a value repeated in a hint
+MAX_PARTS = 20  # fields of a layer repeated in a hint
+MAX_NOTES = 8  # fields explained in a hint
 
-# What the name of another tool's layer says besides its kind.
+# Fields implied by the name of another tool's layer.
 _IMPLIED = {
     "depthwiseconv": "depthwise: true",
     "pointwiseconv": "kernel: 1",
@@ -30,7 +30,7 @@ _IMPLIED = {
 
 
 class ForeignField(NamedTuple):
-    """A field of another tool's: the name it has here or the layer it is, or what to say of it instead."""
+    """A field of another tool: our field or layer for it, or the reason why there is none."""
 
     written: str
     ours: str | None = None
@@ -42,10 +42,10 @@ class ForeignField(NamedTuple):
 def unknown_fields(
     operator: type[Operator], fields: Fields, unknown: Sequence[str], label: str, allowed: Sequence[str]
 ) -> Iterator[SpecError]:
-    """An error for each misspelled field, and one for all that are another tool's: that layer is sensible, in
-    other words.
+    """One error for all fields that come from another tool, with the layer rewritten, and one for each misspelled
+    field.
 
-    label: begins the messages, such as `conv2: `; allowed: keys that are no fields but may stand beside them.
+    label: prefix of the messages, such as `conv2: `. allowed: keys that are valid next to the operator's fields.
     """
     options = [*_own_words(operator), *allowed]
     known = [_field(operator, name, fields[name][1], options) for name in unknown]
@@ -62,15 +62,15 @@ def unknown_fields(
 
 
 def stands_for(operator: type[Operator], name: str, allowed: Sequence[str]) -> str | None:
-    """The field that an unknown one was meant to be, by meaning or spelling."""
-    word = name.split(":")[0].split("=")[0]  # a colon without a blank
+    """The field meant by an unknown name, by meaning or by spelling; None if nothing is similar."""
+    word = name.split(":")[0].split("=")[0]  # a colon without a space after it
     meant = synonyms.suggestion(word, [*_own_words(operator), *allowed], "field")
     infos = operator.fields().values()
     return next((info.name for info in infos if info.alias == meant), meant)
 
 
 def in_our_words(operator: type[Operator], kind: str, body: reader.YamlNode | None) -> str:
-    """A hint for an entry whose kind another tool calls otherwise: how it is written here."""
+    """A hint for an entry with another tool's name for a layer: how to write it for convcalc."""
     word = synonyms.folded(kind)
     implied = _IMPLIED.get(word)
     if word == "separableconv":
@@ -91,7 +91,7 @@ def in_our_words(operator: type[Operator], kind: str, body: reader.YamlNode | No
 
 
 def activation(value: reader.YamlNode | None) -> str:
-    """Our name for another tool's value of `activation`."""
+    """Our operator for another tool's `activation` value; relu if it is unknown."""
     word = value.text if isinstance(value, reader.Scalar) else ""
     return meaning(word, ops.names(), "layer") or "relu"
 
@@ -110,7 +110,7 @@ def _fields_of(operator: type[Operator]) -> str:
 def _field(
     operator: type[Operator], name: str, value: reader.YamlNode, options: Sequence[str]
 ) -> ForeignField | None:
-    """What a field of another tool's is here; None where no tool calls it so."""
+    """What another tool's field is called or replaced by here; None if no tool is known to have it."""
     if ":" in name or "=" in name:
         return None
     absence = planned.field(operator.kind, name)
@@ -128,7 +128,7 @@ def _field(
 
 
 def _is_name(value: reader.YamlNode) -> bool:
-    """Whether a value names something, as that of `inputs` may; numbers do not."""
+    """Whether a value is text or a list of texts, so that it names layers (`inputs: [a, b]`) rather than sizes."""
     items = value.items if isinstance(value, reader.Sequence) else [value]
     return all(isinstance(item, reader.Scalar) and isinstance(item.value, str) for item in items)
 
@@ -136,7 +136,7 @@ def _is_name(value: reader.YamlNode) -> bool:
 def _in_other_words(
     operator: type[Operator], fields: Fields, foreign: Sequence[ForeignField], label: str, key: reader.Scalar
 ) -> SpecError:
-    """The one error for a layer with other tools' fields."""
+    """The error for a layer with fields from other tools."""
     kind = operator.kind
     first = foreign[0]
     if len(foreign) == 1 and first.absence is not None:
@@ -165,7 +165,7 @@ def _in_other_words(
 
 
 def _entry(operator: type[Operator], fields: Fields, implied: str | None = None) -> str | None:
-    """`conv: {filters: 8, kernel: 3}, and after it - relu`; None where a field has no name here."""
+    """The layer rewritten, such as `conv: {filters: 8}, and after it - relu`; None if a field has no counterpart."""
     options = [*_own_words(operator), *COMMON, "branches"]
     parts = [implied] if implied else []
     after = []
@@ -184,7 +184,7 @@ def _entry(operator: type[Operator], fields: Fields, implied: str | None = None)
 
 
 def _converted(name: str, ours: str, value: reader.YamlNode) -> str:
-    """A value as the field of our name takes it."""
+    """Another tool's value, converted to what our field `ours` takes."""
     text = _value(value)
     if ours == "rounding" and name != ours:
         return {"true": "ceil", "false": "floor"}.get(text.lower(), text)
@@ -194,20 +194,20 @@ def _converted(name: str, ours: str, value: reader.YamlNode) -> str:
 
 
 def _axis(name: str, text: str, count: int) -> str:
-    """Another tool's dimensions as ours, which leave out the batch; of a normalised shape the last so many."""
+    """Another tool's axes as ours, which do not count the batch; a normalized shape gives the last `count` axes."""
     if synonyms.folded(name) == "normalizedshape":
         return "last" if count == 1 else f"[{', '.join(map(str, range(-count, 0)))}]"
     return re.sub(r"(?<![-\w])[1-9]\d*", lambda number: str(int(number[0]) - 1), text)
 
 
 def _axis_note(entry: str) -> list[str]:
-    """What to know of a dimension's number in an entry that was another tool's."""
+    """A note on how axes are numbered, if the rewritten entry has a numeric axis."""
     numbered = re.search(r"\baxis: \[?-?\d", entry)
     return ["axis leaves out the batch: 0 is the channels, -1 the last dimension"] if numbered else []
 
 
 def _value(node: reader.YamlNode) -> str:
-    """A value as it may be written again; ... where it is long."""
+    """A value as written in a spec; `...` if it is long."""
     if isinstance(node, reader.Sequence):
         text = f"[{', '.join(_value(item) for item in node.items[:MAX_WRITTEN])}]"
     elif isinstance(node, reader.Mapping):

@@ -1,4 +1,4 @@
-"""The functions of the expression language, and the bounds on its values."""
+"""The functions of the expression language, and the limits on its values."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 MAX_ITEMS = 1_000_000
-MAX_LENGTH = 10_000  # characters of a text an expression makes
+MAX_LENGTH = 10_000  # characters of a text that an expression builds
 MAX_NUMBER = 2**63
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is an integer or a decimal; true and false are none."""
+    """Whether a value is an int or a float; booleans are not numbers."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def is_whole(value: Any) -> bool:
-    """Whether it is an integer or a whole decimal, such as 2.0."""
+    """Whether a value is an int or a float with an integer value, such as 2.0."""
     return is_number(value) and value == int(value)
 
 
 def _numbers(values: tuple[Any, ...]) -> list[Any]:
-    """The arguments, or the items of the one list that is given. Raises TypeError unless all are numbers."""
+    """The arguments, or the items of a single list argument. Raises TypeError unless all are numbers."""
     items = values[0] if len(values) == 1 and isinstance(values[0], list) else list(values)
     if not items:
         raise TypeError("needs at least one number")
@@ -82,16 +82,16 @@ def _range(*bounds: Any) -> list[int]:
     if len(bounds) == 3 and bounds[2] == 0:
         raise ValueError("needs a step other than 0")
     numbers = range(*(int(bound) for bound in bounds))
-    # not len(numbers), which overflows
+    # computed by hand, as len() of a huge range raises OverflowError
     if abs(numbers.stop - numbers.start) // abs(numbers.step) > MAX_ITEMS:
         raise ValueError(f"makes lists of at most {MAX_ITEMS:,}")
     return list(numbers)
 
 
 def divisible(value: Any, divisor: Any) -> int:
-    """The nearest multiple of the divisor, at least one, never below 90 % of the value.
+    """The nearest multiple of the divisor, at least the divisor itself and at least 90 % of the value.
 
-    The rule of the MobileNet papers' code (Sandler et al. 2018) for channel counts. Halves go up.
+    The rule for channel counts in the code of MobileNetV2 (Sandler et al. 2018). Halves are rounded up.
     """
     number = _one(value)
     if not is_whole(divisor) or divisor < 1:
@@ -101,7 +101,7 @@ def divisible(value: Any, divisor: Any) -> int:
     return nearest + step if nearest < 0.9 * number else nearest
 
 
-# A function takes what its call gives it and raises TypeError or ValueError with what it needs.
+# The functions by name. Each raises TypeError or ValueError, whose text continues "name …" and says what it needs.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": _min,
     "max": _max,
@@ -114,7 +114,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "range": _range,
     "divisible": divisible,
 }
-# How many arguments, where not any number of them.
+# Minimum and maximum number of arguments; functions not listed take one or more.
 ARGUMENTS: dict[str, tuple[int, int | None]] = {
     "round": (1, 2),
     "floor": (1, 1),

@@ -1,4 +1,4 @@
-"""What a spec says besides its layers and its input: texts, preprocessing, labels and weights, all checked."""
+"""The keys of a spec besides layers and inputs: texts, labels, task, published figures, weights and preprocessing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_SIDE = 100_000  # pixels of a resized or cropped image
 
 
 def header(spec: Spec) -> dict[str, Any]:
-    """The Graph's fields that need no variables; problems are collected."""
+    """The fields of the Graph that do not depend on variables; problems are collected."""
     return {
         "name": clean(spec.name),
         "title": clean(title) if (title := spec.text("title")) is not None else None,
@@ -59,7 +59,7 @@ def _listed_texts(spec: Spec, node: reader.YamlNode, key: str) -> list[str]:
 
 
 def _labels(spec: Spec) -> dict[str, Any]:
-    """The class names, and the output they belong to where a mapping says it: {scores: imagenet1k}."""
+    """The class names, and the output they belong to if given as a mapping: {scores: imagenet1k}."""
     node = spec.keys.get("labels")
     if isinstance(node, reader.Mapping):
         if len(node.entries) != 1:
@@ -99,7 +99,7 @@ def _task(spec: Spec) -> str | None:
 
 
 def _published(spec: Spec) -> dict[str, Any]:
-    """Figures by name, and their `source`."""
+    """The published figures by name, with their `source`; problems are collected."""
     node = spec.keys.get("published")
     if node is None or is_absent(node):
         return {}
@@ -166,7 +166,7 @@ def _weights(spec: Spec) -> str | dict[str, str] | None:
 
 
 def plain_value(spec: Spec, node: reader.YamlNode, values: Names) -> Any:
-    """A node's value. Raises SpecError; with nothing to say where a variable's own error was said before."""
+    """A node's value. Raises SpecError, or SaidBefore if it reads a variable whose error is already collected."""
     value = compile_value(node)
     value.check_names(spec.variables)
     if not all(name in values for name in value.names()):
@@ -175,11 +175,11 @@ def plain_value(spec: Spec, node: reader.YamlNode, values: Names) -> Any:
 
 
 class SaidBefore(Exception):
-    """A value hangs on a variable that is in error itself."""
+    """A value depends on a variable whose own error has been reported."""
 
 
 def preprocess(spec: Spec, values: Names) -> dict[str, Any] | None:
-    """What `preprocess` says, each value checked; problems are collected."""
+    """The checked values of `preprocess`, or None without the key; problems are collected."""
     node = spec.keys.get("preprocess")
     if node is None or is_absent(node):
         return None
@@ -208,12 +208,12 @@ def preprocess(spec: Spec, values: Names) -> dict[str, Any] | None:
 
 
 def _side() -> FieldKind:
-    """Pixels."""
+    """A side length in pixels, an integer from 1 to MAX_SIDE."""
     return FieldKind(lambda value: whole(value, 1, MAX_SIDE), {"type": "integer", "minimum": 1})
 
 
 def _word(*options: str) -> FieldKind:
-    """One of a few words."""
+    """One of the given words."""
 
     def check(value: object) -> object:
         if value not in options:
@@ -224,7 +224,7 @@ def _word(*options: str) -> FieldKind:
 
 
 def _per_colour(*, positive: bool = False) -> FieldKind:
-    """One number, or one for each colour."""
+    """One number, or a list of three, one per colour channel."""
 
     def check(value: Any) -> tuple[float, ...]:
         numbers = value if isinstance(value, list) else [value]
@@ -240,7 +240,7 @@ def _per_colour(*, positive: bool = False) -> FieldKind:
     return FieldKind(check, {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]})
 
 
-# The keys of `preprocess`: what each may hold, checked and as the schema has it.
+# The keys of `preprocess`, each with its check and JSON Schema.
 PREPROCESS = {
     "resize": _side(),
     "crop": _side(),

@@ -1,4 +1,4 @@
-"""The network's inputs: what `input` and `inputs` say in a spec, and `--input` on the command line."""
+"""The network's inputs: `input` and `inputs` in a spec, and `--input` on the command line."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ INPUT_KEYS = (
 )
 VECTOR_KEY = "features"
 KNOWN_KEYS = (*INPUT_KEYS[-1], "length", VECTOR_KEY)
-MAX_INPUTS = 32  # receptive fields are followed from each
+MAX_INPUTS = 32  # receptive fields are computed for each
 
-# Another input than the spec's: the shape of its one input, or shapes by name; as a text, as --input takes it.
+# An override of the spec's inputs: the shape of its only input, or shapes by name; a text has the syntax of --input.
 Given = Shape | str | Mapping[str, Shape | str]
 
 
 def written_inputs(spec: Spec, values: Names) -> tuple[Input, ...] | None:
-    """What `input` or `inputs` says; None when it says nothing usable, which is a problem then."""
+    """The inputs that `input` or `inputs` declares; None if they are missing or invalid, with the problem collected."""
     node = spec.keys.get("inputs")
     if node is not None and not is_absent(node):
         return _several(spec, node, values)
@@ -71,7 +71,7 @@ def _several(spec: Spec, node: reader.YamlNode, values: Names) -> tuple[Input, .
 
 
 def _shape(spec: Spec, node: reader.YamlNode, values: Names, what: str) -> Shape | None:
-    """One input's shape, `(C, *spatial)`, or `(N,)` for a vector; problems are collected."""
+    """An input's shape, `(C, *spatial)`, or `(N,)` for a vector; None on error. Problems are collected."""
     try:
         if isinstance(node, reader.Mapping):
             return _mapping(spec, node, values, what)
@@ -102,7 +102,7 @@ def _channels_first(sizes: Sequence[int]) -> list[int]:
 
 
 def _named(sizes: Sequence[int]) -> str:
-    """`{channels: 28, height: 28, width: 1}`."""
+    """Sizes written with their names: `{channels: 28, height: 28, width: 1}`."""
     keys = next(keys for keys in INPUT_KEYS if len(keys) == len(sizes))
     return "{" + ", ".join(f"{key}: {size}" for key, size in zip(keys, sizes, strict=True)) + "}"
 
@@ -137,14 +137,14 @@ def _mapping(spec: Spec, node: reader.Mapping, values: Names, what: str) -> Shap
     )
 
 
-# -- another input than the spec's --------------------------------------------------------------------------
+# -- overriding the spec's inputs ---------------------------------------------------------------------------
 
 
 def given_inputs(given: Given | None, own: tuple[Input, ...] | None) -> tuple[Input, ...] | None:
-    """The spec's inputs with those shapes that are given in their place.
+    """The spec's inputs, with the given shapes replacing their own.
 
-    own: None where the spec does not say them. Raises UsageError for a shape that makes no sense, for a name that no
-    input has, and for a shape without a name where there are several inputs.
+    own: the spec's inputs, or None if it has no valid ones. Raises UsageError for an invalid shape, for a name that
+    no input has, and for a shape without a name if there are several inputs.
     """
     if given is None:
         return own
@@ -185,9 +185,9 @@ def _given_by_name(
 
 
 def parse_input(text: str, current: Shape | None = None) -> Shape:
-    """The shape that `--input` says: `3x224x224`, `224x224` or `224` (channels then as in the spec), `100` of a vector.
+    """Parse `--input`: `3x224x224`; `224x224` or `224`, with the channels of the spec; or `100` for a vector.
 
-    current: the spec's own. Raises UsageError, also for what looks channels last, unless it has the spec's channels.
+    current: the spec's shape. Raises UsageError, also for sizes that look channels-last, unless the first is its C.
     """
     parts = text.lower().replace("×", "x").split("x")
     try:
@@ -216,7 +216,7 @@ def parse_input(text: str, current: Shape | None = None) -> Shape:
 
 
 def input_changes(own: tuple[Input, ...] | None, inputs: tuple[Input, ...]) -> list[str]:
-    """`input 3×64×64`, `input left 3×64×64`: what differs from the spec's own inputs."""
+    """Descriptions of the inputs that differ from the spec's: `input 3×64×64`, `input left 3×64×64`."""
     before = {entry.name: entry.shape for entry in own or ()}
     return [
         f"input {f'{entry.name} ' if len(inputs) > 1 else ''}{show(entry.shape)}"
@@ -226,7 +226,7 @@ def input_changes(own: tuple[Input, ...] | None, inputs: tuple[Input, ...]) -> l
 
 
 def channel_warnings(own: tuple[Input, ...] | None, inputs: tuple[Input, ...]) -> list[str]:
-    """A warning for each input that is given with other channels than the network's own."""
+    """A warning for each input whose channel count differs from the network's own."""
     before = {entry.name: entry.shape for entry in own or ()}
     warnings = []
     for entry in inputs:

@@ -1,4 +1,4 @@
-"""From ARCH to a Graph: the one entry to the spec language."""
+"""Loading of ARCH into a Graph: the entry point of the spec language."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from convcalc.language.variables import check_read, variables
 from convcalc.language.words import canonical
 from convcalc.shapes import Shape
 
-MAX_ENTRY = 1_000  # layers that one entry may expand to
+MAX_ENTRY = 1_000  # layers that load_entry may expand to
 
 __all__ = ["entry_fields", "entry_kind", "load_entry", "load_graph", "parse_input"]
 
@@ -41,21 +41,21 @@ def load_graph(
     input_shape: Given | None = None,
     max_layers: int = MAX_LAYERS,
 ) -> Graph:
-    """The network of a bundled name, a path to a spec, or `-` for standard input.
+    """Load the network of a bundled name, a path to a spec, or `-` for standard input.
 
-    settings override the spec's vars, as text; input_shape `(C, *spatial)`, or a text as --input takes it, or
-    shapes by name, overrides its inputs. Raises SpecError, SpecErrors or ShapeError, with the graph up to the failing
-    layer; UsageError for settings and an input that make no sense.
+    settings: values that override the spec's vars, as text. input_shape: overrides its inputs; `(C, *spatial)`, a text
+    with the syntax of --input, or shapes by name. Raises SpecError, SpecErrors, or ShapeError with the graph up to the
+    failing layer; UsageError for invalid settings or an invalid input.
     """
     with uncollected():
         return _load(read_spec(arch, max_layers), settings or {}, input_shape, max_layers)
 
 
 def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:
-    """The network of one entry, such as `maxpool: {kernel: 2, stride: 2}`, or of a list of them, on an input
-    `(C, *spatial)`.
+    """Load the network of one entry, such as `maxpool: {kernel: 2, stride: 2}`, or of a list of entries, for an input
+    of shape `(C, *spatial)`.
 
-    defaults: as a spec's `defaults`, in YAML. Errors are load_graph's; their places are in the entry's text.
+    defaults: YAML with the syntax of a spec's `defaults`. Raises as load_graph does, with places in the entry's text.
     """
     node = _entry_node(entry)
     layers = node if isinstance(node, reader.Sequence) else reader.Sequence(node.source, 0, 0)
@@ -70,7 +70,7 @@ def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:
 
 
 def entry_kind(entry: str) -> str | None:
-    """The operator that an entry names, whether or not there is one; None where it is no entry."""
+    """The kind that an entry names, whether or not such an operator exists; None if the text is not an entry."""
     node = _entry_node(entry)
     if isinstance(node, reader.Mapping):
         return next(iter(node.entries), None)
@@ -78,7 +78,7 @@ def entry_kind(entry: str) -> str | None:
 
 
 def entry_fields(entry: str) -> frozenset[str]:
-    """The fields of its operator that an entry writes, by their own names: `maxpool: {F: 2}` writes the kernel."""
+    """The operator's fields that an entry sets, with aliases resolved: `maxpool: {F: 2}` gives `kernel`."""
     node, kind = _entry_node(entry), entry_kind(entry)
     value = next(iter(node.entries.values()), None) if isinstance(node, reader.Mapping) else None
     if kind not in ops.names() or value is None:
@@ -100,7 +100,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_laye
     _check_family(spec, settings)
     compiler = Compiler(spec, values)
     entries = _entries(spec, compiler)
-    # an input that is replaced need not be right
+    # errors in an input that is overridden anyway are dropped
     asked = replace(spec, problems=Problems()) if isinstance(given, tuple) else spec
     own = written_inputs(asked, values)
     inputs = given_inputs(given, own)
@@ -110,7 +110,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_laye
     spec.problems.fail()
     assert inputs is not None
     changes = _changes(spec, settings, values, own, inputs)
-    # a note is about the network of the file, unless it names the setting that was made
+    # notes describe the network as written: after a change, keep only those that mention every change
     fields["notes"] = tuple(
         note for note in fields["notes"] if all(f"--set {change}" in note for change in changes)
     )
@@ -161,7 +161,7 @@ def _changes(
     own: tuple[Input, ...] | None,
     inputs: tuple[Input, ...],
 ) -> tuple[str, ...]:
-    """What makes the network another one than the file's: settings with other values, then another input."""
+    """How the network differs from its file: settings with other values, then inputs with other shapes."""
     if not settings and inputs == own:
         return ()
     defaults = variables(replace(spec, problems=Problems()), {})
@@ -174,7 +174,7 @@ def _changes(
 
 
 def _without_classes(spec: Spec) -> dict[str, Any]:
-    """The Graph's fields with another number of classes than the file's, which its labels and weights are for."""
+    """The Graph's fields once the number of classes differs from the file's: labels and weights no longer apply."""
     own = variables(replace(spec, problems=Problems()), {}).get("classes")
     return {
         "labels": None,

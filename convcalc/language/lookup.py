@@ -1,4 +1,4 @@
-"""Layers looked up by the paths that `from`, `share` and fields name, and by references."""
+"""Lookup of layers by path, as in `from`, `share` and fields, and by a block's references."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from convcalc.ops import Operator, describe
 
 
 class Lookup:
-    """What paths mean among the layers that a builder has so far."""
+    """Resolves paths among the layers that the builder has so far."""
 
     def __init__(self, builder: Builder) -> None:
         self._builder = builder
 
     def origin(self, entry: Entry, scope: Scope, current: int, names: Names) -> tuple[int, ...]:
-        """The outputs `from` names; the layer before where it is computed to null."""
+        """The indices of the outputs in `from`; the previous layer if it evaluates to null. Raises SpecError."""
         origin = entry.origin
         assert origin is not None
         if isinstance(origin, Value):
@@ -58,7 +58,7 @@ class Lookup:
     def _layer(
         self, value: Value, computed: Any, scope: Scope, names: Names, what: str = "from"
     ) -> int | None:
-        """The output that a path or a reference means; None for null."""
+        """The index of the output that a path or reference refers to; None for null."""
         if isinstance(computed, LayerReference):
             return computed.index
         path = text(value, names, what)
@@ -73,7 +73,7 @@ class Lookup:
         return found
 
     def reference(self, name: str, value: Value, scope: Scope, names: Names) -> LayerReference | None:
-        """What a block's reference `name` stands for, looked up where the block is used; None for null."""
+        """The layer passed as a block's reference `name`, looked up where the block is used; None for null."""
         computed = value.evaluate(names)
         if isinstance(computed, LayerReference):
             return computed
@@ -84,7 +84,7 @@ class Lookup:
         return LayerReference(index, path)
 
     def resolve(self, path: str, scope: Scope, node: reader.YamlNode) -> int:
-        """The output a path means, looked up from the inside out among what is already there."""
+        """The index of the output at a path, looked up in the innermost scope first. Raises SpecError."""
         found = self.find(path, scope, node)
         if isinstance(found, int):
             return found
@@ -95,7 +95,7 @@ class Lookup:
         return found.last
 
     def find(self, path: str, scope: Scope, node: reader.YamlNode) -> Scope | int:
-        """The layer or scope that a path means. Raises SpecError at its place."""
+        """The layer or scope at a path. Raises SpecError at the path's place."""
         try:
             return find_member(path, scope)
         except Unfound as unfound:
@@ -107,7 +107,7 @@ class Lookup:
             raise not_found(path, scope, node, unfound) from None
 
     def named_layer(self, entry: Layer, field: str, source: str, scope: Scope, names: Names) -> int:
-        """The layer or input that a field names: by its path, or as one of a block's references."""
+        """The index of the layer or input that a field names by path or by a block's reference."""
         value = entry.fields.get(field)
         if value is not None and not value.constant:
             given = value.evaluate(names)
@@ -116,7 +116,7 @@ class Lookup:
         return self.resolve(source, scope, entry.node if value is None else value.node)
 
     def clash(self, entry: Entry | Branch, name: Value | None, scope: Scope, segment: str) -> SpecError:
-        """The error for a segment that is taken already."""
+        """The error for a segment that is already taken in its scope."""
         other = scope.members[segment]
         first: Mark | None = None
         if isinstance(other, Scope):
@@ -141,7 +141,7 @@ class Lookup:
 
 
 def segment_of(value: Value, names: Names, what: str) -> str | None:
-    """The segment a name gives; None where it is computed to null."""
+    """The value of a name as a path segment; None if it evaluates to null. Raises SpecError."""
     segment = text(value, names, what)
     if segment is not None and (reason := segment_problem(segment)):
         raise value.node.error(f"{describe(segment)} cannot name a layer", reason)
@@ -149,5 +149,5 @@ def segment_of(value: Value, names: Names, what: str) -> str | None:
 
 
 def _joins(operator: type[Operator]) -> bool:
-    """Whether `from` may be a list: of a join, and of an operator that takes any number of inputs."""
+    """Whether `from` may be a list: for a join, or an operator with any number of inputs."""
     return operator.role == "join" or operator.inputs[1] is None

@@ -1,4 +1,4 @@
-"""What a person meant by an entry that is none: errors with their hints."""
+"""Errors for entries that are not valid, with hints on what was probably meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.ops import describe
 
 
 def several_keys(node: reader.Mapping, blocks: Collection[str]) -> SpecError:
-    """An entry with more than one key: a missing indent, mostly."""
+    """The error for an entry with more than one key, usually caused by missing indentation."""
     kinds = list(node.entries)
     first, value = kinds[0], node.entries[kinds[0]]
     others = listed(map(cut, kinds[1:]), 4)
@@ -44,7 +44,7 @@ def several_keys(node: reader.Mapping, blocks: Collection[str]) -> SpecError:
 def unknown_kind(
     kind: str, key: reader.Scalar, blocks: Collection[str], body: reader.YamlNode | None = None
 ) -> SpecError:
-    """An entry whose kind is neither operator, block nor a word of the language."""
+    """The error for an entry whose kind is not an operator, a block or a word of the language."""
     if "$" in kind:
         return key.error("a layer's kind cannot be an expression", "write use: {block: $kind, ...}")
     word = kind.split(":")[0].split("{")[0].split(" ")[0]
@@ -80,7 +80,7 @@ def unknown_kind(
 
 
 def unknown_choice(kind: str, node: reader.YamlNode, blocks: Collection[str]) -> SpecError:
-    """What `use` picks, and is neither a block nor an operator."""
+    """The error for a `use` that selects neither a block nor an operator."""
     unknown = f"no block or operator {describe(kind)}"
     if kind in STRUCTURES:
         return node.error(unknown, "use picks a block or an operator")
@@ -92,7 +92,7 @@ def unknown_choice(kind: str, node: reader.YamlNode, blocks: Collection[str]) ->
 
 
 def use_without_block(key: reader.Scalar, fields: foreign.Fields) -> SpecError:
-    """A use that does not say of what, or says it in another tool's word."""
+    """The error for a `use` without `block`, or with another tool's name for it."""
     word = next((name for name in fields if meaning(name, ["block"], "field")), None)
     if word is not None:
         return fields[word][0].error(
@@ -102,12 +102,12 @@ def use_without_block(key: reader.Scalar, fields: foreign.Fields) -> SpecError:
 
 
 def not_for_scopes(name: str, key: reader.Scalar, kind: str) -> SpecError:
-    """A key of layers, given to a group or a block."""
+    """The error for a key that only layers take, given to a group or a block."""
     return key.error(f"{name} belongs to a layer, not to {kind}", "give it to the layers within")
 
 
 def bare_value(kind: str, body: reader.YamlNode) -> SpecError:
-    """A value for a layer that has no field it could fill."""
+    """The error for a bare value given to a layer that has no main field."""
     absence = planned.field(kind, "axis")
     if absence is not None:
         return body.error(absence.message, absence.hint)

@@ -1,4 +1,4 @@
-"""A network as a layer: another spec, read and settled for the file that uses it."""
+"""Networks as layers: reading another spec and evaluating its variables for the file that uses it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from convcalc.language.words import circle, listed
 from convcalc.ops import describe
 
 NETWORK_FIELDS = ("arch", "until", "set")
-MAX_NETWORKS = 20  # within one another
-MAX_READ = 100  # specs and settings of them, in one network
+MAX_NETWORKS = 20  # nesting depth
+MAX_READ = 100  # distinct pairs of spec and settings in one network
 
 
 class Included(NamedTuple):
-    """A spec that another one uses as a layer, with the values of its variables."""
+    """A spec used as a layer of another spec, with the values of its variables."""
 
     arch: str
     spec: Spec
@@ -33,9 +33,9 @@ class Included(NamedTuple):
 
 
 def include(key: reader.Scalar, fields: Fields, user: Spec, values: Names) -> Included:
-    """The spec that a `network` entry of `user` means. values: the user's variables, which `set` may read.
+    """Read the spec that a `network` entry of `user` refers to. values: the user's variables, which `set` may read.
 
-    Raises SpecError: at the entry for what is wrong with it, within the other file for what is wrong there.
+    Raises SpecError at the entry if the entry is wrong, and within the other file for errors in that file.
     """
     if "arch" not in fields:
         raise key.error("network needs arch: the name of a spec, or a path that ends in .yaml")
@@ -74,8 +74,8 @@ def include(key: reader.Scalar, fields: Fields, user: Spec, values: Names) -> In
 
 
 def identity(fields: Fields) -> tuple[object, ...] | None:
-    """What two `network` entries of a file have in common that mean the same spec with the same settings; None where
-    that cannot be told from what is written."""
+    """A cache key equal for `network` entries with the same spec and settings; None if a setting is not a scalar, so
+    that entries cannot be compared as written."""
     if "arch" not in fields:
         return None
     parts: list[object] = []
@@ -105,7 +105,7 @@ def _check_circle(node: reader.YamlNode, spec: Spec, user: Spec) -> None:
 
 
 def _settings(fields: Fields, arch: str, spec: Spec, values: Names) -> dict[str, str]:
-    """What `set` says, as `--set` writes it."""
+    """The values of `set` by variable, in the text form that `--set` takes. Raises SpecError or SpecErrors."""
     if "set" not in fields:
         return {}
     node = fields["set"][1]
@@ -130,7 +130,7 @@ def _settings(fields: Fields, arch: str, spec: Spec, values: Names) -> dict[str,
 
 
 def _written(value: Any) -> str:
-    """A value as the spec language writes it; a text in quotes, so that it stays one."""
+    """A value in the syntax of the spec language; texts are quoted, so that they are not read as numbers."""
     if isinstance(value, list):
         return "[" + ", ".join(map(_written, value)) + "]"
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else as_text(value)

@@ -1,4 +1,4 @@
-"""Operators' fields as a spec writes them → operators: aliases, defaults, missing and unknown fields."""
+"""Operators built from fields as written in a spec: aliases, defaults, missing and unknown fields."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from convcalc.ops import FieldError, Operator, describe
 
 Fields = dict[str, tuple[reader.Scalar, reader.YamlNode]]
 Known = frozenset[str]
-MAX_UNKNOWN = 20  # fields that are looked at for what they stand for
+MAX_UNKNOWN = 20  # unknown fields for which a meaning is looked up
 
 
 class Operators:
-    """Compiles fields and makes operators, each distinct one once. `defaults` are the spec's, by kind and field."""
+    """Compiles fields and creates operators; equal operators are created once. defaults: by kind and field."""
 
     def __init__(self, spec: Spec, variables: Names) -> None:
         self.problems: Problems = spec.problems
         self.defaults: dict[str, dict[str, Value]] = {}
-        self.reads_shape = False  # whether any expression of the layers does
+        self.reads_shape = False  # whether any expression of a layer reads $shape
         self._made: dict[tuple[Any, ...], Operator] = {}
         known = frozenset(spec.variables)
         for kind, (key, fields) in spec.defaults.items():
@@ -40,7 +40,7 @@ class Operators:
     def _settled(
         self, operator: type[Operator], fields: dict[str, Value], variables: Names
     ) -> dict[str, Value]:
-        """The defaults' values; those that hang on a variable without a value are left out."""
+        """The evaluated defaults, without those that depend on a variable without a value."""
         result = {}
         for name, value in fields.items():
             if not all(other in variables for other in value.names()):
@@ -64,9 +64,9 @@ class Operators:
         known: Known,
         allowed: tuple[str, ...] = (),
     ) -> dict[str, Value]:
-        """Values by the fields' own names; what is unknown, double or wrong is collected as a problem.
+        """Compiled values by field name, aliases resolved; unknown, repeated and invalid fields are collected.
 
-        label starts the messages: "conv2: ". allowed: keys that are no fields but may stand beside them.
+        label: prefix of the messages, such as "conv2: ". allowed: keys that are valid next to the fields.
         """
         infos = operator.fields()
         result: dict[str, Value] = {}
@@ -108,8 +108,8 @@ class Operators:
     def missing(
         self, operator: type[Operator], fields: Collection[str], allowed: tuple[str, ...] = ()
     ) -> list[str]:
-        """The required fields that neither the entry nor the defaults give. A field in another tool's word, or
-        misspelled, is not missing besides."""
+        """The required fields given neither in the entry nor in the defaults. A field that is misspelled or has
+        another tool's name already has an error, so it is not reported as missing too."""
         infos = operator.fields()
         given = {canonical(operator.kind, name) for name in fields} | self.defaults.get(
             operator.kind, {}
@@ -124,7 +124,7 @@ class Operators:
         return missing
 
     def make(self, layer: Layer, names: Names, label: str) -> Operator:
-        """The layer's operator with its fields' values: written ones over the spec's defaults."""
+        """The layer's operator; values in the entry override the spec's defaults. Raises SpecError."""
         defaults = self.defaults.get(layer.kind)
         written = layer.fields
         values: dict[str, Any] = {}
@@ -154,7 +154,7 @@ class Operators:
         return operator
 
     def value(self, node: reader.YamlNode, known: Known) -> Value | None:
-        """The compiled value, or None with the problem collected."""
+        """The compiled value; None if it is invalid, with the problem collected."""
         try:
             value = compile_value(node)
             value.check_names(known)
@@ -179,7 +179,7 @@ class Operators:
 
 
 def _unknown_operator(kind: str, key: reader.Scalar, is_block: bool) -> SpecError:
-    """What is wrong with `defaults` of what is no operator."""
+    """The error for `defaults` under a name that is not an operator."""
     absence = language.planned.layer(kind)
     if is_block:
         return key.error(
@@ -191,14 +191,14 @@ def _unknown_operator(kind: str, key: reader.Scalar, is_block: bool) -> SpecErro
 
 
 def _wrong_value(kind: str, name: str, value: object) -> str | None:
-    """A hint for a value that a field does not take."""
+    """A hint for a quoted value that would be a number or boolean without quotes, else None."""
     if isinstance(value, str) and (reader.type_of(value) if value else value) != value:
         return "numbers, true and false are written without quotes"
     return None
 
 
 def cut_off(fields: Fields) -> set[str]:
-    """Keys that are the rest of an expression YAML ended at a comma, as in {filters: $(max(a, b))}."""
+    """Keys that are really the rest of an expression that YAML split at a comma: {filters: $(max(a, b))}."""
     found = set()
     depth = 0
     for name, (_, node) in fields.items():

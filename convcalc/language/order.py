@@ -1,4 +1,4 @@
-"""Names in the order in which they can be settled."""
+"""Topological sorting of names by their dependencies."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 
 
 def in_order(needs: Mapping[str, Collection[str]]) -> tuple[list[str], list[list[str]]]:
-    """All names so that each comes after those it needs, and apart from them the circles.
+    """The names in dependency order, and the cycles among them.
 
-    What needs a member of a circle comes in the order as if that member had been settled.
+    Members of a cycle are left out of the order; names that depend on them are ordered as if they were resolved.
 
     >>> in_order({"a": ["b"], "b": [], "c": ["c"]})
     (['b', 'a'], [['c']])
@@ -49,10 +49,10 @@ def in_order(needs: Mapping[str, Collection[str]]) -> tuple[list[str], list[list
 
 
 def _circle(start: str, waiting: Mapping[str, Collection[str]]) -> list[str]:
-    """Follow what each name waits for until one comes again."""
+    """A cycle, found by following dependencies until a name repeats."""
     places: dict[str, int] = {}
     name = start
     while name not in places:
         places[name] = len(places)
-        name = min(waiting[name])
+        name = min(waiting[name])  # sets have no order: min makes messages reproducible
     return list(places)[places[name] :]

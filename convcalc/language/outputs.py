@@ -1,4 +1,4 @@
-"""The network's outputs: what `outputs` says in a spec, found among the layers."""
+"""The network's outputs: reading `outputs` from a spec and resolving its paths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_OUTPUTS = 1_000
 
 
 class WrittenOutput(NamedTuple):
-    """An output as it is written: its name, and the path of what gives it."""
+    """An output as written in a spec: its name and the path of its layer."""
 
     name: str
     path: str
@@ -27,9 +27,9 @@ class WrittenOutput(NamedTuple):
 
 
 def written_outputs(spec: Spec, values: Names) -> list[WrittenOutput]:
-    """What `outputs` says; none where the file has no such key. Problems are collected.
+    """The outputs listed under `outputs`; empty if the key is absent. Problems are collected.
 
-    In a mapping, a path that is computed to null leaves its output out.
+    In a mapping, an expression that evaluates to null omits its output.
     """
     node = spec.keys.get("outputs")
     if node is None or is_absent(node):
@@ -45,7 +45,7 @@ def written_outputs(spec: Spec, values: Names) -> list[WrittenOutput]:
     for name, item in items:
         try:
             value = {} if isinstance(item, reader.Mapping) else plain_value(spec, item, values)
-            # an expression in the place of the whole list may give one
+            # `outputs: $list`: a single expression may evaluate to a list of paths
             paths = value if item is node and isinstance(value, list) else [value]
             found += [_written(name, item, path) for path in paths if not _is_left_out(name, item, path)]
         except SpecError as error:
@@ -85,7 +85,7 @@ def _is_plain(node: reader.YamlNode) -> bool:
 
 
 def found_outputs(written: list[WrittenOutput], top: Scope) -> tuple[Output, ...]:
-    """The layers that the outputs name. Raises SpecError for a path that is none, and for an input's."""
+    """The outputs with their paths resolved to nodes. Raises SpecError for an unknown path or the path of an input."""
     result = []
     for output in written:
         try:
@@ -98,7 +98,7 @@ def found_outputs(written: list[WrittenOutput], top: Scope) -> tuple[Output, ...
                     f"outputs takes names and paths from the top: {listed(known)}",
                 ) from None
             raise output.node.error(*unfound.inside) from None
-        assert index is not None  # everything is complete
+        assert index is not None  # all scopes are complete after the expansion
         if is_input(index):
             what = "is an input" if isinstance(top.members.get(output.path), int) else "holds no layer"
             raise output.node.error(
@@ -109,7 +109,7 @@ def found_outputs(written: list[WrittenOutput], top: Scope) -> tuple[Output, ...
 
 
 def check_labelled(spec: Spec, labelled: str | None, outputs: Sequence[Output]) -> None:
-    """Raise SpecError where labels name an output that there is not."""
+    """Raise SpecError if `labels` names an output that does not exist."""
     names = [output.name for output in outputs]
     if labelled is not None and labelled not in names:
         node = spec.keys["labels"]

@@ -1,6 +1,6 @@
-"""What the language is going to have and does not yet, and what stays outside: an error says so, and what would do.
+"""Features that are planned but not built, and those out of scope, with the alternatives that errors suggest.
 
-The one home of that list. An entry goes when its feature is built; a test holds that none of them is built.
+This is the only such list. Remove an entry when its feature is built; a test fails for entries that are built.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ NOT_YET = "not built yet"
 
 
 class Absence(NamedTuple):
-    """What an error says of a thing that is not there, after its name; and what would do instead."""
+    """The text of an error about a missing feature, and a hint with an alternative."""
 
     message: str
     hint: str | None
 
 
-# Fields of operators that are there, and what would do instead.
+# Planned fields by operator and field name, each with an alternative.
 FIELDS: dict[tuple[str, str], str] = {
     ("conv", "padding_mode"): "the margin holds zeros; a pad before the layer holds another value",
 }
-# What other tools call these fields.
+# Other tools' names for these fields.
 _FIELD_WORDS = {"paddingmode": "padding_mode"}
 
-# Keys of a file, and what would do instead.
+# Planned keys of a spec, each with an alternative or "".
 KEYS: dict[str, str] = {
     "budget": "",
     "lint": "",
@@ -49,7 +49,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
 
 
 def layer(kind: str) -> Absence | None:
-    """What to say of a layer that is outside; None where it is not."""
+    """The absence of a layer that is out of scope; None for any other."""
     for what, words in OUTSIDE.items():
         if folded(kind) in words:
             return Absence("is outside convcalc's scope", f"it does not count {what}; leave them out")
@@ -57,7 +57,7 @@ def layer(kind: str) -> Absence | None:
 
 
 def field(kind: str, written: str) -> Absence | None:
-    """What to say of an operator's field that is not there; None where it is not planned."""
+    """The absence of a planned field of an operator; None if it is not planned."""
     own = {name: instead for (operator, name), instead in FIELDS.items() if operator == kind}
     word = folded(written)
     name = written if written in own else _FIELD_WORDS.get(word, word)
@@ -67,6 +67,6 @@ def field(kind: str, written: str) -> Absence | None:
 
 
 def key(word: str) -> Absence | None:
-    """What to say of a key of a file that is not there; None where it is not planned."""
+    """The absence of a planned key of a spec; None if it is not planned."""
     name = meaning(word, KEYS, "key")
     return None if name is None else Absence(f"{describe(word)} is {NOT_YET}", KEYS[name] or None)

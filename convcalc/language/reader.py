@@ -1,10 +1,10 @@
-"""YAML text → nodes that know their line and column.
+"""Reading of YAML text into nodes that know their line and column.
 
-We loop over the parser's events (libyaml's where present) instead of calling `yaml.load`: it is quicker, nothing
-is constructed that the text asks for, and nesting is bounded before it can exhaust a stack.
+We loop over the parser's events (libyaml's if available) instead of calling `yaml.load`: it is faster, YAML tags
+cannot construct objects, and nesting is limited before it can exhaust the stack.
 
-Scalars are typed by the spec language, not by YAML 1.1: true, false, null, decimal integers, decimals with an
-optional exponent; all else is text (`no`, `0x10`, `1_000`, dates).
+Scalars are typed by the spec language, not by YAML 1.1: true, false, null, decimal integers, and decimals with an
+optional exponent; everything else is text (`no`, `0x10`, `1_000`, dates).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WORDS: dict[str, object] = {"true": True, "false": False, "null": None, "": Non
 
 
 class YamlSource:
-    """A text and the name an error gives it. directory: the folder that relative paths in it count from."""
+    """A YAML text. name: its name in errors. directory: the base folder of relative paths in it."""
 
     __slots__ = ("_lines", "directory", "name", "text")
 
@@ -56,7 +56,7 @@ class YamlSource:
 
 
 class YamlNode:
-    """A piece of YAML with its place. Subclasses: Scalar, Sequence, Mapping."""
+    """Base class of YAML nodes with their place: Scalar, Sequence, Mapping. Lines and columns count from 0."""
 
     __slots__ = ("column", "length", "line", "source")
     source: YamlSource
@@ -66,7 +66,7 @@ class YamlNode:
 
     @property
     def mark(self) -> Mark:
-        """Where it stands."""
+        """The node's place, for errors."""
         return self.source.mark(self.line, self.column, self.length)
 
     def error(self, message: str, hint: str | None = None) -> SpecError:
@@ -75,12 +75,12 @@ class YamlNode:
 
     @property
     def value(self) -> Any:
-        """The plain Python value, nested."""
+        """The node as plain Python values: scalars, lists and dicts."""
         raise NotImplementedError  # pragma: no cover
 
 
 class Scalar(YamlNode):
-    """A word, a number or a text. `plain` tells whether it was written without quotes."""
+    """A word, number or text. plain: whether it was written without quotes."""
 
     __slots__ = ("plain", "text", "typed")
 
@@ -113,7 +113,7 @@ class Sequence(YamlNode):
 
 
 class Mapping(YamlNode):
-    """Keys and values, in order; `keys` holds each key's own node."""
+    """A mapping in the order of the file. entries: values by key. keys: the key nodes by key."""
 
     __slots__ = ("entries", "keys")
 
@@ -129,12 +129,12 @@ class Mapping(YamlNode):
 
 
 def is_required(node: YamlNode) -> bool:
-    """Whether a value is the word `required`: to be given by whoever uses or extends it."""
+    """Whether a value is the unquoted word `required`: a user of the spec or block must supply it."""
     return isinstance(node, Scalar) and node.plain and node.text == "required"
 
 
 def type_of(text: str) -> object:
-    """The value of a plain scalar."""
+    """The typed value of a plain scalar's text."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] in "0123456789+-." and len(text) <= MAX_DIGITS:
@@ -146,9 +146,9 @@ def type_of(text: str) -> object:
 
 
 def read(source: YamlSource, max_items: int = MAX_LAYERS) -> YamlNode:
-    """The root node of a text. Raises SpecError with the place of whatever is not understood.
+    """Parse a text and return its root node. Raises SpecError at the place of the first error.
 
-    max_items: of one list, which is longer only where a network has too many layers.
+    max_items: maximum length of a list; only a network with too many layers has a longer one.
     """
     try:
         size = len(source.text.encode())
@@ -170,9 +170,9 @@ def read(source: YamlSource, max_items: int = MAX_LAYERS) -> YamlNode:
 
 
 def _check_written_layers(source: YamlSource, max_items: int) -> None:
-    """Refuse a file with too many layers written out before the parser has made a node of every word of them.
+    """Raise SpecError for a file with too many layers, without the memory of parsing it first.
 
-    A line of a block sequence that begins with its `- ` is an entry: whatever an entry holds stands further right.
+    Each line that starts with `- ` at the indentation of the `layers` list is an entry: its contents are indented more.
     """
     text = source.text
     if text.count("\n") <= max_items:
@@ -199,10 +199,10 @@ def _too_many_entries(mark: Mark, max_items: int) -> SpecError:
 def _build(source: YamlSource, next_event: Callable[[], Any], max_items: int) -> YamlNode:
     root: YamlNode | None = None
     stack: list[Sequence | Mapping] = []
-    pending: list[Scalar | None] = []  # per open mapping, the key that waits for its value
+    pending: list[Scalar | None] = []  # for each open mapping, the key whose value comes next
     parent: Sequence | Mapping | None = None
     count = 0
-    words: dict[str, str] = {}  # each word once in memory
+    words: dict[str, str] = {}  # interned texts, to save memory
     while (event := next_event()) is not None:
         kind = type(event)
         if kind is yaml.SequenceEndEvent or kind is yaml.MappingEndEvent:
@@ -298,7 +298,7 @@ def _refused(source: YamlSource, event: Any, what: str, text: str) -> SpecError:
 
 
 def _syntax_error(source: YamlSource, error: yaml.YAMLError) -> SpecError:
-    """libyaml's message at its place, or the slip that we recognise."""
+    """The parser's error at its place, with a clearer message if the mistake is recognized."""
     from convcalc.language import slips
 
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).strip()

@@ -1,4 +1,4 @@
-"""The JSON Schema of the spec language, for editors: generated from the operators' fields."""
+"""The JSON Schema of the spec language for editors, generated from the operators' fields."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NAMING = {"description": "index: number the children 0, 1, 2…", "const": "ind
 
 
 def schema() -> dict[str, Any]:
-    """The whole schema (draft 2020-12). Blocks of a file's own are any other key of an entry."""
+    """The JSON Schema, draft 2020-12. An entry may have any other key, as it may be a block defined in the file."""
     operators = {kind: _operator(ops.get(kind)) for kind in ops.names()}
     forms = _header()
     return {
@@ -93,7 +93,7 @@ def schema() -> dict[str, Any]:
 
 
 def _header() -> dict[str, dict[str, Any]]:
-    """What each key of a spec may hold."""
+    """The schema of each key of a spec."""
     positive = {"anyOf": [{"type": "integer", "minimum": 1}, EXPRESSION]}
     texts = {"type": "array", "items": _TEXT}
     sides = dict.fromkeys(("channels", "depth", "height", "width", "length"), positive)
@@ -142,12 +142,12 @@ def _header() -> dict[str, dict[str, Any]]:
     }
 
 
-# A hash of digits alone is an integer to YAML.
+# YAML reads a hash that consists only of digits as an integer.
 _WEIGHTS: dict[str, dict[str, Any]] = {"url": _TEXT, "sha256": {"type": ["string", "integer"]}}
 
 
 def _object(properties: dict[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
-    """A mapping of these keys and no others."""
+    """The schema of a mapping with exactly these keys allowed."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -195,7 +195,7 @@ def _structures() -> dict[str, Any]:
 
 
 def _operator(operator: type[Operator]) -> dict[str, Any]:
-    """What may follow `kind:` : nothing, its main field's value, or its fields."""
+    """The schema of the value of `kind:`: null, the main field's value (branches of a join), or its fields."""
     doc = (operator.__doc__ or "").strip().splitlines()[0]
     forms: list[dict[str, Any]] = [{"type": "null"}, _fields(operator)]
     if operator.role == "join":
@@ -219,10 +219,10 @@ def _fields(operator: type[Operator], *, common: bool = True) -> dict[str, Any]:
 
 
 def _value(info: FieldInfo) -> dict[str, Any]:
-    """The field's own schema, an expression, or null for the operator's default."""
+    """The schema of a field's value: its own schema, an expression, or null for the operator's default."""
     forms = [info.kind.schema, EXPRESSION]
     if "anyOf" in info.kind.schema or info.kind.schema.get("type") == "array":
-        # a list, and a pair within, may hold expressions, which its own schema knows nothing of
+        # a list, or a pair within it, may contain expressions, which the field's own schema does not allow
         inner = {"type": "array", "contains": EXPRESSION}
         forms.append({"type": "array", "contains": {"anyOf": [EXPRESSION, inner]}})
     if not info.required:

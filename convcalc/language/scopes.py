@@ -1,4 +1,4 @@
-"""Path segments and what they contain: names as layers look them up."""
+"""Scopes: path segments with their members, and lookup of dotted paths."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MAX_PATH = 500  # characters
 
 
 class Scope:
-    """A path segment and what it contains. `last` is its output once it is complete; `path` is dotted, "" at the top.
+    """A path segment and its members. path: dotted, "" at the top. last: the index of its output once it is complete.
 
-    members and counts are shared with the scope around it where a branch numbers its layers without a name of
-    its own. twin: the scope whose layers' weights those in this one use.
+    An unnamed branch with its own numbering has a view that shares members and counts with the enclosing scope.
+    twin: the scope with whose layers the layers of this scope share weights.
     """
 
     __slots__ = ("counts", "indexed", "last", "members", "next", "outer", "path", "place", "prefix", "twin")
@@ -35,7 +35,7 @@ class Scope:
         self.twin: Scope | None = None
 
     def inner(self, segment: str, place: reader.YamlNode, indexed: bool = False) -> Scope:
-        """A new scope under a segment."""
+        """A new scope under a segment; its twin is the scope of the same name in this scope's twin."""
         scope = Scope(self.joined(segment, place), self, place, indexed)
         self.members[segment] = scope
         if self.twin is not None:
@@ -44,7 +44,7 @@ class Scope:
         return scope
 
     def joined(self, words: str, place: reader.YamlNode) -> str:
-        """The path of what is called so within. Raises SpecError where it is too long."""
+        """The full path of a member. Raises SpecError if it is longer than MAX_PATH."""
         path = self.prefix + words
         if len(path) > MAX_PATH:
             raise place.error(
@@ -60,7 +60,7 @@ class Scope:
 
 
 class Unfound(Exception):
-    """Nothing has this path. inside: what an error says, and its hint, where the first segment is there."""
+    """Nothing has this path. inside: the error's message and hint if only the first segment was found, else None."""
 
     def __init__(self, inside: tuple[str, str] | None = None) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Unfound(Exception):
 
 
 def find(path: str, scope: Scope) -> Scope | int:
-    """What a path means: its first segment is looked up from the inside out. Raises Unfound."""
+    """The layer or scope at a path; its first segment is searched from the innermost scope outwards. Raises Unfound."""
     first, *rest = path.split(".")
     step: Scope | None = scope
     while step is not None and first not in step.members:
@@ -92,7 +92,7 @@ def find(path: str, scope: Scope) -> Scope | int:
 
 
 def look_up(path: str, scope: Scope) -> int | None:
-    """The output that a path means; None where it means a scope that is not complete. Raises Unfound."""
+    """The index of the output at a path; None for a scope that is not complete. Raises Unfound."""
     found = find(path, scope)
     return found if isinstance(found, int) else found.last
 

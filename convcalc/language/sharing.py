@@ -1,4 +1,4 @@
-"""Whose weights a layer uses, and what its own are called in a weights file."""
+"""Weight sharing between layers (`share`), and names of weights in a weights file (`keys`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Member = Scope | int
 
 
 def shared_layer(found: Member, path: str, node: reader.YamlNode, nodes: list[Node]) -> int:
-    """The layer whose weights a layer with `share: path` uses. Raises SpecError for what has none of its own."""
+    """The node that owns the weights used by a layer with `share: path`. Raises SpecError if there are none."""
     if isinstance(found, Scope):
         raise node.error(
             f"share needs a layer, and {describe(path)} is a scope", f"it holds {listed(found.members)}"
@@ -30,7 +30,7 @@ def shared_layer(found: Member, path: str, node: reader.YamlNode, nodes: list[No
 
 
 def shared_scope(found: Member, path: str, node: reader.YamlNode) -> Scope:
-    """The scope whose layers' weights the layers of a group, block or network with `share: path` use."""
+    """The scope whose weights a group, block or network with `share: path` uses. Raises SpecError for a layer."""
     if isinstance(found, Scope):
         return found
     raise node.error(
@@ -40,8 +40,8 @@ def shared_scope(found: Member, path: str, node: reader.YamlNode) -> Scope:
 
 
 def twin_layer(twin: Scope, segment: str, nodes: list[Node]) -> int | None:
-    """The layer of that name in the scope that is shared with; None where it has no weights, and where there is none:
-    whether that matters, the layer's own weights say."""
+    """The owner of the weights of the twin's layer at `segment`; None if there is no such layer or it has no weights.
+    That is an error only if the layer itself has weights, which the caller checks."""
     found = twin.members.get(segment)
     if isinstance(found, Scope):
         found = found.last
@@ -55,7 +55,7 @@ def _owner(node: Node) -> int:
 
 
 def other_keys(entry: Layer, scope: Scope, names: Names) -> dict[str, str]:
-    """Other full names of the layer's parameters; under "" the other path of all of them."""
+    """Full names of the layer's parameters in a weights file, by parameter; under "", the path for all of them."""
     given = {name: text(value, names, "keys") for name, value in _words(entry).items()}
     return {
         name: scope.joined(word, _words(entry)[name].node) for name, word in given.items() if word is not None
@@ -63,7 +63,7 @@ def other_keys(entry: Layer, scope: Scope, names: Names) -> dict[str, str]:
 
 
 def check_keys(entry: Layer, node: Node) -> None:
-    """Raise SpecError for a key of a weight that the layer does not have."""
+    """Raise SpecError if `keys` names a weight that the layer does not have."""
     own = [parameter.name for parameter in node.parameters]
     for name, value in _words(entry).items():
         if not own or (name and name not in own):

@@ -1,4 +1,4 @@
-"""What a person meant when the YAML parser stumbled: its message, the place and a hint."""
+"""Common YAML mistakes, recognized from the parser's error: a clearer message, its place and a hint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-WIDTH = 500  # characters around the place that are looked at
+WIDTH = 500  # characters examined on each side of the error
 
 _CUT_EXPRESSION = re.compile(r"\$\([^'\"]*?[\[\]{}:]")
 _BRACED = re.compile(r"\$\{")
@@ -14,7 +14,7 @@ QUOTE_EXPRESSION = "quote an expression that holds a comma, brackets or ': ': \"
 
 
 class Slip(NamedTuple):
-    """What to say, and the place, counted from 0."""
+    """The message and hint for a mistake, with its 0-based line and column."""
 
     message: str
     line: int
@@ -25,7 +25,7 @@ class Slip(NamedTuple):
 def recognise(
     text_of: Callable[[int], str], problem: str, place: tuple[int, int], opened: tuple[int, int]
 ) -> Slip:
-    """The parser's problem at `place`, within what it had `opened`, in a writer's words."""
+    """The mistake behind the parser's `problem` at `place`, inside the construct that starts at `opened`."""
     line, column = place
     text = text_of(line)
     start = max(0, column - WIDTH)
@@ -68,7 +68,7 @@ def recognise(
 def _in_brackets(
     text_of: Callable[[int], str], place: tuple[int, int], opened: tuple[int, int], before: str, after: str
 ) -> Slip:
-    """Within { } or [ ] something other than a comma or the closing bracket."""
+    """The mistake if, within { } or [ ], neither a comma nor the closing bracket follows."""
     line, column = place
     bracket = text_of(opened[0])[opened[1] : opened[1] + 1] or "{"
     for text in (before + after, text_of(opened[0])[opened[1] : opened[1] + 2 * WIDTH]):
@@ -101,7 +101,7 @@ _CLOSING = {"{": "}", "[": "]"}
 
 
 def _colon(text_of: Callable[[int], str], line: int, column: int, before: str, problem: str) -> Slip:
-    """A ': ' where no key can be."""
+    """The mistake behind a ': ' where no key is allowed."""
     above = text_of(line - 1).strip() if line else ""
     own = text_of(line)
     indent = len(own) - len(own.lstrip())

@@ -1,8 +1,8 @@
-"""What other tools call our words, and what to say where a word is not known.
+"""Synonyms from other tools, and suggestions for unknown words.
 
-One table for every place that suggests: layers, fields, keys of a file, columns, filters, commands. A line is our
-word, a colon, and theirs: Keras's and TensorFlow's, PyTorch's, ONNX's, Caffe's, darknet's. Theirs are written
-without `_`, `-` and capitals, and without 1d, 2d or 3d. Spelling is asked only where the table says nothing.
+One table for everything that suggests: layers, fields, keys of a spec, columns, filters, commands. Each line is our
+word, a colon, and the synonyms in Keras, TensorFlow, PyTorch, ONNX, Caffe and darknet. Synonyms are in lower case
+without `_`, `-`, 1d, 2d or 3d. Spelling is compared only if the table has no match.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from convcalc.errors import MAX_OPTIONS, closest
 Place = Literal["layer", "field", "key", "input", "column", "filter", "command", "network", "variable"]
 
 _TABLE = {
-    # Some of these layers are not built yet: planned.py says what to do then.
+    # Some of these layers may not be built yet; suggestions are limited to known words.
     "layer": """
         conv: convolution convolutional convolve convlayer spatialconvolution depthwiseconv separableconv
         conv: pointwiseconv groupconv groupedconv dilatedconv atrousconv
@@ -216,7 +216,7 @@ _TABLE = {
     """,
 }
 
-# Fields that a layer does not have because they follow from something else, or change no figure; and why.
+# Fields that layers do not need, and why: they follow from something else, or do not change any figure.
 _FOLLOWS = "what a layer takes in follows from the layer before it"
 _NO_FIGURE = "it changes no figure"
 _NEEDLESS = {
@@ -235,22 +235,22 @@ _NEEDLESS = {
         _NO_FIGURE,
     ),
 }  # fmt: skip
-# Fields that are layers of their own here.
+# Fields that are separate layers in convcalc.
 _ACTIVATIONS = ("activation", "act", "activationfn", "actlayer", "nonlinearity")
 _NORMALISATIONS = ("norm", "bn", "batchnorm", "batchnormalize", "batchnormalization", "usebn", "normlayer")
 _SEPARATE = {**dict.fromkeys(_NORMALISATIONS, "batchnorm"), "dropout": "dropout"}
 
-MAX_WORD = 200  # characters that are looked at
+MAX_WORD = 200  # characters; longer words are truncated
 
 
 def folded(word: str) -> str:
-    """The word without capitals, `_`, `-`, blanks, a module before it and 1d, 2d or 3d: nn.Conv2d → conv."""
+    """The word in lower case without `_`, `-`, spaces, module prefix and 1d, 2d or 3d: nn.Conv2d → conv."""
     word = word[:MAX_WORD].partition("(")[0].rstrip().rpartition(".")[2]
     return re.sub("[123]d", "", _plain(word))
 
 
 def is_alike(word: str, other: str) -> bool:
-    """Whether two words differ in capitals, `_`, `-` and blanks at most."""
+    """Whether two words are equal up to case, `_`, `-` and spaces."""
     return _plain(word) == _plain(other)
 
 
@@ -260,7 +260,7 @@ def _plain(word: str) -> str:
 
 @cache
 def _table(place: Place) -> dict[str, tuple[str, ...]]:
-    """Their words, each with ours, likeliest first."""
+    """Our words for each synonym, the most likely first."""
     found: dict[str, tuple[str, ...]] = {}
     for line in _TABLE[place].strip().splitlines():
         ours, _, theirs = line.strip().partition(": ")
@@ -270,9 +270,9 @@ def _table(place: Place) -> dict[str, tuple[str, ...]]:
 
 
 def meaning(word: str, known: Iterable[str], *places: Place) -> str | None:
-    """The known word that another tool calls so, or that differs in capitals, `_` and `-` only; None where none is.
+    """The known word that equals `word` up to case, `_` and `-`, or of which `word` is a synonym; else None.
 
-    places: the tables that are asked, one after another.
+    places: the tables to search, in order.
     """
     if len(word) > 100:
         return None
@@ -285,13 +285,13 @@ def meaning(word: str, known: Iterable[str], *places: Place) -> str | None:
 
 
 def suggestion(word: str, known: Iterable[str], *places: Place) -> str | None:
-    """What the word is called here: by meaning, else by spelling; None where nothing is like it."""
+    """The known word with the same meaning, else the one with the most similar spelling; None if there is none."""
     options = list(known)
     return meaning(word, options, *places) or closest(word, options)
 
 
 def suggest(word: str, known: Iterable[str], *places: Place) -> str:
-    """`": convcalc calls it 'filters'"`, `"; did you mean 'kernel'?"`, or nothing."""
+    """The end of an error: `": convcalc calls it 'filters'"`, `"; did you mean 'kernel'?"`, or `""`."""
     options = list(known)
     meant, near = meaning(word, options, *places), closest(word, options)
     spelled_so = meant == near and folded(word) != _plain(meant or "")
@@ -301,22 +301,22 @@ def suggest(word: str, known: Iterable[str], *places: Place) -> str:
 
 
 def needless(word: str) -> str | None:
-    """Why a field of another tool's is left out here; None where it is not."""
+    """The reason why another tool's field is not needed here; None for other words."""
     return _NEEDLESS.get(folded(word))
 
 
 def is_activation(word: str) -> bool:
-    """Whether it is what another tool calls a layer's activation."""
+    """Whether the word is another tool's name for a layer's activation field."""
     return folded(word) in _ACTIVATIONS
 
 
 def separate(word: str) -> str | None:
-    """The layer, or `activation`, that a field of another tool's is here; None where it is none."""
+    """The separate layer for another tool's field, or `activation` if the field chooses one; None for other words."""
     return "activation" if is_activation(word) else _SEPARATE.get(folded(word))
 
 
 def suggest_network(word: str, names: Iterable[str], most: int = 3) -> str:
-    """`"; did you mean 'torchvision/mobilenet_v2' or …?"`: names that hold the word, else one spelled like it."""
+    """`"; did you mean 'torchvision/mobilenet_v2' or …?"`: names that contain the word, else the closest spelling."""
     options = sorted(names, key=_members_last)
     wanted = _plain(word)
     same = [name for name in options if wanted in (_plain(name), _plain(name.rpartition("/")[2]))]
@@ -333,5 +333,5 @@ def suggest_network(word: str, names: Iterable[str], most: int = 3) -> str:
 
 
 def _members_last(name: str) -> tuple[int, str]:
-    """Short names first: what is not in a folder, and a family before what is made of it."""
+    """Sort key with short names first: those outside folders, and a family before its members."""
     return len(name), name

@@ -1,7 +1,7 @@
-"""The text of an expression → a syntax tree that holds nothing but the expression language.
+"""Parsing of expressions into syntax trees restricted to the expression language.
 
-Python's own parser reads it; what is not on the short list here is refused, with a hint where other languages
-write the same thing differently.
+Python's own parser builds the tree; any syntax that is not allowed here is refused, with a hint if it is how other
+languages write something that exists here.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ MAX_DEPTH = 50
 WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
 
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-# 0x10, 1_000, 2a and 1if, but not 1e5
+# a number followed directly by letters: 0x10, 1_000, 2a and 1if, but not 1e5
 _GLUED = re.compile(r"(?<![A-Za-z0-9_.])[0-9][0-9.]*(?![eE][+-]?[0-9]+(?!\w))[A-Za-z_]\w*")
 
-# How other languages write it (patterns, compiled when needed), and how it is written here.
+# Patterns of other languages' syntax (strings, as re compiles and caches them on use), with our way to write it.
 _SLIPS = (
     (r"&&|(?<!&)&(?!&)", "'and' is written as the word"),
     (r"\|", "'or' is written as the word"),
@@ -41,7 +41,7 @@ _LANGUAGE = (
 
 
 class ExpressionError(Exception):
-    """What is wrong with an expression, and the offset in the text where it stands."""
+    """An error in an expression, with its offset and length in the text."""
 
     def __init__(self, message: str, offset: int = 0, length: int = 1, hint: str | None = None) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class ExpressionError(Exception):
 
 
 def parse(text: str, offset: int = 0) -> ast.expr:
-    """The checked tree of an expression. Raises ExpressionError, its offset counted from the template's start."""
+    """Parse and check an expression. offset: its position in the template. Raises ExpressionError."""
     if len(text) > MAX_TEXT:
         raise ExpressionError(f"the expression is longer than {MAX_TEXT:,} characters", offset)
     if not text.strip():
@@ -99,7 +99,7 @@ _COMPARE = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.Not
 
 
 def _check(node: ast.expr, depth: int) -> None:
-    """Refuse any syntax that is not part of the language."""
+    """Raise ExpressionError for syntax outside the language, or nesting deeper than MAX_DEPTH."""
     if depth > MAX_DEPTH:
         raise ExpressionError(
             "the expression is nested too deep", node.col_offset, 1, "name its parts in vars"
@@ -109,7 +109,7 @@ def _check(node: ast.expr, depth: int) -> None:
 
 
 def _operands(node: ast.expr) -> list[ast.expr]:
-    """What a node is made of, if it is of the language."""
+    """The child expressions of a node. Raises ExpressionError if the node is not part of the language."""
     match node:
         case ast.Constant(value=value):
             _check_constant(node, value)
@@ -167,7 +167,7 @@ def _check_call(node: ast.expr, name: str, given: int) -> None:
 
 
 def at(node: ast.expr, message: str, hint: str | None = None) -> ExpressionError:
-    """An error about a part of the expression."""
-    # ast counts columns in UTF-8 bytes; expressions are ASCII but for texts, so this is near enough there
+    """An error located at a part of the expression."""
+    # ast counts columns in UTF-8 bytes, not characters: they differ only after a non-ASCII text
     start = getattr(node, "col_offset", 0)
     return ExpressionError(message, start, max(1, (getattr(node, "end_col_offset", 0) or 0) - start), hint)

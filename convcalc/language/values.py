@@ -1,4 +1,4 @@
-"""A node of the spec as a value: constant, or computed from variables each time it is needed."""
+"""Compiled values of YAML nodes: constants, or expressions evaluated with the current variables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from convcalc.language.words import listed
 from convcalc.ops import FieldError, describe, whole
 
 NONE = Names({})
-# Where a word that specs may use freely means a size of a layer's input.
+# Names that are not predefined, with the expression for the size of a layer's input that they suggest.
 SIZES = {"height": "$(shape[-2])", "width": "$(shape[-1])", "length": "$(shape[-1])", "depth": "$(shape[-3])"}
 
 
 class Value:
-    """A compiled value. `constant` tells whether it reads no variable; then `evaluate` needs none."""
+    """A compiled value. constant: whether it reads no variables, so that `evaluate` may be given NONE."""
 
     __slots__ = ("_compiled", "_names", "constant", "node")
 
@@ -29,7 +29,7 @@ class Value:
         self.constant = constant
 
     def evaluate(self, names: Names) -> Any:
-        """The value, given the variables'. Raises SpecError at the expression's place."""
+        """The value with the given variables. Raises SpecError at the expression's place."""
         compiled = self._compiled
         if self.constant:
             return compiled
@@ -41,7 +41,7 @@ class Value:
             raise expression_error(self.node, error) from None
 
     def templates(self) -> Iterator[tuple[reader.YamlNode, Template]]:
-        """Every expression in it, with its node."""
+        """Every expression in the value, with its node."""
         if isinstance(self._compiled, Template):
             yield self.node, self._compiled
         elif not self.constant:
@@ -49,19 +49,19 @@ class Value:
                 yield from item.templates()
 
     def bare_names(self) -> Iterator[tuple[reader.YamlNode, str]]:
-        """The variables that stand alone in it, as in `$skip`, with their nodes."""
+        """The variables that form a whole text, as in `$skip`, with their nodes."""
         for node, template in self.templates():
             if template.bare is not None:
                 yield node, template.bare
 
     def names(self) -> frozenset[str]:
-        """The variables it reads."""
+        """The variables that the value reads."""
         if self._names is None:
             self._names = frozenset().union(*(template.names for _, template in self.templates()))
         return self._names
 
     def check_names(self, known: Collection[str]) -> None:
-        """Raise SpecError for a variable that is not known where the value stands."""
+        """Raise SpecError if the value reads a variable that is not in `known`."""
         if self.constant:
             return
         for node, template in self.templates():
@@ -89,7 +89,7 @@ def _unknown(name: str, known: Collection[str], node: reader.YamlNode, template:
 
 
 def compile_value(node: reader.YamlNode) -> Value:
-    """A scalar or (nested) list as a value. Raises SpecError; a mapping is none."""
+    """Compile a scalar or (nested) list. Raises SpecError for a malformed expression or a mapping."""
     if isinstance(node, reader.Scalar):
         if "$" not in node.text:
             return Value(node, node.typed, True)
@@ -108,7 +108,7 @@ def compile_value(node: reader.YamlNode) -> Value:
 
 
 def names_within(nodes: Iterable[reader.YamlNode]) -> frozenset[str]:
-    """The names in all expressions within some nodes, however deep."""
+    """The names in all expressions within the nodes, at any depth."""
     found: set[str] = set()
     texts: set[str] = set()
     stack = list(nodes)
@@ -122,13 +122,13 @@ def names_within(nodes: Iterable[reader.YamlNode]) -> frozenset[str]:
             stack += node.items
         elif isinstance(node, reader.Mapping):
             stack += node.entries.values()
-            # the rest of an expression that YAML has cut at a comma: {filters: $(max(a, b))}
+            # YAML splits {filters: $(max(a, b))} at the comma, so a key may be the rest of an expression
             found.update(*(names_in(f"$({key}") for key in node.entries if ")" in key))
     return frozenset(found)
 
 
 def inner_mark(node: reader.YamlNode, offset: int, length: int) -> Mark:
-    """A mark within a scalar's text."""
+    """A mark for part of a scalar's text; the node's own mark if the text spans several lines."""
     if not isinstance(node, reader.Scalar) or node.length < len(node.text):
         return node.mark
     shift = max(0, offset) + (0 if node.plain else 1)
@@ -136,7 +136,7 @@ def inner_mark(node: reader.YamlNode, offset: int, length: int) -> Mark:
 
 
 def expression_error(node: reader.YamlNode, error: ExpressionError) -> SpecError:
-    """An expression's error at its place in the file, with a hint where YAML cut the text short."""
+    """An expression's error at its place in the file, with a hint if YAML cut the text short."""
     mark = inner_mark(node, error.offset, error.length)
     hint = error.hint
     if "cut short" in error.message:
@@ -155,19 +155,19 @@ def expression_error(node: reader.YamlNode, error: ExpressionError) -> SpecError
 
 
 def is_cut(node: reader.YamlNode | None) -> bool:
-    """Whether YAML ended an unquoted value within an expression: {filters: $(max(a, b))}."""
+    """Whether YAML ended an unquoted value inside an expression, as in {filters: $(max(a, b))}."""
     return (
         isinstance(node, reader.Scalar) and node.plain and "$(" in node.text and open_brackets(node.text) > 0
     )
 
 
 def open_brackets(text: str) -> int:
-    """How many parentheses stay open."""
+    """The number of opening parentheses minus closing ones."""
     return text.count("(") - text.count(")")
 
 
 def boolean(value: Value, names: Names, what: str) -> bool:
-    """The value as true or false, or SpecError."""
+    """The value as a boolean. Raises SpecError."""
     result = value.evaluate(names)
     if not isinstance(result, bool):
         hint = "write a condition, such as $(stride != 1)"
@@ -178,7 +178,7 @@ def boolean(value: Value, names: Names, what: str) -> bool:
 
 
 def integer(value: Value, names: Names, what: str) -> int:
-    """The value as an integer of at least 0, or SpecError."""
+    """The value as an integer of at least 0. Raises SpecError."""
     try:
         return whole(value.evaluate(names))
     except FieldError as error:
@@ -186,7 +186,7 @@ def integer(value: Value, names: Names, what: str) -> int:
 
 
 def text(value: Value, names: Names, what: str) -> str | None:
-    """The value as a word: a text or number as written, None for null."""
+    """The value as text: constants as written, None for null. Raises SpecError for a list or an empty text."""
     node = value.node
     result = value.evaluate(names)
     if value.constant and isinstance(node, reader.Scalar):

@@ -1,4 +1,4 @@
-"""The values of a spec's variables, `--set` first, and whether anything reads them."""
+"""Evaluation of a spec's variables with `--set`, and the check that every variable is used."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from convcalc.language.values import Value, compile_value, names_within
 from convcalc.language.words import circle, listed
 from convcalc.ops import describe
 
-# Keys whose values may be expressions.
+# Keys of a spec whose values may contain expressions.
 READING = ("layers", "input", "inputs", "outputs", "preprocess", "budget")
 
 
 def variables(spec: Spec, settings: Mapping[str, str]) -> Names:
-    """The values of all variables, `--set` first, then as they depend on one another.
+    """The values of all variables, overridden by `--set` and evaluated in dependency order.
 
-    Variables without a value are left out: those that are `required` and not set, and those in error, which
-    are among the spec's problems then. Raises UsageError for settings that name no variable.
+    Variables without a value are left out: those that are `required` and not set, and those in error, whose problems
+    are collected. Raises UsageError for settings that name no variable.
     """
     nodes = {name: node for name, node in spec.variables.items() if not reader.is_required(node)}
     for name, text in settings.items():
@@ -82,17 +82,17 @@ def _unknown_setting(spec: Spec, name: str) -> UsageError:
 
 
 def check_read(spec: Spec, settings: Mapping[str, str], values: Names) -> None:
-    """Collect a problem for each variable that the file itself writes and whose name stands in no expression of the
-    network: a misspelled `clases: 10` would change nothing, in silence. What it inherits is not its to mend.
+    """Collect a problem for each variable that the file defines but no expression uses: a misspelled `clases: 10`
+    would silently have no effect. Inherited variables are exempt, as the file cannot fix them.
 
-    Raises UsageError for such a variable that `--set` names. values: those of the variables without an error.
+    values: the variables without an error. Raises UsageError for an unused variable that `--set` names.
     """
     asked = {**spec.own_variables, **dict.fromkeys(settings)}
     if not asked or "layers" not in spec.keys:
         return
     read = _names_read(spec)
     for name in asked:
-        # what is in error itself, or read under a misspelled name, has an error of its own
+        # skip variables with an error of their own, and those whose misspelled use is already reported
         has_value = name in values or name in spec.required
         if name in read or not has_value or (spec.problems and closest(name, read)):
             continue
@@ -103,7 +103,7 @@ def check_read(spec: Spec, settings: Mapping[str, str], values: Names) -> None:
 
 
 def _names_read(spec: Spec) -> frozenset[str]:
-    """Every name in an expression: of layers, blocks whether used or not, defaults, other variables, input, …"""
+    """Every name used in an expression: in layers, blocks (used or not), defaults, other variables, input, …"""
     nodes = [spec.keys[key] for key in READING if key in spec.keys]
     nodes += [node for _, node in spec.blocks.values()]
     nodes += [node for _, fields in spec.defaults.values() for _, node in fields.values()]

@@ -1,4 +1,4 @@
-"""The words of the spec language: what is taken, and what may be a name."""
+"""The words of the spec language: reserved words, the rules for names, and how lists of words are shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from convcalc.language.functions import FUNCTIONS
 from convcalc.language.syntax import WORDS
 from convcalc.ops import describe
 
-# The keys that every layer, group and block use takes, each with its description in the schema.
+# The keys common to layers, groups and calls of blocks, with their descriptions in the JSON Schema.
 COMMON = {
     "name": "path segment; default is kind and ordinal",
     "from": "instead of the layer before: a name or dotted path; a list for joins without branches",
@@ -33,29 +33,29 @@ MAX_SEGMENT = 200
 
 
 def listed(words: Iterable[str], most: int = 16) -> str:
-    """`a, b, c and 4 more`."""
+    """A list for a message: `a, b, c and 4 more`."""
     shown = list(words)
     text = ", ".join(shown[:most])
     return f"{text} and {len(shown) - most} more" if len(shown) > most else text
 
 
 def circle(names: Sequence[str], most: int = 8) -> str:
-    """`a → b → a`."""
+    """A cycle for a message: `a → b → a`."""
     return " → ".join([*names[:most], *(["…"] if len(names) > most else []), names[0]])
 
 
 def cut(word: str) -> str:
-    """The word, shortened for a message."""
+    """The word, shortened to 60 characters for a message."""
     return word if len(word) <= 60 else word[:57] + "..."
 
 
 def is_kind(kind: str, blocks: Collection[str]) -> bool:
-    """Whether an entry can be of that kind."""
+    """Whether the kind is a block, a word of the language or an operator."""
     return kind in blocks or kind in STRUCTURES or kind in ops.names()
 
 
 def canonical(kind: str, field: str) -> str:
-    """A field's own name where `field` is its alias (conv, K: filters); else `field`."""
+    """The full name of a field given by its alias (K of conv: filters); any other name unchanged."""
     if kind in ops.names():
         for info in ops.get(kind).fields().values():
             if info.alias == field:
@@ -64,7 +64,7 @@ def canonical(kind: str, field: str) -> str:
 
 
 def name_problem(name: str, node: reader.Scalar, what: str) -> SpecError | None:
-    """Why a variable, parameter or loop variable cannot have this name, if it cannot."""
+    """The error for an invalid or reserved name of a variable, parameter, reference or loop variable, or None."""
     from keyword import iskeyword
 
     if not _IDENTIFIER.match(name):
@@ -93,14 +93,14 @@ def name_problem(name: str, node: reader.Scalar, what: str) -> SpecError | None:
 
 
 def output_problem(name: str) -> str | None:
-    """Why an output cannot have this name, if it cannot: it may be a path."""
+    """The reason why an output cannot have this name, or None. Dotted paths are allowed."""
     if all(SEGMENT.match(segment) for segment in name.split(".")) and len(name) <= MAX_SEGMENT:
         return None
     return "a name is letters, digits, _ and -, or a path of such names"
 
 
 def segment_problem(segment: str) -> str | None:
-    """Why a layer, group, branch or block cannot have this name, if it cannot."""
+    """The reason why a layer, group, branch, block or input cannot have this name, or None."""
     if segment == "input":
         return "'input' is the network's input"
     if "." in segment:
