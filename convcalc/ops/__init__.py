@@ -1,8 +1,8 @@
 """The operators, one module each; the module's name is the operator's name in a spec.
 
-An operator registers itself by being there: `get("conv")` imports `convcalc.ops.conv` when it is first
-needed and takes the Operator whose kind is the module's name. Adding an operator is adding a file; a file
-whose name begins with an underscore holds helpers, of which this module hands out what the rest may use.
+There is no registry to maintain: `get("conv")` imports `convcalc.ops.conv` on first use and returns the Operator
+whose kind matches the module's name. To add an operator, add a file. Files whose names begin with an underscore
+hold helpers; this module re-exports those that other packages may use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from convcalc.ops._pooling import Pooling
     from convcalc.ops._windows import Slot
 
-# Where the names are that only some operators need: each is imported when it is first used.
+# Names that only some operators need, with their modules; each is imported on first use.
 _PLACES = {
     "Pooling": ("_pooling", "Pooling"),
     "Slot": ("_windows", "Slot"),
@@ -86,7 +86,7 @@ def names() -> tuple[str, ...]:
 
 @cache
 def get(kind: str) -> type[Operator]:
-    """The operator of that name. Raises KeyError when there is none."""
+    """The operator class with this name. Raises KeyError if there is none."""
     if kind not in names():
         raise KeyError(kind)
     module = import_module(f"convcalc.ops.{kind}")

@@ -1,4 +1,4 @@
-"""What adaptive_avgpool and adaptive_maxpool share: windows that follow from the output's size."""
+"""Base of adaptive_avgpool and adaptive_maxpool: windows derived from the output size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from convcalc.shapes import PerAxis, Shape, per_axis
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptivePooling(Operator):
-    """Windows over each channel by itself. (C, *spatial) → (C, *size)."""
+    """Pools each channel separately to a given output size. (C, *spatial) → (C, *size)."""
 
     role: ClassVar[str] = "pooling"
     main: ClassVar[str | None] = "size"
@@ -31,7 +31,7 @@ class AdaptivePooling(Operator):
         return (channels, *per_axis(self.size, len(spatial), "size"))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """Exact, also where the windows' sizes differ."""
+        """The window on each spatial dimension; exact even if windows differ in size."""
         sizes = self.output_shape(inputs)[1:]
         return (
             Reach(0),
@@ -39,7 +39,7 @@ class AdaptivePooling(Operator):
         )
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """Which pixels an output is made of."""
+        """The output size, and which pixels each output reads."""
         sizes = self.output_shape(inputs)[1:]
         return size_working([_explain(n, m) for n, m in zip(inputs[0][1:], sizes, strict=True)])
 
@@ -58,7 +58,7 @@ class AdaptivePooling(Operator):
         return [[sum(map(mul, place, steps)) for place in product(*window)] for window in product(*windows)]
 
     def gathered(self, tensor: Tensor) -> Iterator[list[Any]]:
-        """The numbers of each output's window, channel by channel."""
+        """The values in each output's window, channel by channel."""
         reads = self.reads(tensor)
         for pixels in planes(tensor.values, tensor.shape[0]):
             for read in reads:
@@ -68,8 +68,8 @@ class AdaptivePooling(Operator):
 def _walk(dimension: int, pixels: int, outputs: int) -> AxisReach:
     if outputs == 1:
         return WHOLE
-    # Whole numbers from ⌊i·step⌋ to ⌈(i + 1)·step⌉ − 1 are those above i·step − 1 and below (i + 1)·step.
-    # In parts of the step's denominator, the first above i·step − 1 is one part more.
+    # The integers from ⌊i·step⌋ to ⌈(i + 1)·step⌉ − 1 are those above i·step − 1 and below (i + 1)·step.
+    # All bounds are multiples of 1/denominator, so the smallest candidate above i·step − 1 is 1/denominator more.
     step = ratio(pixels, outputs)
     lag = ratio(step.denominator - 1, step.denominator)
     return Reach(dimension, step + lag, step, -lag)

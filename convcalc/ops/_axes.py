@@ -1,6 +1,6 @@
-"""Dimensions that a field `axis` names, and operators along them.
+"""Resolves `axis` fields to dimensions, with helpers for operators that act along an axis.
 
-In a field a dimension is `channels`, `last` or a number: 0 the channels, -1 the last.
+A field gives a dimension as `channels`, `last` or a number: 0 is the channels, -1 the last dimension.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Axes = Axis | tuple[int, ...]
 
 
 def dimensions(axes: Axes, rank: int) -> tuple[int, ...]:
-    """The dimensions that a field names, ascending, counted from 0. They may lie outside the rank."""
+    """The dimensions that a field selects, ascending and counted from 0. They are not checked against the rank."""
     if isinstance(axes, str):
         return (0 if axes == "channels" else rank - 1,)
     numbers = axes if isinstance(axes, tuple) else (axes,)
@@ -27,14 +27,14 @@ def dimensions(axes: Axes, rank: int) -> tuple[int, ...]:
 
 
 def sizes(axes: Axes, shape: Shape) -> Shape:
-    """The sizes of the dimensions that a field names."""
+    """The sizes of the dimensions that a field selects."""
     return tuple(shape[dimension] for dimension in dimensions(axes, len(shape)))
 
 
 def settled(axes: Axes, shape: Shape) -> Axes:
-    """The field's value in the form that is kept: a word where there is one, numbers from 0, ascending.
+    """The field's value in canonical form: `channels` or `last` if possible, else numbers from 0 in ascending order.
 
-    Raises Misfit where the input has no such dimension or one is named twice.
+    Raises Misfit if the input has no such dimension or a dimension is repeated.
     """
     if isinstance(axes, str):
         return axes
@@ -54,7 +54,7 @@ def settled(axes: Axes, shape: Shape) -> Axes:
 
 
 def settled_one(axis: Axis, shape: Shape) -> Axis:
-    """The same for a field that names one dimension."""
+    """Like `settled`, for a field that holds a single dimension."""
     found = settled(axis, shape)
     assert not isinstance(found, tuple)
     return found
@@ -68,9 +68,9 @@ def named(dimension: int, rank: int) -> Axis:
 
 
 def moved(operator: Operator, axes: Axes, order: Order) -> Reordered | None:
-    """An operator with a field `axis` on inputs stored in an order: along where its dimensions are stored.
+    """The operator with its field `axis` mapped to the storage order of its inputs.
 
-    None where several dimensions are stored in another sequence: weights over them would be too.
+    None if several dimensions are stored in a different sequence, because their weights would need reordering too.
     """
     places = [order[dimension] for dimension in dimensions(axes, len(order))]
     if places != sorted(places):
@@ -80,12 +80,12 @@ def moved(operator: Operator, axes: Axes, order: Order) -> Reordered | None:
 
 
 def reach_over(found: Sequence[int], rank: int) -> tuple[AxisReach, ...]:
-    """All of some dimensions, its place in the others."""
+    """The reach of an output that reads all of the given dimensions and only its own place in the others."""
     return tuple(WHOLE if dimension in found else Reach(dimension) for dimension in range(rank))
 
 
 def vectors(found: Sequence[int], shape: Shape) -> Iterator[list[int]]:
-    """For each place in the other dimensions, where the values along some dimensions are in row-major order."""
+    """For each place in the other dimensions, the row-major indices of the values along the given dimensions."""
     steps = [prod(shape[dimension + 1 :]) for dimension in range(len(shape))]
     ranges = [range(0, size * step, step) for size, step in zip(shape, steps, strict=True)]
     within = [sum(offsets) for offsets in product(*(ranges[dimension] for dimension in found))]
@@ -96,14 +96,14 @@ def vectors(found: Sequence[int], shape: Shape) -> Iterator[list[int]]:
 
 
 def spatial(shape: Shape, kind: str) -> tuple[int, ...]:
-    """All dimensions but the channels. Raises Misfit for a vector."""
+    """All dimensions except the channels. Raises Misfit for a vector."""
     if len(shape) < 2:
         raise Misfit(f"{kind} of a vector has no spatial dimensions to work on", "say which: axis: channels")
     return tuple(range(1, len(shape)))
 
 
 def dimension_name(shape: Shape, dimension: int) -> str:
-    """`channels`, `height`; `dimension 4` where there is no word."""
+    """The name of a dimension, such as `channels` or `height`; `dimension 4` if it has none."""
     if dimension == 0:
         return "channels" if len(shape) > 1 else "features"
     names = AXIS_NAMES.get(len(shape) - 1, ())

@@ -1,7 +1,7 @@
-"""What every operator is: one frozen dataclass that knows its fields, shape, weights, cost, reach, formula
-and reference forward. The defaults here are those of a pointwise operator, which is then a few lines.
+"""Base classes of all operators: frozen dataclasses with fields, shape rule, weights, cost, reach, worked formulas
+and a reference forward pass. The defaults suit a pointwise operator, which then takes only a few lines.
 
-`forward` is the independent witness that the shape rule is right: it never calls `output_shape`.
+`forward` is an independent check of the shape rule: it never calls `output_shape`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class KernelAxis(Protocol):
-        """What is known of one axis of any operator that has a kernel."""
+        """One spatial axis of an operator with a kernel."""
 
         @property
         def kernel(self) -> int:
-            """Pixels that the kernel reads or writes."""
+            """The number of pixels that the kernel reads or writes."""
 
         @property
         def extent(self) -> int:
-            """Pixels from its first to its last."""
+            """The distance from its first pixel to its last, both included."""
 
 
 Inputs = tuple[Shape, ...]
@@ -37,11 +37,11 @@ Order = tuple[int, ...]  # dimension i of a value is dimension order[i] of the t
 
 
 class Parameter(NamedTuple):
-    """A tensor an operator keeps: its name in a weights file, its shape, and what it counts as.
+    """A tensor that belongs to an operator: its name in a weights file, its shape, and its role in the counts.
 
-    name: "" where the layer's own path is the whole key. fan_in is the number of inputs each output sums over, for He
-    initialisation; None where the initial value is a constant, `initial`. rule: what its values are worked out by; a
-    file need not hold them, and those that it holds have to be equal.
+    name: "" if the layer's path is the whole key. fan_in: the number of inputs each output sums over, for He
+    initialisation; None if the initial value is the constant `initial`. rule: computes the values of a fixed tensor;
+    a weights file may omit it, but values that it does hold must match.
     """
 
     name: str
@@ -52,21 +52,21 @@ class Parameter(NamedTuple):
     rule: Callable[[], Sequence[float]] | None = None
 
     def key(self, path: str) -> str:
-        """Its key in a weights file, for a layer of that path."""
+        """The key in a weights file, for a layer with this path."""
         return f"{path}.{self.name}" if self.name else path
 
 
 class Reach(NamedTuple):
-    """How an output walks one input dimension: output unit o reads the whole numbers in
+    """What an output reads along one input dimension: output unit o reads the indices in
     [o·stride + start, o·stride + start + size), as far as they lie within the dimension.
 
-    `out` is the output dimension that walks it. Where an output unit moves less than an input unit
-    (deconvolution, upsampling) all three can be Fractions: the number of units read, at most size rounded up,
-    then differs from one output unit to the next. A stride is negative where the numbers are read backwards, and
-    never 0. gap: of the numbers in the interval only those a multiple of it from its beginning (a dilated kernel);
-    0: all. block: output units that read the same, as those of a window of attention: o is then the first of its
-    block, and blocks begin at `phase`. beyond: what the dimension continues with at both ends, for at most its own
-    length; "": nothing. It may say too much (filters that share a group), never too little.
+    out: the output dimension that o counts along. size, stride and start can be Fractions if an output step is less
+    than an input unit (deconvolution, upsampling); the number of units read, at most ⌈size⌉, then varies between
+    outputs. stride: negative if the input is read backwards, never 0. gap: read only every gap-th index of the
+    interval, counted from its start (a dilated kernel); 0: read all. block: the number of consecutive output units
+    that read the same interval (windowed attention); o is then the first unit of the block, and blocks begin at
+    `phase`. beyond: how the dimension is extended at both ends, by at most its own length; "": not at all.
+    The interval may be larger than what is read (filters that share a group), never smaller.
     """
 
     out: int
@@ -79,46 +79,46 @@ class Reach(NamedTuple):
     phase: int = 0
 
     def leader(self, output: int) -> int:
-        """The first output unit of a unit's block; it may lie before the dimension."""
+        """The first output unit of the block that contains `output`; it may lie before the start of the dimension."""
         return (output - self.phase) // self.block * self.block + self.phase
 
     def led(self, low: int, high: int) -> tuple[int, int]:
-        """The first and last output unit whose block's first unit lies from low to high."""
+        """The first and last output unit of the blocks whose first unit lies between low and high, both included."""
         first = -(-(low - self.phase) // self.block) * self.block + self.phase
         return first, self.leader(high) + self.block - 1
 
 
-# A dimension that no output dimension walks: every unit reads all of it, or each its own part (flatten),
-# which is not said.
+# Dimensions without a matching output dimension. WHOLE: every output unit reads all of it. SCATTERED: each reads a
+# part of it (flatten), which is not specified further.
 WHOLE: Literal["whole"] = "whole"
 SCATTERED: Literal["spread"] = "spread"
 AxisReach = Reach | Literal["whole", "spread"]
 
 
 class Working(NamedTuple):
-    """One worked formula: what it gives (`output`, `weights`, `biases`, `MACs`, …) and its text."""
+    """A worked formula: the quantity (`output`, `weights`, `biases`, `MACs`, …) and the text of its calculation."""
 
     what: str
     text: str
 
 
 class OutputPart(NamedTuple):
-    """An operator that computes some of another's output channels, and the input channels that it reads for them."""
+    """An operator that computes a subset of another's output channels, and the input channels that it reads."""
 
     operator: Operator
     channels: range
 
 
 class Reordered(NamedTuple):
-    """An operator on inputs stored in another order of dimensions, and the order in which its output is stored; None:
-    in sequence."""
+    """An operator for inputs stored in a permuted order of dimensions, and the storage order of its output (None: in
+    sequence)."""
 
     operator: Operator
     order: Order | None
 
 
 class Tensor(NamedTuple):
-    """Numbers of any Python kind in row-major order, channels first."""
+    """Values of any Python number type in row-major order, channels first."""
 
     shape: Shape
     values: Sequence[Any]
@@ -127,8 +127,9 @@ class Tensor(NamedTuple):
 class Convolving(NamedTuple):
     """A convolution that computes a gradient.
 
-    operator: a bound conv; source: what it reads; weights: its tensors; output: what comes out; axes: its windows.
-    between: the zeros between the values of δ on each axis; turned: whether its kernel is the layer's, turned by 180°.
+    operator: a bound conv; source: its input; weights: its tensors; output: its result; axes: its windows.
+    between: the number of zeros between the values of δ on each axis; turned: whether its kernel is the layer's,
+    rotated by 180°.
     """
 
     operator: Operator
@@ -141,10 +142,10 @@ class Convolving(NamedTuple):
 
 
 class Gradient(NamedTuple):
-    """The gradient of the input or of a parameter, of its shape, for a gradient δ of the output: how much the loss
-    grows for a little more of each value.
+    """The gradient of the loss with respect to the input or a parameter, given the gradient δ of the output. It has the
+    shape of that input or parameter.
 
-    how: what it is, in words; by: the convolution that computes it, None where none does.
+    how: a description in words; by: the convolution that computes it, or None.
     """
 
     tensor: Tensor
@@ -153,9 +154,8 @@ class Gradient(NamedTuple):
 
 
 class Example(NamedTuple):
-    """What the manual shows of an operator: an entry as a spec writes it, or a YAML list that ends in it, and
-    the shape it reads, to be worked out; and what `convcalc apply` may be given to show the operator at work on a
-    few numbers."""
+    """The example on an operator's page of the manual: a spec entry, or a YAML list that ends in it, with its input
+    shape; and the arguments of a `convcalc apply` command that runs the operator on a few numbers."""
 
     entry: str
     input: Shape = (64, 28, 28)
@@ -163,7 +163,7 @@ class Example(NamedTuple):
 
 
 class FieldInfo(NamedTuple):
-    """A field as the spec language knows it."""
+    """The description of a field for the spec language."""
 
     name: str
     alias: str | None
@@ -175,36 +175,34 @@ class FieldInfo(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Operator:
-    """Base of all operators. `kind` is the name in a spec and the module's name; `role` groups kinds that
-    stand in for each other (for diff); `main` is the field a bare scalar or list fills."""
+    """Base class of all operators. `kind` is the operator's name in a spec, and its module's name; `role` groups kinds
+    that can replace each other (for diff); `main` is the field that a bare scalar or list sets."""
 
     kind: ClassVar[str] = ""
     role: ClassVar[str] = "identity"
     main: ClassVar[str | None] = None
-    inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # fewest and most; None: any number
-    pointwise: ClassVar[bool] = False  # keeps the shape and costs no MACs: folds into the row it follows
-    regroups: ClassVar[bool] = False  # the same values in the same order under another shape
-    commutative: ClassVar[bool] = False  # its inputs may change places
-    channels_field: ClassVar[str | None] = (
-        None  # where weights say how many output channels it has: that field
-    )
+    inputs: ClassVar[tuple[int, int | None]] = (1, 1)  # minimum and maximum; None: unlimited
+    pointwise: ClassVar[bool] = False  # keeps the shape, no MACs: folded into the preceding row
+    regroups: ClassVar[bool] = False  # keeps values and order, changes the shape
+    commutative: ClassVar[bool] = False  # its inputs can be swapped
+    channels_field: ClassVar[str | None] = None  # the field for the output channels, if weights determine it
     is_known: ClassVar[bool] = (
-        True  # False: it holds the place of one that is not, and is neither counted nor run
+        True  # False: a placeholder for an unsupported operator; neither counted nor run
     )
-    is_passing: ClassVar[bool] = False  # its output is its input when a trained network runs
-    is_channel_affine: ClassVar[bool] = False  # a factor and an offset per channel, from its parameters alone
+    is_passing: ClassVar[bool] = False  # returns its input unchanged at inference
+    is_channel_affine: ClassVar[bool] = False  # a scale and a shift per channel, from its parameters alone
     shape_field: ClassVar[str | None] = (
-        None  # names a layer that is no input, and whose shape is used: `sized_like`
+        None  # names a layer of which only the shape is used, see `sized_like`
     )
-    # The class in torch.nn without its number of dimensions, and the function in torch or torch.nn.functional; ""
-    # where PyTorch has none.
+    # The class in torch.nn without its dimension suffix, and the function in torch or torch.nn.functional; "" if
+    # PyTorch has none.
     torch_module: ClassVar[str] = ""
     torch_function: ClassVar[str] = ""
-    example: ClassVar[Example | None] = None  # for the manual; None: the bare operator
+    example: ClassVar[Example | None] = None  # for the manual; None: the operator without fields
 
     @classmethod
     def fields(cls) -> dict[str, FieldInfo]:
-        """The fields by name, in the order of declaration."""
+        """The fields by name, in order of declaration."""
         cached = cls.__dict__.get("_fields")
         if cached is None:
             cached = {
@@ -223,12 +221,12 @@ class Operator:
 
     @property
     def bound(self) -> tuple[float, float] | None:
-        """(low, high) of an operator that is min(max(x, low), high) and keeps NaN; None for every other."""
+        """(low, high) of an operator that computes min(max(x, low), high) and propagates NaN; None for any other."""
         return None
 
     @classmethod
     def layer_fields(cls) -> tuple[str, ...]:
-        """The fields that name a layer, whose output is one more input, in the order of those inputs."""
+        """The fields that name a layer whose output is an additional input, in the order of those inputs."""
         cached: tuple[str, ...] | None = cls.__dict__.get("_layer_fields")
         if cached is None:
             cached = tuple([name for name, info in cls.fields().items() if info.kind.names_layer])
@@ -237,51 +235,51 @@ class Operator:
 
     @classmethod
     def worked_example(cls) -> Example:
-        """What the manual works out for this operator."""
+        """The example that the manual works through for this operator."""
         return cls.example or Example(cls.kind)
 
     def bind(self, inputs: Inputs) -> Self:
-        """The operator with the fields that follow from its input filled in. Raises Misfit."""
+        """The operator with fields inferred from its inputs. Raises Misfit if the inputs do not fit."""
         return self
 
     def named_inputs(self, inputs: Inputs) -> dict[str, int]:
-        """The fields that are given and name a layer, each with its input's number."""
+        """The layer-naming fields that are set, each with the index of its input."""
         given = [name for name in self.layer_fields() if getattr(self, name) is not None]
         return {name: len(inputs) - len(given) + place for place, name in enumerate(given)}
 
     def sized_like(self, name: str, shape: Shape) -> Self:
-        """The operator with the shape of the layer that its `shape_field` names. Raises Misfit."""
+        """The operator with its size taken from the layer that `shape_field` names. Raises Misfit."""
         return self
 
     def check_sources(self, sources: Sequence[Operator | None]) -> None:
-        """Raises Misfit where the operators that make its inputs are not what it needs; None is the network's input."""
+        """Raises Misfit if an input comes from an unsuitable operator; None stands for the network's input."""
 
     def keeps_positions(self, inputs: Inputs) -> bool:
-        """Whether each output position reads that position of its one input alone."""
+        """Whether each output position reads only the same position of its single input."""
         return self.pointwise
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """The output's shape `(C, *spatial)`. Raises Misfit when the inputs do not fit."""
+        """The output shape `(C, *spatial)`. Raises Misfit if the inputs do not fit."""
         return inputs[0]
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """The tensors it keeps: weights, biases and buffers."""
+        """The operator's weights, biases and buffers."""
         return ()
 
     def macs(self, inputs: Inputs) -> int:
-        """Multiply-accumulates for one image; biases excluded, products with padding included."""
+        """Multiply-accumulate operations for one image; biases excluded, products with padding included."""
         return 0
 
     def module_name(self, inputs: Inputs) -> str:
-        """The class of the PyTorch module that does the same on these inputs; "" where there is none."""
+        """The class name of the equivalent PyTorch module for these inputs; "" if there is none."""
         return self.torch_module
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One AxisReach per dimension of input number `index`: what an output unit reads of it."""
+        """What an output unit reads of input `index`: one AxisReach per input dimension."""
         return tuple(Reach(dimension) for dimension in range(len(inputs[index])))
 
     def weight_factors(self, inputs: Inputs) -> tuple[int, ...]:
-        """The factors whose product is the number of weights, output channels last; () without weights."""
+        """The factors whose product is the number of weights, output channels last; () if there are no weights."""
         return ()
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
@@ -289,58 +287,57 @@ class Operator:
         return ()
 
     def axes(self, inputs: Inputs) -> Sequence[KernelAxis]:
-        """Each spatial axis of an operator with a kernel; () for one without."""
+        """The spatial axes of an operator with a kernel; () if it has no kernel."""
         return ()
 
     def windows(self, inputs: Inputs) -> tuple[Axis, ...]:
-        """The window that slides over each spatial axis; () where none does, as in a deconvolution."""
+        """The sliding window on each spatial axis; () if there is none, as in a deconvolution."""
         return tuple(axis for axis in self.axes(inputs) if isinstance(axis, Axis))
 
     def smallest_part(self, inputs: Inputs) -> int | None:
-        """The fewest output channels that can be computed by themselves, of which there is a whole number: see
-        `part`. None for an operator that is not cut into parts."""
+        """The smallest number of output channels that `part` can compute separately; it divides the output channels.
+        None for an operator that cannot be split."""
         return None
 
     def part(self, inputs: Inputs, channels: range) -> OutputPart:
-        """What computes these output channels alone, from their rows of the weights. They are whole smallest parts."""
+        """The operator that computes only these output channels, a multiple of `smallest_part`, from their weights."""
         raise TypeError(f"{self.kind} is not cut into parts")  # pragma: no cover - smallest_part is None
 
     def reordered(self, order: Order) -> Reordered | None:
-        """The operator that computes the same where its inputs are stored in `order`, or None if there is none.
+        """The equivalent operator for inputs stored in `order`, or None if there is none.
 
         Dimension i of an input is dimension order[i] of the tensor that stores it, and dimension i of the output
-        lies at the returned order[i]. Inputs that a field names are stored in sequence. The parameters
-        have the same names and hold the same numbers in the same sequence; dimensions of 1 may be added to their
-        shapes.
+        is stored at the returned order[i]. Inputs named by a field are stored in sequence. The parameters keep
+        their names and the order of their values; their shapes may gain dimensions of size 1.
         """
         return Reordered(self, order) if in_sequence(order) else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The output computed in plain Python; works on any numbers, Fraction included."""
+        """The output, computed in plain Python for any number type, Fraction included."""
         raise TypeError(f"{self.kind} has no forward")  # pragma: no cover - a test sees that each has one
 
     @classmethod
     def has_backward(cls) -> bool:
-        """Whether there is a backward pass."""
+        """Whether the operator implements a backward pass."""
         return cls.backward is not Operator.backward
 
     def in_training(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]
     ) -> Mapping[str, Sequence[Any]]:
-        """The tensors as a training pass uses them on these inputs; for most operators those that it keeps."""
+        """The tensors used in a training pass on these inputs; for most operators `weights` itself."""
         return weights
 
     def backward(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
     ) -> dict[str, Gradient]:
-        """The gradients of `input` and of each learned parameter by name, for a gradient of the output.
+        """The gradients of `input` and of each learned parameter by name, given the gradient of the output.
 
-        Plain Python on any numbers, as forward. weights: as `in_training` gives them.
+        Computed in plain Python for any number type, like `forward`. weights: the result of `in_training`.
         """
         raise TypeError(f"{self.kind} has no backward")  # pragma: no cover - has_backward is asked first
 
     def shown_fields(self) -> dict[str, Any]:
-        """Every field's value as JSON holds it; per-axis values that agree become one number."""
+        """The value of every field, ready for JSON; equal per-axis values are merged into one number."""
         values = {}
         for name, info in self.fields().items():
             value = getattr(self, name)
@@ -350,7 +347,7 @@ class Operator:
         return values
 
     def needs_map(self, shape: Shape) -> Shape:
-        """The shape if it has 1 to 3 spatial dimensions; else Misfit."""
+        """Returns the shape. Raises Misfit unless it has 1 to 3 spatial dimensions."""
         if len(shape) < 2:
             raise Misfit(
                 f"{self.kind} needs a map with 1 to 3 spatial dimensions, not a vector of {shape[0]}",
@@ -363,7 +360,7 @@ class Operator:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pointwise(Operator):
-    """Base of operators that map each element by itself: relu, sigmoid, dropout, …"""
+    """Base class of element-wise operators with one input, such as relu and sigmoid."""
 
     pointwise: ClassVar[bool] = True
     role: ClassVar[str] = "activation"
@@ -371,29 +368,29 @@ class Pointwise(Operator):
 
     @classmethod
     def worked_example(cls) -> Example:
-        """A few numbers on both sides of 0, to four decimals."""
+        """The operator applied to numbers on both sides of 0, with four decimals."""
         return cls.example or Example(cls.kind, apply=f"{cls.kind} '-4 -2 -1 -0.5 0 0.5 1 2 4' --decimals 4")
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, in any order."""
+        """The same operator; the storage order does not matter."""
         return Reordered(self, order)
 
     def element(self, value: Any) -> Any:
-        """The output for one element."""
+        """The output for a single element."""
         raise TypeError(f"{self.kind} has no element rule")  # pragma: no cover
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Each element by itself."""
+        """Applies `element` to each value."""
         element = self.element
         return Tensor(inputs[0].shape, [element(value) for value in inputs[0].values])
 
     @classmethod
     def has_backward(cls) -> bool:
-        """Whether its derivative is known."""
+        """Whether the operator defines a derivative."""
         return cls.derivative is not Pointwise.derivative
 
     def derivative(self, value: Any) -> Any:
-        """The derivative at one element; at a kink, what PyTorch takes."""
+        """The derivative at a single element; PyTorch's value where it is not differentiable."""
         raise TypeError(f"{self.kind} has no derivative")  # pragma: no cover - has_backward is asked first
 
     def backward(
@@ -408,7 +405,7 @@ class Pointwise(Operator):
 
 
 def in_sequence(order: Order) -> bool:
-    """Whether a value is stored with its dimensions in their own order."""
+    """Whether dimensions are stored in their natural order."""
     return all(place == dimension for dimension, place in enumerate(order))
 
 
@@ -416,9 +413,9 @@ MAX_SHOWN_BRANCHES = 8
 
 
 def mismatch(needs: str, inputs: Inputs, *, apart: int | None = None, stretches: bool = False) -> Misfit:
-    """A join's branches that do not fit: what it needs, each branch's shape, where they differ, and what would do.
+    """The error for a join whose branches do not fit: the requirement, each branch's shape, the difference and a fix.
 
-    apart: the dimension in which they may differ; stretches: whether a dimension of 1 fits every other.
+    apart: the dimension in which branches may differ; stretches: whether a dimension of 1 broadcasts to any size.
     """
     numbered = list(enumerate(inputs, 1))
     if len(inputs) > MAX_SHOWN_BRANCHES:
@@ -440,8 +437,8 @@ def mismatch(needs: str, inputs: Inputs, *, apart: int | None = None, stretches:
 
 
 def _first_conflict(inputs: Inputs, apart: int | None, stretches: bool) -> list[tuple[int, Shape]]:
-    """Of many branches the first that does not fit one before it, after that one."""
-    settled: dict[int, tuple[int, Shape]] = {}  # by dimension: the first branch that says its size
+    """The first pair of branches that conflict, in order, each with its number."""
+    settled: dict[int, tuple[int, Shape]] = {}  # by dimension: the first branch that fixes its size
     for index, shape in enumerate(inputs, 1):
         if len(shape) != len(inputs[0]):
             return [(1, inputs[0]), (index, shape)]
@@ -455,11 +452,11 @@ def _first_conflict(inputs: Inputs, apart: int | None, stretches: bool) -> list[
 
 
 def _remedy(inputs: Inputs, apart: int | None) -> str:
-    """What would make branches of one rank fit."""
+    """A suggestion that makes branches of equal rank fit."""
     channels = apart != 0
     if len(inputs[0]) == 1:
         return "end the branches in the same number of features; a dense layer changes it"
-    # a single pixel may stretch over a map
+    # a single pixel can be broadcast over a map
     maps = [shape for shape in inputs if set(shape[1:]) != {1}]
     sizes = {tuple(size for place, size in enumerate(shape) if place not in (0, apart)) for shape in maps}
     if channels and len({shape[0] for shape in inputs}) > 1 and len(sizes) <= 1:
@@ -479,7 +476,7 @@ def _remedy(inputs: Inputs, apart: int | None) -> str:
 
 
 def _enumerated(words: Sequence[str]) -> str:
-    """`channels, height and width`."""
+    """Words joined as in `channels, height and width`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
@@ -498,10 +495,10 @@ def window_walks(axes: Sequence[Axis]) -> tuple[Reach, ...]:
 
 
 def group_walk(channels: int, filters: int, groups: int) -> AxisReach:
-    """The channels a filter reads: all of them, or those of its group.
+    """The channels that a filter reads: all of them, or those of its group.
 
-    Filter o of a group of `share` reads `depth` channels from ⌊o/share⌋·depth. Where both exceed 1 this is
-    no single stride, and the reach covers up to a group too much.
+    With `share` filters and `depth` channels per group, filter o reads `depth` channels from ⌊o/share⌋·depth. If both
+    exceed 1, no constant stride describes this, and the reach overestimates by up to one group.
     """
     if groups == 1:
         return WHOLE
@@ -511,8 +508,8 @@ def group_walk(channels: int, filters: int, groups: int) -> AxisReach:
 
 
 def regrouped(before: Shape, after: Shape) -> tuple[AxisReach, ...]:
-    """The reach of a tensor read in the same order under another shape: the leading dimensions both have are
-    walked one by one, those of 1 hold nothing to choose from, the others spread."""
+    """The reach of a reshape that keeps the order of values: leading dimensions that both shapes share are read one to
+    one, dimensions of size 1 as a whole, and the others are SCATTERED."""
     walks: list[AxisReach] = []
     for dimension, size in enumerate(before):
         if before[: dimension + 1] == after[: dimension + 1]:
@@ -523,5 +520,5 @@ def regrouped(before: Shape, after: Shape) -> tuple[AxisReach, ...]:
 
 
 def ratio(numerator: int, denominator: int) -> int | Fraction:
-    """The quotient, an int where it is whole."""
+    """The exact quotient: an int if possible, else a Fraction."""
     return Fraction(numerator, denominator) if numerator % denominator else numerator // denominator

@@ -1,7 +1,7 @@
-"""What an operator's fields may hold. A field's kind checks a value, and describes itself as JSON Schema.
+"""Types of operator fields. Each FieldKind validates values and describes itself as JSON Schema.
 
 The functions at the end declare dataclass fields: `kernel: PerAxis = extent(alias="F")`. The operators'
-dataclasses are thereby the schema of the spec language: nothing else lists fields.
+dataclasses are the single source of the spec language's schema.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-Value = object  # what a spec can hold: None, bool, int, float, str, or a list of these
+Value = object  # a value in a spec: None, bool, int, float, str, or a list of these
 
-LARGEST = 2**31 - 1  # dimension values: beyond this a typing slip, not a network
+LARGEST = 2**31 - 1  # for dimensions: anything larger is a typing error
 
 
 MOST_DIMENSIONS = 8
-MAX_WORD = 100  # characters of a text
+MAX_WORD = 100  # maximum length of a text, in characters
 
 
 class FieldError(Exception):
-    """A value of the wrong kind; says what was needed. Whoever knows the place adds it."""
+    """An invalid value. The message says what is needed; the caller adds the location."""
 
 
 class FieldKind(NamedTuple):
-    """check(value) gives the value to store or raises FieldError; schema describes what it takes.
+    """check(value) returns the value to store or raises FieldError; schema is the JSON Schema of accepted values.
 
-    per_axis: the value is an integer, or one (or a pair) per spatial axis. names_layer: the value is the path of a
-    layer, whose output is one more input.
+    per_axis: the value is a number, or a list with a number (or pair) per spatial axis. names_layer: the value is the
+    path of a layer whose output is an additional input.
     """
 
     check: Callable[[Value], Any]
@@ -38,7 +38,7 @@ class FieldKind(NamedTuple):
 
 
 def describe(value: Value) -> str:
-    """A value as an error names it."""
+    """A short description of a value for an error message."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
@@ -55,7 +55,7 @@ def describe(value: Value) -> str:
 
 
 def whole(value: Value, minimum: int = 0, maximum: int = LARGEST) -> int:
-    """An integer within bounds; a whole float serves. Raises FieldError."""
+    """The value as an integer within bounds; floats with an integral value are accepted. Raises FieldError."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -242,13 +242,13 @@ def _field(kind: FieldKind, default: Any, alias: str | None, doc: str) -> Any:
 
 
 def integer(default: Any = REQUIRED, *, minimum: int = 1, alias: str | None = None, doc: str) -> Any:
-    """One integer."""
+    """A field for an integer."""
     kind = FieldKind(lambda value: whole(value, minimum), {"type": "integer", "minimum": minimum})
     return _field(kind, default, alias, doc)
 
 
 def extent(default: Any = REQUIRED, *, minimum: int = 1, alias: str | None = None, doc: str) -> Any:
-    """An integer, or one per spatial dimension."""
+    """A field for an integer, or one integer per spatial dimension."""
     one = {"type": "integer", "minimum": minimum}
     schema: dict[str, object] = {
         "anyOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 3}]
@@ -257,13 +257,13 @@ def extent(default: Any = REQUIRED, *, minimum: int = 1, alias: str | None = Non
 
 
 def padding(default: Any = 0, *, alias: str | None = "P", doc: str) -> Any:
-    """An integer, one per dimension, [before, after] pairs, same or valid."""
+    """A field for an integer, one integer or [before, after] pair per dimension, `same` or `valid`."""
     schema: dict[str, object] = {"anyOf": [*_MARGINS, {"enum": ["same", "valid"]}]}
     return _field(FieldKind(_padding, schema, per_axis=True), default, alias, doc)
 
 
 def margins(default: Any = REQUIRED, *, alias: str | None = "P", doc: str) -> Any:
-    """An integer, one per dimension, or [before, after] pairs."""
+    """A field for an integer, or one integer or [before, after] pair per dimension."""
     return _field(FieldKind(_margins, {"anyOf": _MARGINS}, per_axis=True), default, alias, doc)
 
 
@@ -275,7 +275,7 @@ def number(
     above: float | None = None,
     doc: str,
 ) -> Any:
-    """A number; `above` is a bound it may not equal."""
+    """A field for a number; `above` is an exclusive lower bound."""
     schema: dict[str, object] = {"type": "number"}
     if minimum is not None:
         schema["minimum"] = minimum
@@ -287,31 +287,31 @@ def number(
 
 
 def flag(default: Any = REQUIRED, *, doc: str) -> Any:
-    """true or false."""
+    """A field for a boolean."""
     return _field(FieldKind(_flag, {"type": "boolean"}), default, None, doc)
 
 
 def choice(*options: str, default: Any = REQUIRED, alias: str | None = None, doc: str) -> Any:
-    """One of a few words."""
+    """A field for one of the given words."""
     return _field(FieldKind(_choice(options), {"enum": list(options)}), default, alias, doc)
 
 
 def word(default: Any = REQUIRED, *, doc: str) -> Any:
-    """A text."""
+    """A field for a non-empty text."""
     return _field(
         FieldKind(_word, {"type": "string", "minLength": 1, "maxLength": MAX_WORD}), default, None, doc
     )
 
 
 def layer(default: Any = None, *, doc: str) -> Any:
-    """The name or path of an earlier layer, as `from` takes it: its output is one more input, behind those that
-    come from `from`, in the order of the fields."""
+    """A field for the name or path of an earlier layer, as in `from`. Its output is an additional input, placed after
+    those of `from`, in the order of the fields."""
     kind = FieldKind(_layer, _PATH, names_layer=True)
     return _field(kind, default, None, doc)
 
 
 def scale(default: Any = REQUIRED, *, doc: str) -> Any:
-    """A number above 0, or one per spatial dimension."""
+    """A field for a positive number, or one per spatial dimension."""
     one: dict[str, object] = {"type": "number", "exclusiveMinimum": 0}
     schema: dict[str, object] = {
         "anyOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 3}]
@@ -320,30 +320,30 @@ def scale(default: Any = REQUIRED, *, doc: str) -> Any:
 
 
 def pair(default: Any = REQUIRED, *, doc: str) -> Any:
-    """An integer, or a [before, after] pair."""
+    """A field for an integer or a [before, after] pair."""
     return _field(FieldKind(_pair, {"anyOf": [_ONE, _PAIR]}), default, None, doc)
 
 
 def shape_of(default: Any = None, *, doc: str) -> Any:
-    """The name or path of an earlier layer, or input, as `from` takes it, of which the shape alone is used."""
+    """A field for the name or path of an earlier layer or input, as in `from`, of which only the shape is used."""
     return _field(FieldKind(_layer, _PATH), default, None, doc)
 
 
 def several(default: Any = REQUIRED, *, doc: str) -> Any:
-    """An integer of either sign, or a list of them."""
+    """A field for an integer of either sign, or a list of them."""
     one: dict[str, object] = {"type": "integer"}
     several: dict[str, object] = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_DIMENSIONS}
     return _field(FieldKind(_several, {"anyOf": [one, several]}), default, None, doc)
 
 
 def dimension(default: Any = REQUIRED, *, alias: str | None = None, doc: str) -> Any:
-    """An integer of either sign."""
+    """A field for an integer of either sign."""
     kind = FieldKind(lambda value: whole(value, -LARGEST), {"type": "integer"})
     return _field(kind, default, alias, doc)
 
 
 def integers(default: Any = REQUIRED, *, minimum: int = 0, doc: str) -> Any:
-    """A list of integers, one per dimension of a shape."""
+    """A field for a list of integers, one per dimension of a shape."""
     items: dict[str, object] = {"type": "integer", "minimum": minimum}
     schema: dict[str, object] = {
         "type": "array",
@@ -355,7 +355,7 @@ def integers(default: Any = REQUIRED, *, minimum: int = 0, doc: str) -> Any:
 
 
 def along(default: Any = "channels", *, several: bool = False, doc: str) -> Any:
-    """channels, last or a dimension's number: 0 the channels, -1 the last; several: or a list of numbers."""
+    """A field for a dimension: `channels`, `last` or its number (0: channels, -1: last). several: or a list of them."""
     number: dict[str, object] = {
         "type": "integer",
         "minimum": -MOST_DIMENSIONS,

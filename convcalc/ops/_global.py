@@ -1,4 +1,4 @@
-"""What pools over the whole map share: the maximum and the mean of each channel."""
+"""Base of global_avgpool and global_maxpool, which pool over the whole map."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from convcalc.shapes import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalPooling(Operator):
-    """One number of each channel. (C, *spatial) → (C, 1, …, 1)."""
+    """Reduces each channel to a single value. (C, *spatial) → (C, 1, …, 1)."""
 
     role: ClassVar[str] = "pooling"
 
@@ -21,9 +21,9 @@ class GlobalPooling(Operator):
         return (channels, *(1 for _ in spatial))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All pixels of its channel."""
+        """All pixels of the same channel."""
         return (Reach(0), *(WHOLE for _ in inputs[0][1:]))
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first."""
+        """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None

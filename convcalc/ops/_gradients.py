@@ -1,4 +1,4 @@
-"""What the operators' backward passes share: values taken apart, cut, spread; the pixels of windows."""
+"""Helpers of the backward passes: splitting, cropping and dilating maps, and the pixels of each window."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from convcalc.shapes import Shape
 
 
 def planes(values: Sequence[Any], channels: int) -> list[Sequence[Any]]:
-    """The values of each channel."""
+    """The values of each channel, as one sequence per channel."""
     size = len(values) // channels
     return [values[channel * size : (channel + 1) * size] for channel in range(channels)]
 
 
 def cut(shape: Shape, values: Sequence[Any], edges: Sequence[tuple[int, int]]) -> tuple[Shape, list[Any]]:
-    """`(C, *spatial)` without so many pixels before and after each spatial axis."""
+    """A map `(C, *spatial)` with (before, after) pixels removed at the ends of each spatial axis."""
     kept = [range(first, size - last) for (first, last), size in zip(edges, shape[1:], strict=True)]
     steps = [prod(shape[axis + 1 :]) for axis in range(1, len(shape))]
     places = [sum(a * b for a, b in zip(place, steps, strict=True)) for place in product(*kept)]
@@ -26,7 +26,7 @@ def cut(shape: Shape, values: Sequence[Any], edges: Sequence[tuple[int, int]]) -
 
 
 def spread(shape: Shape, values: Sequence[Any], strides: Sequence[int]) -> tuple[Shape, list[Any]]:
-    """`(C, *spatial)` with stride − 1 zeros between the values of each spatial axis."""
+    """A map `(C, *spatial)` with stride − 1 zeros inserted between neighbouring values of each spatial axis."""
     lengths = [(size - 1) * stride + 1 for size, stride in zip(shape[1:], strides, strict=True)]
     steps = [prod(lengths[axis + 1 :]) for axis in range(len(lengths))]
     places = [
@@ -43,5 +43,5 @@ def spread(shape: Shape, values: Sequence[Any], strides: Sequence[int]) -> tuple
 
 
 def window_pixels(slide: Any) -> Iterator[list[int | None]]:
-    """Per window of a `Slide`, in row-major order, the numbers of the pixels it reads; None in the padding."""
+    """The pixel indices that each window of a `Slide` reads, in row-major order; None in the padding."""
     yield from slide.patches([range(prod(slide.spatial))], None)

@@ -1,6 +1,6 @@
-"""Arithmetic as IEEE 754 and PyTorch have it where Python raises: 1/0 is ∞, log 0 is −∞, √−1 is no number.
+"""IEEE 754 arithmetic, as in PyTorch, for cases in which Python raises: 1/0 is ∞, log 0 is −∞, √−1 is NaN.
 
-Whole numbers and fractions stay exact where the result is one.
+Integers and Fractions stay exact if the result is rational.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def quotient(dividend: Any, divisor: Any) -> Any:
-    """dividend/divisor: ±∞ where only the divisor is 0, no number where both are."""
+    """dividend/divisor: ±∞ if only the divisor is 0, NaN if both are 0."""
     try:
         return dividend / divisor
     except ZeroDivisionError:
@@ -21,7 +21,7 @@ def quotient(dividend: Any, divisor: Any) -> Any:
 
 
 def exponential(value: Any) -> float:
-    """eˣ, ∞ beyond the largest float."""
+    """eˣ; ∞ on overflow."""
     try:
         return math.exp(value)
     except OverflowError:
@@ -29,22 +29,22 @@ def exponential(value: Any) -> float:
 
 
 def logarithm(value: Any) -> float:
-    """ln x: −∞ of 0, no number of what is below."""
+    """ln x: −∞ at 0, NaN below 0."""
     if value > 0:
         return math.log(value)
     return -inf if value == 0 else nan
 
 
 def square_root(value: Any) -> float:
-    """√x: no number of what is below 0; −0 of −0."""
+    """√x: NaN below 0; −0 at −0."""
     return nan if value < 0 else math.sqrt(value)
 
 
 def larger(first: Any, second: Any) -> Any:
-    """The larger of two; no number where one of them is none."""
+    """The larger of two numbers; NaN if either is NaN."""
     return first if first != first or first >= second else second
 
 
 def smaller(first: Any, second: Any) -> Any:
-    """The smaller of two; no number where one of them is none."""
+    """The smaller of two numbers; NaN if either is NaN."""
     return first if first != first or first <= second else second

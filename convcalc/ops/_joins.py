@@ -1,4 +1,4 @@
-"""The joins that combine their inputs element by element: sums, products, …, over dimensions of 1 too."""
+"""Base of element-wise joins (add, multiply, …) with broadcasting."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from convcalc.shapes import Shape, show
 
 @dataclass(frozen=True, kw_only=True)
 class Elementwise(Operator):
-    """Base of operators on inputs of one rank whose dimensions are equal, or 1: those are repeated."""
+    """Base class of element-wise joins. Inputs have equal rank; dimensions of size 1 are broadcast."""
 
     role: ClassVar[str] = "join"
     commutative: ClassVar[bool] = True
-    element: ClassVar[Callable[[Any, Any], Any]]  # what two numbers give
+    element: ClassVar[Callable[[Any, Any], Any]]  # combines two numbers
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit where dimensions differ and neither is 1."""
+        """Returns the operator unchanged. Raises Misfit if sizes differ and neither is 1."""
         if len(set(map(len, inputs))) > 1 or any(
             len({*sizes} - {1}) > 1 for sizes in zip(*inputs, strict=True)
         ):
@@ -43,7 +43,7 @@ class Elementwise(Operator):
         return self
 
     def _needs(self, inputs: Inputs) -> str:
-        """What its inputs must be, for an error."""
+        """The requirement on the inputs, for an error message."""
         return "shapes that are equal, or 1 where they differ"
 
     def output_shape(self, inputs: Inputs) -> Shape:
@@ -51,12 +51,12 @@ class Elementwise(Operator):
         return full_shape(inputs)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """The element at its place; all of a dimension of 1 that is repeated."""
+        """The element at the same place; in a broadcast dimension, its only element."""
         sizes = zip(inputs[index], full_shape(inputs), strict=True)
         return tuple(Reach(d) if own == size else WHOLE for d, (own, size) in enumerate(sizes))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """Which branches are repeated: `branch 2: 64×1×1 → 64×28×28`."""
+        """The branches that are broadcast: `branch 2, 64×1×1 → 64×28×28`."""
         full = full_shape(inputs)
         repeated = [(index, shape) for index, shape in enumerate(inputs, 1) if shape != full]
         if not repeated:
@@ -67,11 +67,11 @@ class Elementwise(Operator):
         return (Working("repeated", f"{text} → {show(full)}"),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, in any order."""
+        """The same operator; the storage order does not matter."""
         return Reordered(self, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The inputs repeated to the full shape, two at a time."""
+        """Broadcasts the inputs to the full shape and combines them two at a time."""
         shape = tuple(max(sizes) for sizes in zip(*(tensor.shape for tensor in inputs), strict=True))
         element = type(self).element
         columns = [_repeated(tensor, shape) for tensor in inputs]
@@ -82,10 +82,10 @@ _latest: tuple[Inputs, Shape] = ((), ())
 
 
 def full_shape(inputs: Inputs) -> Shape:
-    """The shape that inputs with dimensions of 1 have when these are repeated.
+    """The shape to which the inputs are broadcast.
 
-    The inputs of a join are asked for one after another, so the latest answer is kept: a join of n takes n steps,
-    not n².
+    `reach` is called for each input of a join in turn, so the latest result is cached: a join of n inputs takes n
+    steps, not n².
     """
     global _latest
     if _latest[0] is not inputs:
@@ -94,7 +94,7 @@ def full_shape(inputs: Inputs) -> Shape:
 
 
 def _repeated(tensor: Tensor, shape: Shape) -> Sequence[Any]:
-    """A tensor's values at every place of a larger shape."""
+    """The values of a tensor broadcast to a larger shape."""
     if tensor.shape == shape:
         return tensor.values
     places = []

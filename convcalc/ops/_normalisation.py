@@ -1,4 +1,4 @@
-"""What normalisations share: the learned factor and offset, and values normalised together."""
+"""Helpers of the normalisation layers: learned scale and bias, and standardisation of values."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from convcalc.shapes import Shape
 
 
 def factor_and_offset(shape: Shape, affine: bool) -> tuple[Parameter, ...]:
-    """weight and bias of that shape, where affine."""
+    """weight and bias with this shape if `affine`, else nothing."""
     if not affine:
         return ()
     return (Parameter("weight", shape, "weight", initial=1.0), Parameter("bias", shape, "bias"))
 
 
 def count_working(shape: Shape, *names: str) -> tuple[Working, ...]:
-    """How many weights, or biases, that is: `7·5 = 35`, or `96` of one dimension."""
+    """The worked number of weights or biases: `7·5 = 35`, or `96` for a single dimension."""
     text = f"{prod(shape):,}"
     if len(shape) > 1:
         text = f"{'·'.join(map(str, shape))} = {text}"
@@ -35,7 +35,7 @@ def standardised(vector: Sequence[Any], eps: float) -> list[Any]:
 
 
 def by_groups(tensor: Tensor, groups: int, eps: float, weights: Mapping[str, Sequence[Any]]) -> Tensor:
-    """Each group of channels standardised over all its values, then each channel by its weight and bias, if any."""
+    """Standardises each group of channels over all its values, then applies each channel's weight and bias, if any."""
     shape, values = tensor
     length = len(values) // groups
     plane = len(values) // shape[0]

@@ -1,4 +1,4 @@
-"""What maxpool and avgpool share: a window that slides, and no weights."""
+"""Base of maxpool and avgpool: a sliding window without weights."""
 
 from __future__ import annotations
 
@@ -15,22 +15,26 @@ from convcalc.shapes import ROUNDINGS, Axis, Padding, PerAxis, Shape, axes
 
 @dataclass(frozen=True, kw_only=True)
 class Pooling(Operator):
-    """A window over each channel by itself. (C, *spatial) → (C, *positions)."""
+    """Slides a window over each channel separately. (C, *spatial) → (C, *positions)."""
 
     role: ClassVar[str] = "pooling"
     main: ClassVar[str | None] = "kernel"
 
     kernel: PerAxis = extent(alias="F", doc="window size")
-    stride: PerAxis | None = extent(None, alias="S", doc="pixels between windows; default: the kernel")
-    padding: Padding = padding(0, doc="margin around the input")
-    rounding: str = choice(*ROUNDINGS, default="floor", doc="when the stride does not divide")
-    dilation: PerAxis = extent(1, doc="distance between the pixels a window reads")
+    stride: PerAxis | None = extent(
+        None, alias="S", doc="step between windows, in pixels; default: the kernel size"
+    )
+    padding: Padding = padding(0, doc="padding on each side of the input")
+    rounding: str = choice(
+        *ROUNDINGS, default="floor", doc="how to round when the stride does not divide evenly"
+    )
+    dilation: PerAxis = extent(1, doc="spacing between the pixels of a window")
 
-    reduction: ClassVar[str] = ""  # what becomes of a window, as a function is written
+    reduction: ClassVar[str] = ""  # the reduction of a window, written as a function
 
     @property
     def counts_padding(self) -> bool:
-        """Whether padding is among what a window is reduced from."""
+        """Whether padding takes part in the reduction of a window."""
         return False
 
     @property
@@ -39,7 +43,7 @@ class Pooling(Operator):
         return self.kernel if self.stride is None else self.stride
 
     def bind(self, inputs: Inputs) -> Self:
-        """The stride filled in. Raises Misfit where a window would read nothing but padding."""
+        """The operator with its stride filled in. Raises Misfit if a window would read only padding."""
         self.needs_map(inputs[0])
         for axis in self.axes(inputs):
             if reads_only_padding(axis):
@@ -63,7 +67,7 @@ class Pooling(Operator):
         return (Reach(0), *window_walks(self.axes(inputs)))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """The output's size."""
+        """The output size."""
         return window_working(self.axes(inputs))
 
 

@@ -1,4 +1,4 @@
-"""What upsample and crop share: an output whose spatial size is given, in numbers or as that of another layer."""
+"""Base of upsample and crop, whose output size is given as numbers or taken from another layer."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from convcalc.shapes import PerAxis, Shape, per_axis
 
 @dataclass(frozen=True, kw_only=True)
 class Sized(Operator):
-    """An operator with `size`, or `like` in its place. Of the layer that `like` names the shape alone is used: it is no
-    input, and nothing is kept for it."""
+    """An operator with a field `size`, or `like` instead. Only the shape of the layer named by `like` is used; it is
+    not an input, and its output is not kept in memory for this."""
 
     role: ClassVar[str] = "reshape"
     shape_field: ClassVar[str | None] = "like"
 
     size: PerAxis | None = extent(None, doc="output size")
-    like: str | None = shape_of(doc="a layer, or input, whose spatial size the output gets")
+    like: str | None = shape_of(doc="the layer or input whose spatial size the output takes")
 
     def sized_like(self, name: str, shape: Shape) -> Self:
-        """The operator with the spatial size of the layer that `like` names. Raises Misfit."""
+        """The operator with `size` taken from the layer that `like` names. Raises Misfit."""
         if self.size is not None:
             raise Misfit(f"{self.kind} has size and like, which both say its size", "leave one of them out")
         if len(shape) < 2:
@@ -35,7 +35,7 @@ class Sized(Operator):
         return dataclasses.replace(self, size=shape[1:], like=name)
 
     def sizes(self, inputs: Inputs) -> tuple[int, ...] | None:
-        """The size given for each spatial axis; None without one. Raises Misfit."""
+        """The given size of each spatial axis, or None if no size is given. Raises Misfit."""
         shape = self.needs_map(inputs[0])
         if self.size is None:
             if self.like is not None:
@@ -47,5 +47,5 @@ class Sized(Operator):
 
     @property
     def given(self) -> str:
-        """Where the size comes from, for a worked formula."""
+        """The origin of the size, for a worked formula."""
         return "as given" if self.like is None else f"like {self.like}"

@@ -1,7 +1,7 @@
-"""Windows over a tensor, for the reference forward of whatever has a kernel.
+"""Sliding windows over a tensor, for the reference forward pass of operators with a kernel.
 
-Nothing here uses the window formula: padding is laid around the data and a window is moved until it no longer
-fits, so that the count of positions is found, not computed.
+This module does not use the output size formula. It pads the data and moves a window until it no longer fits, so
+that the number of positions is observed, not computed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if sys.version_info >= (3, 12):
 else:
 
     def dot(p: Sequence[Any], q: Sequence[Any], /) -> Any:
-        """The sum of products."""
+        """The dot product of two sequences."""
         return sum(map(mul, p, q))
 
 
@@ -29,9 +29,9 @@ __all__ = ["Slide", "dot", "pool"]
 class Slide:
     """The window positions of one layer, found by sliding.
 
-    starts: per axis, the first pixel of each window, counted in the padded data;
-    before, after: per axis, the padding, the ceil mode's extra included;
-    limit: per axis, the length of data and padding, that extra excluded.
+    starts: per axis, the first pixel of each window, in padded coordinates;
+    before, after: per axis, the padding, including the extra padding of ceil mode;
+    limit: per axis, the padded length, without that extra padding.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Slide:
 
     @property
     def positions(self) -> tuple[int, ...]:
-        """How many windows there are along each axis."""
+        """The number of windows along each axis."""
         return tuple(len(starts) for starts in self.starts)
 
     def padded_rows(self, plane: Sequence[Any], fill: Any) -> dict[tuple[int, ...], list[Any]]:
-        """The rows (last axis) of one channel's plane, padding laid around, by their leading coordinates."""
+        """The padded rows (last axis) of a single channel, by their leading coordinates."""
         width = self.spatial[-1]
         left, right = [fill] * self.before[-1], [fill] * self.after[-1]
         empty = left + [fill] * width + right
@@ -104,7 +104,7 @@ class Slide:
         return rows
 
     def patches(self, planes: Sequence[Sequence[Any]], fill: Any) -> Iterator[list[Any]]:
-        """One flat list per position, in row-major order: channel by channel, then the kernel's order."""
+        """One flat list per window position, in row-major order: channels first, then the pixels of the kernel."""
         channels = [self.padded_rows(plane, fill) for plane in planes]
         step = self.dilation[-1]
         reach = step * (self.kernel[-1] - 1) + 1
@@ -123,7 +123,7 @@ class Slide:
 def pool(
     inputs: Sequence[Any], shape: Sequence[int], slide: Slide, fill: Any, reduce: Callable[[list[Any]], Any]
 ) -> list[Any]:
-    """`reduce` of every window of every channel, row-major."""
+    """Applies `reduce` to every window of every channel, in row-major order."""
     size = len(inputs) // shape[0]
     result: list[Any] = []
     for channel in range(shape[0]):

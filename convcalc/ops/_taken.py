@@ -1,4 +1,4 @@
-"""Tensors made of another's numbers, for the reference forward of what only moves them."""
+"""Indexing of tensors, for the reference forward pass of operators that only move values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from convcalc.ops._base import Tensor
 
 
 def taken(tensor: Tensor, places: Sequence[Sequence[int | None]], fill: Any = 0) -> Tensor:
-    """Per dimension the places that are taken, in their new order; `fill` where there is none."""
+    """The tensor indexed by `places`, one list of indices per dimension; None gives `fill`."""
     shape, values = tensor
     steps = [prod(shape[dimension + 1 :]) for dimension in range(len(shape))]
     *lead, last = places

@@ -1,4 +1,4 @@
-"""Windows that tile a map, as attention within windows uses them (Liu et al. 2021, Swin)."""
+"""Windows that tile a map, for windowed attention (Liu et al. 2021, Swin)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 
 class WindowAxis(NamedTuple):
-    """One axis of a map cut into windows, all sizes in positions.
+    """One axis of a map that is partitioned into windows. All sizes are in positions.
 
-    Positions are added behind the axis until windows tile it. A shift moves the windows forward by so many positions,
-    and the last one takes those that this leaves at the front; where one window holds the whole axis none is moved.
+    The axis is padded at its end to a multiple of the window. A shift moves the windows forward by that many positions,
+    and the last window wraps round to the positions left over at the front. A single window is never shifted.
     """
 
     size: int
@@ -20,22 +20,21 @@ class WindowAxis(NamedTuple):
 
     @property
     def padded(self) -> int:
-        """Positions of all windows together."""
+        """The padded length of the axis."""
         return -(-self.size // self.window) * self.window
 
     @property
     def windows(self) -> int:
-        """How many windows there are."""
+        """The number of windows."""
         return self.padded // self.window
 
     @property
     def moved(self) -> int:
-        """The shift that is made."""
+        """The effective shift: 0 if there is only one window."""
         return self.shift if self.windows > 1 else 0
 
     def places(self) -> list[tuple[int | None, bool]]:
-        """Window after window, the position in each place, None for an added one; and whether the shift brought it
-        round from the front."""
+        """The position at each place, window by window (None: padding), and whether it wrapped round from the front."""
         sources = [(place + self.moved) % self.padded for place in range(self.padded)]
         return [
             (source if source < self.size else None, place >= self.padded - self.moved)
@@ -44,19 +43,19 @@ class WindowAxis(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """A place in a window: the position of the map that is there, counted row by row, or None for an added one; and
-    per axis whether the shift brought it round."""
+    """A place in a window: the row-major position in the map, or None for padding; and, per axis, whether the shift
+    wrapped it round."""
 
     position: int | None
     wrapped: tuple[bool, ...]
 
     def sees(self, other: Slot) -> bool:
-        """Whether the two are neighbours in the map, not only in a window that wraps round its edge."""
+        """Whether both belong to the same region of the map, on the same side of the wrap in every axis."""
         return self.wrapped == other.wrapped
 
 
 def windows(axes: Sequence[WindowAxis]) -> list[list[Slot]]:
-    """The windows, row by row, each with its places, row by row."""
+    """All windows in row-major order, each as a row-major list of its places."""
     places = [axis.places() for axis in axes]
     result = []
     for corner in product(*(range(0, axis.padded, axis.window) for axis in axes)):

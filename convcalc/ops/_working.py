@@ -1,4 +1,4 @@
-"""The words of worked formulas: `(227 − 11 + 2·0)/4 + 1 = 55`, `(11·11·3)·96 = 34,848`."""
+"""The text of worked formulas: `(227 − 11 + 2·0)/4 + 1 = 55`, `(11·11·3)·96 = 34,848`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def product(factors: Sequence[int]) -> str:
 
 
 def grouped(factors: Sequence[int]) -> str:
-    """`(11·11·3)·96`: what one output channel costs, times the output channels."""
+    """`(11·11·3)·96`: the factors of one output channel, times the number of output channels."""
     if len(factors) < 3:
         return product(factors)
     return f"({product(factors[:-1])})·{factors[-1]}"
@@ -32,18 +32,18 @@ def pixels(count: int) -> str:
 
 
 def values_read(what: str, sizes: Sequence[int]) -> tuple[Working, ...]:
-    """How many values a number is made of: `7·7 = 49`, or `64`."""
+    """The number of values that an output reads: `7·7 = 49`, or `64`."""
     text = f"{product(sizes)} = {prod(sizes):,}" if len(sizes) > 1 else f"{prod(sizes):,}"
     return (Working(what, text),)
 
 
 def window_working(axes: Sequence[Axis]) -> tuple[Working, ...]:
-    """The output size of each axis, worked; one line where all axes are alike."""
+    """The worked output size of each axis; a single line if all axes are alike."""
     return size_working([axis_working(axis) for axis in axes])
 
 
 def size_working(texts: Sequence[str]) -> tuple[Working, ...]:
-    """One worked output size per axis under the axis's name, or one line where all are alike."""
+    """The worked output sizes, labelled by axis; a single line if all are alike."""
     if all(text == texts[0] for text in texts):
         return (Working("output size", texts[0]),)
     names = AXIS_NAMES[len(texts)]
@@ -67,9 +67,9 @@ def axis_working(axis: Axis) -> str:
 
 
 def axis_equation(axis: Axis) -> str:
-    """`(227 − 11 + 2·0)/4 + 1`, rounded up or down where the stride does not divide.
+    """`(227 − 11 + 2·0)/4 + 1`, rounded up or down if the stride does not divide evenly.
 
-    Rounded up, `+ 1 − 1` where the last window would start in the trailing padding and is dropped.
+    When rounding up, `+ 1 − 1` if the last window would start in the trailing padding and is therefore dropped.
     """
     kernel = str(axis.kernel)
     if axis.dilation > 1:
@@ -82,5 +82,5 @@ def axis_equation(axis: Axis) -> str:
 
 
 def axis_paddings(axis: Axis) -> str:
-    """`2·1`, or `0 + 1` where the sides differ."""
+    """`2·1`, or `0 + 1` if the two sides differ."""
     return f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"

@@ -1,4 +1,4 @@
-"""Adaptive average pooling: the output's size is given, the windows follow."""
+"""Adaptive average pooling: windows are derived from the output size."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from convcalc.ops._gradients import planes
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveAvgpool(AdaptivePooling):
-    """Means over windows that divide each axis as evenly as whole pixels allow.
+    """Averages each channel over windows chosen so that the output has the given size.
 
-    (C, *spatial) → (C, *size). Of n pixels and m outputs, output i is the mean of pixels ⌊i·n/m⌋ up to and
-    without ⌈(i + 1)·n/m⌉ (PyTorch's AdaptiveAvgPool).
+    (C, *spatial) → (C, *size). For n input pixels and m outputs on an axis, output i is the mean of pixels ⌊i·n/m⌋
+    (included) to ⌈(i + 1)·n/m⌉ (excluded), as in PyTorch's AdaptiveAvgPool.
     """
 
     kind: ClassVar[str] = "adaptive_avgpool"
@@ -35,7 +35,7 @@ class AdaptiveAvgpool(AdaptivePooling):
     def backward(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
     ) -> dict[str, Gradient]:
-        """Each δ, divided by the pixels of its window, goes to all of them."""
+        """Distributes each δ evenly over the pixels of its window."""
         shape = inputs[0].shape
         reads = self.reads(inputs[0])
         result: list[Any] = []

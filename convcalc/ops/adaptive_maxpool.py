@@ -1,4 +1,4 @@
-"""Adaptive max pooling: the output's size is given, the windows follow."""
+"""Adaptive max pooling: windows are derived from the output size."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from convcalc.ops.maxpool import largest
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveMaxpool(AdaptivePooling):
-    """The largest value of windows that divide each axis as evenly as whole pixels allow.
+    """Takes the maximum of each channel over windows chosen so that the output has the given size.
 
-    (C, *spatial) → (C, *size). Of n pixels and m outputs, output i is the largest of pixels ⌊i·n/m⌋ up to and
-    without ⌈(i + 1)·n/m⌉ (PyTorch's AdaptiveMaxPool).
+    (C, *spatial) → (C, *size). For n input pixels and m outputs on an axis, output i is the maximum of pixels
+    ⌊i·n/m⌋ (included) to ⌈(i + 1)·n/m⌉ (excluded), as in PyTorch's AdaptiveMaxPool.
     """
 
     kind: ClassVar[str] = "adaptive_maxpool"

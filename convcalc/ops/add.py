@@ -1,4 +1,4 @@
-"""The sum of branches (He et al. 2015: a residual and its shortcut)."""
+"""Element-wise sum of branches (He et al. 2015: a residual and its shortcut)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.ops._joins import Elementwise
 
 @dataclass(frozen=True, kw_only=True)
 class Add(Elementwise):
-    """The sum, element by element. A dimension of 1 is repeated: C×1×1 adds to each channel of C×H×W."""
+    """Adds its inputs element-wise. Dimensions of size 1 are broadcast: C×1×1 is added to each channel of C×H×W."""
 
     kind: ClassVar[str] = "add"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.add)
@@ -23,7 +23,7 @@ class Add(Elementwise):
     )
 
     def _needs(self, inputs: Inputs) -> str:
-        """Without a dimension of 1 it is a residual and its shortcut that differ."""
+        """Equal shapes, unless a dimension of size 1 can be broadcast."""
         if any(1 in sizes for sizes in zip(*inputs, strict=False) if len(set(sizes)) > 1):
             return super()._needs(inputs)
         return "equal shapes"

@@ -1,4 +1,4 @@
-"""Multi-head attention (Vaswani et al. 2017), within shifted windows too (Liu et al. 2021, Swin)."""
+"""Multi-head self-attention (Vaswani et al. 2017), optionally within shifted windows (Liu et al. 2021, Swin)."""
 
 from __future__ import annotations
 
@@ -33,36 +33,38 @@ from convcalc.shapes import PerAxis, Shape, per_axis, show
 
 
 class Products(NamedTuple):
-    """What attention multiplies. windows: how many there are; places: positions in each."""
+    """The sizes of the matrix products. windows: number of windows; places: positions per window."""
 
     windows: int
     places: int
     heads: int
-    depth: int  # features of a head
+    depth: int  # features per head
 
     @property
     def projections(self) -> int:
-        """MACs of queries, keys, values and the output: four matrices for every place."""
+        """MACs of the query, key, value and output projections: four matrices for every place."""
         return self.windows * self.places * 4 * (self.heads * self.depth) ** 2
 
     @property
     def scores(self) -> int:
-        """MACs of queries times keys, and as many of scores times values."""
+        """MACs of queries times keys; scores times values take the same number."""
         return self.windows * self.heads * self.places * self.places * self.depth
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attention(Operator):
-    """softmax(q·kᵀ/√d + bias + mask)·v in each of `heads` heads of d = C/heads features, then a projection.
+    """Self-attention: softmax(q·kᵀ/√d + bias + mask)·v in each of `heads` heads of d = C/heads features.
 
-    q, k and v are projections of the input, so that every position reads every other one; with `window` only those in
-    its window. (…, C) → (…, C) for positions of any number of dimensions, or with axis: channels (C, …) → (C, …).
-    Weights in_proj_weight (3·C, C), the rows of q, k and v one after another, and out_proj.weight (C, C); biases
-    in_proj_bias (3·C), out_proj.bias (C).
+    q, k and v are projections of the input; an output projection follows the heads. Every position attends to all
+    positions, or with `window` to those in its own window. (…, C) → (…, C) with any number of position dimensions;
+    with axis: channels, (C, …) → (C, …).
+    Weights in_proj_weight (3·C, C), the rows of q, k and v stacked, and out_proj.weight (C, C); biases
+    in_proj_bias (3·C) and out_proj.bias (C).
 
-    Windows tile the positions; zeros are added behind them where they do not, and are read like others. A shift moves
-    the windows; a window that wraps round the edge holds two parts, or four, that do not read each other, unless
-    `mask` says otherwise. Swin's code adds −100 to the scores between them, which is the same.
+    Windows tile the positions. If they do not fit evenly, the input is padded with zeros at the end, and attention
+    includes the padding. `shift` moves the windows; a window that wraps round the edge then holds two or four
+    regions that do not attend to each other, unless `mask` is given. Swin's code has the same effect: it adds −100
+    to the scores between regions.
     """
 
     kind: ClassVar[str] = "attention"
@@ -73,15 +75,15 @@ class Attention(Operator):
     inputs: ClassVar[tuple[int, int | None]] = (1, 3)
     example: ClassVar[Example | None] = Example("attention: {heads: 12}", (197, 768))
 
-    heads: int = integer(doc="how many heads share the features")
-    window: PerAxis | None = extent(None, doc="positions of a window; default: all")
-    shift: PerAxis = extent(0, minimum=0, doc="positions that the windows are moved by")
-    axis: str = choice("last", "channels", default="last", doc="the dimension that holds the features")
-    in_bias: bool = flag(True, doc="add a learned number to each query, key and value")
-    out_bias: bool = flag(True, doc="add a learned number to each output")
-    bias: str | None = layer(doc="a layer whose output (heads, N, N) is added to the scores of N positions")
+    heads: int = integer(doc="number of attention heads")
+    window: PerAxis | None = extent(None, doc="window size in positions; default: all positions")
+    shift: PerAxis = extent(0, minimum=0, doc="number of positions by which windows are shifted")
+    axis: str = choice("last", "channels", default="last", doc="dimension that holds the features")
+    in_bias: bool = flag(True, doc="add a learned bias to queries, keys and values")
+    out_bias: bool = flag(True, doc="add a learned bias to the output")
+    bias: str | None = layer(doc="layer whose output (heads, N, N) is added to the scores of N positions")
     mask: str | None = layer(
-        doc="a layer whose output (windows, N, N) or (N, N) is added to the scores of all heads"
+        doc="layer whose output (windows, N, N) or (N, N) is added to the scores of all heads"
     )
 
     # -- geometry ---------------------------------------------------------------------------------------
@@ -90,11 +92,11 @@ class Attention(Operator):
         return shape[0 if self.axis == "channels" else -1]
 
     def _positions(self, shape: Shape) -> Shape:
-        """The sizes of the dimensions that positions have."""
+        """The shape of the positions, without the features."""
         return shape[1:] if self.axis == "channels" else shape[:-1]
 
     def window_axes(self, shape: Shape) -> tuple[WindowAxis, ...]:
-        """Each dimension of the positions, cut into windows; one window where none is given. Raises Misfit."""
+        """The windows along each dimension of the positions; a single one without `window`. Raises Misfit."""
         positions = self._positions(shape)
         if self.window is None:
             return tuple([WindowAxis(size, size, 0) for size in positions])
@@ -103,7 +105,7 @@ class Attention(Operator):
         return tuple([WindowAxis(*axis) for axis in zip(positions, sizes, shifts, strict=True)])
 
     def tiles(self, shape: Shape) -> list[list[Slot]]:
-        """The windows, row by row, each with its places."""
+        """The windows in row-major order, each as a list of its places."""
         return windows(self.window_axes(shape))
 
     def _products(self, shape: Shape) -> Products:
@@ -117,13 +119,13 @@ class Attention(Operator):
         )
 
     def masks_itself(self, shape: Shape) -> bool:
-        """Whether a shift brings positions together that do not read each other."""
+        """Whether a shift puts positions into a window that must not attend to each other."""
         return self.mask is None and any(axis.moved for axis in self.window_axes(shape))
 
     # -- shapes and counts ------------------------------------------------------------------------------
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit for a vector, and where heads, windows or the named inputs do not fit."""
+        """Returns the operator unchanged. Raises Misfit for a vector, or if a field or a named input does not fit."""
         shape = inputs[0]
         if len(shape) < 2:
             raise Misfit(
@@ -150,7 +152,7 @@ class Attention(Operator):
         return self
 
     def _check_added(self, inputs: Inputs) -> None:
-        """Raises Misfit for a bias or a mask of another shape than the scores."""
+        """Raises Misfit if the bias or mask does not have the shape of the scores."""
         products = self._products(inputs[0])
         square = (products.places, products.places)
         fits: dict[str, list[Shape]] = {
@@ -178,22 +180,22 @@ class Attention(Operator):
         return tuple(found)
 
     def weight_factors(self, inputs: Inputs) -> tuple[int, ...]:
-        """Four matrices of C·C."""
+        """Four C×C matrices."""
         features = self._features(inputs[0])
         return (4, features, features)
 
     def macs(self, inputs: Inputs) -> int:
-        """The four projections of every place, q·kᵀ and the product with v; places that fill up windows count."""
+        """The four projections of every place, q·kᵀ and the product with v; padding of windows is included."""
         products = self._products(inputs[0])
         return products.projections + 2 * products.scores
 
     def module_name(self, inputs: Inputs) -> str:
-        """MultiheadAttention, where it attends to all positions of a sequence."""
+        """MultiheadAttention, if it attends to all positions of a sequence; else ""."""
         plain = self.window is None and self.axis == "last" and len(inputs[0]) == 2
         return self.torch_module if plain else ""
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All features of all positions, or of those a window away; of bias and mask a row."""
+        """All features of the positions attended to; a row of the bias and of the mask."""
         shape = inputs[0]
         first = 1 if self.axis == "channels" else 0
         axes = self.window_axes(shape)
@@ -206,7 +208,7 @@ class Attention(Operator):
         return (row, WHOLE) if len(inputs[index]) == 2 else (SCATTERED, row, WHOLE)
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """The windows, weights, biases, and the MACs of projections and of the two products."""
+        """Windows, weights, biases, and the MACs of the projections and of both products."""
         shape = inputs[0]
         axes = self.window_axes(shape)
         products = self._products(shape)
@@ -237,7 +239,7 @@ class Attention(Operator):
         )
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the positions keep their order and the features are stored first or last."""
+        """The operator with its axis mapped, if positions keep their order and features are stored first or last."""
         place = order[0 if self.axis == "channels" else -1]
         positions = order[1:] if self.axis == "channels" else order[:-1]
         if place not in (0, len(order) - 1) or list(positions) != sorted(positions):
@@ -249,7 +251,7 @@ class Attention(Operator):
     # -- forward ----------------------------------------------------------------------------------------
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Window by window: project its places, let each read the others, and project what it gathered."""
+        """Computes one window at a time: input projections, attention, output projection."""
         shape, values = inputs[0]
         features = self._features(shape)
         count = len(values) // features
@@ -280,7 +282,7 @@ class Attention(Operator):
         added: Mapping[str, Tensor],
         weights: Mapping[str, Sequence[Any]],
     ) -> list[list[Any]]:
-        """The outputs of a window's places."""
+        """The attention outputs of the places in a window."""
         inside = [[0] * features if slot.position is None else vectors[slot.position] for slot in window]
         in_bias = weights["in_proj_bias"] if self.in_bias else [0] * 3 * features
         projected = _projected(inside, weights["in_proj_weight"], in_bias)
@@ -309,14 +311,14 @@ class Attention(Operator):
 
 
 def _reach(axis: WindowAxis, out: int, parts_apart: bool) -> AxisReach:
-    """What a position reads along an axis of the positions."""
+    """The reach of a position along an axis of the positions."""
     if axis.windows == 1 or (axis.moved and not parts_apart):
         return WHOLE
     return Reach(out, axis.window, block=axis.window, phase=axis.moved)
 
 
 def _tiles(axis: WindowAxis) -> str:
-    """`56/7`, or `(50 + 6)/7` where positions are added."""
+    """`56/7`, or `(50 + 6)/7` with padding."""
     more = axis.padded - axis.size
     return f"({axis.size} + {more})/{axis.window}" if more else f"{axis.size}/{axis.window}"
 
@@ -324,14 +326,14 @@ def _tiles(axis: WindowAxis) -> str:
 def _projected(
     vectors: Sequence[Sequence[Any]], weight: Sequence[Any], bias: Sequence[Any]
 ) -> list[list[Any]]:
-    """weight·x + bias of each vector."""
+    """weight·x + bias for each vector."""
     features = len(vectors[0])
     rows = [weight[i : i + features] for i in range(0, len(weight), features)]
     return [[dot(vector, row) + offset for row, offset in zip(rows, bias, strict=True)] for vector in vectors]
 
 
 def _offsets(added: Mapping[str, Tensor], head: int, window: int, place: int, count: int) -> Sequence[Any]:
-    """What bias and mask add to the scores of one place."""
+    """The sum of bias and mask for the scores of one place."""
     total: Sequence[Any] = [0] * count
     for name, tensor in added.items():
         matrix = head if name == "bias" else window
@@ -341,7 +343,7 @@ def _offsets(added: Mapping[str, Tensor], head: int, window: int, place: int, co
 
 
 def _softmax(scores: Sequence[Any], read: Sequence[bool]) -> list[Any]:
-    """eˣ/Σeˣ of those that are read, 0 for the others."""
+    """Softmax over the scores that are read; 0 for the others."""
     largest = max([score for score, seen in zip(scores, read, strict=True) if seen])
     powers = [exp(score - largest) if seen else 0 for score, seen in zip(scores, read, strict=True)]
     total = sum(powers)

@@ -17,11 +17,11 @@ from convcalc.ops._sliding import Slide, pool
 
 @dataclass(frozen=True, kw_only=True)
 class Avgpool(Pooling):
-    """The mean of each window, channel by channel.
+    """Averages each window of every channel.
 
-    (C, *spatial) → (C, *positions). At the border PyTorch's rule holds: with count_padding a window is
-    divided by all its pixels, padding included, else by its real ones; what a window that rounding: ceil
-    added has beyond the padding never counts. With a divisor every window's sum is divided by that.
+    (C, *spatial) → (C, *positions). The divisor follows PyTorch: with count_padding it is the number of pixels in
+    the window including padding, otherwise the number of input pixels. Pixels beyond the padding, which occur with
+    rounding: ceil, are never counted. If `divisor` is given, all window sums are divided by it instead.
     """
 
     kind: ClassVar[str] = "avgpool"
@@ -34,17 +34,19 @@ class Avgpool(Pooling):
         "'avgpool: {kernel: 2, stride: 2}' '1 4 2 1; 5 8 3 4; 7 6 4 5; 1 3 1 2'",
     )
 
-    count_padding: bool = flag(True, doc="divide by the window's area with its padding, not by real pixels")
+    count_padding: bool = flag(True, doc="include padding in the number of pixels to divide by")
 
-    divisor: int | None = integer(None, doc="what every window's sum is divided by instead of its pixels")
+    divisor: int | None = integer(
+        None, doc="number to divide every window sum by, instead of the pixel count"
+    )
 
     @property
     def counts_padding(self) -> bool:
-        """Whether a window is divided by all its pixels."""
+        """Whether padding is included in the divisor."""
         return self.count_padding
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The sum of each window over a margin of zeros, divided by what counts."""
+        """Pads with zeros, sums each window and divides by its divisor."""
         (channels, *spatial), values = inputs[0]
         slide = Slide(spatial, self.kernel, self.step, self.dilation, self.padding, self.rounding)
         sums = pool(values, inputs[0].shape, slide, 0, sum)
@@ -55,7 +57,7 @@ class Avgpool(Pooling):
     def backward(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
     ) -> dict[str, Gradient]:
-        """Each δ, divided as the sum was, goes to every value of its window."""
+        """Adds each δ, divided by its window's divisor, to every pixel of the window."""
         shape = inputs[0].shape
         slide = Slide(shape[1:], self.kernel, self.step, self.dilation, self.padding, self.rounding)
         divisors = self._divisors(slide)
@@ -72,7 +74,7 @@ class Avgpool(Pooling):
         return {"input": Gradient(Tensor(shape, result), how)}
 
     def _divisors(self, slide: Slide) -> list[int]:
-        """What each window's sum is divided by."""
+        """The divisor of each window."""
         if self.divisor is not None:
             return [self.divisor] * prod(slide.positions)
         counts = []

@@ -1,4 +1,4 @@
-"""Batch normalisation (Ioffe & Szegedy 2015), as it acts at inference."""
+"""Batch normalisation (Ioffe & Szegedy 2015) at inference."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from convcalc.ops._gradients import planes
 
 @dataclass(frozen=True, kw_only=True)
 class Batchnorm(Operator):
-    """(x − running_mean)/√(running_var + eps)·weight + bias, channel by channel.
+    """Normalises each channel: (x − running_mean)/√(running_var + eps)·weight + bias.
 
-    All four are (C); the running statistics are buffers, no parameters.
+    All four tensors have shape (C); the running statistics are buffers, not parameters.
     """
 
     kind: ClassVar[str] = "batchnorm"
@@ -35,11 +35,11 @@ class Batchnorm(Operator):
     pointwise: ClassVar[bool] = True
     is_channel_affine: ClassVar[bool] = True
 
-    eps: float = number(1e-5, above=0, doc="added to the variance")
-    affine: bool = flag(True, doc="learn a factor and an offset per channel")
+    eps: float = number(1e-5, above=0, doc="added to the variance for numerical stability")
+    affine: bool = flag(True, doc="learn a scale and a bias per channel")
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """weight and bias where affine, running_mean, running_var: (C) each."""
+        """weight and bias if affine, running_mean, running_var: (C) each."""
         channels = inputs[0][:1]
         learned = (
             Parameter("weight", channels, "weight", initial=1.0),
@@ -52,7 +52,7 @@ class Batchnorm(Operator):
         )
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """A factor, an offset, a mean and a variance per channel."""
+        """Per channel a weight, a bias, a mean and a variance."""
         channels = inputs[0][0]
         buffers = Working("buffers", f"2·{channels} = {2 * channels:,}")
         if not self.affine:
@@ -60,11 +60,11 @@ class Batchnorm(Operator):
         return (Working("weights", f"{channels:,}"), Working("biases", f"{channels:,}"), buffers)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first."""
+        """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """One factor and one offset per channel."""
+        """Applies a single scale and shift per channel."""
         shape, values = inputs[0]
         plane = len(values) // shape[0]
         result: list[Any] = []
@@ -82,7 +82,7 @@ class Batchnorm(Operator):
     def in_training(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]
     ) -> Mapping[str, Sequence[Any]]:
-        """With the mean and the variance of the input itself, channel by channel, in place of the running ones."""
+        """The tensors with running statistics replaced by the mean and variance of each channel of the input."""
         shape, values = inputs[0]
         channels = planes(values, shape[0])
         means = [sum(plane) / len(plane) for plane in channels]
@@ -95,9 +95,9 @@ class Batchnorm(Operator):
     def backward(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
     ) -> dict[str, Gradient]:
-        """In training, where mean and variance depend on the input too (Ioffe & Szegedy 2015, section 3).
+        """Gradients in training mode, where mean and variance depend on the input (Ioffe & Szegedy 2015, section 3).
 
-        With x̂ the normalised input and means over a channel: γ/√(σ² + ε)·(δ − mean(δ) − x̂·mean(δ·x̂)).
+        input: γ/√(σ² + ε)·(δ − mean(δ) − x̂·mean(δ·x̂)), with x̂ the normalised input and means taken per channel.
         """
         shape, values = inputs[0]
         result: list[Any] = []

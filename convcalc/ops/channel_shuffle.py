@@ -23,7 +23,7 @@ from convcalc.ops._fields import integer
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelShuffle(Operator):
-    """Channels dealt out by group: the first of each group, then the second of each, and so on.
+    """Interleaves groups of channels: the first channel of each group, then the second of each, and so on.
 
     Output channel j·groups + i is input channel i·C/groups + j.
     """
@@ -34,10 +34,10 @@ class ChannelShuffle(Operator):
     main: ClassVar[str | None] = "groups"
     example: ClassVar[Example | None] = Example("channel_shuffle: 4", (64, 28, 28))
 
-    groups: int = integer(doc="how many groups the channels form")
+    groups: int = integer(doc="number of groups the channels are split into")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit when groups do not divide the channels."""
+        """Returns the operator unchanged. Raises Misfit if `groups` does not divide the channels."""
         channels = inputs[0][0]
         if channels % self.groups:
             raise Misfit(
@@ -46,15 +46,15 @@ class ChannelShuffle(Operator):
         return self
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One channel, but not one after the other."""
+        """A single channel; the channels are SCATTERED, since their order changes."""
         return (SCATTERED, *(Reach(dimension) for dimension in range(1, len(inputs[0]))))
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first."""
+        """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The channels' values in their new order."""
+        """The channels in their new order."""
         shape, values = inputs[0]
         channels = shape[0]
         plane = len(values) // channels

@@ -1,4 +1,4 @@
-"""Values kept between two bounds."""
+"""Clamping of values to a range."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.ops._fields import number
 
 @dataclass(frozen=True, kw_only=True)
 class Clip(Pointwise):
-    """min(max(x, min), max), with one bound or both. Where min exceeds max all become max, as in PyTorch."""
+    """Clamps x to [min, max]; either bound may be omitted. If min exceeds max, every output is max, as in PyTorch."""
 
     kind: ClassVar[str] = "clip"
     torch_function: ClassVar[str] = "clamp"
@@ -21,11 +21,11 @@ class Clip(Pointwise):
         "clip: {min: -1, max: 1}", apply="'clip: {min: -1, max: 1}' '-4 -2 -1 -0.5 0 0.5 1 2 4'"
     )
 
-    min: float | None = number(None, doc="what is below becomes this; without it nothing does")
-    max: float | None = number(None, doc="what is above becomes this; without it nothing does")
+    min: float | None = number(None, doc="lower bound; default: none")
+    max: float | None = number(None, doc="upper bound; default: none")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit without a bound."""
+        """Returns the operator unchanged. Raises Misfit if neither bound is given."""
         if self.min is None and self.max is None:
             raise Misfit(
                 "clip needs min, max or both", "write clip: {min: 0, max: 6}, with one of them or both"
@@ -34,15 +34,15 @@ class Clip(Pointwise):
 
     @property
     def bound(self) -> tuple[float, float]:
-        """(min, max), −∞ or ∞ where it is not given."""
+        """(min, max), with −∞ or ∞ for a bound that is not given."""
         return -inf if self.min is None else self.min, inf if self.max is None else self.max
 
     def module_name(self, inputs: Inputs) -> str:
-        """Hardtanh, where both bounds are given and in order."""
+        """Hardtanh, if both bounds are given and in order; else ""."""
         return "Hardtanh" if self.min is not None and self.max is not None and self.min < self.max else ""
 
     def element(self, value: Any) -> Any:
-        """min(max(x, min), max); what is no number stays so."""
+        """min(max(x, min), max); NaN stays NaN."""
         if self.min is not None and value < self.min:
             value = self.min
         return self.max if self.max is not None and value > self.max else value

@@ -1,4 +1,4 @@
-"""Branches one after the other, along the channels or another dimension."""
+"""Concatenation of branches along the channels or another dimension."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from convcalc.shapes import AXIS_NAMES, Shape
 
 @dataclass(frozen=True, kw_only=True)
 class Concat(Operator):
-    """The inputs one after the other along a dimension, which is the channels unless `axis` says another.
+    """Concatenates its inputs along `axis`, by default the channels. All other dimensions must be equal.
 
     (C₁, *spatial), (C₂, *spatial), … → (C₁ + C₂ + …, *spatial).
     """
@@ -42,10 +42,10 @@ class Concat(Operator):
         (64, 28, 28),
     )
 
-    axis: str | int = along(doc="the dimension in which they follow one another")
+    axis: str | int = along(doc="dimension to concatenate along")
 
     def bind(self, inputs: Inputs) -> Self:
-        """The axis in one form. Raises Misfit where there is none such, or other sizes differ."""
+        """The operator with `axis` in canonical form. Raises Misfit if it does not exist or other sizes differ."""
         bound = dataclasses.replace(self, axis=_axes.settled_one(self.axis, inputs[0]))
         place = bound.dimension(inputs)
         if len({(*shape[:place], *shape[place + 1 :], len(shape)) for shape in inputs}) > 1:
@@ -53,7 +53,7 @@ class Concat(Operator):
         return bound
 
     def dimension(self, inputs: Inputs) -> int:
-        """The dimension in which the inputs follow one another."""
+        """The index of the dimension along which inputs are concatenated."""
         return _axes.dimensions(self.axis, len(inputs[0]))[0]
 
     def output_shape(self, inputs: Inputs) -> Shape:
@@ -62,7 +62,7 @@ class Concat(Operator):
         return (*inputs[0][:place], sum(shape[place] for shape in inputs), *inputs[0][place + 1 :])
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """Its own part, after those of the inputs before it."""
+        """The input's own section of the output, after those of the preceding inputs."""
         place = self.dimension(inputs)
         start = -_beginnings(inputs, place)[index]
         return tuple(Reach(d, start=start if d == place else 0) for d in range(len(inputs[index])))
@@ -75,11 +75,11 @@ class Concat(Operator):
         return (Working(f"output {_name(place, inputs)}", sum_of_sizes),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Along the dimension where it is stored."""
+        """The operator with `axis` mapped to the stored order."""
         return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The inputs' values in turn, for each place in the dimensions before the axis."""
+        """For each place in the dimensions before `axis`, the values of every input in turn."""
         shapes = tuple(tensor.shape for tensor in inputs)
         place = self.dimension(shapes)
         lengths = [prod(shape[place:]) for shape in shapes]
@@ -103,10 +103,10 @@ _latest: tuple[Inputs, int, list[int]] = ((), 0, [])
 
 
 def _beginnings(inputs: Inputs, place: int) -> list[int]:
-    """The place along a dimension of the output at which each input begins.
+    """The offset of each input along a dimension of the output.
 
-    The inputs of a join are asked for one after another, so the latest answer is kept: a join of n takes n steps,
-    not n².
+    `reach` is called for each input of a join in turn, so the latest result is cached: a join of n inputs takes n
+    steps, not n².
     """
     global _latest
     if _latest[0] is not inputs or _latest[1] != place:

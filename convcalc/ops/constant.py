@@ -1,4 +1,4 @@
-"""A fixed tensor that a named rule makes, such as the indices of relative positions (Liu et al. 2021, Swin)."""
+"""A fixed tensor computed by a named rule, such as relative position indices (Liu et al. 2021, Swin)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from convcalc.ops._windows import WindowAxis, windows
 from convcalc.ops._working import product
 from convcalc.shapes import Shape, show
 
-MASKED = -100.0  # what Swin adds to the score of two positions that do not see each other
+MASKED = -100.0  # added by Swin to the score of two positions that must not attend to each other
 COORDINATES = (
-    8.0  # log_relative_positions: the farthest position, before the logarithm (Liu et al. 2022, Swin V2)
+    8.0  # log_relative_positions: the largest offset before the logarithm (Liu et al. 2022, Swin V2)
 )
 MAX_VALUES = 1 << 24
 MAX_RANK = 3
@@ -35,13 +35,14 @@ MAX_RANK = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Constant(Operator):
-    """A tensor that nothing is learned of and no layer is read for: a buffer, whose key in a weights file is the
-    layer's path. A file need not hold it; where it does, its numbers have to be those of the rule.
+    """A fixed tensor computed by a rule. It has no inputs and is a buffer, not a parameter.
 
-    With N places in a window: relative_positions (N, N) numbers the offsets from one place of a window to another, row
-    by row, as the rows of a table of Π(2·window − 1) entries; log_relative_positions (2·window − 1, …, dimensions)
-    holds those offsets themselves, ±log₂(8·offset/(window − 1) + 1)/3; window_mask (windows, N, N) is −100 for two
-    places of a window that a shift brought together, 0 for others.
+    Its key in a weights file is the layer's path. The file may omit it; if it is there, its values must match the rule.
+
+    For a window of N places: relative_positions (N, N) holds the row-major index of the offset between two places, for
+    a table of Π(2·window − 1) entries. log_relative_positions (2·window − 1, …, dimensions) holds the offsets on a
+    logarithmic scale, ±log₂(8·|offset|/(window − 1) + 1)/3. window_mask (windows, N, N) is −100 for places that share
+    a window only because of the shift, and 0 otherwise.
     """
 
     kind: ClassVar[str] = "constant"
@@ -55,14 +56,14 @@ class Constant(Operator):
         "relative_positions",
         "log_relative_positions",
         alias="kind",
-        doc="the rule that makes its numbers",
+        doc="rule that computes the values",
     )
-    window: tuple[int, ...] = integers(minimum=1, doc="positions of a window, one number per dimension")
-    size: tuple[int, ...] | None = integers(None, minimum=1, doc="of the map that a window_mask is for")
-    shift: tuple[int, ...] | None = integers(None, doc="positions that a window_mask's windows are moved by")
+    window: tuple[int, ...] = integers(minimum=1, doc="window size in positions, one number per dimension")
+    size: tuple[int, ...] | None = integers(None, minimum=1, doc="size of the map, for window_mask")
+    shift: tuple[int, ...] | None = integers(None, doc="shift of the windows in positions, for window_mask")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit for fields that do not go together."""
+        """Returns the operator unchanged. Raises Misfit if the fields contradict each other."""
         rank = len(self.window)
         if rank > MAX_RANK:
             raise Misfit(f"windows of {rank} dimensions", f"give 1 to {MAX_RANK} numbers in window")
@@ -104,7 +105,7 @@ class Constant(Operator):
         return (prod(axis.windows for axis in self._axes()), places_inside, places_inside)
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """The tensor, a buffer."""
+        """The tensor, as a buffer."""
         return (Parameter("", self.output_shape(inputs), "buffer", rule=self.values),)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
@@ -113,11 +114,11 @@ class Constant(Operator):
 
     @property
     def entries(self) -> int | None:
-        """How many entries a table has that its numbers are indices of; None where they are no indices."""
+        """The number of entries in the table that the values index; None if the values are not indices."""
         return prod(self._offsets()) if self.rule == "relative_positions" else None
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """`(7·7)·(7·7) = 2,401`, and the table's length where the numbers are indices."""
+        """`(7·7)·(7·7) = 2,401`, and the length of the table if the values are indices."""
         inside = product(self.window)
         shape = self.output_shape(inputs)
         lines = (
@@ -132,11 +133,11 @@ class Constant(Operator):
         return tuple(lines)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, in sequence."""
+        """The same operator, with its output stored in sequence."""
         return Reordered(self, tuple(range(len(self.output_shape(())))))
 
     def values(self) -> list[float]:
-        """Its numbers, row-major."""
+        """The values of the tensor in row-major order."""
         return {
             "window_mask": self._mask,
             "relative_positions": self._indices,
@@ -149,7 +150,7 @@ class Constant(Operator):
         return [WindowAxis(*axis) for axis in zip(self.size, self.window, self.shift, strict=True)]
 
     def _offsets(self) -> tuple[int, ...]:
-        """How many offsets there are between two places of a window, per dimension."""
+        """The number of distinct offsets between two places of a window, per dimension."""
         return tuple([2 * size - 1 for size in self.window])
 
     def _mask(self) -> list[float]:

@@ -1,4 +1,4 @@
-"""Convolution (cross-correlation, as networks use it) over 1, 2 or 3 spatial dimensions."""
+"""Convolution (strictly, cross-correlation) over 1, 2 or 3 spatial dimensions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from convcalc.shapes import ROUNDINGS, Axis, Padding, PerAxis, Shape, axes, per_
 
 @dataclass(frozen=True, kw_only=True)
 class Conv(Operator):
-    """`filters` kernels slide over the input, each as deep as its group of input channels.
+    """Convolves the input with `filters` kernels, each of which spans its group of input channels.
 
     (C, *spatial) → (filters, *positions). Weights (filters, C/groups, *kernel); bias (filters).
     """
@@ -49,18 +49,22 @@ class Conv(Operator):
         "--weights '1 0; 0 -1' '1 2 3; 4 5 6; 7 8 9'",
     )
 
-    filters: int | None = integer(None, alias="K", doc="output channels; default for depthwise: the input's")
+    filters: int | None = integer(
+        None, alias="K", doc="output channels; default with depthwise: the input channels"
+    )
     kernel: PerAxis = extent(alias="F", doc="window size")
-    stride: PerAxis = extent(1, alias="S", doc="pixels from one window to the next")
-    padding: Padding = padding(0, doc="zeros around the input")
-    dilation: PerAxis = extent(1, doc="distance between the pixels a kernel reads")
-    groups: int = integer(1, doc="input and output channels are split into this many independent groups")
-    depthwise: bool = flag(False, doc="one group per input channel")
-    bias: bool = flag(True, doc="add a learned number per filter")
-    rounding: str = choice(*ROUNDINGS, default="floor", doc="when the stride does not divide")
+    stride: PerAxis = extent(1, alias="S", doc="step from one window to the next, in pixels")
+    padding: Padding = padding(0, doc="zero padding on each side of the input")
+    dilation: PerAxis = extent(1, doc="spacing between the pixels a kernel reads")
+    groups: int = integer(1, doc="number of independent groups that input and output channels are split into")
+    depthwise: bool = flag(False, doc="use one group per input channel")
+    bias: bool = flag(True, doc="add a learned bias to each output channel")
+    rounding: str = choice(
+        *ROUNDINGS, default="floor", doc="how to round when the stride does not divide evenly"
+    )
 
     def bind(self, inputs: Inputs) -> Self:
-        """filters from the input when depthwise."""
+        """The operator with `filters` and `groups` filled in if depthwise. Raises Misfit."""
         channels = self.needs_map(inputs[0])[0]
         if self.filters is None and not self.depthwise:
             raise Misfit("conv needs filters", "write filters: the number of output channels")
@@ -87,7 +91,7 @@ class Conv(Operator):
 
     @property
     def channels(self) -> int:
-        """Output channels, of a bound convolution."""
+        """The number of output channels of a bound convolution."""
         assert self.filters is not None
         return self.filters
 
@@ -107,18 +111,18 @@ class Conv(Operator):
         return (weight, Parameter("bias", (filters,), "bias")) if self.bias else (weight,)
 
     def macs(self, inputs: Inputs) -> int:
-        """Weights of one filter, per output element."""
+        """The weights of one filter times the number of output elements."""
         return prod(self.weight_factors(inputs)) * prod(self.output_shape(inputs)[1:])
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """A filter's group of channels, and the window on spatial dimensions."""
+        """The channels of the filter's group, and the window on each spatial dimension."""
         return (
             group_walk(inputs[0][0], self.channels, self.groups),
             *window_walks(self.axes(inputs)),
         )
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """Size, weights, biases, MACs."""
+        """Output size, weights, biases and MACs."""
         factors = self.weight_factors(inputs)
         positions = self.output_shape(inputs)[1:]
         total = self.macs(inputs)
@@ -134,11 +138,11 @@ class Conv(Operator):
         return tuple(lines)
 
     def smallest_part(self, inputs: Inputs) -> int | None:
-        """A group's filters; without groups each filter by itself."""
+        """The filters of one group; a single filter if there are no groups."""
         return self.channels // self.groups if self.groups > 1 else 1
 
     def part(self, inputs: Inputs, channels: range) -> OutputPart:
-        """Some of the filters, or the filters of some of the groups, which read those groups' channels alone."""
+        """A convolution with some of the filters, or with whole groups, which read only their own channels."""
         depth = inputs[0][0] // self.groups
         share = self.channels // self.groups
         first, stop = (channels.start // share, channels.stop // share) if self.groups > 1 else (0, 1)
@@ -146,7 +150,7 @@ class Conv(Operator):
         return OutputPart(op, range(first * depth, stop * depth))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """A dot product per window and filter."""
+        """Computes a dot product per window and filter."""
         (channels, *spatial), values = inputs[0]
         filters, groups = self.channels, self.groups
         slide = Slide(spatial, self.kernel, self.stride, self.dilation, self.padding, self.rounding)
@@ -175,9 +179,9 @@ class Conv(Operator):
     ) -> dict[str, Gradient]:
         """Two convolutions and a sum (Dumoulin & Visin 2016, chapter 4; Goodfellow et al. 2016, section 9.5).
 
-        input: δ, with S − 1 zeros between its values, under the kernels turned, padded by D(F − 1) − P: each input
-        channel sums over the filters. weight: the input under δ, whose values lie S apart, moved by D. bias: δ summed
-        over the positions.
+        input: δ, with S − 1 zeros inserted between its values and padding D(F − 1) − P, convolved with the kernels
+        rotated by 180° and summed over the filters. weight: the input correlated with δ, with dilation S and stride D.
+        bias: the sum of δ over all positions.
         """
         source = inputs[0]
         axes = self.axes((source.shape,))
@@ -275,7 +279,7 @@ class Conv(Operator):
 
 
 def _margins_cut(shape: Shape, values: Sequence[Any], margins: Sequence[tuple[int, int]]) -> Tensor | None:
-    """The tensor without what negative margins take away; None where they leave nothing."""
+    """The tensor cropped by its negative margins; None if nothing is left."""
     edges = [(max(0, -before), max(0, -after)) for before, after in margins]
     if any(before + after >= size for (before, after), size in zip(edges, shape[1:], strict=True)):
         return None

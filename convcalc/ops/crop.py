@@ -1,4 +1,4 @@
-"""A part of each map, cut out."""
+"""Cropping of maps."""
 
 from __future__ import annotations
 
@@ -18,22 +18,20 @@ from convcalc.shapes import PerAxis, Shape, per_axis
 
 @dataclass(frozen=True, kw_only=True)
 class Crop(Sized):
-    """The pixels from `offset` on, or those in the middle. (C, *spatial) → (C, *size).
+    """Crops each map to `size` pixels, starting at `offset` or centred. (C, *spatial) → (C, *size).
 
-    In the middle, of an odd number of pixels that are left out one more lies after (Ronneberger, Fischer & Brox 2015
-    crop so what a U-Net's decoder reads of its encoder).
+    If a centred crop removes an odd number of pixels, the extra pixel is removed at the end. U-Net crops encoder maps
+    this way for its decoder (Ronneberger, Fischer & Brox 2015).
     """
 
     kind: ClassVar[str] = "crop"
     main: ClassVar[str | None] = "size"
     example: ClassVar[Example | None] = Example("crop: 56", (512, 64, 64), "'crop: 2' '1 2 3; 4 5 6; 7 8 9'")
 
-    offset: PerAxis | None = extent(
-        None, minimum=0, doc="pixels left out before; default: half of all that are"
-    )
+    offset: PerAxis | None = extent(None, minimum=0, doc="pixels removed at the start; default: centred")
 
     def bind(self, inputs: Inputs) -> Self:
-        """The offset filled in. Raises Misfit where the part does not lie within."""
+        """The operator with `offset` filled in. Raises Misfit if the crop exceeds the input."""
         size = self.sizes(inputs)
         spatial = inputs[0][1:]
         if size is None:
@@ -60,7 +58,7 @@ class Crop(Sized):
         return Misfit(f"{what} not lie within an axis of {pixels}", hint)
 
     def parts(self, inputs: Inputs) -> list[range]:
-        """Which pixels are kept of each spatial axis."""
+        """The range of pixels kept on each spatial axis."""
         spatial = inputs[0][1:]
         size, offset = self.sizes(inputs), self.offset
         assert size is not None
@@ -77,7 +75,7 @@ class Crop(Sized):
         return (inputs[0][0], *size)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One pixel, the offset further on."""
+        """A single pixel, shifted by the offset."""
         return (Reach(0), *(Reach(d, start=part.start) for d, part in enumerate(self.parts(inputs), 1)))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
@@ -89,7 +87,7 @@ class Crop(Sized):
         )
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first: size and offset in the order of the axes."""
+        """The operator with `size` and `offset` permuted like the axes, if the channels are stored first, else None."""
         if order[0]:
             return None
         places = [order.index(place) - 1 for place in range(1, len(order))]
@@ -97,10 +95,10 @@ class Crop(Sized):
         return Reordered(dataclasses.replace(self, size=size, offset=offset), order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The pixels' values."""
+        """The values of the pixels that are kept."""
         return taken(inputs[0], [range(inputs[0].shape[0]), *self.parts((inputs[0].shape,))])
 
 
 def _in_order(value: PerAxis | None, places: Sequence[int]) -> PerAxis | None:
-    """A value per axis, for the axes in another order."""
+    """Per-axis values, permuted like the axes."""
     return tuple(value[place] for place in places) if isinstance(value, tuple) else value

@@ -29,7 +29,7 @@ from convcalc.shapes import Padding, PerAxis, Shape, elements, pads, per_axis, s
 
 
 class Spread(NamedTuple):
-    """One axis: every input pixel adds a kernel to the output, a stride apart; then the edges are cut off."""
+    """One axis: each input pixel adds a kernel to the output, `stride` apart; then the edges are cropped."""
 
     size: int
     kernel: int
@@ -41,7 +41,7 @@ class Spread(NamedTuple):
 
     @property
     def extent(self) -> int:
-        """Pixels from a kernel's first to its last, D(F − 1) + 1."""
+        """The extent of the dilated kernel in pixels, D(F − 1) + 1."""
         return self.dilation * (self.kernel - 1) + 1
 
     @property
@@ -60,8 +60,8 @@ class Spread(NamedTuple):
 
 
 class Canvas(NamedTuple):
-    """Where one channel of a deconv is summed up: its number of pixels; the places of the input pixels'
-    first and of a kernel's further values; the places that are kept, and their shape."""
+    """The uncropped output of one channel: its number of pixels; the places where input pixels put the first value of
+    their kernel, and the offsets of the other values; the places that are kept, and their shape."""
 
     pixels: int
     corners: list[int]
@@ -72,11 +72,12 @@ class Canvas(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Deconv(Operator):
-    """Each input pixel, times `filters` kernels, is added to the output at `stride` times its place.
+    """Multiplies each input pixel by `filters` kernels and adds the results to the output, `stride` pixels apart.
 
-    (C, *spatial) → (filters, *positions) with (W1 − 1)·S − 2P + D(F − 1) + 1 + output_padding positions an
-    axis; padding: same makes them W1·S. Weights (C, filters/groups, *kernel) as in PyTorch; bias (filters).
-    MACs go by the input's area, as that is how often a kernel is applied; what padding cuts off counts.
+    (C, *spatial) → (filters, *positions) with (W1 − 1)·S − 2P + D(F − 1) + 1 + output_padding positions per axis, or
+    W1·S with padding: same. Weights (C, filters/groups, *kernel), as in PyTorch; bias (filters).
+    A kernel is applied once per input pixel, so MACs are proportional to the input area; products that padding crops
+    are included.
     """
 
     kind: ClassVar[str] = "deconv"
@@ -93,15 +94,15 @@ class Deconv(Operator):
 
     filters: int = integer(alias="K", doc="output channels")
     kernel: PerAxis = extent(alias="F", doc="window size")
-    stride: PerAxis = extent(1, alias="S", doc="output pixels from one kernel to the next")
-    padding: Padding = padding(0, doc="output pixels cut off on each side")
+    stride: PerAxis = extent(1, alias="S", doc="step from one kernel to the next, in output pixels")
+    padding: Padding = padding(0, doc="output pixels removed on each side")
     output_padding: PerAxis = extent(0, minimum=0, doc="output pixels added at the end of each axis")
-    dilation: PerAxis = extent(1, doc="distance between the pixels a kernel writes")
-    groups: int = integer(1, doc="input and output channels are split into this many independent groups")
-    bias: bool = flag(True, doc="add a learned number per filter")
+    dilation: PerAxis = extent(1, doc="spacing between the pixels a kernel writes")
+    groups: int = integer(1, doc="number of independent groups that input and output channels are split into")
+    bias: bool = flag(True, doc="add a learned bias to each output channel")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit for groups that do not divide and for too much output padding."""
+        """Returns the operator unchanged. Raises Misfit if groups do not divide or output_padding is too large."""
         channels = self.needs_map(inputs[0])[0]
         for what, count in (("input channels", channels), ("filters", self.filters)):
             if count % self.groups:
@@ -118,7 +119,7 @@ class Deconv(Operator):
         return self
 
     def axes(self, inputs: Inputs) -> tuple[Spread, ...]:
-        """Each spatial axis, everything resolved. Raises Misfit."""
+        """The spatial axes with all fields resolved. Raises Misfit."""
         spatial = inputs[0][1:]
         rank = len(spatial)
         kernels = per_axis(self.kernel, rank, "kernel")
@@ -159,7 +160,7 @@ class Deconv(Operator):
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
         """weight (C, filters/groups, *kernel), bias (filters).
 
-        About F·F/(S·S) kernels overlap on an output pixel; times the depth, that is the fan-in.
+        About F·F/(S·S) kernels overlap on an output pixel; the fan-in is that times the depth.
         """
         *kernel, depth, filters = self.weight_factors(inputs)
         overlap = depth * prod(kernel) // prod(per_axis(self.stride, len(kernel), "stride"))
@@ -168,7 +169,7 @@ class Deconv(Operator):
         return (weight, Parameter("bias", (filters,), "bias")) if self.bias else (weight,)
 
     def macs(self, inputs: Inputs) -> int:
-        """Every weight, once per input pixel."""
+        """The number of weights times the number of input pixels per channel."""
         return prod(self.weight_factors(inputs)) * elements(inputs[0][1:])
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
@@ -187,7 +188,7 @@ class Deconv(Operator):
         return (group_walk(inputs[0][0], self.filters, self.groups), *windows)
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """Size, weights, biases, MACs."""
+        """Output size, weights, biases and MACs."""
         factors = self.weight_factors(inputs)
         lines = [*size_working([axis.working() for axis in self.axes(inputs)])]
         if self.groups > 1:
@@ -202,7 +203,7 @@ class Deconv(Operator):
         return (*lines, Working("MACs", text))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Adds the kernels onto a canvas, then keeps what padding does not cut off."""
+        """Adds all kernels to a canvas, then crops it by the padding."""
         (channels, *spatial), values = inputs[0]
         canvas = self._canvas(spatial)
         area, plane = len(canvas.taps), prod(spatial)

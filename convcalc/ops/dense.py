@@ -34,7 +34,7 @@ from convcalc.shapes import Shape, show
 
 @dataclass(frozen=True, kw_only=True)
 class Dense(Operator):
-    """weight·x + bias. (features) → (units); with axis: last (…, features) → (…, units).
+    """Fully connected layer: weight·x + bias. (features) → (units); with axis: last, (…, features) → (…, units).
 
     Weight (units, features); bias (units).
     """
@@ -50,11 +50,11 @@ class Dense(Operator):
     )
 
     units: int = integer(doc="output features")
-    bias: bool = flag(True, doc="add a learned number per unit")
-    axis: str | None = choice("last", default=None, doc="last: act on the last dimension at each position")
+    bias: bool = flag(True, doc="add a learned bias to each unit")
+    axis: str | None = choice("last", default=None, doc="last: apply to the last dimension at each position")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit for a map that was not flattened."""
+        """Returns the operator unchanged. Raises Misfit for a map, which must be flattened first."""
         shape = inputs[0]
         if len(shape) > 1 and self.axis is None:
             raise Misfit(
@@ -79,15 +79,15 @@ class Dense(Operator):
         return (weight, Parameter("bias", (self.units,), "bias")) if self.bias else (weight,)
 
     def macs(self, inputs: Inputs) -> int:
-        """All weights, at each position."""
+        """The number of weights times the number of positions."""
         return prod(self.weight_factors(inputs)) * prod(inputs[0][:-1])
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All features, at its position."""
+        """All features at the same position."""
         return (*(Reach(dimension) for dimension in range(len(inputs[0]) - 1)), WHOLE)
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """Weights, biases, MACs."""
+        """Weights, biases and MACs."""
         factors = self.weight_factors(inputs)
         lines = [Working("weights", equation(factors))]
         if self.bias:
@@ -98,7 +98,7 @@ class Dense(Operator):
         return (*lines, Working("MACs", macs))
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the features are stored last; where they are stored first, a convolution of kernel 1."""
+        """The same operator if features are stored last; a convolution with kernel 1 if they are stored first."""
         if order[-1] == len(order) - 1:
             return Reordered(self, order)
         if order[-1] == 0 and len(order) <= 4:
@@ -106,15 +106,15 @@ class Dense(Operator):
         return None
 
     def smallest_part(self, inputs: Inputs) -> int | None:
-        """A unit; along the last dimension of a map the units are not its channels."""
+        """A single unit; None if units are the last dimension of a map, and hence not its channels."""
         return 1 if len(inputs[0]) == 1 else None
 
     def part(self, inputs: Inputs, channels: range) -> OutputPart:
-        """Some of the units, which read all features."""
+        """A dense layer with some of the units, which read all features."""
         return OutputPart(dataclasses.replace(self, units=len(channels)), range(inputs[0][0]))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """A dot product per unit; one row of the weights at a time, since all may be a hundred million."""
+        """Computes a dot product per unit, one row at a time: there may be a hundred million weights."""
         (*lead, features), values = inputs[0]
         vectors = [values[i : i + features] for i in range(0, len(values), features)]
         weight = weights["weight"]
@@ -129,7 +129,7 @@ class Dense(Operator):
     def backward(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
     ) -> dict[str, Gradient]:
-        """input: the transposed matrix times δ; weight: δ times the input, of each unit and feature; bias: δ."""
+        """input: the transposed weight matrix times δ; weight: the outer product of δ and the input; bias: δ."""
         shape, values = inputs[0]
         features, units, weight = shape[-1], self.units, weights["weight"]
         vectors = [values[i : i + features] for i in range(0, len(values), features)]

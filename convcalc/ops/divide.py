@@ -1,4 +1,4 @@
-"""The quotient of two branches."""
+"""Element-wise quotient of two branches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.ops._joins import Elementwise
 
 @dataclass(frozen=True, kw_only=True)
 class Divide(Elementwise):
-    """The first divided by the second. A dimension of 1 is repeated."""
+    """Divides the first input by the second, element-wise. Dimensions of size 1 are broadcast."""
 
     kind: ClassVar[str] = "divide"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(quotient)

@@ -12,7 +12,7 @@ from convcalc.ops._fields import number
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout(Operator):
-    """In training, zeroes a share `rate` of its input; what runs here is a trained network: the identity."""
+    """Zeroes a fraction `rate` of its input in training; at inference, as here, it returns its input unchanged."""
 
     kind: ClassVar[str] = "dropout"
     torch_module: ClassVar[str] = "Dropout"
@@ -21,10 +21,10 @@ class Dropout(Operator):
     pointwise: ClassVar[bool] = True
     is_passing: ClassVar[bool] = True
 
-    rate: float = number(0.5, minimum=0, maximum=1, doc="share zeroed in training; nothing at inference")
+    rate: float = number(0.5, minimum=0, maximum=1, doc="fraction zeroed in training; no effect at inference")
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, in any order."""
+        """The same operator; the storage order does not matter."""
         return Reordered(self, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:

@@ -12,15 +12,15 @@ from convcalc.ops._fields import number
 
 @dataclass(frozen=True, kw_only=True)
 class Elu(Pointwise):
-    """x, or alpha·(eˣ − 1) below 0."""
+    """x for x ≥ 0, alpha·(eˣ − 1) below 0."""
 
     kind: ClassVar[str] = "elu"
     torch_module: ClassVar[str] = "ELU"
     torch_function: ClassVar[str] = "elu"
     main: ClassVar[str | None] = "alpha"
 
-    alpha: float = number(1.0, doc="minus the limit for x → −∞")
+    alpha: float = number(1.0, doc="the output tends to −alpha as x → −∞")
 
     def element(self, value: Any) -> Any:
-        """x, or alpha·(eˣ − 1) below 0."""
+        """x for x ≥ 0, alpha·(eˣ − 1) below 0."""
         return self.alpha * expm1(value) if value < 0 else value

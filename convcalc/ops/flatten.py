@@ -1,4 +1,4 @@
-"""A map as one vector."""
+"""Flattening of a map into a vector."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from convcalc.shapes import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class Flatten(Operator):
-    """The same values in the same order as a vector. (C, *spatial) → (C·…)."""
+    """Flattens its input into a vector; the order of values is kept. (C, *spatial) → (C·…)."""
 
     kind: ClassVar[str] = "flatten"
     torch_module: ClassVar[str] = "Flatten"
@@ -40,7 +40,7 @@ class Flatten(Operator):
         return (prod(inputs[0]),)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """Each unit reads one value; C×1×1 keeps its channels."""
+        """Each unit reads a single value; flattening C×1×1 keeps the channels."""
         return regrouped(inputs[0], self.output_shape(inputs))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
@@ -48,7 +48,7 @@ class Flatten(Operator):
         return (Working("output size", f"{product(inputs[0])} = {prod(inputs[0]):,}"),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the values are stored in their own sequence."""
+        """The same operator if the values are stored in sequence, else None."""
         return Reordered(self, (0,)) if in_sequence(order) else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
@@ -59,5 +59,5 @@ class Flatten(Operator):
     def backward(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
     ) -> dict[str, Gradient]:
-        """The same values under the input's shape."""
+        """Reshapes δ to the input shape."""
         return {"input": Gradient(Tensor(inputs[0].shape, gradient.values), "δ in the input's shape")}

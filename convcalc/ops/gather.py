@@ -1,4 +1,4 @@
-"""Entries of a table, looked up by fixed indices (Swin's relative positions; ONNX's Gather)."""
+"""Table lookup by fixed indices (Swin's relative positions; ONNX's Gather)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from convcalc.shapes import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class Gather(Operator):
-    """The input's entries along one dimension, in the order that `indices` gives.
+    """Selects entries of the input along one dimension by index.
 
-    (A, n, B) with indices (I) → (A, I, B), where A, I and B may each be any number of dimensions.
+    (A, n, B) with indices (I) → (A, I, B), where A, I and B each stand for any number of dimensions.
     """
 
     kind: ClassVar[str] = "gather"
@@ -44,19 +44,19 @@ class Gather(Operator):
         "- parameter: {name: table, shape: [169, 3]}\n- gather: {indices: index}"
     )
 
-    indices: str = layer(REQUIRED, doc="the constant whose numbers are the indices, from 0")
-    axis: str | int = along(doc="the dimension they count along")
+    indices: str = layer(REQUIRED, doc="constant layer that holds the indices, counted from 0")
+    axis: str | int = along(doc="dimension that is indexed")
 
     def bind(self, inputs: Inputs) -> Self:
-        """The axis in one form. Raises Misfit for a dimension that is not there."""
+        """The operator with `axis` in canonical form. Raises Misfit if the input has no such dimension."""
         return dataclasses.replace(self, axis=_axes.settled_one(self.axis, inputs[0]))
 
     def dimension(self, table: Shape) -> int:
-        """The dimension that the indices count along."""
+        """The number of the dimension that is indexed."""
         return _axes.dimensions(self.axis, len(table))[0]
 
     def check_sources(self, sources: Sequence[Operator | None]) -> None:
-        """Raises Misfit where the indices come from what holds none."""
+        """Raises Misfit unless the indices come from a constant that holds indices."""
         source = sources[1]
         if not isinstance(source, Constant) or source.entries is None:
             what = "the network's input" if source is None else f"a {source.kind}"
@@ -74,7 +74,7 @@ class Gather(Operator):
         return (*table[:place], *indices, *table[place + 1 :])
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One entry each."""
+        """A single entry along the indexed dimension."""
         table, indices = inputs
         place = self.dimension(table)
         if index:
@@ -84,11 +84,11 @@ class Gather(Operator):
         return (*before, SCATTERED, *after)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the entries are stored in sequence."""
+        """The same operator if the entries are stored in sequence, else None."""
         return Reordered(self, None) if in_sequence(order) else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The entries, one run of numbers each, behind one another."""
+        """Copies the selected entries one after another; each is a contiguous run of values."""
         (shape, values), (chosen, indices) = inputs
         place = self.dimension(shape)
         length, inner = shape[place], prod(shape[place + 1 :])

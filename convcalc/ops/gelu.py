@@ -12,7 +12,7 @@ from convcalc.ops._fields import choice
 
 @dataclass(frozen=True, kw_only=True)
 class Gelu(Pointwise):
-    """x·Φ(x), the share of a normal distribution below x; or its approximation by tanh."""
+    """x·Φ(x), with Φ the cumulative standard normal distribution; or its tanh approximation."""
 
     kind: ClassVar[str] = "gelu"
     torch_module: ClassVar[str] = "GELU"

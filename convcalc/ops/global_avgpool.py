@@ -14,7 +14,7 @@ from convcalc.ops._working import product
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalAvgpool(GlobalPooling):
-    """The mean of each channel. (C, *spatial) → (C, 1, …, 1)."""
+    """Averages each channel over all positions. (C, *spatial) → (C, 1, …, 1)."""
 
     kind: ClassVar[str] = "global_avgpool"
     torch_module: ClassVar[str] = "AdaptiveAvgPool"
@@ -24,7 +24,7 @@ class GlobalAvgpool(GlobalPooling):
     )
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """How many values a mean is of."""
+        """The number of values per mean."""
         spatial = inputs[0][1:]
         return (Working("values per mean", f"{product(spatial)} = {prod(spatial):,}"),)
 
@@ -38,7 +38,7 @@ class GlobalAvgpool(GlobalPooling):
     def backward(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
     ) -> dict[str, Gradient]:
-        """Each channel's δ, divided by its pixels, goes to all of them."""
+        """Distributes the δ of each channel evenly over its pixels."""
         shape = inputs[0].shape
         plane = prod(shape[1:])
         result = [delta / plane for delta in gradient.values for _ in range(plane)]

@@ -14,7 +14,7 @@ from convcalc.ops.maxpool import largest
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalMaxpool(GlobalPooling):
-    """The largest value of each channel. (C, *spatial) → (C, 1, …, 1)."""
+    """Takes the maximum of each channel over all positions. (C, *spatial) → (C, 1, …, 1)."""
 
     kind: ClassVar[str] = "global_maxpool"
     torch_module: ClassVar[str] = "AdaptiveMaxPool"
@@ -24,11 +24,11 @@ class GlobalMaxpool(GlobalPooling):
     )
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """How many values the largest is of."""
+        """The number of values per maximum."""
         return values_read("values per maximum", inputs[0][1:])
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The largest value of each channel."""
+        """The maximum of each channel."""
         (channels, *spatial), values = inputs[0]
         plane = len(values) // channels
         found = [largest(values[c * plane : (c + 1) * plane]) for c in range(channels)]

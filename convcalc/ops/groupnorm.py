@@ -26,10 +26,10 @@ from convcalc.ops._normalisation import by_groups, count_working, factor_and_off
 
 @dataclass(frozen=True, kw_only=True)
 class Groupnorm(Operator):
-    """(x − mean)/√(variance + eps)·weight + bias, with the mean and variance of a group of C/groups channels.
+    """Normalises each group of C/groups channels: (x − mean)/√(variance + eps)·weight + bias.
 
-    They are over all positions. Weight and bias (C); the variance divides by the number of values. groups: 1
-    normalises over the whole map, groups: C is instancenorm.
+    Mean and variance are taken over all positions and channels of the group; the variance is the biased estimator.
+    Weight and bias have shape (C). groups: 1 normalises over the whole map; groups: C is instancenorm.
     """
 
     kind: ClassVar[str] = "groupnorm"
@@ -40,12 +40,12 @@ class Groupnorm(Operator):
     pointwise: ClassVar[bool] = True
     example: ClassVar[Example | None] = Example("groupnorm: 32", (64, 28, 28))
 
-    groups: int = integer(doc="how many groups the channels form")
-    eps: float = number(1e-5, above=0, doc="added to the variance")
-    affine: bool = flag(True, doc="learn a factor and an offset per channel")
+    groups: int = integer(doc="number of groups the channels are split into")
+    eps: float = number(1e-5, above=0, doc="added to the variance for numerical stability")
+    affine: bool = flag(True, doc="learn a scale and a bias per channel")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit when groups do not divide the channels."""
+        """Returns the operator unchanged. Raises Misfit if `groups` does not divide the channels."""
         channels = inputs[0][0]
         if channels % self.groups:
             raise Misfit(
@@ -54,28 +54,28 @@ class Groupnorm(Operator):
         return self
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """weight and bias where affine: (C) each."""
+        """weight and bias if affine: (C) each."""
         return factor_and_offset(inputs[0][:1], self.affine)
 
     def keeps_positions(self, inputs: Inputs) -> bool:
-        """Never: the statistics are of all positions."""
+        """Always False: the statistics are taken over all positions."""
         return False
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All channels of its group, at all positions."""
+        """All channels of the same group, at all positions."""
         channels, *positions = inputs[0]
         return (group_walk(channels, channels, self.groups), *(WHOLE for _ in positions))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """What is normalised together, and a factor and an offset per channel."""
+        """The number of channels per group, and a weight and a bias per channel."""
         channels = inputs[0][0]
         together = Working("channels a group", f"{channels}/{self.groups} = {channels // self.groups}")
         return (together, *(count_working(inputs[0][:1], "weights", "biases") if self.affine else ()))
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first."""
+        """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Group after group."""
+        """Normalises one group after another."""
         return by_groups(inputs[0], self.groups, self.eps, weights)

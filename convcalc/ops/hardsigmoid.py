@@ -13,23 +13,23 @@ from convcalc.ops._fields import number
 class Hardsigmoid(Pointwise):
     """min(max(alpha·x + beta, 0), 1); with the paper's 1/6 and 1/2 that is min(max(x + 3, 0), 6)/6.
 
-    PyTorch has the paper's; ONNX's default is alpha 0.2, and Keras 2 had alpha 0.2 too.
+    PyTorch uses the paper's constants; the default alpha of ONNX is 0.2, as it was in Keras 2.
     """
 
     kind: ClassVar[str] = "hardsigmoid"
     torch_module: ClassVar[str] = "Hardsigmoid"
     torch_function: ClassVar[str] = "hardsigmoid"
 
-    alpha: float = number(1 / 6, doc="the slope in the middle")
-    beta: float = number(0.5, doc="the value at 0")
+    alpha: float = number(1 / 6, doc="slope of the linear part")
+    beta: float = number(0.5, doc="output at x = 0")
 
     @property
     def is_papers(self) -> bool:
-        """Whether alpha and beta are the paper's, which PyTorch and the kernels have."""
+        """Whether alpha and beta are the paper's constants, which PyTorch and the compiled kernels use."""
         return self.alpha == 1 / 6 and self.beta == 0.5
 
     def module_name(self, inputs: Inputs) -> str:
-        """PyTorch has the paper's only."""
+        """Hardsigmoid, if alpha and beta are the paper's; else ""."""
         return self.torch_module if self.is_papers else ""
 
     def element(self, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Passes its input on."""
+"""The identity function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from convcalc.ops._base import Operator, Order, Reordered, Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Identity(Operator):
-    """The input."""
+    """Returns its input unchanged."""
 
     kind: ClassVar[str] = "identity"
     torch_module: ClassVar[str] = "Identity"
@@ -19,9 +19,9 @@ class Identity(Operator):
     is_passing: ClassVar[bool] = True
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, in any order."""
+        """The same operator; the storage order does not matter."""
         return Reordered(self, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The input."""
+        """Returns its input unchanged."""
         return inputs[0]

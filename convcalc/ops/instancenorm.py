@@ -24,10 +24,10 @@ from convcalc.ops._normalisation import by_groups, count_working, factor_and_off
 
 @dataclass(frozen=True, kw_only=True)
 class Instancenorm(Operator):
-    """(x − mean)/√(variance + eps)·weight + bias, mean and variance over all positions of a channel.
+    """Normalises each channel over all positions: (x − mean)/√(variance + eps)·weight + bias.
 
-    Weight and bias (C), with affine: true only, as in PyTorch; the variance divides by the number of positions.
-    Statistics are those of the map itself, never running ones.
+    Weight and bias (C) exist only with affine: true, as in PyTorch. The variance is the biased estimator.
+    Statistics are always those of the input; running statistics are not supported.
     """
 
     kind: ClassVar[str] = "instancenorm"
@@ -36,34 +36,34 @@ class Instancenorm(Operator):
     role: ClassVar[str] = "normalisation"
     pointwise: ClassVar[bool] = True
 
-    eps: float = number(1e-5, above=0, doc="added to the variance")
-    affine: bool = flag(False, doc="learn a factor and an offset per channel")
+    eps: float = number(1e-5, above=0, doc="added to the variance for numerical stability")
+    affine: bool = flag(False, doc="learn a scale and a bias per channel")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit for a vector."""
+        """Returns the operator unchanged. Raises Misfit for a vector."""
         self.needs_map(inputs[0])
         return self
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """weight and bias where affine: (C) each."""
+        """weight and bias if affine: (C) each."""
         return factor_and_offset(inputs[0][:1], self.affine)
 
     def keeps_positions(self, inputs: Inputs) -> bool:
-        """Never: the statistics are of all positions."""
+        """Always False: the statistics are taken over all positions."""
         return False
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """Its channel, at all positions."""
+        """The same channel, at all positions."""
         return (Reach(0), *(WHOLE for _ in inputs[0][1:]))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """A factor and an offset per channel."""
+        """A weight and a bias per channel."""
         return count_working(inputs[0][:1], "weights", "biases") if self.affine else ()
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first."""
+        """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Channel after channel."""
+        """Normalises one channel after another."""
         return by_groups(inputs[0], inputs[0].shape[0], self.eps, weights)

@@ -1,4 +1,4 @@
-"""Vectors of length 1 (Liu et al. 2015, ParseNet)."""
+"""L2 normalisation (Liu et al. 2015, ParseNet)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from convcalc.ops._ieee import larger
 
 @dataclass(frozen=True, kw_only=True)
 class L2norm(Operator):
-    """x/max(√Σx², eps), the sum over the channels of each position, or along other dimensions.
+    """Scales vectors to unit length: x/max(√Σx², eps), summed over the channels at each position or over `axis`.
 
-    It learns nothing: SSD's normalisation has a scale with initial: 20 after it.
+    It has no parameters. For the normalisation of SSD, put a scale with initial: 20 after it.
     """
 
     kind: ClassVar[str] = "l2norm"
@@ -27,28 +27,28 @@ class L2norm(Operator):
     main: ClassVar[str | None] = "axis"
     pointwise: ClassVar[bool] = True
 
-    axis: str | int | tuple[int, ...] = along(several=True, doc="the dimensions summed over together")
-    eps: float = number(1e-12, above=0, doc="the least that is divided by")
+    axis: str | int | tuple[int, ...] = along(several=True, doc="dimensions to sum over")
+    eps: float = number(1e-12, above=0, doc="lower bound of the divisor")
 
     def bind(self, inputs: Inputs) -> Self:
-        """The axis in one form. Raises Misfit where the input has none such."""
+        """The operator with `axis` in canonical form. Raises Misfit if the input has no such dimension."""
         return dataclasses.replace(self, axis=_axes.settled(self.axis, inputs[0]))
 
     def keeps_positions(self, inputs: Inputs) -> bool:
-        """Over the channels only."""
+        """Whether `axis` is the channels and nothing else."""
         return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of the dimensions summed over."""
+        """All of the dimensions in `axis`, and the same place in the others."""
         rank = len(inputs[0])
         return _axes.reach_over(_axes.dimensions(self.axis, rank), rank)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Along the dimensions where they are stored."""
+        """The operator with `axis` mapped to the stored order, else None."""
         return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Each vector divided by its length."""
+        """Divides each vector by its length."""
         shape, values = inputs[0]
         result: list[Any] = [0] * len(values)
         for places in _axes.vectors(_axes.dimensions(self.axis, len(shape)), shape):

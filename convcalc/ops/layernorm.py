@@ -16,10 +16,10 @@ from convcalc.shapes import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class Layernorm(Operator):
-    """(x − mean)/√(variance + eps)·weight + bias over the channels of each position, the last dimension, or several.
+    """Normalises over the channels of each position, or over `axis`: (x − mean)/√(variance + eps)·weight + bias.
 
-    Weight and bias have the shape of what is normalised together: (C), or (C, H, W) with axis: [0, 1, 2], the
-    paper's own form; the variance divides by their number.
+    Weight and bias have the shape of the normalised dimensions: (C), or (C, H, W) with axis: [0, 1, 2], the form in
+    the paper. The variance is the biased estimator.
     """
 
     kind: ClassVar[str] = "layernorm"
@@ -29,49 +29,49 @@ class Layernorm(Operator):
     main: ClassVar[str | None] = "axis"
     pointwise: ClassVar[bool] = True
 
-    axis: str | int | tuple[int, ...] = along(several=True, doc="the dimensions normalised over together")
-    eps: float = number(1e-5, above=0, doc="added to the variance")
-    affine: bool = flag(True, doc="learn a factor and an offset per value")
+    axis: str | int | tuple[int, ...] = along(several=True, doc="dimensions to normalise over")
+    eps: float = number(1e-5, above=0, doc="added to the variance for numerical stability")
+    affine: bool = flag(True, doc="learn a scale and a bias per normalised element")
 
     def bind(self, inputs: Inputs) -> Self:
-        """The axis in one form. Raises Misfit where the input has none such."""
+        """The operator with `axis` in canonical form. Raises Misfit if the input has no such dimension."""
         return dataclasses.replace(self, axis=_axes.settled(self.axis, inputs[0]))
 
     def dimensions(self, shape: Shape) -> tuple[int, ...]:
-        """The dimensions normalised over together, ascending."""
+        """The dimensions to normalise over, ascending."""
         return _axes.dimensions(self.axis, len(shape))
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """weight and bias where affine, of the shape normalised over."""
+        """weight and bias if affine, with the shape of the normalised dimensions."""
         return factor_and_offset(_axes.sizes(self.axis, inputs[0]), self.affine)
 
     def module_name(self, inputs: Inputs) -> str:
-        """LayerNorm acts on the last dimensions; over the channels of a map, ConvNeXt has a class of its own."""
+        """LayerNorm if `axis` is the trailing dimensions; ConvNeXt has its own class for the channels of a map."""
         found, rank = self.dimensions(inputs[0]), len(inputs[0])
         if found == tuple(range(rank - len(found), rank)):
             return self.torch_module
         return "LayerNorm2d" if found == (0,) else ""
 
     def keeps_positions(self, inputs: Inputs) -> bool:
-        """Over the channels only."""
+        """Whether `axis` is the channels and nothing else."""
         return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of the dimensions normalised over."""
+        """All of the normalised dimensions, and the same place in the others."""
         return _axes.reach_over(self.dimensions(inputs[0]), len(inputs[0]))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """A factor and an offset per value normalised together."""
+        """A weight and a bias per normalised element."""
         if not self.affine:
             return ()
         return count_working(_axes.sizes(self.axis, inputs[0]), "weights", "biases")
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Along the dimensions where they are stored."""
+        """The operator with `axis` mapped to the stored order, else None."""
         return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Each vector normalised by itself."""
+        """Normalises each vector separately."""
         shape, values = inputs[0]
         result: list[Any] = [0] * len(values)
         for places in _axes.vectors(self.dimensions(shape), shape):

@@ -11,7 +11,7 @@ from convcalc.ops._fields import number
 
 @dataclass(frozen=True, kw_only=True)
 class LeakyRelu(Pointwise):
-    """x, or slope·x below 0."""
+    """x for x ≥ 0, slope·x below 0."""
 
     kind: ClassVar[str] = "leaky_relu"
     torch_module: ClassVar[str] = "LeakyReLU"
@@ -25,5 +25,5 @@ class LeakyRelu(Pointwise):
         return self.slope if value <= 0 else 1
 
     def element(self, value: Any) -> Any:
-        """x, or slope·x below 0."""
+        """x for x ≥ 0, slope·x below 0."""
         return value * self.slope if value < 0 else value

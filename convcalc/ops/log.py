@@ -11,12 +11,12 @@ from convcalc.ops._ieee import logarithm
 
 @dataclass(frozen=True, kw_only=True)
 class Log(Pointwise):
-    """ln x: −∞ of 0, no number of what is below."""
+    """Natural logarithm ln x: −∞ at 0, NaN below 0."""
 
     kind: ClassVar[str] = "log"
     torch_function: ClassVar[str] = "log"
     example: ClassVar[Example | None] = Example("log", apply="log '0.25 0.5 1 2 4 10' --decimals 4")
 
     def element(self, value: Any) -> Any:
-        """ln x: −∞ of 0, no number of what is below."""
+        """Natural logarithm ln x: −∞ at 0, NaN below 0."""
         return logarithm(value)

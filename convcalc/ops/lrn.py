@@ -12,11 +12,11 @@ from convcalc.ops._fields import integer, number
 
 @dataclass(frozen=True, kw_only=True)
 class Lrn(Operator):
-    """x/(k + alpha/size·Σ x²)^beta, the sum over `size` channels around x at the same position.
+    """x/(k + alpha/size·Σ x²)^beta, summed over the `size` channels around x at the same position.
 
-    Formula and defaults are PyTorch's and Caffe's, which divide alpha by size. The paper does not, and takes
-    n = 5, α = 10⁻⁴, β = 0.75, k = 2: written here {size: 5, alpha: 5e-4, beta: 0.75, k: 2}. An even size
-    reaches one channel further back than forward. Channels that are not there count as zero.
+    Formula and defaults are those of PyTorch and Caffe, which divide alpha by size. The paper does not; its constants
+    n = 5, α = 10⁻⁴, β = 0.75, k = 2 become {size: 5, alpha: 5e-4, beta: 0.75, k: 2} here. An even size reaches
+    one channel further back than forward. Channels beyond the first and last count as zero.
     """
 
     kind: ClassVar[str] = "lrn"
@@ -26,18 +26,18 @@ class Lrn(Operator):
     main: ClassVar[str | None] = "size"
     pointwise: ClassVar[bool] = True
 
-    size: int = integer(5, doc="channels summed over")
-    alpha: float = number(1e-4, minimum=0, doc="factor of the mean square; the paper's α times size")
+    size: int = integer(5, doc="number of channels to sum over")
+    alpha: float = number(1e-4, minimum=0, doc="factor of the mean square: the paper's α times size")
     beta: float = number(0.75, doc="exponent")
-    k: float = number(1.0, above=0, doc="added to the sum; the paper has 2")
+    k: float = number(1.0, above=0, doc="constant added to the sum; 2 in the paper")
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """The channels around each one."""
+        """The neighbouring channels, at the same position."""
         others = (Reach(dimension) for dimension in range(1, len(inputs[0])))
         return (Reach(0, self.size, 1, -(self.size // 2)), *others)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first."""
+        """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:

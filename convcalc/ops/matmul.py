@@ -1,4 +1,4 @@
-"""The product of two matrices."""
+"""Matrix product."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from convcalc.shapes import Shape, show
 
 @dataclass(frozen=True, kw_only=True)
 class Matmul(Operator):
-    """a·b on the last two dimensions: (…, M, K) and (…, K, N) → (…, M, N).
+    """Multiplies matrices in the last two dimensions: (…, M, K) and (…, K, N) → (…, M, N).
 
-    The dimensions before them are equal in both: one product for each of their places.
+    The leading dimensions are batch dimensions and must be equal; they are not broadcast.
     """
 
     kind: ClassVar[str] = "matmul"
@@ -42,11 +42,11 @@ class Matmul(Operator):
         "- transpose: {name: queries, order: [1, 0]}\n- matmul: {from: [queries, input]}", (64, 49)
     )
 
-    transpose_a: bool = flag(False, doc="take the first input as (…, K, M)")
-    transpose_b: bool = flag(False, doc="take the second input as (…, N, K)")
+    transpose_a: bool = flag(False, doc="transpose the first input, which is then (…, K, M)")
+    transpose_b: bool = flag(False, doc="transpose the second input, which is then (…, N, K)")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit for vectors, and where K or the dimensions before M and N differ."""
+        """Returns the operator unchanged. Raises Misfit for vectors, or if K or the leading dimensions differ."""
         a, b = inputs
         given = f"branch 1 is {show(a)}, branch 2 is {show(b)}"
         if min(len(a), len(b)) < 2:
@@ -102,7 +102,7 @@ class Matmul(Operator):
         return (Working("MACs", f"{product(self._factors(inputs))} = {self.macs(inputs):,}"),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """With both matrices transposed, where their last two dimensions have changed places."""
+        """The operator with both inputs transposed, if their last two dimensions are stored swapped."""
         batch = len(order) - 2
         if sorted(order[:batch]) != list(range(batch)):
             return None
@@ -115,7 +115,7 @@ class Matmul(Operator):
         return Reordered(operator, (*order[:batch], batch, batch + 1))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """A dot product of a row and a column for each place."""
+        """Computes the dot product of a row and a column for each output element."""
         a, b = inputs
         rows_of_a = self._vectors(a, by_row=not self.transpose_a)
         columns_of_b = self._vectors(b, by_row=self.transpose_b)
@@ -127,7 +127,7 @@ class Matmul(Operator):
 
     @staticmethod
     def _vectors(tensor: Tensor, *, by_row: bool) -> list[list[Sequence[Any]]]:
-        """Each matrix's rows, or its columns."""
+        """The rows or columns of each matrix."""
         height, width = tensor.shape[-2:]
         size = height * width
         matrices = [tensor.values[start : start + size] for start in range(0, len(tensor.values), size)]

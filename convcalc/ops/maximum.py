@@ -1,4 +1,4 @@
-"""The largest of branches (Goodfellow et al. 2013, maxout)."""
+"""Element-wise maximum of branches (Goodfellow et al. 2013, maxout)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.ops._joins import Elementwise
 
 @dataclass(frozen=True, kw_only=True)
 class Maximum(Elementwise):
-    """The largest of the branches at each place. A dimension of 1 is repeated."""
+    """Takes the maximum of its inputs element-wise. Dimensions of size 1 are broadcast."""
 
     kind: ClassVar[str] = "maximum"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(larger)

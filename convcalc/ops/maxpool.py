@@ -15,7 +15,7 @@ from convcalc.ops._sliding import Slide, pool
 
 @dataclass(frozen=True, kw_only=True)
 class Maxpool(Pooling):
-    """The largest value of each window, channel by channel; padding never counts.
+    """Takes the maximum of each window in every channel; padding is ignored.
 
     (C, *spatial) → (C, *positions).
     """
@@ -31,7 +31,7 @@ class Maxpool(Pooling):
     )
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The maximum of each window, over a margin of −∞."""
+        """Pads with −∞ and takes the maximum of each window."""
         (channels, *spatial), values = inputs[0]
         slide = Slide(spatial, self.kernel, self.step, self.dilation, self.padding, self.rounding)
         result = pool(values, inputs[0].shape, slide, -inf, largest)
@@ -40,7 +40,7 @@ class Maxpool(Pooling):
     def backward(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]], gradient: Tensor
     ) -> dict[str, Gradient]:
-        """Each δ goes to the largest value of its window; of equal ones to the first, as in PyTorch."""
+        """Adds each δ to the maximum of its window; in a tie, to the first maximum, as in PyTorch."""
         shape, values = inputs[0]
         slide = Slide(shape[1:], self.kernel, self.step, self.dilation, self.padding, self.rounding)
         windows = [[pixel for pixel in window if pixel is not None] for window in window_pixels(slide)]
@@ -55,7 +55,7 @@ class Maxpool(Pooling):
 
 
 def largest(window: Sequence[Any]) -> Any:
-    """The largest value; what is not a number wherever it stands. Their sum tells in most cases that none is."""
+    """The maximum of a window; NaN if any value is NaN. Checking the sum first rules NaN out in most cases."""
     found = max(window)
     if isinstance(found, float) and isnan(sum(window)):
         return next((value for value in window if value != value), found)

@@ -1,4 +1,4 @@
-"""The smallest of branches."""
+"""Element-wise minimum of branches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.ops._joins import Elementwise
 
 @dataclass(frozen=True, kw_only=True)
 class Minimum(Elementwise):
-    """The smallest of the branches at each place. A dimension of 1 is repeated."""
+    """Takes the minimum of its inputs element-wise. Dimensions of size 1 are broadcast."""
 
     kind: ClassVar[str] = "minimum"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(smaller)

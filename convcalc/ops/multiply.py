@@ -1,4 +1,4 @@
-"""The product of branches (Hu et al. 2017: squeeze-and-excitation)."""
+"""Element-wise product of branches (Hu et al. 2017: squeeze-and-excitation)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.ops._joins import Elementwise
 
 @dataclass(frozen=True, kw_only=True)
 class Multiply(Elementwise):
-    """The product, element by element. A dimension of 1 is repeated: C×1×1 scales each channel of C×H×W."""
+    """Multiplies its inputs element-wise. Dimensions of size 1 are broadcast: C×1×1 scales each channel of C×H×W."""
 
     kind: ClassVar[str] = "multiply"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.mul)

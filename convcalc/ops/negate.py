@@ -1,4 +1,4 @@
-"""The number with its sign changed."""
+"""Negation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A margin around each map."""
+"""Padding."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ MODULES = {"reflect": "ReflectionPad", "replicate": "ReplicationPad", "circular"
 
 @dataclass(frozen=True, kw_only=True)
 class Pad(Operator):
-    """A margin of `value`, or of the map's own numbers. (C, *spatial) → (C, *(before + size + after)).
+    """Pads the map with a constant or with its own values. (C, *spatial) → (C, *(before + size + after)).
 
-    reflect mirrors the map at its border pixels (3 2 | 1 2 3 | 2 1), replicate repeats them (1 1 | 1 2 3 | 3 3),
-    circular goes on at the other end (2 3 | 1 2 3 | 1 2): PyTorch's modes.
+    The modes are those of PyTorch: reflect mirrors the map at its border pixels (3 2 | 1 2 3 | 2 1), replicate
+    repeats the border pixels (1 1 | 1 2 3 | 3 3), circular wraps round (2 3 | 1 2 3 | 1 2).
     """
 
     kind: ClassVar[str] = "pad"
@@ -46,13 +46,13 @@ class Pad(Operator):
         "pad: [[0, 1], [0, 1]]", (64, 28, 28), "'pad: {padding: 1, mode: reflect}' '1 2; 3 4'"
     )
 
-    padding: Padding | None = margins(None, doc="pixels on each side")
-    channels: tuple[int, int] | None = pair(None, doc="channels before and after")
-    mode: str = choice("constant", "zeros", *BEYOND, default="constant", doc="what the margin holds")
-    value: float = number(0.0, doc="what it holds with mode: constant")
+    padding: Padding | None = margins(None, doc="number of pixels added on each side")
+    channels: tuple[int, int] | None = pair(None, doc="number of channels added before and after")
+    mode: str = choice("constant", "zeros", *BEYOND, default="constant", doc="how the padding is filled")
+    value: float = number(0.0, doc="fill value with mode: constant")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit where the margin has nothing to hold, or no place."""
+        """Returns the operator unchanged. Raises Misfit if there is no margin, or if it does not fit the map."""
         shape = inputs[0]
         if self.padding is None and self.channels is None:
             raise Misfit("pad has no margin", "padding: 1, or channels: [0, 8]")
@@ -73,7 +73,7 @@ class Pad(Operator):
         return self
 
     def margins(self, shape: Shape) -> list[tuple[int, int]]:
-        """Before and after each dimension."""
+        """The padding before and after each dimension."""
         rank = len(shape) - 1
         spatial = [pads(self.padding or 0, axis, rank) for axis in range(rank)]
         return [self.channels or (0, 0), *spatial]
@@ -84,13 +84,13 @@ class Pad(Operator):
         return tuple(b + size + a for size, (b, a) in zip(shape, self.margins(shape), strict=True))
 
     def module_name(self, inputs: Inputs) -> str:
-        """ZeroPad, ConstantPad, ReflectionPad, …; "" for channels, which no module pads."""
+        """ZeroPad, ConstantPad, ReflectionPad, …; "" if channels are padded."""
         if self.channels is not None:
             return ""
         return MODULES.get(self.mode, "ConstantPad" if self.value else "ZeroPad")
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One pixel; in the margin none, or the one that is repeated there."""
+        """A single pixel; in the padding none, or the pixel that is repeated there."""
         beyond = BEYOND.get(self.mode, "")
         margins = enumerate(self.margins(inputs[0]))
         return tuple(
@@ -107,7 +107,7 @@ class Pad(Operator):
         return (*channels, *spatial)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """The margins where the dimensions are stored."""
+        """The operator with its margins mapped to the stored order."""
         rank = len(order)
         if rank > 4:
             return Reordered(self, order) if order == tuple(range(rank)) else None
@@ -122,19 +122,19 @@ class Pad(Operator):
         return Reordered(dataclasses.replace(self, channels=channels, padding=tuple(rest) or None), order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Each dimension walked from one end of its margin to the other."""
+        """Collects values along each dimension from one end of the padding to the other."""
         fill = int(self.value) if self.value.is_integer() else self.value
         return taken(inputs[0], self.places(inputs[0].shape), fill)
 
     def places(self, shape: Shape) -> list[list[int | None]]:
-        """Per dimension, the number that stands at each place of the output; None where there is the value."""
+        """Per dimension, the input index for each place of the output; None for the fill value."""
         return [
             [self._place(at, size) for at in range(-before, size + after)]
             for size, (before, after) in zip(shape, self.margins(shape), strict=True)
         ]
 
     def _place(self, at: int, size: int) -> int | None:
-        """The number that stands at a place of a dimension, or of the margin around it."""
+        """The input index for a place of a dimension or of the padding around it."""
         if 0 <= at < size:
             return at
         if self.mode == "reflect":

@@ -25,8 +25,8 @@ from convcalc.shapes import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedTensor(Operator):
-    """A tensor of `shape` that is learned. It reads no layer, and the layer after it reads it unless `from` says
-    otherwise. Its key in a weights file is the layer's path itself, as of a bare Parameter in PyTorch.
+    """A learned tensor of the given shape. It has no input; the next layer reads it unless that layer has a `from`.
+    Its key in a weights file is the layer's path itself, as for a bare Parameter in PyTorch.
     """
 
     kind: ClassVar[str] = "parameter"
@@ -37,14 +37,14 @@ class LearnedTensor(Operator):
     example: ClassVar[Example | None] = Example("parameter: {name: class_token, shape: [1, 768]}")
 
     shape: tuple[int, ...] = integers(minimum=1, doc="the tensor's shape")
-    initial: float = number(0.0, doc="the value training starts from")
+    initial: float = number(0.0, doc="initial value for training")
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """shape."""
+        """The given `shape`."""
         return self.shape
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """The tensor; it counts as weights, whatever is done with it."""
+        """The tensor; it counts as weights, however it is used."""
         return (Parameter("", self.shape, "weight", initial=self.initial),)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
@@ -57,7 +57,7 @@ class LearnedTensor(Operator):
         return (Working("weights", f"{product(self.shape)} = {count}" if len(self.shape) > 1 else count),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, in sequence."""
+        """The same operator, with its output stored in sequence."""
         return Reordered(self, tuple(range(len(self.shape))))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:

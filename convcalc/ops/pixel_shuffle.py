@@ -1,4 +1,4 @@
-"""Channels laid out as pixels: sub-pixel convolution's rearrangement (Shi et al. 2016)."""
+"""Pixel shuffle: rearranges channels into pixels, for sub-pixel convolution (Shi et al. 2016)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from convcalc.shapes import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class PixelShuffle(Operator):
-    """Each group of factor² channels becomes one, each pixel factor×factor of them.
+    """Rearranges groups of factor² channels into a single channel with factor×factor pixels per input pixel.
 
-    (C·factor², H, W) → (C, factor·H, factor·W): channel c·factor² + y·factor + x of a pixel is the pixel y down and
-    x along in channel c. On one dimension the groups are of factor channels, on three of factor³.
+    (C·factor², H, W) → (C, factor·H, factor·W): channel c·factor² + y·factor + x of a pixel becomes row y, column x
+    of its block in channel c. In 1 or 3 dimensions a group has factor or factor³ channels.
     """
 
     kind: ClassVar[str] = "pixel_shuffle"
@@ -30,10 +30,10 @@ class PixelShuffle(Operator):
     main: ClassVar[str | None] = "factor"
     example: ClassVar[Example | None] = Example("pixel_shuffle: 2", (64, 14, 14))
 
-    factor: int = integer(doc="how many times as long each axis becomes")
+    factor: int = integer(doc="factor by which each axis grows")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit when the groups do not divide the channels."""
+        """Returns the operator unchanged. Raises Misfit if the group size does not divide the channels."""
         channels, *spatial = self.needs_map(inputs[0])
         group = self.factor ** len(spatial)
         if channels % group:
@@ -50,7 +50,7 @@ class PixelShuffle(Operator):
         return (channels // self.factor ** len(spatial), *(self.factor * size for size in spatial))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One of its group's channels, said to be any; the pixel it lies in."""
+        """A single channel of its group, treated as SCATTERED; the pixel that contains it."""
         rank = len(inputs[0]) - 1
         group = self.factor**rank
         pace, start = ratio(1, self.factor), ratio(1 - self.factor, self.factor)
@@ -65,7 +65,7 @@ class PixelShuffle(Operator):
         return (Working("output channels", text), *size_working(sizes))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Each number put where it belongs."""
+        """Moves each value to its new place."""
         (channels, *spatial), values = inputs[0]
         factor, plane = self.factor, prod(spatial)
         group = factor ** len(spatial)

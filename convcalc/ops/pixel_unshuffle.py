@@ -1,4 +1,4 @@
-"""Pixels laid out as channels: pixel_shuffle the other way round (Shi et al. 2016)."""
+"""Pixel unshuffle: rearranges pixels into channels, the inverse of pixel_shuffle (Shi et al. 2016)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from convcalc.shapes import Shape, show
 
 @dataclass(frozen=True, kw_only=True)
 class PixelUnshuffle(Operator):
-    """Each factor×factor pixels of a channel become one pixel of factor² channels.
+    """Rearranges each block of factor×factor pixels into a single pixel with factor² channels.
 
-    (C, factor·H, factor·W) → (C·factor², H, W): the pixel y down and x along of channel c is channel
-    c·factor² + y·factor + x. On one dimension there are factor times as many channels, on three factor³.
+    (C, factor·H, factor·W) → (C·factor², H, W): row y, column x of a block in channel c becomes channel
+    c·factor² + y·factor + x. In 1 or 3 dimensions the number of channels grows by factor or factor³.
     """
 
     kind: ClassVar[str] = "pixel_unshuffle"
@@ -32,10 +32,10 @@ class PixelUnshuffle(Operator):
         "pixel_unshuffle: 2", (3, 224, 224), "'pixel_unshuffle: 2' '1 2 3 4; 5 6 7 8'"
     )
 
-    factor: int = integer(doc="by how much each axis is divided")
+    factor: int = integer(doc="factor by which each axis shrinks")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit when the factor does not divide every axis."""
+        """Returns the operator unchanged. Raises Misfit if the factor does not divide every axis."""
         spatial = self.needs_map(inputs[0])[1:]
         if any(size % self.factor for size in spatial):
             raise Misfit(
@@ -50,7 +50,7 @@ class PixelUnshuffle(Operator):
         return (channels * self.factor ** len(spatial), *(size // self.factor for size in spatial))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """Its own channel; one of its factor×factor pixels, said to be any."""
+        """Its own channel; a single pixel of the block, treated as SCATTERED."""
         rank = len(inputs[0]) - 1
         group = self.factor**rank
         channel = Reach(0, 1, ratio(1, group), ratio(1 - group, group))

@@ -12,7 +12,7 @@ from convcalc.ops._fields import flag, number
 
 @dataclass(frozen=True, kw_only=True)
 class Prelu(Operator):
-    """x, or weight·x below 0. Weight (1), or (C) with per_channel."""
+    """x for x ≥ 0, weight·x below 0. Weight (1), or (C) with per_channel."""
 
     kind: ClassVar[str] = "prelu"
     torch_module: ClassVar[str] = "PReLU"
@@ -20,8 +20,8 @@ class Prelu(Operator):
     role: ClassVar[str] = "activation"
     pointwise: ClassVar[bool] = True
 
-    per_channel: bool = flag(False, doc="a slope per channel instead of one for all")
-    initial: float = number(0.25, doc="the slope training starts from")
+    per_channel: bool = flag(False, doc="learn a slope per channel instead of a shared slope")
+    initial: float = number(0.25, doc="initial slope for training")
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
         """weight (1) or (C)."""
@@ -33,11 +33,11 @@ class Prelu(Operator):
         return (Working("weights", f"{self.parameters(inputs)[0].shape[0]:,}"),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first or one slope serves all."""
+        """The same operator if the channels are stored first or all share one slope, else None."""
         return Reordered(self, order) if order[0] == 0 or not self.per_channel else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """x, or slope·x below 0."""
+        """x for x ≥ 0, slope·x below 0."""
         shape, values = inputs[0]
         plane = len(values) // shape[0]
         slopes = weights["weight"] if self.per_channel else [weights["weight"][0]] * shape[0]

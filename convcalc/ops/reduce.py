@@ -1,4 +1,4 @@
-"""A mean, sum, maximum or minimum over whole dimensions."""
+"""Mean, sum, maximum or minimum over whole dimensions."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ FUNCTIONS = {"mean": "mean", "sum": "sum", "max": "amax", "min": "amin"}  # in t
 
 @dataclass(frozen=True, kw_only=True)
 class Reduce(Operator):
-    """One number for all that lie along `axis`. (C, H, W) → (C) for the spatial ones.
+    """Reduces the dimensions in `axis`, by default all spatial dimensions: (C, H, W) → (C).
 
-    The dimensions go, or stay as dimensions of 1 with `keep`. What is not a number makes a maximum or minimum none.
+    The reduced dimensions are removed, or kept with size 1 if `keep` is set. A maximum or minimum propagates NaN.
     """
 
     kind: ClassVar[str] = "reduce"
@@ -46,11 +46,11 @@ class Reduce(Operator):
     )
 
     mode: str = choice("mean", "sum", "max", "min", default="mean", doc="which number")
-    axis: Axes | None = along(None, several=True, doc="the dimensions; default: all but the channels")
-    keep: bool = flag(False, doc="keep the dimensions, as 1")
+    axis: Axes | None = along(None, several=True, doc="dimensions to use; default: all except the channels")
+    keep: bool = flag(False, doc="keep the reduced dimensions with size 1")
 
     def bind(self, inputs: Inputs) -> Self:
-        """The axes counted from the first. Raises Misfit where one is not there, or nothing is left."""
+        """The operator with `axis` counted from 0. Raises Misfit if an axis is missing or no dimension remains."""
         shape = inputs[0]
         bound = dataclasses.replace(
             self, axis=settled(spatial(shape, "reduce") if self.axis is None else self.axis, shape)
@@ -60,34 +60,34 @@ class Reduce(Operator):
         return bound
 
     def over(self, rank: int) -> tuple[int, ...]:
-        """The dimensions that are reduced, of an input of a rank."""
+        """The dimensions that are reduced, for an input of the given rank."""
         assert self.axis is not None
         return dimensions(self.axis, rank)
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """The other dimensions; with keep those of `axis` as 1."""
+        """The other dimensions; with `keep`, reduced dimensions have size 1."""
         over = self.over(len(inputs[0]))
         sizes = [1 if dimension in over else size for dimension, size in enumerate(inputs[0])]
         return tuple([sizes[dimension] for dimension in self._left(len(sizes))])
 
     def _left(self, rank: int) -> list[int]:
-        """The dimensions that the output has."""
+        """The dimensions that remain."""
         over = self.over(rank)
         return [dimension for dimension in range(rank) if self.keep or dimension not in over]
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All along the axes, at its place in the other dimensions."""
+        """All of the reduced dimensions, and the same place in the others."""
         rank = len(inputs[0])
         over, left = self.over(rank), self._left(rank)
         return tuple(WHOLE if d in over else Reach(left.index(d)) for d in range(rank))
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """How many values a number is made of."""
+        """The number of values per output."""
         what = {"mean": "mean", "sum": "sum", "max": "maximum", "min": "minimum"}[self.mode]
         return values_read(f"values per {what}", [inputs[0][d] for d in self.over(len(inputs[0]))])
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Along the dimensions where those are stored; what is left stays in its order."""
+        """The operator with `axis` mapped to the stored order; the remaining dimensions keep their order."""
         rank = len(order)
         places = tuple(sorted(order[dimension] for dimension in self.over(rank)))
         again = dataclasses.replace(self, axis=places if len(places) > 1 else named(places[0], rank))
@@ -95,7 +95,7 @@ class Reduce(Operator):
         return Reordered(again, tuple(left.index(order[dimension]) for dimension in self._left(rank)))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The numbers along the axes, gathered for each place of the others."""
+        """Reduces the values along `axis` for each place in the other dimensions."""
         shape, values = inputs[0]
         over = self.over(len(shape))
         combine = COMBINE[self.mode]

@@ -28,5 +28,5 @@ class Relu(Pointwise):
         return 0.0, inf
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """max(x, 0); not-a-number stays."""
+        """max(x, 0); NaN stays NaN."""
         return Tensor(inputs[0].shape, [0 if value < 0 else value for value in inputs[0].values])

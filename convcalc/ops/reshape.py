@@ -1,4 +1,4 @@
-"""The same values under another shape."""
+"""Reshaping of a tensor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from convcalc.shapes import Shape, show
 
 @dataclass(frozen=True, kw_only=True)
 class Reshape(Operator):
-    """The same values in the same order as `shape`, in which one dimension may be -1: whatever is left."""
+    """Gives its input a new shape; the order of values is kept. One dimension may be -1, which is then inferred."""
 
     kind: ClassVar[str] = "reshape"
     torch_function: ClassVar[str] = "reshape"
@@ -39,10 +39,10 @@ class Reshape(Operator):
         "reshape: [64, -1]", (64, 28, 28), "'reshape: [3, 2]' '1 2 3; 4 5 6'"
     )
 
-    shape: tuple[int, ...] = integers(minimum=-1, doc="the new shape, channels first; one -1 is worked out")
+    shape: tuple[int, ...] = integers(minimum=-1, doc="new shape, channels first; a -1 is inferred")
 
     def bind(self, inputs: Inputs) -> Self:
-        """The -1 worked out. Raises Misfit when the numbers of values differ."""
+        """The operator with -1 resolved. Raises Misfit if the numbers of values differ."""
         total = prod(inputs[0])
         if 0 in self.shape or self.shape.count(-1) > 1:
             raise Misfit(
@@ -61,11 +61,11 @@ class Reshape(Operator):
         return dataclasses.replace(self, shape=shape)
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """shape."""
+        """The given `shape`."""
         return self.shape
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """Each unit reads one value; leading dimensions that stay are walked."""
+        """Each unit reads a single value; unchanged leading dimensions are read one to one."""
         return regrouped(inputs[0], self.shape)
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
@@ -74,7 +74,7 @@ class Reshape(Operator):
         return (Working("values", f"{product(inputs[0])} = {product(self.shape)} = {total}"),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the values are stored in their own sequence."""
+        """The same operator if the values are stored in sequence, else None."""
         return Reordered(self, tuple(range(len(self.shape)))) if in_sequence(order) else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:

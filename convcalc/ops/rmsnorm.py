@@ -16,10 +16,10 @@ from convcalc.ops._normalisation import count_working, factor_and_offset
 
 @dataclass(frozen=True, kw_only=True)
 class Rmsnorm(Operator):
-    """x/√(mean of x² + eps)·weight over the channels of each position, the last dimension, or several.
+    """Normalises over the channels of each position, or over `axis`: x/√(mean of x² + eps)·weight.
 
-    Weight has the shape of what is normalised together: (C), or (H, W) with axis: [1, 2]. There is no bias, and no
-    mean is taken away.
+    Weight has the shape of the normalised dimensions: (C), or (H, W) with axis: [1, 2]. There is no bias, and the
+    mean is not subtracted.
     """
 
     kind: ClassVar[str] = "rmsnorm"
@@ -29,45 +29,45 @@ class Rmsnorm(Operator):
     main: ClassVar[str | None] = "axis"
     pointwise: ClassVar[bool] = True
 
-    axis: str | int | tuple[int, ...] = along(several=True, doc="the dimensions normalised over together")
+    axis: str | int | tuple[int, ...] = along(several=True, doc="dimensions to normalise over")
     eps: float = number(
-        2.0**-23, above=0, doc="added to the mean square; PyTorch's default is float32's 2⁻²³"
+        2.0**-23, above=0, doc="added to the mean square; default as in PyTorch: 2⁻²³, the epsilon of float32"
     )
-    affine: bool = flag(True, doc="learn a factor per value")
+    affine: bool = flag(True, doc="learn a scale per normalised element")
 
     def bind(self, inputs: Inputs) -> Self:
-        """The axis in one form. Raises Misfit where the input has none such."""
+        """The operator with `axis` in canonical form. Raises Misfit if the input has no such dimension."""
         return dataclasses.replace(self, axis=_axes.settled(self.axis, inputs[0]))
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """weight where affine, of the shape normalised over."""
+        """weight if affine, with the shape of the normalised dimensions."""
         return factor_and_offset(_axes.sizes(self.axis, inputs[0]), self.affine)[:1]
 
     def module_name(self, inputs: Inputs) -> str:
-        """RMSNorm acts on the last dimensions."""
+        """RMSNorm if `axis` is the trailing dimensions, else ""."""
         rank = len(inputs[0])
         found = _axes.dimensions(self.axis, rank)
         return self.torch_module if found == tuple(range(rank - len(found), rank)) else ""
 
     def keeps_positions(self, inputs: Inputs) -> bool:
-        """Over the channels only."""
+        """Whether `axis` is the channels and nothing else."""
         return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of the dimensions normalised over."""
+        """All of the normalised dimensions, and the same place in the others."""
         rank = len(inputs[0])
         return _axes.reach_over(_axes.dimensions(self.axis, rank), rank)
 
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
-        """A factor per value normalised together."""
+        """A weight per normalised element."""
         return count_working(_axes.sizes(self.axis, inputs[0]), "weights") if self.affine else ()
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Along the dimensions where they are stored."""
+        """The operator with `axis` mapped to the stored order, else None."""
         return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Each vector divided by its root mean square."""
+        """Divides each vector by its root mean square."""
         shape, values = inputs[0]
         result: list[Any] = [0] * len(values)
         for places in _axes.vectors(_axes.dimensions(self.axis, len(shape)), shape):

@@ -1,4 +1,4 @@
-"""Dimensions turned round: what leaves at one end comes in at the other."""
+"""Cyclic shift of dimensions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from convcalc.shapes import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class Roll(Operator):
-    """Every number `shift` further along its dimension, the last ones first (PyTorch's roll). Keeps the shape.
+    """Shifts values cyclically along `axis`, as PyTorch's roll does: what leaves at one end enters at the other.
 
-    Shifted windows attend so to neighbouring windows (Liu et al. 2021, Swin).
+    The shape is unchanged. Swin uses it to shift its attention windows (Liu et al. 2021).
     """
 
     kind: ClassVar[str] = "roll"
@@ -28,11 +28,13 @@ class Roll(Operator):
     main: ClassVar[str | None] = "shift"
     example: ClassVar[Example | None] = Example("roll: [-3, -3]", (96, 56, 56), "'roll: 1' '1 2 3; 4 5 6'")
 
-    shift: int | tuple[int, ...] = several(doc="by how much, one for all or one per axis; negative: back")
-    axis: Axes | None = along(None, several=True, doc="the dimensions; default: all but the channels")
+    shift: int | tuple[int, ...] = several(
+        doc="number of places, for all axes or per axis; negative: backwards"
+    )
+    axis: Axes | None = along(None, several=True, doc="dimensions to use; default: all except the channels")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Axes counted from the first, ascending, each with its shift. Raises Misfit where their numbers differ."""
+        """The operator with `axis` counted from 0, ascending, and `shift` per axis. Raises Misfit if lengths differ."""
         shape = inputs[0]
         axes = spatial(shape, "roll") if self.axis is None else self.axis
         axis = settled(axes, shape)
@@ -44,19 +46,19 @@ class Roll(Operator):
                 f"shift has {len(shift)} values, for {len(found)} dimension{'s' * (len(found) != 1)}: {names}",
                 f"give one number, or {len(found)}",
             )
-        if isinstance(axes, tuple):  # in the order in which they are written
+        if isinstance(axes, tuple):  # in the order given in the spec
             written = [number % len(shape) for number in axes]
             shift = tuple(shift[written.index(place)] for place in found)
         return dataclasses.replace(self, axis=axis, shift=shift)
 
     def shifts(self, rank: int) -> dict[int, int]:
-        """By how much each dimension is turned that is."""
+        """The shift of each dimension that is shifted."""
         assert self.axis is not None
         assert isinstance(self.shift, tuple)
         return dict(zip(dimensions(self.axis, rank), self.shift, strict=True))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One number, shift before it, round the ends."""
+        """A single value, `shift` places earlier, with wrap-around."""
         walks = []
         shifts = self.shifts(len(inputs[0]))
         for dimension, size in enumerate(inputs[0]):
@@ -79,7 +81,7 @@ class Roll(Operator):
         return tuple(lines)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Along the dimensions where those are stored."""
+        """The operator with `axis` and `shift` mapped to the stored order."""
         rank = len(order)
         stored = sorted((order[dimension], shift) for dimension, shift in self.shifts(rank).items())
         places = tuple(place for place, _ in stored)
@@ -89,7 +91,7 @@ class Roll(Operator):
         )
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Each number from where it was."""
+        """Copies each value from its original place."""
         shape: Shape = inputs[0].shape
         places: list[list[int]] = [list(range(size)) for size in shape]
         for axis, shift in self.shifts(len(shape)).items():

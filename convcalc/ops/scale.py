@@ -1,4 +1,4 @@
-"""A factor per channel that is learned (ConvNeXt's layer scale; Touvron et al. 2021, CaiT), or a constant."""
+"""Scaling by a learned factor per channel (layer scale: Touvron et al. 2021, CaiT; ConvNeXt) or by a constant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.ops._fields import number
 
 @dataclass(frozen=True, kw_only=True)
 class Scale(Operator):
-    """weight·x, channel by channel, weight (C); or value·x with a constant, which is no weight."""
+    """Multiplies each channel by a learned weight (C), or the whole input by the constant `value`."""
 
     kind: ClassVar[str] = "scale"
     role: ClassVar[str] = "normalisation"
@@ -21,11 +21,11 @@ class Scale(Operator):
     pointwise: ClassVar[bool] = True
     is_channel_affine: ClassVar[bool] = True
 
-    initial: float = number(1.0, doc="the factor training starts from")
-    value: float | None = number(None, doc="a constant factor for all, instead of a learned one per channel")
+    initial: float = number(1.0, doc="initial factor for training")
+    value: float | None = number(None, doc="constant factor, instead of a learned factor per channel")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit where it is given both kinds of factor."""
+        """Returns the operator unchanged. Raises Misfit if both kinds of factor are given."""
         if self.value is not None and self.initial != 1:
             raise Misfit(
                 f"scale is given value {self.value:g} and initial {self.initial:g}",
@@ -34,7 +34,7 @@ class Scale(Operator):
         return self
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """weight (C); none with value."""
+        """weight (C); none if `value` is given."""
         if self.value is not None:
             return ()
         return (Parameter("weight", inputs[0][:1], "weight", initial=self.initial),)
@@ -44,7 +44,7 @@ class Scale(Operator):
         return () if self.value is not None else (Working("weights", f"{inputs[0][0]:,}"),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Itself, where the channels are stored first or one factor serves all."""
+        """The same operator if the channels are stored first or the factor is a scalar, else None."""
         return Reordered(self, order) if order[0] == 0 or self.value is not None else None
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:

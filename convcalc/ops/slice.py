@@ -1,4 +1,4 @@
-"""A range of one dimension."""
+"""Slicing along one dimension."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from convcalc.shapes import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class Slice(Operator):
-    """Of dimension `axis` what lies from `start` up to and without `stop`, every `step`th.
+    """Selects every `step`-th index of dimension `axis` from `start` (included) to `stop` (excluded).
 
-    (C, *spatial) → (⌈(stop − start)/step⌉, *spatial) for the channels. As in Python, start and stop count from the
-    end where they are negative, and a negative step goes backwards: {step: -1} is the dimension turned round.
+    (C, *spatial) → (⌈(stop − start)/step⌉, *spatial) for the channels. As in Python, negative start and stop count
+    from the end, and a negative step goes backwards: {step: -1} reverses the dimension.
     """
 
     kind: ClassVar[str] = "slice"
@@ -31,13 +31,17 @@ class Slice(Operator):
         "'slice: {axis: 2, start: -1, step: -2}' '1 2 3 4; 5 6 7 8'",
     )
 
-    start: int | None = dimension(None, doc="first one kept, from 0; default: the first, backwards the last")
-    stop: int | None = dimension(None, doc="first one not kept; default: all that follow are kept")
-    step: int = dimension(1, doc="from one that is kept to the next")
-    axis: str | int = along(doc="the dimension")
+    start: int | None = dimension(
+        None, doc="first index, from 0; default: 0, or the last if step is negative"
+    )
+    stop: int | None = dimension(
+        None, doc="index at which to stop, excluded; default: the end of the dimension"
+    )
+    step: int = dimension(1, doc="step from one index to the next")
+    axis: str | int = along(doc="dimension to slice")
 
     def bind(self, inputs: Inputs) -> Self:
-        """start, stop and axis counted from the beginning. Raises Misfit for what is not there."""
+        """The operator with start, stop and axis counted from 0. Raises Misfit if they are out of range."""
         axis = settled_one(self.axis, inputs[0])
         place = dimensions(axis, len(inputs[0]))[0]
         size = inputs[0][place]
@@ -70,27 +74,27 @@ class Slice(Operator):
 
     @property
     def first(self) -> int:
-        """The first one kept, of a bound operator."""
+        """The first index that is kept, for a bound operator."""
         assert self.start is not None
         return self.start
 
     @property
     def kept(self) -> range:
-        """Those that are kept of `axis`, in their order, of a bound operator."""
+        """The indices that are kept, in output order, for a bound operator."""
         return range(self.first, self.stop if self.stop is not None else -1, self.step)
 
     def _place(self, shape: Shape) -> int:
         return dimensions(self.axis, len(shape))[0]
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """The input's, with as many as are kept in `axis`."""
+        """The input shape, with `axis` reduced to the indices that are kept."""
         shape = inputs[0]
         count = len(self.kept)
         place = self._place(shape)
         return (*shape[:place], count, *shape[place + 1 :])
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """One of the dimension, start further on and step from the next."""
+        """A single index of `axis`: start + step·o for output o."""
         walks: list[AxisReach] = [Reach(d) for d in range(len(inputs[0]))]
         place = self._place(inputs[0])
         walks[place] = Reach(place, stride=self.step, start=self.first)
@@ -107,7 +111,7 @@ class Slice(Operator):
         return (Working(f"output {dimension_name(inputs[0], place)}", f"{text} = {count}"),)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Along the dimension where that is stored."""
+        """The operator with `axis` mapped to the stored order."""
         return moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
@@ -120,5 +124,5 @@ class Slice(Operator):
 
 
 def _counted(place: int | None, size: int) -> int | None:
-    """A place counted from the beginning; it may lie outside."""
+    """An index counted from the beginning; it may be out of range."""
     return place + size if place is not None and place < 0 else place

@@ -15,7 +15,7 @@ from convcalc.ops._fields import along
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Operator):
-    """eˣ/Σeˣ, the sum along one dimension: over the channels, of a vector or at each position of a map."""
+    """eˣ/Σeˣ along one dimension: by default the channels, separately at each position of a map."""
 
     kind: ClassVar[str] = "softmax"
     torch_module: ClassVar[str] = "Softmax"
@@ -24,27 +24,27 @@ class Softmax(Operator):
     main: ClassVar[str | None] = "axis"
     pointwise: ClassVar[bool] = True
 
-    axis: str | int = along(doc="the dimension that sums to 1")
+    axis: str | int = along(doc="dimension along which outputs sum to 1")
 
     def bind(self, inputs: Inputs) -> Self:
-        """The axis in one form. Raises Misfit where the input has none such."""
+        """The operator with `axis` in canonical form. Raises Misfit if the input has no such dimension."""
         return dataclasses.replace(self, axis=_axes.settled_one(self.axis, inputs[0]))
 
     def keeps_positions(self, inputs: Inputs) -> bool:
-        """Over the channels only."""
+        """Whether `axis` is the channels and nothing else."""
         return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of the dimension summed over."""
+        """All of dimension `axis`, and the same place in the others."""
         rank = len(inputs[0])
         return _axes.reach_over(_axes.dimensions(self.axis, rank), rank)
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Along the dimension where it is stored."""
+        """The operator with `axis` mapped to the stored order."""
         return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Powers of the distance to the largest, so that none overflows."""
+        """Subtracts the maximum before exponentiation, which prevents overflow."""
         shape, values = inputs[0]
         result: list[Any] = [0] * len(values)
         for places in _axes.vectors(_axes.dimensions(self.axis, len(shape)), shape):

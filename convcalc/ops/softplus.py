@@ -18,8 +18,8 @@ class Softplus(Pointwise):
     torch_module: ClassVar[str] = "Softplus"
     torch_function: ClassVar[str] = "softplus"
 
-    beta: float = number(1.0, above=0, doc="the larger, the nearer to relu")
-    threshold: float = number(20.0, doc="beta·x above it gives x itself")
+    beta: float = number(1.0, above=0, doc="sharpness; larger values are closer to relu")
+    threshold: float = number(20.0, doc="the output is x if beta·x exceeds this")
 
     def element(self, value: Any) -> Any:
         """ln(1 + e^(beta·x))/beta, or x above the threshold."""

@@ -11,12 +11,12 @@ from convcalc.ops._ieee import square_root
 
 @dataclass(frozen=True, kw_only=True)
 class Sqrt(Pointwise):
-    """√x: no number of what is below 0."""
+    """√x: NaN below 0."""
 
     kind: ClassVar[str] = "sqrt"
     torch_function: ClassVar[str] = "sqrt"
     example: ClassVar[Example | None] = Example("sqrt", apply="sqrt '0 0.25 1 2 4 9' --decimals 4")
 
     def element(self, value: Any) -> Any:
-        """√x: no number of what is below 0."""
+        """√x: NaN below 0."""
         return square_root(value)

@@ -1,4 +1,4 @@
-"""The difference of two branches."""
+"""Element-wise difference of two branches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convcalc.ops._joins import Elementwise
 
 @dataclass(frozen=True, kw_only=True)
 class Subtract(Elementwise):
-    """The first less the second. A dimension of 1 is repeated."""
+    """Subtracts the second input from the first, element-wise. Dimensions of size 1 are broadcast."""
 
     kind: ClassVar[str] = "subtract"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.sub)

@@ -1,4 +1,4 @@
-"""Dimensions in another order."""
+"""Permutation of dimensions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from convcalc.shapes import Shape, show
 
 @dataclass(frozen=True, kw_only=True)
 class Transpose(Operator):
-    """Output dimension i is input dimension order[i]; 0 is the channels. [1, 2, 0]: (C, H, W) → (H, W, C)."""
+    """Permutes dimensions: output dimension i is input dimension order[i]. [1, 2, 0]: (C, H, W) → (H, W, C)."""
 
     kind: ClassVar[str] = "transpose"
     torch_module: ClassVar[str] = "Permute"  # of torchvision.ops
@@ -26,10 +26,10 @@ class Transpose(Operator):
     main: ClassVar[str | None] = "order"
     example: ClassVar[Example | None] = Example("transpose: [1, 2, 0]", (64, 28, 28))
 
-    order: tuple[int, ...] = integers(doc="the input's dimensions in their new order, 0 the channels")
+    order: tuple[int, ...] = integers(doc="input dimensions in their new order; 0 is the channels")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit unless each of the input's dimensions is named once."""
+        """Returns the operator unchanged. Raises Misfit unless each input dimension is listed once."""
         rank = len(inputs[0])
         if sorted(self.order) != list(range(rank)):
             raise Misfit(
@@ -39,19 +39,19 @@ class Transpose(Operator):
         return self
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """The input's dimensions in order."""
+        """The input dimensions, permuted by `order`."""
         return tuple(inputs[0][dimension] for dimension in self.order)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """Each dimension is walked by the one it became."""
+        """Each input dimension is read along the output dimension that it becomes."""
         return tuple(Reach(self.order.index(dimension)) for dimension in range(len(inputs[0])))
 
     def reordered(self, order: Order) -> Reordered | None:
-        """Nothing to compute: the stored tensor stays, and its dimensions are read in another order."""
+        """The identity with a permuted order: the stored tensor does not change."""
         return Reordered(Identity(), tuple(order[dimension] for dimension in self.order))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """The last output dimension strides through the input, once per place of the others."""
+        """Reads the last output dimension as a strided slice of the input, for each place in the others."""
         shape, values = inputs[0]
         steps = [prod(shape[dimension + 1 :]) for dimension in self.order]
         *lead, last = [range(0, shape[d] * step, step) for d, step in zip(self.order, steps, strict=True)]

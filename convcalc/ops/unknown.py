@@ -1,4 +1,4 @@
-"""The place of an operator that convcalc does not know."""
+"""A placeholder for operators that convcalc does not support."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from convcalc.shapes import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown(Operator):
-    """A layer of which nothing is known but its output's shape. It may read any number of layers.
+    """A layer of which only the output shape is known. It accepts any number of inputs.
 
-    Its weights and MACs are not counted, of which a warning tells, and a network with such layers cannot be run.
+    Its weights and MACs are not counted, and a warning says so. A network with unknown layers cannot be run.
     """
 
     kind: ClassVar[str] = "unknown"
@@ -25,17 +25,17 @@ class Unknown(Operator):
     is_known: ClassVar[bool] = False
     example: ClassVar[Example | None] = Example("unknown: {op: Einsum, shape: [96, 14, 14]}")
 
-    op: str = word(doc="what the operator is called elsewhere")
-    shape: tuple[int, ...] = integers(minimum=1, doc="the shape of its output")
+    op: str = word(doc="name of the operator in its original format")
+    shape: tuple[int, ...] = integers(minimum=1, doc="output shape")
 
     def output_shape(self, inputs: Inputs) -> Shape:
-        """shape."""
+        """The given `shape`."""
         return self.shape
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of every input: nothing less is certain."""
+        """All of every input, as no smaller reach is certain."""
         return (WHOLE,) * len(inputs[index])
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Raises ConvcalcError."""
+        """Always raises ConvcalcError."""
         raise ConvcalcError(f"{self.op} is an operator that convcalc does not know")

@@ -1,4 +1,4 @@
-"""Resampling to another size, without weights."""
+"""Resampling to another size by interpolation."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from convcalc.ops._sized import Sized
 from convcalc.ops._working import size_working
 from convcalc.shapes import Shape, per_axis
 
-# How far from an output's centre pixels are read, in pixels.
+# Radius around an output's centre within which pixels are read, in pixels.
 RADIUS = {"bilinear": 1, "bicubic": 2}
-CUBIC = Fraction(-3, 4)  # Keys's coefficient a, as PyTorch has it
+CUBIC = Fraction(-3, 4)  # Keys's coefficient a, as in PyTorch
 
-Taps = list[tuple[int, float]]  # pixels and their shares
+Taps = list[tuple[int, float]]  # pixels and their weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upsample(Sized):
-    """Each axis `scale` times as long, or of a given size. (C, *spatial) → (C, *⌊size·scale⌋).
+    """Resizes each spatial axis by `scale` or to a given size. (C, *spatial) → (C, *⌊size·scale⌋).
 
-    Output o stands at o/scale of the pixels, at o·in/out where the size is given. nearest takes pixel ⌊o/scale⌋.
-    bilinear and bicubic interpolate along each axis between pixel centres, at (o + ½)/scale − ½, or with
-    align_corners at o·(in − 1)/(out − 1), so that the first and last pixels stay where they are; the border is
-    repeated. These are PyTorch's modes, linear and trilinear on 1 and 3 dimensions included; scale and places are
-    exact fractions here, 32-bit numbers there. bicubic has Keys's kernel (1981) with a = −0.75. nearest and bilinear
-    leave an axis as it is that a scale makes no longer.
+    nearest copies pixel ⌊o/scale⌋ to output o; if the size is given, scale is out/in. bilinear and bicubic
+    interpolate along each axis at position (o + ½)/scale − ½, or with align_corners at o·(in − 1)/(out − 1), which
+    maps the first and last pixels onto each other; pixels beyond the border repeat the border. bicubic uses the
+    kernel of Keys (1981) with a = −0.75.
+
+    The modes are those of PyTorch, including linear and trilinear in 1 and 3 dimensions, but scales and positions
+    are exact fractions instead of 32-bit floats. nearest and bilinear leave an axis unchanged if `scale` does not
+    change its length.
     """
 
     kind: ClassVar[str] = "upsample"
@@ -43,14 +45,14 @@ class Upsample(Sized):
         "upsample: 2", (64, 14, 14), "'upsample: {scale: 2, mode: bilinear}' '1 2; 3 4'"
     )
 
-    scale: float | tuple[float, ...] | None = scale(None, doc="factor; a size may be given in its place")
-    mode: str = choice(
-        "nearest", "bilinear", "bicubic", default="nearest", doc="repeat pixels or interpolate"
+    scale: float | tuple[float, ...] | None = scale(None, doc="scale factor; alternatively give a size")
+    mode: str = choice("nearest", "bilinear", "bicubic", default="nearest", doc="interpolation mode")
+    align_corners: bool = flag(
+        False, doc="align the corner pixels of input and output (bilinear and bicubic)"
     )
-    align_corners: bool = flag(False, doc="keep the corner pixels in the corners, with bilinear or bicubic")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Unchanged. Raises Misfit where the fields contradict one another."""
+        """Returns the operator unchanged. Raises Misfit if the fields contradict each other."""
         size = self.sizes(inputs)
         if (size is None) == (self.scale is None):
             has = "neither scale nor size nor like" if size is None else "scale besides its size"
@@ -60,7 +62,7 @@ class Upsample(Sized):
         return self
 
     def _axes(self, shape: Shape) -> list[_Axis]:
-        """How each spatial axis is resampled."""
+        """The resampling of each spatial axis."""
         spatial = shape[1:]
         size = self.sizes((shape,))
         if size is not None:
@@ -69,11 +71,11 @@ class Upsample(Sized):
             assert self.scale is not None
             scales = self.scale if isinstance(self.scale, tuple) else (self.scale,) * len(spatial)
             if len(scales) != len(spatial):
-                per_axis((1,) * len(scales), len(spatial), "scale")  # which tells how many there are
+                per_axis((1,) * len(scales), len(spatial), "scale")  # raises Misfit with the number needed
             factors = [_exact(factor) for factor in scales]
             size = tuple(floor(n * factor) for n, factor in zip(spatial, factors, strict=True))
             steps = [1 / factor for factor in factors]
-            if self.mode != "bicubic":  # as PyTorch: an axis that keeps its size is not touched
+            if self.mode != "bicubic":  # as in PyTorch, an axis that keeps its size is not resampled
                 steps = [
                     step if n != m else Fraction(1) for n, m, step in zip(spatial, size, steps, strict=True)
                 ]
@@ -89,7 +91,7 @@ class Upsample(Sized):
         return (inputs[0][0], *(axis.output for axis in self._axes(inputs[0])))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """nearest: the pixel itself; bilinear: the pixels less than 1 from the centre; bicubic: less than 2."""
+        """nearest: a single pixel; bilinear: pixels less than 1 from the centre; bicubic: less than 2."""
         axes = enumerate(self._axes(inputs[0]), 1)
         if self.mode == "nearest":
             return (Reach(0), *(_nearest(dimension, axis.step) for dimension, axis in axes))
@@ -109,12 +111,12 @@ class Upsample(Sized):
         return size_working(texts)
 
     def taps(self, shape: Shape) -> list[list[Taps]]:
-        """Per spatial axis and output, the pixels read and their shares; those without a share are left out."""
+        """Per spatial axis and output, the pixels read and their weights; pixels with weight 0 are omitted."""
         mix = {"nearest": _repeat, "bilinear": _linear, "bicubic": _cubic}[self.mode]
         return [[mix(axis, output) for output in range(axis.output)] for axis in self._axes(shape)]
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Each output pixel a sum of (pixel, share) along each axis."""
+        """Computes each output as a weighted sum of pixels, one axis at a time."""
         (channels, *spatial), values = inputs[0]
         axes = self.taps(inputs[0].shape)
         steps = [prod(spatial[axis + 1 :]) for axis in range(len(spatial))]
@@ -137,8 +139,8 @@ class Upsample(Sized):
 
 
 class _Axis(NamedTuple):
-    """An axis of `size` pixels resampled to `output`: output o stands at (rise·o + offset)/parts, for nearest at
-    ⌊o·step⌋."""
+    """An axis of `size` pixels resampled to `output` pixels: output o is centred at (rise·o + offset)/parts, or with
+    nearest reads pixel ⌊o·step⌋."""
 
     size: int
     output: int
@@ -148,7 +150,7 @@ class _Axis(NamedTuple):
     parts: int
 
     def centre(self, output: int) -> Fraction:
-        """Where an output stands."""
+        """The centre of an output, in input pixels."""
         return Fraction(self.rise * output + self.offset, self.parts)
 
 
@@ -161,7 +163,7 @@ def _axis(size: int, output: int, step: Fraction, corners: bool) -> _Axis:
 
 
 def _exact(factor: float) -> Fraction:
-    """The simplest fraction that is the same 64-bit number: 2/3 for 0.6666666666666666."""
+    """The simplest fraction that rounds to the same 64-bit float: 2/3 for 0.6666666666666666."""
     for digits in range(1, 9):
         found = Fraction(factor).limit_denominator(10**digits)
         if found == factor or float(found) == factor:
@@ -182,7 +184,7 @@ def _linear(axis: _Axis, output: int) -> Taps:
 
 
 def _cubic(axis: _Axis, output: int) -> Taps:
-    """Four pixels, those beyond the border being the one at the border."""
+    """Four pixels; those beyond the border are replaced by the border pixel."""
     centre = axis.centre(output)
     first = floor(centre) - 1
     shares: dict[int, Fraction] = {}
@@ -193,14 +195,14 @@ def _cubic(axis: _Axis, output: int) -> Taps:
 
 
 def _keys(distance: Fraction) -> Fraction:
-    """Keys's cubic kernel, at most 2 from its centre."""
+    """The cubic kernel of Keys (1981), for distances of at most 2."""
     if distance <= 1:
         return ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
     return ((CUBIC * distance - 5 * CUBIC) * distance + 8 * CUBIC) * distance - 4 * CUBIC
 
 
 def _nearest(dimension: int, step: Fraction) -> Reach:
-    """⌊o·p/q⌋ is the one whole number above o·p/q − 1, and at least 1/q above it."""
+    """⌊o·p/q⌋ is the only integer in (o·p/q − 1, o·p/q]; it exceeds o·p/q − 1 by at least 1/q."""
     return Reach(
         dimension, 1, ratio(step.numerator, step.denominator), ratio(1 - step.denominator, step.denominator)
     )
@@ -209,10 +211,10 @@ def _nearest(dimension: int, step: Fraction) -> Reach:
 def _around(dimension: int, axis: _Axis, radius: int) -> AxisReach:
     """Pixels i with −radius < i − (rise·o + offset)/parts < radius.
 
-    Times parts all terms are whole numbers, and parts·i − rise·o is a multiple of 2 where both are even: the least
-    above offset − radius·parts is 1 more, or 2 more where that number is even too.
+    Multiplied by parts, all terms are integers. The smallest candidate for parts·i − rise·o exceeds
+    offset − radius·parts by 1, or by 2 if parts, rise and that bound are all even.
     """
-    if axis.rise == 0:  # one output, or one pixel
+    if axis.rise == 0:  # a single output or pixel
         return WHOLE if axis.size == 1 else Reach(dimension)
     first = axis.offset - radius * axis.parts + 1
     if axis.rise % 2 == axis.parts % 2 == 0:
