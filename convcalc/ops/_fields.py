@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 Value = object  # a value in a spec: None, bool, int, float, str, or a list of these
 
-LARGEST = 2**31 - 1  # for dimensions: anything larger is a typing error
+LARGEST = 2**31 - 1  # for dimensions: anything larger is a typo, not a network
 
 
 MOST_DIMENSIONS = 8

@@ -12,7 +12,7 @@ from convcalc.ops._fields import number
 
 @dataclass(frozen=True, kw_only=True)
 class Softplus(Pointwise):
-    """ln(1 + e^(beta·x))/beta, without overflow; x where beta·x exceeds threshold, as in PyTorch."""
+    """ln(1 + e^(beta·x))/beta, without overflow; x if beta·x exceeds `threshold`, as in PyTorch."""
 
     kind: ClassVar[str] = "softplus"
     torch_module: ClassVar[str] = "Softplus"

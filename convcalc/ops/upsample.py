@@ -29,8 +29,8 @@ class Upsample(Sized):
 
     nearest copies pixel ⌊o/scale⌋ to output o; if the size is given, scale is out/in. bilinear and bicubic
     interpolate along each axis at position (o + ½)/scale − ½, or with align_corners at o·(in − 1)/(out − 1), which
-    maps the first and last pixels onto each other; pixels beyond the border repeat the border. bicubic uses the
-    kernel of Keys (1981) with a = −0.75.
+    aligns the first and last pixels of input and output. Pixels beyond the border repeat the border. bicubic uses
+    the kernel of Keys (1981) with a = −0.75.
 
     The modes are those of PyTorch, including linear and trilinear in 1 and 3 dimensions, but scales and positions
     are exact fractions instead of 32-bit floats. nearest and bilinear leave an axis unchanged if `scale` does not
