@@ -131,8 +131,8 @@ class Graph:
     published: the authors' figures by name, with their source. weights: a file next to the spec, or url and sha256.
     directory: the folder of the spec. variables: the values of its vars. changes: differences from the file made by
     settings or another input, such as `width=0.5`; notes that no longer hold are dropped. warnings: constructs that are
-    valid but probably not intended, with their places. joining: the paths of the scopes that directly contain a join,
-    including a join with only one active branch.
+    valid but probably not intended, with their places. joining: the paths of the scopes that directly contain a join
+    with branches, even if only one branch is active.
     """
 
     name: str
@@ -287,6 +287,7 @@ class Builder:
         return node.index
 
     def _check_shared(self, op: Operator, shapes: tuple[Shape, ...], owner: Node) -> None:
+        """Raise Misfit unless the layer needs weights with the same names and shapes as the owner has."""
         own = [(parameter.name, parameter.shape) for parameter in op.parameters(shapes)]
         theirs = [(parameter.name, parameter.shape) for parameter in owner.parameters]
         if own != theirs:

@@ -125,7 +125,7 @@ class Bounds:
         first = entry if entry.first is None or _is_like(entry, entry.first) else entry.first
         inner = names.inner()
         total = _NOTHING
-        if not self._needs_of_copy(entry) & {"i", *_ANY_NAME}:
+        if not self._needs_of_copy(entry) & {"i", *_ANY_NAME}:  # all copies count the same: multiply
             if first is not entry and copies:
                 total = self._inner(first, inner, depth).times(1)
                 copies -= 1
@@ -150,7 +150,7 @@ class Bounds:
             return _NOTHING
         inner = names.inner()
         own = {*loop.targets, *([loop.index] if loop.index else [])}
-        if not self._needs_of(loop.layers) & {*own, *_ANY_NAME}:
+        if not self._needs_of(loop.layers) & {*own, *_ANY_NAME}:  # all items count the same: multiply
             return self._checked(self.entries(loop.layers, inner, depth + 1).times(len(items)), loop)
         total = _NOTHING
         for position, item in enumerate(items):
@@ -315,6 +315,7 @@ def _names(values: Iterable[Value | None]) -> frozenset[str]:
 
 
 def _is_sure(entry: Entry | Branch, names: Names) -> bool:
+    """Whether an entry is certainly active: it has no condition, or one known to be true."""
     return entry.condition is None or _known(entry.condition, names) is True
 
 

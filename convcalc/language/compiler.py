@@ -1,4 +1,4 @@
-"""Layers as written → checked entries.
+"""Compilation of layers as written into checked entries.
 
 Reports every error that can be found without expanding the spec, also in unused blocks: unknown layers and
 fields, values of the wrong kind, malformed expressions, undefined variables. Errors are collected, so that one
@@ -56,7 +56,7 @@ class Compiler:
         self.operators = Operators(spec, variables)
         self.blocks: dict[str, Block] = {}
         self.known: Known = frozenset(spec.variables) | MEASURES
-        # lists of layers used by both an entry and its copy 0, by node id: compiled once, so errors appear once
+        # lists of layers used by both an entry and its copy 0, by node id: compiled once and shared
         self._shared: dict[int, Any] = {}
         self._calls: dict[str, list[Call]] = {}
         self._networks: dict[tuple[object, ...], NetworkEntry] = {}
@@ -155,7 +155,7 @@ class Compiler:
             body = None
         if kind == "foreach":
             return self._loop(key, body, known)
-        main: str | None
+        main: str | None  # the field that a bare value sets
         if kind in self.blocks:
             block = self.blocks[kind]
             main = next(iter((*block.params, *block.refs)), None)
@@ -189,7 +189,7 @@ class Compiler:
         entry = self._special(kind, key, fields, inner)
         entry.name = self._common(fields, "name", known)
         if "from" in fields:
-            entry.origin = self._from(fields["from"][1], known - MEASURES)
+            entry.origin = self._from(fields["from"][1], known - MEASURES)  # it determines the input
         entry.condition = self._common(fields, "if", known)
         entry.late = (
             entry.condition is not None

@@ -184,7 +184,7 @@ def read_spec(arch: str, max_layers: int = MAX_LAYERS, *, relative_to: str | Non
     )
     spec = Spec(chain[0][1], chain[0][0].directory, problems=problems, meant=meant)
     spec.files = spec.used_in = tuple([(file.identity, file.source.name) for file, _ in chain])
-    for depth, (_, root) in reversed(list(enumerate(chain))):
+    for depth, (_, root) in reversed(list(enumerate(chain))):  # bases first
         _merge(spec, root, inherited=depth > 0)
     if "name" in spec.keys and not spec.text("name"):
         spec.problems.append(spec.keys["name"].error("name is empty"))
@@ -244,7 +244,7 @@ def _merge(spec: Spec, root: reader.Mapping, inherited: bool) -> None:
         )
     for key, other in (("input", "inputs"), ("inputs", "input")):
         if key in root.entries:
-            spec.keys.pop(other, None)
+            spec.keys.pop(other, None)  # either key replaces the inherited inputs
     for key, node in root.entries.items():
         if key in ("extends", *MERGED) or (inherited and key in NOT_INHERITED) or key not in KEYS:
             continue

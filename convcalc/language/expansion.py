@@ -37,7 +37,7 @@ class Reached(Exception):
 
 class Expansion:
     """One pass over a spec's entries. `start` returns the index of the network's last layer. joining: the paths of the
-    scopes that directly contain a join."""
+    scopes that directly contain a join with branches."""
 
     def __init__(self, builder: Builder, compiler: Compiler, max_layers: int) -> None:
         self.builder = builder
@@ -114,7 +114,7 @@ class Expansion:
             return current
         if entry.origin is not None:
             inputs = self.lookup.origin(entry, scope, current, names)
-            self._measure(inputs[0], names)
+            self._measure(inputs[0], names)  # a late `if` reads the shape of `from`
         if condition is not None and entry.late and not boolean(condition, names, "if"):
             return current
         if isinstance(entry, Use):
@@ -124,7 +124,7 @@ class Expansion:
         scope.next += 1
         written = None if entry.name is None else segment_of(entry.name, names, "name")
         if scope.indexed and written is not None and written.isdecimal():
-            scope.next = int(written) + 1
+            scope.next = int(written) + 1  # numbering continues after an explicit number
         segment = written or (str(number) if scope.indexed else f"{entry.kind}{ordinal}")
         if segment in scope.members:
             raise self.lookup.clash(entry, entry.name, scope, segment)
@@ -215,7 +215,7 @@ class Expansion:
             )
         until = None if entry.until is None else text(entry.until, names, "until")
         inner = self._inner(entry, scope, segment, names)
-        inner.outer = None
+        inner.outer = None  # lookups within the network stop at its own top
         inner.members.update(zip(entry.inputs, inputs, strict=True))
         if len(inputs) == 1:
             inner.members["input"] = inputs[0]
@@ -300,7 +300,7 @@ class Expansion:
         if operator.inputs[1] == 0 or NO_INPUT in inputs or operator.layer_fields():
             inputs = self._inputs(entry, operator, scope, path, inputs, names)
         if len(inputs) > 1:
-            self._step(entry.node, len(inputs) - 1)
+            self._step(entry.node, len(inputs) - 1)  # so the total number of edges is bounded too
         shares = None
         if entry.share is not None or scope.twin is not None:
             shares = self._shared(entry, scope, segment, names)
@@ -316,7 +316,7 @@ class Expansion:
             keys=keys,
             named=named,
         )
-        names.budget.left += LAYER_BUDGET
+        names.budget.left += LAYER_BUDGET  # the budget grows with the network
         if keys is not None:
             check_keys(entry, self.builder.nodes[index])
         if scope.twin is not None and shares is None and entry.share is None:
@@ -387,14 +387,14 @@ class Expansion:
             self._measure(start, names)
             if branch.condition is None or boolean(branch.condition, names, "if"):
                 ends.append(self.branch(branch, inner, start, names, trail))
-        self._measure(start, names)
+        self._measure(start, names)  # the join's own fields see its input, not the end of a branch
         if not named and segment in scope.members:
             raise self.lookup.clash(entry, None, scope, segment)
         if not ends:
             raise entry.node.error(
                 f"{path}: every branch of this {entry.kind} is switched off", "use if on the join itself"
             )
-        if len(ends) == 1:
+        if len(ends) == 1:  # a single branch needs no join
             if named:
                 inner.last = ends[0]
             else:

@@ -201,9 +201,9 @@ def parse_input(text: str, current: Shape | None = None) -> Shape:
     if current is not None:
         rank = len(current) - 1
         if len(sizes) == 1 and rank > 1:
-            return (current[0], *sizes * rank)
+            return (current[0], *sizes * rank)  # 224: the same size on every axis
         if len(sizes) == rank:
-            return (current[0], *sizes)
+            return (current[0], *sizes)  # 224x224: sizes without channels
         if len(sizes) == 1 and not rank:
             return sizes
     if not 2 <= len(sizes) <= 4:

@@ -129,7 +129,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_laye
         outputs = found_outputs(written, expansion.top) or (Output(builder.nodes[last].name, last),)
         check_labelled(spec, fields.get("labelled"), outputs)
     except SpecError as error:
-        failure = error
+        failure = error  # raised below, with the graph up to the failing layer
         last = len(builder.nodes) - 1
         outputs = (Output(builder.nodes[last].name if builder.nodes else inputs[0].name, last),)
     graph = Graph(

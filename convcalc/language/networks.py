@@ -101,7 +101,7 @@ def _check_circle(node: reader.YamlNode, spec: Spec, user: Spec) -> None:
     if len(user.used_in) >= MAX_NETWORKS:
         raise node.error(f"networks nested more than {MAX_NETWORKS} deep")
     spec.used_in = (*user.used_in, *spec.files)
-    spec.read = user.read
+    spec.read = user.read  # one list for the whole network, so that MAX_READ bounds the total
 
 
 def _settings(fields: Fields, arch: str, spec: Spec, values: Names) -> dict[str, str]:

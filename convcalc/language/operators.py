@@ -147,7 +147,7 @@ class Operators:
             except FieldError as error:
                 hint = _wrong_value(layer.kind, name, plain)
                 raise value.node.error(f"{label}: {name} {error}", hint) from None
-        memo = (layer.operator, *values.items())
+        memo = (layer.operator, *values.items())  # layers with equal fields share one operator
         operator = self._made.get(memo)
         if operator is None:
             operator = self._made[memo] = layer.operator(**values)

@@ -40,7 +40,7 @@ def in_order(needs: Mapping[str, Collection[str]]) -> tuple[list[str], list[list
         if name not in settled:
             circles.append(_circle(name, waiting))
             for member in circles[-1]:
-                waiting[member].clear()
+                waiting[member].clear()  # as if resolved, so that the rest can be ordered
             ready = settle(circles[-1])
     while ready:
         order += ready

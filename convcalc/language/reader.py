@@ -251,7 +251,7 @@ def _build(source: YamlSource, next_event: Callable[[], Any], max_items: int) ->
             assert isinstance(parent, Mapping)
             key = pending[-1]
             if key is None:
-                pending[-1] = _key(parent, node)
+                pending[-1] = _key(parent, node)  # the next node is its value
                 continue
             parent.entries[key.text] = node
             parent.keys[key.text] = key

@@ -105,7 +105,7 @@ def not_found(path: str, scope: Scope, node: reader.YamlNode, unfound: Unfound) 
     top, step = scope, scope.outer
     known += scope.members
     while step is not None:
-        if len(known) < 2_000:
+        if len(known) < 2_000:  # enough for suggestions, which compare every name
             known += step.members
         top, step = step, step.outer
     inputs = [name for name, member in top.members.items() if isinstance(member, int) and is_input(member)]

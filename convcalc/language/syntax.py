@@ -66,7 +66,7 @@ def parse(text: str, offset: int = 0) -> ast.expr:
             "numbers are decimal, without _ or units; a product needs its *",
         )
     stripped = text.lstrip()
-    offset += len(text) - len(stripped)
+    offset += len(text) - len(stripped)  # Python refuses leading spaces as indentation
     try:
         tree = ast.parse(stripped, mode="eval").body
     except SyntaxError as error:
@@ -80,7 +80,7 @@ def parse(text: str, offset: int = 0) -> ast.expr:
     try:
         _check(tree, 0)
     except ExpressionError as error:
-        if error.hint is _LANGUAGE:
+        if error.hint is _LANGUAGE:  # a specific hint is better than the general one
             error.hint = _slip(bare) or _LANGUAGE
         error.offset += offset
         raise
