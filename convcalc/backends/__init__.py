@@ -17,8 +17,8 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 @dataclass(frozen=True)
 class Run:
-    """What came out: the network's outputs by name, in their order, and the seconds each node took (0 where it was
-    fused away). shape, values: the first output's."""
+    """The result of a run: the network's outputs by name, in their order, and the seconds that each node took (0 if it
+    was fused away). shape, values: those of the first output."""
 
     backend: str
     outputs: Mapping[str, Tensor]
@@ -27,17 +27,17 @@ class Run:
 
     @property
     def shape(self) -> Shape:
-        """The first output's shape, channels first."""
+        """The shape of the first output, channels first."""
         return next(iter(self.outputs.values())).shape
 
     @property
     def values(self) -> Sequence[float]:
-        """The first output's numbers, flat and row-major."""
+        """The values of the first output, flat and row-major."""
         return next(iter(self.outputs.values())).values
 
 
 def check_known(graph: Graph) -> None:
-    """Raise UsageError for a network with layers of operators that are not known: it cannot be run."""
+    """Raise UsageError if the network has unknown operators: it cannot be run."""
     unknown = [node for node in graph if not node.op.is_known]
     if unknown:
         named = ", ".join(f"{node.name} ({node.op.shown_fields()['op']:.40})" for node in unknown[:3])
@@ -48,11 +48,11 @@ def check_known(graph: Graph) -> None:
         )
 
 
-# What goes in: the numbers of the one input, flat and row-major, channels first; or those of each by its name.
+# The values of the only input, flat and row-major, channels first; or a mapping from input names to such values.
 Values = Sequence[Any] | Mapping[str, Sequence[Any]]
 
-# Called as work is done: the node at work and how many multiply-accumulates have just been finished.
+# Progress callback: the current node, and the multiply-accumulates finished since the last call.
 Progress = Callable[[Node, int], None]
 
-# Called while kernels are compiled, which happens once per machine: how many are done, of how many, the next's name.
+# Callback while kernels are compiled, once per machine: how many are done, how many there are, the next one's name.
 Compiling = Callable[[int, int, str], None]

@@ -1,8 +1,8 @@
-"""The reference backend: every operator's own forward, in plain Python, layer after layer.
+"""The reference backend: runs each operator's own `forward`, in plain Python, layer by layer.
 
-Large convolutions and dense layers are cut into runs of output channels, which several processes compute side by
-side: the workers are forked once, after the weights are read, so that nothing but a layer's input and output is ever
-copied. Where there is no fork, one process does the same work.
+Large convolutions and dense layers are split into runs of output channels, which several processes compute in
+parallel. The workers are forked once, after the weights are loaded, so that only a layer's input and output are ever
+copied. On platforms without fork, a single process does the same work.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from convcalc.ops import Tensor
 from convcalc.shapes import Shape
 from convcalc.weights.load import Parameters, Weights
 
-WORTH_A_POOL = 60_000_000  # MACs of the whole network; below, forking costs more than it saves
-WORTH_CUTTING = 4_000_000  # MACs of a layer
-PART = 20_000_000  # MACs of a part: about half a second, so that progress moves
-MIN_CHANNELS = 16  # in a part: each part collects the layer's windows anew
+WORTH_A_POOL = 60_000_000  # MACs of the whole network; below this, forking costs more than it saves
+WORTH_CUTTING = 4_000_000  # MACs of a layer; below this, splitting costs more than it saves
+PART = 20_000_000  # MACs per part: about half a second, so that the progress display keeps moving
+MIN_CHANNELS = 16  # per part, since every part has to collect the layer's windows again
 
 
 class Part(NamedTuple):
-    """Output channels first..stop of a node."""
+    """The output channels of a node from `first` up to, not including, `stop`."""
 
     node: int
     first: int
@@ -43,13 +43,13 @@ def run(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """The network's outputs for its input, or for its inputs by name."""
+    """The outputs for these input values. Raises UsageError for unknown operators, ConvcalcError for wrong inputs."""
     check_known(graph)
     began = perf_counter()
     workers = 1 if graph.macs < WORTH_A_POOL else threads or processors()
     outputs = inputs_of(graph, values)
     if not all(isinstance(next(iter(tensor.values), None), float) for tensor in outputs.values()):
-        workers = 1  # other numbers stay exact: only floats travel between processes
+        workers = 1  # workers exchange floats only, and other numbers, such as fractions, must stay exact
     last = graph.last_readers()
     seconds = []
     with forked(workers, PartWorker(graph, weights)) as spread:
@@ -66,7 +66,7 @@ def run(
 
 
 def inputs_of(graph: Graph, values: Values) -> dict[int, Tensor]:
-    """The inputs' tensors by their index. Raises ConvcalcError where the names are not the graph's."""
+    """The input tensors by input index. Raises ConvcalcError if the names do not match the graph's inputs."""
     names = [entry.name for entry in graph.inputs]
     if not isinstance(values, Mapping):
         if len(names) > 1:
@@ -114,8 +114,8 @@ def _layer(
 
 
 def cut(node: Node, macs: int, workers: int) -> list[Part]:
-    """The runs of output channels that are computed side by side: one where cutting does not pay, or the operator
-    is not to be cut."""
+    """The runs of output channels to compute in parallel; a single run if splitting does not pay off or the operator
+    cannot be split."""
     channels = node.output_shape[0]
     unit = node.op.smallest_part(node.input_shapes)
     if unit is None or macs < WORTH_CUTTING:
@@ -127,7 +127,7 @@ def cut(node: Node, macs: int, workers: int) -> list[Part]:
 
 
 def compute(node: Node, part: Part, tensor: Tensor, parameters: Parameters) -> Tensor:
-    """Some of a layer's output channels: the forward of an operator that has only those."""
+    """Some output channels of a layer, from the `forward` of an operator that only has those channels."""
     op, read = node.op.part(node.input_shapes, range(part.first, part.stop))
     if len(read) < tensor.shape[0]:
         plane = prod(tensor.shape[1:])
@@ -141,7 +141,7 @@ def compute(node: Node, part: Part, tensor: Tensor, parameters: Parameters) -> T
 
 
 class PartWorker:
-    """What a worker process does: a part of a layer of this graph, with these weights."""
+    """The job of a worker process: computes a part of a layer from the layer's input, as bytes of float64."""
 
     def __init__(self, graph: Graph, weights: Weights) -> None:
         self.graph = graph

@@ -1,8 +1,8 @@
-"""Processes that share what they were forked with: a map over items on several processors, without a copy of the
-graph or the weights. Where there is no fork, the plain map.
+"""A parallel map over forked processes, which share the graph and the weights with their parent instead of copying
+them. Without fork, the caller does the work itself.
 
-Each worker has a pipe of its own, and there is no thread: one that dies, as when memory runs out, is noticed at
-once and holds nobody up. (The standard library's pools wait for ever, always or now and then.)
+Each worker has its own pipe, and no threads are involved: a worker that dies, for example when memory runs out, is
+noticed at once and blocks nobody. (The pools of the standard library can then wait forever.)
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 
 from convcalc.errors import ConvcalcError
 
-ENDING = (1, 2, 15)  # SIGHUP, SIGINT, SIGTERM, wherever there is a fork
+ENDING = (1, 2, 15)  # SIGHUP, SIGINT, SIGTERM; these numbers hold on every platform with fork
 Spread = Callable[[Iterable[Any]], Iterator[Any]]
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def can_fork() -> bool:
-    """Whether a process can be split in two here."""
+    """Whether this platform supports fork."""
     import multiprocessing
 
     return os.name == "posix" and "fork" in multiprocessing.get_all_start_methods()
@@ -34,11 +34,9 @@ def can_fork() -> bool:
 
 @contextmanager
 def forked(workers: int, function: Callable[[Any], Any]) -> Iterator[Spread | None]:
-    """A map of the function over items, results in order, by so many forked workers; None where one process is as
-    good. Items and results are pickled; the function and all that it holds are not.
-
-    The map raises what the function raises, and ConvcalcError when a worker is ended from outside.
-    """
+    """A map of the function over items, in order, on this many forked workers; None for fewer than two workers or
+    without fork. Items and results are pickled; the function and everything that it refers to are not. The map
+    raises what the function raises, and ConvcalcError if a worker is killed from outside."""
     import multiprocessing
 
     if workers < 2 or not can_fork():
@@ -66,8 +64,8 @@ def forked(workers: int, function: Callable[[Any], Any]) -> Iterator[Spread | No
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Signals that end a program wait meanwhile: a worker begins without the parent's way to answer them, and the
-    parent knows of each worker that it has."""
+    """Blocks terminating signals in the meantime, so that a new worker never runs the parent's signal handlers and no
+    worker is missing from the list that the parent cleans up."""
     import signal
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
@@ -78,7 +76,7 @@ def _signals_held() -> Iterator[None]:
 
 
 def _spread(items: Iterable[Any], pipes: list[Any]) -> Iterator[Any]:
-    """Keep every worker busy; give the results in the items' order."""
+    """Keeps every worker busy and yields the results in the order of the items."""
     from multiprocessing.connection import wait
 
     waiting = enumerate(items)
@@ -113,13 +111,13 @@ def _spread(items: Iterable[Any], pipes: list[Any]) -> Iterator[Any]:
 
 
 def _serve(pipe: Any, others: list[Any], function: Callable[[Any], Any]) -> None:
-    """In a worker: jobs until the pipe ends. A signal to the whole group, as from Ctrl-C, is the parent's to answer."""
+    """The worker's loop: runs jobs until the pipe closes. Leaves signals such as Ctrl-C to the parent."""
     import signal
 
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    for other in others:  # the parent's ends, forked along: with these open its death would go unnoticed
+    for other in others:  # inherited copies of the parent's ends: left open, they would hide its death
         other.close()
     try:
         while True:

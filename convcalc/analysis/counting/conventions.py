@@ -1,7 +1,7 @@
-"""How tools count: CONVENTIONS has a row for each figure that a tool prints.
+"""Counting conventions of tools: CONVENTIONS has a row for each figure that a tool prints.
 
-The rules are over PyTorch's modules and functions, as in the tools: they were read in each tool's source, and are held
-to what the tools print for the bundled torchvision networks (tests/data/counters).
+As in the tools, the rules apply to PyTorch's modules and functions. They come from reading each tool's source, and
+are tested against what the tools print for the bundled torchvision networks (tests/data/counters).
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ Quantity = Literal["params", "macs", "flops", "bytes"]
 
 
 class Option(NamedTuple):
-    """Something that the network a figure is of may have and the spec has not.
+    """A feature that the network behind a figure may have, but the spec lacks.
 
-    words: what it is. rules: what it adds. networks: beginnings of the names of networks that are known to have it
-    where the tool's figures come from, keras.applications and torchvision.
+    words: its description. rules: what it adds to the count. networks: prefixes of the names of networks known to
+    have it in the libraries that the tool's figures come from, keras.applications and torchvision.
     """
 
     words: str
@@ -57,16 +57,16 @@ class Option(NamedTuple):
     networks: tuple[str, ...]
 
     def holds(self, name: str) -> bool:
-        """Whether a network, such as torchvision/resnet50, is known to have it."""
+        """Whether a network, such as torchvision/resnet50, is known to have the feature."""
         return name.rpartition("/")[2].startswith(self.networks)
 
 
 class Convention(NamedTuple):
-    """How a tool arrives at one of its figures.
+    """How a tool computes one of its figures.
 
-    tool, version: "" for ours. label: the words before the figure as the tool prints it. quantity: what the tool calls
-    it; fvcore's "flops" are MACs. rules: what it counts. unit: what it divides bytes by. options: any number of them
-    can hold. departure: how far it is from what is usually meant.
+    tool, version: "" for our own. label: the words that the tool prints before the figure. quantity: what the tool
+    calls it; fvcore's "flops" are MACs. rules: what it counts. unit: what it divides bytes by. options: any subset of
+    them may apply. departure: distance from the usual meaning of the quantity.
     """
 
     tool: str
@@ -112,7 +112,7 @@ SIZES = (
     "Estimated Total Size (MB)",
 )
 
-# thop counts the parameters of the modules it has a rule for.
+# thop only counts the parameters of modules that it has a rule for.
 THOP_MODULES = kinds(
     "Conv ConvTranspose BatchNorm LayerNorm PReLU Softmax ReLU ReLU6 LeakyReLU MaxPool AvgPool AdaptiveAvgPool Linear "
     "Dropout Upsample ZeroPad"
@@ -144,7 +144,7 @@ RESPONSE_NORMALISED = Rule(
     measures.response_normalisation,
     names=kinds("LocalResponseNorm local_response_norm"),
 )
-# A module such as nn.ReLU calls the function that ptflops counts as well.
+# ptflops counts both a module such as nn.ReLU and the function that it calls, so its elements count twice.
 PTFLOPS_MACS = (
     *MACS,
     CONV_BIASES,
@@ -232,14 +232,14 @@ TORCHINFO_MULT_ADDS = (
 def _rows(
     tool: str, version: str, *figures: tuple[str, Quantity, tuple[Rule, ...]]
 ) -> tuple[Convention, ...]:
-    """A tool's figures: label, what it calls it, rules."""
+    """The conventions of a tool. figures: label, quantity and rules of each."""
     return tuple([Convention(tool, version, *figure) for figure in figures])
 
 
 def _sizes(
     tool: str, version: str, unit: int, *parts: tuple[Rule, ...], options: tuple[Option, ...] = ()
 ) -> tuple[Convention, ...]:
-    """A summary's four sizes: of input, outputs, parameters, and all. options: of the outputs."""
+    """The four sizes of a summary: input, outputs, parameters and their total. options: apply to the outputs."""
     sizes = (*parts, sum(parts, ()))
     return tuple(
         [
@@ -308,7 +308,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     ),
     Convention("Keras", "3.15.1", "Trainable params", "params", PARAMS, options=KERAS),
     Convention("Keras", "3.15.1", "Non-trainable params", "params", (STATISTICS,), options=(KERAS_INPUT,)),
-    # The tables in the tools' READMEs of 2021, which are much quoted.
+    # The tables in the tools' READMEs of 2021 are still quoted often.
     *_rows("thop", "of 2021", ("MACs(G)", "macs", OLD_THOP_MACS)),
     *_rows("ptflops", "of 2021", ("MACs(G)", "macs", PTFLOPS_MODULES)),
 )

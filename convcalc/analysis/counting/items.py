@@ -1,10 +1,10 @@
 """What can be counted in a network: its layers as PyTorch modules and function calls, and rules that sum over them.
 
-Tools that count hook into PyTorch: into the modules that a network is made of, into the functions that it calls, or
-both. The spec says which layers are modules: a layer that it names or numbers is one; a layer that it leaves unnamed,
-such as GoogLeNet's `relu`, is a function call. The bundled `torchvision/` networks keep torchvision's module paths, so
-there this is what torchvision's code does. Layers with weights are always modules. A spec that names none of its other
-layers does not tell, and they are taken for modules.
+Counting tools hook into PyTorch: into the modules of a network, into the functions that it calls, or both. The spec
+says which layers are modules: a layer that it names or numbers is a module; an unnamed layer, such as GoogLeNet's
+`relu`, is a function call. The bundled `torchvision/` networks keep torchvision's module paths, so there this matches
+torchvision's code. Layers with weights are always modules. If a spec names no layer without weights, all of them are
+taken to be modules.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from convcalc.analysis.analyse import peak_elements
 from convcalc.graph import Graph, Node
 from convcalc.shapes import Shape, elements
 
-# Which layers without weights are modules: "" as the spec says, or all that PyTorch has a module for, or none.
+# Which layers without weights are modules: as the spec says (""), all that PyTorch has a module for, or none.
 Modules = Literal["", "all", "none"]
 
 
@@ -25,12 +25,12 @@ class Item(NamedTuple):
     """Something that a rule can count: a layer, or one of
 
     - the input;
-    - a block: a module that holds others, and whose output some tools count besides theirs;
-    - the peak: what is alive at once, at most.
+    - a block: a module that contains others; some tools count its output in addition to theirs;
+    - the peak: the most elements alive at once.
 
     role: the operator's, or "input", "block", "peak". name: of the PyTorch module, such as ReLU, or of the function,
-    such as relu; "" where there is neither. module: whether it is a module. shape: the output's. inputs, outputs:
-    elements of its first input and its output. weights, biases, buffers: numbers that the layer uses; owns: whether
+    such as relu; "" if there is neither. module: whether it is a module. shape: of the output. inputs, outputs:
+    elements of its first input and of its output. weights, biases, buffers: how many the layer uses; owns: whether
     they are its own, not shared. normalised: whether a batch normalisation reads its output.
     """
 
@@ -50,8 +50,8 @@ class Item(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What is counted of some items: `each` times the sum of `measure` over those that have one of the names and one
-    of the roles; without names or roles, any. what: in words, the same for the same thing in all conventions."""
+    """A count over items: `each` times the sum of `measure` over the items with one of the names and one of the roles;
+    empty names or roles match any item. what: a description, the same for the same thing in all conventions."""
 
     what: str
     measure: Callable[[Item], int]
@@ -60,16 +60,16 @@ class Rule(NamedTuple):
     roles: frozenset[str] = frozenset()
 
     def takes(self, item: Item) -> bool:
-        """Whether the rule counts an item."""
+        """Whether the rule applies to an item."""
         return (not self.names or item.name in self.names) and (not self.roles or item.role in self.roles)
 
     def times(self, factor: int) -> Rule:
-        """The same, `factor` times as much each."""
+        """The same rule with `each` multiplied by `factor`."""
         return self._replace(each=self.each * factor)
 
 
 class Term(NamedTuple):
-    """One kind of thing that is counted: how many there are, and how much each counts."""
+    """A term of a total: what is counted, how many there are, and how much each contributes."""
 
     what: str
     number: int
@@ -82,7 +82,7 @@ class Term(NamedTuple):
 
 
 class Tally:
-    """What rules count of a graph. Every sum is computed once."""
+    """The results of rules over a graph. Every sum is computed only once."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -100,7 +100,7 @@ class Tally:
 
     @property
     def readings(self) -> tuple[Modules, ...]:
-        """The ways to tell modules from function calls that differ for this graph, the spec's own first."""
+        """The choices of `modules` that differ for this graph, the spec's own first."""
         distinct: dict[frozenset[int], Modules] = {}
         for modules, functions in self._functions.items():
             distinct.setdefault(functions, modules)
@@ -111,7 +111,7 @@ class Tally:
         return [item for items in self._by_role(modules).values() for item in items]
 
     def number(self, rule: Rule, modules: Modules = "") -> int:
-        """The sum of a rule's measure."""
+        """The sum of a rule's measure over the items that it applies to, without the factor `each`."""
         key = (rule.measure, rule.names, rule.roles, modules)
         if key not in self._sums:
             by_role = self._by_role(modules)
@@ -126,7 +126,7 @@ class Tally:
         return self._sums[key]
 
     def terms(self, rules: Iterable[Rule], modules: Modules = "") -> tuple[Term, ...]:
-        """What the rules count; without those that count nothing."""
+        """A term for each rule that counts anything."""
         terms = [Term(rule.what, self.number(rule, modules), rule.each) for rule in rules]
         return tuple([term for term in terms if term.number])
 
@@ -173,8 +173,8 @@ def _item(node: Node, normalised: bool) -> Item:
 
 
 def _block_outputs(graph: Graph, functions: frozenset[int]) -> list[Shape]:
-    """The output shapes of the scopes that are modules with code of their own: they join branches or call a function.
-    Others, such as `layer1` of ResNet, run their entries in sequence (nn.Sequential), which no tool counts."""
+    """The output shapes of scopes with a `forward` of their own: modules that join branches or call a function. Other
+    scopes, such as `layer1` of ResNet, are nn.Sequential, which no tool counts."""
     composed = graph.joining | {graph.nodes[index].scope for index in functions}
     outputs: dict[str, Shape] = {}
     for node in graph:

@@ -1,4 +1,4 @@
-"""The rules that conventions share: what each kind of layer adds to a count."""
+"""Rules shared by the conventions: what each kind of layer adds to a count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from convcalc.analysis.counting.items import Item, Rule
 
 
 def kinds(text: str) -> frozenset[str]:
-    """The names in a text with blanks between."""
+    """The set of names in a text, separated by spaces."""
     return frozenset(text.split())
 
 
@@ -68,12 +68,12 @@ VALUES = Rule("values of the input", measures.outputs, roles=INPUT)
 
 
 def in_bytes(rules: Iterable[Rule], each: int = 4) -> tuple[Rule, ...]:
-    """The rules, each number counted as so many bytes."""
+    """The rules with every number counted as `each` bytes."""
     return tuple([rule.times(each) for rule in rules])
 
 
 def outputs_by_role(measure: Callable[[Item], int]) -> tuple[Rule, ...]:
-    """A rule for the output values of each kind of layer."""
+    """A rule with this measure for the outputs of each kind of layer."""
     return tuple(
         [
             Rule(f"outputs of {what}", measure, roles=roles)

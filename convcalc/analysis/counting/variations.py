@@ -1,6 +1,6 @@
-"""Counts of no tool we know: each part of a count, and how it may be treated.
+"""Ways to count that belong to no known tool: the parts of a count, and the alternatives for each part.
 
-All combinations are tried for a figure that no convention gives.
+For a figure that no convention gives, all combinations of alternatives are tried.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from convcalc.analysis.counting.rules import (
 
 
 class Alternative(NamedTuple):
-    """A way to count one part of a network. words: "" for ours. departure: how unusual it is."""
+    """A way to count one part of a network. words: a description, "" for our own way. departure: how unusual it is."""
 
     words: str
     rules: tuple[Rule, ...]
     departure: float = 0.0
 
 
-Part = tuple[Alternative, ...]  # our way first
-# The number types that memory may be counted in, with how unusual each is.
+Part = tuple[Alternative, ...]  # our own way comes first
+# The number types that memory may be counted in, each with its departure.
 NUMBER_TYPES = {"float32": 0.0, "float16": 1.0, "int8": 1.0, "float64": 1.5}
 
 
 def _also(words: str, departure: float, *rules: Rule) -> Part:
-    """A part that we leave out, and others count."""
+    """A part that we leave out and others may count."""
     return (Alternative("", ()), Alternative(words, rules, departure))
 
 
 def operations(factor: int) -> tuple[Part, ...]:
-    """The parts of a count of multiply-accumulates (factor 1) or operations (factor 2), and how each may be counted."""
+    """The parts of a count of multiply-accumulates (factor 1) or FLOPs (factor 2), with alternatives for each."""
     conv, dense, other = (rule.times(factor) for rule in MACS)
     groups = Rule(
         "multiply-accumulates that groups save", measures.macs_saved_by_groups, factor, roles=CONVOLUTION
@@ -88,7 +88,7 @@ def operations(factor: int) -> tuple[Part, ...]:
 
 
 def parameters(each: int = 1) -> tuple[Part, ...]:
-    """The parts of a count of parameters, and how each may be counted. each: 1, or the bytes of a number."""
+    """The parts of a count of parameters, with alternatives for each. each: 1, or the bytes of a number."""
     conv, dense, scales, other, biases, shifts = in_bytes(PARAMS, each)
     statistics, norm_biases = in_bytes((STATISTICS, NORM_BIASES), each)
     groups = Rule("weights that groups save", measures.weights_saved_by_groups, each, roles=CONVOLUTION)
@@ -116,7 +116,7 @@ def parameters(each: int = 1) -> tuple[Part, ...]:
 
 
 def memory(each: int, dtype: str, departure: float) -> tuple[tuple[Part, ...], ...]:
-    """The ways to count bytes: parameters, outputs, or what is alive at once, as numbers of one type."""
+    """The ways to count memory in bytes: parameters, outputs or the peak. each: bytes per number of type `dtype`."""
     typed = (Alternative(f"as {dtype}", (), departure),)
     every = in_bytes(outputs_by_role(measures.outputs), each)
     kept = in_bytes(outputs_by_role(measures.outputs_not_in_place), each)
