@@ -1,1 +1,1 @@
-"""convcalc from Python: a function for each command. Each returns a view of the record that the command prints."""
+"""The Python interface: a function or method for each command, returning a view of the record that it prints."""

@@ -1,4 +1,4 @@
-"""Arguments of Python checked: the command line's own options are checked by click."""
+"""Checks of arguments given in Python; click checks the options of the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def check_whole(name: str, value: object, *, least: int = 1, given: object = None) -> None:
-    """Raise UsageError for an argument that is no whole number from `least` on, or None. given: what it is part of."""
+    """Raise UsageError unless the value is None or an integer of at least `least`. given: what it is part of."""
     from convcalc.errors import UsageError
 
     if value is None:
@@ -21,7 +21,7 @@ def check_whole(name: str, value: object, *, least: int = 1, given: object = Non
 
 
 def check_choice(name: str, value: str, options: Sequence[str]) -> None:
-    """Raise UsageError for an argument that is none of a few words."""
+    """Raise UsageError if the value is not one of the options."""
     from convcalc.errors import UsageError, did_you_mean
 
     if value not in options:
@@ -32,7 +32,7 @@ def check_choice(name: str, value: str, options: Sequence[str]) -> None:
 
 
 def pixel_position(name: str, given: Sequence[int]) -> tuple[int, ...]:
-    """A unit's or a pixel's position. Raises UsageError for what is none."""
+    """The position of a unit or pixel. Raises UsageError if it is not a sequence of integers."""
     from convcalc.errors import UsageError
 
     if isinstance(given, str) or not all(type(place) is int for place in given):
@@ -43,7 +43,7 @@ def pixel_position(name: str, given: Sequence[int]) -> tuple[int, ...]:
 
 
 def pixel_of_input(name: str, given: Sequence[int] | Mapping[str, Sequence[int]]) -> Pixel:
-    """A pixel: its position, or `{input: position}`. Raises UsageError for what is none."""
+    """A pixel from its position, or from `{input: position}`. Raises UsageError if it is neither."""
     from convcalc.analysis.units import Pixel
     from convcalc.errors import UsageError
 
@@ -56,7 +56,7 @@ def pixel_of_input(name: str, given: Sequence[int] | Mapping[str, Sequence[int]]
 
 
 def column_names(asked: str | Sequence[str]) -> Sequence[str]:
-    """The columns of `show` in `layer,output,macs` or a list. Raises UsageError for an unknown or repeated one."""
+    """The columns of `show` in `layer,output,macs` or a list. Raises UsageError if one is unknown or repeated."""
     from convcalc.errors import UsageError
     from convcalc.language.synonyms import suggest
     from convcalc.report.show import COLUMNS

@@ -1,4 +1,4 @@
-"""What the command line offers and completes, and what it asks before it calls a command."""
+"""Choices that the command line offers and completes, and checks that it makes before it calls a command."""
 
 from __future__ import annotations
 
@@ -9,91 +9,91 @@ from convcalc.render.view import View
 
 
 def number_types() -> Sequence[str]:
-    """What `dtype` may be."""
+    """The values of `dtype`."""
     from convcalc.analysis.analyse import DTYPES
 
     return tuple(DTYPES)
 
 
 def orders() -> Sequence[str]:
-    """What a list may be sorted by."""
+    """The sort orders of `list`."""
     from convcalc.analysis.catalogue import ORDERS
 
     return ORDERS
 
 
 def backends() -> Sequence[str]:
-    """What computes a forward pass."""
+    """The backends that can compute a forward pass."""
     from convcalc.backends import BACKENDS
 
     return BACKENDS
 
 
 def image_suffixes() -> Sequence[str]:
-    """How the names of images end."""
+    """The suffixes of image files."""
     from convcalc.images.decode import SUFFIXES
 
     return SUFFIXES
 
 
 def check_output(path: str) -> None:
-    """Raise UsageError or ConvcalcError for a file that the outputs of `forward` cannot be written to."""
+    """Raise UsageError or ConvcalcError if the outputs of `forward` cannot be written to this file."""
     from convcalc.inference.outputs import check_output as check
 
     check(path)
 
 
 def check_output_name(path: str, network: View[Any], name: str | None) -> None:
-    """Raise UsageError if the network has no output of that name, or several for a file that holds one."""
+    """Raise UsageError if the network has no output of that name, or has several and the format only holds one."""
     from convcalc.inference.outputs import check_choice as check
 
     check(path, [output.name for output in network.record.graph.outputs], name)
 
 
 def are_several(network: View[Any], files: Sequence[str]) -> bool:
-    """Whether the files of `forward` are, or hold, several samples. Raises UsageError, InputError or ImageError."""
+    """Whether the files of `forward` hold several samples together. Raises UsageError, InputError or ImageError."""
     from convcalc.inference.inputs import samples_of
 
     return samples_of(network.record.graph, files)[1]
 
 
 def is_bundled(name: str) -> bool:
-    """Whether a spec of that name is bundled."""
+    """Whether a bundled spec has this name."""
     from convcalc.language import bundled
 
     return bundled.path(name) is not None
 
 
 def max_layers() -> int:
-    """The most layers that a network may have by default."""
+    """The default limit on the number of layers."""
     from convcalc.graph import MAX_LAYERS
 
     return MAX_LAYERS
 
 
 def is_spec(name: str) -> bool:
-    """Whether a name is that of a spec's file."""
+    """Whether a name is that of a spec file."""
     from convcalc.language.bundled import SUFFIXES
 
     return name.endswith(SUFFIXES)
 
 
 def sheet_suffixes() -> tuple[str, ...]:
-    """How the names of worksheets that can be marked end."""
+    """The suffixes of worksheets that can be marked."""
     from convcalc.exercises.filled import SUFFIXES
 
     return SUFFIXES
 
 
 def extent_notation() -> str:
-    """How an extent is written, in a few words."""
+    """The notation of an extent, in a few words."""
     from convcalc.layer.windows import NOTATION
 
     return NOTATION
 
 
 def roundings() -> Sequence[str]:
-    """What a window does where the stride does not divide."""
+    """The rounding modes of a window whose stride does not divide the input."""
     from convcalc.shapes import ROUNDINGS
 
     return ROUNDINGS
@@ -114,7 +114,7 @@ def families() -> Sequence[str]:
 
 
 def variables(arch: str) -> Sequence[str]:
-    """The names that a spec's `vars` set. Raises SpecError or UsageError."""
+    """The names in a spec's `vars`. Raises SpecError or UsageError."""
     from convcalc.language.documents import read_spec
 
     return tuple(read_spec(arch).variables)
@@ -123,7 +123,7 @@ def variables(arch: str) -> Sequence[str]:
 def layer_names(
     arch: str, *, settings: Mapping[str, str], input_shape: str | Mapping[str, str] | None, max_layers: int
 ) -> Sequence[str]:
-    """A network's layers, then the blocks that enclose them. Raises SpecError, ShapeError or UsageError."""
+    """The names of a network's layers, then of its blocks. Raises SpecError, ShapeError or UsageError."""
     from convcalc.language.load import load_graph
 
     graph = load_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
@@ -134,7 +134,7 @@ def layer_names(
 def output_names(
     arch: str, *, settings: Mapping[str, str], input_shape: str | None, max_layers: int
 ) -> Sequence[str]:
-    """A network's outputs. Raises SpecError, ShapeError or UsageError."""
+    """The names of a network's outputs. Raises SpecError, ShapeError or UsageError."""
     from convcalc.language.load import load_graph
 
     graph = load_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
@@ -144,7 +144,7 @@ def output_names(
 def convolution_names(
     arch: str, *, settings: Mapping[str, str], input_shape: str | Mapping[str, str] | None, max_layers: int
 ) -> Sequence[str]:
-    """A network's convolutions. Raises SpecError, ShapeError or UsageError."""
+    """The names of a network's convolutions. Raises SpecError, ShapeError or UsageError."""
     from convcalc.language.load import load_graph
     from convcalc.layer.unroll import convolutions
 
@@ -167,21 +167,21 @@ def filters() -> Sequence[str]:
 
 
 def asks() -> Sequence[str]:
-    """What a worksheet may ask."""
+    """The columns that a worksheet can leave blank."""
     from convcalc.exercises.worksheet import ASKS
 
     return tuple(ASKS)
 
 
 def modes() -> Sequence[str]:
-    """How `apply` can index a convolution."""
+    """The modes of `apply`: ways to index a convolution."""
     from convcalc.layer.apply import MODES
 
     return MODES
 
 
 def tones() -> Sequence[str]:
-    """How `apply` can show values outside 0 to 255."""
+    """The ways in which `apply` can display values outside 0 to 255."""
     from convcalc.images.rasters import TONES
 
     return TONES
@@ -202,7 +202,7 @@ def is_backward(view: View[Any]) -> bool:
 
 
 def unknowns() -> Sequence[str]:
-    """What `size` solves for."""
+    """The unknowns that `size` can solve for."""
     from convcalc.layer.solve import UNKNOWNS
 
     return UNKNOWNS
@@ -223,7 +223,7 @@ def count(text: str) -> int:
 
 
 def suggest_command(word: str, commands: Iterable[str]) -> str:
-    """What the command line says of a command that is not there: what it is called here, or spelled like.
+    """The suggestion for an unknown command: its name in convcalc, or a command with a similar spelling.
 
     >>> suggest_command("summary", ["show", "size"])
     ": convcalc calls it 'show'"
@@ -234,14 +234,14 @@ def suggest_command(word: str, commands: Iterable[str]) -> str:
 
 
 def platforms() -> Sequence[str]:
-    """The formats of learning platforms that worksheets have besides the common ones."""
+    """The learning-platform formats of worksheets, in addition to the common formats."""
     from convcalc.api.sheets import PLATFORMS
 
     return tuple(PLATFORMS)
 
 
 def quiz_topics() -> Sequence[str]:
-    """What a quiz asks."""
+    """The topics of a quiz."""
     from convcalc.exercises.quiz import TOPICS
 
     return tuple(TOPICS)

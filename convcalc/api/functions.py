@@ -1,4 +1,4 @@
-"""The commands that take no network: each returns a view of the record that the command prints."""
+"""Functions for the commands that take no network. Each returns a view of the record that the command prints."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def list(
 ) -> Several[CatalogueEntry]:
     """The bundled networks: `convcalc list`.
 
-    pattern: a part of the name, or a pattern with * and ?; sort: lecture, name, params, macs, layers or memory;
-    max_params, max_macs: only networks of at most so many; family: only those that extend this one. Raises UsageError
-    if there is none.
+    pattern: part of a name, or a pattern with * and ?; sort: lecture, name, params, macs, layers or memory;
+    max_params, max_macs: upper limits; family: only networks that extend this one. Raises UsageError if no network
+    is left.
 
     >>> convcalc.list("resnet*", sort="params", max_params=30_000_000)
     <3 networks: resnet18, resnet34, resnet50>
@@ -84,8 +84,9 @@ def schema() -> View[dict[str, Any]]:
 
 
 def docs(topic: str | None = None, *, search: str | None = None) -> View[Any]:
-    """A topic of the manual as Markdown, or its contents; with search, every line that holds a word: `convcalc docs`.
+    """The manual: `convcalc docs`.
 
+    topic: returned as Markdown; without it, the contents. search: returns every line that contains this word instead.
     Raises UsageError if there is no such topic or line.
 
     >>> print(convcalc.docs("counting").text[:17])
@@ -132,12 +133,11 @@ def size(
     output: Extents | None = None,
     solve: str | None = None,
 ) -> View[Sizing | Solutions]:
-    """Why is it 55? One window's output size worked out, or what was left out solved for: `convcalc size`.
+    """The output size of a window, or the missing value solved for: `convcalc size`.
 
     Sizes, extents and paddings are numbers, tuples or text as on the command line: `227`, `"227x227x3"`,
-    `(3, 227, 227)`, `"0+1"`, `"same"`. Of a size worked out: `output_shape`, `cost`
-    where `filters` are given, `mismatch`, the error where it is not `output`. Of what was solved for: `answers`, one
-    per axis, each with `solutions`, the exact ones first. Raises UsageError.
+    `(3, 227, 227)`, `"0+1"`, `"same"`. A size has `output_shape`, `cost` if `filters` is given, and `mismatch` if it
+    differs from `output`; a solution has `answers` per axis, with `solutions`, exact ones first. Raises UsageError.
 
     >>> convcalc.size("3x227x227", kernel=11, stride=4, filters=96).output_shape
     (96, 55, 55)
@@ -186,17 +186,17 @@ def apply(
     gradient: Typed | None = None,
     rate: str | float | None = None,
 ) -> View[Applied | AppliedPicture | Backward]:
-    """One operator on a matrix, a signal, letters or an image: `convcalc apply`.
+    """An operator applied to a matrix, a signal, letters or an image: `convcalc apply`.
 
-    arguments: an operator, written as in a spec, or filters by name, which may be left out if there are weights; and
-    the input: a matrix as text (`"1 2; 3 4"`) or nested lists, or the path of a CSV file or an image. weights: as in
-    `matrix`; mode: correlation, convolution, centred or all; the others are the command's options. Of numbers:
-    `applications`, one per mode, whose `output` has `shape` and exact `values`; `steps`. Of an image: `maps`. `save`
-    writes .png or .csv. Raises UsageError, SpecError or ImageError.
+    arguments: an operator as in a spec, or filters by name (both optional if there are weights), and the input: a
+    matrix as text (`"1 2; 3 4"`) or nested lists, or the path of a CSV file or an image. weights: as in `matrix`;
+    mode: correlation, convolution, centred or all; the other arguments are the command's options. For numbers, the
+    view has `applications`, one per mode, whose `output` has `shape` and exact `values`, and `steps`; for an image,
+    `maps`. `save` writes .png or .csv. Raises UsageError, SpecError or ImageError.
 
-    backward: the gradients of input, kernel and bias instead, for a `gradient` of the output, by default letters δ11,
-    δ12, …; rate: and the kernel after a step of gradient descent. Then `passes`, one per mode, have `gradients` by
-    name (`input`, `weight`, `bias`), each with its `tensor` and `how` it comes about.
+    backward: computes the gradients of input, kernel and bias instead, given the `gradient` of the output (by default
+    the letters δ11, δ12, …); rate: also computes the kernel after a step of gradient descent. The view then has
+    `passes`, one per mode, with `gradients` by name (`input`, `weight`, `bias`), each with `tensor` and `how`.
 
     >>> print(convcalc.apply("maxpool: 2", [[1, 4, 2, 1], [5, 8, 3, 4], [7, 6, 4, 5], [1, 3, 1, 2]]).to_text("csv"))
     8,4
@@ -274,12 +274,12 @@ def matrix(
     backward: bool = False,
     gradient: Typed | None = None,
 ) -> View[Unrolled | Transposed]:
-    """A convolution made up for the occasion as the dense layer it is: `convcalc matrix SIZE`.
+    """A convolution of the given size as a dense layer: `convcalc matrix SIZE`.
 
-    weights: a filter's values or letters, as text (`"1 2; 3 4"`) or nested lists, or a list of such texts, one per
-    filter. `matrix()` has the number of the weight at each place, from 1, row by row (0: not connected). backward: the
-    gradients of input and kernel by the transposed matrix, for a `gradient` of the output, by default letters δ11, δ12,
-    …. Raises UsageError.
+    weights: values or letters of a filter, as text (`"1 2; 3 4"`) or nested lists, or a list of texts, one per filter.
+    `matrix()` returns the entries row by row, each the number of its weight, from 1 (0: not connected). backward:
+    computes the gradients of input and kernel with the transposed matrix, given the `gradient` of the output (by
+    default the letters δ11, δ12, …). Raises UsageError.
 
     >>> convcalc.matrix("4x4", kernel=2).counts.distinct
     4
@@ -319,11 +319,11 @@ def worksheet(
     backward: int = 0,
     versions: int | None = None,
 ) -> View[Any]:
-    """Single random layers to work out, 8 or `amount` of them, or questions in words: `convcalc worksheet`.
+    """A worksheet of random single layers, 8 or `amount` of them, or of questions in words: `convcalc worksheet`.
 
     level: 1 (no padding) to 4 (dilation, groups, deconvolution), or rising, as in "1-4"; design, field, memory,
-    backward: so many layers to design, receptive fields, sizes in memory and gradients by hand, instead of layers;
-    versions and the rest as in `Network.worksheet`. Raises UsageError.
+    backward: the number of questions about designing layers, receptive fields, memory and gradients, which replace
+    the single layers; the other arguments are those of `Network.worksheet`. Raises UsageError.
 
     >>> convcalc.worksheet(level=1, amount=1, seed=3)
     <Worksheet Layers by hand, level 1: 2 answers, seed 3>
@@ -343,11 +343,11 @@ def check_sheet(
     input_shape: Sequence[int] | str | Mapping[str, Sequence[int] | str] | None = None,
     max_layers: int = MAX_LAYERS,
 ) -> View[MarkedSheet | MarkedSheets]:
-    """Filled-in worksheets marked: `convcalc worksheet --check`.
+    """The marks of filled-in worksheets: `convcalc worksheet --check`.
 
-    sheets: CSV or JSON files, folders of them, or the text of one. network: what they are of, else the bundled one that
-    they name; settings, input_shape and max_layers as in `load`. Of one sheet: `marks`, with `verdict` and `why`; of
-    several: `sheets`, `mistakes`; of both: `right`, `total`. Raises ConvcalcError.
+    sheets: CSV or JSON files, folders of them, or the text of a file. network: the one they are about, by default the
+    bundled one that they name; settings, input_shape and max_layers: as in `load`. The view has `right` and `total`;
+    for one sheet `marks`, each with `verdict` and `why`; for several `sheets` and `mistakes`. Raises ConvcalcError.
 
     >>> sheet = convcalc.load("lenet5").worksheet(blank="weights").to_text("csv")
     >>> marked = convcalc.check_sheet(sheet.replace("weights,", "weights,156", 1))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_backward(backward: bool, **others: object) -> None:
-    """Raise UsageError for an option of the backward pass without it."""
+    """Raise UsageError if an option of the backward pass is given without `backward`."""
     given = next((name for name, value in others.items() if value is not None), None)
     if given is not None and not backward:
         raise UsageError(f"--{given} goes with --backward", hint="add --backward")
@@ -25,7 +25,7 @@ def check_backward(backward: bool, **others: object) -> None:
 def backward_view(
     applied: Applied | AppliedPicture, gradient: Typed | None, rate: str | float | None, steps: bool
 ) -> View[Backward]:
-    """The backward pass of what was applied. Raises UsageError for an image."""
+    """The backward pass of an applied operator. Raises UsageError for an image."""
     from convcalc.layer.backward import backward_typed
     from convcalc.layer.typed_input import Applied
     from convcalc.report import backward as report
@@ -45,7 +45,7 @@ def backward_view(
 
 
 def transposed_view(layer: Unrolled, gradient: Typed | None) -> View[Transposed]:
-    """The backward pass of a layer by its transposed matrix. Raises UsageError."""
+    """The backward pass of a layer, computed with its transposed matrix. Raises UsageError."""
     from convcalc.layer.transposed import transpose
     from convcalc.report import transposed as report
     from convcalc.report.matrix_file import unrolled_file

@@ -1,6 +1,6 @@
-"""A network with its figures: each of its methods is a command, and returns a view of what the command prints.
+"""Networks with their figures: each method is a command and returns a view of the record that the command prints.
 
-What a method needs is imported inside it, so that each loads no more than that.
+Methods import what they need locally, so that `import convcalc` and each command load as little as possible.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def load(
     dtype: str = "float32",
     max_layers: int = MAX_LAYERS,
 ) -> Network:
-    """A network by bundled name or by the path of a spec; `-` is standard input.
+    """Load a network by bundled name or from the path of a spec; `-` reads standard input.
 
-    settings override the spec's vars; input_shape `(C, *spatial)`, or a text such as `3x224x224`, its input, and a
-    mapping of such several inputs by name; batch and dtype (float64, float32, float16, bfloat16, int8) are for the
+    settings override the spec's vars. input_shape overrides its input: `(C, *spatial)`, text such as `3x224x224`, or
+    a mapping from input names to shapes. batch and dtype (float64, float32, float16, bfloat16, int8) only affect the
     memory figures. Raises SpecError, ShapeError or UsageError.
 
     >>> convcalc.load("alexnet")
@@ -60,7 +60,7 @@ def load(
     from convcalc.language.load import load_graph
 
     def written(value: object) -> str:
-        """A Python value as the spec language writes it."""
+        """A Python value in the notation of the spec language."""
         if isinstance(value, Sequence) and not isinstance(value, str):
             return "[" + ", ".join(map(written, value)) + "]"
         return value if isinstance(value, str) else str(as_text(value))
@@ -88,7 +88,7 @@ def load(
 
 
 def partial(error: ShapeError, *, batch: int = 1, dtype: str = "float32") -> Network | None:
-    """The network up to the layer that did not fit, for an error of `load`; None where that was the first one."""
+    """The network up to the layer that did not fit, from an error of `load`; None if that is the first layer."""
     from convcalc.analysis.analyse import analyse
     from convcalc.graph import Graph
 
@@ -98,10 +98,10 @@ def partial(error: ShapeError, *, batch: int = 1, dtype: str = "float32") -> Net
 
 
 class Network(View["Analysis"]):
-    """A network with its figures.
+    """A network with its figures. Each method is a command.
 
-    layers: one record per layer (output shape, weights, MACs, receptive field, …); totals: their sums; graph: the
-    operators and how they are wired; warnings. Each method is a command.
+    layers: a record per layer (output shape, weights, MACs, receptive field, …); totals: their sums; graph: the
+    operators and their connections; warnings: messages for the user.
     """
 
     __slots__ = ("_arch", "_complete", "_settings")
@@ -129,8 +129,8 @@ class Network(View["Analysis"]):
     ) -> View[Listing]:
         """The table of layers: `convcalc show`.
 
-        depth folds blocks deeper than so many path segments; all: a row for every layer, activations and all; columns:
-        others than the usual ones. Raises UsageError for a column that there is not.
+        depth: folds blocks below this many path segments; all: gives every layer its own row, activations included;
+        columns: replaces the default columns. Raises UsageError for an unknown column.
 
         >>> print(convcalc.load("vgg16").show(depth=1, columns="layer,macs"))  # doctest: +ELLIPSIS
         VGG-16...
@@ -145,9 +145,9 @@ class Network(View["Analysis"]):
         return View(listing, listing_look(self.record, lambda: listing, names))
 
     def explain(self, *layers: str) -> View[Explanations]:
-        """The working of every figure, or of these layers' and blocks': `convcalc show --explain`.
+        """The working behind every figure, or those of the given layers and blocks: `convcalc show --explain`.
 
-        Raises UsageError for a layer that there is not.
+        Raises UsageError for an unknown layer or block.
 
         >>> print(convcalc.load("alexnet").explain("conv1"))
         conv1  conv K96 F11 S4   3×227×227 → 96×55×55
@@ -167,10 +167,10 @@ class Network(View["Analysis"]):
         )  # fmt: skip
 
     def reconcile(self, figure: str) -> View[Reconciliation]:
-        """How a figure met elsewhere was counted: `convcalc show --reconcile`.
+        """How a published figure was counted: `convcalc show --reconcile`.
 
-        figure: with K, M, G or T, and what it counts if known, such as `61.1M params`, `7.8 GFLOPs`. Raises UsageError
-        if it is none.
+        figure: a number, with K, M, G or T and the quantity if known, such as `61.1M params` or `7.8 GFLOPs`. Raises
+        UsageError if the text is not a figure.
 
         >>> convcalc.load("torchvision/resnet50").reconcile("4.11G")  # doctest: +ELLIPSIS
         <Reconciliation of 4.11G with torchvision/resnet50: torchvision/resnet50, "#flops" of fvcore ...>
@@ -185,7 +185,7 @@ class Network(View["Analysis"]):
         )
 
     def diff(self, other: Network, *, all: bool = False) -> View[Diff]:
-        """What differs between this network, A, and another, B: `convcalc diff`. all: pairs that are the same, too.
+        """Differences between this network, A, and another, B: `convcalc diff`. all: includes equal pairs of layers.
 
         >>> change = convcalc.load("alexnet").diff(convcalc.load("zfnet"))
         >>> change
@@ -216,13 +216,13 @@ class Network(View["Analysis"]):
         all: bool = False,
         image: str | os.PathLike[str] | None = None,
     ) -> View[DepthField | UnitField | PixelField | MeetingField]:
-        """Receptive fields: `convcalc field`. Without a question, of the unit in the middle of every layer.
+        """Receptive fields: `convcalc field`. By default, those of the middle unit of every layer.
 
-        layer: what one unit of this layer sees, the one in the middle or `unit`; pixel: which units of every layer it
-        reaches; between: the first layer with a unit that sees both pixels; to: only the layers on the way to this
-        output or layer. Positions are (row, column) and count from 0; of several inputs {"left": (5, 7)}. depth folds
-        blocks deeper than so many path segments; all: a row for every layer. `save` draws it into a PNG, over an image,
-        of several inputs "left=a.png", if there is one. Raises UsageError for a layer, unit or pixel that is not there.
+        layer: what a unit of this layer sees, the middle one or `unit`; pixel: which units of every layer it reaches;
+        between: the first layer with a unit that sees both pixels; to: only the layers that this output or layer
+        depends on. Positions are (row, column), counted from 0; with several inputs, {"left": (5, 7)}. depth: folds
+        blocks below this many path segments; all: a row for every layer. `save` draws a PNG, over `image` if given;
+        with several inputs, "left=a.png". Raises UsageError for an unknown layer, unit or pixel.
 
         >>> net = convcalc.load("alexnet")
         >>> net.field("conv5", unit=(0, 0))
@@ -251,7 +251,7 @@ class Network(View["Analysis"]):
         origin, file = _image_of_input(graph, image)
 
         def picture(path: str) -> Bitmap | None:
-            """The image as the network reads it, where a PNG of the network can be drawn."""
+            """The image as the network reads it, None without one. Raises UsageError if no PNG can be drawn."""
             drawing.check_drawable(graph, path, origin)
             return None if file is None else _as_read(graph, file, origin)
 
@@ -285,11 +285,11 @@ class Network(View["Analysis"]):
     def matrix(
         self, layer: str | None = None, *, backward: bool = False, gradient: Typed | None = None
     ) -> View[Unrolled | UnrolledNetwork | Transposed]:
-        """A convolution as the dense layer it is: `convcalc matrix`.
+        """A convolution as a dense layer: `convcalc matrix`.
 
-        `counts` of its connections, `matrix()` as in `convcalc.matrix`; without a layer, `layers` are all convolutions
-        and `total` sums their counts. `save` writes one layer's matrix as .png, .csv or .npz. backward, gradient: as in
-        `convcalc.matrix`, of one layer. Raises UsageError.
+        The view has `counts` of its connections, and `matrix()` as in `convcalc.matrix`. Without a layer, it has
+        `layers`, all the convolutions, and `total`, the sums of their counts. `save` writes the matrix of a layer as
+        .png, .csv or .npz. backward, gradient: as in `convcalc.matrix`, only with a layer. Raises UsageError.
 
         >>> convcalc.load("lenet5").matrix("conv1")
         <Matrix of conv1 4,704×1,024: 117,600 of 4,816,896 entries are not zero, 150 are distinct>
@@ -326,10 +326,10 @@ class Network(View["Analysis"]):
     ) -> View[Any]:
         """The table of layers with blanks to fill in: `convcalc worksheet ARCH`.
 
-        blank: what to ask: output, weights, biases, params, macs, field, memory; by default output and weights; amount:
-        so many cells by chance, not all; answers: the key. `exercises` have `answer` and `working`. versions: so many
-        sheets from seeds one after another, half of the cells left out; `save` writes a folder of them with their keys
-        in `keys`. Raises UsageError.
+        blank: columns to leave blank (output, weights, biases, params, macs, field, memory), by default output and
+        weights; amount: how many random cells, instead of all; answers: the key instead. The view has `exercises`,
+        each with `answer` and `working`. versions: this many sheets from consecutive seeds, with half of the cells
+        blank; `save` writes them to a folder, with their keys in its folder `keys`. Raises UsageError.
 
         >>> sheet = convcalc.load("lenet5").worksheet(blank="weights")
         >>> sheet
@@ -360,24 +360,22 @@ class Network(View["Analysis"]):
         downloading: Downloading | None = None,
         compiling: Compiling | None = None,
     ) -> View[Any]:
-        """Push a picture or an array through: `convcalc forward`.
+        """Run the network on images or arrays: `convcalc forward`.
 
-        given: the path of a picture, of an array (.npy, .npz, .safetensors) or of a folder of pictures; a picture of
-        Pillow's; an array: nested lists, or what has the buffer protocol or `__array__`; a mapping from the names of
-        the inputs to any of these; or a list of pictures, arrays or mappings. An array has the input's shape, channels
-        first, or one axis more in front for several, and is taken as it is; pictures go through the spec's
-        `preprocess`.
+        given: the path of an image, an array (.npy, .npz, .safetensors) or a folder of images; a Pillow image; an
+        array, that is nested lists or an object with the buffer protocol or `__array__`; a mapping from input names to
+        any of these; or a list of images, arrays or mappings. An array has the shape of the input, channels first,
+        optionally with a batch axis in front, and is used unchanged; images go through the spec's `preprocess`.
 
-        Of one sample `.outputs` has the outputs by name, NumPy arrays where NumPy is installed, `.run.values` the first
-        output's numbers, and `.top` the classes, where trained weights ran a classifier; of several `.outcomes` has
-        each one's result, `.failures` those that could not be read, and `.outputs` has one axis more in front for the
-        others. `save` writes the outputs: .json, .npz, .safetensors; one of them, which output_name names where there
-        are several: .csv, .npy.
+        For one sample, `.outputs` has the outputs by name, as NumPy arrays if NumPy is installed, `.run.values` the
+        values of the first output, and `.top` the classes if a classifier ran with trained weights. For several
+        samples, `.outcomes` has the result of each, `.failures` those that could not be read, and `.outputs` those of
+        the others with a batch axis in front. `save` writes all outputs (.json, .npz, .safetensors) or a single one
+        (.csv, .npy), which output_name selects if there are several.
 
-        weights: a file, `pretrained` (fetched from the spec's address), or None for those that come with the network,
-        else random ones from the seed; top: how many classes to tell; profile: time per layer. advance, downloading
-        and compiling are called as work is done, with how much of how much. Raises ImageError, InputError, WeightsError
-        or UsageError.
+        weights: a file, `pretrained` (downloaded from the spec's address), or None for those bundled with the network,
+        if any, else random ones from the seed; top: the number of classes; profile: time per layer. advance,
+        downloading and compiling are progress callbacks. Raises ImageError, InputError, WeightsError or UsageError.
 
         >>> result = convcalc.load("lenet5").forward("seven.png")
         >>> result.top[0].label
@@ -430,7 +428,7 @@ class Network(View["Analysis"]):
 
 
 def _image_of_input(graph: Graph, image: str | os.PathLike[str] | None) -> tuple[int, str | None]:
-    """The position of the input that is drawn, and the image's file: `left=a.png`, where left is an input's name."""
+    """The position of the input to draw and the path of its image; `left=a.png` selects the input named left."""
     file = None if image is None else os.fspath(image)
     name, equals, rest = (file or "").partition("=")
     for position, entry in enumerate(graph.inputs):
@@ -440,7 +438,7 @@ def _image_of_input(graph: Graph, image: str | os.PathLike[str] | None) -> tuple
 
 
 def _as_read(graph: Graph, image: str, position: int) -> Bitmap:
-    """An image as a network's input number `position` reads it, before its values are scaled."""
+    """The image resized and cropped for input number `position` of the network, before its values are scaled."""
     from convcalc.images.preprocess import Preprocess, fitted
 
     return fitted(image, Preprocess(**(graph.preprocess or {})), graph.inputs[position].shape)[0]

@@ -1,4 +1,4 @@
-"""A quiz from Python: its questions, and its answers marked."""
+"""Quizzes from Python: the questions, and the marks for given answers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def quiz(
     seed: int = 0,
     answers: Sequence[str | int] = (),
 ) -> View[Quiz]:
-    """Questions one after another: `convcalc quiz`.
+    """A quiz of random questions: `convcalc quiz`.
 
-    topic: size, weights, macs, field, design, or several of them; none means all. level: 1 to 4, or rising, as in
-    "1-4". answers: to the first questions, marked. `questions` have `answer` and `working`; `turns` are the marked
-    ones, `right` of `total`. Raises UsageError.
+    topic: size, weights, macs, field, design, or several of them; () for all. level: 1 to 4, or rising, as in "1-4".
+    answers: your answers to the first questions, which are marked. The view has `questions`, each with `answer` and
+    `working`; `turns`, the marked questions; and the counts `right` and `total`. Raises UsageError.
 
     >>> quiz = convcalc.quiz("field", level=2, amount=2, seed=3, answers=["9", "10"])
     >>> quiz
@@ -43,14 +43,14 @@ def quiz(
 
 
 def quiz_view(found: Quiz) -> View[Quiz]:
-    """A quiz as far as it has come."""
+    """The view of a quiz in its current state."""
     from convcalc.report import quiz as report
 
     return record_view(found, report.quiz_summary, report.quiz_value, report.quiz_table)
 
 
 def hint(found: View[Quiz]) -> str:
-    """The hint for the next question."""
+    """The hint for the next question; "" if there are no more."""
     from convcalc.exercises.quiz import hint as of
 
     asked = found.record.next

@@ -1,4 +1,4 @@
-"""Views of worksheets: one, or one for each of a class."""
+"""Views of worksheets: a single worksheet, or different versions for a class."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from convcalc.exercises.versions import Versions
     from convcalc.exercises.worksheet import Sheet
 
-# Formats of learning platforms and the suffix of their files: the answers are in them, and the key beside them is CSV.
+# Learning-platform formats with their file suffix. The files contain the answers, so their separate key is a CSV file.
 PLATFORMS = {"moodle": ".xml", "qti": ".xml"}
 
 
 def sheet_view(sheet: Sheet | QuestionSheet, answers: bool) -> View[Any]:
-    """A worksheet, or its key."""
+    """The view of a worksheet, or of its key if `answers`."""
     from convcalc.exercises.question_sheets import QuestionSheet
 
     look = (
@@ -58,7 +58,7 @@ def _questions_look(sheet: QuestionSheet, answers: bool) -> Look:
 
 
 def _platforms(sheet: Sheet | QuestionSheet) -> Mapping[str, Callable[[], str]]:
-    """The sheet for learning platforms, known mistakes named."""
+    """The writers for learning platforms, which give feedback on known mistakes."""
     from convcalc.exercises.marking import known_mistakes
     from convcalc.report import platforms as report
 
@@ -72,7 +72,7 @@ def _platforms(sheet: Sheet | QuestionSheet) -> Mapping[str, Callable[[], str]]:
 
 
 def versions_view(found: Versions) -> View[Versions]:
-    """Worksheets of a class: `save` writes a folder of them, with the keys in a folder `keys`."""
+    """The view of a class's worksheets: `save` writes a folder with the sheets, and their keys in its folder `keys`."""
     from convcalc.report import versions as report
 
     def files(form: str) -> Mapping[str, bytes]:
@@ -96,7 +96,7 @@ def versions_view(found: Versions) -> View[Versions]:
 def worksheet_view(
     analysis: Analysis | None, *, versions: int | None = None, answers: bool = False, **options: Any
 ) -> View[Any]:
-    """A worksheet, or so many versions of one. options: as `exercises.versions.any_sheet` takes them."""
+    """The view of a worksheet, or of this many versions. options: those of `exercises.versions.any_sheet`."""
     from convcalc.errors import UsageError
     from convcalc.exercises import versions as exercises
 

@@ -1,4 +1,4 @@
-"""Views of records: each record with the functions of `report` that show it."""
+"""Views of records: combines a record with the functions of `report` that display it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def record_view(
     lines: Callable[[Record, int | None], Iterable[Line]] | None = None,
     file: Callable[[str], bytes] | None = None,
 ) -> View[Record]:
-    """A record that `report` shows with these functions."""
+    """The view of a record that these functions of `report` display."""
     return View(record, record_look(record, summary, value, table, lines=lines, file=file))
 
 
@@ -51,7 +51,7 @@ def record_look(
 def listing_look(
     analysis: Analysis, listing: Callable[[], Listing], columns: Sequence[str] | None = None
 ) -> Look:
-    """How a network is shown, in its usual columns or in others. Its rows are made when they are asked for."""
+    """The look of a network, with the default or the given columns. Its rows are only computed when needed."""
 
     def table() -> Table:
         from convcalc.report.show import columns_table, network_table
