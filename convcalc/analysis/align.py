@@ -79,6 +79,7 @@ class _Gains:
 
 
 def _align(a: Sequence[Node], b: Sequence[Node]) -> Aligned:
+    """The best-scoring alignment, within a band around the diagonal for tables of more than MAX_CELLS."""
     if not a or not b:
         return [*((node, None) for node in a), *((None, node) for node in b)]
     n, m = len(a), len(b)
@@ -98,7 +99,7 @@ def _align(a: Sequence[Node], b: Sequence[Node]) -> Aligned:
         trace = bytearray(high - low + 1)
         for j in range(low, high + 1):
             up = j - above
-            best, step = NEVER, 0
+            best, step = NEVER, 0  # step packs where each of the three scores came from, two bits each
             if 0 < up <= len(up_pair):
                 scores = up_pair[up - 1], up_first[up - 1], up_second[up - 1]
                 best = max(scores)

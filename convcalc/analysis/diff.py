@@ -192,6 +192,7 @@ def _paired_outputs(a: Graph, b: Graph, wiring: _Wiring) -> tuple[OutputPair, ..
 
 
 def _pair(a: Analysis, b: Analysis, first: Node | None, second: Node | None, wiring: _Wiring) -> Pair:
+    """Two aligned layers, or a single one, with what differs between them; the cause is added later."""
     if first is None or second is None:
         node, sign = (first, -1) if second is None else (second, 1)
         assert node is not None

@@ -337,7 +337,7 @@ def _warning(
     walked: Sequence[tuple[AxisField, ...]],
     after: tuple[AxisField, ...],
 ) -> str:
-    """The warning about a node's field; "" if there is none, or if its inputs have no single field already."""
+    """The warning about a node's field; "" if there is none, or if its inputs had no single field to begin with."""
     for axis, size in enumerate(image[1:]):
         track = after[axis]
         if single(track, size, node.output_shape) or any(field.spread for field in track):

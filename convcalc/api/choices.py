@@ -188,14 +188,14 @@ def tones() -> Sequence[str]:
 
 
 def is_picture(view: View[Any]) -> bool:
-    """Whether `apply` was given an image."""
+    """Whether the view is of an image processed by `apply`."""
     from convcalc.layer.typed_input import AppliedPicture
 
     return isinstance(view.record, AppliedPicture)
 
 
 def is_backward(view: View[Any]) -> bool:
-    """Whether `apply` was asked for gradients."""
+    """Whether the view is of gradients computed by `apply`."""
     from convcalc.layer.backward import Backward
 
     return isinstance(view.record, Backward)

@@ -145,7 +145,7 @@ class Network(View["Analysis"]):
         return View(listing, listing_look(self.record, lambda: listing, names))
 
     def explain(self, *layers: str) -> View[Explanations]:
-        """The working behind every figure, or those of the given layers and blocks: `convcalc show --explain`.
+        """The working of every figure, or of those of the given layers and blocks: `convcalc show --explain`.
 
         Raises UsageError for an unknown layer or block.
 

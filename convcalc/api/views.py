@@ -26,7 +26,7 @@ def record_view(
     lines: Callable[[Record, int | None], Iterable[Line]] | None = None,
     file: Callable[[str], bytes] | None = None,
 ) -> View[Record]:
-    """The view of a record that these functions of `report` display."""
+    """The view of a record, from the functions of `report` that display it."""
     return View(record, record_look(record, summary, value, table, lines=lines, file=file))
 
 

@@ -89,6 +89,7 @@ def _layer(
     spread: Spread | None,
     progress: Progress | None,
 ) -> Tensor:
+    """The output of one node, computed in parts where that pays off: by the workers, or here without a `spread`."""
     macs = node.op.macs(node.input_shapes)
     parts = cut(node, macs, workers)
     if len(parts) < 2:
@@ -114,8 +115,7 @@ def _layer(
 
 
 def cut(node: Node, macs: int, workers: int) -> list[Part]:
-    """The runs of output channels to compute in parallel; a single run if splitting does not pay off or the operator
-    cannot be split."""
+    """The runs of output channels to compute in parallel; a single run if splitting does not pay or cannot be done."""
     channels = node.output_shape[0]
     unit = node.op.smallest_part(node.input_shapes)
     if unit is None or macs < WORTH_CUTTING:

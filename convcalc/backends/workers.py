@@ -64,8 +64,8 @@ def forked(workers: int, function: Callable[[Any], Any]) -> Iterator[Spread | No
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Blocks terminating signals in the meantime, so that a new worker never runs the parent's signal handlers and no
-    worker is missing from the list that the parent cleans up."""
+    """Blocks terminating signals while a worker starts, so that it never runs the parent's signal handlers and is never
+    missing from the list of workers that the parent cleans up."""
     import signal
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
