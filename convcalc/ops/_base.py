@@ -185,7 +185,7 @@ class Operator:
     pointwise: ClassVar[bool] = False  # keeps the shape, no MACs: folded into the preceding row
     regroups: ClassVar[bool] = False  # keeps values and order, changes the shape
     commutative: ClassVar[bool] = False  # its inputs can be swapped
-    channels_field: ClassVar[str | None] = None  # the field for the output channels, if weights determine it
+    channels_field: ClassVar[str | None] = None  # the field for the output channels; weights can supply it
     is_known: ClassVar[bool] = (
         True  # False: a placeholder for an unsupported operator; neither counted nor run
     )

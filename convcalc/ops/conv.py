@@ -64,7 +64,7 @@ class Conv(Operator):
     )
 
     def bind(self, inputs: Inputs) -> Self:
-        """The operator with `filters` and `groups` filled in if depthwise. Raises Misfit."""
+        """The operator with `filters` and `groups` filled in if depthwise. Raises Misfit if groups do not divide."""
         channels = self.needs_map(inputs[0])[0]
         if self.filters is None and not self.depthwise:
             raise Misfit("conv needs filters", "write filters: the number of output channels")

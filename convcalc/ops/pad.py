@@ -52,7 +52,7 @@ class Pad(Operator):
     value: float = number(0.0, doc="fill value with mode: constant")
 
     def bind(self, inputs: Inputs) -> Self:
-        """Returns the operator unchanged. Raises Misfit if there is no margin, or if it does not fit the map."""
+        """Returns the operator unchanged. Raises Misfit without a margin, or if the mode cannot fill it."""
         shape = inputs[0]
         if self.padding is None and self.channels is None:
             raise Misfit("pad has no margin", "padding: 1, or channels: [0, 8]")

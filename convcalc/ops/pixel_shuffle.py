@@ -50,7 +50,7 @@ class PixelShuffle(Operator):
         return (channels // self.factor ** len(spatial), *(self.factor * size for size in spatial))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """A single channel of its group, treated as SCATTERED; the pixel that contains it."""
+        """All channels of the group, although only one is read; the input pixel that contains the output."""
         rank = len(inputs[0]) - 1
         group = self.factor**rank
         pace, start = ratio(1, self.factor), ratio(1 - self.factor, self.factor)

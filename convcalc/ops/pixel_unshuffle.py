@@ -50,7 +50,7 @@ class PixelUnshuffle(Operator):
         return (channels * self.factor ** len(spatial), *(size // self.factor for size in spatial))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """Its own channel; a single pixel of the block, treated as SCATTERED."""
+        """Its own channel; all pixels of the factor×factor block, although only one is read."""
         rank = len(inputs[0]) - 1
         group = self.factor**rank
         channel = Reach(0, 1, ratio(1, group), ratio(1 - group, group))
