@@ -137,7 +137,7 @@ def read(walk: AxisReach, outputs: Spans, size: int) -> Spans:
     start, stride, extent, gap = walk.start, walk.stride, walk.size, walk.gap
     if stride < 0:  # reversed slice: the same as output −o at the positive stride
         stride, outputs = -stride, tuple((-high, -low) for low, high in outputs)
-    found: list[Span] = []
+    found: list[Span] = []  # windows without gaps between them form one interval; others are listed
     for first_output, last_output in outputs:
         low, high = walk.leader(first_output), walk.leader(last_output)
         if high - low >= MAX_POSITIONS or (not gap and extent >= stride * walk.block):
@@ -193,7 +193,9 @@ def readers(walk: AxisReach, inputs: Spans, size: int, length: int) -> Spans:
         other_way = Reach(walk.out, extent, -stride, start + (size - 1) * stride, gap)
         turned = readers(other_way, inputs, size, length)
         return tuple((size - 1 - high, size - 1 - low) for low, high in reversed(turned))
-    found: list[Span] = []
+    found: list[
+        Span
+    ] = []  # output o reads p if o·stride + start ≤ p < o·stride + start + extent: solve for o
     for low, high in inputs:
         if high - low >= MAX_POSITIONS or (not gap and extent >= 1):
             found.append(walk.led(int((low - start - extent) // stride) + 1, int((high - start) // stride)))
