@@ -193,9 +193,7 @@ def readers(walk: AxisReach, inputs: Spans, size: int, length: int) -> Spans:
         other_way = Reach(walk.out, extent, -stride, start + (size - 1) * stride, gap)
         turned = readers(other_way, inputs, size, length)
         return tuple((size - 1 - high, size - 1 - low) for low, high in reversed(turned))
-    found: list[
-        Span
-    ] = []  # output o reads p if o·stride + start ≤ p < o·stride + start + extent: solve for o
+    found: list[Span] = []  # solves o·stride + start ≤ p < o·stride + start + extent for output o
     for low, high in inputs:
         if high - low >= MAX_POSITIONS or (not gap and extent >= 1):
             found.append(walk.led(int((low - start - extent) // stride) + 1, int((high - start) // stride)))
