@@ -138,6 +138,10 @@ def command(
     questions = {"design": design, "field": field, "memory": memory, "backward": backward}
     if versions is not None and output is None and not check_paths:
         raise UsageError("--versions writes a folder", hint="name it with -o, for example -o class")
+    if versions is None and output is not None and os.path.isdir(output):
+        raise UsageError(
+            f"-o {output}: is a directory", hint="name a file, or write a class of sheets: --versions 30"
+        )
     form = form or ("csv" if versions else _form(output))
     if check_paths:
         seeded = click.get_current_context().get_parameter_source("seed")
