@@ -28,7 +28,7 @@ from convcalc.language import bundled
 # The gate tries the same cases each time, so that it tells of the change before it; by hand they are new each time.
 settings.register_profile("convcalc", deadline=None, derandomize=bool(os.environ.get("CI")))
 QUICK_EXAMPLES = 20  # that a quick test may draw
-QUICK_CASES = 12  # of the costly cases of a file: those that a quick run takes
+QUICK_CASES = 9  # of the costly cases of a file: those that a quick run takes
 settings.register_profile("quick", settings.get_profile("convcalc"), max_examples=QUICK_EXAMPLES)
 settings.load_profile("convcalc")
 

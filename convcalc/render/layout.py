@@ -142,9 +142,9 @@ def _narrowing_note(table: Table, shown: Sequence[tuple[int, int]], width: int |
         parts += [f"shortened: {shortened}"] if short else []
         return f"{'; '.join(parts)} ({ways})" if parts else ""
 
-    named = note(", ".join(short))
-    fits = width is None or cells(named) <= width
-    return named if len(short) <= MAX_NAMED and fits else note("others")
+    named, unnamed = note(", ".join(short)), note("others")
+    too_long = width is not None and cells(unnamed) <= width < cells(named)
+    return unnamed if len(short) > MAX_NAMED or too_long else named
 
 
 def _row(
