@@ -59,16 +59,20 @@ def beside(pictures: Sequence[Raster], gap: int = 4) -> Raster:
     height = pictures[0].height
     blank = b"\xff" * gap
     planes = []
-    for plane in range(max(len(one.planes) for one in pictures)):
+    for plane in range(max(len(picture.planes) for picture in pictures)):
         rows = []
         for row in range(height):
             parts = [
-                one.planes[min(plane, len(one.planes) - 1)][row * one.width : (row + 1) * one.width]
-                for one in pictures
+                picture.planes[min(plane, len(picture.planes) - 1)][
+                    row * picture.width : (row + 1) * picture.width
+                ]
+                for picture in pictures
             ]
             rows.append(blank.join(parts))
         planes.append(b"".join(rows))
-    return Raster(sum(one.width for one in pictures) + gap * (len(pictures) - 1), height, tuple(planes))
+    return Raster(
+        sum(picture.width for picture in pictures) + gap * (len(pictures) - 1), height, tuple(planes)
+    )
 
 
 def png(picture: Raster) -> bytes:

@@ -28,7 +28,7 @@ from convcalc.ops._base import (
     Tensor,
     Working,
 )
-from convcalc.ops._fields import LARGEST, FieldError, FieldKind, describe, whole
+from convcalc.ops._fields import MAX_SIZE, FieldError, FieldKind, describe, whole
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _PLACES = {
 }
 
 __all__ = [
-    "LARGEST",
+    "MAX_SIZE",
     "SCATTERED",
     "WHOLE",
     "AxisReach",

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 Value = object  # a value in a spec: None, bool, int, float, str, or a list of these
 
-LARGEST = 2**31 - 1  # for dimensions: anything larger is a typo, not a network
+MAX_SIZE = 2**31 - 1  # for dimensions: anything larger is a typo, not a network
 
 
-MOST_DIMENSIONS = 8
+MAX_DIMENSIONS = 8
 MAX_WORD = 100  # maximum length of a text, in characters
 
 
@@ -54,7 +54,7 @@ def describe(value: Value) -> str:
     return "a mapping" if isinstance(value, dict) else getattr(value, "described", type(value).__name__)
 
 
-def whole(value: Value, minimum: int = 0, maximum: int = LARGEST) -> int:
+def whole(value: Value, minimum: int = 0, maximum: int = MAX_SIZE) -> int:
     """The value as an integer within bounds; floats with an integral value are accepted. Raises FieldError."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -107,7 +107,7 @@ def _margins(value: Value) -> int | str | tuple[int | tuple[int, int], ...]:
 
 
 def _factor(value: Value) -> float:
-    factor = _number(None, LARGEST, 0)(value)
+    factor = _number(None, MAX_SIZE, 0)(value)
     return int(factor) if factor.is_integer() else factor
 
 
@@ -143,7 +143,7 @@ def _flag(value: Value) -> bool:
 
 
 def _several(value: Value) -> int | tuple[int, ...]:
-    return _integers(-LARGEST)(value) if isinstance(value, list) else whole(value, -LARGEST)
+    return _integers(-MAX_SIZE)(value) if isinstance(value, list) else whole(value, -MAX_SIZE)
 
 
 def _pair(value: Value) -> tuple[int, int]:
@@ -176,8 +176,8 @@ def _layer(value: Value) -> str:
 
 def _integers(minimum: int) -> Callable[[Value], Any]:
     def check(value: Value) -> tuple[int, ...]:
-        if not isinstance(value, list) or not 1 <= len(value) <= MOST_DIMENSIONS:
-            raise FieldError(f"needs a list of 1 to {MOST_DIMENSIONS} integers, not {describe(value)}")
+        if not isinstance(value, list) or not 1 <= len(value) <= MAX_DIMENSIONS:
+            raise FieldError(f"needs a list of 1 to {MAX_DIMENSIONS} integers, not {describe(value)}")
         return tuple(whole(item, minimum) for item in value)
 
     return check
@@ -201,12 +201,12 @@ def _axis(several: bool) -> Callable[[Value], Any]:
                 raise FieldError(f"{needed}, not {describe(value)}{did_you_mean(value, _AXIS_WORDS)}")
             return value
         if isinstance(value, list) and several:
-            if not 1 <= len(value) <= MOST_DIMENSIONS:
+            if not 1 <= len(value) <= MAX_DIMENSIONS:
                 raise FieldError(f"{needed}, not {describe(value)}")
-            return tuple(whole(item, -MOST_DIMENSIONS, MOST_DIMENSIONS - 1) for item in value)
+            return tuple(whole(item, -MAX_DIMENSIONS, MAX_DIMENSIONS - 1) for item in value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise FieldError(f"{needed}, not {describe(value)}")
-        return whole(value, -MOST_DIMENSIONS, MOST_DIMENSIONS - 1)
+        return whole(value, -MAX_DIMENSIONS, MAX_DIMENSIONS - 1)
 
     return check
 
@@ -332,13 +332,13 @@ def shape_of(default: Any = None, *, doc: str) -> Any:
 def several(default: Any = REQUIRED, *, doc: str) -> Any:
     """A field for an integer of either sign, or a list of them."""
     one: dict[str, object] = {"type": "integer"}
-    several: dict[str, object] = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_DIMENSIONS}
+    several: dict[str, object] = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_DIMENSIONS}
     return _field(FieldKind(_several, {"anyOf": [one, several]}), default, None, doc)
 
 
 def dimension(default: Any = REQUIRED, *, alias: str | None = None, doc: str) -> Any:
     """A field for an integer of either sign."""
-    kind = FieldKind(lambda value: whole(value, -LARGEST), {"type": "integer"})
+    kind = FieldKind(lambda value: whole(value, -MAX_SIZE), {"type": "integer"})
     return _field(kind, default, alias, doc)
 
 
@@ -349,7 +349,7 @@ def integers(default: Any = REQUIRED, *, minimum: int = 0, doc: str) -> Any:
         "type": "array",
         "items": items,
         "minItems": 1,
-        "maxItems": MOST_DIMENSIONS,
+        "maxItems": MAX_DIMENSIONS,
     }
     return _field(FieldKind(_integers(minimum), schema), default, None, doc)
 
@@ -358,10 +358,10 @@ def along(default: Any = "channels", *, several: bool = False, doc: str) -> Any:
     """A field for a dimension: `channels`, `last` or its number (0: channels, -1: last). several: or a list of them."""
     number: dict[str, object] = {
         "type": "integer",
-        "minimum": -MOST_DIMENSIONS,
-        "maximum": MOST_DIMENSIONS - 1,
+        "minimum": -MAX_DIMENSIONS,
+        "maximum": MAX_DIMENSIONS - 1,
     }
     options: list[dict[str, object]] = [{"enum": list(_AXIS_WORDS)}, number]
     if several:
-        options.append({"type": "array", "items": number, "minItems": 1, "maxItems": MOST_DIMENSIONS})
+        options.append({"type": "array", "items": number, "minItems": 1, "maxItems": MAX_DIMENSIONS})
     return _field(FieldKind(_axis(several), {"anyOf": options}), default, None, doc)

@@ -46,14 +46,14 @@ class Lrn(Operator):
         channels = shape[0]
         plane = len(values) // channels
         planes = [values[c * plane : (c + 1) * plane] for c in range(channels)]
-        squares = [[value * value for value in one] for one in planes]
+        squares = [[value * value for value in numbers] for numbers in planes]
         factor, beta, k = self.alpha / self.size, self.beta, self.k
         result: list[Any] = []
-        for channel, one in enumerate(planes):
+        for channel, numbers in enumerate(planes):
             first = channel - self.size // 2
             window = squares[max(0, first) : first + self.size]
             result += [
                 value / (k + factor * sum(around)) ** beta
-                for value, around in zip(one, zip(*window, strict=True), strict=True)
+                for value, around in zip(numbers, zip(*window, strict=True), strict=True)
             ]
         return Tensor(shape, result)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcalc import ops
-from convcalc.ops._fields import LARGEST, FieldError
+from convcalc.ops._fields import MAX_SIZE, FieldError
 
 
 def check(kind, name, value):
@@ -52,7 +52,7 @@ def test_accepted(kind, name, value, stored):
         ("conv", "filters", 1.5, "needs an integer, not 1.5"),
         ("conv", "filters", True, "needs an integer, not true"),
         ("conv", "filters", "96", "needs an integer, not '96'"),
-        ("conv", "filters", LARGEST + 1, "needs an integer of at most 2,147,483,647, not 2147483648"),
+        ("conv", "filters", MAX_SIZE + 1, "needs an integer of at most 2,147,483,647, not 2147483648"),
         ("conv", "kernel", [], "needs an integer or one per dimension (1 to 3), not a list of 0"),
         ("conv", "kernel", [1, 2, 3, 4], "needs an integer or one per dimension (1 to 3), not a list of 4"),
         ("conv", "kernel", None, "needs an integer, not nothing (null)"),
