@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from math import prod
+from typing import ClassVar
 
 from convcalc.errors import Misfit
-from convcalc.ops._base import WHOLE, AxisReach, Operator, Order, Reach, Reordered
+from convcalc.ops._base import WHOLE, AxisReach, Inputs, Operator, Order, Reach, Reordered
+from convcalc.ops._fields import along
 from convcalc.shapes import AXIS_NAMES, Shape, show
 
 Axis = str | int
@@ -93,6 +96,29 @@ def vectors(found: Sequence[int], shape: Shape) -> Iterator[list[int]]:
     for place in product(*others):
         start = sum(place)
         yield [start + offset for offset in within]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlongAxes(Operator):
+    """Base of operators whose values act on each other along `axis` and nowhere else, and that keep the shape."""
+
+    main: ClassVar[str | None] = "axis"
+    pointwise: ClassVar[bool] = True
+
+    axis: Axes = along(several=True, doc="dimensions that act on each other")
+
+    def keeps_positions(self, inputs: Inputs) -> bool:
+        """Whether `axis` is the channels and nothing else."""
+        return dimensions(self.axis, len(inputs[0])) == (0,)
+
+    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
+        """All of the dimensions of `axis`, and the same place in the others."""
+        rank = len(inputs[0])
+        return reach_over(dimensions(self.axis, rank), rank)
+
+    def reordered(self, order: Order) -> Reordered | None:
+        """The operator with `axis` mapped to the stored order, else None."""
+        return moved(self, self.axis, order)
 
 
 def spatial(shape: Shape, kind: str) -> tuple[int, ...]:

@@ -9,13 +9,13 @@ from math import sqrt
 from typing import Any, ClassVar, Self
 
 from convcalc.ops import _axes
-from convcalc.ops._base import AxisReach, Inputs, Operator, Order, Reordered, Tensor
+from convcalc.ops._base import Inputs, Tensor
 from convcalc.ops._fields import along, number
 from convcalc.ops._ieee import larger
 
 
 @dataclass(frozen=True, kw_only=True)
-class L2norm(Operator):
+class L2norm(_axes.AlongAxes):
     """Scales vectors to unit length: x/max(√Σx², eps), summed over the channels at each position or over `axis`.
 
     It has no parameters. For the normalisation of SSD, put a scale with initial: 20 after it.
@@ -24,8 +24,6 @@ class L2norm(Operator):
     kind: ClassVar[str] = "l2norm"
     torch_function: ClassVar[str] = "normalize"
     role: ClassVar[str] = "normalisation"
-    main: ClassVar[str | None] = "axis"
-    pointwise: ClassVar[bool] = True
 
     axis: str | int | tuple[int, ...] = along(several=True, doc="dimensions to sum over")
     eps: float = number(1e-12, above=0, doc="lower bound of the divisor")
@@ -33,19 +31,6 @@ class L2norm(Operator):
     def bind(self, inputs: Inputs) -> Self:
         """The operator with `axis` in canonical form. Raises Misfit if the input has no such dimension."""
         return dataclasses.replace(self, axis=_axes.settled(self.axis, inputs[0]))
-
-    def keeps_positions(self, inputs: Inputs) -> bool:
-        """Whether `axis` is the channels and nothing else."""
-        return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
-
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of the dimensions in `axis`, and the same place in the others."""
-        rank = len(inputs[0])
-        return _axes.reach_over(_axes.dimensions(self.axis, rank), rank)
-
-    def reordered(self, order: Order) -> Reordered | None:
-        """The operator with `axis` mapped to the stored order, else None."""
-        return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Divides each vector by its length."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from convcalc.ops import _axes
-from convcalc.ops._base import AxisReach, Inputs, Operator, Order, Parameter, Reordered, Tensor, Working
+from convcalc.ops._base import Inputs, Parameter, Tensor, Working
 from convcalc.ops._fields import along, flag, number
 from convcalc.ops._normalisation import count_working, factor_and_offset, standardised
 from convcalc.shapes import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layernorm(Operator):
+class Layernorm(_axes.AlongAxes):
     """Normalises over the channels of each position, or over `axis`: (x − mean)/√(variance + eps)·weight + bias.
 
     Weight and bias have the shape of the normalised dimensions: (C), or (C, H, W) with axis: [0, 1, 2], the form in
@@ -26,8 +26,6 @@ class Layernorm(Operator):
     torch_module: ClassVar[str] = "LayerNorm"
     torch_function: ClassVar[str] = "layer_norm"
     role: ClassVar[str] = "normalisation"
-    main: ClassVar[str | None] = "axis"
-    pointwise: ClassVar[bool] = True
 
     axis: str | int | tuple[int, ...] = along(several=True, doc="dimensions to normalise over")
     eps: float = number(1e-5, above=0, doc="added to the variance for numerical stability")
@@ -52,23 +50,11 @@ class Layernorm(Operator):
             return self.torch_module
         return "LayerNorm2d" if found == (0,) else ""
 
-    def keeps_positions(self, inputs: Inputs) -> bool:
-        """Whether `axis` is the channels and nothing else."""
-        return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
-
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of the normalised dimensions, and the same place in the others."""
-        return _axes.reach_over(self.dimensions(inputs[0]), len(inputs[0]))
-
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """A weight and a bias per normalised element."""
         if not self.affine:
             return ()
         return count_working(_axes.sizes(self.axis, inputs[0]), "weights", "biases")
-
-    def reordered(self, order: Order) -> Reordered | None:
-        """The operator with `axis` mapped to the stored order, else None."""
-        return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Normalises each vector separately."""

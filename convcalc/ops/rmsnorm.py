@@ -9,13 +9,13 @@ from math import nan, sqrt
 from typing import Any, ClassVar, Self
 
 from convcalc.ops import _axes
-from convcalc.ops._base import AxisReach, Inputs, Operator, Order, Parameter, Reordered, Tensor, Working
+from convcalc.ops._base import Inputs, Parameter, Tensor, Working
 from convcalc.ops._fields import along, flag, number
 from convcalc.ops._normalisation import count_working, factor_and_offset
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rmsnorm(Operator):
+class Rmsnorm(_axes.AlongAxes):
     """Normalises over the channels of each position, or over `axis`: x/√(mean of x² + eps)·weight.
 
     Weight has the shape of the normalised dimensions: (C), or (H, W) with axis: [1, 2]. There is no bias, and the
@@ -26,8 +26,6 @@ class Rmsnorm(Operator):
     torch_module: ClassVar[str] = "RMSNorm"
     torch_function: ClassVar[str] = "rms_norm"
     role: ClassVar[str] = "normalisation"
-    main: ClassVar[str | None] = "axis"
-    pointwise: ClassVar[bool] = True
 
     axis: str | int | tuple[int, ...] = along(several=True, doc="dimensions to normalise over")
     eps: float = number(
@@ -49,22 +47,9 @@ class Rmsnorm(Operator):
         found = _axes.dimensions(self.axis, rank)
         return self.torch_module if found == tuple(range(rank - len(found), rank)) else ""
 
-    def keeps_positions(self, inputs: Inputs) -> bool:
-        """Whether `axis` is the channels and nothing else."""
-        return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
-
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of the normalised dimensions, and the same place in the others."""
-        rank = len(inputs[0])
-        return _axes.reach_over(_axes.dimensions(self.axis, rank), rank)
-
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """A weight per normalised element."""
         return count_working(_axes.sizes(self.axis, inputs[0]), "weights") if self.affine else ()
-
-    def reordered(self, order: Order) -> Reordered | None:
-        """The operator with `axis` mapped to the stored order, else None."""
-        return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Divides each vector by its root mean square."""

@@ -9,39 +9,24 @@ from math import exp
 from typing import Any, ClassVar, Self
 
 from convcalc.ops import _axes
-from convcalc.ops._base import AxisReach, Inputs, Operator, Order, Reordered, Tensor
+from convcalc.ops._base import Inputs, Tensor
 from convcalc.ops._fields import along
 
 
 @dataclass(frozen=True, kw_only=True)
-class Softmax(Operator):
+class Softmax(_axes.AlongAxes):
     """eˣ/Σeˣ along one dimension: by default the channels, separately at each position of a map."""
 
     kind: ClassVar[str] = "softmax"
     torch_module: ClassVar[str] = "Softmax"
     torch_function: ClassVar[str] = "softmax"
     role: ClassVar[str] = "activation"
-    main: ClassVar[str | None] = "axis"
-    pointwise: ClassVar[bool] = True
 
     axis: str | int = along(doc="dimension along which outputs sum to 1")
 
     def bind(self, inputs: Inputs) -> Self:
         """The operator with `axis` in canonical form. Raises Misfit if the input has no such dimension."""
         return dataclasses.replace(self, axis=_axes.settled_one(self.axis, inputs[0]))
-
-    def keeps_positions(self, inputs: Inputs) -> bool:
-        """Whether `axis` is the channels and nothing else."""
-        return _axes.dimensions(self.axis, len(inputs[0])) == (0,)
-
-    def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
-        """All of dimension `axis`, and the same place in the others."""
-        rank = len(inputs[0])
-        return _axes.reach_over(_axes.dimensions(self.axis, rank), rank)
-
-    def reordered(self, order: Order) -> Reordered | None:
-        """The operator with `axis` mapped to the stored order."""
-        return _axes.moved(self, self.axis, order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Subtracts the maximum before exponentiation, which prevents overflow."""
