@@ -50,13 +50,6 @@ def check_output_name(path: str, network: View[Any], name: str | None) -> None:
     check(path, [output.name for output in network.record.graph.outputs], name)
 
 
-def are_several(network: View[Any], files: Sequence[str]) -> bool:
-    """Whether the files of `forward` hold several samples together. Raises UsageError, InputError or ImageError."""
-    from convcalc.inference.inputs import samples_of
-
-    return samples_of(network.record.graph, files)[1]
-
-
 def is_bundled(name: str) -> bool:
     """Whether a bundled spec has this name."""
     from convcalc.language import bundled

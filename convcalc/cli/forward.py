@@ -112,8 +112,6 @@ def command(
     network = load_network(arch, settings, input_text, max_layers)
     if save is not None:
         choices.check_output_name(save, network, output_name)
-    if profile and choices.are_several(network, images):
-        raise UsageError("--profile is for one image or array")
     with _progress() as (advance, downloading, compiling):
         found = network.forward(
             images,

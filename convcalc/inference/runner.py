@@ -278,7 +278,7 @@ def forward(
     macs = graph.macs
     if several:
         if profile:
-            raise UsageError("a profile is of one image", hint="give one image, or leave profile out")
+            raise UsageError("a profile is of one image or array", hint="give one, or leave profile out")
         chosen = choose_weights(graph, weights, seed, downloading)
         runner = Runner(
             graph, chosen, backend=backend, threads=threads, top=top, images=len(samples), compiling=compiling
