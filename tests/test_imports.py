@@ -152,6 +152,20 @@ def test_no_circle_of_imports_within_a_folder() -> None:
     assert rest == {}
 
 
+ORACLES = {"onnx", "onnxruntime"}  # packages of the tests, whose work convcalc does by itself
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_oracles_are_for_the_tests_alone(path: Path) -> None:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    assert found & ORACLES == set()
+
+
 def loaded(code: str) -> set[str]:
     """The modules loaded after running some code in a new interpreter."""
     done = subprocess.run(
