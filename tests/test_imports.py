@@ -40,8 +40,8 @@ ORDER = (
 )
 
 
-# Rooms that are planned (files of other tools, the web page): their place in the order is known before they exist.
-TO_COME = {"formats", "page"}
+# Rooms that are planned (the web page): their place in the order is known before they exist.
+TO_COME = {"page"}
 
 
 def modules() -> list[Path]:

@@ -1,0 +1,1 @@
+"""ONNX: reading models and mapping their operators to ours, and writing them."""
