@@ -4,6 +4,7 @@
     ├── SpecError            the YAML: syntax, an unknown key, a wrong value
     │   └── ShapeError       a layer that does not fit its input
     ├── SpecErrors           several of the above, found in one reading
+    ├── ModelError           a model file that is damaged or cannot be read as layers
     ├── WeightsError         a weights file that does not fit or is damaged
     ├── ImageError           an image that cannot be read or used
     └── UsageError           wrong arguments; exit code 2
@@ -134,6 +135,10 @@ class Problems(list[SpecError]):
         if self:
             found = self.ordered()
             raise found[0] if len(found) == 1 else SpecErrors(found)
+
+
+class ModelError(ConvcalcError):
+    """A model file (ONNX, PyTorch) that is missing, damaged, or holds what convcalc cannot read as layers."""
 
 
 class WeightsError(ConvcalcError):
