@@ -18,6 +18,10 @@ POOL = "1 4 2 1; 5 8 3 4; 7 6 4 5; 1 3 1 2"
 SIGNAL = "1.00 1.10 1.20 1.40 1.70 1.80 1.90 2.10 2.20 2.40 2.50 2.70"
 
 # name of the screen: the command's arguments
+TRAINED = [
+    "diff", "tests/data/finetuned/net.yaml", "tests/data/finetuned/net.yaml", "--values",
+    "--weights-a", "tests/data/finetuned/before.safetensors",
+]  # fmt: skip
 SCREENS = {
     "help": ["--help"],
     "show-help": ["show", "--help"],
@@ -198,6 +202,16 @@ SCREENS = {
     "quiz": ["quiz", "--seed", "7", "--topic", "field", "--level", "3"],
     "quiz-json": ["quiz", "--seed", "7", "--amount", "2", "--format", "json"],
     "diff-resnet18-resnet34": ["diff", "resnet18", "resnet34"],
+    "diff-values": [*TRAINED, "--weights-b", "tests/data/finetuned/after.safetensors"],
+    "diff-values-json": [
+        *TRAINED,
+        "--weights-b",
+        "tests/data/finetuned/after.safetensors",
+        "--format",
+        "json",
+    ],
+    "diff-values-csv": [*TRAINED, "--weights-b", "tests/data/finetuned/after.safetensors", "--format", "csv"],
+    "diff-values-no-weights": TRAINED,
     "diff-inception-json": ["diff", "inception-naive", "inception-module", "--format", "json"],
     "show-lenet5-columns": ["show", "lenet5", "--columns", "layer,output,per-output,dense,local,shared"],
     "show-resnet50-columns": ["show", "resnet50", "--depth", "1", "--columns", "layer,macs,memory,intensity"],

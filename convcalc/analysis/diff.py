@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from convcalc.analysis.align import Aligned, align
 from convcalc.analysis.analyse import Analysis
@@ -16,6 +16,9 @@ from convcalc.analysis.costs import Reduction, reductions
 from convcalc.analysis.explain import weight_factors
 from convcalc.graph import Graph, Node, Output, input_index
 from convcalc.ops import grouped, product
+
+if TYPE_CHECKING:
+    from convcalc.analysis.value_diff import ValueDiff
 
 
 class Delta(NamedTuple):
@@ -52,12 +55,14 @@ class OutputPair(NamedTuple):
 
 
 class Diff(NamedTuple):
-    """All pairs of layers in order, the figures of both networks, and their outputs in pairs."""
+    """All pairs of layers in order, the figures of both networks, and their outputs in pairs. values: the differences
+    in weights, if they were compared."""
 
     a: Analysis
     b: Analysis
     pairs: tuple[Pair, ...]
     outputs: tuple[OutputPair, ...] = ()
+    values: ValueDiff | None = None
 
     def reductions(self) -> list[tuple[Reduction, bool]]:
         """1×1 reductions that only one network has, with what they save in layers that both networks have; True for
@@ -76,9 +81,14 @@ class Diff(NamedTuple):
         return found
 
     @property
-    def same(self) -> bool:
-        """Whether nothing differs."""
+    def same_layers(self) -> bool:
+        """Whether layers and outputs are the same."""
         return all(pair.status == "same" for pair in self.pairs) and all(pair.same for pair in self.outputs)
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs, including the weights if they were compared."""
+        return self.same_layers and (self.values is None or self.values.same)
 
     def total_delta(self) -> dict[str, int]:
         """B's totals minus A's, by name."""

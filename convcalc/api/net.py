@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
     from convcalc.analysis.fold import Listing
     from convcalc.analysis.reconcile import Reconciliation
+    from convcalc.analysis.value_diff import Comparing
     from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
     from convcalc.graph import Graph
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from convcalc.layer.transposed import Transposed
     from convcalc.layer.unroll import Unrolled, UnrolledNetwork
     from convcalc.render.layout import Line
+    from convcalc.weights.load import MatchedTensors
 
 
 def load(
@@ -184,8 +186,23 @@ class Network(View["Analysis"]):
             found, report.reconciliation_summary, report.reconciliation_value, report.reconciliation_table
         )
 
-    def diff(self, other: Network, *, all: bool = False) -> View[Diff]:
+    def diff(
+        self,
+        other: Network,
+        *,
+        all: bool = False,
+        values: bool = False,
+        weights_a: str | os.PathLike[str] | None = None,
+        weights_b: str | os.PathLike[str] | None = None,
+        advance: Comparing | None = None,
+        downloading: Downloading | None = None,
+    ) -> View[Diff]:
         """Differences between this network, A, and another, B: `convcalc diff`. all: includes equal pairs of layers.
+
+        values: compares the weights that both have, too; `.values` then has, for each of `.pairs`, the differences of
+        its tensors, and the keys that only one network has. weights_a, weights_b: a file or `pretrained`, by default
+        the weights that come with the network. advance and downloading are progress callbacks. Raises UsageError if a
+        network has no weights to compare, WeightsError if a file does not fit.
 
         >>> change = convcalc.load("alexnet").diff(convcalc.load("zfnet"))
         >>> change
@@ -197,6 +214,22 @@ class Network(View["Analysis"]):
         from convcalc.report import diff as report
 
         found = compare(self.record, other.record)
+        if values:
+            from convcalc.analysis.value_diff import compare_values
+
+            given = [None if file is None else os.fspath(file) for file in (weights_a, weights_b)]
+            tensors = (
+                _tensors(self, given[0], "weights-a", downloading),
+                _tensors(other, given[1], "weights-b", downloading),
+            )
+            graphs = self.record.graph, other.record.graph
+            layers = [(pair.a, pair.b) for pair in found.pairs]
+            found = found._replace(values=compare_values(graphs, tensors, layers, advance))
+        elif weights_a is not None or weights_b is not None:
+            from convcalc.errors import UsageError
+
+            option = "--weights-a" if weights_a is not None else "--weights-b"
+            raise UsageError(f"{option} is for the comparison of weights", hint="give --values too")
         return record_view(
             found,
             report.diff_summary,
@@ -425,6 +458,24 @@ class Network(View["Analysis"]):
 
         table = report.profile_table if profile else report.forward_table
         return record_view(found, report.forward_summary, report.forward_value, table, lines=lines, file=file)
+
+
+def _tensors(
+    network: Network, weights: str | None, option: str, downloading: Downloading | None
+) -> MatchedTensors:
+    """The stored tensors of a network. option: what gives a file. Raises UsageError if there are none."""
+    from convcalc.errors import UsageError
+    from convcalc.inference.runner import stored_tensors
+
+    found = stored_tensors(network.record.graph, weights, downloading)
+    if found is None:
+        spec = network.record.graph.weights
+        published = " or pretrained" if isinstance(spec, Mapping) else ""
+        raise UsageError(
+            f"{network.record.graph.name} brings no weights whose values could be compared",
+            hint=f"--{option} gives them: a .safetensors, .npz or .pth file{published}",
+        )
+    return found
 
 
 def _image_of_input(graph: Graph, image: str | os.PathLike[str] | None) -> tuple[int, str | None]:

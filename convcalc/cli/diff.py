@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import click
 
 from convcalc.api import choices, net
 from convcalc.cli import Command, completion
 from convcalc.cli.options import ARCH, Count, Shapes, format_option, input_option, set_values, show
 from convcalc.errors import UsageError
+
+SLOW = 8_000_000  # numbers that take about a second to compare: from here on a progress bar is shown
 
 
 @click.command(
@@ -19,6 +25,7 @@ Examples:
   convcalc diff inception-naive inception-module
   convcalc diff resnet50 resnet101 --format json
   convcalc diff old.yaml new.yaml --exit-code
+  convcalc diff a.yaml b.yaml --values --weights-a a.pth --weights-b b.pth
 
 Layers are paired by role and order, not by name. Differences are B less A.""",
 )
@@ -26,6 +33,14 @@ Layers are paired by role and order, not by name. Differences are B less A.""",
 @click.argument("b", type=ARCH)
 @click.option("--all", "everything", is_flag=True, help="Every pair, also those that are the same.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the networks differ.")
+@click.option("--values", is_flag=True, help="Compare the weights that both networks have, too.")
+@click.option(
+    "--weights-a",
+    metavar="FILE",
+    shell_complete=completion.weights,
+    help="A's weights, if it brings none: .safetensors, .npz, .pth, or `pretrained`.",
+)
+@click.option("--weights-b", metavar="FILE", shell_complete=completion.weights, help="B's weights, likewise.")
 @click.option(
     "--set-a",
     multiple=True,
@@ -50,6 +65,9 @@ def command(
     b: str,
     everything: bool,
     exit_code: bool,
+    values: bool,
+    weights_a: str | None,
+    weights_b: str | None,
     set_a: tuple[str, ...],
     set_b: tuple[str, ...],
     input_text: Shapes,
@@ -61,7 +79,45 @@ def command(
         raise UsageError("only one of the networks can come from standard input")
     network_a = net.load(a, settings=set_values(set_a), input_shape=input_text, max_layers=max_layers)
     network_b = net.load(b, settings=set_values(set_b), input_shape=input_text, max_layers=max_layers)
-    found = network_a.diff(network_b, all=everything)
+    with _progress() as (comparing, downloading):
+        found = network_a.diff(
+            network_b,
+            all=everything,
+            values=values,
+            weights_a=weights_a,
+            weights_b=weights_b,
+            advance=comparing,
+            downloading=downloading,
+        )
     show(found, form)
     if exit_code and not found.record.same:
         click.get_current_context().exit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[int, int, str], None], Callable[[int, int | None], None]]]:
+    """Progress bars on stderr if it is a terminal. Yields comparing(numbers done, total, key) and downloading(bytes
+    done, total)."""
+    from convcalc.render import terminal
+
+    watched = os.isatty(2)
+    bars: dict[str, terminal.Bar] = {}
+
+    def moved(name: str, done: int, total: int | None) -> None:
+        if name not in bars:
+            bars[name] = terminal.Bar(total, name)
+        bars[name].move(done)
+
+    def comparing(done: int, total: int, _: str) -> None:
+        if watched and total >= SLOW:
+            moved("comparing", done, total)
+
+    def downloading(done: int, total: int | None) -> None:
+        if watched:
+            moved("downloading", done, total)
+
+    try:
+        yield comparing, downloading
+    finally:
+        for bar in bars.values():
+            bar.stop()

@@ -18,7 +18,7 @@ from convcalc.inference.inputs import InputValues, Sample, read_sample, sample_l
 from convcalc.inference.labels import labels as read_labels
 from convcalc.ops import Tensor
 from convcalc.ops.softmax import Softmax
-from convcalc.weights.load import Weights, load_weights, random_weights
+from convcalc.weights.load import MatchedTensors, Weights, load_weights, match_file, random_weights
 
 PRETRAINED = "pretrained"
 # Below this many MACs per image, `auto` uses the reference backend: loading kernels would take longer than the run.
@@ -301,6 +301,14 @@ def forward(
     return replace(result, profile=runner.profile(inputs)) if profile else result
 
 
+class WeightsFile(NamedTuple):
+    """A file of weights. shown: its name in messages."""
+
+    path: str
+    source: Literal["bundled", "file"]
+    shown: str
+
+
 def choose_weights(
     graph: Graph,
     weights: str | None,
@@ -308,26 +316,40 @@ def choose_weights(
     downloading: Downloading | None = None,
 ) -> Weights:
     """The weights of a file, of the spec, or random ones."""
-    if weights == PRETRAINED:
+    file = weights_file(graph, weights, downloading)
+    return random_weights(graph, seed) if file is None else load_weights(graph, *file)
+
+
+def stored_tensors(
+    graph: Graph, weights: str | None, downloading: Downloading | None = None
+) -> MatchedTensors | None:
+    """The tensors of a file or of the spec, their values unread; None if there are none."""
+    file = weights_file(graph, weights, downloading)
+    return None if file is None else match_file(graph, file.path, file.shown)
+
+
+def weights_file(
+    graph: Graph, weights: str | None, downloading: Downloading | None = None
+) -> WeightsFile | None:
+    """The file of the weights: the given one, a downloaded one if `pretrained`, else the spec's own; None if the spec
+    has none."""
+    if weights == PRETRAINED and not isinstance(graph.weights, str):
         return _pretrained(graph, downloading)
-    if weights is not None:
-        return load_weights(graph, weights)
+    if weights not in (None, PRETRAINED):
+        return WeightsFile(weights, "file", weights)
     if isinstance(graph.weights, str):
-        own = os.path.join(graph.directory or "", graph.weights)
-        return load_weights(graph, own, "bundled", shown=graph.weights)
-    return random_weights(graph, seed)
+        return WeightsFile(os.path.join(graph.directory or "", graph.weights), "bundled", graph.weights)
+    return None
 
 
-def _pretrained(graph: Graph, downloading: Downloading | None) -> Weights:
-    if isinstance(graph.weights, str):
-        return choose_weights(graph, None, 0)
+def _pretrained(graph: Graph, downloading: Downloading | None) -> WeightsFile:
     if graph.own_classes is not None:
         raise WeightsError(
             f"{graph.name}: the pretrained weights are for {graph.own_classes:,} classes, and {_head(graph)} has "
             f"{graph.shape(class_output(graph).node)[0]:,}",
             hint="leave out --set classes, or give --weights FILE with weights for that many",
         )
-    if not graph.weights or "url" not in graph.weights:
+    if not isinstance(graph.weights, Mapping) or "url" not in graph.weights:
         raise WeightsError(
             f"{graph.name} names no pretrained weights",
             hint="its torchvision namesake may: see 'convcalc list torchvision'; or give --weights FILE",
@@ -335,7 +357,7 @@ def _pretrained(graph: Graph, downloading: Downloading | None) -> Weights:
     from convcalc.weights.pretrained import fetch
 
     file = fetch(graph.weights["url"], graph.weights.get("sha256", ""), downloading)
-    return load_weights(graph, file, "file", shown=graph.weights["url"].rsplit("/", 1)[-1])
+    return WeightsFile(file, "file", graph.weights["url"].rsplit("/", 1)[-1])
 
 
 def _head(graph: Graph) -> str:

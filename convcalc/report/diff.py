@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.diff import TOTALS, Delta, Diff, Pair
 from convcalc.graph import Node
 from convcalc.render.table import Column, Table, Total, drop, notes, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS, totals_value
+
+if TYPE_CHECKING:
+    from convcalc.analysis.value_diff import LayerDifference, TensorDifference
 
 
 class DiffRow(NamedTuple):
@@ -22,11 +26,14 @@ class DiffRow(NamedTuple):
     outline_a: str = ""
     outline_b: str = ""
     same: int = 0
+    values: LayerDifference | None = None
 
     @property
     def style(self) -> str:
         """Colours of the row."""
         status = "same" if self.pair is None else self.pair.status
+        if status == "same" and self.values is not None and not self.values.equal:
+            return ""
         return {"added": "green", "removed": "red", "same": "dim"}.get(status, "")
 
 
@@ -58,7 +65,11 @@ WEIGHTS, PARAMS, MACS = (
 )
 STATUS = Column("status", "status", lambda item: item.pair.status)
 WORKING = Column("working", "working", lambda item: item.pair.working)
-NARROWING = [*drop("output"), *shorten("change", "macs", "layer", "a", "b", "weights")]
+NARROWING = [
+    *drop("output"),
+    *shorten("change", "values", "macs", "layer", "a", "b", "weights"),
+    *drop("largest_difference"),
+]
 RUN = 3  # consecutive unchanged layers that are still listed one by one
 SHOWN_TOTALS = (
     ("weights", "weights"),
@@ -83,31 +94,44 @@ def diff_summary(diff: Diff) -> str:
 
 def diff_table(diff: Diff, *, everything: bool = False) -> Table:
     """The pairs with their changes, followed by the weight differences worked out, the savings of 1×1 reductions,
-    and totals."""
+    the differences in values, and totals."""
     rows, hidden = _rows(diff, everything)
+    compared: tuple[Column, ...] = ()
+    compared_data = compared
+    values: list[str] = []
+    if diff.values is not None:
+        from convcalc.report import diff_values
+
+        compared, values = diff_values.COLUMNS, diff_values.value_lines(diff.pairs, diff.values)
+        compared_data = diff_values.DATA_COLUMNS
     delta = diff.total_delta()
     a, b = diff.a.graph, diff.b.graph
     names = (LAYER,) if all(not row.a or not row.b or row.a == row.b for row in rows) else (A, B)
     total = DiffRow(None, Delta(weights=delta["weights"], params=delta["params"], macs=delta["macs"]))
-    if diff.same:
-        lines = ["the networks are the same"]
+    if diff.same_layers:
+        lines = [
+            "the networks are the same" if diff.same else "the networks are the same but for their weights"
+        ]
     else:
         lines = [f"{words.plural(hidden, 'layer')} without weights not shown: --all"] if hidden else []
         lines += [*_weights(diff), *_reductions(diff), *_outputs(diff)]
+    only_values = diff.values is not None and diff.same_layers
     return Table(
-        columns=(*names, CHANGE, OUTPUT, WEIGHTS, MACS),
+        columns=(*names, *compared, OUTPUT)
+        if only_values
+        else (*names, CHANGE, *compared, OUTPUT, WEIGHTS, MACS),
         rows=rows,
         title=f"A: {a.title or a.name}  →  B: {b.title or b.name}",
         subtitle=f"{words.changed_name(a)} → {words.changed_name(b)}",
-        footer=[Total(total, {names[0].key: ("total",)})],
-        lines=[*lines, *_totals(diff)],
+        footer=() if only_values else [Total(total, {names[0].key: ("total",)})],
+        lines=[*lines, *values, *(() if only_values else _totals(diff))],
         notes=[
             *notes([note for note in a.notes if note not in b.notes], "A"),
             *notes([note for note in a.notes if note in b.notes], "A and B"),
             *notes([note for note in b.notes if note not in a.notes], "B"),
         ],
-        data_columns=(A, B, STATUS, CHANGE, WEIGHTS, PARAMS, MACS, WORKING),
-        data=lambda: [_diff_row(pair) for pair in diff.pairs],
+        data_columns=(A, B, STATUS, CHANGE, *compared_data, WEIGHTS, PARAMS, MACS, WORKING),
+        data=lambda: [_diff_row(pair, values=values) for pair, values in _with_values(diff)],
         styles=[row.style for row in rows],
         narrowing=NARROWING,
     )
@@ -117,11 +141,11 @@ def _rows(diff: Diff, everything: bool) -> tuple[list[DiffRow], int]:
     """The table's rows, and how many added and removed pointwise layers without weights are left out. More than RUN
     unchanged layers in sequence become one row."""
     rows: list[DiffRow] = []
-    same: list[Pair] = []
+    same: list[tuple[Pair, LayerDifference | None]] = []
     hidden = 0
 
-    def add(pair: Pair) -> None:
-        rows.append(_diff_row(pair, rows[-1] if rows else None))
+    def add(pair: Pair, values: LayerDifference | None) -> None:
+        rows.append(_diff_row(pair, rows[-1] if rows else None, values))
 
     def flush() -> None:
         if len(same) > RUN and not everything:
@@ -130,23 +154,32 @@ def _rows(diff: Diff, everything: bool) -> tuple[list[DiffRow], int]:
                 DiffRow(None, Delta(weights=0, params=0, macs=0), a=label, outline_a=label, same=len(same))
             )
         else:
-            for pair in same:
-                add(pair)
+            for pair, values in same:
+                add(pair, values)
         same.clear()
 
-    for pair in diff.pairs:
-        if pair.status == "same":
+    for pair, values in _with_values(diff):
+        if pair.status == "same" and (values is None or values.equal):
             if everything or not _node(pair).op.pointwise:
-                same.append(pair)
+                same.append((pair, values))
         elif (
-            not everything and pair.status != "changed" and _node(pair).op.pointwise and not pair.delta.params
+            not everything
+            and pair.status in ("added", "removed")
+            and _node(pair).op.pointwise
+            and not pair.delta.params
         ):
             hidden += 1
         else:
             flush()
-            add(pair)
+            add(pair, values)
     flush()
     return rows, hidden
+
+
+def _with_values(diff: Diff) -> Iterator[tuple[Pair, LayerDifference | None]]:
+    """The pairs, each with the differences of its tensors if they were compared."""
+    found = (None,) * len(diff.pairs) if diff.values is None else diff.values.layers
+    return zip(diff.pairs, found, strict=True)
 
 
 def _weights(diff: Diff) -> list[str]:
@@ -217,11 +250,17 @@ def _node(pair: Pair) -> Node:
     return node
 
 
-def _diff_row(pair: Pair, above: DiffRow | None = None) -> DiffRow:
+def _diff_row(pair: Pair, above: DiffRow | None = None, values: LayerDifference | None = None) -> DiffRow:
     a, b = pair.a.name if pair.a else "", pair.b.name if pair.b else ""
     above_a, above_b = (above.a, above.b) if above else ("", "")
     return DiffRow(
-        pair, pair.delta, a, b, words.outline(a, above_a or above_b), words.outline(b, above_b or above_a)
+        pair,
+        pair.delta,
+        a,
+        b,
+        words.outline(a, above_a or above_b),
+        words.outline(b, above_b or above_a),
+        values=values,
     )
 
 
@@ -276,9 +315,21 @@ def diff_value(diff: Diff) -> dict[str, Any]:
                 "delta": pair.delta._asdict(),
                 "working": pair.working or None,
                 "cause": pair.cause,
+                **(
+                    {} if values is None else {"values": [_tensor_value(tensor) for tensor in values.tensors]}
+                ),
             }
-            for pair in diff.pairs
+            for pair, values in _with_values(diff)
         ],
+        **(
+            {}
+            if diff.values is None
+            else {
+                "weights": dict(zip("ab", diff.values.sources, strict=True)),
+                "only_a": list(diff.values.only_a),
+                "only_b": list(diff.values.only_b),
+            }
+        ),
         "reductions": [
             {
                 "layer": reduction.node.name,
@@ -316,4 +367,16 @@ def diff_value(diff: Diff) -> dict[str, Any]:
             "delta": {name: diff.total_delta()[name] for name in TOTALS},
             "ratio": diff.total_ratio(),
         },
+    }
+
+
+def _tensor_value(tensor: TensorDifference) -> dict[str, Any]:
+    return {
+        "key": tensor.key,
+        "key_b": tensor.key_b,
+        "equal": tensor.equal,
+        "largest_difference": tensor.largest_difference,
+        "relative_rms": tensor.relative_rms,
+        "not_finite": tensor.not_finite,
+        "shapes": [list(shape) for shape in tensor.shapes],
     }

@@ -65,13 +65,43 @@ def random_weights(graph: Graph, seed: int = 0) -> Weights:
     return Weights(tuple(nodes), "random", seed=seed)
 
 
+@dataclass(frozen=True)
+class MatchedTensors:
+    """The stored tensors of each node by parameter name, values unread; an empty mapping for a node that shares.
+
+    name: the file; ignored: keys that the network does not use; note: the reader's remarks.
+    """
+
+    nodes: tuple[Mapping[str, StoredTensor], ...]
+    name: str
+    ignored: tuple[str, ...] = ()
+    note: str = ""
+
+
 def load_weights(
     graph: Graph, path: str, source: Literal["bundled", "file"] = "file", shown: str | None = None
 ) -> Weights:
     """The weights of a file, matched to the graph by key. Raises WeightsError unless everything matches."""
+    matched = match_file(graph, path, shown)
+    nodes: list[Parameters] = []
+    for node, found in zip(graph, matched.nodes, strict=True):
+        if node.shares is not None:
+            nodes.append(nodes[node.shares])
+        else:
+            made = {p.name: array("f", p.rule()) for p in node.parameters if p.rule is not None}
+            nodes.append({name: tensor.values() for name, tensor in found.items()} | made)
+    return Weights(tuple(nodes), source, path=matched.name, ignored=matched.ignored, note=matched.note)
+
+
+def match_file(graph: Graph, path: str, shown: str | None = None) -> MatchedTensors:
+    """The tensors of a file, matched to the graph by key. Raises WeightsError unless everything matches."""
     index = _index(graph)
     tensors = _without_prefix(open_weights(path, partial(_fit, index)), index)
-    name = shown or path
+    return match_tensors(graph, tensors, shown or path)
+
+
+def match_tensors(graph: Graph, tensors: Tensors, name: str) -> MatchedTensors:
+    """Tensors by key, matched to the graph. name: of their file. Raises WeightsError unless everything matches."""
     picked: list[dict[str, StoredTensor]] = []
     used: set[str] = set()
     missing: list[str] = []
@@ -104,14 +134,7 @@ def load_weights(
     ignored = [key for key in extra if _ignored_keys(key, heads)]
     unknown = [key for key in extra if not _ignored_keys(key, heads)]
     _refuse(name, graph, missing, wrong, unequal, unknown, tensors.note)
-    nodes: list[Parameters] = []
-    for node, found in zip(graph, picked, strict=True):
-        if node.shares is not None:
-            nodes.append(nodes[node.shares])
-        else:
-            made = {p.name: array("f", p.rule()) for p in node.parameters if p.rule is not None}
-            nodes.append({name: tensor.values() for name, tensor in found.items()} | made)
-    return Weights(tuple(nodes), source, path=name, ignored=tuple(ignored), note=tensors.note)
+    return MatchedTensors(tuple(picked), name, tuple(ignored), tensors.note)
 
 
 Index = dict[str, tuple[str, str]]  # a key that a file may use: the layer and the parameter it means
