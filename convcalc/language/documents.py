@@ -164,7 +164,15 @@ def _decode(name: str, data: bytes) -> str:
 
 def read_spec(arch: str, max_layers: int = MAX_LAYERS, *, relative_to: str | None = None) -> Spec:
     """The merged keys of a spec and those it extends. relative_to: base folder of relative paths. Raises SpecError."""
-    file = locate(arch, relative_to)
+    return _merged(locate(arch, relative_to), max_layers)
+
+
+def read_text(text: str, name: str, max_layers: int = MAX_LAYERS) -> Spec:
+    """The merged keys of a spec given as text. name: for errors. Raises SpecError."""
+    return _merged(File(reader.YamlSource(name, text), None, name), max_layers)
+
+
+def _merged(file: File, max_layers: int) -> Spec:
     chain: list[tuple[File, reader.Mapping]] = []
     unknown: list[str] = []
     problems = Problems()

@@ -11,7 +11,7 @@ from convcalc.errors import Problems, ShapeError, SpecError, UsageError, clean
 from convcalc.graph import MAX_LAYERS, Builder, Graph, Input, Output, uncollected, uncounted, unread
 from convcalc.language import reader
 from convcalc.language.compiler import Compiler
-from convcalc.language.documents import Spec, merge_defaults, read_spec
+from convcalc.language.documents import Spec, merge_defaults, read_spec, read_text
 from convcalc.language.entries import Entry
 from convcalc.language.expansion import Expansion
 from convcalc.language.expressions import Names
@@ -31,7 +31,7 @@ from convcalc.shapes import Shape
 
 MAX_ENTRY = 1_000  # layers that load_entry may expand to
 
-__all__ = ["entry_fields", "entry_kind", "load_entry", "load_graph", "parse_input"]
+__all__ = ["entry_fields", "entry_kind", "load_entry", "load_graph", "load_text", "parse_input"]
 
 
 def load_graph(
@@ -49,6 +49,12 @@ def load_graph(
     """
     with uncollected():
         return _load(read_spec(arch, max_layers), settings or {}, input_shape, max_layers)
+
+
+def load_text(text: str, *, name: str = "<text>", max_layers: int = MAX_LAYERS) -> Graph:
+    """Load the network of a spec given as text. name: for errors. Raises as load_graph does."""
+    with uncollected():
+        return _load(read_text(text, name, max_layers), {}, None, max_layers)
 
 
 def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:

@@ -1,0 +1,192 @@
+"""Parts as records: which names are written, scopes that are numbered, and paths of the layers that entries read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from convcalc.formats.spec.parts import GROUP, Body, Part, Reference
+from convcalc.formats.spec.records import Branch, Entry, Expression, Group, Layer, Use
+from convcalc.formats.spec.tree import Atom, Scope
+from convcalc.graph import Graph, is_input
+
+
+class Unaddressed(Exception):
+    """A layer that another one reads has no path from there."""
+
+
+class Paths:
+    """Where the layers are as written, and what each scope holds."""
+
+    def __init__(self, graph: Graph, top: Scope) -> None:
+        self.of: dict[int, str] = {}
+        self.members: dict[str, set[str]] = {}
+        self.exits: dict[int, list[str]] = {}  # the scopes that end with a layer, outer ones first
+        for place, entry in enumerate(graph.inputs):
+            self.of[-1 - place] = entry.name
+        stack = [top]
+        while stack:
+            scope = stack.pop()
+            names = self.members[scope.path] = {member.segment for member in scope.members}
+            if scope is top:
+                names |= {entry.name for entry in graph.inputs}
+            for member in scope.members:
+                if isinstance(member, Atom):
+                    path = f"{scope.path}.{member.segment}" if scope.path else member.segment
+                    self.of[member.node.index] = path
+                else:
+                    if member.join is not None:
+                        self.of[member.join.index] = member.path
+                    stack.append(member)
+
+    def add_exits(self, body: Body) -> None:
+        """Take in the last layers of all groups in a body."""
+        for part in body.parts:
+            for inner in part.bodies():
+                if part.body is not None:
+                    self.exits.setdefault(part.exit, []).append(inner.path)
+                self.add_exits(inner)
+
+    def address(self, index: int, reader: str) -> str:
+        """The path of a layer for an entry in the scope `reader`, as the language looks it up. Raises Unaddressed."""
+        around = reader.split(".") if reader else []
+        for path in [*self.exits.get(index, ()), self.of[index]]:
+            segments = path.split(".") if not is_input(index) else [path]
+            if around[: len(segments)] == segments:
+                continue  # the reader is part of that scope
+            shared = 0
+            while shared < min(len(segments) - 1, len(around)) and segments[shared] == around[shared]:
+                shared += 1
+            for outer in range(shared, -1, -1):
+                inner = (".".join(around[:depth]) for depth in range(outer + 1, len(around) + 1))
+                if not any(segments[outer] in self.members.get(scope, ()) for scope in inner):
+                    return ".".join(segments[outer:])
+        raise Unaddressed
+
+
+@dataclass(slots=True)
+class _Numbering:
+    """Ordinals of a scope's entries by kind, and the next number of an indexed scope."""
+
+    indexed: bool
+    counts: dict[str, int] = field(default_factory=dict)
+    next: int = 0
+
+    def written(self, part: Part) -> str | None:
+        """The part's name, or None if the language gives it the same one."""
+        ordinal = self.counts[part.kind] = self.counts.get(part.kind, 0) + 1
+        if self.indexed:
+            number, segment = self.next, part.segment or ""
+            self.next = int(segment) + 1
+            return None if segment == str(number) else segment
+        if part.branches is not None and not part.named_join:
+            return None
+        named = part.node is not None and part.node.named
+        if not part.fixed or (part.segment == f"{part.kind}{ordinal}" and not named):
+            return None
+        return part.segment
+
+
+class Finisher:
+    """Makes entries of parts. outside: for the body of a block, the references by the index that they stand for."""
+
+    def __init__(self, graph: Graph, paths: Paths) -> None:
+        self.graph = graph
+        self.paths = paths
+
+    def entries(self, body: Body, numbering: _Numbering | None = None) -> tuple[Entry, ...]:
+        """The entries of a body."""
+        numbering = numbering or _Numbering(False)
+        return tuple([self._entry(part, body.path, numbering) for part in body.parts])
+
+    def group(self, body: Body) -> tuple[tuple[Entry, ...], bool]:
+        """The entries of a group or block, and whether they are numbered."""
+        indexed = is_indexed(body)
+        return self.entries(body, _Numbering(indexed)), indexed
+
+    def _entry(self, part: Part, path: str, numbering: _Numbering) -> Entry:
+        common: dict[str, Any] = {
+            "name": numbering.written(part),
+            "origin": tuple([self._origin(source, path) for source in part.origin]),
+            "condition": part.condition,
+            "repeat": part.repeat,
+            "copies": part.copies,
+            "first": self._values(part.first, path),
+            "share": self.paths.address(part.share, path) if isinstance(part.share, int) else part.share,
+            "keys": part.keys,
+            "reads": part.reads or (part.main,),
+        }
+        if part.body is not None and part.kind == GROUP:
+            layers, indexed = self.group(part.body)
+            return Group(layers=layers, naming=indexed, **common)
+        if part.node is None or part.is_use:
+            return Use(block=part.kind, arguments=self._values(part.fields, path), **common)
+        branches = None
+        if part.branches is not None:
+            inner = _Numbering(False) if part.named_join else numbering
+            branches = tuple([self._branch(branch, inner) for branch in part.branches])
+        return Layer(
+            kind=part.kind,
+            fields=self._values(part.fields, path),
+            branches=branches,
+            nodes=part.nodes or (part.node.index,),
+            **common,
+        )
+
+    def _branch(self, body: Body, numbering: _Numbering) -> Branch:
+        layers = self.entries(body, numbering)
+        if len(layers) == 1 and isinstance(only := layers[0], Group) and _is_plain(only):
+            return Branch(layers=only.layers, name=only.name, naming=only.naming, condition=only.condition)
+        return Branch(layers=layers, condition=body.condition)
+
+    def _origin(self, source: Reference | Expression, path: str) -> str | Expression:
+        return source if isinstance(source, Expression) else self.paths.address(source.index, path)
+
+    def _values(self, values: Mapping[str, Any], path: str) -> dict[str, Any]:
+        return {
+            name: self.paths.address(value.index, path) if isinstance(value, Reference) else value
+            for name, value in values.items()
+        }
+
+
+def _is_plain(group: Group) -> bool:
+    """Whether a group can be a branch of its own: a branch takes a name, an `if` and `naming`."""
+    return not (group.origin or group.share or group.repeat) and group.name is not None
+
+
+def is_indexed(body: Body) -> bool:
+    """Whether a scope's entries can be numbered: their segments are rising numbers, and no join adds none."""
+    last = -1
+    for part in body.parts:
+        segment = part.segment
+        if part.branches is not None and not part.named_join:
+            return False
+        if segment is None or not segment.isdecimal() or str(int(segment)) != segment or int(segment) <= last:
+            return False
+        last = int(segment)
+    return bool(body.parts)
+
+
+def referenced(bodies: Iterable[Body]) -> set[int]:
+    """The layers that entries name."""
+    found: set[int] = set()
+    stack: list[Body] = list(bodies)
+    while stack:
+        for part in stack.pop().parts:
+            values: Sequence[Any] = [*part.origin, *part.fields.values(), part.share]
+            found |= {value.index for value in values if isinstance(value, Reference)}
+            if isinstance(part.share, int):
+                found.add(part.share)
+            stack += part.bodies()
+    return found
+
+
+def fix_names(bodies: Iterable[Body], named: set[int]) -> None:
+    """Keep the names of layers that other entries name."""
+    stack = list(bodies)
+    while stack:
+        for part in stack.pop().parts:
+            if part.node is not None and part.node.index in named:
+                part.fixed = True
+            stack += part.bodies()

@@ -1,0 +1,92 @@
+"""A graph as a Document: the readable spec of a network.
+
+The text is loaded again and compared with the graph, so that what is written is the network. If a form does not hold,
+a plainer one is taken: without blocks, without branches, and in the end a plain list of layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from convcalc.errors import ConvcalcError, SpecError
+from convcalc.formats.spec.arrange import Arranger, Unarranged
+from convcalc.formats.spec.check import same_network
+from convcalc.formats.spec.finish import Finisher, Paths, Unaddressed, fix_names, referenced
+from convcalc.formats.spec.parts import Body
+from convcalc.formats.spec.records import Document
+from convcalc.formats.spec.text import document_text
+from convcalc.formats.spec.tree import Scope, build_tree, dissolve
+from convcalc.graph import Graph, uncollected
+from convcalc.language.load import load_text
+
+# The forms of a spec, the most readable first: scopes as groups, joins with branches, blocks.
+FORMS = ((True, True, True), (True, True, False), (True, False, False), (False, False, False))
+MAX_FOLDED = 20_000  # layers; larger networks are written as a plain list
+
+
+def fold(graph: Graph, classes: Mapping[str, str] | None = None) -> Document:
+    """The graph as a readable spec. classes: the class of the module behind each scope in the original source, by path.
+
+    Raises ConvcalcError if the language cannot express the network.
+    """
+    return folded(graph, classes)[0]
+
+
+def folded(graph: Graph, classes: Mapping[str, str] | None = None) -> tuple[Document, str]:
+    """The graph as a readable spec, and its text."""
+    with uncollected():
+        for scopes, branches, blocks in FORMS if len(graph) <= MAX_FOLDED else FORMS[-1:]:
+            try:
+                document = _document(graph, classes or {}, scopes, branches, blocks)
+            except Unaddressed:
+                continue
+            text = document_text(document)
+            if _loads_as(text, graph):
+                return document, text
+    raise ConvcalcError(f"{graph.name} cannot be written as a spec")
+
+
+def _document(
+    graph: Graph, classes: Mapping[str, str], scopes: bool, branches: bool, blocks: bool
+) -> Document:
+    tree = build_tree(graph, flat=not scopes)
+    body = _body(graph, tree, branches)
+    paths = Paths(graph, tree)
+    paths.add_exits(body)
+    fix_names([body], referenced([body]))
+    entries = Finisher(graph, paths).entries(body)
+    outputs = {output.name: paths.of[output.node] for output in graph.outputs}
+    only = graph.outputs[0]
+    if len(outputs) == 1 and only.node == body.parts[-1].exit and only.name == graph.nodes[only.node].name:
+        outputs = {}
+    return Document(name=graph.name, inputs=graph.inputs, layers=entries, outputs=outputs, head=_head(graph))
+
+
+def _body(graph: Graph, tree: Scope, branches: bool) -> Body:
+    """The network's entries; scopes around a named join that cannot be its branches are dissolved."""
+    while True:
+        try:
+            return Arranger(graph, branches=branches).top(tree)
+        except Unarranged as unarranged:
+            dissolve(tree, unarranged.scope, graph)
+
+
+def _head(graph: Graph) -> dict[str, Any]:
+    """The keys of the spec about the network as a whole."""
+    head: dict[str, Any] = {}
+    for key in ("title", "source", "task", "notes", "published", "preprocess", "labels"):
+        value = getattr(graph, key)
+        if value:
+            head[key] = value
+    if graph.labelled is not None and "labels" in head:
+        head["labels"] = {graph.labelled: head["labels"]}
+    return head
+
+
+def _loads_as(text: str, graph: Graph) -> bool:
+    """Whether a spec's text gives the graph."""
+    try:
+        return same_network(load_text(text, max_layers=len(graph) + 1), graph)
+    except SpecError:
+        return False
