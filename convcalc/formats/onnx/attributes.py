@@ -29,7 +29,6 @@ LEFT_OUT: dict[int, Attribute] = {
 }  # fmt: skip
 ReadGraph = Callable[[int, int], OnnxGraph]
 Spans = tuple[tuple[int, int], ...]
-MAX_ATTRIBUTES = 1_000  # of a node
 
 
 class Attributes(Mapping[str, Attribute]):

@@ -22,9 +22,11 @@ from convcalc.formats.onnx.records import (
 )
 from convcalc.formats.onnx.tensors import read_tensor
 from convcalc.formats.onnx.wire import BYTES, VARINT, WireFile, shown, signed
+from convcalc.weights.tensors import MAX_DIMENSIONS
 
 MAX_DEPTH = 32  # of subgraphs in subgraphs, and of functions that call functions
 MAX_SIZE = 1 << 48  # of a dimension
+MAX_ATTRIBUTES = 1_000  # of a node
 Rename = Callable[[str], str]
 Spans = list[tuple[int, int]]
 
@@ -52,26 +54,21 @@ FunctionKey = tuple[str, str, str]  # domain, name, overload
 
 def read_model_message(file: WireFile) -> OnnxModel:
     """The model in a file. Raises ModelError for everything that is not a valid model of a supported version."""
-    spans: dict[int, Spans] = {}
-    version = 0
-    for number, a, b in file.fields(0, len(file.data), MODEL, "the model"):
-        if number == 1:
-            version = a
-        else:
-            spans.setdefault(number, []).append((a, b))
-    graphs = spans.get(7, [])
+    spans = file.spans(0, len(file.data), MODEL, "the model")
+    version = spans[1][-1][0] if spans[1] else 0
+    graphs = spans[7]
     if len(graphs) != 1:
         raise file.invalid("it has no graph" if not graphs else "it has several graphs")
-    opsets = dict(_opset(file, *span) for span in spans.get(8, []))
-    reader = GraphReader(file, [_function(file, *span) for span in spans.get(25, [])])
-    producer = file.text(*spans[2][-1]) if 2 in spans else ""
+    opsets = dict(_opset(file, *span) for span in spans[8])
+    reader = GraphReader(file, [_function(file, *span) for span in spans[25]])
+    producer = file.text(*spans[2][-1]) if spans[2] else ""
     return OnnxModel(
         reader.graph(*graphs[0]),
         opsets,
         producer,
         version,
         file.path,
-        Texts(file, tuple(spans.get(14, ()))),
+        Texts(file, tuple(spans[14])),
     )
 
 
@@ -86,27 +83,11 @@ def _opset(file: WireFile, start: int, end: int) -> tuple[str, int]:
 
 
 def _function(file: WireFile, start: int, end: int) -> tuple[FunctionKey, Function]:
-    name = domain = overload = ""
-    inputs: list[str] = []
-    outputs: list[str] = []
-    nodes: Spans = []
-    defaults: Spans = []
-    for number, a, b in file.fields(start, end, FUNCTION, "a function"):
-        if number == 1:
-            name = file.text(a, b)
-        elif number == 4:
-            inputs.append(file.text(a, b))
-        elif number == 5:
-            outputs.append(file.text(a, b))
-        elif number == 7:
-            nodes.append((a, b))
-        elif number == 10:
-            domain = file.text(a, b)
-        elif number == 11:
-            defaults.append((a, b))
-        elif number == 13:
-            overload = file.text(a, b)
-    return (domain, name, overload), Function(name, tuple(inputs), tuple(outputs), nodes, defaults)
+    spans = file.spans(start, end, FUNCTION, "a function")
+    texts = {number: [file.text(a, b) for a, b in spans[number]] for number in (1, 4, 5, 10, 13)}
+    name, domain, overload = (texts[number][-1] if texts[number] else "" for number in (1, 10, 13))
+    found = Function(name, tuple(texts[4]), tuple(texts[5]), spans[7], spans[11])
+    return ("" if domain in OWN else domain, name, overload), found
 
 
 class Scope(NamedTuple):
@@ -137,13 +118,9 @@ class GraphReader:
         scope = scope or Scope()
         if scope.depth > MAX_DEPTH:
             raise file.invalid(f"graphs are nested more than {MAX_DEPTH} deep")
-        spans: dict[int, Spans] = {number: [] for number in GRAPH}
-        room = file.max_nodes - self.count
-        for number, a, b in file.fields(start, end, GRAPH, "the graph"):
-            found = spans[number]
-            found.append((a, b))
-            if len(found) > room and number in (NODE, INITIALIZER):
-                self._too_many()
+        spans = file.spans(start, end, GRAPH, "the graph")
+        if self.count + len(spans[NODE]) > file.max_nodes:
+            raise file.too_large()
         if spans[SPARSE]:
             self._refuse_sparse(spans[SPARSE][0])
         rename = scope.rename or _same
@@ -167,13 +144,6 @@ class GraphReader:
             Values(partial(self._values, spans[VALUE], rename)),
         )
 
-    def _too_many(self) -> None:
-        file = self.file
-        raise ModelError(
-            f"{file.path}: more than {file.max_nodes:,} nodes or tensors",
-            hint="--max-layers raises the limit",
-        )
-
     def _refuse_sparse(self, span: tuple[int, int]) -> None:
         file, name = self.file, ""
         for _, a, b in file.fields(*span, {1: BYTES}, "a sparse tensor"):
@@ -187,7 +157,7 @@ class GraphReader:
         for span in spans:
             self.count += 1
             if self.count > self.file.max_nodes:
-                self._too_many()
+                raise self.file.too_large()
             node, overload = self._node(*span, scope)
             function = self.functions and self.functions.get((node.domain, node.op, overload))
             if function:
@@ -211,12 +181,16 @@ class GraphReader:
                 outputs.append(text(a, b))
             elif number == 5:
                 attributes.append((a, b))
+                if len(attributes) > MAX_ATTRIBUTES:
+                    raise file.invalid(f"node {shown(name)} has more than {MAX_ATTRIBUTES:,} attributes")
             elif number == 4:
                 op = intern(text(a, b))
             elif number == 3:
                 name = text(a, b)
             elif number == 9:
                 metadata.append((a, b))
+                if len(metadata) > MAX_ATTRIBUTES:
+                    raise file.invalid(f"node {shown(name)} has more than {MAX_ATTRIBUTES:,} notes")
             elif number == 7:
                 domain = intern(text(a, b))
             else:
@@ -301,6 +275,8 @@ class GraphReader:
             if isinstance(size, int) and size > MAX_SIZE:
                 raise file.invalid(f"{shown(name)} has a dimension of {size:,}")
             shape.append(None if isinstance(size, int) and size < 0 else size)  # −1: not known, in some files
+            if len(shape) > MAX_DIMENSIONS:
+                raise file.invalid(f"{shown(name)} has more than {MAX_DIMENSIONS} dimensions")
         return tuple(shape)
 
 

@@ -44,7 +44,7 @@ def read_tensor(file: WireFile, start: int, end: int, name: str = "") -> OnnxTen
     code = location = 0
     for number, a, b in file.fields(start, end, TENSOR, "a tensor"):
         if number == DIMS:
-            dims += file.integers(a, b, "the shape of a tensor")
+            dims += file.integers(a, b, "the shape of a tensor", most=10 * MAX_DIMENSIONS)
             if len(dims) > MAX_DIMENSIONS:
                 raise file.invalid(f"tensor {shown(name)} has more than {MAX_DIMENSIONS} dimensions")
         elif number == TYPE:
@@ -123,24 +123,24 @@ def _typed(
 ) -> bytes | memoryview:
     """The bytes of numbers that are stored one by one in fields of a wider type."""
     message = f"tensor {shown(name)}"
-    count = prod(shape)
     if field == STRING_DATA:
         return b"".join(file.data[a:b] for a, b in spans)
+    needed = byte_length(dtype, prod(shape))
     if field in (FLOAT_DATA, DOUBLE_DATA):
         data = b"".join(file.data[a:b] for a, b in spans)
     else:
-        data = _integers(file, message, dtype, spans)
-    needed = byte_length(dtype, count)
+        data = _integers(file, message, dtype, spans, needed)
     if len(data) != needed:
         raise file.invalid(f"{message}, {dtype} {list(shape)}, needs {needed:,} bytes and has {len(data):,}")
     return data
 
 
-def _integers(file: WireFile, message: str, dtype: str, spans: Spans) -> bytes:
+def _integers(file: WireFile, message: str, dtype: str, spans: Spans, needed: int) -> bytes:
     """The bytes of integers and bit patterns: the lower bits of each number. Types of less than a byte are packed
-    already, a byte a number."""
+    already, a byte a number. needed: the bytes there should be."""
     bits = max(8, BITS[dtype])
-    numbers = [number for a, b in spans for number in file.integers(a, b, message)]
+    most = 10 * (needed * 8 // bits)  # an integer takes ten bytes at most
+    numbers = [number for a, b in spans for number in file.integers(a, b, message, most=most)]
     if bits < 64 and any(not -(1 << bits - 1) <= number < 1 << bits for number in numbers):
         raise file.invalid(f"{message}, {dtype}, has a number of more than {bits} bits")
     code = {8: "B", 16: "H", 32: "I", 64: "Q"}[bits]

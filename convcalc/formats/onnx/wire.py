@@ -23,8 +23,11 @@ INTEGERS, FLOATS, DOUBLES = (
 KINDS = ("an integer", "a double", "bytes", "a group", "the end of a group", "a float", "kind 6", "kind 7")
 Expected = Mapping[int, int]  # the allowed kinds of each field that is read; others are skipped
 PAIR = {1: BYTES, 2: BYTES}
-FIELDS_PER_NODE = 30  # on average, a bound: a node of a convolution has some 30 with its attributes
-MIN_FIELDS = 200_000
+FIELDS_PER_NODE, MIN_FIELDS = (
+    8,
+    400_000,
+)  # a node with attributes has 10 to 30; few models have the most nodes
+MAX_LIST = 1 << 22  # bytes of a packed list of numbers in an attribute
 
 AGAIN = "download or export the file again"
 
@@ -49,6 +52,27 @@ class WireFile:
     def invalid(self, reason: str, hint: str = AGAIN) -> ModelError:
         """The error for a file that is not a valid model."""
         return ModelError(f"{self.path}: not a valid ONNX file: {reason}", hint=hint)
+
+    def too_large(self) -> ModelError:
+        """The error for a file beyond the limits."""
+        return ModelError(
+            f"{self.path}: the file describes more than {self.max_nodes:,} nodes or tensors, or as many things as "
+            "they would need",
+            hint="--max-layers raises the limit",
+        )
+
+    def spans(
+        self, start: int, end: int, expected: Expected, message: str
+    ) -> dict[int, list[tuple[int, int]]]:
+        """The fields of a message by number, each as `fields` yields it. Raises ModelError for more of a number than
+        there may be nodes."""
+        found: dict[int, list[tuple[int, int]]] = {number: [] for number in expected}
+        for number, a, b in self.fields(start, end, expected, message):
+            places = found[number]
+            places.append((a, b))
+            if len(places) > self.max_nodes:
+                raise self.too_large()
+        return found
 
     def fields(
         self, start: int, end: int, expected: Expected, message: str
@@ -99,10 +123,7 @@ class WireFile:
                 elif tag < 8:
                     raise self.invalid(f"{message} has a field without a number at byte {place:,}")
                 if self.budget < 0:
-                    raise ModelError(
-                        f"{self.path}: the file has more fields than a model of {self.max_nodes:,} nodes needs",
-                        hint="--max-layers raises the limit",
-                    )
+                    raise self.too_large()
         except IndexError:
             raise self.invalid(
                 f"{message} ends within a field, at byte {place:,}: the file was cut short"
@@ -144,10 +165,14 @@ class WireFile:
                 value = self.text(a, b)
         return key, value
 
-    def integers(self, start: int, end: int, message: str) -> list[int]:
-        """One or several signed integers, as `fields` yields them."""
+    def integers(self, start: int, end: int, message: str, most: int = MAX_LIST) -> list[int]:
+        """One or several signed integers, as `fields` yields them. most: the bytes that they may take."""
         if end < 0:
             return [signed(start)]
+        if end - start > most:
+            raise self.invalid(
+                f"{message} has {end - start:,} bytes of numbers; at most {most:,} are allowed"
+            )
         data = self.data[start:end]
         if not data or max(data) < 128:
             return list(data)
