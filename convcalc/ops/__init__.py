@@ -29,6 +29,7 @@ from convcalc.ops._base import (
     Working,
 )
 from convcalc.ops._fields import MAX_SIZE, FieldError, FieldKind, describe, whole
+from convcalc.ops._saved import OUTPUT, Saved, contiguous
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _PLACES = {
 
 __all__ = [
     "MAX_SIZE",
+    "OUTPUT",
     "SCATTERED",
     "WHOLE",
     "AxisReach",
@@ -60,12 +62,14 @@ __all__ = [
     "Pooling",
     "Reach",
     "Reordered",
+    "Saved",
     "Slot",
     "Tensor",
     "Working",
     "axis_dimensions",
     "axis_equation",
     "axis_paddings",
+    "contiguous",
     "describe",
     "equation",
     "get",

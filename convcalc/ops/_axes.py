@@ -34,6 +34,11 @@ def sizes(axes: Axes, shape: Shape) -> Shape:
     return tuple(shape[dimension] for dimension in dimensions(axes, len(shape)))
 
 
+def count(axes: Axes, shape: Shape) -> int:
+    """The number of vectors along the dimensions that a field selects."""
+    return prod(shape) // prod(sizes(axes, shape))
+
+
 def settled(axes: Axes, shape: Shape) -> Axes:
     """The field's value in canonical form: `channels` or `last` if possible, else numbers from 0 in ascending order.
 

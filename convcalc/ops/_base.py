@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._fields import FieldKind
+from convcalc.ops._saved import Saved, given
 from convcalc.shapes import AXIS_NAMES, Axis, Shape, compact, show
 
 if TYPE_CHECKING:
@@ -191,6 +192,12 @@ class Operator:
     )
     is_passing: ClassVar[bool] = False  # returns its input unchanged at inference
     is_channel_affine: ClassVar[bool] = False  # a scale and a shift per channel, from its parameters alone
+    saves: ClassVar[str] = (
+        ""  # what the backward pass needs: "input", "inputs", "output", or none of them; see `saved`
+    )
+    passes_gradient: ClassVar[bool] = (
+        False  # in PyTorch its inputs' gradients share the memory of its output's
+    )
     shape_field: ClassVar[str | None] = (
         None  # names a layer of which only the shape is used, see `sized_like`
     )
@@ -269,6 +276,15 @@ class Operator:
     def macs(self, inputs: Inputs) -> int:
         """Multiply-accumulate operations for one image; biases excluded, products with padding included."""
         return 0
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The tensors that PyTorch saves for the layer's backward pass, parameters apart."""
+        return given(self.saves, len(inputs))
+
+    def view(self, inputs: Inputs, strides: Sequence[int]) -> tuple[int, ...] | None:
+        """The strides of the output if PyTorch lets it share the memory of input 0, whose strides are given; None if
+        the output has memory of its own."""
+        return None
 
     def module_name(self, inputs: Inputs) -> str:
         """The class name of the equivalent PyTorch module for these inputs; "" if there is none."""

@@ -8,8 +8,9 @@ from math import prod
 from typing import Any, ClassVar
 
 from convcalc.ops._adaptive import AdaptivePooling
-from convcalc.ops._base import Example, Gradient, Tensor
+from convcalc.ops._base import Example, Gradient, Inputs, Tensor
 from convcalc.ops._gradients import planes
+from convcalc.ops._saved import Saved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,10 @@ class AdaptiveAvgpool(AdaptivePooling):
     example: ClassVar[Example | None] = Example(
         "adaptive_avgpool: 6", (256, 13, 13), "'adaptive_avgpool: 2' '1 2 3; 4 5 6; 7 8 9'"
     )
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input; nothing for a single pixel, which PyTorch computes as a mean."""
+        return () if set(self.output_shape(inputs)[1:]) == {1} else (Saved("input", 0),)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The mean of each window."""

@@ -26,6 +26,7 @@ from convcalc.ops._base import (
     in_sequence,
 )
 from convcalc.ops._fields import choice, extent, flag, integer, layer
+from convcalc.ops._saved import Saved, made
 from convcalc.ops._sliding import dot
 from convcalc.ops._windows import Slot, WindowAxis, windows
 from convcalc.ops._working import product
@@ -249,6 +250,26 @@ class Attention(Operator):
         return Reordered(dataclasses.replace(self, axis="last" if place else "channels"), order)
 
     # -- forward ----------------------------------------------------------------------------------------
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input, queries, keys and values, the heads' outputs, and the logarithm of each row's sum; within windows,
+        which torchvision multiplies out, the windows, queries, keys, values, scores and the heads' outputs."""
+        products = self._products(inputs[0])
+        rows = products.windows * products.places * self.heads
+        features = rows * products.depth
+        if self.window is None:
+            return (
+                Saved("input", 0),
+                made("queries, keys and values", 3 * features),
+                made("heads", features),
+                made("logarithms of sums", rows),
+            )
+        return (
+            made("windows", features),
+            made("queries, keys and values", 3 * features),
+            made("scores", rows * products.places),
+            made("heads", features),
+        )
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Computes one window at a time: input projections, attention, output projection."""

@@ -25,6 +25,7 @@ class Avgpool(Pooling):
     """
 
     kind: ClassVar[str] = "avgpool"
+    saves: ClassVar[str] = "input"
     reduction: ClassVar[str] = "mean"
     torch_module: ClassVar[str] = "AvgPool"
     torch_function: ClassVar[str] = "avg_pool"

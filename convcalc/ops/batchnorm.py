@@ -19,6 +19,7 @@ from convcalc.ops._base import (
 )
 from convcalc.ops._fields import flag, number
 from convcalc.ops._gradients import planes
+from convcalc.ops._saved import Saved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,15 @@ class Batchnorm(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input; mean and inverse deviation of each channel over the batch; the running statistics."""
+        channels = inputs[0][0]
+        return (
+            Saved("input", 0),
+            Saved("mean and deviation", elements=2 * channels, once=True),
+            Saved("running statistics", elements=2 * channels, once=True, buffer=True),
+        )
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Applies a single scale and shift per channel."""

@@ -17,6 +17,7 @@ class Celu(Pointwise):
     kind: ClassVar[str] = "celu"
     torch_module: ClassVar[str] = "CELU"
     torch_function: ClassVar[str] = "celu"
+    saves: ClassVar[str] = "input"
     main: ClassVar[str | None] = "alpha"
 
     alpha: float = number(1.0, above=0, doc="the output tends to −alpha as x → −∞")

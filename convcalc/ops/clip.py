@@ -17,6 +17,7 @@ class Clip(Pointwise):
 
     kind: ClassVar[str] = "clip"
     torch_function: ClassVar[str] = "clamp"
+    saves: ClassVar[str] = "input"
     example: ClassVar[Example | None] = Example(
         "clip: {min: -1, max: 1}", apply="'clip: {min: -1, max: 1}' '-4 -2 -1 -0.5 0 0.5 1 2 4'"
     )

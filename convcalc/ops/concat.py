@@ -35,6 +35,7 @@ class Concat(Operator):
 
     kind: ClassVar[str] = "concat"
     torch_function: ClassVar[str] = "cat"
+    passes_gradient: ClassVar[bool] = True
     role: ClassVar[str] = "join"
     inputs: ClassVar[tuple[int, int | None]] = (2, None)
     example: ClassVar[Example | None] = Example(

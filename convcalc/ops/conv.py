@@ -40,6 +40,7 @@ class Conv(Operator):
     kind: ClassVar[str] = "conv"
     torch_module: ClassVar[str] = "Conv"
     torch_function: ClassVar[str] = "conv"
+    saves: ClassVar[str] = "input"
     role: ClassVar[str] = "convolution"
     main: ClassVar[str | None] = "filters"
     channels_field: ClassVar[str | None] = "filters"

@@ -94,6 +94,10 @@ class Crop(Sized):
         size, offset = _in_order(self.size, places), _in_order(self.offset, places)
         return Reordered(dataclasses.replace(self, size=size, offset=offset), order)
 
+    def view(self, inputs: Inputs, strides: Sequence[int]) -> tuple[int, ...] | None:
+        """The same strides."""
+        return tuple(strides)
+
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The values of the pixels that are kept."""
         return taken(inputs[0], [range(inputs[0].shape[0]), *self.parts((inputs[0].shape,))])

@@ -83,6 +83,7 @@ class Deconv(Operator):
     kind: ClassVar[str] = "deconv"
     torch_module: ClassVar[str] = "ConvTranspose"
     torch_function: ClassVar[str] = "conv_transpose"
+    saves: ClassVar[str] = "input"
     role: ClassVar[str] = "convolution"
     main: ClassVar[str | None] = "filters"
     channels_field: ClassVar[str | None] = "filters"

@@ -42,6 +42,7 @@ class Dense(Operator):
     kind: ClassVar[str] = "dense"
     torch_module: ClassVar[str] = "Linear"
     torch_function: ClassVar[str] = "linear"
+    saves: ClassVar[str] = "input"
     role: ClassVar[str] = "dense"
     main: ClassVar[str | None] = "units"
     channels_field: ClassVar[str | None] = "units"

@@ -17,6 +17,7 @@ class Elu(Pointwise):
     kind: ClassVar[str] = "elu"
     torch_module: ClassVar[str] = "ELU"
     torch_function: ClassVar[str] = "elu"
+    saves: ClassVar[str] = "input"
     main: ClassVar[str | None] = "alpha"
 
     alpha: float = number(1.0, doc="the output tends to −alpha as x → −∞")

@@ -20,6 +20,7 @@ from convcalc.ops._base import (
     in_sequence,
     regrouped,
 )
+from convcalc.ops._saved import view_strides
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
@@ -31,6 +32,7 @@ class Flatten(Operator):
     kind: ClassVar[str] = "flatten"
     torch_module: ClassVar[str] = "Flatten"
     torch_function: ClassVar[str] = "flatten"
+    passes_gradient: ClassVar[bool] = True
     role: ClassVar[str] = "reshape"
     regroups: ClassVar[bool] = True
     example: ClassVar[Example | None] = Example("flatten", (256, 6, 6), "flatten '1 2 3; 4 5 6'")
@@ -50,6 +52,10 @@ class Flatten(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The same operator if the values are stored in sequence, else None."""
         return Reordered(self, (0,)) if in_sequence(order) else None
+
+    def view(self, inputs: Inputs, strides: Sequence[int]) -> tuple[int, ...] | None:
+        """One stride if the values lie one after another."""
+        return view_strides(inputs[0], strides, self.output_shape(inputs))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The same values."""

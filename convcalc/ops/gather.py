@@ -23,6 +23,7 @@ from convcalc.ops._base import (
     in_sequence,
 )
 from convcalc.ops._fields import REQUIRED, along, layer
+from convcalc.ops._saved import Saved
 from convcalc.ops.constant import Constant
 from convcalc.shapes import Shape
 
@@ -86,6 +87,11 @@ class Gather(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The same operator if the entries are stored in sequence, else None."""
         return Reordered(self, None) if in_sequence(order) else None
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The indices, a buffer of 64-bit integers."""
+        size = prod(inputs[1])
+        return (Saved("indices", elements=size, once=True, integers=True, buffer=True),)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Copies the selected entries one after another; each is a contiguous run of values."""

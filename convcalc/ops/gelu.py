@@ -17,6 +17,7 @@ class Gelu(Pointwise):
     kind: ClassVar[str] = "gelu"
     torch_module: ClassVar[str] = "GELU"
     torch_function: ClassVar[str] = "gelu"
+    saves: ClassVar[str] = "input"
 
     approximate: str = choice("none", "tanh", default="none", doc="exact, or the paper's tanh formula")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar
 
 from convcalc.ops._base import Example, Inputs, Tensor, Working
 from convcalc.ops._global import GlobalPooling
+from convcalc.ops._saved import Saved, indices
 from convcalc.ops._working import values_read
 from convcalc.ops.maxpool import largest
 
@@ -26,6 +28,10 @@ class GlobalMaxpool(GlobalPooling):
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """The number of values per maximum."""
         return values_read("values per maximum", inputs[0][1:])
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input, and where the largest values lie."""
+        return (Saved("input", 0), indices(prod(self.output_shape(inputs))))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The maximum of each channel."""

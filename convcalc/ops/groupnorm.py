@@ -22,6 +22,7 @@ from convcalc.ops._base import (
 )
 from convcalc.ops._fields import flag, integer, number
 from convcalc.ops._normalisation import by_groups, count_working, factor_and_offset
+from convcalc.ops._saved import Saved, made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,10 @@ class Groupnorm(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input, and mean and inverse deviation of each group."""
+        return (Saved("input", 0), made("mean and deviation", 2 * self.groups))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Normalises one group after another."""

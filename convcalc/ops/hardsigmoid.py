@@ -19,6 +19,7 @@ class Hardsigmoid(Pointwise):
     kind: ClassVar[str] = "hardsigmoid"
     torch_module: ClassVar[str] = "Hardsigmoid"
     torch_function: ClassVar[str] = "hardsigmoid"
+    saves: ClassVar[str] = "input"
 
     alpha: float = number(1 / 6, doc="slope of the linear part")
     beta: float = number(0.5, doc="output at x = 0")

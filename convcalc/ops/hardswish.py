@@ -15,6 +15,7 @@ class Hardswish(Pointwise):
     kind: ClassVar[str] = "hardswish"
     torch_module: ClassVar[str] = "Hardswish"
     torch_function: ClassVar[str] = "hardswish"
+    saves: ClassVar[str] = "input"
 
     def element(self, value: Any) -> Any:
         """x·min(max(x + 3, 0), 6)/6."""

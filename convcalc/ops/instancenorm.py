@@ -20,6 +20,7 @@ from convcalc.ops._base import (
 )
 from convcalc.ops._fields import flag, number
 from convcalc.ops._normalisation import by_groups, count_working, factor_and_offset
+from convcalc.ops._saved import Saved, made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,12 @@ class Instancenorm(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input, mean and inverse deviation of each channel, and the weight repeated for each image."""
+        channels = inputs[0][0]
+        found = (Saved("input", 0), made("mean and deviation", 2 * channels))
+        return (*found, made("repeated weight", channels)) if self.affine else found
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Normalises one channel after another."""

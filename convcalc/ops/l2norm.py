@@ -12,6 +12,7 @@ from convcalc.ops import _axes
 from convcalc.ops._base import Inputs, Tensor
 from convcalc.ops._fields import along, number
 from convcalc.ops._ieee import larger
+from convcalc.ops._saved import Saved, made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,10 @@ class L2norm(_axes.AlongAxes):
     def bind(self, inputs: Inputs) -> Self:
         """The operator with `axis` in canonical form. Raises Misfit if the input has no such dimension."""
         return dataclasses.replace(self, axis=_axes.settled(self.axis, inputs[0]))
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input, and the length of each vector before and after its lower bound."""
+        return (Saved("input", 0), made("lengths", 2 * _axes.count(self.axis, inputs[0])))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Divides each vector by its length."""

@@ -11,6 +11,7 @@ from convcalc.ops import _axes
 from convcalc.ops._base import Inputs, Parameter, Tensor, Working
 from convcalc.ops._fields import along, flag, number
 from convcalc.ops._normalisation import count_working, factor_and_offset, standardised
+from convcalc.ops._saved import Saved, made
 from convcalc.shapes import Shape
 
 
@@ -55,6 +56,10 @@ class Layernorm(_axes.AlongAxes):
         if not self.affine:
             return ()
         return count_working(_axes.sizes(self.axis, inputs[0]), "weights", "biases")
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input, and mean and inverse deviation of each normalised vector."""
+        return (Saved("input", 0), made("mean and deviation", 2 * _axes.count(self.axis, inputs[0])))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Normalises each vector separately."""

@@ -16,6 +16,7 @@ class LeakyRelu(Pointwise):
     kind: ClassVar[str] = "leaky_relu"
     torch_module: ClassVar[str] = "LeakyReLU"
     torch_function: ClassVar[str] = "leaky_relu"
+    saves: ClassVar[str] = "input"
     main: ClassVar[str | None] = "slope"
 
     slope: float = number(0.01, doc="slope below 0")

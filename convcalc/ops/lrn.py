@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar
 
 from convcalc.ops._base import AxisReach, Inputs, Operator, Order, Reach, Reordered, Tensor
 from convcalc.ops._fields import integer, number
+from convcalc.ops._saved import Saved, made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,12 @@ class Lrn(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The same operator if the channels are stored first, else None."""
         return Reordered(self, order) if order[0] == 0 else None
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input, its padded squares, and the divisor before and after the power."""
+        channels, *spatial = inputs[0]
+        squares = (channels + self.size - 1) * prod(spatial)
+        return (Saved("input", 0), made("padded squares", squares), made("divisors", 2 * prod(inputs[0])))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Sums of squares over channels, then one power per element."""

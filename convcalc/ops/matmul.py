@@ -36,6 +36,7 @@ class Matmul(Operator):
 
     kind: ClassVar[str] = "matmul"
     torch_function: ClassVar[str] = "matmul"
+    saves: ClassVar[str] = "inputs"
     role: ClassVar[str] = "join"
     inputs: ClassVar[tuple[int, int | None]] = (2, 2)
     example: ClassVar[Example | None] = Example(

@@ -16,6 +16,7 @@ class Mish(Pointwise):
     kind: ClassVar[str] = "mish"
     torch_module: ClassVar[str] = "Mish"
     torch_function: ClassVar[str] = "mish"
+    saves: ClassVar[str] = "input"
 
     def element(self, value: Any) -> Any:
         """x·tanh(ln(1 + eˣ)), without overflow."""

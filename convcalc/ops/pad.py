@@ -22,6 +22,7 @@ from convcalc.ops._base import (
     Working,
 )
 from convcalc.ops._fields import choice, margins, number, pair
+from convcalc.ops._saved import Saved
 from convcalc.ops._taken import taken
 from convcalc.ops._working import size_working
 from convcalc.shapes import Padding, Shape, pads
@@ -120,6 +121,10 @@ class Pad(Operator):
         first, *rest = [present[order.index(place)] for place in range(rank)]
         channels = first if any(first) or not rest else None
         return Reordered(dataclasses.replace(self, channels=channels, padding=tuple(rest) or None), order)
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input where the padding is taken from it by reflection or repetition."""
+        return (Saved("input", 0),) if self.mode in ("reflect", "replicate") else ()
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Collects values along each dimension from one end of the padding to the other."""

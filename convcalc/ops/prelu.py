@@ -17,6 +17,7 @@ class Prelu(Operator):
     kind: ClassVar[str] = "prelu"
     torch_module: ClassVar[str] = "PReLU"
     torch_function: ClassVar[str] = "prelu"
+    saves: ClassVar[str] = "input"
     role: ClassVar[str] = "activation"
     pointwise: ClassVar[bool] = True
 

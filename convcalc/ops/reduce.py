@@ -23,6 +23,7 @@ from convcalc.ops._base import (
     Working,
 )
 from convcalc.ops._fields import along, choice, flag
+from convcalc.ops._saved import OUTPUT, Saved
 from convcalc.ops._working import values_read
 from convcalc.ops.maxpool import largest
 from convcalc.shapes import Shape
@@ -93,6 +94,10 @@ class Reduce(Operator):
         again = dataclasses.replace(self, axis=places if len(places) > 1 else named(places[0], rank))
         left = again._left(rank)
         return Reordered(again, tuple(left.index(order[dimension]) for dimension in self._left(rank)))
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """Input and output of a maximum or minimum; nothing of a mean or sum."""
+        return (Saved("input", 0), Saved("output", OUTPUT)) if self.mode in ("max", "min") else ()
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Reduces the values along `axis` for each place in the other dimensions."""

@@ -15,6 +15,7 @@ class Relu6(Pointwise):
     kind: ClassVar[str] = "relu6"
     torch_module: ClassVar[str] = "ReLU6"
     torch_function: ClassVar[str] = "relu6"
+    saves: ClassVar[str] = "input"
 
     backward_words: ClassVar[str] = "δ where the input is between 0 and 6, else 0"
 

@@ -22,6 +22,7 @@ from convcalc.ops._base import (
     regrouped,
 )
 from convcalc.ops._fields import integers
+from convcalc.ops._saved import view_strides
 from convcalc.ops._working import product
 from convcalc.shapes import Shape, show
 
@@ -32,6 +33,7 @@ class Reshape(Operator):
 
     kind: ClassVar[str] = "reshape"
     torch_function: ClassVar[str] = "reshape"
+    passes_gradient: ClassVar[bool] = True
     role: ClassVar[str] = "reshape"
     regroups: ClassVar[bool] = True
     main: ClassVar[str | None] = "shape"
@@ -76,6 +78,10 @@ class Reshape(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The same operator if the values are stored in sequence, else None."""
         return Reordered(self, tuple(range(len(self.shape)))) if in_sequence(order) else None
+
+    def view(self, inputs: Inputs, strides: Sequence[int]) -> tuple[int, ...] | None:
+        """The strides of the new shape in the same memory, if there are any."""
+        return view_strides(inputs[0], strides, self.output_shape(inputs))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The same values."""

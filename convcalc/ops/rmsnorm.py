@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import nan, prod, sqrt
 from typing import Any, ClassVar, Self
 
 from convcalc.ops import _axes
 from convcalc.ops._base import Inputs, Parameter, Tensor, Working
 from convcalc.ops._fields import along, flag, number
 from convcalc.ops._normalisation import count_working, factor_and_offset
+from convcalc.ops._saved import Saved, made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,11 @@ class Rmsnorm(_axes.AlongAxes):
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """A weight per normalised element."""
         return count_working(_axes.sizes(self.axis, inputs[0]), "weights") if self.affine else ()
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input, the inverse root of each normalised vector, and with weights the normalised values."""
+        found = (Saved("input", 0), made("inverse root", _axes.count(self.axis, inputs[0])))
+        return (*found, made("normalised", prod(inputs[0]))) if self.affine else found
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Divides each vector by its root mean square."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from convcalc.errors import Misfit
 from convcalc.ops._base import Inputs, Operator, Order, Parameter, Reordered, Tensor, Working
 from convcalc.ops._fields import number
+from convcalc.ops._saved import Saved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,10 @@ class Scale(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The same operator if the channels are stored first or the factor is a scalar, else None."""
         return Reordered(self, order) if order[0] == 0 or self.value is not None else None
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The input of a learned factor; nothing for a constant."""
+        return (Saved("input", 0),) if self.value is None else ()
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """weight·x, or value·x."""

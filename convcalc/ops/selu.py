@@ -17,6 +17,7 @@ class Selu(Pointwise):
     kind: ClassVar[str] = "selu"
     torch_module: ClassVar[str] = "SELU"
     torch_function: ClassVar[str] = "selu"
+    saves: ClassVar[str] = "input"
 
     alpha: float = number(1.6732632423543772, doc="the output tends to −scale·alpha as x → −∞")
     scale: float = number(1.0507009873554805, doc="factor of both branches; gamma in ONNX")

@@ -16,6 +16,7 @@ class Sigmoid(Pointwise):
     kind: ClassVar[str] = "sigmoid"
     torch_module: ClassVar[str] = "Sigmoid"
     torch_function: ClassVar[str] = "sigmoid"
+    saves: ClassVar[str] = "output"
 
     backward_words: ClassVar[str] = "δ·s·(1 − s), with s the output"
 

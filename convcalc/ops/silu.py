@@ -16,6 +16,7 @@ class Silu(Pointwise):
     kind: ClassVar[str] = "silu"
     torch_module: ClassVar[str] = "SiLU"
     torch_function: ClassVar[str] = "silu"
+    saves: ClassVar[str] = "input"
 
     def element(self, value: Any) -> Any:
         """x/(1 + e⁻ˣ), without overflow."""

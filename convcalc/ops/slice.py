@@ -114,6 +114,11 @@ class Slice(Operator):
         """The operator with `axis` mapped to the stored order."""
         return moved(self, self.axis, order)
 
+    def view(self, inputs: Inputs, strides: Sequence[int]) -> tuple[int, ...] | None:
+        """The same strides, that of the sliced dimension times the step."""
+        (dimension,) = dimensions(self.axis, len(inputs[0]))
+        return tuple(s * self.step if d == dimension else s for d, s in enumerate(strides))
+
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The values that are kept."""
         shape = inputs[0].shape

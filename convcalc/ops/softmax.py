@@ -20,6 +20,7 @@ class Softmax(_axes.AlongAxes):
     kind: ClassVar[str] = "softmax"
     torch_module: ClassVar[str] = "Softmax"
     torch_function: ClassVar[str] = "softmax"
+    saves: ClassVar[str] = "output"
     role: ClassVar[str] = "activation"
 
     axis: str | int = along(doc="dimension along which outputs sum to 1")

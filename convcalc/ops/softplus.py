@@ -17,6 +17,7 @@ class Softplus(Pointwise):
     kind: ClassVar[str] = "softplus"
     torch_module: ClassVar[str] = "Softplus"
     torch_function: ClassVar[str] = "softplus"
+    saves: ClassVar[str] = "input"
 
     beta: float = number(1.0, above=0, doc="sharpness; larger values are closer to relu")
     threshold: float = number(20.0, doc="the output is x if beta·x exceeds this")

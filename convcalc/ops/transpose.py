@@ -22,6 +22,7 @@ class Transpose(Operator):
     kind: ClassVar[str] = "transpose"
     torch_module: ClassVar[str] = "Permute"  # of torchvision.ops
     torch_function: ClassVar[str] = "permute"
+    passes_gradient: ClassVar[bool] = True
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "order"
     example: ClassVar[Example | None] = Example("transpose: [1, 2, 0]", (64, 28, 28))
@@ -49,6 +50,10 @@ class Transpose(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The identity with a permuted order: the stored tensor does not change."""
         return Reordered(Identity(), tuple(order[dimension] for dimension in self.order))
+
+    def view(self, inputs: Inputs, strides: Sequence[int]) -> tuple[int, ...] | None:
+        """The strides in their new order."""
+        return tuple(strides[dimension] for dimension in self.order)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Reads the last output dimension as a strided slice of the input, for each place in the others."""
