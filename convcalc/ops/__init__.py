@@ -29,19 +29,23 @@ from convcalc.ops._base import (
     Working,
 )
 from convcalc.ops._fields import MAX_SIZE, FieldError, FieldKind, describe, whole
-from convcalc.ops._saved import OUTPUT, Saved, contiguous
 from convcalc.ops._working import axis_equation, axis_paddings, equation, grouped, pixels, product
 
 if TYPE_CHECKING:
     from convcalc.ops._axes import dimensions as axis_dimensions
     from convcalc.ops._pooling import Pooling
+    from convcalc.ops._saved import OUTPUT, Saved, contiguous, view_strides
     from convcalc.ops._windows import Slot
 
 # Names that only some operators need, with their modules; each is imported on first use.
 _PLACES = {
+    "OUTPUT": ("_saved", "OUTPUT"),
     "Pooling": ("_pooling", "Pooling"),
+    "Saved": ("_saved", "Saved"),
     "Slot": ("_windows", "Slot"),
     "axis_dimensions": ("_axes", "dimensions"),
+    "contiguous": ("_saved", "contiguous"),
+    "view_strides": ("_saved", "view_strides"),
 }
 
 __all__ = [
@@ -77,6 +81,7 @@ __all__ = [
     "names",
     "pixels",
     "product",
+    "view_strides",
     "whole",
 ]  # fmt: skip
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from convcalc.errors import Misfit
 from convcalc.ops._fields import FieldKind
-from convcalc.ops._saved import Saved, given
 from convcalc.shapes import AXIS_NAMES, Axis, Shape, compact, show
 
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from convcalc.ops._saved import Saved
 
     class KernelAxis(Protocol):
         """One spatial axis of an operator with a kernel."""
@@ -279,7 +280,9 @@ class Operator:
 
     def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
         """The tensors that PyTorch saves for the layer's backward pass, parameters apart."""
-        return given(self.saves, len(inputs))
+        from convcalc.ops._saved import given
+
+        return given(self.saves, inputs, self.output_shape(inputs))
 
     def view(self, inputs: Inputs, strides: Sequence[int]) -> tuple[int, ...] | None:
         """The strides of the output if PyTorch lets it share the memory of input 0, whose strides are given; None if

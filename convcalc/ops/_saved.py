@@ -31,23 +31,20 @@ class Saved(NamedTuple):
     buffer: bool = False
 
 
-def given(saves: str, inputs: int) -> tuple[Saved, ...]:
-    """The tensors named by an operator's `saves`."""
+def given(saves: str, inputs: Sequence[Shape], output: Shape) -> tuple[Saved, ...]:
+    """The tensors that an operator's `saves` names: `input`, each of the `inputs`, `output`, `input and indices`."""
     if saves == "output":
         return (Saved("output", OUTPUT),)
-    if saves == "input" or (saves == "inputs" and inputs == 1):
+    if saves == "input and indices":  # of the largest values
+        return (Saved("input", 0), Saved("indices", elements=prod(output), integers=True))
+    if saves == "input" or (saves == "inputs" and len(inputs) == 1):
         return (Saved("input", 0),)
-    return tuple([Saved(f"input {place + 1}", place) for place in range(inputs)]) if saves else ()
+    return tuple([Saved(f"input {place + 1}", place) for place in range(len(inputs))]) if saves else ()
 
 
 def made(what: str, elements: int) -> Saved:
     """Numbers made for the backward pass, so many per image."""
     return Saved(what, elements=elements)
-
-
-def indices(elements: int) -> Saved:
-    """Where the largest value of each window lies: 64-bit integers."""
-    return Saved("indices", elements=elements, integers=True)
 
 
 def contiguous(shape: Shape) -> tuple[int, ...]:

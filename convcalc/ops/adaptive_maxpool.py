@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, ClassVar
 
 from convcalc.ops._adaptive import AdaptivePooling
-from convcalc.ops._base import Example, Inputs, Tensor
-from convcalc.ops._saved import Saved, indices
+from convcalc.ops._base import Example, Tensor
 from convcalc.ops.maxpool import largest
 
 
@@ -24,13 +22,10 @@ class AdaptiveMaxpool(AdaptivePooling):
     kind: ClassVar[str] = "adaptive_maxpool"
     torch_module: ClassVar[str] = "AdaptiveMaxPool"
     torch_function: ClassVar[str] = "adaptive_max_pool"
+    saves: ClassVar[str] = "input and indices"
     example: ClassVar[Example | None] = Example(
         "adaptive_maxpool: 6", (256, 13, 13), "'adaptive_maxpool: 2' '1 2 3; 4 5 6; 7 8 9'"
     )
-
-    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
-        """The input, and where the largest values lie."""
-        return (Saved("input", 0), indices(prod(self.output_shape(inputs))))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The largest value of each window."""

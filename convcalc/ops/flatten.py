@@ -20,7 +20,6 @@ from convcalc.ops._base import (
     in_sequence,
     regrouped,
 )
-from convcalc.ops._saved import view_strides
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
@@ -55,6 +54,8 @@ class Flatten(Operator):
 
     def view(self, inputs: Inputs, strides: Sequence[int]) -> tuple[int, ...] | None:
         """One stride if the values lie one after another."""
+        from convcalc.ops._saved import view_strides
+
         return view_strides(inputs[0], strides, self.output_shape(inputs))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, ClassVar
 
 from convcalc.ops._base import Example, Inputs, Tensor, Working
 from convcalc.ops._global import GlobalPooling
-from convcalc.ops._saved import Saved, indices
 from convcalc.ops._working import values_read
 from convcalc.ops.maxpool import largest
 
@@ -21,6 +19,7 @@ class GlobalMaxpool(GlobalPooling):
     kind: ClassVar[str] = "global_maxpool"
     torch_module: ClassVar[str] = "AdaptiveMaxPool"
     torch_function: ClassVar[str] = "amax"
+    saves: ClassVar[str] = "input and indices"
     example: ClassVar[Example | None] = Example(
         "global_maxpool", (1024, 7, 7), "global_maxpool '1 2 3; 4 5 6; 7 8 9'"
     )
@@ -28,10 +27,6 @@ class GlobalMaxpool(GlobalPooling):
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """The number of values per maximum."""
         return values_read("values per maximum", inputs[0][1:])
-
-    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
-        """The input, and where the largest values lie."""
-        return (Saved("input", 0), indices(prod(self.output_shape(inputs))))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The maximum of each channel."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isnan, prod
+from math import inf, isnan
 from typing import Any, ClassVar
 
-from convcalc.ops._base import Example, Gradient, Inputs, Tensor
+from convcalc.ops._base import Example, Gradient, Tensor
 from convcalc.ops._gradients import planes, window_pixels
 from convcalc.ops._pooling import Pooling
-from convcalc.ops._saved import Saved, indices
 from convcalc.ops._sliding import Slide, pool
 
 
@@ -25,15 +24,12 @@ class Maxpool(Pooling):
     reduction: ClassVar[str] = "max"
     torch_module: ClassVar[str] = "MaxPool"
     torch_function: ClassVar[str] = "max_pool"
+    saves: ClassVar[str] = "input and indices"
     example: ClassVar[Example | None] = Example(
         "maxpool: {kernel: 3, stride: 2}",
         (96, 55, 55),
         "'maxpool: {kernel: 2, stride: 2}' '1 4 2 1; 5 8 3 4; 7 6 4 5; 1 3 1 2'",
     )
-
-    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
-        """The input, and where each window's largest value lies."""
-        return (Saved("input", 0), indices(prod(self.output_shape(inputs))))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """Pads with −∞ and takes the maximum of each window."""

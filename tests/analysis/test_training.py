@@ -18,8 +18,7 @@ from convcalc.analysis.saved import saved_tensors
 from convcalc.analysis.training import Training, training
 from convcalc.errors import UsageError
 from convcalc.language.load import load_graph
-from convcalc.ops import contiguous
-from convcalc.ops._saved import view_strides
+from convcalc.ops import contiguous, view_strides
 
 DATA = Path(__file__).parents[1] / "data" / "training"
 LAYERS = json.loads((DATA / "layers.json").read_text())["layers"]
