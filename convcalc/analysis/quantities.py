@@ -89,6 +89,20 @@ def parse_count(text: str) -> int:
     return int(figure.value)
 
 
+def parse_bytes(text: str) -> int:
+    """A size of memory: 24GiB, 16 GB, 512M. Raises UsageError if the text is not one."""
+    try:
+        figure = parse(text)
+    except UsageError:
+        figure = None
+    if figure is None or figure.unit not in ("bytes", "any"):
+        shown = text if len(text) <= 40 else text[:37] + "..."
+        raise UsageError(
+            f"{shown}: needs a size of memory", hint="such as 24GiB (2³⁰ bytes each), 16GB (10⁹) or 512MB"
+        )
+    return int(figure.value)
+
+
 def parse(text: str) -> Figure:
     """A quantity as people write it. Raises UsageError if the text is not one."""
     match = _PATTERN.fullmatch(text.strip().lower())

@@ -15,6 +15,11 @@ def number_types() -> Sequence[str]:
     return tuple(DTYPES)
 
 
+def optimizers() -> Sequence[str]:
+    """The optimisers whose state `training` knows."""
+    return ("sgd", "momentum", "adam", "adamw")
+
+
 def orders() -> Sequence[str]:
     """The sort orders of `list`."""
     from convcalc.analysis.catalogue import ORDERS

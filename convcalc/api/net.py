@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
     from convcalc.analysis.fold import Listing
     from convcalc.analysis.reconcile import Reconciliation
+    from convcalc.analysis.training import Training
     from convcalc.analysis.value_diff import Comparing
     from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
@@ -184,6 +185,43 @@ class Network(View["Analysis"]):
         found = reconcile(self.record, parse(figure), self._arch, self._settings)
         return record_view(
             found, report.reconciliation_summary, report.reconciliation_value, report.reconciliation_table
+        )
+
+    def training(
+        self,
+        *,
+        optimizer: str = "sgd",
+        checkpoint: str | Sequence[str] = (),
+        memory: int | str | None = None,
+        depth: int | None = None,
+        all: bool = False,
+    ) -> View[Training]:
+        """Memory and MACs of a training step with the network's batch and number type: `convcalc show --training`.
+
+        optimizer: sgd, momentum, adam or adamw; checkpoint: blocks that are computed again in the backward pass;
+        memory: bytes, or text such as `24GiB`, for the largest batch that fits; depth, all: as in `show`. Raises
+        UsageError.
+
+        >>> convcalc.load("torchvision/resnet50", batch=2).training().bytes.kept
+        171039744
+        >>> convcalc.load("torchvision/resnet50").training(optimizer="adam", memory="24GiB").largest_batch > 200
+        True
+        """
+        from convcalc.analysis.quantities import parse_bytes
+        from convcalc.analysis.training import OPTIMIZERS, training
+        from convcalc.report import training as report
+
+        check_choice("optimizer", optimizer, tuple(OPTIMIZERS))
+        check_whole("depth", depth)
+        blocks = (checkpoint,) if isinstance(checkpoint, str) else tuple(checkpoint)
+        limit = parse_bytes(memory) if isinstance(memory, str) else memory
+        check_whole("memory", limit)
+        found = training(self.record, optimizer=optimizer, checkpoint=blocks, memory=limit)
+        return record_view(
+            found,
+            report.training_summary,
+            report.training_value,
+            lambda result: report.training_table(result, depth, all),
         )
 
     def diff(

@@ -25,6 +25,7 @@ Examples:
   convcalc show resnet50 --depth 1 --columns layer,macs,memory,intensity
   convcalc show torchvision/resnet50 --reconcile 4.11G
   convcalc show alexnet --reconcile '61.1M params'
+  convcalc show resnet50 --training --optimizer adam --memory 24GiB
   convcalc show my-network.yaml --format json
 
 Weights multiply, biases are added; params are both; shared weights count once. MACs are the
@@ -60,6 +61,24 @@ padded zeros included, biases excluded; 1 MAC = 2 FLOPs. Sizes are channels firs
     help="Explain a figure met elsewhere: 4.11G, '61.1M params', '7.8 GFLOPs', '97.8 MB'.",
 )
 @click.option(
+    "--training", is_flag=True, help="Memory and MACs of a training step: what each layer keeps, the peak."
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(choices.optimizers()),
+    help="With --training: the optimiser whose state is held; default sgd.",
+)
+@click.option(
+    "--checkpoint",
+    multiple=True,
+    metavar="BLOCK",
+    shell_complete=completion.layers,
+    help="With --training: compute this block again in the backward pass; repeatable.",
+)
+@click.option(
+    "--memory", metavar="SIZE", help="With --training: the largest batch in so much, such as 24GiB."
+)
+@click.option(
     "--batch",
     type=Count(),
     default=1,
@@ -84,6 +103,10 @@ def command(
     depth: int | None,
     columns_text: str | None,
     figure: str | None,
+    training: bool,
+    optimizer: str | None,
+    checkpoint: tuple[str, ...],
+    memory: str | None,
     batch: int,
     dtype: str,
     settings: tuple[str, ...],
@@ -101,11 +124,15 @@ def command(
             ("--explain", explain or layers),
             ("--columns", columns_text is not None),
             ("--reconcile", figure is not None),
+            ("--training", training),
         )
         if given
     ]
     if len(asked) > 1:
         raise UsageError(f"{asked[0]} and {asked[1]} show different things", hint="give one of them")
+    for option, wanted in (("--optimizer", optimizer), ("--checkpoint", checkpoint), ("--memory", memory)):
+        if wanted and not training:
+            raise UsageError(f"{option} needs --training", hint=f"add --training, or leave {option} out")
     try:
         network = net.load(
             arch,
@@ -123,6 +150,11 @@ def command(
         raise
     if figure is not None:
         show(network.reconcile(figure), form)
+    elif training:
+        found = network.training(
+            optimizer=optimizer or "sgd", checkpoint=checkpoint, memory=memory, depth=depth, all=unfold
+        )
+        show(found, form)
     elif explain or layers:
         show(network.explain(*layers), form)
     else:

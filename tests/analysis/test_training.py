@@ -83,9 +83,16 @@ def test_a_network_keeps_what_pytorch_keeps(name: str, size: str) -> None:
     assert published["backward_macs_by_shapes"] == {2 * found.macs.backward}
 
 
-def test_vision_transformer_keeps_what_pytorch_keeps() -> None:
-    """Measured like the others; the class token is a view that keeps the last normalisation's whole output."""
-    assert training(convcalc.load("torchvision/vit_b_16", batch=2).record).bytes.kept == 235_117_136
+MEASURED = {  # by tests/torchvision/kept.py --networks; U-Net is written there from the paper's figure
+    "torchvision/vit_b_16": 235_117_136,
+    "unet": 1_464_987_648,
+}
+
+
+@pytest.mark.parametrize(("name", "kept"), MEASURED.items())
+def test_views_and_crops_keep_what_they_are_views_of(name: str, kept: int) -> None:
+    """The class token is a view of the last normalisation's whole output; so are U-Net's crops of its copies."""
+    assert training(convcalc.load(name, batch=2).record).bytes.kept == kept
 
 
 SMALL = """

@@ -1,6 +1,7 @@
 """Measures what PyTorch keeps of single layers for their backward pass, and writes tests/data/training/layers.json.
 
-    python tests/torchvision/kept.py        # needs torch
+    python tests/torchvision/kept.py                 # needs torch
+    python tests/torchvision/kept.py --networks      # needs torchvision too: prints whole networks, to be compared
 
 A storage counts once, at its whole size; storages of parameters are left out, those of buffers are not. The input of
 a layer needs a gradient and belongs to the layer before it, so it counts when it is kept. Batch 2, float32, train mode.
@@ -9,6 +10,7 @@ a layer needs a gradient and belongs to the layer before it, so it counts when i
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,8 +161,9 @@ CASES: tuple[tuple[str, tuple[tuple[int, ...], ...], Layer], ...] = (
 )  # fmt: skip
 
 
-def kept_bytes(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> int:
-    """The bytes of all storages that a layer keeps, without its parameters'."""
+def kept_bytes(layer: Layer, shapes: tuple[tuple[int, ...], ...], needed: bool = True) -> int:
+    """The bytes of all storages that a layer keeps, without its parameters'. needed: whether the inputs need gradients;
+    if not, they are left out."""
     storages: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -169,17 +172,65 @@ def kept_bytes(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> int:
         return tensor
 
     torch.manual_seed(0)
-    given = [torch.rand(BATCH, *shape).add(0.1).requires_grad_() for shape in shapes]
+    given = [torch.rand(BATCH, *shape).add(0.1).requires_grad_(needed) for shape in shapes]
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         output = layer(*given)
     assert output.requires_grad
     own = list(layer.parameters()) if isinstance(layer, nn.Module) else []
+    own += [] if needed else given
     for parameter in own:
         storages.pop(parameter.untyped_storage().data_ptr(), None)
     return sum(storages.values())
 
 
+class DoubleConv(nn.Sequential):
+    """Two convolutions without padding, each with its ReLU."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__(nn.Conv2d(channels, width, 3), nn.ReLU(), nn.Conv2d(width, width, 3), nn.ReLU())
+
+
+class UNet(nn.Module):
+    """U-Net of Ronneberger, Fischer & Brox 2015, figure 1."""
+
+    def __init__(self, widths: tuple[int, ...] = (64, 128, 256, 512)) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(DoubleConv(c, w) for c, w in zip((1, *widths), widths, strict=False))
+        self.bottom = DoubleConv(widths[-1], 2 * widths[-1])
+        self.dropout = nn.Dropout(0.5)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, 2) for w in reversed(widths))
+        self.merge = nn.ModuleList(DoubleConv(2 * w, w) for w in reversed(widths))
+        self.head = nn.Conv2d(widths[0], 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        copies = []
+        for block in self.down:
+            x = block(x)
+            copies.append(x)
+            x = functional.max_pool2d(x, 2)
+        x = self.dropout(self.bottom(x))
+        for up, merge, copy in zip(self.up, self.merge, reversed(copies), strict=True):
+            x = up(x)
+            margin = (copy.shape[-1] - x.shape[-1]) // 2
+            end = margin + x.shape[-1]
+            x = merge(torch.cat([copy[:, :, margin:end, margin:end], x], 1))
+        return self.head(x)
+
+
+def print_networks() -> None:
+    """What whole networks keep in training, and without the image, with batch 2."""
+    from torchvision import models
+
+    for name in ("vgg16", "resnet50", "mobilenet_v2", "vit_b_16", "swin_t"):
+        network = models.get_model(name, weights=None)
+        print(f"torchvision/{name}", kept_bytes(network, ((3, 224, 224),), needed=False))
+    print("unet", kept_bytes(UNet(), ((1, 572, 572),), needed=False))
+
+
 def main() -> None:
+    if sys.argv[1:] == ["--networks"]:
+        print_networks()
+        return
     found = [
         {"entry": entry, "inputs": shapes, "bytes": kept_bytes(layer, shapes)}
         for entry, shapes, layer in CASES
