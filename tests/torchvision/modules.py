@@ -36,12 +36,15 @@ COUNTER = "num_batches_tracked"
 
 @dataclass(frozen=True)
 class Peer:
-    """A network and the module that it has to equal. input: the shape that outputs are compared at, if not the spec's."""
+    """A network and the module that it has to equal. input: the shape that outputs are compared at, if not the spec's.
+    rename: from the module's keys to ours. outputs: whether they have to be equal too."""
 
     arch: str
     build: Callable[[], nn.Module]
     settings: Mapping[str, str] = field(default_factory=dict)
     input: tuple[int, ...] | None = None
+    rename: Callable[[str], str] = str
+    outputs: bool = True
 
     @property
     def label(self) -> str:
@@ -73,7 +76,8 @@ def our_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
 
 
 def their_shapes(model: nn.Module, given: torch.Tensor) -> tuple[dict[str, list[tuple[int, ...]]], int]:
-    """The output shapes of every module that has parameters or no children, one for each call, and the multiply-accumulates of the whole model."""
+    """The output shapes of every module that has parameters or no children, one for each call, and the
+    multiply-accumulates of the whole model."""
     shapes: dict[str, list[tuple[int, ...]]] = {}
 
     def note(path: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -128,12 +132,31 @@ def difference(peer: Peer, graph: Graph, backend: str, python: str) -> float:
     expected = outputs(model, given)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        state = {key: value.contiguous() for key, value in model.state_dict().items() if not key.endswith(COUNTER)}
+        state = {
+            peer.rename(key): value.contiguous()
+            for key, value in model.state_dict().items()
+            if not key.endswith(COUNTER)
+        }
         save_file(state, folder / "weights.safetensors")
         np.save(folder / "x.npy", given[0].numpy())
         settings = [part for pair in peer.settings.items() for part in ("--set", "=".join(pair))]
-        command = [python, "-m", "convcalc", "forward", peer.arch, str(folder / "x.npy"), "--backend", backend]
-        command += ["--weights", str(folder / "weights.safetensors"), "--save", str(folder / "y.npz"), *settings]
+        command = [
+            python,
+            "-m",
+            "convcalc",
+            "forward",
+            peer.arch,
+            str(folder / "x.npy"),
+            "--backend",
+            backend,
+        ]
+        command += [
+            "--weights",
+            str(folder / "weights.safetensors"),
+            "--save",
+            str(folder / "y.npz"),
+            *settings,
+        ]
         command += ["--input", "x".join(map(str, shape))]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -168,21 +191,25 @@ def compare(peer: Peer, backend: str | None, python: str) -> list[str]:
     if count != their_count:
         wrong.append(f"{count:,} parameters, theirs {their_count:,}")
     theirs = {
-        key: squeezed(value.shape) for key, value in model.state_dict().items() if not key.endswith(COUNTER)
+        peer.rename(key): squeezed(value.shape)
+        for key, value in model.state_dict().items()
+        if not key.endswith(COUNTER)
     }
     if tensors != theirs:
         odd = sorted(key for key in {*tensors, *theirs} if tensors.get(key) != theirs.get(key))
-        wrong.append(f"{len(odd)} keys: " + ", ".join(f"{k} {tensors.get(k)} {theirs.get(k)}" for k in odd[:6]))
+        wrong.append(
+            f"{len(odd)} keys: " + ", ".join(f"{k} {tensors.get(k)} {theirs.get(k)}" for k in odd[:6])
+        )
     our_macs = sum(node.op.macs(node.input_shapes) for node in graph)
     if our_macs != macs:
         wrong.append(f"{our_macs:,} MACs, theirs {macs:,}")
     ours = our_shapes(graph)
-    compared = {path: calls for path, calls in shapes.items() if path in ours}
+    compared = {path: calls for path, calls in shapes.items() if peer.rename(path) in ours}
     for path, calls in compared.items():
-        if any(squeezed(call) != squeezed(ours[path]) for call in calls):
-            wrong.append(f"{path}: {ours[path]}, theirs {calls}")
+        if any(squeezed(call) != squeezed(ours[peer.rename(path)]) for call in calls):
+            wrong.append(f"{path}: {ours[peer.rename(path)]}, theirs {calls}")
     text = ""
-    if backend and not wrong:
+    if backend and peer.outputs and not wrong:
         apart = difference(peer, graph, backend, python)
         text = f"outputs {apart:.0e} apart on {backend}"
         if apart > TOLERANCE:
@@ -200,7 +227,9 @@ def main(peers: Sequence[Peer], doc: str) -> None:
     parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     parser.add_argument("names", nargs="*", help="bundled names; default all")
     parser.add_argument("--backend", choices=("reference", "numba"), help="also compare outputs")
-    parser.add_argument("--python", default=sys.executable, help="an interpreter that convcalc[fast] is installed in")
+    parser.add_argument(
+        "--python", default=sys.executable, help="an interpreter that convcalc[fast] is installed in"
+    )
     arguments = parser.parse_args()
     chosen = [peer for peer in peers if not arguments.names or peer.arch in arguments.names]
     wrong = [peer.label for peer in chosen if compare(peer, arguments.backend, arguments.python)]

@@ -17,16 +17,24 @@ from modules import Peer, main
 from torch import nn
 
 
-
 def deployed(name: str) -> nn.Module:
     """A model whose branches are merged into one convolution each."""
     return timm.utils.reparameterize_model(timm.create_model(name).eval())
+
+
+def legacy_key(key: str) -> str:
+    """Today's key for a key of the port of the authors' Caffe network."""
+    for old, new in (("layer0.", ""), ("se_module", "se"), ("last_linear", "fc"), ("pool0", "maxpool")):
+        key = key.replace(old, new)
+    return key
 
 
 PEERS = [
     Peer("mobilenet-v1", partial(timm.create_model, "mobilenetv1_100")),
     Peer("xception", partial(timm.create_model, "legacy_xception")),
     Peer("ghostnet", partial(timm.create_model, "ghostnet_100")),
+    # the Caffe network's first pool begins at pixel 0 where the paper's family has it begin in the padding
+    Peer("se-resnet50", partial(timm.create_model, "legacy_seresnet50"), rename=legacy_key, outputs=False),
     Peer("se-resnet50", partial(timm.create_model, "seresnet50"), {"strided": "conv2"}),
     Peer("repvgg-a0", partial(timm.create_model, "repvgg_a0")),
     Peer("repvgg-a0", partial(deployed, "repvgg_a0"), {"deploy": "true"}),
