@@ -8,7 +8,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
 from convcalc.errors import ConvcalcError
@@ -44,6 +44,65 @@ def write_whole(path: str, data: bytes | Iterable[bytes]) -> None:
         raise
     except OSError as error:
         raise ConvcalcError(f"{path or repr(path)}: cannot be written: {error.strerror or error}") from None
+
+
+def write_together(files: Mapping[str, Callable[[], Iterable[bytes]]]) -> None:
+    """Write several files, all or none: what fails before all are complete leaves the old ones as they were.
+
+    files: by path, a function that makes the contents in parts. Raises ConvcalcError if one cannot be written.
+    """
+    if len(files) == 1:
+        for path, parts in files.items():
+            write_whole(path, parts())
+        return
+    with ExitStack() as stack:
+        complete = []
+        for path, parts in files.items():
+            try:
+                target, found = _existing(path)
+                if found is not None:
+                    if not stat.S_ISREG(found.st_mode):
+                        raise OSError(
+                            errno.EINVAL, "one of several files written together is no regular file"
+                        )
+                    _check_permission(path, target, found)
+                part = stack.enter_context(part_file(os.path.dirname(target)))
+                part.writelines(parts())
+                part.close()
+                if found is not None:
+                    os.chmod(part.name, stat.S_IMODE(found.st_mode))
+            except OSError as error:
+                raise ConvcalcError(
+                    f"{path or repr(path)}: cannot be written: {error.strerror or error}"
+                ) from None
+            complete.append((path, target, part.name))
+        _put_in_place(complete)
+
+
+def _put_in_place(complete: Sequence[tuple[str, str, str]]) -> None:
+    """Rename complete files to their targets; if one cannot be, those before it are put back."""
+    old: list[tuple[str, str | None]] = []  # target, and the name that its old file has meanwhile
+    try:
+        for path, target, part in complete:
+            kept = f"{part}.old" if os.path.exists(target) else None
+            try:
+                if kept is not None:
+                    os.replace(target, kept)
+                old.append((target, kept))
+                os.replace(part, target)
+            except OSError as error:
+                raise ConvcalcError(f"{path}: cannot be written: {error.strerror or error}") from None
+    except BaseException:
+        for target, kept in reversed(old):
+            with suppress(OSError):
+                if kept is not None:
+                    os.replace(kept, target)
+                else:
+                    os.unlink(target)
+        raise
+    for _, kept in old:
+        if kept is not None:
+            os.unlink(kept)
 
 
 def with_folders(

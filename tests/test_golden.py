@@ -27,6 +27,8 @@ SCREENS = {
     "show-help": ["show", "--help"],
     "diff-help": ["diff", "--help"],
     "forward-help": ["forward", "--help"],
+    "convert-help": ["convert", "--help"],
+    "convert-no-suffix": ["convert", "lenet5", "-o", "lenet5"],
     "list-help": ["list", "--help"],
     "schema-help": ["schema", "--help"],
     "show-alexnet": ["show", "alexnet"],

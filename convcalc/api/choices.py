@@ -62,6 +62,13 @@ def is_bundled(name: str) -> bool:
     return bundled.path(name) is not None
 
 
+def conversion_suffixes() -> Sequence[str]:
+    """The suffixes of files that `convert` writes."""
+    from convcalc.formats.convert import FORMATS
+
+    return tuple(FORMATS)
+
+
 def max_layers() -> int:
     """The default limit on the number of layers."""
     from convcalc.graph import MAX_LAYERS

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.value_diff import Comparing
     from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
+    from convcalc.formats.convert import Conversion, Writing
     from convcalc.graph import Graph
     from convcalc.inference.runner import Advance, Downloading, Forward
     from convcalc.language.input import Given
@@ -415,6 +416,48 @@ class Network(View["Analysis"]):
         return worksheet_view(
             self.record, blank=blank, amount=amount, seed=seed, answers=answers, versions=versions
         )
+
+    def convert(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        with_weights: bool = True,
+        seed: int = 0,
+        force: bool = False,
+        downloading: Downloading | None = None,
+        writing: Writing | None = None,
+    ) -> View[Conversion]:
+        """Write the network as another kind of file, by the suffix of target: `convcalc convert`.
+
+        .yaml: a readable spec, with its weights beside it as .safetensors; .safetensors, .npz: the weights alone.
+
+        weights: a file, `pretrained` (downloaded from the spec's address), `random`, or None for those that come with
+        the network; a file that needs weights then gets random ones from the seed if there are none. with_weights:
+        False writes none. force: replace existing files. All files are written, or none. downloading and writing are
+        progress callbacks. The view has `files`, each with `path` and `size`, and `weights`, their origin. Raises
+        UsageError, WeightsError, or ConvcalcError if a file cannot be written.
+
+        >>> convcalc.load("resnet50").convert("mine.yaml")
+        <Conversion of resnet50 to mine.yaml>
+        """
+        from convcalc.api.conversion import convert_network
+        from convcalc.report import convert as report
+
+        check_whole("seed", seed, least=0)
+        found = convert_network(
+            self.record.graph,
+            self._arch,
+            os.fspath(target),
+            weights=None if weights is None else os.fspath(weights),
+            with_weights=with_weights,
+            seed=seed,
+            force=force,
+            options={},
+            downloading=downloading,
+            writing=writing,
+        )
+        return record_view(found, report.conversion_summary, report.conversion_value, report.conversion_table)
 
     def forward(
         self,

@@ -22,6 +22,7 @@ COMMANDS = {
     "diff": "Two networks side by side: what changed, and what it costs.",
     "field": "Receptive fields: what a unit sees, what a pixel reaches.",
     "forward": "Push an image through a network.",
+    "convert": "A network as a readable spec, or its weights as a file.",
     "size": "Why is it 55? One layer's output size worked out, or solved for.",
     "apply": "One operator on a matrix, letters or an image, step by step.",
     "matrix": "A convolution as the dense layer it is, zeros and shared weights.",

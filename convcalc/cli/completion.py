@@ -178,3 +178,15 @@ def weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     if incomplete and "pretrained".startswith(incomplete):
         return items(["pretrained"], incomplete)
     return files(incomplete)
+
+
+def conversions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`convert -o`: the network's name with each suffix, else a file."""
+    arch = _argument(ctx, "arch")
+    if arch is None:
+        return files(incomplete)
+    stem = os.path.splitext(os.path.basename(arch))[0] if choices.is_spec(arch) else os.path.basename(arch)
+    names = [
+        name for suffix in choices.conversion_suffixes() if (name := stem + suffix).startswith(incomplete)
+    ]
+    return [item(name) for name in names] or files(incomplete)

@@ -2,7 +2,7 @@
 
 A reader adds layers in execution order: an operator of `convcalc.ops`, the layers that it reads, the module that
 computes it and its tensors. The draft computes shapes with our own rules, so a reader can ask for them. `built` drops
-layers that no output needs, names the others and gives the graph with its tensors.
+layers that no output needs, names the others and gives the graph with its tensors; `model` wraps that.
 """
 
 from __future__ import annotations
@@ -10,15 +10,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from convcalc.errors import Misfit, SpecError
+from convcalc.formats.model import Model
 from convcalc.formats.naming import Item, clean_path, names
 from convcalc.graph import Builder, Graph, Input, Output, uncounted
-from convcalc.ops import Operator
+from convcalc.ops import Operator, get
 from convcalc.shapes import Shape
 from convcalc.weights.tensors import StoredTensor, Tensors
 
-MAX_NOTED = 5  # layers that a note names
+
+def operator(kind: str, **fields: Any) -> Operator:
+    """An operator by its name, with fields as its class has them: numbers, tuples and words."""
+    cls: Any = get(kind)
+    made: Operator = cls(**fields)
+    return made
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +127,11 @@ class Draft:
                 found.add(index)
                 stack += self.layers[index].inputs
         return sorted(found)
+
+    def model(self, name: str, path: str = "", missing: Sequence[str] = ()) -> Model:
+        """The network with its weights. path: the file, or the module's name; missing: files that are not there."""
+        built = self.built(name)
+        return Model(built.graph, built.tensors, path, built.notes, tuple(missing), built.classes)
 
     def built(self, name: str) -> Built:
         """The graph, whose layers have names and shapes, with its tensors by key. name: the network's."""

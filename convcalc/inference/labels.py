@@ -1,7 +1,8 @@
 """Class names of a classifier's outputs, in order.
 
 `imagenet1k` is bundled: the 1,000 classes of the ImageNet challenge (Russakovsky et al. 2015) in torchvision's
-names and order, one per line in `data/imagenet1k.txt`.
+names and order, one per line in `data/imagenet1k.txt`. `cifar10` has the ten classes of CIFAR-10 (Krizhevsky 2009) in
+the order of its files.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from convcalc.errors import SpecError
 def labels(spec: str | tuple[str, ...] | None, count: int) -> tuple[str, ...] | None:
     """The class names that a spec's `labels` refer to, or None. Raises SpecError unless there are exactly `count`.
 
-    spec: the name of a bundled list (`imagenet1k`, `digits`), or the names themselves.
+    spec: the name of a bundled list (`imagenet1k`, `cifar10`, `digits`), or the names themselves.
     """
     if spec is None:
         return None
@@ -23,7 +24,7 @@ def labels(spec: str | tuple[str, ...] | None, count: int) -> tuple[str, ...] | 
         if spec not in KNOWN:
             raise SpecError(
                 f"labels: no list is called {spec!r:.40}",
-                hint=f"known are {' and '.join(KNOWN)}; or give a list",
+                hint=f"known are {', '.join(KNOWN)}; or give a list",
             )
         said, names = f"{spec} has", KNOWN[spec]()
     else:
@@ -37,6 +38,11 @@ def labels(spec: str | tuple[str, ...] | None, count: int) -> tuple[str, ...] | 
     return names
 
 
+CIFAR10 = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
+
 def _imagenet1k() -> tuple[str, ...]:
     path = os.path.join(os.path.dirname(__file__), "data", "imagenet1k.txt")
     with open(path, encoding="utf-8") as file:
@@ -45,5 +51,6 @@ def _imagenet1k() -> tuple[str, ...]:
 
 KNOWN: dict[str, Callable[[], tuple[str, ...]]] = {
     "imagenet1k": _imagenet1k,
+    "cifar10": lambda: CIFAR10,
     "digits": lambda: tuple("0123456789"),
 }

@@ -27,6 +27,7 @@ COMMANDS = [
     ("apply", "maxpool: 2", "1 2; 3 4"),
     ("apply", "identity", "PICTURE"),
     ("forward", "lenet5", "PICTURE"),
+    ("convert", "lenet5", "-o", "NEW.npz"),
 ]
 
 
@@ -36,7 +37,7 @@ def test_json_states_the_conventions(convcalc, tmp_path: Path, arguments: tuple[
     picture.paste(255, (14, 6, 18, 26))  # a one
     picture.save(tmp_path / "PICTURE", "PNG")
     (tmp_path / "SHEET").write_text("exercise,asks,answer\n2.7.3,output,5\n")
-    files = {name: str(tmp_path / name) for name in ("PICTURE", "SHEET")}
+    files = {name: str(tmp_path / name) for name in ("PICTURE", "SHEET", "NEW.npz")}
     done = convcalc(*(files.get(one, one) for one in arguments), "--format", "json")
     assert done.returncode in (0, 1), done.stderr
     value = json.loads(done.stdout)

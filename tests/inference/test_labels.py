@@ -31,6 +31,13 @@ def test_digits():
     assert labels("digits", 10) == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
 
+def test_cifar10():
+    """The order of `batches.meta` in the data's own files: airplane is 0, truck 9."""
+    names = labels("cifar10", 10)
+    assert (names[0], names[3], names[5], names[9]) == ("airplane", "cat", "dog", "truck")
+    assert len(set(names)) == 10
+
+
 def test_names_in_the_spec():
     assert labels(("cat", "dog"), 2) == ("cat", "dog")
 

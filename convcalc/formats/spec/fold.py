@@ -75,9 +75,12 @@ def _body(graph: Graph, tree: Scope, branches: bool) -> Body:
 def _head(graph: Graph) -> dict[str, Any]:
     """The keys of the spec about the network as a whole."""
     head: dict[str, Any] = {}
-    for key in ("title", "source", "task", "notes", "published", "preprocess", "labels"):
+    for key in ("title", "source", "task", "notes", "published", "preprocess", "labels", "weights"):
         value = getattr(graph, key)
-        if value:
+        # of a network that settings changed, published figures and weights no longer hold
+        if value and not (
+            graph.changes and (key == "published" or (key == "weights" and not isinstance(value, str)))
+        ):
             head[key] = value
     if graph.labelled is not None and "labels" in head:
         head["labels"] = {graph.labelled: head["labels"]}

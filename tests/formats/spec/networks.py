@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from convcalc.graph import Graph, Node
 from convcalc.weights.load import parameter_keys
 
 
 def described(graph: Graph) -> tuple[object, ...]:
-    """Inputs, outputs, and every layer with all that it depends on, in an order that the order of layers has no part in.
+    """Inputs, outputs, and every layer with all that it depends on, whatever the order of the layers."""
+    texts: list[str] = []
 
-    Each layer is a nested tuple's number: equal numbers, equal layers with equal inputs all the way up.
-    """
-    numbers: dict[object, int] = {}
-    layers: list[int] = []
+    def of(index: int) -> str:
+        return str(index) if index < 0 else texts[index]
 
-    def number(thing: object) -> int:
-        return numbers.setdefault(thing, len(numbers))
-
-    def of(index: int) -> object:
-        return index if index < 0 else layers[index]
-
-    things: dict[int, object] = {}
     for node in graph:
-        thing = (layer(node), tuple(map(of, node.inputs)), None if node.shares is None else of(node.shares))
-        layers.append(number(thing))
-        things[layers[-1]] = thing
-
-    def spelled(index: object) -> str:
-        return str(index) if isinstance(index, int) and index < 0 else texts[index]
-
-    texts: dict[object, str] = {}
-    for index, thing in things.items():
-        own, inputs, shared = thing
-        text = f"{own} of {[spelled(source) for source in inputs]} shares {shared and spelled(shared)}"
-        texts[index] = f"{hash(text)}"
+        shared = None if node.shares is None else of(node.shares)
+        text = f"{layer(node)} of {[of(source) for source in node.inputs]} shares {shared}"
+        texts.append(sha256(text.encode()).hexdigest())
     return (
         tuple(entry.shape for entry in graph.inputs),
-        tuple(spelled(of(output.node)) for output in graph.outputs),
-        tuple(sorted(texts[index] for index in layers)),
+        tuple(of(output.node) for output in graph.outputs),
+        tuple(sorted(texts)),
     )
 
 

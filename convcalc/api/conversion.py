@@ -1,0 +1,71 @@
+"""`convert`: the weights that a conversion takes, and the files it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from convcalc.errors import UsageError
+from convcalc.formats.convert import (
+    NO_WEIGHTS,
+    Conversion,
+    Request,
+    WeightsOrigin,
+    Writing,
+    check_target,
+    convert,
+    format_of,
+    matched_tensors,
+    random_tensors,
+)
+from convcalc.graph import Graph
+from convcalc.weights.tensors import StoredTensor
+
+if TYPE_CHECKING:
+    from convcalc.inference.runner import Downloading
+
+RANDOM = "random"
+
+
+def convert_network(
+    graph: Graph,
+    arch: str,
+    target: str,
+    *,
+    weights: str | None,
+    with_weights: bool,
+    seed: int,
+    force: bool,
+    options: Mapping[str, Any],
+    downloading: Downloading | None,
+    writing: Writing | None,
+) -> Conversion:
+    """Write a network to a file by its suffix, and its weights beside it. See `Network.convert`."""
+    check_target(target, force)
+    if not with_weights and weights is not None:
+        raise UsageError(
+            f"--weights {weights} and --no-weights contradict each other", hint="give one of them"
+        )
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    foreign = sorted(given.keys() - format_of(target).options)
+    if foreign:
+        raise UsageError(f"{target}: --{foreign[0]} is not for a file of this kind")
+    origin, tensors = NO_WEIGHTS, None
+    if with_weights:
+        origin, tensors = _weights(graph, target, weights, seed, downloading)
+    return convert(Request(graph, target, tensors, origin, options=given), arch, force=force, writing=writing)
+
+
+def _weights(
+    graph: Graph, target: str, weights: str | None, seed: int, downloading: Downloading | None
+) -> tuple[WeightsOrigin, Mapping[str, StoredTensor] | None]:
+    """The weights asked for, else those that come with the network; random ones if there are none and the file needs
+    some."""
+    from convcalc.inference.runner import stored_tensors
+
+    stored = None if weights == RANDOM else stored_tensors(graph, weights, downloading)
+    if stored is not None:
+        return WeightsOrigin("file", stored.name), matched_tensors(graph, stored)
+    if weights is None and not format_of(target).needs_weights:
+        return NO_WEIGHTS, None
+    return WeightsOrigin("random", seed=seed), random_tensors(graph, seed)

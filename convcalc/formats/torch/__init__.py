@@ -1,0 +1,1 @@
+"""PyTorch: networks read from modules, and written as source."""
