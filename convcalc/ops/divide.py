@@ -18,6 +18,7 @@ class Divide(Elementwise):
     kind: ClassVar[str] = "divide"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(quotient)
     torch_function: ClassVar[str] = "div"
+    onnx_operator: ClassVar[str] = "Div"
     commutative: ClassVar[bool] = False
     inputs: ClassVar[tuple[int, int | None]] = (2, 2)
     example: ClassVar[Example | None] = Example("divide:\n  - []\n  - - global_avgpool", (64, 28, 28))

@@ -15,6 +15,7 @@ class Identity(Operator):
 
     kind: ClassVar[str] = "identity"
     torch_module: ClassVar[str] = "Identity"
+    onnx_operator: ClassVar[str] = "Identity"
     pointwise: ClassVar[bool] = True
     is_passing: ClassVar[bool] = True
 

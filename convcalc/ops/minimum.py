@@ -18,6 +18,7 @@ class Minimum(Elementwise):
     kind: ClassVar[str] = "minimum"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(smaller)
     torch_function: ClassVar[str] = "minimum"
+    onnx_operator: ClassVar[str] = "Min"
     example: ClassVar[Example | None] = Example(
         "minimum:\n  - - conv: {filters: 32, kernel: 1}\n  - - conv: {filters: 32, kernel: 1}", (64, 28, 28)
     )

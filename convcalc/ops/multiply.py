@@ -18,6 +18,7 @@ class Multiply(Elementwise):
     kind: ClassVar[str] = "multiply"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.mul)
     torch_function: ClassVar[str] = "mul"
+    onnx_operator: ClassVar[str] = "Mul"
     example: ClassVar[Example | None] = Example(
         "multiply:\n  - []\n  - - global_avgpool\n    - sigmoid", (64, 28, 28)
     )

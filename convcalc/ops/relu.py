@@ -15,6 +15,7 @@ class Relu(Pointwise):
     kind: ClassVar[str] = "relu"
     torch_module: ClassVar[str] = "ReLU"
     torch_function: ClassVar[str] = "relu"
+    onnx_operator: ClassVar[str] = "Relu"
 
     backward_words: ClassVar[str] = "δ where the input is above 0, else 0"
 

@@ -16,6 +16,7 @@ class Sigmoid(Pointwise):
     kind: ClassVar[str] = "sigmoid"
     torch_module: ClassVar[str] = "Sigmoid"
     torch_function: ClassVar[str] = "sigmoid"
+    onnx_operator: ClassVar[str] = "Sigmoid"
 
     backward_words: ClassVar[str] = "δ·s·(1 − s), with s the output"
 

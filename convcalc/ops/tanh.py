@@ -16,6 +16,7 @@ class Tanh(Pointwise):
     kind: ClassVar[str] = "tanh"
     torch_module: ClassVar[str] = "Tanh"
     torch_function: ClassVar[str] = "tanh"
+    onnx_operator: ClassVar[str] = "Tanh"
 
     backward_words: ClassVar[str] = "δ·(1 − t²), with t the output"
 
