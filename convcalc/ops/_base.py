@@ -206,6 +206,7 @@ class Operator:
     # PyTorch has none.
     torch_module: ClassVar[str] = ""
     torch_function: ClassVar[str] = ""
+    onnx_operator: ClassVar[str] = ""  # in ONNX, if it needs nothing but the inputs; "": there is more to say
     example: ClassVar[Example | None] = None  # for the manual; None: the operator without fields
 
     @classmethod

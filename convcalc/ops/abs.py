@@ -15,6 +15,7 @@ class Abs(Pointwise):
     kind: ClassVar[str] = "abs"
     torch_function: ClassVar[str] = "abs"
     saves: ClassVar[str] = "input"
+    onnx_operator: ClassVar[str] = "Abs"
     example: ClassVar[Example | None] = Example("abs", apply="abs '-4 -2 -0.5 0 0.5 2 4'")
 
     def element(self, value: Any) -> Any:

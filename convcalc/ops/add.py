@@ -19,6 +19,7 @@ class Add(Elementwise):
     passes_gradient: ClassVar[bool] = True
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.add)
     torch_function: ClassVar[str] = "add"
+    onnx_operator: ClassVar[str] = "Add"
     example: ClassVar[Example | None] = Example(
         "add:\n  - - conv: {filters: 64, kernel: 3, padding: 1}\n  - []", (64, 28, 28)
     )

@@ -13,6 +13,7 @@ from convcalc.ops._fields import flag, integer
 from convcalc.ops._gradients import planes, window_pixels
 from convcalc.ops._pooling import Pooling
 from convcalc.ops._sliding import Slide, pool
+from convcalc.shapes import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,12 @@ class Avgpool(Pooling):
             result += sums
         how = "each δ, divided by the values of its mean, goes to all of them"
         return {"input": Gradient(Tensor(shape, result), how)}
+
+    def divisors(self, shape: Shape) -> list[int]:
+        """The number by which the sum of each window is divided, in row-major order."""
+        return self._divisors(
+            Slide(shape[1:], self.kernel, self.step, self.dilation, self.padding, self.rounding)
+        )
 
     def _divisors(self, slide: Slide) -> list[int]:
         """The divisor of each window."""

@@ -19,6 +19,7 @@ class Divide(Elementwise):
     saves: ClassVar[str] = "inputs"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(quotient)
     torch_function: ClassVar[str] = "div"
+    onnx_operator: ClassVar[str] = "Div"
     commutative: ClassVar[bool] = False
     inputs: ClassVar[tuple[int, int | None]] = (2, 2)
     example: ClassVar[Example | None] = Example("divide:\n  - []\n  - - global_avgpool", (64, 28, 28))

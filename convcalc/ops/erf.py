@@ -16,6 +16,7 @@ class Erf(Pointwise):
     kind: ClassVar[str] = "erf"
     torch_function: ClassVar[str] = "erf"
     saves: ClassVar[str] = "input"
+    onnx_operator: ClassVar[str] = "Erf"
 
     def element(self, value: Any) -> Any:
         """2/√π·∫e^(−t²) dt from 0 to x."""

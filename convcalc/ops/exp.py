@@ -16,6 +16,7 @@ class Exp(Pointwise):
     kind: ClassVar[str] = "exp"
     torch_function: ClassVar[str] = "exp"
     saves: ClassVar[str] = "output"
+    onnx_operator: ClassVar[str] = "Exp"
     example: ClassVar[Example | None] = Example("exp", apply="exp '-4 -2 -1 -0.5 0 0.5 1 2 4' --decimals 4")
 
     def element(self, value: Any) -> Any:

@@ -19,6 +19,7 @@ class GlobalAvgpool(GlobalPooling):
     kind: ClassVar[str] = "global_avgpool"
     torch_module: ClassVar[str] = "AdaptiveAvgPool"
     torch_function: ClassVar[str] = "mean"
+    onnx_operator: ClassVar[str] = "GlobalAveragePool"
     example: ClassVar[Example | None] = Example(
         "global_avgpool", (1024, 7, 7), "global_avgpool '1 2 3; 4 5 6; 7 8 9'"
     )

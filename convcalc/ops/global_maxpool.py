@@ -20,6 +20,7 @@ class GlobalMaxpool(GlobalPooling):
     torch_module: ClassVar[str] = "AdaptiveMaxPool"
     torch_function: ClassVar[str] = "amax"
     saves: ClassVar[str] = "input and indices"
+    onnx_operator: ClassVar[str] = "GlobalMaxPool"
     example: ClassVar[Example | None] = Example(
         "global_maxpool", (1024, 7, 7), "global_maxpool '1 2 3; 4 5 6; 7 8 9'"
     )

@@ -16,6 +16,7 @@ class Identity(Operator):
     kind: ClassVar[str] = "identity"
     torch_module: ClassVar[str] = "Identity"
     passes_gradient: ClassVar[bool] = True
+    onnx_operator: ClassVar[str] = "Identity"
     pointwise: ClassVar[bool] = True
     is_passing: ClassVar[bool] = True
 

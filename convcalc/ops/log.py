@@ -16,6 +16,7 @@ class Log(Pointwise):
     kind: ClassVar[str] = "log"
     torch_function: ClassVar[str] = "log"
     saves: ClassVar[str] = "input"
+    onnx_operator: ClassVar[str] = "Log"
     example: ClassVar[Example | None] = Example("log", apply="log '0.25 0.5 1 2 4 10' --decimals 4")
 
     def element(self, value: Any) -> Any:

@@ -19,6 +19,7 @@ class Maximum(Elementwise):
     saves: ClassVar[str] = "inputs"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(larger)
     torch_function: ClassVar[str] = "maximum"
+    onnx_operator: ClassVar[str] = "Max"
     example: ClassVar[Example | None] = Example(
         "maximum:\n  - - conv: {filters: 32, kernel: 1}\n  - - conv: {filters: 32, kernel: 1}", (64, 28, 28)
     )

@@ -19,6 +19,7 @@ class Minimum(Elementwise):
     saves: ClassVar[str] = "inputs"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(smaller)
     torch_function: ClassVar[str] = "minimum"
+    onnx_operator: ClassVar[str] = "Min"
     example: ClassVar[Example | None] = Example(
         "minimum:\n  - - conv: {filters: 32, kernel: 1}\n  - - conv: {filters: 32, kernel: 1}", (64, 28, 28)
     )

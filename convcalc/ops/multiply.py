@@ -19,6 +19,7 @@ class Multiply(Elementwise):
     saves: ClassVar[str] = "inputs"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.mul)
     torch_function: ClassVar[str] = "mul"
+    onnx_operator: ClassVar[str] = "Mul"
     example: ClassVar[Example | None] = Example(
         "multiply:\n  - []\n  - - global_avgpool\n    - sigmoid", (64, 28, 28)
     )

@@ -14,6 +14,7 @@ class Negate(Pointwise):
 
     kind: ClassVar[str] = "negate"
     torch_function: ClassVar[str] = "neg"
+    onnx_operator: ClassVar[str] = "Neg"
     example: ClassVar[Example | None] = Example("negate", apply="negate '-4 -2 -0.5 0 0.5 2 4'")
 
     def element(self, value: Any) -> Any:

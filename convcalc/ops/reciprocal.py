@@ -16,6 +16,7 @@ class Reciprocal(Pointwise):
     kind: ClassVar[str] = "reciprocal"
     torch_function: ClassVar[str] = "reciprocal"
     saves: ClassVar[str] = "output"
+    onnx_operator: ClassVar[str] = "Reciprocal"
     example: ClassVar[Example | None] = Example("reciprocal", apply="reciprocal '-4 -2 -0.5 0.5 1 2 4'")
 
     def element(self, value: Any) -> Any:

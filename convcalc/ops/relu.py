@@ -16,6 +16,7 @@ class Relu(Pointwise):
     torch_module: ClassVar[str] = "ReLU"
     torch_function: ClassVar[str] = "relu"
     saves: ClassVar[str] = "output"
+    onnx_operator: ClassVar[str] = "Relu"
 
     backward_words: ClassVar[str] = "δ where the input is above 0, else 0"
 

@@ -17,6 +17,7 @@ class Sigmoid(Pointwise):
     torch_module: ClassVar[str] = "Sigmoid"
     torch_function: ClassVar[str] = "sigmoid"
     saves: ClassVar[str] = "output"
+    onnx_operator: ClassVar[str] = "Sigmoid"
 
     backward_words: ClassVar[str] = "δ·s·(1 − s), with s the output"
 

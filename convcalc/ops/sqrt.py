@@ -16,6 +16,7 @@ class Sqrt(Pointwise):
     kind: ClassVar[str] = "sqrt"
     torch_function: ClassVar[str] = "sqrt"
     saves: ClassVar[str] = "output"
+    onnx_operator: ClassVar[str] = "Sqrt"
     example: ClassVar[Example | None] = Example("sqrt", apply="sqrt '0 0.25 1 2 4 9' --decimals 4")
 
     def element(self, value: Any) -> Any:

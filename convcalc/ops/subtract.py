@@ -18,6 +18,7 @@ class Subtract(Elementwise):
     kind: ClassVar[str] = "subtract"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.sub)
     torch_function: ClassVar[str] = "sub"
+    onnx_operator: ClassVar[str] = "Sub"
     commutative: ClassVar[bool] = False
     inputs: ClassVar[tuple[int, int | None]] = (2, 2)
     example: ClassVar[Example | None] = Example(

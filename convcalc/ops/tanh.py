@@ -17,6 +17,7 @@ class Tanh(Pointwise):
     torch_module: ClassVar[str] = "Tanh"
     torch_function: ClassVar[str] = "tanh"
     saves: ClassVar[str] = "output"
+    onnx_operator: ClassVar[str] = "Tanh"
 
     backward_words: ClassVar[str] = "δ·(1 − t²), with t the output"
 

@@ -110,6 +110,10 @@ class Upsample(Sized):
             texts.append(f"{product} = {axis.output}" if whole else f"⌊{product}⌋ = {axis.output}")
         return size_working(texts)
 
+    def steps(self, shape: Shape) -> tuple[Fraction, ...]:
+        """The distance of two outputs on each spatial axis, in pixels of the input (corners not aligned)."""
+        return tuple([axis.step for axis in self._axes(shape)])
+
     def taps(self, shape: Shape) -> list[list[Taps]]:
         """Per spatial axis and output, the pixels read and their weights; pixels with weight 0 are omitted."""
         mix = {"nearest": _repeat, "bilinear": _linear, "bicubic": _cubic}[self.mode]

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convcalc.formats.torch.flow import Flow, Step
-from convcalc.formats.torch.forms import Form, Site, form, quoted
+from convcalc.formats.torch.forms import form
 from convcalc.formats.torch.layout import signature
 from convcalc.formats.torch.members import Members, defined, reached
+from convcalc.formats.torch.site import Form, Site, quoted
 from convcalc.formats.torch.symbols import identifier
 from convcalc.graph import Graph, Node
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from convcalc.formats.torch.forms import Call
 from convcalc.formats.torch.layout import WIDTH, statement
+from convcalc.formats.torch.site import Call
 from convcalc.formats.torch.symbols import names_in, unique
 
 MAX_NESTED = 4  # calls within one another

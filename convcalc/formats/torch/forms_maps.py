@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convcalc.formats.torch.forms import Call, Form, InexpressibleError, Site, compact_of, form_of, tuple_of
+from convcalc.formats.torch.site import Call, Form, InexpressibleError, Site, compact_of, form_of, tuple_of
 from convcalc.ops import Operator, axis_dimensions, get
 from convcalc.shapes import Axis
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from convcalc.formats.torch.forms import (
+from convcalc.formats.torch.forms_maps import ranked
+from convcalc.formats.torch.site import (
     Call,
     Form,
     InexpressibleError,
@@ -14,7 +15,6 @@ from convcalc.formats.torch.forms import (
     source_of,
     tuple_of,
 )
-from convcalc.formats.torch.forms_maps import ranked
 from convcalc.ops import axis_dimensions, get
 from convcalc.shapes import Shape, per_axis
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convcalc.formats.torch.forms import Call
+from convcalc.formats.torch.site import Call
 
 WIDTH = 100
 INDENT = "    "

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from convcalc.formats.naming import says_nothing
-from convcalc.formats.torch.forms import Call, Form, quoted
 from convcalc.formats.torch.layout import statement
+from convcalc.formats.torch.site import Call, Form, quoted
 from convcalc.formats.torch.symbols import identifier, is_identifier, names_in, unique
 from convcalc.ops import Operator
 

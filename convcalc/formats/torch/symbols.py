@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from convcalc.formats.spec.records import Expression
-from convcalc.formats.torch.forms import source_of, tuple_of
+from convcalc.formats.torch.site import source_of, tuple_of
 
 WORDS = {"true": True, "false": False, "null": None}
 # Names that an argument or variable of generated source must not have.

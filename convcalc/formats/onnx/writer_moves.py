@@ -1,0 +1,331 @@
+"""Forms in ONNX of the operators that join values or move them: reshape, slice, pad, concat, gather and others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convcalc.formats.onnx.writer_encoding import INT64, Attribute
+from convcalc.formats.onnx.writer_forms import form
+from convcalc.formats.onnx.writer_network import LayerDraft, Value
+from convcalc.ops import axis_dimensions
+from convcalc.ops.add import Add
+from convcalc.ops.channel_shuffle import ChannelShuffle
+from convcalc.ops.concat import Concat
+from convcalc.ops.constant import Constant
+from convcalc.ops.crop import Crop
+from convcalc.ops.flatten import Flatten
+from convcalc.ops.gather import Gather
+from convcalc.ops.matmul import Matmul
+from convcalc.ops.maximum import Maximum
+from convcalc.ops.minimum import Minimum
+from convcalc.ops.multiply import Multiply
+from convcalc.ops.pad import Pad
+from convcalc.ops.parameter import LearnedTensor
+from convcalc.ops.pixel_shuffle import PixelShuffle
+from convcalc.ops.pixel_unshuffle import PixelUnshuffle
+from convcalc.ops.reshape import Reshape
+from convcalc.ops.roll import Roll
+from convcalc.ops.slice import Slice
+from convcalc.ops.transpose import Transpose
+
+MODES = {
+    "constant": "constant",
+    "zeros": "constant",
+    "reflect": "reflect",
+    "replicate": "edge",
+    "circular": "wrap",
+}
+
+
+# -- joins --------------------------------------------------------------------------------------------------
+
+
+@form(Add)
+def add(layer: LayerDraft[Add]) -> Value:
+    """Add of two branches; Sum of more."""
+    return _joined(layer, "Sum")
+
+
+@form(Multiply)
+def multiply(layer: LayerDraft[Multiply]) -> Value:
+    """Mul, once more for every further branch."""
+    return _joined(layer, "")
+
+
+def _joined(layer: LayerDraft[Any], of_many: str) -> Value:
+    """A join of two branches by an operator of two inputs, of more by one of any number if it broadcasts."""
+    if len(layer.inputs) > 2 and of_many and layer.opset >= 8:
+        return layer.add(of_many, layer.inputs, layer.shape)
+    operator = layer.op.onnx_operator
+    total, *others = layer.inputs
+    for place, other in enumerate(others, 1):
+        shape = tuple(map(max, total.shape, other.shape))
+        part = "" if place == len(others) else operator.lower()
+        total = layer.add(operator, [total, other], shape, part)
+    return total
+
+
+@form(Maximum)
+def maximum(layer: LayerDraft[Maximum]) -> Value:
+    """Max, which broadcasts from opset 8 on."""
+    return _extreme(layer)
+
+
+@form(Minimum)
+def minimum(layer: LayerDraft[Minimum]) -> Value:
+    """Min, which broadcasts from opset 8 on."""
+    return _extreme(layer)
+
+
+def _extreme(layer: LayerDraft[Any]) -> Value:
+    operator = layer.op.onnx_operator
+    if len({(value.shape, value.batched) for value in layer.inputs}) > 1:
+        layer.needs_opset(8, f"{operator} of different shapes")
+    return layer.add(operator, layer.inputs, layer.shape)
+
+
+@form(Concat)
+def concat(layer: LayerDraft[Concat]) -> Value:
+    """Concat; a branch that is the same for all samples, such as a class token, is repeated for each."""
+    axis = layer.op.dimension(tuple([value.shape for value in layer.inputs])) + 1
+    inputs = list(layer.inputs)
+    model = next((value for value in inputs if value.batched), None)
+    if model is not None:
+        inputs = [value if value.batched else _repeated(layer, value, model) for value in inputs]
+    return layer.add("Concat", inputs, layer.shape, axis=axis)
+
+
+def _repeated(layer: LayerDraft[Any], value: Value, model: Value) -> Value:
+    """The value, repeated as often as the other has samples."""
+    layer.needs_opset(8, "Expand, which repeats a tensor for each sample,")
+    sizes = layer.add_plain("Shape", [model], (len(model.shape) + 1,), "sizes", INT64)
+    count = layer.add_plain("Gather", [sizes, layer.integers("first", [0])], (1,), "samples", INT64, axis=0)
+    ones = layer.integers("ones", [1] * len(value.shape))
+    wanted = layer.add_plain(
+        "Concat", [count, ones], (len(value.shape) + 1,), "expanded_shape", INT64, axis=0
+    )
+    found = layer.add("Expand", [value, wanted], value.shape, "expand")
+    return layer.made(found._replace(batched=True))
+
+
+@form(Matmul)
+def matmul(layer: LayerDraft[Matmul]) -> Value:
+    """MatMul, after a Transpose of what is to be transposed."""
+    inputs = [
+        layer.transpose(value, _swapped(len(value.shape))) if swaps else value
+        for value, swaps in zip(layer.inputs, (layer.op.transpose_a, layer.op.transpose_b), strict=True)
+    ]
+    return layer.add("MatMul", inputs, layer.shape)
+
+
+def _swapped(rank: int) -> list[int]:
+    """The order of dimensions with the last two exchanged."""
+    return [*range(rank - 2), rank - 1, rank - 2]
+
+
+# -- tensors of the file --------------------------------------------------------------------------------------
+
+
+@form(LearnedTensor)
+def parameter(layer: LayerDraft[LearnedTensor]) -> Value:
+    """An initializer, without a node."""
+    return layer.tensor()
+
+
+@form(Constant)
+def constant(layer: LayerDraft[Constant]) -> Value:
+    """An initializer, without a node; of integers if layers only index with it."""
+    if layer.node.shares is None and layer.is_read_by(Gather):
+        return layer.indices([round(value) for value in layer.op.values()])
+    return layer.tensor()
+
+
+@form(Gather)
+def gather(layer: LayerDraft[Gather]) -> Value:
+    """Gather by an initializer of integers."""
+    table, given = layer.inputs
+    source = layer.source(1)
+    assert isinstance(source, Constant)
+    if layer.is_integer(given):
+        indices = given.name
+    else:
+        indices = layer.integers("indices", [round(value) for value in source.values()], given.shape)
+    return layer.add("Gather", [table, indices], layer.shape, axis=layer.op.dimension(table.shape) + 1)
+
+
+# -- shapes ----------------------------------------------------------------------------------------------------
+
+
+@form(Flatten)
+def flatten(layer: LayerDraft[Flatten]) -> Value:
+    """Flatten of all dimensions but the batch."""
+    return layer.add("Flatten", [layer.x], layer.shape, axis=1)
+
+
+@form(Reshape)
+def reshape(layer: LayerDraft[Reshape]) -> Value:
+    """Reshape; its 0 in front keeps the batch."""
+    shape = layer.integers("shape", (0, *layer.shape))
+    return layer.add("Reshape", [layer.x, shape], layer.shape)
+
+
+@form(Transpose)
+def transpose(layer: LayerDraft[Transpose]) -> Value:
+    """Transpose; the batch stays in front."""
+    return layer.add("Transpose", [layer.x], layer.shape, perm=[0, *(place + 1 for place in layer.op.order)])
+
+
+@form(ChannelShuffle)
+def channel_shuffle(layer: LayerDraft[ChannelShuffle]) -> Value:
+    """Reshape, Transpose, Reshape."""
+    channels, *spatial = layer.shape
+    groups = layer.op.groups
+    parts = layer.reshape(layer.x, (groups, channels // groups, *spatial), "split")
+    mixed = layer.transpose(parts, [1, 0, *range(2, len(parts.shape))], "shuffle")
+    return layer.reshape(mixed, layer.shape, "merge")
+
+
+@form(PixelShuffle)
+def pixel_shuffle(layer: LayerDraft[PixelShuffle]) -> Value:
+    """DepthToSpace of maps from opset 11 on; else Reshape, Transpose, Reshape."""
+    factor = layer.op.factor
+    channels, *spatial = layer.shape
+    if len(spatial) == 2 and layer.opset >= 11:
+        return layer.add("DepthToSpace", [layer.x], layer.shape, blocksize=factor, mode="CRD")
+    rank = len(spatial)
+    parts = layer.reshape(layer.x, (channels, *(factor,) * rank, *layer.x.shape[1:]), "split")
+    order = [0, *(place for axis in range(1, rank + 1) for place in (rank + axis, axis))]
+    return layer.reshape(layer.transpose(parts, order, "shuffle"), layer.shape, "merge")
+
+
+@form(PixelUnshuffle)
+def pixel_unshuffle(layer: LayerDraft[PixelUnshuffle]) -> Value:
+    """Reshape, Transpose, Reshape: SpaceToDepth orders the channels otherwise."""
+    factor = layer.op.factor
+    channels, *spatial = layer.x.shape
+    rank = len(spatial)
+    blocks = [size for axis in spatial for size in (axis // factor, factor)]
+    parts = layer.reshape(layer.x, (channels, *blocks), "split")
+    order = [0, *range(2, 2 * rank + 1, 2), *range(1, 2 * rank + 1, 2)]
+    return layer.reshape(layer.transpose(parts, order, "shuffle"), layer.shape, "merge")
+
+
+# -- parts -------------------------------------------------------------------------------------------------------
+
+
+def sliced(layer: LayerDraft[Any], value: Value, kept: dict[int, range], part: str = "slice") -> Value:
+    """The places of a range in each of the given dimensions. Slice has steps, and ends counted from behind the first
+    place, from opset 10 on; before, places that do not follow one another are gathered."""
+    shape = tuple([len(kept[d]) if d in kept else size for d, size in enumerate(value.shape)])
+    if layer.opset >= 10:
+        stops = [places.stop if places.stop >= 0 else -(value.shape[d] + 1) for d, places in kept.items()]
+        steps = [places.step for places in kept.values()]
+        inputs = [
+            layer.integers(
+                f"{part}_starts" if part else "starts", [places.start for places in kept.values()]
+            ),
+            layer.integers(f"{part}_ends" if part else "ends", stops),
+            layer.integers(f"{part}_axes" if part else "axes", [d + 1 for d in kept]),
+        ]
+        if any(step != 1 for step in steps):
+            inputs.append(layer.integers(f"{part}_steps" if part else "steps", steps))
+        return layer.add("Slice", [value, *inputs], shape, part)
+    if all(places.step == 1 for places in kept.values()):
+        return layer.add(
+            "Slice",
+            [value],
+            shape,
+            part,
+            starts=[places.start for places in kept.values()],
+            ends=[places.stop for places in kept.values()],
+            axes=[d + 1 for d in kept],
+        )
+    ((dimension, places),) = kept.items()
+    return gathered(layer, value, dimension, list(places), part)
+
+
+def gathered(
+    layer: LayerDraft[Any], value: Value, dimension: int, places: Sequence[int], part: str = "gather"
+) -> Value:
+    """The given places of one dimension, in this order."""
+    shape = (*value.shape[:dimension], len(places), *value.shape[dimension + 1 :])
+    indices = layer.integers(f"{part}_places" if part else "places", places)
+    return layer.add("Gather", [value, indices], shape, part, axis=dimension + 1)
+
+
+@form(Slice)
+def slice_(layer: LayerDraft[Slice]) -> Value:
+    """Slice of one dimension."""
+    op = layer.op
+    dimension = axis_dimensions(op.axis, len(layer.x.shape))[0]
+    return sliced(layer, layer.x, {dimension: op.kept}, "")
+
+
+@form(Crop)
+def crop(layer: LayerDraft[Crop]) -> Value:
+    """Slice of all spatial dimensions."""
+    return sliced(layer, layer.x, dict(enumerate(layer.op.parts((layer.x.shape,)), 1)), "")
+
+
+@form(Roll)
+def roll(layer: LayerDraft[Roll]) -> Value:
+    """For each dimension two Slices and a Concat."""
+    return rolled(layer, layer.x, layer.op.shifts(len(layer.shape)))
+
+
+def rolled(layer: LayerDraft[Any], value: Value, shifts: dict[int, int]) -> Value:
+    """The value with dimensions shifted in a circle, each by its number of places."""
+    for dimension, shift in shifts.items():
+        size = value.shape[dimension]
+        cut = -shift % size
+        if cut:
+            back = sliced(layer, value, {dimension: range(cut, size)}, "slice")
+            front = sliced(layer, value, {dimension: range(cut)}, "slice")
+            value = layer.add("Concat", [back, front], value.shape, "concat", axis=dimension + 1)
+    return value
+
+
+# -- padding -----------------------------------------------------------------------------------------------------
+
+
+@form(Pad)
+def pad(layer: LayerDraft[Pad]) -> Value:
+    """Pad; from opset 11 on its margins are inputs. Before opset 19, which has the mode wrap, circular padding is made
+    of Slices and Concats."""
+    op, value = layer.op, layer.x
+    margins = op.margins(value.shape)
+    mode = MODES[op.mode]
+    if mode != "wrap" or layer.opset >= 19:
+        return padded(layer, value, margins, op.value, mode, "")
+    for dimension, (before, after) in enumerate(margins):
+        size = value.shape[dimension]
+        ends = [range(size - before, size), range(after)]
+        parts = [sliced(layer, value, {dimension: end}) if end else None for end in ends]
+        pieces = [part for part in (parts[0], value, parts[1]) if part is not None]
+        if len(pieces) > 1:
+            shape = (*value.shape[:dimension], before + size + after, *value.shape[dimension + 1 :])
+            value = layer.add("Concat", pieces, shape, "concat", axis=dimension + 1)
+    return value
+
+
+def padded(
+    layer: LayerDraft[Any],
+    value: Value,
+    margins: Sequence[tuple[int, int]],
+    fill: float = 0.0,
+    mode: str = "constant",
+    part: str = "pad",
+) -> Value:
+    """The value with margins before and after each dimension."""
+    pads = [0, *(before for before, _ in margins), 0, *(after for _, after in margins)]
+    shape = tuple([before + size + after for size, (before, after) in zip(value.shape, margins, strict=True)])
+    if layer.opset < 11:
+        attributes: dict[str, Attribute] = {"pads": pads, "mode": mode}
+        if mode == "constant":
+            attributes["value"] = float(fill)
+        return layer.add("Pad", [value], shape, part, **attributes)
+    inputs = [layer.integers(f"{part}_margins" if part else "margins", pads)]
+    if mode == "constant" and fill:
+        inputs.append(layer.floats(f"{part}_fill" if part else "fill", [fill]))
+    return layer.add("Pad", [value, *inputs], shape, part, mode=mode)
