@@ -34,6 +34,7 @@ SCREENS = {
     "show-alexnet": ["show", "alexnet"],
     "show-alexnet-explain": ["show", "alexnet", "--explain"],
     "show-vgg16": ["show", "vgg16"],
+    "show-resnet50-as-tools": ["show", "torchvision/resnet50", "--as", "all"],
     "show-alexnet-training": ["show", "alexnet", "--training", "--batch", "128", "--optimizer", "momentum"],
     "show-resnet50-training-blocks": [
         "show",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
     from convcalc.analysis.fold import Listing
     from convcalc.analysis.reconcile import Reconciliation
+    from convcalc.analysis.tools import ByTools
     from convcalc.analysis.training import Training
     from convcalc.analysis.value_diff import Comparing
     from convcalc.backends import Backend, Compiling
@@ -187,6 +188,22 @@ class Network(View["Analysis"]):
         return record_view(
             found, report.reconciliation_summary, report.reconciliation_value, report.reconciliation_table
         )
+
+    def as_tool(self, *tools: str) -> View[ByTools]:
+        """The figures that counting tools print for the network, and why they differ: `convcalc show --as`.
+
+        tools: torchinfo, thop, ptflops, fvcore, calflops, deepspeed, torchsummary, keras; by default all. One image,
+        float32. Raises UsageError for an unknown tool.
+
+        >>> figures = convcalc.load("torchvision/mobilenet_v2").as_tool("torchinfo").tools[0].figures
+        >>> figures[1].printed, figures[1].reasons[-1].amount
+        ('300,809,384', 34112)
+        """
+        from convcalc.analysis.tools import by_tools, names
+        from convcalc.report import tools as report
+
+        found = by_tools(self.record, tools or names())
+        return record_view(found, report.tools_summary, report.tools_value, report.tools_table)
 
     def training(
         self,

@@ -25,6 +25,7 @@ Examples:
   convcalc show resnet50 --depth 1 --columns layer,macs,memory,intensity
   convcalc show torchvision/resnet50 --reconcile 4.11G
   convcalc show alexnet --reconcile '61.1M params'
+  convcalc show torchvision/resnet50 --as torchinfo,fvcore
   convcalc show resnet50 --training --optimizer adam --memory 24GiB
   convcalc show my-network.yaml --format json
 
@@ -59,6 +60,13 @@ padded zeros included, biases excluded; 1 MAC = 2 FLOPs. Sizes are channels firs
     "figure",
     metavar="FIGURE",
     help="Explain a figure met elsewhere: 4.11G, '61.1M params', '7.8 GFLOPs', '97.8 MB'.",
+)
+@click.option(
+    "--as",
+    "tools",
+    metavar="TOOLS",
+    help="The figures that these tools print, and why they differ: torchinfo, thop, ptflops, fvcore, calflops, "
+    "deepspeed, torchsummary, keras; or all.",
 )
 @click.option(
     "--training", is_flag=True, help="Memory and MACs of a training step: what each layer keeps, the peak."
@@ -103,6 +111,7 @@ def command(
     depth: int | None,
     columns_text: str | None,
     figure: str | None,
+    tools: str | None,
     training: bool,
     optimizer: str | None,
     checkpoint: tuple[str, ...],
@@ -124,6 +133,7 @@ def command(
             ("--explain", explain or layers),
             ("--columns", columns_text is not None),
             ("--reconcile", figure is not None),
+            ("--as", tools is not None),
             ("--training", training),
         )
         if given
@@ -150,6 +160,9 @@ def command(
         raise
     if figure is not None:
         show(network.reconcile(figure), form)
+    elif tools is not None:
+        asked_tools = [] if tools.strip() == "all" else tools.split(",")
+        show(network.as_tool(*asked_tools), form)
     elif training:
         found = network.training(
             optimizer=optimizer or "sgd", checkpoint=checkpoint, memory=memory, depth=depth, all=unfold

@@ -100,11 +100,6 @@ KERAS_INPUT = Option(
     (Rule("statistics of the input's normalisation", measures.normaliser_of_the_input, roles=INPUT),),
     ("efficientnet_b",),
 )
-STOCHASTIC_DEPTH = Option(
-    "with stochastic depth before each addition",
-    (Rule("outputs of stochastic depth", measures.outputs, 8, kinds("add")),),
-    ("convnext", "efficientnet"),
-)
 SIZES = (
     "Input size (MB)",
     "Forward/backward pass size (MB)",
@@ -236,15 +231,13 @@ def _rows(
     return tuple([Convention(tool, version, *figure) for figure in figures])
 
 
-def _sizes(
-    tool: str, version: str, unit: int, *parts: tuple[Rule, ...], options: tuple[Option, ...] = ()
-) -> tuple[Convention, ...]:
-    """The four sizes of a summary: input, outputs, parameters and their total. options: apply to the outputs."""
+def _sizes(tool: str, version: str, unit: int, *parts: tuple[Rule, ...]) -> tuple[Convention, ...]:
+    """The four sizes of a summary: input, outputs, parameters and their total."""
     sizes = (*parts, sum(parts, ()))
     return tuple(
         [
-            Convention(tool, version, label, "bytes", rules, unit, options if place in (1, 3) else ())
-            for place, (label, rules) in enumerate(zip(SIZES, sizes, strict=True))
+            Convention(tool, version, label, "bytes", rules, unit)
+            for label, rules in zip(SIZES, sizes, strict=True)
         ]
     )
 
@@ -301,7 +294,6 @@ CONVENTIONS: tuple[Convention, ...] = (
         in_bytes((VALUES,)),
         MODULES_OUTPUTS,
         in_bytes(CALLED_PARAMS),
-        options=(STOCHASTIC_DEPTH,),
     ),
     Convention(
         "Keras", "3.15.1", "Total params", "params", (*PARAMS, STATISTICS), options=(*KERAS, KERAS_INPUT)
