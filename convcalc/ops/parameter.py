@@ -39,7 +39,9 @@ class LearnedTensor(Operator):
 
     shape: tuple[int, ...] = integers(minimum=1, doc="the tensor's shape")
     initial: float = number(0.0, doc="initial value for training")
-    fixed: bool = flag(False, doc="not trained: a buffer, which weights files hold but no count of parameters")
+    fixed: bool = flag(
+        False, doc="not trained: a buffer, which weights files hold but no count of parameters"
+    )
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """The given `shape`."""

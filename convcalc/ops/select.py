@@ -40,7 +40,7 @@ class Select(Operator):
     role: ClassVar[str] = "reshape"
     main: ClassVar[str | None] = "indices"
     example: ClassVar[Example | None] = Example(
-        "- select: [0, 1, 2, 2, 3, 4]\n- conv: {filters: 2, kernel: 3, groups: 2}", (5, 28, 28)
+        "select: [0, 1, 2, 2, 3, 4]", (5, 28, 28), "'select: {indices: [2, 0], axis: last}' '1 2 3; 4 5 6'"
     )
 
     indices: tuple[int, ...] = indices(doc="indices to keep, counted from 0; negative: from the end")
