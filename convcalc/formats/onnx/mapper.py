@@ -50,6 +50,8 @@ MOVING = {
     "CastLike",
     "Expand",
     "Slice",
+    "DequantizeLinear",
+    "QuantizeLinear",
 }
 
 
