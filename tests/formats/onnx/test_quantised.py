@@ -40,7 +40,7 @@ def saved(path: Path, nodes: list, tensors: dict[str, np.ndarray], shape: list[i
 def kernel_of(path: str) -> np.ndarray:
     """The kernel of the only layer with weights, from our tensors."""
     model = load_onnx(path)
-    (node,) = (node for node in model.graph if node.parameters)
+    assert len([node for node in model.graph if node.parameters]) == 1
     (kernel,) = (tensor for key, tensor in model.tensors.items() if key.endswith("weight"))
     return np.array(kernel.values(), np.float32).reshape(kernel.shape)
 
