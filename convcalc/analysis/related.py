@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from convcalc.analysis.counting.items import Tally
 from convcalc.analysis.quantities import Figure
 from convcalc.errors import ConvcalcError
+from convcalc.formats.open import open_graph
 from convcalc.graph import Graph
 from convcalc.language import bundled
-from convcalc.language.load import load_graph
 from convcalc.shapes import show
 
 SIDES = (224, 227, 256, 299, 320, 384, 288, 192, 160, 128, 96, 64, 32, 331, 380, 448, 456, 480, 512, 528, 600)
@@ -73,7 +73,7 @@ def _read(arch: str, changes: str, departures: float, **options: Any) -> Iterato
     """The network as a source; nothing if it came from standard input or does not load with these options."""
     if arch != "-":
         with suppress(ConvcalcError):
-            yield Source(Tally(load_graph(arch, **options)), changes, departures)
+            yield Source(Tally(open_graph(arch, **options)), changes, departures)
 
 
 def _last(name: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcalc.render.view import View
+
+if TYPE_CHECKING:
+    from convcalc.graph import Graph
 
 
 def number_types() -> Sequence[str]:
@@ -76,6 +79,13 @@ def max_layers() -> int:
     return MAX_LAYERS
 
 
+def is_model(arch: str) -> bool:
+    """Whether ARCH is a model file rather than a spec, by its form."""
+    from convcalc.language import bundled
+
+    return bundled.is_model(arch)
+
+
 def is_spec(name: str) -> bool:
     """Whether a name is that of a spec file."""
     from convcalc.language.bundled import SUFFIXES
@@ -125,13 +135,19 @@ def variables(arch: str) -> Sequence[str]:
     return tuple(read_spec(arch).variables)
 
 
+def _graph(
+    arch: str, settings: Mapping[str, str], input_shape: str | Mapping[str, str] | None, max_layers: int
+) -> Graph:
+    from convcalc.formats.open import open_graph
+
+    return open_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
+
+
 def layer_names(
     arch: str, *, settings: Mapping[str, str], input_shape: str | Mapping[str, str] | None, max_layers: int
 ) -> Sequence[str]:
-    """The names of a network's layers, then of its blocks. Raises SpecError, ShapeError or UsageError."""
-    from convcalc.language.load import load_graph
-
-    graph = load_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
+    """The names of a network's layers, then of its blocks. Raises ConvcalcError."""
+    graph = _graph(arch, settings, input_shape, max_layers)
     scopes = {node.scope: None for node in graph if node.scope}
     return [*(node.name for node in graph), *scopes]
 
@@ -139,10 +155,8 @@ def layer_names(
 def output_names(
     arch: str, *, settings: Mapping[str, str], input_shape: str | None, max_layers: int
 ) -> Sequence[str]:
-    """The names of a network's outputs. Raises SpecError, ShapeError or UsageError."""
-    from convcalc.language.load import load_graph
-
-    graph = load_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
+    """The names of a network's outputs. Raises ConvcalcError."""
+    graph = _graph(arch, settings, input_shape, max_layers)
     return [output.name for output in graph.outputs]
 
 
@@ -150,10 +164,9 @@ def convolution_names(
     arch: str, *, settings: Mapping[str, str], input_shape: str | Mapping[str, str] | None, max_layers: int
 ) -> Sequence[str]:
     """The names of a network's convolutions. Raises SpecError, ShapeError or UsageError."""
-    from convcalc.language.load import load_graph
     from convcalc.layer.unroll import convolutions
 
-    graph = load_graph(arch, settings=settings, input_shape=input_shape, max_layers=max_layers)
+    graph = _graph(arch, settings, input_shape, max_layers)
     return [layer.name for layer in convolutions(graph)]
 
 

@@ -22,6 +22,7 @@ from convcalc.graph import Graph
 from convcalc.weights.tensors import StoredTensor
 
 if TYPE_CHECKING:
+    from convcalc.formats.model import Model
     from convcalc.inference.runner import Downloading
 
 RANDOM = "random"
@@ -37,10 +38,12 @@ def convert_network(
     seed: int,
     force: bool,
     options: Mapping[str, Any],
+    model: Model | None,
     downloading: Downloading | None,
     writing: Writing | None,
 ) -> Conversion:
-    """Write a network to a file by its suffix, and its weights beside it. See `Network.convert`."""
+    """Write a network to a file by its suffix, and its weights beside it. model: what the graph was read from, if it is
+    no spec. See `Network.convert`."""
     check_target(target, force)
     if not with_weights and weights is not None:
         raise UsageError(
@@ -52,20 +55,27 @@ def convert_network(
         raise UsageError(f"{target}: --{foreign[0]} is not for a file of this kind")
     origin, tensors = NO_WEIGHTS, None
     if with_weights:
-        origin, tensors = _weights(graph, target, weights, seed, downloading)
-    return convert(Request(graph, target, tensors, origin, options=given), arch, force=force, writing=writing)
+        origin, tensors = _weights(graph, target, weights, seed, model, downloading)
+    request = Request(graph, target, tensors, origin, model.classes if model else {}, given)
+    return convert(request, arch, notes=model.notes if model else (), force=force, writing=writing)
 
 
 def _weights(
-    graph: Graph, target: str, weights: str | None, seed: int, downloading: Downloading | None
+    graph: Graph,
+    target: str,
+    weights: str | None,
+    seed: int,
+    model: Model | None,
+    downloading: Downloading | None,
 ) -> tuple[WeightsOrigin, Mapping[str, StoredTensor] | None]:
     """The weights asked for, else those that come with the network; random ones if there are none and the file needs
     some."""
     from convcalc.inference.runner import stored_tensors
 
-    stored = None if weights == RANDOM else stored_tensors(graph, weights, downloading)
+    stored = None if weights == RANDOM else stored_tensors(graph, weights, downloading, model)
     if stored is not None:
-        return WeightsOrigin("file", stored.name), matched_tensors(graph, stored)
+        own = model is not None and weights is None
+        return WeightsOrigin("model" if own else "file", stored.name), matched_tensors(graph, stored)
     if weights is None and not format_of(target).needs_weights:
         return NO_WEIGHTS, None
     return WeightsOrigin("random", seed=seed), random_tensors(graph, seed)

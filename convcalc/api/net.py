@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
     from convcalc.formats.convert import Conversion, Writing
+    from convcalc.formats.model import Model
     from convcalc.graph import Graph
     from convcalc.inference.runner import Advance, Downloading, Forward
     from convcalc.language.input import Given
@@ -49,11 +50,12 @@ def load(
     dtype: str = "float32",
     max_layers: int = MAX_LAYERS,
 ) -> Network:
-    """Load a network by bundled name or from the path of a spec; `-` reads standard input.
+    """Load a network by bundled name, or from the path of a spec or of an ONNX file; `-` reads a spec from standard
+    input.
 
     settings override the spec's vars. input_shape overrides its input: `(C, *spatial)`, text such as `3x224x224`, or
     a mapping from input names to shapes. batch and dtype (float64, float32, float16, bfloat16, int8) only affect the
-    memory figures. Raises SpecError, ShapeError or UsageError.
+    memory figures. Raises SpecError, ShapeError, ModelError or UsageError.
 
     >>> convcalc.load("alexnet")
     <Network alexnet: 20 layers, 28,823,912 params, 614,310,432 MACs>
@@ -61,8 +63,8 @@ def load(
     56150552
     """
     from convcalc.analysis.analyse import analyse
+    from convcalc.language.bundled import is_model
     from convcalc.language.expressions import as_text
-    from convcalc.language.load import load_graph
 
     def written(value: object) -> str:
         """A Python value in the notation of the spec language."""
@@ -88,6 +90,13 @@ def load(
         given = {key: checked(shape) for key, shape in input_shape.items()}
     elif input_shape is not None:
         given = checked(input_shape)
+    if is_model(name):
+        from convcalc.formats.open import open_model
+
+        model = open_model(name, settings=texts, input_shape=given, max_layers=max_layers)
+        return Network(analyse(model.graph, batch=batch, dtype=dtype), name, model=model)
+    from convcalc.language.load import load_graph
+
     graph = load_graph(name, settings=texts, input_shape=given, max_layers=max_layers)
     return Network(analyse(graph, batch=batch, dtype=dtype), name, texts)
 
@@ -109,7 +118,7 @@ class Network(View["Analysis"]):
     operators and their connections; warnings: messages for the user.
     """
 
-    __slots__ = ("_arch", "_complete", "_settings")
+    __slots__ = ("_arch", "_complete", "_model", "_settings")
 
     def __init__(
         self,
@@ -118,8 +127,10 @@ class Network(View["Analysis"]):
         settings: Mapping[str, str] | None = None,
         *,
         complete: bool = True,
+        model: Model | None = None,
     ) -> None:
         self._arch = arch
+        self._model = model
         self._settings = settings or {}
         self._complete = complete
         super().__init__(analysis, listing_look(analysis, self._listing))
@@ -471,6 +482,7 @@ class Network(View["Analysis"]):
             seed=seed,
             force=force,
             options={},
+            model=self._model,
             downloading=downloading,
             writing=writing,
         )
@@ -481,6 +493,7 @@ class Network(View["Analysis"]):
         given: Any,
         *,
         weights: str | os.PathLike[str] | None = None,
+        like: str | os.PathLike[str] | None = None,
         seed: int = 0,
         backend: Backend = "auto",
         threads: int | None = None,
@@ -504,9 +517,11 @@ class Network(View["Analysis"]):
         the others with a batch axis in front. `save` writes all outputs (.json, .npz, .safetensors) or a single one
         (.csv, .npy), which output_name selects if there are several.
 
-        weights: a file, `pretrained` (downloaded from the spec's address), or None for those bundled with the network,
-        if any, else random ones from the seed; top: the number of classes; profile: time per layer. advance,
-        downloading and compiling are progress callbacks. Raises ImageError, InputError, WeightsError or UsageError.
+        weights: a file, `pretrained` (downloaded from the spec's address), `random`, or None for those of the model or
+        bundled with the network, if any, else random ones from the seed. like: a spec whose `preprocess` and `labels`
+        are used instead; a model has none, and its images are resized to the input and scaled to 0…1. top: the number
+        of classes; profile: time per layer. advance, downloading and compiling are progress callbacks. Raises
+        ImageError, InputError, WeightsError, ModelError or UsageError.
 
         >>> result = convcalc.load("lenet5").forward("seven.png")
         >>> result.top[0].label
@@ -527,10 +542,17 @@ class Network(View["Analysis"]):
         check_whole("seed", seed, least=0)
         check_whole("threads", threads)
         check_whole("top", top)
+        graph = self.record.graph
+        notes: tuple[str, ...] = ()
+        if like is not None:
+            from convcalc.inference.like import prepared_like
+
+            graph, notes = prepared_like(graph, os.fspath(like))
         found = forward(
-            self.record.graph,
+            graph,
             given,
             weights=None if weights is None else os.fspath(weights),
+            model=self._model,
             seed=seed,
             backend=backend,
             threads=threads,
@@ -539,6 +561,7 @@ class Network(View["Analysis"]):
             advance=advance,
             downloading=downloading,
             compiling=compiling,
+            notes=notes,
         )
 
         def file(path: str) -> bytes:
@@ -565,7 +588,7 @@ def _tensors(
     from convcalc.errors import UsageError
     from convcalc.inference.runner import stored_tensors
 
-    found = stored_tensors(network.record.graph, weights, downloading)
+    found = stored_tensors(network.record.graph, weights, downloading, network._model)
     if found is None:
         spec = network.record.graph.weights
         published = " or pretrained" if isinstance(spec, Mapping) else ""

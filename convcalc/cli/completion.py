@@ -68,7 +68,7 @@ def files(incomplete: str) -> list[CompletionItem]:
 
 
 def architectures(incomplete: str) -> list[CompletionItem]:
-    """Bundled names and specs in the current folder; files if none matches."""
+    """Bundled names, and specs and model files in the current folder; files if none matches."""
     if incomplete.startswith((".", "/", "~")):
         return files(incomplete)
     folder, name = os.path.split(incomplete)
@@ -77,7 +77,7 @@ def architectures(incomplete: str) -> list[CompletionItem]:
         specs = [
             os.path.join(folder, entry)
             for entry in sorted(os.listdir(folder or "."))
-            if entry.startswith(name) and choices.is_spec(entry)
+            if entry.startswith(name) and (choices.is_spec(entry) or choices.is_model(entry))
         ]
     return items([*choices.architectures(), *specs], incomplete) or files(incomplete)
 
@@ -174,9 +174,10 @@ def operators(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`forward --weights`: `pretrained`, or a file."""
-    if incomplete and "pretrained".startswith(incomplete):
-        return items(["pretrained"], incomplete)
+    """`forward --weights`: `pretrained`, `random` or a file."""
+    words = [word for word in ("pretrained", "random") if incomplete and word.startswith(incomplete)]
+    if words:
+        return items(words, incomplete)
     return files(incomplete)
 
 

@@ -31,6 +31,7 @@ Examples:
   convcalc convert resnet50 -o mine.yaml
   convcalc convert torchvision/resnet18 -o resnet18.yaml --weights pretrained
   convcalc convert torchvision/resnet18 -o small.yaml --set classes=10
+  convcalc convert resnet50 -o net.py --no-weights
   convcalc convert lenet5 -o lenet5.npz
   convcalc convert alexnet -o alexnet.safetensors --seed 7
 
@@ -38,6 +39,8 @@ Examples:
 By the suffix of FILE:
   .yaml         a spec to read and change: groups, blocks, runs; its weights
                 beside it as .safetensors, if the network has any
+  .py           PyTorch source to keep, whose state_dict's keys are the paths;
+                its weights beside it in the same way
   .safetensors, the weights alone; of a network without any, random ones
   .npz
 

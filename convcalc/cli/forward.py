@@ -40,8 +40,9 @@ Examples:
   convcalc forward lenet5 one.png two.png scans/ --format csv
   convcalc forward resnet50 batch.npy --save out.npz
   convcalc forward siamese.yaml left=a.png right=b.npy
+  convcalc forward mine.onnx cat.jpg --like torchvision/resnet50
 
-lenet5 comes with trained weights. Other networks run with random ones unless --weights
+lenet5 and model files come with weights. Other networks run with random ones unless --weights
 gives trained ones; then shapes and statistics are shown, not a prediction.""",
 )
 @click.argument("arch", type=ARCH)
@@ -50,7 +51,13 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
     "--weights",
     metavar="FILE",
     shell_complete=completion.weights,
-    help="A .safetensors, .npz or .pth file; or `pretrained`, fetched from the spec's address.",
+    help="A .safetensors, .npz or .pth file; `pretrained`, fetched from the spec's address; or `random`.",
+)
+@click.option(
+    "--like",
+    type=ARCH,
+    metavar="ARCH",
+    help="Prepare images and name classes as this spec says, for a model file.",
 )
 @click.option(
     "--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Seed of random weights."
@@ -85,6 +92,7 @@ def command(
     arch: str,
     images: tuple[str, ...],
     weights: str | None,
+    like: str | None,
     seed: int,
     backend: str,
     threads: int | None,
@@ -116,6 +124,7 @@ def command(
         found = network.forward(
             images,
             weights=weights,
+            like=like,
             seed=seed,
             backend=cast(Any, backend),
             threads=threads,
@@ -125,6 +134,11 @@ def command(
             advance=advance,
             downloading=downloading,
             compiling=compiling,
+        )
+    if found.weights.source == "model" and found.graph.preprocess is None and _has_picture(found):
+        print_message(
+            "the model does not say how its images are prepared: resized to the input, values 0 to 1; "
+            "--like ARCH takes a spec's preprocess"
         )
     if found.weights.note:
         print_message(f"weights file: {found.weights.note}")
@@ -138,11 +152,20 @@ def command(
         click.get_current_context().exit(1)
 
 
+def _has_picture(found: Any) -> bool:
+    """Whether a result is of an image rather than arrays only."""
+    return any(
+        given.size is not None for result in getattr(found, "done", (found,)) for given in result.inputs
+    )
+
+
 def _in_order(arch: str, images: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """ARCH and the images, swapped if the first argument is an image and exactly one of the others is a network."""
     if not arch.lower().endswith(tuple(choices.image_suffixes())):
         return arch, images
-    networks = [name for name in images if choices.is_bundled(name) or choices.is_spec(name)]
+    networks = [
+        name for name in images if choices.is_bundled(name) or choices.is_spec(name) or choices.is_model(name)
+    ]
     if len(networks) != 1:
         return arch, images
     return networks[0], (arch, *(name for name in images if name != networks[0]))

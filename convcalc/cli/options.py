@@ -23,7 +23,7 @@ Shapes = str | dict[str, str] | None
 
 
 class Architecture(click.ParamType):  # type: ignore[type-arg]
-    """A bundled name, the path of a spec, or `-`, with completion."""
+    """A bundled name, the path of a spec or of a model file, or `-`, with completion."""
 
     name = "arch"
 

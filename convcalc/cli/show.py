@@ -28,6 +28,7 @@ Examples:
   convcalc show torchvision/resnet50 --as torchinfo,fvcore
   convcalc show resnet50 --training --optimizer adam --memory 24GiB
   convcalc show my-network.yaml --format json
+  convcalc show mine.onnx --input 3x256x256
 
 Weights multiply, biases are added; params are both; shared weights count once. MACs are the
 multiply-accumulates of convolutions, dense layers, matrix products and attention for one image,
@@ -125,7 +126,8 @@ def command(
 ) -> None:
     """A network's layers: output sizes, weights, MACs, memory and receptive fields.
 
-    ARCH is a bundled name (see `convcalc list`), the path of a spec, or - for standard input.
+    ARCH is a bundled name (see `convcalc list`), the path of a spec or of an ONNX file, or - for a spec from standard
+    input.
     """
     asked = [
         option

@@ -45,6 +45,7 @@ class Format(NamedTuple):
 # By suffix. A new kind of file is a line here and a module with `write(request: Request) -> Written`.
 FORMATS: dict[str, Format] = {
     ".yaml": Format("spec", "convcalc.formats.spec.write", unknown=True),
+    ".py": Format("pytorch", "convcalc.formats.torch.write"),
     ".safetensors": Format(
         "safetensors", "convcalc.formats.tensor_files", needs_weights=True, only_weights=True
     ),

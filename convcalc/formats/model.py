@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from convcalc.errors import ModelError
 from convcalc.graph import Graph
 from convcalc.weights.tensors import Tensors
 
@@ -25,3 +26,19 @@ class Model:
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     classes: Mapping[str, str] = field(default_factory=dict)
+
+    def check_complete(self) -> None:
+        """Raise ModelError if the values of some tensors are not there."""
+        if not self.missing:
+            return
+        files = [name for name in self.missing if name]
+        if not files:
+            raise ModelError(
+                f"{self.path}: the numbers of its weights were taken out of the file",
+                hint="export the model with its weights, or give --weights FILE or random",
+            )
+        listing = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        raise ModelError(
+            f"{self.path}: its weights are in {listing}, and there is no such file",
+            hint="put it into the model's folder, or give --weights FILE or random",
+        )

@@ -140,28 +140,20 @@ def _slid(owners: list[Name], items: Sequence[Item]) -> list[Name]:
         path = owner.name
         if not path or items[index].inputs > 1:
             plain.add(owner.scope)
-        leaf: int | None = index
-        while path:
-            outer, _, segment = path.rpartition(".")
-            if not segment.isdecimal():
+        for inner in [path or owner.scope, *prefixes(path or owner.scope)]:
+            outer, _, segment = inner.rpartition(".")
+            children.setdefault(outer, {}).setdefault(segment, index if inner == path else None)
+            if inner and not segment.isdecimal():
                 plain.add(outer)
-            elif outer not in plain:
-                children.setdefault(outer, {}).setdefault(segment, leaf)
-            path, leaf = outer, None
-        for outer in [owner.scope, *prefixes(owner.scope)] if not owner.name else []:
-            above, _, segment = outer.rpartition(".")
-            children.setdefault(above, {}).setdefault(segment, None)
-            if outer and not segment.isdecimal():
-                plain.add(above)
     result = list(owners)
     for scope, segments in children.items():
         numbers = [int(segment) for segment in segments if segment.isdecimal()]
         if scope in plain or len(numbers) < len(segments) or numbers != sorted(set(numbers)):
             continue
         free = 0
-        for (_, index), number in zip(segments.items(), numbers, strict=True):
-            if index is not None and not items[index].weighted and number > free:
-                result[index] = owners[index]._replace(name=_joined(scope, str(free)))
-                number = free
-            free = number + 1
+        for leaf, number in zip(segments.values(), numbers, strict=True):
+            slides = leaf is not None and not items[leaf].weighted and number > free
+            if slides and leaf is not None:
+                result[leaf] = owners[leaf]._replace(name=_joined(scope, str(free)))
+            free = (free if slides else number) + 1
     return result

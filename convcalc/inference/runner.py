@@ -13,14 +13,23 @@ from typing import Any, Literal, NamedTuple
 
 from convcalc.backends import Backend, Compiling, Progress, Run, Values, check_known
 from convcalc.errors import ConvcalcError, UsageError, WeightsError
+from convcalc.formats.model import Model
 from convcalc.graph import Graph, Node, Output
 from convcalc.inference.inputs import InputValues, Sample, read_sample, sample_label, samples_of
 from convcalc.inference.labels import labels as read_labels
 from convcalc.ops import Tensor
 from convcalc.ops.softmax import Softmax
-from convcalc.weights.load import MatchedTensors, Weights, load_weights, match_file, random_weights
+from convcalc.weights.load import (
+    MatchedTensors,
+    Weights,
+    load_weights,
+    match_file,
+    match_tensors,
+    own_weights,
+    random_weights,
+)
 
-PRETRAINED = "pretrained"
+PRETRAINED, RANDOM = "pretrained", "random"  # instead of a file of weights
 # Below this many MACs per image, `auto` uses the reference backend: loading kernels would take longer than the run.
 SMALL = 5_000_000
 
@@ -171,6 +180,7 @@ class Runner:
         top: int = 5,
         images: int = 1,
         compiling: Compiling | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         from convcalc.backends.workers import can_fork, processors
 
@@ -183,9 +193,9 @@ class Runner:
         self.top = top
         self.classes = class_output(graph)
         self.names = read_labels(graph.labels, graph.shape(self.classes.node)[0])
-        self.notes: tuple[str, ...] = ()
+        self.notes = tuple(notes)
         if threads and threads > count:
-            self.notes = (f"{threads:,} threads asked for, {count:,} used: as many as there are processors",)
+            self.notes += (f"{threads:,} threads asked for, {count:,} used: as many as there are processors",)
         if graph.own_classes is not None and weights.source == "random":
             self.notes += (f"no labels and no weights: the spec's are for {graph.own_classes:,} classes",)
         self.plan: Any = None
@@ -256,6 +266,7 @@ def forward(
     given: Any,
     *,
     weights: str | None = None,
+    model: Model | None = None,
     seed: int = 0,
     backend: Backend = "auto",
     threads: int | None = None,
@@ -264,13 +275,15 @@ def forward(
     advance: Advance | None = None,
     downloading: Downloading | None = None,
     compiling: Compiling | None = None,
+    notes: Sequence[str] = (),
 ) -> Forward | Batch:
     """Run pictures or arrays through a graph: a Forward for one sample, a Batch for several.
 
-    given: see `inputs.samples_of`. weights: a file, `pretrained` (the spec's address), or None for the weights that
-    come with the spec, else random weights from the seed. top: number of classes to report; profile: measure the fast
-    backend. Raises ImageError, InputError, WeightsError or UsageError before anything has run; among several samples,
-    a picture's error becomes a Failure.
+    given: see `inputs.samples_of`. weights: a file, `pretrained` (the spec's address), `random`, or None for the
+    weights that come with the spec or the model, else random weights from the seed. model: what the graph was read
+    from, if it is no spec. top: number of classes to report; profile: measure the fast backend; notes: of the caller,
+    for the result. Raises ImageError, InputError, WeightsError, ModelError or UsageError before anything has run;
+    among several samples, a picture's error becomes a Failure.
     """
     check_backend(backend)
     check_known(graph)
@@ -279,10 +292,11 @@ def forward(
     if several:
         if profile:
             raise UsageError("a profile is of one image or array", hint="give one, or leave profile out")
-        chosen = choose_weights(graph, weights, seed, downloading)
+        chosen = choose_weights(graph, weights, seed, downloading, model)
         runner = Runner(
-            graph, chosen, backend=backend, threads=threads, top=top, images=len(samples), compiling=compiling
-        )
+            graph, chosen, backend=backend, threads=threads, top=top, images=len(samples), compiling=compiling,
+            notes=notes,
+        )  # fmt: skip
         outcomes = []
         for outcome in runner.many(samples):
             outcomes.append(outcome)
@@ -290,8 +304,10 @@ def forward(
                 advance(macs, macs * len(samples), os.path.basename(outcome.image))
         return Batch(graph, chosen, tuple(outcomes))
     inputs = read_sample(graph, samples[0])  # before loading weights, which may take seconds
-    chosen = choose_weights(graph, weights, seed, downloading)
-    runner = Runner(graph, chosen, backend=backend, threads=threads, top=top, compiling=compiling)
+    chosen = choose_weights(graph, weights, seed, downloading, model)
+    runner = Runner(
+        graph, chosen, backend=backend, threads=threads, top=top, compiling=compiling, notes=notes
+    )
 
     def progress(node: Node, done: int) -> None:
         if advance:
@@ -314,16 +330,26 @@ def choose_weights(
     weights: str | None,
     seed: int,
     downloading: Downloading | None = None,
+    model: Model | None = None,
 ) -> Weights:
-    """The weights of a file, of the spec, or random ones."""
+    """The weights of a file, of the model or spec, or random ones."""
+    if weights is None and model is not None:
+        model.check_complete()
+        return own_weights(graph, model.tensors, model.path)
     file = weights_file(graph, weights, downloading)
     return random_weights(graph, seed) if file is None else load_weights(graph, *file)
 
 
 def stored_tensors(
-    graph: Graph, weights: str | None, downloading: Downloading | None = None
+    graph: Graph,
+    weights: str | None,
+    downloading: Downloading | None = None,
+    model: Model | None = None,
 ) -> MatchedTensors | None:
-    """The tensors of a file or of the spec, their values unread; None if there are none."""
+    """The tensors of a file, or of the model or spec, their values unread; None if there are none."""
+    if weights is None and model is not None:
+        model.check_complete()
+        return match_tensors(graph, model.tensors, model.path)
     file = weights_file(graph, weights, downloading)
     return None if file is None else match_file(graph, file.path, file.shown)
 
@@ -332,7 +358,9 @@ def weights_file(
     graph: Graph, weights: str | None, downloading: Downloading | None = None
 ) -> WeightsFile | None:
     """The file of the weights: the given one, a downloaded one if `pretrained`, else the spec's own; None if the spec
-    has none."""
+    has none, and for `random`."""
+    if weights == RANDOM:
+        return None
     if weights == PRETRAINED and not isinstance(graph.weights, str):
         return _pretrained(graph, downloading)
     if weights not in (None, PRETRAINED):

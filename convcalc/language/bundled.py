@@ -6,6 +6,7 @@ import os
 from functools import cache
 
 SUFFIXES = (".yaml", ".yml")  # of spec files; bundled specs are named without it
+MODEL_SUFFIXES = (".onnx",)  # of model files, which `formats` opens
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -34,6 +35,11 @@ def path(name: str) -> str | None:
         return None
     file = os.path.join(directory(), *name.split("/")) + ".yaml"
     return file if os.path.isfile(file) else None
+
+
+def is_model(arch: str) -> bool:
+    """Whether ARCH is a model file rather than a spec, by its form; the file need not exist."""
+    return arch.lower().endswith(MODEL_SUFFIXES)
 
 
 def members() -> list[str]:

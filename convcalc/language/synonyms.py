@@ -81,7 +81,8 @@ _TABLE = {
         attention: shiftedwindowattention groupqueryattention
         parameter: learnedtensor learnable weight clstoken classtoken posembed positionembedding
         constant: buffer fixed registerbuffer
-        gather: indexselect take lookup
+        gather: take lookup
+        select: indexselect permutechannels
         unknown: einsum custom lambda
         network: model backbone
         group: sequential layers module modulelist stage

@@ -17,6 +17,7 @@ MAX_SIZE = 2**31 - 1  # for dimensions: anything larger is a typo, not a network
 
 
 MAX_DIMENSIONS = 8
+MAX_INDICES = 100_000  # of a field that lists them
 MAX_WORD = 100  # maximum length of a text, in characters
 
 
@@ -174,10 +175,10 @@ def _layer(value: Value) -> str:
     return str(value)
 
 
-def _integers(minimum: int) -> Callable[[Value], Any]:
+def _integers(minimum: int, most: int = MAX_DIMENSIONS) -> Callable[[Value], Any]:
     def check(value: Value) -> tuple[int, ...]:
-        if not isinstance(value, list) or not 1 <= len(value) <= MAX_DIMENSIONS:
-            raise FieldError(f"needs a list of 1 to {MAX_DIMENSIONS} integers, not {describe(value)}")
+        if not isinstance(value, list) or not 1 <= len(value) <= most:
+            raise FieldError(f"needs a list of 1 to {most:,} integers, not {describe(value)}")
         return tuple(whole(item, minimum) for item in value)
 
     return check
@@ -352,6 +353,17 @@ def integers(default: Any = REQUIRED, *, minimum: int = 0, doc: str) -> Any:
         "maxItems": MAX_DIMENSIONS,
     }
     return _field(FieldKind(_integers(minimum), schema), default, None, doc)
+
+
+def indices(default: Any = REQUIRED, *, doc: str) -> Any:
+    """A field for a list of indices along one dimension, negative ones from its end."""
+    schema: dict[str, object] = {
+        "type": "array",
+        "items": {"type": "integer"},
+        "minItems": 1,
+        "maxItems": MAX_INDICES,
+    }
+    return _field(FieldKind(_integers(-MAX_SIZE, MAX_INDICES), schema), default, None, doc)
 
 
 def along(default: Any = "channels", *, several: bool = False, doc: str) -> Any:

@@ -1,4 +1,4 @@
-"""A learned tensor (class tokens and positional embeddings: Devlin et al. 2018; Dosovitskiy et al. 2020)."""
+"""A learned or fixed tensor (class tokens and positional embeddings: Devlin et al. 2018; Dosovitskiy et al. 2020)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from convcalc.ops._base import (
     Tensor,
     Working,
 )
-from convcalc.ops._fields import integers, number
+from convcalc.ops._fields import flag, integers, number
 from convcalc.ops._working import product
 from convcalc.shapes import Shape
 
@@ -26,7 +26,8 @@ from convcalc.shapes import Shape
 @dataclass(frozen=True, kw_only=True)
 class LearnedTensor(Operator):
     """A learned tensor of the given shape. It has no input; the next layer reads it unless that layer has a `from`.
-    Its key in a weights file is the layer's path itself, as for a bare Parameter in PyTorch.
+    Its key in a weights file is the layer's path itself, as for a bare Parameter in PyTorch. With `fixed` its values are
+    chosen before training, as the codes that LeNet-5's outputs are compared with: a buffer, not a parameter.
     """
 
     kind: ClassVar[str] = "parameter"
@@ -38,14 +39,17 @@ class LearnedTensor(Operator):
 
     shape: tuple[int, ...] = integers(minimum=1, doc="the tensor's shape")
     initial: float = number(0.0, doc="initial value for training")
+    fixed: bool = flag(
+        False, doc="not trained: a buffer, which weights files hold but no count of parameters"
+    )
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """The given `shape`."""
         return self.shape
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """The tensor; it counts as weights, however it is used."""
-        return (Parameter("", self.shape, "weight", initial=self.initial),)
+        """The tensor; it counts as weights, however it is used, or as a buffer if it is fixed."""
+        return (Parameter("", self.shape, "buffer" if self.fixed else "weight", initial=self.initial),)
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """Nothing."""
@@ -54,7 +58,8 @@ class LearnedTensor(Operator):
     def working(self, inputs: Inputs) -> tuple[Working, ...]:
         """`1·768 = 768`."""
         count = f"{prod(self.shape):,}"
-        return (Working("weights", f"{product(self.shape)} = {count}" if len(self.shape) > 1 else count),)
+        what = "buffers" if self.fixed else "weights"
+        return (Working(what, f"{product(self.shape)} = {count}" if len(self.shape) > 1 else count),)
 
     def reordered(self, order: Order) -> Reordered | None:
         """The same operator, with its output stored in sequence."""

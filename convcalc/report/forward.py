@@ -21,7 +21,8 @@ RANDOM = (
     "random weights predict nothing: these are shapes and numbers only; --weights FILE loads trained ones"
 )
 NO_CLASSES = (
-    "numbers, not classes: classes are shown where the spec has labels or its last layer is a softmax"
+    "numbers, not classes: classes are shown where the spec has labels or its last layer is a softmax; "
+    "--like ARCH takes another spec's labels"
 )
 
 
@@ -121,6 +122,7 @@ def forward_table(result: Forward) -> Table:
     source = {
         "bundled": f"trained weights that come with it ({weights.path})",
         "file": f"weights from {weights.path}",
+        "model": f"weights of the model ({weights.path})",
         "random": f"random weights (He initialisation, seed {weights.seed})",
     }[weights.source]
     lines = [f"{source}; {run.backend} backend, {_seconds(run.seconds)}"]

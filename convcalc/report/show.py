@@ -118,7 +118,8 @@ def _buffers(analysis: Analysis) -> str:
         parameter for node in analysis.graph for parameter in node.parameters if parameter.role == "buffer"
     ]
     kinds = dict.fromkeys(
-        "running statistics" if parameter.rule is None else "fixed tensors" for parameter in buffers
+        "running statistics" if parameter.rule is None and parameter.name else "fixed tensors"
+        for parameter in buffers
     )
     return " and ".join(kinds)
 

@@ -77,6 +77,9 @@ SHORT_FIELDS = {
 }
 
 
+MAX_LISTED = 4  # of a list of indices
+
+
 def short_operator(op: Operator, *, bare: bool = False) -> str:
     """`conv K96 F11 S4 dw` for a narrow terminal. bare: without `conv`, which K and F imply, and without the
     layer whose size is taken, which the output has."""
@@ -99,7 +102,11 @@ def short_operator(op: Operator, *, bare: bool = False) -> str:
 
 
 def field_value(value: Any, name: str = "") -> str:
-    """A field's value: `3`, `1×7`, `0+1` for padding before and after, `same`; `1,2` for the dimensions of an axis."""
+    """A field's value: `3`, `1×7`, `0+1` for padding before and after, `same`; `1,2` for the dimensions of an axis,
+    `0,1,2,1… (18)` for indices."""
+    if name == "indices" and isinstance(value, (tuple, list)):
+        first = ",".join(map(str, value[:MAX_LISTED]))
+        return first if len(value) <= MAX_LISTED else f"{first}… ({len(value)})"
     if name == "axis" and isinstance(value, (tuple, list)):
         return ",".join(map(str, value))
     if name == "shape":  # also where all dimensions are equal

@@ -7,7 +7,7 @@ other names that a file may use. A file fits whole or not at all.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isclose, prod
@@ -31,12 +31,12 @@ class Weights:
     """For each node, a mapping of parameter name to flat row-major values; nodes that share weights hold the same
     mapping.
 
-    source: where the values come from; ignored: keys of the file that the network does not use; note: the reader's
-    remarks.
+    source: where the values come from, `model` being a model file or module that brings them; ignored: keys of the file
+    that the network does not use; note: the reader's remarks.
     """
 
     nodes: tuple[Parameters, ...]
-    source: Literal["bundled", "file", "random"]
+    source: Literal["bundled", "file", "random", "model"]
     path: str | None = None
     seed: int | None = None
     ignored: tuple[str, ...] = ()
@@ -91,6 +91,38 @@ def load_weights(
             made = {p.name: array("f", p.rule()) for p in node.parameters if p.rule is not None}
             nodes.append({name: tensor.values() for name, tensor in found.items()} | made)
     return Weights(tuple(nodes), source, path=matched.name, ignored=matched.ignored, note=matched.note)
+
+
+class StoredParameters(Mapping[str, Sequence[float]]):
+    """The parameters of a layer, converted each time that they are asked for: what a backend does not keep takes no
+    memory."""
+
+    __slots__ = ("_made", "_tensors")
+
+    def __init__(self, tensors: Mapping[str, StoredTensor], made: Mapping[str, Sequence[float]]) -> None:
+        self._tensors = tensors
+        self._made = made
+
+    def __getitem__(self, name: str) -> Sequence[float]:
+        return self._made[name] if name in self._made else self._tensors[name].values()
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._tensors
+        yield from self._made
+
+    def __len__(self) -> int:
+        return len(self._tensors) + len(self._made)
+
+
+def own_weights(graph: Graph, tensors: Tensors, path: str) -> Weights:
+    """The weights that a model brings. tensors: by our keys; they are read layer by layer when they are computed with.
+    Raises WeightsError unless there is one for every parameter."""
+    matched = match_tensors(graph, tensors, path)
+    nodes: list[Parameters] = []
+    for node, found in zip(graph, matched.nodes, strict=True):
+        made = {p.name: array("f", p.rule()) for p in node.parameters if p.rule is not None}
+        nodes.append(StoredParameters(found, made) if node.shares is None else nodes[node.shares])
+    return Weights(tuple(nodes), "model", path=path)
 
 
 def match_file(graph: Graph, path: str, shown: str | None = None) -> MatchedTensors:

@@ -344,6 +344,8 @@ ONE_INPUT: dict[str, list[tuple[tuple[int, ...], dict[str, object]]]] = {
     "rmsnorm": [((20, 7, 5), {}), ((20, 7, 5), {"axis": "last"}), ((20, 7, 5), {"axis": (1, 2), "affine": False})],
     "roll": [((20, 7, 5), {"shift": (-3, 2)}), ((20, 7, 5), {"shift": 6, "axis": 0}), ((9,), {"shift": 1, "axis": 0})],
     "scale": [((20, 7, 5), {}), ((20, 7, 5), {"value": -0.17}), ((9,), {"value": 3.0})],
+    "select": [((20, 7, 5), {"indices": (3, 17, 3, 0)}), ((20, 7, 5), {"indices": (-1, 0, 2, 2, 2, 1), "axis": 2}),
+               ((9,), {"indices": (8, 1)})],
     "selu": [((20, 7, 5), {}), ((20, 7, 5), {"alpha": 0.3, "scale": 2.0})],
     "sigmoid": [((20, 7, 5), {})],
     "silu": [((20, 7, 5), {})],

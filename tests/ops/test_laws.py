@@ -227,6 +227,14 @@ def slice_(draw):
 
 
 @st.composite
+def select(draw):
+    shape = draw(shapes_of(0, 3))
+    axis, written = draw(some_axis(len(shape)))
+    index = st.integers(-shape[axis], shape[axis] - 1)
+    return {"axis": written, "indices": draw(st.lists(index, min_size=1, max_size=9))}, (shape,), False
+
+
+@st.composite
 def upsample(draw):
     shape = draw(shapes_of(1, 3))
     mode = draw(st.sampled_from(["nearest", "bilinear", "bicubic"]))
@@ -312,7 +320,8 @@ def broadcast(draw, most=3, exact=True):
 
 @st.composite
 def parameter(draw):
-    return {"shape": list(draw(shapes_of(0, 3))), "initial": draw(st.sampled_from([0, 0.5]))}, (), True
+    fields = {"initial": draw(st.sampled_from([0, 0.5])), "fixed": draw(st.booleans())}
+    return {"shape": list(draw(shapes_of(0, 3))), **fields}, (), True
 
 
 @st.composite
@@ -434,6 +443,7 @@ CASES = {
     "rmsnorm": over_axes(affine=st.booleans()),
     "roll": roll(),
     "scale": anything(initial=st.floats(0, 1)) | anything(value=st.floats(0.1, 2)),
+    "select": select(),
     "selu": anything(alpha=st.floats(0.1, 2), scale=st.floats(0.1, 2)),
     "sigmoid": anything(),
     "silu": anything(),

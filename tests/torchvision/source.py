@@ -64,7 +64,8 @@ def drawn(graph: Graph, seed: int = 0) -> tuple[Weights, dict[str, torch.Tensor]
             else:
                 numbers = random.uniform(-0.3, 0.3, count).astype(np.float32)
             values[parameter.name] = numbers
-            state[parameter.key(node.name)] = torch.from_numpy(numbers.reshape(parameter.shape))
+            if parameter.rule is None:  # what a rule computes is not in a state_dict
+                state[parameter.key(node.name)] = torch.from_numpy(numbers.reshape(parameter.shape))
         nodes.append(values)
     return Weights(tuple(nodes), "random"), state
 

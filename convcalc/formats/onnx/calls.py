@@ -237,14 +237,14 @@ def target_shape(wanted: Sequence[int], shape: Sequence[int], allow_zero: bool) 
 
 def sliced(call: Call, rank: int, sizes: Sequence[int]) -> list[range]:
     """The indices that Slice keeps of each dimension. Raises Unmapped if its numbers are not known."""
+    given: Sequence[int] | None
     if call.opset < 10 and call.given(1) is None:
         starts, ends = list(call.integers("starts") or ()), list(call.integers("ends") or ())
-        axes, steps = call.integers("axes"), None
+        given, steps = call.integers("axes"), [1] * len(starts)
     else:
         starts, ends = call.whole(1) or [], call.whole(2) or []
-        axes, steps = call.whole(3), call.whole(4)
-    axes = list(range(len(starts))) if axes is None else [normal(axis, rank) for axis in axes]
-    steps = [1] * len(starts) if steps is None else steps
+        given, steps = call.whole(3), call.whole(4) or [1] * len(starts)
+    axes = list(range(len(starts))) if given is None else [normal(axis, rank) for axis in given]
     kept = [range(size) for size in sizes]
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise Invalid("starts, ends, axes and steps do not fit each other")

@@ -24,6 +24,7 @@ from convcalc.formats.onnx.calls import (
     sliced,
     target_shape,
 )
+from convcalc.formats.onnx.quantised import dequantise, quantise
 from convcalc.formats.onnx.values import FLOATS, MAX_KNOWN, Array, Const, Rule, permuted, picked
 
 Fold = Callable[[Call], "Const | list[Const]"]
@@ -508,14 +509,15 @@ FOLDS: dict[str, Fold] = {
     "Abs": elementwise(abs), "Add": elementwise(operator.add), "And": _truth(lambda a, b: a and b),
     "BatchNormalization": batchnorm, "Cast": cast, "CastLike": cast, "Ceil": elementwise(math.ceil), "Clip": clip,
     "Concat": concat, "Constant": constant, "ConstantOfShape": constant_of_shape, "Cos": elementwise(math.cos),
-    "CumSum": cumsum, "Div": divided, "Dropout": same, "Equal": _truth(operator.eq), "Erf": elementwise(math.erf),
+    "CumSum": cumsum, "DequantizeLinear": dequantise, "Div": divided, "Dropout": same, "Equal": _truth(operator.eq),
+    "Erf": elementwise(math.erf),
     "Exp": elementwise(_exp), "Expand": expand, "Flatten": reshape, "Floor": elementwise(math.floor), "Gather": gather,
     "GatherND": gather_nd, "Greater": _truth(operator.gt), "GreaterOrEqual": _truth(operator.ge), "Identity": same,
     "Less": _truth(operator.lt), "LessOrEqual": _truth(operator.le),
     "Log": elementwise(lambda x: math.log(x) if x > 0 else -math.inf if x == 0 else math.nan), "MatMul": matmul,
     "Max": elementwise(lambda *v: max(v)), "Min": elementwise(lambda *v: min(v)), "Mod": remainder,
     "Mul": elementwise(operator.mul), "Neg": elementwise(operator.neg), "Not": _truth(operator.not_),
-    "Or": _truth(lambda a, b: a or b), "Pow": elementwise(_power), "Range": range_,
+    "Or": _truth(lambda a, b: a or b), "Pow": elementwise(_power), "QuantizeLinear": quantise, "Range": range_,
     "Reciprocal": elementwise(lambda x: _quotient(1, x)), "ReduceL2": reduced(_l2), "ReduceMax": reduced(max),
     "ReduceMean": reduced(lambda values: sum(values) / len(values)), "ReduceMin": reduced(min),
     "ReduceProd": reduced(prod), "ReduceSum": reduced(sum, 13), "Relu": elementwise(lambda x: max(x, 0)),

@@ -13,6 +13,7 @@ from math import prod
 
 from convcalc.errors import Misfit, ModelError, SpecError
 from convcalc.formats.draft import Draft, DraftLayer, operator
+from convcalc.formats.naming import clean_path
 from convcalc.formats.onnx.calls import (
     AcrossBatch,
     Activation,
@@ -21,6 +22,7 @@ from convcalc.formats.onnx.calls import (
     Unmapped,
     Value,
     broadcast,
+    decimal,
     without,
 )
 from convcalc.formats.onnx.fold import FOLDS, shape_of
@@ -33,6 +35,7 @@ from convcalc.shapes import Shape
 from convcalc.weights.tensors import StoredTensor
 
 Handler = Callable[["Mapper", Call], "Value | Sequence[Value | None]"]
+Pattern = Callable[["Mapper", Call], "Value | None"]
 
 MAX_DEPTH = 40  # nodes on weights alone that become layers, one inside the other
 # Operators on weights alone that only move values: their result is one tensor, whatever it is read by.
@@ -47,6 +50,8 @@ MOVING = {
     "CastLike",
     "Expand",
     "Slice",
+    "DequantizeLinear",
+    "QuantizeLinear",
 }
 
 
@@ -54,7 +59,7 @@ class Mapper:
     """One pass over a model.
 
     entries: the inputs as activations, with the batch in its place. batch: the batch that the file was exported with,
-    1 if it is free. handlers: by operator, what maps it; patterns are tried first, by the operator that ends them.
+    1 if it is free. handlers: by operator, what maps it. patterns: by the operator that ends them, tried first.
     """
 
     def __init__(
@@ -63,21 +68,26 @@ class Mapper:
         inputs: Sequence[Input],
         entries: Mapping[str, Activation],
         handlers: Mapping[str, Handler],
+        patterns: Mapping[str, Sequence[Pattern]],
         max_layers: int,
         batch: int = 1,
     ) -> None:
         self.model = model
         self.handlers = handlers
+        self.patterns = patterns
         self.batch = batch
         self.draft = Draft(inputs, max_layers)
         self.paths = Paths(model)
         self.values: dict[str, Value] = dict(entries)
         self.uses = _uses(model.graph)
-        self.unknown: Counter[str] = Counter()
+        self.reasons: dict[int, str] = {}  # layer: why its node is not mapped
         self.owners: dict[
             tuple[str, str], int
         ] = {}  # operator and kernel's initialiser: the layer that owns it
-        self.parameters: dict[tuple[int, Shape], Activation] = {}  # constants that became layers
+        self.parameters: dict[tuple[int, Shape, str], Activation] = {}  # constants that became layers
+        self.numbers: dict[int, float] = {}  # layer: the constant that it is, if that is a single number
+        self.unfinished: set[int] = set()  # normalisations with weights whose bias may follow
+        self.thresholds: dict[int, float] = {}  # layer of a Greater: the number that it compares with
         self.kept: list[Const] = []  # keeps their ids from being used again
         self.outputs_of: dict[int, str] = {}  # layer: the value in the model that it makes
         self.across = ""  # the first operator found to act along the batch
@@ -96,8 +106,14 @@ class Mapper:
                 raise self.error(f"output {output.name!r}: no node computes it")
             if isinstance(value, Const):
                 value = self.materialised(value)
-            self.draft.outputs.append((output.name, value.layer))
+            self.draft.outputs.append((_label(output.name, self.draft.outputs), value.layer))
+        self.draft.notes += [self.reasons[layer] for layer in self.draft.needed() if layer in self.reasons]
         return self.draft
+
+    @property
+    def unknown(self) -> int:
+        """The number of layers that are not mapped."""
+        return sum(layer in self.reasons for layer in self.draft.needed())
 
     def walk(self, graph: OnnxGraph) -> None:
         """Map the nodes of a graph; those of an enclosing one are mapped already."""
@@ -156,9 +172,12 @@ class Mapper:
                 if node.op == "Size":
                     return [Const((), "I64", values=(prod(first.shape),))]
                 return [shape_of(first.shape, call)]
-        handler = self.handlers.get(
-            f"{node.domain}:{node.op}" if node.domain not in ("", "ai.onnx") else node.op
-        )
+        name = f"{node.domain}:{node.op}" if node.domain not in ("", "ai.onnx") else node.op
+        for pattern in self.patterns.get(name, ()):
+            found = pattern(self, call)
+            if found is not None:
+                return [found]
+        handler = self.handlers.get(name)
         if handler is None:
             raise Unmapped("an operator that convcalc does not know")
         before = len(self.draft.layers)
@@ -213,8 +232,10 @@ class Mapper:
                 source=node.described,
             )  # fmt: skip
             found.append(Activation(layer, shape, batch))
-        self.unknown[kind] += 1
-        self.draft.notes.append(f"{node.described} is not mapped: {reason}")
+            self.reasons[layer] = f"{node.described} is not mapped: {reason}"
+            bound = call.given(1)
+            if node.op == "Greater" and isinstance(bound, Const) and bound.count == 1 and bound.known:
+                self.thresholds[layer] = float(bound.values()[0])
         return found
 
     def claimed(self, name: str, batched: bool) -> Shape | None:
@@ -305,7 +326,7 @@ class Mapper:
         own: the shape of the parameter, with the same number of values; default its own, at least one dimension.
         """
         shape = const.shape or (1,) if own is None else own or (1,)
-        key = id(const), shape
+        key = id(const), shape, path or ""
         found = self.parameters.get(key)
         if found is None:
             self.kept.append(const)
@@ -326,6 +347,8 @@ class Mapper:
             operator("parameter", shape=shape), [], path=name or path or "", call="parameter",
             tensors={"": const.stored(shape)},
         )  # fmt: skip
+        if const.count == 1 and const.known:
+            self.numbers[layer] = decimal(float(const.values()[0]))
         return Activation(layer, shape)
 
     def replayed(self, const: Const) -> Activation | None:
@@ -428,6 +451,18 @@ class Mapper:
 
 def _listed(found: Value | Sequence[Value | None]) -> Sequence[Value | None]:
     return [found] if isinstance(found, (Const, Activation)) else found
+
+
+def _label(name: str, others: Sequence[tuple[str, int]]) -> str:
+    """The name of an output as a spec can have it, other than those before it."""
+    clean = clean_path(name.replace(".", "_")) or "output"
+    taken = {label for label, _ in others}
+    number = 1
+    found = clean
+    while found in taken:
+        number += 1
+        found = f"{clean}_{number}"
+    return found
 
 
 def _initialisers(call: Call, tensors: Mapping[str, StoredTensor]) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from convcalc.errors import ModelError
 from convcalc.formats.draft import Draft
 from convcalc.formats.onnx import elementwise, inputs, moves, norms, products, windows
 from convcalc.formats.onnx.mapper import Handler, Mapper
+from convcalc.formats.onnx.patterns import PATTERNS
 from convcalc.formats.onnx.records import OnnxModel
 from convcalc.graph import MAX_LAYERS
 from convcalc.shapes import Shape
@@ -28,7 +29,7 @@ def map_model(
     unknown operator whose output's shape the file does not have, and for an input whose shape is not known.
     """
     entries = inputs.entries(model, given or {})
-    mapper = Mapper(model, entries.inputs, entries.activations, HANDLERS, max_layers, entries.batch)
+    mapper = Mapper(model, entries.inputs, entries.activations, HANDLERS, PATTERNS, max_layers, entries.batch)
     try:
         draft = mapper.run()
     except ModelError:
@@ -36,15 +37,15 @@ def map_model(
             raise
         whole = inputs.entries(model, given or {}, batched=False)
         try:
-            return Mapper(model, whole.inputs, whole.activations, HANDLERS, max_layers).run()
+            return Mapper(model, whole.inputs, whole.activations, HANDLERS, PATTERNS, max_layers).run()
         except ModelError:
             pass
         raise
     if mapper.across and entries.guessed:
         whole = inputs.entries(model, given or {}, batched=False)
-        again = Mapper(model, whole.inputs, whole.activations, HANDLERS, max_layers)
+        again = Mapper(model, whole.inputs, whole.activations, HANDLERS, PATTERNS, max_layers)
         with suppress(ModelError):
             other = again.run()
-            if sum(again.unknown.values()) < sum(mapper.unknown.values()):
+            if again.unknown < mapper.unknown:
                 return other
     return draft

@@ -146,7 +146,7 @@ def permuted(given: Array, order: Sequence[int]) -> Sequence[Any]:
         if isinstance(values, array):
             joined: array[Any] = array(values.typecode)
             for column in columns:
-                joined += column
+                joined.extend(column)
             return joined
         return [value for column in columns for value in column]
     steps = [prod(shape[dimension + 1 :]) for dimension in order]

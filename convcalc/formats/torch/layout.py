@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from convcalc.formats.torch.site import Call
 
-WIDTH = 100
+WIDTH = 110
 INDENT = "    "
 
 

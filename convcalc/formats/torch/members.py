@@ -35,7 +35,9 @@ def defined(owner: str, segment: str, found: Form, depth: int) -> list[str]:
     """The statement that registers a layer's module, parameter or buffer under its segment."""
     plain = is_identifier(segment) and segment not in MODULE_NAMES and not segment.startswith("_")
     if found.is_buffer:
-        return statement("", Call(f"{owner}.register_buffer", (quoted(segment), found.value)), depth)
+        return statement(
+            "", Call(f"{owner}.register_buffer", (quoted(segment), found.value, "persistent=False")), depth
+        )
     if found.value:
         if plain:
             return statement(f"{owner}.{segment} = ", found.value, depth)

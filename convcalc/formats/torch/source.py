@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from collections.abc import Mapping
+from math import prod
 
 from convcalc.formats.torch.flat import Flat
 from convcalc.formats.torch.helpers import HELPERS, with_needed
+from convcalc.formats.torch.layout import WIDTH
+from convcalc.formats.torch.site import quoted
 from convcalc.formats.torch.symbols import class_name
 from convcalc.graph import Graph
 from convcalc.shapes import show
 
+IMPORTS = (
+    (r"\bOrderedDict\(", "from collections import OrderedDict"),
+    (r"\btorch\.", "import torch"),
+    (r"\bnn\.", "from torch import nn"),
+    (r"\bfunctional\.", "from torch.nn import functional"),
+)
 
-def source(graph: Graph, weights: str | None = None) -> str:
-    """The source of a network."""
-    return flat_source(graph, weights)
 
-
-def flat_source(graph: Graph, weights: str | None = None) -> str:
-    """The source of one class for the whole graph. weights: the name of the weights' file beside it."""
+def source(graph: Graph, classes: Mapping[str, str] | None = None, weights: str | None = None) -> str:
+    """The source of a network. classes: the class of the module behind a scope in its original source, by path.
+    weights: the name of the weights' file beside it. Raises InexpressibleError."""
     flat = Flat(graph, network_name(graph))
     lines = flat.lines()
     return assembled(docstring(graph, weights), sorted(flat.helpers), [lines])
@@ -26,7 +34,7 @@ def flat_source(graph: Graph, weights: str | None = None) -> str:
 def network_name(graph: Graph) -> str:
     """The name of the network's class: its title if that spells its name, such as ResNet50 for resnet50."""
     last = graph.name.rpartition("/")[2] or "network"
-    title = re.sub(r"\(.*\)", "", graph.title or "").strip()
+    title = re.sub(r"\(.*\)|,.*", "", graph.title or "").strip()
     if _letters(title) == _letters(last):
         return class_name(title)
     return class_name(last)
@@ -37,38 +45,36 @@ def _letters(text: str) -> str:
 
 
 def docstring(graph: Graph, weights: str | None) -> list[str]:
-    """The lines of the module's docstring: the network's name, parameters and multiply-accumulates."""
-    params = sum(size for node in graph if node.shares is None for size in [_elements(node)])
+    """The paragraphs of the module's docstring: name, parameters and multiply-accumulates, and where weights are."""
+    learned = [p for node in graph if node.shares is None for p in node.parameters if p.role != "buffer"]
+    params = sum(prod(parameter.shape) for parameter in learned)
     title = " ".join((graph.title or graph.name).split())
     sizes = ", ".join(f"{entry.name} {show(entry.shape)}" for entry in graph.inputs)
     if len(graph.inputs) == 1:
         sizes = show(graph.inputs[0].shape)
-    first = f"{title}: {params:,} parameters, {graph.macs:,} multiply-accumulates at {sizes}."
-    return [
-        line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-        for line in [first, *([weights] if weights else [])]
-    ]
+    paragraphs = [f"{title}: {params:,} parameters, {graph.macs:,} multiply-accumulates at {sizes}."]
+    if weights is not None:
+        paragraphs.append(f"Weights: load_state_dict(safetensors.torch.load_file({quoted(weights)})).")
+    return [_escaped(paragraph) for paragraph in paragraphs]
 
 
-def _elements(node: object) -> int:
-    from math import prod
-
-    return sum(prod(parameter.shape) for parameter in node.parameters if parameter.role != "buffer")  # type: ignore[attr-defined]
+def _escaped(text: str) -> str:
+    """A text that cannot end a docstring or change its meaning."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return plain.replace("\\", "\\\\").replace('"""', "'" * 3)
 
 
 def assembled(header: list[str], helpers: list[str], classes: list[list[str]]) -> str:
     """The whole file: docstring, imports, helpers, classes."""
-    start = [f'"""{header[0]}"""'] if len(header) == 1 else [f'"""{header[0]}', "", *header[1:], '"""']
+    wrapped = [textwrap.fill(text, WIDTH, break_long_words=False) for text in header]
+    if len(wrapped) == 1 and "\n" not in wrapped[0] and len(wrapped[0]) <= WIDTH - 6:
+        start = f'"""{wrapped[0]}"""'
+    else:
+        start = "\n\n".join(['"""' + wrapped[0], *wrapped[1:]]) + '\n"""'
     parts = [HELPERS[name].rstrip("\n") for name in with_needed(helpers)]
     parts += ["\n".join(lines) for lines in classes]
     body = "\n\n\n".join(parts)
-    imports = [
-        line
-        for word, line in (
-            (r"\btorch\.", "import torch"),
-            (r"\bnn\.", "from torch import nn"),
-            (r"\bfunctional\.", "from torch.nn import functional"),
-        )
-        if re.search(word, body)
-    ]
-    return "\n".join([*start, "", *imports, "", "", body, ""])
+    imports = [line for pattern, line in IMPORTS if re.search(pattern, body)]
+    if imports[0].startswith("from collections"):
+        imports.insert(1, "")
+    return "\n".join([start, "", *imports, "", "", body, ""])

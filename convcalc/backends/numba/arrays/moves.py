@@ -32,6 +32,14 @@ def slice_(node: Node, parameters: Parameters) -> ArrayFunction:
     return lambda inputs: inputs[0][kept]
 
 
+def select(node: Node, parameters: Parameters) -> ArrayFunction:
+    """Listed indices of one dimension."""
+    op: Any = node.op
+    place = axis_dimensions(op.axis, len(node.output_shape))[0]
+    indices = list(op.indices)
+    return lambda inputs: inputs[0].take(indices, axis=place)
+
+
 def crop(node: Node, parameters: Parameters) -> ArrayFunction:
     """A part of each map."""
     op: Any = node.op

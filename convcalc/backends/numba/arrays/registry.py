@@ -67,6 +67,7 @@ MAKERS: dict[str, Maker] = {
     "roll": moves.roll,
     "scale": functions.scale,
     "selu": functions.selu,
+    "select": moves.select,
     "slice": moves.slice_,
     "softmax": norms.softmax,
     "softplus": functions.softplus,
