@@ -1,4 +1,5 @@
-"""Multi-head self-attention (Vaswani et al. 2017), optionally within shifted windows (Liu et al. 2021, Swin)."""
+"""Multi-head self-attention (Vaswani et al. 2017), optionally within shifted windows (Liu et al. 2021, Swin) and by
+cosines (Liu et al. 2022, Swin V2)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from math import exp, prod, sqrt
+from math import exp, log, prod, sqrt
 from typing import Any, ClassVar, NamedTuple, Self
 
 from convcalc.errors import Misfit
@@ -26,11 +27,17 @@ from convcalc.ops._base import (
     in_sequence,
 )
 from convcalc.ops._fields import choice, extent, flag, integer, layer
+from convcalc.ops._fields import number as real
+from convcalc.ops._ieee import larger
 from convcalc.ops._saved import Saved, made
 from convcalc.ops._sliding import dot
 from convcalc.ops._windows import Slot, WindowAxis, windows
 from convcalc.ops._working import product
 from convcalc.shapes import PerAxis, Shape, per_axis, show
+
+INITIAL_SCALE = 10.0  # of cosines, before training (Liu et al. 2022, section 3.2: τ = 0.1)
+MAX_SCALE = 100.0  # the same: τ is at least 0.01
+MIN_LENGTH = 1e-12  # of a query or key that is divided by its length, as in PyTorch's normalize
 
 
 class Products(NamedTuple):
@@ -66,6 +73,9 @@ class Attention(Operator):
     includes the padding. `shift` moves the windows; a window that wraps round the edge then holds two or four
     regions that do not attend to each other, unless `mask` is given. Swin's code has the same effect: it adds −100
     to the scores between regions.
+
+    With similarity: cosine, the score of a query and a key is the cosine of their angle times e^logit_scale, at most
+    100, a learned weight (heads, 1, 1); the keys have no bias, and the middle third of in_proj_bias is not read.
     """
 
     kind: ClassVar[str] = "attention"
@@ -80,6 +90,8 @@ class Attention(Operator):
     window: PerAxis | None = extent(None, doc="window size in positions; default: all positions")
     shift: PerAxis = extent(0, minimum=0, doc="number of positions by which windows are shifted")
     axis: str = choice("last", "channels", default="last", doc="dimension that holds the features")
+    similarity: str = choice("dot", "cosine", default="dot", doc="how queries and keys are compared")
+    scale: float | None = real(None, doc="factor of the dot products; default: 1/√(features per head)")
     in_bias: bool = flag(True, doc="add a learned bias to queries, keys and values")
     out_bias: bool = flag(True, doc="add a learned bias to the output")
     bias: str | None = layer(doc="layer whose output (heads, N, N) is added to the scores of N positions")
@@ -141,6 +153,11 @@ class Attention(Operator):
                 end = "first" if others == "channels" else "last"
                 hint += f", or set axis: {others}, where the features are the {end} dimension"
             raise Misfit(f"{features:,} features in {self.heads} heads, the input is {show(shape)}", hint)
+        if self.similarity == "cosine" and self.scale is not None:
+            raise Misfit(
+                f"a scale of {self.scale:g} for cosines, whose factors are learned",
+                "leave out scale, or similarity: cosine",
+            )
         if self.window is None and self.shift != 0:
             raise Misfit("a shift without a window", "give window too")
         for axis in self.window_axes(shape):
@@ -170,7 +187,8 @@ class Attention(Operator):
                 )
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
-        """in_proj_weight (3·C, C), in_proj_bias (3·C), out_proj.weight (C, C), out_proj.bias (C)."""
+        """in_proj_weight (3·C, C), in_proj_bias (3·C), out_proj.weight (C, C), out_proj.bias (C); for cosines
+        logit_scale (heads, 1, 1)."""
         features = self._features(inputs[0])
         found = [Parameter("in_proj_weight", (3 * features, features), "weight", fan_in=features)]
         if self.in_bias:
@@ -178,11 +196,15 @@ class Attention(Operator):
         found.append(Parameter("out_proj.weight", (features, features), "weight", fan_in=features))
         if self.out_bias:
             found.append(Parameter("out_proj.bias", (features,), "bias"))
+        if self.similarity == "cosine":
+            found.append(Parameter("logit_scale", (self.heads, 1, 1), "weight", initial=log(INITIAL_SCALE)))
         return tuple(found)
 
     def weight_factors(self, inputs: Inputs) -> tuple[int, ...]:
-        """Four C×C matrices."""
+        """Four C×C matrices; with cosines a single factor, since there is a scale for each head besides."""
         features = self._features(inputs[0])
+        if self.similarity == "cosine":
+            return (4 * features * features + self.heads,)
         return (4, features, features)
 
     def macs(self, inputs: Inputs) -> int:
@@ -191,8 +213,9 @@ class Attention(Operator):
         return products.projections + 2 * products.scores
 
     def module_name(self, inputs: Inputs) -> str:
-        """MultiheadAttention, if it attends to all positions of a sequence; else ""."""
+        """MultiheadAttention, if it attends to all positions of a sequence by scaled dot products; else ""."""
         plain = self.window is None and self.axis == "last" and len(inputs[0]) == 2
+        plain = plain and self.similarity == "dot" and self.scale is None
         return self.torch_module if plain else ""
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
@@ -220,7 +243,9 @@ class Attention(Operator):
             lines.append(
                 Working("windows", f"{counts} = {products.windows:,} of {product([a.window for a in axes])}")
             )
-        lines.append(Working("weights", f"4·{features}·{features} = {4 * features**2:,}"))
+        scales = self.heads if self.similarity == "cosine" else 0
+        more = f" + {scales}" if scales else ""
+        lines.append(Working("weights", f"4·{features}·{features}{more} = {4 * features**2 + scales:,}"))
         offsets = [f"3·{features}"] * self.in_bias + [f"{features}"] * self.out_bias
         if offsets:
             total = features * (3 * self.in_bias + self.out_bias)
@@ -306,9 +331,10 @@ class Attention(Operator):
         """The attention outputs of the places in a window."""
         inside = [[0] * features if slot.position is None else vectors[slot.position] for slot in window]
         in_bias = weights["in_proj_bias"] if self.in_bias else [0] * 3 * features
+        if self.similarity == "cosine":
+            in_bias = [*in_bias[:features], *[0] * features, *in_bias[2 * features :]]
         projected = _projected(inside, weights["in_proj_weight"], in_bias)
         depth = features // self.heads
-        root = sqrt(depth)
         gathered: list[list[Any]] = [[] for _ in window]
         for head in range(self.heads):
             first = head * depth
@@ -316,10 +342,11 @@ class Attention(Operator):
                 [vector[part * features + first : part * features + first + depth] for vector in projected]
                 for part in range(3)
             )
+            queries, keys = self._compared(head, queries, keys, weights)
             columns = list(zip(*values, strict=True))
             for place, query in enumerate(queries):
                 offsets = _offsets(added, head, number, place, len(window))
-                scores = [dot(query, key) / root + offset for key, offset in zip(keys, offsets, strict=True)]
+                scores = [dot(query, key) + offset for key, offset in zip(keys, offsets, strict=True)]
                 if self.mask is None:
                     here = window[place]
                     read = [here.sees(other) for other in window]
@@ -329,6 +356,24 @@ class Attention(Operator):
                 gathered[place] += [dot(shares, column) for column in columns]
         out_bias = weights["out_proj.bias"] if self.out_bias else [0] * features
         return _projected(gathered, weights["out_proj.weight"], out_bias)
+
+    def _compared(
+        self, head: int, queries: list[list[Any]], keys: list[list[Any]], weights: Mapping[str, Sequence[Any]]
+    ) -> tuple[list[list[Any]], list[list[Any]]]:
+        """The queries and keys of a head as vectors whose dot products are the scores."""
+        if self.similarity == "cosine":
+            factor = min(exp(weights["logit_scale"][head]), MAX_SCALE)
+            return [[value * factor for value in _unit(query)] for query in queries], [_unit(k) for k in keys]
+        if self.scale is None:
+            root = sqrt(len(queries[0]))
+            return [[value / root for value in query] for query in queries], keys
+        return [[value * self.scale for value in query] for query in queries], keys
+
+
+def _unit(vector: Sequence[Any]) -> list[Any]:
+    """The vector divided by its length."""
+    length = larger(sqrt(sum([value * value for value in vector])), MIN_LENGTH)
+    return [value / length for value in vector]
 
 
 def _reach(axis: WindowAxis, out: int, parts_apart: bool) -> AxisReach:

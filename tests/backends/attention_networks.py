@@ -29,9 +29,9 @@ def add_attention(network: Network, heads: int, bias: bool = False, mask: str = 
     return network.add("attention", *inputs, axis="channels", heads=heads, **fields)
 
 
-def two_attentions() -> Graph:
-    """All that the kernel takes: windows that wrap and are filled up, with a bias, then a mask for each window; heads
-    of whole blocks and of parts of them."""
+def three_attentions() -> Graph:
+    """All that the kernel takes: windows that wrap and are filled up, with a bias, then a mask for each window, then
+    cosines; heads of whole blocks and of parts of them."""
     network = Network(21, 7, 10)
     start = network.add("conv", filters=32, kernel=1)
     add_attention(network, 2, bias=True, window=(3, 4), shift=(1, 2))
@@ -39,6 +39,7 @@ def two_attentions() -> Graph:
     network.add("relu")
     network.add("conv", filters=21, kernel=1)
     add_attention(network, 3, mask="each", window=(4, 5), in_bias=False, out_bias=False)
+    add_attention(network, 7, window=(4, 5), similarity="cosine")
     network.add("conv", filters=5, kernel=1)
     return network.graph()
 
@@ -59,6 +60,10 @@ def any_attention(source: Random) -> Graph:
         fields["window"] = window
         if source.random() < 0.6:
             fields["shift"] = tuple(source.randrange(size) for size in window)
+    if source.random() < 0.3:
+        fields["similarity"] = "cosine"
+    elif source.random() < 0.2:
+        fields["scale"] = source.uniform(0.1, 1.5)
     add_attention(
         network, heads, bias=source.random() < 0.4, mask=source.choice(["", "", "all", "each"]), **fields
     )

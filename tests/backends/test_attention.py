@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from attention_networks import add_attention, any_attention, two_attentions
+from attention_networks import add_attention, any_attention, three_attentions
 from numba_support import Network, any_values, any_weights, assert_close, by_chance, compare
 
 from convcalc.backends import reference
@@ -89,9 +89,9 @@ def test_generated(seed: int) -> None:
 
 
 def test_the_sum_and_the_bound_after_it_are_part_of_it() -> None:
-    compare(two_attentions())
-    steps = kernels_of(two_attentions())
-    assert steps.count("attend") == 2
+    compare(three_attentions())
+    steps = kernels_of(three_attentions())
+    assert steps.count("attend") == 3
     assert not {"combine", "activate"} & set(steps)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import test_numba as layers
-from attention_networks import two_attentions
+from attention_networks import three_attentions
 from matmul_networks import two_products
 from numba_support import Network, any_values, any_weights
 
@@ -108,7 +108,7 @@ def networks() -> Iterator[tuple[Graph, bool | None]]:
     """Each with whether Winograd's chunks transform their own input, or None where it is not forced."""
     yield layers.many_kernels(), None
     yield three_dimensions(), None
-    yield two_attentions(), None
+    yield three_attentions(), None
     yield two_products(), None
     yield layers.two_of_winograd(), False
     yield layers.two_of_winograd(), True

@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import test_numba as layers
-from attention_networks import any_attention, two_attentions
+from attention_networks import any_attention, three_attentions
 from matmul_networks import any_matmul, two_products
 from numba_support import Network, any_values, any_weights, by_chance
 from traced import Log, kernels, traced
@@ -168,7 +168,7 @@ def test_moves_and_joins(seed: int, log: Log) -> None:
 def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that others call, `sweep` and `finish`, are tried with these."""
     found = assert_exact(layers.many_kernels(), log)
-    for graph in (two_attentions(), two_products()):
+    for graph in (three_attentions(), two_products()):
         found |= assert_exact(graph, log)
     for fused in (False, True):
         layers.force_winograd(monkeypatch, fused)
@@ -249,7 +249,7 @@ with traced() as log, pytest.MonkeyPatch.context() as patch:
         for seed in range(6):
             assert_exact(by_chance(make, seed, 300_000), log)
     assert_exact(layers.many_kernels(), log)
-    assert_exact(tests.two_attentions(), log)
+    assert_exact(tests.three_attentions(), log)
     assert_exact(tests.two_products(), log)
     for fused in (False, True):
         layers.force_winograd(patch, fused)

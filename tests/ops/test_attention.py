@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import e, log, prod, sin
+from math import e, log, prod, sin, sqrt
 
 import pytest
 
@@ -133,6 +133,71 @@ def test_as_swins_windows(run, shift):
     assert flat(output) == near(SHIFTED[shift])
 
 
+# The same with logit_scale (1.2, 5): the factors e^1.2 and 100.
+COSINE = {
+    (0, 0): [
+    -0.404721, 1.530558, 0.645752, 0.851067, -0.433071, 1.375859, 0.951557, 0.4573,
+    -0.470011, 1.309632, 1.107277, 0.244241, 0.271803, 1.502265, 0.019972, 2.001707,
+    -0.551289, 1.647006, 0.583469, 0.846325, -0.474809, 1.546456, 0.687326, 0.760605,
+    0.065279, 0.85201, 1.392739, 0.189881, 0.857686, 0.058782, 2.023001, -0.147275,
+    0.010098, 0.888028, 1.383322, 0.170753, -0.583506, 2.766147, -1.391513, 3.269347,
+    -1.002246, 2.551701, -0.58816, 2.042966, 2.299751, -1.448172, 3.283683, -0.901377,
+    0.155351, 0.661109, 1.645052, -0.071745, -0.135565, 1.024167, 1.284817, 0.211284,
+    0.150712, 0.784448, 1.428479, 0.193343, 0.092181, 1.372622, 0.432111, 1.392172,
+    0.318409, 0.69088, 1.428598, 0.286697, 0.320818, 0.716783, 1.379733, 0.348435,
+    0.834691, -0.272263, 2.63973, -0.922344, 1.597314, 0.012274, 1.366785, 1.076166,
+    ],
+    (1, 1): [
+    1.334418, -0.147014, 1.915367, 0.251564, -0.11433, 1.053424, 1.21111, 0.314223,
+    0.542378, 0.573289, 1.415532, 0.427724, 0.335199, 2.020558, -0.97299, 3.264309,
+    -0.723404, 1.238812, 1.487687, -0.367211, -0.833529, 1.837582, 0.523908, 0.762574,
+    -0.330843, 1.241321, 1.090627, 0.342414, 0.974381, -0.266524, 2.489747, -0.659087,
+    -0.313367, 1.194511, 1.157105, 0.269994, -0.090721, 1.795627, -0.143653, 2.00181,
+    -0.973588, 1.865808, 0.613343, 0.573944, -0.810374, 1.831569, 0.511537, 0.790773,
+    0.810902, 0.46091, 1.348561, 0.660216, -0.068799, 1.370003, 0.597789, 1.097644,
+    0.322627, 0.71145, 1.387489, 0.339858, -0.982251, 2.791613, -1.038441, 2.610641,
+    0.803764, 0.28668, 1.668183, 0.261198, -0.872089, 2.381228, -0.412571, 1.898517,
+    -0.12102, 1.313121, 0.752028, 0.877896, -0.069746, 1.365389, 0.60701, 1.085721,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shift", COSINE)
+def test_as_swin_v2s_cosines(run, shift):
+    """Its keys have no bias, whatever the file holds for them."""
+    x, bias = wave((5, 4, 4), 1.3, 2), wave((2, 6, 6), 0.2)
+    fields = {"heads": 2, "window": [2, 3], "shift": list(shift), "bias": "b", "similarity": "cosine"}
+    for other in (WEIGHTS["in_proj_bias"][4:8], [7.0, -8.0, 9.0, 5.0]):
+        in_proj_bias = [*WEIGHTS["in_proj_bias"][:4], *other, *WEIGHTS["in_proj_bias"][8:]]
+        weights = WEIGHTS | {"in_proj_bias": in_proj_bias, "logit_scale": [[[1.2]], [[5.0]]]}
+        assert flat(run("attention", x, bias, weights=weights, **fields)) == near(COSINE[shift])
+
+
+def test_a_scale_of_its_own(run):
+    """½ instead of 1/√2 is queries times 1/√2: MaxViT scales by the number of all features, not by that of a head."""
+    x = wave((3, 4), 1.1, 2)
+    rows, biases = WEIGHTS["in_proj_weight"], WEIGHTS["in_proj_bias"]
+    less = {
+        "in_proj_weight": [[value / sqrt(2) for value in row] for row in rows[:4]] + rows[4:],
+        "in_proj_bias": [value / sqrt(2) for value in biases[:4]] + biases[4:],
+    }
+    output = run("attention", x, weights=WEIGHTS, heads=2, scale=0.5)
+    assert output == near(run("attention", x, weights=WEIGHTS | less, heads=2))
+
+
+def test_counts_of_cosines(bound, lines):
+    """Swin V2's first stage: a scale for each of three heads besides the four matrices; no other products."""
+    shape = (64, 64, 96)
+    operator = bound("attention", shape, heads=3, window=8, similarity="cosine")
+    (scale,) = [p for p in operator.parameters((shape,)) if p.name == "logit_scale"]
+    assert (scale.shape, scale.role, scale.initial) == ((3, 1, 1), "weight", pytest.approx(log(10)))
+    assert (
+        lines("attention", shape, heads=3, window=8, similarity="cosine")["weights"] == "4·96·96 + 3 = 36,867"
+    )
+    assert operator.macs((shape,)) == bound("attention", shape, heads=3, window=8).macs((shape,))
+    assert operator.module_name((shape,)) == ""
+
+
 @pytest.mark.parametrize("shift", [(1, 1), (1, 0)])
 def test_a_mask_in_its_place(run, bound, shift):
     """Swin's buffer of −100, as a constant makes it, gives the same."""
@@ -254,6 +319,8 @@ def test_reach(bound):
         ),
         ([(197, 768)], {"heads": 7}, "768 features in 7 heads, the input is 197×768",
          "give a number of heads that divides 768"),
+        ([(197, 768)], {"heads": 8, "similarity": "cosine", "scale": 0.5},
+         "a scale of 0.5 for cosines, whose factors are learned", "leave out scale, or similarity: cosine"),
         ([(197, 768)], {"heads": 8, "shift": 3}, "a shift without a window", "give window too"),
         ([(197, 768)], {"heads": 8, "window": 7, "shift": 7}, "a shift of 7 in windows of 7",
          "shift by less than a window, usually by half of one"),

@@ -368,6 +368,7 @@ def attention(draw):
         windows = prod(-(-size // wide) for size, wide in zip(positions, window, strict=True))
         places = prod(window)
     fields["axis"] = draw(st.sampled_from(["last", "channels"]))
+    fields |= draw(st.sampled_from([{}, {"similarity": "cosine"}, {"scale": 0.3}]))
     features = (heads * depth,)
     shapes = [(*features, *positions) if fields["axis"] == "channels" else (*positions, *features)]
     if draw(st.booleans()):
@@ -393,7 +394,7 @@ CASES = {
     "attention": attention(),
     "add": broadcast(),
     "avgpool": avgpool(),
-    "batchnorm": anything(affine=st.booleans(), eps=st.sampled_from([1e-5, 0.001])),
+    "batchnorm": anything(affine=st.booleans(), eps=st.sampled_from([1e-5, 0.001]), frozen=st.booleans()),
     "celu": anything(alpha=st.floats(0.1, 2)),
     "channel_shuffle": channel_shuffle(),
     "clip": clip(),
@@ -531,7 +532,8 @@ def test_parameters_add_up(kind, data):
         factors = operator.weight_factors(shapes)
         if factors:
             assert prod(factors) == sum(prod(p.shape) for p in parameters if p.role == "weight")
-        assert all((p.fan_in is None) == (not factors or p.role != "weight") for p in parameters)
+        starts = [not factors or p.role != "weight" or p.initial != 0 for p in parameters]
+        assert [p.fan_in is None for p in parameters] == starts
 
 
 def stored(tensor, order):

@@ -15,7 +15,7 @@ from convcalc.backends.numba.arrays.signatures import ArrayFunction, Parameters
 from convcalc.backends.numba.layout import Array
 from convcalc.graph import Node
 from convcalc.ops import Slot
-from convcalc.ops.attention import Attention
+from convcalc.ops.attention import MAX_SCALE, MIN_LENGTH, Attention
 
 
 def attention(node: Node, parameters: Parameters) -> ArrayFunction:
@@ -28,7 +28,8 @@ def attention(node: Node, parameters: Parameters) -> ArrayFunction:
     axes = op.window_axes(shape)
     count, places = prod(axis.windows for axis in axes), prod(axis.window for axis in axes)
     heads, depth = op.heads, features // op.heads
-    in_weight, in_bias = _scaled(parameters, features, depth, op.in_bias)
+    in_weight, in_bias = _scaled(parameters, op, features)
+    factors = cosine_factors(op, parameters)
     out_weight = parameters["out_proj.weight"]
     out_bias = parameters["out_proj.bias"][:, None] if op.out_bias else None
     tiles = op.tiles(shape)
@@ -43,6 +44,8 @@ def attention(node: Node, parameters: Parameters) -> ArrayFunction:
             projected += in_bias
         split = projected.reshape(3, heads, depth, count, places).transpose(0, 3, 1, 2, 4)
         queries, keys, values = split  # (windows, heads, depth, places) each
+        if factors is not None:
+            queries, keys = _unit(queries) * factors[:, None, None], _unit(keys)
         scores = np.matmul(queries.swapaxes(-1, -2), keys)
         if "bias" in named:
             scores += inputs[named["bias"]]
@@ -62,12 +65,41 @@ def attention(node: Node, parameters: Parameters) -> ArrayFunction:
     return attend
 
 
-def _scaled(parameters: Parameters, features: int, depth: int, has_bias: bool) -> tuple[Array, Array | None]:
-    """The weights and biases of queries, keys and values; those of the queries divided by √depth."""
-    factor = np.ones((3 * features, 1), np.float32)
-    factor[:features] = 1 / sqrt(depth)
-    bias = parameters["in_proj_bias"][:, None] * factor if has_bias else None
-    return parameters["in_proj_weight"] * factor, bias
+def _scaled(parameters: Parameters, op: Attention, features: int) -> tuple[Array, Array | None]:
+    """The weights and biases of queries, keys and values, each times its factor."""
+    factor, bias_factor = projection_factors(op, features)
+    bias = parameters["in_proj_bias"] * bias_factor.astype(np.float32) if op.in_bias else None
+    weight = parameters["in_proj_weight"] * factor[:, None].astype(np.float32)
+    return weight, None if bias is None else bias[:, None]
+
+
+def projection_factors(op: Attention, features: int) -> tuple[Array, Array]:
+    """What the rows of in_proj_weight and of in_proj_bias are multiplied by, float64: the scale of dot products for the
+    queries; with cosines, 0 for the biases of the keys."""
+    weight = np.ones(3 * features)
+    bias = np.ones(3 * features)
+    if op.similarity == "cosine":
+        bias[features : 2 * features] = 0
+    else:
+        scale = 1 / sqrt(features // op.heads) if op.scale is None else op.scale
+        weight[:features] = bias[:features] = scale
+    return weight, bias
+
+
+def cosine_factors(op: Attention, parameters: Parameters) -> Array | None:
+    """What the cosines of each head are multiplied by, (heads); None for dot products."""
+    if op.similarity != "cosine":
+        return None
+    with np.errstate(over="ignore"):
+        factors: Array = np.minimum(np.exp(parameters["logit_scale"].reshape(-1)), np.float32(MAX_SCALE))
+        return factors
+
+
+def _unit(vectors: Array) -> Array:
+    """(windows, heads, depth, places), each vector of features divided by its length."""
+    lengths = np.sqrt((vectors * vectors).sum(axis=2, keepdims=True))
+    units: Array = vectors / np.maximum(lengths, np.float32(MIN_LENGTH))
+    return units
 
 
 class _Order:

@@ -1,4 +1,5 @@
 """Multi-head attention within windows: softmax(q·kᵀ + bias + mask)·v, after the projection and before the next one.
+For cosines, queries and keys are first divided by their lengths.
 
 For one head and one window, whose N places hold d features each, this is two matrix products. The register tile
 computes both (`tile.sweep`), with the queries as its pixels:
@@ -14,6 +15,7 @@ product with the values.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import sqrt
 
 import numpy as np
 
@@ -43,6 +45,7 @@ from convcalc.backends.numba.kernels.activations import exponential
 from convcalc.backends.numba.kernels.matmul import tiles_alike
 
 MINUS_INFINITY = float("-inf")
+MIN_LENGTH = 1e-12  # as `ops.attention` has it; kernels are compiled without it
 
 
 @inline
@@ -69,6 +72,24 @@ def _write_row(at: int, channel: int, depth: int, to: int, block: int) -> None:
         for k in range(depth):
             c = channel + k
             store_float(to + c // BLOCK * block + c % BLOCK * 4, load_float(at + 4 * k))
+
+
+@inline
+def _per_length(at: int, block: int, channel: int, depth: int, factor: float) -> float:
+    """A factor divided by the length of the vector of `depth` channels, from the channel-th on."""
+    square = 0.0
+    for k in range(depth):
+        c = channel + k
+        value = load_float(at + c // BLOCK * block + c % BLOCK * 4)
+        square += value * value
+    return factor / max(sqrt(square), MIN_LENGTH)
+
+
+@inline
+def _multiply(at: int, count: int, step: int, factor: float) -> None:
+    """Multiplies `count` floats, `step` bytes apart, by a factor."""
+    for k in range(count):
+        store_float(at + k * step, load_float(at + k * step) * factor)
 
 
 @inline
@@ -107,15 +128,25 @@ def _copy_values(at: int, block: int, channel: int, depth: int, place: int, coun
 @inline
 def _lay_out(
     places: int, projected: int, projected_block: int, filling: int, count: int, channel: int, features: int,
-    depth: int, queries: int, keys: int, values: int,
+    depth: int, own_factor: int, queries: int, keys: int, values: int,
 ) -> None:  # fmt: skip
-    """The queries, keys and values of a head and a window as the sweeps read them."""
+    """The queries, keys and values of a head and a window as the sweeps read them.
+
+    own_factor: the address of the head's factor of cosines, or 0.
+    """
     for place in range(count):
         offset = load_offset(places + 4 * place)
         at = filling if offset < 0 else projected + offset
         block = PIXEL if offset < 0 else projected_block
-        _copy_row(at, block, channel, depth, queries + 4 * place * depth)
+        row = queries + 4 * place * depth
+        _copy_row(at, block, channel, depth, row)
         _copy_keys(at, block, features + channel, depth, place, count, keys)
+        if own_factor:
+            _multiply(row, depth, 4, _per_length(at, block, channel, depth, load_float(own_factor)))
+            tile = place - place % TILE
+            width = min(TILE, (count - tile + BLOCK - 1) // BLOCK * BLOCK)
+            column = keys + 4 * (tile * depth + place - tile)
+            _multiply(column, depth, 4 * width, _per_length(at, block, features + channel, depth, 1.0))
         _copy_values(at, block, 2 * features + channel, depth, place, count, values)
     _clear_keys(depth, count, keys)
 
@@ -162,12 +193,14 @@ def _softmax(scores: int, count: int, padded: int, parts: int, part: float) -> N
 def attend(
     first: int, stop: int, thread: int, *, sweep: int, scores_record: int, outputs_record: int, zeros: int,
     projected: int, projected_block: int, filling: int, places: int, count: int, heads: int, depth: int,
-    bias: int, mask: int, mask_window: int, parts: int, target: int, target_block: int, target_places: int,
-    chunk: int, keys: int, values: int, scores: int, outputs: int, scratch: int, scratch_bytes: int,
+    factors: int, bias: int, mask: int, mask_window: int, parts: int,
+    target: int, target_block: int, target_places: int, chunk: int, keys: int, values: int, scores: int, outputs: int,
+    scratch: int, scratch_bytes: int,
 ) -> None:  # fmt: skip
     """One head of one window for each item; the heads of a window follow one another.
 
-    projected: a map of 3·heads·depth channels, the queries, divided by √depth, then the keys, then the values.
+    projected: a map of 3·heads·depth channels, the queries times their scale, then the keys, then the values. factors:
+    a float for each head, of its cosines, or 0: then queries and keys are multiplied as they are.
     places, target_places: int32 for each window and each of its `count` places: the offset of its pixel in `projected`
     and in the target, negative for a place without a position, which reads `filling`, a pixel with blocks one after the
     other, and is written nowhere. bias: floats (heads, count, count) or 0; mask: (count, count) for each window,
@@ -192,8 +225,8 @@ def attend(
         own_targets = target_places + 4 * window * count
         own_parts = parts + window * score_row if parts else 0
         _lay_out(
-            own_places, projected, projected_block, filling, count, head * depth, features, depth, queries,
-            own_keys, own_values,
+            own_places, projected, projected_block, filling, count, head * depth, features, depth,
+            factors + 4 * head if factors else 0, queries, own_keys, own_values,
         )  # fmt: skip
         for begin in range(0, count, chunk):
             rows = min(chunk, count - begin)
@@ -270,6 +303,8 @@ def _inputs_footprint(call: KernelCall, places: Array, heads: int, first: int) -
         if (places < 0).any():
             for offset, size, blocks in _runs(begin, begin + heads * call.depth, PIXEL):
                 call.reads("filling", call.filling + offset, size, blocks)
+    if call.factors:
+        call.reads("factors", call.factors, 4 * heads)
     if call.bias:
         call.reads("bias", call.bias, heads * square)
     if call.mask:

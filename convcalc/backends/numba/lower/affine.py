@@ -28,11 +28,12 @@ def _batchnorm(node: Node, parameters: Parameters) -> Affine:
     """(x − mean)/√(variance + eps)·weight + bias as one product and one sum."""
     op = cast("Batchnorm", node.op)
     mean, variance = (parameters[name].astype(np.float64) for name in ("running_mean", "running_var"))
-    factor = 1 / np.sqrt(variance + op.eps)
-    if not op.affine:
-        return Affine(factor, -mean * factor)
-    factor = factor * parameters["weight"]
-    return Affine(factor, parameters["bias"] - mean * factor)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a variance of 0 with eps 0 gives infinity
+        factor = 1 / np.sqrt(variance + op.eps)
+        if not op.affine:
+            return Affine(factor, -mean * factor)
+        factor = factor * parameters["weight"]
+        return Affine(factor, parameters["bias"] - mean * factor)
 
 
 def _scale(node: Node, parameters: Parameters) -> Affine:

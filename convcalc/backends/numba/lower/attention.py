@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from convcalc.backends.numba.arrays.attention import cosine_factors, projection_factors
 from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE
 from convcalc.backends.numba.kernels.attention import attend
 from convcalc.backends.numba.kernels.tile import sweep
@@ -44,9 +45,8 @@ def lower_attention(low: Lowering, layer: FusedLayer) -> None:
         low.view(layer.residual, node)
     projected = _new_view(low, layer, 3 * features, "projected")
     gathered = _new_view(low, layer, features, "gathered")
-    factor = np.ones(3 * features)
-    factor[:features] = 1 / sqrt(features // op.heads)
-    bias = low.parameter(node, "in_proj_bias") * factor if op.in_bias else np.zeros(3 * features)
+    factor, bias_factor = projection_factors(op, features)
+    bias = low.parameter(node, "in_proj_bias") * bias_factor if op.in_bias else np.zeros(3 * features)
     plain = FusedLayer(node=node, value=layer.value)
     _add_projection(low, plain, "in_proj_weight", source, projected, factor, bias)
     _add_heads(low, plain, op, projected, gathered, bias)
@@ -97,6 +97,7 @@ def _add_heads(
     added = {name: low.fusion.alias[layer.node.inputs[place]] for name, place in named.items()}
     flat = {name: low.flat(value, layer.node) for name, value in added.items()}
     per_window = "mask" in named and len(layer.node.input_shapes[named["mask"]]) == 3
+    factors = cosine_factors(op, low.parameters(layer.node))
     values: dict[str, Word] = {
         "sweep": sweep, "zeros": np.zeros(TILE, np.float32), "projected": projected.corner,
         "projected_block": projected.layout.block, "filling": padded_vector(bias, blocks_of(len(bias)) * BLOCK),
@@ -107,6 +108,7 @@ def _add_heads(
         "target_block": gathered.layout.block, "chunk": cut.chunk, "keys": cut.keys, "values": cut.values,
         "scores": cut.scores, "outputs": cut.outputs,
     }  # fmt: skip
+    values["factors"] = 0 if factors is None else factors.astype(np.float32)
     values |= _records(low, cut, count, depth)
     reads = [projected.span, *(low.flat_span(flat[name], prod(low.shape(added[name]))) for name in flat)]
     macs = op.macs(layer.node.input_shapes) - 4 * shape[0] ** 2 * prod(shape[1:])
