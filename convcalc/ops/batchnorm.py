@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import sqrt
 from typing import Any, ClassVar
 
 from convcalc.ops._base import (
@@ -19,6 +19,7 @@ from convcalc.ops._base import (
 )
 from convcalc.ops._fields import flag, number
 from convcalc.ops._gradients import planes
+from convcalc.ops._ieee import quotient, square_root
 from convcalc.ops._saved import Saved
 
 
@@ -26,7 +27,8 @@ from convcalc.ops._saved import Saved
 class Batchnorm(Operator):
     """Normalises each channel: (x − running_mean)/√(running_var + eps)·weight + bias.
 
-    All four tensors have shape (C); the running statistics are buffers, not parameters.
+    All four tensors have shape (C); the running statistics are buffers, not parameters. Frozen, as detectors have it
+    that are trained on few images at once, weight and bias are buffers too, and training uses the running statistics.
     """
 
     kind: ClassVar[str] = "batchnorm"
@@ -36,15 +38,16 @@ class Batchnorm(Operator):
     pointwise: ClassVar[bool] = True
     is_channel_affine: ClassVar[bool] = True
 
-    eps: float = number(1e-5, above=0, doc="added to the variance for numerical stability")
+    eps: float = number(1e-5, minimum=0, doc="added to the variance for numerical stability")
     affine: bool = flag(True, doc="learn a scale and a bias per channel")
+    frozen: bool = flag(False, doc="not trained: scale and bias are buffers, the statistics stay")
 
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
         """weight and bias if affine, running_mean, running_var: (C) each."""
         channels = inputs[0][:1]
         learned = (
-            Parameter("weight", channels, "weight", initial=1.0),
-            Parameter("bias", channels, "bias"),
+            Parameter("weight", channels, "buffer" if self.frozen else "weight", initial=1.0),
+            Parameter("bias", channels, "buffer" if self.frozen else "bias"),
         )
         return (
             *(learned if self.affine else ()),
@@ -58,6 +61,8 @@ class Batchnorm(Operator):
         buffers = Working("buffers", f"2·{channels} = {2 * channels:,}")
         if not self.affine:
             return (buffers,)
+        if self.frozen:
+            return (Working("buffers", f"4·{channels} = {4 * channels:,}"),)
         return (Working("weights", f"{channels:,}"), Working("biases", f"{channels:,}"), buffers)
 
     def reordered(self, order: Order) -> Reordered | None:
@@ -80,7 +85,7 @@ class Batchnorm(Operator):
         result: list[Any] = []
         for channel, mean in enumerate(weights["running_mean"]):
             variance = weights["running_var"][channel] + self.eps
-            factor = 1 / sqrt(variance) if variance > 0 else nan
+            factor = quotient(1, square_root(variance))
             offset = -mean * factor
             if self.affine:
                 weight = weights["weight"][channel]
@@ -92,7 +97,10 @@ class Batchnorm(Operator):
     def in_training(
         self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]
     ) -> Mapping[str, Sequence[Any]]:
-        """The tensors with running statistics replaced by the mean and variance of each channel of the input."""
+        """The tensors with running statistics replaced by the mean and variance of each channel of the input; frozen,
+        unchanged."""
+        if self.frozen:
+            return weights
         shape, values = inputs[0]
         channels = planes(values, shape[0])
         means = [sum(plane) / len(plane) for plane in channels]
@@ -108,8 +116,11 @@ class Batchnorm(Operator):
         """Gradients in training mode, where mean and variance depend on the input (Ioffe & Szegedy 2015, section 3).
 
         input: γ/√(σ² + ε)·(δ − mean(δ) − x̂·mean(δ·x̂)), with x̂ the normalised input and means taken per channel.
+        Frozen, it is γ/√(σ² + ε)·δ.
         """
         shape, values = inputs[0]
+        if self.frozen:
+            return {"input": self._scaled(weights, gradient)}
         result: list[Any] = []
         scales: list[Any] = []
         offsets: list[Any] = []
@@ -132,3 +143,13 @@ class Batchnorm(Operator):
             found["weight"] = Gradient(Tensor((shape[0],), scales), "the sum of δ·x̂ of each channel")
             found["bias"] = Gradient(Tensor((shape[0],), offsets), "the sum of δ of each channel")
         return found
+
+    def _scaled(self, weights: Mapping[str, Sequence[Any]], gradient: Tensor) -> Gradient:
+        """The gradient of the input where nothing else depends on it."""
+        shape, deltas = gradient
+        result: list[Any] = []
+        for channel, plane in enumerate(planes(deltas, shape[0])):
+            factor = 1 / sqrt(weights["running_var"][channel] + self.eps)
+            factor *= weights["weight"][channel] if self.affine else 1
+            result += [delta * factor for delta in plane]
+        return Gradient(Tensor(shape, result), "γ/√(σ² + ε)·δ")

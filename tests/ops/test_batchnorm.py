@@ -1,6 +1,8 @@
 """Batch normalisation at inference."""
 
-from math import prod
+from math import inf, isnan, prod
+
+from convcalc.ops._base import Tensor
 
 
 def test_by_hand(run):
@@ -37,3 +39,36 @@ def test_statistics_are_buffers(bound):
 def test_working(lines):
     assert lines("batchnorm", (64, 5, 7)) == {"weights": "64", "biases": "64", "buffers": "2·64 = 128"}
     assert lines("batchnorm", (64, 5, 7), affine=False) == {"buffers": "2·64 = 128"}
+
+
+def test_frozen_nothing_is_learned(bound, run, lines):
+    """torchvision.ops.FrozenBatchNorm2d: four buffers; (x − mean)/√variance·weight + bias with its eps of 0."""
+    operator = bound("batchnorm", (64, 5, 7), frozen=True, eps=0)
+    assert {(p.name, p.role) for p in operator.parameters(((64, 5, 7),))} == {
+        (name, "buffer") for name in ("weight", "bias", "running_mean", "running_var")
+    }
+    assert lines("batchnorm", (64, 5, 7), frozen=True) == {"buffers": "4·64 = 256"}
+    weights = {"weight": [1, 10], "bias": [0, 0.5], "running_mean": [1, 4], "running_var": [4, 16]}
+    image = [[[1, 3, 5]], [[4, 8, 0]]]
+    output = run("batchnorm", image, weights=weights, eps=0, frozen=True)
+    assert output == [[[0, 1, 2]], [[0.5, 10.5, -9.5]]]
+
+
+def test_frozen_only_the_factor_is_in_the_gradient(bound):
+    """δ·weight/√variance: 10/4 of the second channel's. Training changes neither statistics nor learned numbers."""
+    shape = (2, 1, 3)
+    operator = bound("batchnorm", shape, eps=0, frozen=True)
+    weights = {"weight": [1, 10], "bias": [0, 0.5], "running_mean": [1, 4], "running_var": [4, 16]}
+    x, delta = Tensor(shape, [1, 3, 5, 4, 8, 0]), Tensor(shape, [2, 0, 4, 1, 2, 3])
+    assert operator.in_training([x], weights) == weights
+    found = operator.backward([x], weights, delta)
+    assert set(found) == {"input"}
+    assert found["input"].tensor == Tensor(shape, [1, 0, 2, 2.5, 5, 7.5])
+
+
+def test_a_variance_of_zero(run):
+    """As torch.nn.functional.batch_norm: x/√0 − mean/√0, [[NaN, NaN], [NaN, −∞]]."""
+    weights = {"running_mean": [0, 2], "running_var": [0, 0]}
+    output = run("batchnorm", [[2.0, 0.0], [3.0, -1.0]], weights=weights, eps=0, affine=False)
+    assert [isnan(value) for row in output for value in row] == [True, True, True, False]
+    assert output[1][1] == -inf
