@@ -1,14 +1,15 @@
 """Class names of a classifier's outputs, in order.
 
-`imagenet1k` is bundled: the 1,000 classes of the ImageNet challenge (Russakovsky et al. 2015) in torchvision's
-names and order, one per line in `data/imagenet1k.txt`. `cifar10` has the ten classes of CIFAR-10 (Krizhevsky 2009) in
-the order of its files.
+Two lists are bundled, one name per line in `data/`, in torchvision's names and order: `imagenet1k`, the 1,000 classes
+of the ImageNet challenge (Russakovsky et al. 2015), and `kinetics400`, the 400 actions of Kinetics (Kay et al. 2017).
+`cifar10` has the ten classes of CIFAR-10 (Krizhevsky 2009) in the order of its files.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 from convcalc.errors import SpecError
 
@@ -43,14 +44,15 @@ CIFAR10 = (
 )  # fmt: skip
 
 
-def _imagenet1k() -> tuple[str, ...]:
-    path = os.path.join(os.path.dirname(__file__), "data", "imagenet1k.txt")
+def _listed(name: str) -> tuple[str, ...]:
+    path = os.path.join(os.path.dirname(__file__), "data", f"{name}.txt")
     with open(path, encoding="utf-8") as file:
         return tuple(file.read().splitlines())
 
 
 KNOWN: dict[str, Callable[[], tuple[str, ...]]] = {
-    "imagenet1k": _imagenet1k,
+    "imagenet1k": partial(_listed, "imagenet1k"),
+    "kinetics400": partial(_listed, "kinetics400"),
     "cifar10": lambda: CIFAR10,
     "digits": lambda: tuple("0123456789"),
 }

@@ -17,7 +17,7 @@ WEIGHTS_KEYS = ("url", "sha256")
 TASKS = (
     "classification", "segmentation", "detection", "video", "generation", "superresolution", "audio", "matching",
 )  # fmt: skip
-LABELS = ("imagenet1k", "cifar10", "digits")
+LABELS = ("imagenet1k", "kinetics400", "cifar10", "digits")
 MAX_SIDE = 100_000  # pixels of a resized or cropped image
 
 

@@ -27,6 +27,18 @@ def test_imagenets_names_are_all_different():
     assert {"crane", "crane bird", "maillot", "missile", "projectile"} <= set(names)
 
 
+@pytest.mark.parametrize(
+    ("index", "name"),
+    [(0, "abseiling"), (6, "arm wrestling"), (224, "playing chess"), (349, "tap dancing"), (399, "zumba")],
+)
+def test_kinetics(index, name):
+    """Kinetics numbers its actions in the order of the alphabet."""
+    names = labels("kinetics400", 400)
+    assert names[index] == name
+    assert len(set(names)) == len(names) == 400
+    assert list(names) == sorted(names)
+
+
 def test_digits():
     assert labels("digits", 10) == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
