@@ -10,7 +10,7 @@ import convcalc
 from convcalc.analysis.catalogue import entries
 from convcalc.language.load import load_graph
 
-CLASSIFIERS = {entry.name: entry.classes for entry in entries() if entry.task == "classification"}
+CLASSIFIERS = {entry.name: entry.classes for entry in entries() if entry.task in ("classification", "video")}
 DIGIT = Path(__file__).parent / "data" / "digits" / "7_1.png"
 OTHER = 11  # classes, as no bundled network has
 
@@ -18,7 +18,7 @@ OTHER = 11  # classes, as no bundled network has
 def test_every_network_with_labels_is_a_classifier() -> None:
     labelled = {entry.name for entry in entries() if load_graph(entry.name).labels is not None}
     assert labelled <= set(CLASSIFIERS)
-    assert {CLASSIFIERS[name] for name in CLASSIFIERS} == {10, 1000}
+    assert {CLASSIFIERS[name] for name in CLASSIFIERS} == {10, 400, 1000}
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

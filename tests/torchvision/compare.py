@@ -1,22 +1,20 @@
 """Compares architectures/torchvision/* with torchvision's own models. Not a test; needs PyTorch.
 
     python3 -m venv /tmp/torchvision && /tmp/torchvision/bin/pip install torch==2.14.1 torchvision==0.29.1 pyyaml
-    /tmp/torchvision/bin/python tests/torchvision/compare.py                 # all 76, about half a minute
+    /tmp/torchvision/bin/python tests/torchvision/compare.py                 # all of them, about two minutes
     /tmp/torchvision/bin/python tests/torchvision/compare.py resnet50 googlenet
-    /tmp/torchvision/bin/python tests/torchvision/compare.py --outputs 64 resnet18 densenet121
     /tmp/torchvision/bin/python tests/torchvision/compare.py --dump tests/data/torchvision_keys.json.gz
 
-No weights are made or fetched: models live on PyTorch's meta device (with --outputs they are random, and a small
-random picture goes through torchvision's model and through the operators' own forward).
+No weights are made or fetched: models live on PyTorch's meta device; outputs.py compares outputs.
 Compared for each model, at the spec's own input size and at the one the published counts are for:
 
 * parameters, and the state dict's keys and shapes, but for auxiliary heads, batch counters and dimensions of 1;
-* every module's output shape, by its path;
+* every module's output shape, by its path, for each of its calls;
+* multiply-accumulates, against PyTorch's own counter, both products of attention included;
 * the whole computation: both graphs, with every operation's attributes (stride, padding, dilation, groups, eps,
   dropout rate, rounding, divisors, activation), its weights' names, its output shape and the order of its inputs,
   are folded into one digest, so functional calls that are no modules are covered too;
-  (for transformers, whose functional attention is no graph of modules, PyTorch's own counter counts the
-  multiply-accumulates instead, and logits.py compares outputs; nor for segmenting networks);
+  (but for transformers, whose functional attention is no graph of modules, clips, segmentation and detection);
 * the transforms and the address of the published weights against preprocess and weights.
 
 Before that, both sides are brought to the same words: a mean over height and width is global pooling and flatten,
@@ -31,7 +29,6 @@ import gzip
 import json
 import operator
 import sys
-from array import array
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
@@ -43,11 +40,10 @@ sys.path.insert(0, str(ROOT))
 try:
     import torch
     import torchvision
+    from networks import DETECTION, SEGMENTING, TRANSFORMERS, VIDEO, build, settings, state, weights_of
     from torch import fx, nn
     from torch.utils.flop_counter import FlopCounterMode
-    from torchvision import models
     from torchvision.models.convnext import LayerNorm2d
-    from torchvision.models.regnet import BlockParams
     from torchvision.models.shufflenetv2 import channel_shuffle
     from torchvision.ops import Permute, StochasticDepth
 except ImportError as missing:
@@ -55,52 +51,19 @@ except ImportError as missing:
 
 from convcalc.graph import INPUT, Graph, Node  # noqa: E402
 from convcalc.language.load import load_graph  # noqa: E402
-from convcalc.ops._base import Tensor  # noqa: E402
 
 PUBLISHED = Path(__file__).with_name("published.csv")
-TRANSFORMERS = ("swin_", "vit_")
-SEGMENTING = ("deeplabv3_",)  # compared with their auxiliary heads, which the published counts have too
 AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
 COUNTER = "num_batches_tracked"
-FUNCTIONS = (
-    "relu",
-    "stochastic_depth",
-)  # modules torchvision calls several times, or that do nothing: no path here
+# Modules torchvision calls several times, or that do nothing, or the projections within our attention: no path here.
+FUNCTIONS = ("relu", "stochastic_depth", "stochastic_dropout", "to_qkv", "merge")
+# What is not one map: the outputs of all levels in a row, or a dictionary of them.
+JOINED = ("head", "head.classification_head", "head.regression_head")
 
 Digest = tuple[Any, ...]
 
 
 # --- torchvision's side -------------------------------------------------------------------------------------
-
-
-def build(name: str, auxiliary: bool = False) -> nn.Module:
-    """A model on the meta device, as for inference."""
-    rule = BlockParams.from_init_params.__func__
-    if not getattr(rule, "on_cpu", False):  # RegNet works out its widths with tensors that need values
-
-        def on_cpu(cls: Any, *args: Any, **fields: Any) -> Any:
-            with torch.device("cpu"):
-                return rule(cls, *args, **fields)
-
-        on_cpu.on_cpu = True  # type: ignore[attr-defined]
-        BlockParams.from_init_params = classmethod(on_cpu)
-    options: dict[str, Any] = {}
-    if name in ("googlenet", "inception_v3"):
-        options = {"init_weights": False, "aux_logits": auxiliary}
-    if name.startswith(TRANSFORMERS):
-        options = {"weights": None}
-    room: Any = models
-    if name.startswith(SEGMENTING):
-        room = models.segmentation
-        options = {"weights": None, "weights_backbone": None, "aux_loss": True}
-    with torch.device("meta"):
-        model: nn.Module = getattr(room, name)(**options)
-    return model.eval()
-
-
-def state(name: str) -> dict[str, list[int]]:
-    """The keys and shapes of a published file, auxiliary heads and counters included."""
-    return {key: list(value.shape) for key, value in build(name, auxiliary=True).state_dict().items()}
 
 
 class Tracer(fx.Tracer):
@@ -377,6 +340,16 @@ def keys(graph: Graph) -> dict[str, tuple[int, ...]]:
     return found
 
 
+def ruled(graph: Graph) -> set[str]:
+    """The keys of what rules make; its numbers may be grouped differently in a file."""
+    return {
+        node.keys.get(parameter.name, parameter.key(node.name))
+        for node in graph
+        for parameter in node.parameters
+        if parameter.rule is not None
+    }
+
+
 def squeezed(size: Any) -> tuple[int, ...]:
     return tuple(length for length in size if length != 1)
 
@@ -385,8 +358,7 @@ def compare(name: str, published: dict[str, str]) -> tuple[list[str], str]:
     """What differs, and what was compared."""
     problems: list[str] = []
     arch = f"torchvision/{name}"
-    settings = {"auxiliary": "true"} if name.startswith(SEGMENTING) else {}
-    graph = load_graph(arch, settings=settings)
+    graph = load_graph(arch, settings=settings(name))
     model = build(name)
     theirs = {
         key: squeezed(size)
@@ -394,111 +366,148 @@ def compare(name: str, published: dict[str, str]) -> tuple[list[str], str]:
         if not key.startswith(AUXILIARY) and not key.endswith(COUNTER)
     }
     ours = keys(graph)
+    for key in ruled(graph) & set(theirs):
+        theirs[key] = (prod(theirs[key]),)
     for key in sorted({*ours, *theirs}):
         if ours.get(key) != theirs.get(key):
             problems.append(f"{key}: {ours.get(key)} here, {theirs.get(key)} there")
 
-    here = sum(prod(p.shape) for node in graph for p in node.parameters if p.role != "buffer")
+    here = sum(
+        prod(p.shape) for node in graph if node.shares is None for p in node.parameters if p.role != "buffer"
+    )
     there = sum(parameter.numel() for parameter in model.parameters())
     if here != there:
         problems.append(f"parameters: {here:,} here, {there:,} there")
-    if not name.startswith(SEGMENTING):
-        problems += compare_weights(name, graph)
+    problems += compare_weights(name, graph)
     counted = tuple(map(int, published["input"].split("x")))
     sizes = {graph.input_shape, counted}
-    modules = operations = 0
+    modules = operations = macs = 0
     for size in sorted(sizes):
-        sized = load_graph(arch, settings=settings, input_shape=size)
+        sized = load_graph(arch, settings=settings(name), input_shape=size)
         found, modules = compare_shapes(sized, model)
         problems += found
-        attends = name.startswith(TRANSFORMERS)
-        if not name.startswith((*TRANSFORMERS, *SEGMENTING)):
+        if not (name.startswith((*TRANSFORMERS, *SEGMENTING)) or name in (*VIDEO, *DETECTION)):
             found, operations = compare_computation(sized, model)
             problems += found
         macs = sum(node.op.macs(node.input_shapes) for node in sized)
-        multiplied = counted_macs(model, size) if attends else hooked_macs(model, size)
+        multiplied = counted_macs(model, size)
         if macs != multiplied:
             problems.append(f"MACs at {size}: {macs:,} here, {multiplied:,} there")
         if size == counted and round(macs / 1e9, 3) != float(published["gmacs_at_input"]):
             problems.append(f"MACs at {size}: {macs:,}, published {published['gmacs_at_input']}G")
     shown = " and ".join("×".join(map(str, size)) for size in sorted(sizes))
-    return (
-        problems,
-        f"{len(theirs)} tensors, {modules} modules, {operations} operations, {there:,} parameters, {shown}",
-    )
+    found = f"{len(theirs)} tensors, {modules} modules, {operations} operations, {there:,} parameters"
+    return problems, f"{found}, {macs:,} MACs, {shown}"
 
 
 def compare_weights(name: str, graph: Graph) -> list[str]:
-    """preprocess and weights against the published weights' own data."""
+    """preprocess, published figures and weights against the published weights' own data."""
     problems = []
-    published = models.get_model_weights(name)
-    published = published.IMAGENET1K_V1 if name.startswith(TRANSFORMERS) else published.DEFAULT
+    published = weights_of(name)
+    weights = graph.weights if isinstance(graph.weights, dict) else {}
+    if name != "resnet50_fpn":  # a part of what is published
+        if weights.get("url") != published.url:
+            problems.append(f"weights: {weights.get('url')} here, {published.url} there")
+        if f"-{weights.get('sha256')}." not in published.url:
+            problems.append(f"weights: {weights.get('sha256')} is not the hash in {published.url}")
+        problems += compare_published(graph, published.meta)
+    if graph.preprocess is None:
+        return problems
     transforms = published.transforms()
-    own = dict(graph.preprocess or {})
-    mean, std = tuple(transforms.mean), tuple(transforms.std)
+    own = dict(graph.preprocess)
+    mean, std = tuple(getattr(transforms, "mean", ())), tuple(getattr(transforms, "std", ()))
     if name in ("googlenet", "inception_v3"):  # their transform_input turns this normalisation into another
         mean = std = (0.5, 0.5, 0.5)
-    expected = {
-        "resize": transforms.resize_size[0],
-        "crop": transforms.crop_size[0],
-        "mean": mean,
-        "std": std,
-        "interpolation": transforms.interpolation.value,
-    }
+    if name in DETECTION:  # its transforms are part of the model
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    expected: dict[str, Any] = {"mean": mean, "std": std}
+    if name not in DETECTION:
+        expected |= {"resize": transforms.resize_size[0], "interpolation": transforms.interpolation.value}
+    if hasattr(transforms, "crop_size"):
+        expected["crop"] = transforms.crop_size[0]
+        if graph.input_shape != (3, expected["crop"], expected["crop"]):
+            problems.append(f"input: {graph.input_shape} here, crop {expected['crop']} there")
+        exact = published.meta["_ops"]
+        macs = sum(node.op.macs(node.input_shapes) for node in graph)
+        if round(macs / 1e9, 3) != exact:
+            problems.append(f"MACs: {macs:,} here, {exact}G there")
     own.setdefault("interpolation", "bilinear")
     for field in ("mean", "std"):
         own[field] = own[field] * 3 if len(own[field]) == 1 else own[field]
     for field, value in expected.items():
         if own.get(field) != value:
             problems.append(f"preprocess {field}: {own.get(field)} here, {value} there")
-    if graph.input_shape != (3, expected["crop"], expected["crop"]):
-        problems.append(f"input: {graph.input_shape} here, crop {expected['crop']} there")
-    weights = graph.weights if isinstance(graph.weights, dict) else {}
-    if weights.get("url") != published.url:
-        problems.append(f"weights: {weights.get('url')} here, {published.url} there")
-    if f"-{weights.get('sha256')}." not in published.url:
-        problems.append(f"weights: {weights.get('sha256')} is not the hash in {published.url}")
-    exact = published.meta["_ops"]
-    macs = sum(node.op.macs(node.input_shapes) for node in graph)
-    if round(macs / 1e9, 3) != exact:
-        problems.append(f"MACs: {macs:,} here, {exact}G there")
     return problems
 
 
+METRICS = {
+    "acc@1": "top1",
+    "acc@5": "top5",
+    "miou": "miou",
+    "pixel_acc": "pixel_accuracy",
+    "box_map": "box_map",
+}
+
+
+def compare_published(graph: Graph, meta: dict[str, Any]) -> list[str]:
+    """What the weights' metadata say of accuracy and parameters."""
+    (metrics,) = meta["_metrics"].values()
+    expected = {METRICS[key]: value for key, value in metrics.items() if key in METRICS}
+    expected["params"] = meta["num_params"]
+    return [
+        f"published {key}: {graph.published.get(key)} here, {value} there"
+        for key, value in expected.items()
+        if graph.published.get(key) != value
+    ]
+
+
 def compare_shapes(graph: Graph, model: nn.Module) -> tuple[list[str], int]:
-    """Every module's output shape, by path: a node's, or of the last node under it."""
-    outputs: dict[str, tuple[int, ...]] = {}
+    """Every module's output shape, by path: a node's, or of the last node under it. A module that is called several
+    times has a node for each call, which shares the weights of the first."""
+    outputs: dict[str, list[tuple[int, ...]]] = {}
     for node in graph:
-        outputs[node.name] = node.output_shape
+        if node.shares is not None:
+            outputs[graph.nodes[node.shares].name].append(node.output_shape)
+            continue
+        outputs[node.name] = [node.output_shape]
         scope = node.name
         while "." in scope:
             scope = scope.rpartition(".")[0]
-            outputs[scope] = node.output_shape
+            outputs[scope] = [node.output_shape]
     problems, seen = [], 0
+    calls: dict[str, int] = {}
     for path, size in module_outputs(model, graph.input_shape):
+        if path in JOINED:
+            continue
         if "denselayer" in path.rpartition(".")[2]:  # torchvision joins its output to the input one level up
-            size = (outputs[path][0], *size[1:])
+            size = (outputs[path][0][0], *size[1:])
         if path not in outputs:
             if not path.rpartition(".")[2].startswith(FUNCTIONS):
                 problems.append(f"module {path} is not here")
             continue
+        call = calls[path] = calls.get(path, -1) + 1
+        if call and len(outputs[path]) == 1:  # a scope, or what has no weights: the first call speaks for it
+            continue
         seen += 1
-        if outputs[path] != size:
-            problems.append(f"{path}: output {outputs[path]} here, {size} there")
+        if outputs[path][call] != size:
+            problems.append(f"{path}: output {outputs[path][call]} here, {size} there")
     return problems, seen
 
 
 def module_outputs(model: nn.Module, size: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
-    """Paths and output shapes of all modules of a forward pass, first to last."""
+    """Paths and output shapes of all modules of a forward pass, first to last; of several maps that of the last."""
     outputs: list[tuple[str, tuple[int, ...]]] = []
     handles = []
     for path, module in model.named_modules():
-        if path:
+        if path and not isinstance(module, nn.Identity):
 
             def hook(module: nn.Module, inputs: Any, output: Any, path: str = path) -> None:
-                if isinstance(output, dict):  # by name, of a segmenting network's backbone
-                    output = output["out"]
-                outputs.append((path, shape(output[0] if isinstance(output, tuple) else output)))
+                if isinstance(output, dict):
+                    output = list(output.values())[-1]
+                if isinstance(output, tuple):
+                    output = output[0]
+                    output = output[-1] if isinstance(output, list) else output
+                outputs.append((path, shape(output)))
 
             handles.append(module.register_forward_hook(hook))
     with torch.inference_mode():
@@ -506,19 +515,6 @@ def module_outputs(model: nn.Module, size: tuple[int, ...]) -> list[tuple[str, t
     for handle in handles:
         handle.remove()
     return outputs
-
-
-def hooked_macs(model: nn.Module, size: tuple[int, ...]) -> int:
-    """Outputs of every convolution and dense layer times the weights each of them reads."""
-    total = 0
-    modules = dict(model.named_modules())
-    for path, output in module_outputs(model, size):
-        module = modules[path]
-        if isinstance(module, nn.Conv2d):
-            total += prod(output) * prod(module.weight.shape[1:])
-        elif isinstance(module, nn.Linear):
-            total += prod(output) * module.in_features
-    return total
 
 
 def counted_macs(model: nn.Module, size: tuple[int, ...]) -> int:
@@ -545,40 +541,6 @@ def compare_computation(graph: Graph, model: nn.Module) -> tuple[list[str], int]
     return ["the computations differ", *other[:3], *(f"here: {key}" for key in known[:3])], ours
 
 
-def compare_outputs(name: str, side: int) -> float:
-    """The largest difference of a seeded network's outputs on a seeded picture, relative to the largest output."""
-    torch.manual_seed(0)
-    options = {"init_weights": True, "aux_logits": False} if name in ("googlenet", "inception_v3") else {}
-    model = getattr(models, name)(**options).double().eval()
-    for module in model.modules():  # fresh normalisations do nothing, so give them something to do
-        if isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)):
-            nn.init.uniform_(module.weight, 0.7, 1.3)
-            nn.init.uniform_(module.bias, -0.2, 0.2)
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.2, 0.2)
-            module.running_var.uniform_(0.7, 1.3)
-    for key, parameter in model.named_parameters():
-        if key.endswith("layer_scale"):
-            nn.init.uniform_(parameter, 0.5, 1.5)
-    tensors = {
-        key: array("d", value.double().contiguous().numpy().tobytes())
-        for key, value in model.state_dict().items()
-    }
-    graph = load_graph(f"torchvision/{name}", input_shape=(3, side, side))
-    picture = torch.randn(1, 3, side, side, dtype=torch.float64)
-    values = {INPUT: Tensor(graph.input_shape, picture.flatten().tolist())}
-    for node in graph:
-        weights = {
-            parameter.name: tensors[node.keys.get(parameter.name, f"{node.name}.{parameter.name}")]
-            for parameter in node.parameters
-        }
-        values[node.index] = node.op.forward([values[source] for source in node.inputs], weights)
-    ours = torch.tensor(list(values[graph.output].values), dtype=torch.float64)
-    with torch.inference_mode():
-        theirs = model(picture)[0]
-    return float((ours - theirs).abs().max() / theirs.abs().max())
-
-
 def dump(names: list[str], path: Path) -> None:
     """All models' keys and shapes, as bytes that depend on nothing else."""
     content = {
@@ -596,9 +558,6 @@ def main() -> None:
     parser.add_argument(
         "--dump", type=Path, metavar="FILE", help="write keys and shapes of all models, compare nothing"
     )
-    parser.add_argument(
-        "--outputs", type=int, metavar="SIDE", help="compare outputs on SIDE×SIDE pixels instead"
-    )
     options = parser.parse_args()
     with PUBLISHED.open() as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
@@ -606,12 +565,6 @@ def main() -> None:
         dump(sorted(rows), options.dump)
         return
     failures = 0
-    if options.outputs:
-        for name in options.names or rows:
-            difference = compare_outputs(name, options.outputs)
-            failures += difference > 1e-9
-            print(f"{name}: outputs differ by {difference:.1e} of the largest", flush=True)
-        sys.exit(failures > 0)
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}")
     for name in options.names or rows:
         problems, compared = compare(name, rows[name])
