@@ -87,7 +87,9 @@ def test_pictures_fit_the_input(arch: str) -> None:
     """A network that classifies says how a picture becomes its input and what its outputs are called."""
     graph = load(arch)
     if arch.startswith("inception-") or graph.task in ("audio", "generation", "video"):
-        assert graph.preprocess is None  # a module of a network reads no pictures; sound, noise and clips are none
+        assert (
+            graph.preprocess is None
+        )  # a module of a network reads no pictures; sound, noise and clips are none
         return
     assert graph.preprocess is not None
     if len(graph.output_shape) == 3 or graph.task == "matching":

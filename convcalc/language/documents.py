@@ -32,8 +32,8 @@ KEYS = {
     "layers": "the entries, one after another",
     "outputs": "the layers whose outputs are the network's, where it is not the last: paths, or names with paths",
     "preprocess": "how an image becomes the input",
-    "labels": "the classes' names: imagenet1k, kinetics400, cifar10, digits or a list; of one of several outputs, under "
-    "its name",
+    "labels": "the classes' names: imagenet1k, kinetics400, cifar10, digits or a list; of one of several outputs, "
+    "under its name",
     "task": "what the network is for",
     "published": "figures that its authors publish, and their source: {top1: 76.13, source: ...}",
     "weights": "a weights file beside the spec, or the address of published ones",

@@ -278,20 +278,23 @@ class Attention(Operator):
 
     def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
         """The input, queries, keys and values, the heads' outputs, and the logarithm of each row's sum; within windows,
-        which torchvision multiplies out, the windows, queries, keys, values, scores and the heads' outputs."""
+        which torchvision multiplies out, the windows, queries, keys, values, scores and the heads' outputs. Cosines are
+        kept with the vectors of length 1 that they are products of."""
         products = self._products(inputs[0])
         rows = products.windows * products.places * self.heads
         features = rows * products.depth
-        if self.window is None:
+        if self.window is None and self.similarity == "dot":
             return (
                 Saved("input", 0),
                 made("queries, keys and values", 3 * features),
                 made("heads", features),
                 made("logarithms of sums", rows),
             )
+        cosines = (made("unit vectors", 2 * features), made("cosines", rows * products.places))
         return (
-            made("windows", features),
+            Saved("input", 0) if self.window is None else made("windows", features),
             made("queries, keys and values", 3 * features),
+            *(cosines if self.similarity == "cosine" else ()),
             made("scores", rows * products.places),
             made("heads", features),
         )

@@ -70,8 +70,11 @@ class Batchnorm(Operator):
         return Reordered(self, order) if order[0] == 0 else None
 
     def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
-        """The input; mean and inverse deviation of each channel over the batch; the running statistics."""
+        """The input; mean and inverse deviation of each channel over the batch; the running statistics. Frozen, the
+        factor of each channel."""
         channels = inputs[0][0]
+        if self.frozen:
+            return (Saved("factors", elements=channels, once=True),)
         return (
             Saved("input", 0),
             Saved("mean and deviation", elements=2 * channels, once=True),

@@ -323,7 +323,10 @@ def test_the_input_can_be_given(specs):
         ("preprocess: {std: [0, 1, 1]}", "preprocess: std needs numbers above 0"),
         ("preprocess: {mean: [1, 2]}", "preprocess: mean needs one number or one per colour, not 2"),
         ("preprocess: 224", "preprocess needs a mapping"),
-        ("labels: imagenet", "labels needs imagenet1k, kinetics400, cifar10, digits or a list, not 'imagenet'"),
+        (
+            "labels: imagenet",
+            "labels needs imagenet1k, kinetics400, cifar10, digits or a list, not 'imagenet'",
+        ),
         ("weights: {sha265: a}", "no key 'sha265' in weights; did you mean 'sha256'?"),
         ("weights: [a]", "weights needs a file name, or url and sha256"),
         ("notes: [a: b]", "notes needs texts"),

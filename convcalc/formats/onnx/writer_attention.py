@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from math import inf, prod, sqrt
+from math import inf, log, prod, sqrt
 
 from convcalc.formats.onnx.writer_forms import form
 from convcalc.formats.onnx.writer_moves import padded, rolled, sliced
 from convcalc.formats.onnx.writer_network import LayerDraft, Value
-from convcalc.ops.attention import Attention
+from convcalc.formats.onnx.writer_normalisation import at_least, reduced
+from convcalc.ops.attention import MAX_SCALE, MIN_LENGTH, Attention
 
 
 @form(Attention)
@@ -65,8 +66,10 @@ def _attended(layer: LayerDraft[Attention], x: Value, windows: Sequence[int]) ->
     query, key, value = (
         _taken(layer, stacked, place, name) for place, name in enumerate(("query", "key", "value"))
     )
+    if op.similarity == "cosine":
+        query, key = _unit(layer, query, "query"), _unit(layer, key, "key")
     key = layer.transpose(key, [*range(rank + 1), rank + 2, rank + 1], "key_transpose")
-    query = layer.binary("Mul", query, layer.floats("scale", [1 / sqrt(depth)]), "scale_query")
+    query = layer.binary("Mul", query, _scale(layer, depth), "scale_query")
     scores = layer.add("MatMul", [query, key], (*lead, op.heads, places, places), "scores")
     for name, added in _added(layer, windows, places):
         scores = layer.binary("Add", scores, added, f"add_{name}")
@@ -77,11 +80,38 @@ def _attended(layer: LayerDraft[Attention], x: Value, windows: Sequence[int]) ->
     return _projected(layer, flat, "out_proj.weight", "out_proj.bias", features, "out_proj")
 
 
+def _unit(layer: LayerDraft[Attention], vectors: Value, name: str) -> Value:
+    """Queries or keys divided by their length."""
+    length = reduced(layer, "ReduceL2", vectors, [len(vectors.shape) - 1], part=f"{name}_length")
+    bounded = at_least(layer, length, MIN_LENGTH, f"{name}_clip")
+    return layer.add("Div", [vectors, bounded], vectors.shape, f"{name}_unit")
+
+
+def _scale(layer: LayerDraft[Attention], depth: int) -> str:
+    """What queries are multiplied by: a number, or for cosines e^logit_scale of each head, at most 100."""
+    op = layer.op
+    if op.similarity == "dot":
+        return layer.floats("scale", [1 / sqrt(depth) if op.scale is None else op.scale])
+    most = layer.filled("logit_most", log(MAX_SCALE), (op.heads, 1, 1))
+    bounded = layer.add_plain("Min", [layer.weight("logit_scale"), most], (op.heads, 1, 1), "logit_min")
+    return layer.add_plain("Exp", [bounded], (op.heads, 1, 1), "logit_exp")
+
+
+def _bias(layer: LayerDraft[Attention], name: str, units: int) -> str:
+    """A projection's bias; with cosines that of the keys is 0."""
+    weight = layer.weight(name)
+    if name == "out_proj.bias" or layer.op.similarity == "dot":
+        return weight
+    third = units // 3
+    used = layer.floats("bias_used", [1.0] * third + [0.0] * third + [1.0] * third, (units,))
+    return layer.add_plain("Mul", [weight, used], (units,), "bias_of_queries_and_values")
+
+
 def _projected(
     layer: LayerDraft[Attention], x: Value, weight: str, bias: str, units: int, part: str
 ) -> Value:
     found = layer.add("MatMul", [x, layer.transposed(weight)], (*x.shape[:-1], units), part)
-    return layer.binary("Add", found, layer.weight(bias), f"{part}_bias") if layer.has(bias) else found
+    return layer.binary("Add", found, _bias(layer, bias, units), f"{part}_bias") if layer.has(bias) else found
 
 
 def _taken(layer: LayerDraft[Attention], stacked: Value, place: int, name: str) -> Value:

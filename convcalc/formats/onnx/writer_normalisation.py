@@ -171,11 +171,14 @@ def l2norm(layer: LayerDraft[L2norm]) -> Value:
     length = reduced(
         layer, "ReduceL2", layer.x, axis_dimensions(layer.op.axis, len(layer.shape)), part="length"
     )
+    return layer.add("Div", [layer.x, at_least(layer, length, layer.op.eps, "clip")], layer.shape)
+
+
+def at_least(layer: LayerDraft[Any], value: Value, least: float, part: str) -> Value:
+    """Clip from below; the bound is an input from opset 11 on, an attribute before."""
     if layer.opset < 11:
-        bounded = layer.add("Clip", [length], length.shape, "clip", min=float(layer.op.eps))
-    else:
-        bounded = layer.add("Clip", [length, layer.floats("eps", [layer.op.eps])], length.shape, "clip")
-    return layer.add("Div", [layer.x, bounded], layer.shape)
+        return layer.add("Clip", [value], value.shape, part, min=float(least))
+    return layer.add("Clip", [value, layer.floats("eps", [least])], value.shape, part)
 
 
 @form(Lrn)

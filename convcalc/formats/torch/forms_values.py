@@ -75,7 +75,7 @@ def _attention(site: Site) -> Form:
     features = site.size(0 if op.axis == "channels" else len(site.shape) - 1)
     named = op.named_inputs(site.shapes)
     biased = op.in_bias, op.out_bias
-    plain = op.window is None and not named and op.axis == "last" and len(site.shape) == 2
+    plain = bool(op.module_name(site.shapes)) and not named
     unset = not (site.is_set("in_bias") or site.is_set("out_bias"))
     if plain and unset and biased[0] == biased[1]:
         more = ("batch_first=True",) if biased[0] else ("bias=False", "batch_first=True")
@@ -92,6 +92,9 @@ def _attention(site: Site) -> Form:
             whole = isinstance(value, int)
             arguments.append(tuple_of([text] * rank) if whole else text)
     arguments += [*site.keyword("in_bias", True), *site.keyword("out_bias", True)]
+    if op.similarity == "cosine":
+        arguments.append("cosine=True")
+    arguments += site.keyword("scale", None)
     words = [f"{field}={_added(site, place)}" for field, place in named.items()]
     inside = "{0}" if op.axis == "last" else "{0}.movedim(1, -1)"
     call = f"{{self}}({', '.join([inside, *words])})"

@@ -252,21 +252,30 @@ add_helper('''
 class SelfAttention(nn.Module):
     """Multi-head self-attention over the positions of (batch, *positions, features).
 
-    bias, mask: added to the scores: (heads, N, N) and (N, N) or (1, N, N).
+    bias, mask: added to the scores: (heads, N, N) and (N, N) or (1, N, N). scale: of the dot products; by default
+    1 / sqrt(features per head). cosine: scores are cosines times a learned factor, and keys have no bias.
     """
 
-    def __init__(self, features, heads, in_bias=True, out_bias=True):
+    def __init__(self, features, heads, in_bias=True, out_bias=True, cosine=False, scale=None):
         super().__init__()
         self.heads = heads
+        self.scale = scale
+        self.logit_scale = nn.Parameter(torch.full((heads, 1, 1), 10.0).log()) if cosine else None
         self.in_proj_weight = nn.Parameter(torch.empty(3 * features, features))
         nn.init.xavier_uniform_(self.in_proj_weight)
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * features)) if in_bias else None
         self.out_proj = nn.Linear(features, features, bias=out_bias)
 
     def attend(self, x, added):
-        x = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
+        in_bias, scale = self.in_proj_bias, self.scale
+        if self.logit_scale is not None and in_bias is not None:
+            in_bias = torch.cat([part * used for part, used in zip(in_bias.chunk(3), (1, 0, 1))])
+        x = functional.linear(x, self.in_proj_weight, in_bias)
         query, key, value = x.unflatten(-1, (3, self.heads, -1)).movedim(-3, 0).transpose(-2, -3)
-        x = functional.scaled_dot_product_attention(query, key, value, attn_mask=added)
+        if self.logit_scale is not None:
+            factor = self.logit_scale.exp().clamp(max=100)
+            query, key, scale = functional.normalize(query, dim=-1) * factor, functional.normalize(key, dim=-1), 1
+        x = functional.scaled_dot_product_attention(query, key, value, attn_mask=added, scale=scale)
         return self.out_proj(x.transpose(-2, -3).flatten(-2))
 
     def forward(self, x, bias=None, mask=None):
@@ -283,8 +292,8 @@ class WindowAttention(SelfAttention):
     attend to each other, unless a mask is given: (windows, N, N) or (N, N). bias: (heads, N, N).
     """
 
-    def __init__(self, features, heads, window, shift, in_bias=True, out_bias=True):
-        super().__init__(features, heads, in_bias, out_bias)
+    def __init__(self, features, heads, window, shift, **options):
+        super().__init__(features, heads, **options)
         self.window = window
         self.shift = shift
 

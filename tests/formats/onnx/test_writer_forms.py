@@ -163,6 +163,16 @@ def test_shifted_windows_with_bias_and_mask(opset, axis):
     assert_runs(graph, drawn_weights(graph), opset=opset)
 
 
+@pytest.mark.parametrize("opset", [7, 13, 18])
+@pytest.mark.parametrize(
+    "more", [{"similarity": "cosine"}, {"similarity": "cosine", "in_bias": False}, {"scale": 0.3}]
+)
+def test_attention_by_cosines_or_with_a_scale(opset, more):
+    for fields, shape in (({"heads": 3}, (5, 12)), ({"heads": 2, "window": [2, 4]}, (4, 8, 6))):
+        graph = layer_graph("attention", {**fields, **more}, [shape])
+        assert_runs(graph, drawn_weights(graph), opset=opset)
+
+
 @pytest.mark.parametrize("opset", [9, 13, 17])
 def test_attention_over_all_positions(opset):
     graph = layer_graph("attention", {"heads": 3, "bias": "b"}, [(5, 12), (3, 5, 5)])
