@@ -26,8 +26,8 @@ from convcalc.shapes import Shape
 @dataclass(frozen=True, kw_only=True)
 class LearnedTensor(Operator):
     """A learned tensor of the given shape. It has no input; the next layer reads it unless that layer has a `from`.
-    Its key in a weights file is the layer's path itself, as for a bare Parameter in PyTorch. With `fixed` its values are
-    chosen before training, as the codes that LeNet-5's outputs are compared with: a buffer, not a parameter.
+    Its key in a weights file is the layer's path itself, as for a bare Parameter in PyTorch. With `fixed` its values
+    are chosen before training, as the codes that LeNet-5's outputs are compared with: a buffer, not a parameter.
     """
 
     kind: ClassVar[str] = "parameter"

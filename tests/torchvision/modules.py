@@ -108,7 +108,7 @@ def randomised(model: nn.Module) -> nn.Module:
         if name.endswith("running_var"):
             nn.init.uniform_(tensor, 0.8, 1.2)
         elif tensor.dim() > 1:
-            nn.init.kaiming_uniform_(tensor.view(tensor.shape[0], -1), nonlinearity="relu")
+            nn.init.kaiming_uniform_(tensor.view(tensor.shape[0], -1), nonlinearity="linear")
         elif name.endswith("weight"):
             nn.init.uniform_(tensor, 0.8, 1.2)
         else:
