@@ -220,8 +220,8 @@ def is_backward(view: View[Any]) -> bool:
 
 
 def unknowns() -> Sequence[str]:
-    """The unknowns that `size` can solve for."""
-    from convcalc.layer.solve import UNKNOWNS
+    """The unknowns that `size` can solve for; the output padding only of a transposed convolution."""
+    from convcalc.layer.spread import UNKNOWNS
 
     return UNKNOWNS
 

@@ -132,17 +132,22 @@ def size(
     channels: int | None = None,
     output: Extents | None = None,
     solve: str | None = None,
+    transposed: bool = False,
+    output_padding: Extents | None = None,
 ) -> View[Sizing | Solutions]:
     """The output size of a window, or the missing value solved for: `convcalc size`.
 
     Sizes, extents and paddings are numbers, tuples or text as on the command line: `227`, `"227x227x3"`,
     `(3, 227, 227)`, `"0+1"`, `"same"`. A size has `output_shape`, `cost` if `filters` is given, and `mismatch` if it
-    differs from `output`; a solution has `answers` per axis, with `solutions`, exact ones first. Raises UsageError.
+    differs from `output`; a solution has `answers` per axis, with `solutions`, exact ones first. transposed: of a
+    transposed convolution, with its output_padding. Raises UsageError.
 
     >>> convcalc.size("3x227x227", kernel=11, stride=4, filters=96).output_shape
     (96, 55, 55)
     >>> [solution.value for solution in convcalc.size(227, kernel=3, output=227).answers[0].solutions]
     [1]
+    >>> convcalc.size(14, kernel=3, stride=2, padding=1, transposed=True, output_padding=1).output_shape
+    (28,)
     """
     from convcalc.layer import size as layer
     from convcalc.layer.size import Sizing
@@ -159,6 +164,8 @@ def size(
         channels=channels,
         output=output,
         solve=solve,
+        transposed=transposed,
+        output_padding=output_padding,
     )
     if isinstance(found, Sizing):
         return record_view(

@@ -27,6 +27,11 @@ The question turned round, with --output and one thing left out:
   convcalc size 227 --output 55 -S 4 -P 0        which kernel?
   convcalc size --kernel 11 --output 1           the smallest input
 
+\b
+A transposed convolution, both ways:
+  convcalc size 14 -F 4 -S 2 -P 1 --transposed
+  convcalc size 14 -F 3 -S 2 --output 28 --transposed
+
 INPUT is 227x227x3, as in the lecture, or 3x227x227; the answer says how it was read. One number
 stands for every side. The unknown is the first that is left out of input, kernel, padding, stride,
 dilation; --solve names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
@@ -37,6 +42,10 @@ dilation; --solve names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
 @click.option("-K", "--filters", type=click.IntRange(1, 10**6), metavar="K", help="Count weights and MACs.")
 @click.option("--channels", type=click.IntRange(1, 10**6), metavar="C", help="Depth of the input; default 1.")
 @click.option("--output", metavar="W2", help="The wanted output: solves for the missing quantity.")
+@click.option("--transposed", is_flag=True, help="Of a transposed convolution (deconvolution).")
+@click.option(
+    "--output-padding", metavar="O", help="With --transposed: pixels added at the end, fewer than the stride."
+)
 @click.option("--solve", "unknown", type=click.Choice(choices.unknowns()), help="The unknown to solve for.")
 @format_option
 def command(
@@ -50,6 +59,8 @@ def command(
     filters: int | None,
     channels: int | None,
     output: str | None,
+    transposed: bool,
+    output_padding: str | None,
     unknown: str | None,
     form: str,
 ) -> None:
@@ -67,6 +78,8 @@ def command(
         channels=channels,
         output=output,
         solve=unknown,
+        transposed=transposed,
+        output_padding=output_padding,
     )
     show(found, form)
     if found.mismatch is not None:

@@ -1,4 +1,5 @@
-"""The output size of a window in the lecture's three steps, and the cost of a convolution with it.
+"""The output size of a window in the lecture's three steps, and the cost of a convolution with it; the same for a
+transposed convolution.
 
 >>> size(227, kernel=11, stride=4).output_shape
 (55,)
@@ -11,7 +12,10 @@ from math import prod
 from typing import Any, NamedTuple
 
 from convcalc.errors import ConvcalcError, Misfit, UsageError
-from convcalc.layer.solve import UNKNOWNS, Solutions, answer
+from convcalc.layer import solve as convolution
+from convcalc.layer import spread as transposition
+from convcalc.layer.solve import AxisSolutions, Solutions
+from convcalc.layer.spread import KnownSpread, backwards
 from convcalc.layer.windows import (
     Extents,
     InputSizes,
@@ -32,6 +36,7 @@ from convcalc.layer.windows import (
 )
 from convcalc.ops import Working, axis_paddings, pixels
 from convcalc.ops.conv import Conv
+from convcalc.ops.deconv import Deconv, Spread
 from convcalc.shapes import AXIS_NAMES, ROUNDINGS, Axis, Shape
 
 LETTERS = {"height": "H", "width": "W", "depth": "Z", "length": "W"}
@@ -125,35 +130,75 @@ class WindowCost(NamedTuple):
     macs: int
 
 
-def cost(window: Sequence[Axis], channels: int, filters: int) -> WindowCost:
+def spread_steps(axis: Spread, letter: str = "W") -> tuple[SizeStep, ...]:
+    """The output size of a transposed convolution: zeros between the pixels, a kernel at each, the edges cropped,
+    pixels added at the end; and the convolution that goes back."""
+    before, after = f"{letter}1", f"{letter}2"
+    kernel, extent = "F", axis.extent
+    lines = []
+    if axis.dilation > 1:
+        kernel = "F′"
+        lines.append(
+            SizeStep("dilated", "F′ = D(F − 1) + 1", f"{axis.dilation}·({axis.kernel} − 1) + 1 = {extent}")
+        )
+    apart = (axis.size - 1) * axis.stride
+    pad = "2P" if axis.before == axis.after else "(P + P′)"
+    cut = f"2·{axis.before}" if axis.before == axis.after else f"({axis.before} + {axis.after})"
+    extra, added = (" + O", f" + {axis.extra}") if axis.extra else ("", "")
+    back = backwards(axis)
+    return (
+        *lines,
+        SizeStep("stride", f"({before} − 1)·S + 1", f"({axis.size} − 1)·{axis.stride} + 1 = {apart + 1}"),
+        SizeStep("kernel", f"({before} − 1)·S + {kernel}", f"{apart} + {extent} = {apart + extent}"),
+        SizeStep(
+            "size",
+            f"{after} = ({before} − 1)·S + {kernel} − {pad}{extra}",
+            f"{apart} + {extent} − {cut}{added} = {axis.output}",
+        ),
+        SizeStep("back", f"⌊({after} − {kernel} + {pad})/S⌋ + 1 = {before}", worked(back)),
+    )
+
+
+def cost(window: Sequence[Axis | Spread], channels: int, filters: int) -> WindowCost:
     """Weights and MACs of `filters` kernels, each as deep as the input's `channels`."""
     shape = (channels, *(axis.size for axis in window))
-    conv = Conv(
-        filters=filters,
-        kernel=tuple(axis.kernel for axis in window),
-        stride=tuple(axis.stride for axis in window),
-        dilation=tuple(axis.dilation for axis in window),
-        padding=tuple((axis.before, axis.after) for axis in window),
-        rounding=window[0].rounding,
+    fields: dict[str, Any] = {
+        "filters": filters,
+        "kernel": tuple(axis.kernel for axis in window),
+        "stride": tuple(axis.stride for axis in window),
+        "dilation": tuple(axis.dilation for axis in window),
+        "padding": tuple((axis.before, axis.after) for axis in window),
+    }
+    extras = tuple(axis.extra for axis in window if isinstance(axis, Spread))
+    roundings = [axis.rounding for axis in window if isinstance(axis, Axis)]
+    conv: Conv | Deconv = (
+        Conv(**fields, rounding=roundings[0]) if roundings else Deconv(**fields, output_padding=extras)
     )
     lines = tuple(line for line in conv.working((shape,)) if not line.what.startswith("output"))
     return WindowCost(filters, lines, prod(conv.weight_factors((shape,))), filters, conv.macs((shape,)))
 
 
 class SizedAxis(NamedTuple):
-    """A window on one axis of the input, named `height`, `width`, `depth` or `length`."""
+    """A window on one axis of the input, named `height`, `width`, `depth` or `length`; a Spread if transposed."""
 
     name: str
-    window: Axis
+    window: Axis | Spread
 
     @property
     def letter(self) -> str:
         """The lecture's letter for the axis: H and W for height and width."""
         return LETTERS[self.name]
 
+    @property
+    def drawn(self) -> Axis:
+        """The window that a drawing shows: of a transposed convolution, the one over its output."""
+        return self.window if isinstance(self.window, Axis) else backwards(self.window)
+
     def steps(self, letter: str = "") -> tuple[SizeStep, ...]:
         """The working; letter: by default the axis's own."""
-        return steps(self.window, letter or self.letter)
+        if isinstance(self.window, Axis):
+            return steps(self.window, letter or self.letter)
+        return spread_steps(self.window, letter or self.letter)
 
 
 class Sizing(NamedTuple):
@@ -167,6 +212,11 @@ class Sizing(NamedTuple):
     input: InputSizes
     cost: WindowCost | None = None
     wanted: Shape | None = None
+
+    @property
+    def transposed(self) -> bool:
+        """Whether it is a transposed convolution."""
+        return not isinstance(self.axes[0].window, Axis)
 
     @property
     def input_shape(self) -> Shape:
@@ -211,14 +261,21 @@ def size(
     channels: int | None = None,
     output: Extents | None = None,
     solve: str | None = None,
+    transposed: bool = False,
+    output_padding: Extents | None = None,
 ) -> Sizing | Solutions:
     """The output size of a window. With `output`, the expected size, the missing quantity is solved for.
 
     input: 227x227x3 as in the lecture, or 3x227x227; a single number stands for every side. solve: the unknown, by
-    default the first of UNKNOWNS that is not given. Raises UsageError.
+    default the first of UNKNOWNS that is not given. transposed: of a transposed convolution. Raises UsageError.
     """
+    unknowns = transposition.UNKNOWNS if transposed else convolution.UNKNOWNS
     check_choice("--rounding", rounding, ROUNDINGS)
-    check_choice("--solve", solve, UNKNOWNS)
+    check_choice("--solve", solve, unknowns)
+    if output_padding is not None and not transposed:
+        raise UsageError("--output-padding needs --transposed", hint="a convolution has no output padding")
+    if rounding != "floor" and transposed:
+        raise UsageError("a transposed convolution rounds nothing", hint="leave --rounding out")
     check_count("--filters", filters, MAX_COUNT)
     check_count("--channels", channels, MAX_COUNT)
     sizes = _input(input, channels)
@@ -229,9 +286,13 @@ def size(
         "stride": extents(stride, "--stride"),
         "dilation": extents(dilation, "--dilation"),
     }
+    if transposed:
+        known["output_padding"] = (
+            None if output_padding is None else numbers(output_padding, "--output-padding", minimum=0)
+        )
     wanted = None if output is None else numbers(output, "--output")
     if solve is None and wanted is not None:
-        solve = next((name for name in UNKNOWNS if known[name] is None), None)
+        solve = next((name for name in unknowns if known[name] is None), None)
     if wanted is None and solve is not None:
         raise UsageError("--solve needs --output, the wanted size", hint="for example --output 55")
     if wanted is not None and filters is not None:
@@ -245,11 +306,11 @@ def size(
     rank = max(len(value) for value in (*known.values(), wanted) if value is not None)
     if rank == 1 and (filters is not None or sizes.channels is not None):
         rank = 2  # the lecture's W1 stands for both sides of a square map
-    axes = [
-        KnownWindow(
-            **{name: _on_axis(value, axis, rank, name) for name, value in known.items()}, rounding=rounding
-        )
-        for axis in range(rank)
+    values = [
+        {name: _on_axis(value, axis, rank, name) for name, value in known.items()} for axis in range(rank)
+    ]
+    axes: list[KnownWindow | KnownSpread] = [
+        KnownSpread(**value) if transposed else KnownWindow(**value, rounding=rounding) for value in values
     ]
     names = AXIS_NAMES[rank]
     if wanted is None or solve is None:
@@ -258,21 +319,31 @@ def size(
         solve,
         sizes,
         tuple(
-            answer(name, solve, size, given)
+            _answer(name, solve, size, given)
             for name, size, given in zip(names, wanted * (rank if len(wanted) == 1 else 1), axes, strict=True)
         ),
     )
 
 
+def _answer(name: str, unknown: str, size: int, given: KnownWindow | KnownSpread) -> AxisSolutions:
+    if isinstance(given, KnownSpread):
+        return transposition.answer(name, unknown, size, given)
+    return convolution.answer(name, unknown, size, given)
+
+
+def _complete(given: KnownWindow | KnownSpread) -> Axis | Spread:
+    return transposition.complete(given) if isinstance(given, KnownSpread) else complete(given)
+
+
 def _sizing(
     names: Sequence[str],
-    known: Sequence[KnownWindow],
+    known: Sequence[KnownWindow | KnownSpread],
     sizes: InputSizes,
     filters: int | None,
     wanted: Shape | None,
 ) -> Sizing:
     try:
-        windows = [complete(given) for given in known]
+        windows = [_complete(given) for given in known]
         counts = None if filters is None else cost(windows, sizes.channels or 1, filters)
         for window in windows:
             assert window.output  # raises Misfit if the window does not fit

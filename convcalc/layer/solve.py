@@ -7,11 +7,14 @@ wanted output? Integers only.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.errors import Misfit, UsageError
 from convcalc.layer.windows import MAX_NUMBER, InputSizes, KnownWindow, complete, last_pixels, worked
 from convcalc.shapes import Axis
+
+if TYPE_CHECKING:
+    from convcalc.layer.spread import KnownSpread, SpreadSolution
 
 UNKNOWNS = ("input", "kernel", "padding", "stride", "dilation")
 
@@ -58,15 +61,15 @@ class Solution(NamedTuple):
 
 
 class AxisSolutions(NamedTuple):
-    """The solutions for one axis. alternatives: if there are none, the values of other unknowns that would give the
-    output."""
+    """The solutions for one axis, of a convolution or a transposed one. alternatives: if there are none, the values of
+    other unknowns that would give the output."""
 
     axis: str
     unknown: str
     output: int
-    given: KnownWindow
-    solutions: tuple[Solution, ...]
-    alternatives: tuple[tuple[str, tuple[Solution, ...]], ...] = ()
+    given: KnownWindow | KnownSpread
+    solutions: tuple[Solution | SpreadSolution, ...]
+    alternatives: tuple[tuple[str, tuple[Solution | SpreadSolution, ...]], ...] = ()
 
 
 class Solutions(NamedTuple):
@@ -80,6 +83,11 @@ class Solutions(NamedTuple):
     def mismatch(self) -> None:
         """None: the solutions have the wanted size by construction."""
         return None
+
+    @property
+    def transposed(self) -> bool:
+        """Whether they are of a transposed convolution, which has an output padding."""
+        return not isinstance(self.answers[0].given, KnownWindow)
 
     @property
     def solved(self) -> bool:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from convcalc.layer.size import SizeStep, Sizing
 from convcalc.layer.solve import AxisSolutions, Solution, Solutions
+from convcalc.layer.spread import KnownSpread, SpreadSolution
 from convcalc.layer.windows import InputSizes
+from convcalc.ops.deconv import Spread
 from convcalc.render.layout import Line, table_lines
 from convcalc.render.table import Column, Table, drop
 from convcalc.report import words
@@ -30,7 +32,11 @@ STEPS = (
     Column("working", "filled in", lambda row: row.step.text, wrap=True),
 )
 NOTE = Column("note", "", lambda row: "; ".join(row[1].notes), wrap=True)
+REMAINDER = Column("remainder", "remainder", lambda row: max(0, row[1].axis.remainder), right=True)
+UNCOVERED = Column("uncovered", "", lambda row: sum(row[1].axis.uncovered()))
+OUTPUT_PADDING = Column("output_padding", "", lambda row: row[1].axis.extra)
 SHOWN = 20
+AnySolution = Solution | SpreadSolution
 
 
 def size_table(sizing: Sizing) -> Table:
@@ -44,15 +50,16 @@ def size_table(sizing: Sizing) -> Table:
             SizeRow("every axis" if alike else axis.name, step)
             for step in axis.steps("W" if alike else axis.letter)
         ]
+    positions = "weights · input pixels" if sizing.transposed else "weights · positions"
     for line in sizing.cost.working if sizing.cost else ():
-        formula = {"weights": "(F·F·D1)·K", "biases": "K"}.get(line.what, "weights · positions")
+        formula = {"weights": "(F·F·D1)·K", "biases": "K"}.get(line.what, positions)
         rows.append(SizeRow("", SizeStep(line.what, formula, line.text)))
     indented = STEPS[0]._replace(text=lambda row: f"  {row.step.what}" if row.axis else row.step.what)
     return Table(
         columns=STEPS if alike else (indented, *STEPS[1:]),
         rows=rows,
         title=_sizes(sizing),
-        subtitle=", ".join(_fields(windows)) + _read_as(sizing.input),
+        subtitle="transposed, " * sizing.transposed + ", ".join(_fields(windows)) + _read_as(sizing.input),
         data_columns=(Column("axis", ""), *STEPS),
         data=lambda: [row for row in rows if not row.heading],
         styles=["bold" if row.heading else "" for row in rows],
@@ -61,14 +68,16 @@ def size_table(sizing: Sizing) -> Table:
 
 
 def size_lines(sizing: Sizing, width: int | None) -> Iterator[Line]:
-    """The table, then a drawing of the windows for each distinct axis."""
+    """The table, then a drawing of the windows for each distinct axis: of a transposed convolution, what each pixel of
+    the input writes."""
     yield from table_lines(size_table(sizing), width)
     yield []
     different: dict[Axis, str] = {}
     for axis in sizing.axes:
-        different.setdefault(axis.window, axis.name)
+        different.setdefault(axis.drawn, axis.name)
     for window, name in different.items():
-        yield from drawing(window, min(width or 100, 100), name if len(different) > 1 else "")
+        label = name if len(different) > 1 else ""
+        yield from drawing(window, min(width or 100, 100), label, written=sizing.transposed)
 
 
 def size_summary(sizing: Sizing) -> str:
@@ -99,7 +108,7 @@ def _dimensions(given: InputSizes) -> list[str] | None:
     return list(given.dimensions) if given.dimensions else None
 
 
-def _fields(axes: Sequence[Axis]) -> list[str]:
+def _fields(axes: Sequence[Axis | Spread]) -> list[str]:
     """`F 11`, `S 4`, `P 0`; per axis if the axes differ."""
 
     def text(values: Sequence[object]) -> str:
@@ -109,8 +118,11 @@ def _fields(axes: Sequence[Axis]) -> list[str]:
     fields = [f"F {text([a.kernel for a in axes])}", f"S {text([a.stride for a in axes])}", f"P {text(pads)}"]
     if any(axis.dilation > 1 for axis in axes):
         fields.append(f"dilation {text([a.dilation for a in axes])}")
-    if axes[0].rounding != "floor":
-        fields.append(f"rounding {axes[0].rounding}")
+    extras = [axis.extra for axis in axes if isinstance(axis, Spread)]
+    if any(extras):
+        fields.append(f"O {text(extras)}")
+    roundings = {axis.rounding for axis in axes if isinstance(axis, Axis)} - {"floor"}
+    fields += [f"rounding {rounding}" for rounding in roundings]
     return fields
 
 
@@ -122,6 +134,7 @@ def size_value(sizing: Sizing) -> dict[str, Any]:
         "input": list(sizing.input_shape),
         "output": list(sizing.output_shape),
         "read_as": _dimensions(sizing.input),
+        "transposed": sizing.transposed,
         "axes": [
             {**_window(axis.name, axis.window), "steps": [step._asdict() for step in axis.steps()]}
             for axis in sizing.axes
@@ -132,7 +145,21 @@ def size_value(sizing: Sizing) -> dict[str, Any]:
     }
 
 
-def _window(name: str, axis: Axis) -> dict[str, Any]:
+def _window(name: str, axis: Axis | Spread) -> dict[str, Any]:
+    if isinstance(axis, Spread):
+        return {
+            "axis": name,
+            "input": axis.size,
+            "kernel": axis.kernel,
+            "stride": axis.stride,
+            "padding": [axis.before, axis.after],
+            "dilation": axis.dilation,
+            "output_padding": axis.extra,
+            "rounding": None,
+            "output": axis.output,
+            "remainder": None,
+            "uncovered": None,
+        }
     between, trailing = axis.uncovered()
     return {
         "axis": name,
@@ -151,24 +178,26 @@ def _window(name: str, axis: Axis) -> dict[str, Any]:
 def solutions_table(solutions: Solutions) -> Table:
     """One row per solution; per axis if the axes differ."""
     unknown, answers = solutions.unknown, solutions.answers
+    transposed = solutions.transposed
+    name = unknown.replace("_", " ")
     alike = len({(answer.output, answer.given) for answer in answers}) == 1
     shown = answers[:1] if alike else answers
     rows = [(answer, solution) for answer in shown for solution in answer.solutions[:SHOWN]]
 
-    def label(row: tuple[AxisSolutions, Solution]) -> str:
+    def label(row: tuple[AxisSolutions, AnySolution]) -> str:
         value = _pair(row[1]) if unknown == "padding" else words.count(row[1].value)
         return value if alike else f"{row[0].axis} {value}"
 
     return Table(
         columns=(
-            Column(unknown, unknown, lambda row: row[1].value, label, right=True, style="bold"),
+            Column(unknown, name, lambda row: row[1].value, label, right=True, style="bold"),
             Column("working", "output", lambda row: row[1].working),
-            Column("remainder", "remainder", lambda row: max(0, row[1].axis.remainder), right=True),
+            *([] if transposed else [REMAINDER]),
             *([NOTE] if any(solution.notes for _, solution in rows) else []),
         ),
         rows=rows,
-        title=f"which {unknown} gives {words.shape([answer.output for answer in shown])}?",
-        subtitle=_known(shown) + _read_as(solutions.input),
+        title=f"which {name} gives {words.shape([answer.output for answer in shown])}?",
+        subtitle="transposed, " * transposed + _known(shown) + _read_as(solutions.input),
         lines=[line for answer in shown for line in _lines(answer, "" if alike else f"{answer.axis}: ")],
         data_columns=(
             Column("axis", "", lambda row: row[0].axis),
@@ -176,15 +205,14 @@ def solutions_table(solutions: Solutions) -> Table:
             Column("before", "", lambda row: row[1].axis.before),
             Column("after", "", lambda row: row[1].axis.after),
             Column("exact", "", lambda row: row[1].exact),
-            Column("remainder", "", lambda row: max(0, row[1].axis.remainder)),
-            Column("uncovered", "", lambda row: sum(row[1].axis.uncovered())),
+            *([OUTPUT_PADDING] if transposed else [REMAINDER, UNCOVERED]),
         ),
         data=lambda: [(answer, solution) for answer in shown for solution in answer.solutions],
         styles=["" if solution.exact else "dim" for _, solution in rows],
     )
 
 
-def _pair(solution: Solution) -> str:
+def _pair(solution: AnySolution) -> str:
     return _sides((solution.axis.before, solution.axis.after))
 
 
@@ -205,6 +233,9 @@ def _known(answers: Sequence[AxisSolutions]) -> str:
     }
     if parts["dilation"] == "dilation 1":
         del parts["dilation"]
+    extras = [known.output_padding for known in given if isinstance(known, KnownSpread)]
+    if any(extra is not None for extra in extras):
+        parts["output_padding"] = f"O {text([extra or 0 for extra in extras])}"
     return ", ".join(part for name, part in parts.items() if name != unknown)
 
 
@@ -222,7 +253,7 @@ def _lines(answer: AxisSolutions, label: str) -> list[str]:
     if count:
         exact = sum(solution.exact for solution in answer.solutions)
         return [f"{label}{words.plural(count, 'solution')}, {exact} exact"]
-    lines = [f"{label}no {answer.unknown} gives {answer.output}"]
+    lines = [f"{label}no {answer.unknown.replace('_', ' ')} gives {answer.output}"]
     for other, ways in answer.alternatives:
         value = _pair(ways[0]) if other == "padding" else words.count(ways[0].value)
         more = f", and {len(ways) - 1:,} more" if len(ways) > 1 else ""
@@ -241,6 +272,7 @@ def solutions_value(solutions: Solutions) -> dict[str, Any]:
     """JSON of `size --output`."""
     return {
         "conventions": CONVENTIONS,
+        "transposed": solutions.transposed,
         "solve": solutions.unknown,
         "output": [answer.output for answer in solutions.answers],
         "read_as": _dimensions(solutions.input),

@@ -12,15 +12,20 @@ SHOWN = 8  # windows drawn at most; of more, the first three and the last two
 PIXEL, PADDING, READ, OMITTED = "cyan", "dim", "bold green", "dim"
 
 
-def drawing(axis: Axis, width: int, label: str = "") -> list[Line]:
+def drawing(axis: Axis, width: int, label: str = "", *, written: bool = False) -> list[Line]:
     """The axis as the last digits of its pixels' numbers, dots for padding, and below it one row per window.
 
-    A long axis is cut in the middle. width: columns available, labels included.
+    A long axis is cut in the middle. width: columns available, labels included. written: the axis is the output of a
+    transposed convolution, and each row shows what a pixel of the input writes.
     """
     positions = axis.output
     end = max(axis.padded, (positions - 1) * axis.stride + axis.extent)
     columns = _columns(end, max(20, width - MARGIN))
-    rows = [[TextSpan(label, "bold")], _ruler(axis, columns), _cells("axis", axis, columns)]
+    rows = [
+        [TextSpan(label, "bold")],
+        _ruler(axis, columns),
+        _cells("output" if written else "axis", axis, columns),
+    ]
     if not label:
         rows = rows[1:]
     shown = list(range(positions)) if positions <= SHOWN else [0, 1, 2, positions - 2, positions - 1]
@@ -28,9 +33,9 @@ def drawing(axis: Axis, width: int, label: str = "") -> list[Line]:
     for position in shown:
         if position > previous + 1:
             rows.append([TextSpan(f"{'':<{MARGIN}}⋮  {position - previous - 1:,} more", OMITTED)])
-        rows.append(_window(axis, position, columns))
+        rows.append(_window("input" if written else "window", axis, position, columns))
         previous = position
-    missed = _missed(axis, columns)
+    missed = _missed("never written" if written else "never covered", axis, columns)
     if missed:
         rows.append(missed)
     return rows
@@ -85,17 +90,17 @@ def _cells(label: str, axis: Axis, columns: Sequence[int | None]) -> Line:
     return _row(label, cells)
 
 
-def _window(axis: Axis, position: int, columns: Sequence[int | None]) -> Line:
+def _window(what: str, axis: Axis, position: int, columns: Sequence[int | None]) -> Line:
     start = position * axis.stride
     taps = range(start, start + axis.extent, axis.dilation)
     cells = [
         TextSpan("   ") if column is None else TextSpan("█", READ) if column in taps else TextSpan(" ")
         for column in columns
     ]
-    return _row(f"window {position + 1:,}", cells)
+    return _row(f"{what} {position + 1:,}", cells)
 
 
-def _missed(axis: Axis, columns: Sequence[int | None]) -> Line:
+def _missed(label: str, axis: Axis, columns: Sequence[int | None]) -> Line:
     """A mark under every pixel that no window reads; [] if there is none."""
     if axis.uncovered() == (0, 0):
         return []
@@ -103,7 +108,7 @@ def _missed(axis: Axis, columns: Sequence[int | None]) -> Line:
     for column in columns:
         missed = column is not None and 0 <= column - axis.before < axis.size and not _read(axis, column)
         cells.append(TextSpan("×" if missed else "   " if column is None else " ", "red"))
-    return _row("never covered", cells)
+    return _row(label, cells)
 
 
 def _read(axis: Axis, place: int) -> bool:
