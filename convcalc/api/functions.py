@@ -10,6 +10,7 @@ from convcalc.api.gradients import backward_view, check_backward, transposed_vie
 from convcalc.api.net import Network, load
 from convcalc.api.sheets import worksheet_view
 from convcalc.api.views import matrix_view, record_look, record_view
+from convcalc.errors import UsageError
 from convcalc.graph import MAX_LAYERS
 from convcalc.render.view import Look, Several, View
 
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from convcalc.layer.backward import Backward
     from convcalc.layer.matrices import Typed
     from convcalc.layer.size import Sizing
-    from convcalc.layer.solve import Solutions
+    from convcalc.layer.solutions import Solutions
     from convcalc.layer.transposed import Transposed
     from convcalc.layer.typed_input import Applied, AppliedPicture
     from convcalc.layer.unroll import Unrolled
+    from convcalc.layer.unroll_transposed import UnrolledTransposed
     from convcalc.layer.windows import Extents, Sides
 
 
@@ -94,7 +96,6 @@ def docs(topic: str | None = None, *, search: str | None = None) -> View[Any]:
     >>> "conv" in {row["topic"] for row in convcalc.docs(search="dilation").rows()}
     True
     """
-    from convcalc.errors import UsageError
     from convcalc.manual import topics as manual
 
     if search is None:
@@ -280,13 +281,16 @@ def matrix(
     weights: Typed | Sequence[Typed] = (),
     backward: bool = False,
     gradient: Typed | None = None,
-) -> View[Unrolled | Transposed]:
+    transposed: bool = False,
+    output_padding: Extents | None = None,
+) -> View[Unrolled | UnrolledTransposed | Transposed]:
     """A convolution of the given size as a dense layer: `convcalc matrix SIZE`.
 
     weights: values or letters of a filter, as text (`"1 2; 3 4"`) or nested lists, or a list of texts, one per filter.
     `matrix()` returns the entries row by row, each the number of its weight, from 1 (0: not connected). backward:
     computes the gradients of input and kernel with the transposed matrix, given the `gradient` of the output (by
-    default the letters δ11, δ12, …). Raises UsageError.
+    default the letters δ11, δ12, …). transposed: of a transposed convolution, with its output_padding; its matrix is
+    that of the convolution that goes the other way, turned over. Raises UsageError.
 
     >>> convcalc.matrix("4x4", kernel=2).counts.distinct
     4
@@ -295,10 +299,33 @@ def matrix(
     >>> back = convcalc.matrix("2x3", kernel=2, weights="1 2; 3 4", gradient="1 10", backward=True)
     >>> back.to_dict()["gradients"]["input"]["values"]
     [[[1, 12, 20], [3, 34, 40]]]
+    >>> convcalc.matrix("1x2", kernel=(1, 2), stride=2, transposed=True).matrix().tolist()
+    [1, 0, 2, 0, 0, 1, 0, 2]
     """
     from convcalc.layer.unroll import unroll
 
     check_backward(backward, gradient=gradient)
+    if output_padding is not None and not transposed:
+        raise UsageError("--output-padding needs --transposed", hint="a convolution has no output padding")
+    if transposed:
+        from convcalc.layer.unroll_transposed import unroll_transposed
+
+        if backward or rounding != "floor":
+            option = "--backward" if backward else "--rounding"
+            raise UsageError(f"{option} does not go with --transposed", hint=f"leave {option} out")
+        return matrix_view(
+            unroll_transposed(
+                size,
+                kernel=kernel,
+                stride=stride,
+                padding=padding,
+                dilation=dilation,
+                output_padding=output_padding,
+                filters=filters,
+                channels=channels,
+                weights=weights,
+            )
+        )
     layer = unroll(
         size,
         kernel=kernel,

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.fold import Listing
     from convcalc.layer.unroll import Unrolled
+    from convcalc.layer.unroll_transposed import UnrolledTransposed
     from convcalc.render.layout import Line
     from convcalc.render.table import Table
 
 Record = TypeVar("Record")
+Layer = TypeVar("Layer", "Unrolled", "UnrolledTransposed")
 
 
 def record_view(
@@ -76,7 +78,7 @@ def listing_look(
     return Look(summary=summary, value=value, tables=lambda: [table()])
 
 
-def matrix_view(layer: Unrolled) -> View[Unrolled]:
+def matrix_view(layer: Layer) -> View[Layer]:
     from convcalc.report import matrix as report
     from convcalc.report.matrix_file import unrolled_file
 

@@ -34,6 +34,7 @@ Examples:
   convcalc matrix --input 3x3 -F 2 --weights '1 2; 3 4' -o matrix.npz
   convcalc matrix lenet5
   convcalc matrix lenet5 conv1 -o conv1.png
+  convcalc matrix 2x2 --kernel 3 --stride 2 --transposed
   convcalc matrix 4x4 --kernel 2x2 --backward
   convcalc matrix 2x3 --weights '1 2; 3 4' --backward --gradient '1 10'
 
@@ -57,6 +58,8 @@ hold the number of the weight at each place, from 1 (0: not connected), or its v
     "--channels", type=click.IntRange(1, 10_000), metavar="C", help="Depth of the input; default 1."
 )
 @click.option("--weights", multiple=True, metavar="MATRIX", help="A filter's values or letters; repeatable.")
+@click.option("--transposed", is_flag=True, help="Of a transposed convolution (deconvolution).")
+@click.option("--output-padding", metavar="O", help="With --transposed: pixels added at the end.")
 @click.option("--backward", is_flag=True, help="The gradients of input and kernel by the transposed matrix.")
 @click.option(
     "--gradient", metavar="MATRIX", help="Of the output, for --backward; default letters δ11, δ12, …"
@@ -77,6 +80,8 @@ def command(
     filters: int | None,
     channels: int | None,
     weights: tuple[str, ...],
+    transposed: bool,
+    output_padding: str | None,
     backward: bool,
     gradient: str | None,
     output: str | None,
@@ -98,7 +103,7 @@ def command(
     if arch is not None:
         rounded = click.get_current_context().get_parameter_source("rounding")
         explicit = rounded is click.core.ParameterSource.COMMANDLINE
-        if explicit or any((kernel, stride, padding, dilation, filters, channels, weights)):
+        if explicit or any((kernel, stride, padding, dilation, filters, channels, weights, transposed)):
             raise UsageError(
                 f"{arch}'s layers have their own fields",
                 hint=f"convcalc matrix {arch} LAYER shows one; a size, as in matrix 4x4 -F 2, makes a layer up",
@@ -123,6 +128,8 @@ def command(
             weights=weights,
             backward=backward,
             gradient=gradient,
+            transposed=transposed,
+            output_padding=output_padding,
         )
     if output is None:
         show(found, form)

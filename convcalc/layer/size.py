@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 from convcalc.errors import ConvcalcError, Misfit, UsageError
 from convcalc.layer import solve as convolution
 from convcalc.layer import spread as transposition
-from convcalc.layer.solve import AxisSolutions, Solutions
-from convcalc.layer.spread import KnownSpread, backwards
+from convcalc.layer.solutions import AxisSolutions, Solutions
+from convcalc.layer.spread import backwards
 from convcalc.layer.windows import (
     Extents,
     InputSizes,
+    KnownSpread,
     KnownWindow,
     Sides,
     check_choice,

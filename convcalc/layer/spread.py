@@ -10,65 +10,14 @@ the padding, and O more pixels at the end (PyTorch's output_padding). A convolut
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from convcalc.errors import Misfit, UsageError
-from convcalc.layer.solve import AxisSolutions
-from convcalc.layer.windows import MAX_NUMBER
+from convcalc.layer.solutions import AxisSolutions, SpreadSolution
+from convcalc.layer.windows import MAX_NUMBER, KnownSpread
 from convcalc.ops.deconv import Deconv, Spread
 from convcalc.shapes import Axis, Padding
 
 UNKNOWNS = ("input", "kernel", "padding", "stride", "dilation", "output_padding")
-
-
-class KnownSpread(NamedTuple):
-    """The known quantities on one axis. None: unknown, or the default, except for input and kernel.
-
-    padding: pixels (before, after), or `same`.
-    """
-
-    input: int | None = None
-    kernel: int | None = None
-    padding: str | tuple[int, int] | None = None
-    stride: int | None = None
-    dilation: int | None = None
-    output_padding: int | None = None
-
-
-class SpreadSolution(NamedTuple):
-    """A value of the unknown that gives the wanted output. axis: with all quantities."""
-
-    value: int
-    axis: Spread
-
-    @property
-    def exact(self) -> bool:
-        """True: nothing is rounded."""
-        return True
-
-    @property
-    def reads_padding_only(self) -> bool:
-        """False: a kernel lies at a pixel."""
-        return False
-
-    @property
-    def even(self) -> bool:
-        """Whether both sides have the same padding."""
-        return self.axis.before == self.axis.after
-
-    @property
-    def working(self) -> str:
-        """`(14 − 1)·2 + 4 − 2·1 = 28`."""
-        return self.axis.working()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Remarks: an output padding, or uneven padding."""
-        notes = (
-            (self.axis.extra > 0, f"output padding {self.axis.extra}"),
-            (not self.even, "uneven: one more after than before"),
-        )
-        return tuple(text for holds, text in notes if holds)
 
 
 def complete(given: KnownSpread) -> Spread:

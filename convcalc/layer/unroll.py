@@ -17,7 +17,7 @@ from convcalc.analysis.costs import uses
 from convcalc.errors import Misfit, UsageError, did_you_mean
 from convcalc.graph import Graph
 from convcalc.layer import matrices
-from convcalc.layer.matrices import Typed
+from convcalc.layer.matrices import Matrix, Typed
 from convcalc.layer.symbols import has_letters, written
 from convcalc.layer.weights import kernels
 from convcalc.layer.windows import (
@@ -66,6 +66,25 @@ class Unrolled(NamedTuple):
     name: str = ""
     values: tuple[Any, ...] = ()
     decimal: bool | None = None
+
+    @property
+    def transposed(self) -> bool:
+        """False; see `unroll_transposed`."""
+        return False
+
+    @property
+    def kernel(self) -> Shape:
+        """The kernel's size on each axis."""
+        return tuple([axis.kernel for axis in self.axes])
+
+    @property
+    def filters(self) -> int:
+        """The output's channels."""
+        return self.op.channels
+
+    def kernel_start(self, output: int, channel: int) -> int:
+        """The place of a kernel's first weight in the order of the weight tensor."""
+        return (output * self.depth + channel) * prod(self.kernel)
 
     @property
     def output_shape(self) -> Shape:
@@ -242,30 +261,16 @@ def unroll(
     check_count("--filters", filters, MAX_COUNT)
     check_count("--channels", channels, MAX_COUNT)
     texts = matrices.several(weights)
-    planes = [matrices.parse(text, "--weights") for text in texts]
-    if kernel is None and planes:
-        kernel = (planes[0].height, planes[0].width)
+    planes, kernel = planes_of(texts, kernel)
     if size is None or kernel is None:
         raise UsageError(
             "matrix needs a size and --kernel or --weights, or a network and its layer",
             hint="convcalc matrix 4x4 --kernel 2x2; convcalc matrix lenet5 conv1",
         )
     sizes = numbers(size, "--input")
-    pads = paddings(padding) or ((0, 0),)
-    given = ((kernel, "--kernel"), (stride, "--stride"), (dilation, "--dilation"))
-    fields = [extents(value, name) or (1,) for value, name in given]
-    rank = max(len(sizes), *map(len, fields), len(pads))
-    rank = 2 if rank == 1 else rank
+    fields, rank = fields_of(kernel, stride, dilation, padding, len(sizes))
     shape = (channels or 1, *(sizes * rank if len(sizes) == 1 else sizes))
-    conv = Conv(
-        filters=filters or len(planes) or 1,
-        kernel=_per_axis(fields[0]),
-        stride=_per_axis(fields[1]),
-        dilation=_per_axis(fields[2]),
-        padding=_padding(pads, rank),
-        rounding=rounding,
-        bias=False,
-    )
+    conv = Conv(filters=filters or len(planes) or 1, rounding=rounding, bias=False, **fields)
     try:
         bound = conv.bind((shape,))
         bound.output_shape((shape,))
@@ -277,6 +282,28 @@ def unroll(
     tensor = (bound.channels, layer.depth, *(axis.kernel for axis in layer.axes))
     values = tuple(kernels(bound, tensor, planes))
     return layer._replace(values=values, decimal=False if any("/" in text for text in texts) else None)
+
+
+def planes_of(texts: Sequence[str], kernel: Extents | None) -> tuple[list[Matrix], Extents | None]:
+    """The typed weights, and the kernel, which they determine if it is not given."""
+    planes = [matrices.parse(text, "--weights") for text in texts]
+    return planes, (planes[0].height, planes[0].width) if kernel is None and planes else kernel
+
+
+def fields_of(
+    kernel: Extents, stride: Extents | None, dilation: Extents | None, padding: Sides | None, given: int
+) -> tuple[dict[str, Any], int]:
+    """An operator's fields for a window as typed, and its number of dimensions, two unless more are `given`."""
+    typed = {
+        "kernel": extents(kernel, "--kernel") or (1,),
+        "stride": extents(stride, "--stride") or (1,),
+        "dilation": extents(dilation, "--dilation") or (1,),
+    }
+    pads = paddings(padding) or ((0, 0),)
+    rank = max(given, *map(len, typed.values()), len(pads))
+    rank = 2 if rank == 1 else rank
+    fields: dict[str, Any] = {name: _per_axis(values) for name, values in typed.items()}
+    return fields | {"padding": _padding(pads, rank)}, rank
 
 
 def _per_axis(values: tuple[int, ...]) -> PerAxis:

@@ -60,6 +60,20 @@ class KnownWindow(NamedTuple):
     rounding: str = "floor"
 
 
+class KnownSpread(NamedTuple):
+    """The known quantities on one axis. None: unknown, or the default, except for input and kernel.
+
+    padding: pixels (before, after), or `same`.
+    """
+
+    input: int | None = None
+    kernel: int | None = None
+    padding: str | tuple[int, int] | None = None
+    stride: int | None = None
+    dilation: int | None = None
+    output_padding: int | None = None
+
+
 def complete(given: KnownWindow) -> Axis:
     """The window on an axis with known input and kernel. Raises Misfit if it does not fit."""
     if given.input is None or given.kernel is None:

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.layer.unroll import Unrolled, UnrolledNetwork
+from convcalc.layer.unroll_transposed import UnrolledTransposed
 from convcalc.render import blocks
 from convcalc.render.layout import Line, TextSpan, table_lines
 from convcalc.render.table import Column, Table, Total, drop, shorten
 from convcalc.report import words
 from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import elements, show
+
+AnyUnrolled = Unrolled | UnrolledTransposed
 
 
 class Connections(NamedTuple):
@@ -59,27 +62,36 @@ MAX_VALUE = 40_000  # entries of a matrix that JSON holds
 ZERO = "·"
 
 
-def unrolled_table(layer: Unrolled) -> Table:
+def unrolled_table(layer: AnyUnrolled) -> Table:
     """Counts for dense, locally connected, active and distinct weights: the two steps from a dense layer to a
     convolution."""
     found = layer.counts
-    window = "·".join(str(axis.kernel) for axis in layer.axes) + f"·{layer.depth}"
+    window = "·".join(map(str, layer.kernel))
+    many, of_each = (layer.depth, layer.filters) if layer.transposed else (layer.filters, layer.depth)
+    local = (
+        f"{found.inputs:,} inputs · ({window}·{of_each}) that each writes"
+        if layer.transposed
+        else f"{found.outputs:,} outputs · ({window}·{of_each}) of a window"
+    )
     rows = [
         ("dense", f"{found.outputs:,} outputs · {found.inputs:,} inputs", found.dense),
-        ("locally connected", f"{found.outputs:,} outputs · ({window}) of a window", found.locally_connected),
+        ("locally connected", local, found.locally_connected),
         ("active", "entries that are not zero", found.active),
-        ("distinct", f"({window})·{layer.op.channels}, shared by all positions", found.distinct),
+        ("distinct", f"({window}·{of_each})·{many}, shared by all positions", found.distinct),
     ]
+    sparse = "each input writes" if layer.transposed else "each output reads"
     lines = [
-        f"sparse connectivity: each output reads its window only, {_times(found.dense, found.locally_connected)}",
+        f"sparse connectivity: {sparse} its window only, {_times(found.dense, found.locally_connected)}",
         f"weight sharing: one kernel serves all positions, {_times(found.locally_connected, found.weights)}",
         f"together {_times(found.dense, found.weights)} than dense; biases are left out",
     ]
     if found.active < found.locally_connected:
-        lines.insert(2, f"{found.locally_connected - found.active:,} connections lie in the padding")
+        where = "are cropped off" if layer.transposed else "lie in the padding"
+        lines.insert(2, f"{found.locally_connected - found.active:,} connections {where}")
     if found.distinct < found.weights:
         unused = found.weights - found.distinct
-        lines.insert(2, f"{words.plural(unused, 'weight')} of {found.weights:,} meet nothing but padding")
+        nothing = "write only what is cropped" if layer.transposed else "meet nothing but padding"
+        lines.insert(2, f"{words.plural(unused, 'weight')} of {found.weights:,} {nothing}")
     operator = words.operator(layer.op).replace(" no bias", "")
     shapes = f"{show(layer.input_shape)} → {show(layer.output_shape)}"
     return Table(
@@ -103,13 +115,13 @@ def _share(share: float) -> str:
     return f"{100 * share:.3g} %" if share >= 1e-6 else f"1/{1 / share:,.0f}"
 
 
-def drawable(layer: Unrolled) -> bool:
+def drawable(layer: AnyUnrolled) -> bool:
     """Whether the matrix fits a terminal."""
     found = layer.counts
     return found.outputs <= MAX_ROWS and found.inputs <= MAX_COLUMNS and found.weights <= MAX_WEIGHTS
 
 
-def unrolled_lines(layer: Unrolled, width: int | None, *, written: bool = False) -> Iterator[Line]:
+def unrolled_lines(layer: AnyUnrolled, width: int | None, *, written: bool = False) -> Iterator[Line]:
     """The counts, and the matrix if it is small; else a hint on how to write it to a file."""
     yield from table_lines(unrolled_table(layer), width)
     if drawable(layer):
@@ -119,7 +131,7 @@ def unrolled_lines(layer: Unrolled, width: int | None, *, written: bool = False)
         yield [TextSpan("the matrix is too large to draw; --output FILE.png, .csv or .npz writes it")]
 
 
-def drawing(layer: Unrolled, width: int | None) -> list[Line]:
+def drawing(layer: AnyUnrolled, width: int | None) -> list[Line]:
     """The input's numbering, the kernel and the matrix: zeros in grey, one colour per weight."""
     found = layer.counts
     names = layer.labels
@@ -145,9 +157,9 @@ def drawing(layer: Unrolled, width: int | None) -> list[Line]:
     ]
 
 
-def _outputs(layer: Unrolled) -> list[str]:
+def _outputs(layer: AnyUnrolled) -> list[str]:
     """`h11`, `h12`, … as in the lecture; with several maps, the map's number first."""
-    shape = layer.output_shape if layer.op.channels > 1 else layer.output_shape[1:]
+    shape = layer.output_shape if layer.filters > 1 else layer.output_shape[1:]
     joint = "" if max(shape) < 10 else ","
     names = []
     for number in range(elements(shape)):
@@ -159,7 +171,7 @@ def _outputs(layer: Unrolled) -> list[str]:
     return names
 
 
-def _inputs(layer: Unrolled) -> list[blocks.TextBlock]:
+def _inputs(layer: AnyUnrolled) -> list[blocks.TextBlock]:
     """The input's positions, numbered like the matrix's columns."""
     width = layer.input_shape[-1]
     height = elements(layer.input_shape[1:-1])
@@ -172,19 +184,19 @@ def _inputs(layer: Unrolled) -> list[blocks.TextBlock]:
     return result
 
 
-def _kernels(layer: Unrolled, names: Sequence[str]) -> list[blocks.TextBlock]:
-    kernel = tuple(axis.kernel for axis in layer.axes)
+def _kernels(layer: AnyUnrolled, names: Sequence[str]) -> list[blocks.TextBlock]:
+    kernel = layer.kernel
     width, size = kernel[-1], elements(kernel)
     result = []
-    for output in range(layer.op.channels):
+    for output in range(layer.filters):
         for channel in range(layer.depth):
-            start = (output * layer.depth + channel) * size
+            start = layer.kernel_start(output, channel)
             rows = [names[start + i : start + i + width] for i in range(0, size, width)]
             styles = {
                 (place // width, place % width): f"bold {colour(start + place, len(names))}"
                 for place in range(size)
             }
-            heading = "kernel" if layer.op.channels == 1 else f"kernel {output + 1}"
+            heading = "kernel" if layer.filters == 1 else f"kernel {output + 1}"
             heading += f", channel {channel + 1}" if layer.depth > 1 else ""
             result.append(blocks.matrix(heading, rows, styles=styles))
     return result
@@ -236,7 +248,7 @@ def layers_summary(network: UnrolledNetwork) -> str:
     return f"Matrices of {network.name}: {number}, {words.plural(network.total.weights, 'weight')}"
 
 
-def unrolled_summary(layer: Unrolled) -> str:
+def unrolled_summary(layer: AnyUnrolled) -> str:
     """`Matrix 9×16: 36 of 144 entries are not zero, 4 are distinct`."""
     found = layer.counts
     name = f" of {layer.name}" if layer.name else ""
@@ -244,7 +256,7 @@ def unrolled_summary(layer: Unrolled) -> str:
     return f"Matrix{name} {found.outputs:,}×{found.inputs:,}: {entries}"
 
 
-def unrolled_value(layer: Unrolled, *, whole: bool = True) -> dict[str, Any]:
+def unrolled_value(layer: AnyUnrolled, *, whole: bool = True) -> dict[str, Any]:
     """JSON of one convolution. Entries are weight numbers from 1; 0 means not connected.
 
     whole: a JSON value by itself, with the matrix if it is small.

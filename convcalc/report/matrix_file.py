@@ -6,8 +6,8 @@ import os
 from array import array
 
 from convcalc.errors import UsageError
-from convcalc.layer.unroll import Unrolled, UnrolledNetwork
-from convcalc.report.matrix import rgb
+from convcalc.layer.unroll import UnrolledNetwork
+from convcalc.report.matrix import AnyUnrolled, rgb
 
 SUFFIXES = (".png", ".csv", ".npz")
 
@@ -26,7 +26,7 @@ def layers_file(network: UnrolledNetwork, path: str) -> bytes:
     )
 
 
-def unrolled_file(layer: Unrolled, path: str, *, transposed: bool = False) -> bytes:
+def unrolled_file(layer: AnyUnrolled, path: str, *, transposed: bool = False) -> bytes:
     """The bytes of the file, as its suffix says. An entry is the number of its weight, from 1, or the weight's
     value if the weights were given. transposed: a row per input, a column per output. Raises UsageError."""
     check_suffix(path)
@@ -41,7 +41,7 @@ def unrolled_file(layer: Unrolled, path: str, *, transposed: bool = False) -> by
     return {".png": _png, ".csv": _csv, ".npz": _npz}[suffix](layer, entries, (height, width), path)
 
 
-def _png(layer: Unrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
+def _png(layer: AnyUnrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
     from convcalc.images.rasters import indexed_png
 
     counts = layer.counts
@@ -49,7 +49,7 @@ def _png(layer: Unrolled, entries: array[int], shape: tuple[int, int], path: str
     return indexed_png(shape[1], shape[0], entries, colours)
 
 
-def _csv(layer: Unrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
+def _csv(layer: AnyUnrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
     counts = layer.counts
     texts = ["0", *(layer.texts or map(str, range(1, counts.weights + 1)))]
     rows = (
@@ -59,7 +59,7 @@ def _csv(layer: Unrolled, entries: array[int], shape: tuple[int, int], path: str
     return ("\n".join(rows) + "\n").encode()
 
 
-def _npz(layer: Unrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
+def _npz(layer: AnyUnrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
     from convcalc.weights.npz import npy, npz
 
     if layer.letters:

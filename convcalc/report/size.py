@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.layer.size import SizeStep, Sizing
-from convcalc.layer.solve import AxisSolutions, Solution, Solutions
-from convcalc.layer.spread import KnownSpread, SpreadSolution
-from convcalc.layer.windows import InputSizes
+from convcalc.layer.solutions import AxisSolutions, Solution, Solutions, SpreadSolution
+from convcalc.layer.windows import InputSizes, KnownSpread
 from convcalc.ops.deconv import Spread
 from convcalc.render.layout import Line, table_lines
 from convcalc.render.table import Column, Table, drop
