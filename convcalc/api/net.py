@@ -452,19 +452,24 @@ class Network(View["Analysis"]):
         weights: str | os.PathLike[str] | None = None,
         with_weights: bool = True,
         seed: int = 0,
+        opset: int | None = None,
+        external: bool = False,
         force: bool = False,
         downloading: Downloading | None = None,
         writing: Writing | None = None,
     ) -> View[Conversion]:
         """Write the network as another kind of file, by the suffix of target: `convcalc convert`.
 
-        .yaml: a readable spec, with its weights beside it as .safetensors; .safetensors, .npz: the weights alone.
+        .yaml: a readable spec, with its weights beside it as .safetensors; .onnx: a model with its weights, whose batch
+        is a free dimension; .safetensors, .npz: the weights alone.
 
         weights: a file, `pretrained` (downloaded from the spec's address), `random`, or None for those that come with
         the network; a file that needs weights then gets random ones from the seed if there are none. with_weights:
-        False writes none. force: replace existing files. All files are written, or none. downloading and writing are
-        progress callbacks. The view has `files`, each with `path` and `size`, and `weights`, their origin. Raises
-        UsageError, WeightsError, or ConvcalcError if a file cannot be written.
+        False writes none. For .onnx, opset is the version of its operators, 7 to 25, by default 17, and external puts
+        the weights into a file of their own, as happens above 2 GB. force: replace existing files. All files are
+        written, or none. downloading and writing are progress callbacks. The view has `files`, each with `path` and
+        `size`, and `weights`, their origin. Raises UsageError, WeightsError, or ConvcalcError if a file cannot be
+        written or a layer has no form in it.
 
         >>> convcalc.load("resnet50").convert("mine.yaml")
         <Conversion of resnet50 to mine.yaml>
@@ -481,7 +486,7 @@ class Network(View["Analysis"]):
             with_weights=with_weights,
             seed=seed,
             force=force,
-            options={},
+            options={"opset": opset, "external": external},
             model=self._model,
             downloading=downloading,
             writing=writing,

@@ -46,6 +46,9 @@ class Format(NamedTuple):
 FORMATS: dict[str, Format] = {
     ".yaml": Format("spec", "convcalc.formats.spec.write", unknown=True),
     ".py": Format("pytorch", "convcalc.formats.torch.write"),
+    ".onnx": Format(
+        "onnx", "convcalc.formats.onnx.writer", needs_weights=True, options=frozenset({"opset", "external"})
+    ),
     ".safetensors": Format(
         "safetensors", "convcalc.formats.tensor_files", needs_weights=True, only_weights=True
     ),
