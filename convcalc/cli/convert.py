@@ -34,7 +34,7 @@ Examples:
   convcalc convert resnet50 -o net.py --no-weights
   convcalc convert lenet5 -o lenet5.npz
   convcalc convert alexnet -o alexnet.safetensors --seed 7
-  convcalc convert torchvision/resnet18 -o resnet18.onnx --weights pretrained
+  convcalc convert torchvision/vgg16 -o vgg16.onnx --weights pretrained
 
 \b
 By the suffix of FILE:
@@ -42,8 +42,8 @@ By the suffix of FILE:
                 beside it as .safetensors, if the network has any
   .py           PyTorch source to keep, whose state_dict's keys are the paths;
                 its weights beside it in the same way
-  .onnx         a model with its weights, random ones if it has none; the batch
-                is a free dimension
+  .onnx         a model with its weights, random ones if it has none; its
+                batch is a free dimension
   .safetensors, the weights alone; of a network without any, random ones
   .npz
 
