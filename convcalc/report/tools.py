@@ -39,7 +39,9 @@ COLUMNS = (
     Column(
         "tool", "tool", lambda row: f"{row.tool.tool} {row.tool.version}" if row.first else "", style="cyan"
     ),
-    Column("label", "it calls it", lambda row: row.figure.label or f"no {UNITS[row.figure.quantity]}", wrap=True),
+    Column(
+        "label", "it calls it", lambda row: row.figure.label or f"no {UNITS[row.figure.quantity]}", wrap=True
+    ),
     Column("printed", "figure", lambda row: row.figure.printed or "–", right=True),
     Column("ours", "ours", lambda row: row.ours, right=True),
     Column("why", "why", lambda row: _why(row.figure), wrap=True),
