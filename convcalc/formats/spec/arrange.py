@@ -268,4 +268,9 @@ def _keys(node: Node, segment: str, path: str) -> dict[str, str]:
         key = given or parameter.key(node.name)
         if key != parameter.key(own):
             result[parameter.name] = key.removeprefix(prefix)
+    stems = {key.removesuffix(f".{name}") if name else key for name, key in result.items()}
+    if len(result) == len(node.parameters) and len(stems) == 1 and "" not in result:
+        stem = stems.pop()
+        if all(key == f"{stem}.{name}" for name, key in result.items()):
+            return {"": stem}
     return result

@@ -48,7 +48,9 @@ def block_name(
     if candidates and candidates[0] in PLAIN_CLASSES:
         candidates = []
         class_name = None
-    candidates += [_common_word(pattern), _content(body, blocks)]
+    word = _common_word(pattern)
+    content = _content(body, blocks)
+    candidates += [content if word.lower() in PLAIN_WORDS and content != "stage" else word, content]
     stem = next((name for name in candidates if name and _allowed(name)), "block")
     name, number = stem, 2
     while name in blocks:
@@ -79,7 +81,7 @@ def _common_word(pattern: Pattern) -> str:
         re.sub(r"[0-9_-]*[0-9][0-9_a-z-]?\Z|[_-]+\Z", "", part.segment or "") for part in pattern.instances
     }
     word = words.pop() if len(words) == 1 else ""
-    return "" if word.lower() in PLAIN_WORDS or not word or word[0].isdigit() else word
+    return "" if not word or word[0].isdigit() else word
 
 
 def _content(body: Body, blocks: Mapping[str, DraftBlock]) -> str:
@@ -108,7 +110,7 @@ def _content(body: Body, blocks: Mapping[str, DraftBlock]) -> str:
     if outer.kind == "concat":
         if any(not branch.parts for branch in branches):
             return "dense_layer"
-        return "inception" if len(branches) > 2 else "joined"
+        return "inception" if len(branches) > 2 and "conv" in kinds else "joined"
     return ""
 
 

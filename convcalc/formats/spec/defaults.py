@@ -10,7 +10,8 @@ from typing import Any
 from convcalc import ops
 from convcalc.formats.spec.records import Document, Entry, Expression, Group, Layer
 
-FIELDS = ("bias", "eps", "rounding", "count_padding", "axis")
+FIELDS = ("bias", "eps", "rounding", "count_padding")
+NORMALISATIONS = ("layernorm", "rmsnorm")  # whose axis is the same all over a network
 MIN_ENTRIES = 2
 
 
@@ -21,7 +22,7 @@ def with_defaults(document: Document) -> Document:
     for entry in document.entries():
         if isinstance(entry, Layer):
             infos = ops.get(entry.kind).fields()
-            for name in FIELDS:
+            for name in (*FIELDS, "axis") if entry.kind in NORMALISATIONS else FIELDS:
                 if name in infos and not infos[name].required:
                     value = entry.fields.get(name, infos[name].default)
                     written.setdefault((entry.kind, name), Counter())[_hashable(value)] += 1

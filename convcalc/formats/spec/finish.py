@@ -40,6 +40,11 @@ class Paths:
                         self.of[member.join.index] = member.path
                     stack.append(member)
 
+    def rename(self, index: int, scope: str, segment: str) -> None:
+        """Give a layer another name in its scope."""
+        self.of[index] = f"{scope}.{segment}" if scope else segment
+        self.members[scope].add(segment)
+
     def add_exits(self, body: Body) -> None:
         """Take in the last layers of all groups in a body."""
         for part in body.parts:
@@ -197,3 +202,49 @@ def fix_names(bodies: Iterable[Body], named: set[int]) -> None:
             if part.node is not None and part.node.index in named:
                 part.fixed = True
             stack += part.bodies()
+
+
+def settle_names(body: Body, paths: Paths) -> None:
+    """Call layers without a name of their own as the language will: by kind and ordinal, in the order of the entries.
+
+    One whose default name another layer has been given gets a name.
+    """
+    given = _given(body)
+    counts: dict[str, int] = {}
+    _settle(body, paths, counts, given)
+
+
+def _given(body: Body) -> set[str]:
+    """The names that are written in a scope, branches without a scope of their own included."""
+    found: set[str] = set()
+    for part in body.parts:
+        if part.fixed and part.segment is not None:
+            found.add(part.segment)
+        if part.branches is not None and not part.named_join:
+            for branch in part.branches:
+                found |= _given(branch)
+    return found
+
+
+def _settle(body: Body, paths: Paths, counts: dict[str, int], given: set[str]) -> None:
+    for part in body.parts:
+        ordinal = counts[part.kind] = counts.get(part.kind, 0) + 1
+        if not part.fixed:
+            name = default = f"{part.kind}{ordinal}"
+            number = 2
+            while name in given:
+                part.fixed = part.branches is None
+                name = f"{default}_{number}"
+                number += 1
+            part.segment = name
+            paths.rename(part.exit, part.at, name)
+        if part.body is not None:
+            settle_names(part.body, paths)
+        elif part.branches is not None and part.named_join:
+            inner: dict[str, int] = {}
+            names = set().union(*map(_given, part.branches))
+            for branch in part.branches:
+                _settle(branch, paths, inner, names)
+        else:
+            for branch in part.branches or ():
+                _settle(branch, paths, counts, given)

@@ -14,7 +14,7 @@ from convcalc.formats.spec.arrange import Arranger, Unarranged
 from convcalc.formats.spec.blocks import Folding
 from convcalc.formats.spec.check import same_network
 from convcalc.formats.spec.defaults import with_defaults
-from convcalc.formats.spec.finish import Finisher, Paths, Unaddressed, fix_names, referenced
+from convcalc.formats.spec.finish import Finisher, Paths, Unaddressed, fix_names, referenced, settle_names
 from convcalc.formats.spec.parameters import DraftBlock
 from convcalc.formats.spec.parts import Body
 from convcalc.formats.spec.records import Block, Document
@@ -57,6 +57,7 @@ def _document(
     body = _body(graph, tree, branches)
     paths = Paths(graph, tree)
     paths.add_exits(body)
+    settle_names(body, paths)
     fix_names([body], referenced([body]))
     finisher = Finisher(graph, paths)
     drafts: dict[str, Block] = {}
@@ -111,9 +112,15 @@ def _head(graph: Graph) -> dict[str, Any]:
             graph.changes and (key == "published" or (key == "weights" and not isinstance(value, str)))
         ):
             head[key] = value
+    if "preprocess" in head:
+        head["preprocess"] = {name: _single(value) for name, value in head["preprocess"].items()}
     if graph.labelled is not None and "labels" in head:
         head["labels"] = {graph.labelled: head["labels"]}
     return head
+
+
+def _single(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 
 
 def _loads_as(text: str, graph: Graph) -> bool:

@@ -396,10 +396,10 @@ class Parametriser:
                 fields[key] = written
         for key, value in part.fields.items():
             if isinstance(value, Reference):
-                fields[key] = self._reference(column, value, lambda other, name=key: other.fields[name])
+                fields[key] = self._reference(column, value, partial(_field_reference, key))
         origin = tuple(
             [
-                self._reference(column, source, lambda other, at=place: other.origin[at])
+                self._reference(column, source, partial(_origin_at, place))
                 for place, source in enumerate(part.origin)
             ]
         )
@@ -498,6 +498,14 @@ def _fits(values: Sequence[Any], others: Sequence[Any], made: Callable[[Any], An
         value is MISSING or (other is not MISSING and other is not None and made(other) == value)
         for value, other in zip(values, others, strict=True)
     )
+
+
+def _field_reference(name: str, part: Part) -> Any:
+    return part.fields[name]
+
+
+def _origin_at(place: int, part: Part) -> Any:
+    return part.origin[place]
 
 
 def _itself(value: Any) -> Any:
