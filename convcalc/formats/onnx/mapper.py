@@ -108,7 +108,10 @@ class Mapper:
             if value is None:
                 raise self.error(f"output {output.name!r}: no node computes it")
             if isinstance(value, Const):
-                value = self.materialised(value)
+                try:
+                    value = self.materialised(value)
+                except Unmapped as reason:
+                    raise self.error(f"output {output.name!r}: {reason}") from None
             self.draft.outputs.append((_label(output.name, self.draft.outputs), value.layer))
         fuse_attention(self.draft, self.constants)
         self.draft.notes += [self.reasons[layer] for layer in self.draft.needed() if layer in self.reasons]
