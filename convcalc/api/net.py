@@ -49,13 +49,16 @@ def load(
     batch: int = 1,
     dtype: str = "float32",
     max_layers: int = MAX_LAYERS,
+    seed: int = 0,
 ) -> Network:
-    """Load a network by bundled name, or from the path of a spec or of an ONNX file; `-` reads a spec from standard
-    input.
+    """Load a network by bundled name, from the path of a spec or of an ONNX file, or from a PyTorch module in a Python
+    file, `mynet.py:Net`, or in an importable module, `torchvision.models:resnet50`; `-` reads a spec from standard
+    input. A Python file runs as Python would run it.
 
     settings override the spec's vars. input_shape overrides its input: `(C, *spatial)`, text such as `3x224x224`, or
     a mapping from input names to shapes. batch and dtype (float64, float32, float16, bfloat16, int8) only affect the
-    memory figures. Raises SpecError, ShapeError, ModelError or UsageError.
+    memory figures. seed: of the random weights of a PyTorch module. Raises SpecError, ShapeError, ModelError or
+    UsageError.
 
     >>> convcalc.load("alexnet")
     <Network alexnet: 20 layers, 28,823,912 params, 614,310,432 MACs>
@@ -77,6 +80,7 @@ def load(
     check_choice("dtype", dtype, choices.number_types())
     check_whole("batch", batch)
     check_whole("max_layers", max_layers)
+    check_whole("seed", seed, least=0)
 
     def checked(shape: Sequence[int] | str) -> tuple[int, ...] | str:
         if isinstance(shape, str):
@@ -93,7 +97,7 @@ def load(
     if is_model(name):
         from convcalc.formats.open import open_model
 
-        model = open_model(name, settings=texts, input_shape=given, max_layers=max_layers)
+        model = open_model(name, settings=texts, input_shape=given, max_layers=max_layers, seed=seed)
         return Network(analyse(model.graph, batch=batch, dtype=dtype), name, model=model)
     from convcalc.language.load import load_graph
 

@@ -89,7 +89,7 @@ def command(
 
     ARCH is a bundled name (see `convcalc list`), the path of a spec, or - for standard input.
     """
-    network = load_network(arch, settings, input_text, max_layers)
+    network = load_network(arch, settings, input_text, max_layers, seed)
     with _progress() as (downloading, writing):
         found = network.convert(
             target,
