@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from convcalc.errors import ConvcalcError, Mark, ModelError, UsageError, did_you_mean
 from convcalc.formats.model import Model
+from convcalc.formats.torch.read.records import BATCHES
 from convcalc.graph import MAX_LAYERS, Output
 from convcalc.language.input import Given, parse_input
 from convcalc.shapes import Shape, show
@@ -289,6 +290,8 @@ def _shown(what: str, given: str, path: str | None = None) -> Any:
     except Exception as error:
         text = str(error).strip().splitlines()
         first = text[0][:300] if text else ""
+        for batch in BATCHES:  # the stand-in for the number of images
+            first = first.replace(str(batch), "N")
         inputs = f" on {given}" if given else ""
         raise ModelError(
             f"{what}{inputs}: {type(error).__name__}: {first}",

@@ -17,10 +17,9 @@ from math import prod
 from typing import Any
 
 from convcalc.errors import UsageError
-from convcalc.formats.torch.read.records import Call, ModuleCall, Program, Ref, Stored
+from convcalc.formats.torch.read.records import BATCHES, Call, ModuleCall, Program, Ref, Stored
 from convcalc.shapes import Shape
 
-BATCHES = (10007, 10009, 10037, 10039, 10061, 10067)
 MAX_COMPUTED = 1 << 26  # numbers of a tensor that is computed ahead
 DTYPES = {
     "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "bool": "BOOL", "int64": "I64",
