@@ -74,7 +74,8 @@ class Request:
 
     target: the path of the file asked for. tensors: the weights by key, values computed when read; None if the file is
     to have none. origin: where they come from. classes: the class of the module behind a scope, by path. options:
-    those of the command that belong to single formats (`opset`, `external`).
+    those of the command that belong to single formats (`opset`, `external`). exported: whether the network was read
+    from a model, whose inputs and outputs have names that an exporter made up.
     """
 
     graph: Graph
@@ -83,6 +84,7 @@ class Request:
     origin: WeightsOrigin = NO_WEIGHTS
     classes: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    exported: bool = False
 
     def beside(self, suffix: str) -> str:
         """The path of a second file, with the target's name and this suffix."""

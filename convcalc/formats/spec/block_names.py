@@ -70,8 +70,8 @@ def _allowed(name: str) -> bool:
 
 
 def _snake(name: str) -> str:
-    """`InvertedResidual` as `inverted_residual`, `CNBlock` as `cnblock`, `_DenseLayer` as `dense_layer`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip("_"))
+    """`InvertedResidual` as `inverted_residual`, `CNBlock` as `cn_block`, `_DenseLayer` as `dense_layer`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.strip("_"))
     return re.sub(r"[^a-z0-9_]", "_", words.lower())
 
 

@@ -170,7 +170,7 @@ def lines(part: Part) -> int:
     if part.body is not None:
         inner = [lines(entry) for entry in part.body.parts]
         if len(inner) <= 2 and all(count == 1 for count in inner) and part.body.parts[0].body is None:
-            return 1
+            return len(inner)  # on one line, but as dense as two
         return 3 + sum(inner)
     if part.branches is not None:
         return 1 + sum(body_lines(branch) or 1 for branch in part.branches)

@@ -25,6 +25,7 @@ MAX_FACTOR = 16
 MISSING: Any = object()  # the value of a field in an instance that lacks the entry
 CHANNEL_FIELDS = ("filters", "units")
 FIRST = "first:"
+WORDS = {"repeat": "depth", "shape": "dims"}  # names of parameters for fields whose own name is taken
 NOWHERE = -(2**40)  # the layer that a reference means in an instance without the entry
 
 
@@ -180,7 +181,12 @@ class Parametriser:
 
     def _is_channel(self, column: Column, key: str) -> bool:
         bare = key.removeprefix(FIRST)
-        return bare in self.blocks[column.kind].channels if column.part.is_use else bare in CHANNEL_FIELDS
+        if column.part.is_use:
+            return bare in self.blocks[column.kind].channels
+        of_channels = bare in ("start", "stop") and all(
+            part is None or "axis" not in part.fields for part in column.parts
+        )
+        return bare in CHANNEL_FIELDS or of_channels
 
     # -- texts --------------------------------------------------------------------------------------------------
 
@@ -233,7 +239,8 @@ class Parametriser:
             )
         for place, column in enumerate(row.columns):
             if lacks(column.present, row.present):
-                label = column.label if column.label and not column.label.isdecimal() else column.kind
+                own = column.part.node is None or column.part.node.named
+                label = column.label if column.label and own and not column.label.isdecimal() else column.kind
                 if column.kind == "group" or (not place and join is None and len(row.columns) > 2):
                     label = column.label or "expand"
                 alone = join if join is not None and not place else None
@@ -318,7 +325,7 @@ class Parametriser:
         for parameter in self.params:
             if not parameter.name:
                 word = parameter.key.removeprefix(FIRST).removeprefix("if ")
-                parameter.name = "depth" if word == "repeat" else _word(word)
+                parameter.name = _word(WORDS.get(word, word))
             name = parameter.name
             if name in taken and parameter.label:
                 name = _word(f"{parameter.label}_{name}")
@@ -482,6 +489,8 @@ def _labelled(row: Row, around: str | None) -> Iterator[tuple[Column, str | None
     """All entries in order, each with its own name or that of what it is in."""
     for column in row.columns:
         label = column.label if column.label and not column.label.isdecimal() else around
+        if around is not None and label in ops.names():
+            label = around
         yield column, label
         for inner in column.bodies:
             yield from _labelled(inner, label)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from convcalc.formats.spec.finish import Paths, is_indexed
 from convcalc.formats.spec.parts import Body, Part, Reference
@@ -386,10 +385,18 @@ def _padded(row: Row, before: int, after: int) -> Row:
 
 
 def _likeness(part: Part, other: Part) -> float:
-    """The share of fields that two parts have in common with equal values."""
+    """The share of fields that two parts, and the parts in them, have in common with equal values."""
+    alike, count = _alike(part, other)
+    return alike / (count or 1)
+
+
+def _alike(part: Part, other: Part) -> tuple[int, int]:
+    """The number of fields with equal values, and of all fields."""
     names = part.fields.keys() | other.fields.keys()
-    return sum(_same(part.fields.get(name), other.fields.get(name)) for name in names) / (len(names) or 1)
-
-
-def _same(value: Any, other: Any) -> bool:
-    return bool(value == other)
+    alike = sum(bool(part.fields.get(name) == other.fields.get(name)) for name in names)
+    count = len(names)
+    for body, other_body in zip(part.lists(), other.lists(), strict=False):
+        for inner, other_inner in zip(body.parts, other_body.parts, strict=False):
+            more = _alike(inner, other_inner)
+            alike, count = alike + more[0], count + more[1]
+    return alike, count

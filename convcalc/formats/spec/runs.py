@@ -23,13 +23,13 @@ def fold_runs(body: Body) -> None:
 def _fold(group: Part, body: Body) -> None:
     parts = body.parts
     first = parts[0]
-    if len(parts) < 2 or not all(_is_like(part, first) for part in parts) or group.share is not None:
+    if not all(_is_like(part, first) for part in parts) or group.share is not None:
         return
     copies = _copies([part.segment or "" for part in parts])
     if copies is None:
         return
-    rest = parts[1].fields
-    if any(part.fields != rest for part in parts[2:]):
+    rest = parts[-1].fields
+    if any(part.fields != rest for part in parts[1:]) or (len(parts) == 1 and copies):
         return
     own = {name: value for name, value in first.fields.items() if rest.get(name, _NONE) != value}
     missing = rest.keys() - first.fields.keys()
