@@ -19,6 +19,7 @@ from convcalc._version import __version__
 
 if TYPE_CHECKING:
     from convcalc.api.functions import apply, check_sheet, docs, list, matrix, schema, size, worksheet
+    from convcalc.api.models import from_torch
     from convcalc.api.net import Network, load
     from convcalc.api.quizzes import quiz
     from convcalc.errors import (
@@ -39,6 +40,7 @@ _PLACES = {
     "apply": "api.functions",
     "check_sheet": "api.functions",
     "docs": "api.functions",
+    "from_torch": "api.models",
     "list": "api.functions",
     "load": "api.net",
     "matrix": "api.functions",
@@ -62,6 +64,7 @@ __all__ = [  # noqa: RUF022 - as in the table above
     "apply",
     "check_sheet",
     "docs",
+    "from_torch",
     "list",
     "load",
     "matrix",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import convcalc
 from convcalc.analysis.analyse import analyse
 from convcalc.graph import Graph, Node
 from convcalc.language.load import load_graph
@@ -197,6 +198,8 @@ def test_reductions_make_inception_cheaper() -> None:
         # 59M in Tolstikhin et al. 2021, table 1: 16²·3·768 + 768, in each of 12 blocks 2·(2·768) +
         # 2·196·384 + 384 + 196 + 2·768·3072 + 3072 + 768, then 2·768 and 768·1000 + 1000
         ("mlp-mixer-b16", 59_880_472),
+        ("lenet5-paper", 60_000),  # LeCun et al. 1998, section II.B, "trainable free parameters"
+        ("xception", 22_855_952),  # Chollet 2017, table 3
     ],
 )
 def test_parameters(arch: str, expected: int) -> None:
@@ -432,3 +435,217 @@ def test_ssd300() -> None:
     # a map of 64×300×300 and the one that its ReLU makes of it, the largest pair
     assert analysis.totals.peak_activation_bytes == 2 * 64 * 300 * 300 * 4
     assert analysis.warnings == ()
+
+
+# --- networks under names of their own ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arch", "settings", "printed", "multiplied"),
+    [
+        # millions of parameters and of multiply-accumulates, as the papers print them; None: not printed
+        ("mobilenet-v1", {}, 4.2, 569),  # Howard et al. 2017, table 4
+        ("ghostnet", {}, 5.2, 141),  # Han et al. 2020, table 7
+        ("repvgg-a0", {"deploy": "true"}, 8.3, 1400),  # Ding et al. 2021, table 4: 8.30 and 1.4 billion
+        (
+            "hrnet-w18-small",
+            {},
+            13.2,
+            None,
+        ),  # HRNet-Image-Classification; its 1.49 billion leave something out
+        ("se-resnet50", {}, 28.1, 3860),  # Hu et al. 2018, section 6.1; table 2 prints 3.87 billion
+        ("resnet20-cifar", {}, 0.27, None),  # He et al. 2015, table 6, and the four below
+        ("resnet20-cifar", {"depth": "5"}, 0.46, None),
+        ("resnet20-cifar", {"depth": "7"}, 0.66, None),
+        ("resnet20-cifar", {"depth": "9"}, 0.85, None),
+        ("resnet20-cifar", {"depth": "18"}, 1.7, None),
+        ("wrn-28-10", {}, 36.5, None),  # Zagoruyko & Komodakis 2016, table 5
+        ("densenet-bc-100-12", {}, 0.8, None),  # Huang et al. 2016, table 2
+        ("fcn8s", {}, 134, None),  # Long et al. 2015, table 1
+        ("yolov3", {}, None, 65_860 / 2),  # Darknet's page on YOLOv3: 65.86 Bn operations
+        ("yolov3-tiny", {}, None, 5_560 / 2),  # the same: 5.56
+    ],
+)
+def test_rounded_counts(
+    arch: str, settings: dict[str, str], printed: float | None, multiplied: float | None
+) -> None:
+    graph = load_graph(arch, settings=settings)
+    if printed is not None:
+        digits = len(str(printed).partition(".")[2])
+        assert round(parameters(graph) / 1e6, digits) == pytest.approx(printed)
+    if multiplied is not None:
+        assert macs(graph) / 1e6 == pytest.approx(multiplied, rel=0.03 if multiplied == 1400 else 0.002)
+
+
+def test_lenet5_paper_layer_by_layer() -> None:
+    """LeCun et al. 1998, section II.B: trainable parameters and connections of each layer, 340,908 in all."""
+    graph = load("lenet5-paper")
+    trained = {
+        layer: parameters([node for node in graph if node.name.split(".")[0] == layer])
+        for layer in ("C1", "S2", "C3", "S4", "C5", "F6")
+    }
+    assert trained == {"C1": 156, "S2": 12, "C3": 1516, "S4": 32, "C5": 48_120, "F6": 10_164}
+    assert sum(trained.values()) == parameters(graph) == 60_000
+    assert count(graph, "buffer") == 840
+
+    def connections(layer: str) -> int:
+        """Inputs and bias of each unit, at every position."""
+        total = 0
+        for node in graph:
+            if node.name.split(".")[0] == layer and node.parameters:
+                positions = prod(node.output_shape[1:])
+                total += positions * parameters([node])
+                if layer in ("S2", "S4"):  # four inputs behind one coefficient
+                    total += positions * node.output_shape[0] * 3
+        return total
+
+    found = {layer: connections(layer) for layer in trained}
+    assert found == {"C1": 122_304, "S2": 5880, "C3": 151_600, "S4": 2000, "C5": 48_120, "F6": 10_164}
+    assert sum(found.values()) + 84 * 10 == 340_908
+    sizes = {node.name: node.output_shape for node in graph}
+    assert [sizes[name] for name in ("C1", "S2.trainable", "C3.concat1", "S4.trainable", "C5", "F6")] == [
+        (6, 28, 28),
+        (6, 14, 14),
+        (16, 10, 10),
+        (16, 5, 5),
+        (120, 1, 1),
+        (84,),
+    ]
+
+
+def test_lenet5_paper_connections() -> None:
+    """LeCun et al. 1998, table I: the maps of S2 that each map of C3 reads, its columns from top to bottom."""
+    table = """
+        X . . . X X X . . X X X X . X X
+        X X . . . X X X . . X X X X . X
+        X X X . . . X X X . . X . X X X
+        . X X X . . X X X X . . X . X X
+        . . X X X . . X X X X . X X . X
+        . . . X X X . . X X X X . X X X"""
+    columns = zip(*(line.split() for line in table.strip().splitlines()), strict=True)
+    expected = [[m for m, mark in enumerate(column) if mark == "X"] for column in columns]
+    read: list[list[int]] = []
+    for node in load("lenet5-paper"):
+        if node.kind == "select":
+            chosen = list(node.op.shown_fields()["indices"])
+        elif node.name.startswith("C3.") and node.kind == "conv":
+            filters, groups = node.output_shape[0], node.op.shown_fields()["groups"]
+            maps = chosen if groups > 1 else list(range(6))
+            share = len(maps) // groups
+            assert filters == groups
+            read += [maps[n * share : (n + 1) * share] for n in range(groups)]
+    assert read == expected
+
+
+def test_dcgan_sizes() -> None:
+    """Radford et al. 2015, figure 1: 1024×4×4, 512×8×8, 256×16×16, 128×32×32, 3×64×64."""
+    maps = [node.output_shape for node in load("dcgan-generator") if node.kind == "deconv"]
+    assert maps == [(1024, 4, 4), (512, 8, 8), (256, 16, 16), (128, 32, 32), (3, 64, 64)]
+
+
+def test_srcnn_weights() -> None:
+    """Dong et al. 2015 (the journal's version), table 1: 8,032 in 9-1-5, 24,416 in 9-3-5, 57,184 in 9-5-5."""
+    found = [weights(load_graph("srcnn", settings={"middle": str(f)})) for f in (1, 3, 5)]
+    assert found == [8032, 24_416, 57_184]
+    assert load("srcnn").output_shape == (1, 21, 21)  # Dong et al. 2014, section 4.1: (33 − 9 − 1 − 5 + 3)²
+
+
+def test_espcn_makes_pixels_of_channels() -> None:
+    """Shi et al. 2016, section 3.3: 17r×17r pixels of 17×17; by hand 25·64 + 9·64·32 + 9·32·9 weights."""
+    graph = load("espcn")
+    assert (graph.input_shape, graph.output_shape) == ((1, 17, 17), (1, 51, 51))
+    assert weights(graph) == 25 * 64 + 9 * 64 * 32 + 9 * 32 * 9
+    assert load_graph("espcn", settings={"factor": "4"}).output_shape == (1, 68, 68)
+
+
+def test_m5_sizes() -> None:
+    """Dai et al. 2016, table 1, M5: what comes out of the first convolution and of each pool."""
+    sizes = [node.output_shape for node in load("m5") if node.kind == "maxpool" or node.name == "unit1.conv"]
+    assert sizes == [(128, 8000), (128, 2000), (128, 500), (256, 125), (512, 32)]
+
+
+def test_wavenet_reads_the_past_only() -> None:
+    """Van den Oord et al. 2016, section 2.1: no output reads a later sample. tensorflow-wavenet's formula for the
+    field: (2 − 1)·(5·1023) + 1 + (2 − 1)."""
+    network = convcalc.load("wavenet")
+    graph = network.record.graph
+    sight = network.field(layer="postprocess2", unit=(9000,)).record.sight
+    assert (sight.seen, sight.pixels) == (((9000 - 5117 + 1, 9000),), 5117)
+    assert graph.output_shape == graph.input_shape == (256, 16_000)
+    dilations = [node.op.shown_fields()["dilation"] for node in graph if node.name.endswith(".gate")]
+    assert dilations == [2**n for n in range(10)] * 5
+    # the same formulas by hand: one second of tensorflow-wavenet less what its last layer holds unread
+    each = 2 * (2 * 32 * 32 + 32) + (32 * 32 + 32) + (32 * 512 + 512)
+    assert parameters(graph) == 2 * 256 * 32 + 50 * each + 513 * 512 + 513 * 256 - (32 * 32 + 32)
+
+
+@pytest.mark.parametrize(
+    ("arch", "sides"),
+    [("yolov3", {"large": 13, "medium": 26, "small": 52}), ("yolov3-tiny", {"large": 13, "medium": 26})],
+)
+def test_yolo_heads(arch: str, sides: dict[str, int]) -> None:
+    """Redmon & Farhadi 2018, section 2.3: N×N×[3·(4 + 1 + 80)]; at 416 pixels 10,647 boxes in yolov3."""
+    graph = load(arch)
+    assert {name: graph.shape(node) for name, node in graph.outputs} == {
+        name: (255, side, side) for name, side in sides.items()
+    }
+    if arch == "yolov3":
+        assert 3 * sum(side**2 for side in sides.values()) == 10_647
+        # Darknet-53 of table 1: 52 convolutions before the average pool and the dense layer
+        backbone = [node for node in graph if node.kind == "conv" and int(node.name.split(".")[1]) < 75]
+        assert len(backbone) == 52
+    four_fewer = load_graph(arch, settings={"classes": "4"})
+    assert {graph.shape(node)[0] for _, node in graph.outputs} == {255}
+    assert {four_fewer.shape(node)[0] for _, node in four_fewer.outputs} == {27}
+
+
+def test_fcn8s_gives_a_map_of_the_images_size() -> None:
+    """Long et al. 2015, section 4.1: scores of 21 classes for every pixel, whatever the size."""
+    for shape in ((3, 500, 500), (3, 333, 401)):
+        graph = load_graph("fcn8s", input_shape=shape)
+        assert graph.output_shape == (21, *shape[1:])
+
+
+def test_attention_unet_gates_every_skip() -> None:
+    """Oktay et al. 2018, figure 1: one weight for each pixel of each skipped map."""
+    gates = [node for node in load("attention-unet") if node.kind == "sigmoid"]
+    assert [node.output_shape for node in gates] == [(1, 28, 28), (1, 56, 56), (1, 112, 112), (1, 224, 224)]
+    assert load("attention-unet").output_shape == (1, 224, 224)
+
+
+def test_hrnet_keeps_four_resolutions() -> None:
+    """Wang et al. 2019, figure 2: stage n has n maps, from a quarter of the image down, each half of the one before and
+    twice as wide."""
+    sizes = {node.name.removesuffix(".relu1"): node.output_shape for node in load("hrnet-w18-small")}
+    for n in (2, 3, 4):
+        assert [sizes[f"stage{n}.0.fused{b}"] for b in range(n)] == [
+            (16 * 2**b, 56 // 2**b, 56 // 2**b) for b in range(n)
+        ]
+
+
+def test_xception_sizes() -> None:
+    """Chollet 2017, figure 5: 19×19×728 maps from the entry flow through the middle flow."""
+    sizes = {node.name: node.output_shape for node in load("xception")}
+    assert {shape for name, shape in sizes.items() if name.startswith("block7.")} == {(728, 19, 19)}
+    assert sizes["act4"] == (2048, 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("arch", "layers"),
+    [("resnet20-cifar", 20), ("wrn-28-10", 26), ("densenet-bc-100-12", 100), ("nin", 9), ("m5", 5)],
+)
+def test_weighted_layers(arch: str, layers: int) -> None:
+    """The number in the name: convolutions and the dense layer, shortcuts apart; NIN has three times three. In WRN-28
+    the shortcuts' three convolutions count and the dense layer does not."""
+    found = [
+        node for node in load(arch) if node.kind in ("conv", "dense") and not node.name.endswith("Shortcut")
+    ]
+    assert len(found) == layers
+
+
+def test_deployed_repvgg_is_a_plain_stack() -> None:
+    """Ding et al. 2021, section 3.3: 3×3 convolutions and ReLU; 22 layers, table 3: 1 + 2 + 4 + 14 + 1."""
+    graph = load_graph("repvgg-a0", settings={"deploy": "true"})
+    assert {node.kind for node in graph} == {"conv", "relu", "global_avgpool", "flatten", "dense"}
+    kernels = [node.op.shown_fields()["kernel"] for node in graph if node.kind == "conv"]
+    assert kernels == [3] * 22

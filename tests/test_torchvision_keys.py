@@ -101,3 +101,18 @@ def test_densenet_also_takes_the_names_of_its_published_files(name: str) -> None
         if re.search(r"\.denselayer\d+\.(norm|conv)[12]$", path)
     }
     assert renamed == expected
+
+
+@pytest.mark.parametrize("name", ["resnet50_fpn", "retinanet_resnet50_fpn", "fcos_resnet50_fpn"])
+def test_detectors_also_take_the_names_of_their_published_files(name: str) -> None:
+    """inner_blocks.1.weight for today's inner_blocks.1.0, and in RetinaNet's heads conv.2.weight for conv.1.0."""
+    graph = load_graph(f"torchvision/{name}")
+    renamed = {node.name: node.keys[""] for node in graph if "" in node.keys and node.shares is None}
+    expected = {}
+    for path in {key.rpartition(".")[0] for key in fixture()["models"][name]}:
+        if found := re.fullmatch(r"(.*fpn\.(?:inner|layer)_blocks\.\d)\.0", path):
+            expected[path] = found[1]
+        elif name.startswith("retina") and (found := re.fullmatch(r"(.*head\.conv)\.(\d)\.0", path)):
+            expected[path] = f"{found[1]}.{2 * int(found[2])}"
+    assert renamed == expected
+    assert len(expected) >= 6

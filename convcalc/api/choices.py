@@ -86,6 +86,13 @@ def is_model(arch: str) -> bool:
     return bundled.is_model(arch)
 
 
+def is_module(arch: str) -> bool:
+    """Whether ARCH is a PyTorch module: `mynet.py:Net`, `torchvision.models:resnet50`."""
+    from convcalc.language import bundled
+
+    return bundled.module_parts(arch) is not None
+
+
 def is_spec(name: str) -> bool:
     """Whether a name is that of a spec file."""
     from convcalc.language.bundled import SUFFIXES

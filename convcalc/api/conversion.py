@@ -56,7 +56,9 @@ def convert_network(
     origin, tensors = NO_WEIGHTS, None
     if with_weights:
         origin, tensors = _weights(graph, target, weights, seed, model, downloading)
-    request = Request(graph, target, tensors, origin, model.classes if model else {}, given)
+    request = Request(
+        graph, target, tensors, origin, model.classes if model else {}, given, model is not None
+    )
     return convert(request, arch, notes=model.notes if model else (), force=force, writing=writing)
 
 

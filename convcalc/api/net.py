@@ -49,13 +49,16 @@ def load(
     batch: int = 1,
     dtype: str = "float32",
     max_layers: int = MAX_LAYERS,
+    seed: int = 0,
 ) -> Network:
-    """Load a network by bundled name, or from the path of a spec or of an ONNX file; `-` reads a spec from standard
-    input.
+    """Load a network by bundled name, from the path of a spec or of an ONNX file, or from a PyTorch module in a Python
+    file, `mynet.py:Net`, or in an importable module, `torchvision.models:resnet50`; `-` reads a spec from standard
+    input. A Python file runs as Python would run it.
 
     settings override the spec's vars. input_shape overrides its input: `(C, *spatial)`, text such as `3x224x224`, or
     a mapping from input names to shapes. batch and dtype (float64, float32, float16, bfloat16, int8) only affect the
-    memory figures. Raises SpecError, ShapeError, ModelError or UsageError.
+    memory figures. seed: of the random weights of a PyTorch module. Raises SpecError, ShapeError, ModelError or
+    UsageError.
 
     >>> convcalc.load("alexnet")
     <Network alexnet: 20 layers, 28,823,912 params, 614,310,432 MACs>
@@ -77,6 +80,7 @@ def load(
     check_choice("dtype", dtype, choices.number_types())
     check_whole("batch", batch)
     check_whole("max_layers", max_layers)
+    check_whole("seed", seed, least=0)
 
     def checked(shape: Sequence[int] | str) -> tuple[int, ...] | str:
         if isinstance(shape, str):
@@ -93,7 +97,7 @@ def load(
     if is_model(name):
         from convcalc.formats.open import open_model
 
-        model = open_model(name, settings=texts, input_shape=given, max_layers=max_layers)
+        model = open_model(name, settings=texts, input_shape=given, max_layers=max_layers, seed=seed)
         return Network(analyse(model.graph, batch=batch, dtype=dtype), name, model=model)
     from convcalc.language.load import load_graph
 
@@ -452,19 +456,24 @@ class Network(View["Analysis"]):
         weights: str | os.PathLike[str] | None = None,
         with_weights: bool = True,
         seed: int = 0,
+        opset: int | None = None,
+        external: bool = False,
         force: bool = False,
         downloading: Downloading | None = None,
         writing: Writing | None = None,
     ) -> View[Conversion]:
         """Write the network as another kind of file, by the suffix of target: `convcalc convert`.
 
-        .yaml: a readable spec, with its weights beside it as .safetensors; .safetensors, .npz: the weights alone.
+        .yaml: a readable spec, with its weights beside it as .safetensors; .onnx: a model with its weights, whose batch
+        is a free dimension; .safetensors, .npz: the weights alone.
 
         weights: a file, `pretrained` (downloaded from the spec's address), `random`, or None for those that come with
         the network; a file that needs weights then gets random ones from the seed if there are none. with_weights:
-        False writes none. force: replace existing files. All files are written, or none. downloading and writing are
-        progress callbacks. The view has `files`, each with `path` and `size`, and `weights`, their origin. Raises
-        UsageError, WeightsError, or ConvcalcError if a file cannot be written.
+        False writes none. For .onnx, opset is the version of its operators, 7 to 25, by default 17, and external puts
+        the weights into a file of their own, as happens above 2 GB. force: replace existing files. All files are
+        written, or none. downloading and writing are progress callbacks. The view has `files`, each with `path` and
+        `size`, and `weights`, their origin. Raises UsageError, WeightsError, or ConvcalcError if a file cannot be
+        written or a layer has no form in it.
 
         >>> convcalc.load("resnet50").convert("mine.yaml")
         <Conversion of resnet50 to mine.yaml>
@@ -481,7 +490,7 @@ class Network(View["Analysis"]):
             with_weights=with_weights,
             seed=seed,
             force=force,
-            options={},
+            options={"opset": opset, "external": external},
             model=self._model,
             downloading=downloading,
             writing=writing,

@@ -111,7 +111,7 @@ def _of_network(ctx: click.Context, names: Callable[..., Sequence[str]]) -> Sequ
     """Names from the network given before the word, with the options before it applied."""
     given = ctx.params
     arch = _argument(ctx, "arch")
-    if arch is None:
+    if arch is None or choices.is_module(arch):  # completing a word runs nobody's code
         return ()
     settings = dict(setting.split("=", 1) for setting in given.get("settings") or () if "=" in setting)
     try:

@@ -34,6 +34,7 @@ Examples:
   convcalc convert resnet50 -o net.py --no-weights
   convcalc convert lenet5 -o lenet5.npz
   convcalc convert alexnet -o alexnet.safetensors --seed 7
+  convcalc convert torchvision/vgg16 -o vgg16.onnx --weights pretrained
 
 \b
 By the suffix of FILE:
@@ -41,6 +42,8 @@ By the suffix of FILE:
                 beside it as .safetensors, if the network has any
   .py           PyTorch source to keep, whose state_dict's keys are the paths;
                 its weights beside it in the same way
+  .onnx         a model with its weights, random ones if it has none; its
+                batch is a free dimension
   .safetensors, the weights alone; of a network without any, random ones
   .npz
 
@@ -61,6 +64,10 @@ All files are written, or none.""",
 @click.option(
     "--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Seed of random weights."
 )
+@click.option(
+    "--opset", type=int, metavar="N", help="Version of ONNX's operators, for .onnx: 7 to 25.  [default: 17]"
+)
+@click.option("--external", is_flag=True, help="Put the weights of FILE.onnx into FILE.onnx.data.")
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @network_options
 @format_option
@@ -70,6 +77,8 @@ def command(
     weights: str | None,
     no_weights: bool,
     seed: int,
+    opset: int | None,
+    external: bool,
     force: bool,
     settings: tuple[str, ...],
     input_text: Shapes,
@@ -80,13 +89,15 @@ def command(
 
     ARCH is a bundled name (see `convcalc list`), the path of a spec, or - for standard input.
     """
-    network = load_network(arch, settings, input_text, max_layers)
+    network = load_network(arch, settings, input_text, max_layers, seed)
     with _progress() as (downloading, writing):
         found = network.convert(
             target,
             weights=weights,
             with_weights=not no_weights,
             seed=seed,
+            opset=opset,
+            external=external,
             force=force,
             downloading=downloading,
             writing=writing,

@@ -117,7 +117,7 @@ def command(
     arch, images = _in_order(arch, images)
     if save is not None:
         choices.check_output(save)  # refuse what cannot be written before any work is done
-    network = load_network(arch, settings, input_text, max_layers)
+    network = load_network(arch, settings, input_text, max_layers, seed)
     if save is not None:
         choices.check_output_name(save, network, output_name)
     with _progress() as (advance, downloading, compiling):

@@ -128,9 +128,13 @@ def spec_options(command: Command) -> Command:
     return command
 
 
-def load_network(arch: str, settings: tuple[str, ...], input_text: Shapes, max_layers: int) -> net.Network:
-    """The network of ARCH with what the options change."""
-    return net.load(arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers)
+def load_network(
+    arch: str, settings: tuple[str, ...], input_text: Shapes, max_layers: int, seed: int = 0
+) -> net.Network:
+    """The network of ARCH with what the options change. seed: of a PyTorch module's random weights."""
+    return net.load(
+        arch, settings=set_values(settings), input_shape=input_text, max_layers=max_layers, seed=seed
+    )
 
 
 def set_values(settings: tuple[str, ...]) -> dict[str, str]:

@@ -46,6 +46,9 @@ class Format(NamedTuple):
 FORMATS: dict[str, Format] = {
     ".yaml": Format("spec", "convcalc.formats.spec.write", unknown=True),
     ".py": Format("pytorch", "convcalc.formats.torch.write"),
+    ".onnx": Format(
+        "onnx", "convcalc.formats.onnx.writer", needs_weights=True, options=frozenset({"opset", "external"})
+    ),
     ".safetensors": Format(
         "safetensors", "convcalc.formats.tensor_files", needs_weights=True, only_weights=True
     ),
@@ -71,7 +74,8 @@ class Request:
 
     target: the path of the file asked for. tensors: the weights by key, values computed when read; None if the file is
     to have none. origin: where they come from. classes: the class of the module behind a scope, by path. options:
-    those of the command that belong to single formats (`opset`, `external`).
+    those of the command that belong to single formats (`opset`, `external`). exported: whether the network was read
+    from a model, whose inputs and outputs have names that an exporter made up.
     """
 
     graph: Graph
@@ -80,6 +84,7 @@ class Request:
     origin: WeightsOrigin = NO_WEIGHTS
     classes: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    exported: bool = False
 
     def beside(self, suffix: str) -> str:
         """The path of a second file, with the target's name and this suffix."""

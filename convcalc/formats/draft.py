@@ -36,7 +36,7 @@ class DraftLayer:
     module whose `forward` computes the layer, or the path of a bare parameter; "" if it is not known. call: the
     operator or function in the source. tensors: by the name of the operator's parameter; their values are read, and
     computed if need be, when somebody asks for them. shares: the layer whose tensors this one uses. source: the place
-    in the model for messages.
+    in the model for messages. inside: whether `path` is known to be a scope, of which this layer is a part.
     """
 
     op: Operator
@@ -47,6 +47,7 @@ class DraftLayer:
     tensors: Mapping[str, StoredTensor] = field(default_factory=dict)
     shares: int | None = None
     source: str = ""
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Draft:
             layer = self.layers[index]
             shapes = tuple([self.shape(source) for source in layer.inputs])
             weighted = owners[index] is None and bool(layer.op.parameters(shapes))
-            items.append(Item(layer.path, layer.op, weighted, len(layer.inputs)))
+            items.append(Item(layer.path, layer.op, weighted, len(layer.inputs), layer.inside))
         named = names(items)
         builder = Builder(self.inputs, self.max_layers)
         tensors = Tensors()

@@ -24,12 +24,14 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 class Item(NamedTuple):
     """A layer to name. path: the path of the module that computes it, or of a bare parameter; "" for the network
-    itself. weighted: whether it has parameters of its own, not shared ones."""
+    itself. weighted: whether it has parameters of its own, not shared ones. inside: whether the module is known to be
+    a scope, so that the layer has no name of its own."""
 
     path: str
     op: Operator
     weighted: bool
     inputs: int = 1
+    inside: bool = False
 
 
 class Name(NamedTuple):
@@ -105,6 +107,7 @@ def _owned(items: Sequence[Item]) -> list[Name]:
     """Each layer with its module's path as name, or with "" and the scope that it lies in."""
     paths = [clean_path(item.path) for item in items]
     scopes = {outer for path in paths for outer in prefixes(path)} | {""}
+    scopes |= {path for path, item in zip(paths, items, strict=True) if item.inside}
     members: dict[str, list[int]] = {}
     for index, path in enumerate(paths):
         members.setdefault(path, []).append(index)

@@ -38,8 +38,22 @@ def path(name: str) -> str | None:
 
 
 def is_model(arch: str) -> bool:
-    """Whether ARCH is a model file rather than a spec, by its form; the file need not exist."""
-    return arch.lower().endswith(MODEL_SUFFIXES)
+    """Whether ARCH is a model file or a PyTorch module rather than a spec, by its form; it need not exist."""
+    return arch.lower().endswith(MODEL_SUFFIXES) or module_parts(arch) is not None
+
+
+def module_parts(arch: str) -> tuple[str, str] | None:
+    """The file or importable module, and the name in it, of a PyTorch module: `mynet.py:Net`, `timm.models:vgg11`.
+    None for anything else, such as `C:\\net.yaml` or a file that is there whatever it is called.
+    """
+    place, colon, name = arch.rpartition(":")
+    if not colon or not all(part.isidentifier() for part in name.split(".")):
+        return None
+    if not place.endswith(".py") and not (
+        len(place) > 1 and all(part.isidentifier() for part in place.split("."))
+    ):
+        return None
+    return None if os.path.exists(arch) else (place, name)
 
 
 def members() -> list[str]:

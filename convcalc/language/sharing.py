@@ -58,8 +58,29 @@ def other_keys(entry: Layer, scope: Scope, names: Names) -> dict[str, str]:
     """Full names of the layer's parameters in a weights file, by parameter; under "", the path for all of them."""
     given = {name: text(value, names, "keys") for name, value in _words(entry).items()}
     return {
-        name: scope.joined(word, _words(entry)[name].node) for name, word in given.items() if word is not None
+        name: _full_key(word, scope, _words(entry)[name].node)
+        for name, word in given.items()
+        if word is not None
     }
+
+
+def _full_key(word: str, scope: Scope, place: reader.YamlNode) -> str:
+    """A name relative to a scope as a full one; each ^ at its start goes up one scope."""
+    bare = word.lstrip("^")
+    up = len(word) - len(bare)
+    if not up:
+        return scope.joined(word, place)
+    segments = scope.path.split(".") if scope.path else []
+    if not bare:
+        raise place.error(
+            f"keys {describe(word)} is no name", "each ^ goes up one scope, a name follows: ^weight"
+        )
+    if up > len(segments):
+        raise place.error(
+            f"keys {describe(word)} goes up {up} scope{'s' * (up > 1)}, the layer is in {len(segments)}",
+            f"give {'^' * len(segments)}{bare}",
+        )
+    return ".".join([*segments[:-up], bare])
 
 
 def check_keys(entry: Layer, node: Node) -> None:

@@ -311,9 +311,25 @@ def totals_lines(analysis: Analysis) -> list[str]:
     ]
     if totals.buffers:
         lines.insert(1, f"{totals.buffers:,} buffers ({_buffers(analysis)}, not params)")
-    lines += [f"warning: {text}" for text in analysis.warnings[:5]]
-    if len(analysis.warnings) > 5:
-        lines.append(f"warning: and {len(analysis.warnings) - 5} more")
+    warnings = _together(analysis.warnings)
+    lines += [f"warning: {text}" for text in warnings[:5]]
+    if len(warnings) > 5:
+        lines.append(f"warning: and {len(warnings) - 5} more")
+    return lines
+
+
+def _together(warnings: Sequence[str]) -> list[str]:
+    """Warnings in their order, those that say the same of several layers as one: `conv1 and 3 more layers: …`."""
+    alike: dict[str, list[str]] = {}
+    for warning in warnings:
+        _, _, text = warning.partition(": ")
+        alike.setdefault(text or warning, []).append(warning)
+    lines = []
+    for text, (first, *others) in alike.items():
+        if others:
+            name, _, _ = first.partition(": ")
+            first = f"{name} and {words.plural(len(others), 'more layer')}: {text}"
+        lines.append(first)
     return lines
 
 

@@ -159,7 +159,7 @@ def test_both_files_are_written_or_neither(convcalc, tmp_path: Path) -> None:
         (
             ("-o", "net.foo"),
             2,
-            "convert does not write .foo\n    name a file that ends in .yaml, .py, .safetensors, .npz",
+            "convert does not write .foo\n    name a file that ends in .yaml, .py, .onnx, .safetensors, .npz",
         ),
         (("-o", "net"), 2, "convert does not write a file without a suffix"),
         ((), 2, "Missing option '-o' / '--output'"),

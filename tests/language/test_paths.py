@@ -177,6 +177,9 @@ def test_share(specs, layers, shares):
         ("- scale: {keys: {wieght: g}}", "scale1: keys names 'wieght'; did you mean 'weight'?"),
         ("- relu: {keys: other}", "relu1: keys, but relu has no weights"),
         ("- group: {keys: a, layers: [relu]}", "keys belongs to a layer, not to group"),
+        ("- prelu: {keys: ^a}", "keys '^a' goes up 1 scope, the layer is in 0"),
+        ("- group: {layers: [prelu: {keys: ^^^a}]}", "keys '^^^a' goes up 3 scopes, the layer is in 1"),
+        ("- group: {layers: [prelu: {keys: ^}]}", "keys '^' is no name"),
     ],
 )
 def test_share_and_keys_refused(specs, layers, message):
@@ -196,6 +199,28 @@ def test_keys(specs):
     )
     assert [dict(node.keys) for node in graph] == [{"weight": "g.layer_scale"}, {"": "g.norm.1"}, {}]
     assert [node.scope for node in graph] == ["g", "g", "g"]
+
+
+def test_keys_of_outer_scopes(specs):
+    """RetinaNet's published file has conv.2.weight for today's conv.1.0.weight."""
+    graph = specs.load(
+        """\
+        - group:
+            name: head
+            layers:
+              - group:
+                  name: conv
+                  naming: index
+                  layers:
+                    - group: {naming: index, layers: [conv: {K: 3, F: 1, keys: ^0}]}
+                    - group: {naming: index, layers: [conv: {K: 4, F: 1, keys: ^2}, prelu: {keys: {weight: ^^slope}}]}
+        """
+    )
+    assert [(node.name, dict(node.keys)) for node in graph] == [
+        ("head.conv.0.0", {"": "head.conv.0"}),
+        ("head.conv.1.0", {"": "head.conv.2"}),
+        ("head.conv.1.1", {"weight": "head.slope"}),
+    ]
 
 
 def test_a_layer_nobody_reads_is_a_warning(specs):

@@ -334,7 +334,7 @@ def keys(graph: Graph) -> dict[str, tuple[int, ...]]:
     flat."""
     found = {}
     for node in graph:
-        for parameter in node.parameters:
+        for parameter in node.parameters if node.shares is None else ():
             size = squeezed(parameter.shape) if parameter.rule is None else (prod(parameter.shape),)
             found[node.keys.get(parameter.name, parameter.key(node.name))] = size
     return found

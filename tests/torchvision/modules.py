@@ -9,11 +9,13 @@ network is large, within 1e-4 of the largest.
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -51,52 +53,69 @@ class Peer:
         return " ".join([self.arch, *(f"{name}={value}" for name, value in self.settings.items())])
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What is compared without running a network. Shapes are without dimensions of 1.
+
+    keys: the shapes of the tensors in a weights file. shapes: the output shapes of layers or modules, by path.
+    """
+
+    params: int
+    macs: int
+    keys: dict[str, tuple[int, ...]]
+    shapes: dict[str, tuple[int, ...]]
+
+
 def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
 
-def our_tensors(graph: Graph) -> dict[str, tuple[int, ...]]:
-    """Every key of a weights file with its shape, without dimensions of 1."""
-    return {
-        node.keys.get(parameter.name, parameter.key(node.keys.get("", node.name))): squeezed(parameter.shape)
+def our_figures(graph: Graph) -> Figures:
+    """Of a spec; shapes also by the module path that a layer's keys tell."""
+    tensors = [
+        (node, parameter, node.keys.get(parameter.name, parameter.key(node.keys.get("", node.name))))
         for node in graph
         for parameter in node.parameters
         if node.shares is None
-    }
+    ]
+    shapes = {node.name: squeezed(node.output_shape) for node in graph}
+    for node, _, key in tensors:
+        shapes.setdefault(key.rpartition(".")[0], squeezed(node.output_shape))
+    return Figures(
+        params=sum(prod(parameter.shape) for _, parameter, _ in tensors if parameter.role != "buffer"),
+        macs=sum(node.op.macs(node.input_shapes) for node in graph),
+        keys={key: squeezed(parameter.shape) for _, parameter, key in tensors},
+        shapes=shapes,
+    )
 
 
-def our_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
-    """The output shape of each layer, by its path and by the module path that its keys tell."""
-    shapes = {node.name: node.output_shape for node in graph}
-    for node in graph:
-        for parameter in node.parameters:
-            key = node.keys.get(parameter.name, parameter.key(node.keys.get("", node.name)))
-            shapes.setdefault(key.rpartition(".")[0], node.output_shape)
-    return shapes
-
-
-def their_shapes(model: nn.Module, given: torch.Tensor) -> tuple[dict[str, list[tuple[int, ...]]], int]:
-    """The output shapes of every module that has parameters or no children, one for each call, and the
-    multiply-accumulates of the whole model."""
-    shapes: dict[str, list[tuple[int, ...]]] = {}
+def their_figures(peer: Peer, shape: Sequence[int]) -> Figures:
+    """Of the module, on PyTorch's meta device: of every module in it that has parameters or no children."""
+    shapes: dict[str, tuple[int, ...]] = {}
 
     def note(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_: nn.Module, __: Any, output: Any) -> None:
             if isinstance(output, torch.Tensor):
-                shapes.setdefault(path, []).append(tuple(output.shape[1:]))
+                found = squeezed(output.shape[1:])
+                if shapes.setdefault(path, found) != found:  # called at several places
+                    shapes[path] = ()
 
         return hook
 
-    handles = [
-        module.register_forward_hook(note(path))
-        for path, module in model.named_modules()
-        if (module._parameters or not list(module.children())) and not isinstance(module, nn.Identity)
-    ]
-    with FlopCounterMode(display=False) as counter:
-        model(given)
-    for handle in handles:
-        handle.remove()
-    return shapes, counter.get_total_flops() // 2
+    with torch.device("meta"):
+        model = peer.build().eval()
+        for path, module in model.named_modules():
+            if (module._parameters or not list(module.children())) and not isinstance(module, nn.Identity):
+                module.register_forward_hook(note(peer.rename(path)))
+        with FlopCounterMode(display=False) as counter:
+            model(torch.empty(1, *shape))
+    state = {key: value for key, value in model.state_dict().items() if not key.endswith(COUNTER)}
+    return Figures(
+        params=sum(parameter.numel() for parameter in model.parameters()),
+        macs=counter.get_total_flops() // 2,
+        keys={peer.rename(key): squeezed(value.shape) for key, value in state.items()},
+        shapes={path: found for path, found in shapes.items() if found},
+    )
 
 
 def randomised(model: nn.Module) -> nn.Module:
@@ -139,25 +158,13 @@ def difference(peer: Peer, graph: Graph, backend: str, python: str) -> float:
         }
         save_file(state, folder / "weights.safetensors")
         np.save(folder / "x.npy", given[0].numpy())
-        settings = [part for pair in peer.settings.items() for part in ("--set", "=".join(pair))]
-        command = [
-            python,
-            "-m",
-            "convcalc",
-            "forward",
-            peer.arch,
-            str(folder / "x.npy"),
-            "--backend",
-            backend,
+        options = [
+            f"--{name}={folder / file}"
+            for name, file in (("weights", "weights.safetensors"), ("save", "y.npz"))
         ]
-        command += [
-            "--weights",
-            str(folder / "weights.safetensors"),
-            "--save",
-            str(folder / "y.npz"),
-            *settings,
-        ]
-        command += ["--input", "x".join(map(str, shape))]
+        options += [f"--backend={backend}", f"--input={'x'.join(map(str, shape))}"]
+        options += [f"--set={name}={value}" for name, value in peer.settings.items()]
+        command = [python, "-m", "convcalc", "forward", peer.arch, str(folder / "x.npy"), *options]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{peer.label}: {done.stderr}")
@@ -170,55 +177,39 @@ def difference(peer: Peer, graph: Graph, backend: str, python: str) -> float:
     )
 
 
-def compare(peer: Peer, backend: str | None, python: str) -> list[str]:
-    """Prints one line; what differs, in words."""
+def compare(peer: Peer, backend: str | None, python: str) -> tuple[Figures, list[str]]:
+    """Prints one line. The module's figures, and what differs, in words."""
     graph = load_graph(peer.arch, settings=dict(peer.settings))
-    with torch.device("meta"):
-        model = peer.build().eval()
-        shapes, macs = their_shapes(model, torch.empty(1, *graph.input_shape))
-    wrong = []
-    tensors = our_tensors(graph)
-    learned = {p.name for node in graph for p in node.parameters if p.role in ("weight", "bias")}
-    assert learned  # a network without parameters has nothing to compare
-    count = sum(
-        prod(parameter.shape)
-        for node in graph
-        if node.shares is None
-        for parameter in node.parameters
-        if parameter.role in ("weight", "bias")
-    )
-    their_count = sum(parameter.numel() for parameter in model.parameters())
-    if count != their_count:
-        wrong.append(f"{count:,} parameters, theirs {their_count:,}")
-    theirs = {
-        peer.rename(key): squeezed(value.shape)
-        for key, value in model.state_dict().items()
-        if not key.endswith(COUNTER)
-    }
-    if tensors != theirs:
-        odd = sorted(key for key in {*tensors, *theirs} if tensors.get(key) != theirs.get(key))
-        wrong.append(
-            f"{len(odd)} keys: " + ", ".join(f"{k} {tensors.get(k)} {theirs.get(k)}" for k in odd[:6])
-        )
-    our_macs = sum(node.op.macs(node.input_shapes) for node in graph)
-    if our_macs != macs:
-        wrong.append(f"{our_macs:,} MACs, theirs {macs:,}")
-    ours = our_shapes(graph)
-    compared = {path: calls for path, calls in shapes.items() if peer.rename(path) in ours}
-    for path, calls in compared.items():
-        if any(squeezed(call) != squeezed(ours[peer.rename(path)]) for call in calls):
-            wrong.append(f"{path}: {ours[peer.rename(path)]}, theirs {calls}")
+    ours, theirs = our_figures(graph), their_figures(peer, graph.input_shape)
+    wrong = [
+        f"{name}: {mine:,}, theirs {other:,}"
+        for name, mine, other in (("params", ours.params, theirs.params), ("MACs", ours.macs, theirs.macs))
+        if mine != other
+    ]
+    wrong += [
+        f"{key}: {ours.keys.get(key)}, theirs {theirs.keys.get(key)}"
+        for key in sorted({*ours.keys, *theirs.keys})
+        if ours.keys.get(key) != theirs.keys.get(key)
+    ]
+    both = [path for path in theirs.shapes if path in ours.shapes]
+    wrong += [
+        f"{path}: {ours.shapes[path]}, theirs {theirs.shapes[path]}"
+        for path in both
+        if ours.shapes[path] != theirs.shapes[path]
+    ]
     text = ""
     if backend and peer.outputs and not wrong:
         apart = difference(peer, graph, backend, python)
-        text = f"outputs {apart:.0e} apart on {backend}"
+        text = f"outputs {apart:.0e} apart on {backend}  "
         if apart > TOLERANCE:
             wrong.append(text)
-    line = f"{count:>13,} params {len(theirs):4} keys {our_macs:>17,} MACs {len(compared):4} of {len(shapes)} modules"
-    print(f"{peer.label:40} {line}  {text}  {'DIFFERENT' if wrong else 'same'}", flush=True)
+    counts = (
+        f"{theirs.params:>13,} params {theirs.macs:>17,} MACs {len(theirs.keys):4} keys {len(both):4} modules"
+    )
+    print(f"{peer.label:35} {counts}  {text}{'DIFFERENT' if wrong else 'same'}", flush=True)
     for fact in wrong[:8]:
         print("   ", fact, flush=True)
-    return wrong
+    return theirs, wrong
 
 
 def main(peers: Sequence[Peer], doc: str) -> None:
@@ -227,10 +218,18 @@ def main(peers: Sequence[Peer], doc: str) -> None:
     parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     parser.add_argument("names", nargs="*", help="bundled names; default all")
     parser.add_argument("--backend", choices=("reference", "numba"), help="also compare outputs")
-    parser.add_argument(
-        "--python", default=sys.executable, help="an interpreter that convcalc[fast] is installed in"
-    )
+    parser.add_argument("--python", default=sys.executable, help="an interpreter that has convcalc[fast]")
+    parser.add_argument("--dump", type=Path, metavar="FILE", help="write the modules' figures, gzipped JSON")
     arguments = parser.parse_args()
-    chosen = [peer for peer in peers if not arguments.names or peer.arch in arguments.names]
-    wrong = [peer.label for peer in chosen if compare(peer, arguments.backend, arguments.python)]
+    found: dict[str, dict[str, Any]] = {}
+    wrong = []
+    for peer in peers:
+        if arguments.names and peer.arch not in arguments.names:
+            continue
+        figures, differences = compare(peer, arguments.backend, arguments.python)
+        found.setdefault(peer.label, asdict(figures) | {"arch": peer.arch, "settings": dict(peer.settings)})
+        wrong += [peer.label] if differences else []
+    if arguments.dump:
+        text = json.dumps(found, separators=(",", ":"), sort_keys=True)
+        arguments.dump.write_bytes(gzip.compress(text.encode(), mtime=0))
     sys.exit(f"different: {', '.join(wrong)}" if wrong else 0)

@@ -4,6 +4,7 @@
     /tmp/papers/bin/python tests/torchvision/papers.py                               # counts, keys and shapes
     /tmp/papers/bin/python tests/torchvision/papers.py --backend numba               # outputs too
     /tmp/papers/bin/python tests/torchvision/papers.py --backend reference srcnn lenet5-paper
+    /tmp/papers/bin/python tests/torchvision/papers.py --dump tests/data/papers.json.gz
 
 modules.py tells what is compared. Keys are those of a public implementation where a spec takes over its paths: the
 CIFAR networks, FCN-8s, Attention U-Net, DCGAN, ESPCN, SRCNN and YOLOv3 also load into those modules.
@@ -376,8 +377,9 @@ Step = tuple[object, ...]
 
 
 class Darknet(nn.Module):
-    """A list of Darknet's layers: ("conv", filters, kernel, stride), ("head",), ("max", stride), ("up",), ("add", index),
-    ("route", *indices), where negative indices count from the layer itself, and ("yolo",), which changes nothing."""
+    """A list of Darknet's layers: ("conv", filters, kernel, stride), ("head",), ("max", stride), ("up",),
+    ("add", index), ("route", *indices), where negative indices count from the layer itself, and ("yolo",), which
+    changes nothing."""
 
     def __init__(self, steps: list[Step]) -> None:
         super().__init__()

@@ -4,6 +4,7 @@
     /tmp/timm/bin/python tests/torchvision/timm_networks.py                          # counts, keys and shapes
     /tmp/timm/bin/python tests/torchvision/timm_networks.py --backend numba          # outputs too
     /tmp/timm/bin/python tests/torchvision/timm_networks.py --backend reference mobilenet-v1
+    /tmp/timm/bin/python tests/torchvision/timm_networks.py --dump tests/data/timm_networks.json.gz
 
 modules.py tells what is compared. No weights are fetched.
 """

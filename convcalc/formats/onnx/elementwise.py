@@ -201,15 +201,6 @@ def _name(const: Const) -> str:
     return const.tensor.name if const.tensor is not None else ""
 
 
-UNROUNDED = "QuantizeLinear and DequantizeLinear between layers are left out: their rounding is not computed"
-
-
-def unrounded(mapper: Mapper, call: Call) -> Value:
-    """QuantizeLinear and DequantizeLinear of an activation: the activation itself."""
-    mapper.draft.notes.append(UNROUNDED)
-    return call.activation()._replace(integral=False)
-
-
 HANDLERS: dict[str, Handler] = {
     **{
         theirs: pointwise(ours)
@@ -223,7 +214,6 @@ HANDLERS: dict[str, Handler] = {
     "LeakyRelu": pointwise("leaky_relu", slope=("alpha", 0.01)),
     "Selu": pointwise("selu", alpha=("alpha", 1.67326319217681884765625), scale=("gamma", 1.05070102214813232421875)),
     "HardSigmoid": hard_sigmoid, "Gelu": unary_gelu, "com.microsoft:Gelu": unary_gelu, "Swish": swish,
-    "QuantizeLinear": unrounded, "DequantizeLinear": unrounded,
     "Clip": clip, "PRelu": prelu, "Identity": passed, "Dropout": dropout, "Cast": cast, "CastLike": cast,
     "Add": join("add"), "Sum": join("add"), "Sub": join("subtract"), "Mul": join("multiply"),
     "Div": join("divide"), "Max": join("maximum"), "Min": join("minimum"), "Mean": mean, "Pow": power,

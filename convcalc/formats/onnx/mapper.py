@@ -14,6 +14,7 @@ from math import prod
 from convcalc.errors import Misfit, ModelError, SpecError
 from convcalc.formats.draft import Draft, DraftLayer, operator
 from convcalc.formats.naming import clean_path
+from convcalc.formats.onnx.attention import fuse_attention
 from convcalc.formats.onnx.calls import (
     AcrossBatch,
     Activation,
@@ -85,6 +86,8 @@ class Mapper:
             tuple[str, str], int
         ] = {}  # operator and kernel's initialiser: the layer that owns it
         self.parameters: dict[tuple[int, Shape, str], Activation] = {}  # constants that became layers
+        self.constants: dict[int, Const] = {}  # layer: the constant that it is
+        self.concats: dict[tuple[int, tuple[int, ...]], int] = {}  # axis and inputs of joins: the layer
         self.numbers: dict[int, float] = {}  # layer: the constant that it is, if that is a single number
         self.unfinished: set[int] = set()  # normalisations with weights whose bias may follow
         self.thresholds: dict[int, float] = {}  # layer of a Greater: the number that it compares with
@@ -105,8 +108,12 @@ class Mapper:
             if value is None:
                 raise self.error(f"output {output.name!r}: no node computes it")
             if isinstance(value, Const):
-                value = self.materialised(value)
+                try:
+                    value = self.materialised(value)
+                except Unmapped as reason:
+                    raise self.error(f"output {output.name!r}: {reason}") from None
             self.draft.outputs.append((_label(output.name, self.draft.outputs), value.layer))
+        fuse_attention(self.draft, self.constants)
         self.draft.notes += [self.reasons[layer] for layer in self.draft.needed() if layer in self.reasons]
         return self.draft
 
@@ -166,7 +173,7 @@ class Mapper:
         if node.domain in ("", "ai.onnx"):
             constant = all(value is None or isinstance(value, Const) for value in call.inputs)
             if constant and node.op in FOLDS:
-                return _listed(FOLDS[node.op](call))
+                return self.folded(call)
             first = call.given(0)
             if node.op in ("Shape", "Size") and isinstance(first, Activation):
                 if node.op == "Size":
@@ -188,9 +195,18 @@ class Mapper:
             self.forget(before)
             raise
 
+    def folded(self, call: Call) -> Sequence[Value | None]:
+        """The outputs of a node whose inputs are constants. They know the node, in case they become layers."""
+        found = _listed(FOLDS[call.op](call))
+        for value in found:
+            if isinstance(value, Const) and value.call is None and value not in call.inputs:
+                value.call = call
+        return found
+
     def forget(self, since: int) -> None:
         """Forget the constants that became layers removed again."""
         self.parameters = {key: value for key, value in self.parameters.items() if value.layer < since}
+        self.concats = {key: layer for key, layer in self.concats.items() if layer < since}
         self.owners = {key: layer for key, layer in self.owners.items() if layer < since}
 
     def branch(self, call: Call) -> Sequence[Value | None]:
@@ -347,6 +363,7 @@ class Mapper:
             operator("parameter", shape=shape), [], path=name or path or "", call="parameter",
             tensors={"": const.stored(shape)},
         )  # fmt: skip
+        self.constants[layer] = const
         if const.count == 1 and const.known:
             self.numbers[layer] = decimal(float(const.values()[0]))
         return Activation(layer, shape)
@@ -355,7 +372,7 @@ class Mapper:
         """A constant computed from weights as layers, so that their parameters are counted as the file has them; None
         if it is not, or has only been moved, or if the operator has no such form."""
         call = const.call
-        if call is None or not const.learned or call.op in MOVING or call.op not in self.handlers:
+        if call is None or not const.learned or call.op not in self.handlers or not _is_computed(const):
             return None
         if self.depth >= MAX_DEPTH or len(call.node.outputs) > 1:
             return None
@@ -447,6 +464,16 @@ class Mapper:
             raise self.error(f"{node.described}: {error.message}", error.hint) from None
         except SpecError as error:
             raise self.error(error.message, error.hint) from None
+
+
+def _is_computed(const: Const) -> bool:
+    """Whether a constant is the result of an operator that does more than move values, maybe moved."""
+    while const.call is not None and const.call.op in MOVING:
+        source = const.call.given(0)
+        if not isinstance(source, Const):
+            return False
+        const = source
+    return const.call is not None
 
 
 def _listed(found: Value | Sequence[Value | None]) -> Sequence[Value | None]:

@@ -23,6 +23,9 @@ from convcalc.formats.onnx.fold import order_of, reshaped_shape
 from convcalc.formats.onnx.mapper import Mapper
 from convcalc.formats.onnx.values import Const
 from convcalc.formats.onnx.windows import resized
+from convcalc.ops import axis_dimensions
+from convcalc.ops.roll import Roll
+from convcalc.ops.slice import Slice
 from convcalc.shapes import Shape
 
 Handler = Callable[[Mapper, Call], "Value | Sequence[Value | None]"]
@@ -178,8 +181,64 @@ def concat(mapper: Mapper, call: Call) -> Value:
         layers.append(
             mapper.materialised(value, without(shape, first.axis), mapper.paths.of(call.node)).layer
         )
-    layer = mapper.add(call, operator("concat", axis=own), layers)
-    return resized(first, mapper.draft.shape(layer), layer)
+    return joined(mapper, call, first, own, layers)
+
+
+def joined(mapper: Mapper, call: Call, like: Activation, axis: int, layers: Sequence[int]) -> Activation:
+    """A concat; of two parts of one layer, whose end comes first, a roll. A join that extends an earlier one reads that
+    one (DenseNet) and belongs to the module of its last part."""
+    rolled = _rolled(mapper, call, axis, layers)
+    if rolled is not None:
+        return like._replace(layer=rolled, shape=_with(like, mapper.draft.shape(rolled)))
+    earlier = mapper.concats.get((axis, tuple(layers[:-1]))) if len(layers) > 2 else None
+    path = None
+    key = axis, tuple(layers)
+    if earlier is not None:
+        before = mapper.draft.layers[earlier]
+        if len(before.inputs) == 2:
+            before.path = _scope_of(mapper, before.inputs[-1])
+        path = _scope_of(mapper, layers[-1])
+        layers = [earlier, layers[-1]]
+    layer = mapper.add(call, operator("concat", axis=axis), layers, path=path)
+    mapper.concats[key] = layer
+    return resized(like, mapper.draft.shape(layer), layer)
+
+
+def _with(like: Activation, own: Shape) -> Shape:
+    return own if like.axis is None else (*own[: like.axis], 1, *own[like.axis :])
+
+
+def _scope_of(mapper: Mapper, index: int) -> str:
+    """The module that contains a layer's module."""
+    if index < 0:
+        return ""
+    layer = mapper.draft.layers[index]
+    return layer.path.rpartition(".")[0] if layer.tensors else layer.path
+
+
+def _rolled(mapper: Mapper, call: Call, axis: int, layers: Sequence[int]) -> int | None:
+    """The layer `roll`, if two slices of one layer are joined, the end first."""
+    if len(layers) != 2 or min(layers) < 0:
+        return None
+    last, first = (mapper.draft.layers[index] for index in layers)
+    a, b = last.op, first.op
+    if not isinstance(a, Slice) or not isinstance(b, Slice) or last.inputs != first.inputs:
+        return None
+    rank = len(last.shape)
+    places = {axis_dimensions(op.axis, rank)[0] for op in (a, b)}
+    size = mapper.draft.shape(last.inputs[0])[axis]
+    if places != {axis} or (a.step, b.step, b.first) != (1, 1, 0) or (a.first, a.stop) != (b.stop, size):
+        return None
+    source, shifts = last.inputs[0], {axis: -a.first if 2 * a.first <= size else size - a.first}
+    before = mapper.draft.layers[source] if source >= 0 else None
+    if before is not None and isinstance(before.op, Roll) and axis not in before.op.shifts(rank):
+        shifts |= before.op.shifts(rank)
+        source = before.inputs[0]
+    axes = tuple(sorted(shifts))
+    moved = tuple(shifts[place] for place in axes)
+    one = len(axes) == 1
+    op = operator("roll", shift=moved[0] if one else moved, axis=axes[0] if one else axes)
+    return mapper.add(call, op, [source])
 
 
 def gather(mapper: Mapper, call: Call) -> Value:
@@ -220,8 +279,7 @@ def _picked(mapper: Mapper, call: Call, x: Activation, axis: int, wanted: Sequen
         parts.append(cut(mapper, call, x, kept))
     if len(parts) == 1:
         return parts[0]
-    layer = mapper.add(call, operator("concat", axis=x.own_axis(axis)), [part.layer for part in parts])
-    return resized(x, mapper.draft.shape(layer), layer)
+    return joined(mapper, call, x, x.own_axis(axis), [part.layer for part in parts])
 
 
 def _runs(wanted: Sequence[int]) -> list[range]:

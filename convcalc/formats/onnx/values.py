@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
+from convcalc.formats.onnx.paths import parameter_path
 from convcalc.formats.onnx.records import OnnxTensor
 from convcalc.weights.tensors import DTYPES, StoredTensor, little_endian
 
@@ -35,7 +36,7 @@ class Const:
 
     dtype: by safetensors' names. tensor: the initialiser that it is, unchanged but for its shape. sources, rule: what
     it is computed from, and how. known: whether its values may be asked for while a model is mapped. learned: whether
-    an initialiser of floats is among what it is computed from.
+    a parameter of a module is among what it is computed from, by the names of initialisers.
     """
 
     __slots__ = ("call", "dtype", "known", "learned", "rule", "shape", "sources", "tensor", "values_read")
@@ -60,7 +61,7 @@ class Const:
         if tensor is not None:
             most = MAX_KNOWN if dtype in INTEGERS else MAX_FLOATS
             self.known = tensor.missing is None and dtype != "STR" and self.count <= most
-            self.learned = dtype in FLOATS and self.count > 1
+            self.learned = dtype in FLOATS and self.count > 1 and bool(parameter_path(tensor.name))
         else:
             self.known = values is not None or (
                 self.count <= MAX_KNOWN and all(source.known for source in self.sources)
@@ -108,6 +109,22 @@ class Const:
 def scalar(value: float, dtype: str = "F32") -> Const:
     """A constant with a single value and no dimensions."""
     return Const((), dtype, values=(value,))
+
+
+def is_readable(const: Const) -> bool:
+    """Whether the data of all initialisers that a constant is computed from are there."""
+    stack, seen = [const], {id(const)}
+    while stack:
+        source = stack.pop()
+        if source.values_read is not None:
+            continue
+        if source.tensor is not None and source.tensor.missing is not None:
+            return False
+        for inner in source.sources if source.tensor is None else ():
+            if id(inner) not in seen:
+                seen.add(id(inner))
+                stack.append(inner)
+    return True
 
 
 def evaluate(wanted: Const) -> Array:

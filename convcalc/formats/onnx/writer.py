@@ -7,12 +7,11 @@ The file is encoded here: the `onnx` package is not needed. ResNet-152, whose we
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from convcalc._version import __version__
 from convcalc.errors import UsageError
-from convcalc.files import check_place, write_whole
+from convcalc.formats.convert import NewFile, Request, Written
 from convcalc.formats.onnx import (
     writer_attention,
     writer_moves,
@@ -25,7 +24,7 @@ from convcalc.formats.onnx.writer_forms import form_of
 from convcalc.formats.onnx.writer_network import LayerDraft, NetworkDraft, Value, input_values
 from convcalc.graph import Graph
 from convcalc.ops import Operator
-from convcalc.weights.load import Weights
+from convcalc.weights.tensors import StoredTensor
 
 # Importing them enters the forms of their operators into the table.
 FORMS_IN = (writer_attention, writer_moves, writer_normalisation, writer_resampling, writer_windows)
@@ -40,32 +39,38 @@ FORMAT_VERSIONS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class OnnxFiles:
-    """A model, ready to be written. contents: the bytes of each file by path, the model's last; they are read once.
-
-    external: whether the weights have a file of their own.
-    """
-
-    contents: Mapping[str, Iterable[bytes]]
-    opset: int
-    external: bool
+def write(request: Request) -> Written:
+    """The model's file, with the option `opset`; and one for its weights with `external`, or if they exceed 2 GB."""
+    opset = request.options.get("opset", DEFAULT)
+    external = bool(request.options.get("external"))
+    files = onnx_files(request.graph, request.tensors, request.target, opset=opset, external=external)
+    notes = []
+    if len(files) > 1 and not external:
+        notes.append(f"the weights are in {files[1].path}, because a file of ONNX holds at most 2 GB")
+    others = sorted({tensor.dtype for tensor in (request.tensors or {}).values()} - {"F32"})
+    if others:
+        notes.append(f"weights stored as {' and '.join(others)} are written as 32-bit floats")
+    return Written(files, request.origin, tuple(notes), opset)
 
 
 def onnx_files(
-    graph: Graph, weights: Weights | None, path: str, *, opset: int = DEFAULT, external: bool = False
-) -> OnnxFiles:
-    """The network as an ONNX model at `path`. The batch is its free dimension `N`.
+    graph: Graph,
+    tensors: Mapping[str, StoredTensor] | None,
+    path: str,
+    *,
+    opset: int = DEFAULT,
+    external: bool = False,
+) -> tuple[NewFile, ...]:
+    """The network as an ONNX model at `path`; its batch is the free dimension `N`.
 
-    weights: None leaves their numbers out. external: put them into `path` + `.data`, which happens anyway if the model
-    would exceed 2 GB. Raises UsageError for an opset that is not written, and ConvcalcError for a layer for which it,
-    or ONNX as a whole, has no operators.
+    tensors: the weights by key; None leaves their numbers out. external: put them into `path` + `.data`, which also
+    happens if the model would exceed 2 GB. Raises UsageError for an opset that is not written, and ConvcalcError for a
+    layer for which it, or ONNX as a whole, has no operators.
     """
     if not OLDEST <= opset <= NEWEST:
         raise UsageError(
             f"opset {opset} is not written", hint=f"use one of {OLDEST} to {NEWEST}; the default is {DEFAULT}"
         )
-    network = drafted(graph, None if weights is None else weights.nodes, opset)
     remarks = {"title": graph.title, "source": graph.source}
     heading = Heading(
         "convcalc",
@@ -74,28 +79,12 @@ def onnx_files(
         opset,
         {key: value for key, value in remarks.items() if value},
     )
-    contents, apart = layout(network, heading, path, external)
-    return OnnxFiles(contents, opset, apart)
+    return layout(drafted(graph, tensors, opset), heading, path, external)
 
 
-def write_onnx(
-    graph: Graph, weights: Weights | None, path: str, *, opset: int = DEFAULT, external: bool = False
-) -> OnnxFiles:
-    """Writes the model, and returns what was written. Raises what `onnx_files` raises, and ConvcalcError if a file
-    cannot be written."""
-    files = onnx_files(graph, weights, path, opset=opset, external=external)
-    for place in files.contents:
-        check_place(place)
-    for place, content in files.contents.items():
-        write_whole(place, content)
-    return files
-
-
-def drafted(
-    graph: Graph, weights: Sequence[Mapping[str, Sequence[float]]] | None, opset: int
-) -> NetworkDraft:
+def drafted(graph: Graph, tensors: Mapping[str, StoredTensor] | None, opset: int) -> NetworkDraft:
     """The nodes, values and initializers of the network's file."""
-    network = NetworkDraft(graph, opset, weights)
+    network = NetworkDraft(graph, opset, tensors)
     names: dict[int, list[str]] = {}  # of the outputs, by the node that gives them
     for output, name in zip(graph.outputs, network.outputs, strict=True):
         names.setdefault(output.node, []).append(name)

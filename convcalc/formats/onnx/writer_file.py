@@ -10,8 +10,8 @@ import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 
+from convcalc.formats.convert import NewFile
 from convcalc.formats.onnx import writer_encoding as encoding
 from convcalc.formats.onnx.writer_encoding import INT64
 from convcalc.formats.onnx.writer_network import Initializer, NetworkDraft, NodeDraft, ValueType
@@ -20,7 +20,7 @@ from convcalc.weights.tensors import little_endian
 LARGEST_FILE = 2**31 - 1  # bytes of a message that Protocol Buffers read
 INSIDE = 1024  # bytes: smaller tensors stay in the model's own file
 ALIGNED, ALIGNMENT = 1 << 20, 4096  # tensors of so many bytes begin at multiples, to be mapped into memory
-CHUNK = 1 << 18  # numbers encoded at a time
+CHUNK = 1 << 18  # numbers, or bytes, written at a time
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class Heading:
     remarks: Mapping[str, str]
 
 
-def layout(
-    network: NetworkDraft, heading: Heading, path: str, external: bool
-) -> tuple[dict[str, Iterable[bytes]], bool]:
-    """The bytes of each file by path, the model's last, and whether the weights are in a file of their own.
-
-    external: put them there even if the model stays below LARGEST_FILE.
-    """
-    inside = _model(network, heading, None)
-    if not external and _length(inside) <= LARGEST_FILE:
-        return {path: _bytes(inside)}, False
+def layout(network: NetworkDraft, heading: Heading, path: str, external: bool) -> tuple[NewFile, ...]:
+    """The model's file, and one for the weights if `external` or if it would exceed LARGEST_FILE without."""
+    model = _model(network, heading, None)
+    size = _length(model)
+    if not external and size <= LARGEST_FILE:
+        return (NewFile(path, lambda: _bytes(model), "model and weights", size),)
     data = f"{path}.data"
     places = _places(network.initializers.values())
-    model = _model(network, heading, (os.path.basename(data), places))
-    return {data: _data(network.initializers, places), path: _bytes(model)}, True
+    small = _model(network, heading, (os.path.basename(data), places))
+    end = max((place + network.initializers[name].size for name, place in places.items()), default=0)
+    return (
+        NewFile(path, lambda: _bytes(small), "model", _length(small)),
+        NewFile(data, lambda: _data(network.initializers, places), "its weights", end),
+    )
 
 
 Piece = bytes | Initializer  # of an initializer its numbers alone
@@ -68,13 +68,15 @@ def _bytes(pieces: Iterable[Piece]) -> Iterator[bytes]:
 
 def numbers(tensor: Initializer) -> Iterator[bytes]:
     """The numbers of a tensor, little-endian. They are converted to 32-bit floats unless they are integers."""
-    code, values = "q" if tensor.dtype == INT64 else "f", tensor.numbers()
-    if len(values) != prod(tensor.shape):
-        raise AssertionError(f"{tensor.name} has {len(values)} numbers for {tensor.shape}")
-    for start in range(0, len(values), CHUNK):
-        part = values[start : start + CHUNK]
-        own = isinstance(part, array) and part.typecode == code
-        yield little_endian(part if own else array(code, part))  # type: ignore[arg-type]
+    found = tensor.numbers()
+    if isinstance(found, bytes | memoryview):
+        view = memoryview(found).cast("B")
+        for start in range(0, len(view), CHUNK):
+            yield view[start : start + CHUNK].tobytes()
+        return
+    code = "q" if tensor.dtype == INT64 else "f"
+    for start in range(0, len(found), CHUNK):
+        yield little_endian(array(code, found[start : start + CHUNK]))
 
 
 # -- the model's own file -------------------------------------------------------------------------------------------

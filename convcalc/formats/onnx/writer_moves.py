@@ -26,6 +26,7 @@ from convcalc.ops.pixel_shuffle import PixelShuffle
 from convcalc.ops.pixel_unshuffle import PixelUnshuffle
 from convcalc.ops.reshape import Reshape
 from convcalc.ops.roll import Roll
+from convcalc.ops.select import Select
 from convcalc.ops.slice import Slice
 from convcalc.ops.transpose import Transpose
 
@@ -252,6 +253,13 @@ def gathered(
     shape = (*value.shape[:dimension], len(places), *value.shape[dimension + 1 :])
     indices = layer.integers(f"{part}_places" if part else "places", places)
     return layer.add("Gather", [value, indices], shape, part, axis=dimension + 1)
+
+
+@form(Select)
+def select(layer: LayerDraft[Select]) -> Value:
+    """Gather of the indices."""
+    dimension = axis_dimensions(layer.op.axis, len(layer.shape))[0]
+    return gathered(layer, layer.x, dimension, layer.op.indices, "")
 
 
 @form(Slice)

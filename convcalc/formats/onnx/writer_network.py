@@ -12,10 +12,12 @@ from math import prod
 from typing import Generic, NamedTuple, TypeVar, cast
 
 from convcalc.errors import ConvcalcError
+from convcalc.formats.convert import file_key
 from convcalc.formats.onnx.writer_encoding import BOOL, FLOAT, INT64, Attribute, Size
 from convcalc.graph import Graph, Node, input_index
 from convcalc.ops import Operator, Parameter
 from convcalc.shapes import Shape, show
+from convcalc.weights.tensors import StoredTensor
 
 BATCH = "N"  # the name of the free dimension
 
@@ -55,13 +57,13 @@ class NodeDraft:
 
 
 class Initializer(NamedTuple):
-    """A tensor of the file. numbers: returns its values, called once, when the file is written. left_out: they are not
-    written."""
+    """A tensor of the file. numbers: returns its values, or their bytes if they are stored as they are written; called
+    when the file is written. left_out: they are not written."""
 
     name: str
     shape: Shape
     dtype: int
-    numbers: Callable[[], Numbers]
+    numbers: Callable[[], Numbers | bytes | memoryview]
     left_out: bool = False
 
     @property
@@ -76,7 +78,7 @@ class NetworkDraft:
 
     graph: Graph
     opset: int
-    weights: Sequence[Mapping[str, Sequence[float]]] | None  # by node and name; None: left out
+    stored: Mapping[str, StoredTensor] | None  # the weights, by their keys in our files; None: left out
     nodes: list[NodeDraft] = field(default_factory=list)
     initializers: dict[str, Initializer] = field(default_factory=dict)  # by name
     values: dict[str, ValueType] = field(default_factory=dict)  # of the nodes' outputs, by name
@@ -123,11 +125,13 @@ class NetworkDraft:
             name = self.keys[place]
             if parameter.rule is not None:
                 found = Initializer(name, shape, FLOAT, parameter.rule)
-            elif self.weights is None:
+            elif self.stored is None:
                 found = Initializer(name, shape, FLOAT, tuple, left_out=True)
             else:
-                held = self.weights[owner.index]
-                found = Initializer(name, shape, FLOAT, lambda: held[parameter.name])
+                tensor = self.stored[file_key(owner, parameter)]
+                found = Initializer(
+                    name, shape, FLOAT, tensor.read if tensor.dtype == "F32" else tensor.values
+                )
             self.tensors[place] = found
             self.add_initializer(found)
         return self.tensors[place]

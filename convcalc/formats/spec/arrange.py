@@ -243,14 +243,15 @@ def _may_branch(part: Part, named: Part | None) -> bool:
 
 
 def _set_path(parts: list[Part], path: str) -> None:
-    """Give the bodies of unnamed joins' branches the path of the scope that they are in."""
-    stack = list(parts)
+    """Tell parts, and those in branches of unnamed joins, the path of the scope that they are in."""
+    stack = [(part, path) for part in parts]
     while stack:
-        part = stack.pop()
+        part, at = stack.pop()
+        part.at = at
         for body in part.branches or ():
             if not part.named_join:
-                body.path = path
-                stack += body.parts
+                body.path = at
+            stack += [(inner, body.path) for inner in body.parts]
 
 
 def _keys(node: Node, segment: str, path: str) -> dict[str, str]:
@@ -267,4 +268,9 @@ def _keys(node: Node, segment: str, path: str) -> dict[str, str]:
         key = given or parameter.key(node.name)
         if key != parameter.key(own):
             result[parameter.name] = key.removeprefix(prefix)
+    stems = {key.removesuffix(f".{name}") if name else key for name, key in result.items()}
+    if len(result) == len(node.parameters) and len(stems) == 1 and "" not in result:
+        stem = stems.pop()
+        if all(key == f"{stem}.{name}" for name, key in result.items()):
+            return {"": stem}
     return result

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from convcalc.formats.spec.parts import GROUP, Body, Part, Reference
+from convcalc.formats.spec.parts import Body, Part, Reference
 from convcalc.formats.spec.records import Branch, Entry, Expression, Group, Layer, Use
 from convcalc.formats.spec.tree import Atom, Scope
 from convcalc.graph import Graph, is_input
@@ -40,6 +40,11 @@ class Paths:
                         self.of[member.join.index] = member.path
                     stack.append(member)
 
+    def rename(self, index: int, scope: str, segment: str) -> None:
+        """Give a layer another name in its scope."""
+        self.of[index] = f"{scope}.{segment}" if scope else segment
+        self.members[scope].add(segment)
+
     def add_exits(self, body: Body) -> None:
         """Take in the last layers of all groups in a body."""
         for part in body.parts:
@@ -67,15 +72,19 @@ class Paths:
 
 @dataclass(slots=True)
 class _Numbering:
-    """Ordinals of a scope's entries by kind, and the next number of an indexed scope."""
+    """Ordinals of a scope's entries by kind, and the next number of an indexed scope. counted: numbers without gaps, so
+    that no name is written."""
 
     indexed: bool
+    counted: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     next: int = 0
 
     def written(self, part: Part) -> str | None:
         """The part's name, or None if the language gives it the same one."""
         ordinal = self.counts[part.kind] = self.counts.get(part.kind, 0) + 1
+        if self.counted:
+            return None
         if self.indexed:
             number, segment = self.next, part.segment or ""
             self.next = int(segment) + 1
@@ -98,14 +107,16 @@ class Finisher:
     def entries(self, body: Body, numbering: _Numbering | None = None) -> tuple[Entry, ...]:
         """The entries of a body."""
         numbering = numbering or _Numbering(False)
-        return tuple([self._entry(part, body.path, numbering) for part in body.parts])
+        return tuple([self._entry(part, numbering) for part in body.parts])
 
-    def group(self, body: Body) -> tuple[tuple[Entry, ...], bool]:
-        """The entries of a group or block, and whether they are numbered."""
-        indexed = is_indexed(body)
-        return self.entries(body, _Numbering(indexed)), indexed
+    def group(self, body: Body, counted: bool = False) -> tuple[tuple[Entry, ...], bool]:
+        """The entries of a group or block, and whether they are numbered. counted: they are, without gaps, though some
+        instances lack an entry."""
+        indexed = counted or is_indexed(body)
+        return self.entries(body, _Numbering(indexed, counted)), indexed
 
-    def _entry(self, part: Part, path: str, numbering: _Numbering) -> Entry:
+    def _entry(self, part: Part, numbering: _Numbering) -> Entry:
+        path = part.at
         common: dict[str, Any] = {
             "name": numbering.written(part),
             "origin": tuple([self._origin(source, path) for source in part.origin]),
@@ -117,10 +128,10 @@ class Finisher:
             "keys": part.keys,
             "reads": part.reads or (part.main,),
         }
-        if part.body is not None and part.kind == GROUP:
+        if part.body is not None and not part.is_use:
             layers, indexed = self.group(part.body)
             return Group(layers=layers, naming=indexed, **common)
-        if part.node is None or part.is_use:
+        if part.is_use:
             return Use(block=part.kind, arguments=self._values(part.fields, path), **common)
         branches = None
         if part.branches is not None:
@@ -130,14 +141,14 @@ class Finisher:
             kind=part.kind,
             fields=self._values(part.fields, path),
             branches=branches,
-            nodes=part.nodes or (part.node.index,),
+            nodes=part.nodes or (part.exit,),
             **common,
         )
 
     def _branch(self, body: Body, numbering: _Numbering) -> Branch:
         layers = self.entries(body, numbering)
         if len(layers) == 1 and isinstance(only := layers[0], Group) and _is_plain(only):
-            return Branch(layers=only.layers, name=only.name, naming=only.naming, condition=only.condition)
+            return Branch(layers=only.layers, name=only.name, naming=only.naming, condition=body.condition)
         return Branch(layers=layers, condition=body.condition)
 
     def _origin(self, source: Reference | Expression, path: str) -> str | Expression:
@@ -151,8 +162,9 @@ class Finisher:
 
 
 def _is_plain(group: Group) -> bool:
-    """Whether a group can be a branch of its own: a branch takes a name, an `if` and `naming`."""
-    return not (group.origin or group.share or group.repeat) and group.name is not None
+    """Whether a group can be a branch of its own, which takes a name and `naming`. An `if` would mean something else: a
+    branch that is switched off is gone, a group that is leaves the identity."""
+    return not (group.origin or group.share or group.repeat or group.condition) and group.name is not None
 
 
 def is_indexed(body: Body) -> bool:
@@ -190,3 +202,49 @@ def fix_names(bodies: Iterable[Body], named: set[int]) -> None:
             if part.node is not None and part.node.index in named:
                 part.fixed = True
             stack += part.bodies()
+
+
+def settle_names(body: Body, paths: Paths) -> None:
+    """Call layers without a name of their own as the language will: by kind and ordinal, in the order of the entries.
+
+    One whose default name another layer has been given gets a name.
+    """
+    given = _given(body)
+    counts: dict[str, int] = {}
+    _settle(body, paths, counts, given)
+
+
+def _given(body: Body) -> set[str]:
+    """The names that are written in a scope, branches without a scope of their own included."""
+    found: set[str] = set()
+    for part in body.parts:
+        if part.fixed and part.segment is not None:
+            found.add(part.segment)
+        if part.branches is not None and not part.named_join:
+            for branch in part.branches:
+                found |= _given(branch)
+    return found
+
+
+def _settle(body: Body, paths: Paths, counts: dict[str, int], given: set[str]) -> None:
+    for part in body.parts:
+        ordinal = counts[part.kind] = counts.get(part.kind, 0) + 1
+        if not part.fixed:
+            name = default = f"{part.kind}{ordinal}"
+            number = 2
+            while name in given:
+                part.fixed = part.branches is None
+                name = f"{default}_{number}"
+                number += 1
+            part.segment = name
+            paths.rename(part.exit, part.at, name)
+        if part.body is not None:
+            settle_names(part.body, paths)
+        elif part.branches is not None and part.named_join:
+            inner: dict[str, int] = {}
+            names = set().union(*map(_given, part.branches))
+            for branch in part.branches:
+                _settle(branch, paths, inner, names)
+        else:
+            for branch in part.branches or ():
+                _settle(branch, paths, counts, given)

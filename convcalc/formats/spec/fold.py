@@ -11,10 +11,13 @@ from typing import Any
 
 from convcalc.errors import ConvcalcError, SpecError
 from convcalc.formats.spec.arrange import Arranger, Unarranged
+from convcalc.formats.spec.blocks import Folding
 from convcalc.formats.spec.check import same_network
-from convcalc.formats.spec.finish import Finisher, Paths, Unaddressed, fix_names, referenced
+from convcalc.formats.spec.defaults import with_defaults
+from convcalc.formats.spec.finish import Finisher, Paths, Unaddressed, fix_names, referenced, settle_names
+from convcalc.formats.spec.parameters import DraftBlock
 from convcalc.formats.spec.parts import Body
-from convcalc.formats.spec.records import Document
+from convcalc.formats.spec.records import Block, Document
 from convcalc.formats.spec.text import document_text
 from convcalc.formats.spec.tree import Scope, build_tree, dissolve
 from convcalc.graph import Graph, uncollected
@@ -54,13 +57,40 @@ def _document(
     body = _body(graph, tree, branches)
     paths = Paths(graph, tree)
     paths.add_exits(body)
+    settle_names(body, paths)
     fix_names([body], referenced([body]))
-    entries = Finisher(graph, paths).entries(body)
+    finisher = Finisher(graph, paths)
+    drafts: dict[str, Block] = {}
+    if blocks:
+        folding = Folding(graph, paths, classes)
+        folding.fold(body)
+        drafts = {name: _block(draft, finisher) for name, draft in folding.blocks.items()}
+    entries = finisher.entries(body)
     outputs = {output.name: paths.of[output.node] for output in graph.outputs}
     only = graph.outputs[0]
     if len(outputs) == 1 and only.node == body.parts[-1].exit and only.name == graph.nodes[only.node].name:
         outputs = {}
-    return Document(name=graph.name, inputs=graph.inputs, layers=entries, outputs=outputs, head=_head(graph))
+    document = Document(
+        name=graph.name,
+        inputs=graph.inputs,
+        layers=entries,
+        blocks=drafts,
+        outputs=outputs,
+        head=_head(graph),
+    )
+    return with_defaults(document)
+
+
+def _block(draft: DraftBlock, finisher: Finisher) -> Block:
+    layers, naming = finisher.group(draft.body, draft.indexed)
+    return Block(
+        name=draft.name,
+        layers=layers,
+        params=draft.params,
+        refs=draft.refs,
+        naming=naming,
+        class_name=draft.class_name,
+    )
 
 
 def _body(graph: Graph, tree: Scope, branches: bool) -> Body:
@@ -82,9 +112,15 @@ def _head(graph: Graph) -> dict[str, Any]:
             graph.changes and (key == "published" or (key == "weights" and not isinstance(value, str)))
         ):
             head[key] = value
+    if "preprocess" in head:
+        head["preprocess"] = {name: _single(value) for name, value in head["preprocess"].items()}
     if graph.labelled is not None and "labels" in head:
         head["labels"] = {graph.labelled: head["labels"]}
     return head
+
+
+def _single(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 
 
 def _loads_as(text: str, graph: Graph) -> bool:

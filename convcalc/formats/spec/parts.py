@@ -46,7 +46,8 @@ class Part:
     kind: an operator, a block, or `group`. segment: its path segment; None for a join with branches that adds none.
     fixed: whether the segment must be as it is, because weights or other names depend on it. main: the index that it
     reads; sources: all that a join with `from` reads. node: of a layer. exit: the index of its output. inner: indices
-    of its nodes if it is a join with branches or a group.
+    of its nodes if it is a join with branches or a group. at: the path of the scope that it is in. is_use: whether kind
+    is a block; the body is then what the use stands for.
     """
 
     kind: str
@@ -70,8 +71,14 @@ class Part:
     named_join: bool = False
     condition: Expression | None = None
     is_use: bool = False
+    at: str = ""
     reads: tuple[int | None, ...] = ()
     nodes: tuple[int | None, ...] = ()
+
+    def lists(self) -> Iterator[Body]:
+        """The lists of parts that are written as they are: not what the use of a block stands for."""
+        if not self.is_use:
+            yield from self.bodies()
 
     def bodies(self) -> Iterator[Body]:
         """The lists of parts within: a group's, or one for each branch."""
@@ -82,7 +89,11 @@ class Part:
 
 def written_value(value: Any) -> Any:
     """An operator's value as a spec has it: tuples for lists, equal values per axis as one."""
-    return compact(value) if isinstance(value, tuple) else value
+    return _tupled(compact(value)) if isinstance(value, (tuple, list)) else value
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, (tuple, list)) else value
 
 
 class Minimal:

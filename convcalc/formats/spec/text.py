@@ -217,7 +217,12 @@ def _main(entry: Entry) -> str | None:
 
 def _keys(entry: Layer | Use) -> dict[str, Any]:
     """All keys of an entry but its branches, in the order of writing."""
-    given = entry.fields if isinstance(entry, Layer) else entry.arguments
+    if isinstance(entry, Layer):
+        given = entry.fields
+    else:  # references may be numbers, as the names of layers
+        given = {
+            name: _Path(value) if type(value) is str else value for name, value in entry.arguments.items()
+        }
     fields = (
         {name: given[name] for name in _FIRST_FIELDS if name in given} if isinstance(entry, Layer) else {}
     )

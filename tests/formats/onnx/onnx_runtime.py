@@ -11,9 +11,11 @@ import pytest
 
 from convcalc import ops
 from convcalc.backends import reference
+from convcalc.formats.convert import file_key
 from convcalc.formats.onnx.writer import onnx_files
 from convcalc.graph import Builder, Graph, Input, Output
 from convcalc.weights.load import Weights
+from convcalc.weights.tensors import StoredTensor
 
 onnx = pytest.importorskip("onnx", reason="ONNX's checker has no wheel for this Python")
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime has no wheel for this Python")
@@ -57,10 +59,24 @@ def drawn_inputs(graph: Graph, samples: int = SAMPLES, seed: int = 2) -> dict[st
     }
 
 
+def stored(graph: Graph, weights: Weights) -> dict[str, StoredTensor]:
+    """The weights by key, as a file of them would be read."""
+    found = {}
+    for node, values in zip(graph, weights.nodes, strict=True):
+        for parameter in node.parameters if node.shares is None else ():
+            key = file_key(node, parameter)
+            data = np.float32(values[parameter.name]).tobytes()
+            found[key] = StoredTensor(key, parameter.shape, "F32", lambda data=data: data)
+    return found
+
+
 def model_bytes(graph: Graph, weights: Weights | None, **options: object) -> bytes:
-    """The model's own file."""
-    (content,) = onnx_files(graph, weights, "x.onnx", **options).contents.values()
-    return b"".join(content)
+    """The model in a single file."""
+    tensors = None if weights is None else stored(graph, weights)
+    (file,) = onnx_files(graph, tensors, "x.onnx", **options)
+    content = b"".join(file.parts())
+    assert len(content) == file.size
+    return content
 
 
 def session(model: bytes | str):

@@ -162,3 +162,43 @@ def test_scales_that_do_not_fit(tmp_path: Path) -> None:
     path = saved(tmp_path, nodes, tensors, [1, 3, 6, 5])
     with pytest.raises(ModelError, match=r"DequantizeLinear that makes 'w': 3 scales for axis 0"):
         load_onnx(path)
+
+
+@pytest.mark.parametrize(
+    ("zero", "scale", "kinds"),
+    [
+        (np.uint8(0), 0.05, ["conv", "relu", "maxpool"]),
+        (np.int8(-128), 0.05, ["conv", "relu", "maxpool"]),
+        (np.uint8(0), 6 / 255, ["conv", "relu6", "maxpool"]),
+        (np.uint8(1), 0.05, ["conv", "maxpool"]),
+        (np.int8(0), 0.05, ["conv", "maxpool"]),
+        (None, 0.05, ["conv", "relu", "maxpool"]),
+    ],
+)
+def test_an_activation_that_became_the_end_of_a_range(
+    tmp_path: Path, zero: np.generic | None, scale: float, kinds: list[str]
+) -> None:
+    """ONNX Runtime's quantiser removes a Relu if the smallest integer stands for 0. What follows is not negative, so
+    the next cut is none."""
+    tensors = {"w": random.normal(0, 0.5, (4, 3, 2, 5)).astype(np.float32), "s": np.float32(scale)}
+    if zero is not None:
+        tensors["z"] = zero
+    ends = ["s"] if zero is None else ["s", "z"]
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="/conv/Conv"),
+        helper.make_node("QuantizeLinear", ["c", *ends], ["c_q"], name="/act/Relu_output_0_QuantizeLinear"),
+        helper.make_node("DequantizeLinear", ["c_q", *ends], ["c_f"]),
+        helper.make_node("MaxPool", ["c_f"], ["p"], kernel_shape=[2, 1]),
+        helper.make_node("QuantizeLinear", ["p", *ends], ["p_q"]),
+        helper.make_node("DequantizeLinear", ["p_q", *ends], ["y"]),
+    ]
+    path = saved(tmp_path, nodes, tensors, [1, 3, 6, 7])
+    network = convcalc.load(path)
+    assert [node.kind for node in network.graph] == kinds
+    x = random.uniform(-1, 1, (1, 3, 6, 7)).astype(np.float32)
+    (expected,) = onnxruntime.InferenceSession(path).run(None, {"x": x})
+    found = np.array(network.forward(x[0]).run.values).reshape(expected.shape)
+    low, high = (0, 255) if zero is None or zero.dtype == np.uint8 else (-128, 127)
+    shift = 0 if zero is None else int(zero)
+    clipped = np.clip(found, (low - shift) * scale, (high - shift) * scale)
+    assert np.abs(clipped - expected).max() < scale / 2 + 1e-4

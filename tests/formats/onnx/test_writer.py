@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tracemalloc
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -23,12 +25,15 @@ from onnx_runtime import (
     session,
 )
 
+import convcalc
 from convcalc import __version__
 from convcalc.errors import ConvcalcError, UsageError
+from convcalc.formats.convert import Request, WeightsOrigin
 from convcalc.formats.onnx import writer_file
-from convcalc.formats.onnx.writer import FORMAT_VERSIONS, NEWEST, OLDEST, onnx_files, write_onnx
+from convcalc.formats.onnx.writer import FORMAT_VERSIONS, NEWEST, OLDEST, onnx_files, write
 from convcalc.language.load import load_graph
-from convcalc.weights.load import Weights, random_weights
+from convcalc.weights.load import random_weights
+from convcalc.weights.tensors import StoredTensor
 
 FRONT = """\
 name: net
@@ -216,50 +221,62 @@ def assert_file_runs(graph, weights, path):
         assert_equal(found, wanted)
 
 
+def written(net, path, **options):
+    """The report of a conversion, and the drawn weights."""
+    found = net.convert(path, weights="random", seed=1, **options).record
+    return found, random_weights(net.graph, 1)
+
+
 def test_weights_in_a_file_of_their_own(tmp_path):
-    graph = load_graph("lenet5")
-    weights = random_weights(graph, 1)
-    path = tmp_path / "lenet5.onnx"
-    files = write_onnx(graph, weights, str(path), external=True)
-    assert (list(files.contents), files.external) == ([f"{path}.data", str(path)], True)
+    net = convcalc.load("lenet5")
+    path = tmp_path / "mine.onnx"
+    found, weights = written(net, path, external=True)
+    assert [(file.path, file.holds) for file in found.files] == [
+        (str(path), "model"),
+        (f"{path}.data", "its weights"),
+    ]
+    assert [file.size for file in found.files] == [os.path.getsize(file.path) for file in found.files]
     assert path.stat().st_size < 10_000
-    assert_file_runs(graph, weights, path)
+    assert_file_runs(net.graph, weights, path)
     model = onnx.load(str(path), load_external_data=False)
     apart = {
         tensor.name: {entry.key: entry.value for entry in tensor.external_data}
         for tensor in model.graph.initializer
         if tensor.data_location == onnx.TensorProto.EXTERNAL
     }
-    large = [(node, p) for node in graph for p in node.parameters if 4 * prod(p.shape) >= 1024]
+    large = [(node, p) for node in net.graph for p in node.parameters if 4 * prod(p.shape) >= 1024]
     assert set(apart) == {p.key(node.name) for node, p in large}
-    assert {place["location"] for place in apart.values()} == {"lenet5.onnx.data"}
+    assert {place["location"] for place in apart.values()} == {"mine.onnx.data"}
     assert all(int(place["offset"]) % 64 == 0 for place in apart.values())
-    whole = onnx.load(str(path))
-    for tensor in whole.graph.initializer:
+    for tensor in onnx.load(str(path)).graph.initializer:
         layer, name = tensor.name.rsplit(".", 1)
-        held = next(values for node, values in zip(graph, weights.nodes, strict=True) if node.name == layer)
+        held = next(
+            values for node, values in zip(net.graph, weights.nodes, strict=True) if node.name == layer
+        )
         assert onnx.numpy_helper.to_array(tensor).ravel().tolist() == list(held[name])
 
 
 def test_a_model_too_large_for_one_file_is_split(tmp_path, monkeypatch):
-    graph = load_graph("lenet5")
-    weights = random_weights(graph, 1)
+    net = convcalc.load("lenet5")
     path = tmp_path / "x.onnx"
-    size = len(model_bytes(graph, weights))
-    monkeypatch.setattr(writer_file, "LARGEST_FILE", size)
-    assert not write_onnx(graph, weights, str(path)).external
-    assert path.stat().st_size == size
-    monkeypatch.setattr(writer_file, "LARGEST_FILE", size - 1)
-    assert write_onnx(graph, weights, str(path)).external
+    found, weights = written(net, path)
+    (file,) = found.files
+    assert (file.size, found.notes) == (path.stat().st_size, ())
+    monkeypatch.setattr(writer_file, "LARGEST_FILE", file.size)
+    assert len(written(net, path, force=True)[0].files) == 1
+    monkeypatch.setattr(writer_file, "LARGEST_FILE", file.size - 1)
+    found, _ = written(net, path, force=True)
+    assert found.notes == (f"the weights are in {path}.data, because a file of ONNX holds at most 2 GB",)
     assert sorted(os.listdir(tmp_path)) == ["x.onnx", "x.onnx.data"]
-    assert_file_runs(graph, weights, path)
+    assert_file_runs(net.graph, weights, path)
 
 
 def test_large_tensors_begin_at_pages(tmp_path):
-    graph = graph_of(tmp_path, "name: net\ninput: [3]\nlayers: [dense: 700, dense: 500, dense: 300]\n")
+    spec = tmp_path / "net.yaml"
+    spec.write_text("name: net\ninput: [3]\nlayers: [dense: 700, dense: 500, dense: 300]\n")
+    net = convcalc.load(spec)
     path = tmp_path / "x.onnx"
-    weights = random_weights(graph)
-    write_onnx(graph, weights, str(path), external=True)
+    _, weights = written(net, path, external=True)
     places = {
         tensor.name: {
             entry.key: int(entry.value) for entry in tensor.external_data if entry.key != "location"
@@ -268,44 +285,77 @@ def test_large_tensors_begin_at_pages(tmp_path):
     }
     assert places["dense2.weight"]["offset"] % 4096 == 0
     assert places["dense2.weight"]["length"] == 4 * 700 * 500
-    assert_file_runs(graph, weights, path)
+    assert_file_runs(net.graph, weights, path)
 
 
-def test_the_weights_are_not_held_twice(tmp_path):
-    """8 MB of weights cost less than 3 MB more while they are written."""
-    graph = graph_of(tmp_path, "name: net\ninput: [1000]\nlayers: [dense: 1000, dense: 1000]\n")
-    weights = random_weights(graph)
+def test_the_weights_are_read_one_after_another(tmp_path):
+    """Of three tensors of 8 MB one is in memory at a time, and no copy of it."""
+    graph = graph_of(tmp_path, "name: net\ninput: [1400]\nlayers: [dense: 1400, dense: 1400, dense: 1400]\n")
+    tensors = {
+        parameter.key(node.name): StoredTensor(
+            node.name, parameter.shape, "F32", partial(bytes, 4 * prod(parameter.shape))
+        )
+        for node in graph
+        for parameter in node.parameters
+    }
+    for external in (False, True):
+        tracemalloc.start()
+        sizes = {
+            file.path: sum(map(len, file.parts()))
+            for file in onnx_files(graph, tensors, "x", external=external)
+        }
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert sum(sizes.values()) > 3 * 4 * 1400 * 1400
+        assert peak < 1.2 * 4 * 1400 * 1400
+
+
+def test_without_weights_the_numbers_are_left_out(tmp_path):
     path = tmp_path / "x.onnx"
-    write_onnx(graph, weights, str(path))
-    tracemalloc.start()
-    write_onnx(graph, weights, str(path))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert path.stat().st_size > 8_000_000
-    assert peak < 3_000_000
+    found = convcalc.load("lenet5").convert(path, with_weights=False).record
+    assert found.weights.source == "none"
+    assert all(not tensor.raw_data for tensor in onnx.load(str(path)).graph.initializer)
+    assert path.stat().st_size < 10_000
 
 
-def test_without_weights_the_numbers_are_left_out():
-    graph = load_graph("lenet5")
-    model = onnx.load_from_string(model_bytes(graph, None))
-    assert all(not tensor.raw_data for tensor in model.graph.initializer)
-    assert len(model.SerializeToString()) < 10_000
+def test_weights_of_other_types_become_32_bit_floats(tmp_path):
+    graph = graph_of(tmp_path, "name: net\ninput: [3]\nlayers: [dense: {name: d, units: 2}]\n")
+    stored = {
+        "d.weight": StoredTensor("d.weight", (2, 3), "F16", np.float16([0.1, 0.2, 0.3, 1, 2, 3]).tobytes),
+        "d.bias": StoredTensor("d.bias", (2,), "F64", np.float64([1e-9, 0.1]).tobytes),
+    }
+    made = write(Request(graph, "x.onnx", stored, WeightsOrigin("file", "x.pth")))
+    assert made.notes == ("weights stored as F16 and F64 are written as 32-bit floats",)
+    model = onnx.load_from_string(b"".join(made.files[0].parts()))
+    found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    assert found["d.weight"].tolist() == np.float16([[0.1, 0.2, 0.3], [1, 2, 3]]).astype(np.float32).tolist()
+    assert found["d.bias"].tolist() == np.float32([1e-9, 0.1]).tolist()
 
 
-def test_doubles_and_lists_become_32_bit_floats(tmp_path):
-    graph = graph_of(tmp_path, "name: net\ninput: [3]\nlayers: [dense: 2]\n")
-    values = {"weight": [0.1, 0.2, 0.3, 1, 2, 3], "bias": np.array([1e-9, 7.0])}
-    model = onnx.load_from_string(model_bytes(graph, Weights((values,), "file")))
-    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    assert stored["dense1.weight"].tolist() == np.float32(values["weight"]).reshape(2, 3).tolist()
-    assert stored["dense1.bias"].tolist() == np.float32(values["bias"]).tolist()
-
-
-def test_a_refused_network_leaves_the_old_file(tmp_path):
+def test_a_layer_that_has_no_form_leaves_the_old_files(tmp_path):
+    spec = tmp_path / "net.yaml"
+    spec.write_text(FRONT + "layers: [gelu]\n")
     path = tmp_path / "x.onnx"
     path.write_bytes(b"old")
-    graph = graph_of(tmp_path, FRONT + "layers: [unknown: {op: Einsum, shape: [7]}]\n")
-    with pytest.raises(ConvcalcError, match="Einsum"):
-        write_onnx(graph, random_weights(graph), str(path), external=True)
+    with pytest.raises(ConvcalcError, match="gelu1: ONNX has Erf, which gelu needs, from opset 9 on"):
+        convcalc.load(spec).convert(path, opset=8, external=True, force=True)
     assert path.read_bytes() == b"old"
     assert not os.path.exists(f"{path}.data")
+
+
+def test_the_command(convcalc, tmp_path):
+    path = tmp_path / "lenet5.onnx"
+    done = convcalc("convert", "lenet5", "-o", path, "--opset", "13", "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    value = json.loads(done.stdout)
+    assert (value["format"], value["opset"], value["files"]) == ("onnx", 13, [str(path)])
+    assert value["weights"]["path"] == "lenet5.safetensors"
+    assert onnx.load(str(path)).opset_import[0].version == 13
+    assert "exists already" in convcalc("convert", "lenet5", "-o", path).stderr
+    done = convcalc("convert", "zfnet", "-o", path, "--force", "--external", "--seed", "4")
+    assert "weights: random, seed 4; nothing has been learned" in done.stdout
+    for wrong, what in [("6", "opset 6 is not written"), ("x", "'x' is not a valid integer")]:
+        done = convcalc("convert", "lenet5", "-o", tmp_path / "y.onnx", "--opset", wrong)
+        assert (done.returncode, what in done.stderr) == (2, True)
+    done = convcalc("convert", "lenet5", "-o", tmp_path / "y.npz", "--opset", "13")
+    assert (done.returncode, "--opset is not for a file of this kind" in done.stderr) == (2, True)

@@ -123,6 +123,7 @@ LAYERS = [
     ("pixel_unshuffle: {factor: 2}", (3, 4, 10), 17, "Reshape Transpose Reshape"),
     ("slice: {axis: 1, start: -2, stop: 1, step: -3}", MAP, 17, "Slice"),
     ("slice: {axis: 1, start: -2, stop: 1, step: -3}", MAP, 9, "Gather"),
+    ("select: {indices: [4, 0, 4, 2], axis: 1}", MAP, 17, "Gather"),
     ("slice: {start: 1, stop: 4}", MAP, 9, "Slice"),
     ("crop: {size: [4, 3], offset: [2, 1]}", MAP, 17, "Slice"),
     ("roll: {shift: [3, -2]}", MAP, 17, "Slice Slice Concat Slice Slice Concat"),

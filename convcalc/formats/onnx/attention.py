@@ -1,0 +1,369 @@
+"""Self-attention written as matrix products becomes `attention`, within shifted windows too (Swin).
+
+Nothing is matched by the form of the nodes between the products, which differs from exporter to exporter: how values
+move from the projection to the products, and back, is compared with how `attention` moves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from math import isclose, prod, sqrt
+from typing import Any, NamedTuple
+
+from convcalc.formats.draft import Draft, DraftLayer, operator
+from convcalc.formats.onnx.values import MAX_KNOWN, Const, is_readable
+from convcalc.formats.onnx.views import Factors, normal, trace
+from convcalc.ops.add import Add
+from convcalc.ops.dense import Dense
+from convcalc.ops.matmul import Matmul
+from convcalc.ops.pad import Pad
+from convcalc.ops.reshape import Reshape
+from convcalc.ops.roll import Roll
+from convcalc.ops.slice import Slice
+from convcalc.ops.softmax import Softmax
+from convcalc.ops.transpose import Transpose
+from convcalc.shapes import Shape
+
+
+class Core(NamedTuple):
+    """Attention between its projections. entry, exit: the dense layers; softmax: its layer; added: the layers whose
+    outputs are added to the scores, with the shape of the scores there."""
+
+    entry: int
+    exit: int
+    softmax: int
+    windows: int
+    places: int
+    heads: int
+    added: tuple[tuple[int, Shape], ...]
+
+
+class Around(NamedTuple):
+    """Where the windows come from and go to. source: the layer of the map; end: the layer with the result."""
+
+    source: int
+    end: int
+    window: tuple[int, int]
+    shift: tuple[int, int]
+
+
+def fuse_attention(draft: Draft, constants: Mapping[int, Const]) -> None:
+    """Replaces every self-attention of the draft. constants: the known values of parameters, by layer."""
+    if not any(isinstance(layer.op, Softmax) for layer in draft.layers):
+        return
+    readers = _readers(draft)
+    for index, layer in enumerate(draft.layers):
+        if not isinstance(layer.op, Softmax):
+            continue
+        core = _core(draft, index, readers)
+        if core is None:
+            continue
+        around = _whole(draft, core) if core.windows == 1 else _windowed(draft, core, readers)
+        if around is not None:
+            _replace(draft, core, around, constants)
+
+
+def _readers(draft: Draft) -> dict[int, list[int]]:
+    """The layers that read each layer, among those that are needed; −1 for an output of the network."""
+    found: dict[int, list[int]] = {}
+    for index in draft.needed():
+        for source in draft.layers[index].inputs:
+            found.setdefault(source, []).append(index)
+    for _, index in draft.outputs:
+        found.setdefault(index, []).append(-1)
+    return found
+
+
+def _only_reader(readers: Mapping[int, list[int]], index: int) -> int | None:
+    """The only layer that reads a layer."""
+    found = readers.get(index, [])
+    return found[0] if len(found) == 1 and found[0] >= 0 else None
+
+
+def _core(draft: Draft, softmax: int, readers: Mapping[int, list[int]]) -> Core | None:
+    """The attention around a softmax, from the projection to queries, keys and values to that of the output."""
+    rows = draft.layers[softmax]
+    product = _only_reader(readers, softmax)
+    if product is None or len(rows.shape) < 2 or not isinstance(rows.op, Softmax):
+        return None
+    last = rows.op.axis in ("last", len(rows.shape) - 1)
+    mixed = draft.layers[product]
+    if not last or not _plain_product(mixed) or mixed.inputs[0] != softmax:
+        return None
+    scores, factor, added = _scores(draft, rows.inputs[0])
+    if scores is None or not _plain_product(draft.layers[scores]):
+        return None
+    sides = [*draft.layers[scores].inputs, mixed.inputs[1]]
+    traced = [trace(draft, side) for side in sides]
+    q, k, v = traced
+    if q is None or k is None or v is None or not q.source == k.source == v.source or v.factor != 1:
+        return None
+    entry = q.source
+    if entry < 0 or not _is_projection(draft.layers[entry]):
+        return None
+    width = draft.layers[entry].shape[-1]
+    features, tokens = width // 3, prod(draft.layers[entry].shape[:-1])
+    *lead, places, depth = draft.shape(sides[0])
+    if (
+        width % 3
+        or features % depth
+        or draft.shape(entry if entry < 0 else draft.layers[entry].inputs[0])[-1] != features
+    ):
+        return None
+    heads = features // depth
+    if prod(lead) % heads:
+        return None
+    windows = prod(lead) // heads
+    if windows * places != tokens or not isclose(q.factor * k.factor * factor, 1 / sqrt(depth), rel_tol=1e-5):
+        return None
+    outer = ((windows, places * width), (heads, depth))
+    by_row = normal([*outer, (places, width), (depth, 1)])
+    by_column = normal([*outer, (depth, 1), (places, width)])
+    if (q.view.factors, q.view.offset) != (by_row, 0) or (k.view.factors, k.view.offset) != (
+        by_column,
+        features,
+    ):
+        return None
+    if (v.view.factors, v.view.offset) != (by_row, 2 * features):
+        return None
+    end = product
+    while (reader := _only_reader(readers, end)) is not None and isinstance(
+        draft.layers[reader].op, (Reshape, Transpose)
+    ):
+        end = reader
+    back = trace(draft, end, product)
+    exit_ = _only_reader(readers, end)
+    if back is None or exit_ is None or not _is_projection(draft.layers[exit_]):
+        return None
+    wanted = normal([(windows, features * places), (places, depth), (heads, places * depth), (depth, 1)])
+    out = draft.layers[exit_]
+    if back.view.factors != wanted or back.source != product or out.shape[-1] != features:
+        return None
+    if draft.shape(end)[-1] != features:
+        return None
+    return Core(entry, exit_, softmax, windows, places, heads, tuple(added))
+
+
+def _plain_product(layer: DraftLayer) -> bool:
+    return isinstance(layer.op, Matmul) and not layer.op.transpose_a and not layer.op.transpose_b
+
+
+def _is_projection(layer: DraftLayer) -> bool:
+    return isinstance(layer.op, Dense) and layer.op.axis == "last" and layer.shares is None
+
+
+def _scores(draft: Draft, index: int) -> tuple[int | None, float, list[tuple[int, Shape]]]:
+    """The product of queries and keys below a softmax's input, the factor after it and what is added to it."""
+    factor = 1.0
+    added: list[tuple[int, Shape]] = []
+    while index >= 0:
+        traced = trace(draft, index, slices=False)
+        if traced is None or traced.source < 0:
+            return None, factor, added
+        layer = draft.layers[traced.source]
+        if traced.view.factors != normal([(prod(layer.shape), 1)]) or (added and traced.factor != 1):
+            return None, factor, added
+        factor *= traced.factor
+        if isinstance(layer.op, Matmul):
+            return traced.source, factor, added
+        if not isinstance(layer.op, Add) or len(layer.inputs) != 2 or traced.factor != 1:
+            return None, factor, added
+        own = [source for source in layer.inputs if _depends_on_product(draft, source)]
+        if len(own) != 1 or draft.shape(own[0]) != layer.shape:
+            return None, factor, added
+        (other,) = [source for source in layer.inputs if source != own[0]]
+        added.append((other, layer.shape))
+        index = own[0]
+    return None, factor, added
+
+
+def _depends_on_product(draft: Draft, index: int) -> bool:
+    """Whether a chain of moves and sums leads back to a matrix product."""
+    for _ in range(16):
+        if index < 0:
+            return False
+        layer = draft.layers[index]
+        if isinstance(layer.op, Matmul):
+            return True
+        if isinstance(layer.op, Add):
+            return any(_depends_on_product(draft, source) for source in layer.inputs)
+        if len(layer.inputs) != 1:
+            return False
+        index = layer.inputs[0]
+    return False
+
+
+def _whole(draft: Draft, core: Core) -> Around | None:
+    """Attention among all positions."""
+    source = draft.layers[core.entry].inputs[0]
+    shape = draft.shape(source)
+    if len(shape) < 2 or shape != draft.shape(core.exit):
+        return None
+    return Around(source, core.exit, (0, 0), (0, 0))
+
+
+def _windowed(draft: Draft, core: Core, readers: Mapping[int, list[int]]) -> Around | None:
+    """The map that windows are cut from, and the layer where they are put back."""
+    start = draft.layers[core.entry].inputs[0]
+    inward = trace(draft, start, slices=False)
+    if inward is None or inward.factor != 1 or len(draft.shape(inward.source)) != 3:
+        return None
+    height, width, features = draft.shape(inward.source)
+    window = _window(core, height, width, features, inward.view.factors)
+    if window is None:
+        return None
+    source, shift = inward.source, (0, 0)
+    if source >= 0 and isinstance(draft.layers[source].op, Roll):
+        moved = draft.layers[source].op.shifts(3)  # type: ignore[attr-defined]
+        shift = (-moved.get(0, 0), -moved.get(1, 0))
+        if moved.get(2) or min(shift) < 0 or any(s >= w for s, w in zip(shift, window, strict=True)):
+            return None
+        source = draft.layers[source].inputs[0]
+    padded = source >= 0 and isinstance(draft.layers[source].op, Pad)
+    if padded:
+        pad = draft.layers[source].op
+        inner = draft.layers[source].inputs[0]
+        margins = pad.margins(draft.shape(inner))  # type: ignore[attr-defined]
+        fits = all(
+            before == 0 and after < w for (before, after), w in zip(margins, (*window, 1), strict=True)
+        )
+        if not fits or pad.mode != "constant" or pad.value:  # type: ignore[attr-defined]
+            return None
+        source = inner
+    end = core.exit
+    while (reader := _only_reader(readers, end)) is not None and isinstance(
+        draft.layers[reader].op, (Reshape, Transpose)
+    ):
+        if draft.shape(end) == (height, width, features):
+            break
+        end = reader
+    back = trace(draft, end, core.exit)
+    (rows, columns), (high, wide) = (height // window[0], width // window[1]), window
+    inside = high * wide * features
+    wanted = normal(
+        [
+            (rows, columns * inside),
+            (high, wide * features),
+            (columns, inside),
+            (wide, features),
+            (features, 1),
+        ]
+    )
+    if back is None or back.view.factors != wanted or draft.shape(end) != (height, width, features):
+        return None
+    if shift != (0, 0):
+        reader = _only_reader(readers, end)
+        op = None if reader is None else draft.layers[reader].op
+        if reader is None or not isinstance(op, Roll):
+            return None
+        moved = op.shifts(3)
+        if (moved.get(0, 0), moved.get(1, 0), moved.get(2, 0)) != (*shift, 0):
+            return None
+        end = reader
+    while padded and draft.shape(end) != draft.shape(source):
+        reader = _only_reader(readers, end)
+        op = None if reader is None else draft.layers[reader].op
+        if reader is None or not isinstance(op, Slice) or op.first or op.step != 1:
+            return None
+        end = reader
+    return Around(source, end, window, shift) if draft.shape(end) == draft.shape(source) else None
+
+
+def _window(core: Core, height: int, width: int, features: int, factors: Factors) -> tuple[int, int] | None:
+    """The window whose cutting gives these factors."""
+    for high in range(1, core.places + 1):
+        wide = core.places // high
+        if core.places % high or height % high or width % wide:
+            continue
+        wanted = normal([
+            (height // high, high * width * features), (width // wide, wide * features), (high, width * features),
+            (wide, features), (features, 1),
+        ])  # fmt: skip
+        if factors == wanted and height // high * (width // wide) == core.windows:
+            return high, wide
+    return None
+
+
+def _replace(draft: Draft, core: Core, around: Around, constants: Mapping[int, Const]) -> None:
+    """Puts `attention` in place of the last layer, if what is added to the scores is a bias or a mask of windows."""
+    entry, out = draft.layers[core.entry], draft.layers[core.exit]
+    square = (core.places, core.places)
+    bias: int | None = None
+    for layer, scores in core.added:
+        shape = draft.shape(layer)
+        wide = (1,) * (len(scores) - len(shape)) + shape
+        lead = [(size, own) for size, own in zip(wide[:-2], scores[:-2], strict=True) if own != 1]
+        if wide[-2:] != square:
+            return
+        by_head = wide[-3] == core.heads and prod(wide[:-3]) == 1
+        if by_head and bias is None and scores[-3] == core.heads:
+            bias = layer
+        elif not _is_own_mask(core, around, draft, layer, lead, constants):
+            return
+    inputs = [around.source]
+    if bias is not None:
+        if draft.shape(bias) != (core.heads, *square):
+            draft.layers[core.softmax] = DraftLayer(
+                operator("reshape", shape=(core.heads, *square)), (bias,), (core.heads, *square),
+                draft.layers[core.softmax].path, "Reshape", source=draft.layers[core.softmax].source,
+            )  # fmt: skip
+            bias = core.softmax
+        inputs.append(bias)
+    assert isinstance(entry.op, Dense)
+    assert isinstance(out.op, Dense)
+    op = operator(
+        "attention", heads=core.heads, in_bias=entry.op.bias, out_bias=out.op.bias,
+        bias=None if bias is None else "bias",
+    )  # fmt: skip
+    if around.window != (0, 0):
+        window, shift = ((a if a == b else (a, b)) for a, b in (around.window, around.shift))
+        op = replace(op, window=window, shift=shift)  # type: ignore[call-arg]
+    shapes = tuple(draft.shape(source) for source in inputs)
+    tensors = {
+        "in_proj_weight": entry.tensors["weight"], "out_proj.weight": out.tensors["weight"],
+        **({"in_proj_bias": entry.tensors["bias"]} if entry.op.bias else {}),
+        **({"out_proj.bias": out.tensors["bias"]} if out.op.bias else {}),
+    }  # fmt: skip
+    path = _common(entry.path, out.path)
+    draft.layers[around.end] = DraftLayer(
+        op.bind(shapes), tuple(inputs), shapes[0], path, "attention", tensors,
+        source=out.source, inside=path not in ("", entry.path, out.path),
+    )  # fmt: skip
+
+
+def _is_own_mask(
+    core: Core,
+    around: Around,
+    draft: Draft,
+    layer: int,
+    lead: list[tuple[int, int]],
+    constants: Mapping[int, Const],
+) -> bool:
+    """Whether what is added is the mask that shifted windows have of themselves: −100 between their parts."""
+    const = constants.get(layer)
+    shape = draft.shape(around.source)
+    if const is None or around.shift == (0, 0) or const.count > MAX_KNOWN or not is_readable(const):
+        return False
+    if [size for size, _ in lead if size != 1] != [core.windows]:
+        return False
+    size = tuple(-(-n // w) * w for n, w in zip(shape[:2], around.window, strict=True))
+    return _mask(around.window, size, around.shift) == [float(value) for value in const.values()]
+
+
+@lru_cache(maxsize=16)
+def _mask(window: tuple[int, int], size: Shape, shift: tuple[int, int]) -> list[float]:
+    rule: Any = operator("constant", rule="window_mask", window=window, size=size, shift=shift)
+    values: list[float] = rule.values()
+    return values
+
+
+def _common(a: str, b: str) -> str:
+    """The deepest module that both paths lie in."""
+    shared = []
+    for one, other in zip(a.split("."), b.split("."), strict=False):
+        if one != other:
+            break
+        shared.append(one)
+    return ".".join(shared)

@@ -1,0 +1,1 @@
+"""PyTorch modules made into networks: traced by the user's own torch.export, and mapped to layers without it."""

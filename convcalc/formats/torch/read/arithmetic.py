@@ -1,0 +1,425 @@
+"""Arithmetic of aten element by element, reductions, matrix products and attention."""
+
+from __future__ import annotations
+
+from array import array
+from math import prod, sqrt
+from typing import Any
+
+from convcalc.formats.draft import DraftLayer
+from convcalc.formats.torch.read.layers import operator
+from convcalc.formats.torch.read.mapping import Handler, Mapper, Unmapped, Value, Values
+from convcalc.formats.torch.read.moving import permuted
+from convcalc.formats.torch.read.records import Call, Stored, without_batch
+from convcalc.ops import get
+from convcalc.shapes import Shape
+from convcalc.weights.tensors import StoredTensor, little_endian
+
+
+def join(kind: str) -> Handler:
+    """add, sub, mul, div, maximum and minimum of two tensors, or of a tensor and a number."""
+
+    def binary(mapper: Mapper, call: Call) -> Value:
+        first, second = call.arguments["self"], call.arguments["other"]
+        if call.arguments.get("rounding_mode"):
+            raise Unmapped("it rounds")
+        if call.op.startswith("rsub"):
+            first, second = second, first
+        number = mapper.number(second)
+        if number is not None:
+            return _with_number(mapper, kind, mapper.value(first), number * _alpha(mapper, call))
+        number = mapper.number(first)
+        if number is not None:
+            return _number_first(mapper, kind, number, mapper.value(second))
+        left, right = _aligned(mapper, first), _aligned(mapper, second)
+        factor = _alpha(mapper, call)
+        if factor != 1:
+            right = mapper.add(operator("scale", value=factor), (right,)).index
+        return _joined(mapper, kind, left, right)
+
+    return binary
+
+
+def _alpha(mapper: Mapper, call: Call) -> float:
+    alpha = call.arguments.get("alpha")
+    return 1.0 if alpha is None else float(alpha)
+
+
+def _joined(mapper: Mapper, kind: str, left: int, right: int) -> Value:
+    """Two aligned layers joined: x·sigmoid(x), x·hardsigmoid(x) and a factor per channel have their own operators."""
+    if kind == "multiply":
+        for gate, other in ((left, right), (right, left)):
+            op = mapper.draft.op(gate)
+            if op is None:
+                continue
+            if op.kind in GATES and mapper.draft.layers[gate].inputs[0] == other:
+                return mapper.add(operator(GATES[op.kind]), (other,))
+            layer = mapper.draft.layers[gate]
+            channels = mapper.draft.shape(other)[:1]
+            if op.kind == "parameter" and layer.shape[:1] == channels and prod(layer.shape) == channels[0]:
+                stored = layer.tensors[""]
+                size = tuple(channels)
+                entry = Stored(
+                    size,
+                    size,
+                    stored.dtype,
+                    stored.read,
+                    key=f"{layer.path}",
+                    learned=frozenset({layer.path}),
+                )
+                return mapper.add(operator("scale"), (other,), tensors={"weight": entry}, path=layer.path)
+    return mapper.add(operator(kind), (left, right))
+
+
+GATES = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
+
+
+def _with_number(mapper: Mapper, kind: str, value: Value, number: float) -> Value:
+    """A layer and a number: a factor is a scale, 0 and 1 may be nothing, an offset a fixed tensor."""
+    shape = mapper.result()
+    if kind in ("add", "subtract"):
+        offset = number if kind == "add" else -number
+        if not offset:
+            return Value(value.index, shape)
+        fixed = _fixed(mapper, offset, len(mapper.size(value)))
+        return mapper.add(operator("add"), (value.index, fixed))
+    if kind in ("multiply", "divide"):
+        if kind == "divide" and not number:
+            raise Unmapped("it divides by 0")
+        factor = number if kind == "multiply" else 1 / number
+        if factor == 1:
+            return Value(value.index, shape)
+        hard = _hardsigmoid(mapper, value.index, factor)
+        if hard is not None:
+            return mapper.add(operator("hardsigmoid"), (hard,))
+        return mapper.add(operator("scale", value=factor), (value.index,))
+    bound = {"min": number} if kind == "maximum" else {"max": number}
+    return mapper.add(operator("clip", **bound), (value.index,))
+
+
+def _hardsigmoid(mapper: Mapper, index: int, factor: float) -> int | None:
+    """The layer x of relu6(x + 3)·(1/6), else None."""
+    op = mapper.draft.op(index)
+    if op is None or op.kind != "relu6" or abs(factor - 1 / 6) > 1e-9:
+        return None
+    source = mapper.draft.layers[index].inputs[0]
+    added = mapper.draft.op(source)
+    if added is None or added.kind != "add":
+        return None
+    value, fixed = mapper.draft.layers[source].inputs
+    layer = mapper.draft.layers[fixed] if fixed >= 0 else None
+    if layer is None or layer.call != "number" or layer.tensors[""].values()[0] != 3:
+        return None
+    return value
+
+
+def _number_first(mapper: Mapper, kind: str, number: float, value: Value) -> Value:
+    """A number before the operator: 1 − x, 1/x."""
+    if kind in ("add", "multiply", "maximum", "minimum"):
+        return _with_number(mapper, kind, value, number)
+    if kind == "subtract":
+        negated = mapper.add(operator("negate"), (value.index,))
+        return _with_number(mapper, "add", negated, number)
+    inverse = mapper.add(operator("reciprocal"), (value.index,))
+    return _with_number(mapper, "multiply", inverse, number)
+
+
+def _fixed(mapper: Mapper, number: float, rank: int) -> int:
+    """A layer that holds one number, in a shape of ones."""
+    key = (f"number {number!r}", (1,) * rank)
+    if key not in mapper.layers:
+        data = little_endian(array("f", [number]))
+        entry = StoredTensor("", (1,) * rank, "F32", lambda: data)
+        op = get("parameter")(shape=(1,) * rank, initial=number, fixed=True)  # type: ignore[call-arg]
+        mapper.layers[key] = mapper.draft.add(
+            op, (), path=mapper.call.path, call="number", tensors={"": entry}
+        )
+    return mapper.layers[key]
+
+
+def _aligned(mapper: Mapper, given: Any) -> int:
+    """An operand of the current call as a layer of as many dimensions as the result, without the batch."""
+    result = mapper.result()
+    found = mapper.given(given)
+    if not isinstance(found, (Value, Stored)):
+        raise Unmapped("an operand is no tensor")
+    full = (1,) * (len(result) - len(found.shape)) + tuple(found.shape)
+    batch = mapper.program.batch
+    place = result.index(batch) if batch in result else None
+    rest = tuple(size for dimension, size in enumerate(full) if dimension != place)
+    size = without_batch(rest, batch) if rest else (1,)
+    if isinstance(found, Stored):
+        return mapper.layer_of(found, size)
+    return mapper.reshaped(found, size).index
+
+
+def power(mapper: Mapper, call: Call) -> Value:
+    """x², √x, 1/x, and products of them."""
+    exponent = mapper.number(call.arguments["exponent"])
+    value = mapper.value(call.arguments["self"])
+    if exponent == 1:
+        return value
+    if exponent == 2:
+        return mapper.add(operator("multiply"), (value.index, value.index))
+    if exponent == 3:
+        squared = mapper.add(operator("multiply"), (value.index, value.index))
+        return mapper.add(operator("multiply"), (squared.index, value.index))
+    if exponent in (0.5, -0.5):
+        root = mapper.add(operator("sqrt"), (value.index,))
+        return root if exponent > 0 else mapper.add(operator("reciprocal"), (root.index,))
+    if exponent == -1:
+        return mapper.add(operator("reciprocal"), (value.index,))
+    raise Unmapped("the power is not known")
+
+
+def square(mapper: Mapper, call: Call) -> Value:
+    """x²."""
+    index = mapper.value(call.arguments["self"]).index
+    return mapper.add(operator("multiply"), (index, index))
+
+
+def rsqrt(mapper: Mapper, call: Call) -> Value:
+    """1/√x."""
+    root = mapper.add(operator("sqrt"), (mapper.value(call.arguments["self"]).index,))
+    return mapper.add(operator("reciprocal"), (root.index,))
+
+
+def reduction(mode: str) -> Handler:
+    """mean, sum, amax, amin over dimensions."""
+
+    def reduce(mapper: Mapper, call: Call) -> Value:
+        value = mapper.value(call.arguments["self"])
+        shape = value.shape
+        given = call.arguments.get("dim")
+        dims = (
+            range(len(shape))
+            if given is None or given == ()
+            else [given]
+            if isinstance(given, int)
+            else given
+        )
+        if given is None and mapper.program.batch in shape:
+            raise Unmapped("it reduces the batch")
+        axes = [mapper.axis(shape, dim) for dim in dims]
+        keep = bool(call.arguments.get("keepdim"))
+        found = tuple(sorted(axis for axis in axes if axis is not None))
+        if not found:
+            return mapper.reshaped(value, mapper.program.size(mapper.result()), mapper.result())
+        size = mapper.size(value)
+        spatial = found == tuple(range(1, len(size))) and shape[0] == mapper.program.batch
+        if spatial and mode in ("mean", "max"):
+            pooled = mapper.add(
+                operator("global_avgpool" if mode == "mean" else "global_maxpool"), (value.index,)
+            )
+            return pooled if keep else mapper.reshaped(pooled, size[:1], mapper.result())
+        if len(found) == len(size) and not keep:
+            kept = mapper.add(operator("reduce", mode=mode, axis=_axes(found), keep=True), (value.index,))
+            return mapper.reshaped(kept, (1,), mapper.result())
+        return mapper.add(operator("reduce", mode=mode, axis=_axes(found), keep=keep), (value.index,))
+
+    return reduce
+
+
+def _axes(found: tuple[int, ...]) -> int | tuple[int, ...]:
+    return found[0] if len(found) == 1 else found
+
+
+def extremum(mode: str) -> Handler:
+    """max and min along a dimension, without their places."""
+    whole = reduction(mode)
+
+    def reduce(mapper: Mapper, call: Call) -> Value | Values:
+        if call.overload == "other":
+            return join({"max": "maximum", "min": "minimum"}[mode])(mapper, call)  # type: ignore[return-value]
+        if "dim" not in call.arguments:
+            raise Unmapped("it reduces the batch")
+        found = whole(mapper, call)
+        assert isinstance(found, Value)
+        return (found, None)
+
+    return reduce
+
+
+def vector_norm(mapper: Mapper, call: Call) -> Value:
+    """The Euclidean length along dimensions: √Σx²."""
+    order = mapper.number(call.arguments.get("ord", call.arguments.get("p")))
+    if order not in (None, 2.0):
+        raise Unmapped("it is no Euclidean length")
+    value = mapper.value(call.arguments["self"])
+    given = call.arguments["dim"]
+    dims = [given] if isinstance(given, int) else given
+    if not dims:
+        raise Unmapped("it reduces the batch")
+    axes = [mapper.axis(value.shape, dim) for dim in dims]
+    found = tuple(sorted(axis for axis in axes if axis is not None))
+    squares = mapper.add(operator("multiply"), (value.index, value.index))
+    keep = bool(call.arguments["keepdim"])
+    total = mapper.add(operator("reduce", mode="sum", axis=_axes(found), keep=keep), (squares.index,))
+    return mapper.add(operator("sqrt"), (total.index,))
+
+
+def divide(mapper: Mapper, call: Call) -> Value:
+    """A quotient; x/max(√Σx², eps) is l2norm."""
+    unit = _unit(mapper, call)
+    return unit if unit is not None else join("divide")(mapper, call)  # type: ignore[return-value]
+
+
+def _unit(mapper: Mapper, call: Call) -> Value | None:
+    value, by = mapper.given(call.arguments["self"]), mapper.given(call.arguments["other"])
+    if not isinstance(value, Value) or not isinstance(by, Value) or by.index < 0:
+        return None
+    chain: list[DraftLayer] = []
+    index = by.index
+    while index >= 0 and len(chain) < 4:
+        chain.append(mapper.draft.layers[index])
+        index = chain[-1].inputs[0] if chain[-1].inputs else -1
+    if [layer.op.kind for layer in chain] != ["clip", "sqrt", "reduce", "multiply"]:
+        return None
+    clip, _, total, squares = (layer.op for layer in chain)
+    if squares is None or chain[3].inputs != (value.index, value.index):
+        return None
+    fields = clip.shown_fields()
+    if fields["max"] is not None or not fields["min"] or fields["min"] <= 0:
+        return None
+    summed = total.shown_fields()
+    if summed["mode"] != "sum":
+        return None
+    axis = summed["axis"]
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return mapper.add(operator("l2norm", axis=axis, eps=fields["min"]), (value.index,))
+
+
+# -- products ------------------------------------------------------------------------------------------------
+
+
+def matmul(mapper: Mapper, call: Call) -> Value:
+    """matmul, bmm, mm: a product with a fixed matrix on the right is a dense layer."""
+    names = ("self", "other") if "other" in call.arguments else ("self", "mat2")
+    first, second = (call.arguments[name] for name in names)
+    return product(mapper, first, second)
+
+
+def product(mapper: Mapper, first: Any, second: Any) -> Value:
+    """The matrix product of two arguments. Raises Unmapped for shapes that are stretched."""
+    left, right = mapper.given(first), mapper.given(second)
+    a, b = _matrix(mapper, first, left), _matrix(mapper, second, right)
+    sizes = mapper.draft.shape(a), mapper.draft.shape(b)
+    rank = max(map(len, sizes))
+    if rank < 2:
+        raise Unmapped("it multiplies vectors")
+    sizes_full = [(1,) * (rank - len(size)) + size for size in sizes]
+    if sizes_full[0][:-2] != sizes_full[1][:-2]:
+        raise Unmapped("a matrix is used for several")
+    indices = [
+        mapper.reshaped(Value(index, ()), size).index for index, size in zip((a, b), sizes_full, strict=True)
+    ]
+    result = mapper.add(operator("matmul"), indices)
+    return mapper.reshaped(result, mapper.program.size(mapper.result()), mapper.result())
+
+
+def _matrix(mapper: Mapper, given: Any, found: Any) -> int:
+    if isinstance(found, Stored):
+        return mapper.layer_of(found, found.size)
+    return mapper.value(given).index
+
+
+def attention(mapper: Mapper, call: Call) -> Value:
+    """scaled_dot_product_attention as its two products."""
+    arguments = call.arguments
+    if arguments.get("is_causal") or arguments.get("enable_gqa"):
+        raise Unmapped("it masks by position")
+    query, key, value = (mapper.value(arguments[name]) for name in ("query", "key", "value"))
+    batch = mapper.program.batch
+    if batch in query.shape[-2:] or batch in key.shape[-2:]:
+        raise Unmapped("the batch is a matrix")
+    sizes = [mapper.size(entry) for entry in (query, key, value)]
+    if len({size[:-2] for size in sizes}) > 1 or len(sizes[0]) < 2:
+        raise Unmapped("heads share keys")
+    scale = arguments.get("scale")
+    factor = 1 / sqrt(sizes[0][-1]) if scale is None else float(scale)
+    scaled = mapper.add(operator("scale", value=factor), (query.index,)) if factor != 1 else query
+    scores = mapper.add(operator("matmul", transpose_b=True), (scaled.index, key.index)).index
+    mask = mapper.given(arguments["attn_mask"])
+    if mask is not None:
+        scores = _masked(mapper, scores, mask)
+    shares = mapper.add(operator("softmax", axis="last"), (scores,))
+    return mapper.add(operator("matmul"), (shares.index, value.index))
+
+
+def _masked(mapper: Mapper, scores: int, mask: Any) -> int:
+    size = mapper.draft.shape(scores)
+    own = mapper.size(mask) if isinstance(mask, Value) else mask.size if isinstance(mask, Stored) else None
+    if own is None or (isinstance(mask, Stored) and mask.dtype == "BOOL"):
+        raise Unmapped("its mask is not added")
+    if len(own) > len(size):
+        own = own[len(own) - len(size) :]
+    full: Shape = (1,) * (len(size) - len(own)) + tuple(own)
+    index = mapper.layer_of(mask, full) if isinstance(mask, Stored) else mapper.reshaped(mask, full).index
+    return mapper.add(operator("add"), (scores, index)).index
+
+
+def einsum(mapper: Mapper, call: Call) -> Value:
+    """einsum of two operands in which no index repeats: a matrix product between transpositions."""
+    equation, tensors = call.arguments["equation"].replace(" ", ""), call.arguments["tensors"]
+    inputs, _, result = equation.partition("->")
+    terms = inputs.split(",")
+    if (
+        len(terms) != 2
+        or not result
+        or "." in equation
+        or any(len(set(t)) < len(t) for t in (*terms, result))
+    ):
+        raise Unmapped("it is no matrix product")
+    a, b = terms
+    both = [label for label in result if label in a and label in b]
+    inner = [label for label in a if label in b and label not in result]
+    left = [label for label in result if label in a and label not in b]
+    right = [label for label in result if label in b and label not in a]
+    if set(a) != {*both, *inner, *left} or set(b) != {*both, *inner, *right} or not inner:
+        raise Unmapped("it sums along one operand")
+    sizes: dict[str, int] = {}
+    values = []
+    for given, term, order in zip(
+        tensors, terms, ([*both, *left, *inner], [*both, *right, *inner]), strict=True
+    ):
+        value = mapper.value(given)
+        sizes.update(zip(term, value.shape, strict=True))
+        moved = permuted(mapper, value, [term.index(label) for label in order])
+        rest = order[len(both) : len(order) - len(inner)]
+        shape = tuple(prod(sizes[label] for label in group) for group in (both, rest, inner))
+        values.append(mapper.reshaped(moved, _three(mapper, shape), shape))
+    product = mapper.add(operator("matmul", transpose_b=True), [value.index for value in values], ())
+    ordered = [*both, *left, *right]
+    shape = tuple(sizes[label] for label in ordered)
+    found = mapper.reshaped(product, mapper.program.size(shape), shape)
+    return permuted(mapper, found, [ordered.index(label) for label in result])
+
+
+def _three(mapper: Mapper, shape: Shape) -> Shape:
+    """Three dimensions of ours, a batch among them being 1."""
+    return tuple(size // mapper.program.batch if size % mapper.program.batch == 0 else size for size in shape)
+
+
+def glu(mapper: Mapper, call: Call) -> Value:
+    """The first half times the sigmoid of the second."""
+    value = mapper.value(call.arguments["self"])
+    axis = mapper.axis(value.shape, call.arguments["dim"])
+    if axis is None:
+        raise Unmapped("it halves the batch")
+    half = mapper.size(value)[axis] // 2
+    first = mapper.add(operator("slice", axis=axis, start=0, stop=half), (value.index,))
+    second = mapper.add(operator("slice", axis=axis, start=half), (value.index,))
+    gate = mapper.add(operator("sigmoid"), (second.index,))
+    return mapper.add(operator("multiply"), (first.index, gate.index))
+
+
+HANDLERS: dict[str, Handler] = {
+    "add": join("add"), "sub": join("subtract"), "rsub": join("subtract"), "mul": join("multiply"), "div": divide,
+    "true_divide": divide, "maximum": join("maximum"), "minimum": join("minimum"),
+    "pow": power, "square": square, "rsqrt": rsqrt,
+    "mean": reduction("mean"), "sum": reduction("sum"), "amax": reduction("max"), "amin": reduction("min"),
+    "max": extremum("max"), "min": extremum("min"),
+    "linalg_vector_norm": vector_norm, "norm": vector_norm,
+    "matmul": matmul, "bmm": matmul, "mm": matmul, "scaled_dot_product_attention": attention,
+    "einsum": einsum, "glu": glu,
+}  # fmt: skip
