@@ -34,6 +34,8 @@ SCREENS = {
     "show-alexnet": ["show", "alexnet"],
     "show-alexnet-explain": ["show", "alexnet", "--explain"],
     "show-vgg16": ["show", "vgg16"],
+    "show-googlenet-by-kind": ["show", "googlenet", "--by", "kind"],
+    "show-resnet50-by-block": ["show", "torchvision/resnet50", "--by", "block"],
     "show-resnet50-as-tools": ["show", "torchvision/resnet50", "--as", "all"],
     "show-alexnet-training": ["show", "alexnet", "--training", "--batch", "128", "--optimizer", "momentum"],
     "show-resnet50-training-blocks": [

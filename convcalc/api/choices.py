@@ -18,6 +18,11 @@ def number_types() -> Sequence[str]:
     return tuple(DTYPES)
 
 
+def groupings() -> Sequence[str]:
+    """What `show --by` can sum by."""
+    return ("kind", "block", "role")
+
+
 def optimizers() -> Sequence[str]:
     """The optimisers whose state `training` knows."""
     return ("sgd", "momentum", "adam", "adamw")

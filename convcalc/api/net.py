@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from convcalc.api import choices
 from convcalc.api.arguments import check_choice, check_whole, column_names, pixel_of_input, pixel_position
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.explain import Explanations
     from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
     from convcalc.analysis.fold import Listing
+    from convcalc.analysis.groups import By, Groups
     from convcalc.analysis.reconcile import Reconciliation
     from convcalc.analysis.tools import ByTools
     from convcalc.analysis.training import Training
@@ -203,6 +204,22 @@ class Network(View["Analysis"]):
         return record_view(
             found, report.reconciliation_summary, report.reconciliation_value, report.reconciliation_table
         )
+
+    def by(self, by: str, *, depth: int | None = None) -> View[Groups]:
+        """The figures summed by `kind`, `block` or `role` of the layers: `convcalc show --by`.
+
+        depth: how many segments of the paths make a block, by default one. Raises UsageError.
+
+        >>> [(group.name, group.params) for group in convcalc.load("lenet5").by("kind").groups if group.params]
+        [('conv', 2572), ('dense', 59134)]
+        """
+        from convcalc.analysis.groups import BY, grouped
+        from convcalc.report import groups as report
+
+        check_choice("by", by, BY)
+        check_whole("depth", depth)
+        found = grouped(self.record, cast("By", by), depth)
+        return record_view(found, report.groups_summary, report.groups_value, report.groups_table)
 
     def as_tool(self, *tools: str) -> View[ByTools]:
         """The figures that counting tools print for the network, and why they differ: `convcalc show --as`.

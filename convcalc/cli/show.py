@@ -25,6 +25,7 @@ Examples:
   convcalc show resnet50 --depth 1 --columns layer,macs,memory,intensity
   convcalc show torchvision/resnet50 --reconcile 4.11G
   convcalc show alexnet --reconcile '61.1M params'
+  convcalc show resnet50 --by block
   convcalc show torchvision/resnet50 --as torchinfo,fvcore
   convcalc show resnet50 --training --optimizer adam --memory 24GiB
   convcalc show my-network.yaml --format json
@@ -61,6 +62,11 @@ padded zeros included, biases excluded; 1 MAC = 2 FLOPs. Sizes are channels firs
     "figure",
     metavar="FIGURE",
     help="Explain a figure met elsewhere: 4.11G, '61.1M params', '7.8 GFLOPs', '97.8 MB'.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(choices.groupings()),
+    help="Sums by the layers' kind, block (of --depth segments) or role.",
 )
 @click.option(
     "--as",
@@ -112,6 +118,7 @@ def command(
     depth: int | None,
     columns_text: str | None,
     figure: str | None,
+    by: str | None,
     tools: str | None,
     training: bool,
     optimizer: str | None,
@@ -135,6 +142,7 @@ def command(
             ("--explain", explain or layers),
             ("--columns", columns_text is not None),
             ("--reconcile", figure is not None),
+            ("--by", by is not None),
             ("--as", tools is not None),
             ("--training", training),
         )
@@ -162,6 +170,8 @@ def command(
         raise
     if figure is not None:
         show(network.reconcile(figure), form)
+    elif by is not None:
+        show(network.by(by, depth=depth), form)
     elif tools is not None:
         asked_tools = [] if tools.strip() == "all" else tools.split(",")
         show(network.as_tool(*asked_tools), form)
