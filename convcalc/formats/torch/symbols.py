@@ -139,6 +139,18 @@ def sum_of(texts: list[str]) -> str:
     return replaced(" + ".join(f"({text})" for text in texts), {})
 
 
+def difference(total: str | None, part: str | None) -> str | None:
+    """What is added to a source in another: `32` of `channels + 32` and `channels`; None if it is no such sum."""
+    if total is None or part is None:
+        return None
+    if total.isdecimal() and part.isdecimal():
+        return str(int(total) - int(part))
+    tree, left = _parsed(total), _parsed(part)
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add) and ast.dump(tree.left) == ast.dump(left):
+        return ast.unparse(tree.right)
+    return None
+
+
 def product_of(texts: list[str]) -> str:
     """The product of sources, left as a product: `512 * 7 * 7`."""
     factors = [text for text in texts if text != "1"]
