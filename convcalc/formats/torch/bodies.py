@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from convcalc.formats.spec.records import Branch, Entry, Expression, Group, Layer, Use
 from convcalc.formats.torch.flow import Flow, Step
 from convcalc.formats.torch.forms import form
 from convcalc.formats.torch.layout import statement
-from convcalc.formats.torch.members import MODULE_NAMES, Members, reached
+from convcalc.formats.torch.members import Members, reached
 from convcalc.formats.torch.scopes import fields_naming_layers, outside_paths, reaches_into, segments
 from convcalc.formats.torch.site import Call, Form, InexpressibleError, Site, quoted
 from convcalc.formats.torch.sizes import Sizes, output_sizes
@@ -20,15 +20,10 @@ from convcalc.formats.torch.symbols import (
     has_names,
     identifier,
     is_identifier,
-    names_in,
     replaced,
     source,
-    unique,
 )
-from convcalc.graph import Node
-
-if TYPE_CHECKING:
-    from convcalc.formats.torch.classes import Program
+from convcalc.graph import Graph, Node
 
 MAX_GAP = 16  # placeholders in a row of a numbered container
 
@@ -72,6 +67,22 @@ class Link:
 
 class NotAChain(Exception):
     """Entries that are not modules called one after another."""
+
+
+class Program(Protocol):
+    """The source in the making, which makes the modules of groups and blocks."""
+
+    graph: Graph
+    helpers: set[str]
+
+    def local(self, stem: str) -> str:
+        """A new name for a variable of a constructor."""
+
+    def used(self, scope: Scope, entry: Use, sizes: Sizes) -> Made:
+        """The module of a block's use."""
+
+    def grouped(self, scope: Scope, entry: Group, sizes: Sizes, segment: str, main: Value | None) -> Made:
+        """The module of a group."""
 
 
 @dataclass(slots=True)
@@ -630,6 +641,3 @@ def registered(scope: Scope) -> Iterator[Entry]:
 def free_names(lines: Sequence[str]) -> set[str]:
     """The names that statements read."""
     return set(re.findall(r"(?<![\w.\"])[A-Za-z_]\w*", "\n".join(lines)))
-
-
-_ = (MODULE_NAMES, Iterator, names_in, unique)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from convcalc.formats.spec.records import (
     REQUIRED,
@@ -33,6 +34,8 @@ from convcalc.formats.torch.symbols import (
 )
 from convcalc.graph import Graph
 from convcalc.shapes import Shape
+
+MIN_RUN = 3  # equal modules that are made in a loop
 
 
 @dataclass(slots=True)
@@ -408,7 +411,7 @@ class Program:
         return Made(Call(made.name, tuple(words)), after, tuple(refs))
 
 
-def filled_slots(links: Sequence[Link]) -> list[Call] | None:
+def filled_slots(links: Sequence[Link]) -> list[Call | str] | None:
     """The modules of a numbered container, with placeholders in gaps; None if the numbers do not rise."""
     slots: list[Call] = []
     for link in links:
@@ -417,4 +420,16 @@ def filled_slots(links: Sequence[Link]) -> list[Call] | None:
             return None
         slots += [Call("nn.Identity")] * (place - len(slots))
         slots.append(link.call)
-    return slots
+    return with_loops(slots)
+
+
+def with_loops(slots: Sequence[Call]) -> list[Call | str]:
+    """The modules with runs of equal ones as loops."""
+    found: list[Call | str] = []
+    for text, run in groupby(slots, key=str):
+        same = list(run)
+        if len(same) < MIN_RUN or text.startswith("nn."):
+            found += same
+        else:
+            found.append(f"*({text} for _ in range({len(same)}))")
+    return found

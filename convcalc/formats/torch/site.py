@@ -64,8 +64,9 @@ class Site:
     """A layer where it stands in the source.
 
     op, shapes: bound to its inputs. sizes: the source of each dimension of the first input, if it is known. fields:
-    the source of the fields that the parameters of a block set. batched: for each input, whether it has a batch axis. attribute: the
-    prefix of stored attributes. like: the source of the tensor whose size the output takes, if it is at hand.
+    the source of the fields that the parameters of a block set. batched: for each input, whether it has a batch axis.
+    attribute: the prefix of stored attributes. like: the source of the tensor whose size the output takes, if it is at
+    hand.
     """
 
     op: Any

@@ -59,6 +59,8 @@ class _Fold(ast.NodeTransformer):
             return node.left
         if left == 0 and isinstance(node.op, ast.Add):
             return node.right
+        if isinstance(node.op, ast.Add) and ast.dump(node.left) == ast.dump(node.right):
+            return ast.BinOp(ast.Constant(2), ast.Mult(), node.left)
         inner = node.left
         if (
             right is not None
