@@ -34,7 +34,8 @@ except ImportError as missing:
     sys.exit(f"source.py needs torch and numpy ({missing}); its docstring says how to install them")
 
 from convcalc.backends import numba, reference  # noqa: E402
-from convcalc.formats.torch.source import network_name, source  # noqa: E402
+from convcalc.formats.torch.site import InexpressibleError  # noqa: E402
+from convcalc.formats.torch.source import class_source, flat_source, network_name  # noqa: E402
 from convcalc.graph import Graph  # noqa: E402
 from convcalc.language import bundled  # noqa: E402
 from convcalc.language.load import load_graph, load_text  # noqa: E402
@@ -79,7 +80,11 @@ def outputs_of(result: Any, graph: Graph) -> dict[str, Any]:
 def compare(name: str, graph: Graph, fast: bool) -> tuple[str, float]:
     """The table's row of a network, and the largest relative difference."""
     start = time.perf_counter()
-    text = source(graph)
+    reason = ""
+    try:
+        text = class_source(graph)
+    except InexpressibleError as error:
+        text, reason = flat_source(graph), f"  flat: {error}"
     made = time.perf_counter() - start
     weights, state = drawn(graph)
     random = np.random.default_rng(1)
@@ -110,7 +115,7 @@ def compare(name: str, graph: Graph, fast: bool) -> tuple[str, float]:
         scale = float(np.abs(expected).max()) or 1.0
         difference = float(np.abs(expected - given[key]).max()) / scale
         largest = max(largest, difference if difference == difference else float("inf"))
-    row = f"{name:40} {len(text.splitlines()):6} {made:7.2f} {theirs:12,} {theirs - ours:6} {largest:10.1e}"
+    row = f"{name:40} {len(text.splitlines()):6} {made:7.2f} {theirs:12,} {theirs - ours:6} {largest:10.1e}{reason}"
     return row, largest if theirs == ours else float("inf")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf
+from math import inf, prod
 
 from convcalc.formats.draft import operator
 from convcalc.formats.onnx.calls import Activation, Call, Unmapped, Value, decimal
@@ -113,7 +113,13 @@ def dropout(mapper: Mapper, call: Call) -> Sequence[Value | None]:
     ratio = call.numbers(1)
     if training and training[0] and not (ratio and ratio[0] == 0):
         raise Unmapped("dropout in training")
-    return [call.activation(), None]
+    x = call.activation()
+    return [x, Const(x.shape, "BOOL", values=[1] * prod(x.shape)) if _is_read(mapper, call, 1) else None]
+
+
+def _is_read(mapper: Mapper, call: Call, place: int) -> bool:
+    names = call.node.outputs[place : place + 1]
+    return bool(names and names[0] and mapper.uses[names[0]])
 
 
 def cast(mapper: Mapper, call: Call) -> Value:

@@ -94,6 +94,8 @@ def remainder(call: Call) -> Const:
     """The remainder with the divisor's sign, or with fmod the dividend's."""
     if call.integer("fmod", 0):
         return _only(elementwise(lambda a, b: math.fmod(a, b) if b else math.nan)(call))
+    if consts(call)[0].dtype in FLOATS:
+        return _only(elementwise(lambda a, b: a % b if b and math.isfinite(a) else math.nan)(call))
     return _only(elementwise(lambda a, b: a % b if b else 0)(call))
 
 
@@ -113,6 +115,10 @@ def _power(a: float, b: float) -> float:
 
 def _exp(x: float) -> float:
     return math.exp(x) if x < 709 else math.inf
+
+
+def _log(x: float) -> float:
+    return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
 
 
 def _sigmoid(x: float) -> float:
@@ -224,34 +230,46 @@ def gather(call: Call) -> Const:
 
 
 def gather_nd(call: Call) -> Const:
-    """Entries by vectors of indices, without batch dimensions."""
+    """Entries by vectors of indices, in each of the leading batch dimensions by itself."""
     data, indices = call.const(0), call.const(1)
-    if call.integer("batch_dims", 0) or not indices.shape:
-        raise Unmapped("batch_dims")
+    lead = call.integer("batch_dims", 0)
+    if not indices.shape or not 0 <= lead < min(len(data.shape), len(indices.shape)):
+        raise Invalid(f"indices of {list(indices.shape)} into {list(data.shape)}")
     depth = indices.shape[-1]
-    inner = prod(data.shape[depth:])
+    own = data.shape[lead:]
+    inner, size = prod(own[depth:]), prod(own)
+    count = prod(indices.shape[lead:])
 
     def rule(given: Sequence[Array]) -> list[Any]:
         result: list[Any] = []
-        for start in _places(given[1].values, depth, data.shape):
-            result += given[0].values[start : start + inner]
+        for sample in range(prod(data.shape[:lead])):
+            for place in _places(given[1].values[sample * count : (sample + 1) * count], depth, own):
+                start = sample * size + place
+                result += given[0].values[start : start + inner]
         return result
 
-    return computed(call, (*indices.shape[:-1], *data.shape[depth:]), rule)
+    return computed(call, (*indices.shape[:-1], *own[depth:]), rule)
+
+
+REDUCTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "none": lambda old, new: new, "add": operator.add, "mul": operator.mul, "max": max, "min": min,
+}  # fmt: skip
 
 
 def scatter_nd(call: Call) -> Const:
     """The data with entries replaced."""
     data, indices = call.const(0), call.const(1)
-    if call.text("reduction", "none") != "none" or not indices.shape:
-        raise Unmapped("a reduction")
+    combine = REDUCTIONS.get(call.text("reduction", "none"))
+    if combine is None or not indices.shape:
+        raise Unmapped("another reduction")
     depth = indices.shape[-1]
     inner = prod(data.shape[depth:])
 
     def rule(given: Sequence[Array]) -> list[Any]:
         result = list(given[0].values)
         for number, start in enumerate(_places(given[1].values, depth, data.shape)):
-            result[start : start + inner] = given[2].values[number * inner : (number + 1) * inner]
+            new = given[2].values[number * inner : (number + 1) * inner]
+            result[start : start + inner] = map(combine, result[start : start + inner], new)
         return result
 
     return computed(call, data.shape, rule)
@@ -365,8 +383,7 @@ def cumsum(call: Call) -> Const:
     """Running sums along a dimension."""
     source = call.const(0)
     axis = normal((call.whole(1) or [0])[0], len(source.shape))
-    if call.integer("exclusive", 0) or call.integer("reverse", 0):
-        raise Unmapped("exclusive or reversed sums")
+    exclusive, reverse = bool(call.integer("exclusive", 0)), bool(call.integer("reverse", 0))
     size, inner = source.shape[axis], prod(source.shape[axis + 1 :])
 
     def rule(given: Sequence[Array]) -> list[Any]:
@@ -374,7 +391,9 @@ def cumsum(call: Call) -> Const:
         for start in range(0, len(result), max(1, size * inner)):
             for column in range(start, start + inner):
                 places = slice(column, start + size * inner, inner)
-                result[places] = accumulate(result[places])
+                numbers = result[places][::-1] if reverse else result[places]
+                sums = [0, *accumulate(numbers)][:-1] if exclusive else list(accumulate(numbers))
+                result[places] = sums[::-1] if reverse else sums
         return result
 
     return computed(call, source.shape, rule, only=1)
@@ -400,11 +419,22 @@ def reduced(function: Callable[[Sequence[Any]], Any], since: int = 18) -> Fold:
         def rule(given: Sequence[Array]) -> list[Any]:
             values = permuted(given[0], [*rest, *over])
             count = prod(source.shape[axis] for axis in rest)
+            if not length and function in (max, min):
+                return [_extreme(function is min, source.dtype)] * count
             return [function(values[place * length : (place + 1) * length]) for place in range(count)]
 
         return computed(call, shape, rule, only=1)
 
     return fold
+
+
+def _extreme(largest: bool, dtype: str) -> float:
+    """The minimum, or the maximum, of no values."""
+    if dtype in FLOATS:
+        return math.inf if largest else -math.inf
+    if dtype == "BOOL":
+        return int(largest)
+    raise Unmapped("the largest or smallest of no integers")
 
 
 def matmul(call: Call) -> Const:
@@ -450,6 +480,25 @@ def batchnorm(call: Call) -> Const:
         ]
 
     return computed(call, source.shape, rule)
+
+
+def trilu(call: Call) -> Const:
+    """The upper or lower triangle of matrices, 0 elsewhere."""
+    source = call.const(0)
+    if len(source.shape) < 2:
+        raise Invalid("a triangle of a vector")
+    rows, columns = source.shape[-2:]
+    (shift,) = call.whole(1) or [0]
+    upper = bool(call.integer("upper", 1))
+
+    def rule(given: Sequence[Array]) -> list[Any]:
+        kept = []
+        for place, value in enumerate(given[0].values):
+            distance = place % columns - place // columns % rows
+            kept.append(value if (distance >= shift if upper else distance <= shift) else 0)
+        return kept
+
+    return computed(call, source.shape, rule, only=1)
 
 
 def clip(call: Call) -> Const:
@@ -501,6 +550,18 @@ def _truth(function: Callable[..., Any]) -> Fold:
     return elementwise(lambda *values: int(function(*values)), "BOOL")
 
 
+def _guarded(function: Callable[[float], float]) -> Fold:
+    """A function of one number that is NaN outside of its domain."""
+
+    def safe(x: float) -> float:
+        try:
+            return function(x)
+        except (ValueError, OverflowError):
+            return math.nan
+
+    return elementwise(safe)
+
+
 def _l2(values: Sequence[Any]) -> float:
     return math.sqrt(sum(value * value for value in values))
 
@@ -514,7 +575,7 @@ FOLDS: dict[str, Fold] = {
     "Exp": elementwise(_exp), "Expand": expand, "Flatten": reshape, "Floor": elementwise(math.floor), "Gather": gather,
     "GatherND": gather_nd, "Greater": _truth(operator.gt), "GreaterOrEqual": _truth(operator.ge), "Identity": same,
     "Less": _truth(operator.lt), "LessOrEqual": _truth(operator.le),
-    "Log": elementwise(lambda x: math.log(x) if x > 0 else -math.inf if x == 0 else math.nan), "MatMul": matmul,
+    "Log": elementwise(_log), "MatMul": matmul,
     "Max": elementwise(lambda *v: max(v)), "Min": elementwise(lambda *v: min(v)), "Mod": remainder,
     "Mul": elementwise(operator.mul), "Neg": elementwise(operator.neg), "Not": _truth(operator.not_),
     "Or": _truth(lambda a, b: a or b), "Pow": elementwise(_power), "QuantizeLinear": quantise, "Range": range_,
@@ -527,6 +588,9 @@ FOLDS: dict[str, Fold] = {
     "Size": lambda call: Const((), "I64", values=(call.const(0).count,)), "Slice": slice_, "Split": split,
     "Sqrt": elementwise(lambda x: math.sqrt(x) if x >= 0 else math.nan), "Squeeze": reshape,
     "Sub": elementwise(operator.sub), "Sum": elementwise(lambda *v: sum(v)), "Tanh": elementwise(math.tanh),
-    "Tile": tile, "Transpose": transpose, "Unsqueeze": reshape, "Where": where,
+    "Tile": tile, "Transpose": transpose, "Trilu": trilu,
+    **{name.capitalize(): _guarded(getattr(math, name)) for name in
+       ("acos", "acosh", "asin", "asinh", "atan", "atanh", "cosh", "sinh", "tan")},
+    "IsNaN": elementwise(lambda x: int(x != x), "BOOL"), "Unsqueeze": reshape, "Where": where,
     "Xor": _truth(lambda a, b: bool(a) != bool(b)),
 }  # fmt: skip

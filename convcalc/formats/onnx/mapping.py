@@ -7,7 +7,17 @@ from contextlib import suppress
 
 from convcalc.errors import ModelError
 from convcalc.formats.draft import Draft
-from convcalc.formats.onnx import elementwise, inputs, moves, norms, products, unrounded, windows
+from convcalc.formats.onnx import (
+    attention_operator,
+    elementwise,
+    inputs,
+    moves,
+    norms,
+    products,
+    resizing,
+    unrounded,
+    windows,
+)
 from convcalc.formats.onnx.mapper import Handler, Mapper
 from convcalc.formats.onnx.patterns import PATTERNS
 from convcalc.formats.onnx.records import OnnxModel
@@ -16,7 +26,7 @@ from convcalc.shapes import Shape
 
 HANDLERS: dict[str, Handler] = {
     **elementwise.HANDLERS, **windows.HANDLERS, **norms.HANDLERS, **moves.HANDLERS, **products.HANDLERS,
-    **unrounded.HANDLERS,
+    **unrounded.HANDLERS, **resizing.HANDLERS, **attention_operator.HANDLERS,
 }  # fmt: skip
 
 

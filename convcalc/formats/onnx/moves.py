@@ -257,7 +257,7 @@ def gather(mapper: Mapper, call: Call) -> Value:
     wanted = [int(index) + (size if index < 0 else 0) for index in indices.values()]
     if any(not 0 <= index < size for index in wanted):
         raise Invalid(f"an index outside of {size} entries")
-    picked = data if axis == data.axis else _picked(mapper, call, data, axis, wanted)
+    picked = data if axis == data.axis else pick(mapper, call, data, axis, wanted)
     shape = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
     batch = picked.batch
     if batch is not None and batch == axis:
@@ -267,7 +267,7 @@ def gather(mapper: Mapper, call: Call) -> Value:
     return mapper.regrouped(call, picked, shape, batch, picked.merged and batch is not None)
 
 
-def _picked(mapper: Mapper, call: Call, x: Activation, axis: int, wanted: Sequence[int]) -> Activation:
+def pick(mapper: Mapper, call: Call, x: Activation, axis: int, wanted: Sequence[int]) -> Activation:
     """Entries of a dimension: as one slice, or joined from runs of them."""
     runs = _runs(wanted)
     if len(runs) > 64:

@@ -99,8 +99,6 @@ def layernorm(kind: str) -> Handler:
     """LayerNormalization and RMSNormalization over the last dimensions, from `axis` on."""
 
     def mapped(mapper: Mapper, call: Call) -> Sequence[Value | None]:
-        if any(name and mapper.uses[name] for name in call.node.outputs[1:]):
-            raise Unmapped("the mean or the deviation as outputs")
         x = call.activation()
         axis = normal(call.integer("axis", -1), len(x.shape))
         if x.axis is not None and axis <= x.axis:
@@ -122,9 +120,24 @@ def layernorm(kind: str) -> Handler:
         op = operator(
             kind, axis=tuple(axes) if isinstance(axes, list) else axes, eps=call.number("epsilon", 1e-5)
         )
-        return [with_tensors(mapper, call, op, x, tensors, kernel_name(weight)), None, None]
+        result = with_tensors(mapper, call, op, x, tensors, kernel_name(weight))
+        if not any(name and mapper.uses[name] for name in call.node.outputs[1:]):
+            return [result, None, None]
+        return [result, *_statistics(mapper, call, x, list(range(axis, len(x.shape))))]
 
     return mapped
+
+
+def _statistics(mapper: Mapper, call: Call, x: Activation, over: list[int]) -> list[Value | None]:
+    """The mean over some dimensions, and 1/√(variance + eps)."""
+    mean = reduced(mapper, call, x, "mean", over, keep=True)
+    centred = x._replace(layer=mapper.add(call, operator("subtract"), [x.layer, mean.layer]))
+    square = x._replace(layer=mapper.add(call, operator("multiply"), [centred.layer] * 2))
+    variance = reduced(mapper, call, square, "mean", over, keep=True)
+    eps = Const((1,) * len(x.shape), "F32", values=[call.number("epsilon", 1e-5)])
+    layers, result = mapper.aligned(Call(call.node, call.opset, [variance, eps]))
+    total = result._replace(layer=mapper.add(call, operator("add"), layers))
+    return [mean, mapper.same(call, operator("reciprocal"), mapper.same(call, operator("sqrt"), total))]
 
 
 def _over(call: Call, place: int, over: Shape) -> Const | None:
@@ -140,11 +153,14 @@ def _over(call: Call, place: int, over: Shape) -> Const | None:
 
 
 def l2norm(mapper: Mapper, call: Call) -> Value:
-    """LpNormalization with the second norm."""
+    """LpNormalization: with the first norm, a division by the sum of absolute values."""
     x = call.activation()
-    if call.integer("p", 2) != 2:
-        raise Unmapped("another norm than the second")
-    return mapper.same(call, operator("l2norm", axis=x.own_axis(call.integer("axis", -1))), x)
+    axis = call.integer("axis", -1)
+    if call.integer("p", 2) == 2:
+        return mapper.same(call, operator("l2norm", axis=x.own_axis(axis)), x)
+    over = [normal(axis, len(x.shape))]
+    total = reduced(mapper, call, mapper.same(call, operator("abs"), x), "sum", over, keep=True)
+    return x._replace(layer=mapper.add(call, operator("divide"), [x.layer, total.layer]))
 
 
 def softmax(mapper: Mapper, call: Call) -> Value:
@@ -255,10 +271,24 @@ def absolute_sum(mapper: Mapper, call: Call) -> Value:
     )
 
 
+def log_sum(exponential: bool) -> Handler:
+    """ReduceLogSum, and ReduceLogSumExp."""
+
+    def mapped(mapper: Mapper, call: Call) -> Value:
+        x = call.activation()
+        over = reduced_axes(call, len(x.shape), 18)
+        terms = mapper.same(call, operator("exp"), x) if exponential else x
+        total = reduced(mapper, call, terms, "sum", over, bool(call.integer("keepdims", 1)))
+        return mapper.same(call, operator("log"), total)
+
+    return mapped
+
+
 HANDLERS: dict[str, Handler] = {
     "BatchNormalization": batchnorm, "InstanceNormalization": instancenorm, "GroupNormalization": groupnorm,
     "LayerNormalization": layernorm("layernorm"), "RMSNormalization": layernorm("rmsnorm"), "LpNormalization": l2norm,
     "Softmax": softmax, "LogSoftmax": log_softmax, "ReduceMean": reduce("mean"), "ReduceSum": reduce("sum", 13),
     "ReduceMax": reduce("max"), "ReduceMin": reduce("min"), "ReduceL2": squares(root=True),
     "ReduceSumSquare": squares(root=False), "ReduceL1": absolute_sum,
+    "ReduceLogSum": log_sum(exponential=False), "ReduceLogSumExp": log_sum(exponential=True),
 }  # fmt: skip

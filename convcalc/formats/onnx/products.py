@@ -8,7 +8,7 @@ from math import prod
 from convcalc.formats.draft import operator
 from convcalc.formats.onnx.calls import Activation, Call, Invalid, Unmapped, Value
 from convcalc.formats.onnx.mapper import Mapper
-from convcalc.formats.onnx.norms import kernel_name
+from convcalc.formats.onnx.norms import kernel_name, reduced
 from convcalc.formats.onnx.values import Const, permuted
 from convcalc.shapes import Shape
 
@@ -187,9 +187,11 @@ def einsum(mapper: Mapper, call: Call) -> Value:
         for letter, n in zip(term, v.shape, strict=True)
     }
     if len(terms) == 1:
-        if set(result) != set(terms[0]):
+        if not set(result) <= set(terms[0]):
             raise Unmapped(f"the equation {equation!r}")
-        return _ordered(mapper, call, values[0], terms[0], result)
+        over = [place for place, letter in enumerate(terms[0]) if letter not in result]
+        total = reduced(mapper, call, values[0], "sum", over, keep=False) if over else values[0]
+        return _ordered(mapper, call, total, "".join(x for x in terms[0] if x in result), result)
     first, second = terms
     both = [letter for letter in first if letter in second and letter in result]
     summed = [letter for letter in first if letter in second and letter not in result]

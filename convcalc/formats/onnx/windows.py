@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import floor
 
 from convcalc.formats.draft import operator
 from convcalc.formats.onnx.calls import Activation, Call, Invalid, Unmapped, Value, decimal, normal
@@ -326,73 +325,8 @@ def lrn(mapper: Mapper, call: Call) -> Value:
     return mapper.same(call, op, x)
 
 
-def resize(mapper: Mapper, call: Call) -> Value:
-    """Resize and Upsample by the rules that PyTorch's `interpolate` has."""
-    x = maps(mapper, call)
-    mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}.get(call.text("mode", "nearest"))
-    old = call.op == "Upsample" or call.opset < 11
-    places = "asymmetric" if old else call.text("coordinate_transformation_mode", "half_pixel")
-    rounding = "floor" if old else call.text("nearest_mode", "round_prefer_floor")
-    scales = _scales(call, old)
-    sizes = None if old else call.whole(3)
-    if call.integers("axes") is not None or call.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise Unmapped("axes or a policy of aspect ratios")
-    if call.integer("antialias", 0) or call.integer("exclude_outside", 0):
-        raise Unmapped("antialiasing or exclude_outside")
-    if mode is None or (mode == "bicubic" and decimal(call.number("cubic_coeff_a", -0.75)) != -0.75):
-        raise Unmapped("another interpolation than PyTorch's")
-    if sizes is not None:
-        scales = None
-        target = sizes
-    elif scales is not None:
-        target = [floor(size * scale) for size, scale in zip(x.shape, scales, strict=True)]
-    else:
-        raise Invalid("neither scales nor sizes")
-    if len(target) != len(x.shape) or target[0] not in (1, mapper.batch) or target[1] != x.shape[1]:
-        raise Unmapped("resizing of the batch or of channels")
-    if tuple(target[2:]) == x.shape[2:] and places != "tf_crop_and_resize":
-        return x
-    spatial, output = x.shape[2:], tuple(target[2:])
-    whole = all(m % n == 0 for n, m in zip(spatial, output, strict=True))
-    exact = scales is None or all(
-        size * scale == m for size, scale, m in zip(x.shape, scales, target, strict=True)
-    )
-    if mode == "nearest":
-        by_ratio = (places, rounding) == ("asymmetric", "floor")
-        by_centre = whole and exact and (places, rounding) == ("half_pixel", "round_prefer_floor")
-        if not by_ratio and not by_centre:
-            raise Unmapped(f"nearest pixels by {places} and {rounding}")
-    elif places == "pytorch_half_pixel" and 1 in output:
-        raise Unmapped("a single pixel by pytorch_half_pixel")
-    elif places not in ("half_pixel", "pytorch_half_pixel", "align_corners") and not (
-        places == "half_pixel_symmetric" and exact
-    ):
-        raise Unmapped(f"pixels' places by {places}")
-    elif places == "align_corners" and not exact:
-        raise Unmapped("align_corners to a size that is no whole number of pixels")
-    fields: dict[str, object] = {"mode": mode, "align_corners": places == "align_corners"}
-    if scales is None and not whole:
-        fields["size"] = per_axis(output)
-    elif scales is None:
-        fields["scale"] = per_axis([m // n for n, m in zip(spatial, output, strict=True)])
-    else:
-        factors = [int(s) if float(s).is_integer() else decimal(float(s)) for s in scales[2:]]
-        fields["scale"] = factors[0] if len(set(factors)) == 1 else tuple(factors)
-    layer = mapper.add(call, operator("upsample", **fields), [x.layer])
-    return Activation(layer, (1, *mapper.draft.shape(layer)), 0)
-
-
-def _scales(call: Call, old: bool) -> list[float] | None:
-    """The scale of each dimension; None if sizes are given instead."""
-    if call.op == "Upsample" and call.opset < 9:
-        given = call.attribute("scales")
-        return list(given) if given else None
-    numbers = call.numbers(1 if old else 2)
-    return numbers or None
-
-
 HANDLERS: dict[str, Handler] = {
     "Conv": conv, "ConvTranspose": deconv, "MaxPool": pool("maxpool"), "AveragePool": pool("avgpool"),
     "GlobalAveragePool": global_pool("global_avgpool"), "GlobalMaxPool": global_pool("global_maxpool"), "Pad": pad,
-    "DepthToSpace": depth_to_space, "SpaceToDepth": space_to_depth, "LRN": lrn, "Resize": resize, "Upsample": resize,
+    "DepthToSpace": depth_to_space, "SpaceToDepth": space_to_depth, "LRN": lrn,
 }  # fmt: skip

@@ -60,8 +60,10 @@ def adaptive_maxpool(layer: LayerDraft[AdaptiveMaxpool]) -> Value:
 
 
 def _evenly(layer: LayerDraft[Any], of_all: str, of_windows: str) -> Value | None:
-    """The pool with equal windows, if the output's size divides the input's."""
+    """The pool with equal windows, if the output's size divides the input's; the input itself if they are equal."""
     before, after = layer.x.shape[1:], layer.shape[1:]
+    if before == after:
+        return layer.x
     if set(after) == {1}:
         return layer.add(of_all, [layer.x], layer.shape)
     if any(size % count for size, count in zip(before, after, strict=True)):

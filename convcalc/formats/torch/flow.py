@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from convcalc.formats.torch.layout import WIDTH, statement
@@ -58,6 +58,17 @@ class Flow:
         """Adds a step and returns the number of its value."""
         self.steps.append(step)
         return len(self.arguments) + len(self.steps) - 1
+
+    def drop_first(self) -> None:
+        """Leave out the first argument, which nothing reads."""
+        self.arguments.pop(0)
+        self.steps = [
+            replace(step, inputs=tuple([place - 1 for place in step.inputs])) for step in self.steps
+        ]
+
+    def reads(self, place: int, results: Mapping[str, int]) -> bool:
+        """Whether a step or result reads a value."""
+        return place in results.values() or any(place in step.inputs for step in self.steps)
 
     def lines(self, results: Mapping[str, int], depth: int) -> list[str]:
         """The lines of the body. results: the values to return, by name; one is returned by itself, several in a
@@ -175,7 +186,7 @@ class _Writer:
         readers = self.readers[place]
         lasts = hint and len(readers) > 1 and readers[-1] - place > FAR
         if free and not lasts:
-            return free[0]
+            return min(free, key=lambda name: name not in ("x", *SPARE))
         taken = {name for name in self.owner if not self._is_free(name, place)}
         if hint and (lasts or len(readers) > 1) and hint not in taken:
             return hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +44,10 @@ def _window_keywords(site: Site) -> tuple[str, ...]:
 def _conv(site: Site) -> Form:
     op = site.op
     filters = site.channels if op.depthwise and not _written(site, "filters") else site.text("filters")
-    groups = (f"groups={site.channels}",) if op.depthwise else site.keyword("groups", 1)
+    if site.is_set("depthwise"):
+        groups: tuple[str, ...] = (f"groups={site.channels} if {site.text('depthwise')} else 1",)
+    else:
+        groups = (f"groups={site.channels}",) if op.depthwise else site.keyword("groups", 1)
     rest = (*groups, *site.keyword("bias", True))
     axes = _overhung(op.axes(site.shapes))
     leading = (site.channels, filters, site.text("kernel"))
@@ -59,13 +63,29 @@ def _conv(site: Site) -> Form:
         return Form(
             Call(ranked(site, "Conv"), (*leading, 'padding="same"', *site.keyword("dilation", 1), *rest))
         )
-    if all(axis.before == axis.after for axis in axes):
+    given = _given_margins(site)
+    if given is None and all(axis.before == axis.after for axis in axes):
         padding = _padding(site, axes)
         stride, dilation = site.keyword("stride", 1), site.keyword("dilation", 1)
         return Form(Call(ranked(site, "Conv"), (*leading, *stride, *padding, *dilation, *rest)))
     name = f"PaddedConv{site.rank}d"
     ranked(site, "Conv")
-    return Form(Call(name, (*leading, _margins(axes), *_window_keywords(site), *rest)), helpers=(name,))
+    margins = given or _margins(axes)
+    return Form(Call(name, (*leading, margins, *_window_keywords(site), *rest)), helpers=(name,))
+
+
+def _given_margins(site: Site) -> str | None:
+    """The source of margins for functional.pad, if parameters set a padding that differs between the sides."""
+    if not site.is_set("padding") or site.op.rounding == "ceil":
+        return None
+    tree = ast.parse(site.text("padding"), mode="eval").body
+    if not isinstance(tree, ast.Tuple) or not any(isinstance(item, ast.Tuple) for item in tree.elts):
+        return None
+    sides: list[str] = []
+    for item in reversed(tree.elts):
+        pair = item.elts if isinstance(item, ast.Tuple) else [item, item]
+        sides += map(ast.unparse, pair)
+    return tuple_of(sides)
 
 
 def _written(site: Site, name: str) -> bool:
@@ -234,6 +254,11 @@ def _adaptive(site: Site) -> Form:
 
 @form_of(get("dropout"))
 def _dropout(site: Site) -> Form:
+    per = site.op.per
+    if per == "sample":
+        return Form(Call("StochasticDepth", (site.text("rate"),)), helpers=("StochasticDepth",))
+    if per == "channel":
+        return Form(Call(ranked(site, "Dropout"), (site.text("rate"),)))
     return Form(Call("nn.Dropout", (site.text("rate"),)))
 
 

@@ -88,25 +88,34 @@ def _transpose(site: Site) -> Form:
 def _pad(site: Site) -> Form:
     op = site.op
     margins = op.margins(site.shape)
-    if site.is_set("padding") or site.is_set("channels"):
+    if site.is_set("padding") or (site.is_set("channels") and op.mode not in ("constant", "zeros")):
         raise InexpressibleError("pad: its margins come from parameters")
     batched = bool(site.lead)
-    sides = [side for margin in reversed(margins[1:]) for side in margin]
+    sides: list[str | int] = [side for margin in reversed(margins[1:]) for side in margin]
     modes = {"constant": "", "zeros": ""}
     if op.mode in modes:
         if op.channels is not None:
-            sides += margins[0]
+            if site.is_set("channels"):
+                name = site.at_hand("channels")
+                sides += [f"{name}[0]", f"{name}[1]"]
+            else:
+                sides += margins[0]
         value = f", value={site.at_hand('value')}" if site.differs("value", 0.0) else ""
         call = f"functional.pad({{0}}, {tuple_of(sides)}{value})"
         if op.channels is None and batched and site.rank in (1, 2, 3):
-            width = compact_of(sides)
+            width = compact_of([side for margin in reversed(margins[1:]) for side in margin])
             if site.differs("value", 0.0):
                 return Form(Call(ranked(site, "ConstantPad"), (width, site.text("value"))))
             return Form(Call(ranked(site, "ZeroPad"), (width,)))
         return Form(call=call)
     if op.channels is None and site.rank in (1, 2, 3):
         name = op.module_name(site.shapes)
-        return Form(Call(ranked(site, name), (compact_of(sides),)))
+        return Form(
+            Call(
+                ranked(site, name),
+                (compact_of([side for margin in reversed(margins[1:]) for side in margin]),),
+            )
+        )
     pairs = [*([(0, 0)] if batched else []), *margins]
     call = f"pad_by_index({{0}}, {tuple_of(pairs)}, {source_of(op.mode)})"
     return Form(call=call, helpers=("pad_by_index",))
@@ -214,6 +223,13 @@ def _roll(site: Site) -> Form:
         raise InexpressibleError("roll: its shift comes from parameters")
     shift = source_of(next(iter(shifts.values()))) if len(shifts) == 1 else tuple_of(list(shifts.values()))
     return Form(call=f"{{0}}.roll({shift}, {site.axes(list(shifts))})")
+
+
+@form_of(get("select"))
+def _select(site: Site) -> Form:
+    (dimension,) = axis_dimensions(site.op.axis, len(site.shape))
+    indices = site.at_hand("indices") if site.is_set("indices") else str(list(site.op.indices))
+    return Form(call=f"{{0}}[{':, ' * site.axis(dimension)}{indices}]")
 
 
 METHODS = {"mean": "mean", "sum": "sum", "max": "amax", "min": "amin"}

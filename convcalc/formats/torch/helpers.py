@@ -54,7 +54,9 @@ class PaddedConv{_rank}d(nn.Conv{_rank}d):
 class CroppedConvTranspose{_rank}d(nn.ConvTranspose{_rank}d):
     """A transposed convolution whose output loses `margins`: {_sides}."""
 
-    def __init__(self, channels, filters, kernel, margins, stride=1, output_padding=0, dilation=1, groups=1, bias=True):
+    def __init__(
+        self, channels, filters, kernel, margins, stride=1, output_padding=0, dilation=1, groups=1, bias=True
+    ):
         super().__init__(
             channels,
             filters,
@@ -152,6 +154,20 @@ class Scale(nn.Module):
 
     def forward(self, x):
         return x * self.weight.view(-1, *[1] * (x.dim() - 2))
+''')
+add_helper('''
+class StochasticDepth(nn.Module):
+    """Leaves out a residual branch for a fraction `rate` of the samples, in training."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x):
+        if not self.training or self.rate == 0:
+            return x
+        kept = x.new_empty(x.shape[0], *[1] * (x.dim() - 1)).bernoulli_(1 - self.rate)
+        return x * kept / max(1 - self.rate, 1e-9)
 ''')
 add_helper('''
 class Lambda(nn.Module):
@@ -274,7 +290,8 @@ class SelfAttention(nn.Module):
         query, key, value = x.unflatten(-1, (3, self.heads, -1)).movedim(-3, 0).transpose(-2, -3)
         if self.logit_scale is not None:
             factor = self.logit_scale.exp().clamp(max=100)
-            query, key, scale = functional.normalize(query, dim=-1) * factor, functional.normalize(key, dim=-1), 1
+            query = functional.normalize(query, dim=-1) * factor
+            key, scale = functional.normalize(key, dim=-1), 1
         x = functional.scaled_dot_product_attention(query, key, value, attn_mask=added, scale=scale)
         return self.out_proj(x.transpose(-2, -3).flatten(-2))
 

@@ -43,6 +43,7 @@ class Form:
     value: str = ""
     call: str = ""
     is_buffer: bool = False
+    is_saved: bool = False  # of a buffer: whether it is in the state_dict
     stored: Mapping[str, str] = field(default_factory=dict)
     helpers: tuple[str, ...] = ()
     batched: bool = True
@@ -62,14 +63,15 @@ class Form:
 class Site:
     """A layer where it stands in the source.
 
-    op, shapes: bound to its inputs. sizes: the source of each dimension of the first input. fields: the source of the
-    fields that the parameters of a block set. batched: for each input, whether it has a batch axis. attribute: the
-    prefix of stored attributes. like: the source of the tensor whose size the output takes, if it is at hand.
+    op, shapes: bound to its inputs. sizes: the source of each dimension of the first input, if it is known. fields:
+    the source of the fields that the parameters of a block set. batched: for each input, whether it has a batch axis.
+    attribute: the prefix of stored attributes. like: the source of the tensor whose size the output takes, if it is at
+    hand.
     """
 
     op: Any
     shapes: tuple[Shape, ...]
-    sizes: tuple[str, ...] = ()
+    sizes: tuple[str | None, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     batched: tuple[bool, ...] = (True,)
     attribute: str = "layer"
@@ -97,8 +99,13 @@ class Site:
         return int(self.batched[0]) if self.batched else 0
 
     def size(self, dimension: int) -> str:
-        """The source of the size of a dimension of the first input."""
-        return self.sizes[dimension] if self.sizes else str(self.shape[dimension])
+        """The source of the size of a dimension of the first input. Raises InexpressibleError if it is not known."""
+        if not self.sizes:
+            return str(self.shape[dimension])
+        found = self.sizes[dimension]
+        if found is None:
+            raise InexpressibleError(f"{self.attribute}: the size of what it reads differs between uses")
+        return found
 
     def text(self, name: str) -> str:
         """The source of a field's value, for a constructor."""

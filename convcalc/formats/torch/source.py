@@ -7,10 +7,12 @@ import textwrap
 from collections.abc import Mapping
 from math import prod
 
+from convcalc.formats.spec.fold import fold
+from convcalc.formats.torch.classes import Program
 from convcalc.formats.torch.flat import Flat
 from convcalc.formats.torch.helpers import HELPERS, with_needed
 from convcalc.formats.torch.layout import WIDTH
-from convcalc.formats.torch.site import quoted
+from convcalc.formats.torch.site import InexpressibleError, quoted
 from convcalc.formats.torch.symbols import class_name
 from convcalc.graph import Graph
 from convcalc.shapes import show
@@ -24,8 +26,27 @@ IMPORTS = (
 
 
 def source(graph: Graph, classes: Mapping[str, str] | None = None, weights: str | None = None) -> str:
-    """The source of a network. classes: the class of the module behind a scope in its original source, by path.
-    weights: the name of the weights' file beside it. Raises InexpressibleError."""
+    """The source of a network: classes where they can express it, else one class with a step for each layer.
+
+    classes: the class of the module behind a scope in its original source, by path. weights: the name of the weights'
+    file beside it. Raises InexpressibleError for operators that PyTorch source cannot express.
+    """
+    try:
+        return class_source(graph, classes, weights)
+    except InexpressibleError:
+        return flat_source(graph, weights)
+
+
+def class_source(graph: Graph, classes: Mapping[str, str] | None = None, weights: str | None = None) -> str:
+    """The source with a class for each block. Raises InexpressibleError, with the reason, where classes cannot express
+    the wiring."""
+    program = Program(graph, fold(graph, classes), network_name(graph))
+    written = program.written()
+    return assembled(docstring(graph, weights), sorted(program.helpers), written)
+
+
+def flat_source(graph: Graph, weights: str | None = None) -> str:
+    """The source of one class for the whole graph. Raises InexpressibleError."""
     flat = Flat(graph, network_name(graph))
     lines = flat.lines()
     return assembled(docstring(graph, weights), sorted(flat.helpers), [lines])
@@ -66,15 +87,27 @@ def _escaped(text: str) -> str:
 
 def assembled(header: list[str], helpers: list[str], classes: list[list[str]]) -> str:
     """The whole file: docstring, imports, helpers, classes."""
-    wrapped = [textwrap.fill(text, WIDTH, break_long_words=False) for text in header]
-    if len(wrapped) == 1 and "\n" not in wrapped[0] and len(wrapped[0]) <= WIDTH - 6:
-        start = f'"""{wrapped[0]}"""'
-    else:
+    wrapped = [textwrap.fill(text, WIDTH - 6, break_long_words=False) for text in header]
+    start = f'"""{wrapped[0]}"""'
+    if len(wrapped) > 1 or "\n" in wrapped[0]:
         start = "\n\n".join(['"""' + wrapped[0], *wrapped[1:]]) + '\n"""'
-    parts = [HELPERS[name].rstrip("\n") for name in with_needed(helpers)]
-    parts += ["\n".join(lines) for lines in classes]
+    bodies = _needed(["\n".join(lines) for lines in classes])
+    words = set(re.findall(r"\w+", "\n".join(bodies)))
+    parts = [HELPERS[name].rstrip("\n") for name in with_needed(words & set(helpers))]
+    parts += bodies
     body = "\n\n\n".join(parts)
     imports = [line for pattern, line in IMPORTS if re.search(pattern, body)]
     if imports[0].startswith("from collections"):
         imports.insert(1, "")
     return "\n".join([start, "", *imports, "", "", body, ""])
+
+
+def _needed(classes: list[str]) -> list[str]:
+    """The classes that the last one uses, directly or through others."""
+    found: list[str] = []
+    for text in reversed(classes):
+        name = re.match(r"class (\w+)", text)
+        assert name
+        if not found or any(re.search(rf"\b{name[1]}\b", other) for other in found):
+            found.insert(0, text)
+    return found

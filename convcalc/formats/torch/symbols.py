@@ -59,6 +59,8 @@ class _Fold(ast.NodeTransformer):
             return node.left
         if left == 0 and isinstance(node.op, ast.Add):
             return node.right
+        if isinstance(node.op, ast.Add) and ast.dump(node.left) == ast.dump(node.right):
+            return ast.BinOp(ast.Constant(2), ast.Mult(), node.left)
         inner = node.left
         if (
             right is not None
@@ -137,6 +139,18 @@ def names_in(text: str) -> set[str]:
 def sum_of(texts: list[str]) -> str:
     """The sum of sources."""
     return replaced(" + ".join(f"({text})" for text in texts), {})
+
+
+def difference(total: str | None, part: str | None) -> str | None:
+    """What is added to a source in another: `32` of `channels + 32` and `channels`; None if it is no such sum."""
+    if total is None or part is None:
+        return None
+    if total.isdecimal() and part.isdecimal():
+        return str(int(total) - int(part))
+    tree, left = _parsed(total), _parsed(part)
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add) and ast.dump(tree.left) == ast.dump(left):
+        return ast.unparse(tree.right)
+    return None
 
 
 def product_of(texts: list[str]) -> str:

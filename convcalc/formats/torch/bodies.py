@@ -1,0 +1,643 @@
+"""The body of a class: the statements of `__init__` and the steps of `forward`, from the entries of a scope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from convcalc.formats.spec.records import Branch, Entry, Expression, Group, Layer, Use
+from convcalc.formats.torch.flow import Flow, Step
+from convcalc.formats.torch.forms import form
+from convcalc.formats.torch.layout import statement
+from convcalc.formats.torch.members import Members, reached
+from convcalc.formats.torch.scopes import fields_naming_layers, outside_paths, reaches_into, segments
+from convcalc.formats.torch.site import Call, Form, InexpressibleError, Site, quoted
+from convcalc.formats.torch.sizes import Sizes, output_sizes
+from convcalc.formats.torch.symbols import (
+    difference,
+    has_names,
+    identifier,
+    is_identifier,
+    replaced,
+    source,
+)
+from convcalc.graph import Graph, Node
+
+MAX_GAP = 16  # placeholders in a row of a numbered container
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a layer gives. place: its number in the flow; sizes: the sources of its dimensions."""
+
+    place: int
+    sizes: Sizes
+    batched: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A module that computes an entry from one value. call: its constructor; inputs: paths of further values that it
+    reads; sizes: of its output; reads_main: whether it reads that value, or only the further ones."""
+
+    call: Call
+    sizes: Sizes
+    inputs: tuple[str | Expression, ...] = ()
+    weighted: bool = True
+    reads_main: bool = True
+
+    @property
+    def in_chain(self) -> bool:
+        """Whether it reads nothing else."""
+        return not self.inputs and self.reads_main
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A module of a chain. segment: its path segment; condition: where it is false, the module is not there; after:
+    statements of the constructor that follow it."""
+
+    segment: str
+    call: Call
+    condition: str = ""
+    after: tuple[str, ...] = ()
+
+
+class NotAChain(Exception):
+    """Entries that are not modules called one after another."""
+
+
+class Program(Protocol):
+    """The source in the making, which makes the modules of groups and blocks."""
+
+    graph: Graph
+    helpers: set[str]
+
+    def local(self, stem: str) -> str:
+        """A new name for a variable of a constructor."""
+
+    def used(self, scope: Scope, entry: Use, sizes: Sizes) -> Made:
+        """The module of a block's use."""
+
+    def grouped(self, scope: Scope, entry: Group, sizes: Sizes, segment: str, main: Value | None) -> Made:
+        """The module of a group."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """What the entries of a scope see. names: sources of a block's parameters; refs: values of its references, by name;
+    entries, naming: of the scope itself."""
+
+    program: Program
+    names: Mapping[str, str]
+    entries: Sequence[Entry]
+    naming: bool
+    segments: dict[int, str] = field(default_factory=dict)
+    body: Body | None = None  # where values have names; None in a chain
+    nullable: set[str] = field(default_factory=set)  # arguments that can be None
+    preamble: list[str] = field(default_factory=list)  # statements that give them a value
+
+    def __post_init__(self) -> None:
+        self.segments = segments(self.entries, self.naming)
+
+    def named(self, sizes: Sizes) -> dict[str, str]:
+        """The names that expressions may use, with `channels`, those of what the entry reads."""
+        names = dict(self.names)
+        if sizes and sizes[0] is not None:
+            names["channels"] = sizes[0]
+        else:
+            names.pop("channels", None)
+        return names
+
+    def nodes(self, entry: Layer) -> list[Node]:
+        """The layers of the graph that an entry stands for."""
+        return [self.program.graph.nodes[index] for index in entry.nodes if index is not None]
+
+    def form(
+        self,
+        entry: Layer,
+        inputs: Sequence[Value],
+        segment: str,
+        like: str | None = None,
+    ) -> tuple[Form, Sizes]:
+        """The form of a layer, the same for all its uses, and the sizes of its output."""
+        nodes = self.nodes(entry)
+        if not nodes:
+            raise InexpressibleError(f"{entry.kind}: it is in no use of its block")
+        if nodes[0].parameters and entry.keys and not nodes[0].keys:
+            raise InexpressibleError(f"{nodes[0].name}: its path is written in another way")
+        read = [
+            self.sizes_at(value.sizes, [node.input_shapes[place] for node in nodes])
+            for place, value in enumerate(inputs)
+        ]
+        first = read[0] if read else ()
+        names = self.named(first)
+        fields = {name: source(value, names) for name, value in entry.fields.items() if has_names(value)}
+        filters = fields.get("filters")
+        if filters in self.nullable and first:  # null filters are as many as the input's channels
+            line = f"        {filters} = {first[0]} if {filters} is None else {filters}"
+            if line not in self.preamble:
+                self.preamble.append(line)
+        found: Form | None = None
+        for node in {(node.op, node.input_shapes): node for node in nodes}.values():
+            site = Site(
+                node.op,
+                node.input_shapes,
+                sizes=first,
+                fields=fields,
+                batched=tuple([value.batched for value in inputs]),
+                attribute=identifier(segment),
+                like=like,
+            )
+            other = form(site)
+            if found is not None and other != found:
+                raise InexpressibleError(f"{node.name}: its uses differ in more than parameters")
+            found = other
+        assert found is not None
+        self.program.helpers.update(found.helpers)
+        return found, output_sizes(nodes[0], read, fields)
+
+    def sizes_at(self, sizes: Sizes, shapes: Sequence[tuple[int, ...]]) -> Sizes:
+        """The sizes, with numbers for those that all uses have alike."""
+        return tuple(
+            [
+                size
+                if size is not None
+                else str(shapes[0][place])
+                if len({shape[place] for shape in shapes}) == 1
+                else None
+                for place, size in enumerate(sizes or (None,) * len(shapes[0]))
+            ]
+        )
+
+    def read_sizes(self, entry: Entry, sizes: Sizes) -> Sizes:
+        """The sizes of what a use or group reads, with numbers where all uses agree."""
+        graph = self.program.graph
+        shapes = [graph.shape(index) for index in entry.reads if index is not None]
+        return self.sizes_at(sizes, shapes) if shapes else sizes
+
+    def condition(self, entry: Entry, sizes: Sizes) -> str:
+        """The source of an entry's condition; "" if it has none."""
+        return "" if entry.condition is None else replaced(entry.condition.text, self.named(sizes))
+
+    # -- modules ------------------------------------------------------------------------------------------------
+
+    def made(self, entry: Entry, sizes: Sizes, segment: str, main: Value | None = None) -> Made:
+        """The module of an entry: one that reads a single value, or a group or block."""
+        if entry.repeat is not None:
+            return self._repeated(entry, sizes, segment)
+        return self._single(entry, sizes, segment, {}, main)
+
+    def _single(
+        self,
+        entry: Entry,
+        sizes: Sizes,
+        segment: str,
+        changes: Mapping[str, object],
+        main: Value | None = None,
+    ) -> Made:
+        if isinstance(entry, Use):
+            changed = replace(entry, arguments={**entry.arguments, **changes})
+            return self.program.used(self, changed, self.read_sizes(entry, sizes))
+        if isinstance(entry, Group):
+            return self.program.grouped(self, entry, self.read_sizes(entry, sizes), segment, main)
+        assert isinstance(entry, Layer)
+        if changes:
+            raise NotAChain
+        if entry.branches is not None or fields_naming_layers(entry):
+            raise NotAChain
+        nodes = self.nodes(entry)
+        if len(nodes[0].inputs) != 1:
+            raise NotAChain
+        found, after = self.form(entry, (Value(0, sizes),), segment)
+        if not found.in_chain and not found.is_function:
+            raise NotAChain
+        weighted = bool(nodes[0].parameters)
+        return Made(as_module(found, self.program.helpers), after, weighted=weighted)
+
+    def _repeated(self, entry: Entry, sizes: Sizes, segment: str) -> Made:
+        """Copies in a Sequential: the first, and the others in a loop."""
+        names = self.named(sizes)
+        count = source(entry.repeat, names)
+        single = replace(entry, repeat=None, copies=None, first={}, condition=None)
+        read = self.read_sizes(entry, sizes)
+        first = self._single(single, read, segment, entry.first)
+        plain = replace(single, reads=())
+        second = self._single(plain, first.sizes, segment, {})
+        third = self._single(plain, second.sizes, segment, {})
+        if not first.in_chain:
+            raise InexpressibleError(f"{segment}: its copies read more than one another")
+        after = second.sizes
+        start = 1
+        call = second.call
+        if third.sizes != second.sizes:
+            call, after = self._growing(plain, read, first, count, segment)
+        if (str(first.call) == str(second.call) and third.sizes == second.sizes) or (
+            third.sizes != second.sizes and str(self._at(plain, read, call, "0")) == str(first.call)
+        ):
+            start = 0
+        return Made(_sequence(first.call, call, count, start, entry.copies, names), after)
+
+    def _growing(
+        self, plain: Entry, read: Sizes, first: Made, count: str, segment: str
+    ) -> tuple[Call, Sizes]:
+        """A copy whose input grows by the same number of channels each time, as in DenseNet."""
+        step = difference(first.sizes[0], read[0])
+        if step is None:
+            raise InexpressibleError(f"{segment}: the channels of its copies differ")
+        size = replaced(f"({read[0]}) + ({step}) * i", {})
+        made = self._single(plain, (size, *read[1:]), segment, {})
+        return made.call, (replaced(f"({read[0]}) + ({step}) * ({count})", {}), *first.sizes[1:])
+
+    def _at(self, plain: Entry, sizes: Sizes, call: Call, index: str) -> Call:
+        """A copy's constructor with its index filled in."""
+        return Call(
+            call.name,
+            tuple([replaced(str(a), {"i": index}) if "=" not in str(a) else a for a in call.arguments]),
+        )
+
+    # -- chains -------------------------------------------------------------------------------------------------
+
+    def links(self, sizes: Sizes) -> tuple[list[Link], Sizes]:
+        """The scope's entries as modules called one after another. Raises NotAChain."""
+        if outside_paths(self.entries, self.naming):
+            raise NotAChain
+        found: list[Link] = []
+        for entry in self.entries:
+            segment = self.segments[id(entry)]
+            if entry.origin or entry.share is not None or reaches_into(self.entries, segment, self.naming):
+                raise NotAChain
+            made = self.made(entry, sizes, segment)
+            if not made.in_chain:
+                raise NotAChain
+            condition = self.condition(entry, sizes)
+            after: tuple[str, ...] = ()
+            if condition:
+                sizes, after = self.either(condition, sizes, made.sizes)
+            else:
+                sizes = made.sizes
+            found.append(Link(segment, made.call, condition, after))
+        return found, sizes
+
+    def either(self, condition: str, before: Sizes, after: Sizes) -> tuple[Sizes, tuple[str, ...]]:
+        """The sizes behind an entry that may not be there, and the statement that computes them."""
+        if before == after or len(before) != len(after):
+            return after, ()
+        rest = tuple([a if a == b else None for a, b in zip(before[1:], after[1:], strict=True)])
+        if before[0] == after[0] or before[0] is None or after[0] is None:
+            return (after[0] if before[0] == after[0] else None, *rest), ()
+        name = self.program.local("inner")
+        return (name, *rest), (f"{name} = {after[0]} if {condition} else {before[0]}",)
+
+
+def as_module(found: Form, helpers: set[str]) -> Call:
+    """The module of a layer in a Sequential; a function becomes one."""
+    if found.in_chain:
+        assert found.module is not None
+        return found.module
+    helpers.add("Lambda")
+    call = found.call.replace("{0}", "x")
+    for attribute, value in found.stored.items():
+        call = re.sub(rf"\bself\.{attribute}\b", f"({value})" if not is_identifier(value) else value, call)
+    return Call("Lambda", (f"lambda x: {call}",))
+
+
+def _sequence(
+    first: Call, call: Call, count: str, start: int, copies: str | None, names: Mapping[str, str]
+) -> Call:
+    """A Sequential of copies. start: the index of the first that the loop makes."""
+    index = "i" if re.search(r"\bi\b", str(call)) else "_"
+    if copies is not None and copies != "$i":
+        label = _label(copies, names)
+        loop = f"range({count})" if start == 0 else f"range(1, {count})"
+        made = f"({label}, {call}) for i in {loop}"
+        if start == 0:
+            return Call("nn.Sequential", (Call("OrderedDict", (made,)),))
+        head = f"({label.replace('{i}', '0') if '{i}' in label else _label(copies, {**names, 'i': '0'})}, {first})"
+        return Call("nn.Sequential", (Call("OrderedDict", (Call("", (head, f"*({made})"), "[]"),)),))
+    if start == 0:
+        return Call("nn.Sequential", (f"*({call} for {index} in range({count}))",))
+    loop = f"range({replaced(f'{count} - 1', {})})" if index == "_" else f"range(1, {count})"
+    if loop == "range(0)":
+        return Call("nn.Sequential", (first,))
+    return Call("nn.Sequential", (first, f"*({call} for {index} in {loop})"))
+
+
+def _label(copies: str, names: Mapping[str, str]) -> str:
+    """The f-string of a template of segments such as `denselayer$(i + 1)`."""
+
+    def part(match: re.Match[str]) -> str:
+        inner = replaced(
+            match[1] or match[2],
+            {name: value for name, value in names.items() if name != "i" or value == "0"},
+        )
+        return inner if inner.isdecimal() else f"{{{inner}}}"
+
+    text = re.sub(r"\$(?:\(([^)]*)\)|(\w+))", part, copies)
+    return f'f"{text}"' if "{" in text else quoted(text)
+
+
+class Body:
+    """A class with a `forward` of its own.
+
+    inputs: the first value and further ones, by the name of the argument. outside: values of the enclosing scopes by
+    path, with their argument.
+    """
+
+    def __init__(self, scope: Scope, arguments: Mapping[str, Value], refs: Mapping[str, Value]) -> None:
+        self.scope = scope
+        scope.body = self
+        self.flow = Flow(list(arguments))
+        named = {scope.segments.get(id(entry), entry.name or "") for entry in registered(scope)}
+        self.members = Members(taken=named)
+        self.statements: list[str] = []
+        self.slots: list[Call] = []  # of a numbered container
+        self.refs = refs
+        self.values: dict[str, Value] = {}
+        self.reach: dict[str, str] = {}  # segments of modules, by what reads them
+
+    # -- constructor --------------------------------------------------------------------------------------------
+
+    def lines(self, depth: int) -> list[str]:
+        """The statements of `__init__`, that of the base class first."""
+        start = statement("", Call("super().__init__", tuple(self.slots)), depth)
+        return [*start, *self.statements]
+
+    def define(self, segment: str, call: Call, condition: str = "", after: Sequence[str] = ()) -> str:
+        """Registers a module under a segment; the source that reads it."""
+        if self.scope.naming and segment.isdecimal() and not condition:
+            place = int(segment)
+            if len(self.slots) <= place < len(self.slots) + MAX_GAP:
+                self.slots += [Call("nn.Identity")] * (place - len(self.slots))
+                self.slots.append(call)
+                return f"self[{segment}]"
+        access = reached("self", segment)
+        plain = access == f"self.{segment}"
+
+        def registered(module: Call, depth: int) -> list[str]:
+            if plain:
+                return statement(f"self.{segment} = ", module, depth)
+            return statement("", Call("self.add_module", (quoted(segment), module)), depth)
+
+        if condition:
+            self.statements += registered(Call("nn.Identity"), 2)
+            self.statements.append(f"        if {condition}:")
+            self.statements += registered(call, 3)
+            self.statements += [f"        {line}" for line in after]
+        else:
+            self.statements += registered(call, 2)
+        return access
+
+    def shared(self, entry: Layer, segment: str, call: Call) -> str:
+        """The attribute of a module without weights, registered where it is first used."""
+        known = set(self.members.calls)
+        name = entry.name if entry.name is not None else None
+        attribute = self.members.module(self.scope.nodes(entry)[0].op, name, call)
+        if attribute not in known:
+            self.statements += statement(f"self.{attribute} = ", call, 2)
+        return f"self.{attribute}"
+
+    def stored(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Attributes for `forward`, registered where they are first used."""
+        known = set(self.members.stored)
+        names = self.members.attributes(values)
+        for name, value in self.members.stored.items():
+            if name not in known:
+                self.statements += statement(f"self.{name} = ", value, 2)
+        return names
+
+    def flag(self, wanted: str, condition: str) -> str:
+        """The attribute that holds a condition."""
+        return f"self.{self.stored({wanted: condition})[wanted]}"
+
+    # -- entries ------------------------------------------------------------------------------------------------
+
+    def sequence(self, entries: Sequence[Entry], value: Value | None) -> Value | None:
+        """The entries one after another; the last one's value."""
+        for entry in entries:
+            segment = self.scope.segments[id(entry)]
+            if reaches_into(self.scope.entries, segment, self.scope.naming):
+                raise InexpressibleError(f"{segment}: other layers read layers inside it")
+            value = self.values[segment] = self.entry(entry, value, segment)
+        return value
+
+    def entry(self, entry: Entry, value: Value | None, segment: str) -> Value:
+        """One entry, with all that it reads."""
+        if isinstance(entry, Layer) and entry.repeat is None:
+            if entry.branches is not None:
+                if entry.name is not None or self.scope.naming:
+                    return self._named_join(entry, self._source(entry, value), segment)
+                return self._join(entry, self._source(entry, value), segment)
+            return self._layer(entry, value, segment)
+        return self._module(entry, self._source(entry, value), segment)
+
+    def resolve(self, path: str | Expression) -> Value:
+        """The value that a path or reference names."""
+        text = path.text if isinstance(path, Expression) else path
+        found = (
+            self.refs.get(text)
+            if isinstance(path, Expression)
+            else self.values.get(text, self.refs.get(text))
+        )
+        if found is None:
+            raise InexpressibleError(f"{text}: it is read from another part of the network")
+        return found
+
+    def _source(self, entry: Entry, value: Value | None) -> Value:
+        if entry.origin:
+            return self.resolve(entry.origin[0])
+        if value is None:
+            raise InexpressibleError(f"{entry.name}: it reads nothing")
+        return value
+
+    def _module(self, entry: Entry, value: Value, segment: str) -> Value:
+        """A group, the use of a block, or copies: a module that is called."""
+        if entry.share is not None:
+            access = self.reach.get(str(entry.share))
+            if access is None:
+                raise InexpressibleError(f"{segment}: it shares weights with a part elsewhere")
+            shared = self.values[str(entry.share)]
+            return self._call(access, [value], shared.sizes, segment, True)
+        made = self.scope.made(entry, value.sizes, segment, value)
+        condition = self.scope.condition(entry, value.sizes)
+        sizes = made.sizes
+        after: tuple[str, ...] = ()
+        if condition:
+            if entry.origin or made.inputs:
+                raise InexpressibleError(f"{segment}: a condition on a part that reads several places")
+            sizes, after = self.scope.either(condition, value.sizes, made.sizes)
+        access = self.define(segment, made.call, condition, after)
+        self.reach[segment] = access
+        read = [*([value] if made.reads_main else []), *map(self.resolve, made.inputs)]
+        return self._call(access, read, sizes, segment, made.weighted)
+
+    def _call(self, access: str, read: Sequence[Value], sizes: Sizes, segment: str, weighted: bool) -> Value:
+        places = ", ".join(f"{{{place}}}" for place in range(len(read)))
+        hint = self._hint(segment)
+        step = Step(f"{access}({places})", tuple([value.place for value in read]), weighted, hint)
+        return Value(self.flow.add(step), sizes)
+
+    def _hint(self, segment: str) -> str:
+        name = identifier(segment, {"self", "x"})
+        return "" if re.fullmatch(r"layer\d+", name) and not is_identifier(segment) else name
+
+    def _layer(self, entry: Layer, value: Value | None, segment: str) -> Value:
+        nodes = self.scope.nodes(entry)
+        if not nodes:
+            raise InexpressibleError(f"{segment}: it is in no use of its block")
+        inputs = self._inputs(entry, value, nodes[0])
+        like = self._like(entry)
+        found, sizes = self.scope.form(entry, inputs, segment, None if like is None else "{like}")
+        names = self.stored(found.stored)
+        call = found.call
+        for wanted, name in names.items():
+            call = re.sub(rf"\bself\.{wanted}\b", f"self.{name}", call)
+        condition = self.scope.condition(entry, inputs[0].sizes if inputs else ())
+        weighted = bool(nodes[0].parameters)
+        flag = ""
+        after: tuple[str, ...] = ()
+        if condition:
+            if entry.origin or len(inputs) != 1:
+                raise InexpressibleError(f"{segment}: a condition on a layer that reads several places")
+            sizes, after = self.scope.either(condition, inputs[0].sizes, sizes)
+        if nodes[0].shares is not None:
+            access = self.reach.get(str(entry.share))
+            if access is None:
+                raise InexpressibleError(f"{segment}: it shares weights with a layer elsewhere")
+            call = (call or "{self}({0})").replace("{self}", access)
+        elif found.value:
+            call = call.replace("{self}", self._tensor(segment, found))
+        elif found.module is not None and (weighted or (condition and not found.is_function)):
+            if condition and call:
+                raise InexpressibleError(f"{segment}: a condition on {entry.kind}")
+            access = self.define(segment, found.module, condition, after)
+            self.reach[segment] = access
+            call = (call or "{self}({0})").replace("{self}", access)
+        else:
+            if found.module is not None and not found.is_function:
+                call = (call or "{self}({0})").replace("{self}", self.shared(entry, segment, found.module))
+            if condition:
+                flag = self.flag(f"has_{identifier(segment)}", condition)
+                self.statements += [f"        {line}" for line in after]
+        places = [source.place for source in inputs]
+        if like is not None and "{like}" in call:
+            call = call.replace("{like}", f"{{{len(places)}}}")
+            places.append(like.place)
+        hint = self._hint(segment) if entry.name is not None else ""
+        step = Step(call, tuple(places), weighted, hint=hint, flag=flag)
+        return Value(self.flow.add(step), sizes, found.batched)
+
+    def _tensor(self, segment: str, found: Form) -> str:
+        """Registers a bare tensor; the source that reads it."""
+        access = reached("self", segment, "_buffers" if found.is_buffer else "_parameters")
+        if found.is_buffer:
+            words = (quoted(segment), found.value, *([] if found.is_saved else ["persistent=False"]))
+            self.statements += statement("", Call("self.register_buffer", words), 2)
+        elif access == f"self.{segment}":
+            self.statements += statement(f"self.{segment} = ", found.value, 2)
+        else:
+            self.statements += statement(
+                "", Call("self.register_parameter", (quoted(segment), found.value)), 2
+            )
+        return access
+
+    def _inputs(self, entry: Layer, value: Value | None, node: Node) -> tuple[Value, ...]:
+        """The values that a layer reads, in the order of its node's inputs."""
+        added = [
+            self.resolve(entry.fields[name])
+            for name in node.op.layer_fields()
+            if entry.fields.get(name) is not None
+        ]
+        if len(node.inputs) == len(added):
+            return tuple(added)
+        if entry.origin:
+            return (*(self.resolve(path) for path in entry.origin), *added)
+        if value is None:
+            raise InexpressibleError(f"{node.name}: it reads nothing")
+        return (value, *added)
+
+    def _like(self, entry: Layer) -> Value | None:
+        """The value whose size a layer's output takes, where it is at hand."""
+        for name in ("like",):
+            path = entry.fields.get(name)
+            if path is not None:
+                try:
+                    return self.resolve(path)
+                except InexpressibleError:
+                    return None
+        return None
+
+    # -- joins --------------------------------------------------------------------------------------------------
+
+    def _join(self, entry: Layer, value: Value, segment: str) -> Value:
+        assert entry.branches is not None
+        values: list[Value] = []
+        conditions: list[str] = []
+        for branch in entry.branches:
+            values.append(self._branch(branch, value))
+            condition = (
+                ""
+                if branch.condition is None
+                else replaced(branch.condition.text, self.scope.named(value.sizes))
+            )
+            conditions.append(condition)
+        found, sizes = self.scope.form(entry, values, segment)
+        call = found.call
+        given = [place for place, condition in enumerate(conditions) if condition]
+        if given:
+            if len(given) > 1 or len(values) != 2 or entry.kind == "concat":
+                raise InexpressibleError(f"{segment}: several of its branches have conditions")
+            (place,) = given
+            wanted = (
+                "residual" if entry.kind == "add" and not entry.branches[place].layers else f"has_{segment}"
+            )
+            call = f"{call} if {self.flag(wanted, conditions[place])} else {{{1 - place}}}"
+            sizes = values[1 - place].sizes
+        if entry.condition is not None:
+            raise InexpressibleError(f"{segment}: a condition on a join")
+        step = Step(call, tuple([item.place for item in values]))
+        return Value(self.flow.add(step), sizes, found.batched)
+
+    def _named_join(self, entry: Layer, value: Value, segment: str) -> Value:
+        """A join whose branches lie in a scope of its name: a class of its own if they have weights."""
+        assert entry.branches is not None
+        plain = replace(entry, name=None, condition=None, origin=())
+        scope = Scope(self.scope.program, self.scope.names, (plain,), False)
+        if not any(True for _ in registered(scope)):
+            self.scope.segments.update(scope.segments)
+            return self._join(plain, value, segment)
+        group = Group(name=segment, layers=(plain,), condition=entry.condition, reads=entry.reads)
+        return self._module(group, value, segment)
+
+    def _branch(self, branch: Branch, value: Value) -> Value:
+        if branch.name is not None:
+            group = Group(name=branch.name, layers=branch.layers, naming=branch.naming)
+            found = self.values[branch.name] = self._module(group, value, branch.name)
+            return found
+        found_value = self.sequence(branch.layers, value)
+        assert found_value is not None
+        return found_value
+
+
+def registered(scope: Scope) -> Iterator[Entry]:
+    """The entries of a scope that become attributes under their segments."""
+    stack = list(scope.entries)
+    while stack:
+        entry = stack.pop()
+        if not isinstance(entry, Layer) or entry.repeat is not None:
+            yield entry
+            continue
+        if any(node.parameters for node in scope.nodes(entry)[:1]):
+            yield entry
+        for branch in entry.branches or ():
+            if branch.name is None:
+                stack += branch.layers
+            else:
+                yield Group(name=branch.name, layers=branch.layers)
+
+
+def free_names(lines: Sequence[str]) -> set[str]:
+    """The names that statements read."""
+    return set(re.findall(r"(?<![\w.\"])[A-Za-z_]\w*", "\n".join(lines)))

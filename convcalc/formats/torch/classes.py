@@ -1,0 +1,435 @@
+"""The classes of a network's source: one for each block, each group with a `forward` of its own, and the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from convcalc.formats.spec.records import (
+    REQUIRED,
+    Block,
+    Document,
+    Entry,
+    Expression,
+    Group,
+    Layer,
+    Required,
+    Use,
+)
+from convcalc.formats.torch.bodies import Body, Link, Made, NotAChain, Scope, Value, free_names
+from convcalc.formats.torch.layout import signature, statement
+from convcalc.formats.torch.scopes import outside_paths
+from convcalc.formats.torch.site import Call, InexpressibleError, quoted, source_of
+from convcalc.formats.torch.sizes import Sizes
+from convcalc.formats.torch.symbols import (
+    TAKEN,
+    class_name,
+    identifier,
+    is_identifier,
+    names_in,
+    replaced,
+    source,
+    unique,
+)
+from convcalc.graph import Graph
+from convcalc.shapes import Shape
+
+MIN_RUN = 3  # equal modules that are made in a loop
+
+
+@dataclass(slots=True)
+class Argument:
+    """An argument of a class. default: its source, or "" if it is required."""
+
+    name: str
+    default: str = ""
+
+
+@dataclass(slots=True)
+class BlockClass:
+    """The class of a block.
+
+    arguments: of its constructor. dims: arguments that are sizes of what it reads, with the input (0, or 1 and up for
+    references) and the dimension; symbols: those and the ones that only `sizes` has. params: the argument of each
+    parameter. sizes: of its output, over the arguments and symbols.
+    """
+
+    name: str
+    block: Block
+    arguments: list[Argument] = field(default_factory=list)
+    dims: dict[str, tuple[int, int]] = field(default_factory=dict)
+    symbols: dict[str, tuple[int, int]] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    sizes: Sizes = ()
+
+
+class Program:
+    """The source of a Document in the making. names: the network's class and those that are taken."""
+
+    def __init__(self, graph: Graph, document: Document, name: str) -> None:
+        self.graph = graph
+        self.document = document
+        self.name = name
+        self.helpers: set[str] = set()
+        self.taken: set[str] = {name, "OrderedDict"}
+        self.classes: list[list[str]] = []
+        self.by_text: dict[str, str] = {}
+        self.blocks: dict[str, BlockClass] = {}
+        self.locals = 0
+
+    def local(self, stem: str) -> str:
+        """A new name for a variable of a constructor."""
+        self.locals += 1
+        return stem if self.locals == 1 else f"{stem}{self.locals}"
+
+    def written(self) -> list[list[str]]:
+        """The classes, a list of lines each."""
+        for block in self.document.blocks.values():
+            self._block(block)
+        self._network()
+        return self.classes
+
+    # -- the network --------------------------------------------------------------------------------------------
+
+    def _network(self) -> None:
+        graph, document = self.graph, self.document
+        arguments: dict[str, Value] = {}
+        named: dict[str, Value] = {}
+        for place, entry in enumerate(graph.inputs):
+            single = len(graph.inputs) == 1
+            argument = "x" if single else identifier(entry.name, {*arguments, "self", "x"})
+            value = Value(place, tuple([str(size) for size in entry.shape]))
+            arguments[argument] = named[entry.name] = value
+            if single:
+                named.setdefault("input", value)
+        scope = Scope(self, {}, document.layers, False)
+        body = Body(scope, arguments, named)
+        last = body.sequence(document.layers, next(iter(arguments.values())) if len(arguments) == 1 else None)
+        assert last is not None
+        results = {quoted(name): body.resolve(path).place for name, path in document.outputs.items()}
+        if not results:
+            results = {quoted(graph.outputs[0].name): last.place}
+        lines = self._class(self.name, [], body, results)
+        self.classes.append(lines)
+
+    def _class(
+        self, name: str, arguments: Sequence[Argument], body: Body, results: Mapping[str, int]
+    ) -> list[str]:
+        base = "nn.Sequential" if body.slots else "nn.Module"
+        given = [f"{a.name}={a.default}" if a.default else a.name for a in arguments]
+        return [
+            f"class {name}({base}):",
+            *signature("def __init__", ["self", *given], 1),
+            *body.lines(2),
+            "",
+            *signature("def forward", ["self", *body.flow.arguments], 1),
+            *body.flow.lines(results, 2),
+        ]
+
+    # -- groups -------------------------------------------------------------------------------------------------
+
+    def grouped(self, scope: Scope, entry: Group, sizes: Sizes, segment: str, main: Value | None) -> Made:
+        """The module of a group: a Sequential, or a class of its own."""
+        inner = Scope(self, scope.names, entry.layers, entry.naming)
+        outside = outside_paths(entry.layers, entry.naming)
+        if not outside:
+            try:
+                links, after = inner.links(sizes)
+                call = self._sequential(links, entry.naming)
+                if call is not None:
+                    return Made(call, after)
+            except NotAChain:
+                pass
+        arguments = {"x": Value(0, sizes)}
+        refs: dict[str, Value] = {}
+        inputs: list[str] = []
+        for path in outside:
+            if scope.body is None:
+                raise NotAChain
+            value = scope.body.resolve(path)
+            if main is not None and value.place == main.place:
+                refs[path] = arguments["x"]
+                continue
+            name = identifier(path.rpartition(".")[2], {*arguments, "self"})
+            refs[path] = arguments[name] = Value(len(arguments), value.sizes, value.batched)
+            inputs.append(path)
+        body = Body(inner, arguments, refs)
+        last = body.sequence(entry.layers, arguments["x"])
+        assert last is not None
+        results = {"": last.place}
+        reads_main = body.flow.reads(0, results)
+        if not reads_main:
+            body.flow.drop_first()
+            results = {"": last.place - 1}
+        free = free_names(body.lines(2))
+        known = [name for name in self._symbols(scope) if name in free]
+        given = [Argument(name) for name in known]
+        lines = self._class("?", given, body, results)
+        name = self._named(
+            "\n".join(lines), lines, class_name(segment) if not segment.isdecimal() else "Block"
+        )
+        return Made(Call(name, tuple(known)), last.sizes, tuple(inputs), reads_main=reads_main)
+
+    def _symbols(self, scope: Scope) -> list[str]:
+        return list(
+            dict.fromkeys(name for text in scope.names.values() for name in [text] if is_identifier(text))
+        )
+
+    def _named(self, text: str, lines: list[str], wanted: str) -> str:
+        """The name of a class with this source, which is added unless there is one like it."""
+        if text not in self.by_text:
+            name = unique(wanted, self.taken)
+            self.taken.add(name)
+            self.by_text[text] = name
+            self.classes.append([lines[0].replace("?", name, 1), *lines[1:]])
+        return self.by_text[text]
+
+    def _sequential(self, links: Sequence[Link], naming: bool) -> Call | None:
+        """A chain as an expression; None if it takes statements."""
+        if any(link.condition for link in links):
+            return None
+        if not naming:
+            if all(is_identifier(link.segment) for link in links):
+                items: tuple[str | Call, ...] = tuple(
+                    Call(f"{link.segment}={link.call.name}", link.call.arguments, link.call.brackets)
+                    for link in links
+                )
+            else:
+                items = (Call("", tuple(f"({quoted(link.segment)}, {link.call})" for link in links), "[]"),)
+            return Call("nn.Sequential", (Call("OrderedDict", items),))
+        slots = filled_slots(links)
+        return None if slots is None else Call("nn.Sequential", tuple(slots))
+
+    # -- blocks -------------------------------------------------------------------------------------------------
+
+    def _block(self, block: Block) -> None:
+        name = unique(class_name(block.class_name or block.name), self.taken)
+        self.taken.add(name)
+        made = self.blocks[block.name] = BlockClass(name, block)
+        shapes = self._input_shapes(block)
+        params = {
+            param: identifier(param, TAKEN | {"channels", "features"} | set(made.params.values()))
+            for param in block.params
+        }
+        symbols: dict[str, tuple[int, int]] = {}
+        sizes = self._input_sizes(shapes, "", 0, set(params.values()), symbols)
+        names = self._names(block, params, sizes)
+        arguments = {"x": Value(0, sizes)}
+        refs: dict[str, Value] = {}
+        for place, ref in enumerate(block.refs, 1):
+            argument = identifier(ref, {*arguments, "self"})
+            ref_sizes = self._input_sizes(
+                self._ref_shapes(block, ref), f"{argument}_", place, set(params.values()), symbols
+            )
+            refs[ref] = arguments[argument] = Value(place, ref_sizes)
+        scope = Scope(self, names, block.layers, block.naming)
+        scope.nullable = {params[param] for param in self._nullable(block)}
+        lines = self._chain_class(made, scope, sizes) if not block.refs and block.naming else None
+        if lines is None:
+            body = Body(scope, arguments, refs)
+            last = body.sequence(block.layers, arguments["x"])
+            assert last is not None
+            made.sizes = last.sizes
+            body.statements[:0] = scope.preamble
+            text = body.lines(2)
+        else:
+            lines = [*scope.preamble, *lines]
+            text, body, last = lines, None, None
+        free = free_names(text)
+        made.symbols = symbols
+        made.dims = {symbol: place for symbol, place in symbols.items() if symbol in free}
+        made.params = {param: argument for param, argument in params.items() if names.get(param) == argument}
+        required = [Argument(symbol) for symbol in made.dims]
+        optional = []
+        for param, argument in made.params.items():
+            default = block.params[param]
+            if isinstance(default, (Required, Expression)) or default is REQUIRED:
+                required.append(Argument(argument))
+            else:
+                optional.append(Argument(argument, source_of(default)))
+        made.arguments = [*required, *optional]
+        if body is None:
+            given = [f"{a.name}={a.default}" if a.default else a.name for a in made.arguments]
+            self.classes.append(
+                [f"class {name}(nn.Sequential):", *signature("def __init__", ["self", *given], 1), *text]
+            )
+        else:
+            assert last is not None
+            self.classes.append(self._class(name, made.arguments, body, {"": last.place}))
+
+    def _chain_class(self, made: BlockClass, scope: Scope, sizes: Sizes) -> list[str] | None:
+        """The constructor of a block that is a Sequential; None if it is none."""
+        try:
+            links, made.sizes = scope.links(sizes)
+        except NotAChain:
+            return None
+        if not any(link.condition for link in links):
+            slots = filled_slots(links)
+            return None if slots is None else statement("", Call("super().__init__", tuple(slots)), 2)
+        if [link.segment for link in links] != [str(place) for place in range(len(links))]:
+            return None
+        lines = ["        layers = []"]
+        for link in links:
+            if link.condition:
+                lines.append(f"        if {link.condition}:")
+                lines += statement("", Call("layers.append", (link.call,)), 3)
+                lines += [f"        {line}" for line in link.after]
+            else:
+                lines += statement("", Call("layers.append", (link.call,)), 2)
+        return [*lines, "        super().__init__(*layers)"]
+
+    def _names(self, block: Block, params: Mapping[str, str], sizes: Sizes) -> dict[str, str]:
+        """The sources of a block's parameters: arguments, or of its input's channels where no use changes them."""
+        changed = {
+            name
+            for entry in self.document.entries()
+            if isinstance(entry, Use) and entry.block == block.name
+            for name in (*entry.arguments, *entry.first)
+        }
+        names: dict[str, str] = {}
+        for param, default in block.params.items():
+            if isinstance(default, Expression) and param not in changed and sizes and sizes[0] is not None:
+                names[param] = replaced(default.text, {**names, "channels": sizes[0]})
+            else:
+                names[param] = params[param]
+        return names
+
+    def _nullable(self, block: Block) -> set[str]:
+        """The parameters that are null in some use of a block."""
+        found = {param for param, default in block.params.items() if default is None}
+        for entry in self.document.entries():
+            if isinstance(entry, Use) and entry.block == block.name:
+                given = (*entry.arguments.items(), *entry.first.items())
+                found |= {param for param, value in given if value is None}
+        return found & set(block.params)
+
+    def _input_shapes(self, block: Block) -> list[Shape]:
+        """The shapes of what the uses of a block read."""
+        found: dict[int, int] = {}
+        for entry in block.layers:
+            if entry.origin:
+                break
+            for use, index in enumerate(entry.reads):
+                if index is not None:
+                    found.setdefault(use, index)
+            if entry.condition is None and (not isinstance(entry, Layer) or entry.reads != (None,)):
+                break
+        return [self.graph.shape(index) for index in found.values()]
+
+    def _ref_shapes(self, block: Block, ref: str) -> list[Shape]:
+        """The shapes of what a block's reference stands for, as far as a layer of the block shows them."""
+        stack: list[Entry] = list(block.layers)
+        while stack:
+            entry = stack.pop()
+            if isinstance(entry, Layer):
+                for place, path in enumerate(entry.origin):
+                    if isinstance(path, Expression) and path.text == ref:
+                        nodes = [self.graph.nodes[index] for index in entry.nodes if index is not None]
+                        return [node.input_shapes[place] for node in nodes]
+                for branch in entry.branches or ():
+                    stack += branch.layers
+            elif isinstance(entry, Group):
+                stack += entry.layers
+            elif isinstance(entry, Use) and entry.origin and entry.origin[0] == Expression(ref):
+                return [self.graph.shape(index) for index in entry.reads if index is not None]
+        return []
+
+    def _input_sizes(
+        self,
+        shapes: Sequence[Shape],
+        prefix: str,
+        place: int,
+        taken: set[str],
+        symbols: dict[str, tuple[int, int]],
+    ) -> Sizes:
+        """The sizes of an input of a block: numbers where all uses agree, else names of arguments."""
+        if not shapes:
+            return ()
+        rank = len(shapes[0])
+        if any(len(shape) != rank for shape in shapes):
+            raise InexpressibleError("the uses of a block read tensors of different rank")
+        sizes = []
+        for dimension in range(rank):
+            if len({shape[dimension] for shape in shapes}) == 1:
+                sizes.append(str(shapes[0][dimension]))
+                continue
+            plain = (
+                "channels" if dimension == 0 else "features" if dimension == rank - 1 else f"size{dimension}"
+            )
+            symbol = unique(f"{prefix}{plain}", taken | set(symbols))
+            symbols[symbol] = (place, dimension)
+            sizes.append(symbol)
+        return tuple(sizes)
+
+    def _ref_sizes(self, scope: Scope, refs: Sequence[str | Expression]) -> list[Sizes]:
+        """The sizes of what the references of a use stand for."""
+        if refs and scope.body is None:
+            raise NotAChain
+        return [scope.body.resolve(ref).sizes for ref in refs] if scope.body is not None else []
+
+    def used(self, scope: Scope, entry: Use, sizes: Sizes) -> Made:
+        """The module of a block's use."""
+        made = self.blocks[entry.block]
+        block = made.block
+        names = scope.named(sizes)
+        refs = [entry.arguments[ref] for ref in block.refs]
+        values: dict[str, str] = {}
+        given: dict[str, str] = {}
+        for param, default in block.params.items():
+            value = entry.arguments.get(param, default)
+            argument = made.params.get(param)
+            own = {**values, **({"channels": sizes[0]} if sizes and sizes[0] is not None else {})}
+            text = source(value, names if param in entry.arguments else own)
+            values[param] = text
+            if argument is not None:
+                given[argument] = text
+        inputs = [sizes, *self._ref_sizes(scope, refs)]
+        for symbol, (number, dimension) in made.symbols.items():
+            found = inputs[number][dimension] if dimension < len(inputs[number]) else None
+            if found is not None:
+                given[symbol] = found
+            elif symbol in made.dims:
+                raise InexpressibleError(
+                    f"{entry.name or entry.block}: the size of what it reads is not known"
+                )
+        words: list[str] = []
+        for place in made.arguments:
+            text = given[place.name]
+            if not place.default:
+                words.append(text)
+            elif text != place.default:
+                words.append(f"{place.name}={text}")
+        after = tuple(
+            [
+                None
+                if size is None or names_in(size) & made.symbols.keys() - given.keys()
+                else replaced(size, given)
+                for size in made.sizes
+            ]
+        )
+        return Made(Call(made.name, tuple(words)), after, tuple(refs))
+
+
+def filled_slots(links: Sequence[Link]) -> list[Call | str] | None:
+    """The modules of a numbered container, with placeholders in gaps; None if the numbers do not rise."""
+    slots: list[Call] = []
+    for link in links:
+        place = int(link.segment) if link.segment.isdecimal() else -1
+        if place < len(slots) or place > len(slots) + 16:
+            return None
+        slots += [Call("nn.Identity")] * (place - len(slots))
+        slots.append(link.call)
+    return with_loops(slots)
+
+
+def with_loops(slots: Sequence[Call]) -> list[Call | str]:
+    """The modules with runs of equal ones as loops."""
+    found: list[Call | str] = []
+    for text, run in groupby(slots, key=str):
+        same = list(run)
+        if len(same) < MIN_RUN or text.startswith("nn."):
+            found += same
+        else:
+            found.append(f"*({text} for _ in range({len(same)}))")
+    return found
