@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from convcalc.api.models import from_torch
     from convcalc.api.net import Network, load
     from convcalc.api.quizzes import quiz
+    from convcalc.api.sweeps import sweep
     from convcalc.errors import (
         ConvcalcError,
         ImageError,
@@ -47,6 +48,7 @@ _PLACES = {
     "quiz": "api.quizzes",
     "schema": "api.functions",
     "size": "api.functions",
+    "sweep": "api.sweeps",
     "worksheet": "api.functions",
     "ConvcalcError": "errors",
     "ImageError": "errors",
@@ -71,6 +73,7 @@ __all__ = [  # noqa: RUF022 - as in the table above
     "quiz",
     "schema",
     "size",
+    "sweep",
     "worksheet",
     "ConvcalcError",
     "ImageError",

@@ -36,6 +36,10 @@ SCREENS = {
     "show-vgg16": ["show", "vgg16"],
     "show-googlenet-by-kind": ["show", "googlenet", "--by", "kind"],
     "show-resnet50-by-block": ["show", "torchvision/resnet50", "--by", "block"],
+    "sweep-mobilenet": ["sweep", "torchvision/mobilenet_v2", "--set", "width=0.25,1", "--input", "160,192,3"],
+    "sweep-solve": ["sweep", "vgg16", "--solve", "input=64..512:64", "--at-most", "memory=20MB"],
+    "sweep-formula": ["sweep", "torchvision/resnet18", "--formula", "classes"],
+    "sweep-help": ["sweep", "--help"],
     "show-resnet50-as-tools": ["show", "torchvision/resnet50", "--as", "all"],
     "show-alexnet-training": ["show", "alexnet", "--training", "--batch", "128", "--optimizer", "momentum"],
     "show-resnet50-training-blocks": [

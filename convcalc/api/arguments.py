@@ -20,6 +20,15 @@ def check_whole(name: str, value: object, *, least: int = 1, given: object = Non
         raise UsageError(f"{name}={shown!r}: needs whole numbers from {least} on")
 
 
+def as_setting(value: object) -> str:
+    """A Python value in the notation of the spec language."""
+    from convcalc.language.expressions import as_text
+
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(map(as_setting, value)) + "]"
+    return value if isinstance(value, str) else str(as_text(value))
+
+
 def check_choice(name: str, value: str, options: Sequence[str]) -> None:
     """Raise UsageError if the value is not one of the options."""
     from convcalc.errors import UsageError, did_you_mean

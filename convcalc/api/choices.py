@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from convcalc.errors import UsageError
 from convcalc.render.view import View
 
 if TYPE_CHECKING:
@@ -21,6 +22,41 @@ def number_types() -> Sequence[str]:
 def groupings() -> Sequence[str]:
     """What `show --by` can sum by."""
     return ("kind", "block", "role")
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The values of a list such as `160,192,224`. Raises UsageError if one is empty."""
+    from convcalc.analysis.sweep import parts
+
+    return parts(text)
+
+
+def listed_values(settings: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The values of options such as `width=0.25,0.5`, by name. Raises UsageError."""
+    found: dict[str, tuple[str, ...]] = {}
+    for setting in settings:
+        name, equals, text = (part.strip() for part in setting.partition("="))
+        if not equals or not name:
+            raise UsageError(f"--set {setting}: needs NAME=VALUES", hint="for example --set width=0.25,0.5,1")
+        if name in found:
+            raise UsageError(f"{name} is set twice", hint=f"give all its values at once: --set {name}=…,…")
+        found[name] = listed(text)
+    return found
+
+
+def limits(texts: Iterable[str]) -> dict[str, int]:
+    """Limits such as `macs=300M` and `memory=20MB`, by quantity. Raises UsageError."""
+    from convcalc.analysis.quantities import parse_bytes
+
+    found: dict[str, int] = {}
+    for text in texts:
+        name, equals, limit = (part.strip() for part in text.partition("="))
+        if not equals or not limit:
+            raise UsageError(f"--at-most {text}: needs QUANTITY=LIMIT", hint="such as --at-most macs=300M")
+        if name in found:
+            raise UsageError(f"{name} is limited twice", hint="keep the lower limit")
+        found[name] = parse_bytes(limit) if name == "memory" else count(limit)
+    return found
 
 
 def optimizers() -> Sequence[str]:

@@ -44,9 +44,9 @@ def list(
     max_params, max_macs: upper limits; family: only networks that extend this one. Raises UsageError if no network
     is left.
 
-    >>> convcalc.list("resnet*", sort="params", max_params=30_000_000)
-    <3 networks: resnet18, resnet34, resnet50>
-    >>> [(entry.name, entry.params) for entry in convcalc.list("lenet5")]
+    >>> convcalc.list("vgg*", sort="params", max_params=140_000_000)
+    <3 networks: vgg11, vgg13, vgg16>
+    >>> [(entry.name, entry.params) for entry in convcalc.list("lenet?")]
     [('lenet5', 61706)]
     """
     from convcalc.analysis.catalogue import find

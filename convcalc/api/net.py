@@ -10,7 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from convcalc.api import choices
-from convcalc.api.arguments import check_choice, check_whole, column_names, pixel_of_input, pixel_position
+from convcalc.api.arguments import (
+    as_setting,
+    check_choice,
+    check_whole,
+    column_names,
+    pixel_of_input,
+    pixel_position,
+)
 from convcalc.api.views import listing_look, matrix_view, record_view
 from convcalc.graph import MAX_LAYERS
 from convcalc.render.view import View
@@ -68,16 +75,9 @@ def load(
     """
     from convcalc.analysis.analyse import analyse
     from convcalc.language.bundled import is_model
-    from convcalc.language.expressions import as_text
-
-    def written(value: object) -> str:
-        """A Python value in the notation of the spec language."""
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            return "[" + ", ".join(map(written, value)) + "]"
-        return value if isinstance(value, str) else str(as_text(value))
 
     name = os.fspath(arch)
-    texts = {key: written(value) for key, value in (settings or {}).items()}
+    texts = {key: as_setting(value) for key, value in (settings or {}).items()}
     check_choice("dtype", dtype, choices.number_types())
     check_whole("batch", batch)
     check_whole("max_layers", max_layers)

@@ -23,6 +23,7 @@ COMMANDS = {
     "field": "Receptive fields: what a unit sees, what a pixel reaches.",
     "forward": "Push an image through a network.",
     "convert": "A network as a readable spec, or its weights as a file.",
+    "sweep": "Figures over a grid of settings and inputs; the largest that fits.",
     "size": "Why is it 55? One layer's output size worked out, or solved for.",
     "apply": "One operator on a matrix, letters or an image, step by step.",
     "matrix": "A convolution as the dense layer it is, zeros and shared weights.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +31,7 @@ from convcalc.shapes import Shape
 
 MAX_ENTRY = 1_000  # layers that load_entry may expand to
 
-__all__ = ["entry_fields", "entry_kind", "load_entry", "load_graph", "load_text", "parse_input"]
+__all__ = ["Loader", "entry_fields", "entry_kind", "load_entry", "load_graph", "load_text", "parse_input"]
 
 
 def load_graph(
@@ -55,6 +55,37 @@ def load_text(text: str, *, name: str = "<text>", max_layers: int = MAX_LAYERS) 
     """Load the network of a spec given as text. name: for errors. Raises as load_graph does."""
     with uncollected():
         return _load(read_text(text, name, max_layers), {}, None, max_layers)
+
+
+class Loader:
+    """A spec that is read once and loaded with many settings."""
+
+    def __init__(self, arch: str, max_layers: int = MAX_LAYERS) -> None:
+        """Raises SpecError if the spec cannot be read."""
+        self._spec = read_spec(arch, max_layers)
+        self._max_layers = max_layers
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self._spec.name
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """The values of the spec's variables without settings."""
+        return variables(replace(self._spec, problems=Problems()), {})
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise UsageError if the spec has no variable of one of these names."""
+        for name in names:
+            if name not in self._spec.variables:
+                variables(replace(self._spec, problems=Problems()), {name: "0"})
+
+    def load(self, settings: Mapping[str, str], input_shape: Given | None = None) -> Graph:
+        """The network with these settings. Raises as load_graph does."""
+        spec = replace(self._spec, problems=Problems())
+        with uncollected():
+            return _load(spec, settings, input_shape, self._max_layers)
 
 
 def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:
