@@ -27,6 +27,7 @@ from convcalc.formats.onnx.calls import (
     without,
 )
 from convcalc.formats.onnx.fold import FOLDS, shape_of
+from convcalc.formats.onnx.notes import notes
 from convcalc.formats.onnx.paths import Paths, parameter_path
 from convcalc.formats.onnx.records import OnnxGraph, OnnxModel, OnnxNode
 from convcalc.formats.onnx.values import FLOATS, Const
@@ -54,6 +55,8 @@ MOVING = {
     "DequantizeLinear",
     "QuantizeLinear",
 }
+# Products whose kernel is learned, whatever its initialiser is called.
+PRODUCTS = {"MatMul", "Gemm", "Conv"}
 
 
 class Mapper:
@@ -114,7 +117,7 @@ class Mapper:
                     raise self.error(f"output {output.name!r}: {reason}") from None
             self.draft.outputs.append((_label(output.name, self.draft.outputs), value.layer))
         fuse_attention(self.draft, self.constants)
-        self.draft.notes += [self.reasons[layer] for layer in self.draft.needed() if layer in self.reasons]
+        self.draft.notes += notes(self.model, self.draft, self.constants, self.reasons)
         return self.draft
 
     @property
@@ -201,6 +204,7 @@ class Mapper:
         for value in found:
             if isinstance(value, Const) and value.call is None and value not in call.inputs:
                 value.call = call
+                value.learned = value.learned or (call.op in PRODUCTS and value.dtype in FLOATS)
         return found
 
     def forget(self, since: int) -> None:
@@ -392,7 +396,10 @@ class Mapper:
             return None
         finally:
             self.depth -= 1
-        return result if isinstance(result, Activation) else None
+        if not isinstance(result, Activation):
+            return None
+        self.outputs_of[result.layer] = call.node.outputs[0]
+        return result
 
     def aligned(self, call: Call) -> tuple[list[int], Activation]:
         """The inputs of an element-wise operator as layers of equal rank, and the output's shape with layer −1."""
