@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.language import bundled
-from convcalc.language.synonyms import suggest_network
 from convcalc.shapes import Shape
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ def find(
         raise UsageError(
             f"no order '{sort}'{did_you_mean(sort, ORDERS)}", hint=f"orders: {', '.join(ORDERS)}"
         )
+    from convcalc.language.synonyms import suggest_network
+
     every = entries()
     found = [entry for entry in every if pattern is None or _matches(entry.name, pattern)]
     if not found:
@@ -98,6 +99,8 @@ def find(
 
 def _family(every: Sequence[CatalogueEntry], family: str) -> set[str]:
     """The specs that a family's name, with or without its folder, refers to. Raises UsageError if there are none."""
+    from convcalc.language.synonyms import suggest_network
+
     known = bundled.names()
     wanted = {name for name in known if name == family or name.rsplit("/", 1)[-1] == family}
     if not wanted:

@@ -68,10 +68,11 @@ def load(
     """
     from convcalc.analysis.analyse import analyse
     from convcalc.language.bundled import is_model
-    from convcalc.language.expressions import as_text
 
     def written(value: object) -> str:
         """A Python value in the notation of the spec language."""
+        from convcalc.language.expressions import as_text
+
         if isinstance(value, Sequence) and not isinstance(value, str):
             return "[" + ", ".join(map(written, value)) + "]"
         return value if isinstance(value, str) else str(as_text(value))
@@ -96,9 +97,15 @@ def load(
     elif input_shape is not None:
         given = checked(input_shape)
     if is_model(name):
+        from dataclasses import replace
+
+        from convcalc.analysis.namesake import folded_note
         from convcalc.formats.open import open_model
 
         model = open_model(name, settings=texts, input_shape=given, max_layers=max_layers, seed=seed)
+        note = folded_note(model.graph)
+        if note is not None:
+            model = replace(model, graph=replace(model.graph, notes=(*model.graph.notes, note)))
         return Network(analyse(model.graph, batch=batch, dtype=dtype), name, model=model)
     from convcalc.language.load import load_graph
 

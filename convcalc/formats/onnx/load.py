@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.formats.model import Model
@@ -13,8 +14,10 @@ from convcalc.formats.onnx.mapping import map_model
 from convcalc.formats.onnx.reader import read_model
 from convcalc.formats.onnx.records import OnnxModel, ValueInfo
 from convcalc.graph import MAX_LAYERS
-from convcalc.language.input import Given, parse_input
 from convcalc.shapes import Shape
+
+if TYPE_CHECKING:
+    from convcalc.language.input import Given
 
 
 def load_onnx(path: str, given: Given | None = None, max_layers: int = MAX_LAYERS) -> Model:
@@ -29,12 +32,28 @@ def load_onnx(path: str, given: Given | None = None, max_layers: int = MAX_LAYER
     missing = tuple(
         dict.fromkeys(t.missing for t in model.graph.initializers.values() if t.missing is not None)
     )
-    notes = built.notes
+    notes = (*_folded(model), *built.notes)
     if missing:
         lost = " and ".join(f"{name} is" for name in missing if name) or "the numbers of its weights are"
         notes = (*notes, f"{lost} missing: forward and convert need --weights")
     graph = replace(built.graph, notes=notes)
     return Model(graph, built.tensors, path, notes, missing, built.classes)
+
+
+def _folded(model: OnnxModel) -> tuple[str, ...]:
+    """The note on batch normalisation that an exporter folded into convolutions, as PyTorch's exporters mark it: the
+    older by the name of the kernel that it made, the newer by the name of the rewriting rule."""
+    count = 0
+    for node in model.graph.nodes:
+        if node.op in ("Conv", "ConvTranspose") and len(node.inputs) > 2:
+            rule = node.metadata.get("pkg.onnxscript.rewriter.rule_name", "")
+            count += (
+                all(name.startswith("onnx::Conv") for name in node.inputs[1:3]) or "FuseBatchNorm" in rule
+            )
+    if not count:
+        return ()
+    where = "a convolution" if count == 1 else f"{count:,} convolutions"
+    return (f"batch normalisation was folded into {where} by the exporter: params are those in the file",)
 
 
 def _shapes(model: OnnxModel, given: Given | None) -> Mapping[str, Shape]:
@@ -72,6 +91,8 @@ def _shape(info: ValueInfo, given: Shape | str) -> Shape:
     """The shape in a text: all sizes, those without channels, or one size for all axes."""
     if not isinstance(given, str):
         return given
+    from convcalc.language.input import parse_input
+
     sizes = info.shape or ()
     own = sizes[1:] if len(sizes) > 1 else sizes
     if not own or not isinstance(own[0], int):
