@@ -35,9 +35,8 @@ def defined(owner: str, segment: str, found: Form, depth: int) -> list[str]:
     """The statement that registers a layer's module, parameter or buffer under its segment."""
     plain = is_identifier(segment) and segment not in MODULE_NAMES and not segment.startswith("_")
     if found.is_buffer:
-        return statement(
-            "", Call(f"{owner}.register_buffer", (quoted(segment), found.value, "persistent=False")), depth
-        )
+        words = (quoted(segment), found.value, *([] if found.is_saved else ["persistent=False"]))
+        return statement("", Call(f"{owner}.register_buffer", words), depth)
     if found.value:
         if plain:
             return statement(f"{owner}.{segment} = ", found.value, depth)

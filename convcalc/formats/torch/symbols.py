@@ -73,6 +73,48 @@ class _Fold(ast.NodeTransformer):
                 return ast.BinOp(inner.left, ast.Add(), ast.Constant(other + right))
         return node
 
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.test, ast.Constant):
+            return node.body if node.test.value else node.orelse
+        return node.body if ast.dump(node.body) == ast.dump(node.orelse) else node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Not) and isinstance(node.operand, ast.Constant):
+            return ast.Constant(not node.operand.value)
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        self.generic_visit(node)
+        stop = isinstance(node.op, ast.Or)
+        left: list[ast.expr] = []
+        for value in node.values:
+            if not isinstance(value, ast.Constant):
+                left.append(value)
+            elif bool(value.value) is stop:
+                return value
+        if not left:
+            return ast.Constant(not stop)
+        return left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        other = node.comparators[0]
+        if (
+            len(node.ops) > 1
+            or not isinstance(node.left, ast.Constant)
+            or not isinstance(other, ast.Constant)
+        ):
+            return node
+        equal = node.left.value == other.value
+        match node.ops[0]:
+            case ast.Eq() | ast.Is():
+                return ast.Constant(equal)
+            case ast.NotEq() | ast.IsNot():
+                return ast.Constant(not equal)
+        return node
+
 
 def _number(node: ast.expr) -> int | None:
     value = node.value if isinstance(node, ast.Constant) else None
