@@ -61,7 +61,7 @@ def one_node(layer: LayerDraft[Any]) -> Value:
 
 @form(Unknown)
 def unknown(layer: LayerDraft[Unknown]) -> Value:
-    """Refused: nobody knows what it computes."""
+    """None: such a layer is refused."""
     raise layer.refuse(
         f"stands for {layer.op.op}, an operator that convcalc does not know and cannot write",
         "a network with such layers converts to .yaml only",
@@ -131,7 +131,7 @@ def hardswish(layer: LayerDraft[Hardswish]) -> Value:
 
 @form(Silu)
 def silu(layer: LayerDraft[Silu]) -> Value:
-    """x·sigmoid(x): few runtimes have the Swish of opset 24."""
+    """Sigmoid and Mul: few runtimes have the Swish of opset 24."""
     return layer.add("Mul", [layer.x, layer.add("Sigmoid", [layer.x], layer.shape, "sigmoid")], layer.shape)
 
 
