@@ -33,9 +33,9 @@ def folded_from(graph: Graph) -> tuple[CatalogueEntry, int] | None:
 
 
 def folded_note(graph: Graph) -> str | None:
-    """The note on the published number of parameters, or None."""
+    """The note on the published number of parameters; None if no network is known, or if a note names it already."""
     found = folded_from(graph)
-    if found is None:
+    if found is None or any(found[0].name in note for note in graph.notes):
         return None
     entry, more = found
     return (

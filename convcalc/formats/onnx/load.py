@@ -32,28 +32,12 @@ def load_onnx(path: str, given: Given | None = None, max_layers: int = MAX_LAYER
     missing = tuple(
         dict.fromkeys(t.missing for t in model.graph.initializers.values() if t.missing is not None)
     )
-    notes = (*_folded(model), *built.notes)
+    notes = built.notes
     if missing:
         lost = " and ".join(f"{name} is" for name in missing if name) or "the numbers of its weights are"
         notes = (*notes, f"{lost} missing: forward and convert need --weights")
     graph = replace(built.graph, notes=notes)
     return Model(graph, built.tensors, path, notes, missing, built.classes)
-
-
-def _folded(model: OnnxModel) -> tuple[str, ...]:
-    """The note on batch normalisation that an exporter folded into convolutions, as PyTorch's exporters mark it: the
-    older by the name of the kernel that it made, the newer by the name of the rewriting rule."""
-    count = 0
-    for node in model.graph.nodes:
-        if node.op in ("Conv", "ConvTranspose") and len(node.inputs) > 2:
-            rule = node.metadata.get("pkg.onnxscript.rewriter.rule_name", "")
-            count += (
-                all(name.startswith("onnx::Conv") for name in node.inputs[1:3]) or "FuseBatchNorm" in rule
-            )
-    if not count:
-        return ()
-    where = "a convolution" if count == 1 else f"{count:,} convolutions"
-    return (f"batch normalisation was folded into {where} by the exporter: params are those in the file",)
 
 
 def _shapes(model: OnnxModel, given: Given | None) -> Mapping[str, Shape]:
