@@ -228,6 +228,37 @@ class Attention(nn.Module):
         return self.own(x, x, x, need_weights=False)[0][:, 0]
 
 
+class Heads(nn.Module):
+    """Self-attention as it is usually written, with PyTorch's fused product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(12, 36, bias=False)
+        self.proj = nn.Linear(12, 12)
+
+    def forward(self, x: Any) -> Any:
+        n, length, width = x.shape
+        q, k, v = self.qkv(x).reshape(n, length, 3, 4, 3).permute(2, 0, 3, 1, 4).unbind(0)
+        x = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, length, width)
+        return self.proj(x)
+
+
+class Encoder(nn.Module):
+    """A block of a transformer whose attention is not PyTorch's module."""
+
+    shapes = ((5, 12),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(12)
+        self.attn = Heads()
+        self.mlp = nn.Sequential(nn.Linear(12, 20), nn.GELU(), nn.Linear(20, 12))
+
+    def forward(self, x: Any) -> Any:
+        x = x + self.attn(self.norm(x))
+        return x + self.mlp(x)
+
+
 class InPlace(nn.Module):
     """Values that change after they have been read, and are read again."""
 
@@ -296,7 +327,7 @@ class Foreign(nn.Module):
 
 
 MODULES = (
-    Convolutions, Signals, Normalisations, Pools, Activations, Arithmetic, Movements, Attention, InPlace, Shared, Sizes,
+    Convolutions, Signals, Normalisations, Pools, Activations, Arithmetic, Movements, Attention, Encoder, InPlace, Shared, Sizes,
     Foreign,
 )  # fmt: skip
 

@@ -93,7 +93,7 @@ def _core(draft: Draft, softmax: int, readers: Mapping[int, list[int]]) -> Core 
     if not last or not _plain_product(mixed) or mixed.inputs[0] != softmax:
         return None
     scores, factor, added = _scores(draft, rows.inputs[0])
-    if scores is None or not _plain_product(draft.layers[scores]):
+    if scores is None or not _plain_product(draft.layers[scores], turned=True):
         return None
     sides = [*draft.layers[scores].inputs, mixed.inputs[1]]
     traced = [trace(draft, side) for side in sides]
@@ -121,10 +121,8 @@ def _core(draft: Draft, softmax: int, readers: Mapping[int, list[int]]) -> Core 
     outer = ((windows, places * width), (heads, depth))
     by_row = normal([*outer, (places, width), (depth, 1)])
     by_column = normal([*outer, (depth, 1), (places, width)])
-    if (q.view.factors, q.view.offset) != (by_row, 0) or (k.view.factors, k.view.offset) != (
-        by_column,
-        features,
-    ):
+    keys = by_row if draft.layers[scores].op.shown_fields()["transpose_b"] else by_column
+    if (q.view.factors, q.view.offset) != (by_row, 0) or (k.view.factors, k.view.offset) != (keys, features):
         return None
     if (v.view.factors, v.view.offset) != (by_row, 2 * features):
         return None
@@ -146,8 +144,9 @@ def _core(draft: Draft, softmax: int, readers: Mapping[int, list[int]]) -> Core 
     return Core(entry, exit_, softmax, windows, places, heads, tuple(added))
 
 
-def _plain_product(layer: DraftLayer) -> bool:
-    return isinstance(layer.op, Matmul) and not layer.op.transpose_a and not layer.op.transpose_b
+def _plain_product(layer: DraftLayer, *, turned: bool = False) -> bool:
+    """Whether a layer is a matrix product as it stands. turned: or with its second matrix transposed."""
+    return isinstance(layer.op, Matmul) and not layer.op.transpose_a and (turned or not layer.op.transpose_b)
 
 
 def _is_projection(layer: DraftLayer) -> bool:

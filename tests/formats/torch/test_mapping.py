@@ -80,15 +80,25 @@ def test_fields_are_the_modules() -> None:
 
 
 def test_modules_that_are_one_operator() -> None:
-    assert kinds("Attention")["attention"] == 1
-    attention = next(node for node in built("Attention").graph if node.kind == "attention")
-    assert (attention.name, attention.op.shown_fields()["heads"]) == ("own", 3)
+    attention = {node.name: node for node in built("Attention").graph if node.kind == "attention"}
+    assert attention["own"].op.shown_fields()["heads"] == 3
     assert kinds("Normalisations")["lrn"] == 1
     assert kinds("Normalisations")["layernorm"] == 2
     axes = [
         node.op.shown_fields()["axis"] for node in built("Normalisations").graph if node.kind == "layernorm"
     ]
     assert axes == ["channels", [1, 2]]  # no transposes around the first
+
+
+def test_attention_written_by_hand_is_one_layer_with_the_modules_keys() -> None:
+    (attention,) = [node for node in built("Encoder").graph if node.kind == "attention"]
+    assert attention.op.shown_fields() | {"heads": 4, "in_bias": False} == attention.op.shown_fields()
+    assert attention.name.startswith("attn")
+    assert attention.keys == {
+        "in_proj_weight": "attn.qkv.weight",
+        "out_proj.weight": "attn.proj.weight",
+        "out_proj.bias": "attn.proj.bias",
+    }
 
 
 def test_gates_shuffles_and_norms_are_one_layer() -> None:
