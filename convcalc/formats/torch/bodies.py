@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from convcalc.formats.spec.records import Branch, Entry, Expression, Group, Layer, Use
-from convcalc.formats.torch.flow import Flow, Step
+from convcalc.formats.torch.flow import Flow, Step, broken
 from convcalc.formats.torch.forms import form
 from convcalc.formats.torch.layout import statement
 from convcalc.formats.torch.members import Members, reached
@@ -415,7 +415,7 @@ class Body:
         names = self.members.attributes(values)
         for name, value in self.members.stored.items():
             if name not in known:
-                self.statements += statement(f"self.{name} = ", value, 2)
+                self.statements += broken(f"self.{name} = ", value, 2)
         return names
 
     def flag(self, wanted: str, condition: str) -> str:
@@ -546,7 +546,7 @@ class Body:
             words = (quoted(segment), found.value, *([] if found.is_saved else ["persistent=False"]))
             self.statements += statement("", Call("self.register_buffer", words), 2)
         elif access == f"self.{segment}":
-            self.statements += statement(f"self.{segment} = ", found.value, 2)
+            self.statements += broken(f"self.{segment} = ", found.value, 2)
         else:
             self.statements += statement(
                 "", Call("self.register_parameter", (quoted(segment), found.value)), 2
