@@ -135,6 +135,8 @@ class Mapper:
                     self.values[name] = value
                     if isinstance(value, Activation):
                         self.outputs_of[value.layer] = name
+                        if value.layer >= 0:
+                            self.draft.layers[value.layer].value = name
         self.graphs.pop()
 
     def value(self, name: str) -> Value | None:
