@@ -133,8 +133,8 @@ def command(
 ) -> None:
     """A network's layers: output sizes, weights, MACs, memory and receptive fields.
 
-    ARCH is a bundled name (see `convcalc list`), the path of a spec or of an ONNX file, or - for a spec from standard
-    input.
+    ARCH is a bundled name (see `convcalc list`), the path of a spec or of an ONNX file, a PyTorch module as
+    FILE.py:NAME, or - for a spec from standard input.
     """
     asked = [
         option

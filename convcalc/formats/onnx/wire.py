@@ -53,11 +53,13 @@ class WireFile:
         """The error for a file that is not a valid model."""
         return ModelError(f"{self.path}: not a valid ONNX file: {reason}", hint=hint)
 
-    def too_large(self) -> ModelError:
-        """The error for a file beyond the limits."""
+    def too_large(self, fields: bool = False) -> ModelError:
+        """The error for a file with more nodes or tensors, or more fields, than the limit allows."""
+        count = f"{self.max_nodes:,} nodes"
         return ModelError(
-            f"{self.path}: the file describes more than {self.max_nodes:,} nodes or tensors, or as many things as "
-            "they would need",
+            f"{self.path}: more fields than {count} need"
+            if fields
+            else f"{self.path}: more than {count} or tensors",
             hint="--max-layers raises the limit",
         )
 
@@ -123,7 +125,7 @@ class WireFile:
                 elif tag < 8:
                     raise self.invalid(f"{message} has a field without a number at byte {place:,}")
                 if self.budget < 0:
-                    raise self.too_large()
+                    raise self.too_large(fields=True)
         except IndexError:
             raise self.invalid(
                 f"{message} ends within a field, at byte {place:,}: the file was cut short"
