@@ -28,7 +28,7 @@ from convcalc.formats.torch.bodies import (
     without_unused,
 )
 from convcalc.formats.torch.layout import signature, statement
-from convcalc.formats.torch.scopes import outside_paths
+from convcalc.formats.torch.scopes import outside_paths, with_defaults
 from convcalc.formats.torch.site import Call, InexpressibleError, quoted, source_of
 from convcalc.formats.torch.sizes import Sizes
 from convcalc.formats.torch.symbols import (
@@ -79,7 +79,7 @@ class Program:
 
     def __init__(self, graph: Graph, document: Document, name: str) -> None:
         self.graph = graph
-        self.document = document
+        self.document = with_defaults(document)
         self.name = name
         self.helpers: set[str] = set()
         self.taken: set[str] = {name, "OrderedDict"}
