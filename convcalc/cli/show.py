@@ -133,8 +133,9 @@ def command(
 ) -> None:
     """A network's layers: output sizes, weights, MACs, memory and receptive fields.
 
-    ARCH is a bundled name (see `convcalc list`), the path of a spec or of an ONNX file, a PyTorch module as
-    FILE.py:NAME, or - for a spec from standard input.
+    ARCH is a bundled name (see `convcalc list`), the path of a spec or of an ONNX file, or - for a spec from standard
+    input; or a PyTorch module: mynet.py:Net, torchvision.models:resnet50. That needs --input, and PyTorch in this
+    environment; the file runs as Python would run it.
     """
     asked = [
         option

@@ -327,7 +327,8 @@ class Foreign(nn.Module):
 
 
 MODULES = (
-    Convolutions, Signals, Normalisations, Pools, Activations, Arithmetic, Movements, Attention, Encoder, InPlace, Shared, Sizes,
+    Convolutions, Signals, Normalisations, Pools, Activations, Arithmetic, Movements, Attention, Encoder, InPlace,
+    Shared, Sizes,
     Foreign,
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from convcalc.ops import get
 from convcalc.shapes import Shape
 
 MAX_COPIES = 64  # of a value that is repeated
-MAX_PLACES = 4096  # that are listed
+MAX_PLACES = 1 << 17  # that are listed
 
 
 def reshape(mapper: Mapper, call: Call) -> Value | Stored:
