@@ -48,8 +48,8 @@ def list(
 
     >>> convcalc.list("resnet??", sort="params", max_params=30_000_000)
     <3 networks: resnet18, resnet34, resnet50>
-    >>> [(entry.name, entry.params) for entry in convcalc.list("lenet5")]
-    [('lenet5', 61706)]
+    >>> [(entry.name, entry.params) for entry in convcalc.list(task="matching")]
+    [('siamese', 38951745)]
     """
     from convcalc.analysis.catalogue import find, groups
     from convcalc.report import list as report
