@@ -362,7 +362,8 @@ class Mapper:
         """A constant as a parameter, whose values are computed when they are needed."""
         if min(shape) < 1:
             raise Unmapped("a constant without values")
-        name = parameter_path(const.tensor.name) if const.tensor is not None else ""
+        tensor = _unmoved(const).tensor
+        name = parameter_path(tensor.name) if tensor is not None else ""
         if not name and path is None and const.call is not None:
             path = self.paths.of(const.call.node)
         layer = self.draft.add(
@@ -483,6 +484,16 @@ def _is_computed(const: Const) -> bool:
             return False
         const = source
     return const.call is not None
+
+
+def _unmoved(const: Const) -> Const:
+    """The constant with the same values before they were moved."""
+    while const.call is not None and const.call.op in MOVING:
+        source = const.call.given(0)
+        if not isinstance(source, Const) or source.count != const.count:
+            break
+        const = source
+    return const
 
 
 def _listed(found: Value | Sequence[Value | None]) -> Sequence[Value | None]:
