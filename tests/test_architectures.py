@@ -45,6 +45,8 @@ def test_everything_is_there() -> None:
     assert {name for name in NETWORKS if "/" not in name} >= LECTURE
     assert {name for name in FAMILIES if "/" not in name} >= {"vgg", "resnet"}
     tasks = Counter(load(name).task for name in NETWORKS if name.startswith("torchvision/"))
+    readme = " ".join((Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8").split())
+    assert f"{len(NETWORKS)} bundled networks, {tasks.total()} of them torchvision's" in readme
     assert tasks == {"classification": 80, "segmentation": 6, "video": 4, "detection": 3}
 
 

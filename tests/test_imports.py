@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.formats.onnx import messages
+
 PACKAGE = Path(__file__).parent.parent / "convcalc"
 
 # A module may import from lines above its own, and from its own line (a folder is one line).
@@ -267,6 +269,18 @@ def test_what_a_command_loads(command: str) -> None:
     assert own & ON_DEMAND == set()
     packages = {name for name in found if name.partition(".")[0] in {"rich", "PIL", "numpy", "numba"}}
     assert packages | found & {"multiprocessing", "json", "csv", "click.shell_completion"} == set()
+
+
+def test_show_of_a_model_reads_no_spec_and_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    weight = messages.floats("w", [3, 2, 2, 1], range(12))
+    path.write_bytes(messages.chain(messages.node("Conv", ["x", "w"], ["y"]), tensors=[weight]))
+    found = after("show", str(path))
+    assert found & {"yaml", "rich", "PIL", "numpy", "numba", "onnx", "multiprocessing", "json"} == set()
+    rooms = {name.split(".")[1] for name in found if name.startswith("convcalc.")}
+    assert rooms & {"images", "backends", "inference", "layer", "exercises", "manual"} == set()
+    assert {name for name in found if name.startswith("convcalc.weights.")} == {"convcalc.weights.tensors"}
+    assert {name for name in found if name.startswith("convcalc.language.")} == {"convcalc.language.bundled"}
 
 
 def test_an_operator_is_loaded_by_its_name() -> None:

@@ -544,7 +544,7 @@ def test_dcgan_sizes() -> None:
 
 
 def test_srcnn_weights() -> None:
-    """Dong et al. 2015 (the journal's version), table 1: 8,032 in 9-1-5, 24,416 in 9-3-5, 57,184 in 9-5-5."""
+    """Dong et al. 2015 (the journal's version), section 4.3: 8,032 in 9-1-5, 24,416 in 9-3-5, 57,184 in 9-5-5."""
     found = [weights(load_graph("srcnn", settings={"middle": str(f)})) for f in (1, 3, 5)]
     assert found == [8032, 24_416, 57_184]
     assert load("srcnn").output_shape == (1, 21, 21)  # Dong et al. 2014, section 4.1: (33 − 9 − 1 − 5 + 3)²

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.language import bundled
-from convcalc.language.synonyms import suggest_network
+from convcalc.language.tasks import TASKS
 from convcalc.shapes import Shape
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FILE = "catalogue.csv"
 ORDERS = ("lecture", "name", "params", "macs", "layers", "memory")
 # In the lecture's order, each next to the published network that it is a version of.
 LECTURE = (
-    "lenet5", "alexnet", "alexnet-paper", "zfnet", "zfnet-paper", "vgg11", "vgg13", "vgg16", "vgg19",
+    "lenet5", "lenet5-paper", "alexnet", "alexnet-paper", "zfnet", "zfnet-paper", "vgg11", "vgg13", "vgg16", "vgg19",
     "inception-naive", "inception-module", "googlenet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
 )  # fmt: skip
 
@@ -49,7 +49,7 @@ class CatalogueEntry(NamedTuple):
 
 
 def entries() -> list[CatalogueEntry]:
-    """Every bundled network: the lecture's first, then the others by name."""
+    """Every bundled network: the lecture's first, then the others by task, family and size."""
     known = read(os.path.join(bundled.directory(), FILE))
     names = [name for name in bundled.names() if name in known or not bundled.is_family(name)]
     found = [known[name] if name in known else counted(name) for name in names]
@@ -64,16 +64,21 @@ def find(
     max_params: int | None = None,
     max_macs: int | None = None,
     family: str | None = None,
+    task: str | None = None,
 ) -> list[CatalogueEntry]:
     """The bundled networks whose name contains `pattern`, or matches it if it has * or ?, sorted by one of ORDERS.
 
-    max_params, max_macs: upper limits; family: only networks that extend this one. Raises UsageError if no network
-    is left, and for an unknown order or family.
+    max_params, max_macs: upper limits; family: only networks that extend this one; task: only networks for it.
+    Raises UsageError if no network is left, and for an unknown order, family or task.
     """
+    if task is not None and task not in TASKS:
+        raise UsageError(f"no task '{task}'{did_you_mean(task, TASKS)}", hint=f"tasks: {', '.join(TASKS)}")
     if sort not in ORDERS:
         raise UsageError(
             f"no order '{sort}'{did_you_mean(sort, ORDERS)}", hint=f"orders: {', '.join(ORDERS)}"
         )
+    from convcalc.language.synonyms import suggest_network
+
     every = entries()
     found = [entry for entry in every if pattern is None or _matches(entry.name, pattern)]
     if not found:
@@ -84,6 +89,13 @@ def find(
     if family is not None:
         wanted = _family(every, family)
         found = [entry for entry in found if wanted & {entry.name, *entry.extends}]
+    if task is not None:
+        found = [entry for entry in found if entry.task == task]
+        if not found:
+            raise UsageError(
+                f"none of these networks is for {task}",
+                hint=f"'convcalc list --task {task}' shows those that are",
+            )
     found = [
         entry
         for entry in found
@@ -98,6 +110,8 @@ def find(
 
 def _family(every: Sequence[CatalogueEntry], family: str) -> set[str]:
     """The specs that a family's name, with or without its folder, refers to. Raises UsageError if there are none."""
+    from convcalc.language.synonyms import suggest_network
+
     known = bundled.names()
     wanted = {name for name in known if name == family or name.rsplit("/", 1)[-1] == family}
     if not wanted:
@@ -117,11 +131,30 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def in_order(entries: Sequence[CatalogueEntry]) -> list[CatalogueEntry]:
-    """Sorted: the lecture's networks in its order, then the others outside folders, then those in folders."""
-    places = {name: place for place, name in enumerate(LECTURE)}
-    return sorted(
-        entries, key=lambda entry: (places.get(entry.name, len(places)), "/" in entry.name, entry.name)
-    )
+    """Sorted: the lecture's networks in its order, then by task; in each those outside folders first, members of a
+    family next to each other, the smallest first."""
+    lecture = {name: place for place, name in enumerate(LECTURE)}
+    tasks = {task: place for place, task in enumerate(TASKS)}
+
+    def place(entry: CatalogueEntry) -> tuple[int, int, bool, str, int]:
+        family = entry.extends[0] if entry.extends else entry.name
+        task = len(TASKS) if entry.task is None else tasks[entry.task]
+        if entry.name in lecture:
+            return (lecture[entry.name], 0, False, "", 0)
+        return (len(lecture), task, "/" in entry.name, family, entry.params)
+
+    return sorted(entries, key=place)
+
+
+def groups(entries: Sequence[CatalogueEntry]) -> list[tuple[str | None, Sequence[CatalogueEntry]]]:
+    """Runs of entries in the order of `in_order` that belong together, each with its task; None: of the lecture."""
+    found: list[tuple[str | None, list[CatalogueEntry]]] = []
+    for entry in entries:
+        task = None if entry.name in LECTURE else entry.task or ""
+        if not found or found[-1][0] != task:
+            found.append((task, []))
+        found[-1][1].append(entry)
+    return [(task, members) for task, members in found]
 
 
 def counted(name: str) -> CatalogueEntry:

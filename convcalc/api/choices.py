@@ -71,6 +71,13 @@ def orders() -> Sequence[str]:
     return ORDERS
 
 
+def tasks() -> Sequence[str]:
+    """What networks can be for."""
+    from convcalc.language.tasks import TASKS
+
+    return TASKS
+
+
 def backends() -> Sequence[str]:
     """The backends that can compute a forward pass."""
     from convcalc.backends import BACKENDS

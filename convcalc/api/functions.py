@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from convcalc.api.gradients import backward_view, check_backward, transposed_view
@@ -37,19 +38,20 @@ def list(
     max_params: int | None = None,
     max_macs: int | None = None,
     family: str | None = None,
+    task: str | None = None,
 ) -> Several[CatalogueEntry]:
     """The bundled networks: `convcalc list`.
 
     pattern: part of a name, or a pattern with * and ?; sort: lecture, name, params, macs, layers or memory;
-    max_params, max_macs: upper limits; family: only networks that extend this one. Raises UsageError if no network
-    is left.
+    max_params, max_macs: upper limits; family: only networks that extend this one; task: only networks for it, such
+    as "segmentation". Raises UsageError if no network is left.
 
-    >>> convcalc.list("vgg*", sort="params", max_params=140_000_000)
-    <3 networks: vgg11, vgg13, vgg16>
-    >>> [(entry.name, entry.params) for entry in convcalc.list("lenet?")]
-    [('lenet5', 61706)]
+    >>> convcalc.list("resnet??", sort="params", max_params=30_000_000)
+    <3 networks: resnet18, resnet34, resnet50>
+    >>> [(entry.name, entry.params) for entry in convcalc.list(task="matching")]
+    [('siamese', 38951745)]
     """
-    from convcalc.analysis.catalogue import find
+    from convcalc.analysis.catalogue import find, groups
     from convcalc.report import list as report
 
     found = find(
@@ -59,10 +61,10 @@ def list(
         max_params=max_params,
         max_macs=max_macs,
         family=family,
+        task=task,
     )
-    return Several(
-        found, record_look(found, report.catalogue_summary, report.catalogue_value, report.catalogue_table)
-    )
+    table = partial(report.catalogue_table, groups=groups(found) if sort == "lecture" and not reverse else ())
+    return Several(found, record_look(found, report.catalogue_summary, report.catalogue_value, table))
 
 
 def schema() -> View[dict[str, Any]]:

@@ -96,9 +96,15 @@ def load(
     elif input_shape is not None:
         given = checked(input_shape)
     if is_model(name):
+        from dataclasses import replace
+
+        from convcalc.analysis.namesake import folded_note
         from convcalc.formats.open import open_model
 
         model = open_model(name, settings=texts, input_shape=given, max_layers=max_layers, seed=seed)
+        note = folded_note(model.graph)
+        if note is not None:
+            model = replace(model, graph=replace(model.graph, notes=(*model.graph.notes, note)))
         return Network(analyse(model.graph, batch=batch, dtype=dtype), name, model=model)
     from convcalc.language.load import load_graph
 

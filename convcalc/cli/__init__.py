@@ -308,6 +308,7 @@ def main(debug: bool, color: str) -> None:
 
     Every layer's output size, weights, multiply-accumulates (MACs), memory and receptive field, exactly and with
     the arithmetic shown; two networks compared; an image pushed through. ARCH is a bundled name (see `convcalc
-    list`), the path of a spec that ends in .yaml, or - for standard input.
+    list`), the path of a spec that ends in .yaml or of a model that ends in .onnx, a PyTorch module as FILE.py:NAME,
+    or - for a spec from standard input.
     """
     _choose_color(color)

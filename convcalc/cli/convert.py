@@ -87,7 +87,8 @@ def command(
 ) -> None:
     """Write a network as another kind of file.
 
-    ARCH is a bundled name (see `convcalc list`), the path of a spec, or - for standard input.
+    ARCH is a bundled name (see `convcalc list`), the path of a spec or of an ONNX file, a PyTorch module as
+    FILE.py:NAME, or - for a spec from standard input.
     """
     network = load_network(arch, settings, input_text, max_layers, seed)
     with _progress() as (downloading, writing):

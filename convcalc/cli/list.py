@@ -19,13 +19,14 @@ Examples:
   convcalc list vgg --format json
   convcalc list --max-params 5M --sort macs
   convcalc list --family resnet --sort params --reverse
+  convcalc list --task segmentation
 
 PATTERN is a part of the name, or a pattern with * and ?. Figures take K, M and G: 5M is 5,000,000.""",
 )
 @click.argument("pattern", required=False, shell_complete=completion.bundled_names)
 @click.option(
     "--sort", type=click.Choice(choices.orders()), default="lecture", show_default=True,
-    help="Sort order; lecture: its networks first, in its order.",
+    help="Sort order; lecture: its networks first, in its order, then by task.",
 )  # fmt: skip
 @click.option("--reverse", is_flag=True, help="Largest first.")
 @click.option("--max-params", type=Limit(), help="Only networks with at most this many params.")
@@ -36,6 +37,10 @@ PATTERN is a part of the name, or a pattern with * and ?. Figures take K, M and 
     shell_complete=completion.families,
     help="Only networks that extend this one, such as resnet or torchvision/vgg.",
 )
+@click.option(
+    "--task", type=click.Choice(choices.tasks()), metavar="TASK",
+    help=f"Only networks for this task: {', '.join(choices.tasks())}.",
+)  # fmt: skip
 @format_option
 def command(
     pattern: str | None,
@@ -44,6 +49,7 @@ def command(
     max_params: int | None,
     max_macs: int | None,
     family: str | None,
+    task: str | None,
     form: str,
 ) -> None:
     """The bundled architectures: which network fits?"""
@@ -54,5 +60,6 @@ def command(
         max_params=max_params,
         max_macs=max_macs,
         family=family,
+        task=task,
     )
     show(found, form)

@@ -134,7 +134,8 @@ def command(
     """A network's layers: output sizes, weights, MACs, memory and receptive fields.
 
     ARCH is a bundled name (see `convcalc list`), the path of a spec or of an ONNX file, or - for a spec from standard
-    input.
+    input; or a PyTorch module: mynet.py:Net, torchvision.models:resnet50. That needs --input, and PyTorch in this
+    environment; the file runs as Python would run it.
     """
     asked = [
         option

@@ -39,6 +39,7 @@ class Model:
             )
         listing = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
         raise ModelError(
-            f"{self.path}: its weights are in {listing}, and there is no such file",
-            hint="put it into the model's folder, or give --weights FILE or random",
+            f"{self.path}: its weights should be in {listing}, and are not there",
+            hint="put the file into the model's folder ('git lfs pull', if it is in Git LFS), or give --weights FILE or "
+            "random",
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from convcalc.errors import UsageError
 from convcalc.formats.model import Model
 from convcalc.graph import MAX_LAYERS, Graph
 from convcalc.language.bundled import is_model, module_parts
-from convcalc.language.input import Given
+
+if TYPE_CHECKING:
+    from convcalc.language.input import Given
 
 
 def open_model(
@@ -22,8 +25,8 @@ def open_model(
     """The network of a model file or a PyTorch module with its weights, which are not read yet.
 
     input_shape: shapes of inputs without the batch; free sizes and modules need one. seed: of a module's random
-    weights. Raises ModelError for what cannot be read as layers, UsageError for settings, which only specs have, and for an
-    input that does not fit.
+    weights. Raises ModelError for what cannot be read as layers, UsageError for settings, which only specs have, and
+    for an input that does not fit.
     """
     module = module_parts(arch)
     if settings:

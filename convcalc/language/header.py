@@ -9,14 +9,12 @@ from convcalc.errors import SpecError, clean, did_you_mean
 from convcalc.language import reader
 from convcalc.language.documents import Spec
 from convcalc.language.expressions import Names
+from convcalc.language.tasks import TASKS
 from convcalc.language.values import compile_value
 from convcalc.language.words import listed
 from convcalc.ops import FieldError, FieldKind, describe, whole
 
 WEIGHTS_KEYS = ("url", "sha256")
-TASKS = (
-    "classification", "segmentation", "detection", "video", "generation", "superresolution", "audio", "matching",
-)  # fmt: skip
 LABELS = ("imagenet1k", "kinetics400", "cifar10", "digits")
 MAX_SIDE = 100_000  # pixels of a resized or cropped image
 

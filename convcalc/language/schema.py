@@ -7,7 +7,8 @@ from typing import Any
 
 from convcalc import ops
 from convcalc.language.documents import KEYS
-from convcalc.language.header import LABELS, PREPROCESS, TASKS, WEIGHTS_KEYS
+from convcalc.language.header import LABELS, PREPROCESS, WEIGHTS_KEYS
+from convcalc.language.tasks import TASKS
 from convcalc.language.words import COMMON
 from convcalc.ops import FieldInfo, Operator
 

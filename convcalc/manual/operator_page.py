@@ -13,6 +13,7 @@ from typing import Any
 from convcalc import ops
 from convcalc.analysis.analyse import Analysis, analyse
 from convcalc.analysis.explain import explain
+from convcalc.formats.onnx.writer import form_text
 from convcalc.graph import Node
 from convcalc.language.load import load_entry
 from convcalc.language.networks import NETWORK_FIELDS
@@ -46,6 +47,8 @@ def operator_page(kind: str) -> str:
         _fields(operator),
         "## Counted",
         _counted(operator),
+        "## In ONNX",
+        _markdown(form_text(operator)),
         "## Example",
         _example(operator),
     ]

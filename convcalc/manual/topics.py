@@ -10,7 +10,18 @@ from convcalc.errors import UsageError
 
 DIRECTORY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")
 CONTENTS = "index"
-TOPICS = ("start", "lecture", "exercises", "language", "counting", "python", "formats", "speed", "errors")
+TOPICS = (
+    "start",
+    "lecture",
+    "exercises",
+    "language",
+    "counting",
+    "python",
+    "formats",
+    "onnx",
+    "speed",
+    "errors",
+)
 OPERATORS = "operators"  # the folder with a page per operator
 
 

@@ -4,9 +4,10 @@ prefers, printed in black on white."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 
-from convcalc.render.table import Column, Table, texts, totals
+from convcalc.render.table import Column, Table, grouped, texts, totals
 
 STYLE = """
 @page { size: A4; margin: 18mm 16mm; }
@@ -112,13 +113,18 @@ def _grid(table: Table) -> str:
         return f'<tr class="{style}">{shown}</tr>' if style else f"<tr>{shown}</tr>"
 
     styles = table.styles or [""] * len(table.rows)
-    body = "\n".join(row("td", cells, style) for cells, style in zip(texts(table), styles, strict=True))
+    rows = (row("td", cells, style) for cells, style in zip(texts(table), styles, strict=True))
+    body = "\n".join(grouped(table, rows, partial(_group, len(table.columns))))
     foot = "\n".join(row("th", cells) for cells in totals(table))
     foot = f"<tfoot>\n{foot}\n</tfoot>\n" if foot else ""
     return (
         f'<div class="wide">\n<table class="convcalc">\n<thead><tr>{heading_row(table.columns)}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody>\n{foot}</table>\n</div>\n"
     )
+
+
+def _group(columns: int, text: str) -> str:
+    return f'<tr><th colspan="{columns}" scope="rowgroup">{escape(text)}</th></tr>'
 
 
 def _cell(tag: str, column: Column, text: str) -> str:

@@ -119,7 +119,10 @@ def _grid(table: Table, width: int | None) -> Iterator[Line]:
     rule = [TextSpan("─" * (sum(widths) + len(GAP) * (len(widths) - 1)), "dim")]
     yield from _row([column.header for column in columns], columns, widths, "bold")
     yield rule
+    above = {place.row: place.text for place in table.headings}
     for number, row in enumerate(rows[:body]):
+        if number in above:
+            yield [TextSpan(above[number], "bold")]
         yield from _row(row, columns, widths, table.styles[number] if table.styles else "")
     if table.footer:
         yield rule

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from convcalc.shapes import show
+
+T = TypeVar("T")
 
 
 class Column(NamedTuple):
@@ -56,12 +58,19 @@ class Narrowing(NamedTuple):
     key: str
 
 
+class Heading(NamedTuple):
+    """The text above a group of rows, and the number of the group's first row."""
+
+    row: int
+    text: str
+
+
 class Table(NamedTuple):
     """Columns, records as rows, totals below a rule, and lines of text around them.
 
     CSV may have its own columns and its own unfolded rows, which are made when they are needed. narrowing: steps
     applied in order on a narrow terminal, before texts are wrapped; wider: how to undo them other than by a wider
-    window. styles: the style of each row.
+    window. styles: the style of each row. headings: what stands above groups of rows, from top to bottom.
     """
 
     columns: Sequence[Column]
@@ -76,6 +85,7 @@ class Table(NamedTuple):
     styles: Sequence[str] = ()
     narrowing: Sequence[Narrowing] = ()
     wider: str = ""
+    headings: Sequence[Heading] = ()
 
 
 def notes(texts: Iterable[str], about: str = "") -> list[Note]:
@@ -146,6 +156,15 @@ def texts(table: Table) -> list[list[str]]:
     return [[text_of(column, record) for column in table.columns] for record in table.rows]
 
 
+def grouped(table: Table, rows: Iterable[T], heading: Callable[[str], T]) -> Iterator[T]:
+    """The rows, each group's heading before its first one."""
+    above = {place.row: place.text for place in table.headings}
+    for number, row in enumerate(rows):
+        if number in above:
+            yield heading(above[number])
+        yield row
+
+
 def totals(table: Table) -> list[list[str]]:
     """The texts of the total rows."""
     return [[total_text(column, total) for column in table.columns] for total in table.footer]
@@ -196,12 +215,13 @@ def to_markdown(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell(text) for text in cells) + " |"
 
+    blank = [""] * (len(table.columns) - 1)
     head = [f"### {cell(table.title)}", ""] if table.title else []
     head += [cell(table.subtitle), ""] if table.subtitle else []
     body = [
         line([column.header for column in table.columns]),
         "| " + " | ".join("---:" if column.right else "---" for column in table.columns) + " |",
-        *map(line, texts(table)),
+        *grouped(table, map(line, texts(table)), lambda text: line([f"**{text}**", *blank])),
         *(line([f"**{text}**" if text else "" for text in row]) for row in totals(table)),
     ]
     tail = (
@@ -235,6 +255,9 @@ def to_latex(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return " & ".join(map(latex, cells)) + r" \\"
 
+    def heading(text: str) -> str:
+        return rf"\multicolumn{{{len(table.columns)}}}{{l}}{{\textbf{{{latex(text)}}}}} \\"
+
     rules = [r"\midrule", *map(line, totals(table))] if table.footer else []
     return "\n".join(
         [
@@ -245,7 +268,7 @@ def to_latex(table: Table) -> str:
             r"\toprule",
             line([column.header for column in table.columns]),
             r"\midrule",
-            *map(line, texts(table)),
+            *grouped(table, map(line, texts(table)), heading),
             *rules,
             r"\bottomrule",
             r"\end{tabular}",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcalc.analysis.catalogue import CatalogueEntry
-from convcalc.render.table import Column, Table, drop, shorten
+from convcalc.render.table import Column, Heading, Table, drop, shorten
 from convcalc.report import words
 
 
@@ -37,8 +37,11 @@ def catalogue_summary(entries: Sequence[CatalogueEntry]) -> str:
     return f"{words.plural(len(names), 'network')}: {shown}"
 
 
-def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
-    """One row per network."""
+Groups = Sequence[tuple[str | None, Sequence[CatalogueEntry]]]
+
+
+def catalogue_table(entries: Sequence[CatalogueEntry], groups: Groups = ()) -> Table:
+    """One row per network. groups: the tasks that the entries run through; each is a heading, if there are several."""
     return Table(
         columns=(NAME, INPUT, LAYERS, PARAMS, MACS, MEMORY, SOURCE),
         rows=entries,
@@ -50,7 +53,18 @@ def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
             *shorten("macs", "params"),
             *drop("input"),
         ],
+        headings=_headings(groups),
     )
+
+
+def _headings(groups: Groups) -> list[Heading]:
+    """`segmentation: 9`, above the first of them; none above a single group."""
+    result, row = [], 0
+    for task, members in groups:
+        name = "the lecture's" if task is None else task or "other"
+        result.append(Heading(row, f"{name}: {len(members)}"))
+        row += len(members)
+    return result if len(result) > 1 else []
 
 
 def _citation(source: str) -> str:

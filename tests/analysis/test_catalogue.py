@@ -5,6 +5,7 @@ After a change to a spec, or with a new one: python -m pytest tests/analysis/tes
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from convcalc.analysis import catalogue
 from convcalc.language import bundled
+from convcalc.language.tasks import TASKS
 
 PATH = Path(bundled.directory()) / catalogue.FILE
 
@@ -29,10 +31,21 @@ def test_entries_are_the_networks_the_lecture_s_first() -> None:
     found = [entry.name for entry in catalogue.entries()]
     assert sorted(found) == bundled.members()
     assert found[: len(catalogue.LECTURE)] == list(catalogue.LECTURE)
-    assert found[:2] == ["lenet5", "alexnet"]
-    assert found[len(catalogue.LECTURE) :] == sorted(
-        found[len(catalogue.LECTURE) :], key=lambda name: ("/" in name, name)
-    )
+    assert found[:3] == ["lenet5", "lenet5-paper", "alexnet"]
+
+
+def test_the_others_by_task_with_families_together() -> None:
+    """Each task, each folder in it and each family is one run."""
+    others = [entry for entry in catalogue.entries() if entry.name not in catalogue.LECTURE]
+    for key in (
+        lambda entry: entry.task,
+        lambda entry: (entry.task, "/" in entry.name),
+        lambda entry: (entry.task, "/" in entry.name, entry.extends[:1] or entry.name),
+    ):
+        runs = [value for value, _ in itertools.groupby(others, key)]
+        assert len(runs) == len(set(runs))
+    assert [task for task, _ in catalogue.groups(catalogue.entries())] == [None, *TASKS]
+    assert {entry.task for entry in others} == set(TASKS)
 
 
 def test_a_spec_that_the_file_does_not_know_is_counted(monkeypatch, tmp_path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from convcalc.language import bundled
 
@@ -39,10 +40,52 @@ def test_sorting_and_limits(convcalc) -> None:
 def test_the_lecture_s_networks_come_first(convcalc) -> None:
     """In the order in which the lecture comes to them, and by name when that is asked for."""
     found = names(convcalc)
-    assert found[:4] == ["lenet5", "alexnet", "alexnet-paper", "zfnet"]
-    assert [name for name in found if "/" not in name] == found[: sum("/" not in name for name in found)]
+    assert found[:5] == ["lenet5", "lenet5-paper", "alexnet", "alexnet-paper", "zfnet"]
     assert names(convcalc, "--sort", "name") == bundled.members()
     assert names(convcalc, "--sort", "name", "--reverse") == bundled.members()[::-1]
+
+
+def test_groups_have_headings(convcalc) -> None:
+    """A heading says how many networks stand under it; one group needs none, and neither does another order."""
+    shown = convcalc("list").stdout.splitlines()
+    headings = [line for line in shown if re.fullmatch(r"[a-z' ]+: \d+", line)]
+    tasks = [line.partition(":")[0] for line in headings]
+    assert tasks == [
+        "the lecture's", "classification", "segmentation", "detection", "video", "generation", "superresolution",
+        "audio", "matching",
+    ]  # fmt: skip
+    assert sum(int(line.partition(": ")[2]) for line in headings) == len(bundled.members())
+    place = shown.index(headings[2])
+    assert shown[place + 1].startswith("attention-unet ")
+    markdown = convcalc("list", "yolov3*", "--format", "markdown").stdout
+    assert "**" not in markdown
+    markdown = convcalc("list", "*resnet50", "--format", "markdown").stdout
+    assert "| **segmentation: 2** |" in markdown
+    assert "rowgroup" in convcalc("list", "*resnet50", "--format", "html").stdout
+    assert (
+        r"\multicolumn{7}{l}{\textbf{segmentation: 2}}"
+        in convcalc("list", "*resnet50", "--format", "latex").stdout
+    )
+    assert "segmentation" not in convcalc("list", "*resnet50", "--sort", "name").stdout
+
+
+def test_tasks(convcalc) -> None:
+    videos = ["torchvision/s3d", "torchvision/mc3_18", "torchvision/r2plus1d_18", "torchvision/r3d_18"]
+    assert names(convcalc, "--task", "video") == videos
+    assert names(convcalc, "r3d", "--task", "video") == ["torchvision/r3d_18"]
+    wrong = convcalc("list", "resnet152", "--task", "video")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "none of these networks is for video" in wrong.stderr
+    wrong = convcalc("list", "--task", "vido")
+    assert wrong.returncode == 2
+    assert "'vido' is not one of" in wrong.stderr
+
+
+def test_families_stay_together_the_smallest_member_first(convcalc) -> None:
+    found = names(convcalc, "torchvision/convnext*")
+    assert found == [f"torchvision/convnext_{size}" for size in ("tiny", "small", "base", "large")]
+    found = names(convcalc, "torchvision/swin*")
+    assert found[:3] == ["torchvision/swin_t", "torchvision/swin_s", "torchvision/swin_b"]
 
 
 def test_memory_is_explained_and_sorted_by(convcalc) -> None:

@@ -212,6 +212,27 @@ def test_forward_takes_the_models_own_weights(request: pytest.FixtureRequest, wh
         np.testing.assert_allclose(result.outputs["scores"], expected(path, x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("code", [TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE], ids=str)
+def test_weights_of_other_floats(tmp_path: Path, code: int) -> None:
+    """A model of halves or doubles computes with its weights as they are, here in 32-bit floats."""
+    model = classifier(MODELS[0])
+    dtype = helper.tensor_dtype_to_np_dtype(code)
+    rounded = classifier(MODELS[0])
+    for tensor, other in zip(model.graph.initializer, rounded.graph.initializer, strict=True):
+        values = numpy_helper.to_array(tensor).astype(dtype)
+        other.CopyFrom(numpy_helper.from_array(values.astype(np.float32), tensor.name))
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = code
+    onnx.save(model, tmp_path / "net.onnx")
+    onnx.save(rounded, tmp_path / "rounded.onnx")
+    x = np.random.default_rng(8).normal(size=(3, 20, 26)).astype(np.float32)
+    result = package.load(tmp_path / "net.onnx").forward(x, backend="reference")
+    assert result.graph.nodes[0].name == "stem.conv"
+    wanted = expected(str(tmp_path / "rounded.onnx"), x)
+    np.testing.assert_allclose(result.outputs["scores"], wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_forward_on_a_picture(convcalc, fixed: str) -> None:
     """Resized to exactly the input, 0 to 1; stderr says so. Pillow's resizing is the oracle."""
     from PIL import Image

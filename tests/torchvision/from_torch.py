@@ -60,7 +60,7 @@ TIMM = (
     "tiny_vit_5m_224", "tresnet_m", "twins_pcpvt_small", "vgg11", "visformer_tiny", "volo_d1_224", "vovnet39a",
     "wide_resnet50_2", "xception41", "xcit_nano_12_p16_224", "xception71",
 )  # fmt: skip
-LARGE = 150_000_000  # parameters; above, a network is built without values
+LARGE = ("regnet_y_128gf", "vit_h_14")  # built without values
 CLOSE = 1e-4  # of the largest output
 
 
@@ -90,16 +90,16 @@ def built(name: str) -> tuple[Any, tuple[int, ...]]:
     if name in SEGMENTATION:
         options = {"weights_backbone": None}
     if name in ("googlenet", "inception_v3"):
-        options = (
-            {"init_weights": False, "aux_logits": False} if name == "googlenet" else {"init_weights": False}
-        )
+        options = {"init_weights": False, "aux_logits": False}
     size: tuple[int, ...] = (3, 299, 299) if name == "inception_v3" else (3, 224, 224)
     if name in VIDEO:
         size = (3, 16, 224, 224) if name.startswith(("mvit", "swin")) else (3, 16, 112, 112)
         size = (3, 32, 224, 224) if name == "swin3d_t" else size
-    if name == "vit_h_14" or name.startswith("regnet_y_128gf"):
+    if name in LARGE:
         with torch.device("meta"):
-            return torchvision.models.get_model(name, weights=None, **options).eval(), size
+            module = torchvision.models.get_model(name, weights=None, **options)
+        return module.to_empty(device="cpu").eval(), size
+    return torchvision.models.get_model(name, weights=None, **options).eval(), size
     if name.startswith("maxvit"):
         return torchvision.models.get_model(name, weights=None).eval(), size
     return torchvision.models.get_model(name, weights=None, **options).eval(), size

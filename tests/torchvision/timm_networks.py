@@ -36,7 +36,7 @@ PEERS = [
     Peer("ghostnet", partial(timm.create_model, "ghostnet_100")),
     # the Caffe network's first pool begins at pixel 0 where the paper's family has it begin in the padding
     Peer("se-resnet50", partial(timm.create_model, "legacy_seresnet50"), rename=legacy_key, outputs=False),
-    Peer("se-resnet50", partial(timm.create_model, "seresnet50"), {"strided": "conv2"}),
+    Peer("se-resnet50", partial(timm.create_model, "seresnet50"), {"late_stride": "true"}),
     Peer("repvgg-a0", partial(timm.create_model, "repvgg_a0")),
     Peer("repvgg-a0", partial(deployed, "repvgg_a0"), {"deploy": "true"}),
     Peer("hrnet-w18-small", partial(timm.create_model, "hrnet_w18_small")),

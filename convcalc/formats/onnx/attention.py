@@ -13,9 +13,11 @@ from math import isclose, prod, sqrt
 from typing import Any, NamedTuple
 
 from convcalc.formats.draft import Draft, DraftLayer, operator
+from convcalc.formats.onnx.calls import decimal
 from convcalc.formats.onnx.values import MAX_KNOWN, Const, is_readable
 from convcalc.formats.onnx.views import Factors, normal, trace
 from convcalc.ops.add import Add
+from convcalc.ops.constant import MASKED
 from convcalc.ops.dense import Dense
 from convcalc.ops.matmul import Matmul
 from convcalc.ops.pad import Pad
@@ -29,7 +31,7 @@ from convcalc.shapes import Shape
 
 class Core(NamedTuple):
     """Attention between its projections. entry, exit: the dense layers; softmax: its layer; added: the layers whose
-    outputs are added to the scores, with the shape of the scores there."""
+    outputs are added to the scores, with the shape of the scores there. scale: the factor of the products."""
 
     entry: int
     exit: int
@@ -37,6 +39,7 @@ class Core(NamedTuple):
     windows: int
     places: int
     heads: int
+    scale: float
     added: tuple[tuple[int, Shape], ...]
 
 
@@ -60,7 +63,9 @@ def fuse_attention(draft: Draft, constants: Mapping[int, Const]) -> None:
         core = _core(draft, index, readers)
         if core is None:
             continue
-        around = _whole(draft, core) if core.windows == 1 else _windowed(draft, core, readers)
+        around = _windowed(draft, core, readers)
+        if core.windows == 1 and (around is None or draft.shape(around.source)[:2] == around.window):
+            around = _whole(draft, core)
         if around is not None:
             _replace(draft, core, around, constants)
 
@@ -93,7 +98,7 @@ def _core(draft: Draft, softmax: int, readers: Mapping[int, list[int]]) -> Core 
     if not last or not _plain_product(mixed) or mixed.inputs[0] != softmax:
         return None
     scores, factor, added = _scores(draft, rows.inputs[0])
-    if scores is None or not _plain_product(draft.layers[scores]):
+    if scores is None or not _plain_product(draft.layers[scores], turned=True):
         return None
     sides = [*draft.layers[scores].inputs, mixed.inputs[1]]
     traced = [trace(draft, side) for side in sides]
@@ -116,15 +121,13 @@ def _core(draft: Draft, softmax: int, readers: Mapping[int, list[int]]) -> Core 
     if prod(lead) % heads:
         return None
     windows = prod(lead) // heads
-    if windows * places != tokens or not isclose(q.factor * k.factor * factor, 1 / sqrt(depth), rel_tol=1e-5):
+    if windows * places != tokens:
         return None
     outer = ((windows, places * width), (heads, depth))
     by_row = normal([*outer, (places, width), (depth, 1)])
     by_column = normal([*outer, (depth, 1), (places, width)])
-    if (q.view.factors, q.view.offset) != (by_row, 0) or (k.view.factors, k.view.offset) != (
-        by_column,
-        features,
-    ):
+    keys = by_row if draft.layers[scores].op.shown_fields()["transpose_b"] else by_column
+    if (q.view.factors, q.view.offset) != (by_row, 0) or (k.view.factors, k.view.offset) != (keys, features):
         return None
     if (v.view.factors, v.view.offset) != (by_row, 2 * features):
         return None
@@ -143,11 +146,12 @@ def _core(draft: Draft, softmax: int, readers: Mapping[int, list[int]]) -> Core 
         return None
     if draft.shape(end)[-1] != features:
         return None
-    return Core(entry, exit_, softmax, windows, places, heads, tuple(added))
+    return Core(entry, exit_, softmax, windows, places, heads, q.factor * k.factor * factor, tuple(added))
 
 
-def _plain_product(layer: DraftLayer) -> bool:
-    return isinstance(layer.op, Matmul) and not layer.op.transpose_a and not layer.op.transpose_b
+def _plain_product(layer: DraftLayer, *, turned: bool = False) -> bool:
+    """Whether a layer is a matrix product as it stands. turned: or with its second matrix transposed."""
+    return isinstance(layer.op, Matmul) and not layer.op.transpose_a and (turned or not layer.op.transpose_b)
 
 
 def _is_projection(layer: DraftLayer) -> bool:
@@ -320,6 +324,9 @@ def _replace(draft: Draft, core: Core, around: Around, constants: Mapping[int, C
     if around.window != (0, 0):
         window, shift = ((a if a == b else (a, b)) for a, b in (around.window, around.shift))
         op = replace(op, window=window, shift=shift)  # type: ignore[call-arg]
+    depth = out.shape[-1] // core.heads
+    if not isclose(core.scale, 1 / sqrt(depth), rel_tol=1e-5):
+        op = replace(op, scale=decimal(core.scale))  # type: ignore[call-arg]
     shapes = tuple(draft.shape(source) for source in inputs)
     tensors = {
         "in_proj_weight": entry.tensors["weight"], "out_proj.weight": out.tensors["weight"],
@@ -341,7 +348,7 @@ def _is_own_mask(
     lead: list[tuple[int, int]],
     constants: Mapping[int, Const],
 ) -> bool:
-    """Whether what is added is the mask that shifted windows have of themselves: −100 between their parts."""
+    """Whether what is added is the mask that shifted windows have of themselves: −100, or less, between their parts."""
     const = constants.get(layer)
     shape = draft.shape(around.source)
     if const is None or around.shift == (0, 0) or const.count > MAX_KNOWN or not is_readable(const):
@@ -349,7 +356,7 @@ def _is_own_mask(
     if [size for size, _ in lead if size != 1] != [core.windows]:
         return False
     size = tuple(-(-n // w) * w for n, w in zip(shape[:2], around.window, strict=True))
-    return _mask(around.window, size, around.shift) == [float(value) for value in const.values()]
+    return _mask(around.window, size, around.shift) == [max(float(value), MASKED) for value in const.values()]
 
 
 @lru_cache(maxsize=16)

@@ -13,7 +13,7 @@ from convcalc.formats.onnx.fold import expanded
 from convcalc.formats.onnx.mapper import Mapper
 from convcalc.formats.onnx.moves import batch_after
 from convcalc.formats.onnx.products import product
-from convcalc.formats.onnx.values import MAX_KNOWN, Array, Const
+from convcalc.formats.onnx.values import MAX_KNOWN, Array, Const, is_readable
 
 Handler = Callable[[Mapper, Call], "Value | Sequence[Value | None]"]
 
@@ -156,7 +156,7 @@ def _mask(call: Call, batch: int, length: int, keys: int, before: int) -> Const 
 
 def _without_full_rows(mask: Const) -> tuple[Const, Const | None]:
     """The mask with rows that forbid everything set to 0, and 0 for these rows and 1 for others, if there are any."""
-    if not mask.known:
+    if not is_readable(mask):
         return mask, None
     keys = mask.shape[3]
     values = list(mask.values())

@@ -6,11 +6,20 @@ import mmap
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import NoReturn
 
 from convcalc.errors import ModelError
 from convcalc.formats.onnx.wire import WireFile, shown
+
+POINTER, MAX_POINTER = (
+    b"version https://git-lfs",
+    1024,
+)  # how a pointer of Git LFS starts, and its size at most
+PUT_THERE = (
+    "put it into the model's folder ('git lfs pull', if it is in Git LFS), or give --weights FILE or random"
+)
 
 
 def external(
@@ -73,20 +82,24 @@ def _whole(file: WireFile, name: str, values: dict[str, str], key: str, default:
 
 
 def _size(file: WireFile, place: str, name: str, location: str) -> int | None:
-    """The file's size in bytes; None if there is no such file."""
+    """The file's size in bytes; None if there is no such file, or a pointer of Git LFS in its place."""
     try:
         found = os.stat(place)
     except OSError:
         return None
     if not stat.S_ISREG(found.st_mode):
         _outside(file, name, location, "is not a regular file")
+    if found.st_size < MAX_POINTER:
+        with suppress(OSError), open(place, "rb") as opened:
+            if opened.read(len(POINTER)) == POINTER:
+                return None
     return found.st_size
 
 
 def _missing(file: WireFile, name: str, place: str) -> bytes:
     raise ModelError(
         f"{file.path}: the file {shown(place)} is missing; it holds tensor {shown(name)}",
-        hint="put it beside the model, or give --weights",
+        hint=PUT_THERE,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from sys import intern
 from typing import NamedTuple
@@ -132,6 +132,8 @@ class GraphReader:
                 raise file.invalid(f"it has tensor {shown(name)} twice")
             tensors[name] = tensor
         inputs = tuple(value for value in self._values(spans[INPUT], rename) if value.name not in tensors)
+        if not inner:
+            self._check_tensors(inputs)
         outputs = tuple(self._values(spans[OUTPUT], rename))
         nodes = list(self._nodes(spans[NODE], scope))
         known = {value.name for value in inputs} | tensors.keys()
@@ -143,6 +145,18 @@ class GraphReader:
             outputs,
             Values(partial(self._values, spans[VALUE], rename)),
         )
+
+    def _check_tensors(self, inputs: Sequence[ValueInfo]) -> None:
+        """Raise ModelError for an input that is no tensor of numbers."""
+        for value in inputs:
+            if value.dtype in (*OTHER.values(), "STR", "C64", "C128"):
+                kind = {"STR": "text", "C64": "complex", "C128": "complex"}.get(
+                    value.dtype, f"of type {value.dtype}"
+                )
+                raise ModelError(
+                    f"{self.file.path}: input {shown(value.name)} is {kind}, and convcalc takes tensors of numbers",
+                    hint="cut the model behind the nodes that prepare its input",
+                )
 
     def _refuse_sparse(self, span: tuple[int, int]) -> None:
         file, name = self.file, ""

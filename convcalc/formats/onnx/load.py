@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.formats.model import Model
@@ -12,9 +13,11 @@ from convcalc.formats.naming import clean_path
 from convcalc.formats.onnx.mapping import map_model
 from convcalc.formats.onnx.reader import read_model
 from convcalc.formats.onnx.records import OnnxModel, ValueInfo
-from convcalc.graph import MAX_LAYERS
-from convcalc.language.input import Given, parse_input
+from convcalc.graph import MAX_LAYERS, uncollected
 from convcalc.shapes import Shape
+
+if TYPE_CHECKING:
+    from convcalc.language.input import Given
 
 
 def load_onnx(path: str, given: Given | None = None, max_layers: int = MAX_LAYERS) -> Model:
@@ -23,9 +26,11 @@ def load_onnx(path: str, given: Given | None = None, max_layers: int = MAX_LAYER
     given: shapes for inputs without the batch, as `--input` gives them. Raises ModelError for a file that cannot be
     read as layers, UsageError for a shape that does not fit or is needed.
     """
-    model = read_model(path, max_layers)
-    draft = map_model(model, _shapes(model, given), max_layers)
-    built = draft.built(os.path.splitext(os.path.basename(path))[0])
+    model = read_model(path, max(max_layers, MAX_LAYERS))  # a layer may be many nodes
+    shapes = _shapes(model, given)
+    with uncollected():
+        draft = map_model(model, shapes, max_layers)
+        built = draft.built(os.path.splitext(os.path.basename(path))[0])
     missing = tuple(
         dict.fromkeys(t.missing for t in model.graph.initializers.values() if t.missing is not None)
     )
@@ -72,6 +77,8 @@ def _shape(info: ValueInfo, given: Shape | str) -> Shape:
     """The shape in a text: all sizes, those without channels, or one size for all axes."""
     if not isinstance(given, str):
         return given
+    from convcalc.language.input import parse_input
+
     sizes = info.shape or ()
     own = sizes[1:] if len(sizes) > 1 else sizes
     if not own or not isinstance(own[0], int):

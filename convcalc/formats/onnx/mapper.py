@@ -27,6 +27,7 @@ from convcalc.formats.onnx.calls import (
     without,
 )
 from convcalc.formats.onnx.fold import FOLDS, shape_of
+from convcalc.formats.onnx.notes import notes
 from convcalc.formats.onnx.paths import Paths, parameter_path
 from convcalc.formats.onnx.records import OnnxGraph, OnnxModel, OnnxNode
 from convcalc.formats.onnx.values import FLOATS, Const
@@ -54,6 +55,8 @@ MOVING = {
     "DequantizeLinear",
     "QuantizeLinear",
 }
+# Products whose kernel is learned, whatever its initialiser is called.
+PRODUCTS = {"MatMul", "Gemm", "Conv"}
 
 
 class Mapper:
@@ -114,7 +117,7 @@ class Mapper:
                     raise self.error(f"output {output.name!r}: {reason}") from None
             self.draft.outputs.append((_label(output.name, self.draft.outputs), value.layer))
         fuse_attention(self.draft, self.constants)
-        self.draft.notes += [self.reasons[layer] for layer in self.draft.needed() if layer in self.reasons]
+        self.draft.notes += notes(self.model, self.draft, self.constants, self.reasons)
         return self.draft
 
     @property
@@ -132,6 +135,8 @@ class Mapper:
                     self.values[name] = value
                     if isinstance(value, Activation):
                         self.outputs_of[value.layer] = name
+                        if value.layer >= 0:
+                            self.draft.layers[value.layer].value = name
         self.graphs.pop()
 
     def value(self, name: str) -> Value | None:
@@ -201,6 +206,7 @@ class Mapper:
         for value in found:
             if isinstance(value, Const) and value.call is None and value not in call.inputs:
                 value.call = call
+                value.learned = value.learned or (call.op in PRODUCTS and value.dtype in FLOATS)
         return found
 
     def forget(self, since: int) -> None:
@@ -356,7 +362,8 @@ class Mapper:
         """A constant as a parameter, whose values are computed when they are needed."""
         if min(shape) < 1:
             raise Unmapped("a constant without values")
-        name = parameter_path(const.tensor.name) if const.tensor is not None else ""
+        tensor = _unmoved(const).tensor
+        name = parameter_path(tensor.name) if tensor is not None else ""
         if not name and path is None and const.call is not None:
             path = self.paths.of(const.call.node)
         layer = self.draft.add(
@@ -392,7 +399,10 @@ class Mapper:
             return None
         finally:
             self.depth -= 1
-        return result if isinstance(result, Activation) else None
+        if not isinstance(result, Activation):
+            return None
+        self.outputs_of[result.layer] = call.node.outputs[0]
+        return result
 
     def aligned(self, call: Call) -> tuple[list[int], Activation]:
         """The inputs of an element-wise operator as layers of equal rank, and the output's shape with layer −1."""
@@ -474,6 +484,16 @@ def _is_computed(const: Const) -> bool:
             return False
         const = source
     return const.call is not None
+
+
+def _unmoved(const: Const) -> Const:
+    """The constant with the same values before they were moved."""
+    while const.call is not None and const.call.op in MOVING:
+        source = const.call.given(0)
+        if not isinstance(source, Const) or source.count != const.count:
+            break
+        const = source
+    return const
 
 
 def _listed(found: Value | Sequence[Value | None]) -> Sequence[Value | None]:

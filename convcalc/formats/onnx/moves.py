@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import prod
 
 from convcalc.formats.draft import operator
@@ -21,12 +22,15 @@ from convcalc.formats.onnx.calls import (
 )
 from convcalc.formats.onnx.fold import order_of, reshaped_shape
 from convcalc.formats.onnx.mapper import Mapper
+from convcalc.formats.onnx.paths import parameter_path
 from convcalc.formats.onnx.values import Const
 from convcalc.formats.onnx.windows import resized
 from convcalc.ops import axis_dimensions
 from convcalc.ops.roll import Roll
 from convcalc.ops.slice import Slice
 from convcalc.shapes import Shape
+
+MAX_SELECTED = 1024  # indices that a layer may list
 
 Handler = Callable[[Mapper, Call], "Value | Sequence[Value | None]"]
 
@@ -120,6 +124,9 @@ def slice_(mapper: Mapper, call: Call) -> Value:
 
 def cut(mapper: Mapper, call: Call, x: Activation, kept: Sequence[range]) -> Activation:
     """The indices that are kept of each dimension."""
+    cropped = _cropped(mapper, call, x, kept)
+    if cropped is not None:
+        return cropped
     for axis, part in enumerate(kept):
         size = x.shape[axis]
         if part == range(size):
@@ -137,6 +144,22 @@ def cut(mapper: Mapper, call: Call, x: Activation, kept: Sequence[range]) -> Act
         layer = mapper.add(call, op, [x.layer])
         x = resized(x, mapper.draft.shape(layer), layer)
     return x
+
+
+def _cropped(mapper: Mapper, call: Call, x: Activation, kept: Sequence[range]) -> Activation | None:
+    """The same as one crop, if several spatial dimensions of a map are cut without steps and nothing else is."""
+    cuts = [axis for axis, part in enumerate(kept) if part != range(x.shape[axis])]
+    own = [x.own_axis(axis) for axis in cuts if axis != x.axis]
+    rank = len(x.own)
+    plain = all(kept[axis] and (kept[axis].step == 1 or len(kept[axis]) == 1) for axis in cuts)
+    if len(cuts) < 2 or len(own) < len(cuts) or 0 in own or rank > 4 or not plain:
+        return None
+    parts = {x.own_axis(axis): kept[axis] for axis in cuts}
+    spatial = range(1, rank)
+    size = tuple(len(parts[d]) if d in parts else x.own[d] for d in spatial)
+    offset = tuple(parts[d][0] if d in parts else 0 for d in spatial)
+    layer = mapper.add(call, operator("crop", size=size, offset=offset), [x.layer])
+    return resized(x, mapper.draft.shape(layer), layer)
 
 
 def split(mapper: Mapper, call: Call) -> Sequence[Value | None]:
@@ -268,33 +291,26 @@ def gather(mapper: Mapper, call: Call) -> Value:
 
 
 def pick(mapper: Mapper, call: Call, x: Activation, axis: int, wanted: Sequence[int]) -> Activation:
-    """Entries of a dimension: as one slice, or joined from runs of them."""
-    runs = _runs(wanted)
-    if len(runs) > 64:
-        raise Unmapped(f"{len(wanted)} entries in no order")
-    parts = []
-    for run in runs:
+    """Entries of a dimension: as a slice if they are evenly spaced, else selected."""
+    if not wanted:
+        raise Unmapped("a slice that keeps nothing")
+    if len(wanted) > MAX_SELECTED and _run(wanted) is None:
+        raise Unmapped(f"{len(wanted):,} entries in no order")
+    run = _run(wanted)
+    if run is not None:
         kept = [range(length) for length in x.shape]
         kept[axis] = run
-        parts.append(cut(mapper, call, x, kept))
-    if len(parts) == 1:
-        return parts[0]
-    return joined(mapper, call, x, x.own_axis(axis), [part.layer for part in parts])
+        return cut(mapper, call, x, kept)
+    layer = mapper.add(call, operator("select", indices=tuple(wanted), axis=x.own_axis(axis)), [x.layer])
+    return resized(x, mapper.draft.shape(layer), layer)
 
 
-def _runs(wanted: Sequence[int]) -> list[range]:
-    """Indices as evenly spaced runs, each as long as possible."""
-    runs: list[range] = []
-    place = 0
-    while place < len(wanted):
-        step = wanted[place + 1] - wanted[place] if place + 1 < len(wanted) else 1
-        end = place + 1
-        while step and end < len(wanted) and wanted[end] - wanted[end - 1] == step:
-            end += 1
-        runs.append(range(wanted[place], wanted[end - 1] + (1 if step > 0 else -1), step or 1) if end > place + 1
-                    else range(wanted[place], wanted[place] + 1))  # fmt: skip
-        place = end
-    return runs
+def _run(wanted: Sequence[int]) -> range | None:
+    """Indices as a range, if they are evenly spaced."""
+    step = wanted[1] - wanted[0] if len(wanted) > 1 else 1
+    if not step or any(b - a != step for a, b in pairwise(wanted)):
+        return None
+    return range(wanted[0], wanted[-1] + (1 if step > 0 else -1), step)
 
 
 def _table_lookup(mapper: Mapper, call: Call, data: Activation, indices: Const, axis: int) -> Value | None:
@@ -309,7 +325,8 @@ def _table_lookup(mapper: Mapper, call: Call, data: Activation, indices: Const, 
     rule = operator("constant", rule="relative_positions", window=window)
     if list(map(int, rule.values())) != [int(index) for index in indices.values()]:  # type: ignore[attr-defined]
         return None
-    constant = mapper.add(call, rule, [])
+    path = parameter_path(indices.tensor.name) if indices.tensor is not None else ""
+    constant = mapper.add(call, rule, [], path=path or None)
     shape = (*indices.shape, *data.shape[1:])
     layer = mapper.add(call, operator("gather", indices="indices"), [data.layer, constant])
     return mapper.regrouped(call, Activation(layer, mapper.draft.shape(layer)), shape, None, False)

@@ -20,7 +20,7 @@ class OnnxTensor:
 
     read: returns its bytes, row-major and little-endian; numbers of less than 8 bits are packed, the first in the lower
     bits. It raises ModelError if the data are missing or damaged. missing: the file that should hold the data and is
-    not there, or "" if the data were stripped; None if they are there. where: the description used in errors.
+    not there, or "" if the data were stripped; None if they are there.
     """
 
     name: str

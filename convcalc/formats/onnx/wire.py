@@ -15,18 +15,13 @@ from typing import NoReturn
 from convcalc.errors import ModelError, printable
 
 VARINT, FIXED64, BYTES, FIXED32 = 1 << 0, 1 << 1, 1 << 2, 1 << 5  # kinds of fields as sets of one
-INTEGERS, FLOATS, DOUBLES = (
-    VARINT | BYTES,
-    FIXED32 | BYTES,
-    FIXED64 | BYTES,
-)  # repeated numbers, packed or not
+# repeated numbers, packed or not
+INTEGERS, FLOATS, DOUBLES = VARINT | BYTES, FIXED32 | BYTES, FIXED64 | BYTES
 KINDS = ("an integer", "a double", "bytes", "a group", "the end of a group", "a float", "kind 6", "kind 7")
 Expected = Mapping[int, int]  # the allowed kinds of each field that is read; others are skipped
 PAIR = {1: BYTES, 2: BYTES}
-FIELDS_PER_NODE, MIN_FIELDS = (
-    8,
-    400_000,
-)  # a node with attributes has 10 to 30; few models have the most nodes
+# A node with attributes has 10 to 30 fields; few models have the most nodes.
+FIELDS_PER_NODE, MIN_FIELDS = 8, 400_000
 MAX_LIST = 1 << 22  # bytes of a packed list of numbers in an attribute
 
 AGAIN = "download or export the file again"
@@ -43,9 +38,8 @@ class WireFile:
         self.folder = folder
         self.data = data
         self.max_nodes = max_nodes
-        self.located: dict[
-            str, tuple[str, int | None]
-        ] = {}  # path and size of files of external data by location
+        # of files of external data, path and size by location
+        self.located: dict[str, tuple[str, int | None]] = {}
         self.mapped: dict[str, memoryview] = {}  # those that were opened, by path
         self.budget = MIN_FIELDS + FIELDS_PER_NODE * max_nodes
 
@@ -53,13 +47,11 @@ class WireFile:
         """The error for a file that is not a valid model."""
         return ModelError(f"{self.path}: not a valid ONNX file: {reason}", hint=hint)
 
-    def too_large(self) -> ModelError:
-        """The error for a file beyond the limits."""
-        return ModelError(
-            f"{self.path}: the file describes more than {self.max_nodes:,} nodes or tensors, or as many things as "
-            "they would need",
-            hint="--max-layers raises the limit",
-        )
+    def too_large(self, fields: bool = False) -> ModelError:
+        """The error for a file with more nodes or tensors, or more fields, than the limit allows."""
+        count = f"{self.max_nodes:,} nodes"
+        what = f"more fields than {count} need" if fields else f"more than {count} or tensors"
+        return ModelError(f"{self.path}: {what}", hint="--max-layers raises the limit")
 
     def spans(
         self, start: int, end: int, expected: Expected, message: str
@@ -123,7 +115,7 @@ class WireFile:
                 elif tag < 8:
                     raise self.invalid(f"{message} has a field without a number at byte {place:,}")
                 if self.budget < 0:
-                    raise self.too_large()
+                    raise self.too_large(fields=True)
         except IndexError:
             raise self.invalid(
                 f"{message} ends within a field, at byte {place:,}: the file was cut short"

@@ -7,6 +7,7 @@ The file is encoded here: the `onnx` package is not needed. ResNet-152, whose we
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 
 from convcalc._version import __version__
@@ -20,7 +21,7 @@ from convcalc.formats.onnx import (
     writer_windows,
 )
 from convcalc.formats.onnx.writer_file import Heading, layout
-from convcalc.formats.onnx.writer_forms import form_of
+from convcalc.formats.onnx.writer_forms import FORMS, form_of
 from convcalc.formats.onnx.writer_network import LayerDraft, NetworkDraft, Value, input_values
 from convcalc.graph import Graph
 from convcalc.ops import Operator
@@ -105,3 +106,11 @@ def drafted(graph: Graph, tensors: Mapping[str, StoredTensor] | None, opset: int
         for name in wanted:
             network.add_copy(values[index], name)
     return network
+
+
+def form_text(operator: type[Operator]) -> str:
+    """What an operator becomes in a file, in a sentence or two."""
+    form = FORMS.get(operator)
+    if form is None:
+        return f"{operator.onnx_operator}."
+    return " ".join((inspect.getdoc(form) or "").split())

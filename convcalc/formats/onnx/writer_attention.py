@@ -15,7 +15,8 @@ from convcalc.ops.attention import MAX_SCALE, MIN_LENGTH, Attention
 
 @form(Attention)
 def attention(layer: LayerDraft[Attention]) -> Value:
-    """Positions come last but one and features last; windows, if there are several, before them."""
+    """MatMuls with the projections' matrices, q·kᵀ, Softmax and the product with v. Windows are cut with Pad, Slice,
+    Concat, Reshape and Transpose, and stay an axis of their own."""
     op, rank = layer.op, len(layer.shape)
     channels = op.axis == "channels"
     x = layer.transpose(layer.x, [*range(1, rank), 0], "features_last") if channels else layer.x

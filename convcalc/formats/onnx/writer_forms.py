@@ -61,7 +61,7 @@ def one_node(layer: LayerDraft[Any]) -> Value:
 
 @form(Unknown)
 def unknown(layer: LayerDraft[Unknown]) -> Value:
-    """Refused: nobody knows what it computes."""
+    """None: such a layer is refused."""
     raise layer.refuse(
         f"stands for {layer.op.op}, an operator that convcalc does not know and cannot write",
         "a network with such layers converts to .yaml only",
@@ -131,7 +131,7 @@ def hardswish(layer: LayerDraft[Hardswish]) -> Value:
 
 @form(Silu)
 def silu(layer: LayerDraft[Silu]) -> Value:
-    """x·sigmoid(x): few runtimes have the Swish of opset 24."""
+    """Sigmoid and Mul: few runtimes have the Swish of opset 24."""
     return layer.add("Mul", [layer.x, layer.add("Sigmoid", [layer.x], layer.shape, "sigmoid")], layer.shape)
 
 
@@ -215,11 +215,15 @@ def scale(layer: LayerDraft[Scale]) -> Value:
     return layer.add("Mul", [layer.x, factor], layer.shape)
 
 
+MAX_RATIO = 1 - 2.0**-24  # the largest 32-bit float below 1, as ONNX needs it
+
+
 @form(Dropout)
 def dropout(layer: LayerDraft[Dropout]) -> Value:
-    """Dropout, which does nothing at inference; its ratio is an input from opset 12 on."""
+    """Dropout, which does nothing at inference; its ratio is an input from opset 12 on. Identity for whole channels or
+    samples."""
     rate = float(layer.op.rate)
-    if rate == 1:  # ONNX's is below 1
+    if rate > MAX_RATIO or layer.op.per != "element":
         return layer.add("Identity", [layer.x], layer.shape)
     if layer.opset < 12:
         return layer.add("Dropout", [layer.x], layer.shape, ratio=rate)

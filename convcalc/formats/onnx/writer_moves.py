@@ -131,7 +131,7 @@ def _swapped(rank: int) -> list[int]:
 @form(LearnedTensor)
 def parameter(layer: LayerDraft[LearnedTensor]) -> Value:
     """An initializer, without a node."""
-    return layer.tensor()
+    return layer.tensor(batch=not layer.is_read_by(Gather))
 
 
 @form(Constant)
@@ -144,7 +144,7 @@ def constant(layer: LayerDraft[Constant]) -> Value:
 
 @form(Gather)
 def gather(layer: LayerDraft[Gather]) -> Value:
-    """Gather by an initializer of integers."""
+    """Gather by an initializer of integers; of a learned table, then a Reshape that adds the batch axis."""
     table, given = layer.inputs
     source = layer.source(1)
     assert isinstance(source, Constant)
@@ -152,7 +152,12 @@ def gather(layer: LayerDraft[Gather]) -> Value:
         indices = given.name
     else:
         indices = layer.integers("indices", [round(value) for value in source.values()], given.shape)
-    return layer.add("Gather", [table, indices], layer.shape, axis=layer.op.dimension(table.shape) + 1)
+    dimension = layer.op.dimension(table.shape)
+    if layer.has_batch(table):
+        return layer.add("Gather", [table, indices], layer.shape, axis=dimension + 1)
+    found = layer.add_plain("Gather", [table, indices], layer.shape, "", axis=dimension)
+    wanted = layer.integers("shape", (1, *layer.shape))
+    return layer.add("Reshape", [found, wanted], layer.shape, "batch_axis")
 
 
 # -- shapes ----------------------------------------------------------------------------------------------------

@@ -254,7 +254,7 @@ class LayerDraft(Generic[AnOperator]):
         **attributes: Attribute,
     ) -> str:
         """Adds a node whose output has no batch axis, such as a weight in another layout, and returns its name."""
-        name = self.network.unused(f"{self.node.name}/{part}")
+        name = self.network.unused(f"{self.node.name}/{part or operator}")
         self.network.values[name] = ValueType(shape, dtype)
         self._append(operator, part, inputs, [name], attributes)
         return name
@@ -308,10 +308,19 @@ class LayerDraft(Generic[AnOperator]):
             "Reshape", [found.name, self.integers("shape", shape)], shape, f"reshape_{name}"
         )
 
-    def tensor(self) -> Value:
-        """The tensor of a layer that is nothing else, as a value that is the same for all samples."""
-        found = self.network.parameter(self.node, self.parameter(""), (1, *self.shape))
+    def tensor(self, batch: bool = True) -> Value:
+        """The tensor of a layer that is nothing else, as a value that is the same for all samples. batch: whether it
+        has the batch axis; without, only `gather` can read it."""
+        shape = (1, *self.shape) if batch else self.shape
+        found = self.network.parameter(self.node, self.parameter(""), shape)
+        if batch and found.shape != shape:  # a layer that shares the tensor is only indexed
+            return self.add("Reshape", [found.name, self.integers("shape", shape)], self.shape)
         return Value(found.name, self.shape, batched=False)
+
+    def has_batch(self, value: Value) -> bool:
+        """Whether a value has the batch axis in front; an initializer may be without."""
+        found = self.network.initializers.get(value.name)
+        return found is None or found.shape != value.shape
 
     def indices(self, numbers: Sequence[int]) -> Value:
         """A tensor of integers under the layer's key, as a value that other nodes index with."""

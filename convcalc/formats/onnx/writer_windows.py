@@ -51,7 +51,7 @@ def conv(layer: LayerDraft[Conv]) -> Value:
 @form(Deconv)
 def deconv(layer: LayerDraft[Deconv]) -> Value:
     """ConvTranspose with explicit pads. output_padding of a stride or more, which ONNX Runtime refuses and dilation
-    allows, is taken from the pads instead, and what they lack is added as a layer of its own."""
+    allows, is taken from the pads instead, and what they lack is added by Pad."""
     op = layer.op
     axes = op.axes((layer.x.shape,))
     if any(axis.extra >= axis.stride for axis in axes):
@@ -93,7 +93,7 @@ def dense(layer: LayerDraft[Dense]) -> Value:
 
 @form(Maxpool)
 def maxpool(layer: LayerDraft[Maxpool]) -> Value:
-    """MaxPool; with dilation from opset 10 on."""
+    """MaxPool with explicit pads; with dilation from opset 10 on."""
     axes = layer.op.axes((layer.x.shape,))
     dilated = any(axis.dilation > 1 for axis in axes)
     if dilated:
@@ -121,7 +121,7 @@ def _narrow(layer: LayerDraft[Any], axes: tuple[Axis, ...], fill: float) -> tupl
 def avgpool(layer: LayerDraft[Avgpool]) -> Value:
     """AveragePool; dilation before opset 19 as a convolution of each channel by itself with equal weights.
 
-    If padding counts, but not what rounding up adds to it, then the padding is a layer of its own.
+    If padding counts, but not what rounding up adds to it, the padding is a Pad before it.
     """
     op = layer.op
     axes = op.axes((layer.x.shape,))

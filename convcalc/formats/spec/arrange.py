@@ -6,11 +6,12 @@ read by nothing else. Otherwise it names its inputs. Only that join falls back, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from convcalc.formats.spec.parts import GROUP, Body, Minimal, Part, Reference
 from convcalc.formats.spec.tree import Atom, Scope
 from convcalc.graph import INPUT, Graph, Node
+from convcalc.weights.load import parameter_keys
 
 MAX_REGION = 500  # parts of a branch
 MAX_NESTING = 12  # joins in branches of joins
@@ -26,10 +27,13 @@ class Unarranged(Exception):
 
 
 class Arranger:
-    """Turns scopes into bodies. branches: whether joins may have branches."""
+    """Turns scopes into bodies. branches: whether joins may have branches. names: of layers that need one."""
 
-    def __init__(self, graph: Graph, *, branches: bool = True) -> None:
+    def __init__(
+        self, graph: Graph, *, branches: bool = True, names: Mapping[int, str] | None = None
+    ) -> None:
         self.graph = graph
+        self.names = names or {}
         self.branches = branches
         self.minimal = Minimal(graph)
         self.readers: dict[int, list[int]] = {}
@@ -56,8 +60,8 @@ class Arranger:
         others = {source for source in node.inputs[len(sources) :] if source not in sources}
         return Part(
             node.kind,
-            segment,
-            fixed=node.named or bool(node.parameters),
+            self.names.get(node.index, segment),
+            fixed=node.named or bool(node.parameters) or node.index in self.names,
             fields=self.minimal.fields(node),
             main=sources[0] if sources else None,
             sources=sources,
@@ -145,7 +149,7 @@ class Arranger:
         ends = {part.exit: part for part in parts}
         gone: set[int] = set()
         for part in parts:
-            if _may_branch(part, parts[-1] if named else None):
+            if part.exit not in self.names and _may_branch(part, parts[-1] if named else None):
                 region = self._branches(part, ends)
                 if region is not None:
                     start, branches = region
@@ -258,19 +262,20 @@ def _keys(node: Node, segment: str, path: str) -> dict[str, str]:
     """The names of a layer's parameters relative to its scope as written, where they are not its path's."""
     if not node.parameters or node.shares is not None:
         return {}
-    prefix = f"{path}." if path else ""
-    own = f"{prefix}{segment}"
-    result = {}
-    for parameter in node.parameters:
-        given = node.keys.get(parameter.name)
-        if given is None and "" in node.keys:
-            given = parameter.key(node.keys[""])
-        key = given or parameter.key(node.name)
-        if key != parameter.key(own):
-            result[parameter.name] = key.removeprefix(prefix)
-    stems = {key.removesuffix(f".{name}") if name else key for name, key in result.items()}
-    if len(result) == len(node.parameters) and len(stems) == 1 and "" not in result:
+    own = f"{path}.{segment}" if path else segment
+    keys = {parameter.name: parameter_keys(node, parameter)[-1] for parameter in node.parameters}
+    other = {name: key for name, key in keys.items() if key != (f"{own}.{name}" if name else own)}
+    stems = {key.removesuffix(f".{name}") for name, key in other.items()}
+    if len(other) == len(keys) and len(stems) == 1 and "" not in keys:
         stem = stems.pop()
-        if all(key == f"{stem}.{name}" for name, key in result.items()):
-            return {"": stem}
-    return result
+        if all(key == f"{stem}.{name}" for name, key in keys.items()):
+            return {"": _relative_key(stem, path)}
+    return {name: _relative_key(key, path) for name, key in other.items()}
+
+
+def _relative_key(key: str, path: str) -> str:
+    """A weight's full name relative to a scope; each ^ at its start goes up one scope."""
+    up = ""
+    while path and not key.startswith(f"{path}."):
+        path, up = path.rpartition(".")[0], f"{up}^"
+    return up + (key.removeprefix(f"{path}.") if path else key)

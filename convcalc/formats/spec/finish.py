@@ -17,20 +17,18 @@ class Unaddressed(Exception):
 
 
 class Paths:
-    """Where the layers are as written, and what each scope holds."""
+    """Where the layers are as written, and from which entry on each scope has a member of a name."""
 
     def __init__(self, graph: Graph, top: Scope) -> None:
         self.of: dict[int, str] = {}
-        self.members: dict[str, set[str]] = {}
+        self.members: dict[str, dict[str, int]] = {}
         self.exits: dict[int, list[str]] = {}  # the scopes that end with a layer, outer ones first
         for place, entry in enumerate(graph.inputs):
             self.of[-1 - place] = entry.name
         stack = [top]
         while stack:
             scope = stack.pop()
-            names = self.members[scope.path] = {member.segment for member in scope.members}
-            if scope is top:
-                names |= {entry.name for entry in graph.inputs}
+            self.members[scope.path] = {}
             for member in scope.members:
                 if isinstance(member, Atom):
                     path = f"{scope.path}.{member.segment}" if scope.path else member.segment
@@ -40,10 +38,13 @@ class Paths:
                         self.of[member.join.index] = member.path
                     stack.append(member)
 
-    def rename(self, index: int, scope: str, segment: str) -> None:
-        """Give a layer another name in its scope."""
-        self.of[index] = f"{scope}.{segment}" if scope else segment
-        self.members[scope].add(segment)
+    def enter(self, part: Part, order: int) -> None:
+        """Take in an entry, with its place among all entries of the network."""
+        part.order = order
+        assert part.segment is not None
+        if part.body is None and not part.named_join:
+            self.of[part.exit] = f"{part.at}.{part.segment}" if part.at else part.segment
+        self.members[part.at].setdefault(part.segment, order)
 
     def add_exits(self, body: Body) -> None:
         """Take in the last layers of all groups in a body."""
@@ -53,10 +54,18 @@ class Paths:
                     self.exits.setdefault(part.exit, []).append(inner.path)
                 self.add_exits(inner)
 
-    def address(self, index: int, reader: str) -> str:
-        """The path of a layer for an entry in the scope `reader`, as the language looks it up. Raises Unaddressed."""
-        around = reader.split(".") if reader else []
-        for path in [*self.exits.get(index, ()), self.of[index]]:
+    def layer_address(self, index: int, reader: Part) -> str:
+        """As `address`, but always the path of the layer itself, never of a scope that ends with it."""
+        return self._address([self.of[index]], index, reader)
+
+    def address(self, index: int, reader: Part) -> str:
+        """The path of a layer for an entry, as the language looks it up: from the innermost scope outwards, among
+        earlier entries. Raises Unaddressed."""
+        return self._address([*self.exits.get(index, ()), self.of[index]], index, reader)
+
+    def _address(self, paths: Sequence[str], index: int, reader: Part) -> str:
+        around = reader.at.split(".") if reader.at else []
+        for path in paths:
             segments = path.split(".") if not is_input(index) else [path]
             if around[: len(segments)] == segments:
                 continue  # the reader is part of that scope
@@ -65,9 +74,13 @@ class Paths:
                 shared += 1
             for outer in range(shared, -1, -1):
                 inner = (".".join(around[:depth]) for depth in range(outer + 1, len(around) + 1))
-                if not any(segments[outer] in self.members.get(scope, ()) for scope in inner):
+                if not any(self._has(scope, segments[outer], reader.order) for scope in inner):
                     return ".".join(segments[outer:])
         raise Unaddressed
+
+    def _has(self, scope: str, segment: str, order: int) -> bool:
+        """Whether a scope has a member of this name before an entry."""
+        return self.members.get(scope, {}).get(segment, order) < order
 
 
 @dataclass(slots=True)
@@ -116,15 +129,16 @@ class Finisher:
         return self.entries(body, _Numbering(indexed, counted)), indexed
 
     def _entry(self, part: Part, numbering: _Numbering) -> Entry:
-        path = part.at
         common: dict[str, Any] = {
             "name": numbering.written(part),
-            "origin": tuple([self._origin(source, path) for source in part.origin]),
+            "origin": tuple([self._origin(source, part) for source in part.origin]),
             "condition": part.condition,
             "repeat": part.repeat,
             "copies": part.copies,
-            "first": self._values(part.first, path),
-            "share": self.paths.address(part.share, path) if isinstance(part.share, int) else part.share,
+            "first": self._values(part.first, part),
+            "share": self.paths.layer_address(part.share, part)
+            if isinstance(part.share, int)
+            else part.share,
             "keys": part.keys,
             "reads": part.reads or (part.main,),
         }
@@ -132,14 +146,14 @@ class Finisher:
             layers, indexed = self.group(part.body)
             return Group(layers=layers, naming=indexed, **common)
         if part.is_use:
-            return Use(block=part.kind, arguments=self._values(part.fields, path), **common)
+            return Use(block=part.kind, arguments=self._values(part.fields, part), **common)
         branches = None
         if part.branches is not None:
             inner = _Numbering(False) if part.named_join else numbering
             branches = tuple([self._branch(branch, inner) for branch in part.branches])
         return Layer(
             kind=part.kind,
-            fields=self._values(part.fields, path),
+            fields=self._values(part.fields, part),
             branches=branches,
             nodes=part.nodes or (part.exit,),
             **common,
@@ -151,12 +165,12 @@ class Finisher:
             return Branch(layers=only.layers, name=only.name, naming=only.naming, condition=body.condition)
         return Branch(layers=layers, condition=body.condition)
 
-    def _origin(self, source: Reference | Expression, path: str) -> str | Expression:
-        return source if isinstance(source, Expression) else self.paths.address(source.index, path)
+    def _origin(self, source: Reference | Expression, part: Part) -> str | Expression:
+        return source if isinstance(source, Expression) else self.paths.address(source.index, part)
 
-    def _values(self, values: Mapping[str, Any], path: str) -> dict[str, Any]:
+    def _values(self, values: Mapping[str, Any], part: Part) -> dict[str, Any]:
         return {
-            name: self.paths.address(value.index, path) if isinstance(value, Reference) else value
+            name: self.paths.address(value.index, part) if isinstance(value, Reference) else value
             for name, value in values.items()
         }
 
@@ -194,6 +208,26 @@ def referenced(bodies: Iterable[Body]) -> set[int]:
     return found
 
 
+def unaddressed(body: Body, paths: Paths) -> list[tuple[int, str]]:
+    """The layers that entries read and cannot name, each with the scope of the entry."""
+    found = []
+    stack = [body]
+    while stack:
+        for part in stack.pop().parts:
+            values: Sequence[Any] = [*part.origin, *part.fields.values()]
+            indices = [value.index for value in values if isinstance(value, Reference)]
+            try:
+                for index in indices:
+                    paths.address(index, part)
+                if isinstance(part.share, int):
+                    index = part.share
+                    paths.layer_address(index, part)
+            except Unaddressed:
+                found.append((index, part.at))
+            stack += part.bodies()
+    return found
+
+
 def fix_names(bodies: Iterable[Body], named: set[int]) -> None:
     """Keep the names of layers that other entries name."""
     stack = list(bodies)
@@ -205,13 +239,46 @@ def fix_names(bodies: Iterable[Body], named: set[int]) -> None:
 
 
 def settle_names(body: Body, paths: Paths) -> None:
-    """Call layers without a name of their own as the language will: by kind and ordinal, in the order of the entries.
+    """Call layers without a name of their own as the language will, by kind and ordinal in the order of the entries,
+    and number all entries in that order. A layer whose default name another one has been given gets a name."""
+    _Settling(paths).scope(body)
 
-    One whose default name another layer has been given gets a name.
-    """
-    given = _given(body)
-    counts: dict[str, int] = {}
-    _settle(body, paths, counts, given)
+
+class _Settling:
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        self.order = 0
+
+    def scope(self, *bodies: Body) -> None:
+        """Settle the names of one scope: a group's list, or the branches of a named join."""
+        given = set().union(*map(_given, bodies))
+        counts: dict[str, int] = {}
+        for body in bodies:
+            self._body(body, counts, given)
+
+    def _body(self, body: Body, counts: dict[str, int], given: set[str]) -> None:
+        for part in body.parts:
+            ordinal = counts[part.kind] = counts.get(part.kind, 0) + 1
+            if not part.fixed:
+                name = default = f"{part.kind}{ordinal}"
+                number = 2
+                while name in given:
+                    part.fixed = part.branches is None
+                    name = f"{default}_{number}"
+                    number += 1
+                part.segment = name
+            self.order += 1
+            if part.body is not None:
+                self.paths.enter(part, self.order)
+                self.scope(part.body)
+            elif part.branches is not None and part.named_join:
+                self.paths.enter(part, self.order)
+                self.scope(*part.branches)
+            else:  # a layer is there once it is built, after the branches of a join
+                for branch in part.branches or ():
+                    self._body(branch, counts, given)
+                self.order += 1
+                self.paths.enter(part, self.order)
 
 
 def _given(body: Body) -> set[str]:
@@ -224,27 +291,3 @@ def _given(body: Body) -> set[str]:
             for branch in part.branches:
                 found |= _given(branch)
     return found
-
-
-def _settle(body: Body, paths: Paths, counts: dict[str, int], given: set[str]) -> None:
-    for part in body.parts:
-        ordinal = counts[part.kind] = counts.get(part.kind, 0) + 1
-        if not part.fixed:
-            name = default = f"{part.kind}{ordinal}"
-            number = 2
-            while name in given:
-                part.fixed = part.branches is None
-                name = f"{default}_{number}"
-                number += 1
-            part.segment = name
-            paths.rename(part.exit, part.at, name)
-        if part.body is not None:
-            settle_names(part.body, paths)
-        elif part.branches is not None and part.named_join:
-            inner: dict[str, int] = {}
-            names = set().union(*map(_given, part.branches))
-            for branch in part.branches:
-                _settle(branch, paths, inner, names)
-        else:
-            for branch in part.branches or ():
-                _settle(branch, paths, counts, given)

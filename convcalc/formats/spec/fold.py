@@ -14,17 +14,26 @@ from convcalc.formats.spec.arrange import Arranger, Unarranged
 from convcalc.formats.spec.blocks import Folding
 from convcalc.formats.spec.check import same_network
 from convcalc.formats.spec.defaults import with_defaults
-from convcalc.formats.spec.finish import Finisher, Paths, Unaddressed, fix_names, referenced, settle_names
+from convcalc.formats.spec.finish import (
+    Finisher,
+    Paths,
+    Unaddressed,
+    fix_names,
+    referenced,
+    settle_names,
+    unaddressed,
+)
 from convcalc.formats.spec.parameters import DraftBlock
 from convcalc.formats.spec.parts import Body
 from convcalc.formats.spec.records import Block, Document
 from convcalc.formats.spec.text import document_text
 from convcalc.formats.spec.tree import Scope, build_tree, dissolve
-from convcalc.graph import Graph, uncollected
+from convcalc.graph import Graph, is_input, uncollected
 from convcalc.language.load import load_text
 
 # The forms of a spec, the most readable first: scopes as groups, joins with branches, blocks.
 FORMS = ((True, True, True), (True, True, False), (True, False, False), (False, False, False))
+MAX_REPAIRS = 12  # attempts to find names for layers that cannot be told apart
 MAX_FOLDED = 20_000  # layers; larger networks are written as a plain list
 
 
@@ -53,12 +62,7 @@ def folded(graph: Graph, classes: Mapping[str, str] | None = None) -> tuple[Docu
 def _document(
     graph: Graph, classes: Mapping[str, str], scopes: bool, branches: bool, blocks: bool
 ) -> Document:
-    tree = build_tree(graph, flat=not scopes)
-    body = _body(graph, tree, branches)
-    paths = Paths(graph, tree)
-    paths.add_exits(body)
-    settle_names(body, paths)
-    fix_names([body], referenced([body]))
+    body, paths = _layout(graph, build_tree(graph, flat=not scopes), branches)
     finisher = Finisher(graph, paths)
     drafts: dict[str, Block] = {}
     if blocks:
@@ -81,6 +85,28 @@ def _document(
     return with_defaults(document)
 
 
+def _layout(graph: Graph, tree: Scope, branches: bool) -> tuple[Body, Paths]:
+    """The network's entries with their final paths. Where a layer cannot be named from where it is read, because
+    another one of that name is nearer, it gets a name of its own, or the scope of its reader is dissolved."""
+    names: dict[int, str] = {}
+    for _ in range(MAX_REPAIRS):
+        body = _body(graph, tree, branches, names)
+        paths = Paths(graph, tree)
+        paths.add_exits(body)
+        settle_names(body, paths)
+        fix_names([body], referenced([body]))
+        wrong = unaddressed(body, paths)
+        if not wrong:
+            return body, paths
+        for index, scope in wrong:
+            node = None if is_input(index) else graph.nodes[index]
+            if node is not None and not node.named and not node.parameters and index not in names:
+                names[index] = f"{node.kind}_{index}"
+            elif scope:
+                dissolve(tree, scope, graph)
+    raise Unaddressed
+
+
 def _block(draft: DraftBlock, finisher: Finisher) -> Block:
     layers, naming = finisher.group(draft.body, draft.indexed)
     return Block(
@@ -93,13 +119,13 @@ def _block(draft: DraftBlock, finisher: Finisher) -> Block:
     )
 
 
-def _body(graph: Graph, tree: Scope, branches: bool) -> Body:
+def _body(graph: Graph, tree: Scope, branches: bool, names: Mapping[int, str]) -> Body:
     """The network's entries; scopes around a named join that cannot be its branches are dissolved."""
     while True:
         try:
-            return Arranger(graph, branches=branches).top(tree)
+            return Arranger(graph, branches=branches, names=names).top(tree)
         except Unarranged as unarranged:
-            dissolve(tree, unarranged.scope, graph)
+            dissolve(tree, unarranged.scope.path, graph)
 
 
 def _head(graph: Graph) -> dict[str, Any]:

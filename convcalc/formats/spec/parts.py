@@ -46,8 +46,8 @@ class Part:
     kind: an operator, a block, or `group`. segment: its path segment; None for a join with branches that adds none.
     fixed: whether the segment must be as it is, because weights or other names depend on it. main: the index that it
     reads; sources: all that a join with `from` reads. node: of a layer. exit: the index of its output. inner: indices
-    of its nodes if it is a join with branches or a group. at: the path of the scope that it is in. is_use: whether kind
-    is a block; the body is then what the use stands for.
+    of its nodes if it is a join with branches or a group. at: the path of the scope that it is in. order: its place
+    among all entries. is_use: whether kind is a block; the body is then what the use stands for.
     """
 
     kind: str
@@ -72,6 +72,7 @@ class Part:
     condition: Expression | None = None
     is_use: bool = False
     at: str = ""
+    order: int = 0
     reads: tuple[int | None, ...] = ()
     nodes: tuple[int | None, ...] = ()
 

@@ -1,8 +1,8 @@
 """The tree of scopes that a graph's paths describe, each scope with its members in execution order.
 
 A scope can be written as a group only if its layers can run without a layer from outside between them. Where that is
-not so (a container whose parts are called from elsewhere), the scope is dissolved: its members move up, with the path
-as one segment, and `keys` keeps the names of their weights.
+not so (a container whose parts are called from elsewhere), layers without weights that stand between move into it, or
+the scope is dissolved: its members move up, with the path as one segment, and `keys` keeps their weights' names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from convcalc.graph import Graph, Node
 from convcalc.language.words import segment_problem
 
 MAX_DEPTH = 40  # scopes in one another; the reader of specs allows 100 levels of YAML
-MAX_SEGMENT = 100  # characters of the segment of a dissolved scope's member
+MAX_SEGMENT = 180  # characters of a segment; the language allows 200, and a number may follow
 
 
 @dataclass(slots=True, eq=False)
@@ -107,12 +107,18 @@ def _settle(top: Scope, graph: Graph) -> None:
     while stack:
         scope = stack.pop()
         while (cyclic := _sort(scope)) is not None:
-            _dissolve(scope, cyclic)
+            inner, between = cyclic
+            if between:
+                inner.members += between
+                scope.members = [member for member in scope.members if member not in between]
+            else:
+                _dissolve(scope, inner)
         stack += scope.scopes()
 
 
-def _sort(scope: Scope) -> Scope | None:
-    """Sort the members by dependencies, else by index; the scope to dissolve if they form a cycle."""
+def _sort(scope: Scope) -> tuple[Scope, list[Atom | Scope]] | None:
+    """Sort the members by dependencies, else by index. If they form a cycle, a scope in it, and the layers without weights
+    that alone stand between its members; without any, the scope has to be dissolved."""
     owner: dict[int, int] = {}
     members = scope.members
     inside: list[list[Node]] = []
@@ -151,9 +157,33 @@ def _sort(scope: Scope) -> Scope | None:
     done = set(order)
     stuck = [position for position in range(len(members)) if position not in done]
     candidates = [member for member in _in_cycle(stuck, needs) if isinstance(members[member], Scope)]
-    chosen = min(candidates, key=lambda position: len(inside[position]))
-    found = members[chosen]
-    assert isinstance(found, Scope)
+    for position in sorted(candidates, key=lambda position: -len(inside[position])):
+        between = _between(position, needs, readers)
+        movable = [members[place] for place in between]
+        if all(isinstance(member, Atom) and not member.node.parameters for member in movable):
+            return _scope(members[position]), movable
+    return _scope(members[min(candidates, key=lambda position: len(inside[position]))]), []
+
+
+def _scope(member: Atom | Scope) -> Scope:
+    assert isinstance(member, Scope)
+    return member
+
+
+def _between(position: int, needs: list[set[int]], readers: list[list[int]]) -> list[int]:
+    """The members that depend on one and that it depends on."""
+    after = _reachable(position, readers)
+    return sorted(after & _reachable(position, [list(sources) for sources in needs]) - {position})
+
+
+def _reachable(start: int, steps: list[list[int]]) -> set[int]:
+    found: set[int] = set()
+    stack = [start]
+    while stack:
+        for step in steps[stack.pop()]:
+            if step not in found:
+                found.add(step)
+                stack.append(step)
     return found
 
 
@@ -186,12 +216,13 @@ def _dissolve(scope: Scope, inner: Scope) -> None:
     scope.members[position : position + 1] = moved
 
 
-def dissolve(top: Scope, inner: Scope, graph: Graph) -> None:
-    """Replace a scope anywhere in the tree by its members."""
+def dissolve(top: Scope, path: str, graph: Graph) -> None:
+    """Replace the scope at a path by its members."""
     stack = [top]
     while stack:
         scope = stack.pop()
-        if inner in scope.members:
+        inner = next((inner for inner in scope.scopes() if inner.path == path), None)
+        if inner is not None:
             _dissolve(scope, inner)
             break
         stack += scope.scopes()

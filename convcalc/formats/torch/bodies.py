@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from convcalc.formats.spec.records import Branch, Entry, Expression, Group, Layer, Use
-from convcalc.formats.torch.flow import Flow, Step
+from convcalc.formats.torch.flow import Flow, Step, broken
 from convcalc.formats.torch.forms import form
 from convcalc.formats.torch.layout import statement
 from convcalc.formats.torch.members import Members, reached
@@ -22,6 +22,7 @@ from convcalc.formats.torch.symbols import (
     is_identifier,
     replaced,
     source,
+    unique,
 )
 from convcalc.graph import Graph, Node
 
@@ -75,9 +76,6 @@ class Program(Protocol):
     graph: Graph
     helpers: set[str]
 
-    def local(self, stem: str) -> str:
-        """A new name for a variable of a constructor."""
-
     def used(self, scope: Scope, entry: Use, sizes: Sizes) -> Made:
         """The module of a block's use."""
 
@@ -97,10 +95,17 @@ class Scope:
     segments: dict[int, str] = field(default_factory=dict)
     body: Body | None = None  # where values have names; None in a chain
     nullable: set[str] = field(default_factory=set)  # arguments that can be None
-    preamble: list[str] = field(default_factory=list)  # statements that give them a value
+    filled: dict[str, str] = field(default_factory=dict)  # the source of their value then
+    locals: dict[str, str] = field(default_factory=dict)  # variables of the constructor, with their sources
 
     def __post_init__(self) -> None:
         self.segments = segments(self.entries, self.naming)
+
+    def preamble(self) -> list[str]:
+        """The statements that fill in arguments that are None."""
+        return [
+            f"        {name} = {value} if {name} is None else {name}" for name, value in self.filled.items()
+        ]
 
     def named(self, sizes: Sizes) -> dict[str, str]:
         """The names that expressions may use, with `channels`, those of what the entry reads."""
@@ -137,9 +142,7 @@ class Scope:
         fields = {name: source(value, names) for name, value in entry.fields.items() if has_names(value)}
         filters = fields.get("filters")
         if filters in self.nullable and first:  # null filters are as many as the input's channels
-            line = f"        {filters} = {first[0]} if {filters} is None else {filters}"
-            if line not in self.preamble:
-                self.preamble.append(line)
+            self.filled.setdefault(filters, first[0] or "")
         found: Form | None = None
         for node in {(node.op, node.input_shapes): node for node in nodes}.values():
             site = Site(
@@ -288,8 +291,15 @@ class Scope:
         rest = tuple([a if a == b else None for a, b in zip(before[1:], after[1:], strict=True)])
         if before[0] == after[0] or before[0] is None or after[0] is None:
             return (after[0] if before[0] == after[0] else None, *rest), ()
-        name = self.program.local("inner")
-        return (name, *rest), (f"{name} = {after[0]} if {condition} else {before[0]}",)
+        name = unique("inner", {*self.locals, *self.names.values()})
+        self.locals[name] = f"{after[0]} if {condition} else {before[0]}"
+        return (name, *rest), (f"{name} = {self.locals[name]}",)
+
+    def without_locals(self, sizes: Sizes) -> Sizes:
+        """The sizes in terms of the constructor's arguments."""
+        for name, value in reversed(self.locals.items()):
+            sizes = tuple([None if size is None else replaced(size, {name: value}) for size in sizes])
+        return sizes
 
 
 def as_module(found: Form, helpers: set[str]) -> Call:
@@ -363,7 +373,7 @@ class Body:
     def lines(self, depth: int) -> list[str]:
         """The statements of `__init__`, that of the base class first."""
         start = statement("", Call("super().__init__", tuple(self.slots)), depth)
-        return [*start, *self.statements]
+        return [*start, *without_unused(self.statements)]
 
     def define(self, segment: str, call: Call, condition: str = "", after: Sequence[str] = ()) -> str:
         """Registers a module under a segment; the source that reads it."""
@@ -405,7 +415,7 @@ class Body:
         names = self.members.attributes(values)
         for name, value in self.members.stored.items():
             if name not in known:
-                self.statements += statement(f"self.{name} = ", value, 2)
+                self.statements += broken(f"self.{name} = ", value, 2)
         return names
 
     def flag(self, wanted: str, condition: str) -> str:
@@ -536,7 +546,7 @@ class Body:
             words = (quoted(segment), found.value, *([] if found.is_saved else ["persistent=False"]))
             self.statements += statement("", Call("self.register_buffer", words), 2)
         elif access == f"self.{segment}":
-            self.statements += statement(f"self.{segment} = ", found.value, 2)
+            self.statements += broken(f"self.{segment} = ", found.value, 2)
         else:
             self.statements += statement(
                 "", Call("self.register_parameter", (quoted(segment), found.value)), 2
@@ -636,6 +646,17 @@ def registered(scope: Scope) -> Iterator[Entry]:
                 stack += branch.layers
             else:
                 yield Group(name=branch.name, layers=branch.layers)
+
+
+def without_unused(lines: Sequence[str]) -> list[str]:
+    """The statements without those that give values to variables which no other one reads."""
+    kept = []
+    for place, line in enumerate(lines):
+        found = re.match(r"\s+(inner\d*) = ", line)
+        others = [*lines[:place], *lines[place + 1 :]]
+        if found is None or any(re.search(rf"\b{found[1]}\b", other) for other in others):
+            kept.append(line)
+    return kept
 
 
 def free_names(lines: Sequence[str]) -> set[str]:

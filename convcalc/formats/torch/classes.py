@@ -17,9 +17,18 @@ from convcalc.formats.spec.records import (
     Required,
     Use,
 )
-from convcalc.formats.torch.bodies import Body, Link, Made, NotAChain, Scope, Value, free_names
+from convcalc.formats.torch.bodies import (
+    Body,
+    Link,
+    Made,
+    NotAChain,
+    Scope,
+    Value,
+    free_names,
+    without_unused,
+)
 from convcalc.formats.torch.layout import signature, statement
-from convcalc.formats.torch.scopes import outside_paths
+from convcalc.formats.torch.scopes import outside_paths, with_defaults
 from convcalc.formats.torch.site import Call, InexpressibleError, quoted, source_of
 from convcalc.formats.torch.sizes import Sizes
 from convcalc.formats.torch.symbols import (
@@ -52,7 +61,7 @@ class BlockClass:
 
     arguments: of its constructor. dims: arguments that are sizes of what it reads, with the input (0, or 1 and up for
     references) and the dimension; symbols: those and the ones that only `sizes` has. params: the argument of each
-    parameter. sizes: of its output, over the arguments and symbols.
+    parameter; filled: what stands for one that is None. sizes: of its output, over the arguments and symbols.
     """
 
     name: str
@@ -61,6 +70,7 @@ class BlockClass:
     dims: dict[str, tuple[int, int]] = field(default_factory=dict)
     symbols: dict[str, tuple[int, int]] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
+    filled: dict[str, str] = field(default_factory=dict)
     sizes: Sizes = ()
 
 
@@ -69,19 +79,13 @@ class Program:
 
     def __init__(self, graph: Graph, document: Document, name: str) -> None:
         self.graph = graph
-        self.document = document
+        self.document = with_defaults(document)
         self.name = name
         self.helpers: set[str] = set()
         self.taken: set[str] = {name, "OrderedDict"}
         self.classes: list[list[str]] = []
         self.by_text: dict[str, str] = {}
         self.blocks: dict[str, BlockClass] = {}
-        self.locals = 0
-
-    def local(self, stem: str) -> str:
-        """A new name for a variable of a constructor."""
-        self.locals += 1
-        return stem if self.locals == 1 else f"{stem}{self.locals}"
 
     def written(self) -> list[list[str]]:
         """The classes, a list of lines each."""
@@ -138,7 +142,7 @@ class Program:
                 links, after = inner.links(sizes)
                 call = self._sequential(links, entry.naming)
                 if call is not None:
-                    return Made(call, after)
+                    return Made(call, inner.without_locals(after))
             except NotAChain:
                 pass
         arguments = {"x": Value(0, sizes)}
@@ -169,7 +173,8 @@ class Program:
         name = self._named(
             "\n".join(lines), lines, class_name(segment) if not segment.isdecimal() else "Block"
         )
-        return Made(Call(name, tuple(known)), last.sizes, tuple(inputs), reads_main=reads_main)
+        sizes = inner.without_locals(last.sizes)
+        return Made(Call(name, tuple(known)), sizes, tuple(inputs), reads_main=reads_main)
 
     def _symbols(self, scope: Scope) -> list[str]:
         return list(
@@ -204,9 +209,7 @@ class Program:
     # -- blocks -------------------------------------------------------------------------------------------------
 
     def _block(self, block: Block) -> None:
-        name = unique(class_name(block.class_name or block.name), self.taken)
-        self.taken.add(name)
-        made = self.blocks[block.name] = BlockClass(name, block)
+        made = self.blocks[block.name] = BlockClass("", block)
         shapes = self._input_shapes(block)
         params = {
             param: identifier(param, TAKEN | {"channels", "features"} | set(made.params.values()))
@@ -231,11 +234,13 @@ class Program:
             last = body.sequence(block.layers, arguments["x"])
             assert last is not None
             made.sizes = last.sizes
-            body.statements[:0] = scope.preamble
+            body.statements[:0] = scope.preamble()
             text = body.lines(2)
         else:
-            lines = [*scope.preamble, *lines]
+            lines = [*scope.preamble(), *lines]
             text, body, last = lines, None, None
+        made.filled = dict(scope.filled)
+        made.sizes = scope.without_locals(made.sizes)
         free = free_names(text)
         made.symbols = symbols
         made.dims = {symbol: place for symbol, place in symbols.items() if symbol in free}
@@ -251,12 +256,13 @@ class Program:
         made.arguments = [*required, *optional]
         if body is None:
             given = [f"{a.name}={a.default}" if a.default else a.name for a in made.arguments]
-            self.classes.append(
-                [f"class {name}(nn.Sequential):", *signature("def __init__", ["self", *given], 1), *text]
-            )
+            source_lines = ["class ?(nn.Sequential):", *signature("def __init__", ["self", *given], 1), *text]
         else:
             assert last is not None
-            self.classes.append(self._class(name, made.arguments, body, {"": last.place}))
+            source_lines = self._class("?", made.arguments, body, {"": last.place})
+        made.name = self._named(
+            "\n".join(source_lines), source_lines, class_name(block.class_name or block.name)
+        )
 
     def _chain_class(self, made: BlockClass, scope: Scope, sizes: Sizes) -> list[str] | None:
         """The constructor of a block that is a Sequential; None if it is none."""
@@ -269,15 +275,21 @@ class Program:
             return None if slots is None else statement("", Call("super().__init__", tuple(slots)), 2)
         if [link.segment for link in links] != [str(place) for place in range(len(links))]:
             return None
-        lines = ["        layers = []"]
-        for link in links:
-            if link.condition:
-                lines.append(f"        if {link.condition}:")
-                lines += statement("", Call("layers.append", (link.call,)), 3)
-                lines += [f"        {line}" for line in link.after]
+        lines: list[str] = []
+        for condition, run in groupby(links, key=lambda link: link.condition):
+            same = list(run)
+            if condition:
+                for link in same:
+                    lines += [] if lines else ["        layers = []"]
+                    lines.append(f"        if {condition}:")
+                    lines += statement("", Call("layers.append", (link.call,)), 3)
+                    lines += [f"        {line}" for line in link.after]
+            elif lines and len(same) == 1:
+                lines += statement("", Call("layers.append", (same[0].call,)), 2)
             else:
-                lines += statement("", Call("layers.append", (link.call,)), 2)
-        return [*lines, "        super().__init__(*layers)"]
+                modules = Call("", tuple(with_loops([link.call for link in same])), "[]")
+                lines += statement("layers += " if lines else "layers = ", modules, 2)
+        return [*without_unused(lines), "        super().__init__(*layers)"]
 
     def _names(self, block: Block, params: Mapping[str, str], sizes: Sizes) -> dict[str, str]:
         """The sources of a block's parameters: arguments, or of its input's channels where no use changes them."""
@@ -400,6 +412,12 @@ class Program:
                 words.append(text)
             elif text != place.default:
                 words.append(f"{place.name}={text}")
+        for filled_in, value in made.filled.items():
+            text, instead = given[filled_in], replaced(value, given)
+            if text == "None":
+                given[filled_in] = instead
+            elif text in scope.nullable and text not in scope.filled:
+                given[filled_in] = f"{instead} if {text} is None else {text}"
         after = tuple(
             [
                 None

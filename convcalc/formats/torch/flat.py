@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from convcalc.formats.torch.flow import Flow, Step
 from convcalc.formats.torch.forms import form
-from convcalc.formats.torch.layout import signature
+from convcalc.formats.torch.layout import signature, statement
 from convcalc.formats.torch.members import Members, defined, reached
-from convcalc.formats.torch.site import Form, Site, quoted
+from convcalc.formats.torch.site import Call, Form, Site, quoted
 from convcalc.formats.torch.symbols import identifier
 from convcalc.graph import Graph, Node
 
@@ -108,7 +108,7 @@ class Flat:
                     yield f"        {inner} = {container}"
                 yield from self._registered(inner, member)
             elif numbered:
-                yield f"        {owner}.append({member.module})"
+                yield from statement("", Call(f"{owner}.append", (member.module or "",)), 2)
             else:
                 yield from defined(owner, segment, member, 2)
 

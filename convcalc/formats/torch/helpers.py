@@ -85,9 +85,10 @@ class PaddedMaxPool{_rank}d(nn.MaxPool{_rank}d):
 ''')
     add_helper(f'''
 class WindowAverage{_rank}d(nn.Module):
-    """The mean over windows of the input padded with zeros by `margins`: {_sides}.
+    """The mean over windows of the input, padded with zeros by `margins`.
 
-    counted: the part of the margins whose pixels count in a mean. divisor: divides every sum instead of the count.
+    margins: {_sides}. counted: the part of them whose pixels count.
+    divisor: divides every sum instead of the count.
     """
 
     def __init__(self, kernel, stride, margins, counted, dilation=1, divisor=None):
@@ -115,7 +116,7 @@ class WindowAverage{_rank}d(nn.Module):
 
 add_helper('''
 class LayerNormOver(nn.LayerNorm):
-    """Layer normalisation over other dimensions than the last ones. dims: the dimensions; size: their sizes."""
+    """Layer normalisation over other dimensions than the last ones. dims, size: which, and their sizes."""
 
     def __init__(self, size, dims, eps=1e-5, affine=True):
         super().__init__(size, eps, affine)
@@ -134,7 +135,10 @@ class LayerNorm2d(nn.LayerNorm):
 ''')
 add_helper('''
 class RMSNormOver(nn.RMSNorm):
-    """Root mean square normalisation over other dimensions than the last ones. dims, size: which, and their sizes."""
+    """Normalisation by the root mean square over other dimensions than the last ones.
+
+    dims, size: which, and their sizes.
+    """
 
     def __init__(self, size, dims, eps=None, affine=True):
         super().__init__(size, eps, affine)
@@ -189,7 +193,7 @@ def crop_like(x, other):
 ''')
 add_helper('''
 def pad_by_index(x, margins, mode):
-    """x with margins of its own values. margins: pairs of before and after, for the first dimension to the last."""
+    """x with margins of its own values. margins: (before, after) for each dimension."""
     for dim, (before, after) in enumerate(margins):
         size = x.shape[dim]
         index = torch.arange(-before, size + after, device=x.device)
@@ -268,7 +272,7 @@ add_helper('''
 class SelfAttention(nn.Module):
     """Multi-head self-attention over the positions of (batch, *positions, features).
 
-    bias, mask: added to the scores: (heads, N, N) and (N, N) or (1, N, N). scale: of the dot products; by default
+    bias, mask: added to the scores: (heads, N, N); (N, N) or (1, N, N). scale: of the dot products, else
     1 / sqrt(features per head). cosine: scores are cosines times a learned factor, and keys have no bias.
     """
 
@@ -305,8 +309,8 @@ add_helper('''
 class WindowAttention(SelfAttention):
     """Self-attention within the windows that tile (batch, *positions, features), shifted by `shift`.
 
-    The positions are padded with zeros to whole windows. Regions that share a window because of the shift do not
-    attend to each other, unless a mask is given: (windows, N, N) or (N, N). bias: (heads, N, N).
+    The positions are padded with zeros to whole windows. Regions that share a window because of the shift
+    do not attend to each other, unless a mask is given: (windows, N, N) or (N, N). bias: (heads, N, N).
     """
 
     def __init__(self, features, heads, window, shift, **options):

@@ -20,7 +20,7 @@ def statement(start: str, value: str | Call, depth: int, end: str = "") -> list[
     inner = INDENT * (depth + 1)
     body = f"{inner}{', '.join(map(str, value.arguments))}"
     starred = any(str(argument).startswith("*") for argument in value.arguments)
-    if len(body) <= WIDTH and not _stays_open(value):
+    if len(body) <= WIDTH and value.brackets == "()" and not _stays_open(value):
         lines.append(body)
     else:
         comma = "" if starred and len(value.arguments) == 1 else ","

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from convcalc.formats.naming import says_nothing
+from convcalc.formats.torch.flow import broken
 from convcalc.formats.torch.layout import statement
 from convcalc.formats.torch.site import Call, Form, quoted
 from convcalc.formats.torch.symbols import identifier, is_identifier, names_in, unique
@@ -35,12 +36,11 @@ def defined(owner: str, segment: str, found: Form, depth: int) -> list[str]:
     """The statement that registers a layer's module, parameter or buffer under its segment."""
     plain = is_identifier(segment) and segment not in MODULE_NAMES and not segment.startswith("_")
     if found.is_buffer:
-        return statement(
-            "", Call(f"{owner}.register_buffer", (quoted(segment), found.value, "persistent=False")), depth
-        )
+        words = (quoted(segment), found.value, *([] if found.is_saved else ["persistent=False"]))
+        return statement("", Call(f"{owner}.register_buffer", words), depth)
     if found.value:
         if plain:
-            return statement(f"{owner}.{segment} = ", found.value, depth)
+            return broken(f"{owner}.{segment} = ", found.value, depth)
         return statement("", Call(f"{owner}.register_parameter", (quoted(segment), found.value)), depth)
     assert found.module is not None
     if plain:
@@ -87,7 +87,7 @@ class Members:
     def lines(self, depth: int) -> Iterator[str]:
         """The statements, in order of first use."""
         for name, value in self.stored.items():
-            yield from statement(f"self.{name} = ", value, depth)
+            yield from broken(f"self.{name} = ", value, depth)
         for name, call in self.calls.items():
             yield from statement(f"self.{name} = ", call, depth)
 

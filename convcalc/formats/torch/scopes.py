@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from convcalc.formats.spec.records import Entry, Expression, Group, Layer, Use
+from convcalc.formats.spec.records import Document, Entry, Expression, Group, Layer, Use
 from convcalc.ops import get
 
 
@@ -38,6 +39,27 @@ def segments(entries: Sequence[Entry], naming: bool) -> dict[int, str]:
 
     number(entries)
     return found
+
+
+def with_defaults(document: Document) -> Document:
+    """The document with its defaults written in every layer that they reach."""
+
+    def filled(layers: Sequence[Entry]) -> tuple[Entry, ...]:
+        return tuple([entry(item) for item in layers])
+
+    def entry(item: Entry) -> Entry:
+        if isinstance(item, Group):
+            return replace(item, layers=filled(item.layers))
+        if not isinstance(item, Layer):
+            return item
+        branches = item.branches
+        if branches is not None:
+            branches = tuple([replace(branch, layers=filled(branch.layers)) for branch in branches])
+        fields = {**document.defaults.get(item.kind, {}), **item.fields}
+        return replace(item, fields=fields, branches=branches)
+
+    blocks = {name: replace(block, layers=filled(block.layers)) for name, block in document.blocks.items()}
+    return replace(document, layers=filled(document.layers), blocks=blocks, defaults={})
 
 
 def fields_naming_layers(entry: Layer) -> tuple[str, ...]:

@@ -115,9 +115,8 @@ class Site:
         """The source of a field's value, for `forward`: an attribute if parameters set it."""
         if name not in self.fields:
             return source_of(getattr(self.op, name))
-        attribute = f"{self.attribute}_{name}"
-        self.stored[attribute] = self.fields[name]
-        return f"self.{attribute}"
+        self.stored[name] = self.fields[name]
+        return f"self.{name}"
 
     def is_set(self, name: str) -> bool:
         """Whether the parameters of a block set the field."""

@@ -7,6 +7,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -41,55 +42,131 @@ class _Words(ast.NodeTransformer):
         return node
 
 
+@dataclass(slots=True)
+class _Sum:
+    """A sum of multiples of terms, by the text of each, and of a constant."""
+
+    terms: dict[str, tuple[ast.expr, int]]
+    constant: int = 0
+
+    @classmethod
+    def of(cls, node: ast.expr, factor: int = 1) -> _Sum:
+        """The sum that an expression is, times a factor."""
+        found = cls({})
+        found.add(node, factor)
+        return found
+
+    def add(self, node: ast.expr, factor: int) -> None:
+        """Add a multiple of an expression."""
+        number = _number(node)
+        if number is not None:
+            self.constant += factor * number
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            self.add(node.left, factor)
+            self.add(node.right, -factor if isinstance(node.op, ast.Sub) else factor)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            left, right = _number(node.left), _number(node.right)
+            if left is not None:
+                self.add(node.right, factor * left)
+            elif right is not None:
+                self.add(node.left, factor * right)
+            else:
+                self._add_term(node, factor)
+        else:
+            self._add_term(node, factor)
+
+    def _add_term(self, node: ast.expr, factor: int) -> None:
+        key = ast.dump(node)
+        total = self.terms[key][1] + factor if key in self.terms else factor
+        if total:
+            self.terms[key] = (node, total)
+        else:
+            self.terms.pop(key, None)
+
+    def divided(self, divisor: int) -> _Sum:
+        """The sum divided by a number, which divides all factors unless there are no terms."""
+        terms = {key: (node, factor // divisor) for key, (node, factor) in self.terms.items()}
+        return _Sum(terms, self.constant // divisor)
+
+    def tree(self) -> ast.expr:
+        """The expression: what is added first, then what is subtracted."""
+        parts = [(node, factor) for node, factor in self.terms.values()]
+        if self.constant or not parts:
+            parts.append((ast.Constant(abs(self.constant)), 1 if self.constant >= 0 else -1))
+        parts.sort(key=lambda part: part[1] < 0)
+        result: ast.expr | None = None
+        for node, factor in parts:
+            size = abs(factor)
+            term = node if size == 1 else ast.BinOp(ast.Constant(size), ast.Mult(), node)
+            if result is None:
+                result = term if factor > 0 else ast.UnaryOp(ast.USub(), term)
+            else:
+                result = ast.BinOp(result, ast.Add() if factor > 0 else ast.Sub(), term)
+        assert result is not None
+        return result
+
+
 class _Fold(ast.NodeTransformer):
-    """Computes what is known: `4 * 64`, `channels + 32 + 32`, `1 * width`."""
+    """Computes what is known: `4 * 64`, `channels + 32 + 32`, `width - width // 2 + width // 2`, conditions."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
-        left, right = _number(node.left), _number(node.right)
-        if left is not None and right is not None:
-            value = _computed(node.op, left, right)
-            if value is not None:
-                return ast.Constant(value)
-        if right == 1 and isinstance(node.op, (ast.Mult, ast.FloorDiv)):
-            return node.left
-        if left == 1 and isinstance(node.op, ast.Mult):
-            return node.right
-        if right == 0 and isinstance(node.op, (ast.Add, ast.Sub)):
-            return node.left
-        if left == 0 and isinstance(node.op, ast.Add):
-            return node.right
-        if isinstance(node.op, ast.Add) and ast.dump(node.left) == ast.dump(node.right):
-            return ast.BinOp(ast.Constant(2), ast.Mult(), node.left)
-        inner = node.left
+        if isinstance(node.op, (ast.Add, ast.Sub, ast.Mult)):
+            return _Sum.of(node).tree()
+        divisor = _number(node.right)
+        if isinstance(node.op, ast.FloorDiv) and divisor:
+            total = _Sum.of(node.left)
+            factors = [total.constant, *(factor for _, factor in total.terms.values())]
+            if not any(factor % divisor for factor in factors) or not total.terms:
+                return total.divided(divisor).tree()
+        return node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.test, ast.Constant):
+            return node.body if node.test.value else node.orelse
+        return node.body if ast.dump(node.body) == ast.dump(node.orelse) else node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Not) and isinstance(node.operand, ast.Constant):
+            return ast.Constant(not node.operand.value)
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        self.generic_visit(node)
+        stop = isinstance(node.op, ast.Or)
+        left: list[ast.expr] = []
+        for value in node.values:
+            if not isinstance(value, ast.Constant):
+                left.append(value)
+            elif bool(value.value) is stop:
+                return value
+        if not left:
+            return ast.Constant(not stop)
+        return left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        other = node.comparators[0]
         if (
-            right is not None
-            and isinstance(node.op, ast.Add)
-            and isinstance(inner, ast.BinOp)
-            and isinstance(inner.op, ast.Add)
+            len(node.ops) > 1
+            or not isinstance(node.left, ast.Constant)
+            or not isinstance(other, ast.Constant)
         ):
-            other = _number(inner.right)
-            if other is not None:
-                return ast.BinOp(inner.left, ast.Add(), ast.Constant(other + right))
+            return node
+        equal = node.left.value == other.value
+        match node.ops[0]:
+            case ast.Eq() | ast.Is():
+                return ast.Constant(equal)
+            case ast.NotEq() | ast.IsNot():
+                return ast.Constant(not equal)
         return node
 
 
 def _number(node: ast.expr) -> int | None:
     value = node.value if isinstance(node, ast.Constant) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _computed(op: ast.operator, left: int, right: int) -> int | None:
-    match op:
-        case ast.Add():
-            return left + right
-        case ast.Sub() if left >= right:
-            return left - right
-        case ast.Mult():
-            return left * right
-        case ast.FloorDiv() if right:
-            return left // right
-    return None
 
 
 def _parsed(text: str) -> ast.expr:
@@ -145,12 +222,8 @@ def difference(total: str | None, part: str | None) -> str | None:
     """What is added to a source in another: `32` of `channels + 32` and `channels`; None if it is no such sum."""
     if total is None or part is None:
         return None
-    if total.isdecimal() and part.isdecimal():
-        return str(int(total) - int(part))
-    tree, left = _parsed(total), _parsed(part)
-    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add) and ast.dump(tree.left) == ast.dump(left):
-        return ast.unparse(tree.right)
-    return None
+    found = replaced(f"({total}) - ({part})", {})
+    return None if names_in(found) & names_in(part) else found
 
 
 def product_of(texts: list[str]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import warnings
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -132,14 +133,31 @@ def weights_of(model: Model) -> Weights:
     return Weights(tuple(nodes), "file", path="case")
 
 
-def difference(case: Case, backend: Any) -> str:
-    """Runs a case: "" if the outputs are right to a relative 1e-3 (float16: 1e-2), else what is wrong."""
+class Result(NamedTuple):
+    """The result of a case. kinds: our operators that it became; wrong: "" if the outputs are right to a relative
+    1e-3 (16-bit floats: 1e-2), else what is not."""
+
+    name: str
+    op: str
+    kinds: tuple[str, ...]
+    wrong: str
+
+
+def result(case: Case, backend: Any) -> Result:
+    """Runs a case."""
     try:
         model = opened(case)
     except ConvcalcError as error:
-        return error.message
-    unknown = [node for node in model.graph if not node.op.is_known]
-    if unknown:
+        return Result(
+            case.name, case.op, (), re.sub(r".*case\.onnx: |[A-Z]\w+ that makes '\w+': ", "", error.message)
+        )
+    kinds = tuple(sorted({node.kind for node in model.graph if node.op.is_known and node.inputs}))
+    return Result(case.name, case.op, kinds, difference(case, model, backend))
+
+
+def difference(case: Case, model: Model, backend: Any) -> str:
+    """What is wrong with the outputs of a case; "" if they are right."""
+    if any(not node.op.is_known for node in model.graph):
         return next(iter(model.notes), "unknown").partition(" is not mapped: ")[2]
     weights = weights_of(model)
     names = [entry.name for entry in model.graph.inputs]

@@ -365,6 +365,11 @@ BROKEN = {
     "floats in the field of integers": (
         m.chain(RELU, tensors=[m.tensor("w", [1], more=m.packed(7, [1]))]), "in a field for I64"
     ),
+    "a sequence as input": (
+        m.model(m.graph([RELU], [m.field(1, "x") + m.field(2, m.field(4, m.field(1, m.field(1, b""))))], Y)),
+        "input 'x' is of type sequence",
+    ),
+    "texts as input": (m.model(m.graph([RELU], [m.value("x", [1], m.STRING)], Y)), "input 'x' is text"),
     "a huge dimension": (
         m.model(m.graph([RELU], [m.value("x", [1, 1 << 60])], Y)), "'x' has a dimension of"
     ),

@@ -148,6 +148,16 @@ def test_a_missing_file_of_data(tmp_path: Path) -> None:
         tensor.values()
 
 
+def test_a_pointer_in_place_of_data(tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 240466592\n"
+    (tmp_path / "net.onnx.data").write_text(pointer)
+    (tensor,) = loaded(tmp_path, m.stored("w", [200, 300], "net.onnx.data", 0, 240_000))
+    assert tensor.missing == "net.onnx.data"
+    with pytest.raises(ModelError, match="is missing") as caught:
+        tensor.values()
+    assert "git lfs pull" in str(caught.value)
+
+
 def test_a_file_of_data_below_the_folder(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "w.bin").write_bytes(bytes(4) + np.array([1.5, -2], np.float32).tobytes())

@@ -75,12 +75,8 @@ NETWORKS = {
 
 # What the importer does not put together again, though it computes the same.
 OTHERWISE = {
-    "lenet5-paper": "select comes back as slices and a concat",
-    "unet": "crop comes back as slices",
-    "torchvision/maxvit_t": "attention with windows of [1, 49] comes back as products",
-    "torchvision/swin_t": "masks of -inf, and a table that is read by indices",
+    "lenet5-paper": "a pool's divisor comes back as a scale",
     "torchvision/swin_v2_t": "attention by cosines",
-    "torchvision/vit_b_32": "the class token has another name",
 }
 
 
@@ -109,30 +105,35 @@ def drawn(graph: Graph) -> Weights:
 
 def wiring(graph: Graph) -> tuple[list[int], list[int]]:
     """What the outputs depend on, and what every layer depends on: operator, shape, MACs, the paths of layers with
-    weights and the layers that are read. Layers that give what they read are left out, as they are in many files."""
+    weights and the layers that are read. Layers that give what they read are left out, as they are in many files, and
+    dimensions of 1, since tensors that are the same for all samples have one more there."""
     found = {index: index for index in graph.input_indices}
     layers = []
     for node in graph:
         sources = tuple(found[source] for source in node.inputs)
-        if node.op.is_passing or (
-            node.kind == "adaptive_avgpool" and node.output_shape == node.input_shapes[0]
-        ):
+        if is_passing(node):
             found[node.index] = sources[0]
             continue
-        parameters = tuple((parameter.name, parameter.shape) for parameter in node.parameters)
+        parameters = tuple((parameter.name, squeezed(parameter.shape)) for parameter in node.parameters)
         owner = node if node.shares is None else graph.nodes[node.shares]
-        path = owner.name if parameters else ""
-        described = (
-            kind(node),
-            node.output_shape,
-            parameters,
-            path,
-            node.op.macs(node.input_shapes),
-            sources,
-        )
-        found[node.index] = hash(described)
+        path = owner.name if parameters and node.kind != "constant" else ""
+        macs = node.op.macs(node.input_shapes)
+        found[node.index] = hash((kind(node), squeezed(node.output_shape), parameters, path, macs, sources))
         layers.append(found[node.index])
     return [found[output.node] for output in graph.outputs], sorted(layers)
+
+
+def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def is_passing(node: Node) -> bool:
+    """Whether a layer gives what it reads, dimensions of 1 apart."""
+    if node.kind == "transpose":
+        moved = [dimension for dimension in node.op.order if node.input_shapes[0][dimension] != 1]
+        return moved == sorted(moved)
+    same = node.kind in ("adaptive_avgpool", "reshape")
+    return node.op.is_passing or (same and squeezed(node.output_shape) == squeezed(node.input_shapes[0]))
 
 
 def kind(node: Node) -> str:

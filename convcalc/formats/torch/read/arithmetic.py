@@ -89,18 +89,34 @@ def _with_number(mapper: Mapper, kind: str, value: Value, number: float) -> Valu
         factor = number if kind == "multiply" else 1 / number
         if factor == 1:
             return Value(value.index, shape)
-        hard = _hardsigmoid(mapper, value.index, factor)
-        if hard is not None:
-            return mapper.add(operator("hardsigmoid"), (hard,))
+        if abs(factor - 1 / 6) < 1e-9:
+            hard = _hard(mapper, value.index)
+            if hard is not None:
+                return hard
         return mapper.add(operator("scale", value=factor), (value.index,))
     bound = {"min": number} if kind == "maximum" else {"max": number}
     return mapper.add(operator("clip", **bound), (value.index,))
 
 
-def _hardsigmoid(mapper: Mapper, index: int, factor: float) -> int | None:
-    """The layer x of relu6(x + 3)·(1/6), else None."""
+def _hard(mapper: Mapper, index: int) -> Value | None:
+    """relu6(x + 3)/6 as hardsigmoid, x·relu6(x + 3)/6 as hardswish, of what is divided by 6; else None."""
+    source = _shifted_relu6(mapper, index)
+    if source is not None:
+        return mapper.add(operator("hardsigmoid"), (source,))
     op = mapper.draft.op(index)
-    if op is None or op.kind != "relu6" or abs(factor - 1 / 6) > 1e-9:
+    if op is None or op.kind != "multiply":
+        return None
+    left, right = mapper.draft.layers[index].inputs
+    for gate, other in ((left, right), (right, left)):
+        if _shifted_relu6(mapper, gate) == other:
+            return mapper.add(operator("hardswish"), (other,))
+    return None
+
+
+def _shifted_relu6(mapper: Mapper, index: int) -> int | None:
+    """The layer x of relu6(x + 3), else None."""
+    op = mapper.draft.op(index)
+    if op is None or op.kind != "relu6":
         return None
     source = mapper.draft.layers[index].inputs[0]
     added = mapper.draft.op(source)

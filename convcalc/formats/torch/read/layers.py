@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf, isinf, prod
 from typing import Any
 
@@ -49,14 +50,8 @@ def conv(mapper: Mapper, call: Call) -> Value:
     filters, _, *kernel = weight.size
     rank = len(kernel)
     value = _batched(mapper, mapper.value(call.arguments["input"]), rank)
-    padding = call.arguments["padding"]
-    if not isinstance(padding, str):
-        padding = per_axis(padding, rank)
-    elif padding == "same":
-        dilations = per_axis(call.arguments["dilation"], rank)
-        extra = [d * (k - 1) for k, d in zip(kernel, dilations, strict=True)]
-        padding = tuple((e // 2, e - e // 2) for e in extra)
-        padding = tuple(before for before, _ in padding) if not any(e % 2 for e in extra) else padding
+    dilations = per_axis(call.arguments["dilation"], rank)
+    padding = _padding(call.arguments["padding"], kernel, dilations)
     groups = call.arguments["groups"]
     channels = mapper.size(value)[0]
     depthwise = groups == channels and groups > 1
@@ -66,11 +61,23 @@ def conv(mapper: Mapper, call: Call) -> Value:
         kernel=tuple(kernel),
         stride=per_axis(call.arguments["stride"], rank),
         padding=padding,
-        dilation=per_axis(call.arguments["dilation"], rank),
+        dilation=dilations,
         bias="bias" in tensors,
         **({"depthwise": True} if depthwise else {"groups": groups}),
     )
     return mapper.add(op, (value.index,), tensors=tensors)
+
+
+def _padding(given: Any, kernel: Sequence[int], dilations: Sequence[int]) -> Any:
+    """A convolution's padding as ours: numbers, or pairs where `same` pads one pixel more at the end."""
+    if given == "valid":
+        return 0
+    if given != "same":
+        return per_axis(given, len(kernel))
+    extra = [dilation * (size - 1) for size, dilation in zip(kernel, dilations, strict=True)]
+    if any(pixels % 2 for pixels in extra):
+        return tuple((pixels // 2, pixels - pixels // 2) for pixels in extra)
+    return tuple(pixels // 2 for pixels in extra)
 
 
 def conv_transpose(mapper: Mapper, call: Call) -> Value:

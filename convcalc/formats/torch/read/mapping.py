@@ -110,7 +110,7 @@ class Mapper:
             return float(given)
         found = self.stored(given)
         if found is not None and not found.learned and prod(found.size) == 1:
-            return float(tensor(found, "").values()[0])
+            return float(tensor(found).values()[0])
         return None
 
     def size(self, value: Value) -> Shape:
@@ -155,7 +155,7 @@ class Mapper:
             inputs,
             path=place,
             call=call.op,
-            tensors={name: tensor(entry, name) for name, entry in given.items()},
+            tensors={name: tensor(entry) for name, entry in given.items()},
             shares=shares,
             source=call.name,
         )
@@ -209,8 +209,7 @@ class Mapper:
             if rule is not None:
                 return self.draft.add(rule, (), path=path, call="buffer", source=name)
         op = operator_class("parameter")(shape=size, fixed=not stored.learned)  # type: ignore[call-arg]
-        found = tensor(stored, "")
-        entry = StoredTensor("", size, found.dtype, found.read)
+        entry = StoredTensor(stored.key, size, stored.dtype, stored.read)
         return self.draft.add(op, (), path=path, call="parameter", tensors={"": entry}, source=name)
 
     def reshaped(self, value: Value, size: Shape, shape: Shape | None = None) -> Value:
@@ -342,6 +341,6 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(unique[:MAX_EXAMPLES]) + more + (" is" if len(unique) == 1 else " are")
 
 
-def tensor(stored: Stored, name: str) -> StoredTensor:
-    """A stored tensor as the weights of a layer."""
-    return StoredTensor(name, stored.size, stored.dtype, stored.read)
+def tensor(stored: Stored) -> StoredTensor:
+    """A stored tensor as the weights of a layer, under its name in the module."""
+    return StoredTensor(stored.key, stored.size, stored.dtype, stored.read)

@@ -15,7 +15,7 @@ from convcalc.ops import get
 from convcalc.shapes import Shape
 
 MAX_COPIES = 64  # of a value that is repeated
-MAX_PLACES = 4096  # that are listed
+MAX_PLACES = 1 << 17  # that are listed
 
 
 def reshape(mapper: Mapper, call: Call) -> Value | Stored:
@@ -346,7 +346,7 @@ def index(mapper: Mapper, call: Call) -> Value:
     axis = mapper.axis(value.shape, dim)
     if places is None or axis is None or places.dtype == "BOOL":
         raise Unmapped("its places are not fixed")
-    numbers = [int(place) for place in tensor(places, "").values()]
+    numbers = [int(place) for place in tensor(places).values()]
     size = mapper.size(value)[axis]
     numbers = [place + size if place < 0 else place for place in numbers]
     flat = (*mapper.size(value)[:axis], len(numbers), *mapper.size(value)[axis + 1 :])
