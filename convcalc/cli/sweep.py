@@ -26,7 +26,7 @@ PATIENCE = 1.0  # seconds until a progress bar is shown
     epilog="""\b
 Examples:
   convcalc sweep torchvision/mobilenet_v2 --set width=0.5,1 --input 160,224
-  convcalc sweep my-mobilenet.yaml --solve width=0.1..2:0.01 --at-most macs=300M
+  convcalc sweep my.yaml --solve width=0.1..2:0.01 --at-most macs=300M
   convcalc sweep vgg16 --solve input=64..512:32 --at-most memory=20MB
   convcalc sweep torchvision/resnet18 --formula input
   convcalc sweep torchvision/mobilenet_v2 --set width=0.5,1 --format csv
