@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING, Any
 from convcalc._version import __version__
 
 if TYPE_CHECKING:
-    from convcalc.api.functions import apply, check_sheet, docs, list, matrix, schema, size, worksheet
+    from convcalc.api.functions import (
+        apply,
+        check_sheet,
+        compare,
+        docs,
+        list,
+        matrix,
+        schema,
+        size,
+        worksheet,
+    )
     from convcalc.api.models import from_torch
     from convcalc.api.net import Network, load
     from convcalc.api.quizzes import quiz
@@ -40,6 +50,7 @@ _PLACES = {
     "Network": "api.net",
     "apply": "api.functions",
     "check_sheet": "api.functions",
+    "compare": "api.functions",
     "docs": "api.functions",
     "from_torch": "api.models",
     "list": "api.functions",
@@ -65,6 +76,7 @@ __all__ = [  # noqa: RUF022 - as in the table above
     "Network",
     "apply",
     "check_sheet",
+    "compare",
     "docs",
     "from_torch",
     "list",

@@ -1,8 +1,8 @@
 """Parameters and MACs as exact polynomials in a variable or in the input's size.
 
-A polynomial of degree d is found through d + 1 points and proved on d + 10 others, which lie ever further away: a figure
-that changes at every 32nd value is constant for a while. Strides make sizes round, so that a polynomial holds only for
-every m-th value: then there is one for each remainder. Values are whole numbers.
+A polynomial of degree d is found through d + 1 points and proved on d + 10 others, which lie ever further away: a
+figure that changes at every 32nd value is constant for a while. Strides make sizes round, so that a polynomial holds
+only for every m-th value: then there is one for each remainder. Values are whole numbers.
 """
 
 from __future__ import annotations

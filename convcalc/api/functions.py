@@ -18,6 +18,7 @@ from convcalc.render.view import Look, Several, View
 if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.catalogue import CatalogueEntry
+    from convcalc.analysis.compare import Comparison
     from convcalc.exercises.marking import MarkedSheet, MarkedSheets
     from convcalc.layer.backward import Backward
     from convcalc.layer.matrices import Typed
@@ -65,6 +66,34 @@ def list(
     )
     table = partial(report.catalogue_table, groups=groups(found) if sort == "lecture" and not reverse else ())
     return Several(found, record_look(found, report.catalogue_summary, report.catalogue_value, table))
+
+
+def compare(
+    *networks: Network | str | os.PathLike[str], plot: str | Sequence[str] | None = None
+) -> View[Comparison]:
+    """Several networks side by side: `convcalc compare`.
+
+    plot: two quantities, as text `macs,top1` or a sequence; `save` writes their plot as .svg. By default the front is
+    that of macs and top1, where at least two networks publish it. The view has `networks`, `axes`, `left_out`. Raises
+    UsageError.
+
+    >>> found = convcalc.compare("alexnet", "vgg16", "resnet50", plot="params,macs")
+    >>> [(network.name, network.depth, network.pareto) for network in found.networks]
+    [('alexnet', 8, True), ('vgg16', 16, False), ('resnet50', 50, True)]
+    """
+    from convcalc.analysis.compare import compare as make
+    from convcalc.report import compare as report
+
+    loaded = [network if isinstance(network, Network) else load(network) for network in networks]
+    if not loaded:
+        raise UsageError("no network to compare")
+    axes = plot.split(",") if isinstance(plot, str) else plot or ()
+    found = make([network.record for network in loaded], axes)
+    return record_view(
+        found, report.compare_summary, report.compare_value, report.compare_table,
+        lines=lambda result, width: report.compare_lines(result, width, plotted=plot is not None),
+        file=lambda path: report.compare_file(found, path),
+    )  # fmt: skip
 
 
 def schema() -> View[dict[str, Any]]:
