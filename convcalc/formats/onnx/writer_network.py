@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from math import inf, prod
 from typing import Generic, NamedTuple, TypeVar, cast
 
 from convcalc.errors import ConvcalcError
@@ -19,6 +19,7 @@ from convcalc.ops import Operator, Parameter
 from convcalc.shapes import Shape, show
 from convcalc.weights.tensors import StoredTensor
 
+LARGEST_FLOAT = (2 - 2.0**-23) * 2.0**127  # of 32 bits
 BATCH = "N"  # the name of the free dimension
 
 Numbers = Sequence[float] | Sequence[int]
@@ -239,6 +240,7 @@ class LayerDraft(Generic[AnOperator]):
         outputs: list[str],
         attributes: dict[str, Attribute],
     ) -> None:
+        self._check([value for value in attributes.values() if isinstance(value, float)])
         path = self.node.name
         name = self.network.unused_node(f"{path}/{part}" if part else path)
         names = [value.name if isinstance(value, Value) else value for value in inputs]
@@ -336,7 +338,8 @@ class LayerDraft(Generic[AnOperator]):
         )
 
     def floats(self, what: str, numbers: Sequence[float], shape: Shape = ()) -> str:
-        """A constant of 32-bit floats; a single one is a scalar."""
+        """A constant of 32-bit floats; a single one is a scalar. Raises ConvcalcError for one that is none."""
+        self._check(numbers)
         return self._constant(what, shape, FLOAT, numbers)
 
     def filled(self, what: str, value: float, shape: Shape) -> str:
@@ -359,6 +362,15 @@ class LayerDraft(Generic[AnOperator]):
             raise ConvcalcError(
                 f"{self.node.name}: ONNX has {what} from opset {least} on, and this file is to have opset {self.opset}",
                 hint=f"convert with --opset {least} or newer",
+            )
+
+    def _check(self, numbers: Sequence[float]) -> None:
+        """Raises ConvcalcError for a finite number that no 32-bit float can be."""
+        wide = next((number for number in numbers if LARGEST_FLOAT < abs(number) < inf), None)
+        if wide is not None:
+            raise ConvcalcError(
+                f"{self.node.name}: {wide:g} is more than a 32-bit float can be, the numbers of an ONNX file",
+                hint=f"use at most {LARGEST_FLOAT:g}",
             )
 
     def refuse(self, why: str, hint: str | None = None) -> ConvcalcError:
