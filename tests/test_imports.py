@@ -280,7 +280,10 @@ def test_show_of_a_model_reads_no_spec_and_no_weights(tmp_path: Path) -> None:
     rooms = {name.split(".")[1] for name in found if name.startswith("convcalc.")}
     assert rooms & {"images", "backends", "inference", "layer", "exercises", "manual"} == set()
     assert {name for name in found if name.startswith("convcalc.weights.")} == {"convcalc.weights.tensors"}
-    assert {name for name in found if name.startswith("convcalc.language.")} == {"convcalc.language.bundled"}
+    language = {
+        name.removeprefix("convcalc.language.") for name in found if name.startswith("convcalc.language.")
+    }
+    assert language == {"bundled", "tasks"}  # names of networks and of tasks, no parser
 
 
 def test_an_operator_is_loaded_by_its_name() -> None:

@@ -36,7 +36,8 @@ class DraftLayer:
     module whose `forward` computes the layer, or the path of a bare parameter; "" if it is not known. call: the
     operator or function in the source. tensors: by the name of the operator's parameter; their values are read, and
     computed if need be, when somebody asks for them. shares: the layer whose tensors this one uses. source: the place
-    in the model for messages; value: the name of its output there. inside: whether `path` is known to be a scope, of which this layer is a part.
+    in the model for messages; value: the name of its output there. inside: whether `path` is known to be a scope, of
+    which this layer is a part.
     """
 
     op: Operator

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.value_diff import LayerDifference, TensorDifference, ValueDiff
 
 MAX_KEYS = 5  # keys that are listed
+ROUNDING = 5e-7  # of 32-bit floats, a few times over
 MAX_LAYERS = 5  # layers listed as those that differ most
 
 
@@ -31,7 +32,7 @@ def _short(row: Any) -> str:
     values: LayerDifference | None = row.values
     if values is None or values.equal:
         return _text(row)
-    return "differ" if values.relative_rms is None else words.percent(values.relative_rms)
+    return "differ" if values.relative_rms is None else _share(values.relative_rms)
 
 
 def _amount(tensor: TensorDifference) -> str:
@@ -41,7 +42,12 @@ def _amount(tensor: TensorDifference) -> str:
         return f"shape {before} → {after}"
     if tensor.not_finite:
         return f"{tensor.not_finite:,} not finite"
-    return "was 0" if tensor.relative_rms is None else words.percent(tensor.relative_rms)
+    return "was 0" if tensor.relative_rms is None else _share(tensor.relative_rms)
+
+
+def _share(relative: float) -> str:
+    """`3.1 %`; `2e−08` if it is less than a thousandth."""
+    return words.percent(relative) if not 0 < relative < 0.001 else f"{relative:.0e}".replace("-", "−")
 
 
 def _number(value: float | None) -> str:
@@ -85,7 +91,10 @@ def value_lines(pairs: Sequence[Pair], values: ValueDiff) -> list[str]:
         lines += [
             f"  {line}" for line in (_from_where(named), _most(differing), _statistics(differing)) if line
         ]
-        lines.append("  percentages: root mean square of the difference, by that of A's values")
+        figures = [layer.relative_rms for _, layer in differing]
+        if all(figure is not None and figure < ROUNDING for figure in figures):
+            lines.append("  no difference is larger than the rounding of 32-bit floats makes it")
+        lines.append("  figures: root mean square of the difference, by that of A's values")
     for network, keys in (("A", values.only_a), ("B", values.only_b)):
         if keys:
             more = f" and {len(keys) - MAX_KEYS:,} more" if len(keys) > MAX_KEYS else ""
@@ -113,7 +122,7 @@ def _most(differing: list[tuple[str, LayerDifference]]) -> str:
     if len(differing) < 2 or not known:
         return ""
     known.sort(key=lambda item: -item[0])
-    listed = ", ".join(f"{name} {words.percent(figure)}" for figure, name in known[:MAX_LAYERS])
+    listed = ", ".join(f"{name} {_share(figure)}" for figure, name in known[:MAX_LAYERS])
     return f"most: {listed}"
 
 

@@ -93,18 +93,41 @@ def load_weights(
     return Weights(tuple(nodes), source, path=matched.name, ignored=matched.ignored, note=matched.note)
 
 
+class LatestLayer:
+    """The values of the layer that was asked for last; those of others are dropped."""
+
+    __slots__ = ("layer", "values")
+
+    def __init__(self) -> None:
+        self.layer: object = None
+        self.values: dict[str, Sequence[float]] = {}
+
+
 class StoredParameters(Mapping[str, Sequence[float]]):
-    """The parameters of a layer, converted each time that they are asked for: what a backend does not keep takes no
-    memory."""
+    """The parameters of a layer, converted when they are asked for and kept until another layer is: a network's weights
+    are never in memory all at once, unless a backend keeps them."""
 
-    __slots__ = ("_made", "_tensors")
+    __slots__ = ("_latest", "_made", "_tensors")
 
-    def __init__(self, tensors: Mapping[str, StoredTensor], made: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self,
+        tensors: Mapping[str, StoredTensor],
+        made: Mapping[str, Sequence[float]],
+        latest: LatestLayer,
+    ) -> None:
         self._tensors = tensors
         self._made = made
+        self._latest = latest
 
     def __getitem__(self, name: str) -> Sequence[float]:
-        return self._made[name] if name in self._made else self._tensors[name].values()
+        if name in self._made:
+            return self._made[name]
+        latest = self._latest
+        if latest.layer is not self:
+            latest.layer, latest.values = self, {}
+        if name not in latest.values:
+            latest.values[name] = self._tensors[name].values()
+        return latest.values[name]
 
     def __iter__(self) -> Iterator[str]:
         yield from self._tensors
@@ -119,9 +142,10 @@ def own_weights(graph: Graph, tensors: Tensors, path: str) -> Weights:
     Raises WeightsError unless there is one for every parameter."""
     matched = match_tensors(graph, tensors, path)
     nodes: list[Parameters] = []
+    latest = LatestLayer()
     for node, found in zip(graph, matched.nodes, strict=True):
         made = {p.name: array("f", p.rule()) for p in node.parameters if p.rule is not None}
-        nodes.append(StoredParameters(found, made) if node.shares is None else nodes[node.shares])
+        nodes.append(StoredParameters(found, made, latest) if node.shares is None else nodes[node.shares])
     return Weights(tuple(nodes), "model", path=path)
 
 

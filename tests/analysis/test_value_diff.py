@@ -172,6 +172,25 @@ def test_half_precision_is_compared_by_its_numbers(tmp_path: Path) -> None:
     assert compared(tmp_path, a, b).values.same  # integers up to 256 are exact in bfloat16
 
 
+def test_a_model_file_brings_its_weights(tmp_path: Path) -> None:
+    net, file = network(tmp_path, "a"), weights(tmp_path, "a")
+    net.convert(tmp_path / "a.onnx", weights=file)
+    model = convcalc.load(tmp_path / "a.onnx")
+    found = net.diff(model, values=True, weights_a=file)
+    assert found.values.same
+    assert found.values.sources[1] == str(tmp_path / "a.onnx")
+    changed = weights(tmp_path, "b", head__weight=[0.5] * 432)
+    values = model.diff(net, values=True, weights_b=changed).values
+    assert [layer.equal for layer in values.layers] == [True, True, True, False]
+
+
+def test_rounding_is_said(tmp_path: Path) -> None:
+    a, b = weights(tmp_path, "a"), weights(tmp_path, "b", norm__bias=[1.0000001192092896, 2.0, 3.0])
+    assert "no difference is larger than the rounding" in str(compared(tmp_path, a, b))
+    b = weights(tmp_path, "b", norm__bias=[1.001, 2.0, 3.0])
+    assert "the rounding of" not in str(compared(tmp_path, a, b))
+
+
 def test_weights_are_needed_on_both_sides(tmp_path: Path) -> None:
     net, file = network(tmp_path, "a"), weights(tmp_path, "a")
     with pytest.raises(convcalc.UsageError, match="brings no weights") as raised:

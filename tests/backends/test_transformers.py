@@ -31,6 +31,13 @@ input: [3, 20, 20]
 """,
     "swin": SWIN % (32, 32),
     "swin, uneven": SWIN % (52, 36),  # 13×9 patches, one row and one column short of even ones
+    "swin_v2": SWIN.replace("torchvision/swin", "torchvision/swin_v2") % (52, 36),
+    "maxvit": """
+extends: torchvision/maxvit_t
+name: small
+vars: {stem: 4, widths: [4, 6], depths: [1, 1], window: 2, head: 2, classes: 5}
+input: [3, 16, 16]
+""",
 }
 
 
@@ -39,13 +46,20 @@ def sines(number, shape):
     return array("d", [0.4 * sin(1 + 1.7 * number + 0.9 * place) for place in range(prod(shape))])
 
 
+def drawn(number, key, shape):
+    """A tensor's numbers; variances are positive."""
+    values = sines(number, shape)
+    return array("d", [value**2 + 0.1 for value in values]) if key.endswith("running_var") else values
+
+
 def loaded(case, folder, known=None):
     """The network, its weights from a file that holds all that torchvision's does, and the input's numbers."""
     known = known or CASES[case]
     spec, file = folder / "small.yaml", folder / "small.safetensors"
     spec.write_text(SPECS[case])
     tensors = {
-        key: (shape, sines(number, shape)) for number, (key, shape) in enumerate(known["keys"].items(), 1)
+        key: (shape, drawn(number, key, shape))
+        for number, (key, shape) in enumerate(known["keys"].items(), 1)
     }
     tensors |= {key: ([len(values)], array("d", values)) for key, values in known["buffers"].items()}
     write(file, tensors)

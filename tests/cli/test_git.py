@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import convcalc
 from tests.conftest import ROOT, environment
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -37,6 +38,19 @@ def repository(tmp_path: Path) -> Path:
         git(folder, "add", "net.yaml")
         git(folder, "commit", "--quiet", "--message", "net")
     return folder
+
+
+@pytest.fixture
+def models(repository: Path) -> Path:
+    """The repository with two versions of model.onnx, made of those of net.yaml."""
+    for version in ("HEAD~1", "HEAD"):
+        text = git(repository, "show", f"{version}:net.yaml")
+        spec = repository.parent / "net.yaml"
+        spec.write_text(text)
+        convcalc.load(spec).convert(repository / "model.onnx", force=True)
+        git(repository, "add", "model.onnx")
+        git(repository, "commit", "--quiet", "--message", f"model of {version}")
+    return repository
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -93,3 +107,23 @@ def test_textconv(repository: Path) -> None:
     shown = git(repository, "diff", "HEAD~1", "--", "net.yaml").splitlines()
     assert "-conv1,conv,input,4x9x11,108,4,112,0,10692,1584,3x3,conv K4 F3,," in shown
     assert "+conv1,conv,input,4x7x9,300,4,304,0,18900,1008,5x5,conv K4 F5,," in shown
+
+
+def test_model_files_are_compared_as_text(models: Path) -> None:
+    assert "Binary files" in git(models, "diff", "HEAD~1", "--", "model.onnx")
+    for command in documented("textconv"):
+        git(models, *command)
+    (models / ".gitattributes").write_text("*.onnx diff=convcalc\n")
+    shown = git(models, "diff", "HEAD~1", "--", "model.onnx").splitlines()
+    assert "-conv1,conv,input,4x9x11,108,4,112,0,10692,1584,3x3,conv K4 F3,," in shown
+    assert "+conv1,conv,input,4x7x9,300,4,304,0,18900,1008,5x5,conv K4 F5,," in shown
+
+
+def test_difftool_on_model_files(models: Path) -> None:
+    configure, show = documented("difftool")
+    git(models, *configure)
+    shown = git(models, *[word.replace("net.yaml", "model.onnx") for word in show])
+    assert "F 3 → 5" in shown
+    git(models, "config", "difftool.convcalc.cmd", 'convcalc diff --values "$LOCAL" "$REMOTE"')
+    shown = git(models, *[word.replace("net.yaml", "model.onnx") for word in show])
+    assert "weight shape 4×3×3×3 → 4×3×5×5" in shown

@@ -18,7 +18,7 @@ Compared for each model, at the spec's own input size and at the one the publish
 * the transforms and the address of the published weights against preprocess and weights.
 
 Before that, both sides are brought to the same words: a mean over height and width is global pooling and flatten,
-nested concatenations are one, half of `chunk` is a slice, and the identity (stochastic depth) is left out.
+nested concatenations are one, half of `chunk` is a slice, and the identity is left out.
 """
 
 from __future__ import annotations
@@ -230,7 +230,10 @@ def module_words(path: str, module: nn.Module) -> Digest | None:
     if kind is Permute:
         assert module.dims[0] == 0
         return ("transpose", tuple(dimension - 1 for dimension in module.dims[1:]))
-    if kind in (StochasticDepth, nn.Identity):
+    if kind is StochasticDepth:
+        assert module.mode == "row"
+        return ("stochastic_depth", round(module.p, 9))
+    if kind is nn.Identity:
         return None
     raise TypeError(f"{path}: {kind.__name__} has no words yet")
 
@@ -270,6 +273,8 @@ def node_words(node: Node) -> Digest | None:
         return ("batchnorm", path, fields["eps"])
     if kind == "layernorm":
         return ("layernorm", path, fields["eps"], fields["axis"])
+    if kind == "dropout" and fields["per"] == "sample":
+        return ("stochastic_depth", round(fields["rate"], 9))
     if kind == "dropout":
         return ("dropout", fields["rate"])
     if kind in ("maxpool", "avgpool"):

@@ -41,6 +41,7 @@ try:
     from calflops import calculate_flops
     from deepspeed.profiling.flops_profiler import get_model_profile
     from fvcore.nn import FlopCountAnalysis
+    from networks import WITH_AUXILIARY, make
     from torch import nn
     from torchvision import models
 except ImportError as missing:
@@ -70,13 +71,16 @@ Figures = dict[str, object]
 
 def module(name: str) -> nn.Module:
     """The network with random weights, without the heads that only training uses."""
-    auxiliary = name in ("googlenet", "inception_v3")
-    network = models.get_model(name, weights=None, **({"init_weights": False} if auxiliary else {}))
-    if auxiliary:
+    if name in ("googlenet", "inception_v3"):
+        network = models.get_model(name, weights=None, init_weights=False)
         network.aux_logits = False
         for head in AUXILIARY:
             setattr(network, head, None)
-    return network.eval()
+        return network.eval()
+    network = make(name)
+    if name.startswith(WITH_AUXILIARY):
+        network.aux_classifier = None
+    return network
 
 
 def by_torchinfo(name: str, shape: Shape) -> Figures:

@@ -118,6 +118,8 @@ def counted(module: Any, shape: tuple[int, ...]) -> int:
     torch.backends.mha.set_fastpath_enabled(False)
     counter = FlopCounterMode(display=False)
     parameters = list(module.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(False)  # the counter follows gradients, which inference has none of
     device = parameters[0].device if parameters else "cpu"
     with (
         torch.no_grad(),

@@ -3,6 +3,7 @@
     python3 -m venv /tmp/torchvision && /tmp/torchvision/bin/pip install torch==2.14.1 torchvision==0.29.1 pyyaml
     /tmp/torchvision/bin/python tests/torchvision/logits.py [--backend numba] [--image FILE] [NAME ...]
 
+Classifiers of pictures; outputs.py gives random numbers to the other networks too.
 Each model gets seeded random weights and running statistics, saved by torch.save; torchvision runs it behind the
 transforms of its own published weights, convcalc reads the .pth file and prepares the picture as the spec says. The
 outputs may differ by 1e-4 of the largest. Without names: one of every family, the smallest that has one.
@@ -32,6 +33,7 @@ FAMILIES = (
     "alexnet", "squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "mnasnet0_5", "shufflenet_v2_x0_5",
     "efficientnet_b0", "regnet_x_400mf", "regnet_y_400mf", "resnet18", "densenet121", "googlenet", "inception_v3",
     "resnext50_32x4d", "convnext_tiny", "wide_resnet50_2", "efficientnet_v2_s", "vgg11_bn", "vit_b_16", "swin_t",
+    "swin_v2_t", "maxvit_t",
 )  # fmt: skip
 TOLERANCE = 1e-4
 

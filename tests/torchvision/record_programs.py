@@ -273,10 +273,26 @@ class InPlace(nn.Module):
     def forward(self, x: Any) -> Any:
         y = self.conv(x)
         z = self.drop(y)
-        before = z * 2
+        before, flat = z * 2, z.flatten(1)
         self.relu(z)
         y += 1
-        return y + before
+        return y + before, flat.softmax(1)
+
+
+class Parts(nn.Module):
+    """A part that is written into, when the whole is read again: that is not known."""
+
+    shapes = ((4, 5, 7),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 6, 3)
+        self.last = nn.Conv2d(6, 2, 1)
+
+    def forward(self, x: Any) -> Any:
+        x = self.conv(x)
+        x[:, 2:4].relu_()
+        return self.last(x)
 
 
 class Shared(nn.Module):
@@ -328,7 +344,7 @@ class Foreign(nn.Module):
 
 MODULES = (
     Convolutions, Signals, Normalisations, Pools, Activations, Arithmetic, Movements, Attention, Encoder, InPlace,
-    Shared, Sizes,
+    Parts, Shared, Sizes,
     Foreign,
 )  # fmt: skip
 

@@ -9,9 +9,10 @@ import pytest
 
 from convcalc.errors import WeightsError
 from convcalc.graph import Graph
-from convcalc.language.load import load_graph
-from convcalc.weights.load import load_weights, random_weights
+from convcalc.language.load import load_entry, load_graph
+from convcalc.weights.load import load_weights, own_weights, random_weights
 from convcalc.weights.safetensors import write
+from convcalc.weights.tensors import StoredTensor, Tensors
 
 SPEC = """
 name: net
@@ -116,3 +117,30 @@ def test_many_spare_keys_are_sorted_out_in_one_pass(graph: Graph, tmp_path: Path
     """40,000 keys of auxiliary heads: looking each up in the others would take a minute."""
     spare: dict[str, tuple[int, ...] | None] = {f"aux.{number}": (1,) for number in range(40_000)}
     assert len(load_weights(graph, save(tmp_path, spare)).ignored) == 40_000
+
+
+def test_a_models_weights_are_read_layer_by_layer_and_not_kept() -> None:
+    """Two layers of 4 numbers: each is read once while it is asked for, and again when it comes back."""
+    layer = "{conv: {filters: 2, kernel: 1, bias: false}}"
+    graph = load_entry(f"[{layer}, {layer}]", (2, 3, 5))
+    reads: list[str] = []
+
+    def tensor(key: str, first: int) -> StoredTensor:
+        def read() -> bytes:
+            reads.append(key)
+            return array("f", range(first, first + 4)).tobytes()
+
+        return StoredTensor(key, (2, 2, 1, 1), "F32", read)
+
+    keys = [f"{node.name}.weight" for node in graph]
+    weights = own_weights(
+        graph, Tensors({key: tensor(key, 4 * place) for place, key in enumerate(keys)}), "net.onnx"
+    )
+    assert (weights.source, weights.path, reads) == ("model", "net.onnx", [])
+    first, second = weights.nodes
+    found = [list(node["weight"]) for node in (first, first, second)]
+    assert found == [[0, 1, 2, 3], [0, 1, 2, 3], [4, 5, 6, 7]]
+    assert reads == keys
+    assert list(first) == ["weight"]
+    assert list(first["weight"]) == [0, 1, 2, 3]
+    assert reads == [*keys, keys[0]]

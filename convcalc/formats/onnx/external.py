@@ -13,10 +13,8 @@ from typing import NoReturn
 from convcalc.errors import ModelError
 from convcalc.formats.onnx.wire import WireFile, shown
 
-POINTER, MAX_POINTER = (
-    b"version https://git-lfs",
-    1024,
-)  # how a pointer of Git LFS starts, and its size at most
+# how a pointer of Git LFS starts, and its size at most
+POINTER, MAX_POINTER = b"version https://git-lfs", 1024
 PUT_THERE = (
     "put it into the model's folder ('git lfs pull', if it is in Git LFS), or give --weights FILE or random"
 )
@@ -53,16 +51,28 @@ def external(
 
 
 def _place(file: WireFile, name: str, location: str) -> str:
-    """The path of the file with the data. A model may come from anywhere, so it may name files beside it only."""
+    """The path of the file with the data. A model may come from anywhere, so it may name files beside it only; if its
+    path is a link, as in caches of downloads, also files beside what the link points to."""
     parts = location.replace("\\", "/").split("/")
     absolute = location.startswith(("/", "\\")) or location[1:2] == ":"
     if not location or absolute or ".." in parts or "\0" in location:
         _outside(file, name, location, "is not a path within the model's folder")
+    folder = file.folder or "."
+    target = os.path.dirname(os.path.realpath(file.path))  # where the model lies if its own path is a link
     place = os.path.join(file.folder, *parts)
-    folder = os.path.realpath(file.folder or ".")
-    if os.path.commonpath([folder, os.path.realpath(place)]) != folder:
+    if not os.path.lexists(place) and os.path.realpath(folder) != target:
+        place = os.path.join(target, *parts)
+    if not any(_is_within(place, own) for own in (os.path.realpath(folder), target)):
         _outside(file, name, location, "is a link out of the model's folder")
     return place
+
+
+def _is_within(path: str, folder: str) -> bool:
+    """Whether a path, links followed, lies in a folder or below."""
+    try:
+        return os.path.commonpath([folder, os.path.realpath(path)]) == folder
+    except ValueError:  # on another drive
+        return False
 
 
 def _outside(file: WireFile, name: str, location: str, why: str) -> NoReturn:

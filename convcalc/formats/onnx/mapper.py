@@ -30,6 +30,7 @@ from convcalc.formats.onnx.fold import FOLDS, shape_of
 from convcalc.formats.onnx.notes import notes
 from convcalc.formats.onnx.paths import Paths, parameter_path
 from convcalc.formats.onnx.records import OnnxGraph, OnnxModel, OnnxNode
+from convcalc.formats.onnx.rules import rule_of
 from convcalc.formats.onnx.values import FLOATS, Const
 from convcalc.graph import Input
 from convcalc.ops import Operator
@@ -93,6 +94,9 @@ class Mapper:
         self.concats: dict[tuple[int, tuple[int, ...]], int] = {}  # axis and inputs of joins: the layer
         self.numbers: dict[int, float] = {}  # layer: the constant that it is, if that is a single number
         self.unfinished: set[int] = set()  # normalisations with weights whose bias may follow
+        self.divisors: dict[
+            int, tuple[int, Operator]
+        ] = {}  # layer: the input and the lrn whose divisor it is
         self.thresholds: dict[int, float] = {}  # layer of a Greater: the number that it compares with
         self.kept: list[Const] = []  # keeps their ids from being used again
         self.outputs_of: dict[int, str] = {}  # layer: the value in the model that it makes
@@ -204,8 +208,8 @@ class Mapper:
         """The outputs of a node whose inputs are constants. They know the node, in case they become layers."""
         found = _listed(FOLDS[call.op](call))
         for value in found:
-            if isinstance(value, Const) and value.call is None and value not in call.inputs:
-                value.call = call
+            if isinstance(value, Const) and value not in call.inputs:
+                value.call = value.call or call
                 value.learned = value.learned or (call.op in PRODUCTS and value.dtype in FLOATS)
         return found
 
@@ -366,10 +370,19 @@ class Mapper:
         name = parameter_path(tensor.name) if tensor is not None else ""
         if not name and path is None and const.call is not None:
             path = self.paths.of(const.call.node)
-        layer = self.draft.add(
-            operator("parameter", shape=shape), [], path=name or path or "", call="parameter",
-            tensors={"": const.stored(shape)},
-        )  # fmt: skip
+        rule = None if const.learned else rule_of(const, shape)
+        if rule is not None:
+            layer = self.draft.add(rule, [], path=path or "", call="constant")
+            own = self.draft.shape(layer)
+            if own != shape:
+                layer = self.draft.add(
+                    operator("reshape", shape=shape), [layer], path=path or "", call="Reshape"
+                )
+        else:
+            layer = self.draft.add(
+                operator("parameter", shape=shape), [], path=name or path or "", call="parameter",
+                tensors={"": const.stored(shape)},
+            )  # fmt: skip
         self.constants[layer] = const
         if const.count == 1 and const.known:
             self.numbers[layer] = decimal(float(const.values()[0]))

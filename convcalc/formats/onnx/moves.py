@@ -290,6 +290,17 @@ def gather(mapper: Mapper, call: Call) -> Value:
     return mapper.regrouped(call, picked, shape, batch, picked.merged and batch is not None)
 
 
+def gather_nd(mapper: Mapper, call: Call) -> Value:
+    """GatherND with one index an entry, which is Gather along the first dimension."""
+    data, indices = call.value(0), call.const(1)
+    if call.integer("batch_dims", 0) or not indices.shape or indices.shape[-1] != 1:
+        raise Unmapped("vectors of several indices")
+    flat = Const(indices.shape[:-1], indices.dtype, sources=(indices,), rule=lambda given: given[0].values)
+    if isinstance(data, Activation):
+        data = mapper.unbatched(call, data) if data.axis == 0 else data
+    return gather(mapper, Call(call.node, call.opset, [data, flat]))
+
+
 def pick(mapper: Mapper, call: Call, x: Activation, axis: int, wanted: Sequence[int]) -> Activation:
     """Entries of a dimension: as a slice if they are evenly spaced, else selected."""
     if not wanted:
@@ -407,6 +418,6 @@ def crop(mapper: Mapper, call: Call) -> Value:
 
 HANDLERS: dict[str, Handler] = {
     "Reshape": reshape, "Flatten": reshape, "Squeeze": squeeze, "Unsqueeze": squeeze, "Transpose": transpose,
-    "Slice": slice_, "Split": split, "Concat": concat, "Gather": gather, "Expand": expand, "Tile": tile,
-    "CenterCropPad": crop,
+    "Slice": slice_, "Split": split, "Concat": concat, "Gather": gather, "GatherND": gather_nd,
+    "Expand": expand, "Tile": tile, "CenterCropPad": crop,
 }  # fmt: skip

@@ -115,7 +115,11 @@ def _merged(draft: Draft, needed: Sequence[int]) -> list[str]:
 
 def _held(draft: Draft, needed: Sequence[int], constants: Mapping[int, Const]) -> list[str]:
     """Constants of the file that are no parameters of a module, but count as such here."""
-    held = [constants[index] for index in needed if index in constants and not constants[index].learned]
+    held = [
+        constants[index]
+        for index in needed
+        if index in constants and draft.layers[index].tensors and not constants[index].learned
+    ]
     numbers = sum(const.count for const in held)
     if not held or numbers < 2:
         return []

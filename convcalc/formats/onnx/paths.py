@@ -16,7 +16,7 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 CLASSES = "pkg.torch.onnx.class_hierarchy"
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _CALL = re.compile(r"(.+)_(\d+)\Z")
-_MADE_UP = re.compile(r"onnx::|val_?\d|_|\d|/|[^.]*const", re.IGNORECASE)
+_MADE_UP = re.compile(r"onnx::|val_?\d+\Z|_|\d+\Z|/|[^.]*const", re.IGNORECASE)
 
 
 class Paths:

@@ -15,6 +15,7 @@ from convcalc.errors import UsageError
 from convcalc.formats.convert import NewFile, Request, Written
 from convcalc.formats.onnx import (
     writer_attention,
+    writer_joins,
     writer_moves,
     writer_normalisation,
     writer_resampling,
@@ -22,13 +23,21 @@ from convcalc.formats.onnx import (
 )
 from convcalc.formats.onnx.writer_file import Heading, layout
 from convcalc.formats.onnx.writer_forms import FORMS, form_of
-from convcalc.formats.onnx.writer_network import LayerDraft, NetworkDraft, Value, input_values
+from convcalc.formats.onnx.writer_layer import LayerDraft
+from convcalc.formats.onnx.writer_network import NetworkDraft, Value, input_values
 from convcalc.graph import Graph
 from convcalc.ops import Operator
 from convcalc.weights.tensors import StoredTensor
 
 # Importing them enters the forms of their operators into the table.
-FORMS_IN = (writer_attention, writer_moves, writer_normalisation, writer_resampling, writer_windows)
+FORMS_IN = (
+    writer_attention,
+    writer_joins,
+    writer_moves,
+    writer_normalisation,
+    writer_resampling,
+    writer_windows,
+)
 
 OLDEST, NEWEST, DEFAULT = 7, 25, 17  # opsets; in the oldest, element-wise operators begin to broadcast
 

@@ -7,8 +7,9 @@ from itertools import chain
 from math import inf, log, prod, sqrt
 
 from convcalc.formats.onnx.writer_forms import form
+from convcalc.formats.onnx.writer_layer import LayerDraft
 from convcalc.formats.onnx.writer_moves import padded, rolled, sliced
-from convcalc.formats.onnx.writer_network import LayerDraft, Value
+from convcalc.formats.onnx.writer_network import Value
 from convcalc.formats.onnx.writer_normalisation import at_least, reduced
 from convcalc.ops.attention import MAX_SCALE, MIN_LENGTH, Attention
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from convcalc.formats.onnx.writer_network import LayerDraft, Value
+from convcalc.formats.onnx.writer_layer import LayerDraft
+from convcalc.formats.onnx.writer_network import Value
 from convcalc.ops import Operator
 from convcalc.ops.celu import Celu
 from convcalc.ops.clip import Clip

@@ -7,7 +7,8 @@ from math import prod
 from typing import Any
 
 from convcalc.formats.onnx.writer_forms import form
-from convcalc.formats.onnx.writer_network import LayerDraft, Value
+from convcalc.formats.onnx.writer_layer import LayerDraft
+from convcalc.formats.onnx.writer_network import Value
 from convcalc.ops import axis_dimensions
 from convcalc.ops.batchnorm import Batchnorm
 from convcalc.ops.groupnorm import Groupnorm

@@ -13,8 +13,9 @@ from typing import Any
 
 from convcalc.formats.onnx.writer_encoding import Attribute
 from convcalc.formats.onnx.writer_forms import form
+from convcalc.formats.onnx.writer_layer import LayerDraft
 from convcalc.formats.onnx.writer_moves import gathered
-from convcalc.formats.onnx.writer_network import LayerDraft, Value
+from convcalc.formats.onnx.writer_network import Value
 from convcalc.formats.onnx.writer_normalisation import reduced
 from convcalc.ops.adaptive_avgpool import AdaptiveAvgpool
 from convcalc.ops.adaptive_maxpool import AdaptiveMaxpool

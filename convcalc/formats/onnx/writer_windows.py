@@ -8,8 +8,9 @@ from typing import Any
 
 from convcalc.formats.onnx.writer_encoding import Attribute
 from convcalc.formats.onnx.writer_forms import form
+from convcalc.formats.onnx.writer_layer import LayerDraft
 from convcalc.formats.onnx.writer_moves import padded
-from convcalc.formats.onnx.writer_network import LayerDraft, Value
+from convcalc.formats.onnx.writer_network import Value
 from convcalc.ops.avgpool import Avgpool
 from convcalc.ops.conv import Conv
 from convcalc.ops.deconv import Deconv

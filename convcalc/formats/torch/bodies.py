@@ -12,7 +12,7 @@ from convcalc.formats.torch.flow import Flow, Step, broken
 from convcalc.formats.torch.forms import form
 from convcalc.formats.torch.layout import statement
 from convcalc.formats.torch.members import Members, reached
-from convcalc.formats.torch.scopes import fields_naming_layers, outside_paths, reaches_into, segments
+from convcalc.formats.torch.scopes import fields_naming_layers, outside_paths, owner_of, paths_into, segments
 from convcalc.formats.torch.site import Call, Form, InexpressibleError, Site, quoted
 from convcalc.formats.torch.sizes import Sizes, output_sizes
 from convcalc.formats.torch.symbols import (
@@ -41,13 +41,15 @@ class Value:
 @dataclass(frozen=True, slots=True)
 class Made:
     """A module that computes an entry from one value. call: its constructor; inputs: paths of further values that it
-    reads; sizes: of its output; reads_main: whether it reads that value, or only the further ones."""
+    reads; sizes: of its output; reads_main: whether it reads that value, or only the further ones;
+    others: the sizes of further values that it gives."""
 
     call: Call
     sizes: Sizes
     inputs: tuple[str | Expression, ...] = ()
     weighted: bool = True
     reads_main: bool = True
+    others: tuple[Sizes, ...] = ()
 
     @property
     def in_chain(self) -> bool:
@@ -58,12 +60,13 @@ class Made:
 @dataclass(frozen=True, slots=True)
 class Link:
     """A module of a chain. segment: its path segment; condition: where it is false, the module is not there; after:
-    statements of the constructor that follow it."""
+    statements of the constructor that follow it; sizes: of its output."""
 
     segment: str
     call: Call
     condition: str = ""
     after: tuple[str, ...] = ()
+    sizes: Sizes = ()
 
 
 class NotAChain(Exception):
@@ -79,8 +82,16 @@ class Program(Protocol):
     def used(self, scope: Scope, entry: Use, sizes: Sizes) -> Made:
         """The module of a block's use."""
 
-    def grouped(self, scope: Scope, entry: Group, sizes: Sizes, segment: str, main: Value | None) -> Made:
-        """The module of a group."""
+    def grouped(
+        self,
+        scope: Scope,
+        entry: Group,
+        sizes: Sizes,
+        segment: str,
+        main: Value | None,
+        requested: Sequence[str] = (),
+    ) -> Made:
+        """The module of a group, which also gives the values of the layers requested."""
 
 
 @dataclass(slots=True)
@@ -93,6 +104,7 @@ class Scope:
     entries: Sequence[Entry]
     naming: bool
     segments: dict[int, str] = field(default_factory=dict)
+    requested: tuple[str, ...] = ()  # paths within that others read
     body: Body | None = None  # where values have names; None in a chain
     nullable: set[str] = field(default_factory=set)  # arguments that can be None
     filled: dict[str, str] = field(default_factory=dict)  # the source of their value then
@@ -164,6 +176,8 @@ class Scope:
 
     def sizes_at(self, sizes: Sizes, shapes: Sequence[tuple[int, ...]]) -> Sizes:
         """The sizes, with numbers for those that all uses have alike."""
+        if len({len(shape) for shape in shapes}) > 1:
+            return ()
         return tuple(
             [
                 size
@@ -270,7 +284,7 @@ class Scope:
         found: list[Link] = []
         for entry in self.entries:
             segment = self.segments[id(entry)]
-            if entry.origin or entry.share is not None or reaches_into(self.entries, segment, self.naming):
+            if entry.origin or entry.share is not None or paths_into(self.entries, segment):
                 raise NotAChain
             made = self.made(entry, sizes, segment)
             if not made.in_chain:
@@ -281,7 +295,7 @@ class Scope:
                 sizes, after = self.either(condition, sizes, made.sizes)
             else:
                 sizes = made.sizes
-            found.append(Link(segment, made.call, condition, after))
+            found.append(Link(segment, made.call, condition, after, sizes))
         return found, sizes
 
     def either(self, condition: str, before: Sizes, after: Sizes) -> tuple[Sizes, tuple[str, ...]]:
@@ -428,9 +442,12 @@ class Body:
         """The entries one after another; the last one's value."""
         for entry in entries:
             segment = self.scope.segments[id(entry)]
-            if reaches_into(self.scope.entries, segment, self.scope.naming):
-                raise InexpressibleError(f"{segment}: other layers read layers inside it")
-            value = self.values[segment] = self.entry(entry, value, segment)
+            inside = paths_into(self.scope.entries, segment, self.scope.requested)
+            if inside:
+                value = self._opened(entry, self._source(entry, value), segment, inside)
+            else:
+                value = self.entry(entry, value, segment)
+            self.values[segment] = value
         return value
 
     def entry(self, entry: Entry, value: Value | None, segment: str) -> Value:
@@ -464,11 +481,12 @@ class Body:
 
     def _module(self, entry: Entry, value: Value, segment: str) -> Value:
         """A group, the use of a block, or copies: a module that is called."""
-        if entry.share is not None:
-            access = self.reach.get(str(entry.share))
+        owner = owner_of(entry) if isinstance(entry, Group) and entry.share is None else entry.share
+        if owner is not None:
+            access = self.reach.get(str(owner))
             if access is None:
                 raise InexpressibleError(f"{segment}: it shares weights with a part elsewhere")
-            shared = self.values[str(entry.share)]
+            shared = self.values[str(owner)]
             return self._call(access, [value], shared.sizes, segment, True)
         made = self.scope.made(entry, value.sizes, segment, value)
         condition = self.scope.condition(entry, value.sizes)
@@ -482,6 +500,60 @@ class Body:
         self.reach[segment] = access
         read = [*([value] if made.reads_main else []), *map(self.resolve, made.inputs)]
         return self._call(access, read, sizes, segment, made.weighted)
+
+    def _opened(self, entry: Entry, value: Value, segment: str, inside: Sequence[str]) -> Value:
+        """A part that others read layers of: a Sequential in slices, or a class that gives several values."""
+        if entry.condition is not None or entry.share is not None or isinstance(entry, Layer):
+            raise InexpressibleError(f"{segment}: other layers read layers inside it")
+        found = self._sliced(entry, value, segment, inside)
+        if found is not None:
+            return found
+        if not isinstance(entry, Group) or entry.repeat is not None:
+            raise InexpressibleError(f"{segment}: other layers read layers inside it")
+        sizes = self.scope.read_sizes(entry, value.sizes)
+        made = self.scope.program.grouped(self.scope, entry, sizes, segment, value, inside)
+        access = self.reach[segment] = self.define(segment, made.call)
+        read = [*([value] if made.reads_main else []), *map(self.resolve, made.inputs)]
+        whole = self._call(access, read, made.sizes, segment, True)
+        for place, (path, other) in enumerate(zip(inside, made.others, strict=True), 1):
+            self.values[f"{segment}.{path}"] = self._part(whole, place, other)
+        return self._part(whole, 0, made.sizes)
+
+    def _part(self, whole: Value, place: int, sizes: Sizes) -> Value:
+        return Value(self.flow.add(Step(f"{{0}}[{place}]", (whole.place,))), sizes)
+
+    def _sliced(self, entry: Entry, value: Value, segment: str, inside: Sequence[str]) -> Value | None:
+        """A numbered Sequential called slice by slice; None if it is no such part."""
+        if not all(path.isdecimal() for path in inside):
+            return None
+        sizes = self.scope.read_sizes(entry, value.sizes)
+        after: list[Sizes]
+        try:
+            if isinstance(entry, Group) and entry.repeat is None and entry.naming:
+                inner = Scope(self.scope.program, self.scope.names, entry.layers, True)
+                links, _ = inner.links(sizes)
+                if any(link.condition for link in links) or inner.locals:
+                    return None
+                if [link.segment for link in links] != [str(place) for place in range(len(links))]:
+                    return None
+                call = Call("nn.Sequential", tuple([link.call for link in links]))
+                after = [link.sizes for link in links]
+            elif entry.repeat is not None and isinstance(entry.repeat, int) and entry.copies in (None, "$i"):
+                made = self.scope.made(entry, sizes, segment, value)
+                call, after = made.call, [(made.sizes[0], *made.sizes[1:])] * entry.repeat
+            else:
+                return None
+        except NotAChain:
+            return None
+        access = self.reach[segment] = self.define(segment, call)
+        start = 0
+        for stop in sorted({*map(int, inside), len(after) - 1}):
+            whole = start == 0 and stop == len(after) - 1
+            part = "" if whole else f"[{start or ''}:{stop + 1 if stop + 1 < len(after) else ''}]"
+            step = Step(f"{access}{part}({{0}})", (value.place,), True, self._hint(segment))
+            value = self.values[f"{segment}.{stop}"] = Value(self.flow.add(step), after[stop])
+            start = stop + 1
+        return value
 
     def _call(self, access: str, read: Sequence[Value], sizes: Sizes, segment: str, weighted: bool) -> Value:
         places = ", ".join(f"{{{place}}}" for place in range(len(read)))

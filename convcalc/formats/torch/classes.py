@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from convcalc.formats.spec.records import (
@@ -80,6 +80,7 @@ class Program:
     def __init__(self, graph: Graph, document: Document, name: str) -> None:
         self.graph = graph
         self.document = with_defaults(document)
+        self.heads = _heads(graph)
         self.name = name
         self.helpers: set[str] = set()
         self.taken: set[str] = {name, "OrderedDict"}
@@ -107,15 +108,20 @@ class Program:
             arguments[argument] = named[entry.name] = value
             if single:
                 named.setdefault("input", value)
-        scope = Scope(self, {}, document.layers, False)
+        layers = _with_classes(document.layers, self.heads)
+        names = {"classes": "classes"} if self.heads else {}
+        scope = Scope(self, names, layers, False, requested=tuple(document.outputs.values()))
         body = Body(scope, arguments, named)
-        last = body.sequence(document.layers, next(iter(arguments.values())) if len(arguments) == 1 else None)
+        last = body.sequence(layers, next(iter(arguments.values())) if len(arguments) == 1 else None)
         assert last is not None
         results = {quoted(name): body.resolve(path).place for name, path in document.outputs.items()}
         if not results:
             results = {quoted(graph.outputs[0].name): last.place}
-        lines = self._class(self.name, [], body, results)
-        self.classes.append(lines)
+        free = free_names(body.lines(2))
+        given = (
+            [Argument("classes", str(graph.variables["classes"]))] if self.heads and "classes" in free else []
+        )
+        self.classes.append(self._class(self.name, given, body, results))
 
     def _class(
         self, name: str, arguments: Sequence[Argument], body: Body, results: Mapping[str, int]
@@ -128,16 +134,25 @@ class Program:
             *body.lines(2),
             "",
             *signature("def forward", ["self", *body.flow.arguments], 1),
-            *body.flow.lines(results, 2),
+            *body.flow.lines(results, 2, named=name == self.name),
         ]
 
     # -- groups -------------------------------------------------------------------------------------------------
 
-    def grouped(self, scope: Scope, entry: Group, sizes: Sizes, segment: str, main: Value | None) -> Made:
-        """The module of a group: a Sequential, or a class of its own."""
-        inner = Scope(self, scope.names, entry.layers, entry.naming)
+    def grouped(
+        self,
+        scope: Scope,
+        entry: Group,
+        sizes: Sizes,
+        segment: str,
+        main: Value | None,
+        requested: Sequence[str] = (),
+    ) -> Made:
+        """The module of a group: a Sequential, or a class of its own. requested: paths of layers within, whose values
+        it gives besides its own."""
+        inner = Scope(self, scope.names, entry.layers, entry.naming, requested=tuple(requested))
         outside = outside_paths(entry.layers, entry.naming)
-        if not outside:
+        if not outside and not requested:
             try:
                 links, after = inner.links(sizes)
                 call = self._sequential(links, entry.naming)
@@ -147,25 +162,26 @@ class Program:
                 pass
         arguments = {"x": Value(0, sizes)}
         refs: dict[str, Value] = {}
-        inputs: list[str] = []
+        inputs: list[str | Expression] = []
         for path in outside:
             if scope.body is None:
                 raise NotAChain
             value = scope.body.resolve(path)
             if main is not None and value.place == main.place:
-                refs[path] = arguments["x"]
+                refs[path.text if isinstance(path, Expression) else path] = arguments["x"]
                 continue
-            name = identifier(path.rpartition(".")[2], {*arguments, "self"})
-            refs[path] = arguments[name] = Value(len(arguments), value.sizes, value.batched)
+            plain = path.text if isinstance(path, Expression) else path
+            name = identifier(plain.rpartition(".")[2], {*arguments, "self"})
+            refs[plain] = arguments[name] = Value(len(arguments), value.sizes, value.batched)
             inputs.append(path)
         body = Body(inner, arguments, refs)
         last = body.sequence(entry.layers, arguments["x"])
         assert last is not None
-        results = {"": last.place}
-        reads_main = body.flow.reads(0, results)
+        given_values = [last, *(body.resolve(path) for path in requested)]
+        reads_main = body.flow.reads(0, [value.place for value in given_values])
         if not reads_main:
             body.flow.drop_first()
-            results = {"": last.place - 1}
+        results = {str(n): value.place - (not reads_main) for n, value in enumerate(given_values)}
         free = free_names(body.lines(2))
         known = [name for name in self._symbols(scope) if name in free]
         given = [Argument(name) for name in known]
@@ -174,7 +190,8 @@ class Program:
             "\n".join(lines), lines, class_name(segment) if not segment.isdecimal() else "Block"
         )
         sizes = inner.without_locals(last.sizes)
-        return Made(Call(name, tuple(known)), sizes, tuple(inputs), reads_main=reads_main)
+        others = tuple([inner.without_locals(value.sizes) for value in given_values[1:]])
+        return Made(Call(name, tuple(known)), sizes, tuple(inputs), reads_main=reads_main, others=others)
 
     def _symbols(self, scope: Scope) -> list[str]:
         return list(
@@ -360,7 +377,7 @@ class Program:
             return ()
         rank = len(shapes[0])
         if any(len(shape) != rank for shape in shapes):
-            raise InexpressibleError("the uses of a block read tensors of different rank")
+            return ()  # layers that need a size then say so
         sizes = []
         for dimension in range(rank):
             if len({shape[dimension] for shape in shapes}) == 1:
@@ -385,7 +402,7 @@ class Program:
         made = self.blocks[entry.block]
         block = made.block
         names = scope.named(sizes)
-        refs = [entry.arguments[ref] for ref in block.refs]
+        refs = [entry.arguments[ref].path for ref in block.refs]
         values: dict[str, str] = {}
         given: dict[str, str] = {}
         for param, default in block.params.items():
@@ -427,6 +444,35 @@ class Program:
             ]
         )
         return Made(Call(made.name, tuple(words)), after, tuple(refs))
+
+
+def _heads(graph: Graph) -> dict[int, str]:
+    """The layers that give a number for each class, where the spec has a variable `classes`: by node, the field."""
+    classes = graph.variables.get("classes")
+    found = {}
+    for output in graph.outputs:
+        index = output.node
+        while index >= 0 and not graph.nodes[index].parameters and len(graph.nodes[index].inputs) == 1:
+            index = graph.nodes[index].inputs[0]
+        field_name = graph.nodes[index].op.channels_field if index >= 0 else None
+        sized = field_name is not None and getattr(graph.nodes[index].op, field_name) == classes
+        if field_name is not None and sized and isinstance(classes, int):
+            found[index] = field_name
+    return found
+
+
+def _with_classes(layers: Sequence[Entry], heads: Mapping[int, str]) -> tuple[Entry, ...]:
+    """The entries outside blocks with the variable `classes` in the layers that it sizes."""
+    made: list[Entry] = []
+    for entry in layers:
+        if isinstance(entry, Group):
+            made.append(replace(entry, layers=_with_classes(entry.layers, heads)))
+        elif isinstance(entry, Layer) and entry.nodes and entry.nodes[0] in heads:
+            fields = {**entry.fields, heads[entry.nodes[0]]: Expression("classes")}
+            made.append(replace(entry, fields=fields))
+        else:
+            made.append(entry)
+    return tuple(made)
 
 
 def filled_slots(links: Sequence[Link]) -> list[Call | str] | None:

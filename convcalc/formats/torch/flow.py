@@ -66,20 +66,21 @@ class Flow:
             replace(step, inputs=tuple([place - 1 for place in step.inputs])) for step in self.steps
         ]
 
-    def reads(self, place: int, results: Mapping[str, int]) -> bool:
-        """Whether a step or result reads a value."""
-        return place in results.values() or any(place in step.inputs for step in self.steps)
+    def reads(self, place: int, results: Sequence[int]) -> bool:
+        """Whether a step reads a value, or it is a result."""
+        return place in results or any(place in step.inputs for step in self.steps)
 
-    def lines(self, results: Mapping[str, int], depth: int) -> list[str]:
+    def lines(self, results: Mapping[str, int], depth: int, *, named: bool = True) -> list[str]:
         """The lines of the body. results: the values to return, by name; one is returned by itself, several in a
-        dictionary."""
-        return _Writer(self, results, depth).written()
+        dictionary, or a tuple if they are not named."""
+        return _Writer(self, results, depth, named).written()
 
 
 class _Writer:
-    def __init__(self, flow: Flow, results: Mapping[str, int], depth: int) -> None:
+    def __init__(self, flow: Flow, results: Mapping[str, int], depth: int, named: bool) -> None:
         self.flow = flow
         self.results = results
+        self.named = named
         self.depth = depth
         self.first = len(flow.arguments)
         self.readers: list[list[int]] = [[] for _ in range(self.first + len(flow.steps))]
@@ -224,6 +225,9 @@ class _Writer:
             return
         items = [(name, self.texts[place].source) for name, place in self.results.items()]
         pad, inner = "    " * self.depth, "    " * (self.depth + 1)
+        if not self.named:
+            self.out.append(f"{pad}return {', '.join(text for _, text in items)}")
+            return
         self.out += [f"{pad}return {{", *(f"{inner}{name}: {text}," for name, text in items), f"{pad}}}"]
 
 

@@ -78,7 +78,12 @@ def _given_margins(site: Site) -> str | None:
     """The source of margins for functional.pad, if parameters set a padding that differs between the sides."""
     if not site.is_set("padding") or site.op.rounding == "ceil":
         return None
-    tree = ast.parse(site.text("padding"), mode="eval").body
+    text = site.text("padding")
+    tree = ast.parse(text, mode="eval").body
+    pairs = isinstance(site.op.padding, tuple) and any(isinstance(item, tuple) for item in site.op.padding)
+    if isinstance(tree, ast.Name) and pairs:
+        ends = [(f"{text}[{axis}][0]", f"{text}[{axis}][1]") for axis in reversed(range(site.rank))]
+        return tuple_of([end for pair in ends for end in pair])
     if not isinstance(tree, ast.Tuple) or not any(isinstance(item, ast.Tuple) for item in tree.elts):
         return None
     sides: list[str] = []
@@ -132,8 +137,10 @@ def _dense(site: Site) -> Form:
 def _batchnorm(site: Site) -> Form:
     if site.rank > 3:
         ranked(site, "BatchNorm")
-    name = f"nn.BatchNorm{max(site.rank, 1)}d"
-    return Form(Call(name, (site.channels, *site.keyword("eps", 1e-5), *site.keyword("affine", True))))
+    words = (site.channels, *site.keyword("eps", 1e-5), *site.keyword("affine", True))
+    if site.op.frozen:
+        return Form(Call("FrozenBatchNorm", words), helpers=("FrozenBatchNorm",))
+    return Form(Call(f"nn.BatchNorm{max(site.rank, 1)}d", words))
 
 
 @form_of(get("layernorm"))

@@ -160,6 +160,22 @@ class Scale(nn.Module):
         return x * self.weight.view(-1, *[1] * (x.dim() - 2))
 ''')
 add_helper('''
+class FrozenBatchNorm(nn.Module):
+    """Batch normalisation that is not trained: all four tensors are buffers."""
+
+    def __init__(self, channels, eps=1e-5, affine=True):
+        super().__init__()
+        self.eps = eps
+        self.register_buffer("weight", torch.ones(channels) if affine else None)
+        self.register_buffer("bias", torch.zeros(channels) if affine else None)
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x):
+        statistics = self.running_mean, self.running_var
+        return functional.batch_norm(x, *statistics, self.weight, self.bias, eps=self.eps)
+''')
+add_helper('''
 class StochasticDepth(nn.Module):
     """Leaves out a residual branch for a fraction `rate` of the samples, in training."""
 

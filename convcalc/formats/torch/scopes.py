@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from convcalc.formats.spec.records import Document, Entry, Expression, Group, Layer, Use
 from convcalc.ops import get
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPath:
+    """The argument of a block's use that stands for a reference: what it names."""
+
+    path: str | Expression
 
 
 def segments(entries: Sequence[Entry], naming: bool) -> dict[int, str]:
@@ -42,7 +49,7 @@ def segments(entries: Sequence[Entry], naming: bool) -> dict[int, str]:
 
 
 def with_defaults(document: Document) -> Document:
-    """The document with its defaults written in every layer that they reach."""
+    """The document with its defaults written in every layer that they reach, and references marked as such."""
 
     def filled(layers: Sequence[Entry]) -> tuple[Entry, ...]:
         return tuple([entry(item) for item in layers])
@@ -50,6 +57,10 @@ def with_defaults(document: Document) -> Document:
     def entry(item: Entry) -> Entry:
         if isinstance(item, Group):
             return replace(item, layers=filled(item.layers))
+        if isinstance(item, Use):
+            refs = document.blocks[item.block].refs
+            given = {n: LayerPath(value) if n in refs else value for n, value in item.arguments.items()}
+            return replace(item, arguments=given)
         if not isinstance(item, Layer):
             return item
         branches = item.branches
@@ -70,29 +81,27 @@ def fields_naming_layers(entry: Layer) -> tuple[str, ...]:
 
 
 def paths_read(entry: Entry) -> Iterator[str | Expression]:
-    """The paths of layers that an entry names itself."""
+    """The paths of layers that an entry reads itself; weights that it shares are another matter."""
     yield from entry.origin
-    if entry.share is not None:
-        yield entry.share
     if isinstance(entry, Layer):
         for name in fields_naming_layers(entry):
             yield entry.fields[name]
     elif isinstance(entry, Use):
         for value in (*entry.arguments.values(), *entry.first.values()):
-            if isinstance(value, str):
-                yield value
+            if isinstance(value, LayerPath):
+                yield value.path
 
 
-def outside_paths(entries: Sequence[Entry], naming: bool) -> list[str]:
-    """The paths that entries of a scope read of layers outside it, in order."""
+def outside_paths(entries: Sequence[Entry], naming: bool) -> list[str | Expression]:
+    """The paths that entries of a scope read of layers outside it, and references of the block around it, in order."""
     own = set(segments(entries, naming).values())
-    found: dict[str, None] = {}
+    found: dict[str | Expression, None] = {}
     for entry in _of_scope(entries):
-        inner: list[str] = [path for path in paths_read(entry) if isinstance(path, str)]
+        inner = list(paths_read(entry))
         for layers, inside_naming in inner_scopes(entry):
             inner += outside_paths(layers, inside_naming)
         for path in inner:
-            if path.partition(".")[0] not in own:
+            if isinstance(path, Expression) or path.partition(".")[0] not in own:
                 found[path] = None
     return list(found)
 
@@ -117,12 +126,43 @@ def _of_scope(entries: Iterable[Entry]) -> Iterator[Entry]:
                     yield from _of_scope(branch.layers)
 
 
-def reaches_into(entries: Sequence[Entry], segment: str, naming: bool) -> bool:
-    """Whether an entry of a scope, or of scopes within, names a layer inside the member `segment`."""
+def paths_into(entries: Sequence[Entry], segment: str, requested: Sequence[str] = ()) -> list[str]:
+    """The paths within the member `segment` of a scope that entries of the scope, or of scopes within, read.
+
+    requested: paths within the scope that others read.
+    """
+    paths = list(requested)
     for entry in _of_scope(entries):
-        paths = [path for path in paths_read(entry) if isinstance(path, str)]
+        read = list(paths_read(entry))
         for layers, inside_naming in inner_scopes(entry):
-            paths += outside_paths(layers, inside_naming)
-        if any(path.startswith(f"{segment}.") for path in paths):
-            return True
-    return False
+            read += outside_paths(layers, inside_naming)
+        paths += [path for path in read if isinstance(path, str)]
+    start = f"{segment}."
+    return list(dict.fromkeys(path.removeprefix(start) for path in paths if path.startswith(start)))
+
+
+def owner_of(group: Group) -> str | None:
+    """The path of the group whose weights a group uses layer by layer, or None."""
+    owners = set()
+    for path, entry in _inside(group.layers, group.naming, ""):
+        if not isinstance(entry, Layer) or entry.repeat is not None:
+            return None
+        if entry.share is None:
+            owners.add(None)
+        elif isinstance(entry.share, str) and entry.share.endswith(f".{path}"):
+            owners.add(entry.share.removesuffix(f".{path}"))
+        else:
+            return None
+    owners.discard(None)
+    return owners.pop() if len(owners) == 1 else None
+
+
+def _inside(entries: Sequence[Entry], naming: bool, prefix: str) -> Iterator[tuple[str, Entry]]:
+    """The entries of a scope and of groups within, with their paths; groups themselves are left out."""
+    found = segments(entries, naming)
+    for entry in _of_scope(entries):
+        path = f"{prefix}{found.get(id(entry), '')}"
+        if isinstance(entry, Group):
+            yield from _inside(entry.layers, entry.naming, f"{path}.")
+        else:
+            yield path, entry

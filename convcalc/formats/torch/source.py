@@ -24,6 +24,8 @@ IMPORTS = (
     (r"\bfunctional\.", "from torch.nn import functional"),
 )
 
+FLATTER = 1.3  # how many times longer a source with classes may be than one without
+
 
 def source(graph: Graph, classes: Mapping[str, str] | None = None, weights: str | None = None) -> str:
     """The source of a network: classes where they can express it, else one class with a step for each layer.
@@ -32,9 +34,14 @@ def source(graph: Graph, classes: Mapping[str, str] | None = None, weights: str 
     file beside it. Raises InexpressibleError for operators that PyTorch source cannot express.
     """
     try:
-        return class_source(graph, classes, weights)
+        text = class_source(graph, classes, weights)
     except InexpressibleError:
         return flat_source(graph, weights)
+    flat = flat_source(graph, weights)
+    # classes that stand for one place each say less than the layers do one by one
+    if FLATTER * flat.count("\n") < text.count("\n"):
+        return flat
+    return text
 
 
 def class_source(graph: Graph, classes: Mapping[str, str] | None = None, weights: str | None = None) -> str:

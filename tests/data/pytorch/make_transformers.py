@@ -1,4 +1,4 @@
-"""Writes transformers.json: what torchvision's Vision Transformer and Swin Transformer give when they are small.
+"""Writes transformers.json: what torchvision's Vision Transformer, both Swin Transformers and MaxViT give when small.
 
 Float64; weights and input are sines, so that the test makes the same ones. `python
 tests/data/pytorch/make_transformers.py` needs torch and torchvision.
@@ -9,7 +9,8 @@ from math import prod
 from pathlib import Path
 
 import torch
-from torchvision.models.swin_transformer import SwinTransformer
+from torchvision.models.maxvit import MaxVit
+from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformer, SwinTransformerBlockV2
 from torchvision.models.vision_transformer import VisionTransformer
 
 
@@ -23,14 +24,21 @@ def given(module, pixels):
     module = module.double().eval()
     state = module.state_dict()
     floats = [key for key, value in state.items() if value.is_floating_point()]
+    floats = [key for key in floats if not key.endswith("relative_coords_table")]
     for number, key in enumerate(floats, 1):
         state[key] = sines(number, state[key].shape)
+        if key.endswith("running_var"):
+            state[key] = state[key] ** 2 + 0.1
     module.load_state_dict(state)
     with torch.inference_mode():
         output = module(sines(0, (1, 3, *pixels)) * 5)[0]
     return {
         "keys": {key: list(state[key].shape) for key in floats},
-        "buffers": {key: value.tolist() for key, value in state.items() if key not in floats},
+        "buffers": {
+            key: value.flatten().tolist()
+            for key, value in state.items()
+            if key not in floats and not key.endswith("num_batches_tracked")
+        },
         "input": [3, *pixels],
         "output": output.tolist(),
     }
@@ -40,5 +48,22 @@ vit = VisionTransformer(
     image_size=20, patch_size=5, num_layers=2, num_heads=3, hidden_dim=12, mlp_dim=48, num_classes=7
 )
 swin = SwinTransformer([4, 4], 6, [2, 2], [1, 2], [3, 3], num_classes=5)
-content = {"vit": given(vit, (20, 20)), "swin": given(swin, (32, 32)), "swin, uneven": given(swin, (52, 36))}
+swin_v2 = SwinTransformer(
+    [4, 4],
+    6,
+    [2, 2],
+    [1, 2],
+    [3, 3],
+    num_classes=5,
+    block=SwinTransformerBlockV2,
+    downsample_layer=PatchMergingV2,
+)
+maxvit = MaxVit((16, 16), 4, 2, [4, 6], [1, 1], 2, 0.0, num_classes=5)
+content = {
+    "vit": given(vit, (20, 20)),
+    "swin": given(swin, (32, 32)),
+    "swin, uneven": given(swin, (52, 36)),
+    "swin_v2": given(swin_v2, (52, 36)),
+    "maxvit": given(maxvit, (16, 16)),
+}
 Path(__file__).with_name("transformers.json").write_text(json.dumps(content, separators=(",", ":")) + "\n")

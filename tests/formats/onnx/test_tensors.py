@@ -189,11 +189,27 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     assert list(tensor.values()) == [0, 0]
 
 
-def test_a_model_that_is_a_link_has_its_data_in_its_own_folder_or_beside_the_link(tmp_path: Path) -> None:
-    """Caches of downloads hold links to blobs: both names of the folder count as the model's."""
-    (tmp_path / "w.bin").write_bytes(bytes(4))
-    (tensor,) = loaded(tmp_path, m.stored("w", [1], "w.bin", 0, 4))
-    assert list(tensor.values()) == [0]
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_model_that_is_a_link_has_its_data_beside_its_target(tmp_path: Path, linked: bool) -> None:
+    """Caches of downloads have a folder of links to blobs, model and data alike; a link of one's own has none for the
+    data."""
+    blobs, folder = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs.mkdir()
+    folder.mkdir()
+    name = "blob-of-data" if linked else "w.bin"
+    (blobs / name).write_bytes(np.array([2.5], np.float32).tobytes())
+    loaded(blobs, m.stored("w", [1], "w.bin", 0, 4))
+    (blobs / "net.onnx").rename(blobs / "blob-of-model")
+    (folder / "net.onnx").symlink_to(Path("..", "blobs", "blob-of-model"))
+    if linked:
+        (folder / "w.bin").symlink_to(Path("..", "blobs", "blob-of-data"))
+    tensor = read_model(folder / "net.onnx").graph.initializers["w"]
+    assert list(tensor.values()) == [2.5]
+    (tmp_path / "secret.bin").write_bytes(bytes(4))
+    (folder / "w.bin").unlink(missing_ok=True)
+    (folder / "w.bin").symlink_to(tmp_path / "secret.bin")
+    with pytest.raises(ModelError, match="is a link out of the model's folder"):
+        read_model(folder / "net.onnx")
 
 
 @pytest.mark.parametrize(

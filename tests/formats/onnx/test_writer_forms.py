@@ -189,6 +189,14 @@ def test_attention_over_all_positions(opset):
     ]
 
 
+@pytest.mark.parametrize(("kind", "field"), [("elu", "alpha"), ("scale", "value"), ("clip", "max")])
+def test_numbers_beyond_32_bit_floats_are_refused(kind, field):
+    graph = layer_graph(kind, {field: 1e39}, [MAP])
+    with pytest.raises(Refused, match=r"scope\.layer: 1e\+39 is more than a 32-bit float can be") as caught:
+        assert_runs(graph, drawn_weights(graph))
+    assert caught.value.hint == "use at most 3.40282e+38"
+
+
 @pytest.mark.parametrize(
     ("kind", "fields", "least", "what"),
     [

@@ -13,7 +13,7 @@ from convcalc.formats.torch.read.table import map_program
 from convcalc.weights.load import own_weights
 from tests.formats.torch.programs import recorded
 
-KNOWN = [name for name in recorded() if name != "Foreign"]
+KNOWN = [name for name in recorded() if name not in ("Foreign", "Parts")]
 
 
 def built(name: str) -> Built:
@@ -148,6 +148,12 @@ def test_an_operator_that_is_not_known_is_said() -> None:
         "1 layer is of an operator that convcalc does not know, and not counted: cumsum",
     )
     assert [node.kind for node in found.graph] == ["conv", "unknown", "global_avgpool", "flatten", "dense"]
+
+
+def test_what_is_written_into_a_part_is_not_passed_over() -> None:
+    found = built("Parts")
+    assert [node.kind for node in found.graph] == ["conv", "slice", "relu", "unknown", "conv"]
+    assert found.graph.nodes[3].op.shown_fields()["op"] == "relu_"
 
 
 def test_no_layer_has_the_batch() -> None:

@@ -36,7 +36,7 @@ class Level(nn.Module):
 
 
 class UNet(nn.Module):
-    def __init__(self):
+    def __init__(self, classes=2):
         super().__init__()
         self.down0 = DoubleConv(1, 64)
         self.maxpool = nn.MaxPool2d(2)
@@ -49,7 +49,7 @@ class UNet(nn.Module):
         self.level2 = Level(512, 256)
         self.level1 = Level(256, 128)
         self.level0 = Level(128, 64)
-        self.head = nn.Conv2d(64, 2, 1)
+        self.head = nn.Conv2d(64, classes, 1)
 
     def forward(self, x):
         down0 = self.down0(x)

@@ -4,7 +4,7 @@ from torch import nn
 
 
 class VGG16(nn.Module):
-    def __init__(self):
+    def __init__(self, classes=1000):
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 64, 3, padding=1),
@@ -47,7 +47,7 @@ class VGG16(nn.Module):
             nn.Linear(4096, 4096),
             nn.ReLU(),
             nn.Dropout(0.5),
-            nn.Linear(4096, 1000),
+            nn.Linear(4096, classes),
         )
 
     def forward(self, x):

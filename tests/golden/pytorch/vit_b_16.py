@@ -47,12 +47,12 @@ class Encoder(nn.Module):
 
 
 class ViTB16(nn.Module):
-    def __init__(self):
+    def __init__(self, classes=1000):
         super().__init__()
         self.conv_proj = nn.Conv2d(3, 768, 16, stride=16)
         self.class_token = nn.Parameter(torch.zeros(1, 768))
         self.encoder = Encoder()
-        self.heads = nn.Sequential(OrderedDict(head=nn.Linear(768, 1000)))
+        self.heads = nn.Sequential(OrderedDict(head=nn.Linear(768, classes)))
 
     def forward(self, x):
         x = self.conv_proj(x).flatten(2).transpose(1, 2)

@@ -316,24 +316,45 @@ def matmul(mapper: Mapper, call: Call) -> Value:
 
 
 def product(mapper: Mapper, first: Any, second: Any) -> Value:
-    """The matrix product of two arguments. Raises Unmapped for shapes that are stretched."""
-    left, right = mapper.given(first), mapper.given(second)
-    a, b = _matrix(mapper, first, left), _matrix(mapper, second, right)
-    sizes = mapper.draft.shape(a), mapper.draft.shape(b)
-    rank = max(map(len, sizes))
-    if rank < 2:
-        raise Unmapped("it multiplies vectors")
-    sizes_full = [(1,) * (rank - len(size)) + size for size in sizes]
-    if sizes_full[0][:-2] != sizes_full[1][:-2]:
-        raise Unmapped("a matrix is used for several")
-    indices = [
-        mapper.reshaped(Value(index, ()), size).index for index, size in zip((a, b), sizes_full, strict=True)
-    ]
-    result = mapper.add(operator("matmul"), indices)
-    return mapper.reshaped(result, mapper.program.size(mapper.result()), mapper.result())
+    """The matrix product of two arguments. A single matrix on one side takes all those of the other at once."""
+    a, b = _matrix(mapper, first), _matrix(mapper, second)
+    left, right = _bare(mapper, a), _bare(mapper, b)
+    size = mapper.program.size(mapper.result())
+    if len(left) == len(right) and left[:-2] == right[:-2] and len(left) > 1:
+        pair = [mapper.reshaped(Value(index, ()), shape).index for index, shape in ((a, left), (b, right))]
+        return mapper.reshaped(mapper.add(operator("matmul"), pair), size, mapper.result())
+    if len(right) == 2 and len(left) > 2:
+        rows = mapper.reshaped(Value(a, ()), (prod(left[:-1]), left[-1]))
+        matrix = mapper.reshaped(Value(b, ()), right)
+        return mapper.reshaped(
+            mapper.add(operator("matmul"), (rows.index, matrix.index)), size, mapper.result()
+        )
+    if len(left) == 2 and len(right) > 2:
+        *lead, inner, columns = right
+        order = (len(lead), *range(len(lead)), len(lead) + 1)
+        moved = mapper.add(
+            operator("transpose", order=order), (mapper.reshaped(Value(b, ()), right).index,), ()
+        )
+        flat = mapper.reshaped(moved, (inner, prod(lead) * columns), ())
+        matrix = mapper.reshaped(Value(a, ()), left)
+        found = mapper.add(operator("matmul"), (matrix.index, flat.index), ())
+        found = mapper.reshaped(found, (left[0], *lead, columns), ())
+        back = (*range(1, len(lead) + 1), 0, len(lead) + 1)
+        found = mapper.add(operator("transpose", order=back), (found.index,), ())
+        return mapper.reshaped(found, size, mapper.result())
+    raise Unmapped("a matrix is used for several")
 
 
-def _matrix(mapper: Mapper, given: Any, found: Any) -> int:
+def _bare(mapper: Mapper, index: int) -> Shape:
+    """The shape of a factor without leading dimensions of 1."""
+    size = mapper.draft.shape(index)
+    while len(size) > 2 and size[0] == 1:
+        size = size[1:]
+    return size
+
+
+def _matrix(mapper: Mapper, given: Any) -> int:
+    found = mapper.given(given)
     if isinstance(found, Stored):
         return mapper.layer_of(found, found.size)
     return mapper.value(given).index

@@ -167,13 +167,23 @@ def _last_axes(mapper: Mapper, value: Value, count: int) -> Any:
 
 
 def layer_norm(mapper: Mapper, call: Call) -> Value:
-    """layer_norm over the last dimensions."""
+    """layer_norm over the last dimensions; with one of weight and bias alone, that is a layer of its own."""
     names = [name for name in ("weight", "bias") if call.arguments[name] is not None]
-    tensors = _affine(mapper, call)
     value = mapper.value(call.arguments["input"])
     axis = _last_axes(mapper, value, len(call.arguments["normalized_shape"]))
-    op = operator("layernorm", axis=axis, eps=call.arguments["eps"], affine=bool(names))
-    return mapper.add(op, (value.index,), tensors=tensors)
+    eps = call.arguments["eps"]
+    if len(names) != 1:
+        op = operator("layernorm", axis=axis, eps=eps, affine=bool(names))
+        return mapper.add(op, (value.index,), tensors=_affine(mapper, call))
+    found = mapper.add(operator("layernorm", axis=axis, eps=eps, affine=False), (value.index,))
+    stored = mapper.stored(call.arguments[names[0]])
+    if stored is None:
+        raise Unmapped("its factors depend on the input")
+    size = mapper.size(found)
+    own = (1,) * (len(size) - len(stored.size)) + stored.size
+    learned = mapper.layer_of(stored, own)
+    kind = "multiply" if names == ["weight"] else "add"
+    return mapper.add(operator(kind), (found.index, learned))
 
 
 def rms_norm(mapper: Mapper, call: Call) -> Value:

@@ -15,6 +15,7 @@ from typing import Any
 from convcalc.errors import Misfit
 from convcalc.formats.draft import Draft
 from convcalc.formats.torch.read.constants import rule_of
+from convcalc.formats.torch.read.memory import Memory, writes, written_argument
 from convcalc.formats.torch.read.records import Call, Program, Ref, Stored
 from convcalc.graph import Input
 from convcalc.ops import Operator
@@ -65,7 +66,7 @@ class Mapper:
             value: Value(-1 - place, shape) for place, (value, _, shape) in enumerate(program.inputs)
         }
         self.env.update(program.stored)
-        self.aliases: dict[str, str] = {}  # by value: the one whose memory it is
+        self.memory = Memory()
         self.layers: dict[tuple[str, Shape], int] = {}  # layers of stored tensors, by key or name and shape
         self.kernels: dict[tuple[str, type[Operator]], int] = {}  # the first layer with a kernel
         self.joins: dict[tuple[Any, ...], int] = {}  # concatenations by their inputs
@@ -304,19 +305,22 @@ class Mapper:
         return found.index if isinstance(found, Value) else None
 
     def _changed_in_place(self, call: Call, found: Value | Stored | Values) -> None:
-        """After a call that writes into its first argument, other names of that memory mean the result."""
-        first = call.arguments.get("self", call.arguments.get("input"))
-        if not isinstance(first, Ref):
-            return
-        root = self.aliases.get(first.name, first.name)
-        if call.op.endswith("_") and not call.op.endswith("__") and isinstance(found, Value):
-            for name in [root, *(name for name, other in self.aliases.items() if other == root)]:
+        """After a call that writes into its first argument, other names of that memory mean the result. What is only
+        partly changed is not known any more, should a later call read it."""
+        first = written_argument(call)
+        if first is not None and writes(call) and isinstance(found, Value):
+            whole, parts = self.memory.changed(first)
+            for name in whole:
                 before = self.env.get(name)
-                if isinstance(before, Value) and before.shape == found.shape:
-                    self.env[name] = found
-            self.aliases[call.name] = root
-        elif call.op in SAME_MEMORY:
-            self.aliases[call.name] = root
+                if isinstance(before, Value):
+                    self.env[name] = self.reshaped(found, self.program.size(before.shape), before.shape)
+            for name in parts:
+                before = self.env.get(name)
+                if isinstance(before, Value) and name in self._readers:
+                    size = self.program.size(before.shape)
+                    op = operator_class("unknown")(op=call.op, shape=size)  # type: ignore[call-arg]
+                    self.env[name] = self.add(op, (before.index, found.index), before.shape)
+        self.memory.record(call)
 
     def _notes(self) -> list[str]:
         notes = []
@@ -325,13 +329,6 @@ class Mapper:
                 f"{_listed(self.computed)} computed from other parameters: what comes out is counted, not what goes in"
             )
         return notes
-
-
-# Operators whose result may be the memory of their argument.
-SAME_MEMORY = {
-    "dropout", "contiguous", "detach", "alias", "view", "reshape", "flatten", "unsqueeze", "squeeze", "to",
-    "feature_dropout",
-}  # fmt: skip
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 from convcalc.formats.torch.read.constants import rule_of
@@ -262,6 +263,14 @@ def repeat(mapper: Mapper, call: Call) -> Value:
     return value.shaped(mapper.result())
 
 
+def copy(mapper: Mapper, call: Call) -> Value:
+    """copy_: the numbers of another tensor, of as many."""
+    value = mapper.value(call.arguments["src"])
+    if prod(mapper.size(value)) != prod(mapper.program.size(mapper.result())):
+        raise Unmapped("it repeats what it copies")
+    return mapper.reshaped(value, mapper.program.size(mapper.result()), mapper.result())
+
+
 def pad(mapper: Mapper, call: Call) -> Value:
     """pad and constant_pad_nd: pairs from the last dimension on."""
     value = mapper.value(call.arguments["self"])
@@ -412,7 +421,7 @@ HANDLERS: dict[str, Handler] = {
     "chunk": split, "split": split, "split_with_sizes": split, "tensor_split": split, "unsafe_chunk": split,
     "unsafe_split": split, "getitem": getitem, "cat": cat, "concat": cat, "concatenate": cat, "stack": stack,
     "expand": expand, "expand_as": expand, "repeat": repeat, "pad": pad, "constant_pad_nd": pad, "roll": roll,
-    "flip": flip, "index": index, "index_select": index,
+    "flip": flip, "copy": copy, "index": index, "index_select": index,
     "pixel_shuffle": shuffle("pixel_shuffle", "upscale_factor", "factor"),
     "pixel_unshuffle": shuffle("pixel_unshuffle", "downscale_factor", "factor"),
     "channel_shuffle": shuffle("channel_shuffle", "groups", "groups"),
