@@ -108,7 +108,7 @@ def test_sources_are_sound(name: str) -> None:
 @pytest.mark.parametrize("spec", FORM_SPECS, ids=range(len(FORM_SPECS)))
 def test_sources_of_every_form_are_sound(spec: str) -> None:
     graph = load_text(spec)
-    check_text(source(graph))
+    check_text(class_source(graph))
     check_text(flat_source(graph), unused=True)
 
 
