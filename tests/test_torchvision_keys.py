@@ -1,6 +1,6 @@
-"""The keys and shapes of torchvision's state dicts, against architectures/torchvision/* (no torch needed).
+"""The keys and shapes of torchvision's state dicts and what its modules give, against architectures/torchvision/*.
 
-The fixture is written by tests/torchvision/compare.py --dump from torchvision 0.29.1.
+No torch is needed. The fixture is written by tests/torchvision/compare.py --dump from torchvision 0.29.1.
 """
 
 from __future__ import annotations
@@ -89,6 +89,21 @@ def test_an_auxiliary_head_has_its_keys_too(name: str) -> None:
 def test_keys_and_shapes(name: str) -> None:
     graph = load_graph(f"torchvision/{name}")
     assert keys(graph) == published_keys(name, graph)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_module_with_tensors_gives_its_shape(name: str) -> None:
+    """By path, at the network's own input size: a layer's output, or that of the last layer in a block."""
+    wanted = {path: tuple(shape) for path, shape in fixture()["outputs"][name].items()}
+    auxiliary = any(path.startswith("aux_classifier.") for path in wanted)
+    found: dict[str, tuple[int, ...]] = {}
+    for node in load_graph(f"torchvision/{name}", settings={"auxiliary": "true"} if auxiliary else {}):
+        path = node.name if node.shares is None else ""
+        while path:
+            found[path] = node.output_shape
+            path = path.rpartition(".")[0]
+    assert {path: found.get(path) for path in wanted} == wanted
+    assert len(wanted) >= 8
 
 
 @pytest.mark.parametrize("name", ["densenet121", "densenet161", "densenet169", "densenet201"])

@@ -40,6 +40,6 @@ class Model:
         listing = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
         raise ModelError(
             f"{self.path}: its weights should be in {listing}, and are not there",
-            hint="put the file into the model's folder ('git lfs pull', if it is in Git LFS), or give --weights FILE or "
-            "random",
+            hint="put the file into the model's folder ('git lfs pull', if it is in Git LFS), or give --weights FILE "
+            "or random",
         )

@@ -68,7 +68,7 @@ class _Collector(RawIOBase):
 
 def _npz(tensors: Mapping[str, StoredTensor]) -> Iterator[bytes]:
     out = _Collector()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for key, tensor in tensors.items():
             archive.writestr(zipfile.ZipInfo(f"{key}.npy"), _npy(tensor))
             yield from out.taken()

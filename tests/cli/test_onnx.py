@@ -328,6 +328,21 @@ def test_like_from_python(fixed: str) -> None:
     assert any("left out" in note for note in result.notes)
 
 
+@pytest.mark.parametrize("which", ["fixed", "outside"])
+def test_a_converted_model_keeps_its_weights(
+    convcalc, request: pytest.FixtureRequest, tmp_path: Path, which: str
+) -> None:
+    path = request.getfixturevalue(which)
+    target = str(tmp_path / "spec.yaml")
+    value = answer(convcalc, "convert", path, "-o", target)
+    assert (value["source"], value["weights"]["source"], value["weights"]["path"]) == (path, "model", path)
+    assert [Path(file).name for file in value["files"]] == ["spec.yaml", "spec.safetensors"]
+    x = np.random.default_rng(8).normal(size=(3, 20, 26)).astype(np.float32)
+    result = package.load(target).forward(x, backend="reference")
+    assert result.weights.source == "bundled"
+    np.testing.assert_allclose(result.run.values, expected(path, x), rtol=1e-5, atol=1e-6)
+
+
 # --- missing data ------------------------------------------------------------------------------------------------
 
 

@@ -547,14 +547,29 @@ def compare_computation(graph: Graph, model: nn.Module) -> tuple[list[str], int]
 
 
 def dump(names: list[str], path: Path) -> None:
-    """All models' keys and shapes, as bytes that depend on nothing else."""
+    """All models' keys and shapes, and the output shapes of the modules that hold tensors, at the spec's input; as bytes
+    that depend on nothing else."""
     content = {
         "torch": torch.__version__.partition("+")[0],
         "torchvision": torchvision.__version__.partition("+")[0],
         "models": {name: state(name) for name in names},
+        "outputs": {name: outputs_of(name) for name in names},
     }
     text = json.dumps(content, separators=(",", ":"))
     path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+
+
+def outputs_of(name: str) -> dict[str, tuple[int, ...]]:
+    """The output shape of the first call of each module that holds tensors itself, by path."""
+    model = build(name)
+    size = load_graph(f"torchvision/{name}").input_shape
+    modules = dict(model.named_modules())
+    found: dict[str, tuple[int, ...]] = {}
+    for path, output in module_outputs(model, size):
+        own = next(modules[path].parameters(recurse=False), None) is not None or modules[path]._buffers
+        if own and not path.rpartition(".")[2].startswith(FUNCTIONS):
+            found.setdefault(path, output)
+    return found
 
 
 def main() -> None:

@@ -84,11 +84,14 @@ def compared(name: str, opset: int, folder: Path) -> tuple[list[str], bool]:
     weights = drawn(graph)
     inputs = drawn_inputs(graph, samples=1)
     values = {name: batch[0].ravel() for name, batch in inputs.items()}
-    outputs = numba.prepare(graph, weights, 1).run(values).outputs
+    plan = numba.prepare(graph, weights, 1)
+    outputs = plan.run(values).outputs
+    del plan
     wanted = [np.reshape(outputs[output.name].values, outputs[output.name].shape) for output in graph.outputs]
     path, start = folder / "net.onnx", time.perf_counter()
     for file in onnx_files(graph, stored(graph, weights), str(path), opset=opset):
-        Path(file.path).write_bytes(b"".join(file.parts()))
+        with open(file.path, "wb") as whole:
+            whole.writelines(file.parts())
     seconds = time.perf_counter() - start
     size = sum(file.stat().st_size for file in folder.iterdir())
     try:

@@ -34,8 +34,8 @@ except ImportError as missing:
     sys.exit(f"source.py needs torch and numpy ({missing}); its docstring says how to install them")
 
 from convcalc.backends import numba, reference  # noqa: E402
-from convcalc.formats.torch.site import InexpressibleError  # noqa: E402
-from convcalc.formats.torch.source import class_source, network_name, source  # noqa: E402
+from convcalc.formats.torch.source.site import InexpressibleError  # noqa: E402
+from convcalc.formats.torch.source.text import class_source, network_name, source  # noqa: E402
 from convcalc.graph import Graph  # noqa: E402
 from convcalc.language import bundled  # noqa: E402
 from convcalc.language.load import load_graph, load_text  # noqa: E402

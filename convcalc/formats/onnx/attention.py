@@ -64,8 +64,10 @@ def fuse_attention(draft: Draft, constants: Mapping[int, Const]) -> None:
         if core is None:
             continue
         around = _windowed(draft, core, readers)
-        if core.windows == 1 and (around is None or draft.shape(around.source)[:2] == around.window):
+        if around is None and core.windows == 1:
             around = _whole(draft, core)
+        elif around is not None and draft.shape(around.source)[:2] == around.window:
+            around = around._replace(window=(0, 0))  # all positions of the map
         if around is not None:
             _replace(draft, core, around, constants)
 

@@ -17,6 +17,8 @@ from convcalc.formats.onnx.numbers import BITS, INTEGERS, TYPES
 from convcalc.formats.onnx.values import Array, Const
 from convcalc.shapes import Shape
 
+MIN_RUN = 64  # values with one scale, from where a table of all 256 results pays
+
 
 class Scales(NamedTuple):
     """How the scales of a tensor lie on it: seen as outer × size × inner, each `block` of the middle dimension has
@@ -28,6 +30,11 @@ class Scales(NamedTuple):
     block: int
     blocks: bool
     single: bool
+
+    def runs(self, values: array[int]) -> Iterator[tuple[array[int], int]]:
+        """Each run of `inner` values and the index of its scale, without blocks."""
+        for number in range(self.outer * self.size):
+            yield values[number * self.inner : (number + 1) * self.inner], number % self.size
 
     def rows(self, scales: Sequence[float], zeros: Sequence[float]) -> Iterator[tuple[Any, Any]]:
         """Scales and zero points for each run of `inner` numbers, as iterables."""
@@ -63,11 +70,31 @@ def dequantised(
 ) -> array[float]:
     """(values − zeros)·scales, as 32-bit floats."""
     result = array("f")
-    rows = layout.rows(scales, zeros if zeros is not None else array("f", [0]) * len(scales))
+    if zeros is None:
+        zeros = array("f", [0]) * len(scales)
+    if isinstance(values, array) and values.itemsize == 1 and not layout.blocks and layout.inner >= MIN_RUN:
+        for integers, index in layout.runs(values):
+            result.frombytes(_translated(integers, scales[index], zeros[index]))
+        return result
+    rows = layout.rows(scales, zeros)
     for start, (scale, zero) in zip(range(0, len(values), max(1, layout.inner)), rows, strict=True):
         run = values[start : start + layout.inner]
         result.extend([(v - z) * s for v, s, z in zip(run, scale, zero, strict=False)])
     return result
+
+
+def _translated(values: array[int], scale: float, zero: float) -> bytes:
+    """(values − zero)·scale of integers of one byte, as the bytes of 32-bit floats: those of each of the 256 values are
+    looked up, which `bytes.translate` does at once for all values."""
+    signed = values.typecode == "b"
+    table = array(
+        "f", [((byte - 256 if signed and byte > 127 else byte) - zero) * scale for byte in range(256)]
+    )
+    entries, data, size = table.tobytes(), values.tobytes(), table.itemsize
+    result = bytearray(size * len(data))
+    for place in range(size):
+        result[place::size] = data.translate(entries[place::size])
+    return bytes(result)
 
 
 def quantised(

@@ -65,6 +65,7 @@ class Paths:
 
     def _address(self, paths: Sequence[str], index: int, reader: Part) -> str:
         around = reader.at.split(".") if reader.at else []
+        order = reader.order + reader.is_use  # what a use gives to its block is looked up when its scope is there
         for path in paths:
             segments = path.split(".") if not is_input(index) else [path]
             if around[: len(segments)] == segments:
@@ -74,7 +75,7 @@ class Paths:
                 shared += 1
             for outer in range(shared, -1, -1):
                 inner = (".".join(around[:depth]) for depth in range(outer + 1, len(around) + 1))
-                if not any(self._has(scope, segments[outer], reader.order) for scope in inner):
+                if not any(self._has(scope, segments[outer], order) for scope in inner):
                     return ".".join(segments[outer:])
         raise Unaddressed
 

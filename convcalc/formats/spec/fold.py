@@ -34,7 +34,7 @@ from convcalc.language.load import load_text
 # The forms of a spec, the most readable first: scopes as groups, joins with branches, blocks.
 FORMS = ((True, True, True), (True, True, False), (True, False, False), (False, False, False))
 MAX_REPAIRS = 12  # attempts to find names for layers that cannot be told apart
-MAX_FOLDED = 20_000  # layers; larger networks are written as a plain list
+MAX_FOLDED = 50_000  # layers; larger networks are written as a plain list
 
 
 def fold(graph: Graph, classes: Mapping[str, str] | None = None) -> Document:
@@ -70,19 +70,26 @@ def _document(
         folding.fold(body)
         drafts = {name: _block(draft, finisher) for name, draft in folding.blocks.items()}
     entries = finisher.entries(body)
-    outputs = {output.name: paths.of[output.node] for output in graph.outputs}
-    only = graph.outputs[0]
-    if len(outputs) == 1 and only.node == body.parts[-1].exit and only.name == graph.nodes[only.node].name:
-        outputs = {}
     document = Document(
         name=graph.name,
         inputs=graph.inputs,
         layers=entries,
         blocks=drafts,
-        outputs=outputs,
+        outputs=_outputs(graph, body, paths),
         head=_head(graph),
     )
     return with_defaults(document)
+
+
+def _outputs(graph: Graph, body: Body, paths: Paths) -> dict[str, str]:
+    """The outputs' paths by name; none if the last layer is the only one. One that is called as its layer stays so."""
+    found = {}
+    for name, node in graph.outputs:
+        named_after = not is_input(node) and name == graph.nodes[node].name
+        if named_after and len(graph.outputs) == 1 and node == body.parts[-1].exit:
+            return {}
+        found[paths.of[node] if named_after else name] = paths.of[node]
+    return found
 
 
 def _layout(graph: Graph, tree: Scope, branches: bool) -> tuple[Body, Paths]:

@@ -33,7 +33,7 @@ NOWHERE = -(2**40)  # the layer that a reference means in an instance without th
 class Parameter:
     """A parameter in the making. key: the field that it is of. values: by instance, MISSING where it plays no part.
 
-    label: of the entry that it is first used in. default: None is null.
+    label, kind: of the entry that it is first used in. default: None is null.
     """
 
     key: str
@@ -42,6 +42,7 @@ class Parameter:
     label: str | None = None
     standard: Any = MISSING
     computed: Expression | None = None
+    kind: str = ""
     name: str = ""
     default: Any = REQUIRED
 
@@ -78,6 +79,18 @@ class _Slot:
     label: str | None
     standard: Any
     text: Text | None = None
+    items: list[Any] | None = None  # of a list, values and texts
+
+    def texts(self) -> list[Text]:
+        """All texts of the value."""
+        items = [item for item in self.items or () if isinstance(item, list)]
+        return items if self.text is None else [self.text]
+
+    def written(self) -> Any:
+        """The value in the template."""
+        if self.items is None:
+            return Expression(_spelled(self.text))
+        return tuple([Expression(_spelled(item)) if isinstance(item, list) else item for item in self.items])
 
 
 class Parametriser:
@@ -111,8 +124,9 @@ class Parametriser:
                     self.written[id(column)][slot.key] = slot
         for slot in sorted((slot for slot in varying if slot.channel), key=_size):
             slot.text = self._channel_text(slot)
-        for slot in varying:
-            if not slot.channel:
+        for slot in sorted((slot for slot in varying if not slot.channel), key=_is_listed):
+            slot.items = self._items(slot)
+            if slot.items is None:
                 slot.text = self._text(slot)
         self._set_conditions(row, None, False)
         self._name_all()
@@ -215,14 +229,40 @@ class Parametriser:
         single = slot.key.endswith("padding") and kernel is not None and len(kernel.text or ()) == 1
         if single and kernel is not None and kernel.text and _fits(slot.values, kernel.values, _half):
             return [*kernel.text, " // 2"]
-        like = [parameter for parameter in self.params if parameter.key == slot.key and not parameter.channel]
+        like = [parameter for parameter in self.params if parameter.key == slot.key]
         for parameter in sorted(like, key=lambda parameter: parameter.label != slot.label):
             if _fits(slot.values, parameter.values, _itself):
                 return [parameter]
         return [self._new(slot)]
 
+    def _items(self, slot: _Slot) -> list[Any] | None:
+        """The items of a list that differs in numbers which other parameters have: `[1, $heads, 49, 49]`."""
+        lists = [value for value in slot.values if value is not MISSING]
+        if not all(isinstance(value, tuple) and len(value) == len(lists[0]) for value in lists):
+            return None
+        found: list[Any] = []
+        for place in range(len(lists[0])):
+            values = [value if value is MISSING else value[place] for value in slot.values]
+            if all(value[place] == lists[0][place] for value in lists):
+                found.append(lists[0][place])
+                continue
+            for factor in range(1, MAX_FACTOR + 1):
+                same = [
+                    p
+                    for p in self.params
+                    if type(p.value(0)) is int and _fits(values, p.values, _times(factor))
+                ]
+                if same and all(value is MISSING or type(value) is int for value in values):
+                    found.append(_multiple(factor, same[0]))
+                    break
+            else:
+                return None
+        return found
+
     def _new(self, slot: _Slot) -> Parameter:
-        parameter = Parameter(slot.key, list(slot.values), slot.channel, slot.label, slot.standard)
+        parameter = Parameter(
+            slot.key, list(slot.values), slot.channel, slot.label, slot.standard, kind=slot.column.kind
+        )
         self.params.append(parameter)
         return parameter
 
@@ -308,20 +348,7 @@ class Parametriser:
         """Names for all parameters, and their defaults."""
         channels = [parameter for parameter in self.params if parameter.channel]
         taken: set[str] = set()
-        if len(channels) == 1:
-            channels[0].name = "width"
-        elif len(channels) == 2:
-            last = self._last_channel(channels)
-            last.name = "width"
-            next(parameter for parameter in channels if parameter is not last).name = "hidden"
-        else:
-            labels = Counter(parameter.label for parameter in channels)
-            left = Counter(labels)
-            for parameter in channels:
-                left[parameter.label] -= 1
-                stem = _word(parameter.label or "width")
-                more = labels[parameter.label] > 1 and left[parameter.label]
-                parameter.name = f"{stem}_{labels[parameter.label] - left[parameter.label]}" if more else stem
+        self._name_channels(channels)
         for parameter in self.params:
             if not parameter.name:
                 word = parameter.key.removeprefix(FIRST).removeprefix("if ")
@@ -339,6 +366,27 @@ class Parametriser:
         order = {id(parameter): place for place, parameter in enumerate(self._by_appearance())}
         self.params.sort(key=lambda parameter: order.get(id(parameter), len(order)))
 
+    def _name_channels(self, channels: Sequence[Parameter]) -> None:
+        """Names for channel counts: the inner block's own, if all come from one use; `width` for the last one and
+        `hidden` for another; of several in branches, those of the branches."""
+        keys = [parameter.key for parameter in channels]
+        labels = Counter(parameter.label for parameter in channels)
+        if len(set(keys)) == len(keys) and not {*CHANNEL_FIELDS, "start", "stop"} & set(keys):
+            for parameter in channels:
+                parameter.name = _word(parameter.key)
+        elif len(channels) < 3 or len(labels) == 1:
+            last = self._last_channel(channels) if channels else None
+            for parameter in channels:
+                squeezes = parameter.kind.startswith("squeeze")
+                parameter.name = "width" if parameter is last else "squeeze" if squeezes else "hidden"
+        else:
+            left = Counter(labels)
+            for parameter in channels:
+                left[parameter.label] -= 1
+                stem = _word(parameter.label or "width")
+                more = labels[parameter.label] > 1 and left[parameter.label]
+                parameter.name = f"{stem}_{labels[parameter.label] - left[parameter.label]}" if more else stem
+
     def _last_channel(self, channels: Sequence[Parameter]) -> Parameter:
         """Of channel parameters, the one that the last entry uses."""
         found = channels[-1]
@@ -351,11 +399,15 @@ class Parametriser:
     def _by_appearance(self) -> list[Parameter]:
         found: dict[int, Parameter] = {}
         for column, _ in _labelled(self.pattern.row, None):
-            texts = [value.text for value in self.written[id(column)].values() if isinstance(value, _Slot)]
-            texts.append(self.conditions.get(id(column)))
-            texts += [self.conditions.get(id(row)) for row in column.bodies]
+            texts = [
+                text
+                for value in self.written[id(column)].values()
+                if isinstance(value, _Slot)
+                for text in value.texts()
+            ]
+            texts += [self.conditions.get(id(place), []) for place in (column, *column.bodies)]
             for text in texts:
-                for piece in text or ():
+                for piece in text:
                     if isinstance(piece, Parameter):
                         found.setdefault(id(piece), piece)
         return list(found.values())
@@ -394,7 +446,7 @@ class Parametriser:
         first: dict[str, Any] = {}
         repeat = part.repeat
         for key, value in self.written[id(column)].items():
-            written = Expression(_spelled(value.text)) if isinstance(value, _Slot) else value
+            written = value.written() if isinstance(value, _Slot) else value
             if key == "repeat":
                 repeat = written
             elif key.startswith(FIRST):
@@ -515,6 +567,10 @@ def _field_reference(name: str, part: Part) -> Any:
 
 def _origin_at(place: int, part: Part) -> Any:
     return part.origin[place]
+
+
+def _is_listed(slot: _Slot) -> bool:
+    return any(isinstance(value, tuple) for value in slot.values)
 
 
 def _itself(value: Any) -> Any:

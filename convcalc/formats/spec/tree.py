@@ -117,8 +117,8 @@ def _settle(top: Scope, graph: Graph) -> None:
 
 
 def _sort(scope: Scope) -> tuple[Scope, list[Atom | Scope]] | None:
-    """Sort the members by dependencies, else by index. If they form a cycle, a scope in it, and the layers without weights
-    that alone stand between its members; without any, the scope has to be dissolved."""
+    """Sort the members by dependencies, else by index. If they form a cycle, a scope in it, and the layers without
+    weights that alone stand between its members; without any, the scope has to be dissolved."""
     owner: dict[int, int] = {}
     members = scope.members
     inside: list[list[Node]] = []

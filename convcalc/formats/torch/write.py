@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from convcalc.formats.convert import NO_WEIGHTS, NewFile, Request, Written, file_key
 from convcalc.formats.tensor_files import weights_file
-from convcalc.formats.torch.source import source
+from convcalc.formats.torch.source.text import source
 from convcalc.weights.tensors import StoredTensor
 
 WEIGHTS_SUFFIX = ".safetensors"

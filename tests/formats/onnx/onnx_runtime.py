@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import prod
 from random import Random
 
@@ -65,8 +66,9 @@ def stored(graph: Graph, weights: Weights) -> dict[str, StoredTensor]:
     for node, values in zip(graph, weights.nodes, strict=True):
         for parameter in node.parameters if node.shares is None else ():
             key = file_key(node, parameter)
-            data = np.float32(values[parameter.name]).tobytes()
-            found[key] = StoredTensor(key, parameter.shape, "F32", lambda data=data: data)
+            numbers = values[parameter.name]
+            read = partial(lambda numbers: np.asarray(numbers, np.float32).tobytes(), numbers)
+            found[key] = StoredTensor(key, parameter.shape, "F32", read)
     return found
 
 

@@ -95,6 +95,28 @@ def test_weights_are_multiplied_out(tmp_path: Path, case: str, code: int) -> Non
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_long_runs_with_one_scale(tmp_path: Path, axis: int | None, dtype: type) -> None:
+    """All 256 integers in rows of 130 that share a scale, which are looked up in a table."""
+    shape = (4, 3, 10, 13)
+    limits = np.iinfo(dtype)
+    values = np.resize(np.arange(limits.min, limits.max + 1), shape).astype(dtype)
+    sizes = () if axis is None else (shape[axis],)
+    tensors = {
+        "w_q": values,
+        "s": np.asarray(random.uniform(0.01, 0.3, sizes), np.float32),
+        "z": np.asarray(random.integers(limits.min, limits.max, sizes), dtype),
+    }
+    attributes = {} if axis is None else {"axis": axis}
+    nodes = [
+        helper.make_node("DequantizeLinear", list(tensors), ["w"], **attributes),
+        helper.make_node("Conv", ["x", "w"], ["y"], name="/conv/Conv", pads=[9, 9, 9, 9]),
+    ]
+    path = saved(tmp_path, nodes, tensors, [1, 3, 6, 5])
+    np.testing.assert_array_equal(kernel_of(path), reference(path, "w"))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 def test_weights_that_the_model_rounds(tmp_path: Path, dtype: type) -> None:
     """As quantisation-aware training exports them: float weights through QuantizeLinear and DequantizeLinear. Some
     lie beyond the range, some halfway between two integers."""

@@ -139,7 +139,7 @@ def is_passing(node: Node) -> bool:
 def kind(node: Node) -> str:
     """The operator's name; of those that do the same at this size only one."""
     (before, *_), after = node.input_shapes or [()], node.output_shape
-    if node.kind == "adaptive_avgpool" and set(after[1:]) == {1}:
+    if node.kind in ("avgpool", "adaptive_avgpool") and set(after[1:]) == {1}:
         return "global_avgpool"
     divides = node.kind == "adaptive_avgpool" and not any(n % m for n, m in zip(before, after, strict=True))
     return "avgpool" if divides else node.kind

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from convcalc import ops
-from convcalc.formats.torch.flat import Flat
-from convcalc.formats.torch.forms import FORMS, REFUSED, form
-from convcalc.formats.torch.helpers import HELPERS
-from convcalc.formats.torch.site import InexpressibleError, Site, source_of
-from convcalc.formats.torch.source import class_source, flat_source, network_name, source
-from convcalc.formats.torch.symbols import difference, replaced
+from convcalc.formats.torch.source.flat import Flat
+from convcalc.formats.torch.source.forms import FORMS, REFUSED, form
+from convcalc.formats.torch.source.helpers import HELPERS
+from convcalc.formats.torch.source.site import InexpressibleError, Site, source_of
+from convcalc.formats.torch.source.symbols import difference, replaced
+from convcalc.formats.torch.source.text import class_source, flat_source, network_name, source
 from convcalc.graph import Graph
 from convcalc.language.load import load_graph, load_text
 
@@ -108,7 +108,7 @@ def test_sources_are_sound(name: str) -> None:
 @pytest.mark.parametrize("spec", FORM_SPECS, ids=range(len(FORM_SPECS)))
 def test_sources_of_every_form_are_sound(spec: str) -> None:
     graph = load_text(spec)
-    check_text(source(graph))
+    check_text(class_source(graph))
     check_text(flat_source(graph), unused=True)
 
 
@@ -241,6 +241,42 @@ layers:
     assert "def forward(self, left, right):" in text
     assert '"sum": ' in text
     assert '"both": ' in text
+
+
+def test_shared_parts_are_called_again() -> None:
+    text = class_source(graph_of("siamese"))
+    assert "self.left_branch(left)" in text
+    assert "self.left_branch(right)" in text
+    assert "right_branch" not in text
+
+
+def test_a_part_that_others_read_is_called_in_slices_or_gives_several_values() -> None:
+    spec = """\
+input: [3, 8, 9]
+layers:
+  - group:
+      name: body
+      naming: index
+      layers: [{conv: {filters: 4, kernel: 3}}, relu, {conv: {filters: 5, kernel: 1}}, relu]
+  - conv: {name: side, from: body.1, filters: 5, kernel: 1}
+  - add: {from: [body, side]}
+"""
+    text = class_source(load_text(spec))
+    check_text(text)
+    assert "self.body[:2](x)" in text
+    assert "self.body[2:](" in text
+    named = class_source(load_text(spec.replace("      naming: index\n", "").replace("body.1", "body.relu1")))
+    check_text(named)
+    assert "class Body(nn.Module):" in named
+    assert named.count("self.body(") == 1  # one call, of which both values are read
+
+
+def test_the_number_of_classes_is_an_argument_where_the_spec_has_it() -> None:
+    assert "def __init__(self, classes=1000):" in source_for("torchvision/vgg16")
+    assert "nn.Linear(4096, classes)," in source_for("torchvision/vgg16")
+    small = source(load_graph("torchvision/vgg16", settings={"classes": "7"}))
+    assert "def __init__(self, classes=7):" in small
+    assert "classes" not in source(load_text("input: [3, 8, 9]\nlayers: [flatten, {dense: 5}]\n"))
 
 
 def test_padding_that_pytorch_lacks_takes_a_helper_and_no_other_source_has_it() -> None:

@@ -187,10 +187,9 @@ class _Recorder:
         self, name: str, tensor: Any, shape: Shape, key: str, learned: frozenset[str], call: Call | None
     ) -> None:
         share = tensor
-        for dimension, size in reversed(list(enumerate(tensor.shape))):
-            if size and not size % self.batch:
-                share = share.narrow(dimension, 0, size // self.batch)
-                share = share.squeeze(dimension) if size == self.batch else share
+        for dimension, size in reversed(list(enumerate(shape))):
+            if size == self.batch:
+                share = share.squeeze(dimension)
         dtype = DTYPES.get(str(share.dtype).partition(".")[2], "F32")
         self.stored[name] = Stored(
             shape, tuple(share.shape), dtype, partial(_bytes, share, dtype), key, learned, call
@@ -231,8 +230,7 @@ class _Recorder:
         if call.op.endswith("_") and sources[0] in self.stored and self.stored[sources[0]].call is None:
             return  # it would change the module
         shape = call.shapes[0] if call.shapes else None
-        fresh = not sources or call.op in SHAPE_ONLY
-        if shape is not None and fresh and prod(shape) > MAX_COMPUTED:
+        if shape is not None and prod(_share(shape, self.batch)) > MAX_COMPUTED:
             return
         value = self._computed(node, call)
         if value is None:
@@ -252,7 +250,7 @@ class _Recorder:
         self._store(node.name, value, shape, given[0].key if kept else "", learned, call)
 
     def _computed(self, node: Any, call: Call) -> Any:
-        """The value, None if it cannot be computed."""
+        """The value for a batch of one image; None if it cannot be computed."""
         import torch
         from torch.fx.node import map_arg
 
@@ -260,12 +258,28 @@ class _Recorder:
             if source.name in self.values:
                 return self.values[source.name]
             like = source.meta["val"]
-            return torch.empty((1,), dtype=like.dtype).expand(like.shape)
+            return torch.empty((1,), dtype=like.dtype).expand(_share(tuple(like.shape), self.batch))
 
         try:
-            return node.target(*map_arg(node.args, value), **map_arg(node.kwargs, value))
+            arguments = self._for_one(node.args), self._for_one(node.kwargs)
+            return node.target(*map_arg(arguments[0], value), **map_arg(arguments[1], value))
         except Exception:
             return None
+
+    def _for_one(self, argument: Any) -> Any:
+        """An argument with sizes that hold the batch, for one image."""
+        if (
+            type(argument) is int
+            and argument
+            and not argument % self.batch
+            and argument < MAX_COMPUTED * self.batch
+        ):
+            return argument // self.batch
+        if isinstance(argument, (list, tuple)):
+            return type(argument)(self._for_one(item) for item in argument)
+        if isinstance(argument, dict):
+            return {name: self._for_one(item) for name, item in argument.items()}
+        return argument
 
     def _modules(self) -> dict[str, ModuleCall]:
         found = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from convcalc.formats.torch.forms_maps import ranked
-from convcalc.formats.torch.site import (
+from convcalc.formats.torch.source.maps import ranked
+from convcalc.formats.torch.source.site import (
     Call,
     Form,
     InexpressibleError,

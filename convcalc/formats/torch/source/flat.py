@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convcalc.formats.torch.flow import Flow, Step
-from convcalc.formats.torch.forms import form
-from convcalc.formats.torch.layout import signature, statement
-from convcalc.formats.torch.members import Members, defined, reached
-from convcalc.formats.torch.site import Call, Form, Site, quoted
-from convcalc.formats.torch.symbols import identifier
+from convcalc.formats.torch.source.flow import Flow, Step
+from convcalc.formats.torch.source.forms import form
+from convcalc.formats.torch.source.layout import signature, statement
+from convcalc.formats.torch.source.members import Members, defined, reached
+from convcalc.formats.torch.source.site import Call, Form, Site, quoted
+from convcalc.formats.torch.source.symbols import identifier
 from convcalc.graph import Graph, Node
 
 MAX_GAPS = 16  # placeholders that a numbered container may have

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from convcalc.formats.spec.records import Document, Entry, Expression, Group, Layer, Use
@@ -141,19 +141,19 @@ def paths_into(entries: Sequence[Entry], segment: str, requested: Sequence[str] 
     return list(dict.fromkeys(path.removeprefix(start) for path in paths if path.startswith(start)))
 
 
-def owner_of(group: Group) -> str | None:
-    """The path of the group whose weights a group uses layer by layer, or None."""
-    owners = set()
+def owner_of(group: Group, weighted: Callable[[Layer], bool]) -> str | None:
+    """The path of the group whose weights a group uses layer by layer, or None. weighted: whether a layer has any."""
+    owners: set[str] = set()
     for path, entry in _inside(group.layers, group.naming, ""):
         if not isinstance(entry, Layer) or entry.repeat is not None:
             return None
         if entry.share is None:
-            owners.add(None)
+            if weighted(entry):
+                return None
         elif isinstance(entry.share, str) and entry.share.endswith(f".{path}"):
             owners.add(entry.share.removesuffix(f".{path}"))
         else:
             return None
-    owners.discard(None)
     return owners.pop() if len(owners) == 1 else None
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from convcalc.formats.naming import says_nothing
-from convcalc.formats.torch.flow import broken
-from convcalc.formats.torch.layout import statement
-from convcalc.formats.torch.site import Call, Form, quoted
-from convcalc.formats.torch.symbols import identifier, is_identifier, names_in, unique
+from convcalc.formats.torch.source.flow import broken
+from convcalc.formats.torch.source.layout import statement
+from convcalc.formats.torch.source.site import Call, Form, quoted
+from convcalc.formats.torch.source.symbols import identifier, is_identifier, names_in, unique
 from convcalc.ops import Operator
 
 # Names that nn.Module has itself; a layer of that name is reached through the dictionary of modules.

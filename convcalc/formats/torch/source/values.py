@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convcalc.formats.torch.site import REFUSED, Call, Form, Site, form_of, source_of, tuple_of
+from convcalc.formats.torch.source.site import REFUSED, Call, Form, Site, form_of, source_of, tuple_of
 from convcalc.ops import get
 
 SIGNS = {"add": " + ", "subtract": " - ", "multiply": " * ", "divide": " / "}

@@ -4,363 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import replace
 
-from convcalc.formats.spec.records import Branch, Entry, Expression, Group, Layer, Use
-from convcalc.formats.torch.flow import Flow, Step, broken
-from convcalc.formats.torch.forms import form
-from convcalc.formats.torch.layout import statement
-from convcalc.formats.torch.members import Members, reached
-from convcalc.formats.torch.scopes import fields_naming_layers, outside_paths, owner_of, paths_into, segments
-from convcalc.formats.torch.site import Call, Form, InexpressibleError, Site, quoted
-from convcalc.formats.torch.sizes import Sizes, output_sizes
-from convcalc.formats.torch.symbols import (
-    difference,
-    has_names,
+from convcalc.formats.spec.records import Branch, Entry, Expression, Group, Layer
+from convcalc.formats.torch.source.flow import Flow, Step, broken
+from convcalc.formats.torch.source.layout import statement
+from convcalc.formats.torch.source.links import Scope
+from convcalc.formats.torch.source.made import NotAChain, Value
+from convcalc.formats.torch.source.members import Members, reached
+from convcalc.formats.torch.source.scopes import (
+    owner_of,
+    paths_into,
+)
+from convcalc.formats.torch.source.site import Call, Form, InexpressibleError, quoted
+from convcalc.formats.torch.source.sizes import Sizes
+from convcalc.formats.torch.source.symbols import (
     identifier,
     is_identifier,
     replaced,
-    source,
-    unique,
 )
-from convcalc.graph import Graph, Node
+from convcalc.graph import Node
 
 MAX_GAP = 16  # placeholders in a row of a numbered container
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What a layer gives. place: its number in the flow; sizes: the sources of its dimensions."""
-
-    place: int
-    sizes: Sizes
-    batched: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A module that computes an entry from one value. call: its constructor; inputs: paths of further values that it
-    reads; sizes: of its output; reads_main: whether it reads that value, or only the further ones;
-    others: the sizes of further values that it gives."""
-
-    call: Call
-    sizes: Sizes
-    inputs: tuple[str | Expression, ...] = ()
-    weighted: bool = True
-    reads_main: bool = True
-    others: tuple[Sizes, ...] = ()
-
-    @property
-    def in_chain(self) -> bool:
-        """Whether it reads nothing else."""
-        return not self.inputs and self.reads_main
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A module of a chain. segment: its path segment; condition: where it is false, the module is not there; after:
-    statements of the constructor that follow it; sizes: of its output."""
-
-    segment: str
-    call: Call
-    condition: str = ""
-    after: tuple[str, ...] = ()
-    sizes: Sizes = ()
-
-
-class NotAChain(Exception):
-    """Entries that are not modules called one after another."""
-
-
-class Program(Protocol):
-    """The source in the making, which makes the modules of groups and blocks."""
-
-    graph: Graph
-    helpers: set[str]
-
-    def used(self, scope: Scope, entry: Use, sizes: Sizes) -> Made:
-        """The module of a block's use."""
-
-    def grouped(
-        self,
-        scope: Scope,
-        entry: Group,
-        sizes: Sizes,
-        segment: str,
-        main: Value | None,
-        requested: Sequence[str] = (),
-    ) -> Made:
-        """The module of a group, which also gives the values of the layers requested."""
-
-
-@dataclass(slots=True)
-class Scope:
-    """What the entries of a scope see. names: sources of a block's parameters; refs: values of its references, by name;
-    entries, naming: of the scope itself."""
-
-    program: Program
-    names: Mapping[str, str]
-    entries: Sequence[Entry]
-    naming: bool
-    segments: dict[int, str] = field(default_factory=dict)
-    requested: tuple[str, ...] = ()  # paths within that others read
-    body: Body | None = None  # where values have names; None in a chain
-    nullable: set[str] = field(default_factory=set)  # arguments that can be None
-    filled: dict[str, str] = field(default_factory=dict)  # the source of their value then
-    locals: dict[str, str] = field(default_factory=dict)  # variables of the constructor, with their sources
-
-    def __post_init__(self) -> None:
-        self.segments = segments(self.entries, self.naming)
-
-    def preamble(self) -> list[str]:
-        """The statements that fill in arguments that are None."""
-        return [
-            f"        {name} = {value} if {name} is None else {name}" for name, value in self.filled.items()
-        ]
-
-    def named(self, sizes: Sizes) -> dict[str, str]:
-        """The names that expressions may use, with `channels`, those of what the entry reads."""
-        names = dict(self.names)
-        if sizes and sizes[0] is not None:
-            names["channels"] = sizes[0]
-        else:
-            names.pop("channels", None)
-        return names
-
-    def nodes(self, entry: Layer) -> list[Node]:
-        """The layers of the graph that an entry stands for."""
-        return [self.program.graph.nodes[index] for index in entry.nodes if index is not None]
-
-    def form(
-        self,
-        entry: Layer,
-        inputs: Sequence[Value],
-        segment: str,
-        like: str | None = None,
-    ) -> tuple[Form, Sizes]:
-        """The form of a layer, the same for all its uses, and the sizes of its output."""
-        nodes = self.nodes(entry)
-        if not nodes:
-            raise InexpressibleError(f"{entry.kind}: it is in no use of its block")
-        if nodes[0].parameters and entry.keys and not nodes[0].keys:
-            raise InexpressibleError(f"{nodes[0].name}: its path is written in another way")
-        read = [
-            self.sizes_at(value.sizes, [node.input_shapes[place] for node in nodes])
-            for place, value in enumerate(inputs)
-        ]
-        first = read[0] if read else ()
-        names = self.named(first)
-        fields = {name: source(value, names) for name, value in entry.fields.items() if has_names(value)}
-        filters = fields.get("filters")
-        if filters in self.nullable and first:  # null filters are as many as the input's channels
-            self.filled.setdefault(filters, first[0] or "")
-        found: Form | None = None
-        for node in {(node.op, node.input_shapes): node for node in nodes}.values():
-            site = Site(
-                node.op,
-                node.input_shapes,
-                sizes=first,
-                fields=fields,
-                batched=tuple([value.batched for value in inputs]),
-                attribute=identifier(segment),
-                like=like,
-            )
-            other = form(site)
-            if found is not None and other != found:
-                raise InexpressibleError(f"{node.name}: its uses differ in more than parameters")
-            found = other
-        assert found is not None
-        self.program.helpers.update(found.helpers)
-        return found, output_sizes(nodes[0], read, fields)
-
-    def sizes_at(self, sizes: Sizes, shapes: Sequence[tuple[int, ...]]) -> Sizes:
-        """The sizes, with numbers for those that all uses have alike."""
-        if len({len(shape) for shape in shapes}) > 1:
-            return ()
-        return tuple(
-            [
-                size
-                if size is not None
-                else str(shapes[0][place])
-                if len({shape[place] for shape in shapes}) == 1
-                else None
-                for place, size in enumerate(sizes or (None,) * len(shapes[0]))
-            ]
-        )
-
-    def read_sizes(self, entry: Entry, sizes: Sizes) -> Sizes:
-        """The sizes of what a use or group reads, with numbers where all uses agree."""
-        graph = self.program.graph
-        shapes = [graph.shape(index) for index in entry.reads if index is not None]
-        return self.sizes_at(sizes, shapes) if shapes else sizes
-
-    def condition(self, entry: Entry, sizes: Sizes) -> str:
-        """The source of an entry's condition; "" if it has none."""
-        return "" if entry.condition is None else replaced(entry.condition.text, self.named(sizes))
-
-    # -- modules ------------------------------------------------------------------------------------------------
-
-    def made(self, entry: Entry, sizes: Sizes, segment: str, main: Value | None = None) -> Made:
-        """The module of an entry: one that reads a single value, or a group or block."""
-        if entry.repeat is not None:
-            return self._repeated(entry, sizes, segment)
-        return self._single(entry, sizes, segment, {}, main)
-
-    def _single(
-        self,
-        entry: Entry,
-        sizes: Sizes,
-        segment: str,
-        changes: Mapping[str, object],
-        main: Value | None = None,
-    ) -> Made:
-        if isinstance(entry, Use):
-            changed = replace(entry, arguments={**entry.arguments, **changes})
-            return self.program.used(self, changed, self.read_sizes(entry, sizes))
-        if isinstance(entry, Group):
-            return self.program.grouped(self, entry, self.read_sizes(entry, sizes), segment, main)
-        assert isinstance(entry, Layer)
-        if changes:
-            raise NotAChain
-        if entry.branches is not None or fields_naming_layers(entry):
-            raise NotAChain
-        nodes = self.nodes(entry)
-        if len(nodes[0].inputs) != 1:
-            raise NotAChain
-        found, after = self.form(entry, (Value(0, sizes),), segment)
-        if not found.in_chain and not found.is_function:
-            raise NotAChain
-        weighted = bool(nodes[0].parameters)
-        return Made(as_module(found, self.program.helpers), after, weighted=weighted)
-
-    def _repeated(self, entry: Entry, sizes: Sizes, segment: str) -> Made:
-        """Copies in a Sequential: the first, and the others in a loop."""
-        names = self.named(sizes)
-        count = source(entry.repeat, names)
-        single = replace(entry, repeat=None, copies=None, first={}, condition=None)
-        read = self.read_sizes(entry, sizes)
-        first = self._single(single, read, segment, entry.first)
-        plain = replace(single, reads=())
-        second = self._single(plain, first.sizes, segment, {})
-        third = self._single(plain, second.sizes, segment, {})
-        if not first.in_chain:
-            raise InexpressibleError(f"{segment}: its copies read more than one another")
-        after = second.sizes
-        start = 1
-        call = second.call
-        if third.sizes != second.sizes:
-            call, after = self._growing(plain, read, first, count, segment)
-        if (str(first.call) == str(second.call) and third.sizes == second.sizes) or (
-            third.sizes != second.sizes and str(self._at(plain, read, call, "0")) == str(first.call)
-        ):
-            start = 0
-        return Made(_sequence(first.call, call, count, start, entry.copies, names), after)
-
-    def _growing(
-        self, plain: Entry, read: Sizes, first: Made, count: str, segment: str
-    ) -> tuple[Call, Sizes]:
-        """A copy whose input grows by the same number of channels each time, as in DenseNet."""
-        step = difference(first.sizes[0], read[0])
-        if step is None:
-            raise InexpressibleError(f"{segment}: the channels of its copies differ")
-        size = replaced(f"({read[0]}) + ({step}) * i", {})
-        made = self._single(plain, (size, *read[1:]), segment, {})
-        return made.call, (replaced(f"({read[0]}) + ({step}) * ({count})", {}), *first.sizes[1:])
-
-    def _at(self, plain: Entry, sizes: Sizes, call: Call, index: str) -> Call:
-        """A copy's constructor with its index filled in."""
-        return Call(
-            call.name,
-            tuple([replaced(str(a), {"i": index}) if "=" not in str(a) else a for a in call.arguments]),
-        )
-
-    # -- chains -------------------------------------------------------------------------------------------------
-
-    def links(self, sizes: Sizes) -> tuple[list[Link], Sizes]:
-        """The scope's entries as modules called one after another. Raises NotAChain."""
-        if outside_paths(self.entries, self.naming):
-            raise NotAChain
-        found: list[Link] = []
-        for entry in self.entries:
-            segment = self.segments[id(entry)]
-            if entry.origin or entry.share is not None or paths_into(self.entries, segment):
-                raise NotAChain
-            made = self.made(entry, sizes, segment)
-            if not made.in_chain:
-                raise NotAChain
-            condition = self.condition(entry, sizes)
-            after: tuple[str, ...] = ()
-            if condition:
-                sizes, after = self.either(condition, sizes, made.sizes)
-            else:
-                sizes = made.sizes
-            found.append(Link(segment, made.call, condition, after, sizes))
-        return found, sizes
-
-    def either(self, condition: str, before: Sizes, after: Sizes) -> tuple[Sizes, tuple[str, ...]]:
-        """The sizes behind an entry that may not be there, and the statement that computes them."""
-        if before == after or len(before) != len(after):
-            return after, ()
-        rest = tuple([a if a == b else None for a, b in zip(before[1:], after[1:], strict=True)])
-        if before[0] == after[0] or before[0] is None or after[0] is None:
-            return (after[0] if before[0] == after[0] else None, *rest), ()
-        name = unique("inner", {*self.locals, *self.names.values()})
-        self.locals[name] = f"{after[0]} if {condition} else {before[0]}"
-        return (name, *rest), (f"{name} = {self.locals[name]}",)
-
-    def without_locals(self, sizes: Sizes) -> Sizes:
-        """The sizes in terms of the constructor's arguments."""
-        for name, value in reversed(self.locals.items()):
-            sizes = tuple([None if size is None else replaced(size, {name: value}) for size in sizes])
-        return sizes
-
-
-def as_module(found: Form, helpers: set[str]) -> Call:
-    """The module of a layer in a Sequential; a function becomes one."""
-    if found.in_chain:
-        assert found.module is not None
-        return found.module
-    helpers.add("Lambda")
-    call = found.call.replace("{0}", "x")
-    for attribute, value in found.stored.items():
-        call = re.sub(rf"\bself\.{attribute}\b", f"({value})" if not is_identifier(value) else value, call)
-    return Call("Lambda", (f"lambda x: {call}",))
-
-
-def _sequence(
-    first: Call, call: Call, count: str, start: int, copies: str | None, names: Mapping[str, str]
-) -> Call:
-    """A Sequential of copies. start: the index of the first that the loop makes."""
-    index = "i" if re.search(r"\bi\b", str(call)) else "_"
-    if copies is not None and copies != "$i":
-        label = _label(copies, names)
-        loop = f"range({count})" if start == 0 else f"range(1, {count})"
-        made = f"({label}, {call}) for i in {loop}"
-        if start == 0:
-            return Call("nn.Sequential", (Call("OrderedDict", (made,)),))
-        head = f"({label.replace('{i}', '0') if '{i}' in label else _label(copies, {**names, 'i': '0'})}, {first})"
-        return Call("nn.Sequential", (Call("OrderedDict", (Call("", (head, f"*({made})"), "[]"),)),))
-    if start == 0:
-        return Call("nn.Sequential", (f"*({call} for {index} in range({count}))",))
-    loop = f"range({replaced(f'{count} - 1', {})})" if index == "_" else f"range(1, {count})"
-    if loop == "range(0)":
-        return Call("nn.Sequential", (first,))
-    return Call("nn.Sequential", (first, f"*({call} for {index} in {loop})"))
-
-
-def _label(copies: str, names: Mapping[str, str]) -> str:
-    """The f-string of a template of segments such as `denselayer$(i + 1)`."""
-
-    def part(match: re.Match[str]) -> str:
-        inner = replaced(
-            match[1] or match[2],
-            {name: value for name, value in names.items() if name != "i" or value == "0"},
-        )
-        return inner if inner.isdecimal() else f"{{{inner}}}"
-
-    text = re.sub(r"\$(?:\(([^)]*)\)|(\w+))", part, copies)
-    return f'f"{text}"' if "{" in text else quoted(text)
 
 
 class Body:
@@ -481,7 +146,11 @@ class Body:
 
     def _module(self, entry: Entry, value: Value, segment: str) -> Value:
         """A group, the use of a block, or copies: a module that is called."""
-        owner = owner_of(entry) if isinstance(entry, Group) and entry.share is None else entry.share
+        owner = (
+            owner_of(entry, self._has_weights)
+            if isinstance(entry, Group) and entry.share is None
+            else entry.share
+        )
         if owner is not None:
             access = self.reach.get(str(owner))
             if access is None:
@@ -500,6 +169,9 @@ class Body:
         self.reach[segment] = access
         read = [*([value] if made.reads_main else []), *map(self.resolve, made.inputs)]
         return self._call(access, read, sizes, segment, made.weighted)
+
+    def _has_weights(self, entry: Layer) -> bool:
+        return any(node.parameters for node in self.scope.nodes(entry)[:1])
 
     def _opened(self, entry: Entry, value: Value, segment: str, inside: Sequence[str]) -> Value:
         """A part that others read layers of: a Sequential in slices, or a class that gives several values."""

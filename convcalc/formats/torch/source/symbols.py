@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from convcalc.formats.spec.records import Expression
-from convcalc.formats.torch.site import source_of, tuple_of
+from convcalc.formats.torch.source.site import source_of, tuple_of
 
 WORDS = {"true": True, "false": False, "null": None}
 # Names that an argument or variable of generated source must not have.

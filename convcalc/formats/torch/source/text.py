@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from math import prod
 
 from convcalc.formats.spec.fold import fold
-from convcalc.formats.torch.classes import Program
-from convcalc.formats.torch.flat import Flat
-from convcalc.formats.torch.helpers import HELPERS, with_needed
-from convcalc.formats.torch.layout import WIDTH
-from convcalc.formats.torch.site import InexpressibleError, quoted
-from convcalc.formats.torch.symbols import class_name
+from convcalc.formats.torch.source.classes import Classes
+from convcalc.formats.torch.source.flat import Flat
+from convcalc.formats.torch.source.helpers import HELPERS, with_needed
+from convcalc.formats.torch.source.layout import WIDTH
+from convcalc.formats.torch.source.site import InexpressibleError, quoted
+from convcalc.formats.torch.source.symbols import class_name
 from convcalc.graph import Graph
 from convcalc.shapes import show
 
@@ -47,7 +47,7 @@ def source(graph: Graph, classes: Mapping[str, str] | None = None, weights: str 
 def class_source(graph: Graph, classes: Mapping[str, str] | None = None, weights: str | None = None) -> str:
     """The source with a class for each block. Raises InexpressibleError, with the reason, where classes cannot express
     the wiring."""
-    program = Program(graph, fold(graph, classes), network_name(graph))
+    program = Classes(graph, fold(graph, classes), network_name(graph))
     written = program.written()
     return assembled(docstring(graph, weights), sorted(program.helpers), written)
 

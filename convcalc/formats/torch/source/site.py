@@ -1,4 +1,4 @@
-"""A layer where it stands in PyTorch source, and what it becomes there: the records of `forms` and its tables."""
+"""A layer where it stands in PyTorch source, and what it becomes there: the records of `forms` and of its tables."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from convcalc.formats.torch.symbols import product_of, replaced, sum_of
+from convcalc.formats.torch.source.symbols import product_of, replaced, sum_of
 from convcalc.graph import Node
 from convcalc.ops import axis_dimensions
 

@@ -1,9 +1,9 @@
-"""The classes of a network's source: one for each block, each group with a `forward` of its own, and the network."""
+"""The classes of blocks: arguments for parameters and for sizes of what the uses of a block read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from convcalc.formats.spec.records import (
@@ -17,25 +17,19 @@ from convcalc.formats.spec.records import (
     Required,
     Use,
 )
-from convcalc.formats.torch.bodies import (
-    Body,
-    Link,
-    Made,
-    NotAChain,
-    Scope,
-    Value,
-    free_names,
-    without_unused,
-)
-from convcalc.formats.torch.layout import signature, statement
-from convcalc.formats.torch.scopes import outside_paths, with_defaults
-from convcalc.formats.torch.site import Call, InexpressibleError, quoted, source_of
-from convcalc.formats.torch.sizes import Sizes
-from convcalc.formats.torch.symbols import (
+from convcalc.formats.torch.source.bodies import Body, free_names, without_unused
+from convcalc.formats.torch.source.copies import filled_slots, with_loops
+from convcalc.formats.torch.source.heads import heads_of
+from convcalc.formats.torch.source.layout import signature, statement
+from convcalc.formats.torch.source.links import Program, Scope
+from convcalc.formats.torch.source.made import Made, NotAChain, Value
+from convcalc.formats.torch.source.scopes import with_defaults
+from convcalc.formats.torch.source.site import Call, InexpressibleError, source_of
+from convcalc.formats.torch.source.sizes import Sizes
+from convcalc.formats.torch.source.symbols import (
     TAKEN,
     class_name,
     identifier,
-    is_identifier,
     names_in,
     replaced,
     source,
@@ -43,8 +37,6 @@ from convcalc.formats.torch.symbols import (
 )
 from convcalc.graph import Graph
 from convcalc.shapes import Shape
-
-MIN_RUN = 3  # equal modules that are made in a loop
 
 
 @dataclass(slots=True)
@@ -74,13 +66,16 @@ class BlockClass:
     sizes: Sizes = ()
 
 
-class Program:
-    """The source of a Document in the making. names: the network's class and those that are taken."""
+class Blocks(Program):
+    """The classes of a Document's blocks, and what they share with all classes: names, and sources that are equal.
+
+    name: the network's class; taken: names of classes that are taken.
+    """
 
     def __init__(self, graph: Graph, document: Document, name: str) -> None:
         self.graph = graph
         self.document = with_defaults(document)
-        self.heads = _heads(graph)
+        self.heads = heads_of(graph)
         self.name = name
         self.helpers: set[str] = set()
         self.taken: set[str] = {name, "OrderedDict"}
@@ -88,44 +83,10 @@ class Program:
         self.by_text: dict[str, str] = {}
         self.blocks: dict[str, BlockClass] = {}
 
-    def written(self) -> list[list[str]]:
-        """The classes, a list of lines each."""
-        for block in self.document.blocks.values():
-            self._block(block)
-        self._network()
-        return self.classes
-
-    # -- the network --------------------------------------------------------------------------------------------
-
-    def _network(self) -> None:
-        graph, document = self.graph, self.document
-        arguments: dict[str, Value] = {}
-        named: dict[str, Value] = {}
-        for place, entry in enumerate(graph.inputs):
-            single = len(graph.inputs) == 1
-            argument = "x" if single else identifier(entry.name, {*arguments, "self", "x"})
-            value = Value(place, tuple([str(size) for size in entry.shape]))
-            arguments[argument] = named[entry.name] = value
-            if single:
-                named.setdefault("input", value)
-        layers = _with_classes(document.layers, self.heads)
-        names = {"classes": "classes"} if self.heads else {}
-        scope = Scope(self, names, layers, False, requested=tuple(document.outputs.values()))
-        body = Body(scope, arguments, named)
-        last = body.sequence(layers, next(iter(arguments.values())) if len(arguments) == 1 else None)
-        assert last is not None
-        results = {quoted(name): body.resolve(path).place for name, path in document.outputs.items()}
-        if not results:
-            results = {quoted(graph.outputs[0].name): last.place}
-        free = free_names(body.lines(2))
-        given = (
-            [Argument("classes", str(graph.variables["classes"]))] if self.heads and "classes" in free else []
-        )
-        self.classes.append(self._class(self.name, given, body, results))
-
-    def _class(
+    def class_lines(
         self, name: str, arguments: Sequence[Argument], body: Body, results: Mapping[str, int]
     ) -> list[str]:
+        """The source of a class with a `forward`."""
         base = "nn.Sequential" if body.slots else "nn.Module"
         given = [f"{a.name}={a.default}" if a.default else a.name for a in arguments]
         return [
@@ -137,68 +98,7 @@ class Program:
             *body.flow.lines(results, 2, named=name == self.name),
         ]
 
-    # -- groups -------------------------------------------------------------------------------------------------
-
-    def grouped(
-        self,
-        scope: Scope,
-        entry: Group,
-        sizes: Sizes,
-        segment: str,
-        main: Value | None,
-        requested: Sequence[str] = (),
-    ) -> Made:
-        """The module of a group: a Sequential, or a class of its own. requested: paths of layers within, whose values
-        it gives besides its own."""
-        inner = Scope(self, scope.names, entry.layers, entry.naming, requested=tuple(requested))
-        outside = outside_paths(entry.layers, entry.naming)
-        if not outside and not requested:
-            try:
-                links, after = inner.links(sizes)
-                call = self._sequential(links, entry.naming)
-                if call is not None:
-                    return Made(call, inner.without_locals(after))
-            except NotAChain:
-                pass
-        arguments = {"x": Value(0, sizes)}
-        refs: dict[str, Value] = {}
-        inputs: list[str | Expression] = []
-        for path in outside:
-            if scope.body is None:
-                raise NotAChain
-            value = scope.body.resolve(path)
-            if main is not None and value.place == main.place:
-                refs[path.text if isinstance(path, Expression) else path] = arguments["x"]
-                continue
-            plain = path.text if isinstance(path, Expression) else path
-            name = identifier(plain.rpartition(".")[2], {*arguments, "self"})
-            refs[plain] = arguments[name] = Value(len(arguments), value.sizes, value.batched)
-            inputs.append(path)
-        body = Body(inner, arguments, refs)
-        last = body.sequence(entry.layers, arguments["x"])
-        assert last is not None
-        given_values = [last, *(body.resolve(path) for path in requested)]
-        reads_main = body.flow.reads(0, [value.place for value in given_values])
-        if not reads_main:
-            body.flow.drop_first()
-        results = {str(n): value.place - (not reads_main) for n, value in enumerate(given_values)}
-        free = free_names(body.lines(2))
-        known = [name for name in self._symbols(scope) if name in free]
-        given = [Argument(name) for name in known]
-        lines = self._class("?", given, body, results)
-        name = self._named(
-            "\n".join(lines), lines, class_name(segment) if not segment.isdecimal() else "Block"
-        )
-        sizes = inner.without_locals(last.sizes)
-        others = tuple([inner.without_locals(value.sizes) for value in given_values[1:]])
-        return Made(Call(name, tuple(known)), sizes, tuple(inputs), reads_main=reads_main, others=others)
-
-    def _symbols(self, scope: Scope) -> list[str]:
-        return list(
-            dict.fromkeys(name for text in scope.names.values() for name in [text] if is_identifier(text))
-        )
-
-    def _named(self, text: str, lines: list[str], wanted: str) -> str:
+    def named(self, text: str, lines: list[str], wanted: str) -> str:
         """The name of a class with this source, which is added unless there is one like it."""
         if text not in self.by_text:
             name = unique(wanted, self.taken)
@@ -207,25 +107,8 @@ class Program:
             self.classes.append([lines[0].replace("?", name, 1), *lines[1:]])
         return self.by_text[text]
 
-    def _sequential(self, links: Sequence[Link], naming: bool) -> Call | None:
-        """A chain as an expression; None if it takes statements."""
-        if any(link.condition for link in links):
-            return None
-        if not naming:
-            if all(is_identifier(link.segment) for link in links):
-                items: tuple[str | Call, ...] = tuple(
-                    Call(f"{link.segment}={link.call.name}", link.call.arguments, link.call.brackets)
-                    for link in links
-                )
-            else:
-                items = (Call("", tuple(f"({quoted(link.segment)}, {link.call})" for link in links), "[]"),)
-            return Call("nn.Sequential", (Call("OrderedDict", items),))
-        slots = filled_slots(links)
-        return None if slots is None else Call("nn.Sequential", tuple(slots))
-
-    # -- blocks -------------------------------------------------------------------------------------------------
-
-    def _block(self, block: Block) -> None:
+    def block(self, block: Block) -> None:
+        """Adds the class of a block."""
         made = self.blocks[block.name] = BlockClass("", block)
         shapes = self._input_shapes(block)
         params = {
@@ -276,8 +159,8 @@ class Program:
             source_lines = ["class ?(nn.Sequential):", *signature("def __init__", ["self", *given], 1), *text]
         else:
             assert last is not None
-            source_lines = self._class("?", made.arguments, body, {"": last.place})
-        made.name = self._named(
+            source_lines = self.class_lines("?", made.arguments, body, {"": last.place})
+        made.name = self.named(
             "\n".join(source_lines), source_lines, class_name(block.class_name or block.name)
         )
 
@@ -444,56 +327,3 @@ class Program:
             ]
         )
         return Made(Call(made.name, tuple(words)), after, tuple(refs))
-
-
-def _heads(graph: Graph) -> dict[int, str]:
-    """The layers that give a number for each class, where the spec has a variable `classes`: by node, the field."""
-    classes = graph.variables.get("classes")
-    found = {}
-    for output in graph.outputs:
-        index = output.node
-        while index >= 0 and not graph.nodes[index].parameters and len(graph.nodes[index].inputs) == 1:
-            index = graph.nodes[index].inputs[0]
-        field_name = graph.nodes[index].op.channels_field if index >= 0 else None
-        sized = field_name is not None and getattr(graph.nodes[index].op, field_name) == classes
-        if field_name is not None and sized and isinstance(classes, int):
-            found[index] = field_name
-    return found
-
-
-def _with_classes(layers: Sequence[Entry], heads: Mapping[int, str]) -> tuple[Entry, ...]:
-    """The entries outside blocks with the variable `classes` in the layers that it sizes."""
-    made: list[Entry] = []
-    for entry in layers:
-        if isinstance(entry, Group):
-            made.append(replace(entry, layers=_with_classes(entry.layers, heads)))
-        elif isinstance(entry, Layer) and entry.nodes and entry.nodes[0] in heads:
-            fields = {**entry.fields, heads[entry.nodes[0]]: Expression("classes")}
-            made.append(replace(entry, fields=fields))
-        else:
-            made.append(entry)
-    return tuple(made)
-
-
-def filled_slots(links: Sequence[Link]) -> list[Call | str] | None:
-    """The modules of a numbered container, with placeholders in gaps; None if the numbers do not rise."""
-    slots: list[Call] = []
-    for link in links:
-        place = int(link.segment) if link.segment.isdecimal() else -1
-        if place < len(slots) or place > len(slots) + 16:
-            return None
-        slots += [Call("nn.Identity")] * (place - len(slots))
-        slots.append(link.call)
-    return with_loops(slots)
-
-
-def with_loops(slots: Sequence[Call]) -> list[Call | str]:
-    """The modules with runs of equal ones as loops."""
-    found: list[Call | str] = []
-    for text, run in groupby(slots, key=str):
-        same = list(run)
-        if len(same) < MIN_RUN or text.startswith("nn."):
-            found += same
-        else:
-            found.append(f"*({text} for _ in range({len(same)}))")
-    return found

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from convcalc.formats.torch.layout import WIDTH, statement
-from convcalc.formats.torch.site import Call
-from convcalc.formats.torch.symbols import names_in, unique
+from convcalc.formats.torch.source.layout import WIDTH, statement
+from convcalc.formats.torch.source.site import Call
+from convcalc.formats.torch.source.symbols import names_in, unique
 
 MAX_NESTED = 4  # calls within one another
 MAX_BRANCH = 44  # characters of a branch within a join's line

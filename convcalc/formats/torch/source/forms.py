@@ -1,18 +1,18 @@
 """The PyTorch form of a layer: the constructor of its module, or an expression in `forward`.
 
-Each operator class has one function, in the `forms_…` modules. A function sees the layer as a Site: the operator bound
-to concrete input shapes, and the source of what a block's parameters set. Layers that PyTorch has no class for use the
-helper classes and functions of `helpers`, which are written only into sources that use them.
+Each operator class has one function, in `activations`, `maps`, `shapes` or `values`. A function sees the layer as a
+Site: the operator bound to concrete input shapes, and the source of what a block's parameters set. Layers that PyTorch
+has no class for use the helper classes and functions of `helpers`, which are written only into sources that use them.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from convcalc.formats.torch import forms_maps, forms_shapes, forms_values
-from convcalc.formats.torch.site import FORMS, REFUSED, Form, InexpressibleError, Site
+from convcalc.formats.torch.source import activations, maps, shapes, values
+from convcalc.formats.torch.source.site import FORMS, REFUSED, Form, InexpressibleError, Site
 
-TABLES = (forms_maps, forms_shapes, forms_values)  # fill FORMS when they are imported
+TABLES = (activations, maps, shapes, values)  # fill FORMS when they are imported
 
 # Operators whose PyTorch form expects a batch axis; a learned tensor gets one for them.
 _NEED_BATCH = """

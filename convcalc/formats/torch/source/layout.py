@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convcalc.formats.torch.site import Call
+from convcalc.formats.torch.source.site import Call
 
 WIDTH = 110
 INDENT = "    "

@@ -1,0 +1,90 @@
+"""Modules in containers: functions as modules, numbered places, loops for copies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from convcalc.formats.torch.source.made import Link
+from convcalc.formats.torch.source.site import Call, Form, quoted
+from convcalc.formats.torch.source.symbols import (
+    is_identifier,
+    replaced,
+)
+
+MAX_GAP = 16  # placeholders in a row of a numbered container
+
+
+MIN_RUN = 3  # equal modules that are made in a loop
+
+
+def as_module(found: Form, helpers: set[str]) -> Call:
+    """The module of a layer in a Sequential; a function becomes one."""
+    if found.in_chain:
+        assert found.module is not None
+        return found.module
+    helpers.add("Lambda")
+    call = found.call.replace("{0}", "x")
+    for attribute, value in found.stored.items():
+        call = re.sub(rf"\bself\.{attribute}\b", f"({value})" if not is_identifier(value) else value, call)
+    return Call("Lambda", (f"lambda x: {call}",))
+
+
+def sequential_of(
+    first: Call, call: Call, count: str, start: int, copies: str | None, names: Mapping[str, str]
+) -> Call:
+    """A Sequential of copies. start: the index of the first that the loop makes."""
+    index = "i" if re.search(r"\bi\b", str(call)) else "_"
+    if copies is not None and copies != "$i":
+        label = _label(copies, names)
+        loop = f"range({count})" if start == 0 else f"range(1, {count})"
+        made = f"({label}, {call}) for i in {loop}"
+        if start == 0:
+            return Call("nn.Sequential", (Call("OrderedDict", (made,)),))
+        head = f"({label.replace('{i}', '0') if '{i}' in label else _label(copies, {**names, 'i': '0'})}, {first})"
+        return Call("nn.Sequential", (Call("OrderedDict", (Call("", (head, f"*({made})"), "[]"),)),))
+    if start == 0:
+        return Call("nn.Sequential", (f"*({call} for {index} in range({count}))",))
+    loop = f"range({replaced(f'{count} - 1', {})})" if index == "_" else f"range(1, {count})"
+    if loop == "range(0)":
+        return Call("nn.Sequential", (first,))
+    return Call("nn.Sequential", (first, f"*({call} for {index} in {loop})"))
+
+
+def _label(copies: str, names: Mapping[str, str]) -> str:
+    """The f-string of a template of segments such as `denselayer$(i + 1)`."""
+
+    def part(match: re.Match[str]) -> str:
+        inner = replaced(
+            match[1] or match[2],
+            {name: value for name, value in names.items() if name != "i" or value == "0"},
+        )
+        return inner if inner.isdecimal() else f"{{{inner}}}"
+
+    text = re.sub(r"\$(?:\(([^)]*)\)|(\w+))", part, copies)
+    return f'f"{text}"' if "{" in text else quoted(text)
+
+
+def filled_slots(links: Sequence[Link]) -> list[Call | str] | None:
+    """The modules of a numbered container, with placeholders in gaps; None if the numbers do not rise."""
+    slots: list[Call] = []
+    for link in links:
+        place = int(link.segment) if link.segment.isdecimal() else -1
+        if place < len(slots) or place > len(slots) + 16:
+            return None
+        slots += [Call("nn.Identity")] * (place - len(slots))
+        slots.append(link.call)
+    return with_loops(slots)
+
+
+def with_loops(slots: Sequence[Call]) -> list[Call | str]:
+    """The modules with runs of equal ones as loops."""
+    found: list[Call | str] = []
+    for text, run in groupby(slots, key=str):
+        same = list(run)
+        if len(same) < MIN_RUN or text.startswith("nn."):
+            found += same
+        else:
+            found.append(f"*({text} for _ in range({len(same)}))")
+    return found
