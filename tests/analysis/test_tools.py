@@ -60,3 +60,20 @@ def test_an_unknown_tool_is_refused_with_the_list() -> None:
     assert "torchinfo, thop, ptflops, fvcore, calflops, deepspeed, torchsummary, keras" in str(
         caught.value.hint
     )
+
+
+def test_the_manuals_table_of_twenty_networks() -> None:
+    """Each row of the manual against the tools' figures and ours."""
+    text = (Path(convcalc.__file__).parent / "docs" / "counting.md").read_text(encoding="utf-8")
+    table = text.partition("| network | convcalc, MACs |")[2].partition("\n\n")[0].splitlines()[2:]
+    labels = (
+        "torchinfo 1.8.0: Total mult-adds", "thop 0.1.1: macs", "ptflops 0.7.5: Computational complexity",
+        "fvcore 0.1.5: #flops", "calflops 0.3.2: fwd MACs",
+    )  # fmt: skip
+    assert len(table) == 20
+    for line in table:
+        name, ours, *theirs = (cell.strip() for cell in line.strip("|").split("|"))
+        assert int(ours.replace(",", "")) == convcalc.load(f"torchvision/{name}").totals.macs
+        assert [cell.replace(",", "").replace("–", "") for cell in theirs] == [
+            PRINTED[name][x] for x in labels
+        ]
