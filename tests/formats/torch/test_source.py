@@ -202,6 +202,7 @@ def test_any_name_becomes_a_class_and_attributes() -> None:
         ("été", "Réseau", "Ete"),
         ("☃", None, "Network"),
         ("none", "None", "NetNone"),
+        ("scale", None, "ScaleNet"),  # Scale is a helper
         ("net", '"""); import os', "Net"),
     ],
 )

@@ -20,6 +20,7 @@ from convcalc.formats.spec.records import (
 from convcalc.formats.torch.source.bodies import Body, free_names, without_unused
 from convcalc.formats.torch.source.copies import filled_slots, with_loops
 from convcalc.formats.torch.source.heads import heads_of
+from convcalc.formats.torch.source.helpers import HELPERS
 from convcalc.formats.torch.source.layout import signature, statement
 from convcalc.formats.torch.source.links import Program, Scope
 from convcalc.formats.torch.source.made import Made, NotAChain, Value
@@ -78,7 +79,7 @@ class Blocks(Program):
         self.heads = heads_of(graph)
         self.name = name
         self.helpers: set[str] = set()
-        self.taken: set[str] = {name, "OrderedDict"}
+        self.taken: set[str] = {name, "OrderedDict", *HELPERS}
         self.classes: list[list[str]] = []
         self.by_text: dict[str, str] = {}
         self.blocks: dict[str, BlockClass] = {}

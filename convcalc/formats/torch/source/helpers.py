@@ -51,6 +51,17 @@ class PaddedConv{_rank}d(nn.Conv{_rank}d):
         return super().forward(functional.pad(x, self.margins))
 ''')
     add_helper(f'''
+class SameConv{_rank}d(nn.Conv{_rank}d):
+    """A convolution of the input padded to ⌈size/stride⌉ positions on each axis; an odd pixel comes after."""
+
+    def forward(self, x):
+        margins = []
+        for size, kernel, stride, dilation in zip(x.shape[2:], self.kernel_size, self.stride, self.dilation):
+            total = max(0, (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size)
+            margins = [total // 2, total - total // 2, *margins]
+        return super().forward(functional.pad(x, margins))
+''')
+    add_helper(f'''
 class CroppedConvTranspose{_rank}d(nn.ConvTranspose{_rank}d):
     """A transposed convolution whose output loses `margins`: {_sides}."""
 

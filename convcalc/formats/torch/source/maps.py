@@ -59,18 +59,14 @@ def _conv(site: Site) -> Form:
     rest = (*groups, *site.keyword("bias", True))
     axes = _overhung(op.axes(site.shapes))
     leading = (site.channels, filters, site.text("kernel"))
-    if (
-        op.padding == "same"
-        and (site.is_set("kernel") or site.is_set("dilation"))
-        and not site.is_set("stride")
-    ):
-        if any(axis.stride != 1 for axis in axes):
-            raise InexpressibleError(
-                "conv: PyTorch has no padding: same with a stride for a kernel that varies"
-            )
-        return Form(
-            Call(ranked(site, "Conv"), (*leading, 'padding="same"', *site.keyword("dilation", 1), *rest))
-        )
+    if op.padding == "same" and any(map(site.is_set, ("kernel", "dilation", "stride"))):
+        if not site.is_set("stride") and all(axis.stride == 1 for axis in axes):
+            words = (*leading, 'padding="same"', *site.keyword("dilation", 1), *rest)
+            return Form(Call(ranked(site, "Conv"), words))
+        ranked(site, "Conv")
+        name = f"SameConv{site.rank}d"
+        same = Call(name, (*leading, *_window_keywords(site), *rest))
+        return Form(same, helpers=(name,))
     given = _given_margins(site)
     if given is None and all(axis.before == axis.after for axis in axes):
         padding = _padding(site, axes)

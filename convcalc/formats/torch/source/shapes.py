@@ -29,8 +29,11 @@ def _flatten(site: Site) -> Form:
 @form_of(get("reshape"))
 def _reshape(site: Site) -> Form:
     before, after = site.shape, site.op.shape
-    merged = _merged(before, after)
     batched = bool(site.lead)
+    if site.is_set("shape"):
+        shape = site.at_hand("shape")
+        return Form(call=f"{{0}}.reshape(-1, *{shape})" if batched else f"{{0}}.reshape({shape})")
+    merged = _merged(before, after)
     if merged:
         first, last = site.axis(merged[0]), site.axis(merged[1])
         end = "" if merged[1] == len(before) - 1 else f", {last}"
@@ -39,25 +42,13 @@ def _reshape(site: Site) -> Form:
             module = Call("nn.Flatten")
         return Form(module, call=f"{{0}}.flatten({first}{end})")
     split = _merged(after, before)
-    sizes = _sizes(site)
+    sizes = list(map(str, after))
     if split:
         inner = tuple_of(sizes[split[0] : split[1] + 1])
-        module = (
-            Call("nn.Unflatten", (str(site.axis(split[0])), inner))
-            if batched and not site.is_set("shape")
-            else None
-        )
+        module = Call("nn.Unflatten", (str(site.axis(split[0])), inner)) if batched else None
         return Form(module, call=f"{{0}}.unflatten({site.axis(split[0])}, {inner})")
     lead = ["-1"] if batched else []
     return Form(call=f"{{0}}.reshape({', '.join([*lead, *sizes])})")
-
-
-def _sizes(site: Site) -> list[str]:
-    """The sources of the new sizes."""
-    if not site.is_set("shape"):
-        return [str(size) for size in site.op.shape]
-    name = site.at_hand("shape")
-    return [f"{name}[{place}]" for place in range(len(site.op.shape))]
 
 
 def _merged(before: Shape, after: Shape) -> tuple[int, int] | None:
@@ -75,6 +66,11 @@ def _merged(before: Shape, after: Shape) -> tuple[int, int] | None:
 def _transpose(site: Site) -> Form:
     order = site.op.order
     batched = bool(site.lead)
+    if site.is_set("order"):
+        site.stored["order"] = (
+            f"[0, *(dim + 1 for dim in {site.text('order')})]" if batched else site.text("order")
+        )
+        return Form(call="{0}.permute(self.order)")
     moved = [place for place, source in enumerate(order) if place != source]
     if not moved:
         return Form(Call("nn.Identity"), call="{0}")

@@ -42,6 +42,8 @@ def output_sizes(node: Node, inputs: Sequence[Sizes], fields: Mapping[str, str])
         return (*first[:place], _taken(node, first[place], fields, place), *first[place + 1 :])
     if kind == "transpose":
         return tuple([first[dimension] for dimension in op.shown_fields()["order"]])
+    if kind == "reshape" and "shape" in fields:
+        return tuple([replaced(f"{fields['shape']}[{place}]", {}) for place in range(len(output))])
     if kind == "flatten":
         return (flattened(node, first),)
     if kind in ("global_avgpool", "global_maxpool"):

@@ -121,6 +121,13 @@ class _Fold(ast.NodeTransformer):
                 return total.divided(divisor).tree()
         return node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        self.generic_visit(node)
+        place = _number(node.slice)
+        if isinstance(node.value, ast.Tuple) and place is not None and place < len(node.value.elts):
+            return node.value.elts[place]
+        return node
+
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.test, ast.Constant):

@@ -24,7 +24,7 @@ IMPORTS = (
     (r"\bfunctional\.", "from torch.nn import functional"),
 )
 
-FLATTER = 1.3  # how many times longer a source with classes may be than one without
+FLATTER = 1.6  # how many times longer a source with classes may be than one without
 
 
 def source(graph: Graph, classes: Mapping[str, str] | None = None, weights: str | None = None) -> str:
@@ -63,9 +63,8 @@ def network_name(graph: Graph) -> str:
     """The name of the network's class: its title if that spells its name, such as ResNet50 for resnet50."""
     last = graph.name.rpartition("/")[2] or "network"
     title = re.sub(r"\(.*\)|,.*", "", graph.title or "").strip()
-    if _letters(title) == _letters(last):
-        return class_name(title)
-    return class_name(last)
+    name = class_name(title if _letters(title) == _letters(last) else last)
+    return f"{name}Net" if name in HELPERS or name == "OrderedDict" else name
 
 
 def _letters(text: str) -> str:
