@@ -199,3 +199,37 @@ def test_a_screen(convcalc, tmp_path: Path) -> None:
     assert lines[1].split() == ["file", "holds", "size"]
     assert "weights, 4 tensors" in lines[3]
     assert lines[4] == "weights: random, seed 0; nothing has been learned"
+
+
+def test_pytorch_source_has_its_weights_beside_it(convcalc, tmp_path: Path) -> None:
+    done = convcalc("convert", "lenet5", "-o", tmp_path / "net.py", "--format", "json")
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert report["format"] == "pytorch"
+    assert [Path(file).name for file in report["files"]] == ["net.py", "net.safetensors"]
+    text = (tmp_path / "net.py").read_text("utf-8")
+    assert 'load_state_dict(safetensors.torch.load_file("net.safetensors"))' in text
+    assert "class LeNet5(nn.Module):" in text
+    bare = convcalc("convert", "lenet5", "-o", tmp_path / "bare.py", "--no-weights")
+    assert bare.returncode == 0
+    assert sorted(os.listdir(tmp_path)) == ["bare.py", "net.py", "net.safetensors"]
+    assert "safetensors" not in (tmp_path / "bare.py").read_text("utf-8")
+
+
+def test_weights_beside_pytorch_source_have_the_paths_as_keys(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(
+        "input: [9, 8]\nlayers:\n"
+        "  - attention: {name: mixer, heads: 2, keys: {in_proj_weight: qkv.weight, out_proj.bias: proj.bias}}\n"
+        "  - dense: {name: head, units: 3, axis: last, keys: classifier}\n"
+    )
+    package.load(tmp_path / "spec.yaml").convert(tmp_path / "net.py", weights="random")
+    assert sorted(tensor_names(tmp_path / "net.safetensors")) == [
+        "head.bias", "head.weight", "mixer.in_proj_bias", "mixer.in_proj_weight", "mixer.out_proj.bias",
+        "mixer.out_proj.weight",
+    ]  # fmt: skip
+
+
+def tensor_names(path: Path) -> list[str]:
+    from convcalc.weights import safetensors
+
+    return list(safetensors.read(str(path)))

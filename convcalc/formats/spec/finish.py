@@ -65,7 +65,9 @@ class Paths:
 
     def _address(self, paths: Sequence[str], index: int, reader: Part) -> str:
         around = reader.at.split(".") if reader.at else []
-        order = reader.order + reader.is_use  # what a use gives to its block is looked up when its scope is there
+        order = (
+            reader.order + reader.is_use
+        )  # what a use gives to its block is looked up when its scope is there
         for path in paths:
             segments = path.split(".") if not is_input(index) else [path]
             if around[: len(segments)] == segments:
