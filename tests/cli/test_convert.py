@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
 import convcalc as package
+from convcalc.cli import main
 from convcalc.formats.convert import FORMATS
 from convcalc.weights.files import open_weights
 from convcalc.weights.load import random_weights
@@ -24,6 +28,38 @@ layers:
   - flatten
   - dense: 5
 """
+
+
+SMALL = """name: small
+input: [2, 9, 11]
+layers:
+  - conv: {filters: 3, kernel: [3, 5], padding: [[1, 0], [2, 1]], bias: false}
+  - batchnorm
+  - relu
+  - parameter: {name: offset, shape: [3, 8, 10], initial: 0.25}
+  - add: {from: [relu1, offset]}
+  - flatten
+  - dense: 5
+"""
+
+
+class Done(NamedTuple):
+    """A command that ran: its exit code and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def convcalc() -> Callable[..., Done]:
+    """Run `convcalc` with arguments in this process: a process for each of them would take most of the time."""
+
+    def run(*arguments: object) -> Done:
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="convcalc")
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    return run
 
 
 def test_a_spec_and_its_weights_side_by_side(convcalc, tmp_path: Path) -> None:
@@ -67,7 +103,8 @@ def test_the_report_as_json(convcalc, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
 def test_random_weights_are_those_that_forward_draws(tmp_path: Path, suffix: str) -> None:
-    net = package.load("zfnet")
+    (tmp_path / "net.yaml").write_text(SMALL)
+    net = package.load(tmp_path / "net.yaml")
     found = net.convert(tmp_path / f"weights{suffix}", seed=3)
     assert found.to_dict()["weights"] == {"source": "random", "path": None, "seed": 3}
     assert "random, seed 3" in str(found)
@@ -76,7 +113,7 @@ def test_random_weights_are_those_that_forward_draws(tmp_path: Path, suffix: str
     keys = set()
     for node, values in zip(net.graph, drawn.nodes, strict=True):
         for parameter in node.parameters:
-            key = f"{node.name}.{parameter.name}"
+            key = f"{node.name}.{parameter.name}".rstrip(".")
             keys.add(key)
             assert tensors[key].shape == parameter.shape
             assert tensors[key].values() == values[parameter.name]

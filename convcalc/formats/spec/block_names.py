@@ -80,6 +80,8 @@ def _common_word(pattern: Pattern) -> str:
     words = {
         re.sub(r"[0-9_-]*[0-9][0-9_a-z-]?\Z|[_-]+\Z", "", part.segment or "") for part in pattern.instances
     }
+    if len(words) > 1:  # left_branch, right_branch
+        words = {word.rpartition("_")[2] if "_" in word else "" for word in words}
     word = words.pop() if len(words) == 1 else ""
     return "" if not word or word[0].isdigit() else word
 

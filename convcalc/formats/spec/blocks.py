@@ -115,7 +115,7 @@ class Folding:
     def _make(self, pattern: Pattern) -> bool:
         """Make a block of a class, unless it saves too little. Returns whether it did."""
         instances = pattern.instances
-        if len(instances) < 2 or any(part.share is not None for part in instances):
+        if len(instances) < 2:
             return False
         draft = Parametriser(self.graph, self.blocks, pattern).block("", None)
         before = sum(lines(part) for part in instances)

@@ -58,6 +58,10 @@ class Paths:
         """As `address`, but always the path of the layer itself, never of a scope that ends with it."""
         return self._address([self.of[index]], index, reader)
 
+    def scope_address(self, path: str, reader: Part) -> str:
+        """The path of a scope for an entry."""
+        return self._address([path], 0, reader)
+
     def address(self, index: int, reader: Part) -> str:
         """The path of a layer for an entry, as the language looks it up: from the innermost scope outwards, among
         earlier entries. Raises Unaddressed."""
@@ -139,9 +143,7 @@ class Finisher:
             "repeat": part.repeat,
             "copies": part.copies,
             "first": self._values(part.first, part),
-            "share": self.paths.layer_address(part.share, part)
-            if isinstance(part.share, int)
-            else part.share,
+            "share": self._share(part),
             "keys": part.keys,
             "reads": part.reads or (part.main,),
         }
@@ -161,6 +163,11 @@ class Finisher:
             nodes=part.nodes or (part.exit,),
             **common,
         )
+
+    def _share(self, part: Part) -> str | None:
+        if part.twin is not None:
+            return self.paths.scope_address(part.twin, part)
+        return None if part.share is None else self.paths.layer_address(part.share, part)
 
     def _branch(self, body: Body, numbering: _Numbering) -> Branch:
         layers = self.entries(body, numbering)

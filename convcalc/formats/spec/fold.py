@@ -26,6 +26,7 @@ from convcalc.formats.spec.finish import (
 from convcalc.formats.spec.parameters import DraftBlock
 from convcalc.formats.spec.parts import Body
 from convcalc.formats.spec.records import Block, Document
+from convcalc.formats.spec.sharing import share_groups
 from convcalc.formats.spec.text import document_text
 from convcalc.formats.spec.tree import Scope, build_tree, dissolve
 from convcalc.graph import Graph, is_input, uncollected
@@ -102,6 +103,7 @@ def _layout(graph: Graph, tree: Scope, branches: bool) -> tuple[Body, Paths]:
         paths.add_exits(body)
         settle_names(body, paths)
         fix_names([body], referenced([body]))
+        share_groups(body, paths, graph)
         wrong = unaddressed(body, paths)
         if not wrong:
             return body, paths

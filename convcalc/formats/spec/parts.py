@@ -47,7 +47,8 @@ class Part:
     fixed: whether the segment must be as it is, because weights or other names depend on it. main: the index that it
     reads; sources: all that a join with `from` reads. node: of a layer. exit: the index of its output. inner: indices
     of its nodes if it is a join with branches or a group. at: the path of the scope that it is in. order: its place
-    among all entries. is_use: whether kind is a block; the body is then what the use stands for.
+    among all entries. share: the layer whose weights it uses; twin: of a
+    group, the path of the scope. is_use: whether kind is a block; the body is then what the use stands for.
     """
 
     kind: str
@@ -63,7 +64,8 @@ class Part:
     simple: bool = True
     branches: list[Body] | None = None
     body: Body | None = None
-    share: int | str | None = None
+    share: int | None = None
+    twin: str | None = None
     keys: dict[str, str] = field(default_factory=dict)
     repeat: Any = None
     copies: str | None = None

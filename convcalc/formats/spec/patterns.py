@@ -159,7 +159,7 @@ class Patterns:
                 if isinstance(value, Reference)
             ]
         )
-        share = None if part.share is None else self._share(part, root)
+        share = None if part.share is None and part.twin is None else self._share(part, root)
         first = tuple(sorted(part.first))
         return (
             origin, named, share, tuple(part.keys.items()), part.repeat is not None, part.copies, first,
@@ -175,8 +175,10 @@ class Patterns:
 
     def _share(self, part: Part, root: Part) -> object:
         """The layer whose weights an entry shares. One outside makes the group unlike any other."""
-        if isinstance(part.share, int) and part.share in root.inner:
+        if part.share is not None and part.share in root.inner:
             return self._token(part.share, root)
+        if part.twin is not None and root.body is not None and part.twin.startswith(f"{root.body.path}."):
+            return part.twin.removeprefix(root.body.path)
         return id(part)
 
     # -- merging ------------------------------------------------------------------------------------------------

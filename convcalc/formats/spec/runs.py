@@ -23,7 +23,7 @@ def fold_runs(body: Body) -> None:
 def _fold(group: Part, body: Body) -> None:
     parts = body.parts
     first = parts[0]
-    if not all(_is_like(part, first) for part in parts) or group.share is not None:
+    if not all(_is_like(part, first) for part in parts) or group.twin is not None:
         return
     copies = _copies([part.segment or "" for part in parts])
     if copies is None:
@@ -54,7 +54,7 @@ def _is_like(part: Part, first: Part) -> bool:
         and part.kind == first.kind
         and part.repeat is None
         and not part.origin
-        and part.share is None
+        and part.twin is None
         and not any(isinstance(value, Reference) for value in part.fields.values())
     )
 

@@ -66,9 +66,26 @@ def _lines(document: Document) -> Iterator[str]:
 def _head_lines(key: str, value: Any) -> Iterator[str]:
     if isinstance(value, (list, tuple)) and key != "labels" and value and isinstance(value[0], str):
         yield f"{key}:"
-        yield from (f"  - {_scalar(item)}" for item in value)
+        for item in value:
+            yield from _text_lines(item)
     else:
         yield from _wrapped(f"{key}: ", _flow(value), 2)
+
+
+def _text_lines(text: str) -> Iterator[str]:
+    """A text as an item of a list, folded over several lines where it is long."""
+    line = f"  - {_scalar(text)}"
+    if len(line) <= WIDTH or text != " ".join(text.split()):
+        yield line
+        return
+    yield "  - >-"
+    line = "   "
+    for word in text.split():
+        if len(line) + 1 + len(word) > WIDTH and line.strip():
+            yield line
+            line = "   "
+        line += f" {word}"
+    yield line
 
 
 def _input_lines(inputs: Sequence[Input]) -> Iterator[str]:
