@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
@@ -20,7 +20,8 @@ class OnnxTensor:
 
     read: returns its bytes, row-major and little-endian; numbers of less than 8 bits are packed, the first in the lower
     bits. It raises ModelError if the data are missing or damaged. missing: the file that should hold the data and is
-    not there, or "" if the data were stripped; None if they are there.
+    not there, or "" if the data were stripped; None if they are there. texts: returns the elements of a tensor of
+    texts.
     """
 
     name: str
@@ -28,15 +29,18 @@ class OnnxTensor:
     dtype: str
     read: Callable[[], bytes | memoryview] = field(repr=False, compare=False)
     missing: str | None = None
+    texts: Callable[[], Sequence[bytes]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def count(self) -> int:
         """The number of elements."""
         return prod(self.shape)
 
-    def values(self) -> array[Any]:
+    def values(self) -> array[Any] | Sequence[bytes]:
         """All numbers, row-major: integers and booleans exactly, as integers; F64 as doubles; other floats as 32-bit
-        floats. Raises ModelError if the data are missing, or for text and complex numbers."""
+        floats; texts as bytes. Raises ModelError if the data are missing, or for complex numbers."""
+        if self.texts is not None:
+            return self.texts()
         return decode(self.dtype, self.read(), self.count, self.name)
 
 

@@ -87,6 +87,12 @@ def read_tensor(file: WireFile, start: int, end: int, name: str = "") -> OnnxTen
         raise file.invalid(
             f"tensor {shown(name)}, {dtype}, has its numbers in a field for {_names(TYPED[field])}"
         )
+    if field == STRING_DATA:
+        if len(spans) != prod(shape):
+            raise file.invalid(f"tensor {shown(name)} {list(shape)} has {len(spans):,} texts")
+        return OnnxTensor(
+            name, shape, dtype, partial(_no_bytes, file, name), texts=partial(_texts, file, spans)
+        )
     return OnnxTensor(name, shape, dtype, partial(_typed, file, name, shape, dtype, field, spans))
 
 
@@ -123,8 +129,6 @@ def _typed(
 ) -> bytes | memoryview:
     """The bytes of numbers that are stored one by one in fields of a wider type."""
     message = f"tensor {shown(name)}"
-    if field == STRING_DATA:
-        return b"".join(file.data[a:b] for a, b in spans)
     needed = byte_length(dtype, prod(shape))
     if field in (FLOAT_DATA, DOUBLE_DATA):
         data = b"".join(file.data[a:b] for a, b in spans)
@@ -133,6 +137,17 @@ def _typed(
     if len(data) != needed:
         raise file.invalid(f"{message}, {dtype} {list(shape)}, needs {needed:,} bytes and has {len(data):,}")
     return data
+
+
+def _texts(file: WireFile, spans: Spans) -> list[bytes]:
+    return [file.data[a:b] for a, b in spans]
+
+
+def _no_bytes(file: WireFile, name: str) -> bytes:
+    raise ModelError(
+        f"{file.path}: tensor {shown(name)} holds text, which convcalc does not compute with",
+        hint="cut the model behind the nodes that read text",
+    )
 
 
 def _integers(file: WireFile, message: str, dtype: str, spans: Spans, needed: int) -> bytes:

@@ -96,12 +96,20 @@ def test_a_scalar_and_an_empty_tensor(tmp_path: Path) -> None:
     assert (empty.shape, empty.count, list(empty.values()), empty.missing) == ((0, 3), 0, [], None)
 
 
-def test_texts_and_complex_numbers_have_no_values(tmp_path: Path) -> None:
-    texts = helper.make_tensor("texts", TensorProto.STRING, [2], [b"ab", b"c"])
+def test_texts_have_no_bytes_and_complex_numbers_no_values(tmp_path: Path) -> None:
+    text = helper.make_tensor("text", TensorProto.STRING, [2], [b"ab", "ç".encode()])
     complexes = helper.make_tensor("complexes", TensorProto.COMPLEX64, [1], [1 + 2j])
-    for tensor in loaded(tmp_path, texts.SerializeToString(), complexes.SerializeToString()):
-        with pytest.raises(ModelError, match=f"tensor '{tensor.name}' holds"):
-            tensor.values()
+    texts, numbers = loaded(tmp_path, text.SerializeToString(), complexes.SerializeToString())
+    assert texts.values() == [b"ab", "ç".encode()]
+    with pytest.raises(ModelError, match="tensor 'text' holds text"):
+        texts.read()
+    with pytest.raises(ModelError, match="tensor 'complexes' holds complex numbers"):
+        numbers.values()
+
+
+def test_too_few_texts(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"tensor 't' \[3\] has 2 texts"):
+        loaded(tmp_path, m.tensor("t", [3], m.STRING, more=m.fields(6, [b"a", b"b"])))
 
 
 def test_numbers_beyond_their_type(tmp_path: Path) -> None:
