@@ -6,32 +6,46 @@ move from the projection to the products, and back, is compared with how `attent
 
 from __future__ import annotations
 
+import dataclasses
+from array import array
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from math import isclose, prod, sqrt
+from math import isclose, log, prod, sqrt
 from typing import Any, NamedTuple
 
+from convcalc.errors import ModelError
 from convcalc.formats.draft import Draft, DraftLayer, operator
 from convcalc.formats.onnx.calls import decimal
 from convcalc.formats.onnx.values import MAX_KNOWN, Const, is_readable
-from convcalc.formats.onnx.views import Factors, normal, trace
+from convcalc.formats.onnx.views import Factors, Traced, View, normal, trace, whole
 from convcalc.ops.add import Add
+from convcalc.ops.clip import Clip
 from convcalc.ops.constant import MASKED
 from convcalc.ops.dense import Dense
+from convcalc.ops.exp import Exp
+from convcalc.ops.l2norm import L2norm
 from convcalc.ops.matmul import Matmul
+from convcalc.ops.multiply import Multiply
 from convcalc.ops.pad import Pad
+from convcalc.ops.parameter import LearnedTensor
 from convcalc.ops.reshape import Reshape
 from convcalc.ops.roll import Roll
+from convcalc.ops.scale import Scale
 from convcalc.ops.slice import Slice
 from convcalc.ops.softmax import Softmax
 from convcalc.ops.transpose import Transpose
 from convcalc.shapes import Shape
+from convcalc.weights.tensors import StoredTensor, little_endian
+
+MAX_FACTOR = 100.0  # of cosines (Liu et al. 2022, Swin V2)
+MAX_EPS = 1e-10  # of the length of queries and keys that attention by cosines neglects
 
 
 class Core(NamedTuple):
     """Attention between its projections. entry, exit: the dense layers; softmax: its layer; added: the layers whose
-    outputs are added to the scores, with the shape of the scores there. scale: the factor of the products."""
+    outputs are added to the scores, with the shape of the scores there. scale: the factor of the products; logits: the
+    logarithms of the heads' factors, for scores that are cosines."""
 
     entry: int
     exit: int
@@ -41,6 +55,7 @@ class Core(NamedTuple):
     heads: int
     scale: float
     added: tuple[tuple[int, Shape], ...]
+    logits: StoredTensor | None = None
 
 
 class Around(NamedTuple):
@@ -93,18 +108,23 @@ def _core(draft: Draft, softmax: int, readers: Mapping[int, list[int]]) -> Core 
     """The attention around a softmax, from the projection to queries, keys and values to that of the output."""
     rows = draft.layers[softmax]
     product = _only_reader(readers, softmax)
+    while product is not None and isinstance(draft.layers[product].op, Reshape):
+        product = _only_reader(readers, product)
     if product is None or len(rows.shape) < 2 or not isinstance(rows.op, Softmax):
         return None
     last = rows.op.axis in ("last", len(rows.shape) - 1)
     mixed = draft.layers[product]
-    if not last or not _plain_product(mixed) or mixed.inputs[0] != softmax:
+    if not last or not _plain_product(mixed):
         return None
-    scores, factor, added = _scores(draft, rows.inputs[0])
+    weights = trace(draft, mixed.inputs[0], softmax)
+    if weights is None or weights.source != softmax or not _keeps_order(weights, rows.shape):
+        return None
+    scores, factor, added, logits = _scores(draft, rows.inputs[0])
     if scores is None or not _plain_product(draft.layers[scores], turned=True):
         return None
     sides = [*draft.layers[scores].inputs, mixed.inputs[1]]
-    traced = [trace(draft, side) for side in sides]
-    q, k, v = traced
+    q, k = (trace(draft, side) if logits is None else _unit(draft, side) for side in sides[:2])
+    v = trace(draft, sides[2])
     if q is None or k is None or v is None or not q.source == k.source == v.source or v.factor != 1:
         return None
     entry = q.source
@@ -148,7 +168,46 @@ def _core(draft: Draft, softmax: int, readers: Mapping[int, list[int]]) -> Core 
         return None
     if draft.shape(end)[-1] != features:
         return None
-    return Core(entry, exit_, softmax, windows, places, heads, q.factor * k.factor * factor, tuple(added))
+    scale = q.factor * k.factor * factor
+    if logits is not None and (scale != 1 or logits.shape != (heads, 1, 1) or _biased(draft.layers[entry])):
+        return None
+    return Core(entry, exit_, softmax, windows, places, heads, scale, tuple(added), logits)
+
+
+def _keeps_order(traced: Traced, shape: Shape) -> bool:
+    """Whether a chain leaves all values of a tensor in sequence, and as they are."""
+    return traced.view.factors == normal([(prod(shape), 1)]) and traced.factor == 1
+
+
+def _unit(draft: Draft, side: int) -> Traced | None:
+    """What is above vectors of unit length, a factor of a product that may be transposed: as if they had any length."""
+    after = trace(draft, side)
+    norm = draft.layers[after.source] if after is not None and after.source >= 0 else None
+    if after is None or norm is None or not isinstance(norm.op, L2norm) or norm.op.eps > MAX_EPS:
+        return None
+    if norm.op.axis != "last" or len(norm.shape) < 2:
+        return None
+    inner = trace(draft, norm.inputs[0])
+    if inner is None or _keeps_order(after, norm.shape):
+        return inner
+    plain = whole(norm.shape).dimensions
+    if after.factor != 1 or after.view.factors != View((*plain[:-2], plain[-1], plain[-2])).factors:
+        return None
+    dimensions = inner.view.dimensions
+    turned = View((*dimensions[:-2], dimensions[-1], dimensions[-2]), inner.view.offset)
+    return inner._replace(view=turned)
+
+
+def _biased(entry: DraftLayer) -> bool:
+    """Whether keys have a bias, which attention by cosines has not."""
+    if "bias" not in entry.tensors:
+        return False
+    try:
+        values = entry.tensors["bias"].values()
+    except ModelError:
+        return True
+    third = len(values) // 3
+    return any(values[third : 2 * third])
 
 
 def _plain_product(layer: DraftLayer, *, turned: bool = False) -> bool:
@@ -160,29 +219,87 @@ def _is_projection(layer: DraftLayer) -> bool:
     return isinstance(layer.op, Dense) and layer.op.axis == "last" and layer.shares is None
 
 
-def _scores(draft: Draft, index: int) -> tuple[int | None, float, list[tuple[int, Shape]]]:
-    """The product of queries and keys below a softmax's input, the factor after it and what is added to it."""
-    factor = 1.0
-    added: list[tuple[int, Shape]] = []
+class Scores(NamedTuple):
+    """The product of queries and keys, the factor after it, what is added, and the logarithms of heads' factors."""
+
+    product: int | None
+    factor: float = 1.0
+    added: tuple[tuple[int, Shape], ...] = ()
+    logits: StoredTensor | None = None
+
+
+def _scores(draft: Draft, index: int) -> Scores:
+    """What a softmax reads, back to the product of queries and keys."""
+    found = Scores(None)
     while index >= 0:
         traced = trace(draft, index, slices=False)
         if traced is None or traced.source < 0:
-            return None, factor, added
+            return Scores(None)
         layer = draft.layers[traced.source]
-        if traced.view.factors != normal([(prod(layer.shape), 1)]) or (added and traced.factor != 1):
-            return None, factor, added
-        factor *= traced.factor
+        ordered = traced.view.factors == normal([(prod(layer.shape), 1)])
+        if not ordered or (found != Scores(None) and traced.factor != 1):
+            return Scores(None)
+        found = found._replace(factor=found.factor * traced.factor)
         if isinstance(layer.op, Matmul):
-            return traced.source, factor, added
-        if not isinstance(layer.op, Add) or len(layer.inputs) != 2 or traced.factor != 1:
-            return None, factor, added
+            return found._replace(product=traced.source)
+        if isinstance(layer.op, Scale) and len(layer.shape) == 3 and found.logits is None:
+            if not _are_factors(layer, "weight"):
+                return Scores(None)
+            found = found._replace(logits=_logarithms(layer.tensors["weight"], (layer.shape[0], 1, 1)))
+            index = layer.inputs[0]
+            continue
+        if len(layer.inputs) != 2 or traced.factor != 1 or not isinstance(layer.op, (Add, Multiply)):
+            return Scores(None)
         own = [source for source in layer.inputs if _depends_on_product(draft, source)]
         if len(own) != 1 or draft.shape(own[0]) != layer.shape:
-            return None, factor, added
+            return Scores(None)
         (other,) = [source for source in layer.inputs if source != own[0]]
-        added.append((other, layer.shape))
+        if isinstance(layer.op, Add):
+            if found.logits is not None:
+                return Scores(None)
+            found = found._replace(added=(*found.added, (other, layer.shape)))
+        else:
+            logits = _logits(draft, other, layer.shape)
+            if logits is None or found.logits is not None:
+                return Scores(None)
+            found = found._replace(logits=logits)
         index = own[0]
-    return None, factor, added
+    return Scores(None)
+
+
+def _logits(draft: Draft, index: int, scores: Shape) -> StoredTensor | None:
+    """The logarithms of the heads' factors, at most 100, that multiply the scores."""
+    shape = scores[-3], 1, 1
+    moved = trace(draft, index, slices=False) if draft.shape(index)[-3:] == shape else None
+    if moved is None or moved.source < 0 or moved.factor != 1 or prod(draft.shape(moved.source)) != shape[0]:
+        return None
+    power = draft.layers[moved.source]
+    if isinstance(power.op, LearnedTensor) and _are_factors(power, ""):  # an exporter has worked them out
+        return _logarithms(power.tensors[""], shape)
+    bound = draft.layers[power.inputs[0]] if isinstance(power.op, Exp) and power.inputs[0] >= 0 else None
+    if bound is None or not isinstance(bound.op, Clip) or bound.op.min is not None or bound.inputs[0] < 0:
+        return None
+    source = draft.layers[bound.inputs[0]]
+    if not isclose(bound.op.max or 0, log(MAX_FACTOR), rel_tol=1e-6) or not isinstance(
+        source.op, LearnedTensor
+    ):
+        return None
+    return dataclasses.replace(source.tensors[""], shape=shape)
+
+
+def _are_factors(layer: DraftLayer, name: str) -> bool:
+    """Whether a tensor holds factors of cosines, from 0 to 100."""
+    try:
+        return all(0 < value <= MAX_FACTOR * (1 + 1e-6) for value in layer.tensors[name].values())
+    except ModelError:
+        return False
+
+
+def _logarithms(tensor: StoredTensor, shape: Shape) -> StoredTensor:
+    """The natural logarithms of a tensor's numbers."""
+    return StoredTensor(
+        tensor.name, shape, "F32", lambda: little_endian(array("f", map(log, tensor.values())))
+    )
 
 
 def _depends_on_product(draft: Draft, index: int) -> bool:
@@ -193,7 +310,7 @@ def _depends_on_product(draft: Draft, index: int) -> bool:
         layer = draft.layers[index]
         if isinstance(layer.op, Matmul):
             return True
-        if isinstance(layer.op, Add):
+        if isinstance(layer.op, (Add, Multiply)):
             return any(_depends_on_product(draft, source) for source in layer.inputs)
         if len(layer.inputs) != 1:
             return False
@@ -239,26 +356,16 @@ def _windowed(draft: Draft, core: Core, readers: Mapping[int, list[int]]) -> Aro
             return None
         source = inner
     end = core.exit
-    while (reader := _only_reader(readers, end)) is not None and isinstance(
-        draft.layers[reader].op, (Reshape, Transpose)
-    ):
-        if draft.shape(end) == (height, width, features):
-            break
-        end = reader
-    back = trace(draft, end, core.exit)
     (rows, columns), (high, wide) = (height // window[0], width // window[1]), window
     inside = high * wide * features
-    wanted = normal(
-        [
-            (rows, columns * inside),
-            (high, wide * features),
-            (columns, inside),
-            (wide, features),
-            (features, 1),
-        ]
-    )
-    if back is None or back.view.factors != wanted or draft.shape(end) != (height, width, features):
-        return None
+    wanted = normal([
+        (rows, columns * inside), (high, wide * features), (columns, inside), (wide, features), (features, 1),
+    ])  # fmt: skip
+    while not _is_map(draft, end, core.exit, (height, width, features), wanted):
+        reader = _only_reader(readers, end)
+        if reader is None or not isinstance(draft.layers[reader].op, (Reshape, Transpose)):
+            return None
+        end = reader
     if shift != (0, 0):
         reader = _only_reader(readers, end)
         op = None if reader is None else draft.layers[reader].op
@@ -275,6 +382,17 @@ def _windowed(draft: Draft, core: Core, readers: Mapping[int, list[int]]) -> Aro
             return None
         end = reader
     return Around(source, end, window, shift) if draft.shape(end) == draft.shape(source) else None
+
+
+def _is_map(draft: Draft, end: int, start: int, shape: Shape, wanted: Factors) -> bool:
+    """Whether a chain of moves has put windows back in their places."""
+    back = trace(draft, end, start)
+    return (
+        draft.shape(end) == shape
+        and back is not None
+        and back.source == start
+        and back.view.factors == wanted
+    )
 
 
 def _window(core: Core, height: int, width: int, features: int, factors: Factors) -> tuple[int, int] | None:
@@ -327,7 +445,9 @@ def _replace(draft: Draft, core: Core, around: Around, constants: Mapping[int, C
         window, shift = ((a if a == b else (a, b)) for a, b in (around.window, around.shift))
         op = replace(op, window=window, shift=shift)  # type: ignore[call-arg]
     depth = out.shape[-1] // core.heads
-    if not isclose(core.scale, 1 / sqrt(depth), rel_tol=1e-5):
+    if core.logits is not None:
+        op = replace(op, similarity="cosine")  # type: ignore[call-arg]
+    elif not isclose(core.scale, 1 / sqrt(depth), rel_tol=1e-5):
         op = replace(op, scale=decimal(core.scale))  # type: ignore[call-arg]
     shapes = tuple(draft.shape(source) for source in inputs)
     tensors = {
@@ -335,6 +455,8 @@ def _replace(draft: Draft, core: Core, around: Around, constants: Mapping[int, C
         **({"in_proj_bias": entry.tensors["bias"]} if entry.op.bias else {}),
         **({"out_proj.bias": out.tensors["bias"]} if out.op.bias else {}),
     }  # fmt: skip
+    if core.logits is not None:
+        tensors["logit_scale"] = core.logits
     path = _common(entry.path, out.path)
     draft.layers[around.end] = DraftLayer(
         op.bind(shapes), tuple(inputs), shapes[0], path, "attention", tensors,

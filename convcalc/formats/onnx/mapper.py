@@ -401,11 +401,12 @@ class Mapper:
         self.depth += 1
         try:
             for place, value in enumerate(inputs):
-                if isinstance(value, Const) and value.dtype in FLOATS and (value.learned or place == 0):
-                    if call.op in ("MatMul", "Gemm") and place and value.tensor is not None:
-                        continue
+                if isinstance(value, Const) and value.learned and _is_computed(value):
                     inputs[place] = self.materialised(value)
-            (result, *_) = _listed(self.handlers[call.op](self, Call(call.node, call.opset, inputs)))
+            first = inputs[0]
+            if isinstance(first, Const) and not any(isinstance(value, Activation) for value in inputs):
+                inputs[0] = self.materialised(first)
+            result = self.replay(Call(call.node, call.opset, inputs))
         except (Unmapped, Misfit):
             del self.draft.layers[before:]
             self.forget(before)
@@ -415,6 +416,15 @@ class Mapper:
         if not isinstance(result, Activation):
             return None
         self.outputs_of[result.layer] = call.node.outputs[0]
+        return result
+
+    def replay(self, call: Call) -> Value | None:
+        """The first output of a node that only weights lead to, as a pattern or an operator makes it."""
+        for pattern in self.patterns.get(call.op, ()):
+            found = pattern(self, call)
+            if found is not None:
+                return found
+        (result, *_) = _listed(self.handlers[call.op](self, call))
         return result
 
     def aligned(self, call: Call) -> tuple[list[int], Activation]:
@@ -496,7 +506,7 @@ def _is_computed(const: Const) -> bool:
         if not isinstance(source, Const):
             return False
         const = source
-    return const.call is not None
+    return const.call is not None and bool(const.sources)
 
 
 def _unmoved(const: Const) -> Const:
