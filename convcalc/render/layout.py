@@ -122,6 +122,8 @@ def _grid(table: Table, width: int | None) -> Iterator[Line]:
     above = {place.row: place.text for place in table.headings}
     for number, row in enumerate(rows[:body]):
         if number in above:
+            if number:
+                yield [TextSpan("")]
             yield [TextSpan(above[number], "bold")]
         yield from _row(row, columns, widths, table.styles[number] if table.styles else "")
     if table.footer:

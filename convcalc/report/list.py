@@ -61,7 +61,7 @@ def _headings(groups: Groups) -> list[Heading]:
     """`segmentation: 9`, above the first of them; none above a single group."""
     result, row = [], 0
     for task, members in groups:
-        name = "the lecture's" if task is None else task or "other"
+        name = "lecture" if task is None else task or "other"
         result.append(Heading(row, f"{name}: {len(members)}"))
         row += len(members)
     return result if len(result) > 1 else []
