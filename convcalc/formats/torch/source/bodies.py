@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from convcalc.formats.spec.records import Branch, Entry, Expression, Group, Layer
+from convcalc.formats.torch.source.copies import MAX_GAP, numbered
 from convcalc.formats.torch.source.flow import Flow, Step, broken
 from convcalc.formats.torch.source.layout import statement
 from convcalc.formats.torch.source.links import Scope
 from convcalc.formats.torch.source.made import NotAChain, Value
 from convcalc.formats.torch.source.members import Members, reached
 from convcalc.formats.torch.source.scopes import (
+    is_last,
     owner_of,
     paths_into,
 )
@@ -24,8 +26,6 @@ from convcalc.formats.torch.source.symbols import (
     replaced,
 )
 from convcalc.graph import Node
-
-MAX_GAP = 16  # placeholders in a row of a numbered container
 
 
 class Body:
@@ -108,11 +108,14 @@ class Body:
         for entry in entries:
             segment = self.scope.segments[id(entry)]
             inside = paths_into(self.scope.entries, segment, self.scope.requested)
+            last = [path for path in inside if is_last(entry, path)]
+            inside = [path for path in inside if path not in last]
             if inside:
                 value = self._opened(entry, self._source(entry, value), segment, inside)
             else:
                 value = self.entry(entry, value, segment)
             self.values[segment] = value
+            self.values.update({f"{segment}.{path}": value for path in last})
         return value
 
     def entry(self, entry: Entry, value: Value | None, segment: str) -> Value:
@@ -206,10 +209,11 @@ class Body:
                 links, _ = inner.links(sizes)
                 if any(link.condition for link in links) or inner.locals:
                     return None
-                if [link.segment for link in links] != [str(place) for place in range(len(links))]:
+                slots = numbered(links)
+                if slots is None:
                     return None
-                call = Call("nn.Sequential", tuple([link.call for link in links]))
-                after = [link.sizes for link in links]
+                call = Call("nn.Sequential", tuple([link.call for link in slots]))
+                after = [link.sizes for link in slots]
             elif entry.repeat is not None and isinstance(entry.repeat, int) and entry.copies in (None, "$i"):
                 made = self.scope.made(entry, sizes, segment, value)
                 call, after = made.call, [(made.sizes[0], *made.sizes[1:])] * entry.repeat

@@ -16,6 +16,7 @@ from convcalc.formats.torch.source.symbols import (
 MAX_GAP = 16  # placeholders in a row of a numbered container
 
 
+MAX_GAP = 16  # placeholders in a row of a numbered container
 MIN_RUN = 3  # equal modules that are made in a loop
 
 
@@ -68,14 +69,22 @@ def _label(copies: str, names: Mapping[str, str]) -> str:
 
 def filled_slots(links: Sequence[Link]) -> list[Call | str] | None:
     """The modules of a numbered container, with placeholders in gaps; None if the numbers do not rise."""
-    slots: list[Call] = []
+    slots = numbered(links)
+    return None if slots is None else with_loops([link.call for link in slots])
+
+
+def numbered(links: Sequence[Link]) -> list[Link] | None:
+    """The modules at their numbers, with placeholders in gaps; None if the numbers do not rise."""
+    slots: list[Link] = []
     for link in links:
         place = int(link.segment) if link.segment.isdecimal() else -1
-        if place < len(slots) or place > len(slots) + 16:
+        if place < len(slots) or place > len(slots) + MAX_GAP:
             return None
-        slots += [Call("nn.Identity")] * (place - len(slots))
-        slots.append(link.call)
-    return with_loops(slots)
+        while len(slots) < place:
+            sizes = slots[-1].sizes if slots else ()
+            slots.append(Link(str(len(slots)), Call("nn.Identity"), sizes=sizes))
+        slots.append(link)
+    return slots
 
 
 def with_loops(slots: Sequence[Call]) -> list[Call | str]:

@@ -141,6 +141,17 @@ def paths_into(entries: Sequence[Entry], segment: str, requested: Sequence[str] 
     return list(dict.fromkeys(path.removeprefix(start) for path in paths if path.startswith(start)))
 
 
+def is_last(entry: Entry, path: str) -> bool:
+    """Whether a path within a group names its last layer, whose value is the group's own."""
+    if not isinstance(entry, Group) or entry.repeat is not None or not entry.layers:
+        return False
+    last = entry.layers[-1]
+    segment, _, rest = path.partition(".")
+    if segments(entry.layers, entry.naming).get(id(last)) != segment or last.condition is not None:
+        return False
+    return is_last(last, rest) if rest else True
+
+
 def owner_of(group: Group, weighted: Callable[[Layer], bool]) -> str | None:
     """The path of the group whose weights a group uses layer by layer, or None. weighted: whether a layer has any."""
     owners: set[str] = set()
