@@ -152,16 +152,11 @@ def test_settings_are_of_specs(convcalc, fixed: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("show", "{}", "--explain"),
         ("show", "{}", "--explain", "--layer", "stem.conv"),
-        ("show", "{}", "--columns", "layer,macs"),
-        ("show", "{}", "--depth", "1"),
-        ("diff", "{}", "lenet5"),
+        ("show", "{}", "--columns", "layer,macs", "--depth", "1"),
         ("diff", "lenet5", "{}"),
-        ("field", "{}"),
         ("field", "{}", "--layer", "stem.conv"),
         ("field", "{}", "--pixel", "3,4"),
-        ("matrix", "{}"),
         ("matrix", "{}", "stem.conv"),
         ("worksheet", "{}", "--seed", "3", "--amount", "4"),
     ],

@@ -21,6 +21,7 @@ from tests.formats.onnx import messages as m
 def read(tmp_path: Path):
     def read(data: bytes, **options: int) -> OnnxModel:
         path = tmp_path / "net.onnx"
+        path.unlink(missing_ok=True)  # one before may still be mapped
         path.write_bytes(data)
         return read_model(path, **options)
 
