@@ -160,6 +160,7 @@ class Arithmetic(nn.Module):
         y = x * gate.expand_as(x)
         y = y * torch.sigmoid(y) + x * F.relu6(x + 3) / 6
         y = self.gamma * y + self.offset
+        y = torch.addcmul(y, x, gate, value=0.5)
         z = torch.maximum(1 - y, y**2) + torch.minimum(y, x) - 2 * torch.sqrt(x.abs() + 1e-3)
         return torch.rsqrt(z.square() + 1) + z.clamp(min=-0.5) + torch.exp(-z.abs()) + z.clamp(-1, 1).pow(3)
 
@@ -185,7 +186,7 @@ class Movements(nn.Module):
         padded = F.pad(one, (1, 2, 0, 3), mode="reflect") if h > 3 else one
         cut = F.pad(x, (-1, 2, 0, 0, 1, 0), value=0.5)
         rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-        picked = x[:, :, :, self.places].sum((2, 3))
+        picked = x[:, :, :, self.places].sum((2, 3)) + x.repeat_interleave(3, dim=2).mean((2, 3))
         return (
             joined,
             padded,

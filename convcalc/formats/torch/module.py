@@ -105,6 +105,8 @@ def model_of(
         program = traced(module, given, title)
     built = map_program(program, max_layers)
     nodes = built.graph.nodes
+    if not nodes:
+        raise ModelError(f"{title} has no layers: it returns its input")
     labels = [label for label, _ in program.outputs]
     outputs = tuple(
         output if label else Output(nodes[output.node].name if output.node >= 0 else output.name, output.node)

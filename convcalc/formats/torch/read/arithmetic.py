@@ -169,6 +169,23 @@ def _aligned(mapper: Mapper, given: Any) -> int:
     return mapper.reshaped(found, size).index
 
 
+def scaled_product(kind: str) -> Handler:
+    """addcmul and addcdiv: x + value·a·b, x + value·a/b."""
+
+    def combined(mapper: Mapper, call: Call) -> Value:
+        names = ("self", "tensor1", "tensor2")
+        first, left, right = (_aligned(mapper, call.arguments[name]) for name in names)
+        number = mapper.number(call.arguments["value"])
+        inner = _joined(mapper, kind, left, right)
+        if number is None:
+            raise Unmapped("its factor is not fixed")
+        if number != 1:
+            inner = mapper.add(operator("scale", value=number), (inner.index,))
+        return mapper.add(operator("add"), (first, inner.index))
+
+    return combined
+
+
 def power(mapper: Mapper, call: Call) -> Value:
     """x², √x, 1/x, and products of them."""
     exponent = mapper.number(call.arguments["exponent"])
@@ -453,7 +470,7 @@ def glu(mapper: Mapper, call: Call) -> Value:
 HANDLERS: dict[str, Handler] = {
     "add": join("add"), "sub": join("subtract"), "rsub": join("subtract"), "mul": join("multiply"), "div": divide,
     "true_divide": divide, "maximum": join("maximum"), "minimum": join("minimum"),
-    "pow": power, "square": square, "rsqrt": rsqrt,
+    "addcmul": scaled_product("multiply"), "addcdiv": scaled_product("divide"), "pow": power, "square": square, "rsqrt": rsqrt,
     "mean": reduction("mean"), "sum": reduction("sum"), "amax": reduction("max"), "amin": reduction("min"),
     "max": extremum("max"), "min": extremum("min"),
     "linalg_vector_norm": vector_norm, "norm": vector_norm,

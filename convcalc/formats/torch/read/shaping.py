@@ -263,6 +263,24 @@ def repeat(mapper: Mapper, call: Call) -> Value:
     return value.shaped(mapper.result())
 
 
+def repeat_interleave(mapper: Mapper, call: Call) -> Value:
+    """repeat_interleave: each entry of a dimension several times; of the batch, each image."""
+    value = mapper.value(call.arguments["self"])
+    count, dim = call.arguments["repeats"], call.arguments["dim"]
+    if not isinstance(count, int) or dim is None or count > MAX_COPIES:
+        raise Unmapped("it makes many copies")
+    dim %= len(value.shape)
+    after = mapper.result()
+    if count == 1:
+        return value.shaped(after)
+    axis = mapper.axis(value.shape, dim)
+    size = mapper.size(value)
+    place = dim if axis is None else axis + 1
+    wide = mapper.reshaped(value, (*size[:place], 1, *size[place:]), ())
+    copies = mapper.add(operator("concat", axis=place), [wide.index] * count, ())
+    return mapper.reshaped(copies, mapper.program.size(after), after)
+
+
 def copy(mapper: Mapper, call: Call) -> Value:
     """copy_: the numbers of another tensor, of as many."""
     value = mapper.value(call.arguments["src"])
@@ -421,7 +439,8 @@ HANDLERS: dict[str, Handler] = {
     "chunk": split, "split": split, "split_with_sizes": split, "tensor_split": split, "unsafe_chunk": split,
     "unsafe_split": split, "getitem": getitem, "cat": cat, "concat": cat, "concatenate": cat, "stack": stack,
     "expand": expand, "expand_as": expand, "repeat": repeat, "pad": pad, "constant_pad_nd": pad, "roll": roll,
-    "flip": flip, "copy": copy, "index": index, "index_select": index,
+    "flip": flip, "copy": copy,
+    "repeat_interleave": repeat_interleave, "index": index, "index_select": index,
     "pixel_shuffle": shuffle("pixel_shuffle", "upscale_factor", "factor"),
     "pixel_unshuffle": shuffle("pixel_unshuffle", "downscale_factor", "factor"),
     "channel_shuffle": shuffle("channel_shuffle", "groups", "groups"),
