@@ -42,7 +42,7 @@ def document_text(document: Document) -> str:
 
 
 def _lines(document: Document) -> Iterator[str]:
-    yield f"name: {_scalar(document.name)}"
+    yield f"name: {_text(document.name)}"
     for key, value in document.head.items():
         yield from _head_lines(key, value)
     yield from _input_lines(document.inputs)
@@ -64,7 +64,9 @@ def _lines(document: Document) -> Iterator[str]:
 
 
 def _head_lines(key: str, value: Any) -> Iterator[str]:
-    if isinstance(value, (list, tuple)) and key != "labels" and value and isinstance(value[0], str):
+    if isinstance(value, str):
+        yield f"{key}: {_text(value)}"
+    elif isinstance(value, (list, tuple)) and key != "labels" and value and isinstance(value[0], str):
         yield f"{key}:"
         for item in value:
             yield from _text_lines(item)
@@ -74,7 +76,7 @@ def _head_lines(key: str, value: Any) -> Iterator[str]:
 
 def _text_lines(text: str) -> Iterator[str]:
     """A text as an item of a list, folded over several lines where it is long."""
-    line = f"  - {_scalar(text)}"
+    line = f"  - {_text(text)}"
     if len(line) <= WIDTH or text != " ".join(text.split()):
         yield line
         return
@@ -314,6 +316,14 @@ def _scalar(value: Any) -> str:
     if number or (_PLAIN.match(text) and text == text.strip() and type_of(text) == text):
         return str(text)
     return json.dumps(str(text), ensure_ascii=False)
+
+
+def _text(text: str) -> str:
+    """A text outside of flow style, where commas and brackets need no quotes."""
+    ends = re.search(r": |:\Z| #|[^\x20-\x7e\u00a1-\ud7ff]", text) or text != text.strip()
+    if ends or not re.match(r"[A-Za-z0-9_(]", text) or type_of(text) != text:
+        return _scalar(text)
+    return text
 
 
 def _wrapped(start: str, flow: str, indent: int) -> Iterator[str]:
