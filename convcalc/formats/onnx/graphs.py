@@ -26,7 +26,7 @@ from convcalc.weights.tensors import MAX_DIMENSIONS
 
 MAX_DEPTH = 32  # of subgraphs in subgraphs, and of functions that call functions
 MAX_SIZE = 1 << 48  # of a dimension
-MAX_ATTRIBUTES = 1_000  # of a node
+MAX_PARTS = 1 << 14  # inputs, outputs, attributes and notes of a node
 Rename = Callable[[str], str]
 Spans = list[tuple[int, int]]
 
@@ -188,23 +188,23 @@ class GraphReader:
         attributes: Spans = []
         metadata: Spans = []
         name = op = domain = overload = ""
-        for number, a, b in file.fields(start, end, NODE_FIELDS, "a node"):
+        for count, (number, a, b) in enumerate(file.fields(start, end, NODE_FIELDS, "a node")):
+            if count == MAX_PARTS:
+                raise file.invalid(
+                    f"node {shown(name)} has more than {MAX_PARTS:,} inputs, outputs and attributes"
+                )
             if number == 1:
                 inputs.append(text(a, b))
             elif number == 2:
                 outputs.append(text(a, b))
             elif number == 5:
                 attributes.append((a, b))
-                if len(attributes) > MAX_ATTRIBUTES:
-                    raise file.invalid(f"node {shown(name)} has more than {MAX_ATTRIBUTES:,} attributes")
             elif number == 4:
                 op = intern(text(a, b))
             elif number == 3:
                 name = text(a, b)
             elif number == 9:
                 metadata.append((a, b))
-                if len(metadata) > MAX_ATTRIBUTES:
-                    raise file.invalid(f"node {shown(name)} has more than {MAX_ATTRIBUTES:,} notes")
             elif number == 7:
                 domain = intern(text(a, b))
             else:
