@@ -260,7 +260,7 @@ class Body:
             if entry.origin or len(inputs) != 1:
                 raise InexpressibleError(f"{segment}: a condition on a layer that reads several places")
             sizes, after = self.scope.either(condition, inputs[0].sizes, sizes)
-        if nodes[0].shares is not None:
+        if entry.share is not None or all(node.shares is not None for node in nodes):
             access = self.reach.get(str(entry.share))
             if access is None:
                 raise InexpressibleError(f"{segment}: it shares weights with a layer elsewhere")

@@ -57,7 +57,7 @@ def _parameter(site: Site) -> Form:
         value = f"torch.full({shape}, {source_of(initial)})"
     else:
         sizes = shape if site.is_set("shape") else ", ".join(map(str, site.op.shape))
-        value = f"torch.zeros({sizes})"
+        value = f"torch.zeros{sizes}" if sizes.startswith("(") else f"torch.zeros({sizes})"
     if site.op.fixed:
         return Form(value=value, is_buffer=True, is_saved=True, call="{self}")
     return Form(value=f"nn.Parameter({value})", call="{self}")
