@@ -27,7 +27,6 @@ PLAIN_WORDS = {
     "blocks",
     "stage",
     "conv",
-    "branch",
     "features",
     "module",
     "net",

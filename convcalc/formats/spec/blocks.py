@@ -114,9 +114,10 @@ class Folding:
 
     def _make(self, pattern: Pattern) -> bool:
         """Make a block of a class, unless it saves too little. Returns whether it did."""
-        instances = pattern.instances
-        if len(instances) < 2:
+        if len(pattern.instances) < 2:
             return False
+        pattern = pattern.in_order()
+        instances = pattern.instances
         draft = Parametriser(self.graph, self.blocks, pattern).block("", None)
         before = sum(lines(part) for part in instances)
         after = body_lines(draft.body) + 3 + bool(draft.refs) + draft.indexed

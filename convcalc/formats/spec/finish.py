@@ -93,10 +93,12 @@ class Paths:
 @dataclass(slots=True)
 class _Numbering:
     """Ordinals of a scope's entries by kind, and the next number of an indexed scope. counted: numbers without gaps, so
-    that no name is written."""
+    that no name is written. irregular: blocks some of whose uses in the scope have names of their own, so that all
+    names are written."""
 
     indexed: bool
     counted: bool = False
+    irregular: frozenset[str] = frozenset()
     counts: dict[str, int] = field(default_factory=dict)
     next: int = 0
 
@@ -112,6 +114,7 @@ class _Numbering:
         if part.branches is not None and not part.named_join:
             return None
         named = part.node is not None and part.node.named
+        named = named or part.kind in self.irregular
         if not part.fixed or (part.segment == f"{part.kind}{ordinal}" and not named):
             return None
         return part.segment
@@ -126,14 +129,14 @@ class Finisher:
 
     def entries(self, body: Body, numbering: _Numbering | None = None) -> tuple[Entry, ...]:
         """The entries of a body."""
-        numbering = numbering or _Numbering(False)
+        numbering = numbering or _Numbering(False, irregular=_irregular([body]))
         return tuple([self._entry(part, numbering) for part in body.parts])
 
     def group(self, body: Body, counted: bool = False) -> tuple[tuple[Entry, ...], bool]:
         """The entries of a group or block, and whether they are numbered. counted: they are, without gaps, though some
         instances lack an entry."""
         indexed = counted or is_indexed(body)
-        return self.entries(body, _Numbering(indexed, counted)), indexed
+        return self.entries(body, _Numbering(indexed, counted, _irregular([body]))), indexed
 
     def _entry(self, part: Part, numbering: _Numbering) -> Entry:
         common: dict[str, Any] = {
@@ -154,7 +157,7 @@ class Finisher:
             return Use(block=part.kind, arguments=self._values(part.fields, part), **common)
         branches = None
         if part.branches is not None:
-            inner = _Numbering(False) if part.named_join else numbering
+            inner = _Numbering(False, irregular=_irregular(part.branches)) if part.named_join else numbering
             branches = tuple([self._branch(branch, inner) for branch in part.branches])
         return Layer(
             kind=part.kind,
@@ -183,6 +186,24 @@ class Finisher:
             name: self.paths.address(value.index, part) if isinstance(value, Reference) else value
             for name, value in values.items()
         }
+
+
+def _irregular(bodies: Iterable[Body]) -> frozenset[str]:
+    """The blocks of whose uses in a scope some have other names than kind and ordinal."""
+    counts: dict[str, int] = {}
+    found: set[str] = set()
+    stack = [iter(body.parts) for body in reversed(list(bodies))]
+    while stack:
+        part = next(stack[-1], None)
+        if part is None:
+            stack.pop()
+            continue
+        counts[part.kind] = counts.get(part.kind, 0) + 1
+        if part.is_use and part.segment != f"{part.kind}{counts[part.kind]}":
+            found.add(part.kind)
+        if part.branches is not None and not part.named_join:
+            stack += [iter(branch.parts) for branch in reversed(part.branches)]
+    return frozenset(found)
 
 
 def _is_plain(group: Group) -> bool:

@@ -7,7 +7,7 @@ have become optional, up to an allowance.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from convcalc.formats.spec.finish import Paths, is_indexed
 from convcalc.formats.spec.parts import Body, Part, Reference
@@ -57,13 +57,6 @@ class Row:
             for row in column.bodies:
                 yield from row.inner()
 
-    def rows(self) -> Iterator[Row]:
-        """This list and all within it."""
-        yield self
-        for column in self.columns:
-            for row in column.bodies:
-                yield from row.rows()
-
     def optional(self) -> int:
         """The number of entries and branches within that an instance lacks, though it has what they are in."""
         count = 0
@@ -86,6 +79,11 @@ class Pattern:
     instances: list[Part]
     row: Row
     missing: int = 0
+
+    def in_order(self) -> Pattern:
+        """The pattern with its instances in the order of the network."""
+        order = sorted(range(len(self.instances)), key=lambda place: self.instances[place].order)
+        return Pattern([self.instances[place] for place in order], _permuted(self.row, order), self.missing)
 
 
 class Patterns:
@@ -283,10 +281,9 @@ def _as_join(row: Row, other: Row, allowance: int) -> list[Pair] | None:
     found = _beside_join(other, row, allowance)
     if found is None:
         return None
-    for _, _, rows in found:
-        for inner in rows:
-            _turn(inner, len(other.present))
-    return [(second, first, rows) for first, second, rows in found]
+    count, others = len(row.present), len(other.present)
+    order = [*range(others, others + count), *range(others)]
+    return [(second, first, [_permuted(inner, order) for inner in rows]) for first, second, rows in found]
 
 
 def _beside_join(row: Row, other: Row, allowance: int) -> list[Pair] | None:
@@ -331,14 +328,19 @@ def _has_identity(column: Column) -> bool:
 Pair = tuple[Column | None, Column | None, list[Row]]
 
 
-def _turn(row: Row, count: int) -> None:
-    """Move the first `count` instances of a merged list to the end."""
-    for inner in row.rows():
-        inner.present = inner.present[count:] + inner.present[:count]
-    for column in row.inner():
-        column.parts = column.parts[count:] + column.parts[:count]
-        column.starts = column.starts[count:] + column.starts[:count]
-        column.present = column.present[count:] + column.present[:count]
+def _permuted(row: Row, order: Sequence[int]) -> Row:
+    """A list with its instances in another order."""
+    columns = [
+        replace(
+            column,
+            parts=[column.parts[place] for place in order],
+            starts=[column.starts[place] for place in order],
+            present=[column.present[place] for place in order],
+            bodies=[_permuted(inner, order) for inner in column.bodies],
+        )
+        for column in row.columns
+    ]
+    return replace(row, columns=columns, present=[row.present[place] for place in order])
 
 
 def _joined(

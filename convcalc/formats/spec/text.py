@@ -27,7 +27,7 @@ WIDTH = 118
 MAX_INLINE = 4  # entries of a group on one line
 INLINE_WIDTH = 104
 
-_PLAIN = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$.()+/*=<>!% -]*\Z")
+_PLAIN = re.compile(r"[A-Za-z0-9_$^][A-Za-z0-9_$.()+/*=<>!% -]*\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _FIRST_FIELDS = ("filters", "units", "kernel", "stride", "padding")
 
