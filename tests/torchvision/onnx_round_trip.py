@@ -1,6 +1,6 @@
 """Every bundled network to ONNX, through ONNX Runtime, and back. Not a test; needs the development extra, no PyTorch.
 
-    python tests/torchvision/onnx_round_trip.py                            # all below 20 GMACs, about … minutes
+    python tests/torchvision/onnx_round_trip.py                            # all below 20 GMACs, half an hour
     python tests/torchvision/onnx_round_trip.py resnet50 torchvision/swin_t
     python tests/torchvision/onnx_round_trip.py --macs 1100 --opset 21     # all, with the operators of opset 21
 

@@ -195,8 +195,11 @@ def test_a_layer_that_does_nothing_keeps_its_place(tmp_path):
 
 
 def test_the_network_stays_the_same_for_every_opset(tmp_path):
-    graph = load_graph("lenet5")
-    weights = random_weights(graph, 3)
+    layers = (
+        "[conv: {K: 4, F: 3}, batchnorm, relu6, maxpool: {F: 2, rounding: ceil}, softmax, flatten, dense: 5]"
+    )
+    graph = graph_of(tmp_path, f"{FRONT}layers: {layers}\n")
+    weights = drawn_weights(graph)
     for opset in range(OLDEST, NEWEST + 1):
         assert_runs(graph, weights, opset=opset)
 
@@ -332,6 +335,21 @@ def test_weights_of_other_types_become_32_bit_floats(tmp_path):
     assert found["d.bias"].tolist() == np.float32([1e-9, 0.1]).tolist()
 
 
+def test_a_model_is_written_again_with_its_own_weights(tmp_path):
+    first, second = tmp_path / "a.onnx", tmp_path / "b.onnx"
+    convcalc.load("lenet5").convert(first, external=True)
+    found = convcalc.load(first).convert(second).record
+    assert (found.weights.source, found.weights.path) == ("model", str(first))
+    graphs = [onnx.load(str(path)).graph for path in (first, second)]
+    nodes = [[(node.op_type, node.name, list(node.input)) for node in graph.node] for graph in graphs]
+    tensors = [
+        {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer} for graph in graphs
+    ]
+    assert nodes[0] == nodes[1]
+    assert tensors[0].keys() == tensors[1].keys()
+    assert all(np.array_equal(array, tensors[1][name]) for name, array in tensors[0].items())
+
+
 def test_a_layer_that_has_no_form_leaves_the_old_files(tmp_path):
     spec = tmp_path / "net.yaml"
     spec.write_text(FRONT + "layers: [gelu]\n")
@@ -352,7 +370,9 @@ def test_the_command(convcalc, tmp_path):
     assert value["weights"]["path"] == "lenet5.safetensors"
     assert onnx.load(str(path)).opset_import[0].version == 13
     assert "exists already" in convcalc("convert", "lenet5", "-o", path).stderr
-    done = convcalc("convert", "zfnet", "-o", path, "--force", "--external", "--seed", "4")
+    spec = tmp_path / "net.yaml"
+    spec.write_text(FRONT + "layers: [flatten, dense: 40]\n")
+    done = convcalc("convert", spec, "-o", path, "--force", "--external", "--seed", "4")
     assert "weights: random, seed 4; nothing has been learned" in done.stdout
     for wrong, what in [("6", "opset 6 is not written"), ("x", "'x' is not a valid integer")]:
         done = convcalc("convert", "lenet5", "-o", tmp_path / "y.onnx", "--opset", wrong)
