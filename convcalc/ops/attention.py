@@ -279,7 +279,8 @@ class Attention(Operator):
     def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
         """The input, queries, keys and values, the heads' outputs, and the logarithm of each row's sum; within windows,
         which torchvision multiplies out, the windows, queries, keys, values, scores and the heads' outputs. Cosines are
-        kept with the vectors of length 1 that they are products of."""
+        kept too, with the vectors of length 1 that they are products of, each length before and after it is bounded,
+        and a copy of the values."""
         products = self._products(inputs[0])
         rows = products.windows * products.places * self.heads
         features = rows * products.depth
@@ -290,7 +291,13 @@ class Attention(Operator):
                 made("heads", features),
                 made("logarithms of sums", rows),
             )
-        cosines = (made("unit vectors", 2 * features), made("cosines", rows * products.places))
+        cosines = (
+            made("values", features),
+            made("unit vectors", 2 * features),
+            made("lengths", 4 * rows),
+            made("cosines", rows * products.places),
+            Saved("factors", elements=self.heads, once=True),
+        )
         return (
             Saved("input", 0) if self.window is None else made("windows", features),
             made("queries, keys and values", 3 * features),

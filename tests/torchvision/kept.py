@@ -30,10 +30,11 @@ Layer = Callable[..., Any]
 class WindowedAttention(nn.Module):
     """What torchvision's shifted_window_attention does with windows that fit and are not shifted."""
 
-    def __init__(self, features: int, heads: int, window: int) -> None:
+    def __init__(self, features: int, heads: int, window: int, cosine: bool = False) -> None:
         super().__init__()
         self.qkv, self.proj = nn.Linear(features, 3 * features), nn.Linear(features, features)
         self.heads, self.window = heads, window
+        self.logit_scale = nn.Parameter(torch.ones(heads, 1, 1)) if cosine else None
 
     def forward(self, x: Tensor) -> Tensor:
         b, h, w, c = x.shape
@@ -42,12 +43,36 @@ class WindowedAttention(nn.Module):
         x = x.reshape(-1, m * m, c)
         qkv = self.qkv(x).reshape(x.size(0), m * m, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
         q, k, v = qkv[0], qkv[1], qkv[2]
-        q = q * (c // self.heads) ** -0.5
-        attended = functional.softmax(q.matmul(k.transpose(-2, -1)), dim=-1)
+        if self.logit_scale is None:
+            q = q * (c // self.heads) ** -0.5
+            scores = q.matmul(k.transpose(-2, -1))
+        else:
+            scores = functional.normalize(q, dim=-1) @ functional.normalize(k, dim=-1).transpose(-2, -1)
+            scores = scores * torch.clamp(self.logit_scale, max=4.605).exp()
+        attended = functional.softmax(scores, dim=-1)
         x = attended.matmul(v).transpose(1, 2).reshape(-1, m * m, c)
         x = self.proj(x)
         x = x.view(b, h // m, w // m, m, m, c).permute(0, 1, 3, 2, 4, 5)
         return x.reshape(b, h, w, c)
+
+
+class FrozenBatchNorm(nn.Module):
+    """What torchvision's FrozenBatchNorm2d does."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        for name in ("weight", "running_var"):
+            self.register_buffer(name, torch.ones(channels))
+        for name in ("bias", "running_mean"):
+            self.register_buffer(name, torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        w, b, rv, rm = (
+            getattr(self, name).reshape(1, -1, 1, 1)
+            for name in ("weight", "bias", "running_var", "running_mean")
+        )
+        scale = w * (rv + 1e-5).rsqrt()
+        return x * scale + (b - rm * scale)
 
 
 class SelfAttention(nn.Module):
@@ -80,6 +105,7 @@ CASES: tuple[tuple[str, tuple[tuple[int, ...], ...], Layer], ...] = (
     ("dense: 5", ((11,),), nn.Linear(11, 5)),
     ("dense: {units: 5, axis: last}", (SEQUENCE,), nn.Linear(8, 5)),
     ("batchnorm", (MAP,), nn.BatchNorm2d(6)),
+    ("batchnorm: {frozen: true}", (MAP,), FrozenBatchNorm(6)),
     ("layernorm: {axis: last}", (SEQUENCE,), nn.LayerNorm(8)),
     ("layernorm: {axis: [0, 1, 2]}", (MAP,), nn.LayerNorm(MAP)),
     ("groupnorm: {groups: 3}", (MAP,), nn.GroupNorm(3, 6)),
@@ -149,6 +175,7 @@ CASES: tuple[tuple[str, tuple[tuple[int, ...], ...], Layer], ...] = (
     ("identity", (MAP,), nn.Identity()),
     ("attention: {heads: 2}", (SEQUENCE,), SelfAttention(8, 2)),
     ("attention: {heads: 2, window: 2}", ((4, 6, 8),), WindowedAttention(8, 2, 2)),
+    ("attention: {heads: 2, window: 2, similarity: cosine}", ((4, 6, 8),), WindowedAttention(8, 2, 2, cosine=True)),
     ("add", (MAP, MAP), torch.add),
     ("subtract", (MAP, MAP), torch.sub),
     ("multiply", (MAP, MAP), torch.mul),
