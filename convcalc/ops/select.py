@@ -22,6 +22,7 @@ from convcalc.ops._base import (
     Working,
 )
 from convcalc.ops._fields import along, indices
+from convcalc.ops._saved import Saved
 from convcalc.ops._taken import taken
 from convcalc.shapes import Shape
 
@@ -82,6 +83,10 @@ class Select(Operator):
     def reordered(self, order: Order) -> Reordered | None:
         """The operator with `axis` mapped to the stored order."""
         return moved(self, self.axis, order)
+
+    def saved(self, inputs: Inputs) -> tuple[Saved, ...]:
+        """The indices."""
+        return (Saved("indices", elements=len(self.indices), integers=True, once=True),)
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
         """The values at the indices."""

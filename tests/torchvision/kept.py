@@ -165,6 +165,7 @@ CASES: tuple[tuple[str, tuple[tuple[int, ...], ...], Layer], ...] = (
     ("pad: {padding: 1, mode: replicate}", (MAP,), nn.ReplicationPad2d(1)),
     ("pad: {padding: 1, mode: circular}", (MAP,), nn.CircularPad2d(1)),
     ("slice: {start: 1, stop: 4, axis: channels}", (MAP,), lambda x: x[:, 1:4]),
+    ("select: [2, 0, 0, 5]", (MAP,), lambda x: x.index_select(1, torch.tensor([2, 0, 0, 5]))),
     ("crop: {size: [4, 3]}", (MAP,), lambda x: x[:, :, 1:5, 1:4]),
     ("upsample: 2", (MAP,), nn.Upsample(scale_factor=2)),
     ("upsample: {scale: 2, mode: bilinear}", (MAP,), nn.Upsample(scale_factor=2, mode="bilinear")),
