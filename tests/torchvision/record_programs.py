@@ -89,10 +89,13 @@ class Normalisations(nn.Module):
         self.response = nn.LocalResponseNorm(4, alpha=1e-2, beta=0.6, k=1.5)
         self.last = nn.LayerNorm((5, 7))
         self.rms = nn.RMSNorm(7)
+        self.rows = nn.BatchNorm1d(7)
 
     def forward(self, x: Any) -> Any:
         x = self.response(self.channels(self.instance(self.group(self.batch(x)))))
-        return F.normalize(self.rms(self.last(x)), dim=1)
+        x = self.rms(self.last(x))
+        x = self.rows(x.flatten(0, 2)).view(x.shape)
+        return F.normalize(x, dim=1)
 
 
 class Pools(nn.Module):
@@ -187,6 +190,9 @@ class Movements(nn.Module):
         cut = F.pad(x, (-1, 2, 0, 0, 1, 0), value=0.5)
         rows = x.permute(0, 2, 3, 1).flatten(1, 2)
         picked = x[:, :, :, self.places].sum((2, 3)) + x.repeat_interleave(3, dim=2).mean((2, 3))
+        with torch.autocast("cpu", enabled=False):
+            windows = x.float().unfold(3, 4, 3).sum((2, 4)) * 2
+        picked = picked + windows.mean(2)
         return (
             joined,
             padded,

@@ -132,11 +132,17 @@ def batch_norm(mapper: Mapper, call: Call) -> Value:
     if call.arguments.get("training"):
         raise Unmapped("it normalises over the batch")
     value = mapper.value(call.arguments["input"])
-    size = mapper.size(value)
-    if mapper.axis(value.shape, 1) != 0 or size[0] != tensors["running_mean"].size[0]:
-        raise Unmapped("the channels are not first")
+    size, place = mapper.size(value), mapper.axis(value.shape, 1)
+    if place is None or size[place] != tensors["running_mean"].size[0]:
+        raise Unmapped("its channels are the batch")
     op = operator("batchnorm", eps=call.arguments["eps"], affine="weight" in tensors)
-    return mapper.add(op, (value.index,), tensors=tensors)
+    if not place:
+        return mapper.add(op, (value.index,), tensors=tensors)
+    order = (place, *(axis for axis in range(len(size)) if axis != place))
+    back = tuple(order.index(axis) for axis in range(len(size)))
+    moved = mapper.add(get("transpose")(order=order), (value.index,), ())  # type: ignore[call-arg]
+    found = mapper.add(op, (moved.index,), (), tensors)
+    return mapper.add(get("transpose")(order=back), (found.index,))  # type: ignore[call-arg]
 
 
 def instance_norm(mapper: Mapper, call: Call) -> Value:

@@ -281,6 +281,24 @@ def repeat_interleave(mapper: Mapper, call: Call) -> Value:
     return mapper.reshaped(copies, mapper.program.size(after), after)
 
 
+def unfold(mapper: Mapper, call: Call) -> Value:
+    """unfold: windows along a dimension, each with its entries last."""
+    value = mapper.value(call.arguments["self"])
+    dim = call.arguments["dimension"] % len(value.shape)
+    size, step = call.arguments["size"], call.arguments["step"]
+    count = (value.shape[dim] - size) // step + 1
+    if count > MAX_COPIES or mapper.axis(value.shape, dim) is None:
+        raise Unmapped("it cuts many windows")
+    order = [place for place in range(len(value.shape)) if place != dim] + [dim]
+    windows = []
+    for start in range(0, count * step, step):
+        shape = (*value.shape[:dim], size, *value.shape[dim + 1 :])
+        moved = permuted(mapper, sliced(mapper, value, dim, start, start + size, shape), order)
+        shape = (*moved.shape[:dim], 1, *moved.shape[dim:])
+        windows.append(mapper.reshaped(moved, mapper.program.size(shape), shape))
+    return joined(mapper, windows, dim, mapper.result())
+
+
 def copy(mapper: Mapper, call: Call) -> Value:
     """copy_: the numbers of another tensor, of as many."""
     value = mapper.value(call.arguments["src"])
@@ -440,7 +458,7 @@ HANDLERS: dict[str, Handler] = {
     "unsafe_split": split, "getitem": getitem, "cat": cat, "concat": cat, "concatenate": cat, "stack": stack,
     "expand": expand, "expand_as": expand, "repeat": repeat, "pad": pad, "constant_pad_nd": pad, "roll": roll,
     "flip": flip, "copy": copy,
-    "repeat_interleave": repeat_interleave, "index": index, "index_select": index,
+    "repeat_interleave": repeat_interleave, "unfold": unfold, "index": index, "index_select": index,
     "pixel_shuffle": shuffle("pixel_shuffle", "upscale_factor", "factor"),
     "pixel_unshuffle": shuffle("pixel_unshuffle", "downscale_factor", "factor"),
     "channel_shuffle": shuffle("channel_shuffle", "groups", "groups"),

@@ -142,6 +142,9 @@ class _Recorder:
         self.stored: dict[str, Stored] = {}
         self.calls: list[Call] = []
         self.classes: dict[str, str] = {}
+        self.names: dict[
+            Any, str
+        ] = {}  # of nodes in inner graphs, and of those that stand for one of their values
 
     def program(self, names: list[str]) -> Program:
         """The program; names: those of the inputs."""
@@ -159,10 +162,11 @@ class _Recorder:
                     self._store_given(node.name, spec.target)
             elif node.op == "call_function":
                 self._call(node)
+        given = {node.name: node for node in self.exported.graph.nodes}
         results = [spec.arg for spec in signature.output_specs if spec.kind.name == "USER_OUTPUT"]
         tree = pytree.tree_unflatten(list(range(len(results))), self.exported.call_spec.out_spec)
         outputs = [
-            (label, results[place].name)
+            (label, self._name(given[results[place].name]))
             for label, place in _labelled(tree)
             if type(results[place]).__name__ == "TensorArgument"
         ]
@@ -195,21 +199,71 @@ class _Recorder:
             shape, tuple(share.shape), dtype, partial(_bytes, share, dtype), key, learned, call
         )
 
-    def _call(self, node: Any) -> None:
+    def _name(self, node: Any) -> str:
+        return self.names.get(node, node.name)
+
+    def _call(self, node: Any, path: str = "") -> None:
+        """Record a call. path: of the enclosing call, for nodes of an inner graph."""
+        name = self._name(node)
         if node.target is operator.getitem:
             source, place = node.args
-            call = Call(node.name, "getitem", "", {"self": Ref(source.name), "index": place}, _shapes(node))
+            if node in self.names:
+                return  # a result of an inner graph
+            call = Call(name, "getitem", "", {"self": Ref(self._name(source)), "index": place}, _shapes(node))
+        elif str(node.target).startswith("wrap_with_"):
+            self._inline(node)
+            return
         elif not hasattr(node.target, "_schema"):
-            call = Call(node.name, str(node.target), "", _by_place(node), _shapes(node))
+            call = Call(name, str(node.target), "", self._by_place(node), _shapes(node))
         else:
             schema = node.target._schema
             op = schema.name.partition("::")[2]
             call = Call(
-                node.name, op, schema.overload_name or "default", _arguments(node, schema), _shapes(node),
-                self._path(node),
+                name, op, schema.overload_name or "default", self._arguments(node, schema), _shapes(node),
+                self._path(node) or path,
             )  # fmt: skip
         self.calls.append(call)
         self._compute(node, call)
+
+    def _inline(self, node: Any) -> None:
+        """The calls of an inner graph, such as that of a block in which autocast is off, in place of its call."""
+        place = next(at for at, entry in enumerate(node.args) if getattr(entry, "op", "") == "get_attr")
+        graph = getattr(self.exported.graph_module, node.args[place].target).graph
+        path = self._path(node)
+        given = iter(node.args[place + 1 :])
+        for inner in graph.nodes:
+            if inner.op == "placeholder":
+                self.names[inner] = self._name(next(given))
+            elif inner.op == "call_function":
+                self.names[inner] = f"{node.name}.{inner.name}"
+                self._call(inner, path)
+            elif inner.op == "output":
+                results = inner.args[0]
+                for reader in node.users:
+                    if reader.target is operator.getitem:
+                        self.names[reader] = self._name(results[reader.args[1]])
+
+    def _arguments(self, node: Any, schema: Any) -> dict[str, Any]:
+        """The arguments by name, defaults filled in."""
+        given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
+        given.update(node.kwargs)
+        return {
+            argument.name: self._plain(given.get(argument.name, argument.default_value))
+            for argument in schema.arguments
+        }
+
+    def _by_place(self, node: Any) -> dict[str, Any]:
+        return {str(place): self._plain(value) for place, value in enumerate(node.args)}
+
+    def _plain(self, value: Any) -> Any:
+        """An argument as plain data: tensors as Refs, PyTorch's own types as text."""
+        if hasattr(value, "op") and hasattr(value, "meta"):
+            return Ref(self._name(value))
+        if isinstance(value, (list, tuple)):
+            return tuple(self._plain(item) for item in value)
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        return str(value)
 
     def _path(self, node: Any) -> str:
         """The path of the innermost module, with the classes of all on the way noted."""
@@ -235,7 +289,7 @@ class _Recorder:
         value = self._computed(node, call)
         if value is None:
             return
-        self.values[node.name] = value
+        self.values[call.name] = value
         if not hasattr(value, "detach") or shape is None:
             return
         given = [self.stored[source] for source in sources if source in self.stored]
@@ -247,7 +301,7 @@ class _Recorder:
             if call.op not in SHAPE_ONLY
             else frozenset()
         )
-        self._store(node.name, value, shape, given[0].key if kept else "", learned, call)
+        self._store(call.name, value, shape, given[0].key if kept else "", learned, call)
 
     def _computed(self, node: Any, call: Call) -> Any:
         """The value for a batch of one image; None if it cannot be computed."""
@@ -255,8 +309,8 @@ class _Recorder:
         from torch.fx.node import map_arg
 
         def value(source: Any) -> Any:
-            if source.name in self.values:
-                return self.values[source.name]
+            if self._name(source) in self.values:
+                return self.values[self._name(source)]
             like = source.meta["val"]
             return torch.empty((1,), dtype=like.dtype).expand(_share(tuple(like.shape), self.batch))
 
@@ -319,32 +373,6 @@ def _bytes(tensor: Any, dtype: str) -> memoryview:
 
         return memoryview(numpy.asarray(flat).astype(flat.numpy().dtype.newbyteorder("<")).tobytes())
     return memoryview(ctypes.string_at(flat.data_ptr(), count))
-
-
-def _arguments(node: Any, schema: Any) -> dict[str, Any]:
-    """The arguments by name, defaults filled in."""
-    given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
-    given.update(node.kwargs)
-    found = {}
-    for argument in schema.arguments:
-        value = given.get(argument.name, argument.default_value)
-        found[argument.name] = _plain(value)
-    return found
-
-
-def _by_place(node: Any) -> dict[str, Any]:
-    return {str(place): _plain(value) for place, value in enumerate(node.args)}
-
-
-def _plain(value: Any) -> Any:
-    """An argument as plain data: tensors as Refs, PyTorch's own types as text."""
-    if hasattr(value, "op") and hasattr(value, "meta"):
-        return Ref(value.name)
-    if isinstance(value, (list, tuple)):
-        return tuple(_plain(item) for item in value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)
 
 
 def _shapes(node: Any) -> tuple[Shape | None, ...]:
