@@ -35,32 +35,40 @@ def as_module(found: Form, helpers: set[str]) -> Call:
 def sequential_of(
     first: Call, call: Call, count: str, start: int, copies: str | None, names: Mapping[str, str]
 ) -> Call:
-    """A Sequential of copies. start: the index of the first that the loop makes."""
-    index = "i" if re.search(r"\bi\b", str(call)) else "_"
+    """A Sequential of copies. start: the index of the first that the loop makes: 0, or 1 if `first` differs."""
+    left = replaced(f"{count} - {start}", {})
     if copies is not None and copies != "$i":
-        label = _label(copies, names)
-        loop = f"range({count})" if start == 0 else f"range(1, {count})"
-        made = f"({label}, {call}) for i in {loop}"
-        if start == 0:
-            return Call("nn.Sequential", (Call("OrderedDict", (made,)),))
-        head = f"({label.replace('{i}', '0') if '{i}' in label else _label(copies, {**names, 'i': '0'})}, {first})"
-        return Call("nn.Sequential", (Call("OrderedDict", (Call("", (head, f"*({made})"), "[]"),)),))
-    if start == 0:
-        return Call("nn.Sequential", (f"*({call} for {index} in range({count}))",))
-    loop = f"range({replaced(f'{count} - 1', {})})" if index == "_" else f"range(1, {count})"
-    if loop == "range(0)":
-        return Call("nn.Sequential", (first,))
-    return Call("nn.Sequential", (first, f"*({call} for {index} in {loop})"))
+        items: list[str | Call] = [_pair(copies, names, 0, first)] if start else []
+        if left == "1":
+            items.append(_pair(copies, names, start, call))
+        elif left != "0":
+            loop = f"range({count})" if start == 0 else f"range(1, {count})"
+            items.append(f"({_label(copies, names)}, {call}) for i in {loop}")
+        if len(items) == 1 and left not in ("0", "1"):
+            return Call("nn.Sequential", (Call("OrderedDict", tuple(items)),))
+        if left not in ("0", "1"):
+            items[-1] = f"*({items[-1]})"
+        return Call("nn.Sequential", (Call("OrderedDict", (Call("", tuple(items), "[]"),)),))
+    index = "i" if re.search(r"\bi\b", str(call)) else "_"
+    modules: list[str | Call] = [first] if start else []
+    if left == "1" and index == "_":
+        modules.append(call)
+    elif left != "0":
+        loop = f"range({left})" if index == "_" or start == 0 else f"range(1, {count})"
+        modules.append(f"*({call} for {index} in {loop})")
+    return Call("nn.Sequential", tuple(modules))
+
+
+def _pair(copies: str, names: Mapping[str, str], index: int, call: Call) -> str:
+    """A copy with its segment, for an OrderedDict."""
+    return f"({_label(copies, {**names, 'i': str(index)})}, {call})"
 
 
 def _label(copies: str, names: Mapping[str, str]) -> str:
     """The f-string of a template of segments such as `denselayer$(i + 1)`."""
 
     def part(match: re.Match[str]) -> str:
-        inner = replaced(
-            match[1] or match[2],
-            {name: value for name, value in names.items() if name != "i" or value == "0"},
-        )
+        inner = replaced(match[1] or match[2], names)
         return inner if inner.isdecimal() else f"{{{inner}}}"
 
     text = re.sub(r"\$(?:\(([^)]*)\)|(\w+))", part, copies)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from convcalc.formats.torch.source.site import Call
@@ -28,9 +29,18 @@ def statement(start: str, value: str | Call, depth: int, end: str = "") -> list[
             if isinstance(argument, Call):
                 lines += statement("", argument, depth + 1, comma)
             else:
-                lines.append(f"{inner}{argument}{comma}")
+                lines += _argument(argument, depth + 1, comma)
     lines.append(f"{pad}{value.brackets[1]}{end}")
     return lines
+
+
+def _argument(text: str, depth: int, comma: str) -> list[str]:
+    """The lines of an argument; a long generator is broken before its `for`."""
+    pad, inner = INDENT * depth, INDENT * (depth + 1)
+    loop = re.fullmatch(r"\*\((.*) (for \w+ in range\(.*\))\)", text)
+    if len(pad) + len(text) + len(comma) <= WIDTH or loop is None:
+        return [f"{pad}{text}{comma}"]
+    return [f"{pad}*(", f"{inner}{loop[1]}", f"{inner}{loop[2]}", f"{pad}){comma}"]
 
 
 def _stays_open(call: Call) -> bool:
