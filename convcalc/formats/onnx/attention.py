@@ -415,6 +415,7 @@ def _replace(draft: Draft, core: Core, around: Around, constants: Mapping[int, C
     entry, out = draft.layers[core.entry], draft.layers[core.exit]
     square = (core.places, core.places)
     bias: int | None = None
+    masked = False
     for layer, scores in core.added:
         shape = draft.shape(layer)
         wide = (1,) * (len(scores) - len(shape)) + shape
@@ -424,8 +425,12 @@ def _replace(draft: Draft, core: Core, around: Around, constants: Mapping[int, C
         by_head = wide[-3] == core.heads and prod(wide[:-3]) == 1
         if by_head and bias is None and scores[-3] == core.heads:
             bias = layer
-        elif not _is_own_mask(core, around, draft, layer, lead, constants):
+        elif not masked and _is_own_mask(core, around, draft, layer, lead, constants):
+            masked = True
+        else:
             return
+    if around.shift != (0, 0) and not masked:  # `attention` would mask itself
+        return
     inputs = [around.source]
     if bias is not None:
         if draft.shape(bias) != (core.heads, *square):

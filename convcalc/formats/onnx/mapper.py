@@ -306,12 +306,17 @@ class Mapper:
         self, call: Call, x: Activation, shape: Sequence[int], batch: int | None, merged: bool
     ) -> Activation:
         """The same values in another shape of the model; no layer if the draft's shape is the same."""
-        result = Activation(x.layer, tuple(shape), batch, merged)
-        if result.own != x.own:
-            vector = len(result.own) == 1 and len(x.own) > 1
-            op = operator("flatten") if vector else operator("reshape", shape=result.own)
-            result = result._replace(layer=self.add(call, op, [x.layer]))
-        return result
+        result = Activation(x.layer, tuple(shape), batch, merged, x.integral)
+        if result.own == x.own:
+            return result
+        source = x.layer
+        while source >= 0 and self.draft.layers[source].op.regroups:  # a reshape of a reshape is one
+            source = self.draft.layers[source].inputs[0]
+        if result.own == self.draft.shape(source):
+            return result._replace(layer=source)
+        vector = len(result.own) == 1 and len(self.draft.shape(source)) > 1
+        op = operator("flatten") if vector else operator("reshape", shape=result.own)
+        return result._replace(layer=self.add(call, op, [source]))
 
     def unbatched(self, call: Call, x: Activation) -> Activation:
         """The activation with the batch as an ordinary dimension of 1."""

@@ -264,3 +264,103 @@ def test_queries_that_are_the_values_are_no_self_attention(tmp_path: Path) -> No
     kinds = [layer.kind for layer in Small(tmp_path, nodes, TOKENS, constants).checked().graph]
     assert "attention" not in kinds
     assert kinds.count("matmul") == 2
+
+
+def test_attention_by_cosines(tmp_path: Path) -> None:
+    """Queries and keys of unit length, a learned factor of at most 100 for each head, and keys without a bias."""
+    nodes, constants = attention(1.0)
+    changed = [entry for entry in nodes if entry.output[0] not in ("qs", "ks", "p", "kt", "a")]
+    unit = [
+        node("ReduceL2", "q", "ql", axes=[-1]), node("Clip", "ql low", "qc"), node("Div", "q qc", "qn"),
+        node("ReduceL2", "k", "kl", axes=[-1]), node("Clip", "kl low", "kc"), node("Div", "k kc", "kn"),
+        node("Transpose", "kn", "kt", perm=[0, 1, 3, 2]), node("MatMul", "qn kt", "p0"),
+        node("Clip", "attn.logit_scale _ top", "bound"), node("Exp", "bound", "factor"), node("Mul", "p0 factor", "p"),
+        node("Softmax", "p", "a", axis=-1),
+    ]  # fmt: skip
+    place = next(number for number, entry in enumerate(changed) if entry.output[0] == "o")
+    bias = constants["b"].copy()
+    bias[8:16] = 0
+    more = {
+        "low": f(1e-12),
+        "top": f(np.log(100)),
+        "attn.logit_scale": np.array([[[1.5]], [[9.0]]], np.float32),
+    }
+    whole = [*changed[:place], *unit, *changed[place:]]
+    (layer,) = Small(tmp_path, whole, TOKENS, constants | more | {"b": bias}).checked().graph
+    assert (layer.kind, layer.op.shown_fields()["similarity"]) == ("attention", "cosine")
+    kinds = [layer.kind for layer in Small(tmp_path, whole, TOKENS, constants | more).checked().graph]
+    assert "attention" not in kinds  # keys with a bias
+
+
+def windows(shift: int, back: int, mask: Array | None) -> tuple[Nodes, dict[str, Array]]:
+    """Attention in windows of 3×3 positions of a 6×9 map, shifted as Swin does."""
+    inner, constants = attention(4**-0.25)
+    rename = {"x": "w0", "y": "w1"}
+    for entry in inner:
+        for place, name in enumerate(entry.input):
+            entry.input[place] = rename.get(name, name)
+        for place, name in enumerate(entry.output):
+            entry.output[place] = rename.get(name, name)
+    constants |= {
+        "split": np.array([6, 9, 3, 2, 4]), "back": np.array([6, 9, 8]), "cut": np.array([1, 2, 3, 3, 3, 8]),
+        "cells": np.array([6, 9, 8]), "parted": np.array([1, 2, 3, 3, 3, 8]), "map": np.array([1, 6, 9, 8]),
+    }  # fmt: skip
+
+    def rolled(source: str, result: str, by: int) -> Nodes:
+        if not by:
+            return [node("Identity", source, result)]
+        found = []
+        for axis, name in ((1, f"{source}h"), (2, result)):
+            start = source if axis == 1 else f"{source}h"
+            constants.update(
+                {f"a{axis}": np.array([axis]), f"n{by}": np.array([by]), "nought": np.array([0])}
+            )
+            constants["far"] = np.array([2**40])
+            found += [
+                node("Slice", f"{start} n{by} far a{axis}", f"{name}1"),
+                node("Slice", f"{start} nought n{by} a{axis}", f"{name}2"),
+                node("Concat", f"{name}1 {name}2", name, axis=axis),
+            ]
+        return found
+
+    if mask is not None:
+        place = next(number for number, entry in enumerate(inner) if entry.output[0] == "a")
+        inner = [*inner[:place], node("Add", "p mask", "pm"), *inner[place:]]
+        inner[place + 1].input[0] = "pm"
+        constants["mask"] = mask.reshape(6, 1, 9, 9)
+    nodes = [
+        *rolled("x", "rolled", shift), node("Reshape", "rolled cut", "f0"),
+        node("Transpose", "f0", "t0", perm=[0, 1, 3, 2, 4, 5]),
+        node("Reshape", "t0 cells", "w0"), *inner, node("Reshape", "w1 parted", "f1"),
+        node("Transpose", "f1", "f2", perm=[0, 1, 3, 2, 4, 5]), node("Reshape", "f2 map", "m0"),
+        *rolled("m0", "y", back),
+    ]  # fmt: skip
+    return nodes, constants
+
+
+MAP = {"x": [1, 6, 9, 8]}
+
+
+def test_attention_in_windows(tmp_path: Path) -> None:
+    nodes, constants = windows(0, 0, None)
+    (layer,) = Small(tmp_path, nodes, MAP, constants).checked().graph
+    assert (layer.kind, layer.op.shown_fields()["window"]) == ("attention", 3)
+
+
+def test_attention_in_shifted_windows_with_their_mask(tmp_path: Path) -> None:
+    from convcalc.ops import get
+
+    rule: Any = get("constant")
+    mask = rule(rule="window_mask", window=(3, 3), size=(6, 9), shift=(1, 1)).values()
+    right = np.array(mask, np.float32)
+
+    def kinds(back: int, mask: Array | None) -> list[str]:
+        nodes, constants = windows(1, back, mask)
+        small = Small(tmp_path, nodes, MAP, constants)
+        return [layer.kind for layer in small.checked().graph]
+
+    # −1 as a start cuts the last row and column: a roll by 1 back
+    assert kinds(-1, right) == ["attention"]
+    assert "attention" not in kinds(-2, right)
+    assert "attention" not in kinds(-1, np.where(right == 0, right, right + 1))
+    assert "attention" not in kinds(-1, None)
