@@ -310,13 +310,13 @@ class Mapper:
         if result.own == x.own:
             return result
         source = x.layer
-        while source >= 0 and self.draft.layers[source].op.regroups:  # a reshape of a reshape is one
+        while source >= 0 and self.draft.layers[source].op.regroups:
             source = self.draft.layers[source].inputs[0]
-        if result.own == self.draft.shape(source):
-            return result._replace(layer=source)
-        vector = len(result.own) == 1 and len(self.draft.shape(source)) > 1
+            if result.own == self.draft.shape(source):  # back in the shape that it had
+                return result._replace(layer=source)
+        vector = len(result.own) == 1 and len(x.own) > 1
         op = operator("flatten") if vector else operator("reshape", shape=result.own)
-        return result._replace(layer=self.add(call, op, [source]))
+        return result._replace(layer=self.add(call, op, [x.layer]))
 
     def unbatched(self, call: Call, x: Activation) -> Activation:
         """The activation with the batch as an ordinary dimension of 1."""
