@@ -1,8 +1,8 @@
 """Writes a network and its weights as an ONNX model.
 
 The file is encoded here: the `onnx` package is not needed. ResNet-152's weights, 240 MB, go from a .safetensors file
-into a model in 0.7 to 1.4 s, one tensor in memory at a time; building and saving a model of the same tensors with `onnx`
-took 6 to 9 s and 1.4 GB (measured in turn, on a busy machine).
+into a model in 0.7 to 1.4 s, one tensor in memory at a time; building and saving a model of the same tensors with
+`onnx` took 6 to 9 s and 1.4 GB (measured in turn, on a busy machine).
 """
 
 from __future__ import annotations
