@@ -109,8 +109,8 @@ def tensor(name: str, shape: Shape, numbers: Sequence[int] | Sequence[float], dt
     return tensor_head(name, shape, dtype) + block(9, data)
 
 
-def external_tensor(name: str, shape: Shape, file: str, offset: int, length: int) -> bytes:
-    """TensorProto of 32-bit floats that lie in another file, from byte `offset` on."""
+def external_tensor(name: str, shape: Shape, dtype: int, file: str, offset: int, length: int) -> bytes:
+    """TensorProto whose data lie in another file, from byte `offset` on."""
     place = {"location": file, "offset": str(offset), "length": str(length)}
     fields = [block(13, entry(key, value)) for key, value in place.items()]
-    return tensor_head(name, shape, FLOAT) + b"".join(fields) + whole(14, 1)  # data_location: EXTERNAL
+    return tensor_head(name, shape, dtype) + b"".join(fields) + whole(14, 1)  # data_location: EXTERNAL

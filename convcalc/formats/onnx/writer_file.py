@@ -39,9 +39,12 @@ def layout(network: NetworkDraft, heading: Heading, path: str, external: bool) -
     model = _model(network, heading, None)
     size = _length(model)
     if not external and size <= LARGEST_FILE:
-        return (NewFile(path, lambda: _bytes(model), "model and weights", size),)
+        whole = not any(tensor.left_out for tensor in network.initializers.values())
+        return (NewFile(path, lambda: _bytes(model), "model and weights" if whole else "model", size),)
     data = f"{path}.data"
     places = _places(network.initializers.values())
+    if not places:
+        return (NewFile(path, lambda: _bytes(model), "model", size),)
     small = _model(network, heading, (os.path.basename(data), places))
     end = max((place + network.initializers[name].size for name, place in places.items()), default=0)
     return (
@@ -122,7 +125,9 @@ def _tensor(tensor: Initializer, external: tuple[str, Places] | None) -> list[Pi
     """A field with a TensorProto: its numbers inside, its place in another file, or neither if they are left out."""
     if external is not None and tensor.name in external[1]:
         file, places = external
-        content = encoding.external_tensor(tensor.name, tensor.shape, file, places[tensor.name], tensor.size)
+        content = encoding.external_tensor(
+            tensor.name, tensor.shape, tensor.dtype, file, places[tensor.name], tensor.size
+        )
         return [encoding.block(5, content)]
     start = encoding.tensor_head(tensor.name, tensor.shape, tensor.dtype)
     if tensor.left_out:

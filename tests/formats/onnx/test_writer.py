@@ -23,6 +23,7 @@ from onnx_runtime import (
     onnx,
     ours,
     session,
+    stored,
 )
 
 import convcalc
@@ -291,6 +292,36 @@ def test_large_tensors_begin_at_pages(tmp_path):
     assert_file_runs(net.graph, weights, path)
 
 
+def test_indices_in_the_weights_file_stay_integers(tmp_path):
+    """Those of a window of 4×4 are 2 kB."""
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        """\
+name: net
+input: [16, 16]
+layers:
+  - constant: {name: index, kind: relative_positions, window: [4, 4]}
+  - parameter: {name: table, shape: [49, 1]}
+  - gather: {indices: index}
+  - reshape: [16, 16]
+  - add: {name: sum, from: [input, reshape1]}
+"""
+    )
+    net = convcalc.load(spec)
+    path = tmp_path / "x.onnx"
+    weights = drawn_weights(net.graph)
+    for file in onnx_files(net.graph, stored(net.graph, weights), str(path), external=True):
+        Path(file.path).write_bytes(b"".join(file.parts()))
+    assert (tmp_path / "x.onnx.data").stat().st_size == 16 * 16 * 8
+    assert_file_runs(net.graph, weights, path)
+
+
+def test_no_file_for_weights_that_are_all_small_or_left_out(tmp_path):
+    path = tmp_path / "x.onnx"
+    found = convcalc.load("lenet5").convert(path, with_weights=False, external=True).record
+    assert [file.path for file in found.files] == [str(path)]
+
+
 def test_the_weights_are_read_one_after_another(tmp_path):
     """Of three tensors of 8 MB one is in memory at a time, and no copy of it."""
     graph = graph_of(tmp_path, "name: net\ninput: [1400]\nlayers: [dense: 1400, dense: 1400, dense: 1400]\n")
@@ -316,7 +347,7 @@ def test_the_weights_are_read_one_after_another(tmp_path):
 def test_without_weights_the_numbers_are_left_out(tmp_path):
     path = tmp_path / "x.onnx"
     found = convcalc.load("lenet5").convert(path, with_weights=False).record
-    assert found.weights.source == "none"
+    assert (found.weights.source, found.files[0].holds) == ("none", "model")
     assert all(not tensor.raw_data for tensor in onnx.load(str(path)).graph.initializer)
     assert path.stat().st_size < 10_000
 
