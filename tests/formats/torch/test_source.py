@@ -228,6 +228,37 @@ def test_a_run_with_another_first_copy_is_a_loop_behind_it() -> None:
     assert text.count("nn.ReLU()") == 2  # one a class
 
 
+def test_stages_of_equal_layers_are_loops_and_others_are_not() -> None:
+    layers = [
+        layer
+        for width, depth in ((8, 2), (16, 1), (24, 3))
+        for layer in [f"{{conv: {{filters: {width}, kernel: 3, padding: 1}}}}", "relu"] * depth
+        + ["{maxpool: 2}"]
+    ]
+
+    def written(lines: list[str]) -> str:
+        group = (
+            f"layers:\n  - group: {{name: body, naming: index, layers: [{', '.join(lines)}]}}\n  - flatten\n"
+        )
+        text = source(load_text(f"input: [3, 16, 24]\n{group}"))
+        check_text(text)
+        return text
+
+    text = written(layers)
+    assert "def body(depths=(2, 1, 3), widths=(8, 16, 24)):" in text
+    assert "layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]" in text
+    assert "self.body = body()" in text
+    for place, other in (
+        (1, "tanh"),
+        (5, "{conv: {filters: 16, kernel: 1}}"),
+        (-1, "{maxpool: {kernel: 2, stride: 1}}"),
+    ):
+        changed = [*layers]
+        changed[place] = other
+        assert "def body" not in written(changed)
+    assert "def features" not in source_for("torchvision/squeezenet1_1")
+
+
 def test_several_outputs_are_a_dictionary_and_several_inputs_arguments() -> None:
     spec = """\
 inputs: {left: [3, 5, 6], right: [2, 5, 6]}

@@ -17,10 +17,12 @@ from convcalc.formats.torch.source.made import Link, Made, NotAChain, Value
 from convcalc.formats.torch.source.scopes import outside_paths
 from convcalc.formats.torch.source.site import Call, quoted
 from convcalc.formats.torch.source.sizes import Sizes
+from convcalc.formats.torch.source.stages import staged
 from convcalc.formats.torch.source.symbols import (
     class_name,
     identifier,
     is_identifier,
+    unique,
 )
 
 
@@ -80,7 +82,7 @@ class Classes(Blocks):
         if not outside and not requested:
             try:
                 links, after = inner.links(sizes)
-                call = self._sequential(links, entry.naming)
+                call = self._sequential(links, entry.naming, segment)
                 if call is not None:
                     return Made(call, inner.without_locals(after))
             except NotAChain:
@@ -123,7 +125,7 @@ class Classes(Blocks):
             dict.fromkeys(name for text in scope.names.values() for name in [text] if is_identifier(text))
         )
 
-    def _sequential(self, links: Sequence[Link], naming: bool) -> Call | None:
+    def _sequential(self, links: Sequence[Link], naming: bool, segment: str) -> Call | None:
         """A chain as an expression; None if it takes statements."""
         if any(link.condition for link in links):
             return None
@@ -137,4 +139,12 @@ class Classes(Blocks):
                 items = (Call("", tuple(f"({quoted(link.segment)}, {link.call})" for link in links), "[]"),)
             return Call("nn.Sequential", (Call("OrderedDict", items),))
         slots = filled_slots(links)
-        return None if slots is None else Call("nn.Sequential", tuple(slots))
+        if slots is None:
+            return None
+        name = unique(identifier(segment), self.taken)
+        lines = staged(name, slots)
+        if lines is None:
+            return Call("nn.Sequential", tuple(slots))
+        self.taken.add(name)
+        self.classes.append(lines)
+        return Call(name)

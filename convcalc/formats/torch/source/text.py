@@ -93,7 +93,9 @@ def _escaped(text: str) -> str:
 
 def assembled(header: list[str], helpers: list[str], classes: list[list[str]]) -> str:
     """The whole file: docstring, imports, helpers, classes."""
-    wrapped = [textwrap.fill(text, WIDTH - 6, break_long_words=False) for text in header]
+    wrapped = [
+        textwrap.fill(text, WIDTH - 6, break_long_words=False, break_on_hyphens=False) for text in header
+    ]
     start = f'"""{wrapped[0]}"""'
     if len(wrapped) > 1 or "\n" in wrapped[0]:
         start = "\n\n".join(['"""' + wrapped[0], *wrapped[1:]]) + '\n"""'
@@ -112,7 +114,7 @@ def _needed(classes: list[str]) -> list[str]:
     """The classes that the last one uses, directly or through others."""
     found: list[str] = []
     for text in reversed(classes):
-        name = re.match(r"class (\w+)", text)
+        name = re.match(r"(?:class|def) (\w+)", text)
         assert name
         if not found or any(re.search(rf"\b{name[1]}\b", other) for other in found):
             found.insert(0, text)
