@@ -7,53 +7,39 @@ parameter. Entries that some instances lack get an `if`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from convcalc import ops
+from convcalc.formats.spec.conditions import Conditions
+from convcalc.formats.spec.parameter_names import name_parameters
 from convcalc.formats.spec.parts import Body, Part, Reference
-from convcalc.formats.spec.patterns import Column, Pattern, Row, lacks
-from convcalc.formats.spec.records import REQUIRED, Expression, Required
+from convcalc.formats.spec.patterns import Column, Pattern, Row
+from convcalc.formats.spec.records import Expression, Required
+from convcalc.formats.spec.slots import (
+    CHANNEL_FIELDS,
+    FIRST,
+    MAX_FACTOR,
+    MISSING,
+    Parameter,
+    Slot,
+    Text,
+    fits,
+    half,
+    is_listed,
+    itself,
+    labelled,
+    multiple,
+    relation,
+    size,
+    spelled,
+    times,
+)
 from convcalc.graph import Graph
-from convcalc.language.reader import YamlSource
-from convcalc.language.words import COMMON, name_problem
 
-MAX_FACTOR = 16
-MISSING: Any = object()  # the value of a field in an instance that lacks the entry
-CHANNEL_FIELDS = ("filters", "units")
-FIRST = "first:"
-WORDS = {"repeat": "depth", "shape": "dims"}  # names of parameters for fields whose own name is taken
 NOWHERE = -(2**40)  # the layer that a reference means in an instance without the entry
-
-
-@dataclass(slots=True, eq=False)
-class Parameter:
-    """A parameter in the making. key: the field that it is of. values: by instance, MISSING where it plays no part.
-
-    label, kind: of the entry that it is first used in. default: None is null.
-    """
-
-    key: str
-    values: list[Any]
-    channel: bool = False
-    label: str | None = None
-    standard: Any = MISSING
-    computed: Expression | None = None
-    kind: str = ""
-    name: str = ""
-    default: Any = REQUIRED
-
-    def value(self, instance: int) -> Any:
-        """The argument of an instance."""
-        found = self.values[instance]
-        return None if found is MISSING else found
-
-
-# A text with parameters in it, whose names are settled at the end.
-Text = list["str | Parameter"]
 
 
 @dataclass(slots=True, eq=False)
@@ -70,29 +56,6 @@ class DraftBlock:
     class_name: str | None = None
 
 
-@dataclass(slots=True, eq=False)
-class _Slot:
-    column: Column
-    key: str
-    values: list[Any]
-    channel: bool
-    label: str | None
-    standard: Any
-    text: Text | None = None
-    items: list[Any] | None = None  # of a list, values and texts
-
-    def texts(self) -> list[Text]:
-        """All texts of the value."""
-        items = [item for item in self.items or () if isinstance(item, list)]
-        return items if self.text is None else [self.text]
-
-    def written(self) -> Any:
-        """The value in the template."""
-        if self.items is None:
-            return Expression(_spelled(self.text))
-        return tuple([Expression(_spelled(item)) if isinstance(item, list) else item for item in self.items])
-
-
 class Parametriser:
     """Finds the parameters of a pattern. blocks: those made so far, which its entries may use."""
 
@@ -103,15 +66,15 @@ class Parametriser:
         self.params: list[Parameter] = []
         self.entering: Parameter | None = None
         self.written: dict[int, dict[str, Any]] = {}  # by column: its fields in the template
-        self.conditions: dict[int, Text] = {}  # by column or row
+        self.conditions = Conditions(self.params, self._channels)
         self.refs: list[list[int]] = []
-        self.slots: dict[tuple[int, str], _Slot] = {}
+        self.slots: dict[tuple[int, str], Slot] = {}
 
     def block(self, name: str, class_name: str | None) -> DraftBlock:
         """The block of the pattern, with the arguments of each instance."""
         row = self.pattern.row
-        varying: list[_Slot] = []
-        for column, label in _labelled(row, None):
+        varying: list[Slot] = []
+        for column, label in labelled(row, None):
             self.written[id(column)] = {}
             for slot in self._slots(column, label):
                 self.slots[id(column), slot.key] = slot
@@ -122,14 +85,14 @@ class Parametriser:
                 else:
                     varying.append(slot)
                     self.written[id(column)][slot.key] = slot
-        for slot in sorted((slot for slot in varying if slot.channel), key=_size):
+        for slot in sorted((slot for slot in varying if slot.channel), key=size):
             slot.text = self._channel_text(slot)
-        for slot in sorted((slot for slot in varying if not slot.channel), key=_is_listed):
+        for slot in sorted((slot for slot in varying if not slot.channel), key=is_listed):
             slot.items = self._items(slot)
             if slot.items is None:
                 slot.text = self._text(slot)
-        self._set_conditions(row, None, False)
-        self._name_all()
+        self.conditions.settle(row)
+        name_parameters(self.params, self._texts(row))
         body = self._template(row)
         params = {parameter.name: parameter.default for parameter in self.params}
         refs = tuple(["skip" if len(self.refs) == 1 else f"skip{n + 1}" for n in range(len(self.refs))])
@@ -146,7 +109,7 @@ class Parametriser:
 
     # -- slots --------------------------------------------------------------------------------------------------
 
-    def _slots(self, column: Column, label: str | None) -> Iterator[_Slot]:
+    def _slots(self, column: Column, label: str | None) -> Iterator[Slot]:
         """A slot for each field that the entry has in any instance."""
         keys: dict[str, None] = {}
         for part in column.parts:
@@ -159,9 +122,7 @@ class Parametriser:
             values = [MISSING if part is None else self._value(part, key) for part in column.parts]
             if any(isinstance(value, Reference) for value in values):
                 continue
-            yield _Slot(
-                column, key, values, self._is_channel(column, key), label, self._standard(column, key)
-            )
+            yield Slot(column, key, values, self._is_channel(column, key), label, self._standard(column, key))
 
     def _value(self, part: Part, key: str) -> Any:
         if key == "repeat":
@@ -204,38 +165,38 @@ class Parametriser:
 
     # -- texts --------------------------------------------------------------------------------------------------
 
-    def _channel_text(self, slot: _Slot) -> Text:
+    def _channel_text(self, slot: Slot) -> Text:
         """A channel count as parameter, as a multiple of one, or relative to the channels that come in."""
         for factor in range(1, MAX_FACTOR + 1):
             for parameter in self.params:
-                if parameter.channel and _fits(slot.values, parameter.values, _times(factor)):
+                if parameter.channel and fits(slot.values, parameter.values, times(factor)):
                     return [parameter] if factor == 1 else [f"{factor} * ", parameter]
         known = {value for value in slot.values if value is not MISSING}
         if len(known) > 1 and sum(value is not MISSING for value in slot.values) > 2:
             own = [self._channels(start) for start in slot.column.starts]
-            if (relation := _relation(slot.values, own)) is not None:
-                return relation("channels")
+            if (follows := relation(slot.values, own)) is not None:
+                return follows("channels")
             around = [self._channels(instance.main) for instance in self.pattern.instances]
-            if (relation := _relation(slot.values, around)) is not None:
+            if (follows := relation(slot.values, around)) is not None:
                 if self.entering is None:
                     self.entering = Parameter("entering", around, computed=Expression("channels"))
                     self.params.append(self.entering)
-                return relation(self.entering)
+                return follows(self.entering)
         return [self._new(slot)]
 
-    def _text(self, slot: _Slot) -> Text:
+    def _text(self, slot: Slot) -> Text:
         """Another value as half the kernel or as parameter."""
         kernel = self.slots.get((id(slot.column), slot.key.replace("padding", "kernel")))
         single = slot.key.endswith("padding") and kernel is not None and len(kernel.text or ()) == 1
-        if single and kernel is not None and kernel.text and _fits(slot.values, kernel.values, _half):
+        if single and kernel is not None and kernel.text and fits(slot.values, kernel.values, half):
             return [*kernel.text, " // 2"]
         like = [parameter for parameter in self.params if parameter.key == slot.key]
         for parameter in sorted(like, key=lambda parameter: parameter.label != slot.label):
-            if _fits(slot.values, parameter.values, _itself):
+            if fits(slot.values, parameter.values, itself):
                 return [parameter]
         return [self._new(slot)]
 
-    def _items(self, slot: _Slot) -> list[Any] | None:
+    def _items(self, slot: Slot) -> list[Any] | None:
         """The items of a list that differs in numbers which other parameters have: `[1, $heads, 49, 49]`."""
         lists = [value for value in slot.values if value is not MISSING]
         if not all(isinstance(value, tuple) and len(value) == len(lists[0]) for value in lists):
@@ -250,16 +211,16 @@ class Parametriser:
                 same = [
                     p
                     for p in self.params
-                    if type(p.value(0)) is int and _fits(values, p.values, _times(factor))
+                    if type(p.value(0)) is int and fits(values, p.values, times(factor))
                 ]
                 if same and all(value is MISSING or type(value) is int for value in values):
-                    found.append(_multiple(factor, same[0]))
+                    found.append(multiple(factor, same[0]))
                     break
             else:
                 return None
         return found
 
-    def _new(self, slot: _Slot) -> Parameter:
+    def _new(self, slot: Slot) -> Parameter:
         parameter = Parameter(
             slot.key, list(slot.values), slot.channel, slot.label, slot.standard, kind=slot.column.kind
         )
@@ -269,175 +230,27 @@ class Parametriser:
     def _channels(self, index: int | None) -> Any:
         return MISSING if index is None else self.graph.shape(index)[0]
 
-    # -- conditions ---------------------------------------------------------------------------------------------
-
-    def _set_conditions(self, row: Row, join: Column | None, identity: bool) -> None:
-        """Give an `if` to what some instances lack. join: the join that the list is a branch of."""
-        if join is not None and lacks(row.present, join.present):
-            self.conditions[id(row)] = self._condition(
-                row.present, join.present, join, row.columns, "shortcut"
-            )
-        for place, column in enumerate(row.columns):
-            if lacks(column.present, row.present):
-                own = column.part.node is None or column.part.node.named
-                label = column.label if column.label and own and not column.label.isdecimal() else column.kind
-                if column.kind == "group" or (not place and join is None and len(row.columns) > 2):
-                    label = column.label or "expand"
-                alone = join if join is not None and not place else None
-                self.conditions[id(column)] = self._condition(
-                    column.present, row.present, alone, [column], label
-                )
-            for inner in column.bodies:
-                self._set_conditions(inner, column if column.part.branches is not None else None, False)
-
-    def _condition(
-        self,
-        present: Sequence[bool],
-        around: Sequence[bool],
-        join: Column | None,
-        columns: Sequence[Column],
-        label: str,
-    ) -> Text:
-        """The expression that is true for the instances that have an entry, among those that have what it is in."""
-        cases = [(instance, has) for instance, has in enumerate(present) if around[instance]]
-        if join is not None and (text := self._by_shape(cases, join)) is not None:
-            return text
-        for parameter in self.params:
-            if parameter.key.startswith("if ") and all(parameter.values[i] is has for i, has in cases):
-                return [parameter]
-            if parameter.key.startswith("if ") and all(parameter.values[i] is not has for i, has in cases):
-                return ["not ", parameter]
-        parameter = Parameter(f"if {label}", [bool(has) for has in present], label=label)
-        self.params.append(parameter)
-        return [parameter]
-
-    def _by_shape(self, cases: Sequence[tuple[int, bool]], join: Column) -> Text | None:
-        """A projection is there where stride or channels change, an identity where they do not."""
-        channels = [self._channels(start) for start in join.starts]
-        strides = [parameter for parameter in self.params if parameter.key in ("stride", FIRST + "stride")]
-        widths = [parameter for parameter in self.params if parameter.channel]
-        for factor in (1, 2, 4):
-            for width in widths:
-                wide = [
-                    MISSING if value is MISSING or value is None else factor * value for value in width.values
-                ]
-                if any(channels[i] is MISSING or wide[i] is MISSING for i, _ in cases):
-                    continue
-                product: Text = [width] if factor == 1 else [f"{factor} * ", width]
-                for stride in strides:
-                    changes = {i: stride.values[i] != 1 or channels[i] != wide[i] for i, _ in cases}
-                    if all(changes[i] is has for i, has in cases):
-                        return [stride, " != 1 or channels != ", *product]
-                    if all(changes[i] is not has for i, has in cases):
-                        return [stride, " == 1 and channels == ", *product]
-                differs = {i: channels[i] != wide[i] for i, _ in cases}
-                if all(differs[i] is has for i, has in cases):
-                    return ["channels != ", *product]
-                if all(differs[i] is not has for i, has in cases):
-                    return ["channels == ", *product]
-        for stride in strides:
-            if all((stride.values[i] != 1) is has for i, has in cases):
-                return [stride, " != 1"]
-            if all((stride.values[i] == 1) is has for i, has in cases):
-                return [stride, " == 1"]
-        return None
-
-    # -- names and defaults -------------------------------------------------------------------------------------
-
-    def _name_all(self) -> None:
-        """Names for all parameters, and their defaults."""
-        channels = [parameter for parameter in self.params if parameter.channel]
-        taken: set[str] = set()
-        self._name_channels(channels)
-        for parameter in self.params:
-            if not parameter.name:
-                word = parameter.key.removeprefix(FIRST).removeprefix("if ")
-                parameter.name = _word(WORDS.get(word, word))
-            name = parameter.name
-            if name in taken and parameter.label:
-                name = _word(f"{parameter.label}_{name}")
-            number = 2
-            while name in taken or not _is_name(name):
-                name = f"{parameter.name}_{number}"
-                number += 1
-            parameter.name = name
-            taken.add(name)
-            parameter.default = self._default_of(parameter)
-        order = {id(parameter): place for place, parameter in enumerate(self._by_appearance())}
-        self.params.sort(key=lambda parameter: order.get(id(parameter), len(order)))
-
-    def _name_channels(self, channels: Sequence[Parameter]) -> None:
-        """Names for channel counts: the inner block's own, if all come from one use; `width` for the last one and
-        `hidden` for another; of several in branches, those of the branches."""
-        keys = [parameter.key for parameter in channels]
-        labels = Counter(parameter.label for parameter in channels)
-        if len(set(keys)) == len(keys) and not {*CHANNEL_FIELDS, "start", "stop"} & set(keys):
-            for parameter in channels:
-                parameter.name = _word(parameter.key)
-        elif len(channels) < 3 or len(labels) == 1:
-            last = self._last_channel(channels) if channels else None
-            for parameter in channels:
-                squeezes = parameter.kind.startswith("squeeze")
-                parameter.name = "width" if parameter is last else "squeeze" if squeezes else "hidden"
-        else:
-            left = Counter(labels)
-            for parameter in channels:
-                left[parameter.label] -= 1
-                stem = _word(parameter.label or "width")
-                more = labels[parameter.label] > 1 and left[parameter.label]
-                parameter.name = f"{stem}_{labels[parameter.label] - left[parameter.label]}" if more else stem
-
-    def _last_channel(self, channels: Sequence[Parameter]) -> Parameter:
-        """Of channel parameters, the one that the last entry uses."""
-        found = channels[-1]
-        for column, _ in _labelled(self.pattern.row, None):
-            for value in self.written[id(column)].values():
-                if isinstance(value, _Slot) and value.text:
-                    found = next((piece for piece in value.text if piece in channels), found)  # type: ignore[assignment]
-        return found
-
-    def _by_appearance(self) -> list[Parameter]:
-        found: dict[int, Parameter] = {}
-        for column, _ in _labelled(self.pattern.row, None):
-            texts = [
-                text
-                for value in self.written[id(column)].values()
-                if isinstance(value, _Slot)
-                for text in value.texts()
-            ]
-            texts += [self.conditions.get(id(place), []) for place in (column, *column.bodies)]
-            for text in texts:
-                for piece in text:
-                    if isinstance(piece, Parameter):
-                        found.setdefault(id(piece), piece)
-        return list(found.values())
-
-    def _default_of(self, parameter: Parameter) -> Any:
-        """The default of a parameter: computed, the operator's own, null where an instance needs none, or what most
-        instances have, unless it is a channel count."""
-        if parameter.computed is not None:
-            return parameter.computed
-        values = [value for value in parameter.values if value is not MISSING]
-        if parameter.standard is not MISSING and parameter.standard in values and not parameter.channel:
-            return parameter.standard
-        if len(values) < len(parameter.values) or None in values:
-            return None
-        if parameter.channel or parameter.key == "repeat":
-            return REQUIRED
-        common, count = Counter(values).most_common(1)[0]
-        return common if 2 * count > len(values) else REQUIRED
-
     # -- the template -------------------------------------------------------------------------------------------
+
+    def _texts(self, row: Row) -> list[Text]:
+        """What the template says with parameters, in its order."""
+        found: list[Text] = []
+        for column, _ in labelled(row, None):
+            for value in self.written[id(column)].values():
+                if isinstance(value, Slot):
+                    found += value.texts()
+            found += [self.conditions.found.get(id(place), []) for place in (column, *column.bodies)]
+        return found
 
     def _template(self, row: Row) -> Body:
         """The body of the block: the parts of the pattern with expressions for what varies."""
         parts = [self._template_part(column) for column in row.columns]
-        condition = self.conditions.get(id(row))
+        condition = self.conditions.found.get(id(row))
         return Body(
             parts,
             row.body.entry,
             row.body.path,
-            None if condition is None else Expression(_spelled(condition)),
+            None if condition is None else Expression(spelled(condition)),
         )
 
     def _template_part(self, column: Column) -> Part:
@@ -446,7 +259,7 @@ class Parametriser:
         first: dict[str, Any] = {}
         repeat = part.repeat
         for key, value in self.written[id(column)].items():
-            written = value.written() if isinstance(value, _Slot) else value
+            written = value.written() if isinstance(value, Slot) else value
             if key == "repeat":
                 repeat = written
             elif key.startswith(FIRST):
@@ -462,7 +275,7 @@ class Parametriser:
                 for place, source in enumerate(part.origin)
             ]
         )
-        condition = self.conditions.get(id(column))
+        condition = self.conditions.found.get(id(column))
         bodies = [self._template(row) for row in column.bodies]
         return replace(
             part,
@@ -470,7 +283,7 @@ class Parametriser:
             first=first,
             repeat=repeat,
             origin=origin,
-            condition=None if condition is None else Expression(_spelled(condition)),
+            condition=None if condition is None else Expression(spelled(condition)),
             branches=bodies if part.branches is not None else None,
             body=part.body if part.is_use else bodies[0] if part.body is not None else None,
             reads=tuple(
@@ -537,90 +350,9 @@ def evaluated(expression: Expression, channels: int) -> int:
     return channels
 
 
-def _labelled(row: Row, around: str | None) -> Iterator[tuple[Column, str | None]]:
-    """All entries in order, each with its own name or that of what it is in."""
-    for column in row.columns:
-        label = column.label if column.label and not column.label.isdecimal() else around
-        if around is not None and label in ops.names():
-            label = around
-        yield column, label
-        for inner in column.bodies:
-            yield from _labelled(inner, label)
-
-
-def _size(slot: _Slot) -> float:
-    known = [value for value in slot.values if isinstance(value, int)]
-    return sum(known) / (len(known) or 1)
-
-
-def _fits(values: Sequence[Any], others: Sequence[Any], made: Callable[[Any], Any]) -> bool:
-    """Whether each value is what the function makes of the other one."""
-    return all(
-        value is MISSING or (other is not MISSING and other is not None and made(other) == value)
-        for value, other in zip(values, others, strict=True)
-    )
-
-
 def _field_reference(name: str, part: Part) -> Any:
     return part.fields[name]
 
 
 def _origin_at(place: int, part: Part) -> Any:
     return part.origin[place]
-
-
-def _is_listed(slot: _Slot) -> bool:
-    return any(isinstance(value, tuple) for value in slot.values)
-
-
-def _itself(value: Any) -> Any:
-    return value
-
-
-def _half(value: Any) -> Any:
-    return value // 2 if isinstance(value, int) else MISSING
-
-
-def _times(factor: int) -> Callable[[Any], Any]:
-    return lambda value: factor * value
-
-
-def _multiple(factor: int, name: str | Parameter) -> Text:
-    return [name] if factor == 1 else [f"{factor} * ", name]
-
-
-def _part(divisor: int, name: str | Parameter) -> Text:
-    return [name, f" // {divisor}"]
-
-
-def _relation(values: Sequence[Any], channels: Sequence[Any]) -> Callable[[str | Parameter], Text] | None:
-    """How values follow from channel counts: the same factor or divisor for all."""
-    pairs = [(v, c) for v, c in zip(values, channels, strict=True) if v is not MISSING]
-    if any(type(v) is not int or type(c) is not int for v, c in pairs):
-        return None
-    value, count = pairs[0]
-    if value % count == 0 and all(v == c * (value // count) for v, c in pairs):
-        factor = value // count
-        return partial(_multiple, factor)
-    if count % value == 0 and all(v == c // (count // value) for v, c in pairs):
-        divisor = count // value
-        return partial(_part, divisor)
-    return None
-
-
-def _spelled(text: Text | None) -> str:
-    assert text is not None
-    return "".join(piece if isinstance(piece, str) else piece.name for piece in text)
-
-
-def _word(text: str) -> str:
-    """A text as a name: `branch-1` as `branch_1`."""
-    word = "".join(character if character.isalnum() and character.isascii() else "_" for character in text)
-    return f"p{word}" if word[:1].isdigit() else word
-
-
-def _is_name(name: str) -> bool:
-    from convcalc.language.reader import Scalar
-
-    scalar = Scalar(YamlSource("", ""), 0, 0, 1, name, True)
-    return name_problem(name, scalar, "parameter") is None and name not in COMMON

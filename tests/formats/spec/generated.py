@@ -98,3 +98,59 @@ def _owner(builder: Builder) -> Node | None:
     return next(
         (node for node in reversed(builder.nodes) if node.kind == "conv" and node.shares is None), None
     )
+
+
+@st.composite
+def block_specs(draw: st.DrawFn) -> str:
+    """A spec with blocks that call one another, with parameters, conditions, joins and runs; not always a valid one."""
+    lines = ["name: generated", "input: [4, 9, 7]", "blocks:"]
+    count = draw(st.integers(1, 3))
+    for number in range(count):
+        lines += [f"  b{number}:", "    params: {w: 4, k: 3, s: true}"]
+        if draw(st.booleans()):
+            lines.append("    naming: index")
+        lines.append("    layers:")
+        for _ in range(draw(st.integers(1, 4))):
+            lines += ["      " + line for line in _body_lines(draw, number)]
+    lines.append("layers:")
+    for place in range(draw(st.integers(2, 7))):
+        number = draw(st.integers(0, count - 1))
+        fields = [f"name: u{place}", *_arguments(draw)]
+        if draw(st.integers(0, 3)) == 0:
+            fields.append(f"repeat: {draw(st.integers(1, 4))}")
+            if draw(st.booleans()):
+                fields.append(f"first: {{k: {draw(st.sampled_from((1, 5)))}}}")
+        lines.append(f"  - b{number}: {{{', '.join(fields)}}}")
+    return "\n".join(lines) + "\n"
+
+
+def _arguments(draw: st.DrawFn) -> list[str]:
+    found = []
+    if draw(st.booleans()):
+        found.append(f"w: {draw(st.sampled_from((4, 6, 8, 12)))}")
+    if draw(st.booleans()):
+        found.append(f"k: {draw(st.sampled_from((1, 3, 5)))}")
+    if draw(st.booleans()):
+        found.append(f"s: {draw(st.sampled_from(('true', 'false')))}")
+    return found
+
+
+def _body_lines(draw: st.DrawFn, number: int) -> list[str]:
+    """An entry of a block's body."""
+    conv = "conv: {filters: $w, kernel: $k, padding: $(k // 2)}"
+    kind = draw(st.sampled_from(("conv", "wide", "relu", "bn", "residual", "squeeze", "inner", "group")))
+    if kind == "inner" and number:
+        return [f"- b{draw(st.integers(0, number - 1))}: {{w: $w, k: $k}}"]
+    return {
+        "conv": [f"- {conv}"],
+        "wide": ["- conv: {filters: $(2 * w), kernel: 1}"],
+        "relu": ["- relu: {if: $s}"],
+        "bn": ["- batchnorm: {if: $(k != 1)}"],
+        "residual": [
+            "- add:", f"    - - {conv}", "      - relu", "    - - conv: {if: $(channels != w), filters: $w, kernel: 1}",
+        ],
+        "squeeze": ["- multiply:", "    - []", "    - - global_avgpool", "      - sigmoid"],
+        "group": [
+            "- group:", f"    name: g{draw(st.integers(0, 99))}", "    layers:", f"      - {conv}", "      - relu: {if: $s}",
+        ],
+    }.get(kind, ["- relu"])  # fmt: skip

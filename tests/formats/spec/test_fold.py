@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
+from convcalc.errors import SpecError
 from convcalc.formats.spec.fold import fold, folded
 from convcalc.formats.spec.text import document_text
 from convcalc.graph import Graph
 from convcalc.language import bundled
 from convcalc.language.load import load_graph, load_text
-from tests.formats.spec.generated import graphs
+from tests.formats.spec.generated import block_specs, graphs
 from tests.formats.spec.networks import described
 
 
@@ -48,6 +49,17 @@ def test_generated_networks_come_back(graph: Graph) -> None:
     """Random scopes entered again and again, joins, skips, shared weights, gaps in numbers, names of all sorts."""
     text = folded(graph)[1]
     assert described(load_text(text)) == described(graph)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
+@given(block_specs())
+def test_generated_blocks_come_back(text: str) -> None:
+    """Blocks in blocks, conditions, runs with a first copy of their own, projections."""
+    try:
+        graph = load_text(text)
+    except SpecError:
+        assume(False)
+    assert described(load_text(folded(graph)[1])) == described(graph)
 
 
 def test_exports_are_as_short_as_written_by_hand() -> None:
