@@ -9,7 +9,7 @@ from typing import Any
 
 from convcalc.formats.draft import operator
 from convcalc.formats.onnx.calls import Activation, Call, Invalid, Unmapped, Value, broadcast
-from convcalc.formats.onnx.fold import expanded
+from convcalc.formats.onnx.fold_tools import expanded
 from convcalc.formats.onnx.mapper import Mapper
 from convcalc.formats.onnx.moves import batch_after
 from convcalc.formats.onnx.products import product

@@ -7,7 +7,7 @@ from math import inf, prod
 
 from convcalc.formats.draft import operator
 from convcalc.formats.onnx.calls import Activation, Call, Unmapped, Value, decimal
-from convcalc.formats.onnx.fold import TYPES
+from convcalc.formats.onnx.fold_tools import TYPES
 from convcalc.formats.onnx.mapper import Mapper
 from convcalc.formats.onnx.values import FLOATS, INTEGERS, Const
 

@@ -26,7 +26,8 @@ from convcalc.formats.onnx.calls import (
     decimal,
     without,
 )
-from convcalc.formats.onnx.fold import FOLDS, shape_of
+from convcalc.formats.onnx.fold import FOLDS
+from convcalc.formats.onnx.fold_moves import shape_of
 from convcalc.formats.onnx.notes import notes
 from convcalc.formats.onnx.paths import Paths, parameter_path
 from convcalc.formats.onnx.records import OnnxGraph, OnnxModel, OnnxNode

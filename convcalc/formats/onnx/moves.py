@@ -20,7 +20,7 @@ from convcalc.formats.onnx.calls import (
     target_shape,
     without,
 )
-from convcalc.formats.onnx.fold import order_of, reshaped_shape
+from convcalc.formats.onnx.fold_moves import order_of, reshaped_shape
 from convcalc.formats.onnx.mapper import Mapper
 from convcalc.formats.onnx.paths import parameter_path
 from convcalc.formats.onnx.values import Const
@@ -280,8 +280,12 @@ def gather(mapper: Mapper, call: Call) -> Value:
     wanted = [int(index) + (size if index < 0 else 0) for index in indices.values()]
     if any(not 0 <= index < size for index in wanted):
         raise Invalid(f"an index outside of {size} entries")
-    picked = data if axis == data.axis else pick(mapper, call, data, axis, wanted)
     shape = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
+    if (
+        wanted == list(range(size)) and indices.shape
+    ):  # all of them in order: another shape, as `as_strided` writes it
+        return mapper.regrouped(call, data, shape, *batch_after(data, shape))
+    picked = data if axis == data.axis else pick(mapper, call, data, axis, wanted)
     batch = picked.batch
     if batch is not None and batch == axis:
         batch = None if len(indices.shape) != 1 else batch

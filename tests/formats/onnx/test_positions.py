@@ -138,6 +138,22 @@ def test_shapes_of_the_input_are_worked_out(tmp_path: Path) -> None:
     small.checked()
 
 
+def test_a_gather_of_everything_is_a_reshape(tmp_path: Path) -> None:
+    """`as_strided` of PyTorch's newer exporter: a flat input, indices from 0 on in the wanted shape."""
+    small = Small(
+        tmp_path,
+        [node("ReduceMean", "x", "m", axes=[2, 3]), node("Reshape", "m flat", "f"), node("Gather", "f all", "g"),
+         node("Reshape", "g vector", "v"), node("Gemm", "v k", "y", transB=1)],
+        {"x": [1, 6, 3, 5]},
+        {"flat": np.array([-1]), "all": np.arange(6).reshape(1, 6, 1, 1), "vector": np.array([1, 6]),
+         "k": weights(7, 6)},
+    )  # fmt: skip
+    graph = small.checked().graph
+    assert [(layer.kind, layer.output_shape) for layer in graph] == [
+        ("global_avgpool", (6, 1, 1)), ("flatten", (6,)), ("dense", (7,)),
+    ]  # fmt: skip
+
+
 def test_an_unknown_operator_has_the_shape_of_the_file(tmp_path: Path) -> None:
     from onnx import helper
 
