@@ -15,7 +15,7 @@ import pytest
 
 from convcalc import files
 from convcalc.errors import ConvcalcError
-from convcalc.files import check_place, part_file, remove_stale_parts, write_whole
+from convcalc.files import check_place, part_file, remove_stale_parts, write_together, write_whole
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices and gives files away")
 
@@ -291,3 +291,47 @@ def test_a_signal_leaves_no_part_file(number: signal.Signals, tmp_path: Path) ->
         assert process.stderr.read() == b""
     assert os.listdir(tmp_path) == ["sheet.html"]
     assert path.read_bytes() == b"old"
+
+
+# --- several files together ------------------------------------------------------------------------------------
+
+
+def test_several_files_are_there_together(tmp_path: Path) -> None:
+    old, new, link = tmp_path / "old", tmp_path / "new", tmp_path / "link"
+    old.write_text("before")
+    old.chmod(0o640)
+    link.symlink_to("old")
+    write_together({str(link): lambda: [b"a", b"b"], str(new): lambda: [b"c"]})
+    assert (old.read_text(), new.read_text(), mode(old), link.is_symlink()) == ("ab", "c", 0o640, True)
+    assert sorted(os.listdir(tmp_path)) == ["link", "new", "old"]
+
+
+def test_a_failure_in_one_of_several_files_changes_none(tmp_path: Path) -> None:
+    def failing() -> list[bytes]:
+        raise ConvcalcError("no numbers")
+
+    (tmp_path / "first").write_text("before")
+    with pytest.raises(ConvcalcError, match="no numbers"):
+        write_together({str(tmp_path / "first"): lambda: [b"after"], str(tmp_path / "second"): failing})
+    assert (tmp_path / "first").read_text() == "before"
+    assert os.listdir(tmp_path) == ["first"]
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_files_put_in_place_before_a_failure_are_put_back(tmp_path: Path, monkeypatch, existed: bool) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    if existed:
+        first.write_text("before")
+    replace = os.replace
+
+    def refused(source: str, target: str) -> None:
+        if target == str(second):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    with pytest.raises(ConvcalcError, match="second: cannot be written: No space left on device"):
+        write_together({str(first): lambda: [b"after"], str(second): lambda: [b"x"]})
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == (["first"] if existed else [])
+    assert not existed or first.read_text() == "before"

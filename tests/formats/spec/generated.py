@@ -151,6 +151,7 @@ def _body_lines(draw: st.DrawFn, number: int) -> list[str]:
         ],
         "squeeze": ["- multiply:", "    - []", "    - - global_avgpool", "      - sigmoid"],
         "group": [
-            "- group:", f"    name: g{draw(st.integers(0, 99))}", "    layers:", f"      - {conv}", "      - relu: {if: $s}",
+            "- group:", f"    name: g{draw(st.integers(0, 99))}", "    layers:", f"      - {conv}",
+            "      - relu: {if: $s}",
         ],
     }.get(kind, ["- relu"])  # fmt: skip
