@@ -7,13 +7,17 @@ import dataclasses
 from convcalc.formats.draft import Built, Draft
 from convcalc.formats.onnx.attention import fuse_attention
 from convcalc.formats.onnx.values import MAX_KNOWN, Const
-from convcalc.formats.torch.read import arithmetic, layers, shaping
+from convcalc.formats.torch.read import arithmetic, joining, layers, norms, products, reductions, shaping
 from convcalc.formats.torch.read.mapping import Handler, Mapper
 from convcalc.formats.torch.read.modules import whole_modules
 from convcalc.formats.torch.read.records import Program
 from convcalc.graph import MAX_LAYERS
 
-HANDLERS: dict[str, Handler] = {**layers.HANDLERS, **arithmetic.HANDLERS, **shaping.HANDLERS}
+HANDLERS: dict[str, Handler] = {
+    name: handler
+    for part in (layers, norms, arithmetic, reductions, products, shaping, joining)
+    for name, handler in part.HANDLERS.items()
+}
 
 
 def map_program(program: Program, max_layers: int = MAX_LAYERS) -> Built:

@@ -17,14 +17,11 @@ from math import prod
 from typing import Any
 
 from convcalc.errors import UsageError
+from convcalc.formats.torch.read.plain import DTYPES, batch_share, labelled, node_shapes, tensor_bytes
 from convcalc.formats.torch.read.records import BATCHES, Call, ModuleCall, Program, Ref, Stored
 from convcalc.shapes import Shape
 
 MAX_COMPUTED = 1 << 26  # numbers of a tensor that is computed ahead
-DTYPES = {
-    "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "bool": "BOOL", "int64": "I64",
-    "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8",
-}  # fmt: skip
 # Operators that make a tensor from the shape of another, not from its values.
 SHAPE_ONLY = {
     "new_zeros", "new_ones", "new_full", "new_empty", "zeros_like", "ones_like", "full_like", "empty_like",
@@ -167,7 +164,7 @@ class _Recorder:
         tree = pytree.tree_unflatten(list(range(len(results))), self.exported.call_spec.out_spec)
         outputs = [
             (label, self._name(given[results[place].name]))
-            for label, place in _labelled(tree)
+            for label, place in labelled(tree)
             if type(results[place]).__name__ == "TensorArgument"
         ]
         return Program(
@@ -196,11 +193,11 @@ class _Recorder:
                 share = share.squeeze(dimension)
         dtype = DTYPES.get(str(share.dtype).partition(".")[2], "F32")
         self.stored[name] = Stored(
-            shape, tuple(share.shape), dtype, partial(_bytes, share, dtype), key, learned, call
+            shape, tuple(share.shape), dtype, partial(tensor_bytes, share, dtype), key, learned, call
         )
 
     def _name(self, node: Any) -> str:
-        return self.names.get(node, node.name)
+        return str(self.names.get(node, node.name))
 
     def _call(self, node: Any, path: str = "") -> None:
         """Record a call. path: of the enclosing call, for nodes of an inner graph."""
@@ -209,17 +206,19 @@ class _Recorder:
             source, place = node.args
             if node in self.names:
                 return  # a result of an inner graph
-            call = Call(name, "getitem", "", {"self": Ref(self._name(source)), "index": place}, _shapes(node))
+            call = Call(
+                name, "getitem", "", {"self": Ref(self._name(source)), "index": place}, node_shapes(node)
+            )
         elif str(node.target).startswith("wrap_with_"):
             self._inline(node)
             return
         elif not hasattr(node.target, "_schema"):
-            call = Call(name, str(node.target), "", self._by_place(node), _shapes(node))
+            call = Call(name, str(node.target), "", self._by_place(node), node_shapes(node))
         else:
             schema = node.target._schema
             op = schema.name.partition("::")[2]
             call = Call(
-                name, op, schema.overload_name or "default", self._arguments(node, schema), _shapes(node),
+                name, op, schema.overload_name or "default", self._arguments(node, schema), node_shapes(node),
                 self._path(node) or path,
             )  # fmt: skip
         self.calls.append(call)
@@ -284,7 +283,7 @@ class _Recorder:
         if call.op.endswith("_") and sources[0] in self.stored and self.stored[sources[0]].call is None:
             return  # it would change the module
         shape = call.shapes[0] if call.shapes else None
-        if shape is not None and prod(_share(shape, self.batch)) > MAX_COMPUTED:
+        if shape is not None and prod(batch_share(shape, self.batch)) > MAX_COMPUTED:
             return
         value = self._computed(node, call)
         if value is None:
@@ -294,7 +293,9 @@ class _Recorder:
             return
         given = [self.stored[source] for source in sources if source in self.stored]
         kept = (
-            call.op in ORDER_KEPT and bool(given) and prod(given[0].size) == prod(_share(shape, self.batch))
+            call.op in ORDER_KEPT
+            and bool(given)
+            and prod(given[0].size) == prod(batch_share(shape, self.batch))
         )
         learned = (
             frozenset().union(*(source.learned for source in given))
@@ -312,7 +313,7 @@ class _Recorder:
             if self._name(source) in self.values:
                 return self.values[self._name(source)]
             like = source.meta["val"]
-            return torch.empty((1,), dtype=like.dtype).expand(_share(tuple(like.shape), self.batch))
+            return torch.empty((1,), dtype=like.dtype).expand(batch_share(tuple(like.shape), self.batch))
 
         try:
             arguments = self._for_one(node.args), self._for_one(node.kwargs)
@@ -349,52 +350,3 @@ class _Recorder:
                     keys = {name: f"{path}.{name}" if path else name for name, _ in module.named_parameters()}
                     found[path] = ModuleCall(kind, fields, keys)
         return found
-
-
-def _share(shape: Shape, batch: int) -> Shape:
-    return tuple(size // batch if size and not size % batch else size for size in shape)
-
-
-def _bytes(tensor: Any, dtype: str) -> memoryview:
-    """The tensor's numbers as bytes, without NumPy."""
-    import ctypes
-    import sys as system
-
-    import torch
-
-    flat = tensor.detach().cpu().contiguous()
-    if dtype == "F32" and flat.dtype != torch.float32:
-        flat = flat.real.float() if flat.is_complex() else flat.float()
-    count = flat.numel() * flat.element_size()
-    if not count:
-        return memoryview(b"")
-    if system.byteorder == "big":  # pragma: no cover
-        import numpy
-
-        return memoryview(numpy.asarray(flat).astype(flat.numpy().dtype.newbyteorder("<")).tobytes())
-    return memoryview(ctypes.string_at(flat.data_ptr(), count))
-
-
-def _shapes(node: Any) -> tuple[Shape | None, ...]:
-    value = node.meta.get("val")
-    values = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(tuple(item.shape) if hasattr(item, "shape") else None for item in values)
-
-
-def _labelled(tree: Any, label: str | None = None) -> list[tuple[str | None, int]]:
-    """The leaves of the outputs' structure with names from the keys of mappings."""
-    if isinstance(tree, Mapping):
-        return [
-            leaf
-            for key, item in tree.items()
-            for leaf in _labelled(item, str(key) if label is None else f"{label}_{key}")
-        ]
-    if hasattr(tree, "_asdict"):
-        return _labelled(tree._asdict(), label)
-    if isinstance(tree, (list, tuple)):
-        return [
-            leaf
-            for place, item in enumerate(tree)
-            for leaf in _labelled(item, None if label is None else f"{label}_{place}")
-        ]
-    return [] if tree is None or not isinstance(tree, int) else [(label, tree)]
