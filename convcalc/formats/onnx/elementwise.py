@@ -124,6 +124,13 @@ def _is_read(mapper: Mapper, call: Call, place: int) -> bool:
 
 def cast(mapper: Mapper, call: Call) -> Value:
     """Conversion between types of floats, which is left out."""
+    given = call.value(0)
+    if isinstance(given, Const):  # CastLike of an activation
+        if call.activation(1).integral or not given.integral:
+            return given
+        return Const(
+            given.shape, "F32", sources=(given,), rule=lambda arrays: list(map(float, arrays[0].values))
+        )
     dtype = TYPES.get(call.integer("to", 0)) if call.op == "Cast" else None
     if call.op == "CastLike":
         like = call.value(1)

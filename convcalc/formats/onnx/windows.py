@@ -90,9 +90,17 @@ def kernel_tensors(weight: Const, bias: Const | None, filters: int) -> dict[str,
     return tensors
 
 
+def _own_bias(call: Call) -> Const | None:
+    """The bias; None for zeros that an exporter constructs for a convolution without one."""
+    bias = call.optional(2)
+    if bias is not None and bias.tensor is None and bias.known and not any(bias.values()):
+        return None
+    return bias
+
+
 def conv(mapper: Mapper, call: Call) -> Value:
     """Conv: the kernel's shape gives filters and kernel."""
-    x, weight, bias = maps(mapper, call), call.const(1), call.optional(2)
+    x, weight, bias = maps(mapper, call), call.const(1), _own_bias(call)
     if len(weight.shape) != len(x.shape):
         raise Invalid(f"a kernel of {list(weight.shape)} for an input of {list(x.shape)}")
     window = Window(call, x.shape[2:], weight.shape[2:])

@@ -201,3 +201,16 @@ def test_a_branch_with_a_known_condition_is_taken(tmp_path: Path) -> None:
         {"two": np.array(2), "four": np.array(4)},
     )  # fmt: skip
     assert small.kinds() == ["relu"]
+
+
+def test_zeros_that_an_exporter_constructs_are_no_bias(tmp_path: Path) -> None:
+    """PyTorch's newer exporter without its optimiser: CastLike of the input, and Expand to the number of filters."""
+    small = Small(
+        tmp_path,
+        [node("CastLike", "zero x", "z"), node("Shape", "w", "s", end=1), node("Expand", "z s", "b"),
+         node("Conv", "x w b", "y")],
+        {"x": [1, 3, 4, 5]},
+        {"zero": np.array(0), "w": weights(6, 3, 2, 3)},
+    )  # fmt: skip
+    (layer,) = small.checked().graph
+    assert layer.op.shown_fields()["bias"] is False
