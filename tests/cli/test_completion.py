@@ -71,6 +71,8 @@ def test_nothing_is_offered_that_takes_away_what_was_typed(convcalc) -> None:
         ("convcalc show lenet5 --format ", [*FORMATS]),
         ("convcalc apply blur photo.png --mode c", ["correlation", "convolution", "centred"]),
         ("convcalc forward lenet5 photo.png --weights pre", ["pretrained"]),
+        ("convcalc convert torchvision/vgg16 -o ", ["vgg16.yaml", "vgg16.py", "vgg16.onnx", "vgg16.safetensors",
+                                                    "vgg16.npz"]),
         ("convcalc docs coun", ["counting"]),
         ("convcalc work", ["worksheet"]),
     ],
