@@ -65,6 +65,7 @@ class BlockClass:
     params: dict[str, str] = field(default_factory=dict)
     filled: dict[str, str] = field(default_factory=dict)
     sizes: Sizes = ()
+    batched: bool = True
 
 
 class Blocks(Program):
@@ -134,7 +135,7 @@ class Blocks(Program):
             body = Body(scope, arguments, refs)
             last = body.sequence(block.layers, arguments["x"])
             assert last is not None
-            made.sizes = last.sizes
+            made.sizes, made.batched = last.sizes, last.batched
             body.statements[:0] = scope.preamble()
             text = body.lines(2)
         else:
@@ -327,4 +328,4 @@ class Blocks(Program):
                 for size in made.sizes
             ]
         )
-        return Made(Call(made.name, tuple(words)), after, tuple(refs))
+        return Made(Call(made.name, tuple(words)), after, tuple(refs), batched=made.batched)

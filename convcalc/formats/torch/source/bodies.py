@@ -171,7 +171,7 @@ class Body:
         access = self.define(segment, made.call, condition, after)
         self.reach[segment] = access
         read = [*([value] if made.reads_main else []), *map(self.resolve, made.inputs)]
-        return self._call(access, read, sizes, segment, made.weighted)
+        return self._call(access, read, sizes, segment, made.weighted, made.batched)
 
     def _has_weights(self, entry: Layer) -> bool:
         return any(node.parameters for node in self.scope.nodes(entry)[:1])
@@ -189,6 +189,8 @@ class Body:
         made = self.scope.program.grouped(self.scope, entry, sizes, segment, value, inside)
         access = self.reach[segment] = self.define(segment, made.call)
         read = [*([value] if made.reads_main else []), *map(self.resolve, made.inputs)]
+        if not all(item.batched for item in read):
+            raise InexpressibleError(f"{segment}: it reads learned tensors, and others read layers inside it")
         whole = self._call(access, read, made.sizes, segment, True)
         for place, (path, other) in enumerate(zip(inside, made.others, strict=True), 1):
             self.values[f"{segment}.{path}"] = self._part(whole, place, other)
@@ -199,7 +201,7 @@ class Body:
 
     def _sliced(self, entry: Entry, value: Value, segment: str, inside: Sequence[str]) -> Value | None:
         """A numbered Sequential called slice by slice; None if it is no such part."""
-        if not all(path.isdecimal() for path in inside):
+        if not value.batched or not all(path.isdecimal() for path in inside):
             return None
         sizes = self.scope.read_sizes(entry, value.sizes)
         after: list[Sizes]
@@ -231,11 +233,24 @@ class Body:
             start = stop + 1
         return value
 
-    def _call(self, access: str, read: Sequence[Value], sizes: Sizes, segment: str, weighted: bool) -> Value:
-        places = ", ".join(f"{{{place}}}" for place in range(len(read)))
-        hint = self._hint(segment)
-        step = Step(f"{access}({places})", tuple([value.place for value in read]), weighted, hint)
-        return Value(self.flow.add(step), sizes)
+    def _call(
+        self,
+        access: str,
+        read: Sequence[Value],
+        sizes: Sizes,
+        segment: str,
+        weighted: bool,
+        batched: bool = True,
+    ) -> Value:
+        """A call of a module; a learned tensor has no batch axis, and gets one for it. batched: whether the result has
+        one."""
+        places = [
+            f"{{{place}}}" + ("" if value.batched else ".unsqueeze(0)") for place, value in enumerate(read)
+        ]
+        alone = bool(read) and not any(value.batched for value in read)
+        call = f"{access}({', '.join(places)})" + (".squeeze(0)" if alone and batched else "")
+        step = Step(call, tuple([value.place for value in read]), weighted, self._hint(segment))
+        return Value(self.flow.add(step), sizes, batched and not alone)
 
     def _hint(self, segment: str) -> str:
         name = identifier(segment, {"self", "x"})

@@ -15,7 +15,7 @@ from convcalc.formats.torch.source.heads import with_classes
 from convcalc.formats.torch.source.links import Scope
 from convcalc.formats.torch.source.made import Link, Made, NotAChain, Value
 from convcalc.formats.torch.source.scopes import outside_paths
-from convcalc.formats.torch.source.site import Call, quoted
+from convcalc.formats.torch.source.site import Call, InexpressibleError, quoted
 from convcalc.formats.torch.source.sizes import Sizes
 from convcalc.formats.torch.source.stages import staged
 from convcalc.formats.torch.source.symbols import (
@@ -99,12 +99,14 @@ class Classes(Blocks):
                 continue
             plain = path.text if isinstance(path, Expression) else path
             name = identifier(plain.rpartition(".")[2], {*arguments, "self"})
-            refs[plain] = arguments[name] = Value(len(arguments), value.sizes, value.batched)
+            refs[plain] = arguments[name] = Value(len(arguments), value.sizes)
             inputs.append(path)
         body = Body(inner, arguments, refs)
         last = body.sequence(entry.layers, arguments["x"])
         assert last is not None
         given_values = [last, *(body.resolve(path) for path in requested)]
+        if requested and not all(value.batched for value in given_values):
+            raise InexpressibleError(f"{segment}: others read learned tensors inside it")
         reads_main = body.flow.reads(0, [value.place for value in given_values])
         if not reads_main:
             body.flow.drop_first()
@@ -118,7 +120,14 @@ class Classes(Blocks):
         )
         sizes = inner.without_locals(last.sizes)
         others = tuple([inner.without_locals(value.sizes) for value in given_values[1:]])
-        return Made(Call(name, tuple(known)), sizes, tuple(inputs), reads_main=reads_main, others=others)
+        return Made(
+            Call(name, tuple(known)),
+            sizes,
+            tuple(inputs),
+            reads_main=reads_main,
+            others=others,
+            batched=given_values[0].batched,
+        )
 
     def _symbols(self, scope: Scope) -> list[str]:
         return list(

@@ -23,7 +23,8 @@ class Value:
 class Made:
     """A module that computes an entry from one value. call: its constructor; inputs: paths of further values that it
     reads; sizes: of its output; reads_main: whether it reads that value, or only the further ones;
-    others: the sizes of further values that it gives."""
+    others: the sizes of further values that it gives; batched: whether its value
+    has a batch axis."""
 
     call: Call
     sizes: Sizes
@@ -31,6 +32,7 @@ class Made:
     weighted: bool = True
     reads_main: bool = True
     others: tuple[Sizes, ...] = ()
+    batched: bool = True
 
     @property
     def in_chain(self) -> bool:
