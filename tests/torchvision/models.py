@@ -7,8 +7,8 @@ FOLDER/ts and FOLDER/dy hold the exports by `dynamo=False` and `dynamo=True`, FO
 one-dimensional parameters and buffers are random, as exporters merge tensors of equal values. One network at a time.
 
 check compares, for each file: parameters with the floats in the file, where a thousandth may be the exporter's own
-constants; MACs, and paths and kernels of all convolutions and dense layers, with the bundled spec; shapes with those that
-the file claims; outputs with PyTorch's.
+constants; MACs, and paths and kernels of all convolutions and dense layers, with the bundled spec; shapes with those
+that the file claims; outputs with PyTorch's.
 """
 
 from __future__ import annotations
