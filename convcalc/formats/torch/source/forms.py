@@ -17,7 +17,7 @@ TABLES = (activations, maps, shapes, values)  # fill FORMS when they are importe
 # Operators whose PyTorch form expects a batch axis; a learned tensor gets one for them.
 _NEED_BATCH = """
 conv deconv batchnorm groupnorm instancenorm lrn maxpool avgpool global_avgpool global_maxpool adaptive_avgpool
-adaptive_maxpool upsample pixel_shuffle pixel_unshuffle channel_shuffle attention scale prelu
+adaptive_maxpool upsample pixel_shuffle pixel_unshuffle channel_shuffle attention prelu
 """
 NEED_BATCH = frozenset(_NEED_BATCH.split())
 

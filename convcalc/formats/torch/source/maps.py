@@ -298,4 +298,5 @@ def _scale(site: Site) -> Form:
     if site.differs("value", None):
         return Form(call=f"{site.at_hand('value')} * {{0}}")
     initial = (site.text("initial"),) if site.differs("initial", 1.0) else ()
-    return Form(Call("Scale", (site.channels, *initial)), helpers=("Scale",))
+    call = "" if site.lead else "{self}({0}.unsqueeze(0)).squeeze(0)"
+    return Form(Call("Scale", (site.channels, *initial)), call=call, helpers=("Scale",))
