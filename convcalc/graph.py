@@ -106,6 +106,20 @@ class Output(NamedTuple):
     node: int
 
 
+class Budget(NamedTuple):
+    """The largest figures that a spec allows its network.
+
+    limits: by quantity, and marks, where each is written. batch, dtype, input: what they hold for; input None: the
+    spec's own.
+    """
+
+    limits: Mapping[str, int]
+    marks: Mapping[str, Mark]
+    batch: int = 1
+    dtype: str = "float32"
+    input: Shape | Mapping[str, Shape] | None = None
+
+
 def is_input(index: int) -> bool:
     """Whether an index refers to an input of the network rather than a node."""
     return index < 0
@@ -132,7 +146,7 @@ class Graph:
     directory: the folder of the spec. variables: the values of its vars. changes: differences from the file made by
     settings or another input, such as `width=0.5`; notes that no longer hold are dropped. warnings: constructs that are
     valid but probably not intended, with their places. joining: the paths of the scopes that directly contain a join
-    with branches, even if only one branch is active.
+    with branches, even if only one branch is active. ignored_lints: names of the lints that the spec silences.
     """
 
     name: str
@@ -154,6 +168,8 @@ class Graph:
     changes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     joining: frozenset[str] = frozenset()
+    budget: Budget | None = None
+    ignored_lints: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

@@ -34,6 +34,7 @@ from convcalc.errors import SpecError
 from convcalc.manual.operator_page import contents, field_index, operator_page
 from tests.conftest import environment
 from tests.documents import screen
+from tests.documents.findings import findings_table
 
 ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "convcalc" / "docs"
@@ -170,13 +171,17 @@ def test_no_page_of_an_operator_there_is_not(request: pytest.FixtureRequest) -> 
 
 @pytest.mark.parametrize(
     ("file", "heading", "make"),
-    [("index.md", "## Operators", contents), ("language.md", "## Index of fields", field_index)],
-    ids=["contents", "fields"],
+    [
+        ("index.md", "## Operators", contents),
+        ("language.md", "## Index of fields", field_index),
+        ("budgets.md", "## Findings in the bundled networks", findings_table),
+    ],
+    ids=["contents", "fields", "findings"],
 )
-def test_what_lists_the_operators_lists_them_all(
+def test_the_end_of_a_page_is_made(
     file: str, heading: str, make: Callable[[], str], request: pytest.FixtureRequest
 ) -> None:
-    """The end of a page, from a heading on, is made from the operators."""
+    """From a heading on: lists of all operators, and of all findings in bundled networks."""
     page = MANUAL / file
     text = page.read_text(encoding="utf-8")
     before, found, after = text.partition(f"\n{heading}\n\n")

@@ -253,6 +253,7 @@ COMMANDS = {
 }
 WHOLE = {"language", "render"}
 ON_DEMAND = {
+    "language.budget", "language.quantities", "language.revision",
     "language.foreign", "language.mistakes", "language.planned", "language.schema", "language.slips",
     "language.synonyms", "render.html", "render.json", "render.markdown", "render.picture", "cli.shells",
 }  # fmt: skip

@@ -31,8 +31,8 @@ from convcalc.analysis.counting.variations import (
     operations,
     parameters,
 )
-from convcalc.analysis.quantities import Figure, figures_in
 from convcalc.analysis.related import Source, namesakes, relatives, resized, switched
+from convcalc.language.quantities import Figure, figures_in
 
 MAX_EXPLANATIONS = 6
 TOOL = 0.75  # departure of a tool's convention

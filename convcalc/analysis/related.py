@@ -9,11 +9,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from convcalc.analysis.counting.items import Tally
-from convcalc.analysis.quantities import Figure
 from convcalc.errors import ConvcalcError
 from convcalc.formats.open import open_graph
 from convcalc.graph import Graph
 from convcalc.language import bundled
+from convcalc.language.quantities import Figure
 from convcalc.shapes import show
 
 SIDES = (224, 227, 256, 299, 320, 384, 288, 192, 160, 128, 96, 64, 32, 331, 380, 448, 456, 480, 512, 528, 600)

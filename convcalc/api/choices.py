@@ -46,7 +46,7 @@ def listed_values(settings: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 def limits(texts: Iterable[str]) -> dict[str, int]:
     """Limits such as `macs=300M` and `memory=20MB`, by quantity. Raises UsageError."""
-    from convcalc.analysis.quantities import parse_bytes
+    from convcalc.language.quantities import parse_bytes
 
     found: dict[str, int] = {}
     for text in texts:
@@ -239,6 +239,13 @@ def filters() -> Sequence[str]:
     return tuple(FILTERS)
 
 
+def lints() -> Sequence[str]:
+    """The names of the lints of `check`."""
+    from convcalc.language.budget import LINTS
+
+    return tuple(LINTS)
+
+
 def asks() -> Sequence[str]:
     """The columns that a worksheet can leave blank."""
     from convcalc.exercises.worksheet import ASKS
@@ -290,7 +297,7 @@ def topics() -> Sequence[str]:
 
 def count(text: str) -> int:
     """A count as people write it: 5000000, 5M, 4.11G. Raises UsageError if the text is not one."""
-    from convcalc.analysis.quantities import parse_count
+    from convcalc.language.quantities import parse_count
 
     return parse_count(text)
 

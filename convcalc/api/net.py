@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Bitmap
 
     from convcalc.analysis.analyse import Analysis
+    from convcalc.analysis.check import Check
     from convcalc.analysis.diff import Diff
     from convcalc.analysis.explain import Explanations
     from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
@@ -202,8 +203,8 @@ class Network(View["Analysis"]):
         >>> convcalc.load("torchvision/resnet50").reconcile("4.11G")  # doctest: +ELLIPSIS
         <Reconciliation of 4.11G with torchvision/resnet50: torchvision/resnet50, "#flops" of fvcore ...>
         """
-        from convcalc.analysis.quantities import parse
         from convcalc.analysis.reconcile import reconcile
+        from convcalc.language.quantities import parse
         from convcalc.report import reconcile as report
 
         found = reconcile(self.record, parse(figure), self._arch, self._settings)
@@ -263,8 +264,8 @@ class Network(View["Analysis"]):
         >>> convcalc.load("torchvision/resnet50").training(optimizer="adam", memory="24GiB").largest_batch > 200
         True
         """
-        from convcalc.analysis.quantities import parse_bytes
         from convcalc.analysis.training import OPTIMIZERS, training
+        from convcalc.language.quantities import parse_bytes
         from convcalc.report import training as report
 
         check_choice("optimizer", optimizer, tuple(OPTIMIZERS))
@@ -279,6 +280,39 @@ class Network(View["Analysis"]):
             report.training_value,
             lambda result: report.training_table(result, depth, all),
         )
+
+    def check(
+        self,
+        limits: Mapping[str, int | float | str] | None = None,
+        *,
+        against: str | os.PathLike[str] | None = None,
+        max_growth: str | float | None = None,
+        strict: bool = False,
+        ignore: str | Sequence[str] = (),
+    ) -> View[Check]:
+        """The network's figures against its budget, their growth, and lints: `convcalc check`.
+
+        limits: the largest figures by quantity, in place of those of the spec's budget: params, macs, flops,
+        param_bytes, activation_bytes, peak_activation_bytes, layers, field; numbers, or text such as `3M` or `20MB`.
+        Batch, number type and input are the budget's where the network was loaded without others. against: a Git
+        revision, or the file of another network; max_growth: the share that figures may grow by, `5%` or 0.05.
+        strict: lints are errors; ignore: lints to silence. The view has `passed` and `specs`, of one. Raises
+        UsageError.
+
+        >>> found = convcalc.load("resnet18").check({"params": "10M", "macs": 2_000_000_000})
+        >>> [(verdict.quantity, verdict.passed) for verdict in found.specs[0].budget]
+        [('params', False), ('macs', True)]
+        >>> found
+        <Check of 1 spec: 1 failed>
+        """
+        from convcalc.api.checks import check_network, demands
+
+        def loaded(shape: Any) -> Analysis:
+            return load(self._arch, settings=self._settings, input_shape=shape).record
+
+        asked = demands(limits, against, max_growth, strict, ignore)
+        changed = any(change.startswith("input ") for change in self.record.graph.changes)
+        return check_network(self.record, self._arch, loaded, self._settings, asked, changed)
 
     def diff(
         self,

@@ -23,6 +23,7 @@ COMMANDS = {
     "field": "Receptive fields: what a unit sees, what a pixel reaches.",
     "forward": "Push an image through a network.",
     "convert": "A network as a readable spec, or its weights as a file.",
+    "check": "Budgets, growth since a revision, lints: for hooks and CI.",
     "compare": "Several networks, a row each, and which no other beats.",
     "sweep": "Figures over a grid of settings and inputs; the largest that fits.",
     "size": "Why is it 55? One layer's output size worked out, or solved for.",

@@ -159,6 +159,11 @@ def columns(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     return several(COLUMNS, incomplete)
 
 
+def lints(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`check --ignore`."""
+    return items(choices.lints(), incomplete)
+
+
 def asks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`worksheet --blank`."""
     return several(choices.asks(), incomplete)

@@ -12,7 +12,6 @@ from math import ceil, floor, prod
 from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis, LayerFigures
-from convcalc.analysis.quantities import parse
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.exercises.filled import FilledRow, exercises, read_entries, sheet_files
 from convcalc.exercises.question import Question, Verdict
@@ -20,6 +19,7 @@ from convcalc.exercises.question_sheets import judge
 from convcalc.exercises.worksheet import ASKS, Exercise
 from convcalc.graph import Node
 from convcalc.language import bundled
+from convcalc.language.quantities import parse
 from convcalc.ops.conv import Conv
 from convcalc.ops.dense import Dense
 from convcalc.shapes import Axis, elements, show

@@ -14,7 +14,8 @@
     load         ARCH → Graph, the only entry point
 
 bundled finds the architectures shipped with the package, words holds reserved words and the rules for names,
-order sorts names by dependency, schema generates the JSON Schema for editors.
+order sorts names by dependency, budget checks budgets and ignored lints, quantities reads figures as people write
+them, revision reads specs as Git has them, schema generates the JSON Schema for editors.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from convcalc.language import budget as budget
     from convcalc.language import foreign as foreign
     from convcalc.language import mistakes as mistakes
     from convcalc.language import planned as planned
     from convcalc.language import synonyms as synonyms
 
-# Needed only to report a mistake, so loaded on first use: callers write `language.mistakes.…`.
-_ON_DEMAND = ("foreign", "mistakes", "planned", "synonyms")
+# Needed only to report a mistake, or for few specs, so loaded on first use: callers write `language.mistakes.…`.
+_ON_DEMAND = ("budget", "foreign", "mistakes", "planned", "synonyms")
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -14,6 +14,7 @@ from convcalc import language, ops
 from convcalc.errors import Problems, SpecError
 from convcalc.graph import MAX_LAYERS
 from convcalc.language import bundled, reader
+from convcalc.language.reader import ReadFile
 from convcalc.language.words import canonical, circle, name_problem
 from convcalc.ops import describe
 
@@ -37,8 +38,10 @@ KEYS = {
     "task": "what the network is for",
     "published": "figures that its authors publish, and their source: {top1: 76.13, source: ...}",
     "weights": "a weights file beside the spec, or the address of published ones",
+    "budget": "the largest figures that convcalc check allows: {params: 3M, macs: 300M}",
+    "lint": "lints that convcalc check does not report: {ignore: [...]}",
 }
-NOT_INHERITED = ("name", "title", "notes", "labels", "weights", "task", "published")
+NOT_INHERITED = ("name", "title", "notes", "labels", "weights", "task", "published", "budget")
 MERGED = ("vars", "blocks", "defaults")
 MAX_CHAIN = 20
 MODEL_FILES = (".onnx", ".pt", ".pth", ".safetensors", ".h5", ".tflite", ".pb")
@@ -103,14 +106,17 @@ class Spec:
         return node.text
 
 
-def locate(arch: str, relative_to: str | None = None) -> File:
-    """Read the file for ARCH or `extends`: `-`, a path ending in .yaml or .yml, or a bundled name. Raises SpecError."""
+def locate(arch: str, relative_to: str | None = None, read: ReadFile | None = None) -> File:
+    """Read the file for ARCH or `extends`: `-`, a path ending in .yaml or .yml, or a bundled name. Raises SpecError.
+
+    read: instead of the disk, for files that are not bundled.
+    """
     if arch == "-" and relative_to is None:
         data = sys.stdin.buffer.read(reader.MAX_BYTES + 1)
         return File(reader.YamlSource("<stdin>", _decode("<stdin>", data)), None, "-")
     if arch.endswith(bundled.SUFFIXES):
         path = os.path.normpath(os.path.join(relative_to, arch)) if relative_to else arch
-        return _read(path, path)
+        return _read(path, path, read)
     found = bundled.path(arch)
     if found is None:
         hint = _lying_here(arch, relative_to or ".")
@@ -132,10 +138,15 @@ def _lying_here(arch: str, directory: str) -> str | None:
     return None
 
 
-def _read(path: str, shown: str) -> File:
+def read_file(path: str) -> bytes:
+    """The bytes of a spec's file, at most one more than it may have. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(reader.MAX_BYTES + 1)
+
+
+def _read(path: str, shown: str, read: ReadFile | None = None) -> File:
     try:
-        with open(path, "rb") as file:
-            data = file.read(reader.MAX_BYTES + 1)
+        data = (read or read_file)(path)
     except FileNotFoundError:
         bare = os.path.splitext(path)[0]
         hint = f"the bundled one is called {bare}, without .yaml" if bundled.path(bare) else "check the path"
@@ -144,7 +155,8 @@ def _read(path: str, shown: str) -> File:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"{shown}: cannot be read: {reason}") from None
     directory = os.path.dirname(path) or "."
-    return File(reader.YamlSource(shown, _decode(shown, data), directory), directory, os.path.realpath(path))
+    source = reader.YamlSource(shown, _decode(shown, data), directory, read)
+    return File(source, directory, os.path.realpath(path))
 
 
 def _decode(name: str, data: bytes) -> str:
@@ -163,9 +175,16 @@ def _decode(name: str, data: bytes) -> str:
     return text
 
 
-def read_spec(arch: str, max_layers: int = MAX_LAYERS, *, relative_to: str | None = None) -> Spec:
-    """The merged keys of a spec and those it extends. relative_to: base folder of relative paths. Raises SpecError."""
-    return _merged(locate(arch, relative_to), max_layers)
+def read_spec(
+    arch: str,
+    max_layers: int = MAX_LAYERS,
+    *,
+    relative_to: str | None = None,
+    read: ReadFile | None = None,
+) -> Spec:
+    """The merged keys of a spec and those it extends. relative_to: base folder of relative paths. read: reads files
+    that are not bundled; by default from the disk. Raises SpecError."""
+    return _merged(locate(arch, relative_to, read), max_layers)
 
 
 def read_text(text: str, name: str, max_layers: int = MAX_LAYERS) -> Spec:
@@ -216,7 +235,7 @@ def _base(node: reader.YamlNode, chain: list[tuple[File, reader.Mapping]]) -> Fi
         raise node.error("extends needs the name of a spec, or a path that ends in .yaml", hint)
     check_no_model(node, "extends")
     try:
-        file = locate(node.text, chain[-1][0].directory or ".")
+        file = locate(node.text, chain[-1][0].directory or ".", node.source.read)
     except SpecError as error:
         raise node.error(error.message, error.hint) from None
     for start, (earlier, _) in enumerate(chain):
@@ -234,9 +253,6 @@ def _unknown_keys(root: reader.Mapping) -> list[SpecError]:
 
 
 def _unknown_key(key: str, node: reader.Scalar) -> SpecError:
-    absence = language.planned.key(key)
-    if absence is not None and language.synonyms.meaning(key, KEYS, "key") is None:
-        return node.error(absence.message, absence.hint)
     if key in ops.names():
         return node.error(f"no key {describe(key)} in a spec", f"a layer belongs under layers: - {key}")
     return node.error(

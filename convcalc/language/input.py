@@ -45,7 +45,7 @@ def written_inputs(spec: Spec, values: Names) -> tuple[Input, ...] | None:
             )
         )
         return None
-    shape = _shape(spec, node, values, "input")
+    shape = written_shape(spec, node, values, "input")
     return None if shape is None else (Input("input", shape),)
 
 
@@ -64,13 +64,13 @@ def _several(spec: Spec, node: reader.YamlNode, values: Names) -> tuple[Input, .
         problem = None if name == "input" else segment_problem(name)
         if problem is not None:
             spec.problems.append(node.keys[name].error(f"{describe(name)} cannot name an input", problem))
-        shape = _shape(spec, item, values, name)
+        shape = written_shape(spec, item, values, name)
         if shape is not None and problem is None:
             inputs.append(Input(name, shape))
     return tuple(inputs) if len(inputs) == len(node.entries) else None
 
 
-def _shape(spec: Spec, node: reader.YamlNode, values: Names, what: str) -> Shape | None:
+def written_shape(spec: Spec, node: reader.YamlNode, values: Names, what: str) -> Shape | None:
     """An input's shape, `(C, *spatial)`, or `(N,)` for a vector; None on error. Problems are collected."""
     try:
         if isinstance(node, reader.Mapping):

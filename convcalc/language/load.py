@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from convcalc import ops
+from convcalc import language, ops
 from convcalc.errors import Problems, ShapeError, SpecError, UsageError, clean
 from convcalc.graph import MAX_LAYERS, Builder, Graph, Input, Output, uncollected, uncounted, unread
 from convcalc.language import reader
@@ -40,15 +40,17 @@ def load_graph(
     settings: Mapping[str, str] | None = None,
     input_shape: Given | None = None,
     max_layers: int = MAX_LAYERS,
+    read: reader.ReadFile | None = None,
 ) -> Graph:
     """Load the network of a bundled name, a path to a spec, or `-` for standard input.
 
     settings: values that override the spec's vars, as text. input_shape: overrides its inputs; `(C, *spatial)`, a text
-    with the syntax of --input, or shapes by name. Raises SpecError, SpecErrors, or ShapeError with the graph up to the
-    failing layer; UsageError for invalid settings or an invalid input.
+    with the syntax of --input, or shapes by name. read: reads the specs that are not bundled; by default from the disk.
+    Raises SpecError, SpecErrors, or ShapeError with the graph up to the failing layer; UsageError for invalid settings
+    or an invalid input.
     """
     with uncollected():
-        return _load(read_spec(arch, max_layers), settings or {}, input_shape, max_layers)
+        return _load(read_spec(arch, max_layers, read=read), settings or {}, input_shape, max_layers)
 
 
 def load_text(text: str, *, name: str = "<text>", max_layers: int = MAX_LAYERS) -> Graph:
@@ -142,7 +144,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_laye
     own = written_inputs(asked, values)
     inputs = given_inputs(given, own)
     written = written_outputs(spec, values)
-    fields = {**header(spec), "preprocess": preprocess(spec, values)}
+    fields = {**header(spec), "preprocess": preprocess(spec, values), **_policy(spec, values)}
     check_read(spec, settings, values)
     spec.problems.fail()
     assert inputs is not None
@@ -208,6 +210,16 @@ def _changes(
         if name not in defaults or defaults[name] != values[name]
     ]
     return (*changes, *input_changes(own, inputs))
+
+
+def _policy(spec: Spec, values: Names) -> dict[str, Any]:
+    """The Graph's budget and ignored lints, where the spec has them."""
+    if "budget" not in spec.keys and "lint" not in spec.keys:
+        return {}
+    return {
+        "budget": language.budget.budget(spec, values),
+        "ignored_lints": language.budget.ignored_lints(spec),
+    }
 
 
 def _without_classes(spec: Spec) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def include(key: reader.Scalar, fields: Fields, user: Spec, values: Names) -> In
         )
     user.read.append(arch)
     try:
-        spec = read_spec(arch, relative_to=node.source.directory or ".")
+        spec = read_spec(arch, relative_to=node.source.directory or ".", read=node.source.read)
     except SpecErrors:
         raise
     except SpecError as error:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from convcalc.language.synonyms import folded, meaning
-from convcalc.ops import describe
+from convcalc.language.synonyms import folded
 
 NOT_YET = "not built yet"
 
@@ -26,12 +25,6 @@ FIELDS: dict[tuple[str, str], str] = {
 }
 # Other tools' names for these fields.
 _FIELD_WORDS = {"paddingmode": "padding_mode"}
-
-# Planned keys of a spec, each with an alternative or "".
-KEYS: dict[str, str] = {
-    "budget": "",
-    "lint": "",
-}
 
 OUTSIDE: dict[str, tuple[str, ...]] = {
     "recurrent layers": (
@@ -64,9 +57,3 @@ def field(kind: str, written: str) -> Absence | None:
     if name not in own:
         return None
     return Absence(f"{kind}'s {written} is {NOT_YET}", own[name] or None)
-
-
-def key(word: str) -> Absence | None:
-    """The absence of a planned key of a spec; None if it is not planned."""
-    name = meaning(word, KEYS, "key")
-    return None if name is None else Absence(f"{describe(word)} is {NOT_YET}", KEYS[name] or None)

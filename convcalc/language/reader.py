@@ -33,14 +33,22 @@ _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\Z"
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None, "": None}
 
 
+# Reads a file by its path. Raises OSError.
+ReadFile = Callable[[str], bytes]
+
+
 class YamlSource:
-    """A YAML text. name: its name in errors. directory: the base folder of relative paths in it."""
+    """A YAML text. name: its name in errors. directory: the base folder of relative paths in it. read: reads the files
+    that they name; None: from the disk."""
 
-    __slots__ = ("_lines", "directory", "name", "text")
+    __slots__ = ("_lines", "directory", "name", "read", "text")
 
-    def __init__(self, name: str, text: str, directory: str | None = None) -> None:
+    def __init__(
+        self, name: str, text: str, directory: str | None = None, read: ReadFile | None = None
+    ) -> None:
         self.name = name
         self.directory = directory
+        self.read = read
         self.text = text
         self._lines: list[str] | None = None
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcalc import ops
+from convcalc.language.budget import DTYPES, LINTS, QUANTITIES
 from convcalc.language.documents import KEYS
 from convcalc.language.header import LABELS, PREPROCESS, WEIGHTS_KEYS
 from convcalc.language.tasks import TASKS
@@ -98,6 +99,7 @@ def _header() -> dict[str, dict[str, Any]]:
     positive = {"anyOf": [{"type": "integer", "minimum": 1}, EXPRESSION]}
     texts = {"type": "array", "items": _TEXT}
     sides = dict.fromkeys(("channels", "depth", "height", "width", "length"), positive)
+    lints = {"enum": list(LINTS)}
     names = [{"enum": list(LABELS)}, {"type": "array", "items": {"type": ["string", "number"]}}]
     shape = {
         "anyOf": [
@@ -139,6 +141,15 @@ def _header() -> dict[str, dict[str, Any]]:
             "properties": {"source": {"type": ["string", "number"]}},
             "additionalProperties": {"type": "number"},
         },
+        "budget": _object(
+            {
+                **{key: {"anyOf": [{"type": "number", "minimum": 0}, _TEXT]} for key in QUANTITIES},
+                "batch": positive,
+                "dtype": {"anyOf": [{"enum": list(DTYPES)}, EXPRESSION]},
+                "input": {"anyOf": [shape, {"type": "object", "additionalProperties": shape}]},
+            }
+        ),
+        "lint": _object({"ignore": {"anyOf": [lints, {"type": "array", "items": lints}]}}),
         "weights": {"anyOf": [_TEXT, _object({key: _WEIGHTS[key] for key in WEIGHTS_KEYS})]},
     }
 

@@ -233,6 +233,11 @@ class Operator:
         """(low, high) of an operator that computes min(max(x, low), high) and propagates NaN; None for any other."""
         return None
 
+    @property
+    def centres_channels(self) -> bool:
+        """Whether adding a constant to a channel of the input leaves the output as it is, in training."""
+        return False
+
     @classmethod
     def layer_fields(cls) -> tuple[str, ...]:
         """The fields that name a layer whose output is an additional input, in the order of those inputs."""

@@ -42,6 +42,11 @@ class Batchnorm(Operator):
     affine: bool = flag(True, doc="learn a scale and a bias per channel")
     frozen: bool = flag(False, doc="not trained: scale and bias are buffers, the statistics stay")
 
+    @property
+    def centres_channels(self) -> bool:
+        """True unless frozen: the mean of each channel is subtracted."""
+        return not self.frozen
+
     def parameters(self, inputs: Inputs) -> tuple[Parameter, ...]:
         """weight and bias if affine, running_mean, running_var: (C) each."""
         channels = inputs[0][:1]

@@ -40,6 +40,11 @@ class Instancenorm(Operator):
     eps: float = number(1e-5, above=0, doc="added to the variance for numerical stability")
     affine: bool = flag(False, doc="learn a scale and a bias per channel")
 
+    @property
+    def centres_channels(self) -> bool:
+        """True: the mean of each channel is subtracted."""
+        return True
+
     def bind(self, inputs: Inputs) -> Self:
         """Returns the operator unchanged. Raises Misfit for a vector."""
         self.needs_map(inputs[0])

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcalc.analysis.analyse import analyse
-from convcalc.analysis.quantities import figures_in, parse
 from convcalc.analysis.reconcile import reconcile
 from convcalc.errors import UsageError
 from convcalc.language.load import load_graph
+from convcalc.language.quantities import figures_in, parse
 
 COUNTERS = Path(__file__).parents[1] / "data" / "counters"
 

@@ -27,6 +27,7 @@ COMMANDS = [
     ("apply", "maxpool: 2", "1 2; 3 4"),
     ("apply", "identity", "PICTURE"),
     ("forward", "lenet5", "PICTURE"),
+    ("check", "lenet5"),
     ("convert", "lenet5", "-o", "NEW.npz"),
 ]
 

@@ -8,7 +8,6 @@ import pytest
 from convcalc import ops
 from convcalc.errors import UsageError
 from convcalc.language import planned
-from convcalc.language.documents import KEYS
 from convcalc.language.load import load_graph
 from convcalc.language.synonyms import folded
 from convcalc.language.words import COMMON, STRUCTURES
@@ -27,13 +26,6 @@ def test_a_field_that_is_not_built_yet(specs, kind, field):
 def test_a_planned_field_in_another_word(specs):
     error = specs.error("- conv: {filters: 8, kernel: 3, PaddingMode: reflect}")
     assert error.message == "conv's PaddingMode is not built yet"
-
-
-@pytest.mark.parametrize("key", planned.KEYS)
-def test_a_key_that_is_not_built_yet(specs, key):
-    assert key not in KEYS, "it is built: take it from planned.KEYS"
-    error = specs.error(f"{key}: {{}}\nlayers: [relu]")
-    assert error.message == f"'{key}' is not built yet"
 
 
 @pytest.mark.parametrize(

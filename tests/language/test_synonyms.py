@@ -7,7 +7,7 @@ import pytest
 from convcalc import ops
 from convcalc.cli import COMMANDS
 from convcalc.errors import closest
-from convcalc.language import bundled, planned, synonyms
+from convcalc.language import bundled, synonyms
 from convcalc.language.blocks import BLOCK_KEYS
 from convcalc.language.compiler import BRANCH_FIELDS, GROUP_FIELDS, LOOP_FIELDS
 from convcalc.language.documents import KEYS, read_spec
@@ -29,7 +29,7 @@ OURS = {
         "branches",
         "block",
     },
-    "key": {*KEYS, *planned.KEYS},
+    "key": set(KEYS),
     "input": {"channels", "height", "width", "depth", "length"},
     "column": set(COLUMNS),
     "filter": set(FILTERS),

@@ -11,9 +11,9 @@ import pytest
 from convcalc.analysis.analyse import analyse
 from convcalc.analysis.counting.conventions import CONVENTIONS, MEBI, Convention
 from convcalc.analysis.counting.items import Tally
-from convcalc.analysis.quantities import parse
 from convcalc.analysis.reconcile import reconcile
 from convcalc.language.load import load_graph
+from convcalc.language.quantities import parse
 
 COUNTERS = Path(__file__).parents[2] / "data" / "counters"
 ROWS = {f"{row.tool} {row.version}: {row.label}": row for row in CONVENTIONS if row.tool}
