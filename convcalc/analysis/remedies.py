@@ -130,7 +130,7 @@ def _smaller_windows(graph: Graph, node: Node) -> Iterator[Variant]:
     axes = node.op.windows(node.input_shapes[:1])
     if node.op.fields().keys() >= {"kernel", "padding"} and any(axis.kernel > 1 for axis in axes):
         window = {name: value for name, value in _PIXEL.items() if name in node.op.fields()}
-        changed: Any = dataclasses.replace(node.op, **window)  # type: ignore[arg-type]
+        changed: Any = dataclasses.replace(node.op, **window)
         yield f"a 1×1 window in {node.name}", {node.index: changed}, {}
 
 

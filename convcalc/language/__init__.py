@@ -25,14 +25,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convcalc.language import budget as budget
     from convcalc.language import foreign as foreign
     from convcalc.language import mistakes as mistakes
     from convcalc.language import planned as planned
     from convcalc.language import synonyms as synonyms
 
-# Needed only to report a mistake, or for few specs, so loaded on first use: callers write `language.mistakes.…`.
-_ON_DEMAND = ("budget", "foreign", "mistakes", "planned", "synonyms")
+# Needed only to report a mistake, so loaded on first use: callers write `language.mistakes.…`.
+_ON_DEMAND = ("foreign", "mistakes", "planned", "synonyms")
 
 
 def __getattr__(name: str) -> ModuleType:

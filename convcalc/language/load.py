@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from convcalc import language, ops
+from convcalc import ops
 from convcalc.errors import Problems, ShapeError, SpecError, UsageError, clean
 from convcalc.graph import MAX_LAYERS, Builder, Graph, Input, Output, uncollected, uncounted, unread
 from convcalc.language import reader
@@ -216,10 +216,9 @@ def _policy(spec: Spec, values: Names) -> dict[str, Any]:
     """The Graph's budget and ignored lints, where the spec has them."""
     if "budget" not in spec.keys and "lint" not in spec.keys:
         return {}
-    return {
-        "budget": language.budget.budget(spec, values),
-        "ignored_lints": language.budget.ignored_lints(spec),
-    }
+    from convcalc.language.budget import budget, ignored_lints  # few specs have them
+
+    return {"budget": budget(spec, values), "ignored_lints": ignored_lints(spec)}
 
 
 def _without_classes(spec: Spec) -> dict[str, Any]:
