@@ -94,7 +94,7 @@ def built(name: str) -> tuple[Any, tuple[int, ...]]:
     size: tuple[int, ...] = (3, 299, 299) if name == "inception_v3" else (3, 224, 224)
     if name in VIDEO:
         size = (3, 16, 224, 224) if name.startswith(("mvit", "swin")) else (3, 16, 112, 112)
-        size = (3, 32, 224, 224) if name == "swin3d_t" else size
+        size = {"swin3d_t": (3, 32, 224, 224), "s3d": (3, 16, 224, 224)}.get(name, size)
     if name in LARGE:
         with torch.device("meta"):
             module = torchvision.models.get_model(name, weights=None, **options)

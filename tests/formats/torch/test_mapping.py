@@ -163,6 +163,10 @@ def test_what_is_written_into_a_part_is_not_passed_over() -> None:
     assert found.graph.nodes[3].op.shown_fields()["op"] == "relu_"
 
 
+def test_notes_are_for_what_is_counted_otherwise() -> None:
+    assert {name: built(name).notes for name in recorded()} == dict.fromkeys(recorded(), ())
+
+
 def test_no_layer_has_the_batch() -> None:
     for name, entry in recorded().items():
         for node in built(name).graph:

@@ -71,6 +71,7 @@ class Mapper:
         self.kernels: dict[tuple[str, type[Operator]], int] = {}  # the first layer with a kernel
         self.joins: dict[tuple[Any, ...], int] = {}  # concatenations by their inputs
         self.computed: list[str] = []  # tensors computed from parameters
+        self.fixed: list[str] = []  # kernels that are no parameters, yet counted as weights
         self.call = Call("", "", "", {}, ())
         self._readers: dict[str, set[str]] = {}
         for call in program.calls:
@@ -151,6 +152,8 @@ class Mapper:
             self.computed += [
                 f"{place}.{name}" for name, entry in given.items() if entry.learned and not entry.key
             ]
+            if "weight" in given and not given["weight"].learned:
+                self.fixed.append(f"{place}.weight")
         index = self.draft.add(
             op,
             inputs,
@@ -328,6 +331,8 @@ class Mapper:
             notes.append(
                 f"{_listed(self.computed)} computed from other parameters: what comes out is counted, not what goes in"
             )
+        if self.fixed:
+            notes.append(f"{_listed(self.fixed)} fixed, no parameters in PyTorch; counted as weights here")
         return notes
 
 

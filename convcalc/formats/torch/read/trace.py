@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import operator
 import sys
 import warnings
@@ -60,9 +61,15 @@ def traced(
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Sends what a module prints to stderr, so that results on stdout stay whole."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
+    """Sends what a module prints to stderr, so that results on stdout stay whole, and leaves out what PyTorch logs
+    besides the errors that it raises."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        logging.disable(before)
 
 
 @contextlib.contextmanager
