@@ -305,7 +305,7 @@ class Network(View["Analysis"]):
         >>> found
         <Check of 1 spec: 1 failed>
         """
-        from convcalc.api.checks import check_network, demands
+        from convcalc.api.checking import check_network, demands
 
         def loaded(shape: Any) -> Analysis:
             return load(self._arch, settings=self._settings, input_shape=shape).record
