@@ -74,7 +74,7 @@ def demands(
 def check_network(
     analysis: Analysis,
     arch: str,
-    load: Load,
+    load: Load | None,
     settings: Mapping[str, str],
     asked: Demands,
     changed_input: bool,
@@ -89,31 +89,44 @@ def check_network(
         asked,
         load,
         settings,
-        given=analysis.graph.input_shape if changed_input else None,
+        given=_inputs(analysis.graph) if changed_input else None,
         batch=None if analysis.batch == 1 else analysis.batch,
         dtype=None if analysis.dtype == "float32" else analysis.dtype,
     )
     return check_view(Check(result.passed, (result,)))
 
 
+def _inputs(graph: Graph) -> Given:
+    """The network's input, or with several the shapes by name."""
+    if len(graph.inputs) == 1:
+        return graph.input_shape
+    return {entry.name: entry.shape for entry in graph.inputs}
+
+
 def checked(
     network: Analysis,
     arch: str,
     asked: Demands,
-    load: Load,
+    load: Load | None,
     settings: Mapping[str, str] | None,
     *,
     given: Given | None,
     batch: int | None,
     dtype: str | None,
 ) -> SpecCheck:
+    """A loaded network's results. load: the network at another input; None if it cannot be loaded again. given: the
+    input it was loaded with, in place of the budget's."""
     from convcalc.analysis.analyse import analyse
     from convcalc.analysis.check import check_analysis
 
     budget = network.graph.budget
-    if budget is not None and budget.input is not None and given is None and arch != "-":
-        given = budget.input
-        network = load(given)
+    notes: list[str] = []
+    if budget is not None and budget.input is not None and given is None:
+        if load is None:
+            notes.append("not at the input of the budget: the spec was read from standard input, and is gone")
+        else:
+            given = budget.input
+            network = load(given)
     images = batch or (budget.batch if budget else 1)
     number_type = dtype or (budget.dtype if budget else "float32")
     check_choice("dtype", number_type, choices.number_types())
@@ -121,7 +134,6 @@ def checked(
     def counted(graph: Graph) -> Analysis:
         return analyse(graph, batch=images, dtype=number_type)
 
-    notes: list[str] = []
     before = None if asked.against is None else _before(arch, asked.against, settings, given, notes)
     return check_analysis(
         counted(network.graph),
@@ -131,7 +143,7 @@ def checked(
         max_growth=asked.max_growth,
         strict=asked.strict,
         ignore=asked.ignore,
-        reload=None if arch == "-" else lambda shape: counted(load(shape).graph),
+        reload=None if load is None else lambda shape: counted(load(shape).graph),
         notes=notes,
     )
 

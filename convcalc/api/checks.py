@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from convcalc.api import net
 from convcalc.api.checking import Limits, Load, check_view, checked, demands, is_file, shown
-from convcalc.errors import ConvcalcError, ShapeError, SpecError, UsageError
+from convcalc.errors import ConvcalcError, UsageError
 from convcalc.graph import MAX_LAYERS
 from convcalc.render.view import View
 
@@ -43,24 +43,28 @@ def check_specs(
         )
     layers = max(MAX_LAYERS, asked.limits.get("layers", 0))
 
-    def load(arch: str) -> Load:
-        return lambda shape: net.load(arch, settings=settings, input_shape=shape, max_layers=layers).record
+    def loader(arch: str) -> Load:
+        if arch != "-":
+            return lambda shape: (
+                net.load(arch, settings=settings, input_shape=shape, max_layers=layers).record
+            )
+        from convcalc.analysis.analyse import analyse
+        from convcalc.language.load import Loader
+
+        spec = Loader(arch, layers)  # standard input is read once, and its network may be asked for again
+        return lambda shape: analyse(spec.load(settings or {}, shape))
 
     results = []
     for arch in archs:
         try:
-            network = load(arch)(input_shape)
+            load = loader(arch)
+            network = load(input_shape)
+            result = checked(
+                network, arch, asked, load, settings, given=input_shape, batch=batch, dtype=dtype
+            )
         except UsageError:
             raise
         except ConvcalcError as error:
-            results.append(failed(shown(arch), error))
-            continue
-        try:
-            results.append(
-                checked(
-                    network, arch, asked, load(arch), settings, given=input_shape, batch=batch, dtype=dtype
-                )
-            )
-        except (SpecError, ShapeError) as error:  # at the budget's own input
-            results.append(failed(shown(arch), error))
+            result = failed(shown(arch), error)
+        results.append(result)
     return check_view(Check(all(result.passed for result in results), tuple(results)))

@@ -312,7 +312,8 @@ class Network(View["Analysis"]):
 
         asked = demands(limits, against, max_growth, strict, ignore)
         changed = any(change.startswith("input ") for change in self.record.graph.changes)
-        return check_network(self.record, self._arch, loaded, self._settings, asked, changed)
+        load_again = None if self._arch == "-" else loaded
+        return check_network(self.record, self._arch, load_again, self._settings, asked, changed)
 
     def diff(
         self,

@@ -117,9 +117,8 @@ def _spec_lines(spec: SpecCheck, width: int | None) -> Iterator[Line]:
             [_verdict_row(verdict) for verdict in spec.budget], ("figure", "value", "budget", ""), width
         )
     elif not spec.growth:
-        figures = ", ".join(
-            f"{words.count(spec.figures[name] or 0)} {name_of(name)}" for name in ("params", "macs", "layers")
-        )
+        params, macs = (words.count(spec.figures[name] or 0) for name in ("params", "macs"))
+        figures = f"{params} params, {macs} MACs, {words.plural(spec.figures['layers'] or 0, 'layer')}"
         yield from _indented(f"no budget; {figures}", width, 2)
     if spec.growth:
         rows = [_growth_row(growth) for growth in spec.growth]

@@ -120,6 +120,50 @@ def test_junit_is_xml_whatever_the_names(convcalc, tmp_path):
     assert f"wide: 5,784 ({SMALL}:15)" in failure
 
 
+def test_standard_input_is_checked_at_the_budgets_input(convcalc):
+    text = (
+        "name: t\ninput: [2, 6, 7]\nlayers: [relu]\n"
+        "budget: {activation_bytes: 100, batch: 5, dtype: float16, input: [2, 3, 11]}\n"
+    )
+    done = convcalc("check", "-", "--format", "json", stdin=text)
+    assert done.returncode == 1, done.stderr
+    (spec,) = json.loads(done.stdout)["specs"]
+    assert spec["file"] == "<stdin>"
+    assert spec["figures"]["activation_bytes"] == 5 * 2 * 2 * 3 * 11
+    assert spec["budget"][0]["line"] == 4
+    assert any(text.startswith("an input of 2×") for text in spec["budget"][0]["remedies"])
+
+
+def test_an_input_that_does_not_fit_is_an_error_of_the_spec(convcalc, tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: t\ninput: [3, 9, 9]\nbudget: {params: 9k, input: [3, 2, 9]}\nlayers:\n"
+        "  - conv: {filters: 4, kernel: 3}\n"
+    )
+    done = convcalc("check", str(path), SMALL, "--max-params", "9k", "--max-macs", "1M")
+    assert done.returncode == 1
+    assert f"{path}:5:" in done.stdout
+    assert "a window of 3 does not fit an axis of 2" in done.stdout
+    assert f"{SMALL}  passed" in done.stdout
+
+
+def test_several_inputs(convcalc, tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: t\ninputs: {left: [3, 9, 8], right: [3, 9, 8]}\n"
+        "budget: {activation_bytes: 1k, input: {left: [3, 5, 7], right: [3, 5, 7]}}\n"
+        "layers:\n  - concat: {from: [left, right]}\n"
+    )
+    done = convcalc("check", str(path), "--format", "json")
+    spec = json.loads(done.stdout)["specs"][0]
+    assert spec["inputs"] == [[3, 5, 7], [3, 5, 7]]
+    assert spec["figures"]["activation_bytes"] == 6 * 5 * 7 * 4
+    other = convcalc(
+        "check", str(path), "--input", "left=3x4x6", "--input", "right=3x4x6", "--format", "json"
+    )
+    assert json.loads(other.stdout)["specs"][0]["figures"]["activation_bytes"] == 6 * 4 * 6 * 4
+
+
 # -- Git ------------------------------------------------------------------------------------------------------
 
 BASE = """\

@@ -53,6 +53,8 @@ def test_nothing_is_offered_that_takes_away_what_was_typed(convcalc) -> None:
     ("line", "values"),
     [
         ("convcalc show lenet5 --layer conv", ["conv1", "conv2"]),
+        ("convcalc check lenet5 --ignore un", ["unread_layer"]),
+        ("convcalc check lenet5 --set cl", ["classes="]),
         ("convcalc show inception-module --layer inception.conv", ["inception.conv1x1", "inception.conv3x3",
                                                                    "inception.conv5x5"]),
         ("convcalc field lenet5 --layer dense", ["dense1", "dense2", "dense3"]),
