@@ -14,7 +14,7 @@ from convcalc.graph import Builder, Graph, Node, Output
 from convcalc.ops import Operator
 from convcalc.shapes import Shape, show
 
-MAX_REBUILT = 5_000  # layers of a network that is built anew for each remedy
+MAX_REBUILT = 1_000  # layers of a network that is built anew for each remedy
 MAX_REMEDIES = 4
 REDUCTION = 4  # a bottleneck's share of channels (He et al. 2016, figure 5)
 MIN_CHANNELS = 16  # of an input that a 1×1 convolution before it is tried on
