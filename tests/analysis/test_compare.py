@@ -24,7 +24,8 @@ FOUR = ("torchvision/resnet18", "torchvision/resnet50", "torchvision/mobilenet_v
 @pytest.mark.parametrize(
     ("name", "layers"),  # in the networks' names, and for GoogLeNet "22 layers deep" in its paper's abstract
     [("vgg11", 11), ("vgg16", 16), ("vgg19", 19), ("resnet18", 18), ("resnet34", 34), ("resnet50", 50),
-     ("resnet152", 152), ("googlenet", 22), ("alexnet", 8), ("torchvision/densenet121", 121), ("torchvision/densenet201", 201)],
+     ("resnet152", 152), ("googlenet", 22), ("alexnet", 8), ("torchvision/densenet121", 121),
+     ("torchvision/densenet201", 201)],
 )  # fmt: skip
 def test_depth_is_what_the_papers_count(name: str, layers: int) -> None:
     assert depth(convcalc.load(name).graph) == layers

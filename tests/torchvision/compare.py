@@ -547,8 +547,8 @@ def compare_computation(graph: Graph, model: nn.Module) -> tuple[list[str], int]
 
 
 def dump(names: list[str], path: Path) -> None:
-    """All models' keys and shapes, and the output shapes of the modules that hold tensors, at the spec's input; as bytes
-    that depend on nothing else."""
+    """All models' keys and shapes, and the output shapes of the modules that hold tensors, at the spec's input; as
+    bytes that depend on nothing else."""
     content = {
         "torch": torch.__version__.partition("+")[0],
         "torchvision": torchvision.__version__.partition("+")[0],
