@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from itertools import product
 from math import prod
@@ -19,6 +21,7 @@ MAX_POINTS = 1_000_000
 PARALLEL = 100  # points from which processes share the work
 CHUNK = 25  # points that a process takes at a time
 INPUT = "input"
+ENDING = (1, 2, 15)  # SIGHUP, SIGINT, SIGTERM; these numbers hold on every platform with fork
 LIMITS = ("params", "macs", "peak_activation_bytes")
 
 
@@ -166,10 +169,29 @@ def _shared(loader: Loader, asked: Grid, workers: int) -> Iterator[Point]:
     global _work
     _work = (loader, asked)
     try:
-        with get_context("fork").Pool(workers) as pool:
+        with _signals_held():
+            pool = get_context("fork").Pool(workers, initializer=_answer_signals)
+        with pool:
             yield from pool.imap(_worked, range(len(asked.points)), chunksize=CHUNK)
     finally:
         _work = None
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Blocks terminating signals while processes start, so that they never run the handlers of their parent."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _answer_signals() -> None:
+    """In a forked process: a signal to the whole group is the parent's, which ends its pool with SIGTERM."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 _work: tuple[Loader, Grid] | None = None  # what forked processes work on

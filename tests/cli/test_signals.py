@@ -58,6 +58,7 @@ CASES = {
     "workers": ([*FORWARD, "reference", "--threads", "2"], has_workers),
     "images": ([*FORWARD, "reference", "--threads", "2", *[PICTURE] * 3], has_workers),
     "compiling": ([*FORWARD, "numba"], compiles),
+    "grid": (["sweep", "vgg16", "--solve", "input=64..90000:1", "--at-most", "macs=3M"], has_workers),
 }  # fmt: skip
 
 

@@ -76,3 +76,10 @@ def test_exit_codes(convcalc, arguments, code, message):
     assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_processes_that_share_a_grid_end_without_a_word(convcalc):
+    """They are forked from a program that answers signals, and ended by one."""
+    for _ in range(5):
+        done = convcalc("sweep", "lenet5", "--solve", "classes=1..400", "--at-most", "params=62k")
+        assert (done.returncode, done.stderr) == (0, "")
