@@ -174,3 +174,32 @@ def test_zfnet_is_alexnet_with_four_numbers_changed() -> None:
 def test_an_unknown_head_is_refused() -> None:
     with pytest.raises(SpecError, match="did you mean 'dense_head'"):
         load_graph("googlenet", settings={"head": "dens"})
+
+
+@pytest.mark.parametrize(
+    ("arch", "last", "branches"),
+    [
+        ("swin_t", 0.2, 2),
+        ("swin_s", 0.3, 2),
+        ("swin_b", 0.5, 2),
+        ("swin_v2_t", 0.2, 2),
+        ("swin_v2_s", 0.3, 2),
+        ("swin_v2_b", 0.5, 2),
+        ("maxvit_t", 0.2, 5),
+    ],
+)
+def test_branches_are_skipped_more_often_the_deeper_they_are(arch: str, last: float, branches: int) -> None:
+    """torchvision's rates rise in even steps from 0 to the last, the same for all branches of a block."""
+    graph = load_graph(f"torchvision/{arch}")
+    drops = [node.op.shown_fields() for node in graph.nodes if node.kind == "dropout"]
+    rates = [fields["rate"] for fields in drops if fields["per"] == "sample"]
+    blocks = len(rates) // branches
+    assert rates == pytest.approx([last * (k // branches) / (blocks - 1) for k in range(len(rates))])
+
+
+@pytest.mark.parametrize("arch", ["convnext_tiny", "swin_t", "swin_v2_t", "maxvit_t"])
+def test_a_network_of_a_single_block_is_counted(arch: str) -> None:
+    """Its rate of skipping is 0, the first block's."""
+    graph = load_graph(f"torchvision/{arch}", settings={"depths": "[1, 0, 0, 0]"})
+    drops = [node.op.shown_fields() for node in graph.nodes if node.kind == "dropout"]
+    assert {fields["rate"] for fields in drops if fields["per"] == "sample"} == {0}

@@ -249,7 +249,7 @@ def print_networks() -> None:
     """What whole networks keep in training, and without the image, with batch 2."""
     from torchvision import models
 
-    for name in ("vgg16", "resnet50", "mobilenet_v2", "vit_b_16", "swin_t"):
+    for name in ("vgg16", "resnet50", "mobilenet_v2", "vit_b_16", "swin_t", "maxvit_t"):
         network = models.get_model(name, weights=None)
         print(f"torchvision/{name}", kept_bytes(network, ((3, 224, 224),), needed=False))
     print("unet", kept_bytes(UNet(), ((1, 572, 572),), needed=False))
