@@ -333,7 +333,7 @@ def file_of(name: str, width: int) -> Path:
 
 def widths(name: str) -> tuple[int, ...]:
     """Formats for programs look the same at any width: one file is enough."""
-    return (PIPED,) if SCREENS[name][-1] in FORMATS.keys() - {"table"} else WIDTHS
+    return (PIPED,) if SCREENS[name][-1] in {*FORMATS, "junit", "github"} - {"table"} else WIDTHS
 
 
 CASES = [(name, width) for name in SCREENS for width in widths(name)]

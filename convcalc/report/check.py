@@ -222,8 +222,11 @@ def _indented(
     text: str, width: int | None, indent: int, style: str = "", *, quoted: bool = False
 ) -> Iterator[Line]:
     room = None if width is None else max(20, width - indent)
-    for line in text.splitlines():
-        parts = [line] if quoted and line.startswith("    ") else wrap(line, room, hanging=2)
+    lines = text.splitlines()
+    carets = {number for number, line in enumerate(lines) if "^" in line and not line.strip(" ^")}
+    for number, line in enumerate(lines):
+        is_excerpt = quoted and (number in carets or number + 1 in carets)
+        parts = [line] if is_excerpt else wrap(line, room, hanging=2 + len(line) - len(line.lstrip()))
         for part in parts:
             yield [TextSpan(" " * indent + part, style)]
 
