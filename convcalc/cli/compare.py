@@ -25,7 +25,7 @@ from convcalc.errors import UsageError
     epilog="""\b
 Examples:
   convcalc compare alexnet vgg16 googlenet resnet50
-  convcalc compare torchvision/resnet18 torchvision/mobilenet_v2 --plot macs,top1
+  convcalc compare torchvision/resnet18 torchvision/vgg16 --plot macs,top1
   convcalc compare alexnet vgg16 resnet50 --plot params,macs -o plot.svg
   convcalc compare resnet18 resnet50 --input 448 --format markdown
 

@@ -18,7 +18,8 @@ EXPRESSION: dict[str, Any] = {"type": "string", "pattern": "\\$"}
 REF_ENTRIES = {"$ref": "#/$defs/layers"}
 
 _TEXT: dict[str, Any] = {"type": "string"}
-_PATHS = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
+_PATH = {"type": ["string", "integer"]}  # a layer's name may be a number
+_PATHS = {"anyOf": [_PATH, {"type": "array", "items": _PATH, "minItems": 1}]}
 _COMMON_FORMS: dict[str, dict[str, Any]] = {
     "name": {"type": ["string", "integer"]},
     "from": _PATHS,

@@ -195,7 +195,7 @@ _TABLE = {
     """,
     "command": """
         show: summary summarize summarise info describe inspect print view
-        diff: compare difference
+        diff: difference
         forward: predict run infer inference classify eval
         field: receptivefield rf
         list: ls models architectures networks

@@ -149,8 +149,7 @@ def test_spelling_has_a_floor(word, not_meant):
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ("mobilenet", "; did you mean 'torchvision/mobilenet_v2', 'torchvision/mobilenet_v3' or "
-         "'torchvision/mobilenet_v3_large'?"),
+        ("mobilenet", "; did you mean 'mobilenet-v1', 'torchvision/mobilenet_v2' or 'torchvision/mobilenet_v3'?"),
         ("mobilenetv2", "; did you mean 'torchvision/mobilenet_v2'?"),
         ("resnet-50", "; did you mean 'resnet50' or 'torchvision/resnet50'?"),
         ("VGG16", "; did you mean 'vgg16' or 'torchvision/vgg16'?"),
