@@ -116,6 +116,12 @@ def test_free_sizes_need_input(convcalc, free: str) -> None:
     assert "--input 3x" in done.stderr
 
 
+def test_random_weights_are_not_compared(convcalc, fixed: str) -> None:
+    done = convcalc("diff", fixed, fixed, "--values", "--weights-b", "random")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--weights-b random: random numbers are nothing to compare" in done.stderr
+
+
 @pytest.fixture
 def unshaped(tmp_path: Path) -> str:
     """A model whose input has a type and no shape, not even a number of dimensions."""
