@@ -657,6 +657,8 @@ def _tensors(
 
     found = stored_tensors(network.record.graph, weights, downloading, network._model)
     if found is None:
+        if weights == "random":
+            raise UsageError(f"--{option} random: random numbers are nothing to compare", hint="name a file")
         spec = network.record.graph.weights
         published = " or pretrained" if isinstance(spec, Mapping) else ""
         raise UsageError(

@@ -119,7 +119,7 @@ def locate(arch: str, relative_to: str | None = None, read: ReadFile | None = No
         return _read(path, path, read)
     found = bundled.path(arch)
     if found is None:
-        hint = _lying_here(arch, relative_to or ".")
+        hint = _lying_here(arch, relative_to)
         meant = "" if hint else language.synonyms.suggest_network(arch, bundled.names())
         raise SpecError(
             f"no architecture {describe(arch)}{meant}",
@@ -129,12 +129,17 @@ def locate(arch: str, relative_to: str | None = None, read: ReadFile | None = No
     return _read(found, arch + ".yaml")
 
 
-def _lying_here(arch: str, directory: str) -> str | None:
+def _lying_here(arch: str, directory: str | None) -> str | None:
     for name in (arch, *(arch + suffix for suffix in bundled.SUFFIXES)):
-        if os.path.isfile(os.path.join(directory, name)):
+        if os.path.isfile(os.path.join(directory or ".", name)):
             if name.endswith(bundled.SUFFIXES):
                 return f"there is a file {name} here: to mean it, write {name}"
-            return f"there is a file {name} here, but a spec's file name ends in .yaml"
+            said = f"there is a file {name} here, but a spec's file name ends in .yaml"
+            if directory is None:  # a command takes models, too
+                said += ", a model's in .onnx"
+                if name.endswith(".py"):
+                    return f"there is a file {name} here: to mean a PyTorch module in it, write {name}:NAME"
+            return said
     return None
 
 

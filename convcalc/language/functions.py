@@ -94,8 +94,8 @@ def divisible(value: Any, divisor: Any) -> int:
     The rule for channel counts in the code of MobileNetV2 (Sandler et al. 2018). Halves are rounded up.
     """
     number = _one(value)
-    if not is_whole(divisor) or divisor < 1:
-        raise ValueError("needs a number and a whole divisor of at least 1")
+    if not is_whole(divisor) or divisor < 1 or number < 0:
+        raise ValueError("needs a number of at least 0 and a whole divisor of at least 1")
     step = int(divisor)
     nearest = max(step, int(number + step / 2) // step * step)
     return nearest + step if nearest < 0.9 * number else nearest

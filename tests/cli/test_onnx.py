@@ -116,6 +116,46 @@ def test_free_sizes_need_input(convcalc, free: str) -> None:
     assert "--input 3x" in done.stderr
 
 
+def test_random_weights_are_not_compared(convcalc, fixed: str) -> None:
+    done = convcalc("diff", fixed, fixed, "--values", "--weights-b", "random")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--weights-b random: random numbers are nothing to compare" in done.stderr
+
+
+@pytest.fixture
+def unshaped(tmp_path: Path) -> str:
+    """A model whose input has a type and no shape, not even a number of dimensions."""
+    model = classifier(MODELS[0])
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, tmp_path / "unshaped.onnx")
+    return str(tmp_path / "unshaped.onnx")
+
+
+@pytest.mark.parametrize("given", ["3x20x26", "1x3x20x26", "pixels=3x20x26"])
+def test_an_input_without_a_shape_takes_the_given_one(convcalc, unshaped: str, given: str) -> None:
+    value = answer(convcalc, "show", unshaped, "--input", given)
+    assert (value["input"], value["totals"]["macs"]) == ([3, 20, 26], MACS)
+
+
+def test_an_input_without_a_shape_needs_one(convcalc, unshaped: str) -> None:
+    done = convcalc("show", unshaped)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'pixels' has no known shape" in done.stderr
+    assert "--input 3x224x224" in done.stderr
+
+
+@pytest.mark.parametrize("nodes", [[], [helper.make_node("Identity", ["x"], ["y"])]])
+@pytest.mark.parametrize("command", [("show",), ("field",), ("forward",)])
+def test_a_model_without_layers(convcalc, tmp_path: Path, command: tuple[str], nodes: list) -> None:
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 5, 7])
+    last = helper.make_tensor_value_info("y" if nodes else "x", TensorProto.FLOAT, [1, 3, 5, 7])
+    onnx.save(helper.make_model(helper.make_graph(nodes, "none", [value], [last])), tmp_path / "none.onnx")
+    picture = [PICTURE] if command == ("forward",) else []
+    done = convcalc(*command, str(tmp_path / "none.onnx"), *picture)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "none.onnx: the model has no layers: it returns its input" in done.stderr
+
+
 def test_another_input_than_the_file_says(convcalc, fixed: str) -> None:
     assert answer(convcalc, "show", fixed, "--input", "3x40x26")["totals"]["macs"] == 2 * (MACS - 20) + 20
 

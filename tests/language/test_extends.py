@@ -426,6 +426,32 @@ def test_a_file_lying_here_is_hinted_at(specs, monkeypatch):
     assert caught.value.hint == "the bundled one is called alexnet, without .yaml"
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("mynet.py", "there is a file mynet.py here: to mean a PyTorch module in it, write mynet.py:NAME"),
+        (
+            "net.pb",
+            "there is a file net.pb here, but a spec's file name ends in .yaml, a model's in .onnx",
+        ),
+    ],
+)
+def test_a_file_of_another_kind_is_hinted_at(tmp_path, monkeypatch, name, hint):
+    (tmp_path / name).write_text("x = 1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        load_graph(name)
+    assert caught.value.hint == hint
+
+
+def test_a_spec_extends_no_module(specs):
+    (specs.folder / "mynet.py").write_text("x = 1")
+    path = specs.write("extends: mynet.py", "mine.yaml")
+    with pytest.raises(SpecError) as caught:
+        load_graph(str(path))
+    assert "PyTorch" not in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("content", [b"name: \xff", b"\xff\xfen\0a\0"])
 def test_files_that_are_no_text(tmp_path, content):
     path = tmp_path / "t.yaml"

@@ -65,15 +65,31 @@ def _has_batched(graph: OnnxGraph) -> bool:
     return any(node.op in BATCHED for node in graph.nodes)
 
 
+def _kernel_rank(graph: OnnxGraph, name: str) -> int | None:
+    """The rank of a convolution's kernel that reads the input: that of the input itself, batch included."""
+    for node in graph.nodes:
+        if node.op in ("Conv", "ConvTranspose") and node.inputs[:1] == (name,) and len(node.inputs) > 1:
+            kernel = graph.initializers.get(node.inputs[1])
+            if kernel is not None:
+                return len(kernel.shape)
+    return None
+
+
 def _shape(
     model: OnnxModel, info: ValueInfo, given: Shape | None, certain: bool, batched: bool
 ) -> tuple[Shape, int, bool]:
     """The shape, the size of its batch (0: none), and whether that is certain."""
     where = f"{model.path}: input {info.name!r}" if model.path else f"input {info.name!r}"
-    if info.dtype is None or info.shape is None:
-        if given is not None and info.dtype is not None:
-            return given, 0, True
-        raise ModelError(f"{where} has no known shape", hint="give it: --input C×H×W")
+    if info.dtype is None:
+        raise ModelError(f"{where} has no known type", hint="export the model with the types of its inputs")
+    if info.shape is None:
+        if given is None:
+            raise UsageError(
+                f"{where} has no known shape", hint="give it without the batch: --input 3x224x224"
+            )
+        if certain and batched and len(given) != _kernel_rank(model.graph, info.name):
+            return (1, *given), 1, True
+        return given, int(certain and batched), True
     sizes = list(info.shape)
     first = sizes[0] if sizes else None
     symbolic = bool(sizes) and not isinstance(first, int)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from convcalc.errors import UsageError, did_you_mean
+from convcalc.errors import ModelError, UsageError, did_you_mean
 from convcalc.formats.model import Model
 from convcalc.formats.naming import clean_path
 from convcalc.formats.onnx.mapping import map_model
@@ -31,6 +31,10 @@ def load_onnx(path: str, given: Given | None = None, max_layers: int = MAX_LAYER
     with uncollected():
         draft = map_model(model, shapes, max_layers)
         built = draft.built(os.path.splitext(os.path.basename(path))[0])
+    if not built.graph.nodes:
+        raise ModelError(
+            f"{path}: the model has no layers: it returns its input", hint="export the model with its layers"
+        )
     missing = tuple(
         dict.fromkeys(t.missing for t in model.graph.initializers.values() if t.missing is not None)
     )

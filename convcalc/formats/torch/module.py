@@ -244,7 +244,7 @@ def _made(found: Any, place: Reference) -> Any:
         return found
     if not callable(found):
         raise ModelError(
-            f"{place.file}:{place.name} is a {type(found).__name__}",
+            f"{place.file}:{place.name} is of type {type(found).__name__}",
             hint="name a torch.nn.Module, or a class or function that gives one without arguments",
         )
     missing = _missing_arguments(found)
@@ -258,7 +258,7 @@ def _made(found: Any, place: Reference) -> Any:
         made = found()
     if not isinstance(made, torch.nn.Module):
         raise ModelError(
-            f"{place.file}:{place.name}() gives a {type(made).__name__}",
+            f"{place.file}:{place.name}() gives an object of type {type(made).__name__}",
             hint="it should give a torch.nn.Module",
         )
     return made
