@@ -295,13 +295,32 @@ def gather(mapper: Mapper, call: Call) -> Value:
 
 
 def gather_nd(mapper: Mapper, call: Call) -> Value:
-    """GatherND with one index an entry, which is Gather along the first dimension."""
+    """GatherND by known indices: Gather along the first dimensions, taken as one."""
     data, indices = call.value(0), call.const(1)
-    if call.integer("batch_dims", 0) or not indices.shape or indices.shape[-1] != 1:
-        raise Unmapped("vectors of several indices")
-    flat = Const(indices.shape[:-1], indices.dtype, sources=(indices,), rule=lambda given: given[0].values)
-    if isinstance(data, Activation):
-        data = mapper.unbatched(call, data) if data.axis == 0 else data
+    if call.integer("batch_dims", 0):
+        raise Unmapped("indices for each entry of leading dimensions")
+    count = indices.shape[-1] if indices.shape else 0
+    if not 1 <= count <= len(data.shape):
+        raise Invalid(f"vectors of {count} indices for {len(data.shape)} dimensions")
+    sizes = data.shape[:count]
+    if not indices.known:
+        raise Unmapped("indices that are not known without the weights")
+    places: list[int] = []
+    numbers = [int(number) for number in indices.values()]
+    for start in range(0, len(numbers), count):
+        place = 0
+        for index, size in zip(numbers[start : start + count], sizes, strict=True):
+            if not -size <= index < size:
+                raise Invalid(f"an index outside of {size} entries")
+            place = place * size + index % size
+        places.append(place)
+    flat = Const(indices.shape[:-1], indices.dtype, values=places)
+    if isinstance(data, Const):
+        data = mapper.materialised(data)
+    if data.axis is not None and (count > 1 or data.axis == 0):
+        data = mapper.unbatched(call, data)
+    if count > 1:
+        data = mapper.regrouped(call, data, (prod(sizes), *data.shape[count:]), None, False)
     return gather(mapper, Call(call.node, call.opset, [data, flat]))
 
 
