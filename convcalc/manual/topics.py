@@ -16,6 +16,8 @@ TOPICS = (
     "exercises",
     "language",
     "counting",
+    "choosing",
+    "budgets",
     "python",
     "formats",
     "onnx",
