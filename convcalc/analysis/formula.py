@@ -82,7 +82,13 @@ def formulas(
 def _start(loader: Loader, variable: str, settings: Mapping[str, str], input_text: str | None) -> int:
     """The default value, rounded up; the network must load with it."""
     if variable == INPUT:
-        shape = loader.load(settings, input_text).input_shape
+        graph = loader.load(settings, input_text)
+        if len(graph.inputs) > 1:
+            raise UsageError(
+                f"{loader.name} has {len(graph.inputs)} inputs: which of them would grow is not said",
+                hint="formulas in input are for networks with one; a variable of the spec can be the size of several",
+            )
+        shape = graph.input_shape
         if len(shape) < 2:
             raise UsageError("the input is a vector: it has no spatial size")
         return max(shape[1:])

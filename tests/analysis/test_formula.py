@@ -69,3 +69,9 @@ def test_fractions_are_exact(tmp_path: Path) -> None:
 def test_variables_without_a_formula(variable: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         formulas("unet", variable)
+
+
+def test_a_network_with_two_inputs_has_no_one_size() -> None:
+    """Not that its figures follow no polynomial: none of them was asked for."""
+    with pytest.raises(UsageError, match="siamese has 2 inputs"):
+        formulas("siamese", "input")
