@@ -147,6 +147,7 @@ def spread_steps(axis: Spread, letter: str = "W") -> tuple[SizeStep, ...]:
     cut = f"2·{axis.before}" if axis.before == axis.after else f"({axis.before} + {axis.after})"
     extra, added = (" + O", f" + {axis.extra}") if axis.extra else ("", "")
     back = backwards(axis)
+    same = "=" if back.output == axis.size else ">"  # more if the output padding reaches the stride
     return (
         *lines,
         SizeStep("stride", f"({before} − 1)·S + 1", f"({axis.size} − 1)·{axis.stride} + 1 = {apart + 1}"),
@@ -156,7 +157,7 @@ def spread_steps(axis: Spread, letter: str = "W") -> tuple[SizeStep, ...]:
             f"{after} = ({before} − 1)·S + {kernel} − {pad}{extra}",
             f"{apart} + {extent} − {cut}{added} = {axis.output}",
         ),
-        SizeStep("back", f"⌊({after} − {kernel} + {pad})/S⌋ + 1 = {before}", worked(back)),
+        SizeStep("back", f"⌊({after} − {kernel} + {pad})/S⌋ + 1 {same} {before}", worked(back)),
     )
 
 

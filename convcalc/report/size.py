@@ -71,12 +71,12 @@ def size_lines(sizing: Sizing, width: int | None) -> Iterator[Line]:
     the input writes."""
     yield from table_lines(size_table(sizing), width)
     yield []
-    different: dict[Axis, str] = {}
+    different: dict[tuple[Axis, int | None], str] = {}
     for axis in sizing.axes:
-        different.setdefault(axis.drawn, axis.name)
-    for window, name in different.items():
+        different.setdefault((axis.drawn, axis.window.size if sizing.transposed else None), axis.name)
+    for (window, written), name in different.items():
         label = name if len(different) > 1 else ""
-        yield from drawing(window, min(width or 100, 100), label, written=sizing.transposed)
+        yield from drawing(window, min(width or 100, 100), label, written=written)
 
 
 def size_summary(sizing: Sizing) -> str:

@@ -12,19 +12,19 @@ SHOWN = 8  # windows drawn at most; of more, the first three and the last two
 PIXEL, PADDING, READ, OMITTED = "cyan", "dim", "bold green", "dim"
 
 
-def drawing(axis: Axis, width: int, label: str = "", *, written: bool = False) -> list[Line]:
+def drawing(axis: Axis, width: int, label: str = "", *, written: int | None = None) -> list[Line]:
     """The axis as the last digits of its pixels' numbers, dots for padding, and below it one row per window.
 
     A long axis is cut in the middle. width: columns available, labels included. written: the axis is the output of a
-    transposed convolution, and each row shows what a pixel of the input writes.
+    transposed convolution of so many pixels, and each row shows what one of them writes.
     """
-    positions = axis.output
+    positions = axis.output if written is None else written
     end = max(axis.padded, (positions - 1) * axis.stride + axis.extent)
     columns = _columns(end, max(20, width - MARGIN))
     rows = [
         [TextSpan(label, "bold")],
         _ruler(axis, columns),
-        _cells("output" if written else "axis", axis, columns),
+        _cells("axis" if written is None else "output", axis, columns),
     ]
     if not label:
         rows = rows[1:]
@@ -33,9 +33,9 @@ def drawing(axis: Axis, width: int, label: str = "", *, written: bool = False) -
     for position in shown:
         if position > previous + 1:
             rows.append([TextSpan(f"{'':<{MARGIN}}⋮  {position - previous - 1:,} more", OMITTED)])
-        rows.append(_window("input" if written else "window", axis, position, columns))
+        rows.append(_window("window" if written is None else "input", axis, position, columns))
         previous = position
-    missed = _missed("never written" if written else "never covered", axis, columns)
+    missed = _missed("never covered" if written is None else "never written", axis, positions, columns)
     if missed:
         rows.append(missed)
     return rows
@@ -100,21 +100,25 @@ def _window(what: str, axis: Axis, position: int, columns: Sequence[int | None])
     return _row(f"{what} {position + 1:,}", cells)
 
 
-def _missed(label: str, axis: Axis, columns: Sequence[int | None]) -> Line:
-    """A mark under every pixel that no window reads; [] if there is none."""
-    if axis.uncovered() == (0, 0):
+def _missed(label: str, axis: Axis, positions: int, columns: Sequence[int | None]) -> Line:
+    """A mark under every pixel that none of the windows at the positions reads; [] if there is none."""
+    if axis.uncovered() == (0, 0) and positions == axis.output:
         return []
     cells: list[TextSpan] = []
     for column in columns:
-        missed = column is not None and 0 <= column - axis.before < axis.size and not _read(axis, column)
+        missed = (
+            column is not None
+            and 0 <= column - axis.before < axis.size
+            and not _read(axis, positions, column)
+        )
         cells.append(TextSpan("×" if missed else "   " if column is None else " ", "red"))
     return _row(label, cells)
 
 
-def _read(axis: Axis, place: int) -> bool:
+def _read(axis: Axis, positions: int, place: int) -> bool:
     """Whether some window reads this position of the padded axis."""
     for tap in range(0, min(axis.extent, place + 1), axis.dilation):
         position, rest = divmod(place - tap, axis.stride)
-        if rest == 0 and position < axis.output:
+        if rest == 0 and position < positions:
             return True
     return False

@@ -176,3 +176,30 @@ def test_the_input_as_an_option(convcalc) -> None:
     """As `matrix --input` takes it."""
     options = ("-F", "11", "-S", "4", "--format", "csv")
     assert convcalc("size", "--input", "227", *options).stdout == convcalc("size", "227", *options).stdout
+
+
+def test_a_transposed_convolution_draws_its_own_inputs_only(convcalc) -> None:
+    """PyTorch takes an output padding below the dilation, too. Of (4 − 1)·2 + 7 − 2 + 2 = 13 pixels a
+    convolution with the same window makes 5, one more than there were; the picture has the 4."""
+    shown = convcalc(
+        "size",
+        "4",
+        "-F",
+        "3",
+        "-S",
+        "2",
+        "-P",
+        "1",
+        "--dilation",
+        "3",
+        "--output-padding",
+        "2",
+        "--transposed",
+    ).stdout
+    assert "4 → 13" in shown
+    assert "input 4" in shown
+    assert "input 5" not in shown
+    assert "⌊(W2 − F′ + 2P)/S⌋ + 1 > W1" in shown
+    # input i writes 2i − 1, 2i + 2 and 2i + 5: all of 0 … 12 but 0, 10 and 12
+    last = next(line for line in shown.splitlines() if line.startswith("never written"))
+    assert [place - 15 for place, mark in enumerate(last) if mark == "×"] == [0, 10, 12]
