@@ -203,3 +203,15 @@ def test_a_network_of_a_single_block_is_counted(arch: str) -> None:
     graph = load_graph(f"torchvision/{arch}", settings={"depths": "[1, 0, 0, 0]"})
     drops = [node.op.shown_fields() for node in graph.nodes if node.kind == "dropout"]
     assert {fields["rate"] for fields in drops if fields["per"] == "sample"} == {0}
+
+
+def test_every_comparison_with_another_implementation_is_on_the_map() -> None:
+    """Scripts that are run by hand are found in CONTRIBUTING.md, or nobody runs them."""
+    tests = Path(__file__).parent
+    scripts = [
+        path.name
+        for path in sorted((tests / "torchvision").glob("*.py"))
+        if "__main__" in path.read_text(encoding="utf-8")
+    ]
+    told = (tests.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert [name for name in scripts if f"{name}`" not in told and f"{name} " not in told] == []
