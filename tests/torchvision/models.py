@@ -4,7 +4,8 @@
     python tests/torchvision/models.py check FOLDER [NAME…]    needs convcalc[fast]; --no-outputs leaves the runs out
 
 FOLDER/ts and FOLDER/dy hold the exports by `dynamo=False` and `dynamo=True`, FOLDER/io an input and its output. All
-one-dimensional parameters and buffers are random, as exporters merge tensors of equal values. One network at a time.
+one-dimensional parameters and buffers, and heads of zeros, are random, as exporters merge tensors of equal values. One
+network at a time.
 
 check compares, for each file: parameters with the floats in the file, where a thousandth may be the exporter's own
 constants; MACs, and paths and kernels of all convolutions and dense layers, with the bundled spec; shapes with those
@@ -57,10 +58,13 @@ def make(folder: Path, names: list[str]) -> None:
 
 
 def randomise(torch: Any, model: Any) -> None:
-    """Make all one-dimensional parameters and buffers random, variances and scales near 1."""
+    """Make all one-dimensional parameters and buffers random, variances and scales near 1, and matrices of zeros: the
+    head of a vision transformer is one, and would hide every error before it."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for key, value in model.state_dict().items():
+            if value.is_floating_point() and value.dim() > 1 and not value.any():
+                value.copy_(torch.randn(value.shape, generator=generator) * 0.1)
             if not value.is_floating_point() or value.dim() != 1:
                 continue
             if key.endswith("running_var"):
