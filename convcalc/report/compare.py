@@ -93,7 +93,8 @@ def _lines(result: Comparison) -> list[str]:
             f"{MARK} no other network is as good in {x} and {y} and better in one (the Pareto front)"
         )
     if result.left_out:
-        lines.append(f"without {' or '.join(result.axes or ())}: {', '.join(result.left_out)}")
+        lacking = [axis for axis in result.axes or () if axis not in COMPUTED]  # what is computed all have
+        lines.append(f"without {' or '.join(lacking)}: {', '.join(result.left_out)}")
     return lines
 
 
