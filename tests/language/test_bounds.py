@@ -73,7 +73,7 @@ def test_least_layers_and_steps_by_hand(counted, layers: str, least: int, steps:
     assert counted(f"vars: {{n: 2, which: two}}\nblocks:{BLOCKS}\nlayers: {layers}\n") == (least, steps)
 
 
-# Networks used up to one of their layers, by the path of the use: they count as nothing, since what lies behind that layer
+# Networks used up to one of their layers, by the path of the use: they count as nothing, since what lies behind it
 # is never built.
 CUT_OFF = {
     "torchvision/fcos_resnet50_fpn": "backbone.body.",
