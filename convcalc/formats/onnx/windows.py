@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from convcalc.formats.draft import operator
 from convcalc.formats.onnx.calls import Activation, Call, Invalid, Unmapped, Value, decimal, normal
 from convcalc.formats.onnx.mapper import Mapper
-from convcalc.formats.onnx.values import Const
+from convcalc.formats.onnx.values import FLOATS, Const
 from convcalc.ops import Operator
 from convcalc.shapes import Padding, PerAxis, Shape
 from convcalc.weights.tensors import StoredTensor
@@ -123,6 +123,8 @@ def weighted(
     mapper: Mapper, call: Call, op: Operator, x: Activation, tensors: dict[str, StoredTensor], kernel: Const
 ) -> Activation:
     """A layer with a kernel on maps. It shares the tensors of an earlier layer with the same kernel."""
+    if kernel.dtype not in FLOATS:
+        raise Invalid(f"a kernel of {kernel.dtype} numbers, where floating-point ones are needed")
     path = mapper.paths.of_kernel(call.node, kernel.tensor.name if kernel.tensor is not None else "")
     layer = mapper.add(call, op, [x.layer], tensors, path=path, shares=mapper.shared(call, tensors))
     mapper.own(call, tensors, layer)

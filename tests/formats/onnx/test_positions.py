@@ -214,3 +214,11 @@ def test_zeros_that_an_exporter_constructs_are_no_bias(tmp_path: Path) -> None:
     )  # fmt: skip
     (layer,) = small.checked().graph
     assert layer.op.shown_fields()["bias"] is False
+
+
+def test_a_kernel_of_integers_is_an_error(tmp_path: Path) -> None:
+    """ONNX's Conv takes floating-point kernels only; a quantised one comes through DequantizeLinear."""
+    kernel = np.arange(24).reshape(4, 3, 2, 1)
+    small = Small(tmp_path, [node("Conv", "x w", "y")], {"x": [1, 3, 7, 5]}, {"w": kernel})
+    with pytest.raises(ModelError, match="a kernel of I64 numbers, where floating-point ones are needed"):
+        small.opened()
