@@ -92,6 +92,10 @@ class ShapeError(SpecError):
     graph: object = None
 
 
+class BudgetKeyError(SpecError):
+    """A budget that limits what is no quantity. It asks `check` something that it cannot answer: exit code 2 there."""
+
+
 class SpecErrors(SpecError):
     """All schema errors of a spec, in file order. `errors` is never empty."""
 

@@ -44,7 +44,7 @@ def convert_network(
 ) -> Conversion:
     """Write a network to a file by its suffix, and its weights beside it. model: what the graph was read from, if it is
     no spec. See `Network.convert`."""
-    check_target(target, force)
+    check_target(target, force, arch)
     if not with_weights and weights is not None:
         raise UsageError(
             f"--weights {weights} and --no-weights contradict each other", hint="give one of them"

@@ -10,7 +10,7 @@ import click
 from convcalc.api import checks, choices
 from convcalc.cli import Command, completion
 from convcalc.cli.options import ARCH, Count, Shapes, input_option, set_values, show
-from convcalc.errors import UsageError
+from convcalc.errors import BudgetKeyError, UsageError
 from convcalc.render.formats import FORMATS
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., None])
@@ -119,4 +119,5 @@ def command(
     )
     show(found, form)
     if not found.passed:
-        click.get_current_context().exit(1)
+        unknown = any(isinstance(error, BudgetKeyError) for spec in found.specs for error in spec.errors)
+        click.get_current_context().exit(2 if unknown else 1)

@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.files import check_place, write_together
 from convcalc.graph import Graph, Node
+from convcalc.language.bundled import module_parts
 from convcalc.ops import Parameter
 from convcalc.weights.load import MatchedTensors, parameter_keys
 from convcalc.weights.tensors import DTYPES, StoredTensor, little_endian
@@ -160,15 +161,20 @@ def format_of(path: str) -> Format:
     return FORMATS[suffix]
 
 
-def check_target(path: str, force: bool) -> None:
-    """Raise UsageError or ConvcalcError if the path cannot be written, before any work is done."""
+def check_target(path: str, force: bool, source: str) -> None:
+    """Raise UsageError or ConvcalcError if the path cannot be written, before any work is done. source: ARCH."""
     format_of(path)
-    _check_free(path, force)
+    _check_free(path, force, source)
 
 
-def _check_free(path: str, force: bool) -> None:
-    if os.path.exists(path) and not force:
-        raise UsageError(f"{path} exists already", hint="--force replaces it, or name another file")
+def _check_free(path: str, force: bool, source: str) -> None:
+    if os.path.exists(path):
+        module = module_parts(source)
+        read = module[0] if module else source
+        if os.path.exists(read) and os.path.samefile(read, path):
+            raise UsageError(f"{path} is what is converted", hint="name another file")
+        if not force:
+            raise UsageError(f"{path} exists already", hint="--force replaces it, or name another file")
     check_place(path)
 
 
@@ -192,7 +198,7 @@ def convert(
         raise UsageError(f"{request.target}: {request.graph.name}: {why}", hint="convert it to .yaml")
     written: Written = import_module(kind.writer).write(request)
     for file in written.files:
-        _check_free(file.path, force)
+        _check_free(file.path, force, source)
     sizes = _write(written.files, writing)
     return Conversion(
         request.graph,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convcalc.errors import Mark, SpecError, UsageError, did_you_mean
+from convcalc.errors import BudgetKeyError, Mark, SpecError, UsageError, did_you_mean
 from convcalc.graph import Budget
 from convcalc.language import reader
 from convcalc.language.documents import Spec
@@ -60,7 +60,10 @@ def budget(spec: Spec, values: Names) -> Budget | None:
                 conditions[key] = _input(spec, item, values)
             else:
                 near = did_you_mean(key, (*QUANTITIES, *CONDITIONS))
-                spec.problems.append(node.keys[key].error(f"no key {describe(key)} in budget{near}", hint))
+                mark = node.keys[key].mark
+                spec.problems.append(
+                    BudgetKeyError(f"no key {describe(key)} in budget{near}", mark=mark, hint=hint)
+                )
         except (FieldError, UsageError) as error:
             given = error.hint if isinstance(error, UsageError) else None
             text = error.message if isinstance(error, UsageError) else str(error)

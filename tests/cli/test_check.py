@@ -418,3 +418,10 @@ def test_the_action_installs_the_repository_that_it_is_in():
     step = yaml.safe_load((folder / "action.yml").read_text())["runs"]["steps"][0]
     assert '"$ACTION/../../.."' in step["run"]
     assert (folder / "../../.." / "pyproject.toml").exists()
+
+
+def test_an_unknown_budget_key_is_wrong_usage(convcalc, tmp_path):
+    (tmp_path / "net.yaml").write_text("budget: {prams: 3}\ninput: [1, 4, 5]\nlayers: [relu]\n")
+    done = convcalc("check", tmp_path / "net.yaml")
+    assert done.returncode == 2
+    assert "net.yaml:1:10: no key 'prams' in budget; did you mean 'params'?" in done.stdout + done.stderr

@@ -270,3 +270,16 @@ def tensor_names(path: Path) -> list[str]:
     from convcalc.weights import safetensors
 
     return list(safetensors.read(str(path)))
+
+
+def test_what_is_converted_is_not_replaced(convcalc, tmp_path):
+    """Not even with --force: a spec would lose its comments, a module its code."""
+    spec = tmp_path / "net.yaml"
+    spec.write_text("# mine\ninput: [2, 5, 4]\nlayers: [relu]\n")
+    link = tmp_path / "link.yaml"
+    link.symlink_to(spec)
+    for target in (spec, link):
+        done = convcalc("convert", spec, "-o", target, "--force")
+        assert done.returncode == 2
+        assert f"{target} is what is converted" in done.stderr
+    assert spec.read_text().startswith("# mine")
