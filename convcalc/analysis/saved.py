@@ -26,6 +26,10 @@ class Amount(NamedTuple):
         """The bytes for a batch of images."""
         return self.each * batch + self.once
 
+    def plus(self, other: Amount) -> Amount:
+        """The sum."""
+        return Amount(self.each + other.each, self.once + other.once)
+
 
 class Use(NamedTuple):
     """A tensor that a layer saves. storage: of an input or the output; None if it is made for the backward pass. first:
@@ -38,10 +42,12 @@ class Use(NamedTuple):
 
 
 class SavedTensors(NamedTuple):
-    """By node: its storage, whether a gradient reaches it, what it saves, and whether it is a view."""
+    """By node: its storage, whether a gradient reaches it, whether its output is there for each image (what follows from
+    parameters and constants alone is not), and what it saves."""
 
     storages: tuple[int, ...]
     trained: tuple[bool, ...]
+    batched: tuple[bool, ...]
     uses: tuple[tuple[Use, ...], ...]
 
     def storage(self, index: int) -> int:
@@ -53,28 +59,45 @@ def saved_tensors(graph: Graph, unit: int) -> SavedTensors:
     """The tensors that each layer of a network saves when all its parameters are trained. unit: bytes of a number."""
     storages = _storages(graph)
     trained = _trained(graph)
+    batched = _batched(graph)
     first: dict[int, int] = {}
     uses = []
     for node in graph:
         found: list[Use] = []
         for entry in node.op.saved(node.input_shapes) if trained[node.index] else ():
             if entry.tensor is None:
-                found.append(Use(entry, None, node.index, _made(entry, unit)))
+                found.append(Use(entry, None, node.index, _made(entry, unit, batched[node.index])))
             elif _is_needed(entry, node, trained):
                 index = node.index if entry.tensor == OUTPUT else node.inputs[entry.tensor]
                 storage = storages[index] if index >= 0 else index
                 if storage >= 0 and not graph.nodes[storage].inputs:
-                    continue  # a parameter or constant: its memory is that of the weights
+                    own = graph.nodes[storage].parameters
+                    if any(parameter.role != "buffer" for parameter in own) or storage in first:
+                        continue  # a parameter: its memory is that of the weights
+                    first[storage] = node.index
+                    size = elements(graph.shape(storage)) * unit
+                    found.append(Use(entry._replace(buffer=True), None, node.index, Amount(once=size)))
+                    continue
                 owner = first.setdefault(storage, node.index) if storage >= 0 else None
                 if all(use.storage != storage for use in found):
-                    found.append(Use(entry, storage, owner, Amount(elements(graph.shape(storage)) * unit)))
+                    size = elements(graph.shape(storage)) * unit
+                    each = storage < 0 or batched[storage]
+                    found.append(Use(entry, storage, owner, Amount(size) if each else Amount(once=size)))
         uses.append(tuple(found))
-    return SavedTensors(storages, trained, tuple(uses))
+    return SavedTensors(storages, trained, batched, tuple(uses))
 
 
-def _made(entry: Saved, unit: int) -> Amount:
+def _made(entry: Saved, unit: int, batched: bool) -> Amount:
     size = entry.elements * (INTEGER_BYTES if entry.integers else unit)
-    return Amount(once=size) if entry.once else Amount(size)
+    return Amount(size) if batched and not entry.once else Amount(once=size)
+
+
+def _batched(graph: Graph) -> tuple[bool, ...]:
+    """Whether each node reads an input of the network, directly or through others."""
+    found: list[bool] = []
+    for node in graph:
+        found.append(any(source < 0 or found[source] for source in node.inputs))
+    return tuple(found)
 
 
 def _is_needed(entry: Saved, node: Node, trained: tuple[bool, ...]) -> bool:

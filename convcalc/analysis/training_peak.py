@@ -173,7 +173,8 @@ class _Step:
     def _size(self, index: int) -> Amount:
         """The bytes of a node's output; nothing of a parameter or constant, which are among the weights."""
         node = self.graph.nodes[index]
-        return Amount(elements(node.output_shape) * self.unit if node.inputs else 0)
+        size = elements(node.output_shape) * self.unit if node.inputs else 0
+        return Amount(size) if self.saved.batched[index] else Amount(once=size)
 
     # -- backward ---------------------------------------------------------------------------------------
 
@@ -186,19 +187,19 @@ class _Step:
         index = node.index
         if self.saved.trained[index]:
             passes = node.op.passes_gradient
-            temporary = 0
+            temporary = Amount()
             for source in dict.fromkeys(node.inputs):
                 if source < 0 or not self.saved.trained[source]:
                     continue
                 if ("gradient", source) in self.memory.alive:
-                    temporary += self._size(source).each  # added to the one that is there
+                    temporary = temporary.plus(self._size(source))  # added to the one that is there
                 elif not passes:
                     self._gradient(source)
             own = sum(prod(p.shape) for p in node.parameters if p.role != "buffer" and node.shares is None)
             if own:
                 self.memory.hold(("parameters", index), Amount(once=own * self.unit))
             alive = self.memory.amount
-            self.moments.append(Moment(index, "backward", Amount(alive.each + temporary, alive.once)))
+            self.moments.append(Moment(index, "backward", alive.plus(temporary)))
             self.memory.free(("gradient", index))
             if passes:
                 for source in node.inputs:
