@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from convcalc.analysis.sweep import INPUT, Figures, Point, evaluated
+from convcalc.analysis.sweep import INPUT, Figures, Point, evaluated, opened
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import MAX_LAYERS
 from convcalc.language.load import Loader
@@ -43,7 +43,7 @@ class Formula(NamedTuple):
 
 
 def formulas(
-    arch: str,
+    arch: str | Loader,
     variable: str,
     settings: Mapping[str, str] | None = None,
     input_text: str | None = None,
@@ -55,7 +55,7 @@ def formulas(
 
     Raises UsageError for an unknown variable, or one that is not a number; the network's own error if it does not load.
     """
-    loader = Loader(arch, max_layers)
+    loader = opened(arch, max_layers)
     start = _start(loader, variable, settings or {}, input_text)
     points: dict[int, Point] = {}
 

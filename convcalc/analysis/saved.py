@@ -42,8 +42,8 @@ class Use(NamedTuple):
 
 
 class SavedTensors(NamedTuple):
-    """By node: its storage, whether a gradient reaches it, whether its output is there for each image (what follows from
-    parameters and constants alone is not), and what it saves."""
+    """By node: its storage, whether a gradient reaches it, whether its output is there for each image (what follows
+    from parameters and constants alone is not), and what it saves."""
 
     storages: tuple[int, ...]
     trained: tuple[bool, ...]

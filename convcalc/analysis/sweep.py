@@ -71,17 +71,16 @@ class Solution(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """The points asked for. variables: names in order; points: settings and input, as text, of each."""
+    """The points asked for of a spec. variables: names in order; points: settings and input, as text, of each."""
 
-    arch: str
+    loader: Loader
     variables: tuple[str, ...]
     points: tuple[tuple[Mapping[str, str], str | None], ...]
     dtype: str = "float32"
-    max_layers: int = MAX_LAYERS
 
 
 def grid(
-    arch: str,
+    arch: str | Loader,
     settings: Mapping[str, Sequence[str]],
     inputs: Sequence[str],
     *,
@@ -89,7 +88,7 @@ def grid(
     max_layers: int = MAX_LAYERS,
 ) -> Grid:
     """Every combination of the settings' values and the inputs, the last varying fastest. Raises UsageError for more
-    than MAX_POINTS."""
+    than MAX_POINTS, SpecError if the spec cannot be read."""
     count = prod(map(len, settings.values())) * max(1, len(inputs))
     if count > MAX_POINTS:
         raise UsageError(
@@ -100,7 +99,12 @@ def grid(
         for values in product(*settings.values())
         for size in (inputs or (None,))
     ]
-    return Grid(arch, tuple(settings), tuple(points), dtype, max_layers)
+    return Grid(opened(arch, max_layers), tuple(settings), tuple(points), dtype)
+
+
+def opened(arch: str | Loader, max_layers: int = MAX_LAYERS) -> Loader:
+    """The spec of ARCH, read once. Raises SpecError."""
+    return arch if isinstance(arch, Loader) else Loader(arch, max_layers)
 
 
 def parts(text: str) -> tuple[str, ...]:
@@ -148,7 +152,7 @@ def swept(asked: Grid, *, processes: int | None = None) -> Iterator[Point]:
     The spec is read once. processes: how many share a large grid, by default as many as processors. Raises SpecError if
     the spec cannot be read, UsageError if it has no such variable.
     """
-    loader = Loader(asked.arch, asked.max_layers)
+    loader = asked.loader
     loader.check(name for name in asked.variables if name != INPUT)
     workers = min(processes or _processors(), -(-len(asked.points) // CHUNK))
     if workers > 1 and len(asked.points) >= PARALLEL and hasattr(os, "fork"):
@@ -230,7 +234,7 @@ def _first_line(error: ConvcalcError) -> str:
 
 
 def solve(
-    arch: str,
+    arch: str | Loader,
     span: Range,
     limits: Sequence[Limit],
     settings: Mapping[str, str],
@@ -249,7 +253,7 @@ def solve(
         else ({**settings, span.variable: value}, input_text)
         for value in span.values
     ]
-    asked = Grid(arch, (*settings, span.variable), tuple(points), dtype, max_layers)
+    asked = Grid(opened(arch, max_layers), (*settings, span.variable), tuple(points), dtype)
     found = []
     for point in swept(asked):
         found.append(point)

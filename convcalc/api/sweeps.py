@@ -60,7 +60,7 @@ def sweep(
             found.append(point)
             if advance is not None:
                 advance(len(found), len(asked.points))
-        return _view(Sweep(name, asked.variables, tuple(found)))
+        return _view(Sweep(asked.loader.name, asked.variables, tuple(found)))
     if len(asked.points) > 1:
         option = "--solve" if solve is not None else "--formula"
         raise UsageError(
@@ -73,15 +73,15 @@ def sweep(
             raise UsageError(f"{span.variable} is set, and solved for", hint="leave one of them out")
         limits = analysis.limits_of((at_most or {}).items())
         points, solution = analysis.solve(
-            name, span, limits, others, size, dtype=dtype, max_layers=max_layers, advance=advance
+            asked.loader, span, limits, others, size, dtype=dtype, max_layers=max_layers, advance=advance
         )
-        return _view(Sweep(name, (*others, span.variable), points, solution=solution))
+        return _view(Sweep(asked.loader.name, (*others, span.variable), points, solution=solution))
     from convcalc.analysis.formula import formulas
 
     assert formula is not None
     counted = None if advance is None else lambda done: advance(done, None)
-    found_formulas = formulas(name, formula, others, size, max_layers=max_layers, advance=counted)
-    return _view(Sweep(name, (), (), formulas=found_formulas))
+    found_formulas = formulas(asked.loader, formula, others, size, max_layers=max_layers, advance=counted)
+    return _view(Sweep(asked.loader.name, (), (), formulas=found_formulas))
 
 
 def grid(

@@ -113,7 +113,7 @@ def _stream(
             yield point
 
     every = [settings for settings, _ in asked.points]
-    for line in streamed(arch, asked.variables, every, counted(), sizes):
+    for line in streamed(asked.loader.name, asked.variables, every, counted(), sizes):
         terminal.print_lines([line])
         sys.stdout.flush()
     if not any(done):

@@ -47,6 +47,12 @@ def test_a_row_per_point_and_reasons(convcalc):
     assert "conv1" in rows[1]
 
 
+def test_a_spec_from_standard_input_keeps_its_name(convcalc):
+    spec = "{name: mine, vars: {n: 3}, input: [1, 5, 4], layers: [{conv: {filters: $n, kernel: 2}}]}"
+    done = convcalc("sweep", "-", "--set", "n=1,2", "--format", "json", stdin=spec)
+    assert json.loads(done.stdout)["name"] == "mine"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
