@@ -48,9 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell starts what runs in the background with Ctrl-C ignored, and programs started by tests would inherit that.
+    # A shell starts what runs in the background with Ctrl-C ignored, nohup with SIGHUP ignored; programs started by
+    # tests would inherit that.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.addinivalue_line(
         "markers",
         f"quick: compiles no kernels and draws at most {QUICK_EXAMPLES} examples; of the cases in a file that start "
