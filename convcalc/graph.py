@@ -10,6 +10,7 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, NamedTuple
 
 from convcalc.errors import Mark, Misfit, Place, ShapeError, SpecError
@@ -85,6 +86,11 @@ class Node:
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameter tensors that the layer uses, its own or shared ones."""
         return self.op.parameters(self.input_shapes)
+
+    @property
+    def learned(self) -> int:
+        """How many learned numbers the layer uses, its own or shared ones: weights and biases, no buffers."""
+        return sum([prod(parameter.shape) for parameter in self.parameters if parameter.role != "buffer"])
 
 
 class Input(NamedTuple):
@@ -215,6 +221,11 @@ class Graph:
     def macs(self) -> int:
         """MACs of all layers for one image."""
         return sum(node.op.macs(node.input_shapes) for node in self.nodes)
+
+    @property
+    def params(self) -> int:
+        """Weights and biases of all layers; shared ones count once."""
+        return sum(node.learned for node in self.nodes if node.shares is None)
 
     def last_readers(self) -> list[int]:
         """For each node, the index of the last node that reads it: its own if none, `len(nodes)` for an output."""

@@ -107,8 +107,7 @@ def cost(analysis: Analysis, node: Node) -> Cost:
     """The cost of one layer."""
     layer = analysis.layers[node.index]
     inputs, outputs = sum(map(elements, node.input_shapes)), elements(node.output_shape)
-    own = sum(prod(parameter.shape) for parameter in node.parameters if parameter.role != "buffer")
-    memory = ((inputs + outputs) * analysis.batch + own) * DTYPES[analysis.dtype]
+    memory = ((inputs + outputs) * analysis.batch + node.learned) * DTYPES[analysis.dtype]
     if not layer.macs:
         return Cost(
             dense=0, local=0, active=0, shared=0, macs=0, outputs=outputs, memory=memory, batch=analysis.batch

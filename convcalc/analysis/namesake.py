@@ -4,7 +4,6 @@ convolutions before it, so the file has fewer parameters than are published, and
 from __future__ import annotations
 
 import os
-from math import prod
 
 from convcalc.analysis.catalogue import FILE, CatalogueEntry, read
 from convcalc.graph import Graph
@@ -19,7 +18,7 @@ def folded_from(graph: Graph) -> tuple[CatalogueEntry, int] | None:
     kinds = {node.kind for node in graph}
     if "batchnorm" in kinds or "conv" not in kinds or len(graph.inputs) != 1:
         return None
-    macs, params = graph.macs, _params(graph)
+    macs, params = graph.macs, graph.params
     alike = [
         entry
         for entry in read(os.path.join(bundled.directory(), FILE)).values()
@@ -41,14 +40,4 @@ def folded_note(graph: Graph) -> str | None:
     return (
         f"the MACs are those of {entry.name}, which has {entry.params:,} params, {more:,} more, with its batch "
         "normalisation"
-    )
-
-
-def _params(graph: Graph) -> int:
-    return sum(
-        prod(parameter.shape)
-        for node in graph
-        if node.shares is None
-        for parameter in node.parameters
-        if parameter.role != "buffer"
     )

@@ -71,8 +71,7 @@ def saved_tensors(graph: Graph, unit: int) -> SavedTensors:
                 index = node.index if entry.tensor == OUTPUT else node.inputs[entry.tensor]
                 storage = storages[index] if index >= 0 else index
                 if storage >= 0 and not graph.nodes[storage].inputs:
-                    own = graph.nodes[storage].parameters
-                    if any(parameter.role != "buffer" for parameter in own) or storage in first:
+                    if graph.nodes[storage].learned or storage in first:
                         continue  # a parameter: its memory is that of the weights
                     first[storage] = node.index
                     size = elements(graph.shape(storage)) * unit
@@ -128,6 +127,5 @@ def _trained(graph: Graph) -> tuple[bool, ...]:
     """Whether each node has parameters, or reads a node that a gradient reaches."""
     found: list[bool] = []
     for node in graph:
-        own = any(parameter.role != "buffer" for parameter in node.parameters)
-        found.append(own or any(source >= 0 and found[source] for source in node.inputs))
+        found.append(bool(node.learned) or any(source >= 0 and found[source] for source in node.inputs))
     return tuple(found)

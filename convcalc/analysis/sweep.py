@@ -219,14 +219,7 @@ def evaluated(loader: Loader, settings: Mapping[str, str], size: str | None, dty
 
 def figures(graph: Graph, unit: int = 4) -> Figures:
     """A network's figures without its receptive fields. unit: bytes of a number."""
-    params = sum(
-        prod(parameter.shape)
-        for node in graph
-        if node.shares is None
-        for parameter in node.parameters
-        if parameter.role != "buffer"
-    )
-    return Figures(params, graph.macs, peak_elements(graph) * unit)
+    return Figures(graph.params, graph.macs, peak_elements(graph) * unit)
 
 
 def _first_line(error: ConvcalcError) -> str:

@@ -10,11 +10,10 @@ rounding. Mixed precision is not modelled: `dtype` is that of all floating-point
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import NamedTuple
 
 from convcalc.analysis.analyse import DTYPES, Analysis
-from convcalc.analysis.saved import SavedTensors, saved_tensors
+from convcalc.analysis.saved import SavedTensors, Use, saved_tensors
 from convcalc.analysis.training_peak import Pass, Plan, largest_batch, step
 from convcalc.errors import UsageError, did_you_mean
 from convcalc.graph import Graph, Node
@@ -95,7 +94,7 @@ def training(
     graph, batch, unit = analysis.graph, analysis.batch, DTYPES[analysis.dtype]
     spans = _spans(graph, checkpoint)
     saved = saved_tensors(graph, unit)
-    learned, buffers = _parameters(graph)
+    learned, buffers = analysis.totals.params, analysis.totals.buffers
     state = OPTIMIZERS[optimizer] * learned
     found = step(Plan(graph, saved, unit, start=(learned + buffers + state) * unit, spans=spans))
     peak = max(found.moments, key=lambda moment: moment.alive.bytes(batch))
@@ -125,18 +124,18 @@ def training(
 
 def _layer(node: Node, saved: SavedTensors, graph: Graph, batch: int) -> TrainedLayer:
     kept = [
-        KeptTensor(
-            use.saved.what,
-            use.amount.bytes(batch),
-            None
-            if use.first == node.index
-            else graph.input_name(use.storage or -1)
-            if use.first is None
-            else graph.nodes[use.first].name,
-        )
+        KeptTensor(use.saved.what, use.amount.bytes(batch), _owner(use, node, graph))
         for use in saved.uses[node.index]
     ]
     return TrainedLayer(node.name, node.kind, tuple(kept), _macs_backward(node, saved))
+
+
+def _owner(use: Use, node: Node, graph: Graph) -> str | None:
+    """The layer or input whose tensor it is; None if the layer itself is the first to save it."""
+    if use.first is None:
+        assert use.storage is not None
+        return graph.input_name(use.storage)
+    return None if use.first == node.index else graph.nodes[use.first].name
 
 
 def _macs_backward(node: Node, saved: SavedTensors) -> int:
@@ -146,18 +145,9 @@ def _macs_backward(node: Node, saved: SavedTensors) -> int:
     if not macs:
         return 0
     needed = sum(source >= 0 and saved.trained[source] for source in dict.fromkeys(node.inputs))
-    if not any(parameter.role != "buffer" for parameter in node.parameters):
+    if not node.learned:
         return macs * needed
     return macs * (1 + bool(needed))
-
-
-def _parameters(graph: Graph) -> tuple[int, int]:
-    """The number of learned parameters, and of buffers."""
-    counts = [0, 0]
-    for node in graph:
-        for parameter in node.parameters if node.shares is None else ():
-            counts[parameter.role == "buffer"] += prod(parameter.shape)
-    return counts[0], counts[1]
 
 
 def _spans(graph: Graph, blocks: Sequence[str]) -> tuple[range, ...]:

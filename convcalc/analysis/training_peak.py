@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from math import prod
 from typing import Literal, NamedTuple
 
 from convcalc.analysis.saved import Amount, SavedTensors
@@ -195,9 +194,8 @@ class _Step:
                     temporary = temporary.plus(self._size(source))  # added to the one that is there
                 elif not passes:
                     self._gradient(source)
-            own = sum(prod(p.shape) for p in node.parameters if p.role != "buffer" and node.shares is None)
-            if own:
-                self.memory.hold(("parameters", index), Amount(once=own * self.unit))
+            if node.learned and node.shares is None:
+                self.memory.hold(("parameters", index), Amount(once=node.learned * self.unit))
             alive = self.memory.amount
             self.moments.append(Moment(index, "backward", alive.plus(temporary)))
             self.memory.free(("gradient", index))

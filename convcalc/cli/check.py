@@ -9,7 +9,7 @@ import click
 
 from convcalc.api import checks, choices
 from convcalc.cli import Command, completion
-from convcalc.cli.options import ARCH, Count, Shapes, input_option, set_values, show
+from convcalc.cli.options import ARCH, Count, Shapes, input_option, set_option, set_values, show
 from convcalc.errors import BudgetKeyError, UsageError
 from convcalc.render.formats import FORMATS
 
@@ -74,14 +74,7 @@ convcalc docs budgets has the lints, and the hook and action for repositories.""
     type=click.Choice(choices.number_types()),
     help="Number type; default: the budget's, else float32.",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    shell_complete=completion.variables("archs"),
-    help="Set one of the spec's vars; repeatable.",
-)
+@set_option("archs")
 @input_option("Another input than the budget's or the spec's: 3x224x224 (channels first) or 224.")
 @click.option(
     "--format", "form", type=click.Choice(FORMS), default="table", show_default=True, help="Output format."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -111,24 +110,13 @@ def _progress() -> Iterator[tuple[Callable[[int, int | None], None], Callable[[i
     """Bars on stderr for a download and for writing, if stderr is a terminal and the work takes over a second."""
     from convcalc.render import terminal
 
-    watched = os.isatty(2)
-    bars: dict[str, terminal.Bar] = {}
+    with terminal.Bars() as bars:
 
-    def bar(name: str, total: int | None) -> terminal.Bar:
-        if name not in bars:
-            bars[name] = terminal.Bar(total, name)
-        return bars[name]
+        def downloading(done: int, total: int | None) -> None:
+            bars.move("downloading", done, total)
 
-    def downloading(done: int, total: int | None) -> None:
-        if watched:
-            bar("downloading", total).move(done)
+        def writing(done: int, total: int) -> None:
+            if total >= SLOW:
+                bars.move("writing", done, total)
 
-    def writing(done: int, total: int) -> None:
-        if watched and total >= SLOW:
-            bar("writing", total).move(done)
-
-    try:
         yield downloading, writing
-    finally:
-        for shown in bars.values():
-            shown.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -100,24 +99,13 @@ def _progress() -> Iterator[tuple[Callable[[int, int, str], None], Callable[[int
     done, total)."""
     from convcalc.render import terminal
 
-    watched = os.isatty(2)
-    bars: dict[str, terminal.Bar] = {}
+    with terminal.Bars() as bars:
 
-    def moved(name: str, done: int, total: int | None) -> None:
-        if name not in bars:
-            bars[name] = terminal.Bar(total, name)
-        bars[name].move(done)
+        def comparing(done: int, total: int, _: str) -> None:
+            if total >= SLOW:
+                bars.move("comparing", done, total)
 
-    def comparing(done: int, total: int, _: str) -> None:
-        if watched and total >= SLOW:
-            moved("comparing", done, total)
+        def downloading(done: int, total: int | None) -> None:
+            bars.move("downloading", done, total)
 
-    def downloading(done: int, total: int | None) -> None:
-        if watched:
-            moved("downloading", done, total)
-
-    try:
         yield comparing, downloading
-    finally:
-        for bar in bars.values():
-            bar.stop()

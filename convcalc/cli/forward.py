@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -184,30 +183,18 @@ def _progress() -> Iterator[tuple[Done, Callable[[int, int | None], None], Done]
     """
     from convcalc.render import terminal
 
-    watched = os.isatty(2)
-    bars: dict[str, terminal.Bar] = {}
+    with terminal.Bars() as bars:
 
-    def bar(name: str, total: int | None) -> terminal.Bar:
-        if name not in bars:
-            bars[name] = terminal.Bar(total, name)
-        return bars[name]
+        def advance(done: int, macs: int, what: str) -> None:
+            if macs >= SLOW:
+                bars.advance("running", done, macs, what)
 
-    def advance(done: int, macs: int, what: str) -> None:
-        if watched and macs >= SLOW:
-            bar("running", macs).advance(done, what)
+        def downloading(done: int, total: int | None) -> None:
+            bars.move("downloading", done, total)
 
-    def downloading(done: int, total: int | None) -> None:
-        if watched:
-            bar("downloading", total).move(done)
+        def compiling(done: int, total: int, _: str) -> None:
+            bars.move("compiling, once per machine", done, total)
+            if done == 0 and not bars.watched:
+                click.echo(f"compiling {total} kernels for this machine, once", err=True)
 
-    def compiling(done: int, total: int, _: str) -> None:
-        if watched:
-            bar("compiling, once per machine", total).move(done)
-        elif done == 0:
-            click.echo(f"compiling {total} kernels for this machine, once", err=True)
-
-    try:
         yield advance, downloading, compiling
-    finally:
-        for shown in bars.values():
-            shown.stop()

@@ -114,18 +114,23 @@ def _inputs(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) 
 
 def spec_options(command: Command) -> Command:
     """--set and --max-layers."""
-    for option in (
-        click.option(
-            "--max-layers", type=Count(), default=choices.max_layers(), show_default=True, metavar="N",
-            help="Refuse larger networks.",
-        ),
-        click.option(
-            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's vars; repeatable.",
-            shell_complete=completion.variables("arch", "names"),
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    return set_option("arch", "names")(max_layers_option(command))
+
+
+def set_option(*arguments: str) -> Callable[[Command], Command]:
+    """--set. arguments: those of the command that name networks, whose variables are completed."""
+    return click.option(
+        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's vars; repeatable.",
+        shell_complete=completion.variables(*arguments),
+    )  # fmt: skip
+
+
+def max_layers_option(command: Command) -> Command:
+    """--max-layers."""
+    return click.option(
+        "--max-layers", type=Count(), default=choices.max_layers(), show_default=True, metavar="N",
+        help="Refuse larger networks.",
+    )(command)  # fmt: skip
 
 
 def load_network(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import click
 
 from convcalc.api import choices, sweeps
 from convcalc.cli import Command, completion
-from convcalc.cli.options import ARCH, Count, format_option, show
+from convcalc.cli.options import ARCH, format_option, max_layers_option, show
 from convcalc.render import terminal
 
 PATIENCE = 1.0  # seconds until a progress bar is shown
@@ -54,10 +53,7 @@ points and proves them on ten more; where strides round, there is one for each r
     "--dtype", type=click.Choice(choices.number_types()), default="float32", show_default=True,
     help="Number type, for the memory.",
 )  # fmt: skip
-@click.option(
-    "--max-layers", type=Count(), default=choices.max_layers(), show_default=True, metavar="N",
-    help="Refuse larger networks.",
-)  # fmt: skip
+@max_layers_option
 @format_option
 def command(
     arch: str,
@@ -123,17 +119,11 @@ def _stream(
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int | None], None]]:
     """A progress bar on stderr if it is a terminal and the work takes a while. Yields advance(done, total)."""
-    bars: list[terminal.Bar] = []
     start = monotonic()
+    with terminal.Bars() as bars:
 
-    def advance(done: int, total: int | None) -> None:
-        if not bars and os.isatty(2) and monotonic() - start > PATIENCE:
-            bars.append(terminal.Bar(total, "points"))
-        for bar in bars:
-            bar.move(done)
+        def advance(done: int, total: int | None) -> None:
+            if monotonic() - start > PATIENCE:
+                bars.move("points", done, total)
 
-    try:
         yield advance
-    finally:
-        for bar in bars:
-            bar.stop()

@@ -136,13 +136,7 @@ class Conversion:
     @property
     def params(self) -> int:
         """Weights and biases of the network; shared ones count once."""
-        return sum(
-            prod(parameter.shape)
-            for node in self.graph
-            if node.shares is None
-            for parameter in node.parameters
-            if parameter.role != "buffer"
-        )
+        return self.graph.params
 
     @property
     def unknown(self) -> tuple[Node, ...]:

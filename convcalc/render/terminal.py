@@ -181,3 +181,36 @@ class Bar:
     def stop(self) -> None:
         """Remove the bar."""
         self._progress.stop()
+
+
+class Bars:
+    """Progress bars on stderr by name, each made when its work is first told of; none if stderr is no terminal.
+
+    A context: the bars are removed at its end.
+    """
+
+    def __init__(self) -> None:
+        self.watched = os.isatty(2)
+        self._bars: dict[str, Bar] = {}
+
+    def __enter__(self) -> Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for bar in self._bars.values():
+            bar.stop()
+
+    def advance(self, name: str, done: int, total: int | None, what: str = "") -> None:
+        """Add to the work done. what: the work in progress."""
+        if self.watched:
+            self._bar(name, total).advance(done, what)
+
+    def move(self, name: str, done: int, total: int | None) -> None:
+        """Set the work done."""
+        if self.watched:
+            self._bar(name, total).move(done)
+
+    def _bar(self, name: str, total: int | None) -> Bar:
+        if name not in self._bars:
+            self._bars[name] = Bar(total, name)
+        return self._bars[name]

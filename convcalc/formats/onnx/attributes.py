@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from convcalc.errors import ModelError
 from convcalc.formats.onnx.records import Attribute, OnnxGraph
@@ -29,9 +30,32 @@ LEFT_OUT: dict[int, Attribute] = {
 }  # fmt: skip
 ReadGraph = Callable[[int, int], OnnxGraph]
 Spans = tuple[tuple[int, int], ...]
+Parsing = TypeVar("Parsing")
 
 
-class Attributes(Mapping[str, Attribute]):
+class Parsed(Mapping[str, Parsing]):
+    """A mapping whose values are parsed when the first of them is asked for: `_all` does so, once."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _all(self) -> dict[str, Parsing]:
+        """Every value by its name."""
+
+    def __getitem__(self, name: str) -> Parsing:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
+class Attributes(Parsed[Attribute]):
     """The attributes of a node, each parsed when it is first asked for.
 
     spans: start and end of each in the file. read_graph: reads a subgraph. given: the attributes of the call of a
@@ -62,18 +86,6 @@ class Attributes(Mapping[str, Attribute]):
                 self._add(start, end, values)
             self._values = values
         return self._values
-
-    def __getitem__(self, name: str) -> Attribute:
-        return self._all()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    def __repr__(self) -> str:
-        return repr(self._all())
 
     def _add(self, start: int, end: int, values: dict[str, Attribute]) -> None:
         file = self._file
@@ -149,7 +161,7 @@ class Attributes(Mapping[str, Attribute]):
         return read_tensor(self._file, start, end)
 
 
-class Texts(Mapping[str, str]):
+class Texts(Parsed[str]):
     """Texts by key, parsed when they are first asked for. spans: start and end of each pair in the file."""
 
     __slots__ = ("_file", "_spans", "_values")
@@ -163,15 +175,3 @@ class Texts(Mapping[str, str]):
         if self._values is None:
             self._values = dict(self._file.pair(a, b) for a, b in self._spans)
         return self._values
-
-    def __getitem__(self, name: str) -> str:
-        return self._all()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    def __repr__(self) -> str:
-        return repr(self._all())
