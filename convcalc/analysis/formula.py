@@ -36,10 +36,7 @@ class Formula(NamedTuple):
 
     def value(self, number: int) -> Fraction:
         """The polynomial at a number."""
-        total = Fraction(0)
-        for coefficient in reversed(self.coefficients or ()):
-            total = total * number + coefficient
-        return total
+        return _at(self.coefficients or (), Fraction(number))
 
 
 def formulas(

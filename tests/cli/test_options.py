@@ -96,3 +96,13 @@ def test_several_layers_are_explained_in_the_order_of_the_network(convcalc) -> N
     assert [layer["name"] for layer in value["layers"]] == ["conv1", "dense2"]
     done = convcalc("show", "lenet5", "--layer", "conv1", "--layer", "dense4")
     assert (done.returncode, "no layer 'dense4'" in done.stderr) == (2, True)
+
+
+def test_choices_that_load_nothing_are_those_of_the_analysis():
+    """`show` offers them without loading what they are for."""
+    from convcalc.analysis.groups import BY
+    from convcalc.analysis.training import OPTIMIZERS
+    from convcalc.api import choices
+
+    assert tuple(choices.groupings()) == BY
+    assert tuple(choices.optimizers()) == tuple(OPTIMIZERS)
