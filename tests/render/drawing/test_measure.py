@@ -38,7 +38,7 @@ def test_a_clean_scene_has_no_faults() -> None:
         (scene(edges=(Edge("a", "b", ((50, 25), (75, -2), (100, 25))),)), "outside"),
         (scene(Text(60, 60, "one"), Text(70, 62, "other")), "texts"),
         (scene(Text(40, 28, "sticks out")), "on_boxes"),
-        (scene(Text(60, 28, "on the line"), edges=(Edge("a", "b", ((50, 25), (150, 25))),)), "on_edges"),
+        (scene(Text(60, 28, "on it"), edges=(Edge("a", "b", ((50, 25), (150, 25))),)), "on_edges"),
         (scene(boxes=(LEFT, Placed("d", "d", 45, 20, 80, 60))), "boxes"),
         (scene(edges=(Edge("c", "x", ((30, 100), (30, 5))),)), "through"),
         (
