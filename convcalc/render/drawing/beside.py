@@ -8,7 +8,18 @@ from typing import Literal, NamedTuple
 
 from convcalc.render.drawing import lettering
 from convcalc.render.drawing.legend import Legend, legend_items
-from convcalc.render.drawing.scene import Item, Picture, Placed, Point, Rectangle, Scene, Text, moved, shifted
+from convcalc.render.drawing.scene import (
+    Circle,
+    Item,
+    Picture,
+    Placed,
+    Point,
+    Rectangle,
+    Scene,
+    Text,
+    moved,
+    shifted,
+)
 
 Direction = Literal["down", "across"]
 HEADING = 13.0
@@ -158,7 +169,7 @@ def _mapped(scene: Scene, moved_by: Callable[[float], float], *, down: bool) -> 
             placed = moved(drawn, *((0, moved_by(low)) if down else (moved_by(low), 0)))
             assert isinstance(placed, Rectangle | Picture)
             return placed._replace(height=grown) if down else placed._replace(width=grown)
-        if isinstance(drawn, Text) or not hasattr(drawn, "points"):
+        if isinstance(drawn, Text | Circle):
             by = moved_by(drawn.y if down else drawn.x)
             return moved(drawn, *((0, by) if down else (by, 0)))
         return drawn._replace(points=tuple([point(place) for place in drawn.points]))
