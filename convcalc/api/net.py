@@ -366,6 +366,51 @@ class Network(View["Analysis"]):
             lambda diff: report.diff_table(diff, everything=all),
         )
 
+    def draw(
+        self,
+        other: Network | None = None,
+        *,
+        style: str | None = None,
+        depth: int | None = None,
+        all: bool = False,
+        color_by: str = "kind",
+        sizes: str = "chw",
+        columns: int | None = None,
+        compact: bool = False,
+        width: int | None = None,
+        dark: bool = False,
+        advance: Callable[[int, int], None] | None = None,
+        compiling: Compiling | None = None,
+    ) -> DrawingView:
+        """A picture of the network, or of this one, A, beside another, B: `convcalc draw`.
+
+        style: volumes, maps or graph, by default what fits; depth: folds blocks below this many path segments; all:
+        a box for every layer of a graph; color_by: kind, macs, params, memory, time or field; sizes: chw or hwc;
+        columns: of a graph; compact: for print 8 cm wide. `save` writes .svg, .png (width in pixels), .pdf and .tex
+        (width in millimetres; dark: on dark paper), .mmd and .dot; `print` draws in characters, a notebook shows the
+        SVG; `.scene` has what is drawn. Raises UsageError.
+
+        >>> convcalc.load("alexnet").draw()
+        <Drawing of alexnet: 13 boxes in style volumes>
+        """
+        from convcalc.api.drawing import draw
+
+        return draw(
+            self.record,
+            None if other is None else other.record,
+            style=style,
+            depth=depth,
+            unfold=all,
+            color_by=color_by,
+            sizes=sizes,
+            columns=columns,
+            compact=compact,
+            width=width,
+            dark=dark,
+            advance=advance,
+            compiling=compiling,
+        )
+
     def field(
         self,
         layer: str | None = None,

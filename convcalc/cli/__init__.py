@@ -20,6 +20,7 @@ COMMANDS = {
     "list": "Bundled architectures: input, layers, params, MACs, source.",
     "show": "A network's layers: sizes, weights, MACs, receptive fields.",
     "diff": "Two networks side by side: what changed, and what it costs.",
+    "draw": "A picture of a network, for slides and papers; or in characters.",
     "field": "Receptive fields: what a unit sees, what a pixel reaches.",
     "forward": "Push an image through a network.",
     "convert": "A network as a readable spec, ONNX, PyTorch source or weights.",

@@ -1,0 +1,183 @@
+"""`draw`: the boxes of one network or two, what their colours show, and the default style and depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from convcalc.api import choices
+from convcalc.api.arguments import check_choice, check_whole
+from convcalc.errors import UsageError
+from convcalc.render.view import Look, View
+from convcalc.report import draw as report
+
+if TYPE_CHECKING:
+    from convcalc.analysis.analyse import Analysis
+    from convcalc.analysis.boxes import Boxes
+    from convcalc.inference.runner import Compiling
+    from convcalc.report.draw import Drawing, Figure
+
+MOST_BOXES = 2_000
+COMFORTABLE = 120  # boxes that a drawing has by default, if a depth can be found with so few
+TIMED_RUNS = 5
+
+
+class DrawingView(View["Drawing"]):
+    """A drawing: `save` writes .svg, .png, .pdf, .tex, .mmd or .dot, `scene` has what is drawn, `print` draws it in
+    characters, and a notebook shows it as SVG."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        from convcalc.render.drawing import svg
+
+        return svg.document(self.record.scene)
+
+    def _repr_html_(self) -> None:  # type: ignore[override]  # the SVG is shown
+        return None
+
+
+def draw(
+    a: Analysis,
+    b: Analysis | None = None,
+    *,
+    style: str | None = None,
+    depth: int | None = None,
+    unfold: bool = False,
+    color_by: str = "kind",
+    sizes: str = "chw",
+    columns: int | None = None,
+    width: int | None = None,
+    compact: bool = False,
+    dark: bool = False,
+    advance: Callable[[int, int], None] | None = None,
+    compiling: Compiling | None = None,
+) -> DrawingView:
+    """The drawing of a network, or of two side by side. See `Network.draw`."""
+    check_whole("depth", depth)
+    check_whole("columns", columns)
+    check_whole("width", width)
+    check_choice("color-by", color_by, report.COLOURS)
+    check_choice("sizes", sizes, report.SIZES)
+    if style is not None:
+        check_choice("style", style, report.STYLES)
+    if b is not None and color_by != "kind":
+        raise UsageError("two networks are coloured by what differs", hint="leave --color-by out")
+    chosen = style or _fitting_style(a, depth)
+    if style is None and b is not None and chosen != "graph":
+        other = _fitting_style(b, depth)
+        chosen = chosen if other == chosen else "graph"
+    for option, given in (("--columns", columns is not None), ("--all", unfold)):
+        if given and chosen != "graph":
+            raise UsageError(f"{option} is of the graph, not of {chosen}", hint="add --style graph")
+    if compact and chosen == "graph":
+        raise UsageError("--compact is of volumes and maps", hint="fold a graph by --depth instead")
+    found, notes = [], []
+    for analysis in (a,) if b is None else (a, b):
+        boxes, note = _boxes(analysis, chosen, depth, unfold)
+        found.append(boxes)
+        notes += [note] if note and note not in notes else []
+    figures, pairs = _figures(a, b, found, color_by, advance, compiling)
+    drawing = report.Drawing(
+        figures, chosen, color_by, sizes, columns, width, compact, dark, pairs, tuple(notes)
+    )
+    return DrawingView(
+        drawing,
+        Look(
+            summary=lambda: report.drawing_summary(drawing),
+            value=lambda: report.drawing_value(drawing),
+            lines=lambda columns: report.drawing_lines(drawing, columns),
+            file=lambda path: report.drawing_file(drawing, path),
+        ),
+    )
+
+
+def check_drawing(path: str, style: str | None, width: int | None, dark: bool, *, two: bool) -> None:
+    """Raise UsageError if a drawing cannot be written to a file of this name."""
+    report.check_file(path, style, width, dark, two=two)
+
+
+def _fitting_style(analysis: Analysis, depth: int | None) -> str:
+    from convcalc.analysis.boxes import boxes, default_style
+
+    if len(analysis.graph) > MOST_BOXES:
+        return "graph"
+    return default_style(boxes(analysis, depth=depth, branches=False))
+
+
+def _boxes(analysis: Analysis, style: str, depth: int | None, unfold: bool) -> tuple[Boxes, str | None]:
+    """The boxes of a network, folded as far as asked, or as a picture can be taken in; then what to say of it."""
+    from convcalc.analysis.boxes import boxes
+
+    whole = style == "graph"
+    found = boxes(analysis, depth=depth, unfold=unfold, branches=whole)
+    note = None
+    if depth is None and not unfold and whole and len(found.boxes) > COMFORTABLE:
+        deepest = max(len(node.name.split(".")) for node in analysis.graph)
+        for fold in range(min(deepest, 8) - 1, 0, -1):
+            folded = boxes(analysis, depth=fold, unfold=unfold, branches=whole)
+            if len(folded.boxes) <= COMFORTABLE:
+                found = folded
+                note = f"folded at depth {fold}: --depth {fold + 1} shows more, --depth {deepest} all"
+                break
+    if len(found.boxes) > MOST_BOXES:
+        raise UsageError(
+            f"{analysis.graph.name:.60}: {len(found.boxes):,} boxes are too many to draw; at most {MOST_BOXES:,}",
+            hint="fold blocks: --depth 1" if depth != 1 else "draw a part of the network",
+        )
+    return found, note
+
+
+def _figures(
+    a: Analysis,
+    b: Analysis | None,
+    found: list[Boxes],
+    color_by: str,
+    advance: Callable[[int, int], None] | None,
+    compiling: Compiling | None,
+) -> tuple[tuple[Figure, ...], tuple[tuple[str, str], ...]]:
+    """The networks with the values or marks of their boxes, and the names of the boxes that correspond."""
+    if b is not None:
+        from convcalc.analysis.boxes import pair_boxes
+        from convcalc.analysis.diff import compare
+
+        paired = pair_boxes(found[0], found[1], compare(a, b))
+        figures = (
+            report.Figure(found[0], marks=paired.marks_a),
+            report.Figure(found[1], marks=paired.marks_b),
+        )
+        return figures, paired.names
+    if color_by == "kind":
+        return (report.Figure(found[0]),), ()
+    from convcalc.analysis.boxes import box_values
+
+    seconds = _seconds(a, advance, compiling) if color_by == "time" else None
+    return (report.Figure(found[0], values=box_values(a, found[0], color_by, seconds)),), ()
+
+
+def _seconds(
+    analysis: Analysis, advance: Callable[[int, int], None] | None, compiling: Compiling | None
+) -> dict[int, float]:
+    """Seconds of each layer on the fast backend with random weights: by the layer's index, the shortest of some
+    runs."""
+    from math import prod
+
+    from convcalc.inference.runner import forward, numba_available
+
+    if not numba_available():
+        raise UsageError(
+            "--color-by time runs the network on the fast backend, which is not installed",
+            hint="pip install 'convcalc[fast]', or colour by macs",
+        )
+    graph = analysis.graph
+    given = {
+        entry.name: memoryview(bytes(4 * prod(entry.shape))).cast("f", entry.shape) for entry in graph.inputs
+    }
+    times: dict[int, float] = {}
+    for run in range(TIMED_RUNS):
+        result = forward(graph, given, weights="random", backend="numba", compiling=compiling)
+        for node, seconds in zip(graph, result.run.node_seconds, strict=True):  # type: ignore[union-attr]
+            times[node.index] = min(times.get(node.index, seconds), seconds)
+        if advance is not None:
+            advance(run + 1, TIMED_RUNS)
+    return times
