@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +23,7 @@ import pytest
 from hypothesis import settings
 
 from convcalc.language import bundled
+from tests import browser as browsers
 
 # No test asserts a time, so a busy machine must not fail a generated case either.
 # The gate tries the same cases each time, so that it tells of the change before it; by hand they are new each time.
@@ -93,7 +94,7 @@ def is_quick(item: pytest.Function) -> bool:
 
 
 # Fixtures and functions of the tests that start a program.
-STARTERS = {"convcalc", "run_screen", "measured", "desk"}
+STARTERS = {"convcalc", "run_screen", "measured", "desk", "browser"}
 STARTS = re.compile(r"\b(subprocess|on_terminal|loaded)\b")
 
 
@@ -245,3 +246,12 @@ def on_terminal(arguments: list[str], columns: int, **extra: str) -> str:
             output += part
     os.close(master)
     return output.decode().replace("\r\n", "\n")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[browsers.Browser]:
+    """Chromium, started once for all tests: `tests/browser.py`. Without it those tests are left out."""
+    if browsers.found() is None:
+        pytest.skip(browsers.ABSENT)
+    with browsers.Browser() as started:
+        yield started

@@ -191,6 +191,7 @@ class Operator:
     is_known: ClassVar[bool] = (
         True  # False: a placeholder for an unsupported operator; neither counted nor run
     )
+    enlarges: ClassVar[bool] = False  # it is there to make maps larger
     is_passing: ClassVar[bool] = False  # returns its input unchanged at inference
     is_channel_affine: ClassVar[bool] = False  # a scale and a shift per channel, from its parameters alone
     saves: ClassVar[str] = (
@@ -227,6 +228,11 @@ class Operator:
             }
             cls._fields = cached  # type: ignore[attr-defined]
         return cached
+
+    @property
+    def drawn_as(self) -> str:
+        """What its box is coloured as in a drawing: `conv`, `deconv` (whatever enlarges maps), `pool`, …, `other`."""
+        return "deconv" if self.enlarges else _DRAWN_AS.get(self.role, "other")
 
     @property
     def bound(self) -> tuple[float, float] | None:
@@ -427,6 +433,17 @@ class Pointwise(Operator):
             for delta, value in zip(gradient.values, inputs[0].values, strict=True)
         ]
         return {"input": Gradient(Tensor(inputs[0].shape, values), self.backward_words)}
+
+
+_DRAWN_AS = {
+    "convolution": "conv",
+    "dense": "dense",
+    "attention": "attention",
+    "pooling": "pool",
+    "join": "join",
+    "normalisation": "norm",
+    "activation": "activation",
+}
 
 
 def in_sequence(order: Order) -> bool:

@@ -81,6 +81,7 @@ class Deconv(Operator):
     """
 
     kind: ClassVar[str] = "deconv"
+    enlarges: ClassVar[bool] = True
     torch_module: ClassVar[str] = "ConvTranspose"
     torch_function: ClassVar[str] = "conv_transpose"
     saves: ClassVar[str] = "input"

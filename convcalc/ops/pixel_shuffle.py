@@ -24,6 +24,7 @@ class PixelShuffle(Operator):
     """
 
     kind: ClassVar[str] = "pixel_shuffle"
+    enlarges: ClassVar[bool] = True
     torch_module: ClassVar[str] = "PixelShuffle"
     torch_function: ClassVar[str] = "pixel_shuffle"
     role: ClassVar[str] = "reshape"

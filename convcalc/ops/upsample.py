@@ -38,6 +38,7 @@ class Upsample(Sized):
     """
 
     kind: ClassVar[str] = "upsample"
+    enlarges: ClassVar[bool] = True
     torch_module: ClassVar[str] = "Upsample"
     torch_function: ClassVar[str] = "interpolate"
     main: ClassVar[str | None] = "scale"

@@ -56,21 +56,11 @@ WORDS = {  # what the fills are called in a legend, in its order
     "block": "block",
     "other": "other",
 }
-_BY_ROLE = {
-    "convolution": "conv",
-    "dense": "dense",
-    "attention": "attention",
-    "pooling": "pool",
-    "join": "join",
-    "normalisation": "norm",
-    "activation": "activation",
-}
-_BY_KIND = {"deconv": "deconv", "upsample": "deconv", "pixel_shuffle": "deconv"}
 
 
 def fill_of(operator: Operator) -> str:
     """The fill of an operator's boxes: a role."""
-    return _BY_KIND.get(operator.kind) or _BY_ROLE.get(operator.role, "other")
+    return operator.drawn_as
 
 
 def changes(role: str) -> bool:

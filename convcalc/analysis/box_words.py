@@ -1,0 +1,81 @@
+"""Words on the boxes of a drawing: operators in the lecture's letters, as short as they can be without loss."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from convcalc.graph import Node
+from convcalc.ops import Operator
+from convcalc.shapes import compact, show
+
+SHORT = {"batchnorm": "bn", "layernorm": "ln", "groupnorm": "gn", "instancenorm": "in"}
+SIGNS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "maximum": "max", "minimum": "min"}
+LETTERS = {"dilation": "D", "groups": "g"}  # beside the aliases K, F, S, P
+BARE = frozenset({"units", "rate", "shape", "order", "scale", "size", "rule", "heads", "op"})
+UNSAID = frozenset(
+    {"eps", "momentum", "rounding", "bias", "in_bias", "out_bias", "affine", "count_include_pad"}
+)
+MAX_COUNTED = 3  # kinds of layers told of a folded block
+MAX_LISTED = 4  # values of a long field
+
+
+def kind(op: Operator) -> str:
+    """`conv`, `bn`; for an operator that convcalc does not know, its name in its own format."""
+    return str(getattr(op, "op", op.kind)) if not op.is_known else SHORT.get(op.kind, op.kind)
+
+
+def first_line(op: Operator) -> str:
+    """`conv K64 F3 S2 P1`, `dense 4096`, `conv K32 F3 P1 depthwise`: fields that differ from their defaults."""
+    parts = [kind(op)]
+    depthwise = bool(getattr(op, "depthwise", False))
+    for name, info in op.fields().items():
+        value = getattr(op, name)
+        if name in UNSAID or info.kind.names_layer or name == op.shape_field or not op.is_known:
+            continue
+        if value is None or value is False or (value == info.default and name not in ("filters", "kernel")):
+            continue
+        if depthwise and name == "groups":
+            continue
+        if value is True:
+            parts.append(name)
+        elif name in BARE and name == op.main:
+            parts.append(value_text(value))
+        elif info.alias or name in LETTERS:
+            parts.append(f"{info.alias or LETTERS[name]}{value_text(value)}")
+        elif name == op.main:
+            parts.append(value_text(value))
+        else:
+            parts.append(f"{name} {value_text(value)}")
+    return " ".join(parts)
+
+
+def value_text(value: Any) -> str:
+    """`3`, `1×7` along the axes, `(0,1)×(0,1)` for padding before and after."""
+    if isinstance(value, tuple) and value and all(isinstance(item, tuple) for item in value):
+        pairs = [str(item[0]) if len(set(item)) == 1 else f"({','.join(map(str, item))})" for item in value]
+        return pairs[0] if len(set(pairs)) == 1 and pairs[0].isdigit() else "×".join(pairs)
+    if isinstance(value, (tuple, list)):
+        value = compact(tuple(value))
+    if isinstance(value, list):
+        if len(value) > MAX_LISTED:
+            return ",".join(map(str, value[:MAX_LISTED])) + f"… ({len(value)})"
+        return show(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def of_layers(nodes: Sequence[Node]) -> tuple[str, ...]:
+    """The lines of a layer and the pointwise layers behind it: `conv K64 F3 P1`, `bn · relu`."""
+    first, *behind = nodes
+    line = first_line(first.op)
+    return (line, " · ".join(kind(node.op) for node in behind)) if behind else (line,)
+
+
+def of_block(name: str, nodes: Sequence[Node]) -> tuple[str, ...]:
+    """The lines of a folded block: its name, and its layers by kind, without pointwise ones: `3 conv · add`."""
+    counted = Counter(kind(node.op) for node in nodes if not node.op.pointwise)
+    if not counted:
+        return name, f"{len(nodes):,} layers" if len(nodes) > 1 else kind(nodes[0].op)
+    parts = [f"{count:,} {word}" if count > 1 else word for word, count in counted.most_common(MAX_COUNTED)]
+    return name, " · ".join([*parts, "…"] if len(counted) > MAX_COUNTED else parts)
