@@ -10,12 +10,15 @@ import sys
 from array import array
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from math import prod, sqrt
 from random import Random
 from statistics import NormalDist
 
 LEVELS = 1 << 16
 CHUNK = 1 << 12  # numbers drawn at a time, to stay in the processor's cache
+WIDE_CHUNK = 1 << 15  # by NumPy
+WORTH_NUMPY = 1_000_000  # numbers that take about half as long as importing NumPy
 
 
 def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[float]:
@@ -25,10 +28,13 @@ def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[
 
     Each value is one of 65,536 equally likely quantiles of the normal distribution, selected by 16 random bits: a
     table look-up, some eight times faster than `random.gauss`; VGG-16 has 138 million weights. The price is a tail
-    that ends at 4.17 standard deviations, which one normal number in 30,000 exceeds.
+    that ends at 4.17 standard deviations, which one normal number in 30,000 exceeds. NumPy, if it is installed,
+    gives the same bits some fifteen times faster again.
     """
     scale = sqrt(2 / max(1, fan_in))
     random, left = Random(f"{seed}:{name}"), prod(shape)
+    if left >= LEVELS and ("numpy" in sys.modules or (left >= WORTH_NUMPY and find_spec("numpy"))):
+        return _drawn_by_numpy(random, left, scale)
     few = left < LEVELS  # then scaling the numbers is faster than scaling the table
     table = _quantiles() if few else [scale * quantile for quantile in _quantiles()]
     values = array("f")
@@ -39,6 +45,27 @@ def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[
         drawn = [scale * table[pick] for pick in picks] if few else [table[pick] for pick in picks]
         values.extend(array("f", drawn))
         left -= len(picks)
+    return values
+
+
+def _drawn_by_numpy(random: Random, count: int, scale: float) -> array[float]:
+    """What the loop of `he_normal` gives. NumPy's generator is given Python's state: both are the Mersenne Twister
+    and make the same bytes."""
+    import numpy as np
+
+    table = (scale * np.array(_quantiles())).astype(np.float32)
+    _, state, _ = random.getstate()
+    source = np.random.RandomState()
+    source.set_state(("MT19937", state[:-1], state[-1]))
+    values = array("f", bytes(4 * count))
+    drawn = np.frombuffer(values, dtype=np.float32)
+    paired = count - count % 2
+    for start in range(0, paired, WIDE_CHUNK):
+        part = drawn[start : min(start + WIDE_CHUNK, paired)]
+        picks = np.frombuffer(source.bytes(2 * len(part)), dtype="<u2")
+        np.take(table, picks, out=part, mode="wrap")  # "raise", the default, makes a copy first
+    if paired < count:  # of half a word Python takes the upper bits, NumPy the lower ones
+        drawn[-1] = table[int.from_bytes(source.bytes(4)[2:], "little")]
     return values
 
 

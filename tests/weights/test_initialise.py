@@ -2,6 +2,7 @@
 
 import random
 import statistics
+import sys
 from array import array
 from math import sqrt
 
@@ -49,6 +50,14 @@ def test_neither_order_nor_shape_matters():
     assert he_normal("a", (10_000,), 9, 3) == first
     assert he_normal("a", (5000,), 9, 3) == first[:5000]
     assert he_normal("a", (70_000,), 9, 3)[:10_000] == first  # more than the table has, drawn another way
+
+
+@pytest.mark.parametrize("count", [65_536, 65_537, 98_304 + 4_099])
+def test_numpy_gives_the_same_bits(count, monkeypatch):
+    pytest.importorskip("numpy")
+    by_numpy = he_normal("conv5.weight", (count,), 1_728, 11)
+    monkeypatch.delitem(sys.modules, "numpy")
+    assert by_numpy.tobytes() == he_normal("conv5.weight", (count,), 1_728, 11).tobytes()
 
 
 def test_names_and_seeds_differ():
