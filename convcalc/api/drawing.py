@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from convcalc.api import choices
 from convcalc.api.arguments import check_choice, check_whole
 from convcalc.errors import UsageError
 from convcalc.render.view import Look, View
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.boxes import Boxes
     from convcalc.inference.runner import Compiling
-    from convcalc.report.draw import Drawing, Figure
+    from convcalc.report.draw import Figure
 
 MOST_BOXES = 2_000
 COMFORTABLE = 120  # boxes that a drawing has by default, if a depth can be found with so few

@@ -6,7 +6,7 @@ Methods import what they need locally, so that `import convcalc` and each comman
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from convcalc.api import choices
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.tools import ByTools
     from convcalc.analysis.training import Training
     from convcalc.analysis.value_diff import Comparing
+    from convcalc.api.drawing import DrawingView
     from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
     from convcalc.formats.convert import Conversion, Writing

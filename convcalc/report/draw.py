@@ -242,7 +242,10 @@ def drawing_lines(drawing: Drawing, width: int | None) -> Iterator[Line]:
         if place:
             yield []
         if len(drawing.figures) > 1:
-            yield [TextSpan("AB"[place] + "  ", "bold"), TextSpan(figure.boxes.title or figure.boxes.name, "bold")]
+            yield [
+                TextSpan("AB"[place] + "  ", "bold"),
+                TextSpan(figure.boxes.title or figure.boxes.name, "bold"),
+            ]
         yield from _characters(drawing, figure, room)
     if len(drawing.figures) > 1:
         yield []
@@ -266,4 +269,3 @@ def _characters(drawing: Drawing, figure: Figure, room: int) -> Iterator[Line]:
 
     lines = characters.volumes if drawing.style == "volumes" else characters.maps
     yield from lines(figure.boxes, room, sizes=drawing.sizes)
-
