@@ -56,7 +56,7 @@ def _drawn_by_numpy(random: Random, count: int, scale: float) -> array[float]:
     table = (scale * np.array(_quantiles())).astype(np.float32)
     _, state, _ = random.getstate()
     source = np.random.RandomState()
-    source.set_state(("MT19937", state[:-1], state[-1]))
+    source.set_state(("MT19937", np.array(state[:-1], dtype=np.uint32), state[-1], 0, 0.0))
     values = array("f", bytes(4 * count))
     drawn = np.frombuffer(values, dtype=np.float32)
     paired = count - count % 2
