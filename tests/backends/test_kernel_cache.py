@@ -209,3 +209,49 @@ def test_a_run_says_that_its_kernels_are_not_kept(convcalc, tmp_path: Path) -> N
     assert "compiled kernels are not kept" in said
     assert "may be written by others (mode 777)" in said
     assert list(tmp_path.iterdir()) == [spec]
+
+
+# --- who compiles --------------------------------------------------------------------------------------------------
+
+
+class Pretended(cache.Kernel):
+    """A kernel whose code is the number of the process that compiled it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._address = 0
+        self.code: cache.Code | None = None
+
+    def load(self) -> bool:
+        return False
+
+    def compiled(self) -> cache.Code:
+        return self.name, [], str(os.getpid()).encode()
+
+    def take(self, code: cache.Code) -> None:
+        self.code = code
+
+
+def test_processors_share_the_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "processors", lambda: 2)
+    kernels = [Pretended(name) for name in ("conv", "pool", "dense")]
+    told: list[tuple[int, int, str]] = []
+    cache.compile_all([*kernels, kernels[0]], lambda *what: told.append(what))
+    codes = [kernel.code for kernel in kernels]
+    assert [code[0] for code in codes if code] == ["conv", "pool", "dense"]
+    assert all(code and int(code[2]) != os.getpid() for code in codes)
+    assert told == [(0, 3, "conv"), (1, 3, "pool"), (2, 3, "dense"), (3, 3, "")]
+
+
+def test_a_process_with_threads_compiles_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "processors", lambda: 2)
+    kernels = [Pretended("conv"), Pretended("pool")]
+    rest = threading.Event()
+    thread = threading.Thread(target=rest.wait)
+    thread.start()
+    try:
+        cache.compile_all(kernels)
+    finally:
+        rest.set()
+        thread.join()
+    assert all(kernel.code and int(kernel.code[2]) == os.getpid() for kernel in kernels)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +30,7 @@ import numpy as np
 from convcalc.backends import Compiling
 from convcalc.backends.numba.jit.footprint import Array, Footprint
 from convcalc.backends.numba.jit.simd import SYMBOL, WIDTH
+from convcalc.backends.workers import forked, processors
 from convcalc.errors import ConvcalcError
 from convcalc.files import NotPrivate, private_folder
 
@@ -97,12 +99,19 @@ class Kernel:
     def address(self) -> int:
         """The address of its machine code, which is loaded or compiled first."""
         if not self.load():
-            from convcalc.backends.numba.jit.compiler import machine_code
-
-            code = machine_code(self._function, self.floats)
-            _write(self.name, code)
-            self._address = _link(self.name, code)
+            self.take(self.compiled())
         return self._address
+
+    def compiled(self) -> Code:
+        """Its machine code, compiled now."""
+        from convcalc.backends.numba.jit.compiler import machine_code
+
+        return machine_code(self._function, self.floats)
+
+    def take(self, code: Code) -> None:
+        """Keeps its machine code on the disk and loads it into this process."""
+        _write(self.name, code)
+        self._address = _link(self.name, code)
 
     def footprint(self, function: Footprint) -> Footprint:
         """A decorator for the function that declares what the kernel reads and writes."""
@@ -132,14 +141,24 @@ def kernel(function: Callable[..., Any]) -> Kernel:
 
 
 def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -> None:
-    """Loads the kernels, compiles those that are not on the disk, and reports that to `compiling`."""
+    """Loads the kernels, compiles those that are not on the disk, by as many processes as there are processors, and
+    reports that to `compiling`."""
     wanted = [kernel for kernel in dict.fromkeys(kernels) if not kernel.load()]
-    for place, kernel in enumerate(wanted):
-        if compiling:
-            compiling(place, len(wanted), kernel.name)
-        assert kernel.address
     if compiling and wanted:
-        compiling(len(wanted), len(wanted), "")
+        compiling(0, len(wanted), wanted[0].name)
+    alone = threading.active_count() > 1  # a process with threads is not forked
+    with forked(1 if alone else min(len(wanted), processors()), _compiled(wanted)) as spread:
+        codes = map(Kernel.compiled, wanted) if spread is None else spread(range(len(wanted)))
+        for place, (kernel, code) in enumerate(zip(wanted, codes, strict=True)):
+            kernel.take(code)
+            if compiling:
+                following = wanted[place + 1].name if place + 1 < len(wanted) else ""
+                compiling(place + 1, len(wanted), following)
+
+
+def _compiled(kernels: Sequence[Kernel]) -> Callable[[int], Code]:
+    """A worker's job: the machine code of the kernel at a place."""
+    return lambda place: kernels[place].compiled()
 
 
 def _read(name: str) -> Code | None:
