@@ -373,3 +373,23 @@ def _located(
         used_at=trail.marks() if trail else (),
         hint=hint,
     )
+
+
+def copies_path(first: str, last: str) -> str:
+    """The path of several copies of a layer: `conv4.2–36.conv1` for `conv4.2.conv1` to `conv4.36.conv1`."""
+    parts = []
+    for a, b in zip(first.split("."), last.split("."), strict=True):
+        parts.append(a if a == b else f"{a}–{b[len(_common_stem(a, b)) :]}")
+    return ".".join(parts)
+
+
+def _common_stem(first: str, last: str) -> str:
+    """The common beginning of two names, numbers kept whole: `conv` of `conv18` and `conv19`."""
+    length = 0
+    for a, b in zip(first, last, strict=False):
+        if a != b:
+            break
+        length += 1
+    while length and first[length - 1].isdigit() and (first[length:] + last[length:])[:1].isdigit():
+        length -= 1
+    return first[:length]

@@ -62,8 +62,12 @@ class Axis(NamedTuple):
     @property
     def drops_last(self) -> bool:
         """Whether the extra window from rounding up is dropped because it would start in the trailing padding."""
-        next_start = (self.span // self.stride + 1) * self.stride
-        return self.rounding == "ceil" and self.remainder > 0 and next_start >= self.size + self.before
+        return self.rounding == "ceil" and self.remainder > 0 and self._next_start >= self.size + self.before
+
+    @property
+    def _next_start(self) -> int:
+        """Start of the window after the last whole step, in pixels of the padded axis."""
+        return (self.span // self.stride + 1) * self.stride
 
     @property
     def output(self) -> int:
@@ -72,8 +76,9 @@ class Axis(NamedTuple):
         With rounding up, the last window may extend beyond the padded axis by less than a stride, even if it is the
         only one.
         """
-        extra = self.rounding == "ceil" and self.remainder > 0 and not self.drops_last
-        positions = self.span // self.stride + (2 if extra else 1)
+        positions = self.span // self.stride + 1
+        if self.rounding == "ceil":
+            positions += (self.remainder > 0) & (self._next_start < self.size + self.before)
         if positions < 1:
             padding = f" with padding {self.before} + {self.after}" if self.before or self.after else ""
             raise Misfit(
@@ -151,7 +156,8 @@ def axes(
     for index, size in enumerate(spatial):
         axis = Axis(size, kernels[index], strides[index], dilations[index], rounding=rounding)
         if padding == "same":  # ceil(size / stride) positions; an odd pixel of padding goes after
-            total = max(0, (-(-size // axis.stride) - 1) * axis.stride + axis.extent - size)
+            total = (-(-size // axis.stride) - 1) * axis.stride + axis.extent - size
+            total *= total > 0
             before, after = total // 2, total - total // 2
         else:
             before, after = pads(padding, index, rank)

@@ -3,11 +3,15 @@ framed because they follow one another several times. Records without coordinate
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from convcalc.analysis import box_words
 from convcalc.analysis.analyse import Analysis
-from convcalc.analysis.fold import FoldedRow, rows
+from convcalc.analysis.box_modules import Module, common_segments, modules
+from convcalc.analysis.box_units import MAX_DEPTH, Folding, Repeat
+from convcalc.analysis.fold import FoldedRow, row_of, rows
+from convcalc.graph import copies_path
 from convcalc.ops import Operator
 from convcalc.shapes import Shape
 
@@ -81,29 +85,91 @@ def boxes(
     """The boxes of a network. depth: folds whatever lies deeper than this many path segments; unfold: shows every copy
     of what is repeated; branches False: a module with branches is one block."""
     graph = analysis.graph
-    parts = rows(analysis, depth=depth)
-    prefix = _common_prefix([part.name for part in parts])
-    result = [
-        Box(
-            key=key,
-            name=entry.name,
-            kind="input",
-            op=None,
-            words=(entry.name,),
-            shape=entry.shape,
-        )
+    parts = rows(analysis, depth=depth, drawn=True)
+    reads, ends = _reads(analysis, parts)
+    if not branches:
+        parts = list(_merged(analysis, parts, modules(parts, reads, ends, len(graph.inputs))))
+        reads, ends = _reads(analysis, parts)
+    shapes = [entry.shape for entry in graph.inputs]
+    folding = Folding(parts, reads, shapes, ends) if not unfold else None
+    home = [folding.home(part) for part in range(len(parts))] if folding else list(range(len(parts)))
+    prefix = _common_prefix(parts)
+    inputs = [
+        Box(key=key, name=entry.name, kind="input", op=None, words=(entry.name,), shape=entry.shape)
         for key, entry in enumerate(graph.inputs)
     ]
-    home = {index: key for key, index in enumerate(graph.input_indices)}
-    home |= {node.index: key for key, part in enumerate(parts, len(result)) for node in part.nodes}
-    for key, part in enumerate(parts, len(result)):
-        read = dict.fromkeys(home[source] for node in part.nodes for source in node.inputs)
-        result.append(_box(analysis, key, part, prefix, tuple([source for source in read if source != key])))
-    outputs = tuple([(output.name, home[output.node]) for output in graph.outputs])
-    return Boxes(graph.name, graph.title or "", tuple(result), (), outputs, prefix)
+    keys: list[int] = []  # per part, of the box that is drawn for it
+    copies: dict[int, list[tuple[int, ...]]] = {}
+    count = len(inputs)
+    for part, drawn in enumerate(home):
+        keys.append(count if drawn == part else keys[drawn])
+        if drawn == part:
+            count += 1
+        else:
+            copies.setdefault(drawn, []).append(tuple([node.index for node in parts[part].nodes]))
+    drawn_boxes = [
+        _box(
+            analysis,
+            keys[part],
+            row,
+            prefix,
+            tuple(dict.fromkeys([keys[source] if source >= 0 else -1 - source for source in reads[part]])),
+            tuple(copies.get(part, ())),
+        )
+        for part, row in enumerate(parts)
+        if home[part] == part
+    ]
+    by_node = {node.index: keys[part] for part, row in enumerate(parts) for node in row.nodes}
+    outputs = tuple(
+        [
+            (output.name, by_node[output.node] if output.node >= 0 else -1 - output.node)
+            for output in graph.outputs
+        ]
+    )
+    frames = tuple([_frame(repeat, keys, prefix) for repeat in folding.repeats]) if folding else ()
+    return Boxes(graph.name, graph.title or "", (*inputs, *drawn_boxes), frames, outputs, prefix)
 
 
-def _box(analysis: Analysis, key: int, part: FoldedRow, prefix: str, inputs: tuple[int, ...]) -> Box:
+def _reads(analysis: Analysis, parts: Sequence[FoldedRow]) -> tuple[list[list[int]], set[int]]:
+    """Per part, the parts and inputs that it reads, each once; and the parts that give outputs of the network."""
+    own = {node.index: place for place, part in enumerate(parts) for node in part.nodes}
+    reads = [
+        list(
+            dict.fromkeys(
+                [
+                    own[source] if source >= 0 else source
+                    for node in part.nodes
+                    for source in node.inputs
+                    if source < 0 or own[source] != place
+                ]
+            )
+        )
+        for place, part in enumerate(parts)
+    ]
+    return reads, {own[output.node] for output in analysis.graph.outputs if output.node >= 0}
+
+
+def _merged(analysis: Analysis, parts: Sequence[FoldedRow], found: Iterable[Module]) -> Iterator[FoldedRow]:
+    """The parts, those of each module as one."""
+    done = 0
+    for first, last, path in found:
+        yield from parts[done:first]
+        nodes = sorted(
+            [node for part in parts[first : last + 1] for node in part.nodes], key=lambda node: node.index
+        )
+        yield row_of(analysis, path, nodes, True)
+        done = last + 1
+    yield from parts[done:]
+
+
+def _box(
+    analysis: Analysis,
+    key: int,
+    part: FoldedRow,
+    prefix: str,
+    inputs: tuple[int, ...],
+    copies: tuple[tuple[int, ...], ...],
+) -> Box:
     name = part.name.removeprefix(prefix)
     op = part.nodes[0].op
     return Box(
@@ -121,6 +187,21 @@ def _box(analysis: Analysis, key: int, part: FoldedRow, prefix: str, inputs: tup
         activation_bytes=sum([analysis.layers[node.index].activation_bytes for node in part.nodes]),
         form="box" if part.block else _form(op),
         symbol="" if part.block else _symbol(op),
+        copies=copies,
+    )
+
+
+def _frame(repeat: Repeat, keys: Sequence[int], prefix: str) -> Frame:
+    first, last = (
+        ".".join(path.removeprefix(prefix).split(".")[-2:]) for path in (repeat.path, repeat.last_path)
+    )
+    return Frame(
+        name=copies_path(first, last) if first.count(".") == last.count(".") else f"{first} – {last}",
+        first=keys[repeat.first],
+        last=max(keys[repeat.first : repeat.last + 1]),
+        times=repeat.times,
+        note=repeat.note,
+        depth=repeat.depth,
     )
 
 
@@ -134,13 +215,11 @@ def _symbol(op: Operator) -> str:
     return box_words.SIGNS.get(op.kind, "concat" if op.kind == "concat" else "")
 
 
-def _common_prefix(names: list[str]) -> str:
-    """The path segments, with a dot, that all names begin with; every name keeps at least one segment."""
-    if not names:
+def _common_prefix(parts: Sequence[FoldedRow]) -> str:
+    """The path segments, with a dot, that all names begin with."""
+    if len(parts) < 2:
         return ""
-    shared = min(names).split(".")[:-1]
-    for other in (max(names),):
-        segments = other.split(".")[:-1]
-        while segments[: len(shared)] != shared:
-            shared.pop()
-    return ".".join(shared) + "." if shared else ""
+    names = [part.name for part in parts]
+    ends = [name.split(".", MAX_DEPTH) for name in (min(names), max(names))]
+    shared = ".".join(common_segments(ends))
+    return f"{shared}." if shared else ""

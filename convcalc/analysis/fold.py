@@ -45,11 +45,16 @@ class FoldedRow(NamedTuple):
     entries: tuple[int, ...] = ()
 
 
-def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) -> list[FoldedRow]:
+def rows(
+    analysis: Analysis, *, depth: int | None = None, unfold: bool = False, drawn: bool = False
+) -> list[FoldedRow]:
     """The rows, in order. depth: folds whatever lies deeper than this many path segments; unfold: gives pointwise
-    layers rows of their own."""
+    layers rows of their own; drawn: a pointwise layer joins the row that ends in the layer it reads, wherever that
+    stands, if nothing else reads it, so that every connection between rows starts at the last layer of one."""
     result: list[tuple[str, list[Node], bool]] = []
     outputs = {output.node for output in analysis.graph.outputs}
+    ends: dict[int, list[Node]] = {}  # by the index of its last node: the layers of a row that is no block
+    readers = _readers(analysis) if drawn else []
     for node in analysis.graph:
         path = node.name.split(".")
         if depth is not None and len(path) > depth:
@@ -59,18 +64,37 @@ def rows(analysis: Analysis, *, depth: int | None = None, unfold: bool = False) 
             else:
                 result.append((name, [node], True))
             continue
-        if not unfold and result and node.op.pointwise:
-            _, nodes, block = result[-1]
-            before = nodes[-1]
-            follows = node.inputs == (before.index,) and node.scope == before.scope
-            if not block and follows and before.index not in outputs:
-                nodes.append(node)
+        if not unfold and node.op.pointwise:
+            source = node.inputs[0]
+            joined = ends.get(source if drawn else node.index - 1)
+            if (
+                joined is not None
+                and node.inputs == (joined[-1].index,)
+                and node.scope == joined[-1].scope
+                and joined[-1].index not in outputs
+                and (not drawn or readers[source] == 1)
+            ):
+                del ends[source]
+                joined.append(node)
+                ends[node.index] = joined
                 continue
         result.append((node.name, [node], False))
-    return [_row(analysis, name, nodes, block) for name, nodes, block in result]
+        ends[node.index] = result[-1][1]
+    return [row_of(analysis, name, nodes, block) for name, nodes, block in result]
 
 
-def _row(analysis: Analysis, name: str, nodes: Sequence[Node], block: bool) -> FoldedRow:
+def _readers(analysis: Analysis) -> list[int]:
+    """How often each node is read."""
+    counts = [0] * len(analysis.graph)
+    for node in analysis.graph:
+        for source in node.inputs:
+            if source >= 0:
+                counts[source] += 1
+    return counts
+
+
+def row_of(analysis: Analysis, name: str, nodes: Sequence[Node], block: bool) -> FoldedRow:
+    """A row of these nodes."""
     layers = [analysis.layers[node.index] for node in nodes]
     folded = [] if block else layers[1:]
     return FoldedRow(
@@ -257,7 +281,7 @@ class Listing:
     @cached_property
     def total(self) -> ListedRow:
         """The total row: all layers together."""
-        return ListedRow(self.analysis, _row(self.analysis, "total", self.analysis.graph.nodes, block=True))
+        return ListedRow(self.analysis, row_of(self.analysis, "total", self.analysis.graph.nodes, block=True))
 
 
 def _listed(analysis: Analysis, depth: int | None, unfold: bool) -> Iterator[ListedRow]:

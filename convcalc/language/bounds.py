@@ -23,6 +23,7 @@ MAX_REMEMBERED = 10_000  # cached counts of blocks, one per set of arguments
 RAISE = "--max-layers raises the limit"
 
 _UNKNOWN = object()
+_HASHED = frozenset([int, float, bool, str, type(None)])  # types whose values are keys of cached counts
 _NO_NAMES: frozenset[str] = frozenset()
 _ANY_NAME = frozenset("*")  # wildcard: depends on any name
 
@@ -210,7 +211,7 @@ class Bounds:
         needed = self._block_needs(block)
         inner = self._variables.inner()
         key: list[object] = [block]
-        held: list[object] = []  # keeps lists alive: the key holds only their ids
+        held: list[object] = []  # keeps lists and traced numbers alive: the key holds only their ids
         for name, default in block.params.items():
             value = _UNKNOWN
             if name in needed or needed & _ANY_NAME:
@@ -219,7 +220,7 @@ class Bounds:
                     value = _known(given, names)
                 elif default is not None:
                     value = _known(default, inner)
-                key.append(id(value) if isinstance(value, list) else (type(value), value))
+                key.append((type(value), value) if type(value) in _HASHED else id(value))
                 held.append(value)
             if value is _UNKNOWN:
                 inner.pop(name, None)

@@ -159,7 +159,7 @@ def as_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer() and abs(value) < MAX_NUMBER:
         return str(int(value))
-    return str(value)
+    return str(int(value)) if isinstance(value, int) else str(value)
 
 
 def compile_text(text: str) -> Template | str:
@@ -337,7 +337,8 @@ def _binary(node: ast.expr, op: ast.operator, left: Any, right: Any, budget: Bud
             case ast.Mod():
                 return a % b
             case _:
-                if abs(b) * max(1.0, math.log2(abs(a) or 1)) > 1024:  # bits of the result: bounded beforehand
+                # bits of the result: bounded beforehand
+                if abs(b) > 16 and abs(b) * max(1.0, math.log2(abs(a) or 1)) > 1024:
                     raise at(node, "the power is too large")
                 return a**b
     except ZeroDivisionError:
@@ -429,7 +430,7 @@ def _boolean(node: ast.expr, value: Any) -> bool:
 def _bounded(node: ast.expr, value: Any) -> Any:
     if isinstance(value, (list, str, bool)):
         return value
-    if isinstance(value, complex) or not math.isfinite(value):
+    if isinstance(value, complex) or value != value or abs(value) == math.inf:
         raise at(node, "the result is not a number")
     if abs(value) > MAX_NUMBER:
         raise at(node, "the number is too large")

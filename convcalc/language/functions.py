@@ -18,7 +18,7 @@ def is_number(value: Any) -> bool:
 
 def is_whole(value: Any) -> bool:
     """Whether a value is an int or a float with an integer value, such as 2.0."""
-    return is_number(value) and value == int(value)
+    return is_number(value) and value == math.floor(value)
 
 
 def _numbers(values: tuple[Any, ...]) -> list[Any]:
@@ -97,8 +97,9 @@ def divisible(value: Any, divisor: Any) -> int:
     if not is_whole(divisor) or divisor < 1 or number < 0:
         raise ValueError("needs a number of at least 0 and a whole divisor of at least 1")
     step = int(divisor)
-    nearest = max(step, int(number + step / 2) // step * step)
-    return nearest + step if nearest < 0.9 * number else nearest
+    nearest = math.floor(number + step / 2) // step * step
+    nearest += step * (nearest < step)
+    return nearest + step * (nearest < 0.9 * number)
 
 
 # The functions by name. Each raises TypeError or ValueError, whose text continues "name …" and says what it needs.

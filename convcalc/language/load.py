@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from convcalc import ops
 from convcalc.errors import Problems, ShapeError, SpecError, UsageError, clean
@@ -25,7 +25,7 @@ from convcalc.language.input import (
     written_inputs,
 )
 from convcalc.language.outputs import check_labelled, found_outputs, written_outputs
-from convcalc.language.variables import check_read, variables
+from convcalc.language.variables import check_read, constants, variables
 from convcalc.language.words import canonical
 from convcalc.shapes import Shape
 
@@ -59,6 +59,13 @@ def load_text(text: str, *, name: str = "<text>", max_layers: int = MAX_LAYERS) 
         return _load(read_text(text, name, max_layers), {}, None, max_layers)
 
 
+class OwnValues(NamedTuple):
+    """Values of variables, and inputs (None: as the spec has them), in place of those in the file."""
+
+    variables: Mapping[str, Any]
+    inputs: tuple[Input, ...] | None
+
+
 class Loader:
     """A spec that is read once and loaded with many settings."""
 
@@ -88,6 +95,24 @@ class Loader:
         spec = replace(self._spec, problems=Problems())
         with uncollected():
             return _load(spec, settings, input_shape, self._max_layers)
+
+    def free(self, settings: Mapping[str, str]) -> frozenset[str]:
+        """The variables whose values, with these settings, do not depend on others."""
+        return constants(self._spec, settings)
+
+    def inputs(self, settings: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Input, ...] | None:
+        """The spec's own inputs with these settings and values of variables; None if they have errors."""
+        spec = replace(self._spec, problems=Problems())
+        return written_inputs(spec, variables(spec, settings, values))
+
+    def load_values(
+        self, settings: Mapping[str, str], values: Mapping[str, Any], inputs: tuple[Input, ...] | None
+    ) -> Graph:
+        """The network with these settings, and these values of variables and inputs (None: its own), which may be
+        traced numbers. It is not compared with the file: no changes are noted. Raises as load_graph does."""
+        spec = replace(self._spec, problems=Problems())
+        with uncollected():
+            return _load(spec, settings, None, self._max_layers, OwnValues(values, inputs))
 
 
 def load_entry(entry: str, input_shape: Shape, defaults: str = "") -> Graph:
@@ -134,21 +159,28 @@ def _entry_node(entry: str) -> reader.YamlNode:
     return reader.read(reader.YamlSource("OP", entry))
 
 
-def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_layers: int) -> Graph:
-    values = variables(spec, settings)
+def _load(
+    spec: Spec,
+    settings: Mapping[str, str],
+    given: Given | None,
+    max_layers: int,
+    own: OwnValues | None = None,
+) -> Graph:
+    values = variables(spec, settings, own.variables if own else {})
     _check_family(spec, settings)
     compiler = Compiler(spec, values)
+    compiler.operators.shares = own is None  # to compare traced numbers sets a guard
     entries = _entries(spec, compiler)
     # errors in an input that is overridden anyway are dropped
     asked = replace(spec, problems=Problems()) if isinstance(given, tuple) else spec
-    own = written_inputs(asked, values)
-    inputs = given_inputs(given, own)
+    own_inputs = own.inputs if own and own.inputs else written_inputs(asked, values)
+    inputs = given_inputs(given, own_inputs)
     written = written_outputs(spec, values)
     fields = {**header(spec), "preprocess": preprocess(spec, values), **_policy(spec, values)}
     check_read(spec, settings, values)
     spec.problems.fail()
     assert inputs is not None
-    changes = _changes(spec, settings, values, own, inputs)
+    changes = () if own else _changes(spec, settings, values, own_inputs, inputs)
     # notes describe the network as written: after a change, keep only those that mention every change
     fields["notes"] = tuple(
         note for note in fields["notes"] if all(f"--set {change}" in note for change in changes)
@@ -179,7 +211,7 @@ def _load(spec: Spec, settings: Mapping[str, str], given: Given | None, max_laye
         variables=dict(values),
         changes=changes,
         warnings=(
-            *channel_warnings(own, inputs),
+            *channel_warnings(own_inputs, inputs),
             *(unread(inputs, builder.nodes, outputs) if failure is None else ()),
             *uncounted(builder.nodes),
         ),

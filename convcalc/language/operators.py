@@ -28,6 +28,7 @@ class Operators:
         self.problems: Problems = spec.problems
         self.defaults: dict[str, dict[str, Value]] = {}
         self.reads_shape = False  # whether any expression of a layer reads $shape
+        self.shares = True  # whether layers with equal fields share one operator
         self._made: dict[tuple[Any, ...], Operator] = {}
         known = frozenset(spec.variables)
         for kind, (key, fields) in spec.defaults.items():
@@ -147,7 +148,9 @@ class Operators:
             except FieldError as error:
                 hint = _wrong_value(layer.kind, name, plain)
                 raise value.node.error(f"{label}: {name} {error}", hint) from None
-        memo = (layer.operator, *values.items())  # layers with equal fields share one operator
+        if not self.shares:
+            return layer.operator(**values)
+        memo = (layer.operator, *values.items())
         operator = self._made.get(memo)
         if operator is None:
             operator = self._made[memo] = layer.operator(**values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from convcalc import language
 from convcalc.errors import ConvcalcError, SpecError, UsageError, closest
@@ -14,12 +15,15 @@ from convcalc.language.values import Value, compile_value, names_within
 from convcalc.language.words import circle, listed
 from convcalc.ops import describe
 
+_NONE_GIVEN: Mapping[str, Any] = {}
 # Keys of a spec whose values may contain expressions.
 READING = ("layers", "input", "inputs", "outputs", "preprocess", "budget")
 
 
-def variables(spec: Spec, settings: Mapping[str, str]) -> Names:
+def variables(spec: Spec, settings: Mapping[str, str], given: Mapping[str, Any] = _NONE_GIVEN) -> Names:
     """The values of all variables, overridden by `--set` and evaluated in dependency order.
+
+    given: values that need no evaluation, of variables that have one without.
 
     Variables without a value are left out: those that are `required` and not set, and those in error, whose problems
     are collected. Raises UsageError for settings that name no variable.
@@ -49,10 +53,17 @@ def variables(spec: Spec, settings: Mapping[str, str]) -> Names:
     for name in order:
         if all(other in values for other in compiled[name].names()):
             try:
-                values[name] = compiled[name].evaluate(values)
+                values[name] = given[name] if name in given else compiled[name].evaluate(values)
             except SpecError as error:
                 spec.problems.append(error)
     return values
+
+
+def constants(spec: Spec, settings: Mapping[str, str]) -> frozenset[str]:
+    """The variables with a value that reads no other variable. Raises UsageError for settings that name none."""
+    nodes = {name: node for name, node in spec.variables.items() if not reader.is_required(node)}
+    nodes |= {name: _setting(name, text) for name, text in settings.items()}
+    return frozenset([name for name, node in nodes.items() if not names_within([node])])
 
 
 def _setting(name: str, text: str) -> reader.YamlNode:

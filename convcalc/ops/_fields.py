@@ -7,6 +7,7 @@ dataclasses are the single source of the spec language's schema.
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -58,7 +59,7 @@ def describe(value: Value) -> str:
 def whole(value: Value, minimum: int = 0, maximum: int = MAX_SIZE) -> int:
     """The value as an integer within bounds; floats with an integral value are accepted. Raises FieldError."""
     if isinstance(value, float) and value.is_integer():
-        value = int(value)
+        value = math.trunc(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise FieldError(f"needs an integer, not {describe(value)}")
     if value < minimum:
@@ -172,7 +173,7 @@ def _layer(value: Value) -> str:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise FieldError(f"needs the name or path of a layer, not {describe(value)}")
-    return str(value)
+    return value if isinstance(value, str) else str(int(value))
 
 
 def _integers(minimum: int, most: int = MAX_DIMENSIONS) -> Callable[[Value], Any]:

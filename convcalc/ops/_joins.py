@@ -36,9 +36,7 @@ class Elementwise(Operator):
 
     def bind(self, inputs: Inputs) -> Self:
         """Returns the operator unchanged. Raises Misfit if sizes differ and neither is 1."""
-        if len(set(map(len, inputs))) > 1 or any(
-            len({*sizes} - {1}) > 1 for sizes in zip(*inputs, strict=True)
-        ):
+        if any(shape != inputs[0] for shape in inputs) and not _broadcasts(inputs):
             raise mismatch(f"{self.kind} needs {self._needs(inputs)}", inputs, stretches=True)
         return self
 
@@ -76,6 +74,17 @@ class Elementwise(Operator):
         element = type(self).element
         columns = [_repeated(tensor, shape) for tensor in inputs]
         return Tensor(shape, reduce(lambda a, b: list(map(element, a, b)), columns[1:], columns[0]))
+
+
+def _broadcasts(inputs: Inputs) -> bool:
+    """Whether the inputs have equal rank and, where their sizes differ, all but one of the sizes are 1."""
+    if any(len(shape) != len(inputs[0]) for shape in inputs):
+        return False
+    for sizes in zip(*inputs, strict=True):
+        wide = [size for size in sizes if size != 1]
+        if any(size != wide[0] for size in wide):
+            return False
+    return True
 
 
 _latest: tuple[Inputs, Shape] = ((), ())

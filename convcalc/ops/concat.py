@@ -49,7 +49,8 @@ class Concat(Operator):
         """The operator with `axis` in canonical form. Raises Misfit if it does not exist or other sizes differ."""
         bound = dataclasses.replace(self, axis=_axes.settled_one(self.axis, inputs[0]))
         place = bound.dimension(inputs)
-        if len({(*shape[:place], *shape[place + 1 :], len(shape)) for shape in inputs}) > 1:
+        first, *others = [(len(shape), *shape[:place], *shape[place + 1 :]) for shape in inputs]
+        if any(other != first for other in others):
             raise mismatch(f"concat needs equal sizes, {_name(place, inputs)} apart", inputs, apart=place)
         return bound
 

@@ -89,7 +89,8 @@ class Slice(Operator):
     def output_shape(self, inputs: Inputs) -> Shape:
         """The input shape, with `axis` reduced to the indices that are kept."""
         shape = inputs[0]
-        count = len(self.kept)
+        end = self.stop if self.stop is not None else -1
+        count = -(-(end - self.first) // self.step)  # ⌈(end − first)/step⌉
         place = self._place(shape)
         return (*shape[:place], count, *shape[place + 1 :])
 

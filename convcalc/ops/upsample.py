@@ -62,34 +62,46 @@ class Upsample(Sized):
             raise Misfit("align_corners says nothing of mode: nearest", "use it with bilinear or bicubic")
         return self
 
-    def _axes(self, shape: Shape) -> list[_Axis]:
-        """The resampling of each spatial axis."""
+    def _factors(self, rank: int) -> list[Fraction]:
+        """The scale of each spatial axis, where there is one. Raises Misfit if it has another number of axes."""
+        assert self.scale is not None
+        scales = self.scale if isinstance(self.scale, tuple) else (self.scale,) * rank
+        if len(scales) != rank:
+            per_axis((1,) * len(scales), rank, "scale")  # raises Misfit with the number needed
+        return [_exact(factor) for factor in scales]
+
+    def _output(self, shape: Shape) -> tuple[int, ...]:
+        """The output size of each spatial axis. Raises Misfit if it is 0."""
         spatial = shape[1:]
         size = self.sizes((shape,))
-        if size is not None:
-            steps = [Fraction(n, m) for n, m in zip(spatial, size, strict=True)]
-        else:
-            assert self.scale is not None
-            scales = self.scale if isinstance(self.scale, tuple) else (self.scale,) * len(spatial)
-            if len(scales) != len(spatial):
-                per_axis((1,) * len(scales), len(spatial), "scale")  # raises Misfit with the number needed
-            factors = [_exact(factor) for factor in scales]
-            size = tuple(floor(n * factor) for n, factor in zip(spatial, factors, strict=True))
-            steps = [1 / factor for factor in factors]
-            if self.mode != "bicubic":  # as in PyTorch, an axis that keeps its size is not resampled
-                steps = [
-                    step if n != m else Fraction(1) for n, m, step in zip(spatial, size, steps, strict=True)
-                ]
+        if size is None:
+            factors = self._factors(len(spatial))
+            size = tuple(
+                n * factor.numerator // factor.denominator for n, factor in zip(spatial, factors, strict=True)
+            )
         if 0 in size:
             raise Misfit(
                 f"an axis of {spatial[size.index(0)]} is scaled to nothing", "use a larger scale, or size"
             )
+        return size
+
+    def _axes(self, shape: Shape) -> list[_Axis]:
+        """The resampling of each spatial axis."""
+        spatial, size = shape[1:], self._output(shape)
+        if self.scale is None:
+            steps = [Fraction(n, m) for n, m in zip(spatial, size, strict=True)]
+        else:
+            steps = [1 / factor for factor in self._factors(len(spatial))]
+            if self.mode != "bicubic":  # as in PyTorch, an axis that keeps its size is not resampled
+                steps = [
+                    step if n != m else Fraction(1) for n, m, step in zip(spatial, size, steps, strict=True)
+                ]
         corners = self.align_corners
         return [_axis(n, m, step, corners) for n, m, step in zip(spatial, size, steps, strict=True)]
 
     def output_shape(self, inputs: Inputs) -> Shape:
         """(C, *⌊size·scale⌋), or (C, *size) as given."""
-        return (inputs[0][0], *(axis.output for axis in self._axes(inputs[0])))
+        return (inputs[0][0], *self._output(inputs[0]))
 
     def reach(self, inputs: Inputs, index: int = 0) -> tuple[AxisReach, ...]:
         """nearest: a single pixel; bilinear: pixels less than 1 from the centre; bicubic: less than 2."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis, LayerFigures
 from convcalc.analysis.fold import FoldedRow, ListedRow, Listing
+from convcalc.graph import copies_path
 from convcalc.render.table import Column, Table, Total, drop, notes, shorten, value_of
 from convcalc.report import words
 
@@ -47,7 +48,7 @@ def items(listed: Sequence[ListedRow]) -> list[TableRow]:
     result: list[TableRow] = []
     for item in listed:
         row = item.row
-        name = words.copies(row.name, row.last.name) if row.last else row.name
+        name = copies_path(row.name, row.last.name) if row.last else row.name
         reads = [
             "block input" if source.of_block else words.relative(source.name, row.name)
             for source in item.reads

@@ -223,29 +223,6 @@ def plural(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
-def copies(first: str, last: str) -> str:
-    """The path of several copies of a layer: `conv4.2–36.conv1` for `conv4.2.conv1` to `conv4.36.conv1`."""
-    parts = []
-    for one_end, other_end in zip(first.split("."), last.split("."), strict=True):
-        if one_end == other_end:
-            parts.append(one_end)
-        else:
-            parts.append(f"{one_end}–{other_end[len(_common_stem(one_end, other_end)) :]}")
-    return ".".join(parts)
-
-
-def _common_stem(first: str, last: str) -> str:
-    """The common beginning of two names, numbers kept whole: `conv` of `conv18` and `conv19`."""
-    length = 0
-    for a, b in zip(first, last, strict=False):
-        if a != b:
-            break
-        length += 1
-    while length and first[length - 1].isdigit() and (first[length:] + last[length:])[:1].isdigit():
-        length -= 1
-    return first[:length]
-
-
 def relative(path: str, reader: str) -> str:
     """A path as written by a layer at `reader`: `conv3` for `conv4.2.conv3` read within `conv4.2`, and for the
     branches of a join their paths within it. The parent stays if the rest would begin with a digit."""
