@@ -18,7 +18,7 @@ import json
 import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -146,9 +146,12 @@ def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -
     wanted = [kernel for kernel in dict.fromkeys(kernels) if not kernel.load()]
     if compiling and wanted:
         compiling(0, len(wanted), wanted[0].name)
-    alone = threading.active_count() > 1  # a process with threads is not forked
-    with forked(1 if alone else min(len(wanted), processors()), _compiled(wanted)) as spread:
-        codes = map(Kernel.compiled, wanted) if spread is None else spread(range(len(wanted)))
+    compiled = _compiled(wanted)
+    workers = (
+        1 if threading.active_count() > 1 else min(len(wanted), processors())
+    )  # threads do not survive a fork
+    with forked(workers, compiled) as spread:
+        codes = (spread or partial(map, compiled))(range(len(wanted)))
         for place, (kernel, code) in enumerate(zip(wanted, codes, strict=True)):
             kernel.take(code)
             if compiling:
