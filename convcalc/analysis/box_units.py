@@ -184,12 +184,26 @@ class Folding:
         self.repeats.append(Repeat(first, last, times, units[0].path, units[-1].path, note, 0))
 
     def _note(self, first: _Unit, end: _Unit, second: _Unit, last: _Unit) -> str:
-        """How the copies' channels differ. first, end: of the first copy; second: the first of the next copy."""
+        """How the copies differ. first, end: of the first copy; second: the first of the next copy."""
+        notes = []
         given, finally_given = self._shape(end.exit), self._shape(last.exit)
-        if given != finally_given:
-            return f"{given[0]:,} to {finally_given[0]:,} channels"
         read, then_read = self._shape(first.entry), self._shape(second.entry)
-        return f"reads {read[0]:,}, then {then_read[0]:,} channels" if read != then_read else ""
+        if given != finally_given:
+            notes.append(f"{given[0]:,} to {finally_given[0]:,} channels")
+        elif read != then_read:
+            notes.append(f"reads {read[0]:,}, then {then_read[0]:,} channels")
+        shift = last.last - end.last
+        passing = (
+            (a.op, b.op)
+            for part in range(first.first, end.last + 1)
+            for a, b in zip(self.parts[part].nodes, self.parts[part + shift].nodes, strict=True)
+            if a.op.is_passing and a.op != b.op and a.op.main
+        )
+        for a, b in passing:
+            assert a.main is not None
+            notes.append(f"{a.kind} {getattr(a, a.main):.3g} to {getattr(b, a.main):.3g}")
+            break
+        return ", ".join(notes)
 
 
 def _nested(repeats: list[Repeat]) -> Iterator[Repeat]:
@@ -254,7 +268,9 @@ def _part_kinds(parts: Sequence[FoldedRow], number: Callable[[Hashable], int]) -
 
 
 def _fields(op: Operator) -> Hashable:
-    """An operator without the names of layers in its fields."""
+    """An operator without the names of layers in its fields; dropout without its rate, which often grows with depth."""
+    if op.is_passing:
+        return (type(op),)
     named = {*op.layer_fields(), op.shape_field} - {None}
     if not named:
         return op
