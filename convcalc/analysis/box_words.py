@@ -34,17 +34,20 @@ def first_line(op: Operator) -> str:
     depthwise = bool(getattr(op, "depthwise", False))
     for name, info in op.fields().items() if op.is_known else ():
         value = getattr(op, name)
+        if info.kind.names_layer and value is not None and name != op.shape_field:
+            parts.append(name)
+            continue
         if name in UNSAID or (name == "scale" and name != op.main) or (name == "axis" and value == "last"):
             continue
         if value is None or value is False or (value == info.default and name not in ("filters", "kernel")):
             continue
         if (depthwise and name == "groups") or name == op.shape_field:
             continue
-        if value is True or info.kind.names_layer:
+        if value is True:
             parts.append(name)
             continue
         text = listed(value) if name in LISTED and isinstance(value, tuple) else value_text(value)
-        if info.alias or name in LETTERS:
+        if info.alias or (name in LETTERS and name != op.main):
             bare = name in BARE and name == op.main
             parts.append(text if bare else f"{info.alias or LETTERS[name]}{' ' * text.isalpha()}{text}")
         else:

@@ -93,8 +93,7 @@ def boxes(
     if not branches:
         parts = list(_merged(analysis, parts, modules(parts, reads, ends, len(graph.inputs))))
         reads, ends = _reads(analysis, parts)
-    shapes = [entry.shape for entry in graph.inputs]
-    folding = Folding(parts, reads, shapes, ends) if not unfold else None
+    folding = Folding(graph, parts, reads, ends) if not unfold else None
     home = [folding.home(part) for part in range(len(parts))] if folding else list(range(len(parts)))
     prefix = _common_prefix(parts)
     inputs = [
