@@ -9,7 +9,7 @@ order and each output, and each network input, is freed after its last reader; t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -130,10 +130,7 @@ def _layer(
     graph: Graph, node: Node, unit: int, seen: Sequence[tuple[str, Shape, Sequence[Track | None]]]
 ) -> LayerFigures:
     """The figures of one node. unit: bytes per element for the whole batch. seen: name, shape and tracks per input."""
-    counts = {"weight": 0, "bias": 0, "buffer": 0}
-    if node.shares is None:
-        for parameter in node.parameters:
-            counts[parameter.role] += prod(parameter.shape)
+    counts = parameter_counts(node)
     fields = {
         name: reported(track, shape, node.output_shape)
         for name, shape, tracks in seen
@@ -159,22 +156,37 @@ def _layer(
     )
 
 
+def parameter_counts(node: Node) -> dict[str, int]:
+    """How many weights, biases and buffers a layer has of its own, by role."""
+    counts = {"weight": 0, "bias": 0, "buffer": 0}
+    if node.shares is None:
+        for parameter in node.parameters:
+            counts[parameter.role] += prod(parameter.shape)
+    return counts
+
+
 def peak_elements(graph: Graph) -> int:
     """The largest number of elements alive at once when the layers run in order."""
+    peak: int = max(alive_elements(graph, elements))
+    return peak
+
+
+def alive_elements(graph: Graph, size_of: Callable[[Shape], Any]) -> Iterator[Any]:
+    """The number of elements alive when the layers run in order: before the first of them, and as each of them has
+    made its output. size_of: the elements of a shape, as any number that adds and subtracts."""
     last = graph.last_readers()
     reads_input = {source: node.index for node in graph for source in node.inputs if source < 0}
-    dying: dict[int, int] = {}
-    alive = 0  # inputs nobody reads are filed under −1, which no node ever frees
+    dying: dict[int, Any] = {}
+    alive: Any = 0  # inputs nobody reads are filed under −1, which no node ever frees
     for index in graph.input_indices:
-        size = elements(graph.shape(index))
+        size = size_of(graph.shape(index))
         alive += size
         reader = reads_input.get(index, -1)
         dying[reader] = dying.get(reader, 0) + size
-    peak = alive
+    yield alive
     for node in graph:
-        size = elements(node.output_shape)
+        size = size_of(node.output_shape)
         alive += size
-        peak = max(peak, alive)
+        yield alive
         dying[last[node.index]] = dying.get(last[node.index], 0) + size
         alive -= dying.pop(node.index, 0)
-    return peak

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from convcalc.analysis.fold import FoldedRow
-from convcalc.graph import Node
+from convcalc.graph import Graph, Node
 from convcalc.ops import Operator
 from convcalc.shapes import Shape
 
@@ -54,22 +54,17 @@ class Folding:
     """
 
     def __init__(
-        self,
-        parts: Sequence[FoldedRow],
-        reads: Sequence[Sequence[int]],
-        shapes: Sequence[Shape],
-        ends: set[int],
+        self, graph: Graph, parts: Sequence[FoldedRow], reads: Sequence[Sequence[int]], ends: set[int]
     ) -> None:
-        """shapes: of the inputs of the network."""
+        self.graph = graph
         self.parts = parts
         self.reads = reads
-        self.inputs = shapes
         self.last_reader = last_readers(reads, ends)
         self.stands = list(range(len(parts)))  # per part, the one of an earlier copy that stands for it
         self.repeats: list[Repeat] = []
         self._numbers: dict[Hashable, int] = {}
         self._segments = [part.name.split(".", MAX_DEPTH) for part in parts]
-        self._kinds = list(_part_kinds(parts, self._number))
+        self._kinds = list(_part_kinds(graph, parts, self._number))
         self._shared = list(_shared(parts))
         self._fold(0, len(parts), 0)
         self.repeats = list(
@@ -136,7 +131,7 @@ class Folding:
         return _Unit(first, last, self._number(key), entry, exits[0], path)
 
     def _shape(self, part: int) -> Shape:
-        return self.inputs[-1 - part] if part < 0 else self.parts[part].output_shape
+        return self.graph.shape(part) if part < 0 else self.parts[part].output_shape
 
     def _sharing(self, part: int, first: int) -> Hashable:
         """Where a part's shared weights are: within its unit, or elsewhere."""
@@ -184,12 +179,26 @@ class Folding:
         self.repeats.append(Repeat(first, last, times, units[0].path, units[-1].path, note, 0))
 
     def _note(self, first: _Unit, end: _Unit, second: _Unit, last: _Unit) -> str:
-        """How the copies' channels differ. first, end: of the first copy; second: the first of the next copy."""
+        """How the copies differ. first, end: of the first copy; second: the first of the next copy."""
+        notes = []
         given, finally_given = self._shape(end.exit), self._shape(last.exit)
-        if given != finally_given:
-            return f"{given[0]:,} to {finally_given[0]:,} channels"
         read, then_read = self._shape(first.entry), self._shape(second.entry)
-        return f"reads {read[0]:,}, then {then_read[0]:,} channels" if read != then_read else ""
+        if given != finally_given:
+            notes.append(f"{given[0]:,} to {finally_given[0]:,} channels")
+        elif read != then_read:
+            notes.append(f"reads {read[0]:,}, then {then_read[0]:,} channels")
+        shift = last.last - end.last
+        passing = (
+            (a.op, b.op)
+            for part in range(first.first, end.last + 1)
+            for a, b in zip(self.parts[part].nodes, self.parts[part + shift].nodes, strict=True)
+            if a.op.is_passing and a.op != b.op and a.op.main
+        )
+        for a, b in passing:
+            assert a.main is not None
+            notes.append(f"{a.kind} {getattr(a, a.main):.3g} to {getattr(b, a.main):.3g}")
+            break
+        return ", ".join(notes)
 
 
 def _nested(repeats: list[Repeat]) -> Iterator[Repeat]:
@@ -227,10 +236,10 @@ def _copies(units: Sequence[_Unit], follows: Sequence[bool], place: int, period:
 # -- what makes two parts equal ----------------------------------------------------------------------------
 
 
-def _part_kinds(parts: Sequence[FoldedRow], number: Callable[[Hashable], int]) -> Iterator[int]:
+def _part_kinds(graph: Graph, parts: Sequence[FoldedRow], number: Callable[[Hashable], int]) -> Iterator[int]:
     """Per part a number, equal for equal parts: operators, fields, wiring inside, and shapes as far as they count."""
     operators: dict[Operator, int] = {}
-    read: set[int] = set()  # nodes that another part reads: which layers of a block give its results
+    read = {output.node for output in graph.outputs}  # and nodes that another part reads: what a block gives
     own = {node.index: place for place, part in enumerate(parts) for node in part.nodes}
     for place, part in enumerate(parts):
         for node in part.nodes:
@@ -254,7 +263,9 @@ def _part_kinds(parts: Sequence[FoldedRow], number: Callable[[Hashable], int]) -
 
 
 def _fields(op: Operator) -> Hashable:
-    """An operator without the names of layers in its fields."""
+    """An operator without the names of layers in its fields; dropout without its rate, which often grows with depth."""
+    if op.is_passing:
+        return (type(op),)
     named = {*op.layer_fields(), op.shape_field} - {None}
     if not named:
         return op

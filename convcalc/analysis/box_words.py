@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from convcalc.graph import Node
@@ -15,10 +16,11 @@ SIGNS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "maxim
 LETTERS = {"dilation": "D", "groups": "g"}  # beside the aliases K, F, S, P
 BARE = frozenset({"units", "rate", "shape", "order", "scale", "size", "rule", "heads", "op"})
 UNSAID = frozenset(
-    {"eps", "momentum", "rounding", "bias", "in_bias", "out_bias", "affine", "count_include_pad"}
+    {"eps", "momentum", "rounding", "bias", "in_bias", "out_bias", "affine", "count_include_pad", "initial"}
 )
 MAX_COUNTED = 3  # kinds of layers told of a folded block
-MAX_LISTED = 4  # values of a long field
+LISTED = frozenset({"order", "axis", "indices"})  # fields that are lists of numbers, not sizes
+MAX_LISTED = 8  # values of a field
 
 
 def kind(op: Operator) -> str:
@@ -30,24 +32,26 @@ def first_line(op: Operator) -> str:
     """`conv K64 F3 S2 P1`, `dense 4096`, `conv K32 F3 P1 depthwise`: fields that differ from their defaults."""
     parts = [kind(op)]
     depthwise = bool(getattr(op, "depthwise", False))
-    for name, info in op.fields().items():
+    for name, info in op.fields().items() if op.is_known else ():
         value = getattr(op, name)
-        if name in UNSAID or info.kind.names_layer or name == op.shape_field or not op.is_known:
+        if info.kind.names_layer and value is not None and name != op.shape_field:
+            parts.append(name)
+            continue
+        if name in UNSAID or (name == "scale" and name != op.main) or (name == "axis" and value == "last"):
             continue
         if value is None or value is False or (value == info.default and name not in ("filters", "kernel")):
             continue
-        if depthwise and name == "groups":
+        if (depthwise and name == "groups") or name == op.shape_field:
             continue
         if value is True:
             parts.append(name)
-        elif name in BARE and name == op.main:
-            parts.append(value_text(value))
-        elif info.alias or name in LETTERS:
-            parts.append(f"{info.alias or LETTERS[name]}{value_text(value)}")
-        elif name == op.main:
-            parts.append(value_text(value))
+            continue
+        text = listed(value) if name in LISTED and isinstance(value, tuple) else value_text(value)
+        if info.alias or (name in LETTERS and name != op.main):
+            bare = name in BARE and name == op.main
+            parts.append(text if bare else f"{info.alias or LETTERS[name]}{' ' * text.isalpha()}{text}")
         else:
-            parts.append(f"{name} {value_text(value)}")
+            parts.append(text if name == op.main else f"{name} {text}")
     return " ".join(parts)
 
 
@@ -59,17 +63,22 @@ def value_text(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         value = compact(tuple(value))
     if isinstance(value, list):
-        if len(value) > MAX_LISTED:
-            return ",".join(map(str, value[:MAX_LISTED])) + f"… ({len(value)})"
         return show(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def listed(values: Sequence[object]) -> str:
+    """`1,2,0`; of more than MAX_LISTED values the first and how many there are."""
+    text = ",".join(map(str, values[:MAX_LISTED]))
+    return text if len(values) <= MAX_LISTED else f"{text}… ({len(values):,})"
 
 
 def of_layers(nodes: Sequence[Node]) -> tuple[str, ...]:
     """The lines of a layer and the pointwise layers behind it: `conv K64 F3 P1`, `bn · relu`."""
     first, *behind = nodes
     line = first_line(first.op)
-    return (line, " · ".join(kind(node.op) for node in behind)) if behind else (line,)
+    words = [word for word, _ in groupby(kind(node.op) for node in behind)]
+    return (line, " · ".join(words)) if words else (line,)
 
 
 def of_block(name: str, nodes: Sequence[Node]) -> tuple[str, ...]:

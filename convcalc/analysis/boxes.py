@@ -11,7 +11,7 @@ from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.box_modules import Module, common_segments, modules
 from convcalc.analysis.box_units import MAX_DEPTH, Folding, Repeat
 from convcalc.analysis.fold import FoldedRow, row_of, rows
-from convcalc.graph import copies_path
+from convcalc.graph import Node, copies_path
 from convcalc.ops import Operator
 from convcalc.shapes import Shape
 
@@ -87,11 +87,13 @@ def boxes(
     graph = analysis.graph
     parts = rows(analysis, depth=depth, drawn=True)
     reads, ends = _reads(analysis, parts)
+    parts, constants = _with_constants(analysis, parts, reads, ends)
+    if constants:
+        reads, ends = _reads(analysis, parts)
     if not branches:
         parts = list(_merged(analysis, parts, modules(parts, reads, ends, len(graph.inputs))))
         reads, ends = _reads(analysis, parts)
-    shapes = [entry.shape for entry in graph.inputs]
-    folding = Folding(parts, reads, shapes, ends) if not unfold else None
+    folding = Folding(graph, parts, reads, ends) if not unfold else None
     home = [folding.home(part) for part in range(len(parts))] if folding else list(range(len(parts)))
     prefix = _common_prefix(parts)
     inputs = [
@@ -112,6 +114,7 @@ def boxes(
             analysis,
             keys[part],
             row,
+            [node for node in row.nodes if row.block or node.index not in constants],
             prefix,
             tuple(dict.fromkeys([keys[source] if source >= 0 else -1 - source for source in reads[part]])),
             tuple(copies.get(part, ())),
@@ -149,6 +152,38 @@ def _reads(analysis: Analysis, parts: Sequence[FoldedRow]) -> tuple[list[list[in
     return reads, {own[output.node] for output in analysis.graph.outputs if output.node >= 0}
 
 
+def _with_constants(
+    analysis: Analysis, parts: list[FoldedRow], reads: Sequence[Sequence[int]], ends: set[int]
+) -> tuple[list[FoldedRow], set[int]]:
+    """The parts, those that depend on no input and that one part alone needs taken into it, unless it is a join: the
+    table of a Swin transformer's attention. And the nodes that were taken in."""
+    fixed: list[bool] = []
+    readers: list[list[int]] = [[] for _ in parts]
+    for place, sources in enumerate(reads):
+        fixed.append(not parts[place].block and all(source >= 0 and fixed[source] for source in sources))
+        for source in sources:
+            if source >= 0:
+                readers[source].append(place)
+    owner = list(range(len(parts)))
+    for place in reversed(range(len(parts))):
+        if fixed[place] and len(readers[place]) == 1 and place not in ends:
+            (reader,) = readers[place]
+            joins = parts[reader].nodes[0].op.role == "join" or parts[reader].block
+            if fixed[reader]:
+                owner[place] = owner[reader] if owner[reader] != reader else place
+            elif not joins:
+                owner[place] = reader
+    taken: dict[int, list[Node]] = {}
+    for place, part in enumerate(parts):
+        if owner[place] != place:
+            taken.setdefault(owner[place], []).extend(part.nodes)
+    return [
+        row_of(analysis, part.name, [*taken[place], *part.nodes], False) if place in taken else part
+        for place, part in enumerate(parts)
+        if owner[place] == place
+    ], {node.index for nodes in taken.values() for node in nodes}
+
+
 def _merged(analysis: Analysis, parts: Sequence[FoldedRow], found: Iterable[Module]) -> Iterator[FoldedRow]:
     """The parts, those of each module as one."""
     done = 0
@@ -166,18 +201,19 @@ def _box(
     analysis: Analysis,
     key: int,
     part: FoldedRow,
+    main: Sequence[Node],
     prefix: str,
     inputs: tuple[int, ...],
     copies: tuple[tuple[int, ...], ...],
 ) -> Box:
     name = part.name.removeprefix(prefix)
-    op = part.nodes[0].op
+    op = main[0].op
     return Box(
         key=key,
         name=name,
         kind="block" if part.block else op.drawn_as,
         op=None if part.block else op,
-        words=box_words.of_block(name, part.nodes) if part.block else box_words.of_layers(part.nodes),
+        words=box_words.of_block(name, part.nodes) if part.block else box_words.of_layers(main),
         shape=part.output_shape,
         inputs=inputs,
         layers=tuple([node.index for node in part.nodes]),
@@ -192,9 +228,7 @@ def _box(
 
 
 def _frame(repeat: Repeat, keys: Sequence[int], prefix: str) -> Frame:
-    first, last = (
-        ".".join(path.removeprefix(prefix).split(".")[-2:]) for path in (repeat.path, repeat.last_path)
-    )
+    first, last = (_short_path(path.removeprefix(prefix)) for path in (repeat.path, repeat.last_path))
     return Frame(
         name=copies_path(first, last) if first.count(".") == last.count(".") else f"{first} – {last}",
         first=keys[repeat.first],
@@ -203,6 +237,15 @@ def _frame(repeat: Repeat, keys: Sequence[int], prefix: str) -> Frame:
         note=repeat.note,
         depth=repeat.depth,
     )
+
+
+def _short_path(path: str) -> str:
+    """The last two segments; more if these are only numbers."""
+    segments = path.split(".")
+    count = 2
+    while count < len(segments) and all(segment.isdigit() for segment in segments[-count:]):
+        count += 1
+    return ".".join(segments[-count:])
 
 
 def _form(op: Operator) -> Form:

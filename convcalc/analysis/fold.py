@@ -50,7 +50,8 @@ def rows(
 ) -> list[FoldedRow]:
     """The rows, in order. depth: folds whatever lies deeper than this many path segments; unfold: gives pointwise
     layers rows of their own; drawn: a pointwise layer joins the row that ends in the layer it reads, wherever that
-    stands, if nothing else reads it, so that every connection between rows starts at the last layer of one."""
+    stands, if nothing else reads it, so that every connection between rows starts at the last layer of one; dropout
+    also from an outer scope, as blocks have it behind their branches."""
     result: list[tuple[str, list[Node], bool]] = []
     outputs = {output.node for output in analysis.graph.outputs}
     ends: dict[int, list[Node]] = {}  # by the index of its last node: the layers of a row that is no block
@@ -70,7 +71,7 @@ def rows(
             if (
                 joined is not None
                 and node.inputs == (joined[-1].index,)
-                and node.scope == joined[-1].scope
+                and (node.scope == joined[-1].scope or (drawn and _ends_block(node, joined[-1].scope)))
                 and joined[-1].index not in outputs
                 and (not drawn or readers[source] == 1)
             ):
@@ -81,6 +82,11 @@ def rows(
         result.append((node.name, [node], False))
         ends[node.index] = result[-1][1]
     return [row_of(analysis, name, nodes, block) for name, nodes, block in result]
+
+
+def _ends_block(node: Node, scope: str) -> bool:
+    """Whether a layer that passes on what it is given, such as dropout, stands in a block behind a scope in it."""
+    return node.op.is_passing and node.scope != "" and scope.startswith(f"{node.scope}.")
 
 
 def _readers(analysis: Analysis) -> list[int]:

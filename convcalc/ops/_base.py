@@ -465,14 +465,15 @@ def mismatch(needs: str, inputs: Inputs, *, apart: int | None = None, stretches:
     given = ", ".join(f"branch {index} is {show(shape)}" for index, shape in numbered)
     if len({len(shape) for shape in inputs}) > 1:
         return Misfit(f"{needs}: {given}", "flatten all branches or none")
-    ignored = {1} if stretches else set()
+    ignored = (1,) if stretches else ()
     names = ("channels", *AXIS_NAMES.get(len(inputs[0]) - 1, ())) if len(inputs[0]) > 1 else ("features",)
     if len(names) < len(inputs[0]):
         names = tuple(f"dimension {dimension}" for dimension in range(len(inputs[0])))
     differing = [
         name
         for dimension, name in enumerate(names)
-        if dimension != apart and len({shape[dimension] for shape in inputs} - ignored) > 1
+        if dimension != apart
+        and len(_distinct([shape[dimension] for shape in inputs if shape[dimension] not in ignored])) > 1
     ]
     where = f"; they differ in {_enumerated(differing)}" if differing else ""
     return Misfit(f"{needs}: {given}{where}", _remedy(inputs, apart))
@@ -499,9 +500,11 @@ def _remedy(inputs: Inputs, apart: int | None) -> str:
     if len(inputs[0]) == 1:
         return "end the branches in the same number of features; a dense layer changes it"
     # a single pixel can be broadcast over a map
-    maps = [shape for shape in inputs if set(shape[1:]) != {1}]
-    sizes = {tuple(size for place, size in enumerate(shape) if place not in (0, apart)) for shape in maps}
-    if channels and len({shape[0] for shape in inputs}) > 1 and len(sizes) <= 1:
+    maps = [shape for shape in inputs if any(size != 1 for size in shape[1:])]
+    sizes = _distinct(
+        [tuple(size for place, size in enumerate(shape) if place not in (0, apart)) for shape in maps]
+    )
+    if channels and len(sizes) <= 1 and len(_distinct([shape[0] for shape in inputs])) > 1:
         return "end the branches in the same number of channels; a conv with kernel 1 changes it"
     if apart is None and len(inputs) == 2 and len(sizes) == 2:
         numbered = sorted(enumerate(inputs, 1), key=lambda branch: prod(branch[1][1:]))
@@ -515,6 +518,15 @@ def _remedy(inputs: Inputs, apart: int | None) -> str:
                 f"conv: {{filters: {small[0]}, kernel: 1, stride: {stride}}}"
             )
     return "give the branches the same strides, and padding that keeps their sizes together"
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    """The values without those that equal an earlier one; by comparison only, which traced sizes stand."""
+    found: list[Any] = []
+    for value in values:
+        if not any(value == other for other in found):
+            found.append(value)
+    return found
 
 
 def _enumerated(words: Sequence[str]) -> str:

@@ -26,6 +26,6 @@ class Add(Elementwise):
 
     def _needs(self, inputs: Inputs) -> str:
         """Equal shapes, unless a dimension of size 1 can be broadcast."""
-        if any(1 in sizes for sizes in zip(*inputs, strict=False) if len(set(sizes)) > 1):
+        if any(1 in sizes for sizes in zip(*inputs, strict=False) if any(size != sizes[0] for size in sizes)):
             return super()._needs(inputs)
         return "equal shapes"

@@ -7,9 +7,12 @@ the width it was fitted to (`Text.fit`).
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
 from convcalc.render.drawing.scene import Text
+from convcalc.shapes import show
 
 FAMILY = 'Helvetica, Arial, "Liberation Sans", sans-serif'
 MONO = 'Courier, "Courier New", "Liberation Mono", monospace'
@@ -121,3 +124,8 @@ def box(text: Text) -> tuple[float, float, float, float]:
     if text.turned:  # it runs upwards from its anchor
         return text.x - above, text.y + before - wide, text.x + below, text.y + before
     return text.x - before, text.y - above, text.x - before + wide, text.y + below
+
+
+def size_text(shape: Sequence[int], sizes: Literal["chw", "hwc"] = "chw") -> str:
+    """The size of an output: `64×112×112`, or channels last, `112×112×64`."""
+    return show((*shape[1:], shape[0]) if sizes == "hwc" else shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -70,10 +71,13 @@ def cubic(at: Point, control: Point, to: Point) -> tuple[Point, Point]:
 
 
 def written(text: str, limit: int = MAX_TEXT) -> str:
-    """A text as files hold it: on one line, no control characters, none that turn its direction, of bounded length."""
+    """A text as files hold it: on one line, no control characters, none that turn its direction, of bounded length;
+    letters with their accents are one character where there is one."""
     if len(text) > limit:
         text = text[: limit - 1] + lettering.ELLIPSIS
-    return text if text.isprintable() else lettering.plain(text)
+    if text.isascii() and text.isprintable():
+        return text
+    return unicodedata.normalize("NFC", text if text.isprintable() else lettering.plain(text))
 
 
 def _distance(a: Point, b: Point) -> float:

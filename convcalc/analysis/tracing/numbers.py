@@ -3,6 +3,7 @@
 A traced number has a value, and the expression that gave it. The spec language and the operators compute with it as
 with any other number, so their own rules make the formulas, and no rule is written twice:
 
+    >>> from convcalc.analysis.tracing.table import evaluated
     >>> table = Table()
     >>> trace = Trace(table, {"size": 227})
     >>> size = trace.symbol("size")
@@ -29,103 +30,21 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-Number = int | float
-
-SYMBOL, CONSTANT = "symbol", "constant"
-
-
-class Expression(NamedTuple):
-    """A node of a table: an operation and the nodes it is applied to. Of a symbol or a constant, `left` is its name or
-    value."""
-
-    operation: str
-    left: Any
-    right: int = -1
-
-
-def _rounded(value: float) -> int:
-    return round(value)
-
-
-# The operations by name, with Python's meaning for ints and floats. A truth counts as 0 or 1.
-BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "/": operator.truediv,
-    "<": operator.lt,
-    "<=": operator.le,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "&": operator.and_,
-    "|": operator.or_,
-    "max": max,
-}
-UNARY: dict[str, Callable[[Any], Any]] = {
-    "floor": math.floor,
-    "ceil": math.ceil,
-    "trunc": math.trunc,
-    "round": _rounded,
-}
-
-
-class Table:
-    """Expressions that several traces share; equal ones are the same node."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Expression] = []
-        self._index: dict[tuple[Any, ...], int] = {}
-
-    def symbol(self, name: str) -> int:
-        """The node of a symbol."""
-        return self._node(SYMBOL, name)
-
-    def constant(self, value: Number) -> int:
-        """The node of a constant; 1 and 1.0 differ."""
-        key = (CONSTANT, type(value), value)
-        node = self._index.get(key)
-        if node is None:
-            node = self._index[key] = len(self.nodes)
-            self.nodes.append(Expression(CONSTANT, value))
-        return node
-
-    def apply(self, operation: str, left: int, right: int = -1) -> int:
-        """The node of an operation applied to nodes."""
-        return self._node(operation, left, right)
-
-    def _node(self, operation: str, left: Any, right: int = -1) -> int:
-        key = (operation, left, right)
-        node = self._index.get(key)
-        if node is None:
-            node = self._index[key] = len(self.nodes)
-            self.nodes.append(Expression(operation, left, right))
-        return node
-
-    def text(self, node: int, outer: int = 0) -> str:
-        """An expression in Python's notation."""
-        operation, left, right = self.nodes[node]
-        if operation in (SYMBOL, CONSTANT):
-            return str(left)
-        if operation in UNARY or operation == "max":
-            inside = [left] if right < 0 else [left, right]
-            return f"{operation}({', '.join(map(self.text, inside))})"
-        rank = {"*": 3, "//": 3, "%": 3, "/": 3, "+": 2, "-": 2}.get(operation, 1)
-        text = f"{self.text(left, rank)} {operation} {self.text(right, rank + 1)}"
-        return f"({text})" if rank < outer else text
+from convcalc.analysis.tracing.table import BINARY, CONSTANT, UNARY, Number, Table
 
 
 class Trace:
-    """One run with given values of the symbols. guards: by condition, the truth that it had; in order."""
+    """One run with given values of the symbols. guards: by condition, the truth that it had; in order. counted: those
+    of them that a number had its value where a plain integer was needed, such as how often a layer is repeated."""
 
     def __init__(self, table: Table, values: Mapping[str, Number]) -> None:
         self.table = table
         self.values = values
         self.guards: dict[int, bool] = {}
+        self.counted: set[int] = set()
 
     def symbol(self, name: str) -> Any:
         """The traced number of a symbol."""
@@ -138,7 +57,11 @@ class Trace:
 
     def largest(self, numbers: Sequence[Any]) -> int:
         """The node of the largest of several numbers; no guard is set on which of them it is."""
-        nodes = list(dict.fromkeys(map(self.node, numbers)))
+        return self.largest_node([self.node(number) for number in numbers])
+
+    def largest_node(self, nodes: Sequence[int]) -> int:
+        """The node of the largest of several nodes."""
+        nodes = list(dict.fromkeys(nodes))
         while len(nodes) > 1:  # by pairs: a chain of thousands could not be walked by recursion
             pairs = [nodes[place : place + 2] for place in range(0, len(nodes), 2)]
             nodes = [self.table.apply("max", *pair) if len(pair) > 1 else pair[0] for pair in pairs]
@@ -167,12 +90,14 @@ class Traced:
         else:
             return NotImplemented
         whole = type(self) is Integer
-        if whole and kind is int:  # x + 0, x · 1 and x // 1 are x, and (x + 3) − 2 is x + 1
+        if whole and kind is int:  # x + 0, x · 1 and x // 1 are x, x % 1 is 0, and (x + 3) − 2 is x + 1
             if not swapped:
                 if operation in ("+", "-"):
                     return self._shifted(other if operation == "+" else -other)
                 if other == 1 and operation in ("*", "//"):
                     return self
+                if other == 1 and operation == "%":
+                    return 0
             elif operation == "+":
                 return self._shifted(other)
             elif operation == "*" and other == 1:
@@ -346,18 +271,30 @@ class Traced:
 
     def __bool__(self) -> bool:
         truth = bool(self.value)
-        node = self.node
+        table, node = self.trace.table, self.node
         if type(self) is not Truth:
-            table = self.trace.table
-            node = table.apply("!=", *sorted((node, table.constant(0))))
-        self.trace.guards.setdefault(node, truth)
+            node = table.apply("==", *sorted((node, table.constant(0))))
+            self.trace.guards.setdefault(node, not truth)
+            return truth
+        operation, left, right = table.nodes[node]
+        if operation == "!=":  # one guard for a condition and its opposite
+            self.trace.guards.setdefault(table.apply("==", left, right), not truth)
+        else:
+            self.trace.guards.setdefault(node, truth)
         return truth
 
+    def _counted(self) -> int:
+        """The value as a plain int, which is guarded as one that may decide what there is."""
+        value = self._pinned()
+        table = self.trace.table
+        self.trace.counted.add(table.apply("==", *sorted((self.node, table.constant(value)))))
+        return int(value)
+
     def __index__(self) -> int:
-        return operator.index(self._pinned())
+        return operator.index(self._counted())
 
     def __int__(self) -> int:
-        return int(self._pinned())
+        return self._counted()
 
     def __float__(self) -> float:
         return float(self._pinned())
@@ -382,21 +319,21 @@ class Integer(Traced):
     """A traced number that is an int to `isinstance`."""
 
     __slots__ = ()
-    __class__ = property(lambda self: int)  # type: ignore[assignment]
+    __class__ = property(lambda self: int)
 
 
 class Float(Traced):
     """A traced number that is a float to `isinstance`."""
 
     __slots__ = ()
-    __class__ = property(lambda self: float)  # type: ignore[assignment]
+    __class__ = property(lambda self: float)
 
 
 class Truth(Traced):
     """A traced condition, a bool to `isinstance`; in arithmetic 0 or 1."""
 
     __slots__ = ()
-    __class__ = property(lambda self: bool)  # type: ignore[assignment]
+    __class__ = property(lambda self: bool)
 
 
 _KINDS: dict[type, type[Traced]] = {int: Integer, float: Float, bool: Truth}
@@ -443,40 +380,47 @@ def is_marked(text: str) -> bool:
     return _OPEN in text
 
 
-def evaluated(table: Table, values: Mapping[str, Number], nodes: Iterable[int] | None = None) -> list[Any]:
-    """The value of each node for given values of the symbols, in the table's order; NaN where a division by zero or an
-    overflow leaves none. Only these nodes and what they need, if given; the others are None."""
-    needed = None if nodes is None else needs(table, nodes)
-    found: list[Any] = [None] * len(table.nodes)
-    for node, (operation, left, right) in enumerate(table.nodes):
-        if needed is not None and node not in needed:
-            continue
-        try:
+class Sum:
+    """A sum of traced numbers, each with how often it occurs, so that equal sums become the same node whatever order
+    they were added in."""
+
+    __slots__ = ("terms",)
+
+    def __init__(self, terms: Mapping[int, int]) -> None:
+        self.terms = terms
+
+    def __add__(self, other: Any) -> Sum:
+        return self if other == 0 else self._plus(other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Sum:
+        return self if other == 0 else self._plus(other, -1)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sum) and self.terms == other.terms
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _plus(self, other: Sum, times: int) -> Sum:
+        terms = dict(self.terms)
+        for node, count in other.terms.items():
+            terms[node] = terms.get(node, 0) + times * count
+            if not terms[node]:
+                del terms[node]
+        return Sum(terms)
+
+    def node(self, table: Table) -> int:
+        """The node of the sum."""
+        constant, total = 0, -1
+        for node, count in sorted(self.terms.items()):
+            operation, value, _ = table.nodes[node]
             if operation == CONSTANT:
-                found[node] = left
-            elif operation == SYMBOL:
-                found[node] = values[left]
-            elif operation in UNARY:
-                found[node] = UNARY[operation](found[left])
-            else:
-                found[node] = BINARY[operation](found[left], found[right])
-        except (ZeroDivisionError, OverflowError, ValueError, TypeError):
-            found[node] = math.nan
-    return found
-
-
-def needs(table: Table, nodes: Iterable[int]) -> set[int]:
-    """These nodes and all that they are computed from."""
-    found: set[int] = set()
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if node in found:
-            continue
-        found.add(node)
-        operation, left, right = table.nodes[node]
-        if operation not in (SYMBOL, CONSTANT):
-            waiting.append(left)
-            if right >= 0:
-                waiting.append(right)
-    return found
+                constant += value * count
+                continue
+            term = node if count == 1 else table.apply("*", *sorted((node, table.constant(count))))
+            total = term if total < 0 else table.apply("+", total, term)
+        if total < 0 or constant:
+            last = table.constant(constant)
+            total = last if total < 0 else table.apply("+", total, last)
+        return total

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcalc.analysis.tracing import Table, Trace, evaluated, is_traced, parts
+from convcalc.analysis.tracing.numbers import Trace, is_traced, parts
+from convcalc.analysis.tracing.table import Table, evaluated
 from convcalc.shapes import Axis
 
 # Programs as an operator might have them: arithmetic, rounding, conditions, lists.

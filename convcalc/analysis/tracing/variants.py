@@ -1,0 +1,443 @@
+"""The figures of a network as formulas of what can be moved, in as many variants as its rules take different ways.
+
+Each variant comes from one run of the spec and the operators with traced numbers. It holds where all its guards hold:
+there its formulas give the figures that `show` gives, or its message is the error of `show`. The figures are checked
+against runs with plain numbers before they are given away.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from convcalc.analysis.analyse import (
+    DTYPES,
+    Analysis,
+    alive_elements,
+    parameter_counts,
+    peak_elements,
+)
+from convcalc.analysis.tracing.numbers import Hole, Sum, Trace, is_marked, parts
+from convcalc.analysis.tracing.sliders import BATCH, Setup, Slider, setup, slider
+from convcalc.analysis.tracing.table import (
+    Interval,
+    Number,
+    Table,
+    bounds,
+    evaluated,
+    evaluated_columns,
+    needs,
+)
+from convcalc.errors import ConvcalcError
+from convcalc.graph import Graph, Input
+from convcalc.language.load import Loader
+from convcalc.shapes import Shape, elements
+
+MAX_VARIANTS = 16
+MAX_TRACED = 2_500  # layers built in search of variants; about 0.2 s
+MAX_CHECKED = 1_000  # layers built to check the formulas
+MAX_CHECKS = 8
+
+TOTALS = (
+    "weights",
+    "biases",
+    "buffers",
+    "params",
+    "macs",
+    "activation_bytes",
+    "peak_activation_bytes",
+    "param_bytes",
+)  # fields of Totals
+
+
+class LayerNodes(NamedTuple):
+    """The nodes of a layer's figures. shape: of its output, a node per dimension. alive: bytes alive while it runs."""
+
+    shape: tuple[int, ...]
+    weights: int
+    biases: int
+    buffers: int
+    macs: int
+    activation_bytes: int
+    alive: int
+
+
+class Variant(NamedTuple):
+    """The formulas of one run. guards: the truth of each condition under which they hold. inputs: the shapes of the
+    network's inputs. error: why there is no network, as text and numbers; layers and totals are then empty. other:
+    there is one, with other layers than the network's own."""
+
+    values: Mapping[str, Number]
+    guards: Mapping[int, bool]
+    inputs: tuple[tuple[int, ...], ...] = ()
+    layers: tuple[LayerNodes, ...] = ()
+    totals: Mapping[str, int] = {}
+    error: tuple[str | Hole, ...] = ()
+    other: bool = False
+
+
+class Formulas(NamedTuple):
+    """The variants of a network, the first of them the network as it is, and the sliders that move them.
+
+    structural: variables without a slider, because they decide which layers there are. values: of all symbols, where
+    the network stands.
+    """
+
+    table: Table
+    sliders: tuple[Slider, ...]
+    variants: tuple[Variant, ...]
+    structural: tuple[str, ...]
+    values: Mapping[str, Number]
+
+    def holding(self, values: Mapping[str, Number]) -> Variant | None:
+        """The variant that holds for these values of sliders; None if none was found for them."""
+        found = evaluated(self.table, {**self.values, **values}, self.guards())
+        for variant in self.variants:
+            if all(bool(found[node]) is truth for node, truth in variant.guards.items()):
+                return variant
+        return None
+
+    def guards(self) -> set[int]:
+        """The conditions of all variants."""
+        return {node for variant in self.variants for node in variant.guards}
+
+
+def formulas(analysis: Analysis, loader: Loader | None, settings: Mapping[str, str]) -> Formulas | None:
+    """The formulas of a network's figures. loader: its spec, or None if it has none; settings: what it was loaded with.
+
+    None if the formulas do not give the figures of `show` where they are tried.
+    """
+    run = _Runs(analysis, loader, settings)
+    try:
+        found = run.explored()
+    except (TypeError, AttributeError, AssertionError, RecursionError):
+        return None  # an operator needed of a number what a traced one does not have
+    return found if found is not None and run.agrees(found) else None
+
+
+class _Runs:
+    """Runs of one network with traced and with plain numbers."""
+
+    def __init__(self, analysis: Analysis, loader: Loader | None, settings: Mapping[str, str]) -> None:
+        self.analysis = analysis
+        self.loader = loader
+        self.settings = settings
+        self.unit = DTYPES[analysis.dtype]
+        self.table = Table()
+        self.setup: Setup = setup(loader, analysis.graph, settings, analysis.batch)
+        self.built = 0  # layers
+
+    # -- with traced numbers -----------------------------------------------------------------------------------
+
+    def explored(self) -> Formulas | None:
+        """The variants found by moving each slider by itself, as far as the limits allow."""
+        first, counted = self.variant(self.setup.values)
+        if first.error or first.other:
+            return None
+        symbols = self._symbols(needs(self.table, _figures(first)))
+        kinds = self.setup.kinds
+        sliders = [
+            slider(symbol, kinds[symbol], value)
+            for symbol, value in self.setup.values.items()
+            if symbol in symbols
+        ]
+        structural = self._symbols(needs(self.table, counted)) - symbols
+        variants = [self._pruned(first, self._ranges(sliders))]
+        for moved in sliders:
+            if moved.kind != "batch":
+                self._explore(variants, moved, self._ranges(sliders))
+        useful = [
+            moved
+            for moved in sliders
+            if moved.low < moved.high and any(variant.layers for variant in self._reached(variants, moved))
+        ]
+        ranges = self._ranges(useful)
+        found = [self._pruned(variant, ranges) for variant in variants if self._can_hold(variant, ranges)]
+        fixed = structural | ({moved.symbol for moved in sliders} - {moved.symbol for moved in useful})
+        variables = [name for name in self.setup.variables if name in fixed]
+        return Formulas(self.table, tuple(useful), tuple(found), tuple(variables), self.setup.values)
+
+    def _explore(self, variants: list[Variant], moved: Slider, ranges: Mapping[str, Interval]) -> None:
+        """Add variants until one holds for each value of a slider. Height and width are moved together."""
+        points = self._points(moved)
+        holding = self._holding(variants, points)
+        while None in holding and len(variants) < MAX_VARIANTS and self.built < MAX_TRACED:
+            left = [point for point, variant in zip(points, holding, strict=True) if variant is None]
+            nearest = min(
+                left, key=lambda point: (abs(point[moved.symbol] - moved.value), point[moved.symbol])
+            )
+            variant = self._pruned(self.variant(nearest)[0], ranges)
+            variants.append(variant)
+            added = self._holding([variant], points)
+            holding = [old or new for old, new in zip(holding, added, strict=True)]
+
+    def _ranges(self, sliders: Sequence[Slider]) -> dict[str, Interval]:
+        """The interval of each symbol: that of its slider, or its value."""
+        ranges: dict[str, Interval] = {symbol: (value, value) for symbol, value in self.setup.values.items()}
+        return ranges | {moved.symbol: (moved.low, moved.high) for moved in sliders}
+
+    def _points(self, moved: Slider) -> list[dict[str, Number]]:
+        """The values of all symbols as a slider moves; with it those of the same kind that stand at the same value, as
+        height and width do."""
+        together = [
+            symbol
+            for symbol, value in self.setup.values.items()
+            if symbol == moved.symbol
+            or (moved.kind == "size" == self.setup.kinds[symbol] and value == moved.value)
+        ]
+        return [{**self.setup.values, **dict.fromkeys(together, value)} for value in moved.choices()]
+
+    def _holding(
+        self, variants: Sequence[Variant], points: Sequence[Mapping[str, Number]]
+    ) -> list[Variant | None]:
+        columns = {symbol: [point[symbol] for point in points] for symbol in self.setup.values}
+        guards = {node for variant in variants for node in variant.guards}
+        found, varies = evaluated_columns(self.table, columns, guards)
+        result: list[Variant | None] = [None] * len(points)
+        for variant in reversed(variants):
+            fixed = [node for node in variant.guards if node not in varies]
+            if any(bool(found[node]) is not variant.guards[node] for node in fixed):
+                continue
+            holds = [True] * len(points)
+            for node in variant.guards.keys() & varies:
+                truth = variant.guards[node]
+                holds = [held and value == truth for held, value in zip(holds, found[node], strict=True)]
+            result = [variant if held else other for held, other in zip(holds, result, strict=True)]
+        return result
+
+    def _reached(self, variants: Sequence[Variant], moved: Slider) -> Iterator[Variant]:
+        """The variants that hold at values of a slider other than its own."""
+        points = self._points(moved)
+        for point, variant in zip(points, self._holding(variants, points), strict=True):
+            if variant is not None and point[moved.symbol] != moved.value:
+                yield variant
+
+    def variant(self, values: Mapping[str, Number]) -> tuple[Variant, set[int]]:
+        """The variant at these values of the symbols, and the guards on values that were used as plain integers."""
+        trace = Trace(self.table, values)
+        try:
+            graph = self._graph(trace)
+        except ConvcalcError as error:
+            failed = getattr(error, "graph", None)
+            self.built += len(failed.nodes) if isinstance(failed, Graph) else 1
+            return Variant(values, trace.guards, error=tuple(parts(error.message))), trace.counted
+        self.built += len(graph)
+        if not self._is_alike(graph):
+            return Variant(values, trace.guards, other=True), trace.counted
+        return self._formulas(trace, graph), trace.counted
+
+    def _graph(self, trace: Trace) -> Graph:
+        if self.loader is None:
+            return self.analysis.graph
+        variables = {name: trace.symbol(name) for name in self.setup.variables}
+        own = self.loader.inputs(self.settings, variables) or self.analysis.graph.inputs
+        inputs = tuple(
+            [
+                Input(entry.name, self._shape(trace, symbols, computed.shape))
+                for entry, symbols, computed in zip(
+                    self.analysis.graph.inputs, self.setup.axes, own, strict=True
+                )
+            ]
+        )
+        return self.loader.load_values(self.settings, variables, inputs)
+
+    def _shape(self, trace: Trace, symbols: Sequence[str | None], computed: Shape) -> Shape:
+        if None not in symbols:
+            return tuple([trace.symbol(symbol) for symbol in symbols if symbol is not None])
+        return tuple(
+            [
+                size if symbol is None else trace.symbol(symbol)
+                for symbol, size in zip(symbols, computed, strict=True)
+            ]
+        )
+
+    def _is_alike(self, graph: Graph) -> bool:
+        """Whether a graph has the network's own layers and wiring."""
+        own = self.analysis.graph
+        return (
+            len(graph) == len(own)
+            and all(
+                node.name == other.name and node.kind == other.kind and node.inputs == other.inputs
+                for node, other in zip(graph, own, strict=True)
+            )
+            and graph.outputs == own.outputs
+            and not any(is_marked(node.name) for node in graph)
+        )
+
+    def _formulas(self, trace: Trace, graph: Graph) -> Variant:
+        table, node = self.table, trace.node
+        batch = trace.symbol(BATCH)
+        bytes_of = node(batch * self.unit)
+
+        def in_bytes(number: int) -> int:
+            return table.apply("*", *sorted((number, bytes_of)))
+
+        def summed(nodes: Sequence[int]) -> int:
+            counts: dict[int, int] = {}
+            for each in nodes:
+                counts[each] = counts.get(each, 0) + 1
+            return Sum(counts).node(table)
+
+        alive = [
+            in_bytes(total.node(table))
+            for total in alive_elements(graph, lambda shape: Sum({node(elements(shape)): 1}))
+        ]
+        layers = []
+        for layer, alive_bytes in zip(graph, alive[1:], strict=True):
+            counts = parameter_counts(layer)
+            layers.append(
+                LayerNodes(
+                    shape=tuple(map(node, layer.output_shape)),
+                    weights=node(counts["weight"]),
+                    biases=node(counts["bias"]),
+                    buffers=node(counts["buffer"]),
+                    macs=node(layer.op.macs(layer.input_shapes)),
+                    activation_bytes=in_bytes(node(elements(layer.output_shape))),
+                    alive=alive_bytes,
+                )
+            )
+        totals = {
+            quantity: summed([getattr(layer, quantity) for layer in layers])
+            for quantity in ("weights", "biases", "buffers", "macs", "activation_bytes")
+        }
+        totals["params"] = summed([totals["weights"], totals["biases"]])
+        totals["peak_activation_bytes"] = trace.largest_node(alive)
+        totals["param_bytes"] = table.apply("*", *sorted((totals["params"], table.constant(self.unit))))
+        inputs = tuple([tuple(map(node, entry.shape)) for entry in graph.inputs])
+        return Variant(trace.values, trace.guards, inputs, tuple(layers), totals)
+
+    def _symbols(self, nodes: set[int]) -> set[str]:
+        return {
+            str(self.table.nodes[node].left) for node in nodes if self.table.nodes[node].operation == "symbol"
+        }
+
+    def _pruned(self, variant: Variant, ranges: Mapping[str, Interval]) -> Variant:
+        """The variant without the guards that hold wherever the sliders stand."""
+        limits = bounds(self.table, ranges, variant.guards)
+        kept = {node: truth for node, truth in variant.guards.items() if limits[node] != (truth, truth)}
+        return variant._replace(guards=kept)
+
+    def _can_hold(self, variant: Variant, ranges: Mapping[str, Interval]) -> bool:
+        """Whether no guard is broken wherever the sliders stand."""
+        limits = bounds(self.table, ranges, variant.guards)
+        return all(limits[node] != (not truth, not truth) for node, truth in variant.guards.items())
+
+    # -- with plain numbers ------------------------------------------------------------------------------------
+
+    def agrees(self, found: Formulas) -> bool:
+        """Whether the formulas give the figures of the network itself, and of it at some settings of the sliders."""
+        if figures_at(found, found.variants[0], found.values) != self._own_figures():
+            return False
+        if self.loader is None:
+            return True
+        chance = random.Random(len(self.analysis.layers))
+        built = 0
+        for number in range(MAX_CHECKS):
+            values = dict(found.values)
+            for moved in found.sliders:
+                if number % 2 or moved.kind == "size":
+                    values[moved.symbol] = chance.choice(moved.choices())
+            variant = found.holding(values)
+            if variant is None or variant.other:
+                continue
+            if figures_at(found, variant, values) != self._figures(values):
+                return False
+            built += len(self.analysis.layers)
+            if built > MAX_CHECKED:
+                break
+        return True
+
+    def _own_figures(self) -> Any:
+        """The figures of `show` for the network itself."""
+        layers = [
+            (
+                layer.output_shape,
+                layer.weights,
+                layer.biases,
+                layer.buffers,
+                layer.macs,
+                layer.activation_bytes,
+            )
+            for layer in self.analysis.layers
+        ]
+        return layers, {quantity: getattr(self.analysis.totals, quantity) for quantity in TOTALS}
+
+    def _figures(self, values: Mapping[str, Number]) -> Any:
+        """The figures at these values, or the message of the error; by the way that `show` takes."""
+        assert self.loader is not None
+        graph = self.analysis.graph
+        settings = dict(self.settings)
+        for name in self.setup.variables:
+            if values[name] != self.setup.values[name]:
+                settings[name] = repr(values[name])
+        inputs = self.loader.inputs(settings, {}) or graph.inputs
+        shapes = {
+            entry.name: tuple(
+                [
+                    size if symbol is None else int(values[symbol])
+                    for size, symbol in zip(computed.shape, symbols, strict=True)
+                ]
+            )
+            for entry, computed, symbols in zip(graph.inputs, inputs, self.setup.axes, strict=True)
+        }
+        try:
+            moved = self.loader.load(settings, shapes)
+        except ConvcalcError as error:
+            return error.message
+        return _plain_figures(moved, int(values[BATCH]) * self.unit, self.unit)
+
+
+def _figures(variant: Variant) -> list[int]:
+    """All nodes of a variant's figures."""
+    found = [node for shape in variant.inputs for node in shape]
+    for layer in variant.layers:
+        found += [*layer.shape, *layer[1:]]
+    return [
+        *found,
+        *variant.totals.values(),
+        *(part.node for part in variant.error if isinstance(part, Hole)),
+    ]
+
+
+def figures_at(found: Formulas, variant: Variant, values: Mapping[str, Number]) -> Any:
+    """The figures that a variant gives: per layer the shape and the counts, and the totals; or its error as text."""
+    at = evaluated(found.table, {**found.values, **values}, _figures(variant))
+    if variant.error:
+        return "".join(
+            part if isinstance(part, str) else format(at[part.node], part.form) for part in variant.error
+        )
+    layers = [
+        (tuple([at[node] for node in layer.shape]), *[at[node] for node in layer[1:6]])
+        for layer in variant.layers
+    ]
+    return layers, {quantity: at[variant.totals[quantity]] for quantity in TOTALS}
+
+
+def _plain_figures(graph: Graph, activation: int, unit: int) -> Any:
+    """The figures of a network as plain numbers. activation, unit: bytes of an activation and of a parameter."""
+    layers: list[tuple[Any, ...]] = []
+    for node in graph:
+        counts = parameter_counts(node)
+        layers.append(
+            (
+                node.output_shape,
+                *counts.values(),
+                node.op.macs(node.input_shapes),
+                elements(node.output_shape) * activation,
+            )
+        )
+    weights, biases, buffers, macs, activations = [
+        sum(layer[place] for layer in layers) for place in range(1, 6)
+    ]
+    totals = (
+        weights,
+        biases,
+        buffers,
+        weights + biases,
+        macs,
+        activations,
+        peak_elements(graph) * activation,
+        (weights + biases) * unit,
+    )
+    return layers, dict(zip(TOTALS, totals, strict=True))

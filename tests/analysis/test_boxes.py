@@ -1,0 +1,300 @@
+"""Graphs as boxes and frames: every layer in one box, every connection between boxes, equal copies framed."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import convcalc
+from convcalc.analysis.analyse import Analysis, analyse
+from convcalc.analysis.box_words import first_line
+from convcalc.analysis.boxes import Boxes, Frame, boxes
+from convcalc.graph import Graph
+from convcalc.language import bundled
+from convcalc.language.load import load_graph
+from tests.analysis.generated_graphs import graphs
+
+NETWORKS = bundled.members()
+
+
+def analysis_of(text: str, tmp_path) -> Analysis:
+    path = tmp_path / "net.yaml"
+    path.write_text(text, encoding="utf-8")
+    return analyse(load_graph(str(path)))
+
+
+def check(analysis: Analysis, drawn: Boxes) -> None:
+    """Each layer in one box or one copy of one; each connection between boxes, or within a box, or from a copy to the
+    next; no other connection; frames nested, with as many copies as they say."""
+    graph = analysis.graph
+    home = {-1 - place: place for place in range(len(graph.inputs))}
+    copy = dict.fromkeys(home, 0)
+    for place, box in enumerate(drawn.boxes):
+        assert box.key == place
+        assert box.inputs == tuple(dict.fromkeys(box.inputs))
+        assert all(source < place for source in box.inputs)
+        for number, layers in enumerate((box.layers, *box.copies)):
+            assert len(layers) == len(box.layers)
+            for layer in layers:
+                assert layer not in home
+                home[layer], copy[layer] = place, number
+    assert len(home) == len(graph) + len(graph.inputs)
+
+    drawn_edges = {(source, box.key) for box in drawn.boxes for source in box.inputs}
+    found = set()
+    for node in graph:
+        for source in node.inputs:
+            edge = home[source], home[node.index]
+            if edge in drawn_edges:
+                found.add(edge)
+            elif edge[0] == edge[1] and copy[source] == copy[node.index]:
+                pass
+            else:  # the end of a copy is read by the beginning of the next
+                assert copy[source] < copy[node.index]
+                assert any(frame.first <= edge[1] <= edge[0] <= frame.last for frame in drawn.frames)
+    assert found == drawn_edges
+
+    around: list[Frame] = []
+    for frame in drawn.frames:
+        assert frame.first <= frame.last
+        assert frame.times > 1
+        while around and around[-1].last < frame.first:
+            around.pop()
+        assert frame.depth == len(around)
+        assert not around or frame.last <= around[-1].last
+        around.append(frame)
+    for box in drawn.boxes:
+        times = 1
+        for frame in drawn.frames:
+            times *= frame.times if frame.first <= box.key <= frame.last else 1
+        assert 1 + len(box.copies) == times
+        figures = [analysis.layers[layer] for layer in box.layers]
+        assert box.macs == sum(layer.macs for layer in figures)
+        assert box.params == sum(layer.params for layer in figures)
+        assert box.activation_bytes == sum(layer.activation_bytes for layer in figures)
+        assert box.words[0]
+    assert drawn.outputs == tuple((output.name, home[output.node]) for output in graph.outputs)
+
+
+def check_frames(analysis: Analysis, drawn: Boxes) -> None:
+    """Copies are equal where it counts: operators and spatial sizes; a note tells of other channels."""
+    nodes = analysis.graph.nodes
+    for box in drawn.boxes:
+        frames = [frame for frame in drawn.frames if frame.first <= box.key <= frame.last]
+        for layers in box.copies:
+            for a, b in zip(box.layers, layers, strict=True):
+                assert nodes[a].kind == nodes[b].kind
+                assert nodes[a].output_shape[1:] == nodes[b].output_shape[1:]
+                if nodes[a].kind == "conv":
+                    assert nodes[a].op == nodes[b].op
+                if (
+                    analysis.layers[a].macs != analysis.layers[b].macs
+                    or nodes[a].output_shape != nodes[b].output_shape
+                ):
+                    assert any("channels" in frame.note for frame in frames)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bundled_networks_are_whole_in_boxes(name: str) -> None:
+    analysis = analyse(load_graph(name))
+    for options in ({}, {"unfold": True}, {"branches": False}, {"depth": 1}, {"depth": 2}):
+        drawn = boxes(analysis, **options)
+        check(analysis, drawn)
+        check_frames(analysis, drawn)
+        if "unfold" in options:
+            assert drawn.frames == ()
+
+
+@given(graphs(), st.sampled_from([None, 1, 2, 3]), st.booleans(), st.booleans())
+def test_generated_networks_are_whole_in_boxes(
+    graph: Graph, depth: int | None, unfold: bool, branches: bool
+) -> None:
+    analysis = analyse(graph)
+    drawn = boxes(analysis, depth=depth, unfold=unfold, branches=branches)
+    check(analysis, drawn)
+    check_frames(analysis, drawn)
+
+
+# Counted by hand from the papers' tables: a box for each layer with weights, pooling, join, flatten; with copies
+# folded, e.g. ResNet-50: 3 + 4·(5 + 4) + 3, DenseNet-121: 3 + 4·4 + 3·3 + 5.
+@pytest.mark.parametrize(
+    ("name", "whole", "folded"),
+    [
+        ("resnet18", 33, 30),
+        ("resnet50", 74, 42),
+        ("resnet152", 210, 42),
+        ("torchvision/densenet121", 249, 33),
+        ("torchvision/densenet201", 409, 33),
+        ("torchvision/mobilenet_v2", 67, 47),
+        ("googlenet", 84, 84),
+        ("torchvision/vit_b_16", 96, 19),
+    ],
+)
+def test_counts(name: str, whole: int, folded: int) -> None:
+    analysis = analyse(load_graph(name))
+    assert len(boxes(analysis, unfold=True).boxes) == whole
+    assert len(boxes(analysis).boxes) == folded
+
+
+def test_dense_blocks_say_how_their_channels_grow() -> None:
+    drawn = boxes(analyse(load_graph("torchvision/densenet121")))
+    # Huang et al. 2017, table 1: 6, 12, 24, 16 layers of growth 32, halved between the blocks
+    assert [(frame.times, frame.note) for frame in drawn.frames] == [
+        (6, "96 to 256 channels"),
+        (12, "160 to 512 channels"),
+        (24, "288 to 1,024 channels"),
+        (16, "544 to 1,024 channels"),
+    ]
+
+
+def test_frames_of_a_resnet() -> None:
+    drawn = boxes(analyse(load_graph("resnet50")))
+    assert [(frame.name, frame.times, frame.note) for frame in drawn.frames] == [
+        ("conv2.2–3", 2, ""),
+        ("conv3.2–4", 3, ""),
+        ("conv4.2–6", 5, ""),
+        ("conv5.2–3", 2, ""),
+    ]
+    first = drawn.frames[0]
+    assert [box.words for box in drawn.boxes[first.first : first.last + 1]] == [
+        ("conv K64 F1", "bn · relu"),
+        ("conv K64 F3 P1", "bn · relu"),
+        ("conv K256 F1", "bn"),
+        ("add", "relu"),
+    ]
+
+
+def test_blocks_that_alternate_make_one_frame() -> None:
+    """Swin's third stage: windows in place and shifted, in turn (Liu et al. 2021, table 7: 18 blocks in Swin-S)."""
+    drawn = boxes(analyse(load_graph("torchvision/swin_s")))
+    (frame,) = drawn.frames
+    assert frame.times == 9
+    words = [box.words[0] for box in drawn.boxes[frame.first : frame.last + 1]]
+    assert [text for text in words if text.startswith("attention")] == [
+        "attention 12 window 7 bias",
+        "attention 12 window 7 shift 3 bias",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "chain"),
+    [("googlenet", True), ("resnet50", True), ("torchvision/densenet121", True), ("unet", False)],
+)
+def test_without_branches_a_network_is_a_chain_where_it_can_be(name: str, chain: bool) -> None:
+    drawn = boxes(analyse(load_graph(name)), branches=False)
+    assert all(len(box.inputs) == 1 for box in drawn.boxes[1:]) is chain
+
+
+def test_modules_have_the_names_of_their_scopes() -> None:
+    drawn = boxes(analyse(load_graph("googlenet")), branches=False)
+    blocks = [box for box in drawn.boxes if box.kind == "block"]
+    assert [box.name for box in blocks] == [
+        f"inception{name}" for name in ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]
+    ]
+    assert blocks[0].words == ("inception3a", "6 conv · maxpool · concat")
+    assert blocks[0].shape == (256, 28, 28)
+
+
+def test_a_copy_that_something_else_reads_is_not_hidden(tmp_path) -> None:
+    text = """
+        input: [4, 9, 7]
+        layers:
+          - conv: {name: a, filters: 4, kernel: 3, padding: 1}
+          - conv: {name: b, filters: 4, kernel: 3, padding: 1}
+          - conv: {name: c, filters: 4, kernel: 3, padding: 1}
+          - conv: {name: d, filters: 4, kernel: 3, padding: 1}
+          - add: {from: [d, b]}
+    """
+    analysis = analysis_of(text, tmp_path)
+    drawn = boxes(analysis)
+    check(analysis, drawn)
+    assert [(frame.name, frame.times) for frame in drawn.frames] == [("a–b", 2), ("c–d", 2)]
+
+
+def test_another_number_of_channels_read_is_told(tmp_path) -> None:
+    text = """
+        input: [3, 9, 7]
+        layers:
+          - conv: {filters: 8, kernel: 3, padding: 1}
+          - conv: {filters: 8, kernel: 3, padding: 1}
+    """
+    (frame,) = boxes(analysis_of(text, tmp_path)).frames
+    assert (frame.times, frame.note) == (2, "reads 3, then 8 channels")
+
+
+def test_vectors_are_equal_in_full(tmp_path) -> None:
+    """AlexNet's first two dense layers have 4,096 units each, and very different numbers of weights."""
+    drawn = boxes(analyse(load_graph("alexnet")))
+    assert drawn.frames == ()
+
+
+def test_common_first_part_is_left_out(tmp_path) -> None:
+    text = """
+        input: [3, 9, 7]
+        layers:
+          - group:
+              name: net
+              layers:
+                - conv: {name: a, filters: 8, kernel: 3}
+                - conv: {name: b, filters: 5, kernel: 3}
+    """
+    drawn = boxes(analysis_of(text, tmp_path))
+    assert drawn.prefix == "net."
+    assert [box.name for box in drawn.boxes] == ["input", "a", "b"]
+
+
+def test_time_grows_with_the_layers() -> None:
+    """20,000 layers that read many earlier ones; quadratic time would take minutes."""
+    import gc
+
+    def seconds(count: int) -> float:
+        from convcalc import ops
+        from convcalc.graph import Builder, Output
+
+        builder = Builder(convcalc.graph.single_input((2, 4, 3)), 100_000)
+        value, early = -1, []
+        for place in range(count // 2):
+            value = builder.add(
+                f"s.{place}.conv", ops.get("conv")(filters=2, kernel=1), (value,), scope=f"s.{place}"
+            )
+            early.append(value)
+            value = builder.add(
+                f"s.{place}.add", ops.get("add")(), (value, early[place // 2]), scope=f"s.{place}"
+            )
+        graph = Graph("long", builder.inputs, tuple(builder.nodes), (Output("end", value),))
+        analysis = analyse(graph)
+        gc.collect()
+        start = perf_counter()
+        boxes(analysis)
+        return perf_counter() - start
+
+    assert seconds(20_000) < 60 * max(seconds(2_000), 0.01)
+
+
+@pytest.mark.parametrize(
+    ("operator", "words"),
+    [
+        ("conv: {filters: 64, kernel: 3, stride: 2, padding: 1}", "conv K64 F3 S2 P1"),
+        ("conv: {filters: 64, kernel: 1}", "conv K64 F1"),
+        ("conv: {filters: 8, kernel: [1, 7], padding: [0, 3]}", "conv K8 F1×7 P0×3"),
+        ("conv: {filters: 8, kernel: 2, padding: [[0, 1], [0, 1]]}", "conv K8 F2 P(0,1)×(0,1)"),
+        ("conv: {filters: 8, kernel: 3, padding: [[0, 1], [2, 2]]}", "conv K8 F3 P(0,1)×2"),
+        ("conv: {filters: 8, kernel: 3, padding: same}", "conv K8 F3 P same"),
+        ("conv: {filters: 8, kernel: 3, dilation: 2, groups: 4}", "conv K8 F3 D2 g4"),
+        ("conv: {kernel: 3, depthwise: true}", "conv K16 F3 depthwise"),
+        ("maxpool: {kernel: 3, stride: 2}", "maxpool F3 S2"),
+        ("dense: {units: 10, axis: last}", "dense 10"),
+        ("upsample: 2", "upsample 2"),
+        ("groupnorm: 4", "gn 4"),
+        ("unknown: {op: Einsum, shape: [3, 4]}", "Einsum"),
+        ("transpose: [1, 2, 0]", "transpose 1,2,0"),
+        ("flatten", "flatten"),
+    ],
+)
+def test_words(operator: str, words: str, tmp_path) -> None:
+    analysis = analysis_of(f"input: [16, 20, 22]\nlayers:\n  - {operator}\n", tmp_path)
+    assert first_line(analysis.graph.nodes[0].op) == words
+    assert boxes(analysis).boxes[1].words[0] == words
