@@ -13,7 +13,7 @@ from convcalc.report import draw as report
 if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.boxes import Boxes
-    from convcalc.inference.runner import Compiling
+    from convcalc.backends import Compiling
     from convcalc.report.draw import Figure
 
 MOST_BOXES = 2_000
@@ -48,7 +48,7 @@ def draw(
     columns: int | None = None,
     width: int | None = None,
     compact: bool = False,
-    dark: bool = False,
+    scale: str = "sqrt",
     advance: Callable[[int, int], None] | None = None,
     compiling: Compiling | None = None,
 ) -> DrawingView:
@@ -58,6 +58,7 @@ def draw(
     check_whole("width", width)
     check_choice("color-by", color_by, report.COLOURS)
     check_choice("sizes", sizes, report.SIZES)
+    check_choice("scale", scale, report.SCALES)
     if style is not None:
         check_choice("style", style, report.STYLES)
     if b is not None and color_by != "kind":
@@ -69,6 +70,8 @@ def draw(
     for option, given in (("--columns", columns is not None), ("--all", unfold)):
         if given and chosen != "graph":
             raise UsageError(f"{option} is of the graph, not of {chosen}", hint="add --style graph")
+    if scale != "sqrt" and chosen != "volumes":
+        raise UsageError(f"--scale is of volumes, not of {chosen}", hint="add --style volumes")
     if compact and chosen == "graph":
         raise UsageError("--compact is of volumes and maps", hint="fold a graph by --depth instead")
     found, notes = [], []
@@ -78,7 +81,7 @@ def draw(
         notes += [note] if note and note not in notes else []
     figures, pairs = _figures(a, b, found, color_by, advance, compiling)
     drawing = report.Drawing(
-        figures, chosen, color_by, sizes, columns, width, compact, dark, pairs, tuple(notes)
+        figures, chosen, color_by, sizes, columns, width, compact, scale, pairs, tuple(notes)
     )
     return DrawingView(
         drawing,
@@ -91,9 +94,9 @@ def draw(
     )
 
 
-def check_drawing(path: str, style: str | None, width: int | None, dark: bool, *, two: bool) -> None:
+def check_drawing(path: str, style: str | None, width: int | None, *, two: bool) -> None:
     """Raise UsageError if a drawing cannot be written to a file of this name."""
-    report.check_file(path, style, width, dark, two=two)
+    report.check_file(path, style, width, two=two)
 
 
 def _fitting_style(analysis: Analysis, depth: int | None) -> str:

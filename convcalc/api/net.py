@@ -379,7 +379,7 @@ class Network(View["Analysis"]):
         columns: int | None = None,
         compact: bool = False,
         width: int | None = None,
-        dark: bool = False,
+        scale: str = "sqrt",
         advance: Callable[[int, int], None] | None = None,
         compiling: Compiling | None = None,
     ) -> DrawingView:
@@ -387,8 +387,8 @@ class Network(View["Analysis"]):
 
         style: volumes, maps or graph, by default what fits; depth: folds blocks below this many path segments; all:
         a box for every layer of a graph; color_by: kind, macs, params, memory, time or field; sizes: chw or hwc;
-        columns: of a graph; compact: for print 8 cm wide. `save` writes .svg, .png (width in pixels), .pdf and .tex
-        (width in millimetres; dark: on dark paper), .mmd and .dot; `print` draws in characters, a notebook shows the
+        columns: of a graph; compact: for print 8 cm wide; scale: of volumes, sqrt or log. `save` writes .svg, .png
+        (width in pixels), .pdf, .tex (width in millimetres), .mmd and .dot; `print` draws in characters, a notebook the
         SVG; `.scene` has what is drawn. Raises UsageError.
 
         >>> convcalc.load("alexnet").draw()
@@ -407,7 +407,7 @@ class Network(View["Analysis"]):
             columns=columns,
             compact=compact,
             width=width,
-            dark=dark,
+            scale=scale,
             advance=advance,
             compiling=compiling,
         )

@@ -20,7 +20,7 @@ from convcalc.cli.options import (
     show,
 )
 from convcalc.errors import UsageError
-from convcalc.report.draw import COLOURS, SIZES, STYLES
+from convcalc.report.draw import COLOURS, SCALES, SIZES, STYLES
 
 
 @click.command(
@@ -64,11 +64,17 @@ branches as a graph. Without -o it is drawn in characters.""",
     help="How sizes are written: 96x55x55, or hwc, 55x55x96.",
 )
 @click.option("--columns", type=Count(), metavar="N", help="Columns of a graph; default: to fit a slide.")
+@click.option(
+    "--scale",
+    type=click.Choice(SCALES),
+    default="sqrt",
+    show_default=True,
+    help="Of volumes: lengths by square root or logarithm.",
+)
 @click.option("--compact", is_flag=True, help="Volumes and maps for print 8 cm wide.")
 @click.option(
     "--width", type=Count(1, 100_000), metavar="N", help="Pixels of a .png, millimetres of .pdf and .tex."
 )
-@click.option("--dark", is_flag=True, help="A .png, .pdf or .tex on dark paper; .svg adapts by itself.")
 @network_options
 def command(
     arch: str,
@@ -82,7 +88,7 @@ def command(
     columns: int | None,
     compact: bool,
     width: int | None,
-    dark: bool,
+    scale: str,
     settings: tuple[str, ...],
     input_text: Shapes,
     max_layers: int,
@@ -95,10 +101,9 @@ def command(
     from convcalc.api.drawing import check_drawing
 
     if output is not None:
-        check_drawing(output, style, width, dark, two=other is not None)
-    elif width is not None or dark:
-        option = "--width" if width is not None else "--dark"
-        raise UsageError(f"{option} is of a file", hint="give -o FILE too")
+        check_drawing(output, style, width, two=other is not None)
+    elif width is not None:
+        raise UsageError("--width is of a file", hint="give -o FILE too")
     if arch == other == "-":
         raise UsageError("only one of the networks can come from standard input")
     values = set_values(settings)
@@ -118,7 +123,7 @@ def command(
             columns=columns,
             compact=compact,
             width=width,
-            dark=dark,
+            scale=scale,
             advance=advance,
             compiling=compiling,
         )

@@ -21,7 +21,8 @@ SIZES = ("chw", "hwc")
 TEXTS = (".mmd", ".dot")  # the graph only
 PICTURES = (".svg", ".png", ".pdf", ".tex")
 SUFFIXES = (*PICTURES, *TEXTS)
-WIDTHS = {".png": 1600, ".pdf": 170, ".tex": 170}  # pixels; millimetres
+WITH_WIDTH = (".png", ".pdf", ".tex")  # pixels, millimetres
+SCALES = ("sqrt", "log")
 MARKS = (("same", "same"), ("changed", "changed"), ("removed", "only in A"), ("added", "only in B"))
 TITLES = {
     "macs": "MACs",
@@ -49,7 +50,7 @@ class Drawing:
 
     style: volumes, maps or graph; sizes: chw or hwc; color_by: what the colour shows. pairs: names of boxes of two
     networks that correspond. columns: of the graph, as many as fit a slide if None. width: pixels or millimetres.
-    compact: for print 8 cm wide. notes: for the user.
+    compact: for print 8 cm wide; scale: of volumes, sqrt or log. notes: for the user.
     """
 
     figures: tuple[Figure, ...]
@@ -59,7 +60,7 @@ class Drawing:
     columns: int | None = None
     width: int | None = None
     compact: bool = False
-    dark: bool = False
+    scale: str = "sqrt"
     pairs: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -74,9 +75,7 @@ class Drawing:
         return _scene(self)
 
 
-def check_file(
-    path: str, style: str | None, width: int | None = None, dark: bool = False, *, two: bool = False
-) -> None:
+def check_file(path: str, style: str | None, width: int | None = None, *, two: bool = False) -> None:
     """Raise UsageError if a file of this name cannot be written, or not in this style, or has no width."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
@@ -88,14 +87,10 @@ def check_file(
         raise UsageError(f"-o {path}: {suffix} holds a graph, not {style}", hint="--style graph, or .svg")
     if suffix in TEXTS and two:
         raise UsageError(f"-o {path}: {suffix} holds one network", hint=f"use {', '.join(PICTURES)}")
-    if width is not None and suffix not in WIDTHS:
+    if width is not None and suffix not in WITH_WIDTH:
         raise UsageError(
             f"--width is of .png (pixels), .pdf and .tex (millimetres), and {suffix} has none",
             hint="leave it out",
-        )
-    if dark and suffix not in WIDTHS:
-        raise UsageError(
-            f"--dark is of .png, .pdf and .tex: {suffix} is drawn as its reader prefers", hint="leave it out"
         )
 
 
@@ -133,7 +128,7 @@ def drawing_value(drawing: Drawing) -> dict[str, Any]:
 
 def drawing_file(drawing: Drawing, path: str) -> bytes:
     """The bytes of a file of this name. Raises UsageError for another suffix."""
-    check_file(path, drawing.style, drawing.width, drawing.dark, two=len(drawing.figures) > 1)
+    check_file(path, drawing.style, drawing.width, two=len(drawing.figures) > 1)
     suffix = os.path.splitext(path)[1].lower()
     if suffix in TEXTS:
         boxes = drawing.figures[0].boxes
@@ -146,8 +141,7 @@ def drawing_file(drawing: Drawing, path: str) -> bytes:
         return dot.text(boxes, sizes=drawing.sizes).encode()
     from convcalc.render.drawing.files import encoded
 
-    width = drawing.width or WIDTHS.get(suffix)
-    return encoded(drawing.scene, suffix, width, dark=drawing.dark)
+    return encoded(drawing.scene, suffix, drawing.width)
 
 
 # -- scenes ------------------------------------------------------------------------------------------------
@@ -181,7 +175,12 @@ def _one(drawing: Drawing, figure: Figure, legend: Legend | None) -> Scene:
     from convcalc.render.drawing import volumes
 
     return volumes.draw(
-        figure.boxes, sizes=drawing.sizes, compact=drawing.compact, colours=colours, legend=legend
+        figure.boxes,
+        sizes=drawing.sizes,
+        compact=drawing.compact,
+        law=drawing.scale,
+        colours=colours,
+        legend=legend,
     )
 
 
