@@ -388,8 +388,8 @@ class Network(View["Analysis"]):
         style: volumes, maps or graph, by default what fits; depth: folds blocks below this many path segments; all:
         a box for every layer of a graph; color_by: kind, macs, params, memory, time or field; sizes: chw or hwc;
         columns: of a graph; compact: for print 8 cm wide; scale: of volumes, sqrt or log. `save` writes .svg, .png
-        (width in pixels), .pdf, .tex (width in millimetres), .mmd and .dot; `print` draws in characters, a notebook the
-        SVG; `.scene` has what is drawn. Raises UsageError.
+        (width in pixels), .pdf and .tex (width in millimetres), .mmd and .dot; `print` draws in characters, a notebook
+        shows the SVG; `.scene` has what is drawn. Raises UsageError.
 
         >>> convcalc.load("alexnet").draw()
         <Drawing of alexnet: 13 boxes in style volumes>

@@ -1,15 +1,19 @@
-"""The same network with the same weights in convcalc, ONNX Runtime and PyTorch, side by side.
+"""The same network with the same weights in convcalc and in other engines, side by side.
 
-    pip install -e ".[dev]" onnx onnxruntime torch
-    python tests/benchmarks/forward.py [NETWORK ...] [--threads 2,1] [--rounds 9] [--wait 2] [--markdown]
+    pip install -e ".[dev]" onnx onnxruntime openvino ncnn pnnx torch
+    python tests/benchmarks/forward.py [NETWORK ...] [--threads 2,1] [--rounds 15] [--wait 2] [--markdown]
 
-Each engine runs in a process of its own, that does nothing while another is at work; rounds go from engine to
-engine, so that what else the machine does hits all alike, and a turn begins when the processors are idle, as ONNX
-Runtime's threads spin for tens of milliseconds after a run. A round is a few runs, of which the first, with cold
-caches, is not counted. Printed are medians over all counted runs, the ratio of the faster peer's to ours, the same
-ratio of each engine's fastest run (what a busy machine disturbs least), the worst difference between the outputs, and
-each process's memory. PyTorch runs with batch norm folded, traced and frozen, in
-the faster of its two memory formats. Peers that are not installed are left out.
+Peers: ONNX Runtime, OpenVINO told to stay in float32 and as it comes (bfloat16 where the processor has it), ncnn in
+float32, converted by pnnx, and PyTorch with batch norm folded, traced and frozen, in the faster of its two memory
+formats. Each engine runs in a process of its own, that does nothing while another is at work. Single runs go from
+engine to engine, so that what else the machine does hits all alike; a turn begins when the processors are idle, as
+some engines' threads spin for tens of milliseconds after a run, and with a run that is not counted. Printed are
+median, lower quartile and minimum of each engine, the ratios of the best float32 peer's to ours, the worst difference
+between the float32 outputs, and each process's memory; at the end the geometric means of the ratios against the best
+float32 peer and against the best of all. Peers that are not installed are left out.
+
+--cpu-features avx2: what processors without AVX-512 get: our kernels are compiled for AVX2, and peers that can be told
+(OpenVINO, PyTorch) are told; ONNX Runtime and ncnn cannot be, and are left out.
 """
 
 from __future__ import annotations
@@ -28,9 +32,24 @@ from math import exp, log
 from statistics import median
 from typing import Any
 
-NETWORKS = ["vgg16", "googlenet", "resnet50", "resnet152", "torchvision/alexnet"]
-ENGINES = {"convcalc": "numba", "onnxruntime": "onnxruntime", "torch": "torch"}
-RUNS = 4  # of a round, after one that is not counted
+NETWORKS = [
+    "resnet50", "vgg16", "torchvision/mobilenet_v2", "torchvision/alexnet", "googlenet", "resnet18", "resnet152",
+    "torchvision/densenet121", "torchvision/squeezenet1_1", "torchvision/shufflenet_v2_x1_0",
+    "torchvision/efficientnet_b0", "torchvision/mnasnet1_0", "torchvision/regnet_y_400mf", "torchvision/convnext_tiny",
+    "torchvision/inception_v3", "torchvision/mobilenet_v3_large", "torchvision/resnext50_32x4d",
+    "torchvision/wide_resnet50_2", "torchvision/densenet201", "torchvision/vit_b_16",
+]  # fmt: skip
+OURS, AS_IT_COMES = "convcalc", "openvino-bf16"
+ENGINES = {
+    OURS: ("numba",),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "openvino": ("openvino", "onnx"),
+    AS_IT_COMES: ("openvino", "onnx"),
+    "ncnn": ("ncnn", "pnnx", "onnx"),
+    "torch": ("torch",),
+}
+AVX2 = {"CONVCALC_VECTOR": "8", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+UNTOLD = ("onnxruntime", "ncnn")
 
 
 def main() -> None:
@@ -39,9 +58,10 @@ def main() -> None:
     )
     parser.add_argument("networks", nargs="*", default=NETWORKS)
     parser.add_argument("--threads", default="2,1")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--cpu-features", choices=["avx2"])
     parser.add_argument(
         "--wait", type=float, default=2, help="at most so many seconds for idle processors before each turn"
     )
@@ -50,65 +70,81 @@ def main() -> None:
     if options.worker:
         work(*options.worker)
         return
+    if options.cpu_features:
+        os.environ.update(AVX2)
     engines = []
     for engine in options.engines.split(","):
-        modules = [ENGINES[engine]] + (["onnx"] if engine == "onnxruntime" else [])
-        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        missing = [module for module in ENGINES[engine] if importlib.util.find_spec(module) is None]
         if missing:
             print(f"{engine} is left out: pip install {' '.join(missing)}", file=sys.stderr)
+        elif options.cpu_features and engine in UNTOLD:
+            print(f"{engine} is left out: it cannot be told to use {options.cpu_features}", file=sys.stderr)
         else:
             engines.append(engine)
-    print(f"{processor()}, {os.cpu_count()} processors, Python {platform.python_version()}")
+    features = f", {options.cpu_features} only" if options.cpu_features else ""
+    print(f"{processor()}{features}, {os.cpu_count()} processors, Python {platform.python_version()}")
     table(options, engines)
 
 
 def table(options: argparse.Namespace, engines: list[str]) -> None:
     """One row per network and number of threads; at the end the geometric means of the ratios."""
-    peers = [engine for engine in engines if engine != "convcalc"]
+    peers = [engine for engine in engines if engine != OURS]
+    exact = [peer for peer in peers if peer != AS_IT_COMES]
     columns = [
-        "network",
-        "threads",
-        *(f"{e} ms" for e in engines),
-        "ratio",
-        "of fastest",
-        "difference",
-        *(f"{e} MB" for e in engines),
-    ]
+        "network", "threads", *(f"{engine} ms" for engine in engines), "float32", "quartile", "minimum", "of all",
+        "difference", *(f"{engine} MB" for engine in engines),
+    ]  # fmt: skip
+    width = max(map(len, options.networks))
     if options.markdown:
         print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     else:
-        print("  ".join(f"{name:>14}" for name in columns))
+        print("  ".join(f"{name:>{width if name == 'network' else 17}}" for name in columns))
     for threads in options.threads.split(","):
-        ratios = []
+        ratios: dict[str, list[float]] = {"float32": [], "quartile": [], "minimum": [], "of all": []}
         for network in options.networks:
             times, states = compare(network, threads, engines, options.rounds, options.wait)
-            medians = {engine: median(values) for engine, values in times.items()}
-            ratio = min((medians[peer] for peer in peers), default=0.0) / medians["convcalc"]
-            ratios.append(ratio)
-            fastest = {engine: min(values) for engine, values in times.items()}
-            of_fastest = min((fastest[peer] for peer in peers), default=0.0) / fastest["convcalc"]
-            ours = states["convcalc"]["output"]
-            largest = max(map(abs, ours))
+            shown = {engine: statistics_of(times[engine]) for engine in times}
+            row = []
+            for name, among, place in (
+                ("float32", exact, 0), ("quartile", exact, 1), ("minimum", exact, 2), ("of all", peers, 0),
+            ):  # fmt: skip
+                best = min((shown[peer][place] for peer in among if peer in shown), default=0.0)
+                row.append(f"{best / shown[OURS][place]:.2f}" if best else "–")
+                ratios[name] += [best / shown[OURS][place]] if best else []
+            ours = states[OURS]["output"]
             worst = max(
                 (
                     max(abs(a - b) for a, b in zip(ours, states[peer]["output"], strict=True))
-                    for peer in peers
+                    for peer in exact
+                    if peer in states
                 ),
                 default=0.0,
             )
             cells = [
-                network, threads, *(f"{medians[e] * 1e3:.2f}" for e in engines), f"{ratio:.2f}",
-                f"{of_fastest:.2f}", f"{worst / largest:.1e}", *(f"{states[e]['memory']:.0f}" for e in engines),
+                network, threads,
+                *("/".join(f"{t * 1e3:.4g}" for t in shown[e]) if e in shown else "–" for e in engines),
+                *row, f"{worst / max(map(abs, ours)):.1e}",
+                *(f"{states[e]['memory']:.0f}" if e in states else "–" for e in engines),
             ]  # fmt: skip
             print(
                 "| " + " | ".join(cells) + " |"
                 if options.markdown
-                else "  ".join(f"{cell:>14}" for cell in cells),
+                else "  ".join(f"{cell:>{17 if n else width}}" for n, cell in enumerate(cells)),
                 flush=True,
             )
-        if peers and len(ratios) > 1:
-            mean = exp(sum(map(log, ratios)) / len(ratios))
-            print(f"geometric mean of the ratios with {threads} threads: {mean:.2f}")
+        if peers and len(options.networks) > 1:
+            means = (
+                f"{name} {exp(sum(map(log, values)) / len(values)):.2f}"
+                for name, values in ratios.items()
+                if values
+            )
+            print(f"geometric means of the ratios with {threads} threads: {', '.join(means)}", flush=True)
+
+
+def statistics_of(times: list[float]) -> tuple[float, float, float]:
+    """Median, lower quartile and minimum, in seconds."""
+    ordered = sorted(times)
+    return median(ordered), ordered[len(ordered) // 4], ordered[0]
 
 
 def compare(
@@ -119,11 +155,18 @@ def compare(
     states = {}
     for engine in engines:  # one after the other: preparing takes all processors too
         command = [sys.executable, __file__, "--worker", engine, network, threads]
-        workers[engine] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        _read(workers[engine])
-    times: dict[str, list[float]] = {engine: [] for engine in engines}
+        worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            _read(worker)
+        except SystemExit as ended:  # a network that a peer does not take says so, and the others go on
+            if engine == OURS:
+                raise
+            print(f"{network}: {ended}", file=sys.stderr)
+        else:
+            workers[engine] = worker
+    times: dict[str, list[float]] = {engine: [] for engine in workers}
     for _ in range(rounds):
-        for engine in engines:
+        for engine in workers:
             wait_for_idle(wait)
             times[engine] += _ask(workers[engine], "run")
     for engine, worker in workers.items():
@@ -187,7 +230,7 @@ def work(engine: str, network: str, threads: str) -> None:
     source = random.Random(1)
     values = array("f", [source.gauss(0, 1) for _ in range(prod(graph.input_shape))])
     run = STARTERS[engine](graph, weights, values, int(threads))
-    output = run()
+    output = array("f", run())
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         if line.strip() == "state":
@@ -196,12 +239,10 @@ def work(engine: str, network: str, threads: str) -> None:
             )
             print(json.dumps({"output": list(map(float, output)), "memory": memory}), flush=True)
             continue
-        times = []
-        for _ in range(RUNS + 1):
-            began = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - began)
-        print(json.dumps(times[1:]), flush=True)
+        run()
+        began = time.perf_counter()
+        run()
+        print(json.dumps([time.perf_counter() - began]), flush=True)
 
 
 def start_convcalc(graph: Any, weights: Any, values: Any, threads: int) -> Callable[[], Any]:
@@ -215,16 +256,77 @@ def start_onnxruntime(graph: Any, weights: Any, values: Any, threads: int) -> Ca
     import numpy as np
     import onnxruntime
 
-    sys.path.insert(0, os.path.dirname(__file__))
-    from onnx_export import export
-
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    model = export(graph, weights).SerializeToString()
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(_onnx(graph, weights), options, providers=["CPUExecutionProvider"])
     x = np.frombuffer(values, np.float32).reshape(1, *graph.input_shape)
     return lambda: session.run(None, {"x": x})[0].ravel()
+
+
+def start_openvino(
+    graph: Any, weights: Any, values: Any, threads: int, free: bool = False
+) -> Callable[[], Any]:
+    """free: in the number type that it chooses by itself."""
+    import numpy as np
+    import openvino
+
+    core = openvino.Core()
+    settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    if not free:
+        settings["INFERENCE_PRECISION_HINT"] = "f32"
+    compiled = core.compile_model(core.read_model(_onnx(graph, weights)), "CPU", settings)
+    request = compiled.create_infer_request()
+    x = np.frombuffer(values, np.float32).reshape(1, *graph.input_shape)
+    request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
+
+    def run() -> Any:
+        request.infer()
+        return request.get_output_tensor().data.ravel()
+
+    return run
+
+
+def start_openvino_free(graph: Any, weights: Any, values: Any, threads: int) -> Callable[[], Any]:
+    return start_openvino(graph, weights, values, threads, free=True)
+
+
+def start_ncnn(graph: Any, weights: Any, values: Any, threads: int) -> Callable[[], Any]:
+    import tempfile
+
+    import ncnn
+    import numpy as np
+
+    with tempfile.TemporaryDirectory() as folder:
+        model = os.path.join(folder, "model.onnx")
+        with open(model, "wb") as file:
+            file.write(_onnx(graph, weights))
+        shape = ",".join(map(str, (1, *graph.input_shape)))
+        subprocess.run(
+            [os.path.join(os.path.dirname(sys.executable), "pnnx"), model, f"inputshape=[{shape}]", "fp16=0"],
+            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+        network = ncnn.Net()
+        network.opt.num_threads = threads
+        for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+            setattr(network.opt, name, False)
+        network.load_param(os.path.join(folder, "model.ncnn.param"))
+        network.load_model(os.path.join(folder, "model.ncnn.bin"))
+    x = ncnn.Mat(np.frombuffer(values, np.float32).reshape(graph.input_shape))
+
+    def run() -> Any:
+        extractor = network.create_extractor()
+        extractor.input("in0", x)
+        return np.array(extractor.extract("out0")[1]).ravel()
+
+    return run
+
+
+def _onnx(graph: Any, weights: Any) -> bytes:
+    sys.path.insert(0, os.path.dirname(__file__))
+    from onnx_export import export
+
+    return bytes(export(graph, weights).SerializeToString())
 
 
 def start_torch(graph: Any, weights: Any, values: Any, threads: int) -> Callable[[], Any]:
@@ -264,7 +366,14 @@ def start_torch(graph: Any, weights: Any, values: Any, threads: int) -> Callable
     return best[1]
 
 
-STARTERS = {"convcalc": start_convcalc, "onnxruntime": start_onnxruntime, "torch": start_torch}
+STARTERS = {
+    OURS: start_convcalc,
+    "onnxruntime": start_onnxruntime,
+    "openvino": start_openvino,
+    AS_IT_COMES: start_openvino_free,
+    "ncnn": start_ncnn,
+    "torch": start_torch,
+}
 
 
 def processor() -> str:
