@@ -42,10 +42,6 @@ ORDER = (
 )
 
 
-# Rooms that are planned (the web page): their place in the order is known before they exist.
-TO_COME = {"page"}
-
-
 def modules() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
@@ -72,8 +68,7 @@ def imported(path: Path) -> set[str]:
 
 
 def test_the_order_has_the_rooms_there_are() -> None:
-    """Those of TO_COME are taken from it when they come."""
-    assert {part(path) for path in modules()} == set(ORDER) - TO_COME
+    assert {part(path) for path in modules()} == set(ORDER)
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -81,7 +81,7 @@ class Formulas(NamedTuple):
     """The variants of a network, the first of them the network as it is, and the sliders that move them.
 
     structural: variables without a slider, because they decide which layers there are. values: of all symbols, where
-    the network stands.
+    the network stands. inputs: the names of the inputs whose sizes have sliders; the spec computes those of others.
     """
 
     table: Table
@@ -89,6 +89,7 @@ class Formulas(NamedTuple):
     variants: tuple[Variant, ...]
     structural: tuple[str, ...]
     values: Mapping[str, Number]
+    inputs: tuple[str, ...]
 
     def holding(self, values: Mapping[str, Number]) -> Variant | None:
         """The variant that holds for these values of sliders; None if none was found for them."""
@@ -156,7 +157,14 @@ class _Runs:
         found = [self._pruned(variant, ranges) for variant in variants if self._can_hold(variant, ranges)]
         fixed = structural | ({moved.symbol for moved in sliders} - {moved.symbol for moved in useful})
         variables = [name for name in self.setup.variables if name in fixed]
-        return Formulas(self.table, tuple(useful), tuple(found), tuple(variables), self.setup.values)
+        inputs = [
+            entry.name
+            for entry, symbols in zip(self.analysis.graph.inputs, self.setup.axes, strict=False)
+            if None not in symbols
+        ]
+        return Formulas(
+            self.table, tuple(useful), tuple(found), tuple(variables), self.setup.values, tuple(inputs)
+        )
 
     def _explore(self, variants: list[Variant], moved: Slider, ranges: Mapping[str, Interval]) -> None:
         """Add variants until one holds for each value of a slider. Height and width are moved together."""

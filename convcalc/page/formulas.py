@@ -1,0 +1,175 @@
+"""The formulas of a network's figures as the data of a page, which `script/evaluator.js` evaluates.
+
+    {"sliders":    [{"label", "kind", "value", "low", "high", "step", "option"}],
+     "constants":  [number, …],
+     "operations": [operation, left, right, …],        # three numbers each; of one operand, right is left again
+     "rows":       [[shape, weights, biases, buffers, macs, bytes, text], …],
+     "layouts":    [[row, …], …],                      # a row per layer
+     "texts":      [[piece, …], …],
+     "variants":   [{"guards": [2·value + truth, …], "inputs": [shape, …], "layout", "error"}, …],
+     "inputs":     [name, …],                          # those whose shape --input gives
+     "command":    "convcalc show alexnet",
+     "structural": [variable, …]}
+
+A value is an index: first come the sliders in their order, then the constants, then the operations, each of which reads
+values before it. An operation is an index of `OPERATIONS`; integers and floats mean what they mean in Python. A shape
+is a list of values. A truth is 0 or 1.
+
+A variant holds if each of its guards has its truth; the first that holds gives the figures. `layout` is null where
+there is no network with these layers: `error` is then the text that says why, or null if there is one with other layers.
+A text is a list of pieces: a text, or 2·value + 1 for a number with thousands separated by commas, 2·value without.
+
+kind: size, channels, batch or variable. option: what the command line calls it, as `--set width`, or null for a size.
+structural: variables that decide which layers there are, and have no slider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from convcalc.analysis.tracing.numbers import Hole
+from convcalc.analysis.tracing.table import CONSTANT, SYMBOL, evaluated, needs
+from convcalc.analysis.tracing.variants import Formulas, Variant
+
+# As evaluator.js numbers them.
+OPERATIONS = (
+    "+", "-", "*", "//", "%", "/", "<", "<=", "==", "!=", "&", "|", "max", "floor", "ceil", "trunc", "round",
+)  # fmt: skip
+
+Text = Sequence[str | Hole]
+
+
+def value(found: Formulas, command: str) -> dict[str, Any]:
+    """The data of a page's sliders. command: what shows the same network on the command line."""
+    writer = _Writer(found)
+    variants = [writer.variant(variant) for variant in found.variants]
+    return {
+        "sliders": [
+            {
+                "label": slider.label,
+                "kind": slider.kind,
+                "value": slider.value,
+                "low": slider.low,
+                "high": slider.high,
+                "step": slider.step,
+                "option": {"variable": f"--set {slider.symbol}", "batch": "--batch"}.get(slider.kind),
+            }
+            for slider in found.sliders
+        ],
+        "constants": writer.constants,
+        "operations": writer.operations,
+        "rows": list(writer.rows),
+        "layouts": [list(layout) for layout in writer.layouts],
+        "texts": [list(text) for text in writer.texts],
+        "variants": variants,
+        "inputs": list(found.inputs),
+        "command": command,
+        "structural": list(found.structural),
+    }
+
+
+class _Writer:
+    """Numbers the values that are needed, and what occurs more than once."""
+
+    def __init__(self, found: Formulas) -> None:
+        table = found.table
+        self.constants: list[Any] = []
+        self.operations: list[int] = []
+        self.rows: dict[tuple[Any, ...], int] = {}
+        self.layouts: dict[tuple[int, ...], int] = {}
+        self.texts: dict[tuple[Any, ...], int] = {}
+        self._index: dict[int, int] = {}
+        sliders = {slider.symbol: place for place, slider in enumerate(found.sliders)}
+        needed = sorted(needs(table, _nodes(found.variants)))
+        fixed: dict[int, Any] = {}  # nodes that no slider moves, by node
+        at = evaluated(table, found.values, needed)
+        for node in needed:
+            operation, left, right = table.nodes[node]
+            if operation == SYMBOL and left in sliders:
+                continue
+            is_leaf = operation in (SYMBOL, CONSTANT)
+            if is_leaf or (left in fixed and (right < 0 or right in fixed)):
+                fixed[node] = at[node]
+        operands = self._operands(found, needed, fixed)
+        known: dict[tuple[type, Any], int] = {}
+        for node in needed:
+            operation, left, right = table.nodes[node]
+            if node in fixed:
+                if node not in operands:
+                    continue
+                number = int(at[node]) if isinstance(at[node], bool) else at[node]
+                place = known.setdefault((type(number), number), len(known))
+                if place == len(self.constants):
+                    self.constants.append(number)
+                self._index[node] = len(sliders) + place
+        first = len(sliders) + len(self.constants)
+        for node in needed:
+            operation, left, right = table.nodes[node]
+            if node in fixed:
+                continue
+            if operation == SYMBOL:
+                self._index[node] = sliders[left]
+                continue
+            self._index[node] = first + len(self.operations) // 3
+            second = left if right < 0 else right
+            self.operations += [OPERATIONS.index(operation), self._index[left], self._index[second]]
+
+    def _operands(self, found: Formulas, needed: Iterable[int], fixed: dict[int, Any]) -> set[int]:
+        """The nodes that operations read, or that are themselves asked for."""
+        operands = set(_nodes(found.variants))
+        for node in needed:
+            if node not in fixed:
+                _, left, right = found.table.nodes[node]
+                operands.update([left, right] if right >= 0 else [left])
+        return operands
+
+    def variant(self, variant: Variant) -> dict[str, Any]:
+        """A variant's entry."""
+        index = self._index
+        rows = [
+            self.rows_of(
+                (
+                    tuple([index[node] for node in layer.shape]),
+                    index[layer.weights],
+                    index[layer.biases],
+                    index[layer.buffers],
+                    index[layer.macs],
+                    index[layer.activation_bytes],
+                )
+            )
+            for layer in variant.layers
+        ]
+        layout = self.layouts.setdefault(tuple(rows), len(self.layouts)) if rows else None
+        return {
+            "guards": [2 * index[node] + truth for node, truth in variant.guards.items()],
+            "inputs": [[index[node] for node in shape] for shape in variant.inputs],
+            "layout": layout,
+            "error": self.text(variant.error) if variant.error else None,
+        }
+
+    def rows_of(self, row: tuple[Any, ...]) -> int:
+        """The number of a row."""
+        return self.rows.setdefault(row, len(self.rows))
+
+    def text(self, text: Text) -> int:
+        """The number of a text."""
+        pieces = tuple(
+            [
+                piece if isinstance(piece, str) else 2 * self._index[piece.node] + (piece.form == ",")
+                for piece in text
+            ]
+        )
+        return self.texts.setdefault(pieces, len(self.texts))
+
+
+def _nodes(variants: Iterable[Variant]) -> set[int]:
+    """The nodes that variants ask for."""
+    found: set[int] = set()
+    for variant in variants:
+        found.update(variant.guards)
+        found.update(node for shape in variant.inputs for node in shape)
+        found.update(piece.node for piece in variant.error if isinstance(piece, Hole))
+        for layer in variant.layers:
+            found.update(layer.shape, layer[1:6])
+    return found

@@ -1,0 +1,88 @@
+// Evaluates the formulas of a network's figures. Their data, and what they mean, are described in page/formulas.py;
+// no operator of a network is written here.
+
+// Python's a // b and a % b, of integers and of floats; exact for integers up to 2**53.
+function remainder(a, b) {
+  const rest = a % b;
+  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
+}
+
+function quotient(a, b) {
+  const rest = a % b;
+  let whole = (a - rest) / b;
+  if (rest !== 0 && rest < 0 !== b < 0) whole -= 1;
+  const floor = Math.floor(whole);
+  return whole - floor > 0.5 ? floor + 1 : floor;
+}
+
+// Python's round: halves to the even neighbour.
+function nearest(a) {
+  const floor = Math.floor(a), rest = a - floor;
+  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+const OPERATIONS = [
+  (a, b) => a + b,
+  (a, b) => a - b,
+  (a, b) => a * b,
+  quotient,
+  remainder,
+  (a, b) => a / b,
+  (a, b) => Number(a < b),
+  (a, b) => Number(a <= b),
+  (a, b) => Number(a === b),
+  (a, b) => Number(a !== b),
+  (a, b) => a & b,
+  (a, b) => a | b,
+  (a, b) => (b > a ? b : a),
+  Math.floor,
+  Math.ceil,
+  Math.trunc,
+  nearest,
+];
+
+// The value of everything, for the values of the sliders in their order.
+function evaluate(formulas, positions) {
+  const values = [...positions, ...formulas.constants], { operations } = formulas;
+  for (let place = 0; place < operations.length; place += 3) {
+    const value = OPERATIONS[operations[place]](values[operations[place + 1]], values[operations[place + 2]]);
+    values.push(value === 0 ? 0 : value); // there is no −0 among integers
+  }
+  return values;
+}
+
+// The figures for the values of the sliders: {inputs: [shape], layers: [{shape, weights, …}]}; {error: text} where there
+// is no network, {error: null} where there is one with other layers, and null where no formula holds.
+function figuresAt(formulas, positions) {
+  const values = evaluate(formulas, positions);
+  const holds = (code) => values[code >> 1] === (code & 1);
+  const variant = formulas.variants.find((each) => each.guards.every(holds));
+  if (!variant) return null;
+  if (variant.layout === null) return { error: variant.error === null ? null : written(formulas, variant.error, values) };
+  const shape = (nodes) => nodes.map((node) => values[node]);
+  const rows = new Map();
+  const layers = formulas.layouts[variant.layout].map((number) => {
+    if (!rows.has(number)) {
+      const [sizes, weights, biases, buffers, macs, bytes] = formulas.rows[number];
+      rows.set(number, {
+        shape: shape(sizes), weights: values[weights], biases: values[biases], buffers: values[buffers],
+        macs: values[macs], bytes: values[bytes],
+      });
+    }
+    return rows.get(number);
+  });
+  for (const { weights, macs, bytes } of rows.values()) {
+    if (![weights, macs, bytes].every(Number.isSafeInteger)) return null; // beyond what this language counts exactly
+  }
+  return { inputs: variant.inputs.map(shape), layers };
+}
+
+// A text with its numbers.
+function written(formulas, number, values) {
+  return formulas.texts[number].map((piece) => {
+    if (typeof piece === "string") return piece;
+    const value = values[piece >> 1];
+    return piece & 1 ? value.toLocaleString("en-US") : String(value);
+  }).join("");
+}

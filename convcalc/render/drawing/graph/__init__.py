@@ -1,0 +1,1 @@
+"""The graph of a network from top to bottom: boxes to a scene."""

@@ -1,0 +1,352 @@
+"""Layers for what is not series-parallel, such as feature pyramids: ranks by longest path, the longest path straight.
+
+After Sugiyama, Tagawa & Toda 1981, with the trunk pinned to the axis and lines routed in tracks between the ranks. What
+is series-parallel inside is laid out as a stack and takes part as one cell.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+from convcalc.render.drawing.graph.place import BESIDE, DROP, GAP, STUB, Canvas, Piece, Wire
+from convcalc.render.drawing.graph.stack import _Layers
+
+SWEEPS = 8
+SETTLING = 12  # sweeps that settle the places across
+TRACK = 8.0  # from one line to the next, between ranks
+RAIL = 5.0  # half of what a line takes that passes a rank
+PINNED, STRAIGHT = 1e6, 8.0
+NEAR = 4.0
+
+
+class _Cell:
+    """A piece, a line that passes a rank (piece None), or an end of the layers."""
+
+    __slots__ = ("above", "below", "key", "left", "piece", "pinned", "rank", "right", "targets", "x")
+
+    def __init__(self, rank: int, piece: Piece | None, key: float) -> None:
+        self.rank = rank
+        self.piece = piece
+        self.key = key  # place in running order
+        self.left = piece.left if piece else RAIL
+        self.right = piece.right if piece else RAIL
+        self.above: list[_Cell] = []
+        self.below: list[_Cell] = []
+        self.targets: list[_Cell] = []
+        self.pinned = False
+        self.x = 0.0
+
+
+class _Net:
+    """What leaves a cell to one side, in one track: from its axis to those of cells in the next rank."""
+
+    __slots__ = ("cell", "ends", "track")
+
+    def __init__(self, cell: _Cell, ends: Sequence[_Cell]) -> None:
+        self.cell = cell
+        self.ends = ends
+        self.track = 0
+
+    @property
+    def span(self) -> tuple[float, float]:
+        xs = [self.cell.x, *[end.x for end in self.ends]]
+        return min(xs), max(xs)
+
+
+class Tangle(_Layers):
+    """Cells in ranks. links: (source, target), places in `pieces`; −1 is what enters at the top, len(pieces) what
+    leaves at the bottom. entered, left_by: whether there is anything to enter, to leave."""
+
+    def __init__(
+        self, pieces: Sequence[Piece], links: Iterable[tuple[int, int]], *, entered: bool, left_by: bool
+    ) -> None:
+        self.keys: Sequence[int] = [key for piece in pieces for key in piece.keys]
+        self._pieces = list(pieces)
+        self._entry = _Cell(0, None, -1.0) if entered else None
+        self._exit = _Cell(0, None, float("inf")) if left_by else None
+        cells = [_Cell(0, piece, min(piece.keys)) for piece in pieces]
+        by_place: dict[int, _Cell] = dict(enumerate(cells))
+        if self._entry is not None:
+            by_place[-1] = self._entry
+        if self._exit is not None:
+            by_place[len(pieces)] = self._exit
+        for cell in (self._entry, self._exit):
+            if cell is not None:
+                cell.left = cell.right = 0.0
+        for source, target in links:
+            by_place[source].targets.append(by_place[target])
+        self._cells = list(by_place.values())
+        self._rank()
+        self._pin()
+        self._rails()
+        self._order()
+        self._settle()
+        self._route()
+        self.open(0.0)
+
+    def _rank(self) -> None:
+        order = _topological(self._cells)
+        for cell in order:
+            for target in cell.targets:
+                target.rank = max(target.rank, cell.rank + 1)
+        entered = {id(target) for cell in order for target in cell.targets}
+        for cell in reversed(order):  # an input of its own stands just above its reader
+            if id(cell) not in entered and cell is not self._entry and cell.targets:
+                cell.rank = min([target.rank for target in cell.targets]) - 1
+        if self._exit is not None:
+            self._exit.rank = max([cell.rank for cell in self._cells if cell is not self._exit]) + 1
+        self._in_order = order
+
+    def _pin(self) -> None:
+        """Pins the path with the most boxes to the axis."""
+        best: dict[int, tuple[int, _Cell | None]] = {}
+        for cell in reversed(self._in_order):
+            follower = max(cell.targets, key=lambda target: best[id(target)][0], default=None)
+            count = best[id(follower)][0] if follower is not None else 0
+            best[id(cell)] = (count + (len(cell.piece.keys) if cell.piece else 0), follower)
+        start = self._entry or max(self._cells, key=lambda cell: best[id(cell)][0])
+        step: _Cell | None = start
+        while step is not None:
+            step.pinned = True
+            step = best[id(step)][1]
+        if self._exit is not None:
+            self._exit.pinned = True
+
+    def _rails(self) -> None:
+        """Ranks of cells, with a cell for every line that passes a rank. Lines of one source share theirs."""
+        count = max([cell.rank for cell in self._cells]) + 1
+        self._ranks: list[list[_Cell]] = [[] for _ in range(count)]
+        for cell in sorted(self._cells, key=lambda cell: cell.key):
+            self._ranks[cell.rank].append(cell)
+        self._rail: dict[tuple[int, int], _Cell] = {}
+        for cell in self._cells:
+            last = max([target.rank for target in cell.targets], default=0)
+            before = cell
+            for rank in range(cell.rank + 1, last):
+                rail = _Cell(rank, None, cell.key)
+                before.below.append(rail)
+                rail.above.append(before)
+                self._ranks[rank].append(rail)
+                self._rail[id(cell), rank] = rail
+                before = rail
+            for target in cell.targets:
+                near = self._rail.get((id(cell), target.rank - 1), cell)
+                near.below.append(target)
+                target.above.append(near)
+
+    def _order(self) -> None:
+        """Orders the ranks by barycentres, and keeps the order with the fewest crossings."""
+        best = [list(rank) for rank in self._ranks]
+        fewest = _crossings(best)
+        for sweep in range(SWEEPS):
+            down = sweep % 2 == 0
+            ranks = self._ranks if down else self._ranks[::-1]
+            for rank in ranks:
+                place = {
+                    id(cell): index
+                    for other in self._ranks[max(0, rank[0].rank - 1) : rank[0].rank + 2]
+                    for index, cell in enumerate(other)
+                }
+                mean = {}
+                for cell in rank:
+                    near = cell.above if down else cell.below
+                    own = place[id(cell)]
+                    mean[id(cell)] = sum([place[id(other)] for other in near]) / len(near) if near else own
+                rank.sort(key=lambda cell: mean[id(cell)])
+            found = _crossings(self._ranks)
+            if found < fewest:
+                fewest, best = found, [list(rank) for rank in self._ranks]
+        self._ranks = best
+
+    def _settle(self) -> None:
+        """The places across: as near to those above and below as the cells' widths allow."""
+        for rank in self._ranks:
+            x = 0.0
+            for cell in rank:
+                cell.x = x + cell.left
+                x += cell.left + cell.right + BESIDE
+            middle = next((cell.x for cell in rank if cell.pinned), x / 2)
+            for cell in rank:
+                cell.x -= middle
+        for sweep in range(SETTLING):
+            for rank in self._ranks if sweep % 2 == 0 else self._ranks[::-1]:
+                wishes, weights = [], []
+                for cell in rank:
+                    near = cell.above if sweep % 2 == 0 else cell.below
+                    near = near or cell.above or cell.below
+                    rail = cell.piece is None and not cell.pinned
+                    straight = [other for other in near if other.piece is None and not other.pinned]
+                    if rail and straight:
+                        near = straight
+                    wishes.append(
+                        0.0 if cell.pinned else _median([other.x for other in near]) if near else cell.x
+                    )
+                    weights.append(PINNED if cell.pinned else STRAIGHT if rail else 1.0)
+                gaps = [
+                    a.right + b.left + (TRACK if a.piece is None and b.piece is None else BESIDE * 0.7)
+                    for a, b in itertools.pairwise(rank)
+                ]
+                for cell, x in zip(rank, _separated(wishes, weights, gaps), strict=True):
+                    cell.x = x
+        for rank in self._ranks:
+            shift = next((cell.x for cell in rank if cell.pinned), 0.0)
+            for cell in rank:
+                cell.x -= shift
+        everything = [cell for rank in self._ranks for cell in rank]
+        self.left = max([cell.left - cell.x for cell in everything])
+        self.right = max([cell.right + cell.x for cell in everything])
+
+    def _route(self) -> None:
+        """Tracks of the lines between each rank and the next."""
+        self._tracks: list[dict[int, list[_Net]]] = []
+        self._gaps: list[float] = []
+        for rank in self._ranks[:-1]:
+            nets: dict[int, list[_Net]] = {}
+            for cell in rank:
+                to_left = [end for end in cell.below if end.x < cell.x - 0.01]
+                to_right = [end for end in cell.below if end.x > cell.x + 0.01]
+                nets[id(cell)] = [_Net(cell, ends) for ends in (to_left, to_right) if ends]
+            count = _assign([net for of_cell in nets.values() for net in of_cell])
+            self._tracks.append(nets)
+            self._gaps.append(STUB + TRACK * (count - 1) + DROP if count else GAP)
+
+    def open(self, pads: float) -> None:
+        """Makes room for frames that open at the top."""
+        self._starts: list[float] = []
+        y = 0.0
+        for index, rank in enumerate(self._ranks):
+            self._starts.append(y)
+            y += max([cell.piece.height for cell in rank if cell.piece] or [0.0])
+            if index < len(self._gaps):
+                y += self._gaps[index] + (pads if index == 0 else 0.0)
+        self.lead = self._starts[1] if self._entry is not None and len(self._ranks) > 1 else pads
+        if self._entry is None:
+            self._starts = [start + pads for start in self._starts]
+            y += pads
+        self.height = y
+
+    def place(self, canvas: Canvas, x: float, top: float, wires: Sequence[Wire], trunk: bool) -> list[Wire]:
+        """Places the cells rank by rank."""
+        arriving: dict[int, list[Wire]] = {id(cell): [] for rank in self._ranks for cell in rank}
+        if self._entry is not None:
+            arriving[id(self._entry)] = list(wires)
+        leaving: list[Wire] = []
+        for index, rank in enumerate(self._ranks):
+            start = top + self._starts[index]
+            tallest = max([cell.piece.height for cell in rank if cell.piece] or [0.0])
+            for cell in rank:
+                axis = x + cell.x
+                going = arriving[id(cell)]
+                if cell.piece is not None:
+                    going = cell.piece.place(canvas, axis, start, going, trunk and cell.pinned)
+                if cell is self._exit:
+                    leaving = going
+                    continue
+                going = [wire.to((axis, start + tallest)) for wire in going]
+                for end in cell.below:
+                    bend = self._bend(cell, end, x, start + tallest)
+                    arriving[id(end)] += [
+                        wire.to(*bend, (x + end.x, top + self._starts[index + 1])) for wire in going
+                    ]
+        return leaving
+
+    def _bend(self, cell: _Cell, end: _Cell, x: float, base: float) -> tuple[tuple[float, float], ...]:
+        for net in self._tracks[cell.rank][id(cell)]:
+            if any(other is end for other in net.ends):
+                y = base + STUB + TRACK * net.track
+                return ((x + cell.x, y), (x + end.x, y))
+        return ()
+
+
+def _topological(cells: Sequence[_Cell]) -> list[_Cell]:
+    waiting = {id(cell): 0 for cell in cells}
+    for cell in cells:
+        for target in cell.targets:
+            waiting[id(target)] += 1
+    ready = [cell for cell in cells if not waiting[id(cell)]]
+    order = []
+    while ready:
+        cell = ready.pop()
+        order.append(cell)
+        for target in cell.targets:
+            waiting[id(target)] -= 1
+            if not waiting[id(target)]:
+                ready.append(target)
+    return order
+
+
+def _crossings(ranks: Sequence[Sequence[_Cell]]) -> int:
+    total = 0
+    for upper, lower in itertools.pairwise(ranks):
+        place = {id(cell): index for index, cell in enumerate(lower)}
+        ends: list[int] = []
+        for cell in upper:
+            own = sorted([place[id(other)] for other in cell.below])
+            total += sum([1 for end in own for before in ends if before > end])
+            ends += own
+    return total
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def _separated(wishes: Sequence[float], weights: Sequence[float], gaps: Sequence[float]) -> list[float]:
+    """The places nearest to the wishes, by weighted squares, of which each is at least its gap after the one before
+    (pool adjacent violators)."""
+    offsets = [0.0]
+    for gap in gaps:
+        offsets.append(offsets[-1] + gap)
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, members
+    for wish, weight, offset in zip(wishes, weights, offsets, strict=True):
+        mean, members = wish - offset, 1
+        while blocks and blocks[-1][0] > mean:
+            before, heavy, count = blocks.pop()
+            mean = (before * heavy + mean * weight) / (heavy + weight)
+            weight += heavy
+            members += count
+        blocks.append((mean, weight, members))
+    means = [mean for mean, _, members in blocks for _ in range(members)]
+    return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
+
+
+def _assign(nets: list[_Net]) -> int:
+    """Gives each net its track, counted from the top; returns their number.
+
+    What goes right is tracked from the right, what goes left from the left, so that lines cross only where their ends
+    do. A line that leaves at some x must turn above one that arrives there.
+    """
+    before: dict[int, set[int]] = {index: set() for index in range(len(nets))}
+    for a, upper in enumerate(nets):
+        for b, lower in enumerate(nets):
+            if (
+                a != b
+                and any(abs(end.x - upper.cell.x) < NEAR for end in lower.ends)
+                and upper.cell is not lower.cell
+            ):
+                before[b].add(a)
+    waiting = sorted(
+        range(len(nets)),
+        key=lambda index: (
+            -nets[index].cell.x if nets[index].ends[0].x > nets[index].cell.x else nets[index].cell.x
+        ),
+    )
+    spans = [net.span for net in nets]
+    placed: list[int] = []
+    track = 0
+    while waiting:
+        chosen = next((index for index in waiting if not before[index] & set(waiting)), waiting[0])
+        waiting.remove(chosen)
+        low, high = spans[chosen]
+        level = 0
+        for other in placed:
+            apart = spans[other][1] + NEAR < low or high + NEAR < spans[other][0]
+            if not apart or other in before[chosen]:
+                level = max(level, nets[other].track + 1)
+        nets[chosen].track = level
+        track = max(track, level + 1)
+        placed.append(chosen)
+    return track

@@ -1,0 +1,372 @@
+"""Boxes as a stack of pieces: what every path passes stands on the axis, what lies between two such boxes beside it.
+
+A box is on the axis if nothing born before it is read after it: one walk in running order that keeps the last reader
+so far. Between two boxes on the axis lie branches, each the same again; what has no such structure goes into layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from convcalc.analysis.boxes import Boxes, Frame
+from convcalc.render.drawing import lettering
+from convcalc.render.drawing.graph.layered import Tangle
+from convcalc.render.drawing.graph.place import NOTE, Piece, Single, Sizes
+from convcalc.render.drawing.graph.stack import FEW, Framed, Side, Split, Stack
+
+FEED_DEPTH = 3  # boxes above its reader, from which on an input stands beside it and not at the top
+MAX_NOTE = 120.0
+MAX_ENDS = 16  # outputs that are tried as the end of the axis
+
+
+class Structure:
+    """The stack of a network, with what was set aside from it."""
+
+    def __init__(self, boxes: Boxes, sizes: Sizes) -> None:
+        self.sizes = sizes
+        self.inputs = [box.inputs for box in boxes.boxes]
+        count = len(self.inputs)
+        self.readers: list[list[int]] = [[] for _ in range(count)]
+        for key, read in enumerate(self.inputs):
+            for source in read:
+                self.readers[source].append(key)
+        self.notes: dict[int, str] = {}
+        if len(boxes.outputs) > 1:
+            for name, key in boxes.outputs:
+                self.notes[key] = f"{self.notes[key]}, {name}" if key in self.notes else name
+        self.sides: dict[
+            int, list[list[int]]
+        ] = {}  # groups of boxes that only lead to outputs, by what they read
+        self.feeds: dict[int, list[list[int]]] = {}  # groups with an input of their own, by their one reader
+        self.unplaced: list[Frame] = []
+        rest = self._set_feeds_aside(self._set_sides_aside(set(range(count))))
+        self.stack = self._stack(sorted(rest), None, None, boxes.frames)
+
+    def _set_sides_aside(self, keys: set[int]) -> set[int]:
+        """Takes away what only leads to outputs other than the furthest and reads one box of the rest."""
+        ends = [key for key in keys if not self.readers[key]]
+        if len(ends) < 2:
+            return keys
+        depth = self._depths()
+        best = keys
+        least: tuple[int, int, int] | None = None
+        for main in sorted(ends, key=lambda key: (-depth[key], -key))[:MAX_ENDS]:
+            core = self._reached([main], self.inputs)
+            aside = self._groups(keys - core, keys - core)
+            shared = [group for group in aside if len(self._sources(group)) != 1]
+            found = (sum([len(group) for group in shared]), -depth[main], -main)
+            if least is None or found < least:
+                least, best = found, core.union(*shared)
+        for group in self._groups(keys - best, keys - best):
+            self.sides.setdefault(self._sources(group).pop(), []).append(group)
+        return best
+
+    def _sources(self, group: Sequence[int]) -> set[int]:
+        """What a group of boxes reads outside it."""
+        return {source for key in group for source in self.inputs[key]} - set(group)
+
+    def _set_feeds_aside(self, keys: set[int]) -> set[int]:
+        """Takes away short branches with an input of their own, read by one box far down."""
+        depth = self._depths()
+        starts = [key for key in keys if not self.inputs[key]]
+        if len(starts) < 2:
+            return keys
+        main = min(starts, key=lambda key: (-len(self._reached([key], self.readers)), key))
+        core = self._reached([main], self.readers) & keys
+        for group in self._groups(keys - core, keys - core):
+            read_by = {reader for key in group for reader in self.readers[key]} - set(group)
+            reader = min(read_by) if len(read_by) == 1 else None
+            few = len(group) <= FEW and reader is not None and reader in core
+            if reader is not None and few and depth[reader] >= FEED_DEPTH:
+                self.feeds.setdefault(reader, []).append(group)
+            else:
+                core |= set(group)
+        return core
+
+    def _depths(self) -> list[int]:
+        depth: list[int] = []
+        for read in self.inputs:
+            depth.append(max([depth[source] for source in read], default=-1) + 1)
+        return depth
+
+    def _reached(self, starts: Iterable[int], links: Sequence[Sequence[int]]) -> set[int]:
+        found = set(starts)
+        waiting = list(found)
+        while waiting:
+            for near in links[waiting.pop()]:
+                if near not in found:
+                    found.add(near)
+                    waiting.append(near)
+        return found
+
+    def _groups(self, keys: Collection[int], within: set[int]) -> list[list[int]]:
+        """The weakly connected groups of some boxes, each in running order, by their first boxes."""
+        groups = []
+        left = set(keys)
+        for start in sorted(left):
+            if start not in left:
+                continue
+            left.discard(start)
+            group, waiting = [start], [start]
+            while waiting:
+                key = waiting.pop()
+                for near in (*self.inputs[key], *self.readers[key]):
+                    if near in left and near in within:
+                        left.discard(near)
+                        group.append(near)
+                        waiting.append(near)
+            groups.append(sorted(group))
+        return groups
+
+    def _stack(
+        self,
+        keys: Sequence[int],
+        source: int | None,
+        target: int | None,
+        frames: Sequence[Frame],
+        *,
+        direct: bool = False,
+    ) -> Stack:
+        """The stack of these boxes, in running order, between two boxes outside it. direct: it has the edge between
+        these two as well, if there is one."""
+        cuts = self._cuts(keys, source, target, direct=direct)
+        parts: list[list[int]] = []  # one box on the axis, or what lies between two
+        ends: list[tuple[int | None, int | None]] = []  # the boxes on the axis about each part
+        place = {key: index for index, key in enumerate(keys)}
+        before: int | None = source
+        start = 0
+        bounds: list[int | None] = [*cuts, target]
+        for cut in bounds:
+            end = place[cut] if cut is not None and cut in place else len(keys)
+            if start < end or (cut is not None and cut in self.feeds and cut in place):
+                parts.append(list(keys[start:end]))
+                ends.append((before, cut))
+            if cut is not None and cut in place:
+                parts.append([cut])
+                ends.append((cut, cut))
+                before = cut
+                start = end + 1
+        spans = [self._span(part, about) for part, about in zip(parts, ends, strict=True)]
+        here, inner = self._framed(frames, spans)
+        elements: list[Piece] = []
+        sides: dict[int, Side] = {}
+        for index, (part, about) in enumerate(zip(parts, ends, strict=True)):
+            if about[0] == about[1] and about[0] is not None:
+                elements.append(self._single(part[0]))
+                if part[0] in self.sides:
+                    sides[index] = self._side(part[0], inner[index])
+            else:
+                own = direct or about != (source, target)
+                elements.append(self._between(part, *about, inner[index], direct=own))
+        return Stack(elements, here, sides)
+
+    def note(self, key: int) -> str:
+        """The name of the output that a box is, as it is written; empty if it is none or the only one."""
+        return lettering.cut(self.notes[key], MAX_NOTE, NOTE) if key in self.notes else ""
+
+    def read(self, key: int) -> bool:
+        """Whether a box's output is read on its axis: not only by what stands aside."""
+        aside = {other for group in self.sides.get(key, ()) for other in group}
+        return any(reader not in aside for reader in self.readers[key])
+
+    def _single(self, key: int) -> Single:
+        return Single(key, self.sizes[key], read=self.read(key), note=self.note(key))
+
+    def _side(self, key: int, frames: Sequence[Frame]) -> Side:
+        groups = self.sides[key]
+        stacks = []
+        for group in groups:
+            mine = [frame for frame in frames if any(frame.first <= other <= frame.last for other in group)]
+            stacks.append(self._stack(group, key, None, mine))
+        return Side(stacks)
+
+    def _span(self, part: Sequence[int], about: tuple[int | None, int | None]) -> list[int]:
+        """The boxes of an element, with what stands beside and before it."""
+        keys = list(part)
+        if about[0] != about[1] and about[1] is not None:
+            keys += [key for group in self.feeds.get(about[1], ()) for key in group]
+        for key in tuple(keys):
+            keys += [other for group in self.sides.get(key, ()) for other in self._whole(group)]
+        return keys
+
+    def _whole(self, group: Sequence[int]) -> list[int]:
+        keys = list(group)
+        for key in group:
+            keys += [other for inner in self.sides.get(key, ()) for other in self._whole(inner)]
+        return keys
+
+    def _framed(
+        self, frames: Sequence[Frame], spans: Sequence[Sequence[int]]
+    ) -> tuple[list[Framed], list[list[Frame]]]:
+        """Which frames go about elements of this stack, and which into an element."""
+        here: list[Framed] = []
+        inner: list[list[Frame]] = [[] for _ in spans]
+        if not frames:
+            return here, inner
+        bounds = [(min(span), max(span)) for span in spans]
+        for frame in frames:
+            size = frame.last - frame.first + 1
+            within = [
+                index
+                for index, (low, high) in enumerate(bounds)
+                if low <= frame.last
+                and high >= frame.first
+                and any(frame.first <= key <= frame.last for key in spans[index])
+            ]
+            if not within:
+                continue
+            held = sum([sum([frame.first <= key <= frame.last for key in spans[at]]) for at in within])
+            outside = any(
+                not frame.first <= key <= frame.last for at in within for key in self._own(spans[at], frame)
+            )
+            if held == size and not outside and within == list(range(within[0], within[-1] + 1)):
+                here.append(Framed(frame, within[0], within[-1]))
+                continue
+            if len(within) == 1:
+                inner[within[0]].append(frame)
+            else:
+                self.unplaced.append(frame)
+        return here, inner
+
+    def _own(self, span: Sequence[int], frame: Frame) -> list[int]:
+        """The boxes of an element without what stands aside beside it."""
+        aside = {key for groups in self.sides.values() for group in groups for key in group}
+        return [key for key in span if key not in aside] or list(span)
+
+    def _cuts(
+        self, keys: Sequence[int], source: int | None, target: int | None, *, direct: bool
+    ) -> list[int]:
+        """The boxes that every path passes."""
+        place = {key: index for index, key in enumerate(keys)}
+        end = len(keys)
+        reached = 0  # the last reader of all that came before
+        if source is None:
+            reached = max([place[key] for key in keys if not any(read in place for read in self.inputs[key])])
+        else:
+            for reader in self.readers[source]:
+                if reader in place:
+                    reached = max(reached, place[reader])
+                elif reader == target and direct:
+                    reached = end
+        found = []
+        for index, key in enumerate(keys):
+            if reached <= index:
+                found.append(key)
+            last = -1
+            for reader in self.readers[key]:
+                if reader in place:
+                    last = max(last, place[reader])
+                elif reader == target:
+                    last = end
+            reached = max(reached, last if last >= 0 else end)
+        return found
+
+    def _between(
+        self,
+        keys: Sequence[int],
+        source: int | None,
+        target: int | None,
+        frames: Sequence[Frame],
+        *,
+        direct: bool,
+    ) -> Split | Tangle:
+        """What lies between two boxes on the axis. direct: the edge between them belongs to it, if there is one."""
+        direct = direct and source is not None and target is not None and source in self.inputs[target]
+        groups = self._groups(keys, set(keys))
+        feeds = self.feeds.get(target, []) if target is not None else []
+        if len(groups) == 1 and not direct and not feeds:
+            return self._tangle(keys, source, target, frames)
+        parts = [*groups, *feeds]
+        inner: list[list[Frame]] = [[] for _ in parts]
+        for frame in frames:
+            at = [
+                index
+                for index, part in enumerate(parts)
+                if any(frame.first <= key <= frame.last for key in self._whole(part))
+            ]
+            if len(at) == 1:
+                inner[at[0]].append(frame)
+            elif at:
+                self.unplaced.append(frame)
+        branches = [self._stack(part, source, target, inner[index]) for index, part in enumerate(groups)]
+        loose = [
+            self._stack(part, None, target, inner[index + len(groups)]) for index, part in enumerate(feeds)
+        ]
+        return Split(branches, loose, direct=direct, fed=source is not None)
+
+    def _tangle(
+        self, keys: Sequence[int], source: int | None, target: int | None, frames: Sequence[Frame]
+    ) -> Tangle:
+        """Layers, in which what is series-parallel is one cell."""
+        bundles = self._reduced(keys, source, target)
+        inside = {key for held in bundles.values() for key in held}
+        groups: list[tuple[list[int], int | None, int | None]] = [
+            ([key], key, key) for key in keys if key not in inside
+        ]
+        groups += [(sorted(held), *ends) for ends, held in bundles.items() if held]
+        inner: list[list[Frame]] = [[] for _ in groups]
+        for frame in frames:
+            at = [
+                index
+                for index, (held, _, _) in enumerate(groups)
+                if any(frame.first <= key <= frame.last for key in self._whole(held))
+            ]
+            if len(at) == 1:
+                inner[at[0]].append(frame)
+            elif at:
+                self.unplaced.append(frame)
+        pieces: list[Piece] = []
+        of_box: dict[int | None, int] = {}
+        for index, (held, above, below) in enumerate(groups):
+            if above == below:
+                of_box[held[0]] = index
+                pieces.append(self._alone(held[0], inner[index]))
+            else:
+                pieces.append(self._stack(held, above, below, inner[index], direct=True))
+        if source is not None:
+            of_box[source] = -1
+        if target is not None:
+            of_box[target] = len(groups)
+        links = []
+        for index, (_, above, below) in enumerate(groups):
+            if above != below:
+                links += [(of_box[above], index), (index, of_box[below])]
+        links += [(of_box[a], of_box[b]) for (a, b), held in bundles.items() if not held]
+        return Tangle(pieces, links, entered=source is not None, left_by=target is not None)
+
+    def _alone(self, key: int, frames: Sequence[Frame]) -> Stack:
+        sides = {0: self._side(key, frames)} if key in self.sides else {}
+        here = [Framed(frame, 0, 0) for frame in frames if frame.first == frame.last == key]
+        return Stack([self._single(key)], here, sides)
+
+    def _reduced(
+        self, keys: Sequence[int], source: int | None, target: int | None
+    ) -> Mapping[tuple[int, int], set[int]]:
+        """The graph after replacing, again and again, a box with one edge in and one out by an edge that holds it, and
+        parallel edges by one (Valdes, Tarjan & Lawler 1982): edges with the boxes they hold."""
+        members = (
+            set(keys)
+            | ({source} if source is not None else set())
+            | ({target} if target is not None else set())
+        )
+        out: dict[int, dict[int, set[int]]] = {key: {} for key in members}
+        into: dict[int, set[int]] = {key: set() for key in members}
+        for key in members:
+            if key == source:
+                continue
+            for read in self.inputs[key]:
+                if read in members and read != target and not (key == target and read == source):
+                    out[read][key] = set()
+                    into[key].add(read)
+        waiting, own = list(keys), set(keys)
+        while waiting:
+            key = waiting.pop()
+            if key not in out or len(into[key]) != 1 or len(out[key]) != 1:
+                continue
+            (above,), (below,) = into[key], out[key]
+            held = out[above].pop(key) | {key} | out.pop(key)[below]
+            into[below].discard(key)
+            out[above].setdefault(below, set()).update(held)
+            into[below].add(above)
+            waiting += [end for end in (above, below) if end in own]
+        return {(above, below): held for above, ends in out.items() for below, held in ends.items()}
