@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from convcalc.api.arguments import check_choice, check_whole
 from convcalc.errors import UsageError
@@ -81,7 +81,16 @@ def draw(
         notes += [note] if note and note not in notes else []
     figures, pairs = _figures(a, b, found, color_by, advance, compiling)
     drawing = report.Drawing(
-        figures, chosen, color_by, sizes, columns, width, compact, scale, pairs, tuple(notes)
+        figures,
+        chosen,
+        color_by,
+        cast(Any, sizes),
+        columns,
+        width,
+        compact,
+        cast(Any, scale),
+        pairs,
+        tuple(notes),
     )
     return DrawingView(
         drawing,
@@ -100,7 +109,8 @@ def check_drawing(path: str, style: str | None, width: int | None, *, two: bool)
 
 
 def _fitting_style(analysis: Analysis, depth: int | None) -> str:
-    from convcalc.analysis.boxes import boxes, default_style
+    from convcalc.analysis.boxes import boxes
+    from convcalc.render.drawing.styles import default_style
 
     if len(analysis.graph) > MOST_BOXES:
         return "graph"
@@ -140,7 +150,7 @@ def _figures(
 ) -> tuple[tuple[Figure, ...], tuple[tuple[str, str], ...]]:
     """The networks with the values or marks of their boxes, and the names of the boxes that correspond."""
     if b is not None:
-        from convcalc.analysis.boxes import pair_boxes
+        from convcalc.analysis.box_values import pair_boxes
         from convcalc.analysis.diff import compare
 
         paired = pair_boxes(found[0], found[1], compare(a, b))
@@ -151,7 +161,7 @@ def _figures(
         return figures, paired.names
     if color_by == "kind":
         return (report.Figure(found[0]),), ()
-    from convcalc.analysis.boxes import box_values
+    from convcalc.analysis.box_values import box_values
 
     seconds = _seconds(a, advance, compiling) if color_by == "time" else None
     return (report.Figure(found[0], values=box_values(a, found[0], color_by, seconds)),), ()

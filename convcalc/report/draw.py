@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from convcalc.errors import UsageError
 from convcalc.render.layout import Line, TextSpan, wrap
@@ -56,11 +56,11 @@ class Drawing:
     figures: tuple[Figure, ...]
     style: str
     color_by: str = "kind"
-    sizes: str = "chw"
+    sizes: Literal["chw", "hwc"] = "chw"
     columns: int | None = None
     width: int | None = None
     compact: bool = False
-    scale: str = "sqrt"
+    scale: Literal["sqrt", "log"] = "sqrt"
     pairs: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -235,36 +235,41 @@ def _figure(quantity: str, value: float) -> str:
 
 
 def drawing_lines(drawing: Drawing, width: int | None) -> Iterator[Line]:
-    """The drawing in characters. width: columns; None stands for 100."""
-    room = width or 100
+    """The drawing in characters. width: columns; None: nothing is cut or wrapped."""
     for place, figure in enumerate(drawing.figures):
         if place:
             yield []
         if len(drawing.figures) > 1:
-            yield [
-                TextSpan("AB"[place] + "  ", "bold"),
-                TextSpan(figure.boxes.title or figure.boxes.name, "bold"),
-            ]
-        yield from _characters(drawing, figure, room)
-    if len(drawing.figures) > 1:
-        yield []
-        yield [TextSpan("~ changed  − only in A  + only in B", "dim")]
-    if drawing.color_by != "kind":
-        legend = _legend(drawing)
-        if legend is not None:
-            words = "  ".join(word for _, word in legend.entries)
-            yield [TextSpan(f"{legend.title}: {words}", "dim")]
+            title = figure.boxes.title or figure.boxes.name
+            yield [TextSpan(f"{'AB'[place]}  ", "bold"), TextSpan(title, "bold")]
+        yield from _characters(drawing, figure, width)
+    if drawing.color_by != "kind" and drawing.style == "graph":
+        yield [
+            TextSpan(
+                f"at the right: {TITLES[drawing.color_by]} of a box, of its first copy if it is repeated",
+                "dim",
+            )
+        ]
     for note in drawing.notes:
         yield from ([TextSpan(part, "italic")] for part in wrap(note, width))
 
 
-def _characters(drawing: Drawing, figure: Figure, room: int) -> Iterator[Line]:
+def _characters(drawing: Drawing, figure: Figure, room: int | None) -> Iterable[Line]:
     if drawing.style == "graph":
         from convcalc.render.drawing import rails
 
-        yield from rails.lines(figure.boxes, room, sizes=drawing.sizes, marks=figure.marks)
-        return
-    from convcalc.render.drawing import characters
+        notes = {}
+        if drawing.color_by != "kind":
+            notes = {
+                key: _figure(drawing.color_by, value)
+                for key, value in figure.values.items()
+                if value is not None
+            }
+        return rails.lines(figure.boxes, room, sizes=drawing.sizes, notes=notes, marks=figure.marks)
+    if drawing.style == "maps":
+        from convcalc.render.drawing import map_lines
 
-    lines = characters.volumes if drawing.style == "volumes" else characters.maps
-    yield from lines(figure.boxes, room, sizes=drawing.sizes)
+        return map_lines.lines(figure.boxes, room, sizes=drawing.sizes, marks=figure.marks)
+    from convcalc.render.drawing import volume_lines
+
+    return volume_lines.lines(figure.boxes, room, sizes=drawing.sizes, marks=figure.marks)
