@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.diff import Diff
@@ -10,6 +10,7 @@ from convcalc.inference.runner import Forward
 from convcalc.page import data
 from convcalc.page.digits import can_run, digits
 from convcalc.page.document import document
+from convcalc.page.drawings import drawings
 from convcalc.page.images import with_image
 from convcalc.weights.load import Weights
 
@@ -36,11 +37,15 @@ def page(
     data URI, of what it read.
     """
     analyses = [analysis] if compared is None else [compared.a, compared.b]
-    networks: list[dict[str, Any]] = []
-    pictures: list[list[str]] = []
-    for each in analyses:
-        networks.append(data.network(each))
-        pictures.append([])
+    networks, pictures = [], []
+    for place, each in enumerate(analyses):
+        value = data.network(each)
+        statuses = None if compared is None else _statuses(compared, place)
+        made, shown = drawings(each, "ab"[place], statuses)
+        value["drawings"] = [drawing.value for drawing in made]
+        value["shown"] = shown
+        networks.append(value)
+        pictures.append([drawing.svg for drawing in made])
     if result is not None:
         with_image(networks[0], result, picture)
     runs = weights is not None and can_run(analysis.graph)
@@ -51,3 +56,13 @@ def page(
     }
     names = tuple(each.graph.name for each in analyses)
     return Page(names, sum(map(len, pictures)), document(value, pictures))
+
+
+def _statuses(compared: Diff, place: int) -> dict[int, str]:
+    """What became of each layer of A, place 0, or of B."""
+    found = {}
+    for pair in compared.pairs:
+        node = pair.b if place else pair.a
+        if node is not None:
+            found[node.index] = str(pair.status)
+    return found
