@@ -28,6 +28,7 @@ SCREENS = {
     "diff-help": ["diff", "--help"],
     "forward-help": ["forward", "--help"],
     "convert-help": ["convert", "--help"],
+    "page-help": ["page", "--help"],
     "convert-no-suffix": ["convert", "lenet5", "-o", "lenet5"],
     "list-help": ["list", "--help"],
     "schema-help": ["schema", "--help"],

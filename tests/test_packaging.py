@@ -38,6 +38,9 @@ def test_the_wheel_holds_what_a_user_needs_and_no_more(wheel: Path) -> None:
         "convcalc/py.typed",
         "convcalc/docs/index.md",
         "convcalc/docs/operators/conv.md",
+        "convcalc/page/page.css",
+        "convcalc/page/page.html",
+        "convcalc/page/script/main.js",
     } <= names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"convcalc"}
 

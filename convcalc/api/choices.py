@@ -99,6 +99,13 @@ def check_output(path: str) -> None:
     check(path)
 
 
+def check_page(path: str) -> None:
+    """Raise UsageError or ConvcalcError if a page cannot be written to this file."""
+    from convcalc.api.pages import check_page as check
+
+    check(path)
+
+
 def check_output_name(path: str, network: View[Any], name: str | None) -> None:
     """Raise UsageError if the network has no output of that name, or has several and the format only holds one."""
     from convcalc.inference.outputs import check_choice as check

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.boxes import Boxes
     from convcalc.backends import Compiling
-    from convcalc.report.draw import Figure
+    from convcalc.report.draw import Drawing, Figure
 
 MOST_BOXES = 2_000
 COMFORTABLE = 120  # boxes that a drawing has by default, if a depth can be found with so few
@@ -114,7 +114,7 @@ def _fitting_style(analysis: Analysis, depth: int | None) -> str:
 
     if len(analysis.graph) > MOST_BOXES:
         return "graph"
-    return default_style(boxes(analysis, depth=depth, branches=False))
+    return default_style(boxes(analysis, depth=depth))
 
 
 def _boxes(analysis: Analysis, style: str, depth: int | None, unfold: bool) -> tuple[Boxes, str | None]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.training import Training
     from convcalc.analysis.value_diff import Comparing
     from convcalc.api.drawing import DrawingView
+    from convcalc.api.pages import PageFile
     from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
     from convcalc.formats.convert import Conversion, Writing
@@ -600,6 +601,43 @@ class Network(View["Analysis"]):
             writing=writing,
         )
         return record_view(found, report.conversion_summary, report.conversion_value, report.conversion_table)
+
+    def page(
+        self,
+        path: str | os.PathLike[str],
+        other: Network | None = None,
+        *,
+        image: str | os.PathLike[str] | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+        advance: Advance | None = None,
+        downloading: Downloading | None = None,
+        compiling: Compiling | None = None,
+    ) -> PageFile:
+        """Write one HTML file with the network's drawing, figures and their working: `convcalc page`.
+
+        other: a second network; the page then shows both, and the differences of `diff`. The page needs nothing but
+        itself: no network, no server. image: the file of one that this network is run on; the page then has its feature
+        maps and the answer. weights, seed, advance, downloading, compiling: as in `forward`. The record has the file's
+        `path` and its `size` in bytes. Raises UsageError for a name that is not an HTML file's, ImageError,
+        WeightsError, or ConvcalcError if the file cannot be written.
+
+        >>> convcalc.load("alexnet").page("alexnet.html").names
+        ('alexnet',)
+        """
+        from convcalc.api.pages import write_page
+
+        compared = None
+        if other is not None:
+            from convcalc.analysis.diff import compare
+
+            compared = compare(self.record, other.record)
+        check_whole("seed", seed, least=0)
+        return write_page(
+            os.fspath(path), self.record, compared, image=None if image is None else os.fspath(image),
+            weights=None if weights is None else os.fspath(weights), seed=seed, model=self._model,
+            advance=advance, downloading=downloading, compiling=compiling,
+        )  # fmt: skip
 
     def forward(
         self,

@@ -23,6 +23,7 @@ COMMANDS = {
     "draw": "A picture of a network, for slides and papers; or in characters.",
     "field": "Receptive fields: what a unit sees, what a pixel reaches.",
     "forward": "Push an image through a network.",
+    "page": "A network as one web page: drawing, working, charts; two networks.",
     "convert": "A network as a readable spec, ONNX, PyTorch source or weights.",
     "check": "Budgets, growth since a revision, lints: for hooks and CI.",
     "compare": "Several networks, a row each, and which no other beats.",

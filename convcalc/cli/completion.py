@@ -186,6 +186,13 @@ def weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     return files(incomplete)
 
 
+def pages(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`page -o`: the network's name with `.html`, else a file."""
+    arch = _argument(ctx, "arch")
+    stem = "" if arch is None or choices.is_module(arch) else os.path.splitext(os.path.basename(arch))[0]
+    return [item(f"{stem}.html")] if stem and f"{stem}.html".startswith(incomplete) else files(incomplete)
+
+
 def conversions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`convert -o`: the network's name with each suffix, else a file."""
     arch = _argument(ctx, "arch")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import click
@@ -18,12 +16,11 @@ from convcalc.cli.options import (
     format_option,
     load_network,
     network_options,
+    run_progress,
     save_view,
     show,
 )
 from convcalc.errors import UsageError
-
-SLOW = 40_000_000  # MACs, about a second on the reference backend: from here on a progress bar is shown
 
 
 @click.command(
@@ -119,7 +116,7 @@ def command(
     network = load_network(arch, settings, input_text, max_layers, seed)
     if save is not None:
         choices.check_output_name(save, network, output_name)
-    with _progress() as (advance, downloading, compiling):
+    with run_progress() as (advance, downloading, compiling):
         found = network.forward(
             images,
             weights=weights,
@@ -168,33 +165,3 @@ def _in_order(arch: str, images: tuple[str, ...]) -> tuple[str, tuple[str, ...]]
     if len(networks) != 1:
         return arch, images
     return networks[0], (arch, *(name for name in images if name != networks[0]))
-
-
-Done = Callable[[int, int, str], None]
-
-
-@contextmanager
-def _progress() -> Iterator[tuple[Done, Callable[[int, int | None], None], Done]]:
-    """Progress bars on stderr for the run, a download and kernel compilation, if stderr is a terminal and the work
-    takes over a second.
-
-    Yields advance(MACs done, total, current layer), downloading(bytes done, total) and compiling(kernels done,
-    total, next). Without a terminal, compilation is announced in one line: it happens once per machine.
-    """
-    from convcalc.render import terminal
-
-    with terminal.Bars() as bars:
-
-        def advance(done: int, macs: int, what: str) -> None:
-            if macs >= SLOW:
-                bars.advance("running", done, macs, what)
-
-        def downloading(done: int, total: int | None) -> None:
-            bars.move("downloading", done, total)
-
-        def compiling(done: int, total: int, _: str) -> None:
-            bars.move("compiling, once per machine", done, total)
-            if done == 0 and not bars.watched:
-                click.echo(f"compiling {total} kernels for this machine, once", err=True)
-
-        yield advance, downloading, compiling

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,6 +18,7 @@ from convcalc.render.formats import FORMATS
 if TYPE_CHECKING:
     from convcalc.render.view import View
 
+SLOW_RUN = 40_000_000  # MACs, about a second on the reference backend: from here on a progress bar is shown
 Command = TypeVar("Command", bound=Callable[..., Any])
 # What --input gives: a text, texts by the names of several inputs, or nothing.
 Shapes = str | dict[str, str] | None
@@ -186,3 +188,33 @@ def save_view(view: View[Any], path: str, form: str | None = None) -> None:
 def report_written(path: str) -> None:
     """Report on stderr, at the end of the command, that a file was written."""
     click.get_current_context().call_on_close(lambda: print_message(f"wrote {path}"))
+
+
+Done = Callable[[int, int, str], None]
+
+
+@contextmanager
+def run_progress() -> Iterator[tuple[Done, Callable[[int, int | None], None], Done]]:
+    """Progress bars on stderr for the run, a download and kernel compilation, if stderr is a terminal and the work
+    takes over a second.
+
+    Yields advance(MACs done, total, current layer), downloading(bytes done, total) and compiling(kernels done,
+    total, next). Without a terminal, compilation is announced in one line: it happens once per machine.
+    """
+    from convcalc.render import terminal
+
+    with terminal.Bars() as bars:
+
+        def advance(done: int, macs: int, what: str) -> None:
+            if macs >= SLOW_RUN:
+                bars.advance("running", done, macs, what)
+
+        def downloading(done: int, total: int | None) -> None:
+            bars.move("downloading", done, total)
+
+        def compiling(done: int, total: int, _: str) -> None:
+            bars.move("compiling, once per machine", done, total)
+            if done == 0 and not bars.watched:
+                click.echo(f"compiling {total} kernels for this machine, once", err=True)
+
+        yield advance, downloading, compiling

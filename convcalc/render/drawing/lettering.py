@@ -18,6 +18,7 @@ FAMILY = 'Helvetica, Arial, "Liberation Sans", sans-serif'
 MONO = 'Courier, "Courier New", "Liberation Mono", monospace'
 ABOVE, BELOW = 0.76, 0.22  # of the size: how far text reaches above and below its baseline
 ELLIPSIS = "…"
+Sizes = Literal["chw", "hwc"]  # sizes written channels first or last
 
 # Thousandths of the size, for the characters from space to ~.
 _REGULAR = (
@@ -126,6 +127,6 @@ def box(text: Text) -> tuple[float, float, float, float]:
     return text.x - before, text.y - above, text.x - before + wide, text.y + below
 
 
-def size_text(shape: Sequence[int], sizes: Literal["chw", "hwc"] = "chw") -> str:
+def size_text(shape: Sequence[int], sizes: Sizes = "chw") -> str:
     """The size of an output: `64×112×112`, or channels last, `112×112×64`."""
     return show((*shape[1:], shape[0]) if sizes == "hwc" else shape)

@@ -14,9 +14,9 @@ from convcalc.ops import Operator
 INK = "#16191d"
 FILLS = {
     "dense": "#4b2e83",
-    "attention": "#9c3f73",
+    "attention": "#a62156",
     "conv": "#2166ac",
-    "deconv": "#0f7f7a",
+    "deconv": "#2a9d8f",
     "pool": "#e58368",
     "join": "#e8a33d",
     "block": "#9ec3e6",
@@ -31,14 +31,14 @@ PAPER = {  # light and dark
     "muted": ("#5b6470", "#a3adb8"),
     "line": (INK, "#dfe4ea"),
     "frame": ("#f3f5f8", "#1d232b"),
-    "frame-line": ("#aab4c0", "#4a5563"),
+    "frame-line": ("#7c8796", "#667384"),
     "grid": ("#d5dae1", "#2d343e"),
     "accent": ("#ffd400", "#ffd400"),
     "accent-dark": (INK, INK),
     "point": ("#2166ac", "#8fbbdd"),
     # What differs between two networks. Word and dashes say it too.
     "added": ("#1b7837", "#1b7837"),
-    "removed": ("#b2182b", "#b2182b"),
+    "removed": ("#cb3038", "#cb3038"),
     "changed": ("#e8a33d", "#e8a33d"),
     "same": ("#e3e6ea", "#e3e6ea"),
 }

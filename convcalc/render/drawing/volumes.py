@@ -4,13 +4,14 @@ AlexNet and VGG."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from convcalc.analysis.boxes import Boxes
 from convcalc.render.drawing import banks, lettering
 from convcalc.render.drawing.banks import Figure, Look, Spot
 from convcalc.render.drawing.chain import Chain, Part, chain, window
 from convcalc.render.drawing.legend import Legend
+from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.drawing.scales import Kind, Scale, scale, spatial
 from convcalc.render.drawing.scene import Edge, Item, Point, Polyline, Scene
 from convcalc.render.drawing.solids import (
@@ -24,8 +25,10 @@ from convcalc.render.drawing.solids import (
     solid_items,
     window_items,
 )
+from convcalc.render.drawing.volume_lines import lines
 
-Sizes = Literal["chw", "hwc"]
+__all__ = ["draw", "lines"]
+
 MAX_SLABS = 4  # drawn of a run
 BAR_SIDE = 11.0  # of a bar's face and front
 SEQUENCE = 16.0  # the width of a sequence, which has none

@@ -120,7 +120,7 @@ def test_the_two_dense_layers_of_alexnet_stay_two_bars() -> None:
 
 
 @pytest.mark.parametrize(("sizes", "text"), [("chw", "96×55×55"), ("hwc", "55×55×96")])
-def test_sizes_are_written_channels_first_or_last(sizes: volumes.Sizes, text: str) -> None:
+def test_sizes_are_written_channels_first_or_last(sizes: lettering.Sizes, text: str) -> None:
     texts = {
         item.text for item in volumes.draw(bundled("alexnet"), sizes=sizes).items if isinstance(item, Text)
     }

@@ -1,0 +1,97 @@
+"""`page`: what goes into the page of a network, and the file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from convcalc.errors import UsageError, clean
+from convcalc.files import check_place, write_whole
+from convcalc.page.build import page
+from convcalc.page.digits import can_run
+from convcalc.page.images import fitted_picture
+
+if TYPE_CHECKING:
+    from convcalc.analysis.analyse import Analysis
+    from convcalc.analysis.diff import Diff
+    from convcalc.backends import Compiling
+    from convcalc.formats.model import Model
+    from convcalc.graph import Graph
+    from convcalc.inference.runner import Advance, Downloading
+
+SUFFIXES = (".html", ".htm")
+
+
+class PageFile(NamedTuple):
+    """A page that was written. names: of its networks; size: in bytes; drawings: how many are in it."""
+
+    path: str
+    names: tuple[str, ...]
+    size: int
+    drawings: int
+
+
+def check_page(path: str) -> None:
+    """Raise UsageError unless a page can have this file's name, ConvcalcError unless it can be written."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(
+            f"{clean(path)}: a page is HTML, not {clean(suffix) or 'a file without a suffix'}",
+            hint=f"name a file that ends in {SUFFIXES[0]}",
+        )
+    check_place(path)
+
+
+def write_page(
+    path: str,
+    analysis: Analysis,
+    compared: Diff | None = None,
+    *,
+    image: str | None = None,
+    weights: str | None = None,
+    seed: int = 0,
+    model: Model | None = None,
+    advance: Advance | None = None,
+    downloading: Downloading | None = None,
+    compiling: Compiling | None = None,
+) -> PageFile:
+    """Write the page of a network, or of both networks of a comparison. See `Network.page`."""
+    check_page(path)
+    graph = analysis.graph
+    digits = can_run(graph)
+    if weights is not None and image is None and not digits:
+        raise UsageError(
+            "--weights is for what an image gives: its feature maps and the answer",
+            hint="give --image FILE too",
+        )
+    extra: dict[str, Any] = {}
+    if image is not None or (digits and (weights is not None or isinstance(graph.weights, str))):
+        extra = _computed(graph, image, weights, seed, model, advance, downloading, compiling)
+    made = page(analysis, compared, **extra)
+    content = made.html.encode("utf-8", "replace")
+    write_whole(path, content)
+    return PageFile(path, made.names, len(content), made.drawings)
+
+
+def _computed(
+    graph: Graph,
+    image: str | None,
+    weights: str | None,
+    seed: int,
+    model: Model | None,
+    advance: Advance | None,
+    downloading: Downloading | None,
+    compiling: Compiling | None,
+) -> dict[str, Any]:
+    """What the page shows of weights, and of an image if there is one."""
+    from convcalc.inference.runner import Forward, choose_weights, forward
+
+    if image is None:
+        return {"weights": choose_weights(graph, weights, seed, downloading, model)}
+    picture = fitted_picture(graph, image)
+    result = forward(
+        graph, image, weights=weights, seed=seed, model=model, advance=advance, downloading=downloading,
+        compiling=compiling,
+    )  # fmt: skip
+    assert isinstance(result, Forward)
+    return {"weights": result.weights, "result": result, "picture": picture}

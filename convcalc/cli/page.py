@@ -1,0 +1,136 @@
+"""`convcalc page`."""
+
+from __future__ import annotations
+
+import click
+
+from convcalc.api import choices, net
+from convcalc.cli import Command, completion
+from convcalc.cli.options import (
+    ARCH,
+    OUTPUT,
+    Count,
+    Shapes,
+    input_option,
+    max_layers_option,
+    report_written,
+    run_progress,
+    set_values,
+)
+from convcalc.errors import UsageError
+
+
+@click.command(
+    "page",
+    cls=Command,
+    extra_hint="a page shows one network or two",
+    epilog="""\b
+Examples:
+  convcalc page resnet50 -o resnet50.html
+  convcalc page alexnet zfnet -o changes.html
+  convcalc page lenet5 -o lenet5.html --image seven.png
+  convcalc page torchvision/resnet18 -o cat.html --image cat.jpg --weights resnet18.pth
+  convcalc page mine.onnx -o mine.html --input 3x256x256
+
+The page needs no network and no server. It has the drawing, the table of layers, the working of each, receptive
+fields to drag, memory over time, and where weights and MACs lie; of two networks, their differences. The page of
+lenet5 reads digits written in it.""",
+)
+@click.argument("arch", type=ARCH)
+@click.argument("other", type=ARCH, required=False, metavar="[ARCH2]")
+@click.option(
+    "-o", "--output", "target", required=True, type=OUTPUT, metavar="FILE.html", help="The file to write.",
+    shell_complete=completion.pages,
+)  # fmt: skip
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=completion.variables("arch"),
+    help="Set one of the spec's vars; repeatable.",
+)
+@click.option(
+    "--set-b",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=completion.variables("other"),
+    help="Set one of ARCH2's vars; repeatable.",
+)
+@click.option("--image", metavar="FILE", help="Run the network on this image: feature maps and the answer.")
+@click.option(
+    "--weights",
+    metavar="FILE",
+    shell_complete=completion.weights,
+    help="A .safetensors, .npz or .pth file; `pretrained`, fetched from the spec's address; or `random`.",
+)
+@click.option(
+    "--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Seed of random weights."
+)
+@input_option("Another input, such as 3x256x256, for both networks.")
+@click.option(
+    "--batch",
+    type=Count(),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Batch size, for the memory figures.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(choices.number_types()),
+    default="float32",
+    show_default=True,
+    help="Number type, for the memory figures.",
+)
+@max_layers_option
+def command(
+    arch: str,
+    other: str | None,
+    target: str,
+    settings: tuple[str, ...],
+    set_b: tuple[str, ...],
+    image: str | None,
+    weights: str | None,
+    seed: int,
+    input_text: Shapes,
+    batch: int,
+    dtype: str,
+    max_layers: int,
+) -> None:
+    """A network as one HTML file to look at, project and hand on: drawing, figures and their working.
+
+    ARCH is a bundled name (see `convcalc list`), the path of a spec or of an ONNX file, a PyTorch module as
+    FILE.py:NAME, or - for a spec from standard input. With ARCH2, the page shows both and what differs.
+    """
+    choices.check_page(target)
+    if other is None and set_b:
+        raise UsageError("--set-b sets vars of a second network", hint="name it, or use --set")
+    if arch == other == "-":
+        raise UsageError("only one of the networks can come from standard input")
+
+    def load(name: str, values: tuple[str, ...]) -> net.Network:
+        return net.load(
+            name,
+            settings=set_values(values),
+            input_shape=input_text,
+            batch=batch,
+            dtype=dtype,
+            max_layers=max_layers,
+            seed=seed,
+        )
+
+    network = load(arch, settings)
+    second = None if other is None else load(other, set_b)
+    with run_progress() as (advance, downloading, compiling):
+        found = network.page(
+            target,
+            second,
+            image=image,
+            weights=weights,
+            seed=seed,
+            advance=advance,
+            downloading=downloading,
+            compiling=compiling,
+        )
+    report_written(found.path)

@@ -1,0 +1,107 @@
+"""The drawings of a page: a network folded to each depth, as SVG, and what the script needs to know of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from convcalc.analysis.analyse import Analysis
+from convcalc.analysis.boxes import Boxes, boxes
+from convcalc.render.drawing import svg
+from convcalc.render.drawing.graph.draw import draw
+from convcalc.render.drawing.paths import written
+from convcalc.render.drawing.scene import Placed, Scene, Text
+from convcalc.report import words
+
+MAX_BOXES = 1_200  # of one drawing in a page
+MAX_DEPTHS = 4
+FEW = 4  # boxes below which a depth tells too little to be worth a drawing
+SHOWN = 60  # boxes up to which the deepest drawing is shown first
+ONE_COLUMN = 20  # boxes of one of two networks that stand in one column
+CHANNELS = re.compile(r"(conv K|deconv K|dense )(\d+)(.*)")  # of a box's words: what surrounds the channels
+
+
+class Drawing(NamedTuple):
+    """A drawing and its entry in the page's data."""
+
+    svg: str
+    value: dict[str, Any]
+    boxes: int
+
+
+def drawings(
+    analysis: Analysis, letter: str, statuses: Mapping[int, str] | None = None
+) -> tuple[list[Drawing], int]:
+    """A drawing per depth, the coarsest first, and which is shown first. letter: what its ids begin with;
+    statuses: of two networks, what became of each layer, by its index."""
+    whole = boxes(analysis)
+    deepest = max((node.name.count(".") for node in analysis.graph), default=0) - whole.prefix.count(".")
+    found: list[tuple[str, Boxes]] = []
+    for depth in range(1, min(deepest, 8) + 1):
+        folded = boxes(analysis, depth=depth + whole.prefix.count("."))
+        known = found[-1][1] if found else None
+        if FEW <= len(folded.boxes) < len(whole.boxes) and (
+            known is None or len(folded.boxes) > len(known.boxes)
+        ):
+            found.append((str(depth), folded))
+    found = found[: MAX_DEPTHS - 1]
+    found.append(("all", whole))
+    found = [(label, given) for label, given in found if len(given.boxes) <= MAX_BOXES]
+    made = [
+        _drawing(label, given, f"{letter}{place}-", None if statuses is None else _marks(given, statuses))
+        for place, (label, given) in enumerate(found)
+    ]
+    shown = max((place for place, drawing in enumerate(made) if drawing.boxes <= SHOWN), default=0)
+    return made, shown
+
+
+def _drawing(label: str, given: Boxes, prefix: str, marks: Mapping[int, str] | None = None) -> Drawing:
+    narrow = None if marks is None else 1 if len(given.boxes) <= ONE_COLUMN else 2
+    scene = draw(given, marks=marks, columns=narrow)
+    value = {
+        "label": label,
+        "copies": {box.key: box.copies for box in given.boxes if box.copies},
+        "texts": list(_figures(given, scene)),
+    }
+    return Drawing(svg.document(scene, prefix=prefix, embedded=True), value, len(given.boxes))
+
+
+def _figures(given: Boxes, scene: Scene) -> Iterator[list[Any]]:
+    """The text elements that hold figures, which the page's sliders write anew: `[number, layer, before, after]`.
+
+    number: of the text element in the SVG; before, after: what stands around the channels in a box's words; None where
+    the text is the size of the layer's output, beside its box. layer: -1 - n for the network's input n.
+    """
+    elements = (item for item in scene.items if isinstance(item, Text) and written(item.text).strip())
+    areas = [(box, area) for box, area in zip(given.boxes, scene.boxes, strict=True) if box.form != "join"]
+    for number, text in enumerate(elements):
+        middle = text.y - 3
+        for box, area in areas:
+            if not area.top <= middle <= area.bottom:
+                continue
+            layer = box.layers[-1] if box.layers else -1 - box.key
+            if area.left <= text.x <= area.right:
+                found = CHANNELS.fullmatch(text.text)
+                if found and box.layers and int(found[2]) == box.shape[0]:
+                    yield [number, layer, found[1], found[3]]
+                    break
+            elif text.x > area.right and text.text == words.shape(box.shape) and _beside(text, area):
+                yield [number, layer, None, None]
+                break
+
+
+def _beside(text: Text, area: Placed) -> bool:
+    """Whether a size stands on the level of a box's middle."""
+    return abs(text.y - 3.3 - (area.top + area.bottom) / 2) < 1
+
+
+def _marks(given: Boxes, statuses: Mapping[int, str]) -> dict[int, str]:
+    """What became of each box: of all copies of its layers, pointwise layers included."""
+    marks = {}
+    for box in given.boxes:
+        layers = [*box.layers, *(layer for copy in box.copies for layer in copy)]
+        found = {statuses[layer] for layer in layers}
+        if layers:
+            marks[box.key] = found.pop() if len(found) == 1 else "changed"
+    return marks
