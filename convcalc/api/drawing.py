@@ -80,7 +80,7 @@ def draw(
         found.append(boxes)
         notes += [note] if note and note not in notes else []
     figures, pairs = _figures(a, b, found, color_by, advance, compiling)
-    drawing = report.Drawing(
+    drawing: Drawing = report.Drawing(
         figures,
         chosen,
         color_by,
