@@ -73,9 +73,9 @@ def compare(
 ) -> View[Comparison]:
     """Several networks side by side: `convcalc compare`.
 
-    plot: two quantities, as text `macs,top1` or a sequence; `save` writes their plot as .svg. By default the front is
-    that of macs and top1, where at least two networks publish it. The view has `networks`, `axes`, `left_out`. Raises
-    UsageError.
+    plot: two quantities, as text `macs,top1` or a sequence; `save` writes their plot, as .svg, .png, .pdf or .tex. By
+    default the front is that of macs and top1, where at least two networks publish it. The view has `networks`,
+    `axes`, `left_out`. Raises UsageError.
 
     >>> found = convcalc.compare("alexnet", "vgg16", "resnet50", plot="params,macs")
     >>> [(network.name, network.depth, network.pareto) for network in found.networks]

@@ -35,7 +35,7 @@ named. Marked are the networks that no other beats in both.""",
 )
 @click.argument("archs", type=ARCH, nargs=-1, required=True, metavar="ARCH...")
 @click.option("--plot", metavar="X,Y", help="Plot two quantities, such as macs,top1.")
-@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="Write the plot: .svg.")
+@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="Write the plot: .svg .png .pdf .tex.")
 @network_options
 @format_option
 def command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,8 +107,10 @@ def compare_lines(result: Comparison, width: int | None, plotted: bool) -> Itera
 
 
 def compare_file(result: Comparison, path: str) -> bytes:
-    """The plot as an SVG. Raises UsageError for another suffix, or if there is nothing to plot."""
-    check_plot(path)
+    """The plot as a file of the path's suffix. Raises UsageError for another, or if there is nothing to plot."""
+    from convcalc.render.drawing import files, scatter
+
+    suffix = files.suffix_of(path)
     if result.axes is None:
         raise UsageError(
             "nothing to plot: fewer than two of the networks publish an accuracy",
@@ -117,15 +118,14 @@ def compare_file(result: Comparison, path: str) -> bytes:
         )
     dots, x, y = _scatter(result)
     title = f"{y.title} against {x.title}"
-    return plot.svg(title[:1].upper() + title[1:], dots, x, y).encode()
+    return files.encoded(scatter.scene(title[:1].upper() + title[1:], dots, x, y), suffix)
 
 
 def check_plot(path: str) -> None:
     """Raise UsageError if a plot cannot be written to a file of this name."""
-    if os.path.splitext(path)[1].lower() != ".svg":
-        raise UsageError(
-            f"-o {path}: a plot is written as .svg", hint="-o plot.svg; --format writes the table"
-        )
+    from convcalc.render.drawing import files
+
+    files.suffix_of(path)
 
 
 def _scatter(result: Comparison) -> tuple[list[plot.Dot], plot.Scale, plot.Scale]:

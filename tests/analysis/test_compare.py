@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import convcalc
 from convcalc.analysis.compare import depth, pareto
 from convcalc.errors import UsageError
-from convcalc.render.plot import Dot, scale, svg
+from convcalc.render.drawing import measure, scatter, svg
+from convcalc.render.plot import Dot, scale
 
 FOUR = ("torchvision/resnet18", "torchvision/resnet50", "torchvision/mobilenet_v2", "torchvision/vgg16")
 
@@ -100,7 +101,9 @@ def test_the_plot_is_an_svg_whose_names_meet_nothing(tmp_path: Path) -> None:
 
 def test_names_of_foreign_specs_are_escaped() -> None:
     dots = [Dot("</text><script>", 1, 2), Dot("b&\"'", 3, 5, strong=True)]
-    text = svg("a <b>", dots, scale("x", [1, 3]), scale("y", [2, 5]))
+    scene = scatter.scene("a <b>", dots, scale("x", [1, 3]), scale("y", [2, 5]))
+    assert measure.faults(scene).clean
+    text = svg.document(scene)
     root = ElementTree.fromstring(text)
     assert "<script>" not in text
     assert any((element.text or "").startswith("</text><script>") for element in root.iter())
@@ -116,7 +119,7 @@ def test_command(convcalc: Any, tmp_path: Path) -> None:
     }  # fmt: skip
     assert value["axes"] == ["params", "macs"]
     for arguments, code, message in (
-        (["alexnet", "vgg16", "-o", "plot.png"], 2, "a plot is written as .svg"),
+        (["alexnet", "vgg16", "-o", "plot.jpg"], 2, "written as .svg, .png, .pdf or .tex"),
         (["alexnet", "vgg16", "-o", str(tmp_path / "plot.svg")], 2, "nothing to plot"),
         (["alexnet", "nothing.yaml"], 1, "nothing.yaml"),
         (["-", "-"], 2, "standard input"),
@@ -126,3 +129,10 @@ def test_command(convcalc: Any, tmp_path: Path) -> None:
         assert done.returncode == code, arguments
         assert message in done.stderr
     assert not (tmp_path / "plot.svg").exists()
+
+
+def test_the_plot_in_other_files(tmp_path: Path) -> None:
+    found = convcalc.compare(*FOUR, plot="params,macs")
+    for suffix, beginning in ((".png", b"\x89PNG"), (".pdf", b"%PDF"), (".tex", b"% MACs")):
+        found.save(tmp_path / f"plot{suffix}")
+        assert (tmp_path / f"plot{suffix}").read_bytes().startswith(beginning)

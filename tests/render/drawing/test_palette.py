@@ -12,8 +12,8 @@ from convcalc.render.drawing.palette import FILLS, PAPER, RAMP, SHADES, colour, 
 Triple = tuple[float, float, float]
 Matrix = tuple[Triple, Triple, Triple]
 
-# Machado, Oliveira & Fernandes 2009, "A physiologically-based model for simulation of color vision deficiency", table 1,
-# severity 1.0: what the colour-blind see, as matrices of linear red, green and blue.
+# Machado, Oliveira & Fernandes 2009, "A physiologically-based model for simulation of color vision deficiency",
+# table 1, severity 1.0: what the colour-blind see, as matrices of linear red, green and blue.
 VISIONS: dict[str, Matrix] = {
     "usual": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
     "protanopia": (
