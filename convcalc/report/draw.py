@@ -159,36 +159,45 @@ def _scene(drawing: Drawing) -> Scene:
 
 
 def _one(drawing: Drawing, figure: Figure, legend: Legend | None) -> Scene:
-    colours = _colours(drawing, figure)
+    colours, marks = _colours(drawing, figure), figure.marks or None
     if drawing.style == "graph":
-        from convcalc.render.drawing.graph import draw
+        from convcalc.render.drawing.graph.draw import draw as graph
 
-        return draw.draw(
-            figure.boxes, columns=drawing.columns, sizes=drawing.sizes, colours=colours, legend=legend
+        return graph(
+            figure.boxes,
+            columns=drawing.columns,
+            sizes=drawing.sizes,
+            colours=colours,
+            legend=legend,
+            marks=marks,
         )
     if drawing.style == "maps":
-        from convcalc.render.drawing import maps
+        from convcalc.render.drawing.maps import draw as maps
 
-        return maps.draw(
-            figure.boxes, sizes=drawing.sizes, compact=drawing.compact, colours=colours, legend=legend
+        return maps(
+            figure.boxes,
+            sizes=drawing.sizes,
+            compact=drawing.compact,
+            colours=colours,
+            legend=legend,
+            marks=marks,
         )
-    from convcalc.render.drawing import volumes
+    from convcalc.render.drawing.volumes import draw as volumes
 
-    return volumes.draw(
+    return volumes(
         figure.boxes,
         sizes=drawing.sizes,
         compact=drawing.compact,
         law=drawing.scale,
         colours=colours,
         legend=legend,
+        marks=marks,
     )
 
 
 def _colours(drawing: Drawing, figure: Figure) -> dict[int, str] | None:
-    """The fill of each box by its key; None: by kind."""
-    if figure.marks:
-        return dict(figure.marks)
-    if drawing.color_by == "kind":
+    """The fill of each box by its key; None: by kind, or by the marks."""
+    if figure.marks or drawing.color_by == "kind":
         return None
     largest = max([value for value in figure.values.values() if value is not None], default=0)
     return {
@@ -239,9 +248,12 @@ def drawing_lines(drawing: Drawing, width: int | None) -> Iterator[Line]:
     for place, figure in enumerate(drawing.figures):
         if place:
             yield []
-        if len(drawing.figures) > 1:
-            title = figure.boxes.title or figure.boxes.name
-            yield [TextSpan(f"{'AB'[place]}  ", "bold"), TextSpan(title, "bold")]
+        letter = f"{'AB'[place]}  " if len(drawing.figures) > 1 else ""
+        if drawing.style == "graph":
+            boxes = figure.boxes
+            yield [TextSpan(letter + (boxes.title or boxes.name), "bold"), TextSpan(f"  {boxes.name}", "dim")]
+        elif letter:
+            yield [TextSpan(letter.strip(), "bold")]
         yield from _characters(drawing, figure, width)
     if drawing.color_by != "kind" and drawing.style == "graph":
         yield [
