@@ -17,6 +17,7 @@ from convcalc.shapes import PerAxis, Shape, per_axis
 
 Form = Literal["solid", "bar", "arrow"]
 MIN_EQUAL_BARS = 4  # fewer equal dense layers stay bars of their own
+MAX_TITLE = 16  # characters of a block's path
 HINT = "use --style graph"
 
 
@@ -166,11 +167,21 @@ def _part(box: Box, source: Shape, frame: Frame | None, mark: str) -> Part:
         fields = tuple(words)
         if form == "bar" and fields == (str(box.shape[0]),):
             fields = ()  # the units stand above
-    if frame is not None and box.kind == "block":
-        title = frame.name
-    notes = (mark,) if mark and mark != "same" else ()
+    notes: tuple[str, ...] = ()
+    if box.kind == "block":
+        title = _short_path(frame.name if frame is not None else title)
+        notes = (frame.note,) if frame is not None and frame.note else ()
+    if mark and mark != "same":
+        notes = (*notes, mark)
     times = frame.times if frame is not None else 1
     return Part(form, (box,), title, fields, notes, box.shape, source, times)
+
+
+def _short_path(path: str) -> str:
+    """The end of a long path: `denselayer1–6` of denseblock1.denselayer1–6."""
+    while len(path) > MAX_TITLE and "." in path:
+        path = path.partition(".")[2]
+    return path
 
 
 def _is_hidden(box: Box) -> bool:
@@ -196,7 +207,9 @@ def _equal(a: Part, b: Part) -> bool:
 
 def _joined(a: Part, b: Part) -> Part:
     boxes = (*a.boxes, *b.boxes)
-    title = _range(boxes[0].words[0], boxes[-1].words[0]) if a.kind == "block" else a.title
+    title = a.title
+    if a.kind == "block":
+        title = _short_path(_range(boxes[0].words[0], boxes[-1].words[0]))
     return a._replace(boxes=boxes, title=title, times=a.times + b.times, hidden=(*a.hidden, *b.hidden))
 
 

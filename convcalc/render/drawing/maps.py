@@ -28,6 +28,7 @@ BAR_WIDTH, LEAN, MAX_LEAN = 10.0, 0.28, 32.0
 SEQUENCE = 12.0  # the width of a sequence, which has none
 FRONT, BEHIND = 0.25, 0.45  # of white in the fill
 MIN_WINDOW, UNIT = 6.0, 4.0
+HALO = 2.5  # of paper about the lines from a window
 SPOTS = (((0.70, 0.27), (0.30, 0.64)), ((0.66, 0.60), (0.34, 0.42)))  # window and unit, by turns
 
 
@@ -156,7 +157,7 @@ def _items(entry: _Drawn, spot: Spot, fill: str) -> list[Item]:
     if shape is None:
         return []
     if isinstance(shape, _Bar):
-        return [Polygon(_bar_corners(shape, spot), fill)]
+        return [Polygon(_bar_corners(shape, spot), fill, palette.outline(fill))]
     top = spot.axis + entry.figure.top
     behind, front = palette.mixed(colour, "#ffffff", BEHIND), palette.mixed(colour, "#ffffff", FRONT)
     return [
@@ -166,6 +167,7 @@ def _items(entry: _Drawn, spot: Spot, fill: str) -> list[Item]:
             shape.width,
             shape.height,
             front if place == shape.maps - 1 else behind,
+            palette.outline(behind),
         )
         for place in range(shape.maps)
     ]
@@ -238,11 +240,11 @@ def _window(
     first, grew = _square(a, here, to if reverse else at, one if reverse else (down, across))
     second, also = _square(b, there, at if reverse else to, (down, across) if reverse else one)
     start, end = (first[0] + first[2], first[1]), (second[0], second[1])
+    feet = (start[0], first[1] + first[3]), (second[0], second[1] + second[3])
     lines = [
-        Polyline((start, end), thickness=0.9),
-        Polyline(
-            (((first[0] + first[2]), first[1] + first[3]), (second[0], second[1] + second[3])), thickness=0.9
-        ),
+        Polyline(points, role, thickness)
+        for role, thickness in (("paper", HALO), ("line", 0.9))  # seen on every fill
+        for points in ((start, end), feet)
     ]
     squares = [Rectangle(*square, "accent", "accent-dark") for square in (first, second)]
     middle = (

@@ -91,6 +91,13 @@ def on(fill: str) -> str:
     return f"on:{fill}"
 
 
+@lru_cache(maxsize=4_000)
+def outline(fill: str) -> str:
+    """The role of a line on a fill: one that is seen on it in light and dark. On a pale fill, which stands out from
+    dark paper by itself, it stays dark."""
+    return "line" if contrast(colour(fill), PAPER["line"][1]) >= 3 else "accent-dark"
+
+
 def mixed(one: str, other: str, share: float) -> str:
     """A colour with a share, 0 to 1, of another."""
     pairs = zip(channels(one), channels(other), strict=True)

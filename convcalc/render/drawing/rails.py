@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 
 from convcalc.analysis.boxes import Box, Boxes, Frame
 from convcalc.render.drawing import lettering
+from convcalc.render.drawing.outline import frame_label, outputs_of
 from convcalc.render.layout import Line, TextSpan, cells, note_lines
 from convcalc.render.table import Note
 
@@ -187,12 +188,10 @@ def _rows(
         else:
             opening.setdefault(frame.first, []).append(frame)
             closing[frame.last] = closing.get(frame.last, 0) + 1
-    given: dict[int, list[str]] = {}
-    for name, key in boxes.outputs if len(boxes.outputs) > 1 else ():
-        given.setdefault(key, []).append(name)
+    given = outputs_of(boxes)
     for box in boxes.boxes:
         for frame in opening.get(box.key, ()):
-            yield _Row(rails.drawn(), text=_frame_text(frame), text_style="dim")
+            yield _Row(rails.drawn(), text=f"┄┄ {_plain(frame_label(frame))} ┄┄", text_style="dim")
         column, leading = rails.lead(box)
         yield from (_Row(text) for text in leading)
         drawn = rails.drawn({column: _symbol(box)})
@@ -218,12 +217,6 @@ def _rows(
         )
         for _ in range(closing.get(box.key, 0)):
             yield _Row(rails.drawn(), text="┄" * 12, text_style="dim")
-
-
-def _frame_text(frame: Frame) -> str:
-    """`┄┄ ×3 conv2.1–3 · 96 to 256 channels ┄┄`."""
-    note = f" · {frame.note}" if frame.note else ""
-    return f"┄┄ ×{frame.times} {_plain(frame.name)}{note} ┄┄"
 
 
 def _symbol(box: Box) -> str:

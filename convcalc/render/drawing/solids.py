@@ -73,15 +73,20 @@ def solid_items(solid: Solid, x: float, axis: float, fills: Sequence[str]) -> li
     recede, rise = RIGHT * solid.width, DOWN * solid.width
     for slab in range(solid.slabs - 1, -1, -1):
         fill = fills[min(slab, len(fills) - 1)]
+        line = palette.outline(fill)
         left = x + slab * (solid.depth + BETWEEN_SLABS)
         near, right = left + recede, left + recede + solid.depth
         low, high = top + rise, top + rise + solid.height
         items += [
             Polygon(
-                ((left, top), (near, low), (near, high), (left, top + solid.height)), shade(fill, "face")
+                ((left, top), (near, low), (near, high), (left, top + solid.height)),
+                shade(fill, "face"),
+                line,
             ),
-            Polygon(((near, low), (right, low), (right, high), (near, high)), shade(fill, "front")),
-            Polygon(((left, top), (left + solid.depth, top), (right, low), (near, low)), shade(fill, "top")),
+            Polygon(((near, low), (right, low), (right, high), (near, high)), shade(fill, "front"), line),
+            Polygon(
+                ((left, top), (left + solid.depth, top), (right, low), (near, low)), shade(fill, "top"), line
+            ),
         ]
     return items
 
