@@ -16,7 +16,7 @@ values before it. An operation is an index of `OPERATIONS`; integers and floats 
 is a list of values. A truth is 0 or 1.
 
 A variant holds if each of its guards has its truth; the first that holds gives the figures. `layout` is null where
-there is no network with these layers: `error` is then the text that says why, or null if there is one with other layers.
+there is no network with these layers: `error` is then the text that says why, or null if one has other layers.
 A text is a list of pieces: a text, or 2·value + 1 for a number with thousands separated by commas, 2·value without.
 
 kind: size, channels, batch or variable. option: what the command line calls it, as `--set width`, or null for a size.

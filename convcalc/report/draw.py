@@ -131,14 +131,11 @@ def drawing_file(drawing: Drawing, path: str) -> bytes:
     check_file(path, drawing.style, drawing.width, two=len(drawing.figures) > 1)
     suffix = os.path.splitext(path)[1].lower()
     if suffix in TEXTS:
-        boxes = drawing.figures[0].boxes
-        if suffix == ".mmd":
-            from convcalc.render.drawing import mermaid
+        from convcalc.render.drawing import dot, mermaid
 
-            return mermaid.text(boxes, sizes=drawing.sizes).encode()
-        from convcalc.render.drawing import dot
-
-        return dot.text(boxes, sizes=drawing.sizes).encode()
+        write = mermaid.text if suffix == ".mmd" else dot.text
+        figure = drawing.figures[0]
+        return write(figure.boxes, sizes=drawing.sizes, fills=_colours(drawing, figure)).encode()
     from convcalc.render.drawing.files import encoded
 
     return encoded(drawing.scene, suffix, drawing.width)

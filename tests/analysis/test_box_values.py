@@ -66,6 +66,6 @@ def test_what_only_one_has() -> None:
     a, b = convcalc.load("vgg16").record, convcalc.load("vgg19").record
     first, second = boxes(a), boxes(b)
     paired = pair_boxes(first, second, compare(a, b))
-    assert {mark for mark in paired.marks_a.values()} == {"same"}
+    assert set(paired.marks_a.values()) == {"same"}
     extra = [box for box in second.boxes if paired.marks_b[box.key] != "same"]
     assert all(box.kind == "conv" for box in extra)
