@@ -7,7 +7,8 @@
      "layouts":    [[row, …], …],                      # a row per layer
      "said":       [[[guards, operator, [[label, text, label if alike], …]], …], …],
      "texts":      [[piece, …], …],
-     "variants":   [{"guards": [guard, …], "inputs": [shape, …], "layout", "error"}, …],
+     "variants":   [{"guards": [guard, …], "inputs": [shape, …], "layout", "error",
+                    "fields": [guards, [text of each layer, …]]}, …],
      "inputs":     [name, …],                          # those whose shape --input gives
      "command":    "convcalc show alexnet",
      "structural": [variable, …]}
@@ -35,7 +36,7 @@ from typing import Any
 from convcalc.analysis.explain import worked_figures
 from convcalc.analysis.tracing.numbers import Hole
 from convcalc.analysis.tracing.table import CONSTANT, SYMBOL, evaluated, needs
-from convcalc.analysis.tracing.texts import LayerText, Text, Words
+from convcalc.analysis.tracing.texts import Describe, LayerText, Text, Words
 from convcalc.analysis.tracing.variants import Formulas, Variant
 from convcalc.graph import Graph, Node
 from convcalc.report import words
@@ -51,8 +52,11 @@ ALIKE = {f"output {name}": "output size" for names in AXIS_NAMES.values() if len
 
 
 def described(graph: Graph, node: Node) -> Words:
-    """What a page says of a layer besides its figures."""
+    """What a page says of a layer besides its figures and its receptive field."""
     return Words(words.operator(node.op), [(line.what, line.text) for line in worked_figures(graph, node)])
+
+
+DESCRIBE = Describe(described, words.field)
 
 
 def value(found: Formulas, command: str) -> dict[str, Any]:
@@ -152,12 +156,15 @@ class _Writer:
                 self.saying(variant.texts[place]) if variant.texts else None,
             )
             rows.append(self.rows.setdefault(row, len(self.rows)))
+        fields = variant.fields
         layout = self.layouts.setdefault(tuple(rows), len(self.layouts)) if rows else None
         return {
             "guards": self.guards(variant.guards),
             "inputs": [[index[node] for node in shape] for shape in variant.inputs],
             "layout": layout,
             "error": self.text(variant.error) if variant.error else None,
+            "fields": fields
+            and (self.guards(fields.guards), tuple([self.text(text) for text in fields.layers])),
         }
 
     def guards(self, guards: Mapping[int, bool]) -> tuple[int, ...]:
@@ -198,6 +205,11 @@ def _nodes(variants: Iterable[Variant]) -> set[int]:
         found.update(piece.node for piece in variant.error if isinstance(piece, Hole))
         for layer in variant.layers:
             found.update(layer.shape, layer[1:6])
+        if variant.fields:
+            found.update(variant.fields.guards)
+            found.update(
+                piece.node for text in variant.fields.layers for piece in text if isinstance(piece, Hole)
+            )
         for text in {id(text): text for text in variant.texts}.values():
             for wording in text.wordings:
                 found.update(wording.guards)

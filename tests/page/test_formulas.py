@@ -17,6 +17,7 @@ from convcalc.analysis.tracing.variants import Formulas, formulas
 from convcalc.errors import ConvcalcError
 from convcalc.language.load import Loader
 from convcalc.page import formulas as data
+from convcalc.report import words
 from tests.browser import Browser
 
 EVALUATOR = Path(data.__file__).parent / "script" / "evaluator.js"
@@ -29,7 +30,7 @@ NETWORKS = ["alexnet", "torchvision/mobilenet_v2", "torchvision/resnet50", "goog
 def found(name: str, settings: Mapping[str, str] | None = None, batch: int = 1) -> Formulas:
     loader = Loader(name)
     analysis = analyse(loader.load(settings or {}, None), batch=batch)
-    result = formulas(analysis, loader, settings or {}, data.described)
+    result = formulas(analysis, loader, settings or {}, data.DESCRIBE)
     assert result is not None
     return result
 
@@ -69,7 +70,8 @@ def shown(name: str, sliders: Mapping[str, Any]) -> Any:
     for node in net.graph:
         operator, working = data.described(net.graph, node)
         said.append([operator, [list(line) for line in working]])
-    return [[list(entry.shape) for entry in net.graph.inputs], layers, said]
+    fields = [words.field(layer.receptive_field) for layer in net.layers]
+    return [[list(entry.shape) for entry in net.graph.inputs], layers, said, fields]
 
 
 def settings_of(made: Formulas) -> list[dict[str, Any]]:
@@ -102,7 +104,7 @@ def in_browser(browser: Browser, value: Any, positions: list[list[Any]], folder:
             f"{json.dumps(positions)}.map((each) => {{ const at = figuresAt(made, each); "
             "return at && at.layers ? [at.inputs, at.layers.map((row) => "
             "[row.shape, row.weights, row.biases, row.buffers, row.macs, row.bytes]), "
-            "at.layers.map((row) => [row.operator, row.working])] : at })"
+            "at.layers.map((row) => [row.operator, row.working]), at.layers.map((row) => row.fieldText)] : at })"
         )
     finally:
         opened.close()
@@ -117,7 +119,7 @@ def test_twenty_settings_of_the_sliders_give_the_figures_of_show(
     settings = settings_of(made)
     positions = [[values[slider.symbol] for slider in made.sliders] for values in settings]
     results = in_browser(browser, data.value(made, "convcalc show"), positions, tmp_path)
-    computed = said = layers = 0
+    computed = said = layers = fields = 0
     for values, result in zip(settings, results, strict=True):
         if result is None or result == {"error": None}:
             continue  # said to be not computed: there is nothing to be wrong
@@ -127,13 +129,17 @@ def test_twenty_settings_of_the_sliders_give_the_figures_of_show(
             assert result["error"] == expected, values
             continue
         assert result[:2] == expected[:2], values
-        for layer, words in zip(result[2], expected[2], strict=True):
-            if layer != [None, None]:
-                assert layer == words, values
-                said += 1
+        for layer, text in zip(result[2], expected[2], strict=True):
+            assert layer in ([None, None], text), values
+            said += layer == text
             layers += 1
+        if result[3] != [None] * len(result[3]):
+            assert result[3] == expected[3]
+            fields += 1
     assert computed >= 0.8 * len(settings)
     assert said >= 0.9 * layers
+    assert fields >= 0.4 * computed
+    print(name, computed, said, layers, fields)
 
 
 def test_the_operations_mean_in_a_browser_what_they_mean_in_python(browser: Browser, tmp_path: Path) -> None:

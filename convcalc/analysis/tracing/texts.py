@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.explain import weight_factors
+from convcalc.analysis.receptive import ReceptiveField, receptive_fields, reported
 from convcalc.analysis.tracing.numbers import Hole, Trace, is_traced, parts
 from convcalc.graph import Graph, Node
 
@@ -24,7 +25,18 @@ class Words(NamedTuple):
     working: Sequence[tuple[str, str]]
 
 
-Describe = Callable[[Graph, Node], Words]
+class Describe(NamedTuple):
+    """The code that says it: of a layer, and of a receptive field (None: no single one)."""
+
+    layer: Callable[[Graph, Node], Words]
+    field: Callable[[ReceptiveField | None], str]
+
+
+class FieldTexts(NamedTuple):
+    """The receptive field of each layer as text. guards: the conditions under which they are these."""
+
+    guards: Mapping[int, bool]
+    layers: tuple[Text, ...]
 
 
 class Wording(NamedTuple):
@@ -49,8 +61,26 @@ class LayerText(NamedTuple):
         return LayerText(tuple([each._replace(guards=kept(each.guards)) for each in self.wordings]))
 
 
+def field_texts(trace: Trace, graph: Graph, describe: Callable[[ReceptiveField | None], str]) -> FieldTexts:
+    """The receptive fields of a traced graph's layers, each on the first input that reaches it."""
+    with trace.apart() as guards:
+        tracks = [(graph.shape(origin), receptive_fields(graph, origin)[0]) for origin in graph.input_indices]
+        found = []
+        for node in graph:
+            seen = [
+                (track, shape) for shape, of_nodes in tracks if (track := of_nodes[node.index]) is not None
+            ]
+            field = reported(*seen[0], node.output_shape) if seen else None
+            found.append(tuple(parts(describe(field))))
+    apart = {guard: truth for guard, truth in guards.items() if guard not in trace.guards}
+    return FieldTexts(apart, tuple(found))
+
+
 def layer_texts(
-    trace: Trace, graph: Graph, points: Sequence[Mapping[str, Any]], describe: Describe
+    trace: Trace,
+    graph: Graph,
+    points: Sequence[Mapping[str, Any]],
+    describe: Callable[[Graph, Node], Words],
 ) -> tuple[LayerText, ...]:
     """The texts of each layer of a traced graph. points: values of the symbols at which they are tried; the guards of
     the graph hold there."""

@@ -29,7 +29,7 @@ from convcalc.analysis.tracing.table import (
     evaluated_columns,
     needs,
 )
-from convcalc.analysis.tracing.texts import Describe, LayerText, Text, layer_texts
+from convcalc.analysis.tracing.texts import Describe, FieldTexts, LayerText, Text, field_texts, layer_texts
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Input
 from convcalc.language.load import Loader
@@ -68,7 +68,7 @@ class LayerNodes(NamedTuple):
 class Variant(NamedTuple):
     """The formulas of one run. guards: the truth of each condition under which they hold. inputs: the shapes of the
     network's inputs. error: why there is no network, as text and numbers; layers and totals are then empty. other:
-    there is one, with other layers than the network's own. texts: what is said of each layer, if it was asked for."""
+    there is one, with other layers than the network's own. texts, fields: what is said of the layers, if asked for."""
 
     values: Mapping[str, Number]
     guards: Mapping[int, bool]
@@ -78,6 +78,7 @@ class Variant(NamedTuple):
     error: Text = ()
     other: bool = False
     texts: tuple[LayerText, ...] = ()
+    fields: FieldTexts | None = None
 
 
 class Formulas(NamedTuple):
@@ -329,14 +330,16 @@ class _Runs:
         totals["peak_activation_bytes"] = trace.largest_node(alive)
         totals["param_bytes"] = table.apply("*", *sorted((totals["params"], table.constant(self.unit))))
         inputs = tuple([tuple(map(node, entry.shape)) for entry in graph.inputs])
-        return Variant(
-            trace.values, trace.guards, inputs, tuple(layers), totals, texts=self._texts(trace, graph)
+        found = Variant(trace.values, trace.guards, inputs, tuple(layers), totals)
+        if self.describe is None:
+            return found
+        return found._replace(
+            texts=self._texts(trace, graph, self.describe),
+            fields=field_texts(trace, graph, self.describe.field),
         )
 
-    def _texts(self, trace: Trace, graph: Graph) -> tuple[LayerText, ...]:
+    def _texts(self, trace: Trace, graph: Graph, describe: Describe) -> tuple[LayerText, ...]:
         """What is said of each layer, at these values and at sizes near them, where it may be said otherwise."""
-        if self.describe is None:
-            return ()
         points = [
             {
                 symbol: value + step if self.setup.kinds[symbol] == "size" else value
@@ -354,7 +357,7 @@ class _Runs:
                 for node, truth in trace.guards.items()
             )
         ]
-        return layer_texts(trace, graph, same_way, self.describe)
+        return layer_texts(trace, graph, same_way, describe.layer)
 
     def _symbols(self, nodes: set[int]) -> set[str]:
         return {
@@ -364,6 +367,8 @@ class _Runs:
     def _pruned(self, variant: Variant, ranges: Mapping[str, Interval]) -> Variant:
         """The variant without the guards that hold wherever the sliders stand."""
         known = {*variant.guards, *(node for layer in variant.texts for node in layer.guards())}
+        if variant.fields:
+            known |= variant.fields.guards.keys()
         limits = bounds(self.table, ranges, known)
 
         def kept(guards: Mapping[int, bool]) -> dict[int, bool]:
@@ -374,7 +379,8 @@ class _Runs:
             if id(layer) not in done:
                 done[id(layer)] = layer.with_guards(kept)
         texts = tuple([done[id(layer)] for layer in variant.texts])
-        return variant._replace(guards=kept(variant.guards), texts=texts)
+        fields = variant.fields and variant.fields._replace(guards=kept(variant.fields.guards))
+        return variant._replace(guards=kept(variant.guards), texts=texts, fields=fields)
 
     def _can_hold(self, variant: Variant, ranges: Mapping[str, Interval]) -> bool:
         """Whether no guard is broken wherever the sliders stand."""

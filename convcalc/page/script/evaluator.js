@@ -60,9 +60,11 @@ function figuresAt(formulas, positions) {
   const variant = formulas.variants.find((each) => each.guards.every(holds));
   if (!variant) return null;
   if (variant.layout === null) return { error: variant.error === null ? null : written(formulas, variant.error, values) };
+  const [guards, texts] = variant.fields ?? [[], []];
+  const fields = texts.length && guards.every(holds) ? texts.map((text) => allAlike(written(formulas, text, values))) : null;
   const shape = (nodes) => nodes.map((node) => values[node]);
   const rows = new Map();
-  const layers = formulas.layouts[variant.layout].map((number) => {
+  const layers = formulas.layouts[variant.layout].map((number, place) => {
     if (!rows.has(number)) {
       const [sizes, weights, biases, buffers, macs, bytes, said] = formulas.rows[number];
       rows.set(number, {
@@ -70,7 +72,7 @@ function figuresAt(formulas, positions) {
         macs: values[macs], bytes: values[bytes], ...saidOf(formulas, said, values, holds),
       });
     }
-    return rows.get(number);
+    return { ...rows.get(number), fieldText: fields ? fields[place] : null };
   });
   for (const { weights, macs, bytes } of rows.values()) {
     if (![weights, macs, bytes].every(Number.isSafeInteger)) return null; // beyond what this language counts exactly
@@ -89,6 +91,12 @@ function saidOf(formulas, said, values, holds) {
     .map(([label, text, alike]) => [joined && alike !== null ? alike : label, text])
     .filter(([label], place, all) => place === 0 || label !== all[place - 1][0]);
   return { operator: written(formulas, found[1], values), working };
+}
+
+// A size per axis as one, if all are the same.
+function allAlike(text) {
+  const sizes = text.split("×");
+  return sizes.every((size) => size === sizes[0]) ? sizes[0] : text;
 }
 
 // A text with its numbers.
