@@ -84,15 +84,22 @@ def flattened(graph: Graph, node: Node) -> Shape | None:
 
 def explain(analysis: Analysis, node: Node) -> list[Working]:
     """Every worked formula of a layer: size, weights, biases, MACs, receptive field, shared weights."""
-    graph = analysis.graph
+    return [
+        *worked_figures(analysis.graph, node),
+        *_fields(analysis, node),
+        *_reduction(analysis.graph, node),
+    ]
+
+
+def worked_figures(graph: Graph, node: Node) -> list[Working]:
+    """The worked formulas of a layer's own figures: size, weights, biases, MACs, shared weights."""
     lines = list(node.op.working(node.input_shapes))
     factors = weight_factors(graph, node)
     if factors:
         lines = [Working("weights", equation(factors)) if line.what == "weights" else line for line in lines]
     if node.shares is not None:
         lines.append(Working("shared", f"the weights of {graph.nodes[node.shares].name}, counted there"))
-    lines += _fields(analysis, node)
-    return [*lines, *_reduction(graph, node)]
+    return lines
 
 
 def _reduction(graph: Graph, node: Node) -> list[Working]:

@@ -650,6 +650,7 @@ class Network(View["Analysis"]):
         threads: int | None = None,
         top: int = 5,
         profile: bool = False,
+        keep: Sequence[str] = (),
         output_name: str | None = None,
         advance: Advance | None = None,
         downloading: Downloading | None = None,
@@ -668,6 +669,8 @@ class Network(View["Analysis"]):
         the others with a batch axis in front. `save` writes all outputs (.json, .npz, .safetensors) or a single one
         (.csv, .npy), which output_name selects if there are several.
 
+        keep: layers whose outputs `.kept` has by name, besides those of the network; a block's is its last layer's.
+
         weights: a file, `pretrained` (downloaded from the spec's address), `random`, or None for those of the model or
         bundled with the network, if any, else random ones from the seed. like: a spec whose `preprocess` and `labels`
         are used instead; a model has none, and its images are resized to the input and scaled to 0…1. top: the number
@@ -684,6 +687,8 @@ class Network(View["Analysis"]):
         >>> black = [[[0.0] * 32] * 32]
         >>> list(convcalc.load("lenet5").forward(black).outputs)
         ['softmax1']
+        >>> convcalc.load("lenet5").forward("seven.png", keep=["conv1"]).run.kept["conv1"].shape
+        (6, 28, 28)
         """
         from convcalc.inference.runner import Batch, forward
         from convcalc.render.layout import table_lines
@@ -693,6 +698,7 @@ class Network(View["Analysis"]):
         check_whole("seed", seed, least=0)
         check_whole("threads", threads)
         check_whole("top", top)
+        keep = [keep] if isinstance(keep, str) else list(keep)
         graph = self.record.graph
         notes: tuple[str, ...] = ()
         if like is not None:
@@ -713,6 +719,7 @@ class Network(View["Analysis"]):
             downloading=downloading,
             compiling=compiling,
             notes=notes,
+            keep=keep,
         )
 
         def file(path: str) -> bytes:

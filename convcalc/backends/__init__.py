@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from convcalc.errors import UsageError
@@ -18,12 +18,14 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 @dataclass(frozen=True)
 class Run:
     """The result of a run: the network's outputs by name, in their order, and the seconds that each node took (0 if it
-    was fused away). shape, values: those of the first output."""
+    was fused away). kept: the outputs of layers that were to be kept, by name. shape, values: those of the first
+    output."""
 
     backend: str
     outputs: Mapping[str, Tensor]
     seconds: float
     node_seconds: tuple[float, ...]
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def shape(self) -> Shape:
@@ -53,6 +55,9 @@ Values = Sequence[Any] | Mapping[str, Sequence[Any]]
 
 # Progress callback: the current node, and the multiply-accumulates finished since the last call.
 Progress = Callable[[Node, int], None]
+
+# Called with the index of a node whose output is to be kept and that output, as soon as it is computed. It may raise.
+Take = Callable[[int, Tensor], None]
 
 # Callback while kernels are compiled, once per machine: how many are done, how many there are, the next one's name.
 Compiling = Callable[[int, int, str], None]

@@ -8,12 +8,12 @@ copied. On platforms without fork, a single process does the same work.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import prod
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from convcalc.backends import Progress, Run, Values, check_known
+from convcalc.backends import Progress, Run, Take, Values, check_known
 from convcalc.backends.workers import Spread, forked, processors
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Node, input_index
@@ -42,8 +42,11 @@ def run(
     *,
     threads: int | None = None,
     progress: Progress | None = None,
+    kept: Collection[int] = (),
+    take: Take | None = None,
 ) -> Run:
-    """The outputs for these input values. Raises UsageError for unknown operators, ConvcalcError for wrong inputs."""
+    """The outputs for these input values. kept: the nodes whose outputs `take` is given. Raises UsageError for unknown
+    operators, ConvcalcError for wrong inputs."""
     check_known(graph)
     began = perf_counter()
     workers = 1 if graph.macs < WORTH_A_POOL else threads or processors()
@@ -58,6 +61,8 @@ def run(
             inputs = [outputs[source] for source in node.inputs]
             outputs[node.index] = _layer(node, inputs, weights.nodes[node.index], workers, spread, progress)
             seconds.append(perf_counter() - start)
+            if take is not None and node.index in kept:
+                take(node.index, outputs[node.index])
             for source in {*node.inputs, node.index}:
                 if source >= 0 and last[source] <= node.index:
                     del outputs[source]

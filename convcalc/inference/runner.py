@@ -12,7 +12,7 @@ from math import exp, fsum, isfinite, sqrt
 from typing import Any, Literal, NamedTuple
 
 from convcalc.backends import Backend, Compiling, Progress, Run, Values, check_known
-from convcalc.errors import ConvcalcError, UsageError, WeightsError
+from convcalc.errors import ConvcalcError, UsageError, WeightsError, did_you_mean
 from convcalc.formats.model import Model
 from convcalc.graph import Graph, Node, Output
 from convcalc.inference.inputs import InputValues, Sample, read_sample, sample_label, samples_of
@@ -58,6 +58,7 @@ class Forward:
 
     inputs: the values of each input; `top` is empty unless trained weights ran a classifier; classes: the output that
     `top` is of; output_statistics: by the output's name; profile: the fast backend's measurements, if requested.
+    `run.kept`: the outputs of the layers that were to be kept.
     """
 
     graph: Graph
@@ -93,6 +94,11 @@ class Forward:
         """The outputs by name: NumPy arrays where NumPy is installed, else records of shape and values."""
         return _arrays(self.run.outputs)
 
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """The outputs of the layers that were to be kept, as `outputs` gives them, by the names they were asked by."""
+        return _arrays(self.run.kept)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -125,6 +131,14 @@ class Batch:
         """The outputs of the successful results as those of one, with one axis more in front."""
         return _arrays(self.stacked())
 
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What was kept of the successful results, as `outputs`."""
+        if not self.done:
+            raise self.failures[0].error
+        runs = [result.run.kept for result in self.done]
+        return _arrays({name: _stack([kept[name] for kept in runs]) for name in runs[0]})
+
     def stacked(self) -> Mapping[str, Tensor]:
         """By name, (N, …) for N successful results. Raises the first sample's error if there are none."""
         if not self.done:
@@ -153,6 +167,8 @@ def _arrays(outputs: Mapping[str, Tensor]) -> Mapping[str, Any]:
 
 # Progress callback: MACs just done, MACs in total, current layer or image.
 Advance = Callable[[int, int, str], None]
+# Called with the inputs of a sample, the name of a layer as it was asked for, and the layer's output.
+TakeLayer = Callable[[tuple[InputValues, ...], str, Tensor], None]
 # Download callback: bytes received, and the total if known.
 Downloading = Callable[[int, int | None], None]
 
@@ -168,6 +184,9 @@ class Runner:
 
     With at least one image per processor, each process handles whole images; otherwise all processors work on one
     image together.
+
+    keep: names of layers and blocks whose outputs a result has besides. take: is given them instead, one by one, in
+    this process.
     """
 
     def __init__(
@@ -181,12 +200,16 @@ class Runner:
         images: int = 1,
         compiling: Compiling | None = None,
         notes: Sequence[str] = (),
+        keep: Sequence[str] = (),
+        take: TakeLayer | None = None,
     ) -> None:
         from convcalc.backends.workers import can_fork, processors
 
         available = processors()
         count = min(threads or available, available)
-        self.workers = count if images >= count and can_fork() else 1
+        self.workers = count if images >= count and can_fork() and take is None else 1
+        self.keep = keep_nodes(graph, keep)
+        self.take = take
         self.graph = graph
         self.weights = weights
         self.threads = 1 if self.workers > 1 else count
@@ -202,7 +225,9 @@ class Runner:
         if _uses_numba(backend, graph):
             from convcalc.backends import numba
 
-            self.plan = numba.prepare(graph, weights, self.threads, compiling=compiling)
+            self.plan = numba.prepare(
+                graph, weights, self.threads, compiling=compiling, kept=self._kept_nodes
+            )
             self.notes += tuple(self.plan.notes)
 
     def __call__(self, inputs: tuple[InputValues, ...], progress: Progress | None = None) -> Forward:
@@ -219,15 +244,34 @@ class Runner:
             self.graph, self.weights, inputs, run, guesses, self.classes.name, numbers, tuple(notes)
         )
 
-    def _compute(self, inputs: Sequence[InputValues], progress: Progress | None) -> Run:
-        if self.plan is not None:
-            result: Run = self.plan.run(_values(inputs))
-            return result
-        from convcalc.backends import reference
+    @property
+    def _kept_nodes(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(self.keep.values()))
 
-        return reference.run(
-            self.graph, self.weights, _values(inputs), threads=self.threads, progress=progress
-        )
+    def _compute(self, inputs: tuple[InputValues, ...], progress: Progress | None) -> Run:
+        names: dict[int, list[str]] = {}
+        for name, index in self.keep.items():
+            names.setdefault(index, []).append(name)
+        kept: dict[str, Tensor] = {}
+
+        def take(index: int, tensor: Tensor) -> None:
+            for name in names[index]:
+                if self.take is None:
+                    kept[name] = _compact(tensor)
+                else:
+                    self.take(inputs, name, tensor)
+
+        run: Run
+        if self.plan is not None:
+            run = self.plan.run(_values(inputs), take)
+        else:
+            from convcalc.backends import reference
+
+            run = reference.run(
+                self.graph, self.weights, _values(inputs), threads=self.threads, progress=progress,
+                kept=self._kept_nodes, take=take,
+            )  # fmt: skip
+        return replace(run, kept={name: kept[name] for name in self.keep if name in kept})
 
     def profile(self, inputs: Sequence[InputValues]) -> Any:
         """The fast backend's measurements; None for the reference backend."""
@@ -256,6 +300,30 @@ class Runner:
         return inputs, outcome.run, outcome.top, outcome.classes, outcome.output_statistics, outcome.notes
 
 
+def _compact(tensor: Tensor) -> Tensor:
+    """The tensor in an array, which takes a fourth of a list's memory."""
+    return tensor if isinstance(tensor.values, array) else Tensor(tensor.shape, array("d", tensor.values))
+
+
+def keep_nodes(graph: Graph, names: Sequence[str]) -> dict[str, int]:
+    """The nodes whose outputs are meant by names of layers and of blocks: a block's is its last layer's.
+
+    Raises UsageError for an unknown name.
+    """
+    found: dict[str, int] = {}
+    for name in names:
+        own = [node.index for node in graph if node.name == name]
+        inside = own or [node.index for node in graph if node.name.startswith(f"{name}.")]
+        if not inside:
+            known = {node.name: None for node in graph} | {node.scope: None for node in graph if node.scope}
+            raise UsageError(
+                f"{graph.name} has no layer '{name}'{did_you_mean(name, known)}",
+                hint=f"convcalc show {graph.name} --all lists them",
+            )
+        found[name] = inside[-1]
+    return found
+
+
 def _values(inputs: Sequence[InputValues]) -> Values:
     """The inputs' numbers as backends take them."""
     return inputs[0].values if len(inputs) == 1 else {given.name: given.values for given in inputs}
@@ -276,17 +344,23 @@ def forward(
     downloading: Downloading | None = None,
     compiling: Compiling | None = None,
     notes: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    take: TakeLayer | None = None,
 ) -> Forward | Batch:
     """Run pictures or arrays through a graph: a Forward for one sample, a Batch for several.
 
     given: see `inputs.samples_of`. weights: a file, `pretrained` (the spec's address), `random`, or None for the
     weights that come with the spec or the model, else random weights from the seed. model: what the graph was read
     from, if it is no spec. top: number of classes to report; profile: measure the fast backend; notes: of the caller,
-    for the result. Raises ImageError, InputError, WeightsError, ModelError or UsageError before anything has run;
-    among several samples, a picture's error becomes a Failure.
+    for the result. keep: names of layers and blocks whose outputs a result has too; take: is given them instead. Raises
+    ImageError, InputError, WeightsError, ModelError or UsageError before anything has run; among several samples, a
+    picture's error becomes a Failure.
     """
     check_backend(backend)
     check_known(graph)
+    keep_nodes(graph, keep)
+    if keep and profile:
+        raise UsageError("a profile is of a run in which no layer is kept", hint="leave one of them out")
     samples, several = samples_of(graph, given)
     macs = graph.macs
     if several:
@@ -295,7 +369,7 @@ def forward(
         chosen = choose_weights(graph, weights, seed, downloading, model)
         runner = Runner(
             graph, chosen, backend=backend, threads=threads, top=top, images=len(samples), compiling=compiling,
-            notes=notes,
+            notes=notes, keep=keep, take=take,
         )  # fmt: skip
         outcomes = []
         for outcome in runner.many(samples):
@@ -306,8 +380,9 @@ def forward(
     inputs = read_sample(graph, samples[0])  # before loading weights, which may take seconds
     chosen = choose_weights(graph, weights, seed, downloading, model)
     runner = Runner(
-        graph, chosen, backend=backend, threads=threads, top=top, compiling=compiling, notes=notes
-    )
+        graph, chosen, backend=backend, threads=threads, top=top, compiling=compiling, notes=notes, keep=keep,
+        take=take,
+    )  # fmt: skip
 
     def progress(node: Node, done: int) -> None:
         if advance:

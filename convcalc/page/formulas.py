@@ -3,10 +3,12 @@
     {"sliders":    [{"label", "kind", "value", "low", "high", "step", "option"}],
      "constants":  [number, …],
      "operations": [operation, left, right, …],        # three numbers each; of one operand, right is left again
-     "rows":       [[shape, weights, biases, buffers, macs, bytes, text], …],
+     "rows":       [[shape, weights, biases, buffers, macs, bytes, said], …],
      "layouts":    [[row, …], …],                      # a row per layer
+     "said":       [[[guards, operator, [[label, text, label if alike], …]], …], …],
      "texts":      [[piece, …], …],
-     "variants":   [{"guards": [2·value + truth, …], "inputs": [shape, …], "layout", "error"}, …],
+     "variants":   [{"guards": [guard, …], "inputs": [shape, …], "layout", "error",
+                    "fields": [guards, [text of each layer, …]]}, …],
      "inputs":     [name, …],                          # those whose shape --input gives
      "command":    "convcalc show alexnet",
      "structural": [variable, …]}
@@ -15,9 +17,12 @@ A value is an index: first come the sliders in their order, then the constants, 
 values before it. An operation is an index of `OPERATIONS`; integers and floats mean what they mean in Python. A shape
 is a list of values. A truth is 0 or 1.
 
-A variant holds if each of its guards has its truth; the first that holds gives the figures. `layout` is null where
-there is no network with these layers: `error` is then the text that says why, or null if one has other layers.
-A text is a list of pieces: a text, or 2·value + 1 for a number with thousands separated by commas, 2·value without.
+A guard is 2·value + truth, and holds if the value has this truth. The first variant all of whose guards hold gives the
+figures. Its `layout` is null where there is no network with these layers: `error` is then the text that says why, or
+null if there is a network with other layers. What is said of a layer, its operator and its worked figures, is the first
+entry of `said` whose guards hold. Lines one after another whose texts are equal and that have the same third label are
+one line with that label: the output's height and width. A text is a list of pieces: a text, 2·value for a number, or
+2·value + 1 for one with its thousands separated by commas.
 
 kind: size, channels, batch or variable. option: what the command line calls it, as `--set width`, or null for a size.
 structural: variables that decide which layers there are, and have no slider.
@@ -25,19 +30,33 @@ structural: variables that decide which layers there are, and have no slider.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from convcalc.analysis.explain import worked_figures
 from convcalc.analysis.tracing.numbers import Hole
 from convcalc.analysis.tracing.table import CONSTANT, SYMBOL, evaluated, needs
+from convcalc.analysis.tracing.texts import Describe, LayerText, Text, Words
 from convcalc.analysis.tracing.variants import Formulas, Variant
+from convcalc.graph import Graph, Node
+from convcalc.report import words
+from convcalc.shapes import AXIS_NAMES
 
 # As evaluator.js numbers them.
 OPERATIONS = (
     "+", "-", "*", "//", "%", "/", "<", "<=", "==", "!=", "&", "|", "max", "floor", "ceil", "trunc", "round",
 )  # fmt: skip
 
-Text = Sequence[str | Hole]
+# Labels of a worked size per axis, and the label of one for all axes.
+ALIKE = {f"output {name}": "output size" for names in AXIS_NAMES.values() if len(names) > 1 for name in names}
+
+
+def described(graph: Graph, node: Node) -> Words:
+    """What a page says of a layer besides its figures and its receptive field."""
+    return Words(words.operator(node.op), [(line.what, line.text) for line in worked_figures(graph, node)])
+
+
+DESCRIBE = Describe(described, words.field)
 
 
 def value(found: Formulas, command: str) -> dict[str, Any]:
@@ -61,6 +80,7 @@ def value(found: Formulas, command: str) -> dict[str, Any]:
         "operations": writer.operations,
         "rows": list(writer.rows),
         "layouts": [list(layout) for layout in writer.layouts],
+        "said": list(writer.said),
         "texts": [list(text) for text in writer.texts],
         "variants": variants,
         "inputs": list(found.inputs),
@@ -78,6 +98,7 @@ class _Writer:
         self.operations: list[int] = []
         self.rows: dict[tuple[Any, ...], int] = {}
         self.layouts: dict[tuple[int, ...], int] = {}
+        self.said: dict[tuple[Any, ...], int] = {}
         self.texts: dict[tuple[Any, ...], int] = {}
         self._index: dict[int, int] = {}
         sliders = {slider.symbol: place for place, slider in enumerate(found.sliders)}
@@ -127,30 +148,42 @@ class _Writer:
     def variant(self, variant: Variant) -> dict[str, Any]:
         """A variant's entry."""
         index = self._index
-        rows = [
-            self.rows_of(
-                (
-                    tuple([index[node] for node in layer.shape]),
-                    index[layer.weights],
-                    index[layer.biases],
-                    index[layer.buffers],
-                    index[layer.macs],
-                    index[layer.activation_bytes],
-                )
+        rows = []
+        for place, layer in enumerate(variant.layers):
+            row = (
+                tuple([index[node] for node in layer.shape]),
+                *[index[node] for node in layer[1:6]],
+                self.saying(variant.texts[place]) if variant.texts else None,
             )
-            for layer in variant.layers
-        ]
+            rows.append(self.rows.setdefault(row, len(self.rows)))
+        fields = variant.fields
         layout = self.layouts.setdefault(tuple(rows), len(self.layouts)) if rows else None
         return {
-            "guards": [2 * index[node] + truth for node, truth in variant.guards.items()],
+            "guards": self.guards(variant.guards),
             "inputs": [[index[node] for node in shape] for shape in variant.inputs],
             "layout": layout,
             "error": self.text(variant.error) if variant.error else None,
+            "fields": fields
+            and (self.guards(fields.guards), tuple([self.text(text) for text in fields.layers])),
         }
 
-    def rows_of(self, row: tuple[Any, ...]) -> int:
-        """The number of a row."""
-        return self.rows.setdefault(row, len(self.rows))
+    def guards(self, guards: Mapping[int, bool]) -> tuple[int, ...]:
+        """Guards as numbers."""
+        return tuple([2 * self._index[node] + truth for node, truth in guards.items()])
+
+    def saying(self, text: LayerText) -> int:
+        """The number of what is said of a layer."""
+        wordings = tuple(
+            [
+                (
+                    self.guards(wording.guards),
+                    self.text(wording.operator),
+                    tuple([(label, self.text(line), ALIKE.get(label)) for label, line in wording.working]),
+                )
+                for wording in text.wordings
+            ]
+        )
+        return self.said.setdefault(wordings, len(self.said))
 
     def text(self, text: Text) -> int:
         """The number of a text."""
@@ -172,4 +205,14 @@ def _nodes(variants: Iterable[Variant]) -> set[int]:
         found.update(piece.node for piece in variant.error if isinstance(piece, Hole))
         for layer in variant.layers:
             found.update(layer.shape, layer[1:6])
+        if variant.fields:
+            found.update(variant.fields.guards)
+            found.update(
+                piece.node for text in variant.fields.layers for piece in text if isinstance(piece, Hole)
+            )
+        for text in {id(text): text for text in variant.texts}.values():
+            for wording in text.wordings:
+                found.update(wording.guards)
+                for line in (wording.operator, *[line for _, line in wording.working]):
+                    found.update(piece.node for piece in line if isinstance(piece, Hole))
     return found

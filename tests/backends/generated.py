@@ -473,26 +473,30 @@ def small_machine() -> Iterator[None]:
         yield
 
 
-def check(graph: Graph, seed: int) -> None:
-    """Raise AssertionError unless the Numba backend gives the reference's numbers.
+def check(graph: Graph, seed: int, kept: Sequence[int] = ()) -> None:
+    """Raise AssertionError unless the Numba backend gives the reference's numbers, those of the nodes `kept` too.
 
     Once with canaries around every buffer, and once with buffers that share memory, as a user runs it.
     """
     weights, values = any_weights(graph, seed), any_inputs(graph, seed + 1)
     lists = {name: numbers.tolist() for name, numbers in values.items()}
-    wanted = reference.run(graph, weights, lists, threads=1)
+    right: dict[int, Tensor] = {}
+    wanted = reference.run(graph, weights, lists, threads=1, kept=kept, take=right.__setitem__)
+    right |= {node: wanted.outputs[name] for name, node in graph.outputs}
     for threads, guard in ((1, GUARD), (1 + seed % 3, 0)):
-        plan = prepare(graph, weights, threads, guard=guard)
+        plan = prepare(graph, weights, threads, guard=guard, kept=kept)
         for _ in range(2):
-            got = plan.run(values)
+            found: dict[int, Tensor] = {}
+            got = plan.run(values, found.__setitem__)
             assert list(got.outputs) == [output.name for output in graph.outputs]
-            for name, node in graph.outputs:
-                assert got.outputs[name].shape == graph.shape(node)
-                numbers, right = got.outputs[name].values, wanted.outputs[name].values
+            assert found.keys() == set(kept)
+            every = [*found.items(), *((node, got.outputs[name]) for name, node in graph.outputs)]
+            for node, (shape, numbers) in every:
+                assert shape == graph.shape(node)
                 try:
-                    assert_close(numbers, right, CLOSE)
+                    assert_close(numbers, right[node].values, CLOSE)
                 except AssertionError:
-                    if not _is_rounding(graph, weights, lists, node, numbers, right):
+                    if not _is_rounding(graph, weights, lists, node, numbers, right[node].values):
                         raise
         assert plan.overrun_buffers() == []
 

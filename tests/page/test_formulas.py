@@ -17,6 +17,7 @@ from convcalc.analysis.tracing.variants import Formulas, formulas
 from convcalc.errors import ConvcalcError
 from convcalc.language.load import Loader
 from convcalc.page import formulas as data
+from convcalc.report import words
 from tests.browser import Browser
 
 EVALUATOR = Path(data.__file__).parent / "script" / "evaluator.js"
@@ -29,7 +30,7 @@ NETWORKS = ["alexnet", "torchvision/mobilenet_v2", "torchvision/resnet50", "goog
 def found(name: str, settings: Mapping[str, str] | None = None, batch: int = 1) -> Formulas:
     loader = Loader(name)
     analysis = analyse(loader.load(settings or {}, None), batch=batch)
-    result = formulas(analysis, loader, settings or {})
+    result = formulas(analysis, loader, settings or {}, data.DESCRIBE)
     assert result is not None
     return result
 
@@ -65,7 +66,12 @@ def shown(name: str, sliders: Mapping[str, Any]) -> Any:
         ]
         for layer in net.layers
     ]
-    return [[list(entry.shape) for entry in net.graph.inputs], layers]
+    said = []
+    for node in net.graph:
+        operator, working = data.described(net.graph, node)
+        said.append([operator, [list(line) for line in working]])
+    fields = [words.field(layer.receptive_field) for layer in net.layers]
+    return [[list(entry.shape) for entry in net.graph.inputs], layers, said, fields]
 
 
 def settings_of(made: Formulas) -> list[dict[str, Any]]:
@@ -97,7 +103,8 @@ def in_browser(browser: Browser, value: Any, positions: list[list[Any]], folder:
         return opened.evaluate(
             f"{json.dumps(positions)}.map((each) => {{ const at = figuresAt(made, each); "
             "return at && at.layers ? [at.inputs, at.layers.map((row) => "
-            "[row.shape, row.weights, row.biases, row.buffers, row.macs, row.bytes])] : at })"
+            "[row.shape, row.weights, row.biases, row.buffers, row.macs, row.bytes]), "
+            "at.layers.map((row) => [row.operator, row.working]), at.layers.map((row) => row.fieldText)] : at })"
         )
     finally:
         opened.close()
@@ -107,19 +114,32 @@ def in_browser(browser: Browser, value: Any, positions: list[list[Any]], folder:
 def test_twenty_settings_of_the_sliders_give_the_figures_of_show(
     browser: Browser, name: str, tmp_path: Path
 ) -> None:
-    """Every layer's figures exactly, and the error's text where the network does not fit."""
+    """Every layer's figures exactly, its words where it has any, and the error where the network does not fit."""
     made = found(name)
     settings = settings_of(made)
     positions = [[values[slider.symbol] for slider in made.sliders] for values in settings]
     results = in_browser(browser, data.value(made, "convcalc show"), positions, tmp_path)
-    computed = 0
+    computed = said = layers = fields = 0
     for values, result in zip(settings, results, strict=True):
         if result is None or result == {"error": None}:
             continue  # said to be not computed: there is nothing to be wrong
-        expected = shown(name, values)
-        assert (result["error"] if isinstance(result, dict) else result) == expected, values
         computed += 1
+        expected = shown(name, values)
+        if isinstance(result, dict):
+            assert result["error"] == expected, values
+            continue
+        assert result[:2] == expected[:2], values
+        for layer, text in zip(result[2], expected[2], strict=True):
+            assert layer in ([None, None], text), values
+            said += layer == text
+            layers += 1
+        if result[3] != [None] * len(result[3]):
+            assert result[3] == expected[3]
+            fields += 1
     assert computed >= 0.8 * len(settings)
+    assert said >= 0.9 * layers
+    assert fields >= 0.4 * computed
+    print(name, computed, said, layers, fields)
 
 
 def test_the_operations_mean_in_a_browser_what_they_mean_in_python(browser: Browser, tmp_path: Path) -> None:
@@ -152,7 +172,7 @@ def test_the_operations_mean_in_a_browser_what_they_mean_in_python(browser: Brow
 
 def test_the_data_of_a_large_network_are_small() -> None:
     value = data.value(found("torchvision/resnet152"), "convcalc show torchvision/resnet152")
-    assert len(json.dumps(value)) < 20_000
+    assert len(json.dumps(value)) < 40_000
     assert [slider["label"] for slider in value["sliders"]] == [
         "batch size", "input channels", "input height", "input width", "groups", "base", "classes",
     ]  # fmt: skip

@@ -30,21 +30,44 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from convcalc.analysis.tracing.table import BINARY, CONSTANT, UNARY, Number, Table
+from convcalc.analysis.tracing.table import BINARY, CONSTANT, UNARY, Number, Table, evaluated
 
 
 class Trace:
     """One run with given values of the symbols. guards: by condition, the truth that it had; in order. counted: those
-    of them that a number had its value where a plain integer was needed, such as how often a layer is repeated."""
+    of them that a number had its value where a plain integer was needed, such as how often a layer is repeated. at:
+    the value of each node so far."""
 
     def __init__(self, table: Table, values: Mapping[str, Number]) -> None:
         self.table = table
         self.values = values
         self.guards: dict[int, bool] = {}
         self.counted: set[int] = set()
+        self.at: dict[int, Any] = {}
+
+    @contextmanager
+    def apart(self) -> Iterator[dict[int, bool]]:
+        """Context manager that collects guards in a dictionary of their own, for what is computed besides."""
+        own, self.guards = self.guards, {}
+        try:
+            yield self.guards
+        finally:
+            self.guards = own
+
+    @contextmanager
+    def moved(self, values: Mapping[str, Number]) -> Iterator[None]:
+        """Context manager in which all traced numbers have the values that they have for other values of the symbols.
+        The guards must hold there: the numbers come from a run that would have taken the same way."""
+        own = self.values, self.at
+        self.values, self.at = values, dict(enumerate(evaluated(self.table, values)))
+        try:
+            yield
+        finally:
+            self.values, self.at = own
 
     def symbol(self, name: str) -> Any:
         """The traced number of a symbol."""
@@ -71,12 +94,17 @@ class Trace:
 class Traced:
     """A number with the expression that gave it. Subclasses say which type `isinstance` takes it for."""
 
-    __slots__ = ("node", "trace", "value")
+    __slots__ = ("node", "trace")
 
     def __init__(self, trace: Trace, node: int, value: Any) -> None:
         self.trace = trace
         self.node = node
-        self.value = value
+        trace.at[node] = value
+
+    @property
+    def value(self) -> Any:
+        """The plain number."""
+        return self.trace.at[self.node]
 
     # -- arithmetic ------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from convcalc.analysis.tracing.table import (
     evaluated_columns,
     needs,
 )
+from convcalc.analysis.tracing.texts import Describe, FieldTexts, LayerText, Text, field_texts, layer_texts
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Input
 from convcalc.language.load import Loader
@@ -36,6 +37,7 @@ from convcalc.shapes import Shape, elements
 
 MAX_VARIANTS = 16
 MAX_TRACED = 2_500  # layers built in search of variants; about 0.2 s
+NEAR = (0, 1, -1, 2, 3, 5, 8, 16)  # from a size to those at which the words for a layer are tried
 MAX_CHECKED = 1_000  # layers built to check the formulas
 MAX_CHECKS = 8
 
@@ -66,15 +68,17 @@ class LayerNodes(NamedTuple):
 class Variant(NamedTuple):
     """The formulas of one run. guards: the truth of each condition under which they hold. inputs: the shapes of the
     network's inputs. error: why there is no network, as text and numbers; layers and totals are then empty. other:
-    there is one, with other layers than the network's own."""
+    there is one, with other layers than the network's own. texts, fields: what is said of the layers, if asked for."""
 
     values: Mapping[str, Number]
     guards: Mapping[int, bool]
     inputs: tuple[tuple[int, ...], ...] = ()
     layers: tuple[LayerNodes, ...] = ()
     totals: Mapping[str, int] = {}
-    error: tuple[str | Hole, ...] = ()
+    error: Text = ()
     other: bool = False
+    texts: tuple[LayerText, ...] = ()
+    fields: FieldTexts | None = None
 
 
 class Formulas(NamedTuple):
@@ -104,12 +108,18 @@ class Formulas(NamedTuple):
         return {node for variant in self.variants for node in variant.guards}
 
 
-def formulas(analysis: Analysis, loader: Loader | None, settings: Mapping[str, str]) -> Formulas | None:
+def formulas(
+    analysis: Analysis,
+    loader: Loader | None,
+    settings: Mapping[str, str],
+    describe: Describe | None = None,
+) -> Formulas | None:
     """The formulas of a network's figures. loader: its spec, or None if it has none; settings: what it was loaded with.
+    describe: what is said of a layer in words, to become formulas too.
 
     None if the formulas do not give the figures of `show` where they are tried.
     """
-    run = _Runs(analysis, loader, settings)
+    run = _Runs(analysis, loader, settings, describe)
     try:
         found = run.explored()
     except (TypeError, AttributeError, AssertionError, RecursionError):
@@ -120,7 +130,14 @@ def formulas(analysis: Analysis, loader: Loader | None, settings: Mapping[str, s
 class _Runs:
     """Runs of one network with traced and with plain numbers."""
 
-    def __init__(self, analysis: Analysis, loader: Loader | None, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        analysis: Analysis,
+        loader: Loader | None,
+        settings: Mapping[str, str],
+        describe: Describe | None = None,
+    ) -> None:
+        self.describe = describe
         self.analysis = analysis
         self.loader = loader
         self.settings = settings
@@ -313,7 +330,34 @@ class _Runs:
         totals["peak_activation_bytes"] = trace.largest_node(alive)
         totals["param_bytes"] = table.apply("*", *sorted((totals["params"], table.constant(self.unit))))
         inputs = tuple([tuple(map(node, entry.shape)) for entry in graph.inputs])
-        return Variant(trace.values, trace.guards, inputs, tuple(layers), totals)
+        found = Variant(trace.values, trace.guards, inputs, tuple(layers), totals)
+        if self.describe is None:
+            return found
+        return found._replace(
+            texts=self._texts(trace, graph, self.describe),
+            fields=field_texts(trace, graph, self.describe.field),
+        )
+
+    def _texts(self, trace: Trace, graph: Graph, describe: Describe) -> tuple[LayerText, ...]:
+        """What is said of each layer, at these values and at sizes near them, where it may be said otherwise."""
+        points = [
+            {
+                symbol: value + step if self.setup.kinds[symbol] == "size" else value
+                for symbol, value in trace.values.items()
+            }
+            for step in NEAR
+        ]
+        columns = {symbol: [point[symbol] for point in points] for symbol in trace.values}
+        found, varies = evaluated_columns(self.table, columns, trace.guards)
+        same_way = [
+            point
+            for place, point in enumerate(points)
+            if all(
+                (found[node][place] if node in varies else found[node]) == truth
+                for node, truth in trace.guards.items()
+            )
+        ]
+        return layer_texts(trace, graph, same_way, describe.layer)
 
     def _symbols(self, nodes: set[int]) -> set[str]:
         return {
@@ -322,9 +366,21 @@ class _Runs:
 
     def _pruned(self, variant: Variant, ranges: Mapping[str, Interval]) -> Variant:
         """The variant without the guards that hold wherever the sliders stand."""
-        limits = bounds(self.table, ranges, variant.guards)
-        kept = {node: truth for node, truth in variant.guards.items() if limits[node] != (truth, truth)}
-        return variant._replace(guards=kept)
+        known = {*variant.guards, *(node for layer in variant.texts for node in layer.guards())}
+        if variant.fields:
+            known |= variant.fields.guards.keys()
+        limits = bounds(self.table, ranges, known)
+
+        def kept(guards: Mapping[int, bool]) -> dict[int, bool]:
+            return {node: truth for node, truth in guards.items() if limits[node] != (truth, truth)}
+
+        done: dict[int, LayerText] = {}
+        for layer in variant.texts:
+            if id(layer) not in done:
+                done[id(layer)] = layer.with_guards(kept)
+        texts = tuple([done[id(layer)] for layer in variant.texts])
+        fields = variant.fields and variant.fields._replace(guards=kept(variant.fields.guards))
+        return variant._replace(guards=kept(variant.guards), texts=texts, fields=fields)
 
     def _can_hold(self, variant: Variant, ranges: Mapping[str, Interval]) -> bool:
         """Whether no guard is broken wherever the sliders stand."""

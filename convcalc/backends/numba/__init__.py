@@ -22,7 +22,9 @@ convcalc does so before a user asks for this backend.
 
 from __future__ import annotations
 
-from convcalc.backends import Compiling, Progress, Run, Values
+from collections.abc import Sequence
+
+from convcalc.backends import Compiling, Progress, Run, Take, Values
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.graph import Graph
 from convcalc.weights.load import Weights
@@ -38,13 +40,16 @@ def run(
     threads: int | None = None,
     progress: Progress | None = None,
     compiling: Compiling | None = None,
+    kept: Sequence[int] = (),
+    take: Take | None = None,
 ) -> Run:
     """The network's outputs for its input, flat and row-major, channels first, or for its inputs by name.
 
     progress is told of each node when all are done; compiling, where kernels have to be compiled first, of (kernels
-    done, in all, the next one's name). Whoever runs many inputs makes one plan with `prepare` and runs that.
+    done, in all, the next one's name). kept: the nodes whose outputs `take` is given. Whoever runs many inputs makes
+    one plan with `prepare` and runs that.
     """
-    result = prepare(graph, weights, threads, compiling=compiling).run(values)
+    result = prepare(graph, weights, threads, compiling=compiling, kept=kept).run(values, take)
     if progress:
         for node in graph:
             progress(node, node.op.macs(node.input_shapes))

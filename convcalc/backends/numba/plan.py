@@ -8,7 +8,7 @@ graph ── channels_first ── fuse ── find_moves ── choose ──�
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from threading import Lock
@@ -17,12 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convcalc.backends import Compiling, Run, Values, check_known
+from convcalc.backends import Compiling, Run, Take, Values, check_known
 from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
 from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.deconv import spreads_what_is_not_finite
+from convcalc.backends.numba.lower.lowering import KeptValue
 from convcalc.backends.numba.lower.operators import Lowered, lower
 from convcalc.backends.numba.passes.algorithm import choose
 from convcalc.backends.numba.passes.channel_moves import find_moves
@@ -37,9 +38,9 @@ from convcalc.backends.numba.runtime.program import Arena, ByteSpan, Program
 from convcalc.backends.reference import inputs_of
 from convcalc.backends.workers import processors
 from convcalc.errors import ConvcalcError
-from convcalc.graph import Graph
+from convcalc.graph import Graph, Output
 from convcalc.ops import Tensor
-from convcalc.shapes import show
+from convcalc.shapes import Shape, show
 from convcalc.weights.load import Weights
 
 
@@ -77,8 +78,8 @@ class Times(NamedTuple):
 class Plan:
     """A network ready to run, again and again; one run at a time.
 
-    graph: the network as it was given; notes: what a user should know, such as operators that run slowly; threads:
-    how many are used.
+    graph: the network as it was given; kept: the nodes whose outputs a run can give away; notes: what a user should
+    know, such as operators that run slowly; threads: how many are used.
     """
 
     def __init__(
@@ -89,8 +90,10 @@ class Plan:
         threads: int,
         guard: int,
         compiling: Compiling | None,
+        kept: Sequence[int] = (),
     ) -> None:
         self.graph = graph
+        self.kept = tuple(kept)
         self.threads = threads
         self._lowered = lowered
         self._program = lowered.program
@@ -130,17 +133,17 @@ class Plan:
         """Memory of everything between input and output."""
         return self._arena.size
 
-    def run(self, values: Values) -> Run:
-        """The network's outputs for its input, flat and channels first, or for its inputs by name."""
+    def run(self, values: Values, take: Take | None = None) -> Run:
+        """The network's outputs for its input, flat and channels first, or for its inputs by name. take: is given the
+        outputs of the nodes that are kept."""
         with self._lock:
             began = perf_counter()
             self._fill(values)
-            times = self._walk(self._table)
-            outputs = {}
-            for output, numbers in zip(self.graph.outputs, self._outputs, strict=True):
-                result = array("f")
-                result.frombytes(numbers.view(np.uint8).data)
-                outputs[output.name] = Tensor(self.graph.shape(output.node), result)
+            times = self._walk(self._table, take)
+            outputs = {
+                output.name: _tensor(self.graph.shape(output.node), numbers)
+                for output, numbers in zip(self.graph.outputs, self._outputs, strict=True)
+            }
             seconds = perf_counter() - began
             return Run("numba", outputs, seconds, self._node_seconds(times, seconds))
 
@@ -181,8 +184,10 @@ class Plan:
             strict=True,
         )
         for step, spans, node, own in reversed(list(outside)):
+            if isinstance(step, KeptValue):  # a copy for the caller
+                continue
             macs = step.node.op.macs(step.node.input_shapes)
-            work.insert(step.mark, Work(node, "numpy", macs, _bytes(*spans.reads, spans.writes), own))
+            work.insert(step.mark, Work(node, "numpy", macs, _bytes(*spans.reads, *spans.writes), own))
         return work
 
     def overrun_buffers(self) -> list[str]:
@@ -202,7 +207,7 @@ class Plan:
                 )
             numbers[:] = np.asarray(own, np.float32)
 
-    def _walk(self, table: StepTable) -> Times:
+    def _walk(self, table: StepTable, take: Take | None = None) -> Times:
         place = 0
         ticks, outside = [], []
         for step in self._lowered.outside:
@@ -210,6 +215,14 @@ class Plan:
             ticks.append(np.diff(table.clock[place : step.mark + 1]))
             place = step.mark
             began = perf_counter()
+            if isinstance(step, KeptValue):
+                if take is not None:
+                    take(
+                        self.kept[step.position],
+                        _tensor(step.shape, self._arena.floats(step.source, prod(step.shape))),
+                    )
+                outside.append(perf_counter() - began)
+                continue
             inputs = [self._arena.floats(ref, prod(shape)).reshape(shape) for ref, shape in step.sources]
             count = prod(step.node.output_shape)
             with np.errstate(all="ignore"):  # as in the kernels, ∞ − ∞ is nothing to tell of
@@ -229,6 +242,13 @@ class Plan:
         return tuple(kernels.astype(np.float64).tolist())  # of nothing, counts are whole numbers
 
 
+def _tensor(shape: Shape, numbers: Array) -> Tensor:
+    """A copy of numbers of the arena."""
+    values = array("f")
+    values.frombytes(numbers.view(np.uint8).data)
+    return Tensor(shape, values)
+
+
 def _bytes(*spans: ByteSpan) -> int:
     return sum(span.stop - span.start for span in spans)
 
@@ -241,14 +261,18 @@ def prepare(
     winograd: bool = True,
     guard: int = 0,
     compiling: Compiling | None = None,
+    kept: Sequence[int] = (),
 ) -> Plan:
-    """A plan for a network. guard: bytes of canaries around every buffer, for tests.
+    """A plan for a network. guard: bytes of canaries around every buffer, for tests. kept: the nodes whose outputs a
+    run can give away. To the passes they are outputs of the network, which nothing is fused over and no other value
+    takes the place of.
 
     compiling is told (kernels done, in all, the next one's name) when kernels have to be compiled.
     """
     check_known(graph)
     count = threads or processors()
-    rewritten = channels_first(graph, has_kernel)
+    outputs = (*graph.outputs, *(Output(graph.nodes[index].name, index) for index in kept))
+    rewritten = channels_first(replace(graph, outputs=outputs) if kept else graph, has_kernel)
     own = tuple(weights.nodes[origin] for origin in rewritten.origins)
     fixed = fixed_nodes(rewritten.graph)
     outside = {
@@ -260,8 +284,8 @@ def prepare(
     moves = find_moves(fusion)
     plans = choose(fusion, count, winograd)
     placement = place(fusion, moves, plans)
-    lowered = lower(moves, plans, placement, replace(weights, nodes=own), count)
-    return Plan(graph, rewritten, lowered, count, guard, compiling)
+    lowered = lower(moves, plans, placement, replace(weights, nodes=own), count, len(kept))
+    return Plan(graph, rewritten, lowered, count, guard, compiling, kept)
 
 
 def _kernels(programs: Iterable[Program]) -> list[Kernel]:

@@ -56,26 +56,47 @@ function evaluate(formulas, positions) {
 // is no network, {error: null} where there is one with other layers, and null where no formula holds.
 function figuresAt(formulas, positions) {
   const values = evaluate(formulas, positions);
-  const holds = (code) => values[code >> 1] === (code & 1);
+  const holds = (guard) => values[guard >> 1] === (guard & 1);
   const variant = formulas.variants.find((each) => each.guards.every(holds));
   if (!variant) return null;
   if (variant.layout === null) return { error: variant.error === null ? null : written(formulas, variant.error, values) };
+  const [guards, texts] = variant.fields ?? [[], []];
+  const fields = texts.length && guards.every(holds) ? texts.map((text) => allAlike(written(formulas, text, values))) : null;
   const shape = (nodes) => nodes.map((node) => values[node]);
   const rows = new Map();
-  const layers = formulas.layouts[variant.layout].map((number) => {
+  const layers = formulas.layouts[variant.layout].map((number, place) => {
     if (!rows.has(number)) {
-      const [sizes, weights, biases, buffers, macs, bytes] = formulas.rows[number];
+      const [sizes, weights, biases, buffers, macs, bytes, said] = formulas.rows[number];
       rows.set(number, {
         shape: shape(sizes), weights: values[weights], biases: values[biases], buffers: values[buffers],
-        macs: values[macs], bytes: values[bytes],
+        macs: values[macs], bytes: values[bytes], ...saidOf(formulas, said, values, holds),
       });
     }
-    return rows.get(number);
+    return { ...rows.get(number), fieldText: fields ? fields[place] : null };
   });
   for (const { weights, macs, bytes } of rows.values()) {
     if (![weights, macs, bytes].every(Number.isSafeInteger)) return null; // beyond what this language counts exactly
   }
   return { inputs: variant.inputs.map(shape), layers };
+}
+
+// What is said of a layer: {operator, working: [[label, text]]}; empty where no wording holds.
+function saidOf(formulas, said, values, holds) {
+  const found = said === null ? undefined : formulas.said[said].find(([guards]) => guards.every(holds));
+  if (!found) return { operator: null, working: null };
+  const lines = found[2].map(([label, text, alike]) => [label, written(formulas, text, values), alike]);
+  const isAlike = ([, text, alike]) => alike === null || text === lines.find((line) => line[2] === alike)[1];
+  const joined = lines.every(isAlike);
+  const working = lines
+    .map(([label, text, alike]) => [joined && alike !== null ? alike : label, text])
+    .filter(([label], place, all) => place === 0 || label !== all[place - 1][0]);
+  return { operator: written(formulas, found[1], values), working };
+}
+
+// A size per axis as one, if all are the same.
+function allAlike(text) {
+  const sizes = text.split("×");
+  return sizes.every((size) => size === sizes[0]) ? sizes[0] : text;
 }
 
 // A text with its numbers.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,12 +44,25 @@ class OutsideStep:
     target: Ref
 
 
+class KeptValue(NamedTuple):
+    """A value that the caller of a run is given before step `mark`: channels-first numbers at `source`.
+
+    node: of the value. position: among the values that are kept.
+    """
+
+    mark: int
+    node: Node
+    position: int
+    source: Ref
+    shape: Shape
+
+
 @dataclass(eq=False)
 class Lowering:
     """The program in the making, and all that was decided before.
 
-    setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between them; fixed:
-    numbers that are put in their place once.
+    setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between them, in
+    running order; fixed: numbers that are put in their place once.
     """
 
     fusion: Fusion
@@ -59,7 +73,7 @@ class Lowering:
     threads: int
     program: Program = field(default_factory=Program)
     setup: Program = field(default_factory=Program)
-    outside: list[OutsideStep] = field(default_factory=list)
+    outside: list[OutsideStep | KeptValue] = field(default_factory=list)
     fixed: list[tuple[Ref, Array]] = field(default_factory=list)
     _views: dict[int, MapView] = field(default_factory=dict)
     _flats: dict[int, Ref] = field(default_factory=dict)
@@ -277,8 +291,15 @@ class Lowering:
         target = self.new_flat(layer.value)
         written = self.flat_span(target, prod(node.output_shape))
         # Only now: each of the sources is in use until all are there.
-        self.program.add_outside(reads, written, node.index)
+        self.program.add_outside(reads, (written,), node.index)
         self.outside.append(OutsideStep(len(self.program.steps), node, function, places, target))
+
+    def add_kept(self, position: int, value: int, node: Node) -> None:
+        """Gives a value that is there to the caller, before its place may be used for another."""
+        shape = self.shape(value)
+        place = self._flats[value] if is_input(value) else self.flat(value, node)
+        self.program.add_outside((self.flat_span(place, prod(shape)),), (), node.index)
+        self.outside.append(KeptValue(len(self.program.steps), node, position, place, shape))
 
 
 def strides_of(shape: Shape) -> list[int]:

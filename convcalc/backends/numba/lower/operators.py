@@ -13,7 +13,7 @@ from convcalc.backends.numba.lower.attention import lower_attention
 from convcalc.backends.numba.lower.combine import JOINS, lower_affine, lower_join
 from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
 from convcalc.backends.numba.lower.deconv import lower_deconv
-from convcalc.backends.numba.lower.lowering import Lowering, OutsideStep
+from convcalc.backends.numba.lower.lowering import KeptValue, Lowering, OutsideStep
 from convcalc.backends.numba.lower.matmul import lower_matmul
 from convcalc.backends.numba.lower.moves import lower_concat, lower_flatten, lower_move, lower_transpose
 from convcalc.backends.numba.lower.norms import lower_layernorm, lower_lrn, lower_softmax
@@ -62,23 +62,33 @@ LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
 @dataclass(frozen=True, eq=False)
 class Lowered:
     """A network as steps. setup: those that lay out weights; program: those of every run; outside: what is done
-    between them by no kernel; fixed: numbers that are put in their place once; inputs, outputs: where the numbers of
-    each are, channels first."""
+    between them by no kernel, and which values are read there; fixed: numbers that are put in their place once; inputs,
+    outputs: where the numbers of each are, channels first."""
 
     setup: Program
     program: Program
-    outside: tuple[OutsideStep, ...]
+    outside: tuple[OutsideStep | KeptValue, ...]
     fixed: tuple[tuple[Ref, Array], ...]
     inputs: tuple[Ref, ...]
     outputs: tuple[Ref, ...]
 
 
-def lower(moves: Moves, plans: Plans, placement: BufferPlacement, weights: Weights, threads: int) -> Lowered:
-    """The steps of all layers, in running order."""
+def lower(
+    moves: Moves, plans: Plans, placement: BufferPlacement, weights: Weights, threads: int, kept: int = 0
+) -> Lowered:
+    """The steps of all layers, in running order. kept: how many of the graph's outputs, its last ones, are no outputs
+    of the network but values that the caller is given as soon as they are there."""
     fusion = moves.fusion
     low = Lowering(fusion, moves, plans, placement, weights, threads)
     inputs = tuple(low.add_input(value) for value in fusion.graph.input_indices)
-    wanted = frozenset(fusion.outputs)
+    count = len(fusion.outputs) - kept
+    wanted = frozenset(fusion.outputs[:count])
+    keepers: dict[int, list[int]] = {}
+    for position, value in enumerate(fusion.outputs[count:]):
+        keepers.setdefault(value, []).append(position)
+    for value in fusion.graph.input_indices:  # of layers that pass their input on
+        for position in keepers.get(value, ()):
+            low.add_kept(position, value, fusion.graph.nodes[0])
     fixed = fixed_nodes(fusion.graph)
     for layer in fusion.layers:
         if fusion.is_outside(layer):
@@ -89,5 +99,7 @@ def lower(moves: Moves, plans: Plans, placement: BufferPlacement, weights: Weigh
             LOWER[layer.node.kind](low, layer)
         if layer.value in wanted:  # at once, so that its map need not live to the end
             low.flat(layer.value, layer.node)
-    outputs = tuple(low.add_output(value) for value in fusion.outputs)
+        for position in keepers.get(layer.value, ()):
+            low.add_kept(position, layer.value, layer.node)
+    outputs = tuple(low.add_output(value) for value in fusion.outputs[:count])
     return Lowered(low.setup, low.program, tuple(low.outside), tuple(low.fixed), inputs, outputs)

@@ -112,10 +112,11 @@ class Checker:
         except (ArithmeticError, LookupError, MemoryError, ValueError) as error:
             raise self._fault(call, f"its parameters cannot be followed ({error})") from None
 
-    def _outside(self, reads: Sequence[ByteSpan], writes: ByteSpan, node: int) -> None:
+    def _outside(self, reads: Sequence[ByteSpan], writes: Sequence[ByteSpan], node: int) -> None:
         for span in reads:
             self._read(span, f"{self._node(node)}, outside the kernels,")
-        self._write(writes)
+        for span in writes:
+            self._write(span)
 
     def _read(self, span: ByteSpan, who: str) -> None:
         wanted = Ranges.of(span.start, span.stop)

@@ -108,11 +108,11 @@ class Step:
 
 
 class Outside(NamedTuple):
-    """Something computed outside the kernels, before step `mark`."""
+    """Something computed outside the kernels, or read by the caller, before step `mark`."""
 
     mark: int
     reads: Sequence[ByteSpan]
-    writes: ByteSpan
+    writes: Sequence[ByteSpan]
     node: int
 
 
@@ -145,9 +145,9 @@ class Program:
             self.touch(span.buffer)
         self.steps.append(step)
 
-    def add_outside(self, reads: Sequence[ByteSpan], writes: ByteSpan, node: int) -> None:
-        """Notes that something is computed outside the kernels before the next step."""
-        for span in (*reads, writes):
+    def add_outside(self, reads: Sequence[ByteSpan], writes: Sequence[ByteSpan], node: int) -> None:
+        """Notes that something is computed or read outside the kernels before the next step."""
+        for span in (*reads, *writes):
             self.touch(span.buffer)
         self.outside.append(Outside(len(self.steps), reads, writes, node))
 
