@@ -130,7 +130,22 @@ def boxes(
         ]
     )
     frames = tuple([_frame(repeat, keys, prefix) for repeat in folding.repeats]) if folding else ()
-    return Boxes(graph.name, graph.title or "", (*inputs, *drawn_boxes), frames, outputs, prefix)
+    return Boxes(
+        graph.name, graph.title or "", tuple(_distinct([*inputs, *drawn_boxes])), frames, outputs, prefix
+    )
+
+
+def _distinct(found: Iterable[Box]) -> Iterator[Box]:
+    """The boxes, a number behind a name that an earlier box has: of a block whose layers do not follow one another."""
+    seen: dict[str, int] = {}
+    names: set[str] = set()
+    for box in found:
+        name = box.name
+        while name in names:
+            seen[box.name] = seen.get(box.name, 1) + 1
+            name = f"{box.name} ({seen[box.name]})"
+        names.add(name)
+        yield box if name == box.name else box._replace(name=name)
 
 
 def _reads(analysis: Analysis, parts: Sequence[FoldedRow]) -> tuple[list[list[int]], set[int]]:

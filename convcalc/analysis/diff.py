@@ -113,7 +113,7 @@ TOTALS = (
 def compare(a: Analysis, b: Analysis) -> Diff:
     """The difference between two analysed networks."""
     aligned = align(a.graph.nodes, b.graph.nodes)
-    wiring = _Wiring.of(aligned, _paired_inputs(a.graph, b.graph))
+    wiring = _Wiring.of(aligned, paired_inputs(a.graph, b.graph))
     pairs = [_pair(a, b, first, second, wiring) for first, second in aligned]
     changed = {pair.b.index: pair for pair in pairs if pair.b is not None}
     causes = _causes(b, changed)
@@ -161,7 +161,7 @@ class _Wiring(NamedTuple):
         return self.of_a.get(first.shares) != (second.shares if second.shares in self.of_b else None)
 
 
-def _paired_inputs(a: Graph, b: Graph) -> dict[int, int]:
+def paired_inputs(a: Graph, b: Graph) -> dict[int, int]:
     """The inputs of A paired with those of B: first by name, then the rest in order."""
     names = {entry.name: input_index(position) for position, entry in enumerate(b.inputs)}
     pairs = {

@@ -149,28 +149,28 @@ def _figures(
     compiling: Compiling | None,
 ) -> tuple[tuple[Figure, ...], tuple[tuple[str, str], ...]]:
     """The networks with the values or marks of their boxes, and the names of the boxes that correspond."""
+    first = found[0]
     if b is not None:
-        from convcalc.analysis.box_values import pair_boxes
+        from convcalc.analysis.box_pairs import pair_boxes
         from convcalc.analysis.diff import compare
 
-        paired = pair_boxes(found[0], found[1], compare(a, b))
-        figures = (
-            report.Figure(found[0], marks=paired.marks_a),
-            report.Figure(found[1], marks=paired.marks_b),
-        )
-        return figures, paired.names
+        second = found[1]
+        paired = pair_boxes(first, second, compare(a, b))
+        names = tuple([(first.boxes[one].name, second.boxes[other].name) for one, other in paired.pairs])
+        return (report.Figure(first, marks=paired.a), report.Figure(second, marks=paired.b)), names
     if color_by == "kind":
-        return (report.Figure(found[0]),), ()
+        return (report.Figure(first),), ()
     from convcalc.analysis.box_values import box_values
 
     seconds = _seconds(a, advance, compiling) if color_by == "time" else None
-    return (report.Figure(found[0], values=box_values(a, found[0], color_by, seconds)),), ()
+    values = box_values(a, first, cast(Any, color_by), seconds)
+    return (report.Figure(first, values=dict(enumerate(values))),), ()
 
 
 def _seconds(
     analysis: Analysis, advance: Callable[[int, int], None] | None, compiling: Compiling | None
-) -> dict[int, float]:
-    """Seconds of each layer on the fast backend with random weights: by the layer's index, the shortest of some
+) -> dict[str, float]:
+    """Seconds of each layer on the fast backend with random weights: by the layer's name, the shortest of some
     runs."""
     from math import prod
 
@@ -185,11 +185,11 @@ def _seconds(
     given = {
         entry.name: memoryview(bytes(4 * prod(entry.shape))).cast("f", entry.shape) for entry in graph.inputs
     }
-    times: dict[int, float] = {}
+    times: dict[str, float] = {}
     for run in range(TIMED_RUNS):
         result = forward(graph, given, weights="random", backend="numba", compiling=compiling)
         for node, seconds in zip(graph, result.run.node_seconds, strict=True):  # type: ignore[union-attr]
-            times[node.index] = min(times.get(node.index, seconds), seconds)
+            times[node.name] = min(times.get(node.name, seconds), seconds)
         if advance is not None:
             advance(run + 1, TIMED_RUNS)
     return times

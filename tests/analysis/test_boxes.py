@@ -298,3 +298,26 @@ def test_words(operator: str, words: str, tmp_path) -> None:
     analysis = analysis_of(f"input: [16, 20, 22]\nlayers:\n  - {operator}\n", tmp_path)
     assert first_line(analysis.graph.nodes[0].op) == words
     assert boxes(analysis).boxes[1].words[0] == words
+
+
+def test_names_are_distinct(tmp_path) -> None:
+    """A block whose layers are apart is two boxes; a layer may be called as an input, once the prefix is left out."""
+    text = """
+        input: [3, 9, 7]
+        layers:
+          - group:
+              name: net
+              layers:
+                - group: {name: a, layers: [{conv: {name: x, filters: 8, kernel: 3}}]}
+                - conv: {name: b, filters: 8, kernel: 3}
+    """
+    analysis = analysis_of(text, tmp_path)
+    nodes = analysis.graph.nodes
+    import dataclasses
+
+    renamed = [
+        dataclasses.replace(nodes[0], name="net.a.x"),
+        dataclasses.replace(nodes[1], name="net.input"),
+    ]
+    graph = dataclasses.replace(analysis.graph, nodes=tuple(renamed))
+    assert [box.name for box in boxes(analyse(graph)).boxes] == ["input", "a.x", "input (2)"]

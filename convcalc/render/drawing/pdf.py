@@ -130,6 +130,8 @@ class _Page:
             return
         runs, thousandths = self._runs(text, item)
         natural = thousandths * item.size / 1000
+        if not natural:  # accents without letters
+            return
         wide = item.fit or lettering.width(text, item.size, bold=item.bold, mono=item.mono)
         before = {"start": 0.0, "middle": wide / 2, "end": wide}[item.anchor]
         if item.turned:

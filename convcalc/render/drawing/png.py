@@ -295,12 +295,7 @@ def _has(path: str | None, character: str) -> bool:
 def _font(path: str | None, size: int) -> Any:
     from PIL import ImageFont
 
-    if path is not None:
-        return ImageFont.truetype(path, size)
-    try:
-        return ImageFont.load_default(size)
-    except TypeError:  # before Pillow 10.1 it has one size
-        return ImageFont.load_default()
+    return ImageFont.truetype(path, size) if path is not None else ImageFont.load_default(size)
 
 
 @lru_cache(maxsize=8)

@@ -159,8 +159,9 @@ class _Writer:
             if tip is not None:
                 yield from self.written(tip)
         elif isinstance(item, Text):
-            if item.text.strip():
-                yield self._text(item)
+            text = escaped(written(item.text))
+            if text.replace("\\ ", "").strip():
+                yield self._text(item, text)
         else:
             yield from self._picture(item)
 
@@ -193,18 +194,17 @@ class _Writer:
             at = to
         return f"\\path[{self._paint(None, item.stroke, item.thickness, item.dashed)}] {' '.join(parts)};"
 
-    def _text(self, item: Text) -> str:
-        anchor = {"start": "base west", "middle": "base", "end": "base east"}[item.anchor]
+    def _text(self, item: Text, text: str) -> str:
+        """Set by pgf itself: TikZ remembers every node, and runs out of memory after some hundred."""
+        anchor = {"start": "left,", "middle": "", "end": "right,"}[item.anchor]
         turn = ",rotate=90" if item.turned else ""
         font = ("\\bfseries " if item.bold else "") + ("\\ttfamily " if item.mono else "")
-        text = escaped(written(item.text))
         if item.fit:
             text = f"\\fit{{{self._length(item.fit)}}}{{{text}}}"
         size = f"\\size{{{item.size * self._scale * POINTS_PER_MM:.2f}pt}}"
-        place = _point((item.x, item.y))
-        return (
-            f"\\node[anchor={anchor},text={self.colour(item.ink)}{turn}] at {place} {{{size}{font}{text}}};"
-        )
+        place = f"\\pgfpointxy{{{_number(item.x)}}}{{{_number(item.y)}}}"
+        ink = f"\\color{{{self.colour(item.ink)}}}"
+        return f"\\pgftext[{anchor}base,at={{{place}}}{turn}]{{{ink}{size}{font}{text}}}"
 
     def _picture(self, item: Picture) -> Iterator[str]:
         """Each run of equal pixels as a rectangle, a little too long and too high: the next ones cover it."""

@@ -81,7 +81,8 @@ BARE = (
 )  # places with paper alone: the first outside the line's rounded corner
 
 # What names of other people's files can hold: a name of 10 KB, other scripts and directions, what ends elements,
-# strings and documents, control characters, half a pair of surrogates.
+# strings and documents, control characters, half a pair of surrogates, accents
+# without a letter.
 HOSTILE_NAMES = (
     "a" * 10_000,
     "שלום.conv1",
@@ -96,6 +97,7 @@ HOSTILE_NAMES = (
     "漢字 😀 e\u0301",
     "",
     "   ",
+    "\u0301\u0302",
 )
 HOSTILE = Scene(
     600,

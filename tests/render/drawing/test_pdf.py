@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import convcalc
+from convcalc.analysis.analyse import analyse
+from convcalc.analysis.boxes import boxes
 from convcalc.errors import UsageError
 from convcalc.render.drawing import lettering, pdf
+from convcalc.render.drawing.graph import draw as graph
 from convcalc.render.drawing.scene import Rectangle, Scene, Text
 from tests.render.drawing.scenes import BARE, EVERY, HOSTILE, POINTS, near
 
@@ -54,6 +58,16 @@ def test_every_label_is_found(tmp_path: Path) -> None:
     for item in EVERY.items:
         if isinstance(item, Text):
             assert " ".join(item.text.split()) in found
+
+
+@needs_poppler
+@pytest.mark.parametrize("name", ["alexnet", "resnet50", "unet"])
+def test_every_label_of_a_network_is_found(tmp_path: Path, name: str) -> None:
+    scene = graph.draw(boxes(analyse(convcalc.load(name).graph)))
+    found = " ".join(text_of(scene, tmp_path / "net.pdf").split())
+    labels = [item.text for item in scene.items if isinstance(item, Text)]
+    assert len(labels) > 15
+    assert [label for label in labels if " ".join(label.split()) not in found] == []
 
 
 @needs_poppler

@@ -114,7 +114,7 @@ def test_lines_and_colours() -> None:
     assert r"\path[fill=conv,draw=line,line width=2.85pt] (10,20) rectangle (40,60);" in document
     # A quadratic curve with its control point in the corner: two thirds of the way to it from either end.
     assert r"(0,0) -- (40,0) .. controls (46.67,0) and (50,3.33) .. (50,10) -- (50,60);" in document
-    assert r"\node[anchor=base west,text=ink] at (5,6) {\size{15.65pt}x};" in document
+    assert r"\pgftext[left,base,at={\pgfpointxy{5}{6}}]{\color{ink}\size{15.65pt}x}" in document
 
 
 def test_pictures_are_rectangles_of_equal_pixels() -> None:
