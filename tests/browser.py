@@ -292,8 +292,10 @@ class Page:
 
     def press(self, key: str, *modifiers: str) -> None:
         """Press a key and let it go: `a`, `Enter`, `ArrowDown` …; modifiers: of shift, control, alt, meta."""
-        number = KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0)
-        if not number:
+        number = KEYS.get(
+            key, ord(key.upper()) if len(key) == 1 and key.isalnum() else 0
+        )  # "." is not Delete, 46
+        if not number and len(key) != 1:
             raise ValueError(f"no key {key!r}; a character, or one of {', '.join(KEYS)}")
         mask = sum(MODIFIERS[name] for name in modifiers)
         text = "\r" if key == "Enter" else key if len(key) == 1 and not mask & ~MODIFIERS["shift"] else ""

@@ -182,11 +182,11 @@ class Folding:
         """How the copies differ. first, end: of the first copy; second: the first of the next copy."""
         notes = []
         given, finally_given = self._shape(end.exit), self._shape(last.exit)
-        read, then_read = self._shape(first.entry), self._shape(second.entry)
+        read = self._shape(first.entry)
         if given != finally_given:
             notes.append(f"{given[0]:,} to {finally_given[0]:,} channels")
-        elif read != then_read:
-            notes.append(f"reads {read[0]:,}, then {then_read[0]:,} channels")
+        elif read != self._shape(second.entry):
+            notes.append(f"from {read[0]:,} channels")
         shift = last.last - end.last
         passing = (
             (a.op, b.op)

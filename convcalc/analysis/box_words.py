@@ -76,7 +76,8 @@ def listed(values: Sequence[object]) -> str:
 def of_layers(nodes: Sequence[Node]) -> tuple[str, ...]:
     """The lines of a layer and the pointwise layers behind it: `conv K64 F3 P1`, `bn · relu`."""
     first, *behind = nodes
-    line = first_line(first.op)
+    own = first.op.role == "tensor"  # one of several that look alike: its name tells which
+    line = f"{first.kind} {first.name.rpartition('.')[2]}" if own else first_line(first.op)
     words = [word for word, _ in groupby(kind(node.op) for node in behind)]
     return (line, " · ".join(words)) if words else (line,)
 

@@ -11,7 +11,7 @@ from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.box_modules import Module, common_segments, modules
 from convcalc.analysis.box_units import MAX_DEPTH, Folding, Repeat
 from convcalc.analysis.fold import FoldedRow, row_of, rows
-from convcalc.graph import Node, copies_path
+from convcalc.graph import Node, copies_path, uncollected
 from convcalc.ops import Operator
 from convcalc.shapes import Shape
 
@@ -84,6 +84,11 @@ def boxes(
 ) -> Boxes:
     """The boxes of a network. depth: folds whatever lies deeper than this many path segments; unfold: shows every copy
     of what is repeated; branches False: a module with branches is one block."""
+    with uncollected():
+        return _boxes(analysis, depth, unfold, branches)
+
+
+def _boxes(analysis: Analysis, depth: int | None, unfold: bool, branches: bool) -> Boxes:
     graph = analysis.graph
     parts = rows(analysis, depth=depth, drawn=True)
     reads, ends = _reads(analysis, parts)

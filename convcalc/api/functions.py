@@ -224,6 +224,7 @@ def apply(
     backward: bool = False,
     gradient: Typed | None = None,
     rate: str | float | None = None,
+    delay: float | None = None,
 ) -> View[Applied | AppliedPicture | Backward]:
     """An operator applied to a matrix, a signal, letters or an image: `convcalc apply`.
 
@@ -231,7 +232,9 @@ def apply(
     matrix as text (`"1 2; 3 4"`) or nested lists, or the path of a CSV file or an image. weights: as in `matrix`;
     mode: correlation, convolution, centred or all; the other arguments are the command's options. For numbers, the
     view has `applications`, one per mode, whose `output` has `shape` and exact `values`, and `steps`; for an image,
-    `maps`. `save` writes .png or .csv. Raises UsageError, SpecError or ImageError.
+    `maps`. `save` writes a figure of numbered cells (.svg, .pdf, .png), with steps an animation (.gif, .svg) or a
+    strip (.png, .pdf), or .csv; of an image a .png. delay: seconds of a step of an animation. Raises UsageError,
+    SpecError or ImageError.
 
     backward: computes the gradients of input, kernel and bias instead, given the `gradient` of the output (by default
     the letters δ11, δ12, …); rate: also computes the kernel after a step of gradient descent. The view then has
@@ -294,7 +297,7 @@ def apply(
         tables=lambda: report.applied_tables(applied),
         lines=lambda width: report.applied_lines(applied, width),
         texts={"csv": lambda: report.applied_csv(applied)},
-        file=lambda path: applied_file(applied, path),
+        file=lambda path: applied_file(applied, path, delay),
     )
     return View(applied, look)
 

@@ -24,6 +24,8 @@ Examples:
   convcalc apply sharpen '1 1 1 1; 1 5 5 1; 1 5 5 1; 1 1 1 1' --padding same
   convcalc apply --weights '1 2; 3 4' '1 0 2; 0 3 0; 4 0 5' --mode all
   convcalc apply 'conv: {stride: 2}' signal.csv --weights '1/4 1/2 1/4'
+  convcalc apply 'maxpool: 2' '1 4 2 1; 5 8 3 4' --steps -o pool.gif
+  convcalc apply --weights 'w x; y z' 'a b c; d e f; g h i' -o toy.svg
   convcalc apply edges photo.jpg -o edges.png
   convcalc apply blur,sharpen,sobel-x photo.jpg -o maps.png
   convcalc apply gaussian photo.jpg --per-channel -o soft.png
@@ -39,6 +41,10 @@ image, or - for standard input. Numbers stay exact; letters stand for themselves
 
 A filter spans all channels: one plane serves each of them; a named filter is divided by
 their number, so that brightness is kept.
+
+-o writes numbered cells; with --steps the window moves in .gif and .svg, and .png and .pdf
+have a strip of all steps. An image is written as .png; so is a matrix with --tone, a pixel
+for each number.
 
 --backward shows the gradients of input, kernel and bias for a gradient δ of the output, and
 each as the convolution that it is; --steps then walks their windows.
@@ -58,7 +64,9 @@ each as the convolution that it is; --steps then walks their windows.
 )
 @window_options.window_options(defaults=False)
 @click.option("--per-channel", is_flag=True, help="Filter each channel separately: colours stay.")
-@click.option("--steps", is_flag=True, help="Walk the window over the input; animated on a terminal.")
+@click.option(
+    "--steps", is_flag=True, help="Walk the window over the input; animated on a terminal, in .gif and .svg."
+)
 @click.option("--backward", is_flag=True, help="The gradients of input, kernel and bias instead.")
 @click.option(
     "--gradient", metavar="MATRIX", help="Of the output, for --backward; default letters δ11, δ12, …"
@@ -86,7 +94,13 @@ each as the convolution that it is; --steps then walks their windows.
     metavar="PIXELS",
     help="Longest side of the image; larger ones are reduced.",
 )
-@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="Write the result: .png or .csv.")
+@click.option(
+    "-o",
+    "--output",
+    type=OUTPUT,
+    metavar="FILE",
+    help="Write a figure, with --steps moving: .svg .gif .png .pdf .tex; or .csv.",
+)
 @format_option
 def command(
     arguments: tuple[str, ...],
@@ -111,11 +125,9 @@ def command(
     form: str,
 ) -> None:
     """One operator on a matrix, a signal, letters or an image: what goes in, what comes out, step by step."""
-    from convcalc.report.apply_file import check_suffix
+    from convcalc.report.apply_file import suffix_of
 
-    if output is not None:
-        check_suffix(output)
-    sized = click.get_current_context().get_parameter_source("max_size")
+    suffix = suffix_of(output) if output is not None else ""
     found = functions.apply(
         *arguments,
         weights=weights,
@@ -130,23 +142,30 @@ def command(
         steps=steps,
         decimals=decimals,
         tone=tone,
-        max_size=max_size if sized is click.core.ParameterSource.COMMANDLINE else None,
+        max_size=max_size if _given("max_size") else None,
         backward=backward,
         gradient=gradient,
         rate=rate,
+        delay=delay if _given("delay") else None,
     )
     if choices.is_picture(found):
         _show_picture(found, output, form)
         return
-    if tone is not None and not (output or "").lower().endswith(".png"):
+    if tone is not None and suffix != ".png":
         raise UsageError("--tone is for images", hint="leave it out, or write the matrix as one: -o FILE.png")
     if steps and form not in ("table", "json"):
         raise UsageError(f"--steps has no {form} format", hint="use --format table or json")
-    _show(found, output, form, delay)
+    _show(found, output, form, delay, walked=suffix in ("", ".csv"))
 
 
-def _show(found: View[Any], output: str | None, form: str, delay: float) -> None:
-    """Show the steps and the matrices, or the requested format."""
+def _given(option: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _show(found: View[Any], output: str | None, form: str, delay: float, *, walked: bool) -> None:
+    """Show the steps and the matrices, or the requested format. walked: the steps are shown here, not in a file."""
     from convcalc.render import terminal
     from convcalc.report.apply import animations, applied_lines
     from convcalc.report.backward import backward_lines
@@ -155,7 +174,7 @@ def _show(found: View[Any], output: str | None, form: str, delay: float) -> None
     frames_of, lines_of = (
         (backward_animations, backward_lines) if choices.is_backward(found) else (animations, applied_lines)
     )
-    if form == "table":
+    if form == "table" and walked:
         for frames in frames_of(found.record, terminal.width()):
             terminal.animate(frames, delay)
     if output is not None:

@@ -28,15 +28,15 @@ class Applied(NamedTuple):
     """The result of `apply` on numbers or letters.
 
     applications: one, or one per mode; notation: how numbers are written; mode_shown: whether a mode was requested;
-    steps: for each application the window at each position, if requested; tone: how a picture of the numbers maps
-    them to grey levels.
+    steps: for each application the window at each position, if requested; tone: how a picture with a pixel per number
+    maps them to grey levels, None for a figure of numbered cells.
     """
 
     applications: tuple[Application, ...]
     notation: Notation
     mode_shown: bool = False
     steps: tuple[tuple[Placement, ...], ...] = ()
-    tone: str = "stretch"
+    tone: str | None = None
 
 
 class AppliedPicture(NamedTuple):
@@ -122,7 +122,7 @@ def apply_typed(
     written = [source.decimal, *(matrix.decimal for matrix in filters)]
     notation = Notation(False if False in written else True if True in written else None, decimals)
     positions = tuple(placements(application, notation.decimal) for application in applications if steps)
-    return Applied(applications, notation, mode is not None, positions, tone or "stretch")
+    return Applied(applications, notation, mode is not None, positions, tone)
 
 
 def _maps(applications: Sequence[Application], tone: str | None, channelwise: int) -> tuple[PictureMap, ...]:

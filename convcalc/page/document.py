@@ -138,7 +138,7 @@ def _colours(dark: bool) -> str:
     }
     colours |= {
         "edge": palette.colour("muted", dark),
-        "chosen": palette.mixed(paper, point, 0.16),
+        "chosen": palette.mixed(paper, point, 0.12),
         "area": palette.mixed(paper, point, 0.3),
         "bar": palette.colour("ramp:0.6") if not dark else palette.colour("ramp:0.45"),
         "bar-edge": point,

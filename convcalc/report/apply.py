@@ -38,7 +38,7 @@ def title(application: Application) -> str:
     named = ", ".join(application.names)
     operator = words.operator(op).replace(" no bias", "")
     name = f"{named} ({operator})" if named else operator
-    return f"{name}: {_size(application.source)} → {_size(application.output)}"
+    return f"{name}: {size_text(application.source)} → {size_text(application.output)}"
 
 
 def applied_summary(applied: Applied) -> str:
@@ -83,7 +83,7 @@ def applied_csv(applied: Applied) -> str:
     return "\n".join(matrix_csv(application.output, applied.notation) for application in applied.applications)
 
 
-def _size(tensor: Tensor) -> str:
+def size_text(tensor: Tensor) -> str:
     """The sides of a tensor; with channels first if it has several channels."""
     spatial = tensor.shape[1:]
     return show(tensor.shape if tensor.shape[0] > 1 or not spatial else spatial)
@@ -105,7 +105,7 @@ def application_lines(
     lines.append([])
     sources = _planes("input", application.source, notation)
     kernels = _kernels(application, notation)
-    numbers = _numbers(application) if mode_shown else None
+    numbers = numbers_of(application) if mode_shown else None
     outputs = _planes("output", application.output, notation, numbers, application.names)
     lines += blocks.beside([*sources, *kernels, *outputs], width)
     lines += [[TextSpan(part)] for part in wrap(advice(application), width) if part]
@@ -153,7 +153,7 @@ def _ranges(application: Application) -> str:
     return "".join(f", {index} {text}" for index, text in zip("abc", ranges, strict=False))
 
 
-def _numbers(application: Application) -> tuple[Sequence[int], Sequence[int]] | None:
+def numbers_of(application: Application) -> tuple[Sequence[int], Sequence[int]] | None:
     """The pixel numbers that label the output's rows and columns."""
     first, axes = application.first_pixel(), application.axes
     if first is None or len(axes) > 2:
@@ -173,7 +173,7 @@ def _planes(
     names: Sequence[str] = (),
 ) -> list[blocks.TextBlock]:
     """One block per channel. names: the filters that produced them."""
-    planes = _rows(tensor)
+    planes = plane_rows(tensor)
     word = "map" if what == "output" else f"{what}, channel"
     result = []
     for index, rows in enumerate(planes, 1):
@@ -190,7 +190,7 @@ def _letters(tensor: Tensor) -> bool:
     return any(isinstance(value, Expression) for value in tensor.values)
 
 
-def _rows(tensor: Tensor) -> list[list[list[Any]]]:
+def plane_rows(tensor: Tensor) -> list[list[list[Any]]]:
     """Planes of rows. A signal or a vector is one row; the slices of a volume follow one another."""
     shape = tensor.shape
     if len(shape) == 1:
@@ -254,7 +254,7 @@ def _frames(
     for number, step in enumerate(placements, 1):
         output[number - 1] = final[number - 1]
         equation = f"{step.working} = {final[number - 1]}" if step.working else final[number - 1]
-        made = _rows(Tensor(application.output.shape, output))[step.channel]
+        made = plane_rows(Tensor(application.output.shape, output))[step.channel]
         place = (0, *step.position)[-2:] if len(step.position) < 3 else (0, 0)
         shown = [[cell.ljust(widest) if letters else cell.rjust(widest) for cell in row] for row in made]
         heading = f"map {step.channel + 1}" if application.output.shape[0] > 1 else "output"
@@ -276,7 +276,7 @@ def _frames(
 def _covered(application: Application, step: Placement, notation: Notation) -> list[blocks.TextBlock]:
     """The channels that the step reads, with their padding, the covered cells in brackets."""
     axes = application.axes
-    planes = _rows(application.source)
+    planes = plane_rows(application.source)
     op = application.op
     fill = PENDING if isinstance(op, Pooling) and not op.counts_padding else "0"
     spans = [
@@ -312,10 +312,10 @@ def _covered(application: Application, step: Placement, notation: Notation) -> l
 
 def application_table(application: Application, notation: Notation, *, mode_shown: bool = False) -> Table:
     """The output as a table with one row per row and one column per column; maps follow one another."""
-    planes = _rows(application.output)
+    planes = plane_rows(application.output)
     width = len(planes[0][0])
     several = len(planes) > 1
-    numbers = _numbers(application) if mode_shown else None
+    numbers = numbers_of(application) if mode_shown else None
     rows = [(index, row, values) for index, plane in enumerate(planes, 1) for row, values in enumerate(plane)]
     columns = [Column("map", "map", lambda row: row[0])] if several else []
     if numbers and numbers[0]:
@@ -339,7 +339,7 @@ def matrix_csv(tensor: Tensor, notation: Notation) -> str:
     """The numbers as CSV that `apply` can read again: one line per row, an empty line between maps."""
     texts = [
         "\n".join(",".join(notation.typed(value) for value in row) for row in plane)
-        for plane in _rows(tensor)
+        for plane in plane_rows(tensor)
     ]
     return "\n\n".join(texts) + "\n"
 

@@ -13,7 +13,7 @@ from convcalc.render.layout import Line, table_lines
 from convcalc.render.table import Column, Table
 from convcalc.report import words
 from convcalc.report.apply import title
-from convcalc.report.apply_file import check_suffix
+from convcalc.report.apply_file import suffix_of
 from convcalc.report.values import CONVENTIONS
 
 if TYPE_CHECKING:
@@ -128,9 +128,10 @@ def filtered_file(filtered: AppliedPicture, path: str) -> bytes:
     """A PNG with all pictures side by side. Raises UsageError for any other kind of file."""
     from convcalc.images.rasters import beside, png
 
-    check_suffix(path)
-    if path.lower().endswith(".csv"):
-        raise UsageError(f"-o {path}: an image is written as .png", hint="a matrix is written as .csv")
+    if suffix_of(path) != ".png":
+        raise UsageError(
+            f"-o {path}: an image is written as .png", hint="a matrix is written in other formats too"
+        )
     return png(beside([raster for _, raster in _pictures(filtered)]))
 
 

@@ -17,10 +17,10 @@ from convcalc.report.apply import (
     _nested,
     _plain,
     _planes,
-    _rows,
     _tensor_value,
     application_value,
     mode_words,
+    plane_rows,
     title,
 )
 from convcalc.report.backward_blocks import (
@@ -154,7 +154,7 @@ def tensor_table(text: str, tensor: Tensor, notation: Notation) -> Table:
     flat = Tensor((1, *tensor.shape), tensor.values) if len(tensor.shape) == 2 else tensor
     if len(tensor.shape) > 3:
         flat = Tensor((elements(tensor.shape[:-2]), *tensor.shape[-2:]), tensor.values)
-    planes = _rows(flat)
+    planes = plane_rows(flat)
     rows = [(index, values) for index, plane in enumerate(planes, 1) for values in plane]
     columns = [Column("map", "map", lambda row: row[0])] if elements(lead) > 1 else []
 

@@ -16,7 +16,7 @@ from convcalc.report.apply import (
     MAX_CELLS,
     _letters,
     _planes,
-    _rows,
+    plane_rows,
 )
 from convcalc.shapes import elements
 
@@ -98,7 +98,7 @@ def source_blocks(
 ) -> list[blocks.TextBlock]:
     """What a gradient's convolution reads, padding laid around; of a step, the channels under it and its window."""
     axes = by.axes
-    planes = _rows(by.source)
+    planes = plane_rows(by.source)
     what, part = (DELTA, "map") if key == "input" else ("input", "channel")
     spans = [range(-axis.before, axis.size + axis.after) for axis in axes][-2:]
     if len(axes) == 1:

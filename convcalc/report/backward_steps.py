@@ -14,7 +14,7 @@ from convcalc.render.layout import Line, TextSpan, wrap
 from convcalc.report.apply import (
     PENDING,
     _letters,
-    _rows,
+    plane_rows,
 )
 from convcalc.report.backward_blocks import kernel_blocks, name, source_blocks
 
@@ -42,7 +42,7 @@ def _frames(
     widest = max(map(len, final))
     for number, step in enumerate(placements, 1):
         made[number - 1] = final[number - 1]
-        rows = _rows(Tensor(by.output.shape, made))[step.channel]
+        rows = plane_rows(Tensor(by.output.shape, made))[step.channel]
         rows = [[cell.ljust(widest) if letters else cell.rjust(widest) for cell in row] for row in rows]
         place = (0, *step.position)[-2:]
         heading = f"gradient of the {name(done, key)}"
@@ -88,11 +88,11 @@ def _move_frames(
     for number, move in enumerate(moves, 1):
         so_far = [before + added for before, added in zip(so_far, move.share.values, strict=True)]
         step = move.placement
-        rows = _rows(source)[step.channel]
+        rows = plane_rows(source)[step.channel]
         covered = {(0, *cell)[-2:] for cell in step.covered}
         inside = {(i, j) for i, j in covered if 0 <= i < len(rows) and 0 <= j < len(rows[0])}
         texts = [[notation(value) for value in row] for row in rows]
-        shares = _rows(move.share)[step.channel]
+        shares = plane_rows(move.share)[step.channel]
         hit = {
             (i, j)
             for i, row in enumerate(shares)
@@ -101,7 +101,7 @@ def _move_frames(
         }
         grown = [
             [notation(value).rjust(widest) for value in row]
-            for row in _rows(Tensor(source.shape, so_far))[step.channel]
+            for row in plane_rows(Tensor(source.shape, so_far))[step.channel]
         ]
         channel = f", channel {step.channel + 1}" if source.shape[0] > 1 else ""
         parts = [

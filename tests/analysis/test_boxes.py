@@ -222,13 +222,21 @@ def test_another_number_of_channels_read_is_told(tmp_path) -> None:
           - conv: {filters: 8, kernel: 3, padding: 1}
     """
     (frame,) = boxes(analysis_of(text, tmp_path)).frames
-    assert (frame.times, frame.note) == (2, "reads 3, then 8 channels")
+    assert (frame.times, frame.note) == (2, "from 3 channels")
 
 
 def test_vectors_are_equal_in_full(tmp_path) -> None:
     """AlexNet's first two dense layers have 4,096 units each, and very different numbers of weights."""
     drawn = boxes(analyse(load_graph("alexnet")))
     assert drawn.frames == ()
+
+
+def test_tensors_have_their_names() -> None:
+    words = [box.words[0] for box in boxes(analyse(load_graph("torchvision/vit_b_16"))).boxes]
+    assert [text for text in words if text.startswith("parameter")] == [
+        "parameter class_token",
+        "parameter pos_embedding",
+    ]
 
 
 def test_common_first_part_is_left_out(tmp_path) -> None:

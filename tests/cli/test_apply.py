@@ -204,9 +204,9 @@ def test_the_tone(convcalc, picture: Path, tmp_path: Path) -> None:
         assert image.getextrema() == (0, 255)
 
 
-def test_a_matrix_as_a_picture(convcalc, tmp_path: Path) -> None:
+def test_a_matrix_as_a_picture_with_a_pixel_for_each_number(convcalc, tmp_path: Path) -> None:
     out = tmp_path / "matrix.png"
-    assert convcalc("apply", "relu", "0 1; 2 4", "-o", str(out)).returncode == 0
+    assert convcalc("apply", "relu", "0 1; 2 4", "--tone", "stretch", "-o", str(out)).returncode == 0
     with Image.open(out) as image:
         assert (image.size, list(image.tobytes())) == ((2, 2), [0, 64, 128, 255])
 
@@ -252,13 +252,17 @@ def test_a_matrix_as_a_picture(convcalc, tmp_path: Path) -> None:
         (("blur", "in.png", "out.png"), 2, "convcalc apply blur in.png -o out.png"),
         (("photo.jpg",), 2, "convcalc apply blur photo.jpg"),
         (("relu",), 2, "convcalc apply relu '1 2; 3 4'"),
-        (("maxpool: 2", POOL, "-o", "out.jpg"), 2, "use .png or .csv"),
+        (("maxpool: 2", POOL, "-o", "out.jpg"), 2, "written as .svg, .png, .pdf, .tex, .gif or .csv"),
+        (("maxpool: 2", POOL, "-o", "out.gif"), 2, "a .gif shows steps"),
         (("maxpool: 2", POOL, "-o", "/nowhere/out.png"), 1, "cannot be written"),
         (("relu", "1 2", "--steps"), 2, "relu moves no window"),
         (("maxpool: 1", "1 2 " * 500, "--steps"), 2, "1,000 steps are more than"),
         (("maxpool: 2", POOL, "--steps", "--format", "csv"), 2, "--steps has no csv format"),
         (("relu", "a b"), 2, "cannot work on letters"),
-        (("conv", "a b", "--weights", "1", "-o", "letters.png"), 2, "letters and volumes make no picture"),
+        (("conv", "a b", "--weights", "1", "-o", "letters.png", "--tone", "clip"), 2, "letters and volumes have no"),
+        (("maxpool: 1", "1 2 3 4; " * 60, "--steps", "-o", "out.gif"), 2, "240 steps are more than a figure shows"),
+        (("maxpool: 1", "1 2 3 4; " * 16, "--steps", "-o", "out.png"), 2, "64 steps are more than a figure shows"),
+        (("maxpool: 40", ("1 " * 40 + ";") * 40, "--steps", "-o", "out.gif"), 2, "40×40 is too large"),
         (("blur", "1", "--stride", "0"), 2, "needs numbers from 1"),
         (("softmax: {rate: 1}", "1 2"), 1, "no field 'rate'"),
     ],

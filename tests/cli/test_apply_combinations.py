@@ -42,7 +42,8 @@ OPTIONS = (
     ("--bias", "1"), ("--bias", "a"), ("--bias", "1 b"), ("--mode", "centred"), ("--mode", "convolution"),
     ("--mode", "all"), ("-F", "2"), ("-S", "2"), ("-P", "same"), ("-P", "1+0"), ("--dilation", "2"),
     ("--rounding", "ceil"), ("--per-channel",), ("--steps", "--delay", "0"), ("--decimals", "2"), ("--tone", "stretch"),
-    ("--tone", "magnitude"), ("-o", "out.png"), ("-o", "out.csv"), ("--format", "json"), ("--format", "csv"),
+    ("--tone", "magnitude"), ("-o", "out.png"), ("-o", "out.csv"), ("-o", "out.svg"),
+    ("-o", "out.gif"), ("--format", "json"), ("--format", "csv"),
     ("--format", "latex"),
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ function buildAnswer() {
     replace(byId("answer-body"),
       answer.src ? element("img", { src: answer.src, alt: `${answer.image}, as the network reads it`, class: "read" }) : null,
       element("div", {}, element("p", { class: "muted", text: answer.text }),
-        element("table", { class: "shares" }, element("tbody", {}, ...answer.top.map(([label, probability]) => {
+        element("table", { class: "shares ten" }, element("tbody", {}, ...answer.top.map(([label, probability]) => {
           const bar = element("span", { class: "bar macs" });
           bar.style.width = `${(100 * probability) / most}%`;
           return element("tr", {}, element("th", { scope: "row", text: label }),

@@ -127,6 +127,7 @@ function drawShares() {
       ...MEASURES.map(([, key]) => {
         const bar = element("span", { class: `bar ${key}` });
         bar.style.width = `${(100 * group[key]) / most[key]}%`;
+        bar.hidden = !group[key];
         return element("td", {}, element("span", { class: "track" }, bar),
           element("span", { class: "amount", text: key === "bytes" ? bytes(group[key]) : rounded(group[key]) }),
           element("span", { class: "share muted", text: group[key] ? percent(group[key], sums[key]) : "" }));

@@ -154,13 +154,13 @@ function buildDigits() {
   const small = element("canvas", { class: "seen", width: network.input[2], height: network.input[1], role: "img", "aria-label": "what the network reads" });
   const digit = element("p", { id: "digit", "aria-hidden": "true" });
   const said = element("p", { id: "digit-said", class: "muted", "aria-live": "polite" });
-  const bars = element("table", { class: "shares", "aria-label": "Probability of each digit" });
+  const bars = element("table", { class: "shares ten", "aria-label": "Probability of each digit" });
   const maps = element("div", { class: "live-maps", id: "live-maps" });
   replace(byId("digits-body"),
     element("div", {}, canvas, element("p", {}, element("button", { type: "button", id: "wipe", text: "Wipe", onclick: wipe }),
       element("span", { class: "note", text: "  or draw with the arrow keys and the space bar" }))),
     element("div", { class: "read-as" }, element("p", { class: "muted", text: "The network reads" }), small, digit, said),
-    element("div", { class: "ten" }, bars), maps);
+    bars, maps);
 
   function wipe() {
     pen.fillStyle = "#fff";
@@ -182,31 +182,36 @@ function buildDigits() {
     said.textContent = field ? `It is a ${network.labels[best]}, says the network: ${(100 * probabilities[best]).toFixed(1)} %.` : "Nothing is written yet.";
     replace(bars, element("tbody", {}, ...probabilities.map((probability, place) => {
       const bar = element("span", { class: "bar macs" });
-      bar.style.width = `${field ? 100 * probability : 0}%`;
+      bar.style.width = `${100 * probability}%`;
+      bar.hidden = !field;
       return element("tr", { class: field && place === best ? "selected" : "" }, element("th", { scope: "row", text: network.labels[place] }),
         element("td", {}, element("span", { class: "track" }, bar), element("span", { class: "amount", text: field ? `${(100 * probability).toFixed(1)} %` : "–" })));
     })));
     showLive(maps, outputs, field);
   }
 
+  // A layer's maps in rows of eight, light where a unit is high.
   function showLive(into, outputs, field) {
     if (!into.children.length) {
-      replace(into, element("p", { class: "muted", text: "Its maps, dark where a unit is low" }), ...outputs.flatMap(({ shape }, index) => (shape.length === 3 ? [
-        element("figure", {}, element("canvas", { width: shape[0] * (shape[2] + 2) - 2, height: shape[1], role: "img", "aria-label": `the ${shape[0]} maps of ${networks[0].layers[index].name}`, "data-step": index }),
-          element("figcaption", { class: "note", text: `${networks[0].layers[index].name}, ${sizes(shape)}` }))] : [])));
+      replace(into, element("p", { class: "muted", text: "Its maps, light where a unit is high" }), ...outputs.flatMap(({ shape: [depth, height, width], shape }, index) => {
+        if (shape.length !== 3) return [];
+        const across = Math.min(8, depth), name = networks[0].layers[index].name;
+        const sheet = element("canvas", { width: across * (width + 1) - 1, height: Math.ceil(depth / across) * (height + 1) - 1, role: "img",
+          "aria-label": `the ${depth} maps of ${name}`, "data-step": index });
+        sheet.style.width = `${across * 44}px`;
+        return [element("figure", {}, sheet, element("figcaption", { class: "note", text: `${name}, ${sizes(shape)}` }))];
+      }));
     }
     for (const sheet of into.querySelectorAll("canvas")) {
-      const { shape: [depth, height, width], values } = outputs[sheet.dataset.step];
-      const low = Math.min(...values), high = Math.max(...values), wide = sheet.width;
-      const context = sheet.getContext("2d"), image = context.createImageData(wide, height);
-      for (let c = 0; c < depth; c += 1) {
-        for (let y = 0; y < height; y += 1) {
-          for (let x = 0; x < width; x += 1) {
-            const level = field ? (255 * (values[(c * height + y) * width + x] - low)) / (high - low || 1) : 128;
-            image.data.set([level, level, level, 255], 4 * (y * wide + c * (width + 2) + x));
-          }
-        }
-      }
+      const { shape: [depth, height, width], values } = outputs[sheet.dataset.step], across = Math.min(8, depth);
+      const low = Math.min(...values), high = Math.max(...values);
+      const context = sheet.getContext("2d"), image = context.createImageData(sheet.width, sheet.height);
+      values.forEach((value, place) => {
+        const map = Math.floor(place / (height * width)), x = place % width, y = Math.floor(place / width) % height;
+        const level = field ? (255 * (value - low)) / (high - low || 1) : 128;
+        const column = (map % across) * (width + 1) + x, row = Math.floor(map / across) * (height + 1) + y;
+        image.data.set([level, level, level, 255], 4 * (row * sheet.width + column));
+      });
       context.putImageData(image, 0, 0);
     }
   }

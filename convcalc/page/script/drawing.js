@@ -19,6 +19,7 @@ function buildDrawings() {
     if (event.key === "Enter") { event.preventDefault(); find(true); }
     if (event.key === "Escape") { byId("find").value = ""; find(false); }
   });
+  window.addEventListener("resize", measureStages);
   window.addEventListener("beforeprint", () => stages.forEach(fit));
 }
 
@@ -67,6 +68,17 @@ function showDepth(depth) {
 function showView(stage) {
   stage.views.forEach((view, depth) => { view.svg.toggleAttribute("hidden", depth !== stage.depth); view.svg.classList.toggle("shown", depth === stage.depth); });
   ringSelected(stage);
+  measureStages();
+}
+
+// No stage is higher than its drawing needs.
+function measureStages() {
+  const built = stages.filter(current);
+  const needed = built.map((stage) => {
+    const { whole } = current(stage);
+    return (stage.stage.clientWidth * whole[3]) / whole[2];
+  });
+  for (const stage of built) stage.stage.style.maxHeight = `${Math.max(360, Math.ceil(Math.max(...needed)) + 2)}px`;
 }
 
 function setView(view, box) {

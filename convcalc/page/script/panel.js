@@ -70,6 +70,7 @@ function layerPanel(network, layer, heading) {
     element(heading, {}, chip(layer.fill), ...breakable(layer.name)),
     element("p", { class: "operator" }, element("strong", { text: layer.operator }),
       element("span", { class: "flow", text: flow(network, layer) })),
+    pairPanel(network, layer),
     heading === "h2" || now.weights || now.macs ? figureList([
       ["output", sizes(now.shape), `${count(elements(now.shape))} numbers, ${bytes(now.bytes)}`],
       ["weights", count(now.weights), now.weights ? `${percent(now.weights, sums.weights)} of all` : ""],
@@ -105,6 +106,18 @@ function blockPanel(network, layers) {
       }, chip(layer.fill), ...breakable(layer.name)),
       element("span", { class: "muted", text: ` ${layer.operator} → ${sizes(layer.now.shape)}` })))),
   ];
+}
+
+// Of two networks: what became of a layer in the other one.
+function pairPanel(network, layer) {
+  const row = data.diff?.rows.find((pair) => pair[network.place] === layer.index);
+  if (!row) return null;
+  const [, , status, change, , , , working] = row, other = row[1 - network.place];
+  return element("p", { class: "pair" }, element("span", { class: `status ${status}`, text: WORDS[status] }), " ",
+    other === null ? `only in ${"AB"[network.place]}` : `${"AB"[1 - network.place]}: `,
+    other === null ? null : element("button", { type: "button", class: "link", onclick: () => select(1 - network.place, [other], { from: "panel" }) },
+      ...breakable(networks[1 - network.place].layers[other].name)),
+    status === "changed" ? element("span", { class: "sum", text: working ? `${change}; weights ${working}` : change }) : null);
 }
 
 function showPanel() {

@@ -17,7 +17,8 @@ let tableRows = [];
 function buildTable() {
   const head = byId("table-head");
   replace(head, ...COLUMNS.map((column) => element("th", { scope: "col", class: column.number ? "number" : "" },
-    element("button", { type: "button", class: "sort", text: column.key, onclick: () => sortBy(column) }))));
+    element("button", { type: "button", class: "sort", text: column.key, onclick: () => sortBy(column) }),
+    element("span", { class: "print-only", "aria-hidden": "true", text: column.key }))));
   replace(byId("table-networks"), ...(networks.length > 1 ? networks.map((network, place) => element("button", {
     type: "button", "aria-pressed": String(place === shownTable), text: `${"AB"[place]}: ${network.title}`,
     onclick: () => { shownTable = place; fillTable(); pressed(byId("table-networks"), place); },

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from convcalc.errors import UsageError
 from convcalc.render.drawing.scene import Scene
+
+if TYPE_CHECKING:
+    from convcalc.render.drawing.animation import Animation
 
 SUFFIXES = {
     ".svg": "vectors for the web and slides, light and dark",
@@ -14,6 +18,7 @@ SUFFIXES = {
     ".pdf": "vectors for print",
     ".tex": "TikZ, to compile with pdflatex",
 }
+MOVING = (".gif", ".svg")  # of animations; other files have all frames in a strip
 SHARP = 2  # pixels of a PNG per pixel of the scene, where no width is given
 SLIDE = 1_600  # pixels: no wider than this without being asked
 COLUMN = 180.0  # millimetres: as wide as the text of an A4 page
@@ -59,6 +64,24 @@ def encoded(scene: Scene, suffix: str, width: float | None = None) -> bytes:
     from convcalc.render.drawing import tikz
 
     return tikz.document(scene, size).encode()
+
+
+def encoded_animation(
+    animation: Animation, suffix: str, progress: Callable[[int, int], None] | None = None
+) -> bytes:
+    """An animation as a file of a suffix of MOVING, or its frames in a strip as one of SUFFIXES. progress: told how
+    many of how many frames of a GIF are done."""
+    if suffix == ".gif":
+        from convcalc.render.drawing import gif
+
+        return gif.document(animation, progress)
+    if suffix == ".svg":
+        from convcalc.render.drawing import moving
+
+        return moving.document(animation).encode()
+    from convcalc.render.drawing.animation import strip
+
+    return encoded(strip(animation), suffix)
 
 
 def default_pixels(scene: Scene, most: int) -> int:

@@ -8,6 +8,7 @@ narrowed to it.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from math import ceil, hypot
@@ -27,6 +28,7 @@ from convcalc.render.drawing.scene import (
     Scene,
     Text,
     head,
+    moved,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +73,15 @@ def image(scene: Scene, width: int) -> bytes:
     out = io.BytesIO()
     canvas.save(out, "PNG", pnginfo=about)
     return out.getvalue()
+
+
+def painted(items: Iterable[Item], corner: Point, size: tuple[int, int], scale: float) -> Image:
+    """A part of a drawing as pixels. corner: its top left in the scene; size: in pixels; scale: pixels per pixel of the
+    scene."""
+    band = _Band(size[0] * SAMPLES, size[1] * SAMPLES, scale * SAMPLES, 0)
+    for item in items:
+        band.paint(moved(item, -corner[0], -corner[1]))
+    return band.image.reduce(SAMPLES)
 
 
 def _extent(item: Item) -> tuple[float, float]:
@@ -313,6 +324,7 @@ def _fonts(bold: bool, mono: bool) -> tuple[_Face, ...]:
     return (*faces, _Face(None, False))
 
 
+@lru_cache(maxsize=2_000)
 def _mask(text: str, size: int, bold: bool, mono: bool) -> tuple[Image, int]:
     """A text as a mask of 0 to 255, and how far above its lower part the baseline lies: its ascent in pixels."""
     from PIL import Image, ImageDraw

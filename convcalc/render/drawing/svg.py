@@ -50,16 +50,10 @@ def document(scene: Scene, *, prefix: str = "", embedded: bool = False) -> str:
     must differ within a page.
     """
     number = _Numbers()
-    width, height = number[scene.width], number[scene.height]
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="{FAMILY}" font-size="11" fill="none" stroke-linejoin="round" '
-        f'role="{"group" if embedded else "img"}" class="drawing" '
-        f'aria-labelledby="{prefix}title" aria-describedby="{prefix}description">',
-        f'<title id="{prefix}title">{_text(scene.title)}</title>',
-        f'<desc id="{prefix}description">{_text(scene.description, MAX_DESCRIPTION)}</desc>',
+        *opening(scene.width, scene.height, scene.title, scene.description, prefix=prefix, embedded=embedded),
         "",
-        f'<rect width="{width}" height="{height}"{_fill("paper")}/>',
+        f'<rect width="{number[scene.width]}" height="{number[scene.height]}"{_fill("paper")}/>',
     ]
     parts += [_WRITERS[type(item)](item, number) for item in scene.items]  # type: ignore[operator]
     if scene.boxes:
@@ -68,15 +62,37 @@ def document(scene: Scene, *, prefix: str = "", embedded: bool = False) -> str:
         parts.append("</g>")
     parts.append("</svg>\n")
     if not embedded:
-        parts[3] = f"<style>{style(_roles(scene.items), scope='')}</style>"
+        parts[3] = f"<style>{style(roles(scene.items), scope='')}</style>"
     return "\n".join(filter(None, parts))
 
 
-def style(roles: Iterable[str] = palette.PAPER, *, scope: str = ".drawing ", media: str = MEDIA) -> str:
-    """The rules that make drawings dark. roles: those in use; scope: a selector before each rule's class; media: the
+def opening(
+    width: float, height: float, title: str, description: str, *, prefix: str = "", embedded: bool = False
+) -> list[str]:
+    """The first lines of a document: its page, its title and its description."""
+    number = _Numbers()
+    across, down = number[width], number[height]
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{across}" height="{down}" '
+        f'viewBox="0 0 {across} {down}" font-family="{FAMILY}" font-size="11" fill="none" stroke-linejoin="round" '
+        f'role="{"group" if embedded else "img"}" class="drawing" '
+        f'aria-labelledby="{prefix}title" aria-describedby="{prefix}description">',
+        f'<title id="{prefix}title">{_text(title)}</title>',
+        f'<desc id="{prefix}description">{_text(description, MAX_DESCRIPTION)}</desc>',
+    ]
+
+
+def fragment(items: Iterable[Item]) -> str:
+    """The elements of items, without a document around them."""
+    number = _Numbers()
+    return "".join([_WRITERS[type(item)](item, number) for item in items])  # type: ignore[operator]
+
+
+def style(used: Iterable[str] = palette.PAPER, *, scope: str = ".drawing ", media: str = MEDIA) -> str:
+    """The rules that make drawings dark. used: the roles in use; scope: a selector before each rule's class; media: the
     condition, none if empty."""
     rules = []
-    for role in sorted(set(roles) & set(palette.PAPER)):
+    for role in sorted(set(used) & set(palette.PAPER)):
         if palette.changes(role):
             dark = palette.colour(role, dark=True)
             rules.append(f"{scope}.{role}-f{{fill:{dark}}}{scope}.{role}-s{{stroke:{dark}}}")
@@ -84,7 +100,7 @@ def style(roles: Iterable[str] = palette.PAPER, *, scope: str = ".drawing ", med
     return f"@media {media}{{{body}}}" if media else body
 
 
-def _roles(items: Iterable[Item]) -> set[str]:
+def roles(items: Iterable[Item]) -> set[str]:
     """The roles in use; paper is always."""
     found = {"paper"}
     for item in items:
