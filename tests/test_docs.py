@@ -342,6 +342,48 @@ def test_the_picture_is_the_screen(request: pytest.FixtureRequest) -> None:
     assert screen.PICTURE.read_text(encoding="utf-8") == drawn
 
 
+PICTURES = [
+    pytest.param(page, link, id=link)
+    for page in PAGES
+    for link in dict.fromkeys(re.findall(r"!\[[^\]]*\]\(([^)]*gallery/[^)]+)\)", page.read_text("utf-8")))
+]
+
+
+@pytest.mark.parametrize(("page", "link"), PICTURES)
+def test_a_picture_is_what_the_command_above_it_makes(
+    page: Path, link: str, desk: Path, request: pytest.FixtureRequest
+) -> None:
+    """An SVG byte for byte; of pixels, whose text depends on the fonts there are, the size and the frames."""
+    picture = page.parent / link
+    above = page.read_text(encoding="utf-8").partition(f"({link})")[0]
+    command = _last_command(above)
+    assert picture.name in shlex.split(command)
+    run(command, desk)
+    made = desk / picture.name
+    if request.config.getoption("--update-docs"):
+        picture.parent.mkdir(exist_ok=True)
+        picture.write_bytes(made.read_bytes())
+    if picture.suffix == ".svg":
+        assert picture.read_bytes() == made.read_bytes()
+        return
+    from PIL import Image
+
+    with Image.open(picture) as kept, Image.open(made) as drawn:
+        assert (kept.size, getattr(kept, "n_frames", 1)) == (drawn.size, getattr(drawn, "n_frames", 1))
+
+
+def _last_command(text: str) -> str:
+    """The last command that a text shows with its output."""
+    return [
+        found["command"] for block in CONSOLE.finditer(text) for found in COMMAND.finditer(block["text"])
+    ][-1]
+
+
+def test_no_picture_that_no_page_shows() -> None:
+    kept = {path.name for path in (MANUAL / "gallery").iterdir()}
+    assert kept == {Path(str(parameter.values[1])).name for parameter in PICTURES}
+
+
 def test_the_readme_is_short() -> None:
     assert (ROOT / "README.md").stat().st_size <= 12_000
 

@@ -18,6 +18,7 @@ TOPICS = (
     "counting",
     "choosing",
     "budgets",
+    "gallery",
     "python",
     "formats",
     "onnx",

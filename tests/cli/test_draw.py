@@ -132,9 +132,7 @@ def test_the_default_folds_what_is_too_much_to_take_in(monkeypatch: pytest.Monke
 
 def test_too_many_boxes_are_refused(tmp_path: Path) -> None:
     spec = tmp_path / "long.yaml"
-    lines = "".join(
-        f"  - conv: {{filters: {4 + place}, kernel: 3, padding: 1}}\n" for place in range(2_001)
-    )
+    lines = "".join(f"  - conv: {{filters: {4 + place}, kernel: 3, padding: 1}}\n" for place in range(2_001))
     spec.write_text(f"name: long\ninput: [3, 9, 11]\nlayers:\n{lines}", encoding="utf-8")
     with pytest.raises(UsageError, match="2,002 boxes are too many to draw; at most 2,000") as error:
         package.load(spec).draw(style="graph")
