@@ -8,6 +8,7 @@ from math import inf
 from typing import NamedTuple
 
 from convcalc.render.drawing import lettering
+from convcalc.render.drawing.arcs import Arc, Foot, Lane, depths, lanes
 from convcalc.render.drawing.legend import Legend, legend_items
 from convcalc.render.drawing.scene import Edge, Item, Placed, Polyline, Scene, Text
 
@@ -61,6 +62,7 @@ class Figure(NamedTuple):
     held: bool = False
     quiet: bool = False
     bold_above: bool = False
+    foot: float = 0.0  # where skips begin and end, from its left
 
 
 class Spot(NamedTuple):
@@ -108,24 +110,40 @@ class Page(NamedTuple):
     spots: tuple[Spot, ...]
     words: tuple[Item, ...]
     turns: Mapping[int, tuple[tuple[float, float], ...]]  # the path to the first figure of each further bank
+    lanes: tuple[Lane, ...] = ()  # of the skips
 
 
-def page(figures: Sequence[Figure], look: Look, brackets: Sequence[Bracket] = ()) -> Page:
-    """Where figures and their words stand. Nothing overlaps: each has a column as wide as it and its words."""
+def page(
+    figures: Sequence[Figure],
+    look: Look,
+    brackets: Sequence[Bracket] = (),
+    arcs: Sequence[Arc] = (),
+    *,
+    wrap: bool = True,
+) -> Page:
+    """Where figures and their words stand. Nothing overlaps: each has a column as wide as it and its words.
+
+    arcs: skips; wrap: several banks where one does not fit the page."""
     columns = [_column(figure, look) for figure in figures]
     pitches = [
         _pitch(figures[place], figures[place + 1], columns[place], columns[place + 1], look)
         for place in range(len(figures) - 1)
     ]
-    breaks = _breaks(figures, columns, pitches, look)
+    breaks = _breaks(figures, columns, pitches, look) if wrap else [(0, len(figures) - 1)]
     several = len(breaks) > 1
     left = look.margin + (LANE if several else 0)
     words: list[Item] = []
     spots: list[Spot] = []
     banks: list[_Bank] = []
     top = look.margin
+    runs: dict[int, float] = {}
+    feet: list[Foot] = []
     for first, last in breaks:
-        bank = _bank(figures, columns, pitches, (first, last), left, top, look)
+        bottoms = {place: figures[place].bottom for place in range(first, last + 1)}
+        deep, reach = depths(arcs, bottoms, look.text)
+        lowest = max([*deep.values(), *reach.values()])
+        bank = _bank(figures, columns, pitches, (first, last), left, top, lowest, look)
+        runs |= {place: bank.axis + depth for place, depth in deep.items()}
         held = [bracket for bracket in brackets if first <= bracket.last and bracket.first <= last]
         banks.append(bank)
         words += _bank_words(bank, figures, columns, look)
@@ -133,6 +151,7 @@ def page(figures: Sequence[Figure], look: Look, brackets: Sequence[Bracket] = ()
         for place in range(first, last + 1):
             centre = bank.centres[place - first]
             spots.append(Spot(centre - figures[place].width / 2, bank.axis, len(banks) - 1))
+            feet.append(Foot(spots[-1].left + figures[place].foot, bank.axis + figures[place].bottom))
         top = bank.bottom + (look.line + 6 if held else 0) + (GUTTER if look is SLIDE else GUTTER * 0.7)
     width = max(bank.width for bank in banks) + (LANE if several else 0)
     turns = {}
@@ -153,7 +172,8 @@ def page(figures: Sequence[Figure], look: Look, brackets: Sequence[Bracket] = ()
         )
         words.append(Polyline(turns[bank.first], radius=6, arrow=True))
     height = top - (GUTTER if look is SLIDE else GUTTER * 0.7)
-    return Page(width, height, tuple(spots), tuple(words), turns)
+    found, drawn = lanes(arcs, feet, runs, look.text)
+    return Page(width, height, tuple(spots), (*words, *drawn), turns, tuple(found))
 
 
 def scene(
@@ -166,8 +186,9 @@ def scene(
     sentences: Sequence[str],
     look: Look,
     legend: Legend | None,
+    passed: Sequence[Placed] = (),
 ) -> Scene:
-    """The drawing: figures, words, sentences below and the legend."""
+    """The drawing: figures, words, sentences below and the legend. passed: the layers on skips."""
     width = placed.width
     y = placed.height + (22 if look is SLIDE else 12)
     below: list[Item] = []
@@ -203,7 +224,7 @@ def scene(
         title,
         description,
         (*items, *placed.words, *below),
-        tuple(boxes),
+        (*boxes, *passed),
         tuple(edges),
     )
 
@@ -298,8 +319,10 @@ def _bank(
     ends: tuple[int, int],
     left: float,
     top: float,
+    lowest: float,
     look: Look,
 ) -> _Bank:
+    """lowest: how far down figures and skips reach from the axis."""
     first, last = ends
     centres = [left + columns[first].half]
     for place in range(first, last):
@@ -312,7 +335,7 @@ def _bank(
     draft = _Bank(first, last, tuple(centres), width, 0.0, 0.0, 0.0)
     axis = top + _rise(figures, columns, draft, look)
     under = UNDER if look is SLIDE else UNDER * 0.7
-    base = axis + max(figures[place].bottom for place in range(first, last + 1)) + under
+    base = axis + lowest + under
     rows = max(len(columns[place].rows) for place in range(first, last + 1))
     bottom = base + rows * look.line + lettering.BELOW * look.text
     return draft._replace(axis=axis, base=base, bottom=bottom)

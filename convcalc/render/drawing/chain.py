@@ -1,7 +1,8 @@
 """A network as a chain of volumes: what the styles volumes and maps draw from left to right.
 
-A chain is one input and boxes that each read the box before. What changes no size (an activation, a normalisation,
-dropout) belongs to the volume before it; equal neighbours are one part, drawn as so many slabs.
+A chain is one input and boxes that each read the box before, perhaps with skips past some of them. What changes no
+size (an activation, a normalisation, dropout) belongs to the volume before it; equal neighbours are one part, drawn as
+so many slabs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Literal, NamedTuple
 from convcalc.analysis.boxes import Box, Boxes, Frame
 from convcalc.errors import UsageError
 from convcalc.ops import Operator
+from convcalc.render.drawing.spine import Skip, Spine, spine
 from convcalc.shapes import PerAxis, Shape, per_axis
 
 Form = Literal["solid", "bar", "arrow"]
@@ -77,13 +79,24 @@ class Span(NamedTuple):
     times: int
 
 
+class Arc(NamedTuple):
+    """A skip from one part to another, by their places in the chain, through the layers between them. words: of these,
+    `crop`."""
+
+    first: int
+    last: int
+    through: tuple[Box, ...]
+    words: str
+
+
 class Chain(NamedTuple):
-    """The parts of a network from left to right, and which of them repeat."""
+    """The parts of a network from left to right, which of them repeat, and the skips past others."""
 
     name: str
     title: str
     parts: tuple[Part, ...]
     spans: tuple[Span, ...] = ()
+    arcs: tuple[Arc, ...] = ()
 
     @property
     def largest_side(self) -> int:
@@ -109,35 +122,39 @@ def chain(boxes: Boxes, style: str, marks: Mapping[int, str] | None = None) -> C
     style: the style asked for, for messages. marks: what is said of boxes, by key; boxes marked differently stay
     apart. Raises UsageError if the network is no chain, or its values are no maps.
     """
-    _require_chain(boxes, style)
+    path = _path(boxes, style)
     parts: list[Part] = []
-    homes: list[int] = []  # the part of each box
+    homes: dict[int, int] = {}  # the part of each box
     told = marks or {}
     frames = {frame.first: frame for frame in boxes.frames if frame.first == frame.last}
-    for box in boxes.boxes:
-        source = boxes.boxes[box.key - 1].shape if box.key else box.shape
+    closed = {skip.source for skip in path.skips}  # a run ends where a skip begins
+    for before, box in zip((path.boxes[0], *path.boxes), path.boxes, strict=False):
         if parts and _is_hidden(box):
             last = parts[-1]
             notes = (*last.notes, *_hidden_words(box)) if last.times == 1 else last.notes
             parts[-1] = last._replace(hidden=(*last.hidden, box), notes=notes)
         else:
-            parts.append(_part(box, source, frames.get(box.key), told.get(box.key, "")))
-            if len(parts) > 1 and _equal(parts[-2], parts[-1]):
+            parts.append(_part(box, before.shape, frames.get(box.key), told.get(box.key, "")))
+            if len(parts) > 1 and before.key not in closed and _equal(parts[-2], parts[-1]):
                 parts[-2:] = [_joined(*parts[-2:])]
-        homes.append(len(parts) - 1)
+        homes[box.key] = len(parts) - 1
     _require_maps(parts, boxes, style)
     parts, homes = _few_bars_apart(parts, homes)
     spans = [
         Span(homes[frame.first], homes[frame.last], frame.times)
         for frame in boxes.frames
-        if frame.first != frame.last
+        if frame.first != frame.last and frame.first in homes and frame.last in homes
     ]
-    return Chain(boxes.name, boxes.title or boxes.name, tuple(parts), tuple(spans))
+    arcs = [
+        Arc(homes[skip.source], homes[skip.target], skip.through, _arc_words(skip)) for skip in path.skips
+    ]
+    return Chain(boxes.name, boxes.title or boxes.name, tuple(parts), tuple(spans), tuple(arcs))
 
 
 def is_chain(boxes: Boxes) -> bool:
-    """Whether the boxes follow one another, from one input to one output."""
-    return _why_no_chain(boxes) is None
+    """Whether the boxes follow one another, from one input to one output, and nothing skips."""
+    found = spine(boxes)
+    return not isinstance(found, str) and not found.skips
 
 
 def window(part: Part) -> tuple[float, ...] | None:
@@ -171,7 +188,7 @@ def _part(box: Box, source: Shape, frame: Frame | None, mark: str) -> Part:
     if box.kind == "block":
         title = _short_path(frame.name if frame is not None else title)
         notes = (frame.note,) if frame is not None and frame.note else ()
-    if mark and mark != "same":
+    if mark and mark != "same" and form != "arrow":
         notes = (*notes, mark)
     times = frame.times if frame is not None else 1
     return Part(form, (box,), title, fields, notes, box.shape, source, times)
@@ -221,53 +238,38 @@ def _range(first: str, last: str) -> str:
     return f"{first} – {last}"
 
 
-def _few_bars_apart(parts: Sequence[Part], homes: Sequence[int]) -> tuple[list[Part], list[int]]:
+def _few_bars_apart(parts: Sequence[Part], homes: Mapping[int, int]) -> tuple[list[Part], dict[int, int]]:
     """Runs of only two or three dense layers as bars of their own: AlexNet's figure has both of its 4096."""
     result: list[Part] = []
     starts: list[int] = []
     for part in parts:
         starts.append(len(result))
         if part.form == "bar" and 1 < part.times < MIN_EQUAL_BARS and len(part.boxes) == part.times:
-            for place, box in enumerate(part.boxes):
-                hidden = tuple(
-                    [
-                        other
-                        for other in part.hidden
-                        if other.key > box.key
-                        and (place + 1 == len(part.boxes) or other.key < part.boxes[place + 1].key)
-                    ]
-                )
+            ends = [*[box.key for box in part.boxes[1:]], max(homes) + 1]
+            for place, (box, end) in enumerate(zip(part.boxes, ends, strict=True)):
+                hidden = tuple([other for other in part.hidden if box.key < other.key < end])
                 source = part.source if place == 0 else part.shape
                 result.append(part._replace(boxes=(box,), times=1, hidden=hidden, source=source))
         else:
             result.append(part)
     where = {box.key: index for index, part in enumerate(result) for box in (*part.boxes, *part.hidden)}
-    return result, [where.get(key, starts[home]) for key, home in enumerate(homes)]
+    return result, {key: where.get(key, starts[home]) for key, home in homes.items()}
 
 
-def _require_chain(boxes: Boxes, style: str) -> None:
-    why = _why_no_chain(boxes)
-    if why is not None:
-        raise UsageError(f"--style {style} needs a chain of layers: {why}", hint=HINT)
+def _path(boxes: Boxes, style: str) -> Spine:
+    found = spine(boxes)
+    if not isinstance(found, str):
+        drawn = [box for box in found.boxes[1:] if not _is_hidden(box)]
+        if len(drawn) > 2 or all(box.kind != "block" for box in drawn):
+            return found
+        found = f"folded until nothing branches, {boxes.name} is a single block"
+    raise UsageError(f"--style {style} needs a chain of layers: {found}", hint=HINT)
 
 
-def _why_no_chain(boxes: Boxes) -> str | None:
-    """The reason why boxes are no chain, as a sentence; None if they are one."""
-    inputs = [box for box in boxes.boxes if box.kind == "input"]
-    if len(inputs) != 1:
-        return f"{boxes.name} has {len(inputs)} inputs"
-    names = [box.name for box in boxes.boxes]
-    for box in boxes.boxes[1:]:
-        if box.inputs != (box.key - 1,):
-            read = " and ".join([names[key] for key in box.inputs]) or "no layer"
-            return f"{box.name} reads {read}, not {names[box.key - 1]} alone"
-    ends = sorted({key for _, key in boxes.outputs})
-    if ends and ends != [len(boxes.boxes) - 1]:
-        return f"{boxes.name} gives more than its last layer"
-    drawn = [box for box in boxes.boxes[1:] if not _is_hidden(box)]
-    if any(box.kind == "block" for box in drawn) and len(drawn) < 3:
-        return f"folded until nothing branches, {boxes.name} is a single block"
-    return None
+def _arc_words(skip: Skip) -> str:
+    """`crop`, `conv K21 F1`: what it passes. A crop's size is that of what it is joined with."""
+    words = [box.words[0] if box.kind != "other" else box.words[0].split(" ")[0] for box in skip.through]
+    return " · ".join(words)
 
 
 def _require_maps(parts: Sequence[Part], boxes: Boxes, style: str) -> None:

@@ -10,7 +10,9 @@ from convcalc.render.drawing.chain import Chain, Part, chain
 from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.drawing.scales import spatial
 from convcalc.render.drawing.text_banks import (
+    ARCS,
     Column,
+    arc_tags,
     bank_lines,
     labels,
     legend_lines,
@@ -32,19 +34,27 @@ def lines(
     network = chain(boxes, "maps", marks)
     drawn = [part for part in network.parts if part.form != "arrow"]
     yield from title_lines(network.title, width)
-    yield from bank_lines([_column(part, network, sizes) for part in drawn], width)
+    tags = arc_tags(network)
+    columns = [
+        _column(part, network, sizes, tags[place])
+        for place, part in enumerate(network.parts)
+        if part.form != "arrow"
+    ]
+    yield from bank_lines(columns, width)
     yield [TextSpan("")]
     sentence = f"Of a layer at most {MAX_MAPS} maps are drawn." if network.has_maps else ""
+    if network.arcs:
+        sentence = f"{sentence} {ARCS}".strip()
     yield from legend_lines([part.kind for part in drawn], sentence, width)
 
 
-def _column(part: Part, network: Chain, sizes: Sizes) -> Column:
+def _column(part: Part, network: Chain, sizes: Sizes, tag: str) -> Column:
     character, style, _ = symbol(part.kind)
     if part.form == "bar":
         rows = (character,) * max(1, round(BAR * sqrt(part.shape[0] / network.largest_bar)))
     else:
         rows = _stack(part, network, character)
-    return Column(rows, style, labels(part, sizes))
+    return Column(rows, style, labels(part, sizes, tag))
 
 
 def _stack(part: Part, network: Chain, character: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from convcalc.analysis.boxes import Boxes
 from convcalc.render.drawing import banks, lettering, palette
+from convcalc.render.drawing.arcs import Arc
 from convcalc.render.drawing.banks import Figure, Look, Spot
 from convcalc.render.drawing.chain import Chain, Part, chain, window
 from convcalc.render.drawing.legend import Legend
@@ -15,7 +16,7 @@ from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.drawing.map_lines import lines
 from convcalc.render.drawing.scales import spatial
 from convcalc.render.drawing.scene import Edge, Item, Point, Polygon, Polyline, Rectangle, Scene
-from convcalc.render.drawing.volumes import ARROW_WORD, label
+from convcalc.render.drawing.volumes import ARROW_WORD, arc_edges, cut_sentences, label
 
 __all__ = ["draw", "lines"]
 
@@ -69,6 +70,7 @@ def draw(
     *,
     sizes: Sizes = "chw",
     compact: bool = False,
+    wrap: bool = True,
     colours: Mapping[int, str] | None = None,
     legend: Legend | None = None,
     marks: Mapping[int, str] | None = None,
@@ -82,21 +84,24 @@ def draw(
     drawn = [_drawn(part, network, look, sizes) for part in network.parts]
     figures = [entry.figure for entry in drawn]
     brackets = [banks.Bracket(span.first, span.last, f"×{span.times:,}") for span in network.spans]
-    page = banks.page(figures, look, brackets)
+    arcs = [Arc(arc.first, arc.last, arc.words) for arc in network.arcs]
+    page = banks.page(figures, look, brackets, arcs, wrap=wrap)
     fills = {**(marks or {}), **(colours or {})}
     items: list[Item] = []
     for entry, spot in zip(drawn, page.spots, strict=True):
         items += _items(entry, spot, fills.get(entry.part.boxes[0].key, entry.part.kind))
     edges, lines, enlarged = _edges(drawn, page)
+    beside, passed = arc_edges(network, page)
     return banks.scene(
         page,
         figures,
         (*items, *lines),
-        edges,
+        (*edges, *beside),
         title=network.title,
-        sentences=_sentences(network, enlarged=enlarged),
+        sentences=[*_sentences(network, enlarged=enlarged), *cut_sentences(network, page)],
         look=look,
         legend=legend,
+        passed=passed,
     )
 
 
@@ -122,6 +127,7 @@ def _drawn(part: Part, network: Chain, look: Look, sizes: Sizes) -> _Drawn:
         near=part.form == "arrow",
         held=part.form == "arrow",
         quiet=part.form == "arrow",
+        foot=width - (shape.width / 2 if isinstance(shape, _Stack) else BAR_WIDTH / 2),
         bold_above=True,
     )
     return _Drawn(part, shape, figure)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from convcalc.render.drawing import lettering
-from convcalc.render.drawing.chain import Part
+from convcalc.render.drawing.arcs import LETTERS
+from convcalc.render.drawing.chain import Chain, Part
 from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.layout import Line, TextSpan, cells, wrap
 from convcalc.shapes import show
@@ -25,6 +26,7 @@ MARK_STYLES = {"added": "green", "removed": "red", "changed": "yellow"}
 MAX_LABEL = 14
 MAX_ROWS = 5
 TURN = "→"
+ARCS = "What leaves by a→ also goes to →a."
 
 
 class Column(NamedTuple):
@@ -45,8 +47,17 @@ def symbol(kind: str) -> tuple[str, str, str]:
     return SYMBOLS.get(kind, SYMBOLS["other"])
 
 
-def labels(part: Part, sizes: Sizes) -> tuple[str, ...]:
-    """`conv`, `96×`, `55×55`, `K96`, `F11`, `S4`."""
+def arc_tags(network: Chain) -> list[str]:
+    """For each part the letters of the skips that leave it and that come to it: `a→`, `→a`."""
+    found: list[list[str]] = [[] for _ in network.parts]
+    for letter, arc in zip(LETTERS, network.arcs, strict=False):
+        found[arc.first].append(f"{letter}{TURN}")
+        found[arc.last].append(f"{TURN}{letter}")
+    return [" ".join(tags) for tags in found]
+
+
+def labels(part: Part, sizes: Sizes, tag: str = "") -> tuple[str, ...]:
+    """`conv`, `96×`, `55×55`, `K96`, `F11`, `S4`; tag: a further row."""
     if len(part.shape) == 1:
         size = [str(part.shape[0])]
     elif sizes == "hwc":
@@ -55,7 +66,7 @@ def labels(part: Part, sizes: Sizes) -> tuple[str, ...]:
         size = [f"{part.shape[0]}×", _spatial(part)]
     heading = part.heading.replace(" × ", "×")
     fields = [field.removesuffix(" ·") for field in part.fields[:MAX_ROWS]]
-    return tuple([_cut(text) for text in (heading, *size, *fields, *part.notes)])
+    return tuple([_cut(text) for text in (heading, *size, *fields, *part.notes, *filter(None, (tag,)))])
 
 
 def _spatial(part: Part) -> str:

@@ -10,7 +10,9 @@ from convcalc.render.drawing.chain import Chain, Part, chain
 from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.drawing.scales import spatial
 from convcalc.render.drawing.text_banks import (
+    ARCS,
     Column,
+    arc_tags,
     bank_lines,
     labels,
     legend_lines,
@@ -31,17 +33,25 @@ def lines(
     network = chain(boxes, "volumes", marks)
     drawn = [part for part in network.parts if part.form != "arrow"]
     yield from title_lines(network.title, width)
-    yield from bank_lines([_column(part, network, sizes) for part in drawn], width)
+    tags = arc_tags(network)
+    columns = [
+        _column(part, network, sizes, tags[place])
+        for place, part in enumerate(network.parts)
+        if part.form != "arrow"
+    ]
+    yield from bank_lines(columns, width)
     yield [TextSpan("")]
     what = (
         "Heights are drawn by the square root of a map's side or a vector's units, widths by that of the channels."
         if network.has_maps
         else "Heights are drawn by the square root of the units."
     )
+    if network.arcs:
+        what += " " + ARCS
     yield from legend_lines([part.kind for part in drawn], what, width)
 
 
-def _column(part: Part, network: Chain, sizes: Sizes) -> Column:
+def _column(part: Part, network: Chain, sizes: Sizes, tag: str) -> Column:
     character, style, _ = symbol(part.kind)
     if part.form == "bar":
         height, width = HEIGHT * sqrt(part.shape[0] / network.largest_bar), 1
@@ -49,4 +59,4 @@ def _column(part: Part, network: Chain, sizes: Sizes) -> Column:
         height = HEIGHT * sqrt(spatial(part.shape)[0] / network.largest_side)
         width = min(max(1, round(sqrt(part.shape[0]) / CHANNELS)), MAX_WIDTH)
     rows = (character * width,) * max(1, round(height))
-    return Column(rows, style, labels(part, sizes))
+    return Column(rows, style, labels(part, sizes, tag))

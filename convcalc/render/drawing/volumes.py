@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from convcalc.analysis.boxes import Boxes
 from convcalc.render.drawing import banks, lettering
+from convcalc.render.drawing.arcs import LETTERS, Arc
 from convcalc.render.drawing.banks import Figure, Look, Spot
 from convcalc.render.drawing.chain import Chain, Part, chain, window
 from convcalc.render.drawing.legend import Legend
 from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.drawing.scales import Kind, Scale, scale, spatial
-from convcalc.render.drawing.scene import Edge, Item, Point, Polyline, Scene
+from convcalc.render.drawing.scene import Edge, Item, Placed, Point, Polyline, Scene
 from convcalc.render.drawing.solids import (
     MIN_UNIT,
     MIN_WINDOW,
@@ -48,6 +49,7 @@ def draw(
     *,
     sizes: Sizes = "chw",
     compact: bool = False,
+    wrap: bool = True,
     law: Kind = "sqrt",
     colours: Mapping[int, str] | None = None,
     legend: Legend | None = None,
@@ -55,9 +57,10 @@ def draw(
 ) -> Scene:
     """A network as volumes. boxes: with its modules of branches folded.
 
-    compact: for print 8 cm wide, where its text is at least 6 pt. law: sides, depths and bars by square root or by
-    logarithm. colours: fills by key of a box; marks: `changed`, `added`, `removed` or `same` by key, written and, if
-    there are no colours, shown as colours. Raises UsageError if the network is no chain of maps and vectors.
+    compact: for print 8 cm wide, where its text is at least 6 pt. wrap: breaks long chains to fit the page. law:
+    sides, depths and bars by square root or by logarithm. colours: fills by key of a box; marks: `changed`,
+    `added`, `removed` or `same` by key, written and, if there are no colours, shown as colours. Raises UsageError
+    if the network is no chain of maps and vectors.
     """
     network = chain(boxes, "volumes", marks)
     look = banks.COMPACT if compact else banks.SLIDE
@@ -65,7 +68,8 @@ def draw(
     drawn = [_drawn(part, lengths, look, sizes) for part in network.parts]
     figures = [entry.figure for entry in drawn]
     brackets = [banks.Bracket(span.first, span.last, f"×{span.times:,}") for span in network.spans]
-    page = banks.page(figures, look, brackets)
+    arcs = [Arc(arc.first, arc.last, arc.words) for arc in network.arcs]
+    page = banks.page(figures, look, brackets, arcs, wrap=wrap)
     fills = {**(marks or {}), **(colours or {})}
     items: list[Item] = []
     for entry, spot in zip(drawn, page.spots, strict=True):
@@ -74,15 +78,17 @@ def draw(
             roles = [fills.get(key, entry.part.kind) for key in shown]
             items += solid_items(entry.solid, spot.left, spot.axis, roles)
     edges, lines, enlarged = _edges(drawn, page)
+    beside, passed = arc_edges(network, page)
     return banks.scene(
         page,
         figures,
         (*items, *lines),
-        edges,
+        (*edges, *beside),
         title=network.title,
-        sentences=_sentences(network, lengths, enlarged=enlarged),
+        sentences=[*_sentences(network, lengths, enlarged=enlarged), *cut_sentences(network, page)],
         look=look,
         legend=legend,
+        passed=passed,
     )
 
 
@@ -108,8 +114,29 @@ def _drawn(part: Part, lengths: Scale, look: Look, sizes: Sizes) -> _Drawn:
         near=pools or part.form == "arrow",
         held=part.form == "arrow",
         quiet=part.form == "arrow",
+        foot=width / 2 if solid is None else width - solid.depth / 2,
     )
     return _Drawn(part, solid, figure)
+
+
+def arc_edges(network: Chain, page: banks.Page) -> tuple[list[Edge], list[Placed]]:
+    """The connections of the skips, and the layers on them, which lie on their words."""
+    edges: list[Edge] = []
+    passed: list[Placed] = []
+    for arc, lane in zip(network.arcs, page.lanes, strict=True):
+        source, target = network.parts[arc.first].name, network.parts[arc.last].name
+        if not arc.through:
+            edges.append(Edge(source, target, lane.path))
+            continue
+        name = arc.through[0].name
+        layers = tuple([layer for box in arc.through for layer in box.layers])
+        told = lettering.cut(f"{name}: {arc.words}", 600, 11)
+        passed.append(Placed(name, told, *lane.word, layers))
+        halves = (lane.path, lane.path)
+        if lane.middle is not None:
+            halves = ((*lane.path[:2], lane.middle), (lane.middle, *lane.path[2:]))
+        edges += [Edge(source, name, halves[0]), Edge(name, target, halves[1])]
+    return edges, passed
 
 
 def label(part: Part, sizes: Sizes) -> str:
@@ -191,6 +218,16 @@ def _window(
     start, end = (second, first) if reverse else (first, second)
     path = (_middle(start[1], start[2]), _middle(end[0], end[3]))
     return path, window_items(start, end), large.enlarged
+
+
+def cut_sentences(network: Chain, page: banks.Page) -> list[str]:
+    """What the letters mean where skips are cut, and what these pass through."""
+    cut = [arc for arc, lane in zip(network.arcs, page.lanes, strict=True) if lane.middle is None]
+    if not cut:
+        return []
+    words = [f"{letter}: {arc.words}" for letter, arc in zip(LETTERS, cut, strict=False) if arc.words]
+    told = f" ({', '.join(words)})" if words else ""
+    return [f"Lines with the same letter are one{told}."]
 
 
 def _middle(a: Point, b: Point) -> Point:

@@ -20,11 +20,11 @@ def bundled(name: str, *, branches: bool = False) -> Boxes:
     return boxes(analyse(convcalc.load(name).graph), branches=branches)
 
 
-def written(spec: str, folder: Path) -> Boxes:
+def written(spec: str, folder: Path, *, branches: bool = False) -> Boxes:
     """The boxes of a network given as YAML."""
     path = folder / "net.yaml"
     path.write_text(spec, encoding="utf-8")
-    return boxes(analyse(convcalc.load(str(path)).graph), branches=False)
+    return boxes(analyse(convcalc.load(str(path)).graph), branches=branches)
 
 
 def names() -> list[str]:

@@ -145,7 +145,7 @@ def test_nothing_lies_on_anything_in_any_bundled_chain(name: str) -> None:
 def test_most_bundled_networks_are_drawn_as_volumes() -> None:
     """Of the others are those with several inputs or outputs, skips over everything, and tokens."""
     refused = {name for name in names() if not is_drawn(name)}
-    assert {"siamese", "unet", "wavenet", "ssd300_vgg16", "torchvision/vit_b_16", "yolov3"} <= refused
+    assert {"siamese", "wavenet", "ssd300_vgg16", "torchvision/vit_b_16", "yolov3"} <= refused
     assert len(refused) < len(names()) / 2
 
 
@@ -189,7 +189,8 @@ def test_a_deconvolution_has_the_window_on_its_output() -> None:
     ("name", "why"),
     [
         ("siamese", "siamese has 2 inputs"),
-        ("wavenet", "layer0.gate reads causal_layer, not layer0.filter alone"),
+        ("wavenet", "beside the longest path, total48 branches or joins"),
+        ("torchvision/fcos_resnet50_fpn", "has other outputs than its last layer"),
         ("torchvision/vit_b_32", "computes on tokens"),
         ("mlp-mixer-b16", "computes on tokens"),
         ("ssd300_vgg16", ""),
@@ -200,6 +201,49 @@ def test_what_is_no_chain_of_maps_is_refused(name: str, why: str) -> None:
         volumes.draw(bundled(name))
     assert why in caught.value.message
     assert caught.value.hint == "use --style graph"
+
+
+def test_skips_run_below_the_volumes_nested() -> None:
+    """U-Net in one bank: four lanes, the first skip below all others."""
+    scene = volumes.draw(bundled("unet"), wrap=False)
+    assert faults(scene).clean, faults(scene)
+    assert faults(scene).crossings == []
+    lanes = [edge for edge in scene.edges if edge.target.endswith(".copy")]
+    assert [(edge.source, edge.target) for edge in lanes] == [
+        ("down0.conv2", "level0.copy"),
+        ("down1.conv2", "level1.copy"),
+        ("down2.conv2", "level2.copy"),
+        ("down3.conv2", "level3.copy"),
+    ]
+    heights = [max(y for _, y in edge.points) for edge in lanes]
+    assert heights == sorted(heights, reverse=True)
+    assert len(set(heights)) == 4
+    lowest = max(box.bottom for box in scene.boxes if not box.name.endswith(".copy"))
+    assert heights[0] > lowest
+
+
+def test_a_skip_between_two_banks_has_the_same_letter_at_both_ends() -> None:
+    """FCN-8s, from pool3 and pool4 of its first bank."""
+    scene = volumes.draw(bundled("fcn8s"))
+    texts = [item.text for item in scene.items if isinstance(item, Text)]
+    assert [text for text in texts if len(text) == 1] == ["a", "a", "b", "b"]
+    caption = " ".join(texts)
+    assert "Lines with the same letter are one (a: conv K21 F1 · crop, b: conv K21 F1 · crop)." in caption
+
+
+def test_a_run_ends_where_a_skip_begins(tmp_path: Path) -> None:
+    """Three equal convolutions, the second of which is added to what follows the third."""
+    spec = (
+        "name: n\ninput: {channels: 5, height: 12, width: 10}\nlayers:\n"
+        "  - conv: {name: a, filters: 5, kernel: 3, padding: 1}\n"
+        "  - conv: {name: b, filters: 5, kernel: 3, padding: 1}\n"
+        "  - conv: {name: c, filters: 5, kernel: 3, padding: 1}\n"
+        "  - add: {from: [b, c]}\n"
+        "  - conv: {name: d, filters: 3, kernel: 2}\n"
+    )
+    network = chain(written(spec, tmp_path, branches=True), "volumes")
+    assert [part.times for part in network.parts] == [1, 2, 1, 1, 1]
+    assert [(arc.first, arc.last) for arc in network.arcs] == [(1, 3)]
 
 
 def test_marks_are_written_and_coloured() -> None:
