@@ -124,8 +124,8 @@ def _boxes(analysis: Analysis, style: str, depth: int | None, unfold: bool) -> t
     whole = style == "graph"
     found = boxes(analysis, depth=depth, unfold=unfold, branches=whole)
     note = None
+    deepest = max(node.name.count(".") for node in analysis.graph) + 1
     if depth is None and not unfold and whole and len(found.boxes) > COMFORTABLE:
-        deepest = max(len(node.name.split(".")) for node in analysis.graph)
         for fold in range(min(deepest, 8) - 1, 0, -1):
             folded = boxes(analysis, depth=fold, unfold=unfold, branches=whole)
             if len(folded.boxes) <= COMFORTABLE:
@@ -135,7 +135,9 @@ def _boxes(analysis: Analysis, style: str, depth: int | None, unfold: bool) -> t
     if len(found.boxes) > MOST_BOXES:
         raise UsageError(
             f"{analysis.graph.name:.60}: {len(found.boxes):,} boxes are too many to draw; at most {MOST_BOXES:,}",
-            hint="fold blocks: --depth 1" if depth != 1 else "draw a part of the network",
+            hint="fold blocks: --depth 1"
+            if deepest > 1 and depth != 1
+            else "group layers that belong together into blocks",
         )
     return found, note
 
