@@ -300,16 +300,28 @@ class Structure:
         """Layers, in which what is series-parallel is one cell."""
         bundles = self._reduced(keys, source, target)
         inside = {key for held in bundles.values() for key in held}
-        groups: list[tuple[list[int], int | None, int | None]] = [
-            ([key], key, key) for key in keys if key not in inside
-        ]
-        groups += [(sorted(held), *ends) for ends, held in bundles.items() if held]
+        entering: dict[int, list[int]] = {}
+        for above, below in bundles:
+            entering.setdefault(below, []).append(above)
+        groups: list[tuple[list[int], int | None, int | None]] = []
+        absorbed: set[tuple[int, int]] = set()
+        for key in keys:
+            if key in inside:
+                continue
+            above_it = entering.get(key, [])
+            held = bundles[above_it[0], key] if len(above_it) == 1 else set()
+            if held:  # what leads to this box alone stands above it
+                absorbed.add((above_it[0], key))
+                groups.append(([*sorted(held), key], above_it[0], None))
+            else:
+                groups.append(([key], key, key))
+        groups += [(sorted(held), *ends) for ends, held in bundles.items() if held and ends not in absorbed]
         inner: list[list[Frame]] = [[] for _ in groups]
         for frame in frames:
             at = [
                 index
-                for index, (held, _, _) in enumerate(groups)
-                if any(frame.first <= key <= frame.last for key in self._whole(held))
+                for index, (part, _, _) in enumerate(groups)
+                if any(frame.first <= key <= frame.last for key in self._whole(part))
             ]
             if len(at) == 1:
                 inner[at[0]].append(frame)
@@ -317,20 +329,24 @@ class Structure:
                 self.unplaced.append(frame)
         pieces: list[Piece] = []
         of_box: dict[int | None, int] = {}
-        for index, (held, above, below) in enumerate(groups):
-            if above == below:
-                of_box[held[0]] = index
-                pieces.append(self._alone(held[0], inner[index]))
+        for index, (part, start, end) in enumerate(groups):
+            if start == end:
+                of_box[part[0]] = index
+                pieces.append(self._alone(part[0], inner[index]))
             else:
-                pieces.append(self._stack(held, above, below, inner[index], direct=True))
+                pieces.append(self._stack(part, start, end, inner[index], direct=True))
+            if end is None:
+                of_box[part[-1]] = index
         if source is not None:
             of_box[source] = -1
         if target is not None:
             of_box[target] = len(groups)
         links = []
-        for index, (_, above, below) in enumerate(groups):
-            if above != below:
-                links += [(of_box[above], index), (index, of_box[below])]
+        for index, (_, start, end) in enumerate(groups):
+            if start != end:
+                links.append((of_box[start], index))
+                if end is not None:
+                    links.append((index, of_box[end]))
         links += [(of_box[a], of_box[b]) for (a, b), held in bundles.items() if not held]
         return Tangle(pieces, links, entered=source is not None, left_by=target is not None)
 
