@@ -188,6 +188,7 @@ class Tangle(_Layers):
                 for cell, x in zip(rank, _separated(wishes, weights, gaps), strict=True):
                     cell.x = x
         self._straighten()
+        self._untie()
         for rank in self._ranks:
             shift = next((cell.x for cell in rank if cell.pinned), 0.0)
             for cell in rank:
@@ -233,6 +234,18 @@ class Tangle(_Layers):
                     x = min(max(_median([cell.x for cell in chain]), low), high)
                     for cell in chain:
                         cell.x = x
+
+    def _untie(self) -> None:
+        """Moves a cell aside where two lines would each have to turn above the other: both cells stand right above the
+        ones that the other's line goes to."""
+        for rank in self._ranks:
+            for at, a in enumerate(rank):
+                for b in rank[at + 1 :]:
+                    onto_b = [cell for cell in a.below if abs(cell.x - b.x) < NEAR]
+                    onto_a = [cell for cell in b.below if abs(cell.x - a.x) < NEAR]
+                    if onto_a and onto_b:
+                        moved = b if a.pinned else a
+                        _moved_aside(rank, rank.index(moved))
 
     def _route(self) -> None:
         """Tracks of the lines between each rank and the next."""
@@ -299,6 +312,15 @@ class Tangle(_Layers):
 def _apart(a: _Cell, b: _Cell) -> float:
     """The least distance of the axes of two neighbours in a rank."""
     return a.right + b.left + (TRACK if a.piece is None and b.piece is None else BESIDE * 0.7)
+
+
+def _moved_aside(rank: Sequence[_Cell], at: int) -> None:
+    """Moves a cell by more than NEAR to the side that has more room: half of the least distance of neighbours is left
+    at least."""
+    cell, step = rank[at], NEAR + 2
+    before = cell.x - rank[at - 1].x - _apart(rank[at - 1], cell) if at else step
+    after = rank[at + 1].x - cell.x - _apart(cell, rank[at + 1]) if at + 1 < len(rank) else step
+    cell.x += step if after >= before else -step
 
 
 def _topological(cells: Sequence[_Cell]) -> list[_Cell]:

@@ -88,7 +88,7 @@ def _narrows(boxes: Sequence[Box], fork: int, join: int, main: Stack) -> bool:
     keys = main.keys
     smaller = sum([prod(boxes[key].shape[1:]) < least for key in keys])
     last = boxes[main.elements[-1].keys[-1]].shape[1:]
-    return 2 * smaller >= len(keys) and (boxes[join].op is None or last == boxes[join].shape[1:])
+    return 2 * smaller >= len(keys) and (boxes[join].kind == "block" or last == boxes[join].shape[1:])
 
 
 def _flat(branch: Stack) -> bool:
