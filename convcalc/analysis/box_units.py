@@ -1,23 +1,23 @@
 """What is repeated in a network: neighbouring units of boxes that are equal and follow one another, folded into the
 first.
 
-A unit is a box, or all boxes of a scope, that reads one box outside and of which one box is read outside. Units are
-equal if their operators, fields, wiring and spatial sizes are; of channels only those count that an operator chooses
-itself or that a sum keeps, so that the layers of a dense block, which pass on ever more channels, are equal.
+A unit is a box, all boxes of a scope, or neighbours that are one only together, if it reads one box outside and one of
+its boxes is read outside. `box_kinds` tells which are equal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from convcalc.analysis.box_kinds import outlook, part_kinds, shared_weights
 from convcalc.analysis.fold import FoldedRow
-from convcalc.graph import Graph, Node
-from convcalc.ops import Operator
+from convcalc.graph import Graph
 from convcalc.shapes import Shape
 
 MAX_PERIOD = 6  # units that alternate, as the two kinds of blocks of a Swin transformer do
+MAX_GROUP = 24  # units that are one only together
 MAX_DEPTH = 40  # path segments that are looked at
 
 
@@ -64,8 +64,8 @@ class Folding:
         self.repeats: list[Repeat] = []
         self._numbers: dict[Hashable, int] = {}
         self._segments = [part.name.split(".", MAX_DEPTH) for part in parts]
-        self._kinds = list(_part_kinds(graph, parts, self._number))
-        self._shared = list(_shared(parts))
+        self._kinds = list(part_kinds(graph, parts, self._number))
+        self._shared = list(shared_weights(parts))
         self._fold(0, len(parts), 0)
         self.repeats = list(
             _nested([repeat for repeat in self.repeats if self.stands[repeat.first] == repeat.first])
@@ -87,7 +87,7 @@ class Folding:
         for first, after, is_leaf in self._siblings(start, stop, depth):
             if not is_leaf:
                 self._fold(first, after, depth + 1)
-            units.append(self._unit(first, after - 1, depth))
+            units.append(self._unit(first, after - 1, ".".join(self._segments[first][: depth + 1])))
         self._fold_units(units)
 
     def _siblings(self, start: int, stop: int, depth: int) -> Iterator[tuple[int, int, bool]]:
@@ -107,15 +107,14 @@ class Folding:
             yield first, after, is_leaf
             first = after
 
-    def _unit(self, first: int, last: int, depth: int) -> _Unit:
-        path = ".".join(self._segments[first][: depth + 1])
+    def _unit(self, first: int, last: int, path: str = "") -> _Unit:
         entries = {source for part in range(first, last + 1) for source in self.reads[part] if source < first}
         exits = [part for part in range(first, last + 1) if self.last_reader[part] > last]
         if len(entries) != 1 or len(exits) != 1:
             return _Unit(first, last, -1, 0, 0, path)
         entry = entries.pop()
         key = (
-            _outlook(self._shape(entry)),
+            outlook(self._shape(entry)),
             exits[0] - first,
             tuple(
                 [
@@ -143,54 +142,67 @@ class Folding:
         )
 
     def _fold_units(self, units: Sequence[_Unit]) -> None:
-        """Folds runs of equal units, and runs of equal groups of up to MAX_PERIOD units, the largest saving first."""
-        follows = [False] + [
-            before.kind >= 0
-            and unit.kind >= 0
-            and unit.entry == before.exit
-            and self.last_reader[before.exit] <= unit.last
-            for before, unit in pairwise(units)
-        ]
+        """Folds runs of equal units, and runs of equal groups of units, the largest saving first."""
+        chain = _Chain(units, self.last_reader)
+        tangle = _Tangle(self, units) if any(unit.kind < 0 for unit in units) else None
         place = 0
         while place < len(units):
             best, period, times = 0, 1, 1
-            for length in range(1, MAX_PERIOD + 1):
-                count = _copies(units, follows, place, length)
-                saved = (count - 1) * (
-                    units[min(place + length, len(units)) - 1].last + 1 - units[place].first
-                )
+            for length in range(1, min(MAX_GROUP, (len(units) - place) // 2) + 1):
+                count = chain.copies(place, length) if length <= MAX_PERIOD else 1
+                if count == 1 and tangle is not None:
+                    count = tangle.copies(place, length)
+                saved = (count - 1) * (units[place + length - 1].last + 1 - units[place].first)
                 if saved > best:
                     best, period, times = saved, length, count
             if best:
-                group = units[place : place + period]
                 if period > 1:
-                    self._fold_units(group)
+                    self._fold_units(units[place : place + period])
                 self._repeat(units[place : place + period * times], period)
             place += period * times
 
+    def group(self, units: Sequence[_Unit]) -> _Unit:
+        """Neighbouring units as one."""
+        return self._unit(units[0].first, units[-1].last, units[0].path)
+
+    def likeness(self, unit: _Unit) -> int:
+        """Equal for units whose parts are equal and read what lies equally far before them."""
+        return self._number(
+            tuple(
+                [
+                    (self._kinds[part], tuple([part - source for source in self.reads[part]]))
+                    for part in range(unit.first, unit.last + 1)
+                ]
+            )
+        )
+
     def _repeat(self, units: Sequence[_Unit], period: int) -> None:
         """Makes the first `period` units stand for all."""
-        first, last = units[0].first, units[period - 1].last
+        copies = (
+            self.group(units[:period]),
+            self.group(units[period : 2 * period]),
+            self.group(units[-period:]),
+        )
+        first, last = copies[0].first, copies[0].last
         size = last + 1 - first
         for part in range(last + 1, units[-1].last + 1):
             self.stands[part] = first + (part - first) % size
         times = len(units) // period
-        note = self._note(units[0], units[period - 1], units[period], units[-1])
-        self.repeats.append(Repeat(first, last, times, units[0].path, units[-1].path, note, 0))
+        self.repeats.append(Repeat(first, last, times, units[0].path, units[-1].path, self._note(*copies), 0))
 
-    def _note(self, first: _Unit, end: _Unit, second: _Unit, last: _Unit) -> str:
-        """How the copies differ. first, end: of the first copy; second: the first of the next copy."""
+    def _note(self, first: _Unit, second: _Unit, last: _Unit) -> str:
+        """How the copies differ."""
         notes = []
-        given, finally_given = self._shape(end.exit), self._shape(last.exit)
+        given, finally_given = self._shape(first.exit), self._shape(last.exit)
         read = self._shape(first.entry)
         if given != finally_given:
             notes.append(f"{given[0]:,} to {finally_given[0]:,} channels")
         elif read != self._shape(second.entry):
             notes.append(f"from {read[0]:,} channels")
-        shift = last.last - end.last
+        shift = last.last - first.last
         passing = (
             (a.op, b.op)
-            for part in range(first.first, end.last + 1)
+            for part in range(first.first, first.last + 1)
             for a, b in zip(self.parts[part].nodes, self.parts[part + shift].nodes, strict=True)
             if a.op.is_passing and a.op != b.op and a.op.main
         )
@@ -223,79 +235,64 @@ def last_readers(reads: Sequence[Sequence[int]], ends: set[int]) -> list[int]:
     return last
 
 
-def _copies(units: Sequence[_Unit], follows: Sequence[bool], place: int, period: int) -> int:
-    """How many equal groups of `period` units begin at `place`, each reading the one before it."""
-    if place + 2 * period > len(units) or not all(follows[place + 1 : place + period]):
-        return 1
-    at = place + period
-    while at < len(units) and follows[at] and units[at].kind == units[at - period].kind:
-        at += 1
-    return max(1, (at - place) // period)
+class _Chain:
+    """Units that each read the one before, and nothing else does."""
+
+    def __init__(self, units: Sequence[_Unit], last_reader: Sequence[int]) -> None:
+        self.units = units
+        self.follows = [False] + [_follows(before, unit, last_reader) for before, unit in pairwise(units)]
+
+    def copies(self, place: int, period: int) -> int:
+        """How many equal groups of `period` units begin at `place`, one after another."""
+        if not all(self.follows[place + 1 : place + period]):
+            return 1
+        at = place + period
+        while (
+            at < len(self.units) and self.follows[at] and self.units[at].kind == self.units[at - period].kind
+        ):
+            at += 1
+        return max(1, (at - place) // period)
 
 
-# -- what makes two parts equal ----------------------------------------------------------------------------
+class _Tangle:
+    """Units of which only groups read one thing and give one thing: the layers of residual blocks without a scope."""
+
+    def __init__(self, folding: Folding, units: Sequence[_Unit]) -> None:
+        self.folding = folding
+        self.units = units
+        likeness = [folding.likeness(unit) for unit in units]
+        self.runs: list[list[int]] = [
+            []
+        ]  # per period and place, how many units are like those a period later
+        for period in range(1, min(MAX_GROUP, len(units) // 2) + 1):
+            run = [0] * (len(units) + 1)
+            for place in range(len(units) - period - 1, -1, -1):
+                if likeness[place] == likeness[place + period]:
+                    run[place] = run[place + 1] + 1
+            self.runs.append(run)
+
+    def copies(self, place: int, period: int) -> int:
+        """How many equal groups of `period` units begin at `place`, one after another."""
+        most = 1 + self.runs[period][place] // period
+        if most == 1:
+            return 1
+        before = self._group(place, period)
+        for count in range(1, most):
+            group = self._group(place + count * period, period)
+            if group.kind != before.kind or not _follows(before, group, self.folding.last_reader):
+                return count
+            before = group
+        return most
+
+    def _group(self, place: int, period: int) -> _Unit:
+        return self.folding.group(self.units[place : place + period])
 
 
-def _part_kinds(graph: Graph, parts: Sequence[FoldedRow], number: Callable[[Hashable], int]) -> Iterator[int]:
-    """Per part a number, equal for equal parts: operators, fields, wiring inside, and shapes as far as they count."""
-    operators: dict[Operator, int] = {}
-    read = {output.node for output in graph.outputs}  # and nodes that another part reads: what a block gives
-    own = {node.index: place for place, part in enumerate(parts) for node in part.nodes}
-    for place, part in enumerate(parts):
-        for node in part.nodes:
-            read.update([source for source in node.inputs if source >= 0 and own[source] != place])
-    for part in parts:
-        inside = {node.index: place for place, node in enumerate(part.nodes)}
-        outside: dict[int, int] = {}
-        layers = []
-        for node in part.nodes:
-            op = operators.get(node.op)
-            if op is None:
-                op = operators[node.op] = number(_fields(node.op))
-            wiring = tuple(
-                [
-                    inside[source] if source in inside else outside.setdefault(source, -1 - len(outside))
-                    for source in node.inputs
-                ]
-            )
-            layers.append((op, _shape_that_counts(node), wiring, node.index in read))
-        yield number((part.block, *layers))
-
-
-def _fields(op: Operator) -> Hashable:
-    """An operator without the names of layers in its fields; dropout without its rate, which often grows with depth."""
-    if op.is_passing:
-        return (type(op),)
-    named = {*op.layer_fields(), op.shape_field} - {None}
-    if not named:
-        return op
-    return type(op), tuple([getattr(op, name) for name in op.fields() if name not in named])
-
-
-def _shape_that_counts(node: Node) -> Shape:
-    """The output's shape: without the channels where an operator passes on those of its inputs."""
-    op, output = node.op, node.output_shape
-    if op.channels_field is not None or not node.inputs:
-        return output
-    if op.role == "join":
-        return output if output in node.input_shapes else _outlook(output)
-    before = node.input_shapes[0]
-    return _outlook(output) if len(before) == len(output) and before[0] == output[0] else output
-
-
-def _outlook(shape: Shape) -> Shape:
-    """A shape without its channels; a vector has nothing else."""
-    return shape[1:] or shape
-
-
-def _shared(parts: Sequence[FoldedRow]) -> Iterator[list[tuple[int, int, int]]]:
-    """Per part, its layers that reuse weights: their places in it, and part and place of the layers that own them."""
-    places = {
-        node.index: (number, place)
-        for number, part in enumerate(parts)
-        for place, node in enumerate(part.nodes)
-    }
-    for part in parts:
-        yield [
-            (place, *places[node.shares]) for place, node in enumerate(part.nodes) if node.shares is not None
-        ]
+def _follows(before: _Unit, unit: _Unit, last_reader: Sequence[int]) -> bool:
+    """Whether a unit reads the one before it, and nothing else does."""
+    return (
+        before.kind >= 0
+        and unit.kind >= 0
+        and unit.entry == before.exit
+        and last_reader[before.exit] <= unit.last
+    )

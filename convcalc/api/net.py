@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from convcalc.layer.matrices import Typed
     from convcalc.layer.transposed import Transposed
     from convcalc.layer.unroll import Unrolled, UnrolledNetwork
+    from convcalc.render.drawing.scene import Scene
     from convcalc.render.layout import Line
     from convcalc.weights.load import MatchedTensors
 
@@ -430,8 +431,8 @@ class Network(View["Analysis"]):
         layer: what a unit of this layer sees, the middle one or `unit`; pixel: which units of every layer it reaches;
         between: the first layer with a unit that sees both pixels; to: only the layers that this output or layer
         depends on. Positions are (row, column), counted from 0; with several inputs, {"left": (5, 7)}. depth: folds
-        blocks below this many path segments; all: a row for every layer. `save` draws a PNG, over `image` if given;
-        with several inputs, "left=a.png". Raises UsageError for an unknown layer, unit or pixel.
+        blocks below this many path segments; all: a row for every layer. `save` draws it (.svg, .png, .pdf, .tex),
+        over `image` if given; with several inputs, "left=a.png". Raises UsageError for an unknown layer, unit or pixel.
 
         >>> net = convcalc.load("alexnet")
         >>> net.field("conv5", unit=(0, 0))
@@ -453,16 +454,17 @@ class Network(View["Analysis"]):
             raise UsageError("--pixel draws the layers' maps, not an image", hint="leave --image out")
         check_whole("depth", depth)
         from convcalc.analysis import field as question
+        from convcalc.render.drawing import files
         from convcalc.report import field as report
         from convcalc.report import field_picture as drawing
 
         graph = self.record.graph
         origin, file = _image_of_input(graph, image)
 
-        def picture(path: str) -> Bitmap | None:
-            """The image as the network reads it, None without one. Raises UsageError if no PNG can be drawn."""
-            drawing.check_drawable(graph, path, origin)
-            return None if file is None else _as_read(graph, file, origin)
+        def drawn(path: str, scene: Callable[[Bitmap | None], Scene]) -> bytes:
+            """A drawing on the image as the network reads it, if there is one. Raises UsageError if it cannot be."""
+            suffix = drawing.field_suffix(graph, path, origin)
+            return files.encoded(scene(None if file is None else _as_read(graph, file, origin)), suffix)
 
         if layer is not None:
             seen = question.unit_field(
@@ -470,25 +472,28 @@ class Network(View["Analysis"]):
             )
             return record_view(
                 seen, report.unit_summary, report.unit_value, report.unit_table, lines=report.unit_lines,
-                file=lambda path: drawing.unit_png(seen, picture(path), graph.inputs[origin].name),
+                file=lambda path: drawn(path, lambda image: drawing.unit_scene(seen, image, graph.inputs[origin].name)),
             )  # fmt: skip
         if pixel is not None:
             reached = question.pixel_field(self.record, pixel_of_input("pixel", pixel), unfold=all)
             return record_view(
                 reached, report.pixel_summary, report.pixel_value, report.pixel_table,
-                file=lambda path: drawing.pixel_png(reached, picture(path)),
+                file=lambda path: drawn(path, lambda image: drawing.pixel_scene(reached, image)),
             )  # fmt: skip
         if between is not None:
             first, second = (pixel_of_input("between", position) for position in between)
             meeting = question.meeting_field(self.record, first, second, unfold=all)
             return record_view(
                 meeting, report.meeting_summary, report.meeting_value, report.meeting_table,
-                lines=report.meeting_lines, file=lambda path: drawing.meeting_png(meeting, picture(path)),
+                lines=report.meeting_lines,
+                file=lambda path: drawn(path, lambda image: drawing.meeting_scene(meeting, image)),
             )  # fmt: skip
         fields = question.depth_field(self.record, depth=depth, unfold=all, to=to)
         return record_view(
             fields, report.depth_summary, report.depth_value, report.depth_table,
-            file=lambda path: drawing.depth_png(fields, picture(path), graph.inputs[origin].name),
+            file=lambda path: drawn(
+                path, lambda image: drawing.depth_scene(fields, image, graph.inputs[origin].name)
+            ),
         )  # fmt: skip
 
     def matrix(

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from convcalc.analysis.diff import Diff
     from convcalc.backends import Compiling
     from convcalc.formats.model import Model
-    from convcalc.graph import Graph
     from convcalc.inference.runner import Advance, Downloading
 
 SUFFIXES = (".html", ".htm")
@@ -66,7 +65,7 @@ def write_page(
         )
     extra: dict[str, Any] = {}
     if image is not None or (digits and (weights is not None or isinstance(graph.weights, str))):
-        extra = _computed(graph, image, weights, seed, model, advance, downloading, compiling)
+        extra = _computed(analysis, image, weights, seed, model, advance, downloading, compiling)
     made = page(analysis, compared, **extra)
     content = made.html.encode("utf-8", "replace")
     write_whole(path, content)
@@ -74,7 +73,7 @@ def write_page(
 
 
 def _computed(
-    graph: Graph,
+    analysis: Analysis,
     image: str | None,
     weights: str | None,
     seed: int,
@@ -84,14 +83,19 @@ def _computed(
     compiling: Compiling | None,
 ) -> dict[str, Any]:
     """What the page shows of weights, and of an image if there is one."""
+    from convcalc.analysis.boxes import boxes
     from convcalc.inference.runner import Forward, choose_weights, forward
 
+    graph = analysis.graph
     if image is None:
         return {"weights": choose_weights(graph, weights, seed, downloading, model)}
+    from convcalc.page.maps import Maps
+
     picture = fitted_picture(graph, image)
+    maps = Maps(graph, boxes(analysis))
     result = forward(
         graph, image, weights=weights, seed=seed, model=model, advance=advance, downloading=downloading,
-        compiling=compiling,
+        compiling=compiling, keep=tuple(maps.layers), take=lambda _, name, tensor: maps.take(name, tensor),
     )  # fmt: skip
     assert isinstance(result, Forward)
-    return {"weights": result.weights, "result": result, "picture": picture}
+    return {"weights": result.weights, "result": result, "picture": picture, "maps": maps.sheets}

@@ -59,7 +59,9 @@ through all branches.""",
 )
 @click.option("--all", "unfold", is_flag=True, help="A row for every layer, activations and all.")
 @click.option("--depth", type=Count(), metavar="N", help="Fold blocks deeper than N path segments.")
-@click.option("-o", "--output", type=OUTPUT, metavar="FILE.png", help="Write the drawing: .png.")
+@click.option(
+    "-o", "--output", type=OUTPUT, metavar="FILE", help="Write the drawing: .svg, .png, .pdf or .tex."
+)
 @click.option(
     "--image", "image_path", type=click.Path(), metavar="FILE", help="Draw the windows over this image."
 )
@@ -86,7 +88,7 @@ def command(
     Without further options, a table over the network's depth.
     """
     if image_path is not None and output is None:
-        raise UsageError("--image needs a file to draw into", hint="add -o field.png")
+        raise UsageError("--image needs a file to draw into", hint="add -o field.svg")
     unit = None if unit_text is None else _position("--unit", unit_text)
     pixel = None if pixel_text is None else _pixel("--pixel", pixel_text)
     pixels = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.diff import Diff
@@ -30,11 +31,12 @@ def page(
     weights: Weights | None = None,
     result: Forward | None = None,
     picture: str | None = None,
+    maps: Mapping[int, Any] | None = None,
 ) -> Page:
     """The page of a network, or of both networks of a comparison, whose A is `analysis`.
 
     weights: with which the page itself runs a network that reads digits. result: of a forward pass, and picture, as a
-    data URI, of what it read.
+    data URI, of what it read; maps: of its layers.
     """
     analyses = [analysis] if compared is None else [compared.a, compared.b]
     networks, pictures = [], []
@@ -47,7 +49,7 @@ def page(
         networks.append(value)
         pictures.append([drawing.svg for drawing in made])
     if result is not None:
-        with_image(networks[0], result, picture)
+        with_image(networks[0], result, picture, maps)
     runs = weights is not None and can_run(analysis.graph)
     value = {
         "networks": networks,

@@ -10,7 +10,8 @@
               "outputs": [[name, layer]],
               "drawings": [drawing, …],              # one per depth, the coarsest first; the SVGs stand in the page
               "shown": which of them is shown first,
-              "maps": {layer: [[src, width, height, text]]}, # with an image; src: a PNG as a data URI
+              "maps": {layer: [[src, width, height, text]]|layer}, # with an image; src: a PNG as a data URI. A
+                                                     # layer instead: the one behind it whose maps are shown
               "answer": {"image", "src", "text", "top": [[label, probability]]}|null,
               "picture": src|null,                   # of the first input's size, what receptive fields are drawn on
               "formulas": …|null}                    # what evaluator.js reads; without it there are no sliders

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Bitmap
 
 MAX_PICTURE = 640  # longest side of the picture in a page, in pixels
-JPEG_FROM = 150_000  # bytes of PNG from which a photograph is carried as JPEG
+JPEG_FROM = 60_000  # bytes of PNG from which a photograph is carried as JPEG
 
 
 def picture_data(picture: Bitmap) -> str:
@@ -52,7 +52,7 @@ def answer(result: Forward, src: str | None) -> dict[str, Any]:
     said = f"{result.graph.name} on {name}, with {origin}."
     if not result.top:
         said += (
-            " Random weights predict nothing: only shapes and numbers are meant."
+            " Random weights predict nothing: these are shapes and numbers only."
             if source == "random"
             else (f" Its output is {words.shape(result.run.shape)}: numbers, not classes.")
         )

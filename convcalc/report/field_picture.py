@@ -1,14 +1,13 @@
-"""Receptive fields drawn over the image: as characters for a terminal, and as PNG.
+"""Receptive fields drawn over the image: as characters for a terminal, and as scenes.
 
 Pillow is imported inside the functions, because the terminal drawing does not need it.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.field import DepthField, MeetingField, PixelField, UnitField
 from convcalc.analysis.regions import Box, Region, Span
@@ -20,21 +19,17 @@ from convcalc.report import words
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Bitmap
-    from PIL.ImageDraw import ImageDraw as Draw
-    from PIL.ImageFont import FreeTypeFont
-    from PIL.ImageFont import ImageFont as BitmapFont
 
-    Font = FreeTypeFont | BitmapFont
+    from convcalc.images.rasters import Raster
+    from convcalc.render.drawing.scene import Scene
 
 CELLS = 32  # along the longer side of the terminal drawing; two characters make a cell about square
 IMAGE, SEEN, PADDING, MARK = "·", "█", "░", "●"
 STYLES = {IMAGE: "dim", SEEN: "green", PADDING: "yellow", MARK: "bold red"}
 
-SIDE = 720  # pixels of a PNG's longer side, at least
-MARGIN = 16
 MAX_WINDOWS, MAX_MAPS = 12, 60  # in one picture
-PAPER, INK, WINDOW, OUTSIDE = (255, 255, 255), (30, 30, 30), (230, 90, 20), (225, 225, 225)
-BLANK = (205, 214, 222)
+BLANK, BLANK_SEEN = "#e3e6ea", "#9ec3e6"  # an image that is not given, and what is seen of it
+FADED = 0.62  # share of white in what a unit does not see
 
 
 def window_lines(sight: Sight, marks: Sequence[Position] = ()) -> list[str]:
@@ -108,57 +103,30 @@ def _overlap(a: Span, b: Span) -> bool:
     return a[0] <= b[1] and b[0] <= a[1]
 
 
-# -- PNG -------------------------------------------------------------------------------------------------------
+# -- figures ---------------------------------------------------------------------------------------------------
 
 
-class Frame(NamedTuple):
-    """The mapping from image pixels to drawing coordinates: image rows and columns from `low` to `high`, enlarged
-    `scale` times."""
+def field_suffix(graph: Graph, path: str, position: int = 0) -> str:
+    """The suffix of the file. Raises UsageError if there is no such drawing, or if the input number `position` is not
+    two-dimensional."""
+    from convcalc.render.drawing import files
 
-    rows: Span
-    columns: Span
-    scale: float
-
-    def box(self, rows: Span, columns: Span) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom of a rectangle of pixels, right and bottom exclusive."""
-        left, right = (
-            round((at - self.columns[0]) * self.scale) + MARGIN for at in (columns[0], columns[1] + 1)
-        )
-        top, bottom = (round((at - self.rows[0]) * self.scale) + MARGIN for at in (rows[0], rows[1] + 1))
-        return left, top, right, bottom
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the drawing with its margins."""
-        _, _, right, bottom = self.box(self.rows, self.columns)
-        return right + MARGIN, bottom + MARGIN
-
-
-class DrawnWindow(NamedTuple):
-    """A window to draw, and its label."""
-
-    sight: Sight
-    label: str
-
-
-def check_drawable(graph: Graph, path: str, position: int = 0) -> None:
-    """Raises UsageError if the file is not a PNG or the input number `position` is not two-dimensional."""
+    suffix = files.suffix_of(path)
     shape = graph.inputs[position].shape
-    if not path.lower().endswith(".png"):
-        raise UsageError(f"-o {path}: the picture is a PNG", hint="name it ….png")
     if len(shape) != 3:
         raise UsageError(
             f"{graph.name} has {len(shape) - 1} spatial dimensions; only two can be drawn",
             hint="leave -o out",
         )
+    return suffix
 
 
-def depth_png(found: DepthField, picture: Bitmap | None = None, origin: str = "input") -> bytes:
+def depth_scene(found: DepthField, picture: Bitmap | None = None, origin: str = "input") -> Scene:
     """The windows of the units in the middle on the input `origin` where they grow, from layer to layer. Raises
     UsageError for none."""
     layers = [layer for layer in found.layers if layer.sight.origin == origin]
     grown = [
-        DrawnWindow(layer.sight, layer.row.name)
+        (layer.sight, layer.row.name)
         for number, layer in enumerate(layers)
         if layer.sight.window
         and len(layer.row.output_shape) == 3
@@ -166,178 +134,119 @@ def depth_png(found: DepthField, picture: Bitmap | None = None, origin: str = "i
     ]
     step = -(-len(grown) // MAX_WINDOWS) or 1
     kept = grown[::-1][::step][::-1]
-    caption = f"{found.analysis.graph.name}: what the unit in the middle sees"
-    return _windows_png(kept, caption, picture)
+    title = f"{found.analysis.graph.name}: what the unit in the middle sees"
+    line = f"{len(kept)} of {len(grown)} layers whose window grows" if step > 1 else ""
+    return _windows_scene(found.analysis.graph, kept, title, [line], picture)
 
 
-def unit_png(found: UnitField, picture: Bitmap | None = None, origin: str = "input") -> bytes:
+def unit_scene(found: UnitField, picture: Bitmap | None = None, origin: str = "input") -> Scene:
     """The window of a unit on the input `origin`, or on the first it sees. Raises UsageError where it has none."""
     sight = next((sight for sight in found.sights if sight.origin == origin), found.sight)
     name, unit = found.node.name, words.position(sight.unit)
-    caption = f"{found.analysis.graph.name}: what {name} {unit} sees"
-    return _windows_png([DrawnWindow(sight, name)], caption, picture)
+    title = f"{found.analysis.graph.name}: what {name} {unit} sees"
+    return _windows_scene(found.analysis.graph, [(sight, name)], title, [_share(sight)], picture)
 
 
-def pixel_png(found: PixelField, picture: Bitmap | None = None) -> bytes:
+def pixel_scene(found: PixelField, picture: Bitmap | None = None) -> Scene:
     """Each layer's map with the units that a pixel reaches. `picture` is not used: the maps are drawn, not the
     image."""
+    from convcalc.render.drawing.windows import MAX_BOXES, MapFigure, map_scene
+
     maps = [area for area in found.shown if len(area.shape) == 3]
-    caption = f"{found.analysis.graph.name}: what pixel {words.pixel(found.pixel)} reaches"
-    return _maps_png([(area.name, area.shape[1:], area.region) for area in maps[:MAX_MAPS]], caption)
+    title = f"{found.analysis.graph.name}: what pixel {words.pixel(found.pixel)} reaches"
+    lines = [f"the first {MAX_MAPS} of {len(maps)} layers"] if len(maps) > MAX_MAPS else []
+    figures = []
+    for area in maps[:MAX_MAPS]:
+        boxes = [
+            (*rows, *columns)
+            for every_row, every_column in area.region
+            for rows in every_row
+            for columns in every_column
+        ]
+        figures.append(MapFigure(area.name, area.shape[1], area.shape[2], tuple(boxes[:MAX_BOXES])))
+    return map_scene(title, lines, figures)
 
 
-def meeting_png(found: MeetingField, picture: Bitmap | None = None) -> bytes:
+def meeting_scene(found: MeetingField, picture: Bitmap | None = None) -> Scene:
     """The window of the first unit that sees both pixels. Raises UsageError if no unit does."""
+    from convcalc.render.drawing.windows import Mark
+
     if found.first is None or found.sight is None:
         raise UsageError("the two pixels never meet, so there is no window to draw", hint="leave -o out")
     name, unit = found.first.name, words.position(found.sight.unit)
-    caption = f"{found.analysis.graph.name}: {name} {unit} sees both pixels"
-    marks = [pixel.position for pixel in found.pixels if pixel.origin in (None, found.sight.origin)]
-    return _windows_png([DrawnWindow(found.sight, name)], caption, picture, marks)
+    graph = found.analysis.graph
+    title = f"{graph.name}: {name} {unit} sees both pixels"
+    marks = [
+        Mark(f"pixel {words.position(pixel.position)}", pixel.position[0], pixel.position[1])
+        for pixel in found.pixels
+        if pixel.origin in (None, found.sight.origin)
+    ]
+    return _windows_scene(graph, [(found.sight, name)], title, [_share(found.sight)], picture, marks)
 
 
-def _windows_png(
-    windows: Sequence[DrawnWindow],
-    caption: str,
-    picture: Bitmap | None = None,
-    marks: Sequence[Position] = (),
-) -> bytes:
-    """A PNG of the image with the windows over it. A single window: everything outside it is faded, its padding
-    hatched. Several windows: outlines, the smallest on top.
+def _share(sight: Sight) -> str:
+    """`rows 32 to 194, columns 32 to 194: 26,569 pixels, 51.6 % of the image`."""
+    if sight.seen is None:
+        return "only padding"
+    named = ", ".join(
+        f"{axis} {low} to {high}" for axis, (low, high) in zip(("rows", "columns"), sight.seen, strict=True)
+    )
+    return f"{named}: {sight.pixels:,} pixels, {words.percent(sight.share)} of the image"
+
+
+def _windows_scene(
+    graph: Graph,
+    windows: Sequence[tuple[Sight, str]],
+    title: str,
+    lines: Sequence[str],
+    picture: Bitmap | None,
+    marks: Sequence[Any] = (),
+) -> Scene:
+    """The image with the windows over it. Of a single window, what it does not see is faded.
 
     picture: the image at the size of the network's input; None draws a blank one. Raises UsageError if no window
     contains a pixel.
     """
-    from PIL import Image, ImageDraw
+    from convcalc.render.drawing.windows import Window, WindowFigure, window_scene
 
-    drawn = [(sight, label, sight.window) for sight, label in windows if sight.window]
+    drawn = [(sight, label) for sight, label in windows if sight.window]
     if not drawn:
         raise UsageError("there is no window to draw: the unit reads nothing", hint="choose another --unit")
-    height, width = drawn[0][0].image
-    frame = _frame(
-        (min(0, *(w[0][0] for _, _, w in drawn)), max(height - 1, *(w[0][1] for _, _, w in drawn))),
-        (min(0, *(w[1][0] for _, _, w in drawn)), max(width - 1, *(w[1][1] for _, _, w in drawn))),
+    first = drawn[0][0]
+    outside = [sight for sight, _ in drawn if any(map(any, sight.outside))]
+    shape = next(own.shape for own in graph.inputs if own.name == first.origin)
+    figure = WindowFigure(
+        title,
+        tuple([line for line in (*lines, "outside the image: padding" if outside else "") if line]),
+        _raster(first, picture, single=len(drawn) == 1),
+        f"{first.origin} {words.shape(shape)}",
+        tuple(
+            [
+                Window(f"{label}  {words.shape(sight.size)}", sight.window[0], sight.window[1])
+                for sight, label in drawn
+                if sight.window
+            ]
+        ),
+        tuple(marks),
     )
-    across, down = frame.size
-    key = 18 * len(drawn) if len(drawn) > 1 else 0
-    canvas = Image.new("RGB", (max(across, 360), down + 26 + key), PAPER)
-    draw = ImageDraw.Draw(canvas)
-    place = frame.box((0, height - 1), (0, width - 1))
-    shown = picture.convert("RGB") if picture else Image.new("RGB", (width, height), BLANK)
-    extent = (place[2] - place[0], place[3] - place[1])
-    shown = shown.resize(extent, Image.Resampling.NEAREST if frame.scale >= 1 else Image.Resampling.LANCZOS)
-    if len(drawn) == 1:
-        sight, _, window = drawn[0]
-        _hatch(draw, frame.box(*window))
-        faded = Image.blend(shown, Image.new("RGB", extent, PAPER), 0.65)
-        canvas.paste(faded, place[:2])
-        for rows, columns in sight.region:
-            for top in rows:
-                for left in columns:
-                    part = frame.box(top, left)
-                    inner = tuple(value - place[index % 2] for index, value in enumerate(part))
-                    canvas.paste(shown.crop((inner[0], inner[1], inner[2], inner[3])), part[:2])
-    else:
-        canvas.paste(shown, place[:2])
-    if picture is None and frame.scale >= 8:
-        _grid(draw, frame, height, width)
-    draw.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), outline=INK)
-    for number, (_, label, window) in reversed([*enumerate(drawn)]):
-        color = _color(number, len(drawn))
-        box = frame.box(*window)
-        draw.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), outline=color, width=3)
-        if key:
-            y = down + 24 + 18 * number
-            draw.rectangle((MARGIN, y + 3, MARGIN + 20, y + 11), fill=color)
-            draw.text((MARGIN + 28, y), label, fill=INK, font=_font())
-    for mark in marks:
-        spot = frame.box((mark[0], mark[0]), (mark[1], mark[1]))
-        grow = max(0, 4 - (spot[2] - spot[0]) // 2)
-        circle = (spot[0] - grow, spot[1] - grow, spot[2] + grow, spot[3] + grow)
-        draw.ellipse(circle, fill=(200, 0, 0), outline=PAPER)
-    draw.text((MARGIN, down), caption, fill=INK, font=_font())
-    return _encoded(canvas)
+    return window_scene(figure)
 
 
-def _maps_png(maps: Sequence[tuple[str, Sequence[int], Region]], caption: str) -> bytes:
-    """A PNG with one drawing per map: name, height and width, and the positions to fill in."""
-    from PIL import Image, ImageDraw
+def _raster(sight: Sight, picture: Bitmap | None, *, single: bool) -> Raster:
+    """The image, a pixel each; of a single window, what it does not see is faded."""
+    from PIL import Image
 
-    side, gap = 150, 40
-    across = min(len(maps), 6)
-    down = -(-len(maps) // across)
-    canvas = Image.new("RGB", (across * (side + gap) + gap, down * (side + gap + 14) + gap + 20), PAPER)
-    draw = ImageDraw.Draw(canvas)
-    for number, (name, (height, width), region) in enumerate(maps):
-        x = gap + (number % across) * (side + gap)
-        y = gap // 2 + (number // across) * (side + gap + 14)
-        scale = side / max(height, width)
+    from convcalc.images.rasters import Raster
 
-        def at(value: int, offset: int, scale: float = scale) -> int:
-            return offset + round(value * scale)
-
-        draw.rectangle((x, y, at(width, x), at(height, y)), fill=BLANK, outline=INK)
-        for rows, columns in region:
-            for top, bottom in rows:
-                for left, right in columns:
-                    box = (
-                        at(left, x),
-                        at(top, y),
-                        max(at(right + 1, x), at(left, x) + 2),
-                        max(at(bottom + 1, y), at(top, y) + 2),
-                    )
-                    draw.rectangle(box, fill=WINDOW)
-        draw.rectangle((x, y, at(width, x), at(height, y)), outline=INK)
-        draw.text((x, y + side + 4), _short(name), fill=INK, font=_font())
-        draw.text((x, y + side + 18), f"{height} x {width}", fill=INK, font=_font())
-    draw.text((gap, canvas.height - 24), caption, fill=INK, font=_font())
-    return _encoded(canvas)
-
-
-def _frame(rows: Span, columns: Span) -> Frame:
-    longest = max(rows[1] - rows[0], columns[1] - columns[0]) + 1
-    scale = SIDE / longest
-    return Frame(rows, columns, max(1, int(scale)) if longest <= 2 * SIDE else scale)
-
-
-def _color(number: int, total: int) -> tuple[int, int, int]:
-    """A colour from orange (small windows) to blue (large ones)."""
-    if total == 1:
-        return WINDOW
-    part = number / (total - 1)
-    return tuple(round(a + (b - a) * part) for a, b in zip(WINDOW, (20, 60, 190), strict=True))  # type: ignore[return-value]
-
-
-def _hatch(draw: Draw, box: tuple[int, int, int, int]) -> None:
-    left, top, right, bottom = box
-    draw.rectangle((left, top, right - 1, bottom - 1), fill=OUTSIDE)
-    for offset in range(0, right - left + bottom - top, 8):
-        x0, y0 = min(left + offset, right - 1), top + max(0, offset - (right - 1 - left))
-        x1, y1 = left + max(0, offset - (bottom - 1 - top)), min(top + offset, bottom - 1)
-        draw.line((x0, y0, x1, y1), fill=(180, 180, 180))
-
-
-def _grid(draw: Draw, frame: Frame, height: int, width: int) -> None:
-    for row in range(height):
-        for column in range(width):
-            left, top, right, bottom = frame.box((row, row), (column, column))
-            draw.rectangle((left, top, right, bottom), outline=(180, 188, 196))
-
-
-def _font() -> Font:
-    from PIL import ImageFont
-
-    try:
-        return ImageFont.load_default(13)
-    except (TypeError, ImportError, OSError):  # Pillow before 10.1, or without FreeType
-        return ImageFont.load_default()
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 22 else "..." + name[-19:]
-
-
-def _encoded(canvas: Bitmap) -> bytes:
-    out = io.BytesIO()
-    canvas.save(out, "PNG")
-    return out.getvalue()
+    height, width = sight.image
+    whole = picture.convert("RGB") if picture else Image.new("RGB", (width, height), BLANK)
+    if single:
+        seen = picture.convert("RGB") if picture else Image.new("RGB", (width, height), BLANK_SEEN)
+        if picture:
+            whole = Image.blend(whole, Image.new("RGB", whole.size, "#ffffff"), FADED)
+        for every_row, every_column in sight.region:
+            for top, bottom in every_row:
+                for left, right in every_column:
+                    box = (left, top, right + 1, bottom + 1)
+                    whole.paste(seen.crop(box), box)
+    return Raster(width, height, tuple([band.tobytes() for band in whole.split()]))

@@ -22,6 +22,7 @@ class Maker:
     def __init__(self, source: Random, size: int) -> None:
         self.source = source
         self.size = size
+        self.flat = source.random() < 0.2  # no scopes, as in many an ONNX file
         inputs = [Input("input", (3, 12, 10))]
         if source.random() < 0.3:
             inputs.append(Input("other", (3, 12, 10)))
@@ -30,6 +31,7 @@ class Maker:
         self.names: dict[str, int] = {}
 
     def add(self, scope: str, kind: str, *at: int, **fields: object) -> int:
+        scope = "" if self.flat else scope
         number = self.names[scope + kind] = self.names.get(scope + kind, 0) + 1
         name = f"{scope}.{kind}{number}" if scope else f"{kind}{number}"
         value = self.builder.add(name, ops.get(kind)(**fields), at, scope=scope)

@@ -231,6 +231,33 @@ def test_vectors_are_equal_in_full(tmp_path) -> None:
     assert drawn.frames == ()
 
 
+def test_residual_blocks_without_a_scope(tmp_path) -> None:
+    """Layers whose names tell nothing of blocks, as in many ONNX files: what is wired alike is framed."""
+    block = """
+          - conv: {{name: a{0}, filters: 8, kernel: 3, padding: 1}}
+          - relu: {{name: r{0}}}
+          - conv: {{name: b{0}, filters: 8, kernel: 3, padding: 1}}
+          - add: {{name: s{0}, from: [b{0}, {1}]}}
+    """
+    text = "input: [8, 9, 7]\nlayers:\n  - conv: {name: s0, filters: 8, kernel: 1}"
+    text += "".join(block.format(number, f"s{number - 1}").rstrip() for number in range(1, 6)).replace(
+        "\n          ", "\n  "
+    )
+    analysis = analysis_of(text + "\n  - flatten\n  - dense: 5\n", tmp_path)
+    drawn = boxes(analysis)
+    check(analysis, drawn)
+    assert [(frame.name, frame.first, frame.last, frame.times) for frame in drawn.frames] == [
+        ("a1–s5", 2, 4, 5)
+    ]
+    assert len(drawn.boxes) == 2 + 3 + 2
+
+
+def test_darknet(tmp_path) -> None:
+    """Redmon & Farhadi 2018, table 1: 1, 2, 8, 8, 4 residual blocks."""
+    drawn = boxes(analyse(load_graph("yolov3")))
+    assert [frame.times for frame in drawn.frames][:4] == [2, 8, 8, 4]
+
+
 def test_tensors_have_their_names() -> None:
     words = [box.words[0] for box in boxes(analyse(load_graph("torchvision/vit_b_16"))).boxes]
     assert [text for text in words if text.startswith("parameter")] == [

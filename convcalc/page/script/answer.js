@@ -21,7 +21,8 @@ function buildAnswer() {
 
 function showMaps() {
   const network = networks[state.network];
-  const found = state.layers.flatMap((index) => (network.maps[index] ?? []).map((sheet) => [network.layers[index], sheet]));
+  const shown = new Set(state.layers.map((index) => (Array.isArray(network.maps[index]) ? index : network.maps[index])));
+  const found = [...shown].flatMap((index) => (network.maps[index] ?? []).map((sheet) => [network.layers[index], sheet]));
   byId("maps").hidden = !found.length;
   replace(byId("maps-body"), ...found.map(([layer, [src, width, height, text]]) => element("figure", {},
     element("img", { src, width, height, alt: `${text} of ${layer.name}` }),

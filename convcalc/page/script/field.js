@@ -53,7 +53,7 @@ function drawField(network, layer) {
   const scale = FIELD_SIDE / Math.max(rows, columns);
   const axes = fieldOf(network, layer), dimensions = moving(network, layer);
   const down = flat ? null : dimensions[0], across = flat ? dimensions[0] : dimensions[1];
-  const svg = element("svg:svg", { viewBox: `0 0 ${columns} ${rows}`, class: "picture", "aria-hidden": "true" });
+  const svg = element("svg:svg", { viewBox: `0 0 ${columns} ${rows}`, class: columns < 100 ? "picture sharp" : "picture", "aria-hidden": "true" });
   svg.style.aspectRatio = `${columns} / ${rows}`;
   svg.style.width = `${Math.max(60, columns * scale)}px`;
   svg.append(element("svg:image", { href: pictureOf(network, columns, rows), width: columns, height: rows, preserveAspectRatio: "none" }));

@@ -111,6 +111,20 @@ class Chain(NamedTuple):
         return max((part.shape[0] for part in self.parts if part.form == "bar"), default=0)
 
     @property
+    def undrawn(self) -> tuple[str, ...]:
+        """The kinds of layers that change no size and so are not drawn: `relu`, `bn`."""
+        words = [
+            word
+            for part in self.parts
+            for box in (*part.boxes, *part.hidden)
+            if box.kind not in ("block", "input")
+            for line in (box.words if box in part.hidden else box.words[1:])
+            for word in line.split(" · ")
+        ]
+        noted = {note for part in self.parts for note in part.notes}
+        return tuple(dict.fromkeys([word.split(" ")[0] for word in words if word not in noted]))
+
+    @property
     def has_maps(self) -> bool:
         """Whether anything is more than a vector."""
         return any(part.form == "solid" for part in self.parts)
@@ -262,7 +276,7 @@ def _path(boxes: Boxes, style: str) -> Spine:
         drawn = [box for box in found.boxes[1:] if not _is_hidden(box)]
         if len(drawn) > 2 or all(box.kind != "block" for box in drawn):
             return found
-        found = f"folded until nothing branches, {boxes.name} is a single block"
+        found = f"folded until nothing branches, {boxes.name:.60} is a single block"
     raise UsageError(f"--style {style} needs a chain of layers: {found}", hint=HINT)
 
 
@@ -279,7 +293,7 @@ def _require_maps(parts: Sequence[Part], boxes: Boxes, style: str) -> None:
         tokens = (len(part.shape) == 2 and len(before.shape) > 2) or (len(part.shape) > 1 and mixing)
         if tokens or len(part.shape) > 4:
             raise UsageError(
-                f"--style {style} draws channels of maps: from {part.name} on, {boxes.name} computes on "
+                f"--style {style} draws channels of maps: from {part.name:.60} on, {boxes.name:.60} computes on "
                 + ("tokens" if tokens else f"{len(part.shape)} dimensions"),
                 hint=HINT,
             )

@@ -16,7 +16,7 @@ from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.drawing.map_lines import lines
 from convcalc.render.drawing.scales import spatial
 from convcalc.render.drawing.scene import Edge, Item, Point, Polygon, Polyline, Rectangle, Scene
-from convcalc.render.drawing.volumes import ARROW_WORD, arc_edges, cut_sentences, label
+from convcalc.render.drawing.volumes import ARROW_WORD, arc_edges, cut_sentences, label, undrawn_sentences
 
 __all__ = ["draw", "lines"]
 
@@ -291,4 +291,4 @@ def _sentences(network: Chain, *, enlarged: bool) -> list[str]:
         sentences.append("Of a clip's frames one is drawn.")
     if enlarged:
         sentences.append("Small windows are enlarged.")
-    return sentences
+    return [*sentences, *undrawn_sentences(network)]

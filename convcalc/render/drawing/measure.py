@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
 
 from convcalc.render.drawing import lettering
-from convcalc.render.drawing.scene import Edge, Placed, Point, Scene, Text
+from convcalc.render.drawing.scene import Edge, Placed, Point, Rectangle, Scene, Text
 
 Rect = tuple[float, float, float, float]  # left, top, right, bottom
 Segment = tuple[Point, Point]
+Thing = TypeVar("Thing")
+Other = TypeVar("Other")
+FRAME = "frame"  # the fill of frames
 TOUCH = 0.5  # pixels that two things may share
 NEAR = 3.0  # parallel edges closer than this look like one
 
@@ -25,6 +28,7 @@ class Faults(NamedTuple):
     boxes: list[str]  # a box on a box
     through: list[str]  # an edge through a box
     along: list[str]  # edges without a common end, one along the other
+    frames: list[str]  # text or a box across the border of a frame
     crossings: list[str]  # edges without a common end that cross
 
     @property
@@ -36,24 +40,80 @@ class Faults(NamedTuple):
 def faults(scene: Scene) -> Faults:
     """Everything that overlaps in a scene."""
     texts = [(item, lettering.box(item)) for item in scene.items if isinstance(item, Text)]
+    boxes = [(box, (box.left, box.top, box.right, box.bottom)) for box in scene.boxes]
+    edges = [(edge, _extent(edge)) for edge in scene.edges]
     return Faults(
         outside=list(_outside(scene, texts)),
         texts=[
-            f"{a.text!r} on {b.text!r}"
-            for (a, first), (b, second) in combinations(texts, 2)
-            if _meet(first, second)
+            f"{a.text!r} on {b.text!r}" for (a, first), (b, second) in _near(texts) if _meet(first, second)
         ],
-        on_boxes=list(_on_boxes(scene.boxes, texts)),
-        on_edges=list(_on_edges(scene.edges, texts)),
-        boxes=[
-            f"{a.name} on {b.name}"
-            for a, b in combinations(scene.boxes, 2)
-            if _meet((a.left, a.top, a.right, a.bottom), (b.left, b.top, b.right, b.bottom))
+        on_boxes=[
+            f"{text.text!r} on the border of {box.name}"
+            for (text, rect), (box, area) in _near_of(texts, boxes)
+            if _meet(rect, area) and not _within(rect, area)
         ],
-        through=list(_through(scene)),
-        along=list(_pairs(scene.edges, _along, "along")),
-        crossings=list(_pairs(scene.edges, _cross, "crosses")),
+        on_edges=[
+            f"{text.text!r} on {edge.source} to {edge.target}"
+            for (text, rect), (edge, _) in _near_of(texts, edges)
+            if any(_hits(segment, rect) for segment in pairwise(edge.points))
+        ],
+        boxes=[f"{a.name} on {b.name}" for (a, first), (b, second) in _near(boxes) if _meet(first, second)],
+        through=[
+            f"{edge.source} to {edge.target} through {box.name}"
+            for (edge, _), (box, area) in _near_of(edges, boxes)
+            if box.name not in (edge.source, edge.target)
+            and any(_hits(segment, area) for segment in pairwise(edge.points))
+        ],
+        along=list(_pairs(edges, _along, "along")),
+        frames=list(_across_frames(scene, texts, boxes)),
+        crossings=list(_pairs(edges, _cross, "crosses")),
     )
+
+
+def _near(things: Sequence[tuple[Thing, Rect]]) -> Iterator[tuple[tuple[Thing, Rect], tuple[Thing, Rect]]]:
+    """The pairs of things whose rectangles, enlarged by NEAR, share a point."""
+    ordered = sorted(things, key=lambda thing: thing[1][0])
+    open_things: list[tuple[Thing, Rect]] = []
+    for thing in ordered:
+        left, top, _, bottom = thing[1]
+        open_things = [other for other in open_things if other[1][2] + NEAR > left]
+        for other in open_things:
+            if other[1][1] < bottom + NEAR and top < other[1][3] + NEAR:
+                yield other, thing
+        open_things.append(thing)
+
+
+def _near_of(
+    first: Sequence[tuple[Thing, Rect]], second: Sequence[tuple[Other, Rect]]
+) -> Iterator[tuple[tuple[Thing, Rect], tuple[Other, Rect]]]:
+    """The pairs of a thing of each kind whose rectangles share a point, to half a pixel."""
+    ordered = sorted(second, key=lambda thing: thing[1][0])
+    open_things: list[tuple[Other, Rect]] = []
+    place = 0
+    for thing in sorted(first, key=lambda thing: thing[1][0]):
+        left, top, right, bottom = thing[1]
+        while place < len(ordered) and ordered[place][1][0] <= right + TOUCH:
+            open_things.append(ordered[place])
+            place += 1
+        open_things = [other for other in open_things if other[1][2] + TOUCH >= left]
+        for other in open_things:
+            if other[1][1] <= bottom + TOUCH and top <= other[1][3] + TOUCH:
+                yield thing, other
+
+
+def _across_frames(
+    scene: Scene, texts: Sequence[tuple[Text, Rect]], boxes: Sequence[tuple[Placed, Rect]]
+) -> Iterator[str]:
+    areas = [
+        (item, (item.left, item.top, item.left + item.width, item.top + item.height))
+        for item in scene.items
+        if isinstance(item, Rectangle) and item.fill == FRAME
+    ]
+    named: list[tuple[str, Rect]] = [(repr(text.text), rect) for text, rect in texts]
+    named += [(box.name, rect) for box, rect in boxes]
+    for (name, rect), (_, area) in _near_of(named, areas):
+        if _meet(rect, area) and not _within(rect, area):
+            yield f"{name} on the border of a frame"
 
 
 def _outside(scene: Scene, texts: Sequence[tuple[Text, Rect]]) -> Iterator[str]:
@@ -68,35 +128,10 @@ def _outside(scene: Scene, texts: Sequence[tuple[Text, Rect]]) -> Iterator[str]:
             yield f"{edge.source} to {edge.target} leaves the page"
 
 
-def _on_boxes(boxes: Sequence[Placed], texts: Sequence[tuple[Text, Rect]]) -> Iterator[str]:
-    for text, rect in texts:
-        for box in boxes:
-            area = (box.left, box.top, box.right, box.bottom)
-            if _meet(rect, area) and not _within(rect, area):
-                yield f"{text.text!r} on the border of {box.name}"
-
-
-def _on_edges(edges: Sequence[Edge], texts: Sequence[tuple[Text, Rect]]) -> Iterator[str]:
-    for text, rect in texts:
-        for edge in edges:
-            if any(_hits(segment, rect) for segment in pairwise(edge.points)):
-                yield f"{text.text!r} on {edge.source} to {edge.target}"
-
-
-def _through(scene: Scene) -> Iterator[str]:
-    for edge in scene.edges:
-        for box in scene.boxes:
-            area = (box.left, box.top, box.right, box.bottom)
-            if box.name not in (edge.source, edge.target) and any(
-                _hits(segment, area) for segment in pairwise(edge.points)
-            ):
-                yield f"{edge.source} to {edge.target} through {box.name}"
-
-
-def _pairs(edges: Sequence[Edge], test, word: str) -> Iterator[str]:  # type: ignore[no-untyped-def]
+def _pairs(edges: Sequence[tuple[Edge, Rect]], test, word: str) -> Iterator[str]:  # type: ignore[no-untyped-def]
     """Pairs of edges without a common end for which `test` holds for two of their segments."""
-    for a, b in combinations(edges, 2):
-        if {a.source, a.target} & {b.source, b.target} or not _meet(_extent(a), _extent(b), -NEAR):
+    for (a, _), (b, _) in _near(edges):
+        if {a.source, a.target} & {b.source, b.target}:
             continue
         if any(test(p, q) for p in pairwise(a.points) for q in pairwise(b.points)):
             yield f"{a.source} to {a.target} {word} {b.source} to {b.target}"

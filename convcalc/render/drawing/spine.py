@@ -30,10 +30,10 @@ def spine(boxes: Boxes) -> Spine | str:
     why not, as a sentence."""
     inputs = [box for box in boxes.boxes if box.kind == "input"]
     if len(inputs) != 1:
-        return f"{boxes.name} has {len(inputs)} inputs"
+        return f"{boxes.name:.60} has {len(inputs)} inputs"
     last = len(boxes.boxes) - 1
     if any(key != last for _, key in boxes.outputs):
-        return f"{boxes.name} has other outputs than its last layer"
+        return f"{boxes.name:.60} has other outputs than its last layer"
     path = _longest_path(boxes)
     if isinstance(path, str):
         return path
@@ -51,7 +51,7 @@ def spine(boxes: Boxes) -> Spine | str:
             while source not in inside:
                 box = boxes.boxes[source]
                 if len(box.inputs) != 1 or len(readers[source]) != 1:
-                    return f"beside the longest path, {box.name} branches or joins"
+                    return f"beside the longest path, {box.name:.60} branches or joins"
                 through.insert(0, box)
                 source = box.inputs[0]
             skips.append(Skip(source, key, tuple(through)))
@@ -59,7 +59,7 @@ def spine(boxes: Boxes) -> Spine | str:
         return f"{len(skips)} connections skip layers"
     beside = sum(len(skip.through) for skip in skips)
     if len(path) + beside < len(boxes.boxes):
-        return f"{boxes.name} has layers that lead to no output"
+        return f"{boxes.name:.60} has layers that lead to no output"
     return Spine(tuple([boxes.boxes[key] for key in path]), tuple(sorted(skips, key=lambda skip: skip[:2])))
 
 
@@ -70,7 +70,7 @@ def _longest_path(boxes: Boxes) -> list[int] | str:
     for box in boxes.boxes:
         best = max(box.inputs, key=lambda key: lengths[key], default=-1)
         if best < 0 and box.key:
-            return f"{box.name} reads no layer"
+            return f"{box.name:.60} reads no layer"
         lengths.append(lengths[best] + 1 if best >= 0 else 0)
         via.append(best)
     path = [len(boxes.boxes) - 1]

@@ -31,6 +31,7 @@ from convcalc.render.drawing.volume_lines import lines
 __all__ = ["draw", "lines"]
 
 MAX_SLABS = 4  # drawn of a run
+MAX_UNDRAWN = 5  # kinds of layers named in the caption
 BAR_SIDE = 11.0  # of a bar's face and front
 SEQUENCE = 16.0  # the width of a sequence, which has none
 ARROW_WORD = 14.0
@@ -246,4 +247,14 @@ def _sentences(network: Chain, lengths: Scale, *, enlarged: bool) -> list[str]:
         sentences.append("Small windows are enlarged.")
     if any(part.form == "solid" and part.times > MAX_SLABS for part in network.parts):
         sentences.append(f"Of a run at most {MAX_SLABS} are drawn.")
-    return sentences
+    return [*sentences, *undrawn_sentences(network)]
+
+
+def undrawn_sentences(network: Chain) -> list[str]:
+    """What layers the figure leaves out."""
+    if not network.undrawn:
+        return []
+    *kinds, last = network.undrawn[:MAX_UNDRAWN]
+    rest = " and others" if len(network.undrawn) > MAX_UNDRAWN else ""
+    words = f"{', '.join(kinds)} and {last}" if kinds and not rest else ", ".join([*kinds, last])
+    return [f"Not drawn: {lettering.cut(words, 300, 10)}{rest}."]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convcalc.render.drawing.measure import faults
-from convcalc.render.drawing.scene import Edge, Item, Placed, Scene, Text
+from convcalc.render.drawing.scene import Edge, Item, Placed, Rectangle, Scene, Text
 
 LEFT = Placed("a", "a", 10, 10, 50, 40)
 RIGHT = Placed("b", "b", 100, 10, 140, 40)
@@ -49,6 +49,8 @@ def test_a_clean_scene_has_no_faults() -> None:
             scene(edges=(Edge("a", "x", ((60, 45), (90, 90))), Edge("b", "c", ((90, 45), (60, 90))))),
             "crossings",
         ),
+        (scene(Rectangle(60, 50, 60, 40, "frame"), Text(110, 70, "half out")), "frames"),
+        (scene(Rectangle(90, 5, 30, 60, "frame")), "frames"),
     ],
 )
 def test_each_fault_is_found_and_only_it(drawn: Scene, which: str) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from itertools import pairwise
 from math import sqrt
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from convcalc.errors import UsageError
-from convcalc.render.drawing import lettering, volumes
+from convcalc.render.drawing import lettering, maps, volumes
 from convcalc.render.drawing.banks import COMPACT, SLIDE
 from convcalc.render.drawing.chain import chain, window
 from convcalc.render.drawing.measure import faults
 from convcalc.render.drawing.scales import Scale, scale
 from convcalc.render.drawing.scene import Placed, Polygon, Scene, Text
+from convcalc.render.layout import cells
 from tests.render.drawing.chains import bundled, is_drawn, names, written
 
 
@@ -270,3 +272,23 @@ def test_hostile_names_are_cut_and_change_nothing(name: str) -> None:
     assert faults(scene).clean
     assert all(item.text.isprintable() for item in scene.items if isinstance(item, Text))
     assert scene.width == volumes.draw(bundled("alexnet")).width
+
+
+@pytest.mark.parametrize("style", [volumes, maps])
+def test_hostile_names_of_layers_are_cut_in_labels(style: ModuleType) -> None:
+    boxes = bundled("alexnet")
+    evil = [
+        box._replace(name="e" * 10_000 + str(box.key), words=("\u202e" + "w" * 10_000, "</script>\x00" * 900))
+        for box in boxes.boxes
+    ]
+    scene = style.draw(boxes._replace(boxes=tuple(evil)))
+    assert faults(scene).clean
+    assert all(len(box.label) < 400 for box in scene.boxes)
+    assert all(item.text.isprintable() for item in scene.items if isinstance(item, Text))
+    lines = list(style.lines(boxes._replace(boxes=tuple(evil)), 80))
+    assert max(sum(cells(span.text) for span in line) for line in lines) <= 80
+
+
+def test_the_caption_says_what_is_not_drawn() -> None:
+    caption = " ".join(item.text for item in volumes.draw(bundled("vgg16")).items if isinstance(item, Text))
+    assert "Not drawn: relu, dropout and softmax." in caption

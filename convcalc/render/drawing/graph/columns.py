@@ -11,6 +11,7 @@ from convcalc.render.drawing.graph.stack import Stack
 
 SHAPE = 16 / 9
 MAX_COLUMNS = 8
+SHORT = 0.2  # of the tallest column: what is shorter is no column of its own
 GUTTER = 40.0  # from one column's margin to the next column
 
 
@@ -65,7 +66,9 @@ def _parts(stack: Stack, cuts: Sequence[int], number: int) -> list[Stack]:
         found.append((first, ends[-1]))
         return found if len(found) <= number else None
 
-    low, high = stack.height / number / 2, stack.height + 1
+    # What cannot be cut is one column at least: the others are filled up to its height.
+    pieces = [stack.bottoms[end - 1] - stack.tops[start] for start, end in zip(starts, ends, strict=True)]
+    low, high = max(pieces) - 1, stack.height + 1
     best = [(0, len(stack.elements))]
     while high - low > 4:
         middle = (low + high) / 2
@@ -74,7 +77,23 @@ def _parts(stack: Stack, cuts: Sequence[int], number: int) -> list[Stack]:
             low = middle
         else:
             high, best = middle, found
+    best = _merged(stack, best)
     return [stack.cut(first, end) for first, end in best] if len(best) > 1 else [stack]
+
+
+def _merged(stack: Stack, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The columns, the short ones at the ends with their neighbours."""
+    merged = list(spans)
+
+    def height(span: tuple[int, int]) -> float:
+        return stack.bottoms[span[1] - 1] - stack.tops[span[0]]
+
+    limit = SHORT * max([height(span) for span in merged])
+    if len(merged) > 1 and height(merged[-1]) < limit:
+        merged[-2:] = [(merged[-2][0], merged[-1][1])]
+    if len(merged) > 1 and height(merged[0]) < limit:
+        merged[:2] = [(merged[0][0], merged[1][1])]
+    return merged
 
 
 def placed(

@@ -26,7 +26,7 @@ from convcalc.render.drawing.graph.place import (
 )
 from convcalc.render.drawing.graph.series import Structure
 from convcalc.render.drawing.graph.stack import COPY, LABEL_APART, Stack, labels
-from convcalc.render.drawing.graph.ushape import Ladder, rungs
+from convcalc.render.drawing.graph.ushape import Ladder, before_and_u, rungs
 from convcalc.render.drawing.legend import Legend, legend_items
 from convcalc.render.drawing.scene import (
     Circle,
@@ -122,8 +122,11 @@ def _parts(
         return max([widths[key] + SIZE_APART for key in keys], default=0.0)
 
     found = rungs(structure.stack, boxes.boxes)
-    if found is not None:
+    if found is not None and columns == 1:
         return [Ladder(found, written, widths)], [0.0]
+    if found is not None:
+        before, ladder = before_and_u(found, written, widths, margin)
+        return [*before, ladder], [*[margin(part) for part in before], 0.0]
     parts = chosen(structure.stack, margin, columns)
     return list(parts), [margin(part) for part in parts]
 

@@ -13,6 +13,7 @@ from convcalc.render.drawing.graph.place import BESIDE, DROP, GAP, STUB, Canvas,
 from convcalc.render.drawing.graph.stack import _Layers
 
 SWEEPS = 8
+STRAIGHTENINGS = 4
 SETTLING = 12  # sweeps that settle the places across
 TRACK = 8.0  # from one line to the next, between ranks
 RAIL = 5.0  # half of what a line takes that passes a rank
@@ -183,12 +184,11 @@ class Tangle(_Layers):
                         0.0 if cell.pinned else _median([other.x for other in near]) if near else cell.x
                     )
                     weights.append(PINNED if cell.pinned else STRAIGHT if rail else 1.0)
-                gaps = [
-                    a.right + b.left + (TRACK if a.piece is None and b.piece is None else BESIDE * 0.7)
-                    for a, b in itertools.pairwise(rank)
-                ]
+                gaps = [_apart(a, b) for a, b in itertools.pairwise(rank)]
                 for cell, x in zip(rank, _separated(wishes, weights, gaps), strict=True):
                     cell.x = x
+        self._straighten()
+        self._untie()
         for rank in self._ranks:
             shift = next((cell.x for cell in rank if cell.pinned), 0.0)
             for cell in rank:
@@ -196,6 +196,56 @@ class Tangle(_Layers):
         everything = [cell for rank in self._ranks for cell in rank]
         self.left = max([cell.left - cell.x for cell in everything])
         self.right = max([cell.right + cell.x for cell in everything])
+
+    def _straighten(self) -> None:
+        """Gives a line that passes several ranks one place in all of them, where its neighbours leave room."""
+        chains: list[list[_Cell]] = []
+        for cell in self._cells:
+            chain = []
+            for number in range(cell.rank + 1, len(self._ranks)):
+                if (id(cell), number) not in self._rail:
+                    break
+                chain.append(self._rail[id(cell), number])
+            if not chain:
+                continue
+            if not cell.pinned and cell.piece is not None and len(cell.below) == 1:
+                chain.insert(0, cell)
+            last = chain[-1].below
+            if (
+                len(last) == 1
+                and last[0].piece is not None
+                and not last[0].pinned
+                and len(last[0].above) == 1
+            ):
+                chain += last
+            chains.append(chain)
+        chains.sort(key=len, reverse=True)
+        place = {id(cell): index for rank in self._ranks for index, cell in enumerate(rank)}
+        for _ in range(STRAIGHTENINGS):
+            for chain in chains:
+                low, high = float("-inf"), float("inf")
+                for cell in chain:
+                    rank, at = self._ranks[cell.rank], place[id(cell)]
+                    if at:
+                        low = max(low, rank[at - 1].x + _apart(rank[at - 1], cell))
+                    if at + 1 < len(rank):
+                        high = min(high, rank[at + 1].x - _apart(cell, rank[at + 1]))
+                if low <= high:
+                    x = min(max(_median([cell.x for cell in chain]), low), high)
+                    for cell in chain:
+                        cell.x = x
+
+    def _untie(self) -> None:
+        """Moves a cell aside where two lines would each have to turn above the other: both cells stand right above the
+        ones that the other's line goes to."""
+        for rank in self._ranks:
+            for at, a in enumerate(rank):
+                for b in rank[at + 1 :]:
+                    onto_b = [cell for cell in a.below if abs(cell.x - b.x) < NEAR]
+                    onto_a = [cell for cell in b.below if abs(cell.x - a.x) < NEAR]
+                    if onto_a and onto_b:
+                        moved = b if a.pinned else a
+                        _moved_aside(rank, rank.index(moved))
 
     def _route(self) -> None:
         """Tracks of the lines between each rank and the next."""
@@ -257,6 +307,20 @@ class Tangle(_Layers):
                 y = base + STUB + TRACK * net.track
                 return ((x + cell.x, y), (x + end.x, y))
         return ()
+
+
+def _apart(a: _Cell, b: _Cell) -> float:
+    """The least distance of the axes of two neighbours in a rank."""
+    return a.right + b.left + (TRACK if a.piece is None and b.piece is None else BESIDE * 0.7)
+
+
+def _moved_aside(rank: Sequence[_Cell], at: int) -> None:
+    """Moves a cell by more than NEAR to the side that has more room: half of the least distance of neighbours is left
+    at least."""
+    cell, step = rank[at], NEAR + 2
+    before = cell.x - rank[at - 1].x - _apart(rank[at - 1], cell) if at else step
+    after = rank[at + 1].x - cell.x - _apart(cell, rank[at + 1]) if at + 1 < len(rank) else step
+    cell.x += step if after >= before else -step
 
 
 def _topological(cells: Sequence[_Cell]) -> list[_Cell]:

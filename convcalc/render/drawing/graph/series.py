@@ -7,6 +7,7 @@ so far. Between two boxes on the axis lie branches, each the same again; what ha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from convcalc.analysis.boxes import Boxes, Frame
 from convcalc.render.drawing import lettering
@@ -17,6 +18,15 @@ from convcalc.render.drawing.graph.stack import FEW, Framed, Side, Split, Stack
 FEED_DEPTH = 3  # boxes above its reader, from which on an input stands beside it and not at the top
 MAX_NOTE = 120.0
 MAX_ENDS = 16  # outputs that are tried as the end of the axis
+
+
+class _Part(NamedTuple):
+    """A box on the axis, above = below, or the boxes between two. feeds: groups read by the one below alone."""
+
+    keys: Sequence[int]
+    above: int | None
+    below: int | None
+    feeds: Sequence[Sequence[int]]
 
 
 class Structure:
@@ -130,34 +140,28 @@ class Structure:
         """The stack of these boxes, in running order, between two boxes outside it. direct: it has the edge between
         these two as well, if there is one."""
         cuts = self._cuts(keys, source, target, direct=direct)
-        parts: list[list[int]] = []  # one box on the axis, or what lies between two
-        ends: list[tuple[int | None, int | None]] = []  # the boxes on the axis about each part
+        parts: list[_Part] = []
         place = {key: index for index, key in enumerate(keys)}
-        before: int | None = source
-        start = 0
-        bounds: list[int | None] = [*cuts, target]
-        for cut in bounds:
-            end = place[cut] if cut is not None and cut in place else len(keys)
-            if start < end or (cut is not None and cut in self.feeds and cut in place):
-                parts.append(list(keys[start:end]))
-                ends.append((before, cut))
-            if cut is not None and cut in place:
-                parts.append([cut])
-                ends.append((cut, cut))
-                before = cut
-                start = end + 1
-        spans = [self._span(part, about) for part, about in zip(parts, ends, strict=True)]
-        here, inner = self._framed(frames, spans)
+        above, start = source, 0
+        for cut in cuts:
+            between, feeds = keys[start : place[cut]], self.feeds.get(cut, [])
+            if between or feeds:
+                parts.append(_Part(between, above, cut, feeds))
+            parts.append(_Part([cut], cut, cut, []))
+            above, start = cut, place[cut] + 1
+        if start < len(keys):
+            parts.append(_Part(keys[start:], above, target, []))
+        here, inner = self._framed(frames, [self._span(part) for part in parts])
         elements: list[Piece] = []
         sides: dict[int, Side] = {}
-        for index, (part, about) in enumerate(zip(parts, ends, strict=True)):
-            if about[0] == about[1] and about[0] is not None:
-                elements.append(self._single(part[0]))
-                if part[0] in self.sides:
-                    sides[index] = self._side(part[0], inner[index])
+        for index, part in enumerate(parts):
+            if part.above == part.below is not None:
+                elements.append(self._single(part.keys[0]))
+                if part.keys[0] in self.sides:
+                    sides[index] = self._side(part.keys[0], inner[index])
             else:
-                own = direct or about != (source, target)
-                elements.append(self._between(part, *about, inner[index], direct=own))
+                own = direct or (part.above, part.below) != (source, target)
+                elements.append(self._between(part, inner[index], direct=own))
         return Stack(elements, here, sides)
 
     def note(self, key: int) -> str:
@@ -180,11 +184,9 @@ class Structure:
             stacks.append(self._stack(group, key, None, mine))
         return Side(stacks)
 
-    def _span(self, part: Sequence[int], about: tuple[int | None, int | None]) -> list[int]:
+    def _span(self, part: _Part) -> list[int]:
         """The boxes of an element, with what stands beside and before it."""
-        keys = list(part)
-        if about[0] != about[1] and about[1] is not None:
-            keys += [key for group in self.feeds.get(about[1], ()) for key in group]
+        keys = [*part.keys, *[key for group in part.feeds for key in group]]
         for key in tuple(keys):
             keys += [other for group in self.sides.get(key, ()) for other in self._whole(group)]
         return keys
@@ -239,10 +241,9 @@ class Structure:
         """The boxes that every path passes."""
         place = {key: index for index, key in enumerate(keys)}
         end = len(keys)
-        reached = 0  # the last reader of all that came before
-        if source is None:
-            reached = max([place[key] for key in keys if not any(read in place for read in self.inputs[key])])
-        else:
+        # The last reader of all that came before: of what stands above, too, which every input counts as.
+        reached = max([place[key] for key in keys if not self.inputs[key]], default=0)
+        if source is not None:
             for reader in self.readers[source]:
                 if reader in place:
                     reached = max(reached, place[reader])
@@ -261,19 +262,14 @@ class Structure:
             reached = max(reached, last if last >= 0 else end)
         return found
 
-    def _between(
-        self,
-        keys: Sequence[int],
-        source: int | None,
-        target: int | None,
-        frames: Sequence[Frame],
-        *,
-        direct: bool,
-    ) -> Split | Tangle:
+    def _between(self, part: _Part, frames: Sequence[Frame], *, direct: bool) -> Split | Tangle:
         """What lies between two boxes on the axis. direct: the edge between them belongs to it, if there is one."""
+        keys, source, target, feeds = part
         direct = direct and source is not None and target is not None and source in self.inputs[target]
         groups = self._groups(keys, set(keys))
-        feeds = self.feeds.get(target, []) if target is not None else []
+        if source is not None:  # what begins with inputs of its own alone
+            feeds = [*feeds, *[group for group in groups if source not in self._sources(group)]]
+            groups = [group for group in groups if source in self._sources(group)]
         if len(groups) == 1 and not direct and not feeds:
             return self._tangle(keys, source, target, frames)
         parts = [*groups, *feeds]
@@ -281,16 +277,16 @@ class Structure:
         for frame in frames:
             at = [
                 index
-                for index, part in enumerate(parts)
-                if any(frame.first <= key <= frame.last for key in self._whole(part))
+                for index, group in enumerate(parts)
+                if any(frame.first <= key <= frame.last for key in self._whole(group))
             ]
             if len(at) == 1:
                 inner[at[0]].append(frame)
             elif at:
                 self.unplaced.append(frame)
-        branches = [self._stack(part, source, target, inner[index]) for index, part in enumerate(groups)]
+        branches = [self._stack(group, source, target, inner[index]) for index, group in enumerate(groups)]
         loose = [
-            self._stack(part, None, target, inner[index + len(groups)]) for index, part in enumerate(feeds)
+            self._stack(group, None, target, inner[index + len(groups)]) for index, group in enumerate(feeds)
         ]
         return Split(branches, loose, direct=direct, fed=source is not None)
 
@@ -300,37 +296,57 @@ class Structure:
         """Layers, in which what is series-parallel is one cell."""
         bundles = self._reduced(keys, source, target)
         inside = {key for held in bundles.values() for key in held}
-        groups: list[tuple[list[int], int | None, int | None]] = [
-            ([key], key, key) for key in keys if key not in inside
-        ]
-        groups += [(sorted(held), *ends) for ends, held in bundles.items() if held]
+        entering: dict[int, list[int]] = {}
+        for above, below in bundles:
+            entering.setdefault(below, []).append(above)
+        groups: list[tuple[list[int], int | None, int | None]] = []
+        absorbed: set[tuple[int, int]] = set()
+        for key in keys:
+            if key in inside:
+                continue
+            above_it = entering.get(key, [])
+            held = bundles[above_it[0], key] if len(above_it) == 1 else set()
+            if held:  # what leads to this box alone stands above it
+                absorbed.add((above_it[0], key))
+                groups.append(([*sorted(held), key], above_it[0], None))
+            else:
+                groups.append(([key], key, key))
+        groups += [(sorted(held), *ends) for ends, held in bundles.items() if held and ends not in absorbed]
         inner: list[list[Frame]] = [[] for _ in groups]
         for frame in frames:
             at = [
                 index
-                for index, (held, _, _) in enumerate(groups)
-                if any(frame.first <= key <= frame.last for key in self._whole(held))
+                for index, (part, _, _) in enumerate(groups)
+                if any(frame.first <= key <= frame.last for key in self._whole(part))
             ]
             if len(at) == 1:
                 inner[at[0]].append(frame)
             elif at:
                 self.unplaced.append(frame)
         pieces: list[Piece] = []
-        of_box: dict[int | None, int] = {}
-        for index, (held, above, below) in enumerate(groups):
-            if above == below:
-                of_box[held[0]] = index
-                pieces.append(self._alone(held[0], inner[index]))
+        of_box: dict[int, int] = {}
+        for index, (part, start, end) in enumerate(groups):
+            if start == end:
+                of_box[part[0]] = index
+                pieces.append(self._alone(part[0], inner[index]))
             else:
-                pieces.append(self._stack(held, above, below, inner[index], direct=True))
+                pieces.append(self._stack(part, start, end, inner[index], direct=True))
+            if end is None:
+                of_box[part[-1]] = index
+        links: list[tuple[int, int]] = []
+        for key, index in tuple(of_box.items()):
+            for feed in self.feeds.get(key, ()) if len(groups[index][0]) == 1 else ():
+                links.append((len(pieces), index))
+                pieces.append(self._stack(feed, None, key, ()))
         if source is not None:
             of_box[source] = -1
         if target is not None:
-            of_box[target] = len(groups)
-        links = []
-        for index, (_, above, below) in enumerate(groups):
-            if above != below:
-                links += [(of_box[above], index), (index, of_box[below])]
+            of_box[target] = len(pieces)
+        for index, (_, start, end) in enumerate(groups):
+            if start is not None and start != end:
+                links.append((of_box[start], index))
+                if end is not None:
+                    links.append((index, of_box[end]))
         links += [(of_box[a], of_box[b]) for (a, b), held in bundles.items() if not held]
         return Tangle(pieces, links, entered=source is not None, left_by=target is not None)
 

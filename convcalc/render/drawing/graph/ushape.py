@@ -7,11 +7,12 @@ smaller maps between; two rungs, one inside the other, make a U.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import prod
+from collections.abc import Callable, Mapping, Sequence
+from math import log, prod
 from typing import NamedTuple
 
 from convcalc.analysis.boxes import Box
+from convcalc.render.drawing.graph.columns import GUTTER, SHAPE
 from convcalc.render.drawing.graph.place import (
     DROP,
     GAP,
@@ -87,7 +88,7 @@ def _narrows(boxes: Sequence[Box], fork: int, join: int, main: Stack) -> bool:
     keys = main.keys
     smaller = sum([prod(boxes[key].shape[1:]) < least for key in keys])
     last = boxes[main.elements[-1].keys[-1]].shape[1:]
-    return 2 * smaller >= len(keys) and (boxes[join].op is None or last == boxes[join].shape[1:])
+    return 2 * smaller >= len(keys) and (boxes[join].kind == "block" or last == boxes[join].shape[1:])
 
 
 def _flat(branch: Stack) -> bool:
@@ -97,6 +98,34 @@ def _flat(branch: Stack) -> bool:
         and not branch.frames
         and all(isinstance(element, Single) for element in branch.elements)
     )
+
+
+def before_and_u(
+    found: tuple[list[_Rung], Stack],
+    sizes: Sizes,
+    widths: Mapping[int, float],
+    margin: Callable[[Stack], float],
+) -> tuple[list[Stack], Ladder]:
+    """A U, and what comes before it in a column of its own if that brings the page nearer to 16:9."""
+    outer = found[0][0]
+    best: tuple[list[Stack], Ladder] = ([], Ladder(found, sizes, widths))
+    nearest = _distance(best[1].left + best[1].right, best[1].height)
+    for start in outer.stack.cuts():
+        if start >= outer.at:
+            break
+        ladder = Ladder(found, sizes, widths, first=start)
+        before = outer.stack.cut(0, start)
+        if before.height > ladder.height:
+            break
+        width = before.left + before.right + margin(before) + GUTTER + ladder.left + ladder.right
+        distance = _distance(width, ladder.height)
+        if distance < nearest - 0.02:
+            nearest, best = distance, ([before], ladder)
+    return best
+
+
+def _distance(width: float, height: float) -> float:
+    return abs(log(width / height / SHAPE))
 
 
 class Ladder:
