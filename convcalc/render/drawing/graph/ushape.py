@@ -31,6 +31,7 @@ from convcalc.render.drawing.scene import Point
 RUNGS = 2  # that make a U
 ROW = 6  # boxes that the bottom may hold
 BETWEEN = 26.0  # between the boxes of the bottom, and about those of a rung
+TALL = 1.3  # of its width: the height from which on a U is broken
 LEGS = 150.0  # least distance of the legs
 
 
@@ -106,10 +107,13 @@ def before_and_u(
     widths: Mapping[int, float],
     margin: Callable[[Stack], float],
 ) -> tuple[list[Stack], Ladder]:
-    """A U, and what comes before it in a column of its own if that brings the page nearer to 16:9."""
+    """A U, and of a tall one what comes before it in a column of its own, if that brings the page nearer to 16:9."""
     outer = found[0][0]
-    best: tuple[list[Stack], Ladder] = ([], Ladder(found, sizes, widths))
-    nearest = _distance(best[1].left + best[1].right, best[1].height)
+    whole = Ladder(found, sizes, widths)
+    best: tuple[list[Stack], Ladder] = ([], whole)
+    nearest = _distance(whole.left + whole.right, whole.height)
+    if whole.height < TALL * (whole.left + whole.right):
+        return best
     for start in outer.stack.cuts():
         if start >= outer.at:
             break
