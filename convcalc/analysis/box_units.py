@@ -208,7 +208,7 @@ class Folding:
         )
         for a, b in passing:
             assert a.main is not None
-            notes.append(f"{a.kind} {getattr(a, a.main):.3g} to {getattr(b, a.main):.3g}")
+            notes.append(f"{a.kind} {getattr(a, a.main):.2g} to {getattr(b, a.main):.2g}")
             break
         return ", ".join(notes)
 

@@ -18,6 +18,7 @@ BARE = frozenset({"units", "rate", "shape", "order", "scale", "size", "rule", "h
 UNSAID = frozenset(
     {"eps", "momentum", "rounding", "bias", "in_bias", "out_bias", "affine", "count_include_pad", "initial"}
 )
+SPAN = frozenset({"start", "stop", "step"})  # written 0:56:2
 MAX_COUNTED = 3  # kinds of layers told of a folded block
 LISTED = frozenset({"order", "axis", "indices"})  # fields that are lists of numbers, not sizes
 MAX_LISTED = 8  # values of a field
@@ -32,12 +33,21 @@ def first_line(op: Operator) -> str:
     """`conv K64 F3 S2 P1`, `dense 4096`, `conv K32 F3 P1 depthwise`: fields that differ from their defaults."""
     parts = [kind(op)]
     depthwise = bool(getattr(op, "depthwise", False))
-    for name, info in op.fields().items() if op.is_known else ():
+    fields = op.fields()
+    if set(fields) >= SPAN:
+        start, stop, step = (getattr(op, name) for name in ("start", "stop", "step"))
+        parts.append(f"{start}:{'' if stop is None else stop}" + (f":{step}" if step != 1 else ""))
+    for name, info in fields.items() if op.is_known else ():
         value = getattr(op, name)
         if info.kind.names_layer and value is not None and name != op.shape_field:
             parts.append(name)
             continue
-        if name in UNSAID or (name == "scale" and name != op.main) or (name == "axis" and value == "last"):
+        if (
+            name in UNSAID
+            or (name in SPAN and set(fields) >= SPAN)
+            or (name == "scale" and name != op.main)
+            or (name == "axis" and value == "last")
+        ):
             continue
         if value is None or value is False or (value == info.default and name not in ("filters", "kernel")):
             continue
