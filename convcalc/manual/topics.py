@@ -19,6 +19,7 @@ TOPICS = (
     "choosing",
     "budgets",
     "gallery",
+    "page",
     "python",
     "formats",
     "onnx",
