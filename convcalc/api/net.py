@@ -630,8 +630,9 @@ class Network(View["Analysis"]):
         >>> convcalc.load("alexnet").page("alexnet.html").names
         ('alexnet',)
         """
-        from convcalc.api.pages import write_page
+        from convcalc.api.pages import Origin, write_page
 
+        shown = (self,) if other is None else (self, other)
         compared = None
         if other is not None:
             from convcalc.analysis.diff import compare
@@ -641,6 +642,7 @@ class Network(View["Analysis"]):
         return write_page(
             os.fspath(path), self.record, compared, image=None if image is None else os.fspath(image),
             weights=None if weights is None else os.fspath(weights), seed=seed, model=self._model,
+            origins=[Origin(network._arch, network._settings) for network in shown],
             advance=advance, downloading=downloading, compiling=compiling,
         )  # fmt: skip
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.errors import UsageError, clean
 from convcalc.files import check_place, write_whole
 from convcalc.page.build import page
 from convcalc.page.digits import can_run
+from convcalc.page.formulas import network_formulas
 from convcalc.page.images import fitted_picture
 
 if TYPE_CHECKING:
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from convcalc.inference.runner import Advance, Downloading
 
 SUFFIXES = (".html", ".htm")
+
+
+class Origin(NamedTuple):
+    """What a network was loaded from: ARCH and the settings of its variables."""
+
+    arch: str
+    settings: Mapping[str, str]
 
 
 class PageFile(NamedTuple):
@@ -50,11 +59,15 @@ def write_page(
     weights: str | None = None,
     seed: int = 0,
     model: Model | None = None,
+    origins: Sequence[Origin] = (),
     advance: Advance | None = None,
     downloading: Downloading | None = None,
     compiling: Compiling | None = None,
 ) -> PageFile:
-    """Write the page of a network, or of both networks of a comparison. See `Network.page`."""
+    """Write the page of a network, or of both networks of a comparison. See `Network.page`.
+
+    origins: of each network, for its sliders.
+    """
     check_page(path)
     graph = analysis.graph
     digits = can_run(graph)
@@ -66,7 +79,12 @@ def write_page(
     extra: dict[str, Any] = {}
     if image is not None or (digits and (weights is not None or isinstance(graph.weights, str))):
         extra = _computed(analysis, image, weights, seed, model, advance, downloading, compiling)
-    made = page(analysis, compared, **extra)
+    analyses = [analysis] if compared is None else [compared.a, compared.b]
+    formulas = [
+        network_formulas(each, origin.arch, origin.settings)
+        for each, origin in zip(analyses, origins, strict=False)
+    ]
+    made = page(analysis, compared, formulas=formulas, **extra)
     content = made.html.encode("utf-8", "replace")
     write_whole(path, content)
     return PageFile(path, made.names, len(content), made.drawings)

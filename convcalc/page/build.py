@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis
@@ -28,6 +28,7 @@ def page(
     analysis: Analysis,
     compared: Diff | None = None,
     *,
+    formulas: Sequence[dict[str, Any] | None] = (),
     weights: Weights | None = None,
     result: Forward | None = None,
     picture: str | None = None,
@@ -35,8 +36,9 @@ def page(
 ) -> Page:
     """The page of a network, or of both networks of a comparison, whose A is `analysis`.
 
-    weights: with which the page itself runs a network that reads digits. result: of a forward pass, and picture, as a
-    data URI, of what it read; maps: of its layers.
+    formulas: of each network, what `convcalc.page.formulas` makes; without them there are no sliders. weights: with
+    which the page itself runs a network that reads digits. result: of a forward pass, and picture, as a data URI, of
+    what it read; maps: of its layers.
     """
     analyses = [analysis] if compared is None else [compared.a, compared.b]
     networks, pictures = [], []
@@ -46,6 +48,7 @@ def page(
         made, shown = drawings(each, "ab"[place], statuses)
         value["drawings"] = [drawing.value for drawing in made]
         value["shown"] = shown
+        value["formulas"] = formulas[place] if place < len(formulas) else None
         networks.append(value)
         pictures.append([drawing.svg for drawing in made])
     if result is not None:

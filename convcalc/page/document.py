@@ -17,7 +17,8 @@ from convcalc.render.drawing import palette, svg
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 # The parts of the script, in their order: all are in one scope.
 SCRIPTS = (
-    "base", "panel", "table", "drawing", "charts", "field", "compare", "answer", "digits", "main",
+    "base", "panel", "table", "drawing", "charts", "field", "compare", "answer", "digits",
+    "evaluator", "sliders", "main",
 )  # fmt: skip
 MAX_TITLE = 200
 SECTIONS = (

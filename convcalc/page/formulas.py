@@ -9,7 +9,7 @@
      "texts":      [[piece, …], …],
      "variants":   [{"guards": [guard, …], "inputs": [shape, …], "layout", "error",
                     "fields": [guards, [text of each layer, …]]}, …],
-     "inputs":     [name, …],                          # those whose shape --input gives
+     "inputs":     [[name, [slider or −1 − size, …]], …],  # what --input gives
      "command":    "convcalc show alexnet",
      "structural": [variable, …]}
 
@@ -25,22 +25,30 @@ one line with that label: the output's height and width. A text is a list of pie
 2·value + 1 for one with its thousands separated by commas.
 
 kind: size, channels, batch or variable. option: what the command line calls it, as `--set width`, or null for a size.
+always: whether the command names it even where it stands. inputs: none where the spec computes the sizes.
 structural: variables that decide which layers there are, and have no slider.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.explain import worked_figures
 from convcalc.analysis.tracing.numbers import Hole
+from convcalc.analysis.tracing.sliders import BATCH
 from convcalc.analysis.tracing.table import CONSTANT, SYMBOL, evaluated, needs
 from convcalc.analysis.tracing.texts import Describe, LayerText, Text, Words
-from convcalc.analysis.tracing.variants import Formulas, Variant
+from convcalc.analysis.tracing.variants import Formulas, Variant, formulas
 from convcalc.graph import Graph, Node
+from convcalc.language.bundled import is_model
+from convcalc.language.load import Loader
 from convcalc.report import words
 from convcalc.shapes import AXIS_NAMES
+
+MAX_LAYERS = 5_000  # of a network with sliders
 
 # As evaluator.js numbers them.
 OPERATIONS = (
@@ -59,8 +67,35 @@ def described(graph: Graph, node: Node) -> Words:
 DESCRIBE = Describe(described, words.field)
 
 
-def value(found: Formulas, command: str) -> dict[str, Any]:
-    """The data of a page's sliders. command: what shows the same network on the command line."""
+def network_formulas(analysis: Analysis, arch: str, settings: Mapping[str, str]) -> dict[str, Any] | None:
+    """The data of the sliders of a network; None where it is too large, or where its formulas are not its figures.
+
+    arch, settings: what it was loaded with. Of what is no spec in a file, only the batch has a slider.
+    """
+    if len(analysis.graph) > MAX_LAYERS:
+        return None
+    loader = None if arch == "-" or is_model(arch) else Loader(arch)
+    found = formulas(analysis, loader, settings, DESCRIBE)
+    if found is None:
+        return None
+    command = ["convcalc", "show", arch]
+    moved = {slider.symbol for slider in found.sliders}
+    for name, text in settings.items():
+        if name not in moved:
+            command += ["--set", f"{name}={text}"]
+    if analysis.dtype != "float32":
+        command += ["--dtype", analysis.dtype]
+    own = loader and loader.inputs(settings, {})
+    always = {*settings, *([BATCH] if analysis.batch != 1 else [])}
+    if own is not None and own != analysis.graph.inputs:
+        always |= {symbol for _, axes in found.inputs for symbol in axes}
+    return value(found, shlex.join(command), always)
+
+
+def value(found: Formulas, command: str, always: Collection[str] = ()) -> dict[str, Any]:
+    """The data of a page's sliders. command: what shows the same network on the command line; always: the symbols that
+    are in it even where their sliders have not moved."""
+    places = {slider.symbol: place for place, slider in enumerate(found.sliders)}
     writer = _Writer(found)
     variants = [writer.variant(variant) for variant in found.variants]
     return {
@@ -73,6 +108,7 @@ def value(found: Formulas, command: str) -> dict[str, Any]:
                 "high": slider.high,
                 "step": slider.step,
                 "option": {"variable": f"--set {slider.symbol}", "batch": "--batch"}.get(slider.kind),
+                "always": slider.symbol in always,
             }
             for slider in found.sliders
         ],
@@ -83,7 +119,10 @@ def value(found: Formulas, command: str) -> dict[str, Any]:
         "said": list(writer.said),
         "texts": [list(text) for text in writer.texts],
         "variants": variants,
-        "inputs": list(found.inputs),
+        "inputs": [
+            [name, [places.get(symbol, -1 - int(found.values[symbol])) for symbol in axes]]
+            for name, axes in found.inputs
+        ],
         "command": command,
         "structural": list(found.structural),
     }
@@ -148,9 +187,9 @@ class _Writer:
     def variant(self, variant: Variant) -> dict[str, Any]:
         """A variant's entry."""
         index = self._index
-        rows = []
+        rows: list[int] = []
         for place, layer in enumerate(variant.layers):
-            row = (
+            row: tuple[Any, ...] = (
                 tuple([index[node] for node in layer.shape]),
                 *[index[node] for node in layer[1:6]],
                 self.saying(variant.texts[place]) if variant.texts else None,
@@ -163,8 +202,7 @@ class _Writer:
             "inputs": [[index[node] for node in shape] for shape in variant.inputs],
             "layout": layout,
             "error": self.text(variant.error) if variant.error else None,
-            "fields": fields
-            and (self.guards(fields.guards), tuple([self.text(text) for text in fields.layers])),
+            "fields": fields and [self.guards(fields.guards), [self.text(text) for text in fields.layers]],
         }
 
     def guards(self, guards: Mapping[int, bool]) -> tuple[int, ...]:
@@ -187,7 +225,7 @@ class _Writer:
 
     def text(self, text: Text) -> int:
         """The number of a text."""
-        pieces = tuple(
+        pieces: tuple[str | int, ...] = tuple(
             [
                 piece if isinstance(piece, str) else 2 * self._index[piece.node] + (piece.form == ",")
                 for piece in text

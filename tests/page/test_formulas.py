@@ -174,7 +174,7 @@ def test_the_data_of_a_large_network_are_small() -> None:
     value = data.value(found("torchvision/resnet152"), "convcalc show torchvision/resnet152")
     assert len(json.dumps(value)) < 40_000
     assert [slider["label"] for slider in value["sliders"]] == [
-        "batch size", "input channels", "input height", "input width", "groups", "base", "classes",
+        "input height", "input width", "input channels", "batch size", "groups", "base", "classes",
     ]  # fmt: skip
 
 

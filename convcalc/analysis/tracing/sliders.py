@@ -64,20 +64,22 @@ def setup(loader: Loader | None, graph: Graph, settings: Mapping[str, str], batc
         prefix = "input" if len({other.shape for other in graph.inputs}) == 1 else first.name
         names = axis_names(len(entry.shape))
         computed = None if from_variables is None else from_variables[position]
-        symbols: list[str | None] = []
+        named: list[str | None] = []
         for place, (name, size) in enumerate(zip(names, entry.shape, strict=True)):
             if computed is not None and is_traced(computed.shape[place]):
-                symbols.append(None)
+                named.append(None)
                 continue
             symbol = f"{prefix} {name}"
-            symbols.append(symbol)
+            named.append(symbol)
             values[symbol] = size
             kinds[symbol] = "channels" if name == "channels" else "size"
-        axes.append(tuple(symbols))
+        axes.append(tuple(named))
     for name in variables:
         values[name] = graph.variables[name]
         kinds[name] = "variable"
-    return Setup(values, tuple(axes), kinds, variables)
+    order = ("size", "channels", "batch", "variable")
+    symbols = sorted(values, key=lambda symbol: order.index(kinds[symbol]))
+    return Setup({symbol: values[symbol] for symbol in symbols}, tuple(axes), kinds, variables)
 
 
 def _own_inputs(

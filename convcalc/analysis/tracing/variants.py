@@ -85,7 +85,7 @@ class Formulas(NamedTuple):
     """The variants of a network, the first of them the network as it is, and the sliders that move them.
 
     structural: variables without a slider, because they decide which layers there are. values: of all symbols, where
-    the network stands. inputs: the names of the inputs whose sizes have sliders; the spec computes those of others.
+    the network stands. inputs: by name, the symbols of the axes of inputs; without those that the spec computes.
     """
 
     table: Table
@@ -93,7 +93,7 @@ class Formulas(NamedTuple):
     variants: tuple[Variant, ...]
     structural: tuple[str, ...]
     values: Mapping[str, Number]
-    inputs: tuple[str, ...]
+    inputs: tuple[tuple[str, tuple[str, ...]], ...]
 
     def holding(self, values: Mapping[str, Number]) -> Variant | None:
         """The variant that holds for these values of sliders; None if none was found for them."""
@@ -175,7 +175,7 @@ class _Runs:
         fixed = structural | ({moved.symbol for moved in sliders} - {moved.symbol for moved in useful})
         variables = [name for name in self.setup.variables if name in fixed]
         inputs = [
-            entry.name
+            (entry.name, tuple([symbol for symbol in symbols if symbol is not None]))
             for entry, symbols in zip(self.analysis.graph.inputs, self.setup.axes, strict=False)
             if None not in symbols
         ]

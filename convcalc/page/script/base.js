@@ -27,9 +27,9 @@ const networks = data.networks.map((network, place) => {
   const layers = network.layers.map(
     ([name, kind, operator, fill, shape, weights, biases, buffers, macs, bytes, inputs, working, field, shares,
       fieldText], index) => ({
-      index, name, kind, operator, fill, inputs, working, field, shares, fieldText,
-      given: { shape, weights, biases, buffers, macs, bytes },
-      now: { shape, weights, biases, buffers, macs, bytes },
+      index, name, kind, fill, inputs, working, field, shares,
+      given: { shape, weights, biases, buffers, macs, bytes, operator, fieldText },
+      now: { shape, weights, biases, buffers, macs, bytes, operator, fieldText },
     }));
   return { ...network, place, layers, changed: false };
 });
@@ -46,7 +46,8 @@ function select(network, layers, { label = "", copies = [], from = "" } = {}) {
 }
 
 // Writes other figures into the table, the panel, the totals, the charts and the drawing. figures: per layer an object
-// with any of shape, weights, biases, buffers, macs, bytes; null restores those the page was made with.
+// with any of shape, weights, biases, buffers, macs, bytes, and with the words operator, fieldText and working, null
+// where there are none; null instead of figures restores those the page was made with.
 function applyFigures(place, figures) {
   const network = networks[place];
   network.changed = figures !== null;
@@ -55,6 +56,8 @@ function applyFigures(place, figures) {
     if (figures !== null && !("bytes" in figures[index])) {
       layer.now.bytes = elements(layer.now.shape) * network.unit;
     }
+    layer.now.operator ??= layer.kind;
+    layer.now.fieldText ??= "–";
   });
   emit("figures", place);
 }

@@ -17,6 +17,7 @@ function measureHead() {
 
 on("figures", showTotals);
 showTotals();
+buildSliders();
 buildDrawings();
 buildTable();
 buildCharts();

@@ -23,7 +23,7 @@ function networkPanel(network) {
   const sums = totals(network);
   return [
     element("h2", {}, ...breakable(network.title)),
-    element("p", { class: "muted", text: network.described }),
+    element("p", { class: "muted", text: network.changed ? "As the sliders stand." : network.described }),
     figureList([
       ["layers", count(network.layers.length)],
       ["weights", count(sums.weights)],
@@ -35,7 +35,7 @@ function networkPanel(network) {
     ]),
     network.source ? element("p", { text: network.source }) : null,
     ...network.warnings.map((text) => element("p", { class: "warning", text: `Warning: ${text}` })),
-    ...network.notes.map((text) => element("p", { class: "muted", text })),
+    ...(network.changed ? [] : network.notes).map((text) => element("p", { class: "muted", text })),
     element("p", { class: "hint", text: "Select a box of the drawing or a row of the table to see its working." }),
   ];
 }
@@ -54,21 +54,29 @@ function links(network, label, layers) {
     layers.length > 6 ? ` and ${layers.length - 6} more` : null);
 }
 
+// The working of a layer. Where sliders have moved, that of its figures; the rest stays that of the network as it was.
+const OF_FIELDS = /^(receptive field|saves|reduction)/;
+
 function working(network, layer) {
-  if (!layer.working.length) return null;
+  const moved = layer.now.working ?? null;
+  const still = moved ? layer.working.filter(([what]) => OF_FIELDS.test(what)) : layer.working;
+  if (!still.length && !moved?.length) return null;
   return element("div", { class: "working" },
-    network.changed ? element("p", { class: "note", text: `Worked out for ${network.described}:` }) : null,
-    element("dl", {}, ...layer.working.flatMap(([what, text]) => [
-      element("dt", { text: what }), element("dd", { text }),
-    ])));
+    moved?.length ? workingList(moved) : null,
+    network.changed && still.length ? element("p", { class: "note", text: `Worked out for ${network.described}:` }) : null,
+    still.length ? workingList(still) : null);
 }
+
+const workingList = (lines) => element("dl", {}, ...lines.flatMap(([what, text]) => [
+  element("dt", { text: what }), element("dd", { text }),
+]));
 
 function layerPanel(network, layer, heading) {
   const now = layer.now, sums = totals(network);
   const sources = layer.inputs.filter((index) => index >= 0).map((index) => network.layers[index]);
   return element("section", { class: "layer" },
     element(heading, {}, chip(layer.fill), ...breakable(layer.name)),
-    element("p", { class: "operator" }, element("strong", { text: layer.operator }),
+    element("p", { class: "operator" }, element("strong", { text: layer.now.operator }),
       element("span", { class: "flow", text: flow(network, layer) })),
     pairPanel(network, layer),
     heading === "h2" || now.weights || now.macs ? figureList([
@@ -77,7 +85,7 @@ function layerPanel(network, layer, heading) {
       ["biases", count(now.biases)],
       ...(now.buffers ? [["buffers", count(now.buffers)]] : []),
       ["MACs", count(now.macs), now.macs ? `${percent(now.macs, sums.macs)} of all` : ""],
-      ...(layer.fieldText !== "–" ? [["field", layer.fieldText, "pixels of the input"]] : []),
+      ...(layer.now.fieldText !== "–" ? [["field", layer.now.fieldText, "pixels of the input"]] : []),
       ...(layer.shares === null ? [] : [["weights of", network.layers[layer.shares].name]]),
     ]) : null,
     working(network, layer),
@@ -104,7 +112,7 @@ function blockPanel(network, layers) {
         type: "button", class: "link",
         onclick: () => select(network.place, [layer.index], { from: "panel" }),
       }, chip(layer.fill), ...breakable(layer.name)),
-      element("span", { class: "muted", text: ` ${layer.operator} → ${sizes(layer.now.shape)}` })))),
+      element("span", { class: "muted", text: ` ${layer.now.operator} → ${sizes(layer.now.shape)}` })))),
   ];
 }
 

@@ -2,13 +2,13 @@
 
 const COLUMNS = [
   { key: "layer", text: (layer) => layer.name },
-  { key: "operator", text: (layer) => layer.operator },
+  { key: "operator", text: (layer) => layer.now.operator },
   { key: "output", number: (layer) => elements(layer.now.shape), text: (layer) => sizes(layer.now.shape) },
   { key: "weights", number: (layer) => layer.now.weights, text: (layer) => count(layer.now.weights) },
   { key: "biases", number: (layer) => layer.now.biases, text: (layer) => count(layer.now.biases) },
   { key: "MACs", number: (layer) => layer.now.macs, text: (layer) => count(layer.now.macs) },
   { key: "bytes", number: (layer) => layer.now.bytes, text: (layer) => count(layer.now.bytes) },
-  { key: "field", number: (layer) => parseInt(layer.fieldText.replace("≤", ""), 10) || 0, text: (layer) => layer.fieldText },
+  { key: "field", number: (layer) => parseInt(layer.now.fieldText.replace("≤", ""), 10) || 0, text: (layer) => layer.now.fieldText },
 ];
 const sorting = { column: null, descending: false };
 let shownTable = 0; // whose table it is
@@ -88,7 +88,7 @@ function filterTable() {
   const weighted = byId("with-weights").checked;
   let shown = 0;
   for (const { layer, row } of tableRows) {
-    const text = `${layer.name} ${layer.operator} ${sizes(layer.now.shape)}`.toLowerCase();
+    const text = `${layer.name} ${layer.now.operator} ${sizes(layer.now.shape)}`.toLowerCase();
     row.hidden = !(wanted.every((word) => text.includes(word)) && (!weighted || layer.now.weights || layer.now.macs));
     shown += row.hidden ? 0 : 1;
   }
