@@ -5,7 +5,7 @@
      "operations": [operation, left, right, …],        # three numbers each; of one operand, right is left again
      "rows":       [[shape, weights, biases, buffers, macs, bytes, said], …],
      "layouts":    [[row, …], …],                      # a row per layer
-     "said":       [[[guards, operator, [[label, text, label if alike], …]], …], …],
+     "said":       [[[[guards, operator], …], [[guards, [[label, text, label if alike], …]], …]], …],
      "texts":      [[piece, …], …],
      "variants":   [{"guards": [guard, …], "inputs": [shape, …], "layout", "error",
                     "fields": [guards, [text of each layer, …]]}, …],
@@ -19,10 +19,10 @@ is a list of values. A truth is 0 or 1.
 
 A guard is 2·value + truth, and holds if the value has this truth. The first variant all of whose guards hold gives the
 figures. Its `layout` is null where there is no network with these layers: `error` is then the text that says why, or
-null if there is a network with other layers. What is said of a layer, its operator and its worked figures, is the first
-entry of `said` whose guards hold. Lines one after another whose texts are equal and that have the same third label are
-one line with that label: the output's height and width. A text is a list of pieces: a text, 2·value for a number, or
-2·value + 1 for one with its thousands separated by commas.
+null if there is a network with other layers. What is said of a layer, of its operator and in its worked figures, is in
+each of the two lists of `said` the first entry whose guards hold. Lines one after another whose texts are equal and
+that have the same third label are one line with that label: the output's height and width. A text is a list of pieces:
+a text, 2·value for a number, or 2·value + 1 for one with its thousands separated by commas.
 
 kind: size, channels, batch or variable. option: what the command line calls it, as `--set width`, or null for a size.
 always: whether the command names it even where it stands. inputs: none where the spec computes the sizes.
@@ -40,7 +40,7 @@ from convcalc.analysis.explain import worked_figures
 from convcalc.analysis.tracing.numbers import Hole
 from convcalc.analysis.tracing.sliders import BATCH
 from convcalc.analysis.tracing.table import CONSTANT, SYMBOL, evaluated, needs
-from convcalc.analysis.tracing.texts import Describe, LayerText, Text, Words
+from convcalc.analysis.tracing.texts import Describe, LayerText, Text
 from convcalc.analysis.tracing.variants import Formulas, Variant, formulas
 from convcalc.graph import Graph, Node
 from convcalc.language.bundled import is_model
@@ -59,12 +59,12 @@ OPERATIONS = (
 ALIKE = {f"output {name}": "output size" for names in AXIS_NAMES.values() if len(names) > 1 for name in names}
 
 
-def described(graph: Graph, node: Node) -> Words:
-    """What a page says of a layer besides its figures and its receptive field."""
-    return Words(words.operator(node.op), [(line.what, line.text) for line in worked_figures(graph, node)])
+def worked(graph: Graph, node: Node) -> list[tuple[str, str]]:
+    """The worked figures of a layer, apart from its receptive field."""
+    return [(line.what, line.text) for line in worked_figures(graph, node)]
 
 
-DESCRIBE = Describe(described, words.field)
+DESCRIBE = Describe(words.operator, worked, words.field)
 
 
 def network_formulas(analysis: Analysis, arch: str, settings: Mapping[str, str]) -> dict[str, Any] | None:
@@ -211,17 +211,17 @@ class _Writer:
 
     def saying(self, text: LayerText) -> int:
         """The number of what is said of a layer."""
-        wordings = tuple(
+        operator = tuple([(self.guards(each.guards), self.text(each.lines[0][1])) for each in text.operator])
+        working = tuple(
             [
                 (
-                    self.guards(wording.guards),
-                    self.text(wording.operator),
-                    tuple([(label, self.text(line), ALIKE.get(label)) for label, line in wording.working]),
+                    self.guards(each.guards),
+                    tuple([(label, self.text(line), ALIKE.get(label)) for label, line in each.lines]),
                 )
-                for wording in text.wordings
+                for each in text.working
             ]
         )
-        return self.said.setdefault(wordings, len(self.said))
+        return self.said.setdefault((operator, working), len(self.said))
 
     def text(self, text: Text) -> int:
         """The number of a text."""
@@ -249,8 +249,8 @@ def _nodes(variants: Iterable[Variant]) -> set[int]:
                 piece.node for text in variant.fields.layers for piece in text if isinstance(piece, Hole)
             )
         for text in {id(text): text for text in variant.texts}.values():
-            for wording in text.wordings:
-                found.update(wording.guards)
-                for line in (wording.operator, *[line for _, line in wording.working]):
+            found |= text.guards()
+            for wording in (*text.operator, *text.working):
+                for _, line in wording.lines:
                     found.update(piece.node for piece in line if isinstance(piece, Hole))
     return found

@@ -68,8 +68,7 @@ def shown(name: str, sliders: Mapping[str, Any]) -> Any:
     ]
     said = []
     for node in net.graph:
-        operator, working = data.described(net.graph, node)
-        said.append([operator, [list(line) for line in working]])
+        said.append([words.operator(node.op), [list(line) for line in data.worked(net.graph, node)]])
     fields = [words.field(layer.receptive_field) for layer in net.layers]
     return [[list(entry.shape) for entry in net.graph.inputs], layers, said, fields]
 
@@ -130,7 +129,8 @@ def test_twenty_settings_of_the_sliders_give_the_figures_of_show(
             continue
         assert result[:2] == expected[:2], values
         for layer, text in zip(result[2], expected[2], strict=True):
-            assert layer in ([None, None], text), values
+            assert layer[0] in (None, text[0]), values
+            assert layer[1] in (None, text[1]), values
             said += layer == text
             layers += 1
         if result[3] != [None] * len(result[3]):
@@ -139,7 +139,6 @@ def test_twenty_settings_of_the_sliders_give_the_figures_of_show(
     assert computed >= 0.8 * len(settings)
     assert said >= 0.9 * layers
     assert fields >= 0.4 * computed
-    print(name, computed, said, layers, fields)
 
 
 def test_the_operations_mean_in_a_browser_what_they_mean_in_python(browser: Browser, tmp_path: Path) -> None:

@@ -7,28 +7,52 @@ other values, and the page takes the text whose guards hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.explain import weight_factors
 from convcalc.analysis.receptive import ReceptiveField, receptive_fields, reported
 from convcalc.analysis.tracing.numbers import Hole, Trace, is_traced, parts
 from convcalc.graph import Graph, Node
+from convcalc.ops import Operator
 
 Text = tuple[str | Hole, ...]
 
 
-class Words(NamedTuple):
-    """What is said of a layer. operator: `conv K96 F11 S4`; working: the label and the text of each worked figure."""
+class Lines(NamedTuple):
+    """Lines of text with formulas in them, each with a label. guards: the conditions under which they are so."""
 
-    operator: str
-    working: Sequence[tuple[str, str]]
+    guards: Mapping[int, bool]
+    lines: tuple[tuple[str, Text], ...]
+
+
+class LayerText(NamedTuple):
+    """What is said of a layer: its operator, and its worked figures. Of several wordings, the first whose guards hold;
+    nothing if none does."""
+
+    operator: tuple[Lines, ...]
+    working: tuple[Lines, ...]
+
+    def guards(self) -> set[int]:
+        """The conditions of all wordings."""
+        return {node for lines in (*self.operator, *self.working) for node in lines.guards}
+
+    def with_guards(self, kept: Callable[[Mapping[int, bool]], dict[int, bool]]) -> LayerText:
+        """The same with some of the guards only."""
+        return LayerText(
+            *[
+                tuple([lines._replace(guards=kept(lines.guards)) for lines in wordings])
+                for wordings in (self.operator, self.working)
+            ]
+        )
 
 
 class Describe(NamedTuple):
-    """The code that says it: of a layer, and of a receptive field (None: no single one)."""
+    """The code that says it: `conv K96 F11 S4` of a layer's operator, label and text of each of its worked figures, and
+    its receptive field (None: no single one)."""
 
-    layer: Callable[[Graph, Node], Words]
+    operator: Callable[[Operator], str]
+    working: Callable[[Graph, Node], Iterable[tuple[str, str]]]
     field: Callable[[ReceptiveField | None], str]
 
 
@@ -37,28 +61,6 @@ class FieldTexts(NamedTuple):
 
     guards: Mapping[int, bool]
     layers: tuple[Text, ...]
-
-
-class Wording(NamedTuple):
-    """The words for a layer with formulas in them. guards: the conditions under which they are these."""
-
-    guards: Mapping[int, bool]
-    operator: Text
-    working: tuple[tuple[str, Text], ...]
-
-
-class LayerText(NamedTuple):
-    """What is said of a layer: of its wordings, the first whose guards hold; nothing if none does."""
-
-    wordings: tuple[Wording, ...]
-
-    def guards(self) -> set[int]:
-        """The conditions of all wordings."""
-        return {node for wording in self.wordings for node in wording.guards}
-
-    def with_guards(self, kept: Callable[[Mapping[int, bool]], dict[int, bool]]) -> LayerText:
-        """The same with some of the guards only."""
-        return LayerText(tuple([each._replace(guards=kept(each.guards)) for each in self.wordings]))
 
 
 def field_texts(trace: Trace, graph: Graph, describe: Callable[[ReceptiveField | None], str]) -> FieldTexts:
@@ -77,35 +79,33 @@ def field_texts(trace: Trace, graph: Graph, describe: Callable[[ReceptiveField |
 
 
 def layer_texts(
-    trace: Trace,
-    graph: Graph,
-    points: Sequence[Mapping[str, Any]],
-    describe: Callable[[Graph, Node], Words],
+    trace: Trace, graph: Graph, points: Sequence[Mapping[str, Any]], describe: Describe
 ) -> tuple[LayerText, ...]:
     """The texts of each layer of a traced graph. points: values of the symbols at which they are tried; the guards of
     the graph hold there."""
     keys = [_key(graph, node) for node in graph]
     nodes = dict(zip(reversed(keys), reversed(graph.nodes), strict=True))  # the first of each kind
-    wordings: dict[Any, list[Wording]] = {key: [] for key in nodes}
+    operators: dict[Any, list[Lines]] = {key: [] for key in nodes}
+    workings: dict[Any, list[Lines]] = {key: [] for key in nodes}
     for point in points:
         with trace.moved(point):
             for key, node in nodes.items():
-                found = wordings[key]
-                if any(
-                    all(trace.at[guard] == truth for guard, truth in each.guards.items()) for each in found
-                ):
-                    continue
-                with trace.apart() as guards:
-                    words = describe(graph, node)
-                found.append(
-                    Wording(
-                        {guard: truth for guard, truth in guards.items() if guard not in trace.guards},
-                        tuple(parts(words.operator)),
-                        tuple([(label, tuple(parts(text))) for label, text in words.working]),
-                    )
-                )
-    texts = {key: LayerText(tuple(found)) for key, found in wordings.items()}
+                _try(trace, operators[key], lambda op: [("", describe.operator(op))], node.op)
+                _try(trace, workings[key], lambda each: describe.working(graph, each), node)
+    texts = {key: LayerText(tuple(operators[key]), tuple(workings[key])) for key in nodes}
     return tuple([texts[key] for key in keys])
+
+
+def _try(
+    trace: Trace, found: list[Lines], say: Callable[[Any], Iterable[tuple[str, str]]], subject: Any
+) -> None:
+    """Add what is said of a subject at the trace's values, unless it is known."""
+    if any(all(trace.at[guard] == truth for guard, truth in lines.guards.items()) for lines in found):
+        return
+    with trace.apart() as guards:
+        lines = tuple([(label, tuple(parts(text))) for label, text in say(subject)])
+    own = {guard: truth for guard, truth in guards.items() if guard not in trace.guards}
+    found.append(Lines(own, lines))
 
 
 def _key(graph: Graph, node: Node) -> Any:

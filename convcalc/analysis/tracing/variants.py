@@ -340,12 +340,13 @@ class _Runs:
 
     def _texts(self, trace: Trace, graph: Graph, describe: Describe) -> tuple[LayerText, ...]:
         """What is said of each layer, at these values and at sizes near them, where it may be said otherwise."""
+        sizes = [symbol for symbol, kind in self.setup.kinds.items() if kind == "size"]
+        moves = [(sizes, step) for step in NEAR] + [([size], step) for size in sizes for step in NEAR[1:6]]
+        whole = [name for name in self.setup.variables if isinstance(trace.values[name], int)]
+        moves += [([name], step) for name in whole for step in NEAR[1:3]]
         points = [
-            {
-                symbol: value + step if self.setup.kinds[symbol] == "size" else value
-                for symbol, value in trace.values.items()
-            }
-            for step in NEAR
+            {symbol: value + step if symbol in moved else value for symbol, value in trace.values.items()}
+            for moved, step in moves
         ]
         columns = {symbol: [point[symbol] for point in points] for symbol in trace.values}
         found, varies = evaluated_columns(self.table, columns, trace.guards)
@@ -357,7 +358,7 @@ class _Runs:
                 for node, truth in trace.guards.items()
             )
         ]
-        return layer_texts(trace, graph, same_way, describe.layer)
+        return layer_texts(trace, graph, same_way, describe)
 
     def _symbols(self, nodes: set[int]) -> set[str]:
         return {

@@ -80,17 +80,23 @@ function figuresAt(formulas, positions) {
   return { inputs: variant.inputs.map(shape), layers };
 }
 
-// What is said of a layer: {operator, working: [[label, text]]}; empty where no wording holds.
+// What is said of a layer: {operator, working: [[label, text]]}; null where no wording holds.
 function saidOf(formulas, said, values, holds) {
-  const found = said === null ? undefined : formulas.said[said].find(([guards]) => guards.every(holds));
-  if (!found) return { operator: null, working: null };
-  const lines = found[2].map(([label, text, alike]) => [label, written(formulas, text, values), alike]);
+  if (said === null) return { operator: null, working: null };
+  const [operator, working] = formulas.said[said].map((wordings) => wordings.find(([guards]) => guards.every(holds)));
+  return {
+    operator: operator ? written(formulas, operator[1], values) : null,
+    working: working ? linesOf(working[1].map(([label, text, alike]) => [label, written(formulas, text, values), alike])) : null,
+  };
+}
+
+// Lines with their labels; a size per axis in one line if all are the same.
+function linesOf(lines) {
   const isAlike = ([, text, alike]) => alike === null || text === lines.find((line) => line[2] === alike)[1];
   const joined = lines.every(isAlike);
-  const working = lines
+  return lines
     .map(([label, text, alike]) => [joined && alike !== null ? alike : label, text])
     .filter(([label], place, all) => place === 0 || label !== all[place - 1][0]);
-  return { operator: written(formulas, found[1], values), working };
 }
 
 // A size per axis as one, if all are the same.
