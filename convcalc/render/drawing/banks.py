@@ -194,7 +194,7 @@ def scene(
     below: list[Item] = []
     name = lettering.cut(title, 300, look.caption)
     text = " ".join([name if name.endswith((".", "…")) else f"{name}.", *sentences])
-    lines = wrapped(text, max(width, 300) - 2 * look.margin, look.caption)
+    lines = wrapped(text.split(" "), max(width, 300) - 2 * look.margin, look.caption)
     for line in lines:
         y += look.caption * 1.35
         below.append(Text(look.margin, y, line, look.caption, ink="muted"))
@@ -229,10 +229,10 @@ def scene(
     )
 
 
-def wrapped(text: str, room: float, size: float) -> list[str]:
-    """A text in lines of at most `room` pixels, broken at blanks."""
+def wrapped(words: Sequence[str], room: float, size: float) -> list[str]:
+    """Words in lines of at most `room` pixels; none is broken."""
     lines = [""]
-    for word in text.split(" "):
+    for word in words:
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and lettering.width(longer, size) > room:
             lines.append(word)
@@ -244,7 +244,7 @@ def wrapped(text: str, room: float, size: float) -> list[str]:
 def _column(figure: Figure, look: Look) -> _Column:
     title = lettering.cut(figure.title, look.word * 1.25, look.text, bold=not figure.quiet)
     above = lettering.cut(figure.above, look.word * 2, look.text, bold=figure.bold_above)
-    rows = wrapped(" ".join(figure.fields), look.word, look.text) if figure.fields else []
+    rows = wrapped(figure.fields, look.word, look.text) if figure.fields else []
     rows = [lettering.cut(row, look.word * 1.25, look.text) for row in (*rows[:MAX_ROWS], *figure.notes)]
     above_half = lettering.width(above, look.text, bold=figure.bold_above) / 2
     widths = [lettering.width(title, look.text, bold=not figure.quiet)]

@@ -19,6 +19,7 @@ from convcalc.shapes import PerAxis, Shape, per_axis
 
 Form = Literal["solid", "bar", "arrow"]
 MIN_EQUAL_BARS = 4  # fewer equal dense layers stay bars of their own
+MAX_BOXES = 400
 MAX_TITLE = 16  # characters of a block's path
 HINT = "use --style graph"
 
@@ -90,25 +91,21 @@ class Arc(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """The parts of a network from left to right, which of them repeat, and the skips past others."""
+    """The parts of a network from left to right, which of them repeat, and the skips past others.
+
+    largest_side: the longest side of any map, in pixels; 1 if there are only vectors. largest_bar: the units of the
+    longest vector that is drawn; 0 without one. turned: whether layers that store channels last are among them; their
+    shapes are channels first here.
+    """
 
     name: str
     title: str
     parts: tuple[Part, ...]
     spans: tuple[Span, ...] = ()
     arcs: tuple[Arc, ...] = ()
-
-    @property
-    def largest_side(self) -> int:
-        """The longest side of any map, in pixels; 1 if there are only vectors."""
-        return max(
-            (size for part in self.parts if part.form == "solid" for size in part.shape[1:]), default=1
-        )
-
-    @property
-    def largest_bar(self) -> int:
-        """The units of the longest vector that is drawn; 0 without one."""
-        return max((part.shape[0] for part in self.parts if part.form == "bar"), default=0)
+    largest_side: int = 1
+    largest_bar: int = 0
+    turned: bool = False
 
     @property
     def undrawn(self) -> tuple[str, ...]:
@@ -142,13 +139,16 @@ def chain(boxes: Boxes, style: str, marks: Mapping[int, str] | None = None) -> C
     told = marks or {}
     frames = {frame.first: frame for frame in boxes.frames if frame.first == frame.last}
     closed = {skip.source for skip in path.skips}  # a run ends where a skip begins
-    for before, box in zip((path.boxes[0], *path.boxes), path.boxes, strict=False):
-        if parts and _is_hidden(box):
+    shapes = _channels_first(path.boxes, boxes, style)
+    for before, source, box, shape in zip(
+        (path.boxes[0], *path.boxes), (shapes[0], *shapes), path.boxes, shapes, strict=False
+    ):
+        if parts and (_is_hidden(box) or _order(box) is not None):
             last = parts[-1]
             notes = (*last.notes, *_hidden_words(box)) if last.times == 1 else last.notes
             parts[-1] = last._replace(hidden=(*last.hidden, box), notes=notes)
         else:
-            parts.append(_part(box, before.shape, frames.get(box.key), told.get(box.key, "")))
+            parts.append(_part(box, shape, source, frames.get(box.key), told.get(box.key, "")))
             if len(parts) > 1 and before.key not in closed and _equal(parts[-2], parts[-1]):
                 parts[-2:] = [_joined(*parts[-2:])]
         homes[box.key] = len(parts) - 1
@@ -162,7 +162,16 @@ def chain(boxes: Boxes, style: str, marks: Mapping[int, str] | None = None) -> C
     arcs = [
         Arc(homes[skip.source], homes[skip.target], skip.through, _arc_words(skip)) for skip in path.skips
     ]
-    return Chain(boxes.name, boxes.title or boxes.name, tuple(parts), tuple(spans), tuple(arcs))
+    return Chain(
+        boxes.name,
+        boxes.title or boxes.name,
+        tuple(parts),
+        tuple(spans),
+        tuple(arcs),
+        max((size for part in parts if part.form == "solid" for size in part.shape[1:]), default=1),
+        max((part.shape[0] for part in parts if part.form == "bar"), default=0),
+        any(shape != box.shape for shape, box in zip(shapes, path.boxes, strict=True)),
+    )
 
 
 def is_chain(boxes: Boxes) -> bool:
@@ -184,9 +193,9 @@ def window(part: Part) -> tuple[float, ...] | None:
     return tuple([extent / size for extent, size in zip(extents, spatial, strict=True)])
 
 
-def _part(box: Box, source: Shape, frame: Frame | None, mark: str) -> Part:
+def _part(box: Box, shape: Shape, source: Shape, frame: Frame | None, mark: str) -> Part:
     op = box.op
-    form: Form = "solid" if len(box.shape) > 1 else "bar"
+    form: Form = "solid" if len(shape) > 1 else "bar"
     if form == "bar" and op is not None and op.regroups and len(source) > 1:
         form = "arrow"
     first, *rest = box.words
@@ -196,7 +205,7 @@ def _part(box: Box, source: Shape, frame: Frame | None, mark: str) -> Part:
     else:
         title, *words = first.split(" ")
         fields = tuple(words)
-        if form == "bar" and fields == (str(box.shape[0]),):
+        if form == "bar" and fields == (str(shape[0]),):
             fields = ()  # the units stand above
     notes: tuple[str, ...] = ()
     if box.kind == "block":
@@ -205,7 +214,7 @@ def _part(box: Box, source: Shape, frame: Frame | None, mark: str) -> Part:
     if mark and mark != "same" and form != "arrow":
         notes = (*notes, mark)
     times = frame.times if frame is not None else 1
-    return Part(form, (box,), title, fields, notes, box.shape, source, times)
+    return Part(form, (box,), title, fields, notes, shape, source, times)
 
 
 def _short_path(path: str) -> str:
@@ -213,6 +222,28 @@ def _short_path(path: str) -> str:
     while len(path) > MAX_TITLE and "." in path:
         path = path.partition(".")[2]
     return path
+
+
+def _channels_first(path: Sequence[Box], boxes: Boxes, style: str) -> list[Shape]:
+    """The shape of each box, channels first, also between two transposes that store channels last. Raises UsageError
+    for any other transpose of maps."""
+    shapes: list[Shape] = []
+    last = False
+    for box in path:
+        order, rank = _order(box), len(box.shape)
+        if order is not None and rank > 2:
+            if order == ((rank - 1, *range(rank - 1)) if last else (*range(1, rank), 0)):
+                last = not last
+            else:
+                raise _no_maps(style, box, boxes, "other dimensions than channels and maps")
+        shapes.append((box.shape[-1], *box.shape[:-1]) if last and rank > 2 else box.shape)
+    return shapes
+
+
+def _order(box: Box) -> tuple[int, ...] | None:
+    """How a box permutes the dimensions of maps; None if it does not."""
+    order: tuple[int, ...] | None = getattr(box.op, "order", None)
+    return order if order is not None and len(box.shape) > 2 else None
 
 
 def _is_hidden(box: Box) -> bool:
@@ -271,6 +302,11 @@ def _few_bars_apart(parts: Sequence[Part], homes: Mapping[int, int]) -> tuple[li
 
 
 def _path(boxes: Boxes, style: str) -> Spine:
+    if len(boxes.boxes) > MAX_BOXES:
+        raise UsageError(
+            f"--style {style} draws up to {MAX_BOXES} layers in a row, and there are {len(boxes.boxes):,}",
+            hint="fold blocks with --depth, or use --style graph",
+        )
     found = spine(boxes)
     if not isinstance(found, str):
         drawn = [box for box in found.boxes[1:] if not _is_hidden(box)]
@@ -292,8 +328,12 @@ def _require_maps(parts: Sequence[Part], boxes: Boxes, style: str) -> None:
         mixing = part.op is not None and part.op.role in ("dense", "attention")
         tokens = (len(part.shape) == 2 and len(before.shape) > 2) or (len(part.shape) > 1 and mixing)
         if tokens or len(part.shape) > 4:
-            raise UsageError(
-                f"--style {style} draws channels of maps: from {part.name:.60} on, {boxes.name:.60} computes on "
-                + ("tokens" if tokens else f"{len(part.shape)} dimensions"),
-                hint=HINT,
-            )
+            what = "tokens" if tokens else f"{len(part.shape)} dimensions"
+            raise _no_maps(style, part.boxes[0], boxes, what)
+
+
+def _no_maps(style: str, box: Box, boxes: Boxes, what: str) -> UsageError:
+    return UsageError(
+        f"--style {style} draws channels of maps: from {box.name:.60} on, {boxes.name:.60} computes on {what}",
+        hint=HINT,
+    )

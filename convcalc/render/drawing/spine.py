@@ -32,8 +32,10 @@ def spine(boxes: Boxes) -> Spine | str:
     if len(inputs) != 1:
         return f"{boxes.name:.60} has {len(inputs)} inputs"
     last = len(boxes.boxes) - 1
+    if len(boxes.outputs) > 1:
+        return f"{boxes.name:.60} has {len(boxes.outputs)} outputs"
     if any(key != last for _, key in boxes.outputs):
-        return f"{boxes.name:.60} has other outputs than its last layer"
+        return f"{boxes.name:.60} does not end with its output"
     path = _longest_path(boxes)
     if isinstance(path, str):
         return path

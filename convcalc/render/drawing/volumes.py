@@ -243,6 +243,8 @@ def _sentences(network: Chain, lengths: Scale, *, enlarged: bool) -> list[str]:
         sentences.append("Maps are sequences; their width means nothing.")
     if 4 in ranks:
         sentences.append("Of a clip's frames one is drawn.")
+    if network.turned:
+        sentences.append("Layers with channels last are written channels first.")
     if enlarged:
         sentences.append("Small windows are enlarged.")
     if any(part.form == "solid" and part.times > MAX_SLABS for part in network.parts):

@@ -192,7 +192,8 @@ def test_a_deconvolution_has_the_window_on_its_output() -> None:
     [
         ("siamese", "siamese has 2 inputs"),
         ("wavenet", "beside the longest path, total48 branches or joins"),
-        ("torchvision/fcos_resnet50_fpn", "has other outputs than its last layer"),
+        ("torchvision/fcos_resnet50_fpn", "torchvision/fcos_resnet50_fpn has 15 outputs"),
+        ("yolov3-tiny", "yolov3-tiny has 2 outputs"),
         ("torchvision/vit_b_32", "computes on tokens"),
         ("mlp-mixer-b16", "computes on tokens"),
         ("ssd300_vgg16", ""),
@@ -292,3 +293,33 @@ def test_hostile_names_of_layers_are_cut_in_labels(style: ModuleType) -> None:
 def test_the_caption_says_what_is_not_drawn() -> None:
     caption = " ".join(item.text for item in volumes.draw(bundled("vgg16")).items if isinstance(item, Text))
     assert "Not drawn: relu, dropout and softmax." in caption
+
+
+def test_swins_layers_with_channels_last_are_drawn_channels_first() -> None:
+    """Liu et al. 2021, figure 3: stages of C to 8C channels on maps of a quarter to a thirty-second of the image."""
+    network = chain(bundled("torchvision/swin_t"), "volumes")
+    assert [part.shape for part in network.parts if part.kind == "block"] == [
+        *[(96, 56, 56), (192, 28, 28), (192, 28, 28), (384, 14, 14), (384, 14, 14), (768, 7, 7), (768, 7, 7)],
+    ]
+    scene = volumes.draw(bundled("torchvision/swin_t"))
+    caption = " ".join(item.text for item in scene.items if isinstance(item, Text))
+    assert "Layers with channels last are written channels first." in caption
+
+
+def test_a_transpose_of_rows_and_columns_is_refused(tmp_path: Path) -> None:
+    spec = (
+        "name: n\ninput: {channels: 5, height: 12, width: 10}\nlayers:\n"
+        "  - conv: {filters: 4, kernel: 3}\n  - transpose: [0, 2, 1]\n  - conv: {filters: 3, kernel: 2}\n"
+    )
+    with pytest.raises(UsageError, match="from transpose1 on, n computes on other dimensions"):
+        volumes.draw(written(spec, tmp_path))
+
+
+def test_more_than_400_layers_in_a_row_are_refused() -> None:
+    boxes = bundled("alexnet")
+    first = boxes.boxes[1]
+    many = [first._replace(key=key, inputs=(key - 1,)) for key in range(1, 500)]
+    with pytest.raises(UsageError, match="up to 400 layers in a row, and there are 500") as caught:
+        volumes.draw(boxes._replace(boxes=(boxes.boxes[0], *many), outputs=(("output", 499),)))
+    assert caught.value.hint is not None
+    assert "--depth" in caught.value.hint
