@@ -189,3 +189,20 @@ def test_a_network_without_a_spec_moves_its_batch() -> None:
     assert made is not None
     assert [(slider.symbol, slider.value) for slider in made.sliders] == [("batch size", 3)]
     assert made.holding({"batch size": 10}) is made.variants[0]
+
+
+# One of each kind of rule: windows, tokens, sizes like other layers', one and three dimensions, many inputs of a join.
+OTHERS = [
+    "torchvision/swin_t", "torchvision/vit_b_16", "torchvision/s3d", "torchvision/efficientnet_b0", "espcn",
+    "torchvision/lraspp_mobilenet_v3_large", "torchvision/fcos_resnet50_fpn", "torchvision/shufflenet_v2_x1_0",
+    "attention-unet", "hrnet-w18-small", "wavenet", "yolov3-tiny", "lenet5-paper", "dcgan-generator",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_networks_have_formulas_that_are_their_figures(name: str) -> None:
+    """`found` has compared them with runs on plain numbers; the data are small, whatever the network."""
+    value = data.value(found(name), f"convcalc show {name}")
+    assert len(value["sliders"]) >= 3
+    assert len(json.dumps(value)) < 100_000

@@ -219,7 +219,8 @@ def _combined(operation: str, left: Interval, right: Interval) -> Interval:
     if operation == "-":
         return left[0] - right[1], left[1] - right[0]
     if operation == "%":
-        return (0, right[1]) if right[0] > 0 else _ANYTHING
+        whole = all(isinstance(end, int) for end in (*left, *right))
+        return (0, right[1] - whole) if right[0] > 0 else _ANYTHING
     if operation in ("//", "/") and right[0] <= 0:
         return _ANYTHING
     if not all(map(math.isfinite, (*left, *right))):

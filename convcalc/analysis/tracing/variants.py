@@ -38,6 +38,7 @@ from convcalc.shapes import Shape, elements
 MAX_VARIANTS = 16
 MAX_TRACED = 2_500  # layers built in search of variants; about 0.2 s
 NEAR = (0, 1, -1, 2, 3, 5, 8, 16)  # from a size to those at which the words for a layer are tried
+MAX_FIELD_GUARDS = 200  # of receptive fields; beyond, as behind a resampled map, they would hold nowhere else
 MAX_CHECKED = 1_000  # layers built to check the formulas
 MAX_CHECKS = 8
 
@@ -122,7 +123,15 @@ def formulas(
     run = _Runs(analysis, loader, settings, describe)
     try:
         found = run.explored()
-    except (TypeError, AttributeError, AssertionError, RecursionError):
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):
         return None  # an operator needed of a number what a traced one does not have
     return found if found is not None and run.agrees(found) else None
 
@@ -381,6 +390,8 @@ class _Runs:
                 done[id(layer)] = layer.with_guards(kept)
         texts = tuple([done[id(layer)] for layer in variant.texts])
         fields = variant.fields and variant.fields._replace(guards=kept(variant.fields.guards))
+        if fields and len(fields.guards) > MAX_FIELD_GUARDS:
+            fields = None
         return variant._replace(guards=kept(variant.guards), texts=texts, fields=fields)
 
     def _can_hold(self, variant: Variant, ranges: Mapping[str, Interval]) -> bool:
