@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import log
 from typing import Protocol
 
-from convcalc.render.drawing.graph.place import SIZE_APART, STUB, Canvas, Margin, Wire
-from convcalc.render.drawing.graph.stack import Stack
+from convcalc.render.drawing.graph.layered import Slice, Tangle
+from convcalc.render.drawing.graph.place import SIZE_APART, STUB, Canvas, Margin, Piece, Wire
+from convcalc.render.drawing.graph.stack import Framed, Split, Stack
 
 SHAPE = 16 / 9
 MAX_COLUMNS = 8
 SHORT = 0.2  # of the tallest column: what is shorter is no column of its own
+BETWEEN_LINES = 8.0  # from one line to the next, where several go from column to column
+TALL = 1200.0  # from here on branches are broken with the trunk
 GUTTER = 40.0  # from one column's margin to the next column
 
 
@@ -33,6 +37,7 @@ def chosen(stack: Stack, margin: Callable[[Stack], float], count: int | None) ->
     best: list[Stack] = [stack]
     if count == 1:
         return best
+    stack = sliced(stack)
     wanted = (count,) if count is not None else range(1, MAX_COLUMNS + 1)
     nearest = float("inf")
     cuts = stack.cuts()
@@ -102,26 +107,94 @@ def placed(
     """Places columns from (left, top) on, each line from one to the next in the gutter between them. margins: what the
     sizes at the right of each take. Returns the right and the lower end."""
     wires: list[Wire] = []
-    port = top  # where lines from one column to the next run
-    start = port + STUB if len(parts) > 1 else port
+    passing = max([_lines(part) for part in parts[:-1]], default=0)
+    port = top  # where the topmost line from one column to the next runs
+    start = port + STUB + BETWEEN_LINES * (passing - 1) if passing else port
     axis = right = bottom = low = 0.0
     for place, (part, margin) in enumerate(zip(parts, margins, strict=True)):
+        axis_before, axis = axis, left + part.left
         if place:
             turn = left - GUTTER / 2
-            axis_before, axis = axis, left + part.left
-            wires = [
-                wire.to((axis_before, low), (turn, low), (turn, port), (axis, port), (axis, start))
-                for wire in wires
-            ]
-        else:
-            axis = left + part.left
+            wires = _connected(wires, axis - axis_before, low, turn, port, start)
         begun = len(canvas.trunk)
         wires = part.place(canvas, axis, start, wires, True)
         if margin:
             at = axis + part.right + SIZE_APART
             canvas.margins.append(Margin(tuple(canvas.trunk[begun:]), at, "start"))
         right = axis + part.right + margin
-        low = start + part.height + (STUB if place < len(parts) - 1 else 0.0)
+        low = start + part.height
+        if place < len(parts) - 1:
+            low += STUB
+            bottom = max(bottom, low + BETWEEN_LINES * (_lines(part) - 1))
         bottom = max(bottom, low)
         left = right + GUTTER
     return right, bottom
+
+
+def _lines(part: Part) -> int:
+    """How many lines leave a column for the next."""
+    last = part.elements[-1] if isinstance(part, Stack) else None
+    return last.count if isinstance(last, Slice) else 1
+
+
+def _connected(
+    wires: Sequence[Wire], shift: float, low: float, turn: float, port: float, start: float
+) -> list[Wire]:
+    """Wires led from a column to the next, `shift` to the right: the leftmost lies outermost below and innermost above,
+    so none cross."""
+    axes = sorted({wire.points[-1][0] for wire in wires})
+    last = len(axes) - 1
+    led = []
+    for wire in wires:
+        x = wire.points[-1][0]
+        place = axes.index(x)
+        below = low + BETWEEN_LINES * (last - place)
+        across = turn + BETWEEN_LINES * (last / 2 - place)
+        above = port + BETWEEN_LINES * (last - place)
+        led.append(
+            wire.to((x, below), (across, below), (across, above), (x + shift, above), (x + shift, start))
+        )
+    return led
+
+
+def sliced(stack: Stack) -> Stack:
+    """The stack with its layers cut into slices, between which columns may break."""
+    framed = {at for frame in stack.frames for at in range(frame.first, frame.last + 1)}
+    elements: list[Piece] = []
+    new: dict[int, int] = {}
+    for at, element in enumerate(stack.elements):
+        new[at] = len(elements)
+        layers = element
+        if at not in framed and isinstance(element, Split) and element.height > TALL:
+            layers = _as_layers(element) or element
+        if at not in framed and isinstance(layers, Tangle):
+            elements += layers.slices()
+        else:
+            elements.append(element)
+    if len(elements) == len(stack.elements):
+        return stack
+    return Stack(
+        elements,
+        [Framed(framed.frame, new[framed.first], new[framed.last]) for framed in stack.frames],
+        {new[at]: side for at, side in stack.sides.items()},
+    )
+
+
+def _as_layers(split: Split) -> Tangle | None:
+    """Branches as layers, the long one in pieces, so that it can be broken with the others passing beside it."""
+    main = split.main
+    if main is None or not split.fed or split.loose:
+        return None
+    bounds = [0, *main.cuts(), len(main.elements)]
+    pieces: list[Piece] = [main.cut(first, end, ported=False) for first, end in pairwise(bounds)]
+    chain = [-1, *range(len(pieces))]
+    others = [branch for branch in split.branches if branch is not main]
+    links = list(pairwise(chain))
+    end = len(pieces) + len(others)
+    links.append((chain[-1], end))
+    for branch in others:
+        links += [(-1, len(pieces)), (len(pieces), end)]
+        pieces.append(branch)
+    if split.direct:
+        links.append((-1, end))
+    return Tangle(pieces, links, entered=True, left_by=True)

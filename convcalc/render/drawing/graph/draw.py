@@ -21,7 +21,6 @@ from convcalc.render.drawing.graph.place import (
     Lettered,
     Margin,
     Outline,
-    Single,
     lettered,
 )
 from convcalc.render.drawing.graph.series import Structure
@@ -118,8 +117,7 @@ def _parts(
     """The columns, and what the sizes at the right of each take."""
 
     def margin(part: Stack) -> float:
-        keys = [element.key for element in part.elements if isinstance(element, Single)]
-        return max([widths[key] + SIZE_APART for key in keys], default=0.0)
+        return max([widths[key] for key in part.keys]) + SIZE_APART
 
     found = rungs(structure.stack, boxes.boxes)
     if found is not None and columns == 1:

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from convcalc.render.drawing.graph.place import BESIDE, DROP, GAP, STUB, Canvas, Piece, Wire
-from convcalc.render.drawing.graph.stack import _Layers
+from convcalc.render.drawing.graph.stack import Layers
 
 SWEEPS = 8
 STRAIGHTENINGS = 4
@@ -19,6 +19,7 @@ TRACK = 8.0  # from one line to the next, between ranks
 RAIL = 5.0  # half of what a line takes that passes a rank
 PINNED, STRAIGHT = 1e6, 8.0
 NEAR = 4.0
+MAX_CUT = 4  # lines that may pass from one column to the next
 
 
 class _Cell:
@@ -55,7 +56,7 @@ class _Net:
         return min(xs), max(xs)
 
 
-class Tangle(_Layers):
+class Tangle(Layers):
     """Cells in ranks. links: (source, target), places in `pieces`; −1 is what enters at the top, len(pieces) what
     leaves at the bottom. entered, left_by: whether there is anything to enter, to leave."""
 
@@ -278,14 +279,32 @@ class Tangle(_Layers):
 
     def place(self, canvas: Canvas, x: float, top: float, wires: Sequence[Wire], trunk: bool) -> list[Wire]:
         """Places the cells rank by rank."""
+        arriving = self._arriving(wires)
+        return self._place_ranks(canvas, x, top, 0, len(self._ranks), arriving, trunk)
+
+    def _arriving(self, wires: Sequence[Wire]) -> dict[int, list[Wire]]:
         arriving: dict[int, list[Wire]] = {id(cell): [] for rank in self._ranks for cell in rank}
         if self._entry is not None:
             arriving[id(self._entry)] = list(wires)
+        return arriving
+
+    def _place_ranks(
+        self,
+        canvas: Canvas,
+        x: float,
+        top: float,
+        first: int,
+        end: int,
+        arriving: dict[int, list[Wire]],
+        trunk: bool,
+    ) -> list[Wire]:
+        """Places the ranks first to end - 1. arriving: the wires at each cell's top; those of rank `end` end at the
+        lower end of the one before it. Returns what leaves the last rank of all."""
         leaving: list[Wire] = []
-        for index, rank in enumerate(self._ranks):
+        for index in range(first, end):
             start = top + self._starts[index]
-            tallest = max([cell.piece.height for cell in rank if cell.piece] or [0.0])
-            for cell in rank:
+            base = start + self._tallest(index)
+            for cell in self._ranks[index]:
                 axis = x + cell.x
                 going = arriving[id(cell)]
                 if cell.piece is not None:
@@ -293,13 +312,34 @@ class Tangle(_Layers):
                 if cell is self._exit:
                     leaving = going
                     continue
-                going = [wire.to((axis, start + tallest)) for wire in going]
-                for end in cell.below:
-                    bend = self._bend(cell, end, x, start + tallest)
-                    arriving[id(end)] += [
-                        wire.to(*bend, (x + end.x, top + self._starts[index + 1])) for wire in going
-                    ]
+                going = [wire.to((axis, base)) for wire in going]
+                arriving[id(cell)] = going
+            if index + 1 < end:
+                self._cross(x, base, index, top + self._starts[index + 1], arriving)
         return leaving
+
+    def _cross(
+        self, x: float, base: float, index: int, below: float, arriving: dict[int, list[Wire]]
+    ) -> None:
+        """Leads the wires at the lower end of a rank to the next."""
+        for cell in self._ranks[index]:
+            for end in cell.below:
+                bend = self._bend(cell, end, x, base)
+                arriving[id(end)] += [wire.to(*bend, (x + end.x, below)) for wire in arriving[id(cell)]]
+
+    def _tallest(self, index: int) -> float:
+        return max([cell.piece.height for cell in self._ranks[index] if cell.piece] or [0.0])
+
+    def slices(self) -> list[Slice]:
+        """The layers cut wherever few lines pass from one rank to the next: the same picture, which can be broken."""
+        bounds = [0]
+        last = len(self._ranks) - (2 if self._exit is not None else 1)
+        for index in range(1 if self._entry is not None else 0, last):
+            if len([cell for cell in self._ranks[index] if cell.below]) <= MAX_CUT:
+                bounds.append(index + 1)
+        bounds.append(len(self._ranks))
+        shared: dict[int, list[Wire]] = {}
+        return [Slice(self, first, end, shared) for first, end in itertools.pairwise(bounds)]
 
     def _bend(self, cell: _Cell, end: _Cell, x: float, base: float) -> tuple[tuple[float, float], ...]:
         for net in self._tracks[cell.rank][id(cell)]:
@@ -321,6 +361,53 @@ def _moved_aside(rank: Sequence[_Cell], at: int) -> None:
     before = cell.x - rank[at - 1].x - _apart(rank[at - 1], cell) if at else step
     after = rank[at + 1].x - cell.x - _apart(cell, rank[at + 1]) if at + 1 < len(rank) else step
     cell.x += step if after >= before else -step
+
+
+class Slice(Layers):
+    """Some ranks of layers: first to end - 1. shared: the wires at each cell, for all slices of the layers."""
+
+    def __init__(self, whole: Tangle, first: int, end: int, shared: dict[int, list[Wire]]) -> None:
+        self._whole = whole
+        self._first, self._end = first, end
+        self._shared = shared
+        self.continued = first > 0
+        ranks = whole._ranks
+        self.open_ended = end < len(ranks)
+        cells = [cell for rank in ranks[first:end] for cell in rank]
+        self.keys = [key for cell in cells if cell.piece is not None for key in cell.piece.keys]
+        self.count = len([cell for cell in ranks[end - 1] if cell.below])  # lines that go on below
+        self._entering = [cell for cell in ranks[first - 1] if cell.below] if first else []
+        everything = [*cells, *self._entering]
+        self.left = max([(cell.left if cell in cells else RAIL) - cell.x for cell in everything])
+        self.right = max([(cell.right if cell in cells else RAIL) + cell.x for cell in everything])
+        self.open(0.0)
+
+    def open(self, pads: float) -> None:
+        """Takes its height from the layers' measures; frames open only at whole layers."""
+        whole = self._whole
+        starts = whole._starts
+        self._top = starts[self._first - 1] + whole._tallest(self._first - 1) if self._first else 0.0
+        last = self._end - 1
+        self.height = starts[last] + whole._tallest(last) - self._top
+        self.lead = starts[self._first] - self._top
+
+    def place(self, canvas: Canvas, x: float, top: float, wires: Sequence[Wire], trunk: bool) -> list[Wire]:
+        """Places its ranks. The wires of another slice end on the axes of the cells that they come from."""
+        whole, shared = self._whole, self._shared
+        top -= self._top
+        if self._first == 0:
+            shared.clear()
+            shared.update(whole._arriving(wires))
+        else:
+            coming = iter(wires)
+            for cell in self._entering:
+                shared[id(cell)] = [next(coming) for _ in shared[id(cell)]]
+            base = top + self._top
+            whole._cross(x, base, self._first - 1, top + whole._starts[self._first], shared)
+        leaving = whole._place_ranks(canvas, x, top, self._first, self._end, shared, trunk)
+        if not self.open_ended:
+            return leaving
+        return [wire for cell in whole._ranks[self._end - 1] if cell.below for wire in shared[id(cell)]]
 
 
 def _topological(cells: Sequence[_Cell]) -> list[_Cell]:

@@ -121,7 +121,9 @@ class Stack:
             near = index > 0 or ported or not single
             apart = FRAME_APART if near and (opening or self._closing.get(index - 1)) else 0.0
             pads = sum([FRAME_TOP + _copies(framed.frame) for framed in opening])
-            if index == 0:
+            if isinstance(element, Layers) and element.continued:
+                lead = STUB if index == 0 else 0.0
+            elif index == 0:
                 lead = (GAP if single else STUB) if ported else 0.0
             elif not isinstance(self.elements[index - 1], Single):
                 lead = DROP
@@ -134,7 +136,7 @@ class Stack:
                 y += apart + pads
                 inside = y
             else:
-                assert isinstance(element, Split | _Layers)
+                assert isinstance(element, Split | Layers)
                 if not opening:
                     y += apart
                 element.open((apart if opening else 0.0) + pads)
@@ -214,13 +216,11 @@ class Stack:
         """The indices before which the stack may continue in another column: after a box, outside frames."""
         framed = {at for frame in self.frames for at in range(frame.first + 1, frame.last + 1)}
         return [
-            at
-            for at in range(1, len(self.elements))
-            if at not in framed and isinstance(self.elements[at - 1], Single)
+            at for at in range(1, len(self.elements)) if at not in framed and _ends(self.elements[at - 1])
         ]
 
-    def cut(self, first: int, end: int) -> Stack:
-        """The elements first to end - 1 as a stack of their own."""
+    def cut(self, first: int, end: int, *, ported: bool | None = None) -> Stack:
+        """The elements first to end - 1 as a stack of their own, which begins at a port if something comes before."""
         return Stack(
             self.elements[first:end],
             [
@@ -229,7 +229,7 @@ class Stack:
                 if framed.first >= first and framed.last < end
             ],
             {at - first: side for at, side in self.sides.items() if first <= at < end},
-            ported=first > 0,
+            ported=first > 0 if ported is None else ported,
         )
 
     def place(
@@ -256,19 +256,28 @@ class Stack:
                 self.sides[index].place(canvas, x + left, top + bus, source)
         end = top + self.height
         leaving = []
+        last = self.elements[-1]
         for wire in going:
             at, y = wire.points[-1]
+            if isinstance(last, Layers) and last.open_ended:
+                leaving.append(wire.to((at, end)))
+                continue
             if abs(at - x) > 0.01:  # a direct edge beside the branches
                 wire = wire.to((x, y))
             leaving.append(wire.to((x, end)))
         return leaving
 
 
+def _ends(element: Piece) -> bool:
+    """Whether a column may end with an element."""
+    return isinstance(element, Single) or (isinstance(element, Layers) and element.open_ended)
+
+
 def _inside(keys: Sequence[int], frame: Frame) -> bool:
     return min(keys) >= frame.first and max(keys) <= frame.last
 
 
-class _Layers:
+class Layers:
     """What has a bus at its top: see Split and convcalc.render.drawing.graph.layered.Tangle."""
 
     left: float
@@ -276,6 +285,8 @@ class _Layers:
     height: float
     keys: Sequence[int]
     lead: float  # from the top to the first box
+    continued = False  # whether lines come from layers above, each on its own axis
+    open_ended = False  # whether lines go on to layers below, each on its own axis
 
     def open(self, pads: float) -> None:
         """Makes room at the top for frames that open there."""
@@ -286,7 +297,7 @@ class _Layers:
         raise NotImplementedError
 
 
-class Split(_Layers):
+class Split(Layers):
     """Branches side by side. fed: they leave one box by a bus. loose: branches that begin with an input of their own;
     direct: an edge from the fork to the join, in a lane at the right, or on the axis if all branches are loose."""
 

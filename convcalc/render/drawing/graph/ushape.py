@@ -25,7 +25,7 @@ from convcalc.render.drawing.graph.place import (
     Sizes,
     Wire,
 )
-from convcalc.render.drawing.graph.stack import FEW, Framed, Split, Stack
+from convcalc.render.drawing.graph.stack import FEW, Split, Stack
 from convcalc.render.drawing.scene import Point
 
 RUNGS = 2  # that make a U
@@ -147,16 +147,16 @@ class Ladder:
         self.boxes = sizes
         self.widths = widths  # of the sizes of boxes, as they are written
         self.down = [
-            _section(rung.stack, first if level == 0 else 0, rung.at, ported=level > 0 or first > 0)
+            rung.stack.cut(first if level == 0 else 0, rung.at, ported=level > 0 or first > 0)
             for level, rung in enumerate(self.rungs)
         ]
-        self.up = [_section(rung.stack, rung.at + 1, len(rung.stack.elements)) for rung in self.rungs]
+        self.up = [rung.stack.cut(rung.at + 1, len(rung.stack.elements), ported=False) for rung in self.rungs]
         start = _tail(bottom)
         tail = bottom.elements[start:]
         aside = any(at >= start for at in bottom.sides)
         self.row = [] if aside else [element for element in tail if isinstance(element, Single)]
-        self.rising = _section(bottom, start, len(bottom.elements)) if aside else None
-        self.sinking = _section(bottom, 0, start, ported=True) if start else None
+        self.rising = bottom.cut(start, len(bottom.elements), ported=False) if aside else None
+        self.sinking = bottom.cut(0, start, ported=True) if start else None
         self._measure_across()
         self._measure_down()
 
@@ -293,20 +293,6 @@ class Ladder:
                 wire = Wire(box.key, ((at + box.half, y),))
                 at += box.half + BETWEEN
         canvas.edges.append((wire.source, join.key, (*wire.points, (axis - join.half, y))))
-
-
-def _section(stack: Stack, first: int, end: int, *, ported: bool = False) -> Stack:
-    """Some elements of a stack, with the frames that are about them alone."""
-    return Stack(
-        stack.elements[first:end],
-        [
-            Framed(framed.frame, framed.first - first, framed.last - first)
-            for framed in stack.frames
-            if framed.first >= first and framed.last < end
-        ],
-        {at - first: side for at, side in stack.sides.items() if first <= at < end},
-        ported=ported,
-    )
 
 
 def _tail(bottom: Stack) -> int:

@@ -345,3 +345,27 @@ def test_colours_marks_and_legend() -> None:
     dashed = [item.fill for item in marked.items if isinstance(item, Rectangle) and item.dashed]
     assert dashed == ["added"]
     assert [item.fill for item in marked.items if isinstance(item, Circle)] == ["removed"]
+
+
+def test_two_rails_break_into_columns_together() -> None:
+    """WaveNet's: a chain of blocks, each of which also adds to a sum that runs beside it."""
+    made = [box(0), box(1, 0), box(2, 0)]
+    for _ in range(14):
+        chain, total = made[-1].key, made[-2].key
+        made.append(box(len(made), total, chain, form="join"))
+        made.append(box(len(made), chain))
+    made.append(box(len(made), made[-1].key, made[-2].key, form="join"))
+    scene = draw(net(*made))
+    assert not any(faults(scene))
+    check_edges(net(*made), scene)
+    assert scene.width > scene.height
+    assert draw(net(*made), columns=1).height > 2 * scene.height
+
+
+def test_a_skip_over_a_long_trunk_passes_from_column_to_column() -> None:
+    made = [box(0), *[box(key, key - 1) for key in range(1, 40)]]
+    made.append(box(40, 2, 39, form="join"))
+    scene = draw(net(*made))
+    assert not any(faults(scene))
+    check_edges(net(*made), scene)
+    assert scene.height < 1_200
