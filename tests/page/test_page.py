@@ -15,10 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import convcalc as package
 from convcalc.api.net import Network
+from convcalc.cli import main
 from convcalc.page.document import embedded, stylesheet
 from convcalc.render.drawing import palette
 from tests.browser import Browser, Page
@@ -155,7 +157,7 @@ def test_hostile_names_stay_text(browser: Browser, tmp_path: Path) -> None:
         page.close()
 
 
-def test_what_is_no_page_is_refused(convcalc, tmp_path: Path) -> None:
+def test_what_is_no_page_is_refused(tmp_path: Path) -> None:
     for arguments, code, told in (
         (("alexnet", "-o", tmp_path / "a.svg"), 2, "a page is HTML, not .svg"),
         (("alexnet", "-o", tmp_path / "nowhere" / "a.html"), 1, "nowhere"),
@@ -164,9 +166,9 @@ def test_what_is_no_page_is_refused(convcalc, tmp_path: Path) -> None:
         (("-", "-", "-o", tmp_path / "a.html"), 2, "standard input"),
         (("lenet5", "-o", tmp_path / "a.html", "--image", tmp_path / "none.png"), 1, "none.png"),
     ):
-        done = convcalc("page", *map(str, arguments))
-        assert (done.returncode, done.stdout) == (code, ""), done.stderr
-        assert told in done.stderr
+        done = CliRunner().invoke(main, ["page", *map(str, arguments)])
+        assert done.exit_code == code, done.output
+        assert told in done.output
         assert not (tmp_path / "a.html").exists()
 
 

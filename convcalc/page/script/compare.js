@@ -13,6 +13,7 @@ function buildDiff() {
     element("th", { scope: "row", text: name }),
     ...[count(a), count(b), signed(difference), ratio === null ? "–" : `×${ratio.toFixed(3)}`].map((text) => element("td", { class: "number", text })))));
   fillDiff();
+  on("figures", () => { byId("diff-note").hidden = !networks.some((network) => network.changed); });
   on("select", markDiff);
 }
 

@@ -1,5 +1,6 @@
 // The drawings: one SVG per depth, zoomed and moved by its viewBox; over each box lies a rectangle that can be selected.
 
+const LEAST_SCALE = 0.42, READ_SCALE = 0.8; // of a drawing: below the one its text cannot be read, at the other it can
 const stages = networks.map((network) => ({ network, depth: network.shown, views: [], stage: null }));
 
 function buildDrawings() {
@@ -34,7 +35,7 @@ function buildStage(stage, place) {
     svg.removeAttribute("width");
     svg.removeAttribute("height");
     const texts = [...svg.querySelectorAll("text")];
-    const sized = drawing.texts.map(([number, layer, before, after]) => ({ text: texts[number], layer, before, after, first: texts[number].textContent }));
+    const sized = drawing.texts.map(([number, layer, before, after]) => ({ text: texts[number], layer, before, after, first: texts[number].textContent, fit: texts[number].getAttribute("textLength") }));
     const boxes = [...svg.querySelectorAll("rect.box")].map((hit, number) => {
       const [left, top, width, height] = ["x", "y", "width", "height"].map((name) => Number(hit.getAttribute(name)));
       const label = hit.getAttribute("aria-label");
@@ -54,12 +55,15 @@ function buildStage(stage, place) {
   stage.stage.addEventListener("keydown", (event) => keys(stage, event));
   drags(stage);
   showView(stage);
+  begin(stage);
 }
 
 function showDepth(depth) {
   for (const stage of stages) {
     stage.depth = Math.min(depth, stage.views.length - 1);
     showView(stage);
+    begin(stage);
+    ringSelected(stage);
   }
   pressed(byId("depths"), depth);
   find(false);
@@ -84,6 +88,19 @@ function measureStages() {
 function setView(view, box) {
   view.view = box;
   view.svg.setAttribute("viewBox", box.map((value) => value.toFixed(2)).join(" "));
+}
+
+// The whole drawing, or where that could not be read, its beginning.
+function begin(stage) {
+  const view = current(stage);
+  if (!view) return;
+  fit(stage);
+  const [left, top, width] = view.whole, { clientWidth, clientHeight } = stage.stage;
+  const scale = Math.min(clientWidth / width, clientHeight / view.whole[3]);
+  if (!clientWidth || scale >= LEAST_SCALE) return;
+  const box = [clientWidth / READ_SCALE, clientHeight / READ_SCALE];
+  const first = view.boxes[0], x = Math.max(left, Math.min((first.left + first.right) / 2 - box[0] / 2, left + width - box[0]));
+  setView(view, [width < box[0] ? left + (width - box[0]) / 2 : x, top, ...box]);
 }
 
 function fit(stage) {
@@ -227,10 +244,12 @@ on("select", () => stages.forEach(ringSelected));
 on("figures", (place) => {
   const { network, views } = stages[place];
   for (const { sized } of views) {
-    for (const { text, layer, before, after, first } of sized) {
+    for (const { text, layer, before, after, first, fit: wide } of sized) {
       const shape = layer < 0 ? inputShape(network, layer) : network.layers[layer].now.shape;
       const value = before === null ? sizes(shape) : `${before}${shape[0]}${after}`;
       text.textContent = network.changed ? value : first;
+      if (wide && text.textContent === first) text.setAttribute("textLength", wide); // it was set to this width
+      else text.removeAttribute("textLength");
     }
   }
 });

@@ -49,11 +49,12 @@ function moving(network, layer) {
 
 function drawField(network, layer) {
   const shape = network.inputs[0][1], flat = shape.length === 2;
-  const [rows, columns] = flat ? [Math.max(1, Math.round(shape[1] / 12)), shape[1]] : shape.slice(1);
+  const [rows, columns] = flat ? [Math.max(1, Math.round(shape[1] / 4)), shape[1]] : shape.slice(1);
   const scale = FIELD_SIDE / Math.max(rows, columns);
   const axes = fieldOf(network, layer), dimensions = moving(network, layer);
   const down = flat ? null : dimensions[0], across = flat ? dimensions[0] : dimensions[1];
   const svg = element("svg:svg", { viewBox: `0 0 ${columns} ${rows}`, class: columns < 100 ? "picture sharp" : "picture", "aria-hidden": "true" });
+  if (flat) svg.setAttribute("preserveAspectRatio", "none");
   svg.style.aspectRatio = `${columns} / ${rows}`;
   svg.style.width = `${Math.max(60, columns * scale)}px`;
   svg.append(element("svg:image", { href: pictureOf(network, columns, rows), width: columns, height: rows, preserveAspectRatio: "none" }));
@@ -126,7 +127,7 @@ function drawField(network, layer) {
   const mapped = [down, across].filter((dimension) => dimension !== null);
   replace(byId("field-body"),
     element("p", { class: "muted" }, "What one unit of ", element("strong", {}, ...breakable(layer.name)),
-      ` sees of the input, ${sizes(shape)}${mapped.length ? "; drag it" : ""}.`),
+      ` sees of the input${network.inputs.length > 1 ? ` ${network.inputs[0][0]}` : ""}, ${sizes(shape)}${mapped.length ? "; drag it" : ""}.`),
     element("div", { class: "views" }, svg,
       mapped.length ? element("div", { class: "map-box" }, map, element("p", { class: "note", text: `its map, ${mapped.map((dimension) => layer.given.shape[dimension]).join("×")}` })) : null),
     ...controls, text);

@@ -8,16 +8,17 @@ function showTotals() {
   }));
 }
 
-// The head stays at the top of the window: what sticks below it must know its height.
+// The head stays at the top of the window, and a drawing fits below the sliders: both must be known by height.
 function measureHead() {
-  const head = document.querySelector(".top");
-  const height = getComputedStyle(head).position === "sticky" ? head.offsetHeight : 0;
-  document.documentElement.style.setProperty("--head", `${height}px`);
+  const head = document.querySelector(".top"), { style } = document.documentElement;
+  style.setProperty("--head", `${getComputedStyle(head).position === "sticky" ? head.offsetHeight : 0}px`);
+  style.setProperty("--above", `${byId("settings").offsetHeight}px`);
 }
 
 on("figures", showTotals);
 showTotals();
 buildSliders();
+measureHead();
 buildDrawings();
 buildTable();
 buildCharts();
@@ -26,6 +27,5 @@ buildField();
 buildAnswer();
 buildDigits();
 showPanel();
-measureHead();
 window.addEventListener("resize", measureHead);
 document.documentElement.classList.add("ready");

@@ -98,7 +98,7 @@ function blockPanel(network, layers) {
   for (const layer of layers) for (const key of Object.keys(sums)) sums[key] += layer.now[key];
   const all = totals(network);
   return [
-    element("h2", {}, ...breakable(state.label || `${layers[0].name} – ${layers.at(-1).name}`)),
+    element("h2", {}, ...breakable(state.label.split(", ")[0] || `${layers[0].name} – ${layers.at(-1).name}`)),
     figureList([
       ["layers", count(layers.length)],
       ["output", sizes(layers.at(-1).now.shape)],
