@@ -33,7 +33,7 @@ def lines(
     """A network as stacks of maps in lines of at most `width` columns. Parameters and errors as of `maps.draw`."""
     network = chain(boxes, "maps", marks)
     drawn = [part for part in network.parts if part.form != "arrow"]
-    yield from title_lines(network.title, width)
+    yield from title_lines(network.title, network.name, width)
     tags = arc_tags(network)
     columns = [
         _column(part, network, sizes, tags[place])

@@ -166,11 +166,15 @@ def legend_lines(kinds: Sequence[str], sentence: str, width: int | None) -> Iter
         yield from ([TextSpan(part, "dim")] for part in wrap(text, width))
 
 
-def title_lines(title: str, width: int | None) -> Iterator[Line]:
-    """The title in bold, and an empty line."""
+def title_lines(title: str, name: str, width: int | None) -> Iterator[Line]:
+    """The title in bold, the network's name if there is room, and an empty line."""
     room = 200 if width is None else width
     text = lettering.plain(title[:room])
     while cells(text) > room:
         text = text[:-1]
-    yield [TextSpan(text, "bold")]
+    line = [TextSpan(text, "bold")]
+    named = f"  {lettering.plain(name[:room])}"
+    if name != title and cells(text + named) <= room:
+        line.append(TextSpan(named, "dim"))
+    yield line
     yield [TextSpan("")]
