@@ -5,6 +5,7 @@ function buildSliders() {
   const groups = networks.filter((network) => network.formulas).map(sliderGroup);
   if (!groups.length) return;
   byId("settings").hidden = false;
+  byId("settings-fold").open = groups.length === 1 && window.innerWidth > 1100; // where they leave room for the drawing
   replace(byId("controls"), ...groups);
 }
 
