@@ -214,7 +214,7 @@ def test_errors_are_those_of_the_command_line() -> None:
         (lambda: net.field("conv1", pixel=(0, 0)), "ask different questions"),
         (lambda: net.field(unit=(0, 0)), "--unit needs the layer it is of"),
         (lambda: net.field(pixel=(40, 0)), "the image has no pixel 40,0"),
-        (lambda: net.field("conv1").save("field.svg"), "the picture is a PNG"),
+        (lambda: net.field("conv1").save("field.jpg"), "written as .svg, .png, .pdf or .tex"),
         (lambda: net.forward(DIGIT).save("output.txt"), "cannot write .txt"),
         (lambda: net.forward([DIGIT, DIGIT], profile=True), "a profile is of one image"),
         (lambda: net.reconcile("many"), "needs a figure"),
@@ -238,7 +238,10 @@ def test_errors_are_those_of_the_command_line() -> None:
         (lambda: convcalc.apply("relu", "1 2", max_size=9), "--max-size is for images"),
         (lambda: convcalc.apply("blur", DIGIT, decimals=2), "--decimals is for matrices"),
         (lambda: convcalc.apply("relu", "1 2", mode="turned"), "--mode turned: needs one of correlation"),
-        (lambda: convcalc.apply("relu", "1 2").save("out.pdf"), "cannot write such a file"),
+        (
+            lambda: convcalc.apply("relu", "1 2").save("out.jpg"),
+            "written as .svg, .png, .pdf, .tex, .gif or .csv",
+        ),
         (lambda: net.to_text("word"), "there is no format 'word'"),
     ):
         with pytest.raises(convcalc.UsageError, match=message):

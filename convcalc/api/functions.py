@@ -172,7 +172,8 @@ def size(
     Sizes, extents and paddings are numbers, tuples or text as on the command line: `227`, `"227x227x3"`,
     `(3, 227, 227)`, `"0+1"`, `"same"`. A size has `output_shape`, `cost` if `filters` is given, and `mismatch` if it
     differs from `output`; a solution has `answers` per axis, with `solutions`, exact ones first. transposed: of a
-    transposed convolution, with its output_padding. Raises UsageError.
+    transposed convolution, with its output_padding. `save` draws a size: .svg, .png, .pdf, .tex; .gif moves the
+    window. Raises UsageError.
 
     >>> convcalc.size("3x227x227", kernel=11, stride=4, filters=96).output_shape
     (96, 55, 55)
@@ -184,6 +185,13 @@ def size(
     from convcalc.layer import size as layer
     from convcalc.layer.size import Sizing
     from convcalc.report import size as report
+
+    def file(path: str) -> bytes:
+        from convcalc.report import size_figure
+
+        if isinstance(found, Sizing):
+            return size_figure.size_file(found, path)
+        return size_figure.solutions_file(found, path)
 
     found = layer.size(
         input,
@@ -201,9 +209,16 @@ def size(
     )
     if isinstance(found, Sizing):
         return record_view(
-            found, report.size_summary, report.size_value, report.size_table, lines=report.size_lines
+            found,
+            report.size_summary,
+            report.size_value,
+            report.size_table,
+            lines=report.size_lines,
+            file=file,
         )
-    return record_view(found, report.solutions_summary, report.solutions_value, report.solutions_table)
+    return record_view(
+        found, report.solutions_summary, report.solutions_value, report.solutions_table, file=file
+    )
 
 
 def apply(

@@ -6,7 +6,7 @@ import click
 
 from convcalc.api import choices, functions
 from convcalc.cli import Command, window_options
-from convcalc.cli.options import format_option, show
+from convcalc.cli.options import OUTPUT, format_option, save_view, show
 from convcalc.errors import UsageError
 
 
@@ -32,6 +32,11 @@ A transposed convolution, both ways:
   convcalc size 14 -F 4 -S 2 -P 1 --transposed
   convcalc size 14 -F 3 -S 2 --output 28 --transposed
 
+\b
+The figure for a slide; in .gif the window slides:
+  convcalc size 7 -F 3 -S 2 -P 1 -o size.svg
+  convcalc size 7 -F 3 -S 2 -P 1 -o size.gif
+
 INPUT is 227x227x3, as in the lecture, or 3x227x227; the answer says how it was read. One number
 stands for every side. The unknown is the first that is left out of input, kernel, padding, stride,
 dilation; --solve names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
@@ -47,6 +52,10 @@ dilation; --solve names another. W2 = (W1 - F + 2P)/S + 1, rounded down.""",
     "--output-padding", metavar="O", help="With --transposed: pixels added at the end, fewer than the stride."
 )
 @click.option("--solve", "unknown", type=click.Choice(choices.unknowns()), help="The unknown to solve for.")
+@click.option(
+    "-o", "file", type=OUTPUT, metavar="FILE",
+    help="Draw it: .svg, .png, .pdf, .tex; .gif moves the window. (--output is the wanted size.)",
+)  # fmt: skip
 @format_option
 def command(
     input_text: str | None,
@@ -62,11 +71,16 @@ def command(
     transposed: bool,
     output_padding: str | None,
     unknown: str | None,
+    file: str | None,
     form: str,
 ) -> None:
     """Why is it 55? One layer's output size worked out, or solved for its input, kernel, padding or stride."""
     if input_text is not None and input_option is not None:
         raise UsageError(f"the input is given twice: {input_text} and --input {input_option}")
+    if file is not None:
+        from convcalc.report.size_figure import size_suffix
+
+        size_suffix(file)
     found = functions.size(
         input_text or input_option,
         kernel=kernel,
@@ -81,6 +95,8 @@ def command(
         transposed=transposed,
         output_padding=output_padding,
     )
+    if file is not None:
+        save_view(found, file)
     show(found, form)
     if found.mismatch is not None:
         raise found.mismatch

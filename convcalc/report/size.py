@@ -57,8 +57,8 @@ def size_table(sizing: Sizing) -> Table:
     return Table(
         columns=STEPS if alike else (indented, *STEPS[1:]),
         rows=rows,
-        title=_sizes(sizing),
-        subtitle="transposed, " * sizing.transposed + ", ".join(_fields(windows)) + _read_as(sizing.input),
+        title=size_title(sizing),
+        subtitle="transposed, " * sizing.transposed + ", ".join(size_fields(sizing)) + _read_as(sizing.input),
         data_columns=(Column("axis", ""), *STEPS),
         data=lambda: [row for row in rows if not row.heading],
         styles=["bold" if row.heading else "" for row in rows],
@@ -81,10 +81,10 @@ def size_lines(sizing: Sizing, width: int | None) -> Iterator[Line]:
 
 def size_summary(sizing: Sizing) -> str:
     """`Size 227 → 55`."""
-    return f"Size {_sizes(sizing)}"
+    return f"Size {size_title(sizing)}"
 
 
-def _sizes(sizing: Sizing) -> str:
+def size_title(sizing: Sizing) -> str:
     """Input and output sizes in the order in which the input was typed, by default the lecture's: height, width,
     channels."""
     given = sizing.input
@@ -107,8 +107,9 @@ def _dimensions(given: InputSizes) -> list[str] | None:
     return list(given.dimensions) if given.dimensions else None
 
 
-def _fields(axes: Sequence[Axis | Spread]) -> list[str]:
+def size_fields(sizing: Sizing) -> list[str]:
     """`F 11`, `S 4`, `P 0`; per axis if the axes differ."""
+    axes = [axis.window for axis in sizing.axes]
 
     def text(values: Sequence[object]) -> str:
         return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))

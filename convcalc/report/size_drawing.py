@@ -109,13 +109,13 @@ def _missed(label: str, axis: Axis, positions: int, columns: Sequence[int | None
         missed = (
             column is not None
             and 0 <= column - axis.before < axis.size
-            and not _read(axis, positions, column)
+            and not is_read(axis, positions, column)
         )
         cells.append(TextSpan("×" if missed else "   " if column is None else " ", "red"))
     return _row(label, cells)
 
 
-def _read(axis: Axis, positions: int, place: int) -> bool:
+def is_read(axis: Axis, positions: int, place: int) -> bool:
     """Whether some window reads this position of the padded axis."""
     for tap in range(0, min(axis.extent, place + 1), axis.dilation):
         position, rest = divmod(place - tap, axis.stride)

@@ -131,7 +131,7 @@ def test_a_dilated_window_leaves_cells_out_and_is_dashed() -> None:
 def test_padding_is_marked_and_weights_stand_in_the_corners() -> None:
     scene = applied_animation(record("padding", steps=True)).frame(0)
     # 3×5 with padding; 9 of them padding, 2 of which the window covers
-    assert len(fills(scene, "frame")) == 9 - 2
+    assert len(fills(scene, "padding")) == 9 - 2
     assert [text for text in texts(scene) if text.startswith("×")] == ["×1", "×0", "×0", "×−1/3"]
     assert "0·1 + 0·0 + 1·0 + 4·(−1/3) + 2 = 2/3" in texts(scene)
 

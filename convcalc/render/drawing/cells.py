@@ -40,7 +40,7 @@ WINDOW, RESULT, DONE = "accent", "conv", "block"  # fills: what is read, what co
 class Grid(NamedTuple):
     """A matrix. rows: the texts of its cells; faint: cells of the padding; hidden: no cell is drawn but those that a
     step marks; cornered: steps write into the corners of its cells; numbers: the rows' and columns' own; picture: the
-    matrix as an image instead of cells; below: what is written under it; fill: of the cells."""
+    matrix as an image instead of cells; below: what is written under it; fill: of the cells; fills: of some of them."""
 
     heading: str
     rows: tuple[tuple[str, ...], ...] = ()
@@ -51,6 +51,7 @@ class Grid(NamedTuple):
     picture: Raster | None = None
     below: str = ""
     fill: str = "paper"
+    fills: Mapping[Place, str] = {}
 
 
 class Mark(NamedTuple):
@@ -125,14 +126,19 @@ class Layout(NamedTuple):
     head: float
 
 
-def figure(panels: Sequence[Panel], title: str) -> Scene:
-    """Panels one below the other, in one still drawing."""
+def figure(panels: Sequence[Panel], title: str, example: Step | None = None) -> Scene:
+    """Panels one below the other, in one still drawing. example: a step that is drawn on each."""
     items: list[Item] = []
     boxes: list[Placed] = []
     width = top = 0.0
     for panel in panels:
         laid = _laid(panel, (), top)
         items += [item for _, item in laid.still]
+        if example is not None:
+            for grid, cells in example.marks.items():
+                for place, mark in cells.items():
+                    items += _cell(laid.matrices[grid], place, mark)
+            items += _outlined(laid, example)
         boxes += _boxes(laid.matrices)
         width, top = max(width, laid.width), top + laid.height
     return Scene(width, top, title, described(panels), tuple(items), tuple(boxes))
@@ -347,7 +353,7 @@ def _grid_items(laid: Laid) -> Iterator[Spotted]:
     for place in sorted(
         places, key=lambda place: place not in grid.faint
     ):  # the input's lines above the padding's
-        fill = "frame" if place in grid.faint else grid.fill
+        fill = grid.fills.get(place) or ("padding" if place in grid.faint else grid.fill)
         mark = Mark(fill, grid.rows[place[0]][place[1]])
         yield from (((laid.number, place), item) for item in _cell(laid, place, mark))
 
@@ -379,9 +385,9 @@ def _integer(number: int) -> str:
 def _cell(laid: Laid, place: Place, mark: Mark, bold: bool = False) -> Iterator[Item]:
     left, top = laid.cell(place)
     yield Rectangle(
-        left, top, laid.wide, SIDE, mark.fill, "frame-line" if mark.fill == "frame" else "line", 0.8
+        left, top, laid.wide, SIDE, mark.fill, "frame-line" if mark.fill == "padding" else "line", 0.8
     )
-    ink = {"paper": "ink", "frame": "muted"}.get(mark.fill) or palette.on(mark.fill)
+    ink = {"paper": "ink", "padding": "muted"}.get(mark.fill) or palette.on(mark.fill)
     if mark.text:
         text = lettering.cut(mark.text, laid.wide - 6, laid.size, bold=bold)
         y = top + SIDE / 2 + 0.36 * laid.size - (4 if laid.grid.cornered else 0)
@@ -407,13 +413,17 @@ def _runs(steps: Sequence[Step]) -> Iterator[tuple[tuple[int, Place], Mark, int,
 
 def _above_all(laid: Layout, step: Step) -> Iterator[Item]:
     """The outlines of a step and its texts."""
-    for outline in step.outlines:
-        matrix = laid.matrices[outline.grid]
-        left, top = matrix.cell(outline.first)
-        right, bottom = matrix.cell((outline.last[0] + 1, outline.last[1] + 1))
-        yield Rectangle(left, top, right - left, bottom - top, None, "line", 2.6, dashed=outline.dashed)
+    yield from _outlined(laid, step)
     y = laid.working + LINE
     yield Text(MARGIN, y, step.label, LINE, ink="muted")
     for part in wrapped(step.working, laid.width - 2 * MARGIN, WORKING):
         y += WORKING * LEADING
         yield Text(MARGIN, y, part, WORKING)
+
+
+def _outlined(laid: Layout, step: Step) -> Iterator[Item]:
+    for outline in step.outlines:
+        matrix = laid.matrices[outline.grid]
+        left, top = matrix.cell(outline.first)
+        right, bottom = matrix.cell((outline.last[0] + 1, outline.last[1] + 1))
+        yield Rectangle(left, top, right - left, bottom - top, None, "line", 2.6, dashed=outline.dashed)

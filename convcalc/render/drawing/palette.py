@@ -31,6 +31,7 @@ PAPER = {  # light and dark
     "muted": ("#5b6470", "#a3adb8"),
     "line": (INK, "#dfe4ea"),
     "frame": ("#f3f5f8", "#1d232b"),
+    "padding": ("#f3f5f8", "#1d232b"),
     "frame-line": ("#7c8796", "#667384"),
     "grid": ("#d5dae1", "#2d343e"),
     "accent": ("#ffd400", "#ffd400"),

@@ -155,7 +155,7 @@ def _heading(title: str, lines: Sequence[str], inner: float) -> tuple[list[Item]
 def _image(figure: WindowFigure, frame: _Frame) -> Iterator[Item]:
     height, width = figure.picture.height, figure.picture.width
     for window in figure.windows:  # what of it lies outside the image
-        yield _rectangle(frame, window)._replace(fill="frame", stroke=None)
+        yield _rectangle(frame, window)._replace(fill="padding", stroke=None)
     yield Picture(frame.x(0), frame.y(0), width * frame.scale, height * frame.scale, figure.picture)
     if frame.scale >= FINE:
         for row in range(1, height):
