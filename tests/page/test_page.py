@@ -402,6 +402,20 @@ def test_two_networks_show_what_differs(browser: Browser, pages) -> None:
     page.close()
 
 
+def test_inputs_of_other_kinds(browser: Browser, pages) -> None:
+    """Two inputs, a film, tokens, a signal: each has its page, and boxes of all of it can be selected."""
+    for name in ("siamese", "torchvision/r3d_18", "torchvision/vit_b_16", "wavenet"):
+        page = browser.open(pages(name))
+        selected = page.evaluate(
+            f"[...document.querySelectorAll('{SHOWN} rect.box')].filter((_, place) => place % 7 === 1).map((box) => {{"
+            " box.dispatchEvent(new MouseEvent('click', {bubbles: true}));"
+            " return document.querySelector('#details h2').textContent.length })"
+        )
+        assert min(selected) > 0
+        assert (page.errors, page.evaluate("document.documentElement.className")) == ([], "ready"), name
+        page.close()
+
+
 def test_dark_screens_and_paper(browser: Browser, pages) -> None:
     page = browser.open(pages("resnet152"), dark=True)
 

@@ -127,7 +127,8 @@ function drawField(network, layer) {
   const mapped = [down, across].filter((dimension) => dimension !== null);
   replace(byId("field-body"),
     element("p", { class: "muted" }, "What one unit of ", element("strong", {}, ...breakable(layer.name)),
-      ` sees of the input${network.inputs.length > 1 ? ` ${network.inputs[0][0]}` : ""}, ${sizes(shape)}${mapped.length ? "; drag it" : ""}.`),
+      ` sees of the input${network.inputs.length > 1 ? ` ${network.inputs[0][0]}` : ""}, ${sizes(shape)}.`,
+      mapped.length ? element("span", { class: "hint", text: " Drag it." }) : null),
     element("div", { class: "views" }, svg,
       mapped.length ? element("div", { class: "map-box" }, map, element("p", { class: "note", text: `its map, ${mapped.map((dimension) => layer.given.shape[dimension]).join("×")}` })) : null),
     ...controls, text);
