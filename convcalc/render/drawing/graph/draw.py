@@ -25,7 +25,7 @@ from convcalc.render.drawing.graph.place import (
 )
 from convcalc.render.drawing.graph.series import Structure
 from convcalc.render.drawing.graph.stack import COPY, LABEL_APART, Stack, labels
-from convcalc.render.drawing.graph.ushape import Ladder, before_and_u, rungs
+from convcalc.render.drawing.graph.ushape import Ladder, before_and_u, u_of
 from convcalc.render.drawing.legend import Legend, legend_items
 from convcalc.render.drawing.scene import (
     Circle,
@@ -119,7 +119,7 @@ def _parts(
     def margin(part: Stack) -> float:
         return max([widths[key] for key in part.keys]) + SIZE_APART
 
-    found = rungs(structure.stack, boxes.boxes)
+    found = u_of(boxes, structure.stack, written)
     if found is not None and columns == 1:
         return [Ladder(found, written, widths)], [0.0]
     if found is not None:

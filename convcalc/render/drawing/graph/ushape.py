@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import log, prod
 from typing import NamedTuple
 
-from convcalc.analysis.boxes import Box
+from convcalc.analysis.boxes import Box, Boxes
 from convcalc.render.drawing.graph.columns import GUTTER, SHAPE
 from convcalc.render.drawing.graph.place import (
     DROP,
@@ -25,6 +25,7 @@ from convcalc.render.drawing.graph.place import (
     Sizes,
     Wire,
 )
+from convcalc.render.drawing.graph.series import Structure
 from convcalc.render.drawing.graph.stack import FEW, Split, Stack
 from convcalc.render.drawing.scene import Point
 
@@ -43,8 +44,50 @@ class _Rung(NamedTuple):
     lateral: Stack | None
 
 
-def rungs(stack: Stack, boxes: Sequence[Box]) -> tuple[list[_Rung], Stack] | None:
-    """The rungs of a U, outermost first, and the stack at its bottom; None if it is no U."""
+class U(NamedTuple):
+    """The rungs of a U, outermost first, and the stack at its bottom. gates: see `gates`."""
+
+    rungs: list[_Rung]
+    bottom: Stack
+    gates: Mapping[int, int]
+
+
+def u_of(boxes: Boxes, stack: Stack, sizes: Sizes) -> U | None:
+    """The U that a network is, given as its boxes and as the stack of them; None if it is none."""
+    found = _rungs(stack, boxes.boxes)
+    if found is not None:
+        return U(*found, {})
+    gated = gates(boxes.boxes)
+    if not gated:
+        return None
+    ungated = [
+        box._replace(inputs=tuple([source for source in box.inputs if source != gated.get(box.key)]))
+        for box in boxes.boxes
+    ]
+    stack = Structure(boxes._replace(boxes=tuple(ungated)), sizes).stack
+    found = _rungs(stack, ungated)
+    return U(*found, gated) if found is not None else None
+
+
+def gates(boxes: Sequence[Box]) -> dict[int, int]:
+    """Boxes that gate what a U copies, as in Attention U-Net, with the box of the right leg that each reads besides:
+    the join after it reads both."""
+    readers: dict[int, set[int]] = {}
+    for box in boxes:
+        for source in box.inputs:
+            readers.setdefault(source, set()).add(box.key)
+    found = {}
+    for join in boxes:
+        if len(join.inputs) != 2:
+            continue
+        for gate, rising in (join.inputs, join.inputs[::-1]):
+            beside = readers[gate] == {join.key} and readers[rising] == {gate, join.key}
+            if beside and len(boxes[gate].inputs) == 2 and rising in boxes[gate].inputs:
+                found[gate] = rising
+    return found
+
+
+def _rungs(stack: Stack, boxes: Sequence[Box]) -> tuple[list[_Rung], Stack] | None:
     found: list[_Rung] = []
     inner = stack
     while True:
@@ -102,13 +145,10 @@ def _flat(branch: Stack) -> bool:
 
 
 def before_and_u(
-    found: tuple[list[_Rung], Stack],
-    sizes: Sizes,
-    widths: Mapping[int, float],
-    margin: Callable[[Stack], float],
+    found: U, sizes: Sizes, widths: Mapping[int, float], margin: Callable[[Stack], float]
 ) -> tuple[list[Stack], Ladder]:
     """A U, and of a tall one what comes before it in a column of its own, if that brings the page nearer to 16:9."""
-    outer = found[0][0]
+    outer = found.rungs[0]
     whole = Ladder(found, sizes, widths)
     best: tuple[list[Stack], Ladder] = ([], whole)
     nearest = _distance(whole.left + whole.right, whole.height)
@@ -135,15 +175,8 @@ def _distance(width: float, height: float) -> float:
 class Ladder:
     """A U with its axis at the left leg. first: the element of the outermost stack that it begins with."""
 
-    def __init__(
-        self,
-        found: tuple[list[_Rung], Stack],
-        sizes: Sizes,
-        widths: Mapping[int, float],
-        *,
-        first: int = 0,
-    ) -> None:
-        self.rungs, bottom = found
+    def __init__(self, found: U, sizes: Sizes, widths: Mapping[int, float], *, first: int = 0) -> None:
+        self.rungs, bottom, self.gates = found
         self.boxes = sizes
         self.widths = widths  # of the sizes of boxes, as they are written
         self.down = [
@@ -251,6 +284,8 @@ class Ladder:
             going = _risen(canvas, self._right()[level], axis, top + self.starts[level], going, self.boxes)
             if level < len(self.rungs):
                 self._place_rung(canvas, level, x, axis, top)
+        for gate, rising in self.gates.items():
+            self._place_gate(canvas, gate, rising)
         right = canvas.trunk[begun:]
         canvas.margins.append(Margin(tuple(right), axis + self._right_edge + SIZE_APART, "start"))
         return going
@@ -273,6 +308,18 @@ class Ladder:
             going = [Wire(single.key, ((at + single.half, base),))]
             at += single.right
         return [wire.to((axis, base)) for wire in going]
+
+    def _place_gate(self, canvas: Canvas, gate: int, rising: int) -> None:
+        """Leads the line of a box on the right leg, or at the end of the bottom, up into the gate at its left."""
+        x, low = canvas.places[gate][0], canvas.places[gate][1] + self.boxes[gate].height
+        across, high = canvas.places[rising]
+        path: tuple[Point, ...]
+        if rising in [single.key for single in self.row]:
+            path = ((across, high), (across, (low + high) / 2), (x, (low + high) / 2), (x, low))
+        else:
+            side, y = across - self.boxes[rising].width / 2, high + self.boxes[rising].height / 2
+            path = ((side, y), (x, y), (x, low))
+        canvas.edges.append((rising, gate, path))
 
     def _place_rung(self, canvas: Canvas, level: int, x: float, axis: float, top: float) -> None:
         rung = self.rungs[level]

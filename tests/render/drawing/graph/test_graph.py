@@ -369,3 +369,31 @@ def test_a_skip_over_a_long_trunk_passes_from_column_to_column() -> None:
     assert not any(faults(scene))
     check_edges(net(*made), scene)
     assert scene.height < 1_200
+
+
+def test_gates_stand_between_the_legs_of_a_u() -> None:
+    """Attention U-Net's: 9 and 7 gate what 1 and 3 copy to the joins 10 and 8, and read the right leg for it."""
+    made = net(
+        box(0, shape=(3, 40, 48)),
+        box(1, 0, shape=(4, 40, 48)),
+        box(2, 1, shape=(4, 20, 24)),
+        box(3, 2, shape=(8, 20, 24)),
+        box(4, 3, shape=(8, 10, 12)),
+        box(5, 4, shape=(16, 10, 12)),
+        box(6, 5, shape=(8, 20, 24)),
+        box(7, 6, 3, shape=(8, 20, 24)),
+        box(8, 7, 6, shape=(16, 20, 24), form="pill"),
+        box(9, 8, shape=(4, 40, 48)),
+        box(10, 9, 1, shape=(4, 40, 48)),
+        box(11, 10, 9, shape=(8, 40, 48), form="pill"),
+        box(12, 11, shape=(2, 40, 48)),
+    )
+    scene = draw(made)
+    assert not any(faults(scene))
+    check_edges(made, scene)
+    at = place(scene)
+    assert len({axis(at[f"layer{key}"]) for key in (0, 1, 2, 3)}) == 1
+    assert len({axis(at[f"layer{key}"]) for key in (8, 9, 11, 12)}) == 1
+    for left, gate, right in (("layer1", "layer10", "layer11"), ("layer3", "layer7", "layer8")):
+        assert axis(at[left]) < axis(at[gate]) < axis(at[right])
+        assert len({round(at[name].top + at[name].bottom, 6) for name in (left, gate, right)}) == 1
