@@ -178,10 +178,10 @@ def command(
     failures = getattr(found, "failures", ())
     if save is not None and getattr(found, "done", True):
         save_view(found, save)
-    if maps is not None:
-        _report_maps([drawn.file for drawn in found.maps], maps)
     if kernels is not None:
         report_written(kernels)
+    if maps is not None:
+        _report_maps([drawn.file for drawn in found.maps], maps)
     show(found, form)
     for failure in failures:
         print_error(str(failure.error))
@@ -194,7 +194,7 @@ def _report_maps(files: Sequence[str], maps: str) -> None:
     if len(files) > MAX_NAMED:
         report_written(f"{len(files):,} files in {maps}")
         return
-    for file in files:
+    for file in reversed(files):  # what is reported last is said first
         report_written(file)
 
 
