@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from convcalc.analysis.training import Training
     from convcalc.analysis.value_diff import Comparing
     from convcalc.api.drawing import DrawingView
+    from convcalc.api.feature_maps import Drawing
     from convcalc.api.pages import PageFile
     from convcalc.backends import Backend, Compiling
     from convcalc.errors import ShapeError
@@ -658,7 +659,11 @@ class Network(View["Analysis"]):
         top: int = 5,
         profile: bool = False,
         keep: Sequence[str] = (),
+        maps: str | os.PathLike[str] | None = None,
+        layers: Sequence[str] = (),
+        kernels: str | os.PathLike[str] | None = None,
         output_name: str | None = None,
+        drawing: Drawing | None = None,
         advance: Advance | None = None,
         downloading: Downloading | None = None,
         compiling: Compiling | None = None,
@@ -677,12 +682,14 @@ class Network(View["Analysis"]):
         (.csv, .npy), which output_name selects if there are several.
 
         keep: layers whose outputs `.kept` has by name, besides those of the network; a block's is its last layer's.
+        maps: draws the outputs of `layers`, by default of all, into a folder, of a single one also into a .png file; of
+        several samples each has a folder in it. kernels: draws the filters of the first convolution into a .png file.
 
         weights: a file, `pretrained` (downloaded from the spec's address), `random`, or None for those of the model or
         bundled with the network, if any, else random ones from the seed. like: a spec whose `preprocess` and `labels`
         are used instead; a model has none, and its images are resized to the input and scaled to 0…1. top: the number
-        of classes; profile: time per layer. advance, downloading and compiling are progress callbacks. Raises
-        ImageError, InputError, WeightsError, ModelError or UsageError.
+        of classes; profile: time per layer. advance, drawing, downloading and compiling are progress callbacks. Raises
+        ImageError, InputError, WeightsError, ModelError or UsageError, ConvcalcError where a file cannot be written.
 
         >>> result = convcalc.load("lenet5").forward("seven.png")
         >>> result.top[0].label
@@ -697,6 +704,8 @@ class Network(View["Analysis"]):
         >>> convcalc.load("lenet5").forward("seven.png", keep=["conv1"]).run.kept["conv1"].shape
         (6, 28, 28)
         """
+        from convcalc.errors import UsageError
+        from convcalc.inference.inputs import samples_of
         from convcalc.inference.runner import Batch, forward
         from convcalc.render.layout import table_lines
         from convcalc.report import forward as report
@@ -712,6 +721,20 @@ class Network(View["Analysis"]):
             from convcalc.inference.like import prepared_like
 
             graph, notes = prepared_like(graph, os.fspath(like))
+        from convcalc.api.feature_maps import MapWriter, first_convolution, write_kernels
+
+        if kernels is not None:
+            first_convolution(graph, os.fspath(kernels))  # refused before any work is done
+        layers = [layers] if isinstance(layers, str) else list(layers)
+        writer = None
+        if maps is not None:
+            if keep:
+                raise UsageError(
+                    "keep and maps exclude each other", hint="layers says what maps are drawn of"
+                )
+            writer = MapWriter(graph, os.fspath(maps), layers, samples_of(graph, given)[0], drawing)
+        elif layers:
+            raise UsageError("--layer says which layers --maps draws", hint="give --maps FILE.png or DIR too")
         found = forward(
             graph,
             given,
@@ -726,8 +749,13 @@ class Network(View["Analysis"]):
             downloading=downloading,
             compiling=compiling,
             notes=notes,
-            keep=keep,
+            keep=keep if writer is None else list(writer.layers),
+            take=None if writer is None else writer.take,
         )
+        if kernels is not None:
+            write_kernels(graph, found.weights, os.fspath(kernels))
+        if writer is not None:
+            found = writer.named(found)
 
         def file(path: str) -> bytes:
             from convcalc.inference.outputs import encode

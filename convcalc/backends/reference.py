@@ -62,7 +62,9 @@ def run(
             outputs[node.index] = _layer(node, inputs, weights.nodes[node.index], workers, spread, progress)
             seconds.append(perf_counter() - start)
             if take is not None and node.index in kept:
+                start = perf_counter()
                 take(node.index, outputs[node.index])
+                began += perf_counter() - start  # not the backend's time
             for source in {*node.inputs, node.index}:
                 if source >= 0 and last[source] <= node.index:
                     del outputs[source]

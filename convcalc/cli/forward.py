@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import click
@@ -16,11 +17,14 @@ from convcalc.cli.options import (
     format_option,
     load_network,
     network_options,
+    report_written,
     run_progress,
     save_view,
     show,
 )
 from convcalc.errors import UsageError
+
+MAX_NAMED = 4  # files that are named
 
 
 @click.command(
@@ -37,6 +41,8 @@ Examples:
   convcalc forward resnet50 batch.npy --save out.npz
   convcalc forward siamese.yaml left=a.png right=b.npy
   convcalc forward mine.onnx cat.jpg --like torchvision/resnet50
+  convcalc forward lenet5 seven.png --maps conv1.png --layer conv1
+  convcalc forward alexnet cat.jpg --maps maps/ --kernels filters.png
 
 lenet5 and model files come with weights. Other networks run with random ones unless --weights
 gives trained ones; then shapes and statistics are shown, not a prediction.""",
@@ -82,6 +88,26 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
     shell_complete=completion.outputs,
     help="Which output --save writes.",
 )
+@click.option(
+    "--maps",
+    type=click.Path(),
+    metavar="FILE|DIR",
+    help="Draw what layers give: one as FILE.png; several, or all, into a folder.",
+)
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=completion.layers,
+    help="A layer or block that --maps draws; repeatable.",
+)
+@click.option(
+    "--kernels",
+    type=OUTPUT,
+    metavar="FILE",
+    help="Draw the filters of the first convolution as FILE.png.",
+)
 @network_options
 @format_option
 def command(
@@ -96,6 +122,9 @@ def command(
     profile: bool,
     save: str | None,
     output_name: str | None,
+    maps: str | None,
+    layers: tuple[str, ...],
+    kernels: str | None,
     settings: tuple[str, ...],
     input_text: Shapes,
     max_layers: int,
@@ -107,16 +136,20 @@ def command(
     axis more in front for several; it is not preprocessed. A network with several inputs takes NAME=FILE for each.
 
     Several images, or folders of images, give one row each; images that cannot be read are reported at the end.
+
+    --maps numbers the files of a folder as the layers run; of several images, each has a folder of its own in it.
     """
     if output_name is not None and save is None:
         raise UsageError("--output-name says which output --save writes", hint="give --save FILE too")
+    if layers and maps is None:
+        raise UsageError("--layer says which layers --maps draws", hint="give --maps FILE.png or DIR too")
     arch, images = _in_order(arch, images)
     if save is not None:
         choices.check_output(save)  # refuse what cannot be written before any work is done
     network = load_network(arch, settings, input_text, max_layers, seed)
     if save is not None:
         choices.check_output_name(save, network, output_name)
-    with run_progress() as (advance, downloading, compiling):
+    with run_progress() as (advance, downloading, compiling, drawing):
         found = network.forward(
             images,
             weights=weights,
@@ -126,7 +159,11 @@ def command(
             threads=threads,
             top=top,
             profile=profile,
+            maps=maps,
+            layers=layers,
+            kernels=kernels,
             output_name=output_name,
+            drawing=drawing,
             advance=advance,
             downloading=downloading,
             compiling=compiling,
@@ -141,11 +178,24 @@ def command(
     failures = getattr(found, "failures", ())
     if save is not None and getattr(found, "done", True):
         save_view(found, save)
+    if kernels is not None:
+        report_written(kernels)
+    if maps is not None:
+        _report_maps([drawn.file for drawn in found.maps], maps)
     show(found, form)
     for failure in failures:
         print_error(str(failure.error))
     if failures:
         click.get_current_context().exit(1)
+
+
+def _report_maps(files: Sequence[str], maps: str) -> None:
+    """Name the files drawn; count those of a folder with many."""
+    if len(files) > MAX_NAMED:
+        report_written(f"{len(files):,} files in {maps}")
+        return
+    for file in reversed(files):  # what is reported last is said first
+        report_written(file)
 
 
 def _has_picture(found: Any) -> bool:

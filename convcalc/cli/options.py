@@ -190,16 +190,18 @@ def report_written(path: str) -> None:
     click.get_current_context().call_on_close(lambda: print_message(f"wrote {path}"))
 
 
+MANY_LAYERS = 5  # to draw, about a second: from here on a progress bar is shown
 Done = Callable[[int, int, str], None]
 
 
 @contextmanager
-def run_progress() -> Iterator[tuple[Done, Callable[[int, int | None], None], Done]]:
+def run_progress() -> Iterator[tuple[Done, Callable[[int, int | None], None], Done, Done]]:
     """Progress bars on stderr for the run, a download and kernel compilation, if stderr is a terminal and the work
     takes over a second.
 
-    Yields advance(MACs done, total, current layer), downloading(bytes done, total) and compiling(kernels done,
-    total, next). Without a terminal, compilation is announced in one line: it happens once per machine.
+    Yields advance(MACs done, total, current layer), downloading(bytes done, total), compiling(kernels done, total,
+    next) and drawing(layers just drawn, total, the last one). Without a terminal, compilation is announced in one line:
+    it happens once per machine.
     """
     from convcalc.render import terminal
 
@@ -217,4 +219,8 @@ def run_progress() -> Iterator[tuple[Done, Callable[[int, int | None], None], Do
             if done == 0 and not bars.watched:
                 click.echo(f"compiling {total} kernels for this machine, once", err=True)
 
-        yield advance, downloading, compiling
+        def drawing(done: int, total: int, what: str) -> None:
+            if total >= MANY_LAYERS:
+                bars.advance("drawing", done, total, what)
+
+        yield advance, downloading, compiling, drawing

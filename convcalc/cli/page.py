@@ -122,7 +122,7 @@ def command(
 
     network = load(arch, settings)
     second = None if other is None else load(other, set_b)
-    with run_progress() as (advance, downloading, compiling):
+    with run_progress() as (advance, downloading, compiling, _):
         found = network.page(
             target,
             second,

@@ -19,6 +19,7 @@ from convcalc.inference.inputs import InputValues, Sample, read_sample, sample_l
 from convcalc.inference.labels import labels as read_labels
 from convcalc.ops import Tensor
 from convcalc.ops.softmax import Softmax
+from convcalc.shapes import Shape
 from convcalc.weights.load import (
     MatchedTensors,
     Weights,
@@ -52,13 +53,21 @@ class Statistics(NamedTuple):
     deviation: float
 
 
+class MapFile(NamedTuple):
+    """A file in which the output of a layer is drawn, or a part of it."""
+
+    layer: str
+    shape: Shape
+    file: str
+
+
 @dataclass(frozen=True)
 class Forward:
     """The result for one sample.
 
     inputs: the values of each input; `top` is empty unless trained weights ran a classifier; classes: the output that
     `top` is of; output_statistics: by the output's name; profile: the fast backend's measurements, if requested.
-    `run.kept`: the outputs of the layers that were to be kept.
+    `run.kept`: the outputs of the layers that were to be kept; maps: the files in which some were drawn.
     """
 
     graph: Graph
@@ -70,6 +79,7 @@ class Forward:
     output_statistics: Mapping[str, Statistics]
     notes: tuple[str, ...] = ()
     profile: Any = None
+    maps: tuple[MapFile, ...] = ()
 
     @property
     def image(self) -> str:
@@ -130,6 +140,11 @@ class Batch:
     def outputs(self) -> Mapping[str, Any]:
         """The outputs of the successful results as those of one, with one axis more in front."""
         return _arrays(self.stacked())
+
+    @property
+    def maps(self) -> tuple[MapFile, ...]:
+        """The files in which layers were drawn."""
+        return tuple(file for result in self.done for file in result.maps)
 
     @property
     def kept(self) -> Mapping[str, Any]:

@@ -362,6 +362,9 @@ def forward_value(result: Forward) -> dict[str, Any]:
             for guess in result.top
         ],
         "seconds": run.seconds,
+        "maps": [
+            {"layer": drawn.layer, "shape": list(drawn.shape), "file": drawn.file} for drawn in result.maps
+        ],
         "layers": [
             {
                 "name": node.name,

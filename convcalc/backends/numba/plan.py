@@ -62,10 +62,14 @@ NOTHING = np.empty(0, np.float64)
 
 
 class Times(NamedTuple):
-    """How long a run's steps took: ticks of the processor's clock for each kernel step, seconds for each outside."""
+    """How long a run's steps took: ticks of the processor's clock for each kernel step, seconds for each outside.
+
+    taken: seconds in which the caller did something with the values that it was given.
+    """
 
     ticks: Array
     outside: Array
+    taken: float = 0.0
 
     def seconds(self, total: float) -> Array:
         """Seconds of each kernel step, of a run that took so many in all."""
@@ -144,7 +148,7 @@ class Plan:
                 output.name: _tensor(self.graph.shape(output.node), numbers)
                 for output, numbers in zip(self.graph.outputs, self._outputs, strict=True)
             }
-            seconds = perf_counter() - began
+            seconds = perf_counter() - began - times.taken
             return Run("numba", outputs, seconds, self._node_seconds(times, seconds))
 
     def profile(self, values: Values, runs: int = 5) -> tuple[float, list[Work]]:
@@ -210,6 +214,7 @@ class Plan:
     def _walk(self, table: StepTable, take: Take | None = None) -> Times:
         place = 0
         ticks, outside = [], []
+        taken = 0.0
         for step in self._lowered.outside:
             table.run(place, step.mark)
             ticks.append(np.diff(table.clock[place : step.mark + 1]))
@@ -221,7 +226,8 @@ class Plan:
                         self.kept[step.position],
                         _tensor(step.shape, self._arena.floats(step.source, prod(step.shape))),
                     )
-                outside.append(perf_counter() - began)
+                taken += perf_counter() - began
+                outside.append(0.0)
                 continue
             inputs = [self._arena.floats(ref, prod(shape)).reshape(shape) for ref, shape in step.sources]
             count = prod(step.node.output_shape)
@@ -232,7 +238,7 @@ class Plan:
         ticks.append(np.diff(table.clock[place:]))
         if not outside:  # most networks; joining nothing would take LeNet-5 a twentieth of its time
             return Times(ticks[0], NOTHING)
-        return Times(np.concatenate(ticks), np.array(outside, np.float64))
+        return Times(np.concatenate(ticks), np.array(outside, np.float64), taken)
 
     def _node_seconds(self, times: Times, seconds: float) -> tuple[float, ...]:
         """The run's seconds for each node of the network; 0 where it was fused away."""

@@ -46,6 +46,7 @@ WIDTH = _host_width()  # floats of a register
 LANES = BLOCK // WIDTH  # registers of a block
 ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
 X86 = llvm.get_default_triple().startswith(("x86_64", "amd64", "i686"))
+SCALES = X86 and WIDTH == 16  # AVX-512 alone has `nearest` and `scaled`
 
 # The register tile: PIXELS × VECTORS accumulators, VECTORS weights and one broadcast input stay in registers. The
 # smaller FEW × VECTORS tile finishes what a whole number of tiles leaves over.
@@ -284,11 +285,30 @@ def exponent(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
 
 
 @intrinsic("vector -> vector")
+def nearest(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
+    """The whole number next to each lane, the even one of two; only where SCALES."""
+    without_exceptions = ir.Constant(ir.IntType(32), 8)
+    return _masked(builder, "rndscale", a, without_exceptions)
+
+
+@intrinsic("vector vector -> vector")
+def scaled(builder: ir.IRBuilder, a: ir.Value, n: ir.Value) -> ir.Value:
+    """a·2ⁿ in each lane for whole n; only where SCALES."""
+    return _masked(builder, "scalef", a, n)
+
+
+def _masked(builder: ir.IRBuilder, name: str, a: ir.Value, other: ir.Value) -> ir.Value:
+    """An AVX-512 operation of all lanes, rounded as set."""
+    all_lanes, as_set = ir.Constant(ir.IntType(16), 0xFFFF), ir.Constant(ir.IntType(32), 4)
+    return emit_call(builder, f"llvm.x86.avx512.mask.{name}.ps.512", REGISTER, a, other, a, all_lanes, as_set)
+
+
+@intrinsic("vector -> vector")
 def reciprocal(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
     """1/a, exact to about a bit. Where that is faster than a division, by the processor's estimate x, good to 14 bits,
     and one step of Newton's method: x + x·(1 − a·x)."""
     unit = ir.Constant(REGISTER, [1.0] * WIDTH)
-    if WIDTH != 16 or not X86:
+    if not SCALES:
         return builder.fdiv(unit, a)
     all_lanes = ir.Constant(ir.IntType(16), 0xFFFF)
     estimate = emit_call(builder, "llvm.x86.avx512.rcp14.ps.512", REGISTER, a, unit, all_lanes)
