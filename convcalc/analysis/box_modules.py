@@ -18,12 +18,13 @@ def modules(
 ) -> Iterator[Module]:
     """The modules, in order, none within another. inputs: how many the network has.
 
-    A region lies between two places that all paths pass. Its module is the scope that all its parts are in, if nothing
-    but its first reads from outside and one part is read outside; else the region itself."""
+    A region lies between two places that all paths pass. Its module is the scope that all its parts are in, if that
+    reads one value from outside and one of its parts is read outside; else the region itself. Within a region that is
+    too large, as the whole of a U-Net, modules are scopes with one region of their own."""
     last = last_readers(reads, ends)
     paths = [part.name.split(".", MAX_DEPTH) for part in parts]
     done = -1
-    for first, end in _regions(reads, last, inputs):
+    for first, end in _regions(reads, last, inputs == 1):
         if first <= done:
             continue
         scope = common_segments(paths[first : end + 1])
@@ -32,13 +33,51 @@ def modules(
             start, stop = first, end
         whole = 2 * (stop + 1 - start) > len(parts)
         if stop - start >= MAX_PARTS or (whole and not scope):
+            yield from _scopes(paths, reads, last, max(first, done + 1), end)
+            done = end
             continue
         yield start, stop, ".".join(scope) or parts[end].name
         done = stop
 
 
-def _regions(reads: Sequence[Sequence[int]], last: Sequence[int], inputs: int) -> Iterator[tuple[int, int]]:
-    """First and last part of each region of several parts: before and after it, one value is alive."""
+def _scopes(
+    paths: Sequence[Sequence[str]],
+    reads: Sequence[Sequence[int]],
+    last: Sequence[int],
+    first: int,
+    end: int,
+) -> Iterator[Module]:
+    """Among parts first to end, the scopes with branches that are one region, the outermost of those that lie in one
+    another."""
+    place = first
+    while place <= end:
+        found = None
+        for depth in range(1, len(paths[place])):
+            scope = paths[place][:depth]
+            if place > 0 and paths[place - 1][:depth] == scope:
+                continue  # its beginning lies before this place
+            _, stop = _scope(paths, scope, place, place)
+            whole = 2 * (stop + 1 - place) > len(paths)
+            if stop <= end and not whole and _is_module(place, stop, reads, last):
+                found = place, stop, ".".join(scope)
+                break
+        if found is not None:
+            yield found
+        place = found[1] + 1 if found else place + 1
+
+
+def _is_module(start: int, stop: int, reads: Sequence[Sequence[int]], last: Sequence[int]) -> bool:
+    """Whether parts have branches that form one region, read one value and give one."""
+    if not 1 < stop + 1 - start <= MAX_PARTS or not _has_one_entry(start, stop, reads, last):
+        return False
+    inner = [[max(-1, source - start) for source in reads[part]] for part in range(start, stop + 1)]
+    ends = [min(reader, stop + 1) - start for reader in last[start : stop + 1]]
+    return len(list(_regions(inner, ends, True))) == 1
+
+
+def _regions(reads: Sequence[Sequence[int]], last: Sequence[int], single: bool) -> Iterator[tuple[int, int]]:
+    """First and last part of each region of several parts: before and after it, one value is alive. single: whether
+    there is a single input."""
     freed = [0] * (len(reads) + 2)  # values that are read for the last time, by their last reader
     for part, reader in enumerate(last):
         if reader > part:
@@ -48,7 +87,6 @@ def _regions(reads: Sequence[Sequence[int]], last: Sequence[int], inputs: int) -
         freed[part] += 1
     alive = len(reader_of_input)
     start = 0
-    single = inputs == 1
     for part in range(len(reads)):
         alive += (last[part] > part) - freed[part]
         if (alive == 1 and last[part] > part) or part == len(reads) - 1:

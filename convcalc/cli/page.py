@@ -29,7 +29,7 @@ Examples:
   convcalc page resnet50 -o resnet50.html
   convcalc page alexnet zfnet -o changes.html
   convcalc page lenet5 -o lenet5.html --image seven.png
-  convcalc page torchvision/resnet18 -o cat.html --image cat.jpg --weights resnet18.pth
+  convcalc page torchvision/vgg16 -o cat.html --image cat.jpg --weights v.pth
   convcalc page mine.onnx -o mine.html --input 3x256x256
 
 The page needs no network and no server. It has the drawing, the table of layers, the working of each, receptive

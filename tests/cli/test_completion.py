@@ -75,6 +75,7 @@ def test_nothing_is_offered_that_takes_away_what_was_typed(convcalc) -> None:
         ("convcalc forward lenet5 photo.png --weights pre", ["pretrained"]),
         ("convcalc convert torchvision/vgg16 -o ", ["vgg16.yaml", "vgg16.py", "vgg16.onnx", "vgg16.safetensors",
                                                     "vgg16.npz"]),
+        ("convcalc page torchvision/vgg16 -o v", ["vgg16.html"]),
         ("convcalc docs coun", ["counting"]),
         ("convcalc work", ["worksheet"]),
     ],
