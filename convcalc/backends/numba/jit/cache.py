@@ -29,7 +29,7 @@ import numpy as np
 
 from convcalc.backends import Compiling
 from convcalc.backends.numba.jit.footprint import Array, Footprint
-from convcalc.backends.numba.jit.simd import SYMBOL, WIDTH
+from convcalc.backends.numba.jit.simd import FEATURES, SYMBOL, WIDTH
 from convcalc.backends.workers import forked, processors
 from convcalc.errors import ConvcalcError
 from convcalc.files import NotPrivate, private_folder
@@ -49,7 +49,7 @@ def directory() -> str:
     numba = find_spec("numba")
     if numba and numba.origin:
         digest.update(Path(numba.origin).with_name("_version.py").read_bytes())
-    host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), str(WIDTH), platform.machine())
+    host = (llvm.get_host_cpu_name(), FEATURES, str(WIDTH), platform.machine())
     digest.update("\0".join((*host, llvm.get_process_triple(), llvmlite.__version__)).encode())
     return f"kernels-{digest.hexdigest()[:16]}"
 

@@ -15,6 +15,7 @@ from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, overload, register_model
 
 from convcalc.backends.numba.jit.simd import (
+    FEATURES,
     OPERATORS,
     REGISTER,
     SYMBOL,
@@ -185,6 +186,26 @@ def machine_code(function: Callable[..., Any], floats: Set[str]) -> tuple[str, l
 
     floats: the names of the keyword parameters that are floats.
     """
+    symbol, module, machine = _translated(function, floats)
+    needs = [
+        known.name
+        for known in (*module.functions, *module.global_variables)
+        if known.is_declaration and not known.name.startswith("llvm.")
+    ]
+    return symbol, needs, machine.emit_object(module)
+
+
+def assembly(function: Callable[..., Any], floats: Set[str]) -> str:
+    """A kernel's machine code as text."""
+    _, module, machine = _translated(function, floats)
+    text: str = machine.emit_assembly(module)
+    return text
+
+
+def _translated(
+    function: Callable[..., Any], floats: Set[str]
+) -> tuple[str, llvm.ModuleRef, llvm.TargetMachine]:
+    """(the symbol to call, the LLVM module, the processor it is for) of a kernel."""
     entry = _entry(function, floats)
     arguments = (types.int64,) * entry.__code__.co_argcount
     compiled = numba.cfunc(types.void(*arguments), error_model="numpy")(entry)
@@ -198,13 +219,8 @@ def machine_code(function: Callable[..., Any], floats: Set[str]) -> tuple[str, l
             defined.linkage = "internal"
     machine = llvm.Target.from_triple(module.triple).create_target_machine(
         cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        features=FEATURES,
         opt=3,
         codemodel="jitdefault",
     )
-    needs = [
-        known.name
-        for known in (*module.functions, *module.global_variables)
-        if known.is_declaration and not known.name.startswith("llvm.")
-    ]
-    return symbol, needs, machine.emit_object(module)
+    return symbol, module, machine

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -39,11 +39,24 @@ def _host_width() -> int:
     return 8 if features.get("avx2") and features.get("fma") else 4
 
 
+def target_features(host: Mapping[str, bool], width: int) -> str:
+    """The processor's features that machine code for registers of so many floats may use, as LLVM takes them.
+
+    Below 16 floats none of AVX-512 and what includes it: its instructions for narrower registers, with twice as many
+    of them, would give kernels that no processor without it has.
+    """
+    wide = () if width == 16 else ("avx512", "avx10", "amx-avx512")
+    return ",".join(
+        f"{'+' if on and not name.startswith(wide) else '-'}{name}" for name, on in sorted(host.items())
+    )
+
+
 SYMBOL = "convcalc."  # followed by a kernel's name: the symbol of its machine code
 BLOCK = 16  # channels of a block, on every host: a layout does not depend on the processor
 PIXEL = 4 * BLOCK  # bytes of a pixel there
 WIDTH = _host_width()  # floats of a register
 LANES = BLOCK // WIDTH  # registers of a block
+FEATURES = target_features(llvm.get_host_cpu_features(), WIDTH)
 ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
 X86 = llvm.get_default_triple().startswith(("x86_64", "amd64", "i686"))
 SCALES = X86 and WIDTH == 16  # AVX-512 alone has `nearest` and `scaled`
