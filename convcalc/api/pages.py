@@ -76,6 +76,11 @@ def write_page(
             "--weights is for what an image gives: its feature maps and the answer",
             hint="give --image FILE too",
         )
+    if image is not None and len(graph.inputs) > 1:
+        raise UsageError(
+            f"{graph.name} has {len(graph.inputs)} inputs, and a page takes one image",
+            hint="convcalc forward runs it on several",
+        )
     extra: dict[str, Any] = {}
     if image is not None or (digits and (weights is not None or isinstance(graph.weights, str))):
         extra = _computed(analysis, image, weights, seed, model, advance, downloading, compiling)

@@ -11,7 +11,7 @@ from convcalc.inference.runner import Forward
 from convcalc.page import data
 from convcalc.page.digits import can_run, digits
 from convcalc.page.document import document
-from convcalc.page.drawings import drawings
+from convcalc.page.drawings import MAX_BOXES, drawings
 from convcalc.page.images import with_image
 from convcalc.weights.load import Weights
 
@@ -48,6 +48,8 @@ def page(
         made, shown = drawings(each, "ab"[place], statuses)
         value["drawings"] = [drawing.value for drawing in made]
         value["shown"] = shown
+        if not made:
+            value["warnings"].append(f"not drawn: it has more than {MAX_BOXES:,} boxes")
         value["formulas"] = formulas[place] if place < len(formulas) else None
         networks.append(value)
         pictures.append([drawing.svg for drawing in made])

@@ -12,7 +12,7 @@
               "shown": which of them is shown first,
               "maps": {layer: [[src, width, height, text]]|layer}, # with an image; src: a PNG as a data URI. A
                                                      # layer instead: the one behind it whose maps are shown
-              "answer": {"image", "src", "text", "top": [[label, probability]]}|null,
+              "answer": {"image", "src", "text", "top": [[label, probability|null]]}|null,
               "picture": src|null,                   # of the first input's size, what receptive fields are drawn on
               "formulas": …|null}                    # what evaluator.js reads; without it there are no sliders
     layer    [name, kind, operator, fill, shape, weights, biases, buffers, macs, bytes, inputs, working, field, shares,

@@ -6,6 +6,7 @@ import base64
 import io
 import os
 from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from convcalc.errors import clean
@@ -60,7 +61,13 @@ def answer(result: Forward, src: str | None) -> dict[str, Any]:
         "image": name,
         "src": src,
         "text": said,
-        "top": [[guess.label or f"class {guess.index}", guess.probability] for guess in result.top],
+        "top": [
+            [
+                guess.label or f"class {guess.index}",
+                guess.probability if isfinite(guess.probability) else None,  # JSON has no NaN
+            ]
+            for guess in result.top
+        ],
     }
 
 

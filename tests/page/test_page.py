@@ -21,6 +21,7 @@ from PIL import Image
 import convcalc as package
 from convcalc.api.net import Network
 from convcalc.cli import main
+from convcalc.page import build, drawings
 from convcalc.page.document import embedded, stylesheet
 from convcalc.render.drawing import palette
 from tests.browser import Browser, Page
@@ -164,12 +165,32 @@ def test_what_is_no_page_is_refused(tmp_path: Path) -> None:
         (("alexnet", "-o", tmp_path / "a.html", "--weights", "w.npz"), 2, "--image FILE"),
         (("alexnet", "-o", tmp_path / "a.html", "--set-b", "classes=3"), 2, "second network"),
         (("-", "-", "-o", tmp_path / "a.html"), 2, "standard input"),
+        (
+            ("siamese", "-o", tmp_path / "a.html", "--image", "a.png"),
+            2,
+            "2 inputs, and a page takes one image",
+        ),
         (("lenet5", "-o", tmp_path / "a.html", "--image", tmp_path / "none.png"), 1, "none.png"),
     ):
         done = CliRunner().invoke(main, ["page", *map(str, arguments)])
         assert done.exit_code == code, done.output
         assert told in done.output
         assert not (tmp_path / "a.html").exists()
+
+
+def test_what_has_too_many_boxes_is_not_drawn_and_says_so(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (build, drawings):
+        monkeypatch.setattr(module, "MAX_BOXES", 5)
+    package.load("lenet5").page(tmp_path / "lenet5.html")
+    page = browser.open(tmp_path / "lenet5.html")
+    assert "not drawn: it has more than 5 boxes" in text(page, "#details")
+    assert page.evaluate("document.querySelector('#drawing').hidden")
+    page.click("#table-body tr")
+    assert "(5·5·1)·6 = 150" in text(page, "#details")
+    assert page.errors == []
+    page.close()
 
 
 def test_the_command_says_what_it_wrote(convcalc, tmp_path: Path) -> None:

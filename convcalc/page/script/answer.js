@@ -12,7 +12,7 @@ function buildAnswer() {
           const bar = element("span", { class: "bar macs" });
           bar.style.width = `${(100 * probability) / most}%`;
           return element("tr", {}, element("th", { scope: "row", text: label }),
-            element("td", {}, element("span", { class: "track" }, bar), element("span", { class: "amount", text: `${(100 * probability).toFixed(1)} %` })));
+            element("td", {}, element("span", { class: "track" }, bar), element("span", { class: "amount", text: probability === null ? "not a number" : `${(100 * probability).toFixed(1)} %` })));
         })))));
   }
   on("select", showMaps);
