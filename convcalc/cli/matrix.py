@@ -30,7 +30,7 @@ from convcalc.render.view import View
     epilog="""\b
 Examples:
   convcalc matrix 4x4 --kernel 2x2
-  convcalc matrix --input 4x4 --kernel 3 --padding 1 -o matrix.png
+  convcalc matrix --input 4x4 --kernel 3 --padding 1 -o matrix.svg
   convcalc matrix --input 3x3 -F 2 --weights '1 2; 3 4' -o matrix.npz
   convcalc matrix lenet5
   convcalc matrix lenet5 conv1 -o conv1.png
@@ -64,7 +64,9 @@ hold the number of the weight at each place, from 1 (0: not connected), or its v
 @click.option(
     "--gradient", metavar="MATRIX", help="Of the output, for --backward; default letters δ11, δ12, …"
 )
-@click.option("-o", "--output", type=OUTPUT, metavar="FILE", help="Write the matrix: .png, .csv or .npz.")
+@click.option(
+    "-o", "--output", type=OUTPUT, metavar="FILE", help="Draw it: .svg .png .pdf .tex; or write .csv, .npz."
+)
 @spec_options
 @format_option
 def command(

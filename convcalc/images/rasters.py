@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from convcalc.ops import Tensor
 
-GREY, WHITE = (221, 221, 221), (255, 255, 255)
 TONES = ("clip", "magnitude", "stretch")
 
 
@@ -79,32 +78,6 @@ def png(picture: Raster) -> bytes:
     """The picture as a PNG file."""
     out = io.BytesIO()
     _image(picture).save(out, "PNG")
-    return out.getvalue()
-
-
-def indexed_png(
-    width: int, height: int, entries: Sequence[int], colours: Sequence[tuple[int, int, int]]
-) -> bytes:
-    """A PNG with one cell per entry: grey for 0, else colours[(entry − 1) mod their number], at most 255 colours.
-
-    Small matrices get large cells with lines between them.
-    """
-    from PIL import Image
-
-    side = max(1, min(24, 1000 // max(width, height)))
-    table = [0, *(number % len(colours) + 1 for number in range(max(entries)))]
-    image = Image.frombytes("P", (width, height), bytes([table[entry] for entry in entries]))
-    image.putpalette([*GREY, *(level for colour in colours for level in colour)])
-    if side > 1:
-        image = image.resize((width * side, height * side), Image.Resampling.NEAREST)
-    if side >= 8:
-        image = image.convert("RGB")
-        for column in range(side, width * side, side):
-            image.paste(WHITE, (column - 1, 0, column, height * side))
-        for row in range(side, height * side, side):
-            image.paste(WHITE, (0, row - 1, width * side, row))
-    out = io.BytesIO()
-    image.save(out, "PNG")
     return out.getvalue()
 
 

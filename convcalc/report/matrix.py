@@ -92,16 +92,21 @@ def unrolled_table(layer: AnyUnrolled) -> Table:
         unused = found.weights - found.distinct
         nothing = "write only what is cropped" if layer.transposed else "meet nothing but padding"
         lines.insert(2, f"{words.plural(unused, 'weight')} of {found.weights:,} {nothing}")
-    operator = words.operator(layer.op).replace(" no bias", "")
     shapes = f"{show(layer.input_shape)} → {show(layer.output_shape)}"
     return Table(
         columns=STEPS,
         rows=[Connections(what, text, count, count / found.dense) for what, text, count in rows],
-        title=" ".join(filter(None, (layer.name, operator, "as a dense layer"))),
+        title=unrolled_title(layer),
         subtitle=f"{shapes}, a matrix of {found.outputs:,}×{found.inputs:,}",
         lines=lines,
         data_columns=[STEPS[0], *STEPS[2:]],
     )
+
+
+def unrolled_title(layer: AnyUnrolled) -> str:
+    """`conv1 conv K6 F5 as a dense layer`."""
+    operator = words.operator(layer.op).replace(" no bias", "")
+    return " ".join(filter(None, (layer.name, operator, "as a dense layer")))
 
 
 def _times(more: int, fewer: int) -> str:
@@ -128,7 +133,7 @@ def unrolled_lines(layer: AnyUnrolled, width: int | None, *, written: bool = Fal
         yield []
         yield from drawing(layer, width)
     elif not written and layer.in_memory:
-        yield [TextSpan("the matrix is too large to draw; --output FILE.png, .csv or .npz writes it")]
+        yield [TextSpan("the matrix is too large to draw; --output FILE.svg, .png, .csv or .npz writes it")]
 
 
 def drawing(layer: AnyUnrolled, width: int | None) -> list[Line]:
@@ -145,7 +150,7 @@ def drawing(layer: AnyUnrolled, width: int | None) -> list[Line]:
             styles[index, column] = f"bold {colour(weight - 1, found.weights)}"
         rows.append(texts)
     # narrow cells: the column numbers are shown in the drawing of the input
-    body = blocks.matrix("matrix", rows, styles=styles, gap=1, rows_named=_outputs(layer))
+    body = blocks.matrix("matrix", rows, styles=styles, gap=1, rows_named=output_names(layer))
     if width is not None and body.width > width:
         return [
             [TextSpan(f"the matrix takes {body.width} columns; a wider terminal, a pipe or -o FILE shows it")]
@@ -157,7 +162,7 @@ def drawing(layer: AnyUnrolled, width: int | None) -> list[Line]:
     ]
 
 
-def _outputs(layer: AnyUnrolled) -> list[str]:
+def output_names(layer: AnyUnrolled) -> list[str]:
     """`h11`, `h12`, … as in the lecture; with several maps, the map's number first."""
     shape = layer.output_shape if layer.filters > 1 else layer.output_shape[1:]
     joint = "" if max(shape) < 10 else ","
@@ -204,16 +209,11 @@ def _kernels(layer: AnyUnrolled, names: Sequence[str]) -> list[blocks.TextBlock]
 
 def colour(index: int, count: int) -> str:
     """A colour for each weight, `#rrggbb`; the hues are spread evenly."""
-    return "#{:02x}{:02x}{:02x}".format(*rgb(index, count))
-
-
-def rgb(index: int, count: int) -> tuple[int, int, int]:
-    """The same colour as levels of red, green and blue."""
     from colorsys import hsv_to_rgb
 
     level = 0.95 if index % 2 == 0 or count <= 8 else 0.7
     red, green, blue = hsv_to_rgb(index / max(count, 1), 0.75, level)
-    return round(255 * red), round(255 * green), round(255 * blue)
+    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
 
 
 def layers_table(network: UnrolledNetwork) -> Table:

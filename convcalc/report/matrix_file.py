@@ -1,21 +1,20 @@
-"""`matrix -o FILE`: the whole matrix as a picture, CSV, or NumPy's .npz."""
+"""`matrix -o FILE`: the whole matrix as a figure, CSV, or NumPy's .npz."""
 
 from __future__ import annotations
 
-import os
 from array import array
 
 from convcalc.errors import UsageError
 from convcalc.layer.unroll import UnrolledNetwork
-from convcalc.report.matrix import AnyUnrolled, rgb
+from convcalc.render.drawing import files
+from convcalc.report.matrix import AnyUnrolled
 
-SUFFIXES = (".png", ".csv", ".npz")
+SUFFIXES = (*files.SUFFIXES, ".csv", ".npz")
 
 
 def check_suffix(path: str) -> None:
     """Raises UsageError if `matrix` cannot write a file of this name."""
-    if os.path.splitext(path)[1].lower() not in SUFFIXES:
-        raise UsageError(f"--output {path}: cannot write such a file", hint=f"use {', '.join(SUFFIXES)}")
+    files.suffix_of(path, SUFFIXES)
 
 
 def layers_file(network: UnrolledNetwork, path: str) -> bytes:
@@ -29,7 +28,11 @@ def layers_file(network: UnrolledNetwork, path: str) -> bytes:
 def unrolled_file(layer: AnyUnrolled, path: str, *, transposed: bool = False) -> bytes:
     """The bytes of the file, as its suffix says. An entry is the number of its weight, from 1, or the weight's
     value if the weights were given. transposed: a row per input, a column per output. Raises UsageError."""
-    check_suffix(path)
+    suffix = files.suffix_of(path, SUFFIXES)
+    if suffix in files.SUFFIXES:
+        from convcalc.report.matrix_figure import matrix_scene
+
+        return files.encoded(matrix_scene(layer, transposed=transposed), suffix)
     entries = layer.matrix()
     height, width = layer.counts.outputs, layer.counts.inputs
     if transposed:
@@ -37,16 +40,7 @@ def unrolled_file(layer: AnyUnrolled, path: str, *, transposed: bool = False) ->
         for row in range(height):
             turned[row::height] = entries[row * width : (row + 1) * width]
         entries, height, width = turned, width, height
-    suffix = os.path.splitext(path)[1].lower()
-    return {".png": _png, ".csv": _csv, ".npz": _npz}[suffix](layer, entries, (height, width), path)
-
-
-def _png(layer: AnyUnrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
-    from convcalc.images.rasters import indexed_png
-
-    counts = layer.counts
-    colours = [rgb(index, counts.weights) for index in range(min(counts.weights, 255))]
-    return indexed_png(shape[1], shape[0], entries, colours)
+    return {".csv": _csv, ".npz": _npz}[suffix](layer, entries, (height, width), path)
 
 
 def _csv(layer: AnyUnrolled, entries: array[int], shape: tuple[int, int], path: str) -> bytes:
@@ -64,7 +58,7 @@ def _npz(layer: AnyUnrolled, entries: array[int], shape: tuple[int, int], path: 
 
     if layer.letters:
         raise UsageError(
-            f"--output {path}: letters are not numbers", hint="use .csv or .png, or number weights"
+            f"--output {path}: letters are not numbers", hint="use .csv or .svg, or number weights"
         )
     if not layer.values:
         return npz({"matrix": npy(shape, "<i4", entries)})

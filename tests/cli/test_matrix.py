@@ -36,7 +36,7 @@ def test_a_matrix_wider_than_the_terminal(run_screen) -> None:
 def test_a_layer_of_a_network_and_all_of_them(convcalc) -> None:
     done = convcalc("matrix", "lenet5", "conv1")
     assert "4,816,896" in done.stdout
-    assert "--output FILE.png" in done.stdout
+    assert "--output FILE.svg" in done.stdout
     value = json.loads(convcalc("matrix", "lenet5", "--format", "json").stdout)
     assert [(layer["layer"], layer["weights"]) for layer in value["layers"]] == [
         ("conv1", 150), ("conv2", 2_400),
@@ -76,24 +76,14 @@ def test_npz(convcalc, tmp_path: Path) -> None:
     assert (kind, shape, struct.unpack("<6d", data)) == ("<f8", (2, 3), (-0.5, 3, 0, 0, -0.5, 3))
 
 
-def test_png(convcalc, tmp_path: Path) -> None:
-    """A cell a weight: zeros grey, the same weight the same colour everywhere; one pixel a cell when large."""
-    out = tmp_path / "matrix.png"
-    convcalc("matrix", "--input", "4x4", "--kernel", "2x2", "--output", str(out))
-    with Image.open(out) as image:
-        side = image.width // 16
-        assert image.height == 9 * side
-        cells = [
-            [image.getpixel((column * side + side // 3, row * side + side // 3)) for column in range(16)]
-            for row in range(9)
-        ]
-    grey = (221, 221, 221)
-    assert sum(cell == grey for row in cells for cell in row) == 144 - 36
-    assert len({cell for row in cells for cell in row}) == 5
-    assert cells[0][0] == cells[1][1] == cells[8][10]
-    convcalc("matrix", "lenet5", "conv1", "--output", str(out))
-    with Image.open(out) as image:
-        assert image.size == (1024, 4704)
+def test_figures(convcalc, tmp_path: Path) -> None:
+    for name in ("m.svg", "m.png", "m.pdf", "m.tex"):
+        done = convcalc("matrix", "--input", "4x4", "--kernel", "2x2", "--output", str(tmp_path / name))
+        assert (done.returncode, done.stderr) == (0, f"wrote {tmp_path / name}\n")
+    with Image.open(tmp_path / "m.png") as image:
+        assert image.width > 1_000
+    assert convcalc("matrix", "lenet5", "conv1", "-o", str(tmp_path / "conv1.svg")).returncode == 0
+    assert "117,600 of 4,816,896 entries" in (tmp_path / "conv1.svg").read_text()
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form not in ("table", "json")])
@@ -117,7 +107,7 @@ def test_formats(convcalc, form: str) -> None:
         (("4x4", "-F", "2", "--set", "a=1"), 2, "need a network"),
         (("--input", "4x4", "--kernel", "5"), 2, "does not fit an axis of 4"),
         (("--input", "four", "--kernel", "2"), 2, "needs one number"),
-        (("--input", "4x4", "--kernel", "2", "--output", "m.txt"), 2, "use .png, .csv, .npz"),
+        (("--input", "4x4", "--kernel", "2", "--output", "m.txt"), 2, ".svg, .png, .pdf, .tex, .csv or .npz"),
         (("--input", "4x4", "--kernel", "2", "--output", "/nowhere/m.png"), 1, "cannot be written"),
         (("--input", "4x4", "--kernel", "2", "--weights", "1 2 3"), 2, "the weights given are 1×3"),
         (("--input", "4x4", "--kernel", "2", "-K", "2", "--weights", "1 2; 3 4"), 2, "2 filters need 2 kernels"),
@@ -127,7 +117,8 @@ def test_formats(convcalc, form: str) -> None:
         (("lenet5", "pool1"), 2, "lenet5 has no convolution 'pool1'"),
         (("lenet5", "conv1", "--kernel", "3"), 2, "have their own fields"),
         (("lenet5", "--output", "m.png"), 2, "--output writes one layer's matrix"),
-        (("alexnet", "conv1", "--output", "m.png"), 2, "are more than a file takes"),
+        (("alexnet", "conv1", "--output", "m.csv"), 2, "are more than a file takes"),
+        (("alexnet", "conv1", "--output", "m.png"), 2, "are more than a picture counts"),
         (("lenet6",), 1, "did you mean 'lenet5'"),
     ],
 )  # fmt: skip

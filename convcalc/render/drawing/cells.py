@@ -40,18 +40,21 @@ WINDOW, RESULT, DONE = "accent", "conv", "block"  # fills: what is read, what co
 class Grid(NamedTuple):
     """A matrix. rows: the texts of its cells; faint: cells of the padding; hidden: no cell is drawn but those that a
     step marks; cornered: steps write into the corners of its cells; numbers: the rows' and columns' own; picture: the
-    matrix as an image instead of cells; below: what is written under it; fill: of the cells; fills: of some of them."""
+    matrix as an image instead of cells; below: what is written under it; fill: of the cells; fills: of some of them;
+    side: of a cell; size: of its text."""
 
     heading: str
     rows: tuple[tuple[str, ...], ...] = ()
     faint: frozenset[Place] = frozenset()
     hidden: bool = False
     cornered: bool = False
-    numbers: tuple[Sequence[int], Sequence[int]] | None = None
+    numbers: tuple[Sequence[int | str], Sequence[int | str]] | None = None
     picture: Raster | None = None
     below: str = ""
     fill: str = "paper"
     fills: Mapping[Place, str] = {}
+    side: float = SIDE
+    size: float = SIZE
 
 
 class Mark(NamedTuple):
@@ -111,7 +114,7 @@ class Laid(NamedTuple):
 
     def cell(self, place: Place) -> tuple[float, float]:
         """Left and top of a cell."""
-        return self.left + place[1] * self.wide, self.top + place[0] * SIDE
+        return self.left + place[1] * self.wide, self.top + place[0] * self.grid.side
 
 
 class Layout(NamedTuple):
@@ -261,13 +264,18 @@ def _sizes(panel: Panel, steps: Sequence[Step]) -> list[tuple[float, float]]:
             for mark in (*step.marks.get(number, {}).values(), *step.done.get(number, {}).values()):
                 texts.add(mark.text)
                 corners.add(mark.corner)
-        size = SIZE
+        size = grid.size
+        room = min(12.0, 0.35 * grid.side)
         widest = max((lettering.width(text, size) for text in texts), default=0.0) * 1.07  # bold is wider
-        if widest + 12 > MAX_WIDTH:
-            size = max(MIN_SIZE, size * (MAX_WIDTH - 12) / widest)
-            widest = min(widest * size / SIZE, MAX_WIDTH - 12)
+        if widest + room > MAX_WIDTH:
+            size = max(MIN_SIZE, size * (MAX_WIDTH - room) / widest)
+            widest = min(widest * size / grid.size, MAX_WIDTH - room)
         corner = max((lettering.width(text, CORNER) for text in corners), default=0.0)
-        found.append((max(SIDE, widest + 12, corner + 10), size))
+        numbers = max(
+            (lettering.width(_integer(number), CORNER) for number in (grid.numbers or ((), ()))[1]),
+            default=0.0,
+        )
+        found.append((max(grid.side, widest + room, corner + 10, numbers + 4), size))
     if panel.aligned:
         wide, size = max(wide for wide, _ in found), min(size for _, size in found)
         return [(wide, size)] * len(found)
@@ -280,7 +288,7 @@ def _extent(grid: Grid, wide: float) -> tuple[float, float]:
         longest = max(grid.picture.width, grid.picture.height)
         scale = PICTURE / longest if longest > PICTURE else int(PICTURE / longest)
         return max(grid.picture.width * scale, 2.0), max(grid.picture.height * scale, 2.0)
-    return len(grid.rows[0]) * wide, len(grid.rows) * SIDE
+    return len(grid.rows[0]) * wide, len(grid.rows) * grid.side
 
 
 def _before(grid: Grid) -> float:
@@ -351,7 +359,7 @@ def _grid_items(laid: Laid) -> Iterator[Spotted]:
         return
     places = [(i, j) for i, row in enumerate(grid.rows) for j in range(len(row))]
     for place in sorted(
-        places, key=lambda place: place not in grid.faint
+        places, key=lambda place: (place not in grid.faint, place in grid.fills)
     ):  # the input's lines above the padding's
         fill = grid.fills.get(place) or ("padding" if place in grid.faint else grid.fill)
         mark = Mark(fill, grid.rows[place[0]][place[1]])
@@ -371,31 +379,41 @@ def _around(laid: Laid) -> Iterator[Item]:
         yield Rectangle(laid.left, laid.top, laid.width, laid.height, None)
     if grid.numbers is not None:
         for i, number in enumerate(grid.numbers[0]):
-            y = laid.top + (i + 0.5) * SIDE + CORNER * 0.36
+            y = laid.top + (i + 0.5) * grid.side + CORNER * 0.36
             yield Text(laid.left - 5, y, _integer(number), CORNER, ink="muted", anchor="end")
         for j, number in enumerate(grid.numbers[1]):
             x = laid.left + (j + 0.5) * laid.wide
             yield Text(x, laid.top - 5, _integer(number), CORNER, ink="muted", anchor="middle")
 
 
-def _integer(number: int) -> str:
+def _integer(number: int | str) -> str:
+    if isinstance(number, str):
+        return number
     return f"−{-number}" if number < 0 else str(number)
 
 
 def _cell(laid: Laid, place: Place, mark: Mark, bold: bool = False) -> Iterator[Item]:
     left, top = laid.cell(place)
     yield Rectangle(
-        left, top, laid.wide, SIDE, mark.fill, "frame-line" if mark.fill == "padding" else "line", 0.8
+        left,
+        top,
+        laid.wide,
+        laid.grid.side,
+        mark.fill,
+        "frame-line" if mark.fill == "padding" else "line",
+        0.8,
     )
     ink = {"paper": "ink", "padding": "muted"}.get(mark.fill) or palette.on(mark.fill)
     if mark.text:
-        text = lettering.cut(mark.text, laid.wide - 6, laid.size, bold=bold)
-        y = top + SIDE / 2 + 0.36 * laid.size - (4 if laid.grid.cornered else 0)
+        text = lettering.cut(mark.text, laid.wide - 3, laid.size, bold=bold)
+        y = top + laid.grid.side / 2 + 0.36 * laid.size - (4 if laid.grid.cornered else 0)
         room = lettering.width(text, laid.size, bold=bold)
         yield Text(left + laid.wide / 2, y, text, laid.size, bold, ink, "middle", room)
     if mark.corner:
         room = lettering.width(mark.corner, CORNER)
-        yield Text(left + laid.wide - 4, top + SIDE - 4, mark.corner, CORNER, False, ink, "end", room)
+        yield Text(
+            left + laid.wide - 4, top + laid.grid.side - 4, mark.corner, CORNER, False, ink, "end", room
+        )
 
 
 def _runs(steps: Sequence[Step]) -> Iterator[tuple[tuple[int, Place], Mark, int, int]]:
