@@ -504,7 +504,8 @@ class Network(View["Analysis"]):
 
         The view has `counts` of its connections, and `matrix()` as in `convcalc.matrix`. Without a layer, it has
         `layers`, all the convolutions, and `total`, the sums of their counts. `save` writes the matrix of a layer as
-        a figure (.svg, .png, .pdf, .tex), .csv or .npz. backward, gradient: as in `convcalc.matrix`, only with a layer. Raises UsageError.
+        a figure (.svg, .png, .pdf, .tex), .csv or .npz. backward, gradient: as in `convcalc.matrix`, only with a
+        layer. Raises UsageError.
 
         >>> convcalc.load("lenet5").matrix("conv1")
         <Matrix of conv1 4,704×1,024: 117,600 of 4,816,896 entries are not zero, 150 are distinct>

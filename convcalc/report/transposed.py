@@ -64,7 +64,7 @@ def transposed_lines(found: Transposed, width: int | None, *, written: bool = Fa
     drawable = counts.inputs <= MAX_ROWS and counts.outputs <= MAX_COLUMNS
     if not drawable or found.input_gradient is None or found.kernel_gradient is None:
         if not written:
-            text = "the matrix is too large to draw; --output FILE.png, .csv or .npz writes it"
+            text = "the matrix is too large to draw; --output FILE.svg, .png, .csv or .npz writes it"
             text += ", --format csv its gradients" if found.input_gradient is not None else ""
             yield from ([TextSpan(part)] for part in wrap(text, width))
         if found.input_gradient is None:
