@@ -406,6 +406,24 @@ def test_every_control_has_a_name(browser: Browser, pages) -> None:
         page.close()
 
 
+def test_tab_reaches_every_part_and_leaves_it(browser: Browser, pages) -> None:
+    """From the top to the panel, in no more steps than there are controls."""
+    page = browser.open(pages("lenet5"), width=1400, height=900)
+    page.click(f"{SHOWN} rect.box:nth-of-type(2)")
+    page.click("#title")
+    reached: list[str] = []
+    for _ in range(90):
+        page.press("Tab")
+        part = page.evaluate("document.activeElement.closest('section, aside, header, .skip')?.id || 'top'")
+        if not reached or reached[-1] != part:
+            reached.append(part)
+        if part == "field":
+            break
+    order = ["settings", "drawing", "digits", "layers", "memory", "where", "panel", "field"]
+    assert [part for part in dict.fromkeys(reached) if part in order] == order
+    page.close()
+
+
 def test_two_networks_show_what_differs(browser: Browser, pages) -> None:
     """ZFNet against AlexNet as the lecture counts them: (7² − 11²)·3·96 = −20,736, and +11,693,824 in all."""
     page = browser.open(pages("alexnet", "zfnet"), width=1400, height=900)

@@ -173,6 +173,7 @@ function buildDigits() {
     const ink = new Float64Array(PAD * PAD);
     for (let place = 0; place < ink.length; place += 1) ink[place] = 255 - pixels[4 * place];
     const field = prepared(ink, PAD);
+    byId("digits").classList.toggle("empty", !field);
     const given = inputOf(field ?? new Float64Array(FIELD * FIELD), network);
     showLevels(small, given.values);
     const outputs = run(network.steps, given);
