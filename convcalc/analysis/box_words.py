@@ -8,17 +8,16 @@ from itertools import groupby
 from typing import Any
 
 from convcalc.graph import Node
-from convcalc.ops import Operator
+from convcalc.ops import FieldInfo, Operator
 from convcalc.shapes import compact, show
 
-SHORT = {"batchnorm": "bn", "layernorm": "ln", "groupnorm": "gn", "instancenorm": "in"}
-SIGNS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "maximum": "max", "minimum": "min"}
 LETTERS = {"dilation": "D", "groups": "g"}  # beside the aliases K, F, S, P
 BARE = frozenset({"units", "rate", "shape", "order", "scale", "size", "rule", "heads", "op"})
 UNSAID = frozenset(
     {"eps", "momentum", "rounding", "bias", "in_bias", "out_bias", "affine", "count_include_pad", "initial"}
 )
 SPAN = frozenset({"start", "stop", "step"})  # written 0:56:2
+ALWAYS = frozenset({"filters", "kernel"})
 MAX_COUNTED = 3  # kinds of layers told of a folded block
 LISTED = frozenset({"order", "axis", "indices"})  # fields that are lists of numbers, not sizes
 MAX_LISTED = 8  # values of a field
@@ -26,43 +25,49 @@ MAX_LISTED = 8  # values of a field
 
 def kind(op: Operator) -> str:
     """`conv`, `bn`; for an operator that convcalc does not know, its name in its own format."""
-    return str(getattr(op, "op", op.kind)) if not op.is_known else SHORT.get(op.kind, op.kind)
+    return str(getattr(op, "op", op.kind)) if not op.is_known else op.abbreviation or op.kind
 
 
 def first_line(op: Operator) -> str:
-    """`conv K64 F3 S2 P1`, `dense 4096`, `conv K32 F3 P1 depthwise`: fields that differ from their defaults."""
+    """`conv K64 F3 S2 P1`, `dense 4096`, `slice 0:56:2`: the operator and its fields other than the default."""
+    fields = op.fields() if op.is_known else {}
+    spans = set(fields) >= SPAN
     parts = [kind(op)]
-    depthwise = bool(getattr(op, "depthwise", False))
-    fields = op.fields()
-    if set(fields) >= SPAN:
+    if spans:
         start, stop, step = (getattr(op, name) for name in ("start", "stop", "step"))
         parts.append(f"{start}:{'' if stop is None else stop}" + (f":{step}" if step != 1 else ""))
-    for name, info in fields.items() if op.is_known else ():
-        value = getattr(op, name)
-        if info.kind.names_layer and value is not None and name != op.shape_field:
-            parts.append(name)
-            continue
-        if (
-            name in UNSAID
-            or (name in SPAN and set(fields) >= SPAN)
-            or (name == "scale" and name != op.main)
-            or (name == "axis" and value == "last")
-        ):
-            continue
-        if value is None or value is False or (value == info.default and name not in ("filters", "kernel")):
-            continue
-        if (depthwise and name == "groups") or name == op.shape_field:
-            continue
-        if value is True:
-            parts.append(name)
-            continue
-        text = listed(value) if name in LISTED and isinstance(value, tuple) else value_text(value)
-        if info.alias or (name in LETTERS and name != op.main):
-            bare = name in BARE and name == op.main
-            parts.append(text if bare else f"{info.alias or LETTERS[name]}{' ' * text.isalpha()}{text}")
-        else:
-            parts.append(text if name == op.main else f"{name} {text}")
+    parts += [
+        _field(op, name)
+        for name, info in fields.items()
+        if not (spans and name in SPAN) and _counts(op, info)
+    ]
     return " ".join(parts)
+
+
+def _counts(op: Operator, info: FieldInfo) -> bool:
+    """Whether a field is written: its value is not the default, and says something that the drawing does not show."""
+    name, value = info.name, getattr(op, info.name)
+    if name == op.shape_field or value is None or value is False:
+        return False
+    if info.kind.names_layer:
+        return True
+    if name in UNSAID or (name == "scale" and name != op.main) or (name == "axis" and value == "last"):
+        return False
+    if name == "groups" and getattr(op, "depthwise", False):
+        return False
+    return name in ALWAYS or value != info.default
+
+
+def _field(op: Operator, name: str) -> str:
+    """`K64`, `g32`, `P same`, `depthwise`, `window 7`; the bare value of the main field."""
+    info, value = op.fields()[name], getattr(op, name)
+    if value is True or info.kind.names_layer:
+        return name
+    text = listed(value) if name in LISTED and isinstance(value, tuple) else value_text(value)
+    letter = info.alias or LETTERS.get(name, "")
+    if name == op.main and (name in BARE or not info.alias):
+        return text
+    return f"{letter}{' ' * text.isalpha()}{text}" if letter else f"{name} {text}"
 
 
 def value_text(value: Any) -> str:

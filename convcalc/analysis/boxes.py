@@ -242,7 +242,7 @@ def _box(
         macs=part.macs,
         activation_bytes=sum([analysis.layers[node.index].activation_bytes for node in part.nodes]),
         form="box" if part.block else _form(op),
-        symbol="" if part.block else _symbol(op),
+        symbol="" if part.block else op.sign,
         copies=copies,
     )
 
@@ -269,13 +269,9 @@ def _short_path(path: str) -> str:
 
 
 def _form(op: Operator) -> Form:
-    if op.role == "join" and op.kind in box_words.SIGNS:
-        return "join"
-    return "pill" if op.kind == "concat" else "box"
-
-
-def _symbol(op: Operator) -> str:
-    return box_words.SIGNS.get(op.kind, "concat" if op.kind == "concat" else "")
+    if not op.sign:
+        return "box"
+    return "pill" if op.sign == op.kind else "join"
 
 
 def _common_prefix(parts: Sequence[FoldedRow]) -> str:

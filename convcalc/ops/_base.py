@@ -192,6 +192,8 @@ class Operator:
         True  # False: a placeholder for an unsupported operator; neither counted nor run
     )
     enlarges: ClassVar[bool] = False  # it is there to make maps larger
+    abbreviation: ClassVar[str] = ""  # of `kind`, where there is little room
+    sign: ClassVar[str] = ""  # of a join: drawn in its place; a word or one character
     is_passing: ClassVar[bool] = False  # returns its input unchanged at inference
     is_channel_affine: ClassVar[bool] = False  # a scale and a shift per channel, from its parameters alone
     saves: ClassVar[str] = (

@@ -16,6 +16,7 @@ class Add(Elementwise):
     """Adds its inputs element-wise. Dimensions of size 1 are broadcast: C×1×1 is added to each channel of C×H×W."""
 
     kind: ClassVar[str] = "add"
+    sign: ClassVar[str] = "+"
     passes_gradient: ClassVar[bool] = True
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.add)
     torch_function: ClassVar[str] = "add"

@@ -32,6 +32,7 @@ class Batchnorm(Operator):
     """
 
     kind: ClassVar[str] = "batchnorm"
+    abbreviation: ClassVar[str] = "bn"
     torch_module: ClassVar[str] = "BatchNorm"
     torch_function: ClassVar[str] = "batch_norm"
     role: ClassVar[str] = "normalisation"

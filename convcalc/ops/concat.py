@@ -34,6 +34,7 @@ class Concat(Operator):
     """
 
     kind: ClassVar[str] = "concat"
+    sign: ClassVar[str] = "concat"
     torch_function: ClassVar[str] = "cat"
     passes_gradient: ClassVar[bool] = True
     role: ClassVar[str] = "join"

@@ -16,6 +16,7 @@ class Divide(Elementwise):
     """Divides the first input by the second, element-wise. Dimensions of size 1 are broadcast."""
 
     kind: ClassVar[str] = "divide"
+    sign: ClassVar[str] = "÷"
     saves: ClassVar[str] = "inputs"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(quotient)
     torch_function: ClassVar[str] = "div"

@@ -34,6 +34,7 @@ class Groupnorm(Operator):
     """
 
     kind: ClassVar[str] = "groupnorm"
+    abbreviation: ClassVar[str] = "gn"
     torch_module: ClassVar[str] = "GroupNorm"
     torch_function: ClassVar[str] = "group_norm"
     role: ClassVar[str] = "normalisation"

@@ -24,6 +24,7 @@ class Layernorm(_axes.AlongAxes):
     """
 
     kind: ClassVar[str] = "layernorm"
+    abbreviation: ClassVar[str] = "ln"
     torch_module: ClassVar[str] = "LayerNorm"
     torch_function: ClassVar[str] = "layer_norm"
     role: ClassVar[str] = "normalisation"

@@ -16,6 +16,7 @@ class Maximum(Elementwise):
     """Takes the maximum of its inputs element-wise. Dimensions of size 1 are broadcast."""
 
     kind: ClassVar[str] = "maximum"
+    sign: ClassVar[str] = "max"
     saves: ClassVar[str] = "inputs"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(larger)
     torch_function: ClassVar[str] = "maximum"

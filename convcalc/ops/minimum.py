@@ -16,6 +16,7 @@ class Minimum(Elementwise):
     """Takes the minimum of its inputs element-wise. Dimensions of size 1 are broadcast."""
 
     kind: ClassVar[str] = "minimum"
+    sign: ClassVar[str] = "min"
     saves: ClassVar[str] = "inputs"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(smaller)
     torch_function: ClassVar[str] = "minimum"

@@ -16,6 +16,7 @@ class Multiply(Elementwise):
     """Multiplies its inputs element-wise. Dimensions of size 1 are broadcast: C×1×1 scales each channel of C×H×W."""
 
     kind: ClassVar[str] = "multiply"
+    sign: ClassVar[str] = "×"
     saves: ClassVar[str] = "inputs"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.mul)
     torch_function: ClassVar[str] = "mul"

@@ -16,6 +16,7 @@ class Subtract(Elementwise):
     """Subtracts the second input from the first, element-wise. Dimensions of size 1 are broadcast."""
 
     kind: ClassVar[str] = "subtract"
+    sign: ClassVar[str] = "−"
     element: ClassVar[Callable[[Any, Any], Any]] = staticmethod(operator.sub)
     torch_function: ClassVar[str] = "sub"
     onnx_operator: ClassVar[str] = "Sub"

@@ -82,7 +82,7 @@ def _operator(item: TableRow, level: int = 0) -> str:
     if not level:
         return " + ".join([words.operator(main.op), *(node.kind for node in folded)])
     parts = [words.short_operator(main.op, bare=level > 1)]
-    parts += [words.SHORT_KINDS.get(node.kind, node.kind) for node in folded] if level < 3 else []
+    parts += [words.short_kind(node.op) for node in folded] if level < 3 else []
     return (" + " if level == 1 else "+").join(parts)
 
 

@@ -62,7 +62,7 @@ def changed_name(graph: Graph) -> str:
 
 
 # Short names for narrow terminals. Fields without a short name or letter are dropped, except the main field.
-SHORT_KINDS = {"batchnorm": "bn", "layernorm": "ln", "groupnorm": "gn", "constant": ""}
+UNNAMED = frozenset({"constant"})
 SHORT_FLAGS = {"depthwise": "dw"}
 SHORT_FIELDS = {
     "rounding": "",
@@ -80,10 +80,15 @@ SHORT_FIELDS = {
 MAX_LISTED = 4  # of a list of indices
 
 
+def short_kind(op: Operator) -> str:
+    """`bn`, `dense`; nothing for a constant, which its rule names."""
+    return op.abbreviation or ("" if op.kind in UNNAMED else op.kind)
+
+
 def short_operator(op: Operator, *, bare: bool = False) -> str:
     """`conv K96 F11 S4 dw` for a narrow terminal. bare: without `conv`, which K and F imply, and without the
     layer whose size is taken, which the output has."""
-    parts = [] if bare and isinstance(op, Conv) else [SHORT_KINDS.get(op.kind, op.kind)]
+    parts = [] if bare and isinstance(op, Conv) else [short_kind(op)]
     depthwise = getattr(op, "depthwise", False)
     for name, info in op.fields().items():
         value = getattr(op, name)
