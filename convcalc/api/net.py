@@ -616,6 +616,7 @@ class Network(View["Analysis"]):
         *,
         image: str | os.PathLike[str] | None = None,
         weights: str | os.PathLike[str] | None = None,
+        like: str | os.PathLike[str] | None = None,
         seed: int = 0,
         advance: Advance | None = None,
         downloading: Downloading | None = None,
@@ -625,8 +626,8 @@ class Network(View["Analysis"]):
 
         other: a second network; the page then shows both, and the differences of `diff`. The page needs nothing but
         itself: no network, no server. image: the file of one that this network is run on; the page then has its feature
-        maps and the answer. weights, seed, advance, downloading, compiling: as in `forward`. The record has the file's
-        `path` and its `size` in bytes. Raises UsageError for a name that is not an HTML file's, ImageError,
+        maps and the answer. weights, like, seed, advance, downloading, compiling: as in `forward`. The record has the
+        file's `path` and its `size` in bytes. Raises UsageError for a name that is not an HTML file's, ImageError,
         WeightsError, or ConvcalcError if the file cannot be written.
 
         >>> convcalc.load("alexnet").page("alexnet.html").names
@@ -643,7 +644,8 @@ class Network(View["Analysis"]):
         check_whole("seed", seed, least=0)
         return write_page(
             os.fspath(path), self.record, compared, image=None if image is None else os.fspath(image),
-            weights=None if weights is None else os.fspath(weights), seed=seed, model=self._model,
+            weights=None if weights is None else os.fspath(weights),
+            like=None if like is None else os.fspath(like), seed=seed, model=self._model,
             origins=[Origin(network._arch, network._settings) for network in shown],
             advance=advance, downloading=downloading, compiling=compiling,
         )  # fmt: skip

@@ -57,6 +57,7 @@ def write_page(
     *,
     image: str | None = None,
     weights: str | None = None,
+    like: str | None = None,
     seed: int = 0,
     model: Model | None = None,
     origins: Sequence[Origin] = (),
@@ -69,6 +70,10 @@ def write_page(
     origins: of each network, for its sliders.
     """
     check_page(path)
+    if like is not None:
+        from convcalc.inference.like import prepared_like
+
+        analysis = analysis._replace(graph=prepared_like(analysis.graph, like)[0])
     graph = analysis.graph
     digits = can_run(graph)
     if weights is not None and image is None and not digits:
@@ -82,7 +87,7 @@ def write_page(
             hint="convcalc forward runs it on several",
         )
     extra: dict[str, Any] = {}
-    if image is not None or (digits and (weights is not None or isinstance(graph.weights, str))):
+    if image is not None or (digits and (weights or model or isinstance(graph.weights, str))):
         extra = _computed(analysis, image, weights, seed, model, advance, downloading, compiling)
     analyses = [analysis] if compared is None else [compared.a, compared.b]
     formulas = [

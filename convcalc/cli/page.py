@@ -65,6 +65,12 @@ lenet5 reads digits written in it.""",
     help="A .safetensors, .npz or .pth file; `pretrained`, fetched from the spec's address; or `random`.",
 )
 @click.option(
+    "--like",
+    type=ARCH,
+    metavar="ARCH",
+    help="Prepare the image and name classes as this spec says, for a model file.",
+)
+@click.option(
     "--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Seed of random weights."
 )
 @input_option("Another input, such as 3x256x256, for both networks.")
@@ -92,6 +98,7 @@ def command(
     set_b: tuple[str, ...],
     image: str | None,
     weights: str | None,
+    like: str | None,
     seed: int,
     input_text: Shapes,
     batch: int,
@@ -128,6 +135,7 @@ def command(
             second,
             image=image,
             weights=weights,
+            like=like,
             seed=seed,
             advance=advance,
             downloading=downloading,

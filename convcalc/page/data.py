@@ -24,9 +24,10 @@
              # per spatial axis of the first input: a unit sees the hull of these. At place u = q·period + r of the
              # output's dimension output_axis it sees the pixels lows[r] + q·step to highs[r] + q·step; period: their
              # number
-    drawing  {"label", "copies": {box: [layers, …]}, "texts": [[number, layer, before, after]]}
+    drawing  {"label", "copies": {box: [layers, …]}, "texts": [[number, layer, before, after, main]]}
              # copies: of a box in a frame drawn once for several; texts: the text elements of the SVG, counted from 0,
-             # that hold the size of a layer's output, or its channels between what stands before and after them
+             # that hold the size of a layer's output, or its channels between what stands before and after them, main
+             # being the layer that a box's words name; without a layer, what a frame says of its copies
     diff     {"rows": [[layer of A|null, layer of B|null, status, change, weights, params, macs, working, cause]],
               "totals": [[figure, A, B, difference, ratio|null]]}
     digits   see `convcalc.page.digits`

@@ -68,26 +68,35 @@ def _drawing(label: str, given: Boxes, prefix: str, marks: Mapping[int, str] | N
 
 
 def _figures(given: Boxes, scene: Scene) -> Iterator[list[Any]]:
-    """The text elements that hold figures, which the page's sliders write anew: `[number, layer, before, after]`.
+    """The text elements that hold figures, which the page's sliders write anew: `[number, layer, before, after, main]`.
 
     number: of the text element in the SVG; before, after: what stands around the channels in a box's words; None where
-    the text is the size of the layer's output, beside its box. layer: -1 - n for the network's input n.
+    the text is the size of the layer's output, beside its box. layer: -1 - n for the network's input n; None for what
+    a frame says of its copies. main: the layer whose operator the box's words name, or None.
     """
+    notes = {frame.note for frame in given.frames if frame.note}
     elements = (item for item in scene.items if isinstance(item, Text) and written(item.text).strip())
     areas = [(box, area) for box, area in zip(given.boxes, scene.boxes, strict=True) if box.form != "join"]
     for number, text in enumerate(elements):
         middle = text.y - 3
+        if text.text in notes:
+            yield [number, None, None, None, None]
+            continue
         for box, area in areas:
             if not area.top <= middle <= area.bottom:
                 continue
             layer = box.layers[-1] if box.layers else -1 - box.key
             if area.left <= text.x <= area.right:
                 found = CHANNELS.fullmatch(text.text)
+                main = box.layers[0] if box.op is not None and text.text == box.words[0] else None
                 if found and box.layers and int(found[2]) == box.shape[0]:
-                    yield [number, layer, found[1], found[3]]
+                    yield [number, layer, found[1], found[3], main]
+                    break
+                if main is not None and any(map(str.isdigit, text.text)):
+                    yield [number, layer, text.text, None, main]
                     break
             elif text.x > area.right and text.text == words.shape(box.shape) and _beside(text, area):
-                yield [number, layer, None, None]
+                yield [number, layer, None, None, None]
                 break
 
 

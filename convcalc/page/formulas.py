@@ -5,7 +5,7 @@
      "operations": [operation, left, right, …],        # three numbers each; of one operand, right is left again
      "rows":       [[shape, weights, biases, buffers, macs, bytes, said], …],
      "layouts":    [[row, …], …],                      # a row per layer
-     "said":       [[[[guards, operator], …], [[guards, [[label, text, label if alike], …]], …]], …],
+     "said":       [[[[guards, operator, drawn], …], [[guards, [[label, text, label if alike], …]], …]], …],
      "texts":      [[piece, …], …],
      "variants":   [{"guards": [guard, …], "inputs": [shape, …], "layout", "error",
                     "fields": [guards, [text of each layer, …]]}, …],
@@ -35,6 +35,7 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from convcalc.analysis import box_words
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.explain import worked_figures
 from convcalc.analysis.tracing.numbers import Hole
@@ -45,6 +46,7 @@ from convcalc.analysis.tracing.variants import Formulas, Variant, formulas
 from convcalc.graph import Graph, Node
 from convcalc.language.bundled import is_model
 from convcalc.language.load import Loader
+from convcalc.ops import Operator
 from convcalc.report import words
 from convcalc.shapes import AXIS_NAMES
 
@@ -64,7 +66,12 @@ def worked(graph: Graph, node: Node) -> list[tuple[str, str]]:
     return [(line.what, line.text) for line in worked_figures(graph, node)]
 
 
-DESCRIBE = Describe(words.operator, worked, words.field)
+def named(op: Operator) -> list[tuple[str, str]]:
+    """An operator in the table, and in its box of the drawing."""
+    return [("operator", words.operator(op)), ("drawn", box_words.first_line(op))]
+
+
+DESCRIBE = Describe(named, worked, words.field)
 
 
 def network_formulas(analysis: Analysis, arch: str, settings: Mapping[str, str]) -> dict[str, Any] | None:
@@ -211,7 +218,12 @@ class _Writer:
 
     def saying(self, text: LayerText) -> int:
         """The number of what is said of a layer."""
-        operator = tuple([(self.guards(each.guards), self.text(each.lines[0][1])) for each in text.operator])
+        operator = tuple(
+            [
+                (self.guards(each.guards), *[self.text(line) for _, line in each.lines])
+                for each in text.operator
+            ]
+        )
         working = tuple(
             [
                 (

@@ -57,6 +57,8 @@ def answer(result: Forward, src: str | None) -> dict[str, Any]:
             if source == "random"
             else (f" Its output is {words.shape(result.run.shape)}: numbers, not classes.")
         )
+    if source == "model" and result.graph.preprocess is None:
+        said += " It does not say how its images are prepared: resized to the input, values 0 to 1."
     return {
         "image": name,
         "src": src,

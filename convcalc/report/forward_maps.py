@@ -106,8 +106,8 @@ def _scale(levels: Levels, low: float, high: float) -> tuple[str, str, str]:
     """The words beside the scale of grey: what black and white are, and where the values lie."""
     black, white = short(levels.low), short(levels.high)
     behind = "one scale for the layer"
-    if levels != (low, high):
-        behind += f"; values from {short(low)} to {short(high)}"
+    if levels != (low, high):  # first what must not be cut
+        behind = f"values {short(low)} to {short(high)}, {behind}"
     return f"≤ {black}" if levels.low > low else black, f"≥ {white}" if levels.high < high else white, behind
 
 
@@ -147,7 +147,7 @@ def _maps(
     form = (
         sheet.strips(how.maps, how.width)
         if how.is_rows
-        else sheet.grid(how.maps, pictures[0].width, how.height)
+        else sheet.grid(how.maps, pictures[0].width, how.height, sliced=how.slices > 1)
     )
     own = list(lines)
     if form.reduced > 1:
@@ -198,5 +198,5 @@ def kernel_sheets(graph: Graph, node: Node, weights: Sequence[float], source: st
         title = f"{node.name}   {what}"
         if parts > 1:
             title += f", {first:,} to {stop - 1:,}"
-        form = sheet.grid(len(pictures), pictures[0].width, height)
+        form = sheet.grid(len(pictures), pictures[0].width, height, sliced=slices > 1)
         yield sheet.draw(Heading(title, tuple(lines)), pictures, form, first=first)

@@ -547,6 +547,24 @@ def test_the_canvas_reads_the_digits_that_forward_reads(browser: Browser, pages)
     page.close()
 
 
+def test_a_model_file_takes_preparation_and_names_from_a_spec(browser: Browser, tmp_path: Path) -> None:
+    """LeNet-5 as an ONNX file, like its spec: the answer, and the canvas, with the model's own weights."""
+    package.load("lenet5").convert(tmp_path / "mine.onnx")
+    model = package.load(tmp_path / "mine.onnx")
+    model.page(tmp_path / "mine.html", image=DIGITS / "3_0.png", like="lenet5")
+    page = browser.open(tmp_path / "mine.html")
+    assert text(page, "#answer tbody tr th") == "3"
+    assert "with the model's weights" in text(page, "#answer")
+    source = "data:image/png;base64," + base64.b64encode((DIGITS / "5_0.png").read_bytes()).decode()
+    digit, _ = page.evaluate(DRAW.replace("SRC", json.dumps(source)).replace("INVERTED", "true"))
+    assert digit == "5"
+    model.page(tmp_path / "alone.html", image=DIGITS / "3_0.png")
+    page.navigate(tmp_path / "alone.html")
+    assert "does not say how its images are prepared" in text(page, "#answer")
+    assert page.evaluate("document.querySelector('#digits').hidden")
+    page.close()
+
+
 def read_by_forward(page: Page, lenet5: Network) -> str:
     """What `forward` says of the canvas's picture."""
     source = page.evaluate("document.querySelector('#pad').toDataURL('image/png')")

@@ -112,6 +112,29 @@ def test_variables_and_batch(opened: Opened) -> None:
     )
 
 
+def test_boxes_and_their_names_follow(opened: Opened) -> None:
+    """Words, sizes, what a screen reader says; what a frame says of its copies is taken back."""
+    page = opened("alexnet")
+    move(page, "F1", 7)
+    move(page, "K3", 300)
+    drawn = page.evaluate("[...document.querySelectorAll('.stage text')].map((text) => text.textContent)")
+    assert {"conv K96 F7 S4", "conv K300 F3", "96×56×56", "300×9×9"} <= {*drawn}
+    names = "[...document.querySelectorAll('rect.box')].map((box) => box.getAttribute('aria-label'))"
+    labels = page.evaluate(names)
+    assert "conv K96 F7 S4, relu, output 96×56×56" in labels
+    assert "conv K300 F3, relu, output 300×9×9" in labels
+    page.click(".reset")
+    settle(page)
+    assert "conv K96 F11 S4, relu, output 96×55×55" in page.evaluate(names)
+
+    page = opened("torchvision/densenet121")
+    notes = "document.querySelector('.stage').textContent.includes('96 to 256 channels')"
+    assert page.evaluate(notes)
+    move(page, "growth", 24)
+    assert not page.evaluate(notes)
+    assert rows(page) == shown(convcalc.load("torchvision/densenet121", settings={"growth": 24}))
+
+
 def test_height_without_width(opened: Opened) -> None:
     page = opened("vgg16")
     page.click(".square")

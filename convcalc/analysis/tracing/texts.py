@@ -48,10 +48,10 @@ class LayerText(NamedTuple):
 
 
 class Describe(NamedTuple):
-    """The code that says it: `conv K96 F11 S4` of a layer's operator, label and text of each of its worked figures, and
-    its receptive field (None: no single one)."""
+    """The code that says it: texts of a layer's operator, each with a label; label and text of each of its worked
+    figures; and its receptive field (None: no single one)."""
 
-    operator: Callable[[Operator], str]
+    operator: Callable[[Operator], Iterable[tuple[str, str]]]
     working: Callable[[Graph, Node], Iterable[tuple[str, str]]]
     field: Callable[[ReceptiveField | None], str]
 
@@ -90,7 +90,7 @@ def layer_texts(
     for point in points:
         with trace.moved(point):
             for key, node in nodes.items():
-                _try(trace, operators[key], lambda op: [("", describe.operator(op))], node.op)
+                _try(trace, operators[key], describe.operator, node.op)
                 _try(trace, workings[key], lambda each: describe.working(graph, each), node)
     texts = {key: LayerText(tuple(operators[key]), tuple(workings[key])) for key in nodes}
     return tuple([texts[key] for key in keys])

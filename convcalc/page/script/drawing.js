@@ -35,7 +35,7 @@ function buildStage(stage, place) {
     svg.removeAttribute("width");
     svg.removeAttribute("height");
     const texts = [...svg.querySelectorAll("text")];
-    const sized = drawing.texts.map(([number, layer, before, after]) => ({ text: texts[number], layer, before, after, first: texts[number].textContent, fit: texts[number].getAttribute("textLength") }));
+    const sized = drawing.texts.map(([number, layer, before, after, main]) => ({ text: texts[number], layer, before, after, main, first: texts[number].textContent, fit: texts[number].getAttribute("textLength") }));
     const boxes = [...svg.querySelectorAll("rect.box")].map((hit, number) => {
       const [left, top, width, height] = ["x", "y", "width", "height"].map((name) => Number(hit.getAttribute(name)));
       const label = hit.getAttribute("aria-label");
@@ -243,13 +243,31 @@ function find(next) {
 on("select", () => stages.forEach(ringSelected));
 on("figures", (place) => {
   const { network, views } = stages[place];
-  for (const { sized } of views) {
-    for (const { text, layer, before, after, first, fit: wide } of sized) {
-      const shape = layer < 0 ? inputShape(network, layer) : network.layers[layer].now.shape;
-      const value = before === null ? sizes(shape) : `${before}${shape[0]}${after}`;
-      text.textContent = network.changed ? value : first;
+  for (const { sized, boxes } of views) {
+    const named = new Map();
+    for (const { text, layer, before, after, main, first, fit: wide } of sized) {
+      text.textContent = network.changed ? movedText(network, layer, before, after, main) : first;
+      if (main !== null) named.set(main, [first, text.textContent]);
       if (wide && text.textContent === first) text.setAttribute("textLength", wide); // it was set to this width
       else text.removeAttribute("textLength");
     }
+    for (const { hit, label, layers } of boxes) {
+      const [first, now] = named.get(layers[0]) ?? ["", ""];
+      const words = label.startsWith(first) ? now + label.slice(first.length) : label;
+      const last = layers.length ? network.layers[layers.at(-1)] : null;
+      const moved = network.changed && last ? words.replace(/output [0-9×]+$/, `output ${sizes(last.now.shape)}`) : label;
+      hit.setAttribute("aria-label", moved);
+      hit.querySelector("title").textContent = moved;
+    }
   }
 });
+
+// What a text of the drawing says where sliders have moved; nothing for what a frame says of its copies.
+function movedText(network, layer, before, after, main) {
+  if (layer === null) return "";
+  const drawn = main === null ? null : network.layers[main].now.drawn;
+  if (drawn) return drawn;
+  const shape = layer < 0 ? inputShape(network, layer) : network.layers[layer].now.shape;
+  if (before === null) return sizes(shape);
+  return after === null ? before : `${before}${shape[0]}${after}`;
+}

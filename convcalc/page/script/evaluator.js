@@ -80,12 +80,13 @@ function figuresAt(formulas, positions) {
   return { inputs: variant.inputs.map(shape), layers };
 }
 
-// What is said of a layer: {operator, working: [[label, text]]}; null where no wording holds.
+// What is said of a layer: {operator, drawn, working: [[label, text]]}; null where no wording holds.
 function saidOf(formulas, said, values, holds) {
-  if (said === null) return { operator: null, working: null };
+  if (said === null) return { operator: null, drawn: null, working: null };
   const [operator, working] = formulas.said[said].map((wordings) => wordings.find(([guards]) => guards.every(holds)));
   return {
     operator: operator ? written(formulas, operator[1], values) : null,
+    drawn: operator ? written(formulas, operator[2], values) : null,
     working: working ? linesOf(working[1].map(([label, text, alike]) => [label, written(formulas, text, values), alike])) : null,
   };
 }

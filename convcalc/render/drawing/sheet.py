@@ -58,8 +58,9 @@ class Grid(NamedTuple):
     numbered: bool
 
 
-def grid(count: int, width: int, height: int) -> Grid:
-    """The grid for so many pictures of one size, in pixels: near 4:3, with full rows where that is possible."""
+def grid(count: int, width: int, height: int, *, sliced: bool = False) -> Grid:
+    """The grid for so many pictures of one size, in pixels: near 4:3, with full rows where that is possible. sliced:
+    each shows slices side by side, and the gap beside it is wider than those within."""
     columns = min(range(1, count + 1), key=lambda columns: _awkward(count, columns, width, height))
     rows = ceil(count / columns)
     largest = max(columns * width, rows * height)
@@ -67,7 +68,7 @@ def grid(count: int, width: int, height: int) -> Grid:
     reduced = ceil(largest / MAX_SIDE)
     shorter = min(width, height) * factor // reduced
     gap = 2 if shorter < 16 else 4 if shorter < NUMBERED else 6
-    return Grid(columns, factor, factor, reduced, gap, shorter >= NUMBERED)
+    return Grid(columns, factor, factor, reduced, gap + 2 * factor * sliced, shorter >= NUMBERED)
 
 
 def _awkward(count: int, columns: int, width: int, height: int) -> float:
