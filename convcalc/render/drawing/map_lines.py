@@ -9,17 +9,8 @@ from convcalc.analysis.boxes import Boxes
 from convcalc.render.drawing.chain import Chain, Part, chain
 from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.drawing.scales import spatial
-from convcalc.render.drawing.text_banks import (
-    ARCS,
-    Column,
-    arc_tags,
-    bank_lines,
-    labels,
-    legend_lines,
-    symbol,
-    title_lines,
-)
-from convcalc.render.layout import Line, TextSpan
+from convcalc.render.drawing.text_banks import Column, chain_lines, labels, symbol
+from convcalc.render.layout import Line
 
 HEIGHT = 6  # lines inside the largest map
 POWER = 0.75
@@ -32,20 +23,8 @@ def lines(
 ) -> Iterator[Line]:
     """A network as stacks of maps in lines of at most `width` columns. Parameters and errors as of `maps.draw`."""
     network = chain(boxes, "maps", marks)
-    drawn = [part for part in network.parts if part.form != "arrow"]
-    yield from title_lines(network.title, network.name, width)
-    tags = arc_tags(network)
-    columns = [
-        _column(part, network, sizes, tags[place])
-        for place, part in enumerate(network.parts)
-        if part.form != "arrow"
-    ]
-    yield from bank_lines(columns, width)
-    yield [TextSpan("")]
-    sentence = f"Of a layer at most {MAX_MAPS} maps are drawn." if network.has_maps else ""
-    if network.arcs:
-        sentence = f"{sentence} {ARCS}".strip()
-    yield from legend_lines([part.kind for part in drawn], sentence, width)
+    what = f"Of a layer at most {MAX_MAPS} maps are drawn." if network.has_maps else ""
+    return chain_lines(network, lambda part, tag: _column(part, network, sizes, tag), what, width)
 
 
 def _column(part: Part, network: Chain, sizes: Sizes, tag: str) -> Column:

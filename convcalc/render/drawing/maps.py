@@ -8,15 +8,14 @@ from typing import NamedTuple
 
 from convcalc.analysis.boxes import Boxes
 from convcalc.render.drawing import banks, lettering, palette
-from convcalc.render.drawing.arcs import Arc
 from convcalc.render.drawing.banks import Figure, Look, Spot
 from convcalc.render.drawing.chain import Chain, Part, chain, window
+from convcalc.render.drawing.chain_scene import ARROW_WORD, Link, label, page_of, scene_of
 from convcalc.render.drawing.legend import Legend
 from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.drawing.map_lines import lines
 from convcalc.render.drawing.scales import spatial
-from convcalc.render.drawing.scene import Edge, Item, Point, Polygon, Polyline, Rectangle, Scene
-from convcalc.render.drawing.volumes import ARROW_WORD, arc_edges, cut_sentences, label, undrawn_sentences
+from convcalc.render.drawing.scene import Item, Point, Polygon, Polyline, Rectangle, Scene
 
 __all__ = ["draw", "lines"]
 
@@ -83,25 +82,26 @@ def draw(
     look = banks.COMPACT if compact else banks.SLIDE
     drawn = [_drawn(part, network, look, sizes) for part in network.parts]
     figures = [entry.figure for entry in drawn]
-    brackets = [banks.Bracket(span.first, span.last, f"×{span.times:,}") for span in network.spans]
-    arcs = [Arc(arc.first, arc.last, arc.words) for arc in network.arcs]
-    page = banks.page(figures, look, brackets, arcs, wrap=wrap)
+    page = page_of(network, figures, look, wrap=wrap)
     fills = {**(marks or {}), **(colours or {})}
     items: list[Item] = []
     for entry, spot in zip(drawn, page.spots, strict=True):
         items += _items(entry, spot, fills.get(entry.part.boxes[0].key, entry.part.kind))
-    edges, lines, enlarged = _edges(drawn, page)
-    beside, passed = arc_edges(network, page)
-    return banks.scene(
-        page,
+
+    def link(place: int, path: tuple[Point, ...]) -> Link:
+        a, b = drawn[place - 1 : place + 1]
+        return _link(a, b, page.spots[place - 1], page.spots[place], place, path)
+
+    return scene_of(
+        network,
         figures,
-        (*items, *lines),
-        (*edges, *beside),
-        title=network.title,
-        sentences=[*_sentences(network, enlarged=enlarged), *cut_sentences(network, page)],
+        page,
+        items,
+        link=link,
+        entry=lambda place: _inset(drawn[place]),
+        sentences=lambda enlarged: _sentences(network, enlarged=enlarged),
         look=look,
         legend=legend,
-        passed=passed,
     )
 
 
@@ -187,54 +187,22 @@ def _bar_corners(bar: _Bar, spot: Spot) -> tuple[Point, Point, Point, Point]:
     return (left, top), (left + wide, top), (left + bar.lean + wide, bottom), (left + bar.lean, bottom)
 
 
-def _edges(drawn: list[_Drawn], page: banks.Page) -> tuple[list[Edge], list[Item], bool]:
-    """The connections, what is drawn of them, and whether a window was enlarged."""
-    edges: list[Edge] = []
-    items: list[Item] = []
-    enlarged = False
-    for place in range(1, len(drawn)):
-        a, b = drawn[place - 1], drawn[place]
-        here, there = page.spots[place - 1], page.spots[place]
-        path: tuple[Point, ...] = (
-            (here.left + a.figure.width + 4, here.axis),
-            (there.left - 4, there.axis),
-        )
-        if place in page.turns:
-            path = page.turns[place]
-        elif a.shape is None or b.shape is None:
-            if a.shape is not None:
-                ends_here = place + 1 == len(drawn) or place + 1 in page.turns
-                items.append(
-                    Polyline((path[0], (_entry(drawn, page, place, ends_here), here.axis)), arrow=True)
-                )
-        elif isinstance(b.shape, _Bar):
-            if isinstance(a.shape, _Bar):
-                first, second = _bar_corners(a.shape, here), _bar_corners(b.shape, there)
-                items.append(Polyline((first[1], second[0]), thickness=0.8))
-                items.append(Polyline((first[2], second[3]), thickness=0.8))
-            else:
-                items.append(Polyline((path[0], (there.left + b.shape.lean / 2 - 3, there.axis)), arrow=True))
-        else:
-            pair = _window(a, b, here, there, place)
-            if pair is not None:
-                path, drawings, larger = pair
-                items += drawings
-                enlarged = enlarged or larger
-        edges.append(Edge(a.part.name, b.part.name, path))
-    return edges, items, enlarged
+def _link(a: _Drawn, b: _Drawn, here: Spot, there: Spot, place: int, path: tuple[Point, ...]) -> Link:
+    if not isinstance(b.shape, _Bar):
+        return _window(a, b, here, there, place) or Link(path)
+    if isinstance(a.shape, _Bar):
+        first, second = _bar_corners(a.shape, here), _bar_corners(b.shape, there)
+        pairs = (first[1], second[0]), (first[2], second[3])
+        return Link(path, [Polyline(pair, thickness=0.8) for pair in pairs])
+    return Link(path, [Polyline((path[0], (there.left + _inset(b) - 4, there.axis)), arrow=True)])
 
 
-def _entry(drawn: list[_Drawn], page: banks.Page, place: int, ends_here: bool) -> float:
-    """Where the arrow of the flattening at `place` ends: at the bar that follows, which leans."""
-    if ends_here:
-        return page.spots[place].left + drawn[place].figure.width
-    reader, left = drawn[place + 1].shape, page.spots[place + 1].left
-    return left + (reader.lean / 2 if isinstance(reader, _Bar) else 0) - 3
+def _inset(entry: _Drawn) -> float:
+    """How far inside its left end an arrow meets a part: a bar leans."""
+    return entry.shape.lean / 2 + 1 if isinstance(entry.shape, _Bar) else 0.0
 
 
-def _window(
-    a: _Drawn, b: _Drawn, here: Spot, there: Spot, place: int
-) -> tuple[tuple[Point, ...], list[Item], bool] | None:
+def _window(a: _Drawn, b: _Drawn, here: Spot, there: Spot, place: int) -> Link | None:
     """The window on the front map of what is read, and the unit it makes on that of the next."""
     share = window(b.part)
     if share is None or not isinstance(a.shape, _Stack) or not isinstance(b.shape, _Stack):
@@ -257,7 +225,7 @@ def _window(
         (start[0], first[1] + first[3] / 2),
         (end[0], second[1] + second[3] / 2),
     )
-    return middle, [*lines, *squares], also if reverse else grew
+    return Link(middle, [*lines, *squares], also if reverse else grew)
 
 
 def _square(
@@ -291,4 +259,4 @@ def _sentences(network: Chain, *, enlarged: bool) -> list[str]:
         sentences.append("Of a clip's frames one is drawn.")
     if enlarged:
         sentences.append("Small windows are enlarged.")
-    return [*sentences, *undrawn_sentences(network)]
+    return sentences

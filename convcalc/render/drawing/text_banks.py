@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from convcalc.render.drawing import lettering
@@ -178,3 +178,20 @@ def title_lines(title: str, name: str, width: int | None) -> Iterator[Line]:
         line.append(TextSpan(named, "dim"))
     yield line
     yield [TextSpan("")]
+
+
+def chain_lines(
+    network: Chain, column: Callable[[Part, str], Column], sentence: str, width: int | None
+) -> Iterator[Line]:
+    """A chain in characters. column: of a part, given what stands at the ends of its skips; sentence: how large things
+    are drawn."""
+    yield from title_lines(network.title, network.name, width)
+    drawn = [
+        (part, tag)
+        for part, tag in zip(network.parts, arc_tags(network), strict=True)
+        if part.form != "arrow"
+    ]
+    yield from bank_lines([column(part, tag) for part, tag in drawn], width)
+    yield [TextSpan("")]
+    told = " ".join([text for text in (sentence, ARCS if network.arcs else "") if text])
+    yield from legend_lines([part.kind for part, _ in drawn], told, width)

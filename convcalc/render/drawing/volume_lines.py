@@ -9,17 +9,8 @@ from convcalc.analysis.boxes import Boxes
 from convcalc.render.drawing.chain import Chain, Part, chain
 from convcalc.render.drawing.lettering import Sizes
 from convcalc.render.drawing.scales import spatial
-from convcalc.render.drawing.text_banks import (
-    ARCS,
-    Column,
-    arc_tags,
-    bank_lines,
-    labels,
-    legend_lines,
-    symbol,
-    title_lines,
-)
-from convcalc.render.layout import Line, TextSpan
+from convcalc.render.drawing.text_banks import Column, chain_lines, labels, symbol
+from convcalc.render.layout import Line
 
 HEIGHT = 10  # lines, of the largest map and of the longest bar
 MAX_WIDTH = 5
@@ -31,24 +22,12 @@ def lines(
 ) -> Iterator[Line]:
     """A network as volumes in lines of at most `width` columns. Parameters and errors as of `volumes.draw`."""
     network = chain(boxes, "volumes", marks)
-    drawn = [part for part in network.parts if part.form != "arrow"]
-    yield from title_lines(network.title, network.name, width)
-    tags = arc_tags(network)
-    columns = [
-        _column(part, network, sizes, tags[place])
-        for place, part in enumerate(network.parts)
-        if part.form != "arrow"
-    ]
-    yield from bank_lines(columns, width)
-    yield [TextSpan("")]
     what = (
         "Heights are drawn by the square root of a map's side or a vector's units, widths by that of the channels."
         if network.has_maps
         else "Heights are drawn by the square root of the units."
     )
-    if network.arcs:
-        what += " " + ARCS
-    yield from legend_lines([part.kind for part in drawn], what, width)
+    return chain_lines(network, lambda part, tag: _column(part, network, sizes, tag), what, width)
 
 
 def _column(part: Part, network: Chain, sizes: Sizes, tag: str) -> Column:
