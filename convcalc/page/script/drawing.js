@@ -268,6 +268,6 @@ function movedText(network, layer, before, after, main) {
   const drawn = main === null ? null : network.layers[main].now.drawn;
   if (drawn) return drawn;
   const shape = layer < 0 ? inputShape(network, layer) : network.layers[layer].now.shape;
-  if (before === null) return sizes(shape);
+  if (before === null) return (after ?? "") + sizes(shape);
   return after === null ? before : `${before}${shape[0]}${after}`;
 }
