@@ -248,7 +248,10 @@ on("figures", (place) => {
     for (const { text, layer, before, after, main, first, fit: wide } of sized) {
       text.textContent = network.changed ? movedText(network, layer, before, after, main) : first;
       if (main !== null) named.set(main, [first, text.textContent]);
+      const box = main === null ? null : boxes.find(({ layers }) => layers[0] === main);
+      const room = box ? box.right - box.left - 6 : Infinity;
       if (wide && text.textContent === first) text.setAttribute("textLength", wide); // it was set to this width
+      else if (wide && (wide * text.textContent.length) / first.length > room) text.setAttribute("textLength", room);
       else text.removeAttribute("textLength");
     }
     for (const { hit, label, layers } of boxes) {
