@@ -1,4 +1,5 @@
-"""A sliding window step by step: the input cells it covers at each position, and the result there."""
+"""A sliding window step by step: the input cells it covers at each position, and the result there. Of a deconvolution,
+what each pixel of the input adds to the output."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from convcalc.layer.apply import Application
 from convcalc.layer.symbols import Expression, written
 from convcalc.ops import Pooling
 from convcalc.ops.conv import Conv
+from convcalc.ops.deconv import Deconv
 from convcalc.shapes import Axis, elements
 
 MAX_TERMS = 30  # of a sum that is written out
@@ -27,6 +29,89 @@ class Placement(NamedTuple):
     covered: tuple[tuple[int, ...], ...]
     working: str
     value: Any
+
+
+class Scattering(NamedTuple):
+    """What the input at one position adds to one channel of a deconvolution's output.
+
+    channel: of the output; position: of the input; channels: the input channels that are read; written: output cells,
+    one per weight, outside the output where they are cropped; added: to each of them; working: `1·2, 1·3`, "" if the
+    values alone say it; so_far: the channel's cells after it, row by row.
+    """
+
+    channel: int
+    position: tuple[int, ...]
+    channels: range
+    written: tuple[tuple[int, ...], ...]
+    added: tuple[Any, ...]
+    working: str
+    so_far: tuple[Any, ...]
+
+
+AnyStep = Placement | Scattering
+
+
+def walked(application: Application, decimal: bool | None = None) -> tuple[AnyStep, ...]:
+    """The steps of an operator: of its window, or of a deconvolution's input. Raises UsageError as `placements`."""
+    if isinstance(application.op, Deconv):
+        return scatterings(application, decimal)
+    return placements(application, decimal)
+
+
+def scatterings(application: Application, decimal: bool | None = None) -> tuple[Scattering, ...]:
+    """What every position of the input adds to every channel of a deconvolution's output.
+
+    Raises UsageError for more than MAX_STEPS steps, and for volumes.
+    """
+    op, source, output = application.op, application.source, application.output
+    assert isinstance(op, Deconv)
+    if len(source.shape) > 3:
+        raise UsageError(
+            "a deconvolution of volumes has no steps to show", hint="use an input of two dimensions"
+        )
+    positions = source.shape[1:]
+    area, size = elements(positions), elements(output.shape[1:])
+    total = output.shape[0] * area
+    if total > MAX_STEPS:
+        raise UsageError(
+            f"{total:,} steps are more than --steps shows ({MAX_STEPS})", hint="use a smaller input"
+        )
+    axes = op.axes((source.shape,))
+    depth, share = source.shape[0] // op.groups, op.filters // op.groups
+    taps = list(product(*(range(axis.kernel) for axis in axes)))
+    found = []
+    for channel in range(op.filters):
+        group, place = divmod(channel, share)
+        channels = range(group * depth, (group + 1) * depth)
+        so_far = [application.weights["bias"][channel] if op.bias else 0] * size
+        for index, position in enumerate(product(*map(range, positions))):
+            read = [source.values[each * area + index] for each in channels]
+            written, added, workings = [], [], []
+            for number, tap in enumerate(taps):
+                weights = [
+                    application.weights["weight"][(each * share + place) * len(taps) + number]
+                    for each in channels
+                ]
+                value = sum(a * b for a, b in zip(read, weights, strict=True))
+                cell = tuple(
+                    at * axis.stride - axis.before + step * axis.dilation
+                    for at, step, axis in zip(position, tap, axes, strict=True)
+                )
+                if _inside(output.shape, cell):
+                    offset = 0
+                    for at, width in zip(cell, output.shape[1:], strict=True):
+                        offset = offset * width + at
+                    so_far[offset] = so_far[offset] + value
+                written.append(cell)
+                added.append(value)
+                workings.append(_sum(read, weights, 0, value, decimal))
+            text = ", ".join(workings) if all(workings) else ""
+            if len(taps) * depth > MAX_TERMS:
+                text = f"{len(taps)} weights"
+            found.append(
+                Scattering(channel, position, channels, tuple(written), tuple(added), text, tuple(so_far))
+            )
+    return tuple(found)
 
 
 def placements(application: Application, decimal: bool | None = None) -> tuple[Placement, ...]:

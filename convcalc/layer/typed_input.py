@@ -12,7 +12,7 @@ from convcalc.layer.apply import MODES, Application, apply, filter_matrix, named
 from convcalc.layer.arguments import operator_and_input, read_source, window_fields
 from convcalc.layer.matrices import Typed
 from convcalc.layer.pictures import PictureMap, results
-from convcalc.layer.steps import Placement, placements
+from convcalc.layer.steps import AnyStep, walked
 from convcalc.layer.symbols import Notation
 from convcalc.layer.windows import Extents, Sides, check_choice, check_count
 from convcalc.shapes import ROUNDINGS
@@ -28,14 +28,14 @@ class Applied(NamedTuple):
     """The result of `apply` on numbers or letters.
 
     applications: one, or one per mode; notation: how numbers are written; mode_shown: whether a mode was requested;
-    steps: for each application the window at each position, if requested; tone: how a picture with a pixel per number
+    steps: for each application its steps, if requested; tone: how a picture with a pixel per number
     maps them to grey levels, None for a figure of numbered cells.
     """
 
     applications: tuple[Application, ...]
     notation: Notation
     mode_shown: bool = False
-    steps: tuple[tuple[Placement, ...], ...] = ()
+    steps: tuple[tuple[AnyStep, ...], ...] = ()
     tone: str | None = None
 
 
@@ -121,7 +121,7 @@ def apply_typed(
         return AppliedPicture(applications[0], picture, text, maps)
     written = [source.decimal, *(matrix.decimal for matrix in filters)]
     notation = Notation(False if False in written else True if True in written else None, decimals)
-    positions = tuple(placements(application, notation.decimal) for application in applications if steps)
+    positions = tuple(walked(application, notation.decimal) for application in applications if steps)
     return Applied(applications, notation, mode is not None, positions, tone)
 
 

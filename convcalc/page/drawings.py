@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from math import hypot
 from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import Analysis
-from convcalc.analysis.boxes import Boxes, boxes
+from convcalc.analysis.boxes import Box, Boxes, boxes
 from convcalc.render.drawing import svg
 from convcalc.render.drawing.graph.draw import draw
 from convcalc.render.drawing.paths import written
@@ -19,6 +20,7 @@ MAX_DEPTHS = 4
 FEW = 4  # boxes below which a depth tells too little to be worth a drawing
 SHOWN = 60  # boxes up to which the deepest drawing is shown first
 ONE_COLUMN = 20  # boxes of one of two networks that stand in one column
+COPY = "copy "  # what stands before the size that a U hands across
 CHANNELS = re.compile(r"(conv K|deconv K|dense )(\d+)(.*)")  # of a box's words: what surrounds the channels
 
 
@@ -70,20 +72,30 @@ def _drawing(label: str, given: Boxes, prefix: str, marks: Mapping[int, str] | N
 def _figures(given: Boxes, scene: Scene) -> Iterator[list[Any]]:
     """The text elements that hold figures, which the page's sliders write anew: `[number, layer, before, after, main]`.
 
-    number: of the text element in the SVG; before, after: what stands around the channels in a box's words; None where
-    the text is the size of the layer's output, beside its box. layer: -1 - n for the network's input n; None for what
-    a frame says of its copies. main: the layer whose operator the box's words name, or None.
+    number: of the text element in the SVG; before, after: what stands around the channels in a box's words; before is
+    None where the text is the size of the layer's output outside its box, with the word `after` in front, if there is
+    one. layer: -1 - n for the network's input n; None for what a frame says of its copies. main: the layer whose
+    operator the box's words name, or None.
     """
     notes = {frame.note for frame in given.frames if frame.note}
     elements = (item for item in scene.items if isinstance(item, Text) and written(item.text).strip())
-    areas = [(box, area) for box, area in zip(given.boxes, scene.boxes, strict=True) if box.form != "join"]
+    areas = list(zip(given.boxes, scene.boxes, strict=True))
+    sizes: dict[str, list[tuple[Box, Placed]]] = {}
+    for box, area in areas:
+        sizes.setdefault(words.shape(box.shape), []).append((box, area))
     for number, text in enumerate(elements):
         middle = text.y - 3
         if text.text in notes:
             yield [number, None, None, None, None]
             continue
+        copy = COPY if text.text.startswith(COPY) else ""
+        sized = sizes.get(text.text.removeprefix(copy))
+        if sized is not None and not any(_holds(area, text) for _, area in areas):
+            box, _ = min(sized, key=lambda pair: _distance(text, pair[1]))
+            yield [number, box.layers[-1] if box.layers else -1 - box.key, None, copy or None, None]
+            continue
         for box, area in areas:
-            if not area.top <= middle <= area.bottom:
+            if box.form == "join" or not area.top <= middle <= area.bottom:
                 continue
             layer = box.layers[-1] if box.layers else -1 - box.key
             if area.left <= text.x <= area.right:
@@ -95,14 +107,19 @@ def _figures(given: Boxes, scene: Scene) -> Iterator[list[Any]]:
                 if main is not None and any(map(str.isdigit, text.text)):
                     yield [number, layer, text.text, None, main]
                     break
-            elif text.x > area.right and text.text == words.shape(box.shape) and _beside(text, area):
-                yield [number, layer, None, None, None]
-                break
 
 
-def _beside(text: Text, area: Placed) -> bool:
-    """Whether a size stands on the level of a box's middle."""
-    return abs(text.y - 3.3 - (area.top + area.bottom) / 2) < 1
+def _holds(area: Placed, text: Text) -> bool:
+    """Whether a text stands in a box."""
+    return area.left <= text.x <= area.right and area.top <= text.y <= area.bottom
+
+
+def _distance(text: Text, area: Placed) -> tuple[bool, float]:
+    """How far a size is from a box: beside its middle comes first, on either side."""
+    beside = abs(text.y - 3.3 - (area.top + area.bottom) / 2) < 1
+    across = max(area.left - text.x, text.x - area.right, 0.0)
+    down = max(area.top - text.y, text.y - area.bottom, 0.0)
+    return not beside, float(hypot(across, down))
 
 
 def _marks(given: Boxes, statuses: Mapping[int, str]) -> dict[int, str]:

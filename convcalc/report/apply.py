@@ -8,7 +8,7 @@ from typing import Any
 
 from convcalc.layer.apply import Application
 from convcalc.layer.matrices import Matrix
-from convcalc.layer.steps import Placement
+from convcalc.layer.steps import AnyStep, Placement, Scattering
 from convcalc.layer.symbols import Expression, Notation
 from convcalc.layer.typed_input import Applied
 from convcalc.ops import Pooling, Tensor
@@ -243,15 +243,21 @@ def animations(applied: Applied, width: int | None) -> list[Iterator[list[Line]]
 
 
 def _frames(
-    application: Application, placements: Sequence[Placement], notation: Notation, width: int | None
+    application: Application, placements: Sequence[AnyStep], notation: Notation, width: int | None
 ) -> Iterator[list[Line]]:
     """One frame per step: the input with the covered cells in brackets, the working, and the output so far."""
+    if any(isinstance(step, Scattering) for step in placements):
+        yield from _scattered(
+            application, [step for step in placements if isinstance(step, Scattering)], notation, width
+        )
+        return
     total = elements(application.output.shape)
     output = [PENDING] * total
     letters = _letters(application.output)
     final = [notation(value) for value in application.output.values]
     widest = max(map(len, final))
     for number, step in enumerate(placements, 1):
+        assert isinstance(step, Placement)
         output[number - 1] = final[number - 1]
         equation = f"{step.working} = {final[number - 1]}" if step.working else final[number - 1]
         made = plane_rows(Tensor(application.output.shape, output))[step.channel]
@@ -271,6 +277,52 @@ def _frames(
             *blocks.beside(parts, width),
             [],
         ]
+
+
+def _scattered(
+    application: Application, steps: Sequence[Scattering], notation: Notation, width: int | None
+) -> Iterator[list[Line]]:
+    """One frame per step of a deconvolution: the pixel in brackets, what it adds, and the output so far."""
+    shape = application.output.shape
+    letters = _letters(application.output)
+    widest = max(len(notation(value)) for step in steps for value in step.so_far)
+    planes = plane_rows(application.source)
+    for number, step in enumerate(steps, 1):
+        rows = plane_rows(Tensor((1, *shape[1:]), step.so_far))[0]
+        shown = [
+            [text.ljust(widest) if letters else text.rjust(widest) for text in map(notation, row)]
+            for row in rows
+        ]
+        cells = {(0, *cell)[-2:] for cell in step.written}
+        marked = {(i, j) for i, j in cells if 0 <= i < len(rows) and 0 <= j < len(rows[0])}
+        here = (0, *step.position)[-2:]
+        sources = [
+            blocks.matrix(
+                f"input, channel {channel + 1}" if len(planes) > 1 else "input",
+                [[notation(value) for value in row] for row in planes[channel]],
+                marked={(here[0], here[1])},
+            )
+            for channel in step.channels
+        ]
+        heading = f"map {step.channel + 1}" if shape[0] > 1 else "output"
+        parts = [
+            *sources,
+            *_kernels(application, notation, step.channel),
+            blocks.matrix(heading, shown, marked=marked, left=letters),
+        ]
+        label = f"step {number} of {len(steps)}  "
+        first, *others = wrap(added_text(step, notation), width and max(20, width - len(label)))
+        yield [
+            [TextSpan(label, "dim"), TextSpan(first)],
+            *([TextSpan(" " * len(label) + part.lstrip())] for part in others),
+            *blocks.beside(parts, width),
+            [],
+        ]
+
+
+def added_text(step: Scattering, notation: Notation) -> str:
+    """`adds 2·1, 2·2, 2·3, 2·4`."""
+    return f"adds {step.working or ', '.join(map(notation, step.added))}"
 
 
 def _covered(application: Application, step: Placement, notation: Notation) -> list[blocks.TextBlock]:
@@ -345,7 +397,7 @@ def matrix_csv(tensor: Tensor, notation: Notation) -> str:
 
 
 def application_value(
-    application: Application, notation: Notation, steps: Sequence[Placement] = ()
+    application: Application, notation: Notation, steps: Sequence[AnyStep] = ()
 ) -> dict[str, Any]:
     """JSON of one application. Numbers are numbers; letters and endless fractions stand beside them as text."""
     op = application.op
@@ -367,18 +419,29 @@ def application_value(
         },
     }
     if steps:
-        value["steps"] = [
-            {
-                "channel": step.channel,
-                "position": list(step.position),
-                "input_channels": list(step.channels),
-                "covered": [list(cell) for cell in step.covered],
-                "working": step.working or notation(step.value),
-                "value": _plain(step.value),
-            }
-            for step in steps
-        ]
+        value["steps"] = [_step_value(step, notation) for step in steps]
     return value
+
+
+def _step_value(step: AnyStep, notation: Notation) -> dict[str, Any]:
+    common = {
+        "channel": step.channel,
+        "position": list(step.position),
+        "input_channels": list(step.channels),
+    }
+    if isinstance(step, Scattering):
+        return {
+            **common,
+            "written": [list(cell) for cell in step.written],
+            "working": step.working or ", ".join(map(notation, step.added)),
+            "added": [_plain(value) for value in step.added],
+        }
+    return {
+        **common,
+        "covered": [list(cell) for cell in step.covered],
+        "working": step.working or notation(step.value),
+        "value": _plain(step.value),
+    }
 
 
 def _tensor_value(tensor: Tensor, notation: Notation) -> dict[str, Any]:

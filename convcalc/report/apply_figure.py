@@ -8,7 +8,7 @@ from typing import Any
 from convcalc.errors import UsageError
 from convcalc.images.rasters import rasters
 from convcalc.layer.apply import Application
-from convcalc.layer.steps import Placement
+from convcalc.layer.steps import Placement, Scattering
 from convcalc.layer.symbols import Expression, Notation
 from convcalc.layer.typed_input import Applied
 from convcalc.ops import Pooling, Tensor
@@ -28,7 +28,7 @@ from convcalc.render.drawing.cells import (
     figure,
 )
 from convcalc.render.drawing.scene import Scene
-from convcalc.report.apply import mode_words, numbers_of, plane_rows, size_text, title
+from convcalc.report.apply import added_text, mode_words, numbers_of, plane_rows, size_text, title
 from convcalc.shapes import elements
 
 MAX_SIDE, MAX_CELLS = 32, 900  # of a matrix drawn as cells; a larger one is a picture
@@ -61,10 +61,15 @@ def applied_animation(applied: Applied, most: int = MAX_FRAMES, delay: float | N
                     f"{size_text(tensor)} is too large to be drawn as cells: at most {MAX_SIDE} by {MAX_SIDE}",
                     hint="use a smaller input",
                 )
-    panels = [
-        _stepped(application, placements, applied.notation, mode_shown=applied.mode_shown)
-        for application, placements in zip(applied.applications, applied.steps, strict=True)
-    ]
+    panels = []
+    for application, steps in zip(applied.applications, applied.steps, strict=True):
+        windows = [step for step in steps if isinstance(step, Placement)]
+        scattered = [step for step in steps if isinstance(step, Scattering)]
+        panels.append(
+            _scattered(application, scattered, applied.notation)
+            if scattered
+            else _stepped(application, windows, applied.notation, mode_shown=applied.mode_shown)
+        )
     return animation(panels, f"{title(applied.applications[0])}, step by step", delay)
 
 
@@ -313,3 +318,98 @@ def _weights(
     values = application.weights["weight"][start : start + taps * depth]
     texts = [Notation(decimal)(value) for value in values]
     return [texts[place * taps : (place + 1) * taps] for place in range(depth)]
+
+
+# -- a deconvolution ----------------------------------------------------------------------------------------
+
+
+def _scattered(
+    application: Application, steps: Sequence[Scattering], notation: Notation
+) -> tuple[Panel, list[Step]]:
+    """The empty output, and for each pixel of the input what it adds there."""
+    source = _grids("input", application.source, notation)
+    spans = _written_spans(application, steps)
+    origin = (spans[0].start, spans[1].start)
+    shape = (1, *application.output.shape[1:])[-2:]
+    depth = len(steps[0].channels)
+    sizes = [axis.kernel for axis in application.op.axes((application.source.shape,))]
+    kernels = [
+        Grid(
+            f"kernel {'×'.join(map(str, sizes))}" + (f", channel {place + 1}" if depth > 1 else ""),
+            (("",) * sizes[-1],) * (1 if len(sizes) == 1 else sizes[0]),
+        )
+        for place in range(depth)
+    ]
+    result = []
+    for grid in _grids("output", application.output, notation, names=application.names):
+        places = [(i, j) for i in range(len(spans[0])) for j in range(len(spans[1]))]
+        faint = frozenset(
+            place
+            for place in places
+            if not all(0 <= at + start < size for at, start, size in zip(place, origin, shape, strict=True))
+        )
+        result.append(
+            Grid(
+                grid.heading + (" and what is cropped" if faint else ""),
+                (("",) * len(spans[1]),) * len(spans[0]),
+                faint,
+                cornered=True,
+            )
+        )
+    panel = _arranged(application, source, kernels, result, _lines(application, False))
+    found = []
+    for number, step in enumerate(steps, 1):
+        marks: dict[int, Mapping[Place, Mark]] = {}
+        here = (0, *step.position)[-2:]
+        at = (here[0], here[1])
+        for channel in step.channels:
+            marks[channel] = {at: Mark(RESULT, source[channel].rows[at[0]][at[1]])}
+        for place in range(depth):
+            marks[len(source) + place] = _kernel_marks(application, step.channel, place, notation)
+        rows = plane_rows(Tensor((1, *application.output.shape[1:]), step.so_far))[0]
+        output = len(source) + len(kernels) + step.channel
+        written: dict[Place, Mark] = {}
+        done: dict[Place, Mark] = {}
+        for cell, value in zip(step.written, step.added, strict=True):
+            row, column = (0, *cell)[-2:]
+            spot = (row - origin[0], column - origin[1])
+            inside = 0 <= row < shape[0] and 0 <= column < shape[1]
+            text = notation(rows[row][column]) if inside else ""
+            plus = notation(value)
+            written[spot] = Mark(WINDOW, text, plus if plus.startswith("−") else f"+{plus}")
+            if inside:
+                done[spot] = Mark(DONE, text)
+        marks[output] = written
+        spots = [*written]
+        dilated = any(axis.dilation > 1 for axis in application.op.axes((application.source.shape,)))
+        found.append(
+            Step(
+                f"step {number} of {len(steps)}",
+                added_text(step, notation),
+                marks,
+                {output: done},
+                (Outline(output, spots[0], spots[-1], dilated),),
+            )
+        )
+    return panel, found
+
+
+def _written_spans(application: Application, steps: Sequence[Scattering]) -> tuple[range, range]:
+    """The rows and columns of the output and of what is cropped off it."""
+    cells = [(0, *cell)[-2:] for step in steps for cell in step.written]
+    height, width = (1, *application.output.shape[1:])[-2:]
+    rows, columns = [row for row, _ in cells], [column for _, column in cells]
+    return (
+        range(min(0, *rows), max(height, max(rows) + 1)),
+        range(min(0, *columns), max(width, max(columns) + 1)),
+    )
+
+
+def _kernel_marks(
+    application: Application, channel: int, source: int, notation: Notation
+) -> dict[Place, Mark]:
+    """The kernel from a channel of the input to one of the output."""
+    matrix = application.filters[min(channel, len(application.filters) - 1)]
+    plane = matrix.planes[min(source % max(1, len(matrix.planes)), len(matrix.planes) - 1)]
+    shown = Notation(matrix.decimal if matrix.decimal is not None else notation.decimal)
+    return {(i, j): Mark(WINDOW, shown(value)) for i, row in enumerate(plane) for j, value in enumerate(row)}

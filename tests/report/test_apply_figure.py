@@ -31,6 +31,11 @@ CASES = {
     "groups": (("blur", "1 2 3 1; 4 5 6 2; 0 0 7 8|1 1 1 9; 0 0 2 9; 4 4 4 4"), {"per_channel": True}),
     "signal": (("1.00 1.10 1.20 1.40 1.70",), {"weights": ".01 .4 .5", "mode": "convolution"}),
     "dilated signal": (("1 2 3 4 5 6 7|7 6 5 4 3 2 1",), {"weights": "1 -1|2 1/2", "dilation": 3}),
+    "deconv": (
+        ("deconv: {stride: 2, padding: 1}", "1 0; 2 3"),
+        {"weights": "1 2 1; 3 4 0; 1 0 -1", "bias": "2"},
+    ),
+    "dilated deconv": (("deconv: {dilation: 2}", "1 2|3 4"), {"weights": ["1 2|3 4", "0 1|1/3 -1"]}),
     "wide": (("1e12 2e12; 3e11 -4e12",), {"weights": "1/7 1/13; 3/17 2/19", "padding": 1}),
 }
 
@@ -145,6 +150,22 @@ def test_a_signal_s_kernel_lies_below_its_window() -> None:
     assert lefts == {round(source.left + 2 * wide, 3), round(source.left + 5 * wide, 3)}
     # 3·1 − 6 + 5·2 + 2/2 = 8
     assert "3·1 + 6·(−1) + 5·2 + 2·(1/2) = 8" in texts(scene)
+
+
+def test_a_deconvolution_adds_to_the_output() -> None:
+    """Step 3 of 4: 2 times the kernel, two rows down; its first column is cropped off."""
+    scene = applied_animation(record("deconv", steps=True)).frame(2)
+    assert "adds 2·1, 2·2, 2·1, 2·3, 2·4, 2·0, 2·1, 2·0, 2·(−1)" in texts(scene)
+    added = ["+0", "+0", "+2", "+2", "+2", "+4", "+6", "+8", "−2"]
+    assert sorted(text for text in texts(scene) if text[0] in "+−" and text != "−1") == added
+    output = scene.boxes[-1]
+    side = cells.SIDE
+    written = [place for place in fills(scene, cells.WINDOW) if place[0] >= output.left]
+    assert sorted(written) == [
+        pytest.approx((output.left + column * side, output.top + row * side))
+        for column in range(3)
+        for row in range(2, 5)
+    ]
 
 
 def test_modes_follow_one_another() -> None:

@@ -248,7 +248,10 @@ on("figures", (place) => {
     for (const { text, layer, before, after, main, first, fit: wide } of sized) {
       text.textContent = network.changed ? movedText(network, layer, before, after, main) : first;
       if (main !== null) named.set(main, [first, text.textContent]);
+      const box = main === null ? null : boxes.find(({ layers }) => layers[0] === main);
+      const room = box ? box.right - box.left - 6 : Infinity;
       if (wide && text.textContent === first) text.setAttribute("textLength", wide); // it was set to this width
+      else if (wide && (wide * text.textContent.length) / first.length > room) text.setAttribute("textLength", room);
       else text.removeAttribute("textLength");
     }
     for (const { hit, label, layers } of boxes) {
@@ -268,6 +271,6 @@ function movedText(network, layer, before, after, main) {
   const drawn = main === null ? null : network.layers[main].now.drawn;
   if (drawn) return drawn;
   const shape = layer < 0 ? inputShape(network, layer) : network.layers[layer].now.shape;
-  if (before === null) return sizes(shape);
+  if (before === null) return (after ?? "") + sizes(shape);
   return after === null ? before : `${before}${shape[0]}${after}`;
 }

@@ -12,7 +12,7 @@ from convcalc.render.drawing.graph.place import SIZE_APART, STUB, Canvas, Margin
 from convcalc.render.drawing.graph.stack import Framed, Split, Stack
 
 SHAPE = 16 / 9
-MAX_COLUMNS = 8
+MAX_COLUMNS = 40
 SHORT = 0.2  # of the tallest column: what is shorter is no column of its own
 BETWEEN_LINES = 8.0  # from one line to the next, where several go from column to column
 TALL = 1200.0  # from here on branches are broken with the trunk
@@ -34,27 +34,34 @@ class Part(Protocol):
 def chosen(stack: Stack, margin: Callable[[Stack], float], count: int | None) -> list[Stack]:
     """The columns of a stack: `count` of them or as near as it can be cut, else the number whose page comes nearest to
     16:9. margin: what sizes at the right of a column take."""
-    best: list[Stack] = [stack]
     if count == 1:
-        return best
+        return [stack]
     stack = sliced(stack)
     wanted = (count,) if count is not None else range(1, MAX_COLUMNS + 1)
-    nearest = float("inf")
+    nearest, worse = float("inf"), 0
     cuts = stack.cuts()
+    beside = margin(stack) + GUTTER
+    found = [(0, len(stack.elements))]
     for number in wanted:
         if number > len(cuts) + 1:
             break
-        parts = _parts(stack, cuts, number)
-        width = sum([part.left + part.right + margin(part) for part in parts]) + GUTTER * (len(parts) - 1)
-        height = max([part.height for part in parts])
-        distance = abs(log(width / height / SHAPE))
+        spans = _spans(stack, cuts, number)
+        width = sum(
+            [max(stack.lefts[first:end]) + max(stack.rights[first:end]) + beside for first, end in spans]
+        )
+        height = max([stack.bottoms[end - 1] - stack.tops[first] for first, end in spans]) + 2 * STUB
+        distance = abs(log((width - GUTTER) / height / SHAPE))
         if distance < nearest:
-            nearest, best = distance, parts
-    return best
+            nearest, found, worse = distance, spans, 0
+        else:
+            worse += 1
+        if worse > 1:
+            break
+    return [stack.cut(first, end) for first, end in found] if len(found) > 1 else [stack]
 
 
-def _parts(stack: Stack, cuts: Sequence[int], number: int) -> list[Stack]:
-    """At most `number` columns, the tallest as short as possible."""
+def _spans(stack: Stack, cuts: Sequence[int], number: int) -> list[tuple[int, int]]:
+    """The elements of at most `number` columns, first and end each, the tallest as short as possible."""
     starts = [0, *cuts]
     ends = [*cuts, len(stack.elements)]
 
@@ -82,8 +89,7 @@ def _parts(stack: Stack, cuts: Sequence[int], number: int) -> list[Stack]:
             low = middle
         else:
             high, best = middle, found
-    best = _merged(stack, best)
-    return [stack.cut(first, end) for first, end in best] if len(best) > 1 else [stack]
+    return _merged(stack, best)
 
 
 def _merged(stack: Stack, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

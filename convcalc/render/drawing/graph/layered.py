@@ -7,12 +7,14 @@ is series-parallel inside is laid out as a stack and takes part as one cell.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 
 from convcalc.render.drawing.graph.place import BESIDE, DROP, GAP, STUB, Canvas, Piece, Wire
 from convcalc.render.drawing.graph.stack import Layers
 
 SWEEPS = 8
+MANY = 6_000  # cells, from which on fewer sweeps have to do
 STRAIGHTENINGS = 4
 SETTLING = 12  # sweeps that settle the places across
 TRACK = 8.0  # from one line to the next, between ranks
@@ -137,11 +139,16 @@ class Tangle(Layers):
                 near.below.append(target)
                 target.above.append(near)
 
+    @property
+    def _small(self) -> bool:
+        """Whether there is time for all sweeps."""
+        return sum([len(rank) for rank in self._ranks]) < MANY
+
     def _order(self) -> None:
         """Orders the ranks by barycentres, and keeps the order with the fewest crossings."""
         best = [list(rank) for rank in self._ranks]
         fewest = _crossings(best)
-        for sweep in range(SWEEPS):
+        for sweep in range(SWEEPS if self._small else 2):
             down = sweep % 2 == 0
             ranks = self._ranks if down else self._ranks[::-1]
             for rank in ranks:
@@ -171,7 +178,7 @@ class Tangle(Layers):
             middle = next((cell.x for cell in rank if cell.pinned), x / 2)
             for cell in rank:
                 cell.x -= middle
-        for sweep in range(SETTLING):
+        for sweep in range(SETTLING if self._small else 2):
             for rank in self._ranks if sweep % 2 == 0 else self._ranks[::-1]:
                 wishes, weights = [], []
                 for cell in rank:
@@ -240,11 +247,9 @@ class Tangle(Layers):
         """Moves a cell aside where two lines would each have to turn above the other: both cells stand right above the
         ones that the other's line goes to."""
         for rank in self._ranks:
-            for at, a in enumerate(rank):
-                for b in rank[at + 1 :]:
-                    onto_b = [cell for cell in a.below if abs(cell.x - b.x) < NEAR]
-                    onto_a = [cell for cell in b.below if abs(cell.x - a.x) < NEAR]
-                    if onto_a and onto_b:
+            for a in rank:
+                for b in _standing(rank, [cell.x for cell in a.below]):
+                    if a.x < b.x and a in _standing(rank, [cell.x for cell in b.below]):
                         moved = b if a.pinned else a
                         _moved_aside(rank, rank.index(moved))
 
@@ -354,6 +359,17 @@ def _apart(a: _Cell, b: _Cell) -> float:
     return a.right + b.left + (TRACK if a.piece is None and b.piece is None else BESIDE * 0.7)
 
 
+def _standing(rank: Sequence[_Cell], places: Sequence[float]) -> list[_Cell]:
+    """The cells of a rank that stand at these places across, nearer than NEAR."""
+    found = []
+    for x in places:
+        at = bisect_left(rank, x - NEAR, key=lambda cell: cell.x)
+        while at < len(rank) and rank[at].x < x + NEAR:
+            found.append(rank[at])
+            at += 1
+    return found
+
+
 def _moved_aside(rank: Sequence[_Cell], at: int) -> None:
     """Moves a cell by more than NEAR to the side that has more room: half of the least distance of neighbours is left
     at least."""
@@ -431,11 +447,12 @@ def _crossings(ranks: Sequence[Sequence[_Cell]]) -> int:
     total = 0
     for upper, lower in itertools.pairwise(ranks):
         place = {id(cell): index for index, cell in enumerate(lower)}
-        ends: list[int] = []
+        ends: list[int] = []  # of the lines further left, sorted
         for cell in upper:
             own = sorted([place[id(other)] for other in cell.below])
-            total += sum([1 for end in own for before in ends if before > end])
-            ends += own
+            total += sum([len(ends) - bisect_right(ends, end) for end in own])
+            for end in own:
+                insort(ends, end)
     return total
 
 

@@ -11,7 +11,6 @@ RADIUS = 5.0
 CLOSE = 0.01
 
 Path = tuple[Point, ...]
-Segment = tuple[Point, Point]
 
 
 def simplified(points: Sequence[Point]) -> Path:
@@ -33,11 +32,11 @@ def _straight(a: Point, b: Point, c: Point) -> bool:
 def strokes(edges: Sequence[tuple[int, int, Path]]) -> list[Polyline]:
     """The lines of edges (source, target, path). What edges share, at a fork or a join, is drawn once: lines drawn
     twice look fatter."""
-    leaving: dict[int, list[Segment]] = {}
-    entering: dict[int, list[Segment]] = {}
+    leaving: dict[int, _Drawn] = {}
+    entering: dict[int, _Drawn] = {}
     lines = []
     for source, target, path in edges:
-        from_source, to_target = leaving.setdefault(source, []), entering.setdefault(target, [])
+        from_source, to_target = leaving.setdefault(source, {}), entering.setdefault(target, {})
         start = _shared(path, from_source) if from_source else 0.0
         end = _shared(path[::-1], to_target) if to_target else 0.0
         length = sum([abs(x1 - x0) + abs(y1 - y0) for (x0, y0), (x1, y1) in pairwise(path)])
@@ -45,32 +44,45 @@ def strokes(edges: Sequence[tuple[int, int, Path]]) -> list[Polyline]:
             # Beginning a radius early leaves room for the rounded corner at the place where the lines part.
             kept = _part(path, max(0.0, start - RADIUS), length - max(0.0, end - RADIUS))
             lines.append(Polyline(kept, radius=RADIUS, arrow=end == 0.0))
-        segments = list(pairwise(path))
-        from_source += segments
-        to_target += segments
+        for drawn in (from_source, to_target):
+            _add(path, drawn)
     return lines
 
 
-def _shared(path: Path, drawn: Sequence[Segment]) -> float:
+# What is drawn already: by which coordinate stays the same and its value, spans of the other, none touching another.
+_Drawn = dict[tuple[int, float], list[tuple[float, float]]]
+
+
+def _line(start: Point, end: Point) -> tuple[int, float]:
+    across = 0 if abs(start[0] - end[0]) < CLOSE else 1  # the coordinate that stays
+    return across, round(start[across], 1)
+
+
+def _add(path: Path, drawn: _Drawn) -> None:
+    for start, end in pairwise(path):
+        line = _line(start, end)
+        low, high = sorted((start[1 - line[0]], end[1 - line[0]]))
+        apart = []
+        for span in drawn.get(line, ()):
+            if span[1] < low - CLOSE or span[0] > high + CLOSE:
+                apart.append(span)
+            else:
+                low, high = min(low, span[0]), max(high, span[1])
+        drawn[line] = [*apart, (low, high)]
+
+
+def _shared(path: Path, drawn: _Drawn) -> float:
     """How far along its start the path is drawn already, in pixels."""
     total = 0.0
     for start, end in pairwise(path):
-        across = 0 if abs(start[0] - end[0]) < CLOSE else 1  # the coordinate that stays
-        along = 1 - across
-        sign = 1.0 if end[along] > start[along] else -1.0
-        at, goal = start[along] * sign, end[along] * sign
-        spans = []
-        for a, b in drawn:
-            if abs(a[across] - start[across]) < CLOSE and abs(b[across] - start[across]) < CLOSE:
-                low, high = sorted((a[along] * sign, b[along] * sign))
-                spans.append((low, high))
+        line = _line(start, end)
+        at, goal = start[1 - line[0]], end[1 - line[0]]
         reached = at
-        for low, high in sorted(spans):
-            if low <= reached + CLOSE:
-                reached = max(reached, high)
-        reached = min(reached, goal)
-        total += reached - at
-        if reached < goal - CLOSE:
+        for low, high in drawn.get(line, ()):
+            if low - CLOSE <= at <= high + CLOSE:
+                reached = min(goal, high) if goal > at else max(goal, low)
+        total += abs(reached - at)
+        if abs(goal - reached) > CLOSE:
             break
     return total
 

@@ -17,6 +17,7 @@ from convcalc.render.drawing.graph.stack import FEW, Framed, Side, Split, Stack
 
 FEED_DEPTH = 3  # boxes above its reader, from which on an input stands beside it and not at the top
 MAX_NOTE = 120.0
+MAX_NESTED = 60  # branches within branches
 MAX_ENDS = 16  # outputs that are tried as the end of the axis
 
 
@@ -49,6 +50,7 @@ class Structure:
         ] = {}  # groups of boxes that only lead to outputs, by what they read
         self.feeds: dict[int, list[list[int]]] = {}  # groups with an input of their own, by their one reader
         self.unplaced: list[Frame] = []
+        self._nested = 0
         rest = self._set_feeds_aside(self._set_sides_aside(set(range(count))))
         self.stack = self._stack(sorted(rest), None, None, boxes.frames)
 
@@ -266,12 +268,32 @@ class Structure:
         """What lies between two boxes on the axis. direct: the edge between them belongs to it, if there is one."""
         keys, source, target, feeds = part
         direct = direct and source is not None and target is not None and source in self.inputs[target]
+        if self._nested >= MAX_NESTED:
+            return self._flat(part, direct=direct)
         groups = self._groups(keys, set(keys))
         if source is not None:  # what begins with inputs of its own alone
             feeds = [*feeds, *[group for group in groups if source not in self._sources(group)]]
             groups = [group for group in groups if source in self._sources(group)]
+        self._nested += 1
+        found: Split | Tangle
         if len(groups) == 1 and not direct and not feeds:
-            return self._tangle(keys, source, target, frames)
+            found = self._tangle(keys, source, target, frames)
+        else:
+            found = self._split(groups, feeds, source, target, frames, direct=direct)
+        self._nested -= 1
+        return found
+
+    def _split(
+        self,
+        groups: Sequence[Sequence[int]],
+        feeds: Sequence[Sequence[int]],
+        source: int | None,
+        target: int | None,
+        frames: Sequence[Frame],
+        *,
+        direct: bool,
+    ) -> Split:
+        """Branches, those of feeds with inputs of their own, as a split."""
         parts = [*groups, *feeds]
         inner: list[list[Frame]] = [[] for _ in parts]
         for frame in frames:
@@ -289,6 +311,24 @@ class Structure:
             self._stack(group, None, target, inner[index + len(groups)]) for index, group in enumerate(feeds)
         ]
         return Split(branches, loose, direct=direct, fed=source is not None)
+
+    def _flat(self, part: _Part, *, direct: bool) -> Tangle:
+        """Layers of single boxes, for what is nested too deeply for anything else."""
+        keys = [*part.keys, *[key for group in part.feeds for key in group]]
+        keys += [other for key in part.keys for group in self.feeds.get(key, ()) for other in group]
+        index = {key: place for place, key in enumerate(keys)}
+        ends = dict(index)
+        if part.above is not None:
+            ends[part.above] = -1
+        if part.below is not None:
+            ends[part.below] = len(keys)
+        links = [(ends[read], index[key]) for key in keys for read in self.inputs[key]]
+        if part.below is not None:
+            links += [(index[read], len(keys)) for read in self.inputs[part.below] if read in index]
+        if direct:
+            links.append((-1, len(keys)))
+        pieces = [self._alone(key, ()) for key in keys]
+        return Tangle(pieces, links, entered=part.above is not None, left_by=part.below is not None)
 
     def _tangle(
         self, keys: Sequence[int], source: int | None, target: int | None, frames: Sequence[Frame]

@@ -190,10 +190,16 @@ class Stack:
             room = label_room(framed.frame)
             for at in inner:
                 left[at], right[at], rooms[at] = widest_left, widest_right + _copies(framed.frame), room
-        self.left = max([a + b for a, b in zip(left, rooms, strict=True)], default=0.0)
+        self.lefts = [
+            a + b for a, b in zip(left, rooms, strict=True)
+        ]  # of elements, with frames and their names
+        self.rights = right
+        self.left = max(self.lefts, default=0.0)
         self.right = max(right, default=0.0)
         for index in sorted(waiting):
             self.right = max(self.right, self._beside(index, right))
+        for index, side in self.sides.items():
+            self.rights[index] = max(right[index], self._sides_at[index][0] + side.width)
 
     def _beside(self, index: int, right: Sequence[float]) -> float:
         """Puts what stands beside the elements after this one; returns its right end."""

@@ -397,3 +397,18 @@ def test_gates_stand_between_the_legs_of_a_u() -> None:
     for left, gate, right in (("layer1", "layer10", "layer11"), ("layer3", "layer7", "layer8")):
         assert axis(at[left]) < axis(at[gate]) < axis(at[right])
         assert len({round(at[name].top + at[name].bottom, 6) for name in (left, gate, right)}) == 1
+
+
+def test_deep_nesting_wide_forks_and_long_chains_are_drawn() -> None:
+    """Skips within skips, 100 deep; a fork of 300; a chain of 1,000."""
+    count = 100
+    nested = [box(0), *[box(key, key - 1) for key in range(1, count)]]
+    nested += [
+        box(count + step, count - 2 - step, count + step - 1, form="join") for step in range(count - 2)
+    ]
+    fork = [box(0), *[box(key, 0) for key in range(1, 301)], box(301, *range(1, 301), form="join")]
+    chain = [box(0), *[box(key, key - 1) for key in range(1, 1_000)]]
+    for made in (nested, fork, chain):
+        scene = draw(net(*made))
+        assert len(scene.edges) == sum(len(made_box.inputs) for made_box in made)
+    assert 1.2 < scene.width / scene.height < 2.6
