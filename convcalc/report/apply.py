@@ -290,7 +290,10 @@ def _scattered(
     for number, step in enumerate(steps, 1):
         rows = plane_rows(Tensor((1, *shape[1:]), step.so_far))[0]
         shown = [
-            [text.ljust(widest) if letters else text.rjust(widest) for text in map(notation, row)]
+            [
+                text.ljust(widest) if letters else text.rjust(widest)
+                for text in [notation(value) for value in row]
+            ]
             for row in rows
         ]
         cells = {(0, *cell)[-2:] for cell in step.written}
@@ -322,7 +325,7 @@ def _scattered(
 
 def added_text(step: Scattering, notation: Notation) -> str:
     """`adds 2·1, 2·2, 2·3, 2·4`."""
-    return f"adds {step.working or ', '.join(map(notation, step.added))}"
+    return f"adds {step.working or ', '.join([notation(value) for value in step.added])}"
 
 
 def _covered(application: Application, step: Placement, notation: Notation) -> list[blocks.TextBlock]:
@@ -433,7 +436,7 @@ def _step_value(step: AnyStep, notation: Notation) -> dict[str, Any]:
         return {
             **common,
             "written": [list(cell) for cell in step.written],
-            "working": step.working or ", ".join(map(notation, step.added)),
+            "working": step.working or ", ".join([notation(value) for value in step.added]),
             "added": [_plain(value) for value in step.added],
         }
     return {

@@ -13,6 +13,7 @@ from convcalc.layer.symbols import Expression, Notation
 from convcalc.layer.typed_input import Applied
 from convcalc.ops import Pooling, Tensor
 from convcalc.ops.conv import Conv
+from convcalc.ops.deconv import Spread
 from convcalc.render.drawing.animation import Animation
 from convcalc.render.drawing.cells import (
     DONE,
@@ -358,6 +359,8 @@ def _scattered(
         )
     panel = _arranged(application, source, kernels, result, _lines(application, False))
     found = []
+    axes = application.op.axes((application.source.shape,))
+    dilated = any(isinstance(axis, Spread) and axis.dilation > 1 for axis in axes)
     for number, step in enumerate(steps, 1):
         marks: dict[int, Mapping[Place, Mark]] = {}
         here = (0, *step.position)[-2:]
@@ -381,7 +384,6 @@ def _scattered(
                 done[spot] = Mark(DONE, text)
         marks[output] = written
         spots = [*written]
-        dilated = any(axis.dilation > 1 for axis in application.op.axes((application.source.shape,)))
         found.append(
             Step(
                 f"step {number} of {len(steps)}",

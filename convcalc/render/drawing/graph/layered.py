@@ -7,9 +7,22 @@ is series-parallel inside is laid out as a stack and takes part as one cell.
 from __future__ import annotations
 
 import itertools
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 
+from convcalc.render.drawing.graph.cells import (
+    RAIL,
+    TRACK,
+    Cell,
+    Net,
+    assign_tracks,
+    count_crossings,
+    least_apart,
+    median,
+    move_aside,
+    separated,
+    standing,
+    topological,
+)
 from convcalc.render.drawing.graph.place import BESIDE, DROP, GAP, STUB, Canvas, Piece, Wire
 from convcalc.render.drawing.graph.stack import Layers
 
@@ -17,45 +30,8 @@ SWEEPS = 8
 MANY = 6_000  # cells, from which on fewer sweeps have to do
 STRAIGHTENINGS = 4
 SETTLING = 12  # sweeps that settle the places across
-TRACK = 8.0  # from one line to the next, between ranks
-RAIL = 5.0  # half of what a line takes that passes a rank
 PINNED, STRAIGHT = 1e6, 8.0
-NEAR = 4.0
 MAX_CUT = 4  # lines that may pass from one column to the next
-
-
-class _Cell:
-    """A piece, a line that passes a rank (piece None), or an end of the layers."""
-
-    __slots__ = ("above", "below", "key", "left", "piece", "pinned", "rank", "right", "targets", "x")
-
-    def __init__(self, rank: int, piece: Piece | None, key: float) -> None:
-        self.rank = rank
-        self.piece = piece
-        self.key = key  # place in running order
-        self.left = piece.left if piece else RAIL
-        self.right = piece.right if piece else RAIL
-        self.above: list[_Cell] = []
-        self.below: list[_Cell] = []
-        self.targets: list[_Cell] = []
-        self.pinned = False
-        self.x = 0.0
-
-
-class _Net:
-    """What leaves a cell to one side, in one track: from its axis to those of cells in the next rank."""
-
-    __slots__ = ("cell", "ends", "track")
-
-    def __init__(self, cell: _Cell, ends: Sequence[_Cell]) -> None:
-        self.cell = cell
-        self.ends = ends
-        self.track = 0
-
-    @property
-    def span(self) -> tuple[float, float]:
-        xs = [self.cell.x, *[end.x for end in self.ends]]
-        return min(xs), max(xs)
 
 
 class Tangle(Layers):
@@ -67,10 +43,10 @@ class Tangle(Layers):
     ) -> None:
         self.keys: Sequence[int] = [key for piece in pieces for key in piece.keys]
         self._pieces = list(pieces)
-        self._entry = _Cell(0, None, -1.0) if entered else None
-        self._exit = _Cell(0, None, float("inf")) if left_by else None
-        cells = [_Cell(0, piece, min(piece.keys)) for piece in pieces]
-        by_place: dict[int, _Cell] = dict(enumerate(cells))
+        self._entry = Cell(0, None, -1.0) if entered else None
+        self._exit = Cell(0, None, float("inf")) if left_by else None
+        cells = [Cell(0, piece, min(piece.keys)) for piece in pieces]
+        by_place: dict[int, Cell] = dict(enumerate(cells))
         if self._entry is not None:
             by_place[-1] = self._entry
         if self._exit is not None:
@@ -90,7 +66,7 @@ class Tangle(Layers):
         self.open(0.0)
 
     def _rank(self) -> None:
-        order = _topological(self._cells)
+        order = topological(self._cells)
         for cell in order:
             for target in cell.targets:
                 target.rank = max(target.rank, cell.rank + 1)
@@ -104,13 +80,13 @@ class Tangle(Layers):
 
     def _pin(self) -> None:
         """Pins the path with the most boxes to the axis."""
-        best: dict[int, tuple[int, _Cell | None]] = {}
+        best: dict[int, tuple[int, Cell | None]] = {}
         for cell in reversed(self._in_order):
             follower = max(cell.targets, key=lambda target: best[id(target)][0], default=None)
             count = best[id(follower)][0] if follower is not None else 0
             best[id(cell)] = (count + (len(cell.piece.keys) if cell.piece else 0), follower)
         start = self._entry or max(self._cells, key=lambda cell: best[id(cell)][0])
-        step: _Cell | None = start
+        step: Cell | None = start
         while step is not None:
             step.pinned = True
             step = best[id(step)][1]
@@ -120,15 +96,15 @@ class Tangle(Layers):
     def _rails(self) -> None:
         """Ranks of cells, with a cell for every line that passes a rank. Lines of one source share theirs."""
         count = max([cell.rank for cell in self._cells]) + 1
-        self._ranks: list[list[_Cell]] = [[] for _ in range(count)]
+        self._ranks: list[list[Cell]] = [[] for _ in range(count)]
         for cell in sorted(self._cells, key=lambda cell: cell.key):
             self._ranks[cell.rank].append(cell)
-        self._rail: dict[tuple[int, int], _Cell] = {}
+        self._rail: dict[tuple[int, int], Cell] = {}
         for cell in self._cells:
             last = max([target.rank for target in cell.targets], default=0)
             before = cell
             for rank in range(cell.rank + 1, last):
-                rail = _Cell(rank, None, cell.key)
+                rail = Cell(rank, None, cell.key)
                 before.below.append(rail)
                 rail.above.append(before)
                 self._ranks[rank].append(rail)
@@ -147,7 +123,7 @@ class Tangle(Layers):
     def _order(self) -> None:
         """Orders the ranks by barycentres, and keeps the order with the fewest crossings."""
         best = [list(rank) for rank in self._ranks]
-        fewest = _crossings(best)
+        fewest = count_crossings(best)
         for sweep in range(SWEEPS if self._small else 2):
             down = sweep % 2 == 0
             ranks = self._ranks if down else self._ranks[::-1]
@@ -163,7 +139,7 @@ class Tangle(Layers):
                     own = place[id(cell)]
                     mean[id(cell)] = sum([place[id(other)] for other in near]) / len(near) if near else own
                 rank.sort(key=lambda cell: mean[id(cell)])
-            found = _crossings(self._ranks)
+            found = count_crossings(self._ranks)
             if found < fewest:
                 fewest, best = found, [list(rank) for rank in self._ranks]
         self._ranks = best
@@ -189,11 +165,11 @@ class Tangle(Layers):
                     if rail and straight:
                         near = straight
                     wishes.append(
-                        0.0 if cell.pinned else _median([other.x for other in near]) if near else cell.x
+                        0.0 if cell.pinned else median([other.x for other in near]) if near else cell.x
                     )
                     weights.append(PINNED if cell.pinned else STRAIGHT if rail else 1.0)
-                gaps = [_apart(a, b) for a, b in itertools.pairwise(rank)]
-                for cell, x in zip(rank, _separated(wishes, weights, gaps), strict=True):
+                gaps = [least_apart(a, b) for a, b in itertools.pairwise(rank)]
+                for cell, x in zip(rank, separated(wishes, weights, gaps), strict=True):
                     cell.x = x
         self._straighten()
         self._untie()
@@ -207,7 +183,7 @@ class Tangle(Layers):
 
     def _straighten(self) -> None:
         """Gives a line that passes several ranks one place in all of them, where its neighbours leave room."""
-        chains: list[list[_Cell]] = []
+        chains: list[list[Cell]] = []
         for cell in self._cells:
             chain = []
             for number in range(cell.rank + 1, len(self._ranks)):
@@ -235,11 +211,11 @@ class Tangle(Layers):
                 for cell in chain:
                     rank, at = self._ranks[cell.rank], place[id(cell)]
                     if at:
-                        low = max(low, rank[at - 1].x + _apart(rank[at - 1], cell))
+                        low = max(low, rank[at - 1].x + least_apart(rank[at - 1], cell))
                     if at + 1 < len(rank):
-                        high = min(high, rank[at + 1].x - _apart(cell, rank[at + 1]))
+                        high = min(high, rank[at + 1].x - least_apart(cell, rank[at + 1]))
                 if low <= high:
-                    x = min(max(_median([cell.x for cell in chain]), low), high)
+                    x = min(max(median([cell.x for cell in chain]), low), high)
                     for cell in chain:
                         cell.x = x
 
@@ -248,22 +224,22 @@ class Tangle(Layers):
         ones that the other's line goes to."""
         for rank in self._ranks:
             for a in rank:
-                for b in _standing(rank, [cell.x for cell in a.below]):
-                    if a.x < b.x and a in _standing(rank, [cell.x for cell in b.below]):
+                for b in standing(rank, [cell.x for cell in a.below]):
+                    if a.x < b.x and a in standing(rank, [cell.x for cell in b.below]):
                         moved = b if a.pinned else a
-                        _moved_aside(rank, rank.index(moved))
+                        move_aside(rank, rank.index(moved))
 
     def _route(self) -> None:
         """Tracks of the lines between each rank and the next."""
-        self._tracks: list[dict[int, list[_Net]]] = []
+        self._tracks: list[dict[int, list[Net]]] = []
         self._gaps: list[float] = []
         for rank in self._ranks[:-1]:
-            nets: dict[int, list[_Net]] = {}
+            nets: dict[int, list[Net]] = {}
             for cell in rank:
                 to_left = [end for end in cell.below if end.x < cell.x - 0.01]
                 to_right = [end for end in cell.below if end.x > cell.x + 0.01]
-                nets[id(cell)] = [_Net(cell, ends) for ends in (to_left, to_right) if ends]
-            count = _assign([net for of_cell in nets.values() for net in of_cell])
+                nets[id(cell)] = [Net(cell, ends) for ends in (to_left, to_right) if ends]
+            count = assign_tracks([net for of_cell in nets.values() for net in of_cell])
             self._tracks.append(nets)
             self._gaps.append(STUB + TRACK * (count - 1) + DROP if count else GAP)
 
@@ -346,37 +322,12 @@ class Tangle(Layers):
         shared: dict[int, list[Wire]] = {}
         return [Slice(self, first, end, shared) for first, end in itertools.pairwise(bounds)]
 
-    def _bend(self, cell: _Cell, end: _Cell, x: float, base: float) -> tuple[tuple[float, float], ...]:
+    def _bend(self, cell: Cell, end: Cell, x: float, base: float) -> tuple[tuple[float, float], ...]:
         for net in self._tracks[cell.rank][id(cell)]:
             if any(other is end for other in net.ends):
                 y = base + STUB + TRACK * net.track
                 return ((x + cell.x, y), (x + end.x, y))
         return ()
-
-
-def _apart(a: _Cell, b: _Cell) -> float:
-    """The least distance of the axes of two neighbours in a rank."""
-    return a.right + b.left + (TRACK if a.piece is None and b.piece is None else BESIDE * 0.7)
-
-
-def _standing(rank: Sequence[_Cell], places: Sequence[float]) -> list[_Cell]:
-    """The cells of a rank that stand at these places across, nearer than NEAR."""
-    found = []
-    for x in places:
-        at = bisect_left(rank, x - NEAR, key=lambda cell: cell.x)
-        while at < len(rank) and rank[at].x < x + NEAR:
-            found.append(rank[at])
-            at += 1
-    return found
-
-
-def _moved_aside(rank: Sequence[_Cell], at: int) -> None:
-    """Moves a cell by more than NEAR to the side that has more room: half of the least distance of neighbours is left
-    at least."""
-    cell, step = rank[at], NEAR + 2
-    before = cell.x - rank[at - 1].x - _apart(rank[at - 1], cell) if at else step
-    after = rank[at + 1].x - cell.x - _apart(cell, rank[at + 1]) if at + 1 < len(rank) else step
-    cell.x += step if after >= before else -step
 
 
 class Slice(Layers):
@@ -424,97 +375,3 @@ class Slice(Layers):
         if not self.open_ended:
             return leaving
         return [wire for cell in whole._ranks[self._end - 1] if cell.below for wire in shared[id(cell)]]
-
-
-def _topological(cells: Sequence[_Cell]) -> list[_Cell]:
-    waiting = {id(cell): 0 for cell in cells}
-    for cell in cells:
-        for target in cell.targets:
-            waiting[id(target)] += 1
-    ready = [cell for cell in cells if not waiting[id(cell)]]
-    order = []
-    while ready:
-        cell = ready.pop()
-        order.append(cell)
-        for target in cell.targets:
-            waiting[id(target)] -= 1
-            if not waiting[id(target)]:
-                ready.append(target)
-    return order
-
-
-def _crossings(ranks: Sequence[Sequence[_Cell]]) -> int:
-    total = 0
-    for upper, lower in itertools.pairwise(ranks):
-        place = {id(cell): index for index, cell in enumerate(lower)}
-        ends: list[int] = []  # of the lines further left, sorted
-        for cell in upper:
-            own = sorted([place[id(other)] for other in cell.below])
-            total += sum([len(ends) - bisect_right(ends, end) for end in own])
-            for end in own:
-                insort(ends, end)
-    return total
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def _separated(wishes: Sequence[float], weights: Sequence[float], gaps: Sequence[float]) -> list[float]:
-    """The places nearest to the wishes, by weighted squares, of which each is at least its gap after the one before
-    (pool adjacent violators)."""
-    offsets = [0.0]
-    for gap in gaps:
-        offsets.append(offsets[-1] + gap)
-    blocks: list[tuple[float, float, int]] = []  # mean, weight, members
-    for wish, weight, offset in zip(wishes, weights, offsets, strict=True):
-        mean, members = wish - offset, 1
-        while blocks and blocks[-1][0] > mean:
-            before, heavy, count = blocks.pop()
-            mean = (before * heavy + mean * weight) / (heavy + weight)
-            weight += heavy
-            members += count
-        blocks.append((mean, weight, members))
-    means = [mean for mean, _, members in blocks for _ in range(members)]
-    return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
-
-
-def _assign(nets: list[_Net]) -> int:
-    """Gives each net its track, counted from the top; returns their number.
-
-    What goes right is tracked from the right, what goes left from the left, so that lines cross only where their ends
-    do. A line that leaves at some x must turn above one that arrives there.
-    """
-    before: dict[int, set[int]] = {index: set() for index in range(len(nets))}
-    for a, upper in enumerate(nets):
-        for b, lower in enumerate(nets):
-            if (
-                a != b
-                and any(abs(end.x - upper.cell.x) < NEAR for end in lower.ends)
-                and upper.cell is not lower.cell
-            ):
-                before[b].add(a)
-    waiting = sorted(
-        range(len(nets)),
-        key=lambda index: (
-            -nets[index].cell.x if nets[index].ends[0].x > nets[index].cell.x else nets[index].cell.x
-        ),
-    )
-    spans = [net.span for net in nets]
-    placed: list[int] = []
-    track = 0
-    while waiting:
-        chosen = next((index for index in waiting if not before[index] & set(waiting)), waiting[0])
-        waiting.remove(chosen)
-        low, high = spans[chosen]
-        level = 0
-        for other in placed:
-            apart = spans[other][1] + NEAR < low or high + NEAR < spans[other][0]
-            if not apart or other in before[chosen]:
-                level = max(level, nets[other].track + 1)
-        nets[chosen].track = level
-        track = max(track, level + 1)
-        placed.append(chosen)
-    return track

@@ -221,7 +221,7 @@ class Structure:
                 continue
             held = sum([sum([frame.first <= key <= frame.last for key in spans[at]]) for at in within])
             outside = any(
-                not frame.first <= key <= frame.last for at in within for key in self._own(spans[at], frame)
+                not frame.first <= key <= frame.last for at in within for key in self._own(spans[at])
             )
             if held == size and not outside and within == list(range(within[0], within[-1] + 1)):
                 here.append(Framed(frame, within[0], within[-1]))
@@ -232,7 +232,7 @@ class Structure:
                 self.unplaced.append(frame)
         return here, inner
 
-    def _own(self, span: Sequence[int], frame: Frame) -> list[int]:
+    def _own(self, span: Sequence[int]) -> list[int]:
         """The boxes of an element without what stands aside beside it."""
         aside = {key for groups in self.sides.values() for group in groups for key in group}
         return [key for key in span if key not in aside] or list(span)
