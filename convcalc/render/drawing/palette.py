@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from convcalc.ops import Operator
-
 INK = "#16191d"
 FILLS = {
     "dense": "#4b2e83",
@@ -57,11 +55,6 @@ WORDS = {  # what the fills are called in a legend, in its order
     "block": "block",
     "other": "other",
 }
-
-
-def fill_of(operator: Operator) -> str:
-    """The fill of an operator's boxes: a role."""
-    return operator.drawn_as
 
 
 def changes(role: str) -> bool:
