@@ -38,11 +38,12 @@ from typing import Any
 from convcalc.analysis import box_words
 from convcalc.analysis.analyse import Analysis
 from convcalc.analysis.explain import worked_figures
+from convcalc.analysis.tracing.formulas import Formulas, Variant
 from convcalc.analysis.tracing.numbers import Hole
 from convcalc.analysis.tracing.sliders import BATCH
 from convcalc.analysis.tracing.table import CONSTANT, SYMBOL, evaluated, needs
 from convcalc.analysis.tracing.texts import Describe, LayerText, Text
-from convcalc.analysis.tracing.variants import Formulas, Variant, formulas
+from convcalc.analysis.tracing.variants import formulas
 from convcalc.graph import Graph, Node
 from convcalc.language.bundled import is_model
 from convcalc.language.load import Loader

@@ -12,8 +12,9 @@ import pytest
 
 import convcalc
 from convcalc.analysis.analyse import analyse
+from convcalc.analysis.tracing.formulas import Formulas
 from convcalc.analysis.tracing.table import BINARY, UNARY
-from convcalc.analysis.tracing.variants import Formulas, formulas
+from convcalc.analysis.tracing.variants import formulas
 from convcalc.errors import ConvcalcError
 from convcalc.language.load import Loader
 from convcalc.page import formulas as data

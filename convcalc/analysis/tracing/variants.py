@@ -7,29 +7,27 @@ against runs with plain numbers before they are given away.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from convcalc.analysis.analyse import (
     DTYPES,
     Analysis,
     alive_elements,
     parameter_counts,
-    peak_elements,
 )
-from convcalc.analysis.tracing.numbers import Hole, Sum, Trace, is_marked, parts
+from convcalc.analysis.tracing.checks import agree
+from convcalc.analysis.tracing.formulas import Formulas, LayerNodes, Variant, figure_nodes
+from convcalc.analysis.tracing.numbers import Sum, Trace, is_marked, parts
 from convcalc.analysis.tracing.sliders import BATCH, Setup, Slider, setup, slider
 from convcalc.analysis.tracing.table import (
     Interval,
     Number,
     Table,
     bounds,
-    evaluated,
     evaluated_columns,
     needs,
 )
-from convcalc.analysis.tracing.texts import Describe, FieldTexts, LayerText, Text, field_texts, layer_texts
+from convcalc.analysis.tracing.texts import Describe, LayerText, field_texts, layer_texts
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Input
 from convcalc.language.load import Loader
@@ -39,74 +37,6 @@ MAX_VARIANTS = 16
 MAX_TRACED = 2_500  # layers built in search of variants; about 0.2 s
 NEAR = (0, 1, -1, 2, 3, 5, 8, 16)  # from a size to those at which the words for a layer are tried
 MAX_FIELD_GUARDS = 200  # of receptive fields; beyond, as behind a resampled map, they would hold nowhere else
-MAX_CHECKED = 1_000  # layers built to check the formulas
-MAX_CHECKS = 8
-
-TOTALS = (
-    "weights",
-    "biases",
-    "buffers",
-    "params",
-    "macs",
-    "activation_bytes",
-    "peak_activation_bytes",
-    "param_bytes",
-)  # fields of Totals
-
-
-class LayerNodes(NamedTuple):
-    """The nodes of a layer's figures. shape: of its output, a node per dimension. alive: bytes alive while it runs."""
-
-    shape: tuple[int, ...]
-    weights: int
-    biases: int
-    buffers: int
-    macs: int
-    activation_bytes: int
-    alive: int
-
-
-class Variant(NamedTuple):
-    """The formulas of one run. guards: the truth of each condition under which they hold. inputs: the shapes of the
-    network's inputs. error: why there is no network, as text and numbers; layers and totals are then empty. other:
-    there is one, with other layers than the network's own. texts, fields: what is said of the layers, if asked for."""
-
-    values: Mapping[str, Number]
-    guards: Mapping[int, bool]
-    inputs: tuple[tuple[int, ...], ...] = ()
-    layers: tuple[LayerNodes, ...] = ()
-    totals: Mapping[str, int] = {}
-    error: Text = ()
-    other: bool = False
-    texts: tuple[LayerText, ...] = ()
-    fields: FieldTexts | None = None
-
-
-class Formulas(NamedTuple):
-    """The variants of a network, the first of them the network as it is, and the sliders that move them.
-
-    structural: variables without a slider, because they decide which layers there are. values: of all symbols, where
-    the network stands. inputs: by name, the symbols of the axes of inputs; without those that the spec computes.
-    """
-
-    table: Table
-    sliders: tuple[Slider, ...]
-    variants: tuple[Variant, ...]
-    structural: tuple[str, ...]
-    values: Mapping[str, Number]
-    inputs: tuple[tuple[str, tuple[str, ...]], ...]
-
-    def holding(self, values: Mapping[str, Number]) -> Variant | None:
-        """The variant that holds for these values of sliders; None if none was found for them."""
-        found = evaluated(self.table, {**self.values, **values}, self.guards())
-        for variant in self.variants:
-            if all(bool(found[node]) is truth for node, truth in variant.guards.items()):
-                return variant
-        return None
-
-    def guards(self) -> set[int]:
-        """The conditions of all variants."""
-        return {node for variant in self.variants for node in variant.guards}
 
 
 def formulas(
@@ -133,11 +63,13 @@ def formulas(
         ValueError,
     ):
         return None  # an operator needed of a number what a traced one does not have
-    return found if found is not None and run.agrees(found) else None
+    if found is None or not agree(found, analysis, loader, settings, run.setup):
+        return None
+    return found
 
 
 class _Runs:
-    """Runs of one network with traced and with plain numbers."""
+    """Runs of one network with traced numbers."""
 
     def __init__(
         self,
@@ -155,14 +87,12 @@ class _Runs:
         self.setup: Setup = setup(loader, analysis.graph, settings, analysis.batch)
         self.built = 0  # layers
 
-    # -- with traced numbers -----------------------------------------------------------------------------------
-
     def explored(self) -> Formulas | None:
         """The variants found by moving each slider by itself, as far as the limits allow."""
         first, counted = self.variant(self.setup.values)
         if first.error or first.other:
             return None
-        symbols = self._symbols(needs(self.table, _figures(first)))
+        symbols = self._symbols(needs(self.table, figure_nodes(first)))
         kinds = self.setup.kinds
         sliders = [
             slider(symbol, kinds[symbol], value)
@@ -398,122 +328,3 @@ class _Runs:
         """Whether no guard is broken wherever the sliders stand."""
         limits = bounds(self.table, ranges, variant.guards)
         return all(limits[node] != (not truth, not truth) for node, truth in variant.guards.items())
-
-    # -- with plain numbers ------------------------------------------------------------------------------------
-
-    def agrees(self, found: Formulas) -> bool:
-        """Whether the formulas give the figures of the network itself, and of it at some settings of the sliders."""
-        if figures_at(found, found.variants[0], found.values) != self._own_figures():
-            return False
-        if self.loader is None:
-            return True
-        chance = random.Random(len(self.analysis.layers))
-        built = 0
-        for number in range(MAX_CHECKS):
-            values = dict(found.values)
-            for moved in found.sliders:
-                if number % 2 or moved.kind == "size":
-                    values[moved.symbol] = chance.choice(moved.choices())
-            variant = found.holding(values)
-            if variant is None or variant.other:
-                continue
-            if figures_at(found, variant, values) != self._figures(values):
-                return False
-            built += len(self.analysis.layers)
-            if built > MAX_CHECKED:
-                break
-        return True
-
-    def _own_figures(self) -> Any:
-        """The figures of `show` for the network itself."""
-        layers = [
-            (
-                layer.output_shape,
-                layer.weights,
-                layer.biases,
-                layer.buffers,
-                layer.macs,
-                layer.activation_bytes,
-            )
-            for layer in self.analysis.layers
-        ]
-        return layers, {quantity: getattr(self.analysis.totals, quantity) for quantity in TOTALS}
-
-    def _figures(self, values: Mapping[str, Number]) -> Any:
-        """The figures at these values, or the message of the error; by the way that `show` takes."""
-        assert self.loader is not None
-        graph = self.analysis.graph
-        settings = dict(self.settings)
-        for name in self.setup.variables:
-            if values[name] != self.setup.values[name]:
-                settings[name] = repr(values[name])
-        inputs = self.loader.inputs(settings, {}) or graph.inputs
-        shapes = {
-            entry.name: tuple(
-                [
-                    size if symbol is None else int(values[symbol])
-                    for size, symbol in zip(computed.shape, symbols, strict=True)
-                ]
-            )
-            for entry, computed, symbols in zip(graph.inputs, inputs, self.setup.axes, strict=True)
-        }
-        try:
-            moved = self.loader.load(settings, shapes)
-        except ConvcalcError as error:
-            return error.message
-        return _plain_figures(moved, int(values[BATCH]) * self.unit, self.unit)
-
-
-def _figures(variant: Variant) -> list[int]:
-    """All nodes of a variant's figures."""
-    found = [node for shape in variant.inputs for node in shape]
-    for layer in variant.layers:
-        found += [*layer.shape, *layer[1:]]
-    return [
-        *found,
-        *variant.totals.values(),
-        *(part.node for part in variant.error if isinstance(part, Hole)),
-    ]
-
-
-def figures_at(found: Formulas, variant: Variant, values: Mapping[str, Number]) -> Any:
-    """The figures that a variant gives: per layer the shape and the counts, and the totals; or its error as text."""
-    at = evaluated(found.table, {**found.values, **values}, _figures(variant))
-    if variant.error:
-        return "".join(
-            part if isinstance(part, str) else format(at[part.node], part.form) for part in variant.error
-        )
-    layers = [
-        (tuple([at[node] for node in layer.shape]), *[at[node] for node in layer[1:6]])
-        for layer in variant.layers
-    ]
-    return layers, {quantity: at[variant.totals[quantity]] for quantity in TOTALS}
-
-
-def _plain_figures(graph: Graph, activation: int, unit: int) -> Any:
-    """The figures of a network as plain numbers. activation, unit: bytes of an activation and of a parameter."""
-    layers: list[tuple[Any, ...]] = []
-    for node in graph:
-        counts = parameter_counts(node)
-        layers.append(
-            (
-                node.output_shape,
-                *counts.values(),
-                node.op.macs(node.input_shapes),
-                elements(node.output_shape) * activation,
-            )
-        )
-    weights, biases, buffers, macs, activations = [
-        sum(layer[place] for layer in layers) for place in range(1, 6)
-    ]
-    totals = (
-        weights,
-        biases,
-        buffers,
-        weights + biases,
-        macs,
-        activations,
-        peak_elements(graph) * activation,
-        (weights + biases) * unit,
-    )
-    return layers, dict(zip(TOTALS, totals, strict=True))

@@ -312,7 +312,7 @@ def _pixel(
     inside = axis.before <= column < axis.before + axis.size
     own = fill or ("paper" if inside else "padding")
     ink = {"paper": "ink", "padding": "muted"}.get(own) or palette.on(own)
-    yield Rectangle(left, top, places.side, high, own, "frame-line" if own == "padding" else "line", 0.8)
+    yield Rectangle(left, top, places.side, high, own, palette.border(own), 0.8)
     number = column - axis.before if inside else 0
     yield _number(number, left, top + high / 2, places.side, ink)
 
@@ -341,11 +341,11 @@ def _window(figure: AxisFigure, places: _Places, position: int, top: float) -> I
     if axis.dilation > 1:
         yield Rectangle(start, top + HIGH / 2 - 1, end - start, 2, "line", None)
     if places.bar and axis.dilation == 1:
-        yield Rectangle(start, top, max(end - start, 1.5), HIGH, WINDOW, "line", 0.8)
+        yield Rectangle(start, top, max(end - start, 1.5), HIGH, WINDOW, palette.border(WINDOW), 0.8)
         return
     for tap in taps:
         left, right = places.span(tap, tap)
-        yield Rectangle(left, top, max(right - left, 1.0), HIGH, WINDOW, "line", 0.8)
+        yield Rectangle(left, top, max(right - left, 1.0), HIGH, WINDOW, palette.border(WINDOW), 0.8)
 
 
 def _made_side(figure: AxisFigure, places: _Places) -> float:
@@ -372,7 +372,7 @@ def _made(
     for position, left in outputs.items():
         spot = ("made", position)
         fill = DONE if filled else "paper"
-        yield spot, Rectangle(left, top, side, side, fill, "line", 0.8)
+        yield spot, Rectangle(left, top, side, side, fill, palette.border(fill), 0.8)
         ink = palette.on(DONE) if filled else "muted"
         yield spot, _number(position, left, top + side / 2, side, ink)
     if len(outputs) < figure.positions:
@@ -384,7 +384,7 @@ def _made(
 def _made_cell(laid: _Laid, position: int, fill: str) -> Iterator[Item]:
     side = _made_side(laid.figure, laid.places)
     left = laid.outputs[position]
-    yield Rectangle(left, laid.made, side, side, fill, "line", 0.8)
+    yield Rectangle(left, laid.made, side, side, fill, palette.border(fill), 0.8)
     yield _number(position, left, laid.made + side / 2, side, palette.on(fill))
 
 
@@ -396,7 +396,10 @@ def _moment(laid: _Laid, position: int) -> Iterator[Spotted]:
     high = max(places.side, 20.0) if not places.bar else 20.0
     start, end = places.span(first, first + axis.extent - 1)
     if places.bar:
-        yield None, Rectangle(start, laid.top, max(end - start, 2.0), high, WINDOW, "line", 1.2)
+        yield (
+            None,
+            Rectangle(start, laid.top, max(end - start, 2.0), high, WINDOW, palette.border(WINDOW), 1.2),
+        )
     else:
         for tap in range(first, first + axis.extent, axis.dilation):
             for item in _pixel(figure, places, tap, laid.top, high, WINDOW):

@@ -400,7 +400,7 @@ def _cell(laid: Laid, place: Place, mark: Mark, bold: bool = False) -> Iterator[
         laid.wide,
         laid.grid.side,
         mark.fill,
-        "frame-line" if mark.fill == "padding" else "line",
+        palette.border(mark.fill),
         0.8,
     )
     ink = {"paper": "ink", "padding": "muted"}.get(mark.fill) or palette.on(mark.fill)

@@ -80,6 +80,11 @@ def colour(role: str, dark: bool = False) -> str:
     return mixed(colour(name, dark), onto, share)
 
 
+def border(fill: str) -> str:
+    """The line around a cell of a fill: as clear on paper as on a fill that stays in dark mode."""
+    return {"paper": "line", "padding": "frame-line"}.get(fill, "accent-dark")
+
+
 def on(fill: str) -> str:
     """The role of text on a fill."""
     return f"on:{fill}"

@@ -52,7 +52,17 @@ class Structure:
         self.unplaced: list[Frame] = []
         self._nested = 0
         rest = self._set_feeds_aside(self._set_sides_aside(set(range(count))))
-        self.stack = self._stack(sorted(rest), None, None, boxes.frames)
+        keys = sorted(rest)
+        self.stack = self._stack(keys, None, None, boxes.frames)
+        lost = [frame for frame in self.unplaced if frame.times > 1]
+        if lost:  # their boxes do not stand together: the first says it
+            for frame in lost:
+                note = f"×{frame.times} {frame.name}".strip()
+                before = self.notes.get(frame.first)
+                self.notes[frame.first] = f"{note}, {before}" if before else note
+            self.stack = self._stack(
+                keys, None, None, [frame for frame in boxes.frames if frame not in self.unplaced]
+            )
 
     def _set_sides_aside(self, keys: set[int]) -> set[int]:
         """Takes away what only leads to outputs other than the furthest and reads one box of the rest."""
@@ -269,7 +279,7 @@ class Structure:
         keys, source, target, feeds = part
         direct = direct and source is not None and target is not None and source in self.inputs[target]
         if self._nested >= MAX_NESTED:
-            return self._flat(part, direct=direct)
+            return self._flat(part, frames, direct=direct)
         groups = self._groups(keys, set(keys))
         if source is not None:  # what begins with inputs of its own alone
             feeds = [*feeds, *[group for group in groups if source not in self._sources(group)]]
@@ -304,7 +314,7 @@ class Structure:
             ]
             if len(at) == 1:
                 inner[at[0]].append(frame)
-            elif at:
+            else:
                 self.unplaced.append(frame)
         branches = [self._stack(group, source, target, inner[index]) for index, group in enumerate(groups)]
         loose = [
@@ -312,8 +322,9 @@ class Structure:
         ]
         return Split(branches, loose, direct=direct, fed=source is not None)
 
-    def _flat(self, part: _Part, *, direct: bool) -> Tangle:
+    def _flat(self, part: _Part, frames: Sequence[Frame], *, direct: bool) -> Tangle:
         """Layers of single boxes, for what is nested too deeply for anything else."""
+        self.unplaced += frames
         keys = [*part.keys, *[key for group in part.feeds for key in group]]
         keys += [other for key in part.keys for group in self.feeds.get(key, ()) for other in group]
         index = {key: place for place, key in enumerate(keys)}
@@ -361,7 +372,7 @@ class Structure:
             ]
             if len(at) == 1:
                 inner[at[0]].append(frame)
-            elif at:
+            else:
                 self.unplaced.append(frame)
         pieces: list[Piece] = []
         of_box: dict[int, int] = {}
