@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -240,6 +240,7 @@ def apply(
     gradient: Typed | None = None,
     rate: str | float | None = None,
     delay: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> View[Applied | AppliedPicture | Backward]:
     """An operator applied to a matrix, a signal, letters or an image: `convcalc apply`.
 
@@ -248,8 +249,8 @@ def apply(
     mode: correlation, convolution, centred or all; the other arguments are the command's options. For numbers, the
     view has `applications`, one per mode, whose `output` has `shape` and exact `values`, and `steps`; for an image,
     `maps`. `save` writes a figure of numbered cells (.svg, .pdf, .png), with steps an animation (.gif, .svg) or a
-    strip (.png, .pdf), or .csv; of an image a .png. delay: seconds of a step of an animation. Raises UsageError,
-    SpecError or ImageError.
+    strip (.png, .pdf), or .csv; of an image a .png. delay: seconds of a step of an animation; progress: called
+    with how many of how many frames of a GIF are done. Raises UsageError, SpecError or ImageError.
 
     backward: computes the gradients of input, kernel and bias instead, given the `gradient` of the output (by default
     the letters δ11, δ12, …); rate: also computes the kernel after a step of gradient descent. The view then has
@@ -312,7 +313,7 @@ def apply(
         tables=lambda: report.applied_tables(applied),
         lines=lambda width: report.applied_lines(applied, width),
         texts={"csv": lambda: report.applied_csv(applied)},
-        file=lambda path: applied_file(applied, path, delay),
+        file=lambda path: applied_file(applied, path, delay, progress),
     )
     return View(applied, look)
 

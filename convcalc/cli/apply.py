@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
@@ -12,6 +13,8 @@ from convcalc.cli.options import OUTPUT, Signed, format_option, save_view, show,
 from convcalc.errors import UsageError
 from convcalc.render.json import dumps
 from convcalc.render.view import View
+
+MANY_FRAMES = 60  # of an animation: with fewer it is there at once
 
 
 @click.command(
@@ -125,9 +128,16 @@ def command(
     form: str,
 ) -> None:
     """One operator on a matrix, a signal, letters or an image: what goes in, what comes out, step by step."""
+    from convcalc.render import terminal
     from convcalc.report.apply_file import suffix_of
 
     suffix = suffix_of(output) if output is not None else ""
+    bars = terminal.Bars()
+
+    def painting(done: int, frames: int) -> None:
+        if frames >= MANY_FRAMES:
+            bars.move("painting", done, frames)
+
     found = functions.apply(
         *arguments,
         weights=weights,
@@ -147,6 +157,7 @@ def command(
         gradient=gradient,
         rate=rate,
         delay=delay if _given("delay") else None,
+        progress=painting,
     )
     if choices.is_picture(found):
         _show_picture(found, output, form)
@@ -155,7 +166,7 @@ def command(
         raise UsageError("--tone is for images", hint="leave it out, or write the matrix as one: -o FILE.png")
     if steps and form not in ("table", "json"):
         raise UsageError(f"--steps has no {form} format", hint="use --format table or json")
-    _show(found, output, form, delay, walked=suffix in ("", ".csv"))
+    _show(found, output, form, delay, bars, walked=suffix in ("", ".csv"))
 
 
 def _given(option: str) -> bool:
@@ -164,8 +175,17 @@ def _given(option: str) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE
 
 
-def _show(found: View[Any], output: str | None, form: str, delay: float, *, walked: bool) -> None:
-    """Show the steps and the matrices, or the requested format. walked: the steps are shown here, not in a file."""
+def _show(
+    found: View[Any],
+    output: str | None,
+    form: str,
+    delay: float,
+    bars: AbstractContextManager[object],
+    *,
+    walked: bool,
+) -> None:
+    """Show the steps and the matrices, or the requested format. bars: shown while the file is made; walked: the steps
+    are shown here, not in a file."""
     from convcalc.render import terminal
     from convcalc.report.apply import animations, applied_lines
     from convcalc.report.backward import backward_lines
@@ -178,7 +198,8 @@ def _show(found: View[Any], output: str | None, form: str, delay: float, *, walk
         for frames in frames_of(found.record, terminal.width()):
             terminal.animate(frames, delay)
     if output is not None:
-        save_view(found, output)
+        with bars:
+            save_view(found, output)
     if form == "table":
         terminal.print_lines(lines_of(found.record, terminal.width(), steps=False))
     else:

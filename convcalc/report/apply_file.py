@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from convcalc.errors import UsageError
 from convcalc.layer.symbols import Expression
 from convcalc.layer.typed_input import Applied
@@ -17,14 +19,19 @@ def suffix_of(path: str) -> str:
     return files.suffix_of(path, SUFFIXES)
 
 
-def applied_file(applied: Applied, path: str, delay: float | None = None) -> bytes:
-    """The bytes of the file, as its suffix says. delay: seconds of a step of an animation. Raises UsageError for any
-    other suffix, and if the numbers make no figure."""
+def applied_file(
+    applied: Applied,
+    path: str,
+    delay: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> bytes:
+    """The bytes of the file, as its suffix says. delay: seconds of a step of an animation; progress: told how many of
+    how many frames are painted. Raises UsageError for any other suffix, and if the numbers make no figure."""
     suffix = suffix_of(path)
     if suffix == ".csv":
         return applied_csv(applied).encode()
     if applied.steps:
-        return _steps_file(applied, suffix, delay)
+        return _steps_file(applied, suffix, delay, progress)
     if suffix == ".gif":
         raise UsageError(f"-o {path}: a .gif shows steps", hint="add --steps, or use .png, .svg or .pdf")
     if applied.tone is not None and suffix == ".png":
@@ -34,12 +41,14 @@ def applied_file(applied: Applied, path: str, delay: float | None = None) -> byt
     return files.encoded(applied_scene(applied), suffix)
 
 
-def _steps_file(applied: Applied, suffix: str, delay: float | None) -> bytes:
+def _steps_file(
+    applied: Applied, suffix: str, delay: float | None, progress: Callable[[int, int], None] | None
+) -> bytes:
     """The steps, moving in .gif and .svg, else as a strip."""
     from convcalc.report.apply_figure import MAX_FRAMES, MAX_STRIP, applied_animation
 
     most = MAX_FRAMES if suffix in files.MOVING else MAX_STRIP
-    return files.encoded_animation(applied_animation(applied, most, delay), suffix)
+    return files.encoded_animation(applied_animation(applied, most, delay), suffix, progress)
 
 
 def _levels(applied: Applied, path: str) -> bytes:
