@@ -1,7 +1,7 @@
 """The formulas of a network's figures as the data of a page, which `script/evaluator.js` evaluates.
 
     {"sliders":    [{"label", "kind", "value", "low", "high", "step", "option"}],
-     "constants":  [number, …],
+     "constants":  [number, …],                        # null: none, as of a division by zero
      "operations": [operation, left, right, …],        # three numbers each; of one operand, right is left again
      "rows":       [[shape, weights, biases, buffers, macs, bytes, said], …],
      "layouts":    [[row, …], …],                      # a row per layer
@@ -31,6 +31,7 @@ structural: variables that decide which layers there are, and have no slider.
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -167,6 +168,7 @@ class _Writer:
                 if node not in operands:
                     continue
                 number = int(at[node]) if isinstance(at[node], bool) else at[node]
+                number = number if math.isfinite(number) else None
                 place = known.setdefault((type(number), number), len(known))
                 if place == len(self.constants):
                     self.constants.append(number)

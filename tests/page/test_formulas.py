@@ -196,7 +196,8 @@ def test_a_network_without_a_spec_moves_its_batch() -> None:
 OTHERS = [
     "torchvision/swin_t", "torchvision/vit_b_16", "torchvision/s3d", "torchvision/efficientnet_b0", "espcn",
     "torchvision/lraspp_mobilenet_v3_large", "torchvision/fcos_resnet50_fpn", "torchvision/shufflenet_v2_x1_0",
-    "attention-unet", "hrnet-w18-small", "wavenet", "yolov3-tiny", "lenet5-paper", "dcgan-generator",
+    "torchvision/maxvit_t", "attention-unet", "hrnet-w18-small", "wavenet", "yolov3-tiny", "lenet5-paper",
+    "dcgan-generator",
 ]  # fmt: skip
 
 
@@ -206,4 +207,4 @@ def test_other_networks_have_formulas_that_are_their_figures(name: str) -> None:
     """`found` has compared them with runs on plain numbers; the data are small, whatever the network."""
     value = data.value(found(name), f"convcalc show {name}")
     assert len(value["sliders"]) >= 3
-    assert len(json.dumps(value)) < 100_000
+    assert len(json.dumps(value, allow_nan=False)) < 100_000

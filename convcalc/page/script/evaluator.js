@@ -44,7 +44,7 @@ const OPERATIONS = [
 
 // The value of everything, for the values of the sliders in their order.
 function evaluate(formulas, positions) {
-  const values = [...positions, ...formulas.constants], { operations } = formulas;
+  const values = [...positions, ...formulas.constants.map((value) => value ?? NaN)], { operations } = formulas;
   for (let place = 0; place < operations.length; place += 3) {
     const value = OPERATIONS[operations[place]](values[operations[place + 1]], values[operations[place + 2]]);
     values.push(value === 0 ? 0 : value); // there is no −0 among integers
