@@ -139,6 +139,22 @@ def test_too_many_boxes_are_refused(tmp_path: Path) -> None:
     assert "group layers that belong together into blocks" in str(error.value)
 
 
+def test_too_many_skips_inside_one_another_are_refused(tmp_path: Path) -> None:
+    """400 skips, each around all that follow: what lies beside what grows with their square."""
+    down = "".join(
+        f"  - conv: {{filters: 4, kernel: 3, padding: 1, name: a{place}}}\n" for place in range(400)
+    )
+    up = "".join(
+        f"  - conv: {{filters: 4, kernel: 3, padding: 1, name: b{place}}}\n"
+        f"  - add: {{from: [b{place}, a{399 - place}], name: s{place}}}\n"
+        for place in range(400)
+    )
+    spec = tmp_path / "nested.yaml"
+    spec.write_text(f"name: nested\ninput: [4, 9, 11]\nlayers:\n{down}{up}", encoding="utf-8")
+    with pytest.raises(UsageError, match="too many to draw; at most 30,000"):
+        assert package.load(spec).draw(style="graph").scene
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

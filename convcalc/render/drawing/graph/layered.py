@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
+from convcalc.errors import UsageError
 from convcalc.render.drawing.graph.cells import (
     RAIL,
     TRACK,
@@ -31,6 +32,7 @@ MANY = 6_000  # cells, from which on fewer sweeps have to do
 STRAIGHTENINGS = 4
 SETTLING = 12  # sweeps that settle the places across
 PINNED, STRAIGHT = 1e6, 8.0
+MAX_RAILS = 30_000  # places that lines pass; they take three seconds
 MAX_CUT = 4  # lines that may pass from one column to the next
 
 
@@ -94,7 +96,20 @@ class Tangle(Layers):
             self._exit.pinned = True
 
     def _rails(self) -> None:
-        """Ranks of cells, with a cell for every line that passes a rank. Lines of one source share theirs."""
+        """Ranks of cells, with a cell for every line that passes a rank. Lines of one source share theirs. Raises
+        UsageError for more lines beside one another than anybody could follow."""
+        passed = sum(
+            [
+                max([target.rank for target in cell.targets]) - cell.rank - 1
+                for cell in self._cells
+                if cell.targets
+            ]
+        )
+        if passed > MAX_RAILS:
+            raise UsageError(
+                f"the connections run past {passed:,} places, too many to draw; at most {MAX_RAILS:,}",
+                hint="fold blocks: --depth 1; in characters it may go: leave -o out",
+            )
         count = max([cell.rank for cell in self._cells]) + 1
         self._ranks: list[list[Cell]] = [[] for _ in range(count)]
         for cell in sorted(self._cells, key=lambda cell: cell.key):
