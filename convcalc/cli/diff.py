@@ -9,7 +9,16 @@ import click
 
 from convcalc.api import choices, net
 from convcalc.cli import Command, completion
-from convcalc.cli.options import ARCH, Count, Shapes, format_option, input_option, set_values, show
+from convcalc.cli.options import (
+    ARCH,
+    Count,
+    Shapes,
+    format_option,
+    input_option,
+    set_option,
+    set_values,
+    show,
+)
 from convcalc.errors import UsageError
 
 SLOW = 8_000_000  # numbers that take about a second to compare: from here on a progress bar is shown
@@ -40,20 +49,8 @@ Layers are paired by role and order, not by name. Differences are B less A.""",
     help="A's weights, if it brings none: .safetensors, .npz, .pth, or `pretrained`.",
 )
 @click.option("--weights-b", metavar="FILE", shell_complete=completion.weights, help="B's weights, likewise.")
-@click.option(
-    "--set-a",
-    multiple=True,
-    metavar="NAME=VALUE",
-    shell_complete=completion.variables("a"),
-    help="Set one of A's vars; repeatable.",
-)
-@click.option(
-    "--set-b",
-    multiple=True,
-    metavar="NAME=VALUE",
-    shell_complete=completion.variables("b"),
-    help="Set one of B's vars; repeatable.",
-)
+@set_option("a", flag="--set-a", whose="A's")
+@set_option("b", flag="--set-b", whose="B's")
 @input_option("Another input for both, such as 3x256x256.")
 @click.option(
     "--max-layers", type=Count(), default=choices.max_layers(), metavar="N", help="Refuse larger networks."

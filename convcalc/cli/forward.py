@@ -18,6 +18,7 @@ from convcalc.cli.options import (
     load_network,
     network_options,
     report_written,
+    run_options,
     run_progress,
     save_view,
     show,
@@ -49,21 +50,7 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
 )
 @click.argument("arch", type=ARCH)
 @click.argument("images", type=click.Path(), nargs=-1, required=True, metavar="[NAME=]FILE...")
-@click.option(
-    "--weights",
-    metavar="FILE",
-    shell_complete=completion.weights,
-    help="A .safetensors, .npz or .pth file; `pretrained`, fetched from the spec's address; or `random`.",
-)
-@click.option(
-    "--like",
-    type=ARCH,
-    metavar="ARCH",
-    help="Prepare images and name classes as this spec says, for a model file.",
-)
-@click.option(
-    "--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Seed of random weights."
-)
+@run_options
 @click.option(
     "--backend",
     type=click.Choice(choices.backends()),

@@ -119,12 +119,44 @@ def spec_options(command: Command) -> Command:
     return set_option("arch", "names")(max_layers_option(command))
 
 
-def set_option(*arguments: str) -> Callable[[Command], Command]:
-    """--set. arguments: those of the command that name networks, whose variables are completed."""
+def set_option(
+    *arguments: str, flag: str = "--set", whose: str = "the spec's"
+) -> Callable[[Command], Command]:
+    """--set. arguments: those of the command that name networks, whose variables are completed; flag, whose: of one of
+    two networks, such as `--set-b`."""
     return click.option(
-        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's vars; repeatable.",
-        shell_complete=completion.variables(*arguments),
+        flag, flag.strip("-").replace("-", "_") if flag != "--set" else "settings", multiple=True, metavar="NAME=VALUE",
+        help=f"Set one of {whose} vars; repeatable.", shell_complete=completion.variables(*arguments),
     )  # fmt: skip
+
+
+def run_options(command: Command) -> Command:
+    """--weights, --like and --seed: what a network runs with."""
+    weights = click.option(
+        "--weights", metavar="FILE", shell_complete=completion.weights,
+        help="A .safetensors, .npz or .pth file; `pretrained`, fetched from the spec's address; or `random`.",
+    )  # fmt: skip
+    like = click.option(
+        "--like", type=ARCH, metavar="ARCH",
+        help="Prepare images and name classes as this spec says, for a model file.",
+    )  # fmt: skip
+    seed = click.option(
+        "--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Seed of random weights."
+    )
+    return weights(like(seed(command)))
+
+
+def memory_options(command: Command) -> Command:
+    """--batch and --dtype: what the memory figures are for."""
+    batch = click.option(
+        "--batch", type=Count(), default=1, show_default=True, metavar="N",
+        help="Batch size, for the memory figures.",
+    )  # fmt: skip
+    dtype = click.option(
+        "--dtype", type=click.Choice(choices.number_types()), default="float32", show_default=True,
+        help="Number type, for the memory figures.",
+    )  # fmt: skip
+    return batch(dtype(command))
 
 
 def max_layers_option(command: Command) -> Command:

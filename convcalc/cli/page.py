@@ -9,12 +9,14 @@ from convcalc.cli import Command, completion
 from convcalc.cli.options import (
     ARCH,
     OUTPUT,
-    Count,
     Shapes,
     input_option,
     max_layers_option,
+    memory_options,
     report_written,
+    run_options,
     run_progress,
+    set_option,
     set_values,
 )
 from convcalc.errors import UsageError
@@ -42,53 +44,12 @@ lenet5 reads digits written in it.""",
     "-o", "--output", "target", required=True, type=OUTPUT, metavar="FILE.html", help="The file to write.",
     shell_complete=completion.pages,
 )  # fmt: skip
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    shell_complete=completion.variables("arch"),
-    help="Set one of the spec's vars; repeatable.",
-)
-@click.option(
-    "--set-b",
-    multiple=True,
-    metavar="NAME=VALUE",
-    shell_complete=completion.variables("other"),
-    help="Set one of ARCH2's vars; repeatable.",
-)
+@set_option("arch")
+@set_option("other", flag="--set-b", whose="ARCH2's")
 @click.option("--image", metavar="FILE", help="Run the network on this image: feature maps and the answer.")
-@click.option(
-    "--weights",
-    metavar="FILE",
-    shell_complete=completion.weights,
-    help="A .safetensors, .npz or .pth file; `pretrained`, fetched from the spec's address; or `random`.",
-)
-@click.option(
-    "--like",
-    type=ARCH,
-    metavar="ARCH",
-    help="Prepare the image and name classes as this spec says, for a model file.",
-)
-@click.option(
-    "--seed", type=Count(0), default=0, show_default=True, metavar="N", help="Seed of random weights."
-)
+@run_options
 @input_option("Another input, such as 3x256x256, for both networks.")
-@click.option(
-    "--batch",
-    type=Count(),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Batch size, for the memory figures.",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(choices.number_types()),
-    default="float32",
-    show_default=True,
-    help="Number type, for the memory figures.",
-)
+@memory_options
 @max_layers_option
 def command(
     arch: str,

@@ -6,7 +6,16 @@ import click
 
 from convcalc.api import choices, net
 from convcalc.cli import Command, completion
-from convcalc.cli.options import ARCH, Count, Shapes, format_option, network_options, set_values, show
+from convcalc.cli.options import (
+    ARCH,
+    Count,
+    Shapes,
+    format_option,
+    memory_options,
+    network_options,
+    set_values,
+    show,
+)
 from convcalc.errors import ShapeError, UsageError
 
 
@@ -93,21 +102,7 @@ padded zeros included, biases excluded; 1 MAC = 2 FLOPs. Sizes are channels firs
 @click.option(
     "--memory", metavar="SIZE", help="With --training: the largest batch in so much, such as 24GiB."
 )
-@click.option(
-    "--batch",
-    type=Count(),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Batch size, for the memory figures.",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(choices.number_types()),
-    default="float32",
-    show_default=True,
-    help="Number type, for the memory figures.",
-)
+@memory_options
 @network_options
 @format_option
 def command(
