@@ -14,8 +14,10 @@ from convcalc.cli.options import (
     OUTPUT,
     Count,
     Shapes,
-    network_options,
+    input_option,
+    max_layers_option,
     save_view,
+    set_option,
     set_values,
     show,
 )
@@ -75,7 +77,10 @@ branches as a graph. Without -o it is drawn in characters.""",
 @click.option(
     "--width", type=Count(1, 100_000), metavar="N", help="Pixels of a .png, millimetres of .pdf and .tex."
 )
-@network_options
+@input_option("Another input, such as 3x256x256, for both networks.")
+@set_option("arch")
+@set_option("other", flag="--set-b", whose="ARCH2's")
+@max_layers_option
 def command(
     arch: str,
     other: str | None,
@@ -90,6 +95,7 @@ def command(
     width: int | None,
     scale: str,
     settings: tuple[str, ...],
+    set_b: tuple[str, ...],
     input_text: Shapes,
     max_layers: int,
 ) -> None:
@@ -106,10 +112,11 @@ def command(
         raise UsageError("--width is of a file", hint="give -o FILE too")
     if arch == other == "-":
         raise UsageError("only one of the networks can come from standard input")
-    values = set_values(settings)
+    if other is None and set_b:
+        raise UsageError("--set-b sets vars of a second network", hint="name it, or use --set")
     networks = [
-        net.load(name, settings=values, input_shape=input_text, max_layers=max_layers)
-        for name in (arch, other)
+        net.load(name, settings=set_values(values), input_shape=input_text, max_layers=max_layers)
+        for name, values in ((arch, settings), (other, set_b))
         if name is not None
     ]
     with _progress() as (advance, compiling):

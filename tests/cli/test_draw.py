@@ -112,6 +112,17 @@ def test_corresponding_boxes_are_level() -> None:
     assert places["A fc1"] == places["B fc1"]
 
 
+def test_variables_of_both(convcalc, tmp_path: Path) -> None:
+    name = "torchvision/mobilenet_v2"
+    done = convcalc(
+        "draw", name, name, "--set", "width=0.5", "--set-b", "width=0.75", "-o", tmp_path / "two.svg"
+    )
+    assert done.returncode == 0, done.stderr
+    assert {"conv K16 F3 S2 P1", "conv K24 F3 S2 P1"} <= set(
+        words(tmp_path / "two.svg")
+    )  # 32·0.5 and 32·0.75
+
+
 def test_a_notebook_shows_the_svg() -> None:
     drawn = package.load("lenet5").draw()
     assert drawn._repr_svg_().startswith("<svg")
@@ -168,6 +179,7 @@ def test_too_many_skips_inside_one_another_are_refused(tmp_path: Path) -> None:
         (["resnet50", "--scale", "log"], "--scale is of volumes, not of graph"),
         (["alexnet", "--columns", "2"], "--columns is of the graph, not of volumes"),
         (["alexnet", "zfnet", "--color-by", "macs"], "two networks are coloured by what differs"),
+        (["torchvision/mobilenet_v2", "--set-b", "width=0.5"], "--set-b sets vars of a second network"),
         (["-", "-"], "only one of the networks can come from standard input"),
         (["alexnet", "-o", "a.png", "--width", "0"], "--width"),
     ],
