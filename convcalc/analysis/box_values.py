@@ -18,8 +18,9 @@ def box_values(
     """Per box, in order: MACs, params, the bytes of its layers' outputs (`memory`), seconds (`time`), or the largest
     side of its output's receptive field in pixels (`field`), on the first input that reaches it.
 
-    None for the network's inputs, and where no single receptive field fits. A box in a frame stands for one copy, the
-    first. seconds: by the name of each layer, for `time`; a layer that ran as part of another has none.
+    None for the network's inputs, for a box whose layers ran as part of others (`time`), and where no single receptive
+    field fits. A box in a frame stands for one copy, the first. seconds: by the name of each layer, for `time`; a layer
+    that ran as part of another has none.
     """
     return tuple([_value(analysis, box, quantity, seconds or {}) for box in boxes.boxes])
 
@@ -34,6 +35,8 @@ def _value(analysis: Analysis, box: Box, quantity: Quantity, seconds: Mapping[st
     if quantity == "memory":
         return box.activation_bytes
     if quantity == "time":
-        return sum([seconds.get(analysis.layers[layer].name, 0.0) for layer in box.layers])
+        names = [analysis.layers[layer].name for layer in box.layers]
+        ran = [seconds[name] for name in names if name in seconds]
+        return sum(ran) if ran else None
     field = analysis.layers[box.layers[-1]].receptive_field
     return None if field is None else float(max(field.size, default=1))

@@ -28,7 +28,7 @@ TITLES = {
     "macs": "MACs",
     "params": "params",
     "memory": "activations",
-    "time": "time",
+    "time": "time on one processor",
     "field": "receptive field",
 }
 SHARES = ((0.0, 0.0), (1 / 16, 0.25), (1 / 4, 0.5), (1.0, 1.0))  # of the largest value, and where on the ramp

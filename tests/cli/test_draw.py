@@ -201,6 +201,22 @@ def test_time_is_measured_layer_by_layer() -> None:
     assert min(values) >= 0 < max(values)
 
 
+def test_times_are_of_whole_layers_not_of_one_thread() -> None:
+    """No processor of today does 10¹³ multiply-accumulates a second; on two threads, parts of layers seemed to."""
+    pytest.importorskip("numba")
+    drawn = package.load("alexnet").draw(style="graph", color_by="time")
+    (figure,) = drawn.figures
+    for box in figure.boxes.boxes:
+        seconds = figure.values[box.key]
+        if box.macs:
+            assert seconds is not None, box.name
+            assert box.macs / seconds < 1e13, box.name
+    assert figure.values[0] is None
+    pools = [figure.values[box.key] for box in figure.boxes.boxes if box.words[:1] == ("maxpool F3 S2",)]
+    assert len(pools) == 3
+    assert all(pools)
+
+
 def test_without_a_file_it_is_drawn_in_characters(run_screen) -> None:
     assert "█" in run_screen(["draw", "alexnet"], 80)
     graph = run_screen(["draw", "resnet18", "--color-by", "params"], 0)
