@@ -130,7 +130,8 @@ def _boxes(analysis: Analysis, style: str, depth: int | None, unfold: bool) -> t
             folded = boxes(analysis, depth=fold, unfold=unfold, branches=whole)
             if len(folded.boxes) <= COMFORTABLE:
                 found = folded
-                note = f"folded at depth {fold}: --depth {fold + 1} shows more, --depth {deepest} all"
+                more = f"--depth {fold + 1} shows more, " if fold + 1 < deepest else ""
+                note = f"folded at depth {fold}: {more}--depth {deepest} shows all"
                 break
     if len(found.boxes) > MOST_BOXES:
         raise UsageError(

@@ -254,6 +254,8 @@ def drawing_lines(drawing: Drawing, width: int | None) -> Iterator[Line]:
         elif letter:
             yield [TextSpan(letter.strip(), "bold")]
         yield from _characters(drawing, figure, width)
+    if drawing.style == "graph" and (found := _marks_told(drawing)):
+        yield [TextSpan(found, "dim")]
     if drawing.color_by != "kind" and drawing.style == "graph":
         yield [
             TextSpan(
@@ -263,6 +265,16 @@ def drawing_lines(drawing: Drawing, width: int | None) -> Iterator[Line]:
         ]
     for note in drawing.notes:
         yield from ([TextSpan(part, "italic")] for part in wrap(note, width))
+
+
+def _marks_told(drawing: Drawing) -> str:
+    """What the marks before boxes mean, those that occur."""
+    from convcalc.render.drawing import rails
+
+    used = {mark for figure in drawing.figures for mark in figure.marks.values()}
+    return " · ".join(
+        [rails.MARKS[mark] + text for mark, text in MARKS if mark in used and mark in rails.MARKS]
+    )
 
 
 def _characters(drawing: Drawing, figure: Figure, room: int | None) -> Iterable[Line]:

@@ -135,10 +135,7 @@ def test_the_default_folds_what_is_too_much_to_take_in(monkeypatch: pytest.Monke
     monkeypatch.setattr(drawing, "COMFORTABLE", whole - 1)
     folded = net.draw()
     assert len(folded.figures[0].boxes.boxes) < whole
-    assert (
-        folded.notes == ("folded at depth 1: --depth 2 shows more, --depth 2 all",)
-        or "--depth" in folded.notes[0]
-    )
+    assert folded.notes == ("folded at depth 1: --depth 2 shows all",) or "--depth" in folded.notes[0]
 
 
 def test_too_many_boxes_are_refused(tmp_path: Path) -> None:
@@ -215,6 +212,28 @@ def test_times_are_of_whole_layers_not_of_one_thread() -> None:
     pools = [figure.values[box.key] for box in figure.boxes.boxes if box.words[:1] == ("maxpool F3 S2",)]
     assert len(pools) == 3
     assert all(pools)
+
+
+def test_characters_say_what_the_marks_of_two_networks_mean(run_screen) -> None:
+    last = run_screen(["draw", "resnet18", "resnet50"], 80).splitlines()[-1]
+    assert last == "~ changed · + only in B"
+    assert "~" not in run_screen(["draw", "resnet18"], 80)
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".pdf", ".tex", ".mmd", ".dot"])
+def test_a_name_of_ten_kilobytes_is_cut_in_every_file(tmp_path: Path, suffix: str) -> None:
+    spec = tmp_path / "long.yaml"
+    name = "".join(f"n{place} " for place in range(2500))
+    spec.write_text(f'name: "{name}"\ninput: [3, 9, 11]\nlayers:\n  - conv: {{filters: 4, kernel: 3}}\n')
+    path = tmp_path / f"long{suffix}"
+    package.load(spec).draw(style="graph").save(path)
+    written = path.read_bytes()
+    assert (
+        b"n0 n1 n2" in written or "n0 n1 n2".encode("utf-16-be").hex().encode() in written or suffix == ".pdf"
+    )
+    for ending in ("n499", "n900", "n2499"):
+        assert ending.encode() not in written
+        assert ending.encode("utf-16-be").hex().encode() not in written
 
 
 def test_without_a_file_it_is_drawn_in_characters(run_screen) -> None:

@@ -42,6 +42,7 @@ MARGIN = 16.0
 SIZE = 9.5  # of the sizes in the margin
 SIZE_LINE = 13.0  # least distance of two sizes
 LEGEND_APART = 18.0
+MAX_NAME = 400.0  # of the network, in its description
 LEAST_LEGEND = 260.0  # what its rows may take on a narrow page
 MARKS = ("added", "removed", "changed")
 
@@ -100,7 +101,7 @@ def draw(
         width,
         height,
         boxes.title or boxes.name,
-        f"The graph of {boxes.name}: {len(boxes.boxes)} boxes from top to bottom.",
+        f"The graph of {lettering.cut(boxes.name, MAX_NAME, SIZE)}: {len(boxes.boxes)} boxes from top to bottom.",
         tuple(items),
         tuple(places),
         tuple([Edge(boxes.boxes[a].name, boxes.boxes[b].name, path) for a, b, path in edges]),
