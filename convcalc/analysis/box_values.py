@@ -18,15 +18,18 @@ def box_values(
     """Per box, in order: MACs, params, the bytes of its layers' outputs (`memory`), seconds (`time`), or the largest
     side of its output's receptive field in pixels (`field`), on the first input that reaches it.
 
-    None for the network's inputs, for a box whose layers ran as part of others (`time`), and where no single receptive
-    field fits. A box in a frame stands for one copy, the first. seconds: by the name of each layer, for `time`; a layer
-    that ran as part of another has none.
+    None for the network's inputs, for MACs and params of an operator that convcalc does not know, for a box whose
+    layers ran as part of others (`time`), and where no single receptive field fits. A box in a frame stands for one
+    copy, the first. seconds: by the name of each layer, for `time`; a layer that ran as part of another has none.
     """
     return tuple([_value(analysis, box, quantity, seconds or {}) for box in boxes.boxes])
 
 
 def _value(analysis: Analysis, box: Box, quantity: Quantity, seconds: Mapping[str, float]) -> float | None:
     if not box.layers:
+        return None
+    known = all(analysis.graph.nodes[layer].op.is_known for layer in box.layers)
+    if quantity in ("macs", "params") and not known:
         return None
     if quantity == "macs":
         return box.macs

@@ -94,6 +94,22 @@ def test_values() -> None:
     assert (time["conv1"], time["conv2"], time["input"]) == (0.75, None, None)
 
 
+@pytest.mark.parametrize("quantity", ["macs", "params"])
+def test_what_is_not_known_is_not_zero(quantity, tmp_path) -> None:
+    spec = tmp_path / "unknown.yaml"
+    spec.write_text(
+        "name: u\ninput: [3, 9, 11]\nlayers:\n  - conv: {filters: 5, kernel: 2}\n"
+        "  - unknown: {op: Einsum, shape: [7, 13]}\n",
+        encoding="utf-8",
+    )
+    analysis = analyse(load_graph(str(spec)))
+    drawn = boxes(analysis)
+    names = [box.name for box in drawn.boxes]
+    values = dict(zip(names, box_values(analysis, drawn, quantity), strict=True))
+    macs = 5 * 3 * 2 * 2 * 8 * 10
+    assert (values["conv1"], values["unknown1"]) == (macs if quantity == "macs" else 5 * 12 + 5, None)
+
+
 @pytest.mark.parametrize("quantity", QUANTITIES)
 @pytest.mark.parametrize("name", ["siamese", "torchvision/vit_b_16", "ssd300_vgg16"])
 def test_a_value_for_each_box(name: str, quantity) -> None:
