@@ -131,7 +131,8 @@ def traced() -> Iterator[Log]:
 
 
 def _linked(engine: Any, code: cache.Code) -> int:
-    symbol, _, binary = code
+    symbol, needs, binary = code
+    cache._supply(symbol, needs)
     engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
     engine.finalize_object()
     return int(engine.get_function_address(symbol))

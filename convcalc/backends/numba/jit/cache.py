@@ -212,13 +212,25 @@ def notes() -> tuple[str, ...]:
 
 
 def _link(name: str, code: Code) -> int:
-    """Loads an object file into this process and returns the address of its symbol.
-
-    Numba's functions may raise exceptions, so their code refers to functions of Numba's runtime. Kernels never raise,
-    so where Numba is not loaded, `abort` takes their place. Raises ConvcalcError if anything else is missing.
-    """
+    """Loads an object file into this process and returns the address of its symbol. Raises ConvcalcError if anything
+    that it needs is missing."""
     symbol, needs, binary = code
     engine = _engine()  # made first: it lets LLVM see the symbols of this process
+    _supply(name, needs)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
+    engine.finalize_object()
+    address = int(engine.get_function_address(symbol))
+    if not address:
+        raise ConvcalcError(f"the kernel {name} is not in its file", hint="use --backend reference")
+    return address
+
+
+def _supply(name: str, needs: Iterable[str]) -> None:
+    """Sees to it that LLVM finds the symbols that a kernel needs.
+
+    Numba's functions may raise exceptions, so their code refers to functions of Numba's runtime. Kernels never raise,
+    so where these are not in the process, `abort` takes their place. Raises ConvcalcError if anything else is missing.
+    """
     for needed in needs:
         if llvm.address_of_symbol(needed):
             continue
@@ -228,12 +240,6 @@ def _link(name: str, code: Code) -> int:
                 hint="use --backend reference",
             )
         llvm.add_symbol(needed, llvm.address_of_symbol("abort"))
-    engine.add_object_file(llvm.ObjectFileRef.from_data(binary))
-    engine.finalize_object()
-    address = int(engine.get_function_address(symbol))
-    if not address:
-        raise ConvcalcError(f"the kernel {name} is not in its file", hint="use --backend reference")
-    return address
 
 
 @cache
