@@ -178,6 +178,17 @@ def test_a_receptive_field_without_a_formula_is_not_said_to_be_absent(opened: Op
     assert "? not computed for these values" in " ".join(text(page, "#details").split())
 
 
+def test_the_picture_of_the_receptive_field_says_why_it_is_away(opened: Opened) -> None:
+    page = opened("alexnet")
+    page.evaluate("document.querySelector('#table-body .row-name').click()")
+    assert page.evaluate("document.querySelectorAll('#field svg').length") > 0
+    move(page, "K3", 300)
+    assert text(page, "#field-body") == "Drawn for alexnet, input 3×227×227: reset the sliders to see it."
+    page.click(".reset")
+    settle(page)
+    assert page.evaluate("document.querySelectorAll('#field svg').length") > 0
+
+
 def test_a_number_outside_of_the_range_is_the_nearest_in_it(opened: Opened) -> None:
     page = opened("lenet5")
     move(page, "classes", 1000)
