@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from convcalc.errors import UsageError
+from convcalc.errors import ConvcalcError, UsageError
 from convcalc.files import check_place, write_folder, write_whole
 from convcalc.inference.runner import Batch, Failure, Forward, MapFile, keep_nodes
 
@@ -57,7 +57,9 @@ class MapWriter:
         self._graph = graph
         self._path = path
         self._folder = is_folder(path)
-        if not self._folder:
+        if self._folder:
+            self._check_folder()
+        else:
             self._check_file(layers, len(samples))
         names = layers or [node.name for node in graph]
         self.layers = keep_nodes(graph, names)
@@ -70,6 +72,14 @@ class MapWriter:
         self._inputs: tuple[InputValues, ...] = ()
         self._own = ""  # the folder of the present sample
         self.files: dict[str, list[MapFile]] = {}
+
+    def _check_folder(self) -> None:
+        """Raises ConvcalcError, before anything runs, where a file has the folder's name."""
+        if os.path.exists(self._path) and not os.path.isdir(self._path):
+            raise ConvcalcError(
+                f"--maps {self._path}: is a file, not a folder",
+                hint=f"name another folder, or with --layer NAME a file that ends in {SUFFIX}",
+            )
 
     def _check_file(self, layers: Sequence[str], images: int) -> None:
         place = f"--maps {self._path}: a file holds the maps of one layer"

@@ -292,7 +292,7 @@ def size(
         known["output_padding"] = (
             None if output_padding is None else numbers(output_padding, "--output-padding", minimum=0)
         )
-    wanted = None if output is None else numbers(output, "--output")
+    wanted = None if output is None else _wanted(output)
     if solve is None and wanted is not None:
         solve = next((name for name in unknowns if known[name] is None), None)
     if wanted is None and solve is not None:
@@ -325,6 +325,19 @@ def size(
             for name, size, given in zip(names, wanted * (rank if len(wanted) == 1 else 1), axes, strict=True)
         ),
     )
+
+
+def _wanted(output: Extents) -> tuple[int, ...]:
+    """The wanted size. Raises UsageError; of a file name, it says the option for a drawing."""
+    try:
+        return numbers(output, "--output")
+    except UsageError as error:
+        stem, dot, suffix = typed(output).rpartition(".")
+        if error.hint is None and dot and stem and suffix.isalpha():
+            raise UsageError(
+                str(error), hint=f"--output is the wanted size; -o {output} draws the layer"
+            ) from None
+        raise
 
 
 def _answer(name: str, unknown: str, size: int, given: KnownWindow | KnownSpread) -> AxisSolutions:

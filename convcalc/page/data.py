@@ -47,9 +47,13 @@ from convcalc.analysis.analyse import DTYPES, Analysis, LayerFigures
 from convcalc.analysis.diff import Diff, Pair
 from convcalc.analysis.explain import explain
 from convcalc.analysis.receptive import Track
+from convcalc.errors import clean
 from convcalc.graph import INPUT, Node
 from convcalc.report import diff as diff_report
 from convcalc.report import words
+
+MAX_NAME = 200  # characters of a title or a name; those of a model file can be of any length
+MAX_TEXT = 2_000  # of a source or a note
 
 
 def network(analysis: Analysis) -> dict[str, Any]:
@@ -63,12 +67,12 @@ def network(analysis: Analysis) -> dict[str, Any]:
     totals = analysis.totals
     return {
         "name": graph.name,
-        "title": graph.title or graph.name,
-        "described": words.network(graph),
-        "source": graph.source,
-        "notes": list(graph.notes),
-        "warnings": list(analysis.warnings),
-        "inputs": [[entry.name, list(entry.shape)] for entry in graph.inputs],
+        "title": shortened(graph.title or graph.name),
+        "described": shortened(words.network(graph)),
+        "source": graph.source and shortened(graph.source, MAX_TEXT),
+        "notes": [shortened(note, MAX_TEXT) for note in graph.notes],
+        "warnings": [shortened(warning, MAX_TEXT) for warning in analysis.warnings],
+        "inputs": [[shortened(entry.name), list(entry.shape)] for entry in graph.inputs],
         "unit": DTYPES[analysis.dtype] * analysis.batch,
         "batch": analysis.batch,
         "dtype": analysis.dtype,
@@ -94,9 +98,9 @@ def network(analysis: Analysis) -> dict[str, Any]:
 
 def _layer(node: Node, figures: LayerFigures, working: list[list[str]], field: int | None) -> list[Any]:
     return [
-        node.name,
-        node.kind,
-        words.operator(node.op),
+        shortened(node.name),
+        shortened(node.kind),
+        shortened(words.operator(node.op)),
         node.op.drawn_as,
         list(node.output_shape),
         figures.weights,
@@ -159,3 +163,9 @@ def _pair(pair: Pair) -> list[Any]:
         pair.working,
         pair.cause,
     ]
+
+
+def shortened(text: str, most: int = MAX_NAME) -> str:
+    """A text without control characters, cut after `most` characters."""
+    text = " ".join(clean(text[: 2 * most]).split())
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -11,7 +11,6 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from convcalc.errors import clean
 from convcalc.render.drawing import palette, svg
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -20,7 +19,6 @@ SCRIPTS = (
     "base", "panel", "table", "drawing", "charts", "field", "compare", "answer", "digits",
     "evaluator", "sliders", "main",
 )  # fmt: skip
-MAX_TITLE = 200
 SECTIONS = (
     ("drawing", "Drawing"),
     ("differences", "Differences"),
@@ -35,7 +33,7 @@ SECTIONS = (
 def document(data: dict[str, Any], drawings: Sequence[Sequence[str]]) -> str:
     """The HTML of a page. data: as `convcalc.page.data` describes it; drawings: of each network, an SVG per depth."""
     networks = data["networks"]
-    title = " and ".join(shortened(network["title"], MAX_TITLE) for network in networks)
+    title = " and ".join(network["title"] for network in networks)
     css, script = stylesheet(), program()
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(css)}'; img-src data: blob:; "
@@ -75,7 +73,7 @@ def _has(section: str, data: dict[str, Any], drawings: Sequence[Sequence[str]]) 
 
 def _stage(place: int, network: dict[str, Any], drawings: Sequence[str], networks: int) -> str:
     letter = "AB"[place]
-    name = f'<p class="stage-name">{letter}: {escape(shortened(network["title"], MAX_TITLE))}</p>'
+    name = f'<p class="stage-name">{letter}: {escape(network["title"])}</p>'
     return (
         f"<div>{name if networks > 1 else ''}"
         f'<div class="stage" id="stage-{place}">{"".join(drawings)}</div></div>'
@@ -87,12 +85,6 @@ def _key() -> str:
         f'<span class="status {status}">{status}</span>' for status in ("changed", "added", "removed")
     )
     return f'<span class="key">{marks}</span>'
-
-
-def shortened(text: str, most: int) -> str:
-    """A text without control characters, cut after `most` characters."""
-    text = " ".join(clean(text[: 2 * most]).split())
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def embedded(data: Any) -> str:

@@ -99,11 +99,12 @@ def beside(blocks: Sequence[TextBlock], width: int | None) -> list[Line]:
 def _joined(row: Sequence[TextBlock]) -> list[Line]:
     lines: list[Line] = []
     columns: list[list[Line]] = [[[TextSpan(block.heading, "bold")], *block.lines] for block in row]
+    widths = [block.width for block in row]  # measured once: it reads every cell
     for index in range(max(map(len, columns))):
         line: Line = []
-        for block, column in zip(row, columns, strict=True):
+        for width, column in zip(widths, columns, strict=True):
             spans = column[index] if index < len(column) else []
-            blank = block.width + GAP - sum(cells(span.text) for span in spans)
+            blank = width + GAP - sum(cells(span.text) for span in spans)
             line += [*spans, TextSpan(" " * blank)]
         lines.append(line[:-1])
     return lines

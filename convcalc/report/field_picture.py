@@ -114,10 +114,8 @@ def field_suffix(graph: Graph, path: str, position: int = 0) -> str:
     suffix = files.suffix_of(path)
     shape = graph.inputs[position].shape
     if len(shape) != 3:
-        raise UsageError(
-            f"{graph.name} has {len(shape) - 1} spatial dimensions; only two can be drawn",
-            hint="leave -o out",
-        )
+        axes = f"{len(shape) - 1} spatial dimension{'s' if len(shape) != 2 else ''}"
+        raise UsageError(f"{graph.name} has {axes}; only two can be drawn", hint="leave -o out")
     return suffix
 
 
@@ -144,7 +142,11 @@ def unit_scene(found: UnitField, picture: Bitmap | None = None, origin: str = "i
     sight = next((sight for sight in found.sights if sight.origin == origin), found.sight)
     name, unit = found.node.name, words.position(sight.unit)
     title = f"{found.analysis.graph.name}: what {name} {unit} sees"
-    return _windows_scene(found.analysis.graph, [(sight, name)], title, [_share(sight)], picture)
+    lines = [
+        _share(sight),
+        *(f"not drawn: {other.origin}, {_share(other)}" for other in found.sights if other is not sight),
+    ]
+    return _windows_scene(found.analysis.graph, [(sight, name)], title, lines, picture)
 
 
 def pixel_scene(found: PixelField, picture: Bitmap | None = None) -> Scene:

@@ -199,3 +199,13 @@ def test_layers_are_completed() -> None:
     complete = ShellComplete(main, {}, "convcalc", "_CONVCALC_COMPLETE")
     found = complete.get_completions(["forward", "lenet5", "seven.png", "--maps", "m", "--layer"], "conv")
     assert [item.value for item in found] == ["conv1", "conv2"]
+
+
+def test_a_file_where_the_folder_should_be_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    done = run("lenet5", DIGIT, "--maps", taken)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"--maps {taken}: is a file, not a folder" in done.stderr
+    assert "name another folder, or with --layer NAME a file that ends in .png" in done.stderr
+    assert taken.read_text() == "mine"

@@ -154,6 +154,14 @@ def test_hostile_names_stay_text(browser: Browser, tmp_path: Path) -> None:
         page.evaluate("document.querySelector('#table-body tr').click()")
         assert page.evaluate("document.title") != "pwned"
         assert page.evaluate("document.documentElement.scrollWidth") <= 1000
+        said = page.evaluate(
+            "[...document.body.querySelectorAll(':not(script)')].flatMap((element) => "
+            "[element.getAttribute('aria-label') ?? '', ...[...element.childNodes]"
+            ".filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.textContent)])"
+        )
+        assert max(map(len, said)) < 2_500
+        assert not any("\u202e" in each for each in said)
+        assert page.evaluate("document.querySelector('#panel').textContent.length") < 8_000
         assert page.errors == []
         page.close()
 

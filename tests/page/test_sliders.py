@@ -19,7 +19,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
     """Opens the page of a network, or of two."""
     pages: list[Page] = []
 
-    def open_page(name: str, other: str | None = None, **options: Any) -> Page:
+    def open_page(name: str | Path, other: str | None = None, **options: Any) -> Page:
         path = tmp_path / "page.html"
         second = None if other is None else convcalc.load(other)
         convcalc.load(name, **options).page(path, second)
@@ -155,6 +155,38 @@ def test_what_does_not_fit_is_said(opened: Opened) -> None:
     assert text(page, ".said").startswith(f"It does not fit: {error.value.message}.")
     assert text(page, ".said").endswith("The figures below are those of alexnet, input 3×227×227.")
     assert rows(page) == own
+
+
+def test_a_receptive_field_without_a_formula_is_not_said_to_be_absent(opened: Opened, tmp_path: Path) -> None:
+    """`–` is of layers that have none. The batch and the input's channels change no field."""
+    path = tmp_path / "windows.yaml"
+    path.write_text(
+        "input: [3, 45, 61]\nvars: {s: 2}\nlayers:\n  - conv: {K: 6, F: 3, S: $s, P: 1}\n"
+        "  - adaptive_avgpool: 7\n  - conv: {K: 4, F: [3, 2]}\n",
+        encoding="utf-8",
+    )
+    page = opened(path)
+    move(page, "batch size", 5)
+    move(page, "input channels", 2)
+    moved = convcalc.load(path, input_shape=(2, 45, 61), batch=5)
+    assert [row[1:] for row in rows(page)] == [row[1:] for row in shown(moved)]
+    assert "not computed" not in text(page, ".said")
+    move(page, "s", 3)
+    assert [row[7] for row in rows(page)] == ["?", "?", "?"]
+    assert text(page, ".said").endswith("Receptive fields (field ?) are not computed here for these values.")
+    page.evaluate("document.querySelector('#table-body .row-name').click()")
+    assert "? not computed for these values" in " ".join(text(page, "#details").split())
+
+
+def test_the_picture_of_the_receptive_field_says_why_it_is_away(opened: Opened) -> None:
+    page = opened("alexnet")
+    page.evaluate("document.querySelector('#table-body .row-name').click()")
+    assert page.evaluate("document.querySelectorAll('#field svg').length") > 0
+    move(page, "K3", 300)
+    assert text(page, "#field-body") == "Drawn for alexnet, input 3×227×227: reset the sliders to see it."
+    page.click(".reset")
+    settle(page)
+    assert page.evaluate("document.querySelectorAll('#field svg').length") > 0
 
 
 def test_a_number_outside_of_the_range_is_the_nearest_in_it(opened: Opened) -> None:

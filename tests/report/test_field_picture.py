@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import convcalc
+from convcalc.errors import UsageError
 from convcalc.render.drawing.measure import faults
 from convcalc.render.drawing.scene import Circle, Picture, Rectangle, Scene, Text
 from convcalc.report.field_picture import depth_scene, meeting_scene, pixel_scene, unit_scene
@@ -124,3 +125,30 @@ def test_in_a_browser_over_an_image(browser, tmp_path: Path) -> None:
     assert near(shown.getpixel((round(image.left + 113), round(image.top + 113))), "#c81e0a")
     with Image.open(tmp_path / "field.png") as png:
         assert near(png.getpixel((round(2 * image.left + 226), round(2 * image.top + 226))), "#c81e0a")
+
+
+def test_what_is_seen_of_the_other_input_is_said(tmp_path: Path) -> None:
+    """Unit (2, 3): 2…4 × 3…5 of left; of right by 5×5 with one pixel of padding 1…5 × 2…6, 25 of 8·9 pixels."""
+    (tmp_path / "two.yaml").write_text(
+        "name: two\ninputs:\n  left: [3, 8, 9]\n  right: [3, 8, 9]\nlayers:\n"
+        "  - conv: {name: a, filters: 4, kernel: 3, from: left}\n"
+        "  - conv: {name: b, filters: 4, kernel: 5, padding: 1, from: right}\n"
+        "  - add: {name: s, from: [a, b]}\n"
+    )
+    found = convcalc.load(tmp_path / "two.yaml").field("s", unit=(2, 3)).record
+    assert "rows 2 to 4, columns 3 to 5: 9 pixels, 12.5 % of the image" in texts(unit_scene(found))
+    assert "not drawn: right, rows 1 to 5, columns 2 to 6: 25 pixels, 34.7 % of the image" in texts(
+        unit_scene(found)
+    )
+    assert "not drawn: left, rows 2 to 4, columns 3 to 5: 9 pixels, 12.5 % of the image" in texts(
+        unit_scene(found, None, "right")
+    )
+    assert not any(faults(unit_scene(found)))
+
+
+def test_an_axis_alone_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "row.yaml").write_text(
+        "name: row\ninput: {channels: 3, length: 40}\nlayers: [conv: {K: 5, F: 4}]\n"
+    )
+    with pytest.raises(UsageError, match="row has 1 spatial dimension; only two"):
+        convcalc.load(tmp_path / "row.yaml").field("conv1").save(tmp_path / "a.svg")

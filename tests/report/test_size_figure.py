@@ -178,6 +178,9 @@ def test_what_is_refused(convcalc, tmp_path: Path) -> None:
     done = convcalc("size", "7", "-F", "3", "--output", "7", "-o", str(tmp_path / "a.svg"))
     assert done.returncode == 2
     assert "a figure is of one size, not of the solutions for one" in done.stderr
+    done = convcalc("size", "7", "-F", "3", "--output", "a.svg")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--output is the wanted size; -o a.svg draws the layer" in done.stderr
 
 
 def test_python_says_the_same() -> None:

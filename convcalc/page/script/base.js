@@ -45,19 +45,22 @@ function select(network, layers, { label = "", copies = [], from = "" } = {}) {
   emit("select", from);
 }
 
+const NOT_COMPUTED = "?"; // a receptive field for which there is no formula; a layer without one has –
+
 // Writes other figures into the table, the panel, the totals, the charts and the drawing. figures: per layer an object
 // with any of shape, weights, biases, buffers, macs, bytes, and with the words operator, fieldText and working, null
 // where there are none; null instead of figures restores those the page was made with.
 function applyFigures(place, figures) {
   const network = networks[place];
   network.changed = figures !== null;
+  const hasFields = network.layers.some(({ given }) => given.fieldText !== "–");
   network.layers.forEach((layer, index) => {
     layer.now = figures === null ? layer.given : { ...layer.given, ...figures[index] };
     if (figures !== null && !("bytes" in figures[index])) {
       layer.now.bytes = elements(layer.now.shape) * network.unit;
     }
     layer.now.operator ??= layer.kind;
-    layer.now.fieldText ??= "–";
+    layer.now.fieldText ??= hasFields ? NOT_COMPUTED : "–";
   });
   emit("figures", place);
 }

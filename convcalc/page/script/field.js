@@ -29,7 +29,7 @@ function buildField() {
 function layerWithField() {
   const network = networks[state.network];
   const shape = network.inputs[0][1];
-  if (network.changed || shape.length < 2 || shape.length > 3) return null;
+  if (shape.length < 2 || shape.length > 3) return null;
   const layers = state.layers.map((index) => network.layers[index]);
   return layers.reverse().find((layer) => fieldOf(network, layer)) ?? null;
 }
@@ -38,6 +38,11 @@ function showField() {
   const network = networks[state.network], layer = layerWithField();
   byId("field").hidden = layer === null;
   if (layer === null) { unit.layer = null; return; }
+  if (network.changed) {
+    unit.layer = null;
+    replace(byId("field-body"), element("p", { class: "note", text: `Drawn for ${network.described}: reset the sliders to see it.` }));
+    return;
+  }
   if (unit.layer !== layer) Object.assign(unit, { network: network.place, layer, at: layer.given.shape.map((size, axis) => (axis ? Math.floor(size / 2) : 0)) });
   drawField(network, layer);
 }

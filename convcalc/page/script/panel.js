@@ -85,7 +85,7 @@ function layerPanel(network, layer, heading) {
       ["biases", count(now.biases)],
       ...(now.buffers ? [["buffers", count(now.buffers)]] : []),
       ["MACs", count(now.macs), now.macs ? `${percent(now.macs, sums.macs)} of all` : ""],
-      ...(layer.now.fieldText !== "–" ? [["field", layer.now.fieldText, "pixels of the input"]] : []),
+      ...(layer.now.fieldText !== "–" ? [["field", layer.now.fieldText, layer.now.fieldText === NOT_COMPUTED ? "not computed for these values" : "pixels of the input"]] : []),
       ...(layer.shares === null ? [] : [["weights of", network.layers[layer.shares].name]]),
     ]) : null,
     working(network, layer),

@@ -9,6 +9,8 @@ function buildSliders() {
   replace(byId("controls"), ...groups);
 }
 
+const WITHOUT_FIELD = new Set(["batch", "channels"]); // sliders that no receptive field depends on
+
 // The sliders of one network, what they say, and the button that takes them back.
 function sliderGroup(network) {
   const { formulas, place } = network;
@@ -43,6 +45,9 @@ function sliderGroup(network) {
     back.disabled = isOwn;
     const found = isOwn ? null : figuresAt(formulas, positions);
     const layers = found?.layers ?? null;
+    if (layers && positions.every((value, at) => value === own.positions[at] || WITHOUT_FIELD.has(formulas.sliders[at].kind))) {
+      layers.forEach((layer, index) => { layer.fieldText = network.layers[index].given.fieldText; });
+    }
     network.inputShapes = layers ? found.inputs : undefined;
     network.unit = layers ? (own.unit / network.batch) * positions[formulas.sliders.findIndex(({ kind }) => kind === "batch")] : own.unit;
     applyFigures(place, layers);
@@ -90,7 +95,8 @@ function squareOf(formulas, change) {
 function remark(network, found, command) {
   const same = element("code", { text: command });
   const kept = ` The figures below are those of ${network.described}.`;
-  if (found?.layers) return ["The same: ", same];
+  const fields = network.layers.some(({ now }) => now.fieldText === NOT_COMPUTED) ? [". Receptive fields (field ?) are not computed here for these values."] : [];
+  if (found?.layers) return ["The same: ", same, ...fields];
   if (found?.error) return [`It does not fit: ${found.error}.`, kept];
   if (found) return ["With these values there are other layers than this page has: ", same, ".", kept];
   return ["Not computed here for these values: ", same, ".", kept];

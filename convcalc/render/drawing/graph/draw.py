@@ -64,13 +64,17 @@ def draw(
     networks.
     """
     marks = marks or {}
+    words = [_size(box.shape, sizes) for box in boxes.boxes]
+    given = [box.key for box in boxes.boxes if box.kind == "input"]
+    own = {key: words[key] for key in given} if len(given) > 1 else {}  # they cannot all be beside the margin
     written = {
-        box.key: lettered(box, mark if (mark := marks.get(box.key, "")) in MARKS else "")
+        box.key: lettered(
+            box, own.get(box.key, ""), mark if (mark := marks.get(box.key, "")) in MARKS else ""
+        )
         for box in boxes.boxes
     }
     structure = Structure(boxes, written)
     canvas = Canvas()
-    words = [_size(box.shape, sizes) for box in boxes.boxes]
     widths = {key: lettering.width(word, SIZE) for key, word in enumerate(words)}
     parts, margins = _parts(boxes, structure, written, widths, columns)
     right, bottom = placed(canvas, parts, margins, MARGIN, MARGIN)
@@ -87,7 +91,8 @@ def draw(
         items += _note(box, structure, written[box.key], x, top, risen=box.key in canvas.risen)
         places.append(_placed(box, written[box.key], words[box.key], x, top))
     for margin in canvas.margins:
-        items += _sizes(margin, canvas, written, words)
+        beside = tuple([key for key in margin.keys if key not in own])
+        items += _sizes(margin._replace(keys=beside), canvas, written, words)
     for x, base, before, key in canvas.captions:
         items.append(Text(x, base, f"{before}{words[key]}", SIZE, ink="muted", anchor="middle"))
     width, height = right + MARGIN, bottom + MARGIN

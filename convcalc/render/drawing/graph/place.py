@@ -94,16 +94,16 @@ class Lettered(NamedTuple):
     lines: tuple[str, ...]
 
 
-def lettered(box: Box, more: str = "") -> Lettered:
-    """The size of a box and its lines, each cut to what a box may hold. more: one more line."""
+def lettered(box: Box, *more: str) -> Lettered:
+    """The size of a box and its lines, each cut to what a box may hold. more: further lines, but for
+    empty ones."""
     if box.form == "join":
         return Lettered(2 * CIRCLE, 2 * CIRCLE, (box.symbol or "+",))
     if box.form == "pill":
         word = lettering.cut(box.words[0] if box.words else box.symbol, MAX_TEXT, PILL_TEXT, bold=True)
         return Lettered(max(46.0, lettering.width(word, PILL_TEXT, bold=True) + PADDING + 4), PILL, (word,))
     first, *rest = box.words or (box.name,)
-    if more:
-        rest.append(more)
+    rest += filter(None, more)
     lines = [lettering.cut(first, MAX_TEXT, FIRST_LINE, bold=True)]
     lines += [lettering.cut(line, MAX_TEXT, FURTHER_LINES) for line in rest]
     widest = lettering.width(lines[0], FIRST_LINE, bold=True)

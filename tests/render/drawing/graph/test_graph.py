@@ -215,6 +215,22 @@ def test_the_first_box_of_a_column_keeps_its_skip() -> None:
     check_edges(net(*made), scene)
 
 
+def test_each_of_several_inputs_has_its_size_once(tmp_path) -> None:
+    spec = tmp_path / "two.yaml"
+    spec.write_text(
+        "name: two\ninputs: {picture: [3, 9, 11], words: [17]}\nlayers:\n"
+        "  - conv: {filters: 5, kernel: 2, from: picture}\n  - flatten: {name: flat}\n"
+        "  - dense: {units: 7, from: words, name: known}\n  - concat: {from: [flat, known]}\n",
+        encoding="utf-8",
+    )
+    made = boxes(analyse(load_graph(str(spec))))
+    for sizes, shape in (("chw", "3×9×11"), ("hwc", "9×11×3")):
+        scene = draw(made, sizes=sizes)
+        written = [item.text for item in scene.items if isinstance(item, Text)]
+        assert (written.count(shape), written.count("17")) == (1, 1)
+        assert faults(scene).clean
+
+
 def test_sizes_stand_at_the_right_where_they_change() -> None:
     made = net(
         box(0, shape=(3, 11, 13)),
