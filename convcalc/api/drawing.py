@@ -61,6 +61,10 @@ def draw(
     check_choice("scale", scale, report.SCALES)
     if style is not None:
         check_choice("style", style, report.STYLES)
+    if b is not None and columns is not None:
+        raise UsageError(
+            "--columns is of one network: two stand side by side, each in one", hint="leave it out"
+        )
     if b is not None and color_by != "kind":
         raise UsageError("two networks are coloured by what differs", hint="leave --color-by out")
     chosen = style or _fitting_style(a, depth)
