@@ -432,6 +432,13 @@ def test_tab_reaches_every_part_and_leaves_it(browser: Browser, pages) -> None:
     page.close()
 
 
+def test_a_narrow_window_scrolls_tables_not_the_page(browser: Browser, pages) -> None:
+    """320 pixels wide, as a window of 1280 zoomed to 400 % is."""
+    page = browser.open(pages("alexnet", "zfnet"), width=320, height=700)
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.close()
+
+
 def test_two_networks_show_what_differs(browser: Browser, pages) -> None:
     """ZFNet against AlexNet as the lecture counts them: (7² − 11²)·3·96 = −20,736, and +11,693,824 in all."""
     page = browser.open(pages("alexnet", "zfnet"), width=1400, height=900)

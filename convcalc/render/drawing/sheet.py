@@ -23,6 +23,7 @@ WIDTH = 1400  # pixels that a grid is enlarged to, at most
 MAX_SIDE = 4_800  # of a grid whose pictures cannot be enlarged: beyond it they are reduced
 ASPECT = 4 / 3
 NUMBERED = 24  # pixels: narrower pictures have no room for their number
+FRAMED = 4  # pixels: narrower gaps have no room for the frames of two pictures
 MARGIN = 28
 # Sizes of text as parts of the width. Printed 8 cm wide, which are 227 pt, the heading has 6.4 pt.
 TITLE, LINE = 0.028, 0.022
@@ -142,7 +143,7 @@ def cut(picture: Image, height: int, slices: int = 1) -> Iterator[Image]:
 
 def draw(heading: Heading, pictures: Sequence[Image], form: Grid, *, first: int = 0) -> bytes:
     """A sheet as a PNG file. pictures: all of one size. first: the number of the first of them."""
-    from PIL import Image, PngImagePlugin
+    from PIL import Image, ImageDraw, PngImagePlugin
 
     width = ceil(pictures[0].width / form.reduced) * form.across
     height = max(1, pictures[0].height // form.reduced) * form.down
@@ -168,7 +169,10 @@ def draw(heading: Heading, pictures: Sequence[Image], form: Grid, *, first: int 
     bottom = top + rows * (height + gap + tall) - gap + MARGIN
     scene = scene._replace(height=bottom, items=(*scene.items, *labels))
     sheet = Image.open(io.BytesIO(png.image(scene, wide))).convert("RGB")
+    pen = ImageDraw.Draw(sheet)
     for (x, y), picture in zip(places, pictures, strict=True):
+        if gap >= FRAMED:  # a white picture would be lost on the paper
+            pen.rectangle((x - 1, y - 1, x + width, y + height), outline=palette.colour("frame-line"))
         if form.reduced > 1:
             picture = picture.reduce((form.reduced, min(form.reduced, picture.height)))
         sheet.paste(picture.resize((width, height), Image.Resampling.NEAREST), (x, y))

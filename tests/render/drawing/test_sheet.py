@@ -121,3 +121,13 @@ def test_numbers_over_bars_have_three_digits_of_the_largest() -> None:
     assert bars.rounded([-12.345, 3.0]) == ["−12.3", "3.0"]
     assert bars.rounded([1234.5, 0.1]) == ["1234", "0"]
     assert bars.rounded([2e-7]) == ["2e-07".replace("-", "−")]
+
+
+@pytest.mark.parametrize(("gap", "framed"), [(6, True), (4, True), (2, False)])
+def test_a_white_picture_has_a_frame_where_there_is_room(gap: int, framed: bool) -> None:
+    white = Image.new("L", (28, 28), 255)
+    form = sheet.grid(3, 28, 28)._replace(gap=gap)
+    with Image.open(io.BytesIO(sheet.draw(Heading("maps"), [white] * 3, form))) as drawn:
+        colours = {colour for _, colour in drawn.convert("RGB").getcolors(1 << 20)}
+    frame = tuple(bytes.fromhex(palette.colour("frame-line")[1:]))
+    assert (frame in colours) is framed
