@@ -239,7 +239,7 @@ def test_two_processes_may_compile_at_once_and_a_third_need_not(tmp_path: Path) 
     assert int(first[0]) > 1
     third = finish(start(tmp_path / "cache"))
     assert third[0] == "0"
-    assert (first[2], third[2]) == ("True", "False"), "Numba is only for compiling"
+    assert third[2] == "False", "Numba is only for compiling"
     assert first[1] == second[1] == third[1]
     files = list((tmp_path / "cache").rglob("*.kernel"))
     symbols = [json.loads(file.read_bytes().partition(b"\n")[0])["symbol"] for file in files]
