@@ -73,9 +73,9 @@ def _figures(given: Boxes, scene: Scene) -> Iterator[list[Any]]:
     """The text elements that hold figures, which the page's sliders write anew: `[number, layer, before, after, main]`.
 
     number: of the text element in the SVG; before, after: what stands around the channels in a box's words; before is
-    None where the text is the size of the layer's output outside its box, with the word `after` in front, if there is
-    one. layer: -1 - n for the network's input n; None for what a frame says of its copies. main: the layer whose
-    operator the box's words name, or None.
+    None where the text is the size of the layer's output outside its box, or of one of several inputs in its box,
+    with the word `after` in front, if there is one. layer: -1 - n for the network's input n; None for what a frame
+    says of its copies. main: the layer whose operator the box's words name, or None.
     """
     notes = {frame.note for frame in given.frames if frame.note}
     elements = (item for item in scene.items if isinstance(item, Text) and written(item.text).strip())
@@ -90,8 +90,9 @@ def _figures(given: Boxes, scene: Scene) -> Iterator[list[Any]]:
             continue
         copy = COPY if text.text.startswith(COPY) else ""
         sized = sizes.get(text.text.removeprefix(copy))
-        if sized is not None and not any(_holds(area, text) for _, area in areas):
-            box, _ = min(sized, key=lambda pair: _distance(text, pair[1]))
+        holder = next((pair for pair in areas if _holds(pair[1], text)), None)
+        if sized is not None and (holder is None or (not holder[0].layers and holder in sized)):
+            box, _ = holder or min(sized, key=lambda pair: _distance(text, pair[1]))
             yield [number, box.layers[-1] if box.layers else -1 - box.key, None, copy or None, None]
             continue
         for box, area in areas:
