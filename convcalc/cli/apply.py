@@ -50,7 +50,7 @@ have a strip of all steps. An image is written as .png; so is a matrix with --to
 for each number.
 
 --backward shows the gradients of input, kernel and bias for a gradient δ of the output, and
-each as the convolution that it is; --steps then walks their windows.
+each as the convolution that it is; --steps then walks their windows, -o writes .csv.
 
 --mode centred is S[i,j] = Σ I[i−a, j−b]·K[⌊m/2⌋+a, ⌊n/2⌋+b]. The lecture prints a from
 ⌊−m/2⌋: for odd m that is one too low, a runs from −⌊m/2⌋ to ⌊m/2⌋.""",
