@@ -181,5 +181,5 @@ def test_roles() -> None:
     with pytest.raises(KeyError):
         colour("no-such-role")
     assert {role for role in PAPER if palette.changes(role)} == {
-        *("paper", "ink", "muted", "line", "frame", "frame-line", "grid", "point"),
+        *("paper", "ink", "muted", "line", "frame", "padding", "frame-line", "grid", "point"),
     }
