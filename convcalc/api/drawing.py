@@ -128,7 +128,7 @@ def _boxes(analysis: Analysis, style: str, depth: int | None, unfold: bool) -> t
     whole = style == "graph"
     found = boxes(analysis, depth=depth, unfold=unfold, branches=whole)
     note = None
-    deepest = max(node.name.count(".") for node in analysis.graph) + 1
+    deepest = max([node.name.count(".") for node in analysis.graph], default=0) + 1
     if depth is None and not unfold and whole and len(found.boxes) > COMFORTABLE:
         for fold in range(min(deepest, 8) - 1, 0, -1):
             folded = boxes(analysis, depth=fold, unfold=unfold, branches=whole)
