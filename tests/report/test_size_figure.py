@@ -60,6 +60,12 @@ def test_nothing_overlaps_or_leaves_the_page(name: str) -> None:
         assert faults(animation.frame(number)).clean, number
 
 
+def test_cells_have_the_numbers_of_their_pixels_and_padding_has_none() -> None:
+    """8 pixels and one of padding before them; ⌊(9 − 3)/2⌋ + 1 = 4 windows."""
+    numbers = [text for text in texts(size_scene(record("padded"))) if text.isdecimal()]
+    assert numbers == [*map(str, range(8)), *map(str, range(4))]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_rectangles_stay_on_the_page(name: str) -> None:
     for scene in (size_scene(record(name)), size_animation(record(name)).frame(0)):

@@ -313,8 +313,8 @@ def _pixel(
     own = fill or ("paper" if inside else "padding")
     ink = {"paper": "ink", "padding": "muted"}.get(own) or palette.on(own)
     yield Rectangle(left, top, places.side, high, own, palette.border(own), 0.8)
-    number = column - axis.before if inside else 0
-    yield _number(number, left, top + high / 2, places.side, ink)
+    if inside:  # what has no number is padding
+        yield _number(column - axis.before, left, top + high / 2, places.side, ink)
 
 
 def _cut(places: _Places) -> float | None:
