@@ -96,7 +96,9 @@ def settings_of(made: Formulas) -> list[dict[str, Any]]:
 def in_browser(browser: Browser, value: Any, positions: list[list[Any]], folder: Path) -> list[Any]:
     """What evaluator.js makes of the values of sliders."""
     page = folder / "evaluator.html"
-    page.write_text(f"<script>{EVALUATOR.read_text(encoding='utf-8')}</script>", encoding="utf-8")
+    page.write_text(
+        f'<meta charset="utf-8"><script>{EVALUATOR.read_text(encoding="utf-8")}</script>', encoding="utf-8"
+    )
     opened = browser.open(page)
     try:
         opened.evaluate(f"globalThis.made = {json.dumps(value)}; 0")
@@ -144,7 +146,9 @@ def test_twenty_settings_of_the_sliders_give_the_figures_of_show(
 
 def test_the_operations_mean_in_a_browser_what_they_mean_in_python(browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "operations.html"
-    page.write_text(f"<script>{EVALUATOR.read_text(encoding='utf-8')}</script>", encoding="utf-8")
+    page.write_text(
+        f'<meta charset="utf-8"><script>{EVALUATOR.read_text(encoding="utf-8")}</script>', encoding="utf-8"
+    )
     numbers = [-7, -4, -1, 0, 1, 2, 3, 7, 10, 224, 2**53 - 1, 0.5, 1.5, 2.5, -0.5, 0.1, 0.35, 7.75]
     cases: list[tuple[int, Any, Any]] = []
     expected = []
