@@ -53,6 +53,9 @@ def draw(
     compiling: Compiling | None = None,
 ) -> DrawingView:
     """The drawing of a network, or of two side by side. See `Network.draw`."""
+    from convcalc.analysis.boxes import boxes as whole_boxes
+    from convcalc.render.drawing.styles import default_style
+
     check_whole("depth", depth)
     check_whole("columns", columns)
     check_whole("width", width)
@@ -67,10 +70,13 @@ def draw(
         )
     if b is not None and color_by != "kind":
         raise UsageError("two networks are coloured by what differs", hint="leave --color-by out")
-    chosen = style or _fitting_style(a, depth)
-    if style is None and b is not None and chosen != "graph":
-        other = _fitting_style(b, depth)
-        chosen = chosen if other == chosen else "graph"
+    networks = (a,) if b is None else (a, b)
+    folded = [
+        None if style or len(found.graph) > MOST_BOXES else whole_boxes(found, depth=depth)
+        for found in networks
+    ]
+    fitting = {style or ("graph" if drawn is None else default_style(drawn)) for drawn in folded}
+    chosen = fitting.pop() if len(fitting) == 1 else "graph"
     for option, given in (("--columns", columns is not None), ("--all", unfold)):
         if given and chosen != "graph":
             raise UsageError(f"{option} is of the graph, not of {chosen}", hint="add --style graph")
@@ -79,8 +85,8 @@ def draw(
     if compact and chosen == "graph":
         raise UsageError("--compact is of volumes and maps", hint="fold a graph by --depth instead")
     found, notes = [], []
-    for analysis in (a,) if b is None else (a, b):
-        boxes, note = _boxes(analysis, chosen, depth, unfold)
+    for analysis, drawn in zip(networks, folded, strict=True):
+        boxes, note = _boxes(analysis, chosen, depth, unfold, drawn)
         found.append(boxes)
         notes += [note] if note and note not in notes else []
     figures, pairs = _figures(a, b, found, color_by, advance, compiling)
@@ -112,21 +118,16 @@ def check_drawing(path: str, style: str | None, width: int | None, *, two: bool)
     report.check_file(path, style, width, two=two)
 
 
-def _fitting_style(analysis: Analysis, depth: int | None) -> str:
-    from convcalc.analysis.boxes import boxes
-    from convcalc.render.drawing.styles import default_style
-
-    if len(analysis.graph) > MOST_BOXES:
-        return "graph"
-    return default_style(boxes(analysis, depth=depth))
-
-
-def _boxes(analysis: Analysis, style: str, depth: int | None, unfold: bool) -> tuple[Boxes, str | None]:
-    """The boxes of a network, folded as far as asked, or as a picture can be taken in; then what to say of it."""
+def _boxes(
+    analysis: Analysis, style: str, depth: int | None, unfold: bool, drawn: Boxes | None
+) -> tuple[Boxes, str | None]:
+    """The boxes of a network, folded as far as asked, or as a picture can be taken in; then what to say of it. drawn:
+    those of the graph at this depth, if they are known."""
     from convcalc.analysis.boxes import boxes
 
     whole = style == "graph"
-    found = boxes(analysis, depth=depth, unfold=unfold, branches=whole)
+    found = drawn if whole and not unfold else None
+    found = found or boxes(analysis, depth=depth, unfold=unfold, branches=whole)
     note = None
     deepest = max([node.name.count(".") for node in analysis.graph], default=0) + 1
     if depth is None and not unfold and whole and len(found.boxes) > COMFORTABLE:

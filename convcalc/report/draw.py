@@ -233,10 +233,9 @@ def _figure(quantity: str, value: float) -> str:
         return words.size(round(value))
     if quantity == "field":
         return f"{value:.0f} px"
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
-        if value >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.0f}"
+    from convcalc.render.plot import short
+
+    return short(round(value))
 
 
 # -- characters --------------------------------------------------------------------------------------------
