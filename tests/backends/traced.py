@@ -72,7 +72,8 @@ def _emitters(log: Log) -> dict[str, Any]:
     for a load nor a store is for both at once: an atomic instruction."""
     load, store, pointer = simd.emit_load, simd.emit_store, simd.pointer
     noted: list[ir.Value] = []
-    sizes = {str(simd.REGISTER): 4 * simd.WIDTH, "float": 4, "i64": 8, "i32": 4}
+    registers = {f"<{width} x float>": 4 * width for width in {simd.WIDTH, min(simd.WIDTH, simd.HALF)}}
+    sizes = {**registers, "float": 4, "i64": 8, "i32": 4}
 
     def note(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, stores: int) -> None:
         def constant(value: int) -> ir.Value:

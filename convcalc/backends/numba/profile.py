@@ -188,7 +188,8 @@ def measured_flops(threads: int | None = None) -> float:
     }  # fmt: skip
     own = record_of(sweep, tables, keep)
     values: dict[str, Word] = {
-        "sweep": sweep, "tile_table": np.array(TileRow(own.ctypes.data, 0, 0, 0, TILE // BLOCK), np.int64),
+        "sweep": sweep, "narrow": sweep,
+        "tile_table": np.array(TileRow(own.ctypes.data, 0, 0, 0, TILE // BLOCK), np.int64),
         "tiles": 1, "item_tiles": 1,
         "weights": np.ones(depth * TILE, np.float32), "bias": np.zeros(TILE, np.float32),
         "source": np.ones(depth * PIXELS, np.float32), "target_block": 0, "residual": 0, "residual_block": 0,

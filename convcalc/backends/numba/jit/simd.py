@@ -71,6 +71,7 @@ PIXELS, FEW, VECTORS = {
 }[WIDTH]
 TILE = WIDTH * VECTORS  # output channels of a tile
 TILE_BLOCKS = TILE // BLOCK
+HALF = BLOCK // 2  # output channels of the half block that narrow tiles end with
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +147,11 @@ def emit_float(builder: ir.IRBuilder, bits: ir.Value) -> ir.Value:
     return builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT)
 
 
-def emit_splat(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """A register with the value in every lane."""
-    undefined = ir.Constant(REGISTER, ir.Undefined)
+def emit_splat(builder: ir.IRBuilder, value: ir.Value, width: int = WIDTH) -> ir.Value:
+    """A register of `width` floats with the value in every lane."""
+    undefined = ir.Constant(ir.VectorType(FLOAT, width), ir.Undefined)
     first_lane = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
     return builder.shuffle_vector(first_lane, undefined, lanes)
 
 
@@ -165,7 +166,7 @@ def emit_call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.
 
 def emit_fma(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     """a·b + c, rounded once where the host can."""
-    return emit_call(builder, f"llvm.fmuladd.v{WIDTH}f32", REGISTER, a, b, c)
+    return emit_call(builder, f"llvm.fmuladd.v{a.type.count}f32", a.type, a, b, c)
 
 
 def emit_prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:

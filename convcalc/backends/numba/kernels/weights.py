@@ -22,12 +22,12 @@ from convcalc.backends.numba.kernels.winograd import SIDE
 
 
 class PackedTile(NamedTuple):
-    """A row of `pack_weights`' table: a tile's first block of filters, how many, the first block of channels they
-    read, how many, and where in the target its weights begin, in bytes."""
+    """A row of `pack_weights`' table: a tile's first filter and its columns, the first channel it reads and how many
+    blocks of channels from there on, and where in the target its weights begin, in bytes."""
 
-    block: int
-    blocks: int
-    first_in: int
+    filter: int
+    columns: int
+    channel: int
     in_blocks: int
     offset: int
 
@@ -44,20 +44,20 @@ def pack_weights(
     """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times factors.
 
     Item i is a tile, described by a `PackedTile` of `tiles`. The tiles of a grouped convolution have zeros where a
-    filter does not read a channel. depth is the number of channels of a block.
+    filter does not read a channel. depth is the number of channels of a block, as the tiles count them.
 
     Bounds. Only filters < filters and the channels of their own group are read. Of the target, in_blocks · taps ·
-    depth · blocks · BLOCK floats are written for each tile, which is what the plan has reserved.
+    depth · columns floats are written for each tile, which is what the plan has reserved.
     """
     for item in range(first, stop):
         tile = load_row(tiles + item * PACKED_TILE, PackedTile)
-        width = tile.blocks * BLOCK
+        width = tile.columns
         for t in range(width):
-            own = tile.block * BLOCK + t
+            own = tile.filter + t
             group = own // group_filters
             factor = load_float(factors + 4 * own)
             for c in range(tile.in_blocks * depth):
-                channel = tile.first_in * depth + c - group * group_depth
+                channel = tile.channel + c - group * group_depth
                 inside = own < filters and 0 <= channel < group_depth
                 base = source + 4 * (
                     group * group_step + (own - group * group_filters) * filter_step + channel * channel_step
@@ -77,11 +77,11 @@ def pack_weights_footprint(call: KernelCall) -> None:
     depth = call.depth
     table = call.table_rows("tiles", call.tiles, PackedTile, call.items)
     for item, tile in enumerate(map(PackedTile._make, table.tolist())):
-        first, width = tile.block * BLOCK, max(0, tile.blocks * BLOCK)
+        first, width = tile.filter, max(0, tile.columns)
         call.reads("factors", call.factors + 4 * first, 4 * width)
         size = 4 * max(0, tile.in_blocks) * call.taps * depth * width
         call.writes("target", call.target, size, entries("tiles", np.array([tile.offset]), item))
-        taken = (tile.first_in * depth, (tile.first_in + tile.in_blocks) * depth)
+        taken = (tile.channel, tile.channel + tile.in_blocks * depth)
         groups = range(
             first // call.group_filters, (min(first + width, call.filters) - 1) // call.group_filters + 1
         )

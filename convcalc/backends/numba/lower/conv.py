@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.simd import BLOCK, HALF
 from convcalc.backends.numba.kernels import conv as kernels_conv
 from convcalc.backends.numba.layout import blocks_of, run_table, tap_offsets
 from convcalc.backends.numba.lower.activation import add_function, function_of
@@ -18,8 +18,10 @@ from convcalc.backends.numba.lower.direct import (
     Pixels,
     Runs,
     StoredWeights,
+    Tile,
     add_direct,
     cut_filters,
+    cut_groups,
     pack_weights,
     source_table,
     target_table,
@@ -61,10 +63,15 @@ def _add_direct(
     """A convolution by register tiles; an interleaved image has one block, as deep as it has channels."""
     layout = source.layout
     tiles, depth = cut_filters(plan.channels, plan.filters, plan.groups), BLOCK
+    halves: list[Tile] = []
+    if plan.groups > 1 and layer.function is None:  # a function takes whole blocks
+        halves = cut_groups(plan.channels, plan.filters, plan.groups)
+    if halves:
+        tiles, depth = halves, HALF
     if layout.interleaved:
         tiles, depth = [tile._replace(in_blocks=1) for tile in tiles], plan.channels
     offsets = range(0, max(tile.in_blocks for tile in tiles) * layout.block, layout.block)
-    if plan.dilation[2] == 1:  # a kernel's row is one run
+    if plan.dilation[2] == 1 and not halves:  # a kernel's row is one run
         taps = tap_offsets((*plan.kernel[:2], 1), plan.dilation, layout.strides)
         length = plan.kernel[2] * depth
     else:

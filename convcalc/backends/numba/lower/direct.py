@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel
-from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.simd import BLOCK, HALF, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.kernels import conv as kernels_conv
 from convcalc.backends.numba.kernels import weights as kernels_weights
 from convcalc.backends.numba.kernels.pointwise import finish
-from convcalc.backends.numba.kernels.tile import sweep
+from convcalc.backends.numba.kernels.tile import narrow_sweep, sweep
 from convcalc.backends.numba.kernels.weights import PackedTile
 from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table
 from convcalc.backends.numba.lower.activation import function_of
@@ -37,16 +37,26 @@ def tiles_of(filters: int) -> int:
 
 
 class Tile(NamedTuple):
-    """Blocks of filters that read the same blocks of channels."""
+    """Filters that read the same channels: the first one, a multiple of HALF, and how many columns of registers they
+    take, which is one too; the first channel, and how many blocks of channels from there on.
+    """
 
-    block: int
-    blocks: int
-    first_in: int
+    filter: int
+    columns: int
+    channel: int
     in_blocks: int
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it ends with half a block."""
+        return self.columns % BLOCK > 0
 
 
 def cut_filters(channels: int, filters: int, groups: int) -> list[Tile]:
-    """Tiles as wide as registers allow. A block may hold filters of several groups: it reads all their channels."""
+    """Tiles as wide as registers allow. A block may hold filters of several groups: it reads all their channels.
+
+    Where no more than the first half of the last block holds filters, the tile ends there.
+    """
     depth, share = channels // groups, filters // groups
     tiles: list[Tile] = []
     for block in range(blocks_of(filters)):
@@ -54,10 +64,29 @@ def cut_filters(channels: int, filters: int, groups: int) -> list[Tile]:
         first_in = (block * BLOCK // share) * depth // BLOCK
         in_blocks = blocks_of((last // share + 1) * depth) - first_in
         before = tiles[-1] if tiles else None
-        if before and before.blocks < TILE_BLOCKS and before[2:] == (first_in, in_blocks):
-            tiles[-1] = before._replace(blocks=before.blocks + 1)
+        if before and before.columns < TILE_BLOCKS * BLOCK and before[2:] == (first_in * BLOCK, in_blocks):
+            tiles[-1] = before._replace(columns=before.columns + BLOCK)
         else:
-            tiles.append(Tile(block, 1, first_in, in_blocks))
+            tiles.append(Tile(block * BLOCK, BLOCK, first_in * BLOCK, in_blocks))
+    left = filters - tiles[-1].filter
+    tiles[-1] = tiles[-1]._replace(columns=-(-left // HALF) * HALF)
+    return tiles
+
+
+def cut_groups(channels: int, filters: int, groups: int) -> list[Tile]:
+    """Tiles of half a block that read half a block, which stands for a block of theirs; none if some would read more.
+
+    A whole block of filters of two or more groups reads a whole block, and half of the products are with 0.
+    """
+    depth, share = channels // groups, filters // groups
+    tiles = []
+    for first in range(0, filters, HALF):
+        last = min(filters, first + HALF) - 1
+        begin, end = first // share * depth, (last // share + 1) * depth
+        channel = begin - begin % HALF
+        if end > channel + HALF:
+            return []
+        tiles.append(Tile(first, HALF, channel, 1))
     return tiles
 
 
@@ -99,7 +128,7 @@ def pack_weights(
     factor: what each filter is multiplied by; depth: channels of a block; name: of the parameter.
     """
     taps = stored.taps
-    sizes = [4 * tile.in_blocks * len(taps) * depth * tile.blocks * BLOCK for tile in tiles]
+    sizes = [4 * tile.in_blocks * len(taps) * depth * tile.columns for tile in tiles]
     offsets = [0, *accumulate(sizes)]
     buffer = low.setup.buffer(offsets[-1], f"{layer.node.name} weights", kept=True)
     values: dict[str, Word] = {
@@ -190,29 +219,46 @@ def add_direct(
     residual = residual_of(low, layer)
     layout = target.layout
     deepest = max(tile.in_blocks for tile in tiles)
-    records: dict[int, Array] = {}
-    for tile in tiles:
-        if tile.in_blocks not in records:
-            records[tile.in_blocks] = inner_record(
-                sweep, low, runs=runs.starts, run_count=len(runs.starts) // deepest * tile.in_blocks,
-                run_length=runs.length, last_length=runs.last_length, source_pixels=pixels.sources,
-                target_pixels=pixels.targets,
-                target_block=layout.block, residual_pixels=target_table(residual.layout) if residual else 0,
-                residual_block=residual.layout.block if residual else 0, low=layer.low, high=layer.high,
-            )  # fmt: skip
+    common: dict[str, Word] = {
+        "runs": runs.starts, "run_length": runs.length, "last_length": runs.last_length,
+        "source_pixels": pixels.sources, "target_pixels": pixels.targets, "target_block": layout.block,
+        "residual_pixels": target_table(residual.layout) if residual else 0,
+        "residual_block": residual.layout.block if residual else 0, "low": layer.low, "high": layer.high,
+    }  # fmt: skip
+    records: dict[tuple[int, bool, bool], Array] = {}
+
+    def record(tile: Tile) -> Array:
+        """The record of the sweep that computes a tile; tiles of one kind share it."""
+        # Whether the other half of its last block is no other tile's
+        alone = tile.narrow and tile is tiles[-1] and tile.filter % BLOCK == 0
+        kind = (tile.in_blocks, tile.narrow, alone)
+        if kind not in records:
+            values = common | {"run_count": len(runs.starts) // deepest * tile.in_blocks}
+            records[kind] = (
+                inner_record(narrow_sweep, low, **values, fill=int(alone))
+                if tile.narrow
+                else inner_record(sweep, low, **values)
+            )
+        return records[kind]
+
     entries = [
         kernels_conv.TileRow(
-            sweep_record=records[tile.in_blocks].ctypes.data,
+            sweep_record=record(tile).ctypes.data,
             weights=offset,
-            source=tile.first_in * source.layout.block,
-            block=tile.block,
-            blocks=tile.blocks,
+            source=tile.channel // BLOCK * source.layout.block + tile.channel % BLOCK * 4,
+            block=tile.filter // BLOCK,
+            blocks=blocks_of(tile.columns),
+            lane=tile.filter % BLOCK * 4,
+            narrow=int(tile.narrow),
         )
         for tile, offset in zip(tiles, weights.offsets, strict=True)
     ]
     chunk, item_tiles = cut(pixels.number, source.layout.size, weights.size, len(tiles), low.threads)
+    # Where nothing calls narrow_sweep, it need not be compiled.
+    narrow = narrow_sweep if any(tile.narrow for tile in tiles) else sweep
     values: dict[str, Word] = {
-        "sweep": sweep, "tile_table": np.array(entries, np.int64), "tiles": len(tiles), "item_tiles": item_tiles,
+        "sweep": sweep, "narrow": narrow, "tile_table": np.array(entries, np.int64),
+        "tiles": len(tiles), "item_tiles": item_tiles,
         "weights": weights.place, "bias": padded_vector(bias, layout.blocks * BLOCK), "source": source.corner,
         "target": target.corner, "target_block": layout.block, "residual": residual.corner if residual else 0,
         "residual_block": residual.layout.block if residual else 0, "pixels": pixels.number, "chunk_pixels": chunk,
