@@ -226,8 +226,8 @@ def test_winograd_can_be_turned_off() -> None:
     graph = network.graph()
     weights, values = any_weights(graph, 1), any_values(graph, 1)
     kernels = [
-        {work.kernel for work in prepare(graph, weights, 1, winograd=on).profile(values, 1)[1]}
-        for on in (True, False)
+        {work.kernel for work in prepare(graph, weights, 1, winograd=method).profile(values, 1)[1]}
+        for method in ("auto", None)
     ]  # fmt: skip
     assert "winograd" in kernels[0]
     assert "winograd" not in kernels[1]

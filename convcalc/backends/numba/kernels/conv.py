@@ -12,7 +12,6 @@ from typing import NamedTuple
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, steps
 from convcalc.backends.numba.jit.simd import (
-    PIXEL,
     PIXELS,
     WIDTH,
     as_float,
@@ -38,8 +37,8 @@ class TileRow(NamedTuple):
 
     sweep_record: of the sweep that computes it; weights, source: bytes from where all weights and the source begin to
     the tile's own weights and to the channels it reads; block, blocks: its first block of filters, and how many it
-    has, at most TILE_BLOCKS; lane: bytes from that block's first filter to the tile's; narrow: whether it ends with
-    half a block, so that `narrow_sweep` computes it.
+    has, at most TILE_BLOCKS; lane: bytes from that block's first filter to the tile's; bias: bytes from where all
+    biases begin to the tile's own; narrow: whether it ends with half a block, so that `narrow_sweep` computes it.
     """
 
     sweep_record: int
@@ -48,6 +47,7 @@ class TileRow(NamedTuple):
     block: int
     blocks: int
     lane: int = 0
+    bias: int = 0
     narrow: int = 0
 
 
@@ -85,7 +85,7 @@ def direct(
                     (
                         own.sweep_record,
                         weights + own.weights,
-                        bias + own.block * PIXEL + own.lane,
+                        bias + own.bias,
                         source + own.source,
                         to,
                         other,
@@ -129,7 +129,7 @@ def direct_footprint(call: KernelCall) -> None:
         for own in map(TileRow._make, table.tolist()):
             to = call.target + own.block * call.target_block + own.lane
             other = call.residual + own.block * call.residual_block + own.lane if call.residual else 0
-            bias = call.bias + own.block * PIXEL + own.lane
+            bias = call.bias + own.bias
             call.needs(own.narrow in (0, 1), f"tile_table says narrow: {own.narrow}, and must say 0 or 1")
             kind = "narrow" if own.narrow else "sweep"
             for pixel, until in _pieces(begin, end, call.chunk_pixels, piece):

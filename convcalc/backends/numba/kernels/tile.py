@@ -1,9 +1,11 @@
 """The microkernel: PIXELS × VECTORS accumulators that stay in registers while a window's products are added up.
 
     for run in runs:                       # contiguous parts of a window: the row of a kernel in one block of channels
-        for k in range(run_length):        # the floats of a run: channels, then columns
+        for k in range(run_length):        # the words of a run, of four bytes: channels, then columns
             for p in pixels:               # unrolled, with the accumulators in registers
-                sum[p] += source[pixel[p] + run + k] · weights[k]      # a float times VECTORS registers
+                sum[p] += source[pixel[p] + run + k] · weights[k]      # a word times VECTORS registers
+
+A word is a float, or two elements of bfloat16, whose two products are added to a float32 sum by one instruction.
 
 Every convolution is this loop. A table of pixels says where the window of each output pixel begins, a table of runs
 what a window consists of. So stride, padding (zeros around the data), dilation, groups, one to three dimensions, a
@@ -13,7 +15,7 @@ registers and the outer product of one column with one row are those of Goto & v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -21,16 +23,19 @@ from llvmlite import ir
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
 from convcalc.backends.numba.jit.simd import (
+    BITS,
     BLOCK,
+    ELEMENT,
     FEW,
     FLOAT,
     HALF,
     INT,
-    PIXEL,
     PIXELS,
+    SHORT,
     TILE,
     TILE_BLOCKS,
     WIDTH,
+    emit_dot,
     emit_fma,
     emit_load,
     emit_local,
@@ -38,8 +43,10 @@ from convcalc.backends.numba.jit.simd import (
     emit_max,
     emit_min,
     emit_prefetch,
+    emit_rounded,
     emit_splat,
     emit_store,
+    emit_widened,
     inline,
     intrinsic,
 )
@@ -71,23 +78,28 @@ def _emit_tile(
     columns: int,
     arguments: Sequence[ir.Value],
     fill: ir.Value | None = None,
+    half: bool = False,
 ) -> None:
-    """Emits a tile; see `_tile` for the arguments."""
+    """Emits a tile; see `_tile` for the arguments. half: of elements of bfloat16."""
     (runs, run_count, run_length, last_length, weights, bias, source, source_pixels,
-     target, target_pixels, target_block, residual, residual_pixels, residual_block, low,
+     target, target_pixels, target_block, residual, residual_pixels, residual_block, wide, low,
      high) = arguments  # fmt: skip
     widths = _widths(columns)
     firsts = [sum(widths[:v]) for v in range(len(widths))]  # the column that each register begins with
     kinds = [ir.VectorType(FLOAT, width) for width in widths]
+    element = ELEMENT.half if half else int(ELEMENT)
+    word = BITS if half else FLOAT
+    words = [ir.VectorType(word, width) for width in widths]
+    multiply = emit_dot if half else emit_fma
 
-    def register(row: ir.Value, v: int) -> ir.Value:
+    def register(row: ir.Value, v: int, kinds: Sequence[ir.Type] = kinds) -> ir.Value:
         """Register v of a row of columns."""
         return emit_load(builder, builder.add(row, _integer(4 * firsts[v])), kinds[v])
 
-    def channel(base: ir.Value, block_bytes: ir.Value, column: int) -> ir.Value:
+    def channel(base: ir.Value, block_bytes: ir.Value, column: int, element: int = element) -> ir.Value:
         """The address of a column of a pixel, counted through its blocks."""
         block, lane = divmod(column, BLOCK)
-        address = builder.add(base, _integer(4 * lane))
+        address = builder.add(base, _integer(element * lane))
         return builder.add(address, builder.mul(block_bytes, _integer(block))) if block else address
 
     registers = range(len(widths))
@@ -101,16 +113,16 @@ def _emit_tile(
         at = builder.load(weight)
         k_bytes = builder.mul(k, _integer(4))
         for u in range(steps):
-            row = [register(builder.add(at, _integer(u * columns * 4)), v) for v in registers]
+            row = [register(builder.add(at, _integer(u * columns * 4)), v, words) for v in registers]
             for line in range(0, columns * 4, LINE):
                 later = (u + AHEAD) * columns * 4 + line
                 emit_prefetch(builder, builder.add(at, _integer(later)))
             for p, place in enumerate(places):
                 address = builder.add(builder.add(place, k_bytes), _integer(4 * u))
-                value = emit_load(builder, address, FLOAT)
+                value = emit_load(builder, address, word)
                 for v in registers:
                     own = emit_splat(builder, value, widths[v])
-                    builder.store(emit_fma(builder, own, row[v], builder.load(sums[p][v])), sums[p][v])
+                    builder.store(multiply(builder, own, row[v], builder.load(sums[p][v])), sums[p][v])
         builder.store(builder.add(at, _integer(steps * columns * 4)), weight)
 
     last = builder.sub(run_count, _integer(1))
@@ -129,17 +141,32 @@ def _emit_tile(
         for p, row in enumerate(sums):
             base = builder.add(residual, _offset(builder, residual_pixels, p))
             for v, place in enumerate(row):
-                other = emit_load(builder, channel(base, residual_block, firsts[v]), kinds[v])
+                address = channel(base, residual_block, firsts[v])
+                other = (emit_widened if half else emit_load)(builder, address, kinds[v])
                 builder.store(builder.fadd(builder.load(place), other), place)
     bounds = [(emit_splat(builder, low, width), emit_splat(builder, high, width)) for width in widths]
-    for p, row in enumerate(sums):
-        base = builder.add(target, _offset(builder, target_pixels, p))
-        for v, place in enumerate(row):
-            lowest, highest = bounds[v]
-            value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
-            emit_store(builder, channel(base, target_block, firsts[v]), value)
+
+    def finish(element: int) -> None:
+        """Stores the bounded sums as elements of so many bytes."""
+        for p, row in enumerate(sums):
+            base = builder.add(target, _offset(builder, target_pixels, p))
+            for v, place in enumerate(row):
+                lowest, highest = bounds[v]
+                value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
+                if element == 2:
+                    value = emit_rounded(builder, value)
+                emit_store(builder, channel(base, target_block, firsts[v], element), value)
+
+    if half:
+        with builder.if_else(builder.icmp_signed("!=", wide, _integer(0))) as (as_floats, as_elements):
+            with as_floats:
+                finish(4)
+            with as_elements:
+                finish(2)
+    else:
+        finish(4)
     if fill is not None:
-        nothing = ir.Constant(ir.VectorType(FLOAT, HALF), [0.0] * HALF)
+        nothing = ir.Constant(ir.VectorType(SHORT if half else FLOAT, HALF), [0] * HALF)
         with builder.if_then(builder.icmp_signed("!=", fill, _integer(0))):
             for p in range(pixels):
                 base = builder.add(target, _offset(builder, target_pixels, p))
@@ -151,28 +178,26 @@ def _tile(pixels: int, columns: int) -> Any:
 
     Its arguments are int64 but the two bounds.
 
-    runs: a table of run_count byte offsets of runs, each of run_length floats, but the last one of last_length.
-    weights: a row of `columns` floats for each of these floats; bias: one such row. The window of output pixel p
+    runs: a table of run_count byte offsets of runs, each of run_length words, but the last one of last_length.
+    weights: a row of `columns` words for each of these words; bias: a row of floats. The window of output pixel p
     begins at source + source_pixels[p]; its first channel block is written to target + target_pixels[p], the next one
     target_block bytes further on. residual, addressed by tables of its own and 0 if there is none, is added; then
-    values are bounded by low and high.
+    values are bounded by low and high. wide: not 0 if the target's numbers are floats, whatever the elements of maps
+    are.
 
     Where the columns end with half a block there is one argument more, fill: unless it is 0, the other half is set to
     0.
     """
-    if columns % BLOCK == 0:
 
-        @intrinsic("int " * 14 + "float float -> none")
-        def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-            _emit_tile(builder, pixels, columns, arguments)
+    def emitter(half: bool) -> Callable[..., None]:
+        def emit(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+            given, fill = (arguments, None) if columns % BLOCK == 0 else (arguments[:-1], arguments[-1])
+            _emit_tile(builder, pixels, columns, given, fill, half)
 
-    else:
+        return emit
 
-        @intrinsic("int " * 14 + "float float int -> none")
-        def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-            _emit_tile(builder, pixels, columns, arguments[:-1], arguments[-1])
-
-    return tile
+    last = "" if columns % BLOCK == 0 else "int "
+    return intrinsic("int " * 15 + f"float float {last}-> none", half=emitter(True))(emitter(False))
 
 
 tile_many = _tile(PIXELS, TILE)
@@ -206,9 +231,11 @@ def _tile_pixels(left: int) -> int:
 def sweep(
     weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
     runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
-    target_block: int, residual_pixels: int, residual_block: int, low: float, high: float,
+    target_block: int, residual_pixels: int, residual_block: int, wide: int, low: float, high: float,
 ) -> None:  # fmt: skip
     """Output pixels first..stop of one tile of `blocks` channel blocks.
+
+    wide: not 0 if the target's numbers are floats, whatever the elements of maps are.
 
     Bounds. Reads of source lie at source + source_pixels[p] + runs[r] + 4·k, which the plan has made lie in the
     padded input for every p of the table, r < run_count and k < run_length. Tiles begin at first at the earliest
@@ -222,7 +249,7 @@ def sweep(
         at = pixel if stop - pixel >= count else max(first, stop - count)
         arguments = (
             runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
-            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, low, high,
+            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, wide, low, high,
         )  # fmt: skip
         if single:
             if count == PIXELS:
@@ -240,7 +267,7 @@ def sweep(
 def narrow_sweep(
     weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
     runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
-    target_block: int, residual_pixels: int, residual_block: int, low: float, high: float, fill: int,
+    target_block: int, residual_pixels: int, residual_block: int, wide: int, low: float, high: float, fill: int,
 ) -> None:  # fmt: skip
     """`sweep` of a tile that ends with half a block: of its last block it computes the first half of the channels.
 
@@ -255,7 +282,8 @@ def narrow_sweep(
         at = pixel if stop - pixel >= count else max(first, stop - count)
         arguments = (
             runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
-            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, low, high, fill,
+            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, wide, low, high,
+            fill,
         )  # fmt: skip
         if single:
             if count == PIXELS:
@@ -304,23 +332,27 @@ def _swept_footprint(call: KernelCall, count: int, rest: int) -> None:
         return call.table(name, call.values[name] + from_first, pixels)
 
     row = 4 * (count * BLOCK + rest)
+    element = 4 if call.wide else call.element_bytes
+    whole = BLOCK * element
     call.reads("bias", call.bias, row)
     call.reads("weights", call.weights, sum(lengths) * row)
     starts, targets = table("source_pixels"), table("target_pixels")
     others = table("residual_pixels") if call.residual else None
     runs = call.table("runs", call.runs, len(lengths))
     kept = call.stop - call.first  # pixels beyond these affect no result
-    written = PIXEL if rest and call.fill else 4 * rest
+    written = whole if rest and call.fill else element * rest
     for used, part, begin in ((True, slice(kept), call.first), (False, slice(kept, None), call.stop)):
         source = entries("source_pixels", starts[part], begin)
         run, last = entries("runs", runs[:-1]), entries("runs", runs[-1:], len(runs) - 1)
         call.reads("source", call.source, 4 * call.run_length, source, run, used=used)
         call.reads("source", call.source, 4 * call.last_length, source, last, used=used)
-        for size, tail, first, blocks in ((PIXEL, PIXEL, 0, count), (4 * rest, written, count, 1)):
+        for channels, tail, first, blocks in ((BLOCK, whole, 0, count), (rest, written, count, 1)):
             if others is not None:
                 places = entries("residual_pixels", others[part], begin)
                 residual = steps("residual_block", blocks, call.residual_block, first)
-                call.reads("residual", call.residual, size, places, residual, used=used)
+                call.reads(
+                    "residual", call.residual, call.element_bytes * channels, places, residual, used=used
+                )
             places = entries("target_pixels", targets[part], begin)
             target = steps("target_block", blocks, call.target_block, first)
             call.writes("target", call.target, tail, places, target, used=used)

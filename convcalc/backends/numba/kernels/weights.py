@@ -10,12 +10,15 @@ from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
+    ELEMENT,
     TILE,
+    WORD,
     as_float,
     load_float,
     load_offset,
     load_row,
     row_bytes,
+    store_element,
     store_float,
 )
 from convcalc.backends.numba.kernels.winograd import SIDE
@@ -43,11 +46,13 @@ def pack_weights(
 ) -> None:  # fmt: skip
     """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times factors.
 
+    The source is floats. Where elements are bfloat16, two neighbouring channels of a filter are one word of the target.
+
     Item i is a tile, described by a `PackedTile` of `tiles`. The tiles of a grouped convolution have zeros where a
     filter does not read a channel. depth is the number of channels of a block, as the tiles count them.
 
     Bounds. Only filters < filters and the channels of their own group are read. Of the target, in_blocks · taps ·
-    depth · columns floats are written for each tile, which is what the plan has reserved.
+    depth · columns elements are written for each tile, which is what the plan has reserved; depth is whole words.
     """
     for item in range(first, stop):
         tile = load_row(tiles + item * PACKED_TILE, PackedTile)
@@ -62,12 +67,13 @@ def pack_weights(
                 base = source + 4 * (
                     group * group_step + (own - group * group_filters) * filter_step + channel * channel_step
                 )
-                to = target + tile.offset + 4 * (c // depth * taps * depth + c % depth) * width
+                words = c // depth * taps * (depth // WORD) + c % depth // WORD
+                to = target + tile.offset + 4 * words * width + ELEMENT * (c % WORD)
                 for tap in range(taps):
                     value = as_float(0)
                     if inside:
                         value = load_float(base + 4 * load_offset(tap_table + 4 * tap)) * factor
-                    store_float(to + 4 * (tap * depth * width + t), value)
+                    store_element(to + 4 * (tap * (depth // WORD) * width + t), value)
 
 
 @pack_weights.footprint
@@ -79,7 +85,7 @@ def pack_weights_footprint(call: KernelCall) -> None:
     for item, tile in enumerate(map(PackedTile._make, table.tolist())):
         first, width = tile.filter, max(0, tile.columns)
         call.reads("factors", call.factors + 4 * first, 4 * width)
-        size = 4 * max(0, tile.in_blocks) * call.taps * depth * width
+        size = call.element_bytes * max(0, tile.in_blocks) * call.taps * depth * width
         call.writes("target", call.target, size, entries("tiles", np.array([tile.offset]), item))
         taken = (tile.channel, tile.channel + tile.in_blocks * depth)
         groups = range(

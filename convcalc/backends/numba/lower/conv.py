@@ -25,6 +25,7 @@ from convcalc.backends.numba.lower.direct import (
     pack_weights,
     source_table,
     target_table,
+    words,
 )
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.lower.winograd import add_winograd
@@ -69,17 +70,17 @@ def _add_direct(
     if halves:
         tiles, depth = halves, HALF
     if layout.interleaved:
-        tiles, depth = [tile._replace(in_blocks=1) for tile in tiles], plan.channels
+        tiles, depth = [tile._replace(in_blocks=1) for tile in tiles], layout.lanes
     offsets = range(0, max(tile.in_blocks for tile in tiles) * layout.block, layout.block)
     if plan.dilation[2] == 1 and not halves:  # a kernel's row is one run
         taps = tap_offsets((*plan.kernel[:2], 1), plan.dilation, layout.strides)
-        length = plan.kernel[2] * depth
+        length = words(plan.kernel[2] * depth, layout.element)
     else:
         taps = tap_offsets(plan.kernel, plan.dilation, layout.strides)
-        length = depth
+        length = words(depth, layout.element)
     last_length = length
     if plan.taps == 1 and plan.groups == 1 and not layout.interleaved:
-        last_length -= -plan.channels % BLOCK  # the last block's unused channels
+        last_length = words(BLOCK - -plan.channels % BLOCK, layout.element)  # without unused channels
     share, group_depth = plan.filters // plan.groups, plan.channels // plan.groups
     stored = StoredWeights(
         channels=plan.channels,
