@@ -20,6 +20,7 @@ from convcalc.backends.numba.kernels import (
     attention,
     conv,
     copies,
+    dense,
     depthwise,
     matmul,
     norm,
@@ -38,7 +39,20 @@ NO_RESERVE = 0x4000 if sys.platform == "linux" else 0  # of mmap: only what is w
 
 def kernels() -> dict[str, Kernel]:
     """All kernels of a program's steps, and those that these call."""
-    modules = (attention, conv, copies, depthwise, matmul, norm, pointwise, pool, tile, weights, winograd)
+    modules = (
+        attention,
+        conv,
+        copies,
+        dense,
+        depthwise,
+        matmul,
+        norm,
+        pointwise,
+        pool,
+        tile,
+        weights,
+        winograd,
+    )
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
     found += depthwise.depthwise_rows.values()
     return {kernel.name: kernel for kernel in (*found, *(kernel.half for kernel in found))}

@@ -19,7 +19,8 @@ import numpy as np
 
 from convcalc.backends import Values
 from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE
-from convcalc.backends.numba.kernels.conv import TileRow, dense, direct
+from convcalc.backends.numba.kernels.conv import TileRow, direct
+from convcalc.backends.numba.kernels.dense import dense
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime.driver import StepRow, StepTable

@@ -1,4 +1,4 @@
-"""The convolution kernel around the register tile, and the dense layer of a vector.
+"""The convolution kernel around the register tile.
 
 A layer's work is divided into items, which threads take one after the other; the result of an item does not depend on
 the thread.
@@ -10,21 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import KernelCall, steps
-from convcalc.backends.numba.jit.simd import (
-    PIXELS,
-    WIDTH,
-    as_float,
-    call,
-    fma,
-    load_float,
-    load_row,
-    row_bytes,
-    splat,
-    store_float,
-    total,
-    vload,
-)
+from convcalc.backends.numba.jit.footprint import KernelCall
+from convcalc.backends.numba.jit.simd import PIXELS, call, load_row, row_bytes
 from convcalc.backends.numba.kernels.tile import swept
 
 IN_CACHE = (
@@ -144,69 +131,3 @@ def direct_footprint(call: KernelCall) -> None:
                     "finish", call.finish, call.finish_record,
                     target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(own.blocks, ""),
                 )  # fmt: skip
-
-
-ROWS = 4  # rows of weights that are read side by side, so that four loads are under way at once
-
-
-@kernel
-def dense(
-    first: int, stop: int, thread: int, *, weights: int, bias: int, source: int, target: int, features: int,
-    units: int, item_units: int, low: float, high: float,
-) -> None:  # fmt: skip
-    """weight·x + bias with the weights as they are stored, a row per unit. Item i is `item_units` units.
-
-    Bounds. Rows r < units of `features` floats are read in whole registers, and the rest float by float. item_units ·
-    items floats of the target are written; those beyond `units` are zeros that fill its last block. item_units is a
-    multiple of ROWS, and ROWS rows are read at once only where all are below units.
-    """
-    whole = features - features % WIDTH
-    row = features * 4
-    for item in range(first, stop):
-        unit = item * item_units
-        end = unit + item_units
-        while unit < end:
-            if unit + ROWS <= units:
-                at = weights + unit * row
-                a = splat(0.0)
-                b = splat(0.0)
-                c = splat(0.0)
-                d = splat(0.0)
-                for k in range(0, whole, WIDTH):
-                    x = vload(source + 4 * k)
-                    a = fma(vload(at + 4 * k), x, a)
-                    b = fma(vload(at + row + 4 * k), x, b)
-                    c = fma(vload(at + 2 * row + 4 * k), x, c)
-                    d = fma(vload(at + 3 * row + 4 * k), x, d)
-                sums = (total(a), total(b), total(c), total(d))
-                for r in range(ROWS):
-                    value = sums[r]
-                    for k in range(whole, features):
-                        value += load_float(at + r * row + 4 * k) * load_float(source + 4 * k)
-                    value += load_float(bias + 4 * (unit + r))
-                    store_float(target + 4 * (unit + r), min(max(value, low), high))
-            else:
-                for r in range(unit, unit + ROWS):
-                    value = splat(0.0)
-                    rest = as_float(0)
-                    if r < units:
-                        for k in range(0, whole, WIDTH):
-                            value = fma(vload(weights + r * row + 4 * k), vload(source + 4 * k), value)
-                        rest = total(value)
-                        for k in range(whole, features):
-                            rest += load_float(weights + r * row + 4 * k) * load_float(source + 4 * k)
-                        rest = min(max(rest + load_float(bias + 4 * r), low), high)
-                    store_float(target + 4 * r, rest)
-            unit += ROWS
-
-
-@dense.footprint
-def dense_footprint(call: KernelCall) -> None:
-    """The weights and biases of the units of all items, and the target of all items."""
-    call.positive("item_units")
-    written = -(-call.item_units // ROWS) * ROWS  # of an item
-    units = min(call.units, (call.items - 1) * call.item_units + written) if call.items else 0
-    call.reads("weights", call.weights, 4 * units * call.features)
-    call.reads("source", call.source, 4 * call.features if units > 0 else 0)
-    call.reads("bias", call.bias, 4 * units)
-    call.writes("target", call.target, 4 * written, steps("item_units", call.items, 4 * call.item_units))

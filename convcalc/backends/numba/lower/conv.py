@@ -1,4 +1,4 @@
-"""Convolutions and dense layers as steps."""
+"""Convolutions as steps."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from convcalc.backends.numba.jit.simd import BLOCK, HALF
-from convcalc.backends.numba.kernels import conv as kernels_conv
-from convcalc.backends.numba.layout import blocks_of, run_table, tap_offsets
+from convcalc.backends.numba.layout import run_table, tap_offsets
 from convcalc.backends.numba.lower.activation import add_function, function_of
 from convcalc.backends.numba.lower.affine import Affine
 from convcalc.backends.numba.lower.depthwise import add_depthwise
 from convcalc.backends.numba.lower.direct import (
-    CACHE,
     Pixels,
     Runs,
     StoredWeights,
@@ -27,15 +25,14 @@ from convcalc.backends.numba.lower.direct import (
     target_table,
     words,
 )
-from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.lower.winograd import add_winograd
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import MapView, Step, Word
+from convcalc.backends.numba.runtime.program import MapView
 
 if TYPE_CHECKING:
     from convcalc.ops.conv import Conv
-    from convcalc.ops.dense import Dense
 
 
 def lower_conv(low: Lowering, layer: FusedLayer) -> None:
@@ -95,31 +92,3 @@ def _add_direct(
     runs = Runs(run_table(offsets, taps), length, last_length)
     pixels = Pixels(prod(plan.output), source_table(plan, layout), target_table(target.layout))
     add_direct(low, layer, source, target, tiles, runs, pixels, weights, affine.offset, layer.macs)
-
-
-def lower_dense(low: Lowering, layer: FusedLayer) -> None:
-    """A `dense` on a vector, by the weights as they are."""
-    node = layer.node
-    op = cast("Dense", node.op)
-    features, units = node.input_shapes[0][0], op.units
-    source = low.flat(low.fusion.alias[node.inputs[0]], node)
-    target = low.target(layer.value, node)
-    bias = low.parameter(node, "bias") if op.bias else np.zeros(units, np.float32)
-    rows = blocks_of(units) * BLOCK
-    item = BLOCK
-    while rows // item > 16 * low.threads and item * features * 4 < CACHE:
-        item += BLOCK
-    while rows % item:
-        item -= BLOCK
-    weights = low.parameter(node, "weight")
-    values: dict[str, Word] = {
-        "weights": weights, "bias": padded_vector(bias, rows), "source": source, "target": target.corner,
-        "features": features, "units": units, "item_units": item, "low": layer.low, "high": layer.high,
-    }  # fmt: skip
-    reads = (low.flat_span(source, features),)
-    low.program.add(
-        Step(
-            kernels_conv.dense, values, rows // item, reads, (target.span,), node.index, macs=layer.macs,
-            weight_bytes=weights.nbytes,
-        )
-    )  # fmt: skip

@@ -11,8 +11,9 @@ from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.activation import lower_activation
 from convcalc.backends.numba.lower.attention import lower_attention
 from convcalc.backends.numba.lower.combine import JOINS, lower_affine, lower_join
-from convcalc.backends.numba.lower.conv import lower_conv, lower_dense
+from convcalc.backends.numba.lower.conv import lower_conv
 from convcalc.backends.numba.lower.deconv import lower_deconv
+from convcalc.backends.numba.lower.dense import lower_dense
 from convcalc.backends.numba.lower.lowering import KeptValue, Lowering, OutsideStep
 from convcalc.backends.numba.lower.matmul import lower_matmul
 from convcalc.backends.numba.lower.moves import lower_concat, lower_flatten, lower_move, lower_transpose
