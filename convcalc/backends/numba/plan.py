@@ -106,7 +106,7 @@ class Plan:
         self._program = lowered.program
         self._lock = Lock()
         compile_all(_kernels((lowered.setup, lowered.program)), compiling)
-        self.notes = (*_notes(rewritten.graph), *kernel_notes())
+        self.notes = (*_notes(rewritten.graph, precision), *kernel_notes())
         self._setup_arena = Arena(lowered.setup, threads, guard)
         self._names = [node.name for node in rewritten.graph]
         link(lowered.setup, self._setup_arena, threads, self._names).run(0, len(lowered.setup.steps))
@@ -295,8 +295,11 @@ def prepare(
     moves = find_moves(fusion)
     plans = choose(fusion, count, winograd is not None and precision == "float32")
     placement = place(fusion, moves, plans)
-    element = 2 if precision == "bf16" and BFLOAT16 else 4
-    lowered = lower(moves, plans, placement, replace(weights, nodes=own), count, element, len(kept))
+    dense_element = 2 if precision == "bf16" else 4
+    element = dense_element if BFLOAT16 else 4
+    lowered = lower(
+        moves, plans, placement, replace(weights, nodes=own), count, element, dense_element, len(kept)
+    )
     return Plan(graph, rewritten, lowered, count, precision, guard, compiling, kept)
 
 
@@ -310,8 +313,14 @@ def _kernels(programs: Iterable[Program]) -> list[Kernel]:
     return list(found)
 
 
-def _notes(graph: Graph) -> tuple[str, ...]:
+def _notes(graph: Graph, precision: Precision) -> tuple[str, ...]:
+    notes = []
+    if precision == "bf16" and not BFLOAT16:
+        notes.append(
+            "this processor has no dot product of bfloat16 (avx512_bf16): only the weights of dense layers are kept in "
+            "it, everything else in float32"
+        )
     slow = sorted({node.kind for node in graph if not has_kernel(node) and not has_arrays(node)})
-    if not slow:
-        return ()
-    return (f"{', '.join(slow)}: no fast kernel here, computed as the reference backend does",)
+    if slow:
+        notes.append(f"{', '.join(slow)}: no fast kernel here, computed as the reference backend does")
+    return tuple(notes)

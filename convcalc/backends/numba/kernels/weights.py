@@ -12,14 +12,17 @@ from convcalc.backends.numba.jit.simd import (
     BLOCK,
     ELEMENT,
     TILE,
+    WIDTH,
     WORD,
     as_float,
+    estore,
     load_float,
     load_offset,
     load_row,
     row_bytes,
     store_element,
     store_float,
+    vload,
 )
 from convcalc.backends.numba.kernels.winograd import SIDE
 
@@ -107,6 +110,32 @@ def pack_weights_footprint(call: KernelCall) -> None:
                 steps("channel_step", high - low, 4 * call.channel_step, low),
                 steps("filter_step", end - begin, 4 * call.filter_step, begin),
             )  # fmt: skip
+
+
+@kernel
+def copy_weights(
+    first: int, stop: int, thread: int, *, source: int, target: int, count: int, item_count: int
+) -> None:
+    """Floats as elements, in the same order. An item is `item_count` of them.
+
+    Bounds. The first `count` are read and written.
+    """
+    for item in range(first, stop):
+        begin = item * item_count
+        end = min(count, begin + item_count)
+        whole = end - (end - begin) % WIDTH
+        for k in range(begin, whole, WIDTH):
+            estore(target + ELEMENT * k, vload(source + 4 * k))
+        for k in range(whole, end):
+            store_element(target + ELEMENT * k, load_float(source + 4 * k))
+
+
+@copy_weights.footprint
+def copy_weights_footprint(call: KernelCall) -> None:
+    """The numbers of all items."""
+    count = max(0, min(call.count, call.items * call.item_count))
+    call.reads("source", call.source, 4 * count)
+    call.writes("target", call.target, call.element_bytes * count)
 
 
 @kernel

@@ -62,7 +62,7 @@ class KeptValue(NamedTuple):
 class Lowering:
     """The program in the making, and all that was decided before.
 
-    element: bytes of an element of maps with pixels; vectors are float32.
+    element: bytes of an element of maps with pixels; dense_element: of the weights of dense layers. Vectors are float32.
 
     setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between them, in
     running order; fixed: numbers that are put in their place once.
@@ -75,6 +75,7 @@ class Lowering:
     weights: Weights
     threads: int
     element: int = 4
+    dense_element: int = 4
     program: Program = field(default_factory=Program)
     setup: Program = field(default_factory=Program)
     outside: list[OutsideStep | KeptValue] = field(default_factory=list)

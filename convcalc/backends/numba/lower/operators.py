@@ -81,15 +81,16 @@ def lower(
     weights: Weights,
     threads: int,
     element: int = 4,
+    dense_element: int = 4,
     kept: int = 0,
 ) -> Lowered:
     """The steps of all layers, in running order.
 
-    element: bytes of an element of maps with pixels. kept: how many of the graph's outputs, its last ones, are no
+    element: bytes of an element of maps with pixels; dense_element: of the weights of dense layers. kept: how many of the graph's outputs, its last ones, are no
     outputs of the network but values that the caller is given as soon as they are there.
     """
     fusion = moves.fusion
-    low = Lowering(fusion, moves, plans, placement, weights, threads, element)
+    low = Lowering(fusion, moves, plans, placement, weights, threads, element, dense_element)
     inputs = tuple(low.add_input(value) for value in fusion.graph.input_indices)
     count = len(fusion.outputs) - kept
     wanted = frozenset(fusion.outputs[:count])
