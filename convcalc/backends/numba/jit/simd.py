@@ -80,12 +80,14 @@ SCALES = X86 and WIDTH == 16  # AVX-512 alone has `nearest` and `scaled`
 
 
 def _bfloat16() -> Literal["native", "emulated", ""]:
-    """How maps of bfloat16 are computed: by the processor's own instructions, or as CONVCALC_BF16 may ask for, slowly
-    by those for integers and floats; nothing where they are not."""
-    if os.environ.get("CONVCALC_BF16") == "emulated":
-        return "emulated"
+    """How maps of bfloat16 are computed: by the processor's own instructions, or slowly by those for integers and
+    floats; nothing where they are not. For tests, CONVCALC_BF16 is `emulated`, to have them computed slowly, or
+    `anywhere`, to have that where the processor has no such instructions."""
+    asked = os.environ.get("CONVCALC_BF16")
     has_dots = llvm.get_host_cpu_features().get("avx512bf16", False)
-    return "native" if X86 and WIDTH == 16 and has_dots else ""
+    if X86 and WIDTH == 16 and has_dots and asked != "emulated":
+        return "native"
+    return "emulated" if asked in ("emulated", "anywhere") else ""
 
 
 BFLOAT16 = _bfloat16()

@@ -86,8 +86,9 @@ def lower(
 ) -> Lowered:
     """The steps of all layers, in running order.
 
-    element: bytes of an element of maps with pixels; dense_element: of the weights of dense layers. kept: how many of the graph's outputs, its last ones, are no
-    outputs of the network but values that the caller is given as soon as they are there.
+    element: bytes of an element of maps with pixels; dense_element: of the weights of dense layers. kept: how many of
+    the graph's outputs, its last ones, are no outputs of the network but values that the caller is given as soon as
+    they are there.
     """
     fusion = moves.fusion
     low = Lowering(fusion, moves, plans, placement, weights, threads, element, dense_element)
