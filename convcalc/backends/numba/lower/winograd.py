@@ -55,7 +55,8 @@ def add_winograd(
     runs = run_table(range(0, ins * transformed_block, transformed_block), [0])
     products = inner_record(
         sweep, low, runs=runs, run_count=ins, run_length=BLOCK, last_length=BLOCK, source_pixels=pixels,
-        target_pixels=pixels, target_block=product_block, residual_pixels=0, residual_block=0, low=-inf, high=inf,
+        target_pixels=pixels, target_block=product_block, residual_pixels=0, residual_block=0, wide=1, low=-inf,
+        high=inf,
     )  # fmt: skip
     # A tile begins where the first output's window does, which a wider halo moves inwards.
     shift = sum(

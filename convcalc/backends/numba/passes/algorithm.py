@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, NamedTuple, cast
 
-from convcalc.backends.numba.jit.simd import BLOCK, LANES, WIDTH
+from convcalc.backends.numba.jit.simd import BLOCK, HALF, LANES, WIDTH
 from convcalc.backends.numba.kernels.winograd import FREQUENCIES
 from convcalc.backends.numba.layout import Halo, Triple, blocks_of, triple
 from convcalc.backends.numba.passes.fusion import Fusion
@@ -154,7 +154,7 @@ def _tiled(plan: ConvPlan) -> ConvPlan | None:
 
 
 def _direct_cycles(plan: ConvPlan, threads: int) -> float:
-    weights = blocks_of(plan.channels) * BLOCK * blocks_of(plan.filters) * BLOCK * plan.taps
+    weights = blocks_of(plan.channels) * BLOCK * -(-plan.filters // HALF) * HALF * plan.taps
     compute = weights * prod(plan.output) / (2 * WIDTH * threads)
     return max(compute, 4 * weights / BYTES_PER_CYCLE)
 
