@@ -131,6 +131,11 @@ class Plan:
         ]
 
     @property
+    def element(self) -> int:
+        """Bytes of an element of maps with pixels."""
+        return self._lowered.element
+
+    @property
     def weight_bytes(self) -> int:
         """Memory of weights laid out anew; dense layers use theirs as they are."""
         return self._setup_arena.size
