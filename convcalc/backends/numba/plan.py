@@ -157,7 +157,9 @@ class Plan:
                 for output, numbers in zip(self.graph.outputs, self._outputs, strict=True)
             }
             seconds = perf_counter() - began - times.taken
-            return Run("numba", outputs, seconds, self._node_seconds(times, seconds))
+            return Run(
+                "numba", outputs, seconds, self._node_seconds(times, seconds), precision=self.precision
+            )
 
     def profile(self, values: Values, runs: int = 5) -> tuple[float, list[Work]]:
         """Seconds of the fastest of some runs in which every step waits for the one before; and its steps."""
