@@ -13,6 +13,8 @@ from convcalc.shapes import Shape
 
 Backend = Literal["auto", "reference", "numba"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+Winograd = Literal["auto", "f2", "f4"]
+WINOGRADS: tuple[Winograd, ...] = get_args(Winograd)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convcalc.backends import Compiling, Run, Take, Values, check_known
+from convcalc.backends import Compiling, Run, Take, Values, Winograd, check_known
 from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
@@ -264,7 +264,7 @@ def prepare(
     weights: Weights,
     threads: int | None = None,
     *,
-    winograd: bool = True,
+    winograd: Winograd | None = "auto",
     guard: int = 0,
     compiling: Compiling | None = None,
     kept: Sequence[int] = (),
