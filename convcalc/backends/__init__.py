@@ -13,6 +13,13 @@ from convcalc.shapes import Shape
 
 Backend = Literal["auto", "reference", "numba"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+
+# In what maps and weights are kept: sums are float32 in both.
+Precision = Literal["float32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+# Which of Winograd's methods may compute a 3×3 convolution: `auto` those whose error is near the direct sum's, `f2`
+# F(2×2) alone, `f4` F(4×4) in bf16 too.
 Winograd = Literal["auto", "f2", "f4"]
 WINOGRADS: tuple[Winograd, ...] = get_args(Winograd)
 

@@ -19,8 +19,9 @@ from numba_support import Network, any_values, any_weights
 from convcalc.backends.numba import plan as planning
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import PIXELS
+from convcalc.backends.numba.kernels.conv import TileRow
 from convcalc.backends.numba.kernels.pointwise import finish
-from convcalc.backends.numba.kernels.tile import sweep
+from convcalc.backends.numba.kernels.tile import narrow_sweep, sweep
 from convcalc.backends.numba.lower.operators import Lowered
 from convcalc.backends.numba.passes.channels_first import Rewritten
 from convcalc.backends.numba.plan import Plan, prepare
@@ -165,8 +166,11 @@ def small() -> Graph:
     network = Network(3, 5, 4)
     network.add("conv", filters=20, kernel=3, padding=1)
     network.add("silu")
-    start = network.add("conv", filters=20, kernel=(2, 3), padding="same")
-    network.add("conv", filters=20, kernel=1)
+    start = network.add("conv", filters=56, kernel=(2, 3), padding="same")
+    network.add("conv", filters=56, kernel=1)
+    network.add("add", start, network.last)
+    start = network.add("conv", filters=56, kernel=(3, 1), padding="same", groups=7)  # tiles of half a block
+    network.add("conv", filters=56, kernel=(1, 2), padding="same", groups=7)
     network.add("add", start, network.last)
     network.add("conv", depthwise=True, kernel=3, stride=2, padding=1)
     network.add("gelu")
@@ -191,8 +195,9 @@ def entries(program: Program) -> Iterator[tuple[np.ndarray, int]]:
                 "widths",
             ):  # (start, stop, divisor): from a start too far, nothing is read
                 yield from ((value, place) for place in range(1, value.size, 3))
-            elif name == "tile_table":  # the fifth column only says whether a tile is one block wide
-                yield from ((value, place) for place in range(value.size) if place % 5 < 4)
+            elif name == "tile_table":  # blocks only says whether a tile is one block wide
+                free, columns = TileRow._fields.index("blocks"), len(TileRow._fields)
+                yield from ((value, place) for place in range(value.size) if place % columns != free)
             elif isinstance(value, np.ndarray) and value.dtype == np.int32:
                 yield from ((value, place) for place in range(_read(value)))
 
@@ -219,7 +224,7 @@ def test_an_address_far_off_is_refused_in_every_entry_of_every_table(monkeypatch
     assert tried > 200
 
 
-@pytest.mark.parametrize("inner", [sweep, finish], ids=["sweep", "finish"])
+@pytest.mark.parametrize("inner", [sweep, narrow_sweep, finish], ids=["sweep", "narrow_sweep", "finish"])
 def test_a_wrong_parameter_of_a_kernel_that_kernels_call_is_refused(
     inner: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

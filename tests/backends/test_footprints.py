@@ -118,6 +118,7 @@ def test_every_kernel_declares_what_it_touches() -> None:
 
 MAKERS = {
     "conv": layers.any_conv,
+    "narrow": layers.any_narrow,
     "depthwise": layers.any_depthwise,
     "deconv": layers.any_deconv,
     "pool": layers.any_pool,
@@ -167,14 +168,14 @@ def test_moves_and_joins(seed: int, log: Log) -> None:
 
 
 def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that others call, `sweep` and `finish`, are tried with these."""
+    """Those that others call, both sweeps and `finish`, are tried with these."""
     found = assert_exact(layers.many_kernels(), log)
     for graph in (three_attentions(), two_products()):
         found |= assert_exact(graph, log)
     for fused, outputs in layers.WINOGRADS:
         layers.force_winograd(monkeypatch, fused, outputs)
         found |= assert_exact(layers.two_of_winograd(), log)
-    assert found == set(kernels()) - {"sweep", "finish"}
+    assert found == set(kernels()) - {"sweep", "narrow_sweep", "finish"}
 
 
 # --- the driver's own ----------------------------------------------------------------------------------------------

@@ -85,6 +85,31 @@ def test_any_convolution(seed: int) -> None:
     compare(by_chance(any_conv, seed), seed)
 
 
+def any_narrow(source: Random) -> Graph:
+    """Filters whose last block is half used, and groups that each read half a block, with what may follow them."""
+    rank = source.choice([1, 2, 2, 3])
+    groups, depth = source.choice([(1, 19), (1, 40), (2, 8), (5, 8), (3, 8), (6, 4), (7, 1), (9, 2), (4, 6)])
+    network = Network(groups * depth, *sizes(source, rank))
+    network.add("relu")  # so that no image is read
+    share = source.choice([8, 8, 24, 4, 1, 3, 40]) if groups > 1 else source.choice([1, 7, 8, 24, 40, 56, 72])
+    fields: dict[str, object] = {"filters": groups * share, "groups": groups, "padding": "same"}
+    kernel = per_axis(source, rank, 1, 3)
+    last = network.add("conv", kernel=kernel, dilation=per_axis(source, rank, 1, 2), **fields)
+    if source.random() < 0.5:
+        network.add("conv", 0, kernel=kernel, bias=False, **fields)
+        last = network.add("add", last, network.last)
+    network.add(source.choice(["relu6", "silu", "hardswish", "identity"]), last)
+    network.add(
+        "conv", filters=17, kernel=1, stride=per_axis(source, rank, 1, 2)
+    )  # reads the unused half too
+    return network.graph()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_narrow_convolution(seed: int) -> None:
+    compare(by_chance(any_narrow, seed), seed)
+
+
 def any_depthwise(source: Random) -> Graph:
     rank = source.choice([1, 2, 3])
     channels = source.choice([2, 5, 16, 19, 48])

@@ -56,7 +56,7 @@ def kernels() -> dict[str, Kernel]:
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
     for variants in (depthwise.depthwise_rows, winograd.winograd_input, winograd.winograd):
         found += variants.values()
-    return {kernel.name: kernel for kernel in found}
+    return {kernel.name: kernel for kernel in (*found, *(kernel.half for kernel in found))}
 
 
 class Log:
@@ -82,12 +82,18 @@ class Log:
         return reads, writes
 
 
+def _bytes_of(kind: ir.Type) -> int:
+    """The size of what is loaded or stored."""
+    if isinstance(kind, ir.VectorType):
+        return kind.count * _bytes_of(kind.element)
+    return 4 if kind == simd.FLOAT else kind.width // 8
+
+
 def _emitters(log: Log) -> dict[str, Any]:
     """emit_load, emit_store and pointer as in simd, after a note in the log. A pointer to an integer that is neither
     for a load nor a store is for both at once: an atomic instruction."""
     load, store, pointer = simd.emit_load, simd.emit_store, simd.pointer
     noted: list[ir.Value] = []
-    sizes = {str(simd.REGISTER): 4 * simd.WIDTH, "float": 4, "i64": 8, "i32": 4}
 
     def note(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, stores: int) -> None:
         def constant(value: int) -> ir.Value:
@@ -100,7 +106,7 @@ def _emitters(log: Log) -> dict[str, Any]:
         inside = builder.and_(count, constant(ENTRIES - 1))
         at = builder.add(constant(log.address + 8), builder.mul(inside, constant(16)))
         builder.store(address, word(at))
-        builder.store(constant(2 * sizes[str(kind)] + stores), word(builder.add(at, constant(8))))
+        builder.store(constant(2 * _bytes_of(kind) + stores), word(builder.add(at, constant(8))))
 
     def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = simd.REGISTER) -> ir.Value:
         note(builder, address, kind, 0)
@@ -139,7 +145,7 @@ def traced() -> Iterator[Log]:
             for name, emitter in emitters.items():
                 if hasattr(module, name):
                     patch.setattr(module, name, emitter)
-        patch.setattr(compiler, "_resolver", compiler._Resolver())
+        patch.setattr(compiler, "_resolvers", {element: compiler._Resolver(element) for element in (4, 2)})
         for kernel in kernels().values():
             patch.setattr(kernel, "_address", 0)
         yield log

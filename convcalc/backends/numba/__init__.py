@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convcalc.backends import Compiling, Progress, Run, Take, Values
+from convcalc.backends import Compiling, Precision, Progress, Run, Take, Values, Winograd
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.graph import Graph
 from convcalc.weights.load import Weights
@@ -38,6 +38,8 @@ def run(
     values: Values,
     *,
     threads: int | None = None,
+    precision: Precision = "float32",
+    winograd: Winograd | None = "auto",
     progress: Progress | None = None,
     compiling: Compiling | None = None,
     kept: Sequence[int] = (),
@@ -45,11 +47,16 @@ def run(
 ) -> Run:
     """The network's outputs for its input, flat and row-major, channels first, or for its inputs by name.
 
+    precision: in what maps and weights are kept; winograd: which of Winograd's methods may be used, None for none.
+
     progress is told of each node when all are done; compiling, where kernels have to be compiled first, of (kernels
     done, in all, the next one's name). kept: the nodes whose outputs `take` is given. Whoever runs many inputs makes
     one plan with `prepare` and runs that.
     """
-    result = prepare(graph, weights, threads, compiling=compiling, kept=kept).run(values, take)
+    plan = prepare(
+        graph, weights, threads, precision=precision, winograd=winograd, compiling=compiling, kept=kept
+    )
+    result = plan.run(values, take)
     if progress:
         for node in graph:
             progress(node, node.op.macs(node.input_shapes))

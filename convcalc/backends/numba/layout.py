@@ -9,7 +9,9 @@ A last block that channels do not fill has unused lanes. What they hold is finit
 0; it is not always 0 (behind a sigmoid it is ½), so what sums over channels leaves it out.
 
 An *interleaved* map is [depth][height][width][channels], for the few channels of an image: a kernel's row is then one
-run of numbers.
+run of numbers. Its channels are continued by zeros to whole words of four bytes.
+
+Elements are float32, or bfloat16 where a plan keeps maps in that.
 
 All offsets and strides are bytes.
 """
@@ -29,6 +31,15 @@ from convcalc.shapes import Shape
 Triple = tuple[int, int, int]
 MAX_BYTES = 2**31 - 1  # of a map, as tables hold int32
 Array = np.ndarray[Any, Any]
+
+
+def as_elements(values: Array, element: int) -> Array:
+    """float32 as elements of so many bytes: of 2, the bits of bfloat16, rounded to the even one of two."""
+    if element == 4:
+        return values
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
+    return np.where(np.isnan(values), (bits >> 16).astype(np.uint16) | 0x40, rounded).astype(np.uint16)
 
 
 def blocks_of(channels: int) -> int:
@@ -59,12 +70,13 @@ NO_HALO = Halo((0, 0, 0), (0, 0, 0))
 
 @dataclass(frozen=True)
 class Layout:
-    """A map's place: its channels, real pixels, and the halo around them."""
+    """A map's place: its channels, real pixels, the halo around them, and bytes of an element."""
 
     channels: int
     spatial: Triple
     halo: Halo = NO_HALO
     interleaved: bool = False
+    element: int = 4
 
     @property
     def before(self) -> Triple:
@@ -87,9 +99,15 @@ class Layout:
         return triple(b + n + a for b, n, a in zip(self.before, self.spatial, self.after, strict=True))
 
     @property
+    def lanes(self) -> int:
+        """Channels of a block, those that it is filled up with included."""
+        word = 4 // self.element
+        return -(-self.channels // word) * word if self.interleaved else BLOCK
+
+    @property
     def pixel(self) -> int:
         """From one pixel to the next."""
-        return 4 * (self.channels if self.interleaved else BLOCK)
+        return self.element * self.lanes
 
     @property
     def row(self) -> int:
@@ -129,13 +147,13 @@ class Layout:
 
     @property
     def is_vector(self) -> bool:
-        """Whether its channels lie one after the other: one pixel, no halo."""
-        return self.padded == (1, 1, 1) and not self.interleaved
+        """Whether its channels lie one after the other as floats: one pixel, no halo."""
+        return self.padded == (1, 1, 1) and not self.interleaved and self.element == 4
 
 
-def map_layout(shape: Shape, halo: Halo = NO_HALO) -> Layout:
-    """The blocked layout of a tensor (C, *spatial) of up to three spatial axes."""
-    return Layout(shape[0], triple(shape[1:]), halo)
+def map_layout(shape: Shape, halo: Halo = NO_HALO, element: int = 4) -> Layout:
+    """The blocked layout of a tensor (C, *spatial) of up to three spatial axes, of elements of so many bytes."""
+    return Layout(shape[0], triple(shape[1:]), halo, element=element)
 
 
 def pixel_table(strides: Sequence[int], places: Sequence[Iterable[int]]) -> Array:

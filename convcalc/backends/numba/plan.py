@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convcalc.backends import Compiling, Run, Take, Values, Winograd, check_known
+from convcalc.backends import Compiling, Precision, Run, Take, Values, Winograd, check_known
 from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
+from convcalc.backends.numba.jit.simd import BFLOAT16
 from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.deconv import spreads_what_is_not_finite
 from convcalc.backends.numba.lower.lowering import KeptValue
@@ -82,8 +83,8 @@ class Times(NamedTuple):
 class Plan:
     """A network ready to run, again and again; one run at a time.
 
-    graph: the network as it was given; kept: the nodes whose outputs a run can give away; notes: what a user should
-    know, such as operators that run slowly; threads: how many are used.
+    graph: the network as it was given; precision: in what maps and weights are kept; kept: the nodes whose outputs a
+    run can give away; notes: what a user should know, such as operators that run slowly; threads: how many are used.
     """
 
     def __init__(
@@ -92,18 +93,20 @@ class Plan:
         rewritten: Rewritten,
         lowered: Lowered,
         threads: int,
+        precision: Precision,
         guard: int,
         compiling: Compiling | None,
         kept: Sequence[int] = (),
     ) -> None:
         self.graph = graph
+        self.precision = precision
         self.kept = tuple(kept)
         self.threads = threads
         self._lowered = lowered
         self._program = lowered.program
         self._lock = Lock()
         compile_all(_kernels((lowered.setup, lowered.program)), compiling)
-        self.notes = (*_notes(rewritten.graph), *kernel_notes())
+        self.notes = (*_notes(rewritten.graph, precision), *kernel_notes())
         self._setup_arena = Arena(lowered.setup, threads, guard)
         self._names = [node.name for node in rewritten.graph]
         link(lowered.setup, self._setup_arena, threads, self._names).run(0, len(lowered.setup.steps))
@@ -264,13 +267,15 @@ def prepare(
     weights: Weights,
     threads: int | None = None,
     *,
+    precision: Precision = "float32",
     winograd: Winograd | None = "auto",
     guard: int = 0,
     compiling: Compiling | None = None,
     kept: Sequence[int] = (),
 ) -> Plan:
-    """A plan for a network. guard: bytes of canaries around every buffer, for tests. kept: the nodes whose outputs a
-    run can give away. To the passes they are outputs of the network, which nothing is fused over and no other value
+    """A plan for a network. precision: in what maps and weights are kept. winograd: which of Winograd's methods may be
+    used, None for none of them. guard: bytes of canaries around every buffer, for tests. kept: the nodes whose outputs
+    a run can give away. To the passes they are outputs of the network, which nothing is fused over and no other value
     takes the place of.
 
     compiling is told (kernels done, in all, the next one's name) when kernels have to be compiled.
@@ -288,10 +293,14 @@ def prepare(
     }
     fusion = fuse(rewritten.graph, outside)
     moves = find_moves(fusion)
-    plans = choose(fusion, count, winograd)
+    plans = choose(fusion, count, winograd if precision == "float32" else None)
     placement = place(fusion, moves, plans)
-    lowered = lower(moves, plans, placement, replace(weights, nodes=own), count, len(kept))
-    return Plan(graph, rewritten, lowered, count, guard, compiling, kept)
+    dense_element = 2 if precision == "bf16" else 4
+    element = dense_element if BFLOAT16 else 4
+    lowered = lower(
+        moves, plans, placement, replace(weights, nodes=own), count, element, dense_element, len(kept)
+    )
+    return Plan(graph, rewritten, lowered, count, precision, guard, compiling, kept)
 
 
 def _kernels(programs: Iterable[Program]) -> list[Kernel]:
@@ -304,8 +313,14 @@ def _kernels(programs: Iterable[Program]) -> list[Kernel]:
     return list(found)
 
 
-def _notes(graph: Graph) -> tuple[str, ...]:
+def _notes(graph: Graph, precision: Precision) -> tuple[str, ...]:
+    notes = []
+    if precision == "bf16" and not BFLOAT16:
+        notes.append(
+            "this processor has no dot product of bfloat16 (avx512_bf16): only the weights of dense layers are kept in "
+            "it, everything else in float32"
+        )
     slow = sorted({node.kind for node in graph if not has_kernel(node) and not has_arrays(node)})
-    if not slow:
-        return ()
-    return (f"{', '.join(slow)}: no fast kernel here, computed as the reference backend does",)
+    if slow:
+        notes.append(f"{', '.join(slow)}: no fast kernel here, computed as the reference backend does")
+    return tuple(notes)

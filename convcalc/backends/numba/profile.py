@@ -185,11 +185,12 @@ def measured_flops(threads: int | None = None) -> float:
         "runs": np.zeros(1, np.int32), "run_count": 1, "run_length": depth, "last_length": depth,
         "source_pixels": (places * depth * 4).astype(np.int32),
         "target_pixels": (places * BLOCK * 4).astype(np.int32), "target_block": BLOCK * 4 * PIXELS,
-        "residual_pixels": 0, "residual_block": 0, "low": -np.inf, "high": np.inf,
+        "residual_pixels": 0, "residual_block": 0, "wide": 0, "low": -np.inf, "high": np.inf,
     }  # fmt: skip
     own = record_of(sweep, tables, keep)
     values: dict[str, Word] = {
-        "sweep": sweep, "tile_table": np.array(TileRow(own.ctypes.data, 0, 0, 0, TILE // BLOCK), np.int64),
+        "sweep": sweep, "narrow": sweep,
+        "tile_table": np.array(TileRow(own.ctypes.data, 0, 0, 0, TILE // BLOCK), np.int64),
         "tiles": 1, "item_tiles": 1,
         "weights": np.ones(depth * TILE, np.float32), "bias": np.zeros(TILE, np.float32),
         "source": np.ones(depth * PIXELS, np.float32), "target_block": 0, "residual": 0, "residual_block": 0,

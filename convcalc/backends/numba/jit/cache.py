@@ -18,7 +18,7 @@ import json
 import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ import numpy as np
 
 from convcalc.backends import Compiling
 from convcalc.backends.numba.jit.footprint import Array, Footprint
-from convcalc.backends.numba.jit.simd import FEATURES, SYMBOL, WIDTH
+from convcalc.backends.numba.jit.simd import BFLOAT16, FEATURES, SYMBOL, WIDTH
 from convcalc.backends.workers import forked, processors
 from convcalc.errors import ConvcalcError
 from convcalc.files import NotPrivate, private_folder
@@ -49,7 +49,7 @@ def directory() -> str:
     numba = find_spec("numba")
     if numba and numba.origin:
         digest.update(Path(numba.origin).with_name("_version.py").read_bytes())
-    host = (llvm.get_host_cpu_name(), FEATURES, str(WIDTH), platform.machine())
+    host = (llvm.get_host_cpu_name(), FEATURES, str(WIDTH), BFLOAT16, platform.machine())
     digest.update("\0".join((*host, llvm.get_process_triple(), llvmlite.__version__)).encode())
     return f"kernels-{digest.hexdigest()[:16]}"
 
@@ -65,13 +65,15 @@ class Kernel:
     `float`. The C function takes the record's address before the arguments; without keyword parameters, only those.
 
     arguments, names: of the arguments and of what the record holds; floats: the floats among these. touches: what the
-    kernel reads and writes, see `jit/footprint.py`.
+    kernel reads and writes, see `jit/footprint.py`. element: bytes of an element of the maps that it reads and writes,
+    4 for float32; `half` is the same kernel for elements of bfloat16.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], element: int = 4) -> None:
         code = function.__code__
         named = code.co_argcount + code.co_kwonlyargcount
-        self.name = function.__name__
+        self.name = function.__name__ if element == 4 else f"{function.__name__}_bf16"
+        self.element = element
         self.arguments = code.co_varnames[: code.co_argcount]
         self.names = code.co_varnames[code.co_argcount : named]
         kinds = {name: str(function.__annotations__[name]) for name in code.co_varnames[:named]}
@@ -83,6 +85,17 @@ class Kernel:
         self.touches: Footprint | None = None
         self._function = function
         self._address = 0
+
+    @cached_property
+    def half(self) -> Kernel:
+        """The kernel for elements of 2 bytes, bfloat16."""
+        made = Kernel(self._function, 2)
+        made.touches = self.touches
+        return made
+
+    def of(self, element: int) -> Kernel:
+        """The kernel for elements of so many bytes."""
+        return self if element == self.element else self.half
 
     @property
     def loaded(self) -> bool:
@@ -106,7 +119,7 @@ class Kernel:
         """Its machine code, compiled now."""
         from convcalc.backends.numba.jit.compiler import machine_code
 
-        return machine_code(self._function, self.floats)
+        return machine_code(self._function, self.floats, self.element, self.name)
 
     def take(self, code: Code) -> None:
         """Keeps its machine code on the disk and loads it into this process."""

@@ -22,6 +22,7 @@ from convcalc.backends.numba.jit.simd import (
     WIDTH,
     Inline,
     Intrinsic,
+    Sized,
     emit_float,
     emit_row,
 )
@@ -104,9 +105,10 @@ for _function, _instruction in OPERATORS.items():
 
 
 class _Resolver:
-    """Replaces what `simd` declares, in the functions that use it, by what Numba knows."""
+    """Replaces what `simd` declares, in the functions that use it, by what Numba knows. element: bytes of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, element: int) -> None:
+        self._half = element == 2
         self._made: dict[Inline | Intrinsic, Any] = {}
         self._globals: dict[int, dict[str, Any]] = {}
 
@@ -122,6 +124,8 @@ class _Resolver:
 
     def value(self, value: Any) -> Any:
         """The value that a name stands for, resolved."""
+        if isinstance(value, Sized):
+            return value.half if self._half else int(value)
         if not isinstance(value, Inline | Intrinsic):
             return value
         if value not in self._made:
@@ -129,11 +133,11 @@ class _Resolver:
                 inline = numba.njit(nogil=True, error_model="numpy", fastmath=False)
                 self._made[value] = inline(self.function(value.function))
             else:
-                self._made[value] = _numba_intrinsic(value)
+                self._made[value] = _numba_intrinsic((self._half and value.half) or value)
         return self._made[value]
 
 
-_resolver = _Resolver()
+_resolvers = {element: _Resolver(element) for element in (4, 2)}
 
 
 def _record_reader(floats: Sequence[bool]) -> Any:
@@ -154,7 +158,7 @@ def _record_reader(floats: Sequence[bool]) -> Any:
     return numba_intrinsic(read)
 
 
-def _entry(function: Callable[..., Any], floats: Set[str]) -> Callable[..., Any]:
+def _entry(function: Callable[..., Any], floats: Set[str], element: int) -> Callable[..., Any]:
     """A kernel as a function of int64s alone, which reads the keyword parameters from its record.
 
     Its few lines are generated from the kernel's signature, so that no list of parameters has to match another:
@@ -165,7 +169,7 @@ def _entry(function: Callable[..., Any], floats: Set[str]) -> Callable[..., Any]
     code = function.__code__
     arguments = code.co_varnames[: code.co_argcount]
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    resolved = _resolver.function(function)
+    resolved = _resolvers[element].function(function)
     if not names:
         return resolved
     # Numba knows no keyword-only parameters. As positional ones they keep their places among the variables.
@@ -181,12 +185,15 @@ def _entry(function: Callable[..., Any], floats: Set[str]) -> Callable[..., Any]
     return entry
 
 
-def machine_code(function: Callable[..., Any], floats: Set[str]) -> tuple[str, list[str], bytes]:
+def machine_code(
+    function: Callable[..., Any], floats: Set[str], element: int, name: str
+) -> tuple[str, list[str], bytes]:
     """(the symbol to call, the symbols it needs, an object file) of a kernel, for this processor.
 
-    floats: the names of the keyword parameters that are floats.
+    floats: the names of the keyword parameters that are floats; element: bytes of an element of its maps; name: the
+    kernel's.
     """
-    symbol, module, machine = _translated(function, floats)
+    symbol, module, machine = _translated(function, floats, element, name)
     needs = [
         known.name
         for known in (*module.functions, *module.global_variables)
@@ -195,23 +202,23 @@ def machine_code(function: Callable[..., Any], floats: Set[str]) -> tuple[str, l
     return symbol, needs, machine.emit_object(module)
 
 
-def assembly(function: Callable[..., Any], floats: Set[str]) -> str:
+def assembly(function: Callable[..., Any], floats: Set[str], element: int = 4) -> str:
     """A kernel's machine code as text."""
-    _, module, machine = _translated(function, floats)
+    _, module, machine = _translated(function, floats, element, function.__name__)
     text: str = machine.emit_assembly(module)
     return text
 
 
 def _translated(
-    function: Callable[..., Any], floats: Set[str]
+    function: Callable[..., Any], floats: Set[str], element: int, name: str
 ) -> tuple[str, llvm.ModuleRef, llvm.TargetMachine]:
     """(the symbol to call, the LLVM module, the processor it is for) of a kernel."""
-    entry = _entry(function, floats)
+    entry = _entry(function, floats, element)
     arguments = (types.int64,) * entry.__code__.co_argcount
     compiled = numba.cfunc(types.void(*arguments), error_model="numpy")(entry)
     module = llvm.parse_assembly(compiled.inspect_llvm())
     # Kernels compiled by different processes are loaded together, and Numba's names are unique in one process only.
-    symbol = f"{SYMBOL}{function.__name__}"
+    symbol = f"{SYMBOL}{name}"
     for defined in module.functions:
         if defined.name == compiled.native_name:
             defined.name = symbol

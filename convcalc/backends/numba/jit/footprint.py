@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import PIXEL
+from convcalc.backends.numba.jit.simd import BLOCK
 
 Array = np.ndarray[Any, Any]
 
@@ -82,16 +82,17 @@ def map_axes(
     rows: Array,
     blocks: int,
     size: tuple[int, int] | None = None,
-    pixel: int = PIXEL,
+    pixel: int | None = None,
 ) -> tuple[AccessAxis, ...]:
     """The axes of some rows of some blocks of a map: pixels, rows, blocks.
 
-    size: pixels of a row and rows of a plane, unless the kernel's width and height; pixel: bytes of a pixel.
+    size: pixels of a row and rows of a plane, unless the kernel's width and height; pixel: bytes from one pixel to the
+    next, unless those of a block.
     """
     width, height = size or (call.width, call.height)
     strides = call.values
     return (
-        steps(f"{prefix}_pixel", width, pixel),
+        steps(f"{prefix}_pixel", width, call.pixel_bytes if pixel is None else pixel),
         lines(rows, height, strides[f"{prefix}_plane"], strides[f"{prefix}_row"]),
         steps(f"{prefix}_block", blocks, strides[f"{prefix}_block"]),
     )
@@ -119,6 +120,7 @@ class Declared(Protocol):
     name: str
     arguments: tuple[str, ...]
     names: tuple[str, ...]
+    element: int
     touches: Footprint | None
 
 
@@ -149,6 +151,16 @@ class KernelCall:
 
     def __getattr__(self, name: str) -> int:
         return self.values[name]
+
+    @property
+    def element_bytes(self) -> int:
+        """Of an element of a map."""
+        return self.kernel.element
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Of a pixel of a block of channels."""
+        return BLOCK * self.kernel.element
 
     def reads(self, parameter: str, base: int, size: int, *axes: AccessAxis, used: bool = True) -> None:
         """Reports a read."""

@@ -9,6 +9,10 @@ emitted as LLVM instructions:
 A vector is one register of WIDTH floats (AVX-512 16, AVX2 8, NEON and SSE 4). An address is a plain int64, counted
 in bytes. Nothing here checks bounds: each kernel that uses an address argues in its docstring why it stays inside.
 
+The elements of maps are float32, or bfloat16 in the variant `Kernel.half` of a kernel: what is written with
+`eload`, `estore` and the sizes that are a `Sized` is compiled for either. Sums and everything else in
+registers are float32 in both.
+
 This module only declares; `compiler` translates for Numba when a kernel has to be compiled.
 """
 
@@ -20,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -51,15 +55,42 @@ def target_features(host: Mapping[str, bool], width: int) -> str:
     )
 
 
+class Sized(int):
+    """A number that is another one, `half`, in the variant of a kernel whose elements are bfloat16."""
+
+    half: int
+
+    def __new__(cls, value: int, half: int) -> Sized:
+        made = super().__new__(cls, value)
+        made.half = half
+        return made
+
+
 SYMBOL = "convcalc."  # followed by a kernel's name: the symbol of its machine code
 BLOCK = 16  # channels of a block, on every host: a layout does not depend on the processor
-PIXEL = 4 * BLOCK  # bytes of a pixel there
+ELEMENT = Sized(4, 2)  # bytes of an element of a map
+WORD = Sized(1, 2)  # elements of four bytes
+PIXEL = Sized(4 * BLOCK, 2 * BLOCK)  # bytes of a pixel of a block
 WIDTH = _host_width()  # floats of a register
 LANES = BLOCK // WIDTH  # registers of a block
 FEATURES = target_features(llvm.get_host_cpu_features(), WIDTH)
 ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
 X86 = llvm.get_default_triple().startswith(("x86_64", "amd64", "i686"))
 SCALES = X86 and WIDTH == 16  # AVX-512 alone has `nearest` and `scaled`
+
+
+def _bfloat16() -> Literal["native", "emulated", ""]:
+    """How maps of bfloat16 are computed: by the processor's own instructions, or slowly by those for integers and
+    floats; nothing where they are not. For tests, CONVCALC_BF16 is `emulated`, to have them computed slowly, or
+    `anywhere`, to have that where the processor has no such instructions."""
+    asked = os.environ.get("CONVCALC_BF16")
+    has_dots = llvm.get_host_cpu_features().get("avx512bf16", False)
+    if X86 and WIDTH == 16 and has_dots and asked != "emulated":
+        return "native"
+    return "emulated" if asked in ("emulated", "anywhere") else ""
+
+
+BFLOAT16 = _bfloat16()
 
 # The register tile: PIXELS × VECTORS accumulators, VECTORS weights and one broadcast input stay in registers. The
 # smaller FEW × VECTORS tile finishes what a whole number of tiles leaves over.
@@ -71,6 +102,7 @@ PIXELS, FEW, VECTORS = {
 }[WIDTH]
 TILE = WIDTH * VECTORS  # output channels of a tile
 TILE_BLOCKS = TILE // BLOCK
+HALF = BLOCK // 2  # output channels of the half block that narrow tiles end with
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +115,7 @@ class Inline:
 @dataclass(frozen=True, eq=False)
 class Intrinsic:
     """A function whose body is LLVM instructions, which `emit` adds to a builder for the values of the arguments.
+    half: what takes its place in kernels whose elements are bfloat16, if anything.
 
     Kinds of arguments and of the result: `vector`, `float`, `int`, `ints` (a tuple of them, a list for `emit`), and for
     no result `none`. `row` as an argument is a NamedTuple class of ints, for `emit` the number of its fields, and as
@@ -93,6 +126,7 @@ class Intrinsic:
     emit: Callable[..., Any]
     arguments: tuple[str, ...]
     result: str
+    half: Intrinsic | None = None
 
 
 def inline(function: F) -> F:
@@ -100,21 +134,44 @@ def inline(function: F) -> F:
     return cast(F, Inline(function))
 
 
-def intrinsic(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declares an intrinsic by the function that emits it; a signature reads `vector float -> vector`."""
+def intrinsic(
+    signature: str, half: Callable[..., Any] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declares an intrinsic by the function that emits it; a signature reads `vector float -> vector`.
+
+    half: the function that emits it in kernels whose elements are bfloat16.
+    """
     before, result = signature.split("->")
+    kinds = tuple(before.split()), result.strip()
 
     def declare(emit: Callable[..., Any]) -> Callable[..., Any]:
-        made = Intrinsic(emit.__name__.strip("_"), emit, tuple(before.split()), result.strip())
+        name = emit.__name__.strip("_")
+        made = Intrinsic(name, emit, *kinds, Intrinsic(name, half, *kinds) if half else None)
         return cast(Callable[..., Any], made)
 
     return declare
 
 
+class _BFloat(ir.types.Type):  # type: ignore[misc]
+    """LLVM's bfloat, which llvmlite does not have."""
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _BFloat)
+
+    def __hash__(self) -> int:
+        return hash(_BFloat)
+
+
 FLOAT = ir.FloatType()
 INT = ir.IntType(64)
+BITS = ir.IntType(32)  # of a float, or of two elements of bfloat16
+SHORT = ir.IntType(16)  # the bits of one
+BFLOAT = _BFloat()
 REGISTER = ir.VectorType(FLOAT, WIDTH)
-INT_REGISTER = ir.VectorType(ir.IntType(32), WIDTH)
+INT_REGISTER = ir.VectorType(BITS, WIDTH)
 
 
 # --- emitters, of which the intrinsics below and the register tile are made ---------------------------------------
@@ -125,14 +182,19 @@ def pointer(builder: ir.IRBuilder, address: ir.Value, to: ir.Type) -> ir.Value:
     return builder.inttoptr(address, to.as_pointer())
 
 
+def _align(kind: ir.Type) -> int:
+    """The alignment of every address of this type: an element of bfloat16 is 2 bytes."""
+    return 2 if _like(kind, SHORT) == kind else 1 if kind == ir.IntType(8) else 4
+
+
 def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = REGISTER) -> ir.Value:
     """The value at an address; it need not be aligned."""
-    return builder.load(pointer(builder, address, kind), align=4)
+    return builder.load(pointer(builder, address, kind), align=_align(kind))
 
 
 def emit_store(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """The value written to an address; it need not be aligned."""
-    builder.store(value, pointer(builder, address, value.type), align=4)
+    builder.store(value, pointer(builder, address, value.type), align=_align(value.type))
 
 
 def emit_row(builder: ir.IRBuilder, address: ir.Value, count: int) -> list[ir.Value]:
@@ -146,11 +208,11 @@ def emit_float(builder: ir.IRBuilder, bits: ir.Value) -> ir.Value:
     return builder.bitcast(builder.trunc(bits, ir.IntType(32)), FLOAT)
 
 
-def emit_splat(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """A register with the value in every lane."""
-    undefined = ir.Constant(REGISTER, ir.Undefined)
+def emit_splat(builder: ir.IRBuilder, value: ir.Value, width: int = WIDTH) -> ir.Value:
+    """A register of `width` lanes with the value in every one."""
+    undefined = ir.Constant(ir.VectorType(value.type, width), ir.Undefined)
     first_lane = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
     return builder.shuffle_vector(first_lane, undefined, lanes)
 
 
@@ -165,7 +227,51 @@ def emit_call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.
 
 def emit_fma(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     """a·b + c, rounded once where the host can."""
-    return emit_call(builder, f"llvm.fmuladd.v{WIDTH}f32", REGISTER, a, b, c)
+    return emit_call(builder, f"llvm.fmuladd.v{a.type.count}f32", a.type, a, b, c)
+
+
+def _like(kind: ir.Type, element: ir.Type) -> ir.Type:
+    """A type with as many lanes as another, of other elements."""
+    return ir.VectorType(element, kind.count) if isinstance(kind, ir.VectorType) else element
+
+
+def _all(kind: ir.Type, value: int) -> ir.Constant:
+    """An integer in every lane."""
+    return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
+
+
+def emit_widened(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = REGISTER) -> ir.Value:
+    """The elements of bfloat16 at an address, as floats: their bits are the upper halves of a float's."""
+    bits = builder.zext(emit_load(builder, address, _like(kind, SHORT)), _like(kind, BITS))
+    return builder.bitcast(builder.shl(bits, _all(bits.type, 16)), kind)
+
+
+def emit_rounded(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """Floats rounded to bfloat16, the even one of two, as bits. NaN stays NaN; what is denormal may become 0."""
+    kind = value.type
+    if BFLOAT16 == "native":
+        return builder.bitcast(builder.fptrunc(value, _like(kind, BFLOAT)), _like(kind, SHORT))
+    bits = builder.bitcast(value, _like(kind, BITS))
+    upper = builder.lshr(bits, _all(bits.type, 16))
+    odd = builder.and_(upper, _all(bits.type, 1))
+    rounded = builder.add(builder.add(bits, _all(bits.type, 0x7FFF)), odd)
+    quiet = builder.or_(
+        upper, _all(bits.type, 0x40)
+    )  # what is NaN in its lower half alone would become infinite
+    is_nan = builder.fcmp_unordered("uno", value, value)
+    chosen = builder.select(is_nan, quiet, builder.lshr(rounded, _all(bits.type, 16)))
+    return builder.trunc(chosen, _like(kind, SHORT))
+
+
+def emit_dot(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+    """c plus the sum of two products in each lane, of the elements of bfloat16 that a lane of a and of b holds."""
+    if BFLOAT16 == "native":
+        name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * c.type.count}"
+        return emit_call(builder, name, c.type, c, a, b)
+    upper = _all(a.type, 0xFFFF0000)
+    a0, b0 = (builder.bitcast(builder.shl(pair, _all(a.type, 16)), c.type) for pair in (a, b))
+    a1, b1 = (builder.bitcast(builder.and_(pair, upper), c.type) for pair in (a, b))
+    return emit_fma(builder, a1, b1, emit_fma(builder, a0, b0, c))
 
 
 def emit_prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
@@ -223,6 +329,22 @@ def vload(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
 @intrinsic("int vector -> none")
 def vstore(builder: ir.IRBuilder, address: ir.Value, vector: ir.Value) -> None:
     """Writes the WIDTH floats to an address."""
+    emit_store(builder, address, vector)
+
+
+@intrinsic("int -> vector", half=emit_widened)
+def eload(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """The WIDTH elements of a map at an address."""
+    return emit_load(builder, address)
+
+
+def _store_rounded(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    emit_store(builder, address, emit_rounded(builder, value))
+
+
+@intrinsic("int vector -> none", half=_store_rounded)
+def estore(builder: ir.IRBuilder, address: ir.Value, vector: ir.Value) -> None:
+    """Writes WIDTH elements of a map to an address."""
     emit_store(builder, address, vector)
 
 
@@ -375,6 +497,22 @@ def load_float(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
 @intrinsic("int float -> none")
 def store_float(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Writes a float to an address."""
+    emit_store(builder, address, value)
+
+
+def _load_widened(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    return emit_widened(builder, address, FLOAT)
+
+
+@intrinsic("int -> float", half=_load_widened)
+def load_element(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """The element of a map at an address."""
+    return emit_load(builder, address, FLOAT)
+
+
+@intrinsic("int float -> none", half=_store_rounded)
+def store_element(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Writes an element of a map to an address."""
     emit_store(builder, address, value)
 
 

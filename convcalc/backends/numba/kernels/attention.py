@@ -23,6 +23,7 @@ from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import AccessAxis, Array, KernelCall, entries, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
+    ELEMENT,
     PIXEL,
     TILE,
     TILE_BLOCKS,
@@ -30,11 +31,15 @@ from convcalc.backends.numba.jit.simd import (
     as_float,
     below,
     call,
+    eload,
+    estore,
     inline,
     largest_lane,
+    load_element,
     load_float,
     load_offset,
     splat,
+    store_element,
     store_float,
     total,
     vload,
@@ -54,11 +59,11 @@ def _copy_row(at: int, block: int, channel: int, depth: int, to: int) -> None:
     if channel % BLOCK == 0 and depth % BLOCK == 0:
         for k in range(0, depth, WIDTH):
             c = channel + k
-            vstore(to + 4 * k, vload(at + c // BLOCK * block + c % BLOCK * 4))
+            vstore(to + 4 * k, eload(at + c // BLOCK * block + c % BLOCK * ELEMENT))
     else:
         for k in range(depth):
             c = channel + k
-            store_float(to + 4 * k, load_float(at + c // BLOCK * block + c % BLOCK * 4))
+            store_float(to + 4 * k, load_element(at + c // BLOCK * block + c % BLOCK * ELEMENT))
 
 
 @inline
@@ -67,11 +72,11 @@ def _write_row(at: int, channel: int, depth: int, to: int, block: int) -> None:
     if channel % BLOCK == 0 and depth % BLOCK == 0:
         for k in range(0, depth, WIDTH):
             c = channel + k
-            vstore(to + c // BLOCK * block + c % BLOCK * 4, vload(at + 4 * k))
+            estore(to + c // BLOCK * block + c % BLOCK * ELEMENT, vload(at + 4 * k))
     else:
         for k in range(depth):
             c = channel + k
-            store_float(to + c // BLOCK * block + c % BLOCK * 4, load_float(at + 4 * k))
+            store_element(to + c // BLOCK * block + c % BLOCK * ELEMENT, load_float(at + 4 * k))
 
 
 @inline
@@ -80,7 +85,7 @@ def _per_length(at: int, block: int, channel: int, depth: int, factor: float) ->
     square = 0.0
     for k in range(depth):
         c = channel + k
-        value = load_float(at + c // BLOCK * block + c % BLOCK * 4)
+        value = load_element(at + c // BLOCK * block + c % BLOCK * ELEMENT)
         square += value * value
     return factor / max(sqrt(square), MIN_LENGTH)
 
@@ -100,7 +105,7 @@ def _copy_keys(at: int, block: int, channel: int, depth: int, place: int, count:
     to = keys + 4 * (tile * depth + place - tile)
     for k in range(depth):
         c = channel + k
-        store_float(to + 4 * k * width, load_float(at + c // BLOCK * block + c % BLOCK * 4))
+        store_float(to + 4 * k * width, load_element(at + c // BLOCK * block + c % BLOCK * ELEMENT))
 
 
 @inline
@@ -217,8 +222,8 @@ def attend(
     own_keys, own_values = queries + keys, queries + values
     own_scores, own_outputs = queries + scores, queries + outputs
     features = heads * depth
-    score_row = (count + BLOCK - 1) // BLOCK * PIXEL
-    output_row = (depth + BLOCK - 1) // BLOCK * PIXEL
+    score_row = (count + BLOCK - 1) // BLOCK * BLOCK * 4
+    output_row = (depth + BLOCK - 1) // BLOCK * BLOCK * 4
     for item in range(first, stop):
         window, head = item // heads, item % heads
         own_places = places + 4 * window * count
@@ -256,17 +261,19 @@ def attend(
                     )
                     if head == heads - 1:
                         for c in range(features, (features + BLOCK - 1) // BLOCK * BLOCK):
-                            store_float(target + offset + c // BLOCK * target_block + c % BLOCK * 4, 0.0)
+                            store_element(
+                                target + offset + c // BLOCK * target_block + c % BLOCK * ELEMENT, 0.0
+                            )
 
 
-def _runs(first: int, stop: int, block: int) -> Iterator[tuple[int, int, AccessAxis]]:
+def _runs(first: int, stop: int, block: int, element: int) -> Iterator[tuple[int, int, AccessAxis]]:
     """Channels first..stop of a pixel as (offset of the first, bytes of each, an axis of blocks)."""
     channel = first
     while channel < stop:
         lane = channel % BLOCK
         lanes = min(BLOCK - lane, stop - channel)
         count = (stop - channel) // BLOCK if lanes == BLOCK else 1
-        yield channel // BLOCK * block + 4 * lane, 4 * lanes, steps("block", count, block)
+        yield channel // BLOCK * block + element * lane, element * lanes, steps("block", count, block)
         channel += lanes if count == 1 else count * BLOCK
 
 
@@ -295,13 +302,14 @@ def attend_footprint(call: KernelCall) -> None:
 def _inputs_footprint(call: KernelCall, places: Array, heads: int, first: int) -> None:
     """What some heads read in some windows, and what is added to their scores."""
     features, square = call.heads * call.depth, 4 * call.count * call.count
+    element = call.element_bytes
     real = np.unique(places[places >= 0])
     for part in range(3):
         begin = part * features
-        for offset, size, blocks in _runs(begin, begin + heads * call.depth, call.projected_block):
+        for offset, size, blocks in _runs(begin, begin + heads * call.depth, call.projected_block, element):
             call.reads("projected", call.projected + offset, size, entries("places", real), blocks)
         if (places < 0).any():
-            for offset, size, blocks in _runs(begin, begin + heads * call.depth, PIXEL):
+            for offset, size, blocks in _runs(begin, begin + heads * call.depth, call.pixel_bytes, element):
                 call.reads("filling", call.filling + offset, size, blocks)
     if call.factors:
         call.reads("factors", call.factors, 4 * heads)
@@ -310,7 +318,7 @@ def _inputs_footprint(call: KernelCall, places: Array, heads: int, first: int) -
     if call.mask:
         call.reads("mask", call.mask, square, steps("mask_window", len(places), call.mask_window, first))
     if call.parts:
-        row = -(-call.count // BLOCK) * PIXEL
+        row = -(-call.count // BLOCK) * BLOCK * 4
         call.reads("parts", call.parts + first * row, len(places) * row)
 
 
@@ -361,8 +369,11 @@ def _outputs_footprint(call: KernelCall, targets: Array, heads: int) -> None:
     """The channels of some heads at the positions of some windows."""
     features = call.heads * call.depth
     real = entries("target_places", np.unique(targets[targets >= 0]))
-    for offset, size, blocks in _runs(0, heads * call.depth, call.target_block):
+    element = call.element_bytes
+    for offset, size, blocks in _runs(0, heads * call.depth, call.target_block, element):
         call.writes("target", call.target + offset, size, real, blocks)
     if heads == call.heads:
-        for offset, size, blocks in _runs(features, -(-features // BLOCK) * BLOCK, call.target_block):
+        for offset, size, blocks in _runs(
+            features, -(-features // BLOCK) * BLOCK, call.target_block, element
+        ):
             call.writes("target", call.target + offset, size, real, blocks)

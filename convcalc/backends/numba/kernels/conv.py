@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall
-from convcalc.backends.numba.jit.simd import PIXEL, PIXELS, call, load_row, row_bytes
+from convcalc.backends.numba.jit.simd import PIXELS, call, load_row, row_bytes
 from convcalc.backends.numba.kernels.tile import swept
 
 IN_CACHE = (
@@ -24,7 +24,8 @@ class TileRow(NamedTuple):
 
     sweep_record: of the sweep that computes it; weights, source: bytes from where all weights and the source begin to
     the tile's own weights and to the channels it reads; block, blocks: its first block of filters, and how many it
-    has, at most TILE_BLOCKS.
+    has, at most TILE_BLOCKS; lane: bytes from that block's first filter to the tile's; bias: bytes from where all
+    biases begin to the tile's own; narrow: whether it ends with half a block, so that `narrow_sweep` computes it.
     """
 
     sweep_record: int
@@ -32,6 +33,9 @@ class TileRow(NamedTuple):
     source: int
     block: int
     blocks: int
+    lane: int = 0
+    bias: int = 0
+    narrow: int = 0
 
 
 TILE_ROW = row_bytes(TileRow)
@@ -39,7 +43,7 @@ TILE_ROW = row_bytes(TileRow)
 
 @kernel
 def direct(
-    first: int, stop: int, thread: int, *, sweep: int, tile_table: int, tiles: int, item_tiles: int,
+    first: int, stop: int, thread: int, *, sweep: int, narrow: int, tile_table: int, tiles: int, item_tiles: int,
     weights: int, bias: int, source: int, target: int, target_block: int, residual: int, residual_block: int,
     pixels: int, chunk_pixels: int, finish: int, finish_record: int,
 ) -> None:  # fmt: skip
@@ -49,7 +53,7 @@ def direct(
 
     Bounds. sweep stays within bounds for the pixels of its tables. A chunk is chunk_pixels of them, clipped to
     `pixels`; either chunk_pixels is at least PIXELS, a register tile's, or the chunk is the whole plane. finish, 0 for
-    none, is called for the pixels and blocks just written.
+    none, is called for the pixels and blocks just written, which are whole: no tile begins in the middle of a block.
     """
     groups = (tiles + item_tiles - 1) // item_tiles
     for item in range(first, stop):
@@ -59,16 +63,16 @@ def direct(
         piece = IN_CACHE if finish else chunk_pixels
         for t in range(tile, min(tiles, tile + item_tiles)):
             own = load_row(tile_table + t * TILE_ROW, TileRow)
-            to = target + own.block * target_block
-            other = residual + own.block * residual_block if residual else 0
+            to = target + own.block * target_block + own.lane
+            other = residual + own.block * residual_block + own.lane if residual else 0
             for pixel in range(begin, end, piece):
                 until = min(end, pixel + piece)
                 call(
-                    sweep,
+                    narrow if own.narrow else sweep,
                     (
                         own.sweep_record,
                         weights + own.weights,
-                        bias + own.block * PIXEL,
+                        bias + own.bias,
                         source + own.source,
                         to,
                         other,
@@ -110,12 +114,15 @@ def direct_footprint(call: KernelCall) -> None:
         table = call.table_rows("tile_table", call.tile_table, TileRow, count)
         piece = IN_CACHE if call.finish else call.chunk_pixels
         for own in map(TileRow._make, table.tolist()):
-            to = call.target + own.block * call.target_block
-            other = call.residual + own.block * call.residual_block if call.residual else 0
+            to = call.target + own.block * call.target_block + own.lane
+            other = call.residual + own.block * call.residual_block + own.lane if call.residual else 0
+            bias = call.bias + own.bias
+            call.needs(own.narrow in (0, 1), f"tile_table says narrow: {own.narrow}, and must say 0 or 1")
+            kind = "narrow" if own.narrow else "sweep"
             for pixel, until in _pieces(begin, end, call.chunk_pixels, piece):
                 call.calls(
-                    "sweep", call.sweep, own.sweep_record,
-                    weights=(call.weights + own.weights, "weights"), bias=(call.bias + own.block * PIXEL, "bias"),
+                    kind, call.values[kind], own.sweep_record,
+                    weights=(call.weights + own.weights, "weights"), bias=(bias, "bias"),
                     source=(call.source + own.source, "source"), target=(to, "target"),
                     residual=(other, "residual"), first=(pixel, ""), stop=(until, ""), blocks=(own.blocks, ""),
                 )  # fmt: skip

@@ -13,18 +13,22 @@ from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, lines, map_axes, shares, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
+    ELEMENT,
     LANES,
     PIXEL,
     WIDTH,
     as_float,
+    eload,
+    estore,
     inline,
+    load_element,
     load_float,
     load_int,
     load_row,
     row_bytes,
     splat,
+    store_element,
     store_float,
-    vload,
     vstore,
 )
 
@@ -65,14 +69,15 @@ def gather(
                 at = channel.start + d * channel.plane + h * channel.row
                 for x in range(width):
                     for lane in range(LANES):
-                        vstore(to + x * PIXEL + lane * WIDTH * 4, vload(at + x * PIXEL + lane * WIDTH * 4))
+                        inside = x * PIXEL + lane * WIDTH * ELEMENT
+                        estore(to + inside, eload(at + inside))
                 continue
             for lane in range(BLOCK):
                 channel = load_row(lanes + lane * CHANNEL, Channel)
                 at = channel.start + d * channel.plane + h * channel.row
                 for x in range(width):
-                    value = as_float(0) if channel.start == 0 else load_float(at + x * PIXEL)
-                    store_float(to + x * PIXEL + lane * 4, value)
+                    value = as_float(0) if channel.start == 0 else load_element(at + x * PIXEL)
+                    store_element(to + x * PIXEL + lane * ELEMENT, value)
 
 
 @gather.footprint
@@ -90,10 +95,10 @@ def gather_footprint(call: KernelCall) -> None:
                 if start:
                     entry = entries("table", np.zeros(1, np.int64), place)
                     call.reads(
-                        "", start, PIXEL if neighbours else 4, steps("pixel", call.width, PIXEL),
-                        lines(rows, call.height, plane, row), entry,
+                        "", start, call.pixel_bytes if neighbours else call.element_bytes,
+                        steps("pixel", call.width, call.pixel_bytes), lines(rows, call.height, plane, row), entry,
                     )  # fmt: skip
-        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks))
+        call.writes("target", call.target, call.pixel_bytes, *map_axes(call, "target", rows, blocks))
 
 
 @inline
@@ -157,8 +162,9 @@ def pack(
 ) -> None:  # fmt: skip
     """Copies a tensor, its dimensions in any order, into a map. An item is some rows of one block of `lanes` channels.
 
-    The source's strides are the bytes between channels, planes, rows and pixels of the map. lanes is BLOCK for a
-    blocked map, and the number of channels for an interleaved one; pixel is the bytes of a pixel there.
+    The source is floats, whatever the elements of the map are. Its strides are the bytes between channels, planes, rows
+    and pixels of the map. lanes is BLOCK for a blocked map, and for an interleaved one the number of channels, in whole
+    words; pixel is the bytes of a pixel there.
 
     Bounds. Channels < channels are read; the rest of the last block is filled with zeros.
     """
@@ -174,10 +180,10 @@ def pack(
                 if channel < channels:
                     at = source + channel * source_channel + d * source_plane + h * source_row
                     for x in range(width):
-                        store_float(to + x * pixel + 4 * lane, load_float(at + x * source_pixel))
+                        store_element(to + x * pixel + ELEMENT * lane, load_float(at + x * source_pixel))
                 else:
                     for x in range(width):
-                        store_float(to + x * pixel + 4 * lane, 0.0)
+                        store_element(to + x * pixel + ELEMENT * lane, 0.0)
 
 
 @pack.footprint
@@ -191,7 +197,7 @@ def pack_footprint(call: KernelCall) -> None:
             steps("source_channel", min(call.channels, blocks * call.lanes), call.source_channel),
         )  # fmt: skip
         target = map_axes(call, "target", rows, blocks, pixel=call.pixel)
-        call.writes("target", call.target, 4 * call.lanes, *target)
+        call.writes("target", call.target, call.element_bytes * call.lanes, *target)
 
 
 @kernel
@@ -202,7 +208,8 @@ def unpack(
 ) -> None:  # fmt: skip
     """Copies a blocked map into a tensor, its dimensions in any order. Item i is block i.
 
-    The target's strides are the bytes between channels, planes, rows and pixels of the map.
+    The target is floats, whatever the elements of the map are. Its strides are the bytes between channels, planes, rows
+    and pixels of the map.
 
     Bounds. Real pixels of channels < channels are read; channels·depth·height·width floats are written.
     """
@@ -211,10 +218,10 @@ def unpack(
             start = target + (block * BLOCK + lane) * target_channel
             for d in range(depth):
                 for h in range(height):
-                    at = source + block * source_block + d * source_plane + h * source_row + 4 * lane
+                    at = source + block * source_block + d * source_plane + h * source_row + ELEMENT * lane
                     to = start + d * target_plane + h * target_row
                     for x in range(width):
-                        store_float(to + x * target_pixel, load_float(at + x * PIXEL))
+                        store_float(to + x * target_pixel, load_element(at + x * PIXEL))
 
 
 @unpack.footprint
@@ -225,7 +232,7 @@ def unpack_footprint(call: KernelCall) -> None:
     channels = max(0, min(call.channels, call.items * BLOCK))
     for block, count, lanes in ((0, channels // BLOCK, BLOCK), (channels // BLOCK, 1, channels % BLOCK)):
         call.reads(
-            "source", call.source, 4 * lanes, steps("pixel", call.width, PIXEL),
+            "source", call.source, call.element_bytes * lanes, steps("pixel", call.width, call.pixel_bytes),
             lines(rows, height, call.source_plane, call.source_row),
             steps("source_block", count, call.source_block, block),
         )  # fmt: skip

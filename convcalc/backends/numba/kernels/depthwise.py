@@ -16,8 +16,10 @@ from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, shares, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
+    ELEMENT,
     INT,
     LANES,
+    PIXEL,
     PIXELS,
     WIDTH,
     call,
@@ -27,23 +29,30 @@ from convcalc.backends.numba.jit.simd import (
     emit_loop,
     emit_max,
     emit_min,
+    emit_rounded,
     emit_splat,
     emit_store,
+    emit_widened,
     intrinsic,
 )
 
 
-@intrinsic("int int int int int int int int float float -> none")
-def depthwise_tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-    """PIXELS output pixels of one block: each tap's input registers times that tap's weights."""
+def _emit_stored(builder: ir.IRBuilder, half: bool, address: ir.Value, value: ir.Value) -> None:
+    """Stores elements. half: of bfloat16."""
+    emit_store(builder, address, emit_rounded(builder, value) if half else value)
+
+
+def _emit_depthwise_tile(builder: ir.IRBuilder, half: bool, arguments: Sequence[ir.Value]) -> None:
+    """Emits `depthwise_tile`. half: for elements of bfloat16."""
+    element, load = (ELEMENT.half, emit_widened) if half else (int(ELEMENT), emit_load)
     taps, tap_count, weights, bias, source, source_pixels, target, target_pixels, low, high = arguments
 
     def entry(table: ir.Value, place: ir.Value) -> ir.Value:
         address = builder.add(table, builder.mul(place, ir.Constant(INT, 4)))
         return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
 
-    def lane(address: ir.Value, place: int) -> ir.Value:
-        return builder.add(address, ir.Constant(INT, place * WIDTH * 4))
+    def lane(address: ir.Value, place: int, size: int = 4) -> ir.Value:
+        return builder.add(address, ir.Constant(INT, place * WIDTH * size))
 
     starts = [builder.add(source, entry(source_pixels, ir.Constant(INT, p))) for p in range(PIXELS)]
     first = [emit_load(builder, lane(bias, v)) for v in range(LANES)]
@@ -55,14 +64,24 @@ def depthwise_tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
         for start, row in zip(starts, sums, strict=True):
             pixel = builder.add(start, shift)
             for v, place in enumerate(row):
-                value = emit_load(builder, lane(pixel, v))
+                value = load(builder, lane(pixel, v, element))
                 builder.store(emit_fma(builder, value, weight[v], builder.load(place)), place)
     lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for p, row in enumerate(sums):
         base = builder.add(target, entry(target_pixels, ir.Constant(INT, p)))
         for v, place in enumerate(row):
             value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
-            emit_store(builder, lane(base, v), value)
+            _emit_stored(builder, half, lane(base, v, element), value)
+
+
+def _depthwise_half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+    _emit_depthwise_tile(builder, True, arguments)
+
+
+@intrinsic("int int int int int int int int float float -> none", half=_depthwise_half)
+def depthwise_tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+    """PIXELS output pixels of one block: each tap's input registers times that tap's weights."""
+    _emit_depthwise_tile(builder, False, arguments)
 
 
 @kernel
@@ -99,7 +118,7 @@ def depthwise_footprint(call: KernelCall) -> None:
     """The windows of all pixels in the blocks of the items."""
     call.positive("blocks", "chunk_pixels")
     whole, rest = divmod(call.items, call.blocks)
-    chunk, pixel = call.chunk_pixels, BLOCK * 4
+    chunk, pixel = call.chunk_pixels, call.pixel_bytes
     for blocks, first, stop in ((call.blocks, 0, whole), (rest, whole, whole + 1)):
         begin, end = first * chunk, min(call.pixels, stop * chunk)
         if begin >= end or not blocks:
@@ -112,8 +131,8 @@ def depthwise_footprint(call: KernelCall) -> None:
         targets = call.table("target_pixels", call.target_pixels + 4 * begin, reached - begin)
         taps = call.table("taps", call.taps, max(0, call.tap_count))
         own = steps("block_weights", blocks, call.block_weights)
-        call.reads("weights", call.weights, len(taps) * pixel, own)
-        call.reads("bias", call.bias, blocks * pixel)
+        call.reads("weights", call.weights, len(taps) * BLOCK * 4, own)
+        call.reads("bias", call.bias, blocks * BLOCK * 4)
         windows = entries("source_pixels", starts, begin)
         call.reads(
             "source", call.source, pixel, windows, entries("taps", taps),
@@ -143,12 +162,15 @@ ROW_TILES = (
 ROW_TAPS = (3, 5, 7)  # the kernel widths for which there is a kernel
 
 
-def _emit_row_tile(builder: ir.IRBuilder, pixels: int, taps: int, arguments: Sequence[ir.Value]) -> None:
-    """Emits a tile of one register per pixel; see `_row_tile` for the arguments."""
+def _emit_row_tile(
+    builder: ir.IRBuilder, pixels: int, taps: int, half: bool, arguments: Sequence[ir.Value]
+) -> None:
+    """Emits a tile of one register per pixel; see `_row_tile` for the arguments. half: for elements of bfloat16."""
+    element, load = (ELEMENT.half, emit_widened) if half else (int(ELEMENT), emit_load)
     rows, weights, bias, source, source_row, target, low, high = arguments
 
-    def place(base: ir.Value, pixel: int) -> ir.Value:
-        return builder.add(base, ir.Constant(INT, pixel * BLOCK * 4))
+    def place(base: ir.Value, pixel: int, size: int = 4) -> ir.Value:
+        return builder.add(base, ir.Constant(INT, pixel * BLOCK * size))
 
     first = emit_load(builder, bias)
     sums = [emit_local(builder, first) for _ in range(pixels)]
@@ -158,7 +180,7 @@ def _emit_row_tile(builder: ir.IRBuilder, pixels: int, taps: int, arguments: Seq
         weight = [emit_load(builder, place(weight_row, tap)) for tap in range(taps)]
         # Each input pixel is loaded once and multiplied by every tap that an output of this tile reads it with.
         for column in range(pixels + taps - 1):
-            value = emit_load(builder, place(at, column))
+            value = load(builder, place(at, column, element))
             for tap in range(taps):
                 if 0 <= column - tap < pixels:
                     own = sums[column - tap]
@@ -166,7 +188,7 @@ def _emit_row_tile(builder: ir.IRBuilder, pixels: int, taps: int, arguments: Seq
     lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for pixel, own in enumerate(sums):
         value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(own)))
-        emit_store(builder, place(target, pixel), value)
+        _emit_stored(builder, half, place(target, pixel, element), value)
 
 
 def _row_tile(pixels: int, taps: int) -> Any:
@@ -176,9 +198,12 @@ def _row_tile(pixels: int, taps: int) -> Any:
     for each row of the kernel, a register for each tap; bias, target: of this register's channels; low, high: bounds.
     """
 
-    @intrinsic("int int int int int int float float -> none")
+    def half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        _emit_row_tile(builder, pixels, taps, True, arguments)
+
+    @intrinsic("int int int int int int float float -> none", half=half)
     def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-        _emit_row_tile(builder, pixels, taps, arguments)
+        _emit_row_tile(builder, pixels, taps, False, arguments)
 
     return tile
 
@@ -206,16 +231,16 @@ def _rows_kernel(taps: int) -> Any:
             end = min(rows, begin + item_rows)
             for row in range(begin, end):
                 for lane in range(LANES):
-                    shift = lane * WIDTH * 4
+                    shift, inside = lane * WIDTH * 4, lane * WIDTH * ELEMENT
                     own = weights + block * block_weights + shift
                     offset = bias + block * BLOCK * 4 + shift
-                    at = source + block * source_block + row * source_step + shift
-                    to = target + block * target_block + row * target_row + shift
+                    at = source + block * source_block + row * source_step + inside
+                    to = target + block * target_block + row * target_row + inside
                     x = 0
                     while x < width:
                         size = most if width - x > few and width >= most else few
                         x = min(x, width - size)
-                        pixel = x * BLOCK * 4
+                        pixel = x * PIXEL
                         arguments = (height, own, offset, at + pixel, source_row, to + pixel, low, high)
                         if size == most:
                             wide(*arguments)
@@ -231,16 +256,16 @@ def _rows_kernel(taps: int) -> Any:
     @made.footprint
     def depthwise_rows_footprint(call: KernelCall) -> None:
         """The windows of all rows in the blocks of the items."""
-        pixel = BLOCK * 4
+        pixel = call.pixel_bytes
         for blocks, rows in shares(call, call.item_rows, call.rows):
             columns = max(call.width, few) if call.width > 0 else 0
             first = (
                 min(0, call.width - few) * pixel
             )  # a row narrower than a tile would begin before its start
             height = max(0, call.height)
-            call.reads("bias", call.bias, blocks * pixel)
+            call.reads("bias", call.bias, blocks * BLOCK * 4)
             weights = steps("block_weights", blocks, call.block_weights)
-            call.reads("weights", call.weights, height * taps * pixel, weights)
+            call.reads("weights", call.weights, height * taps * BLOCK * 4, weights)
             down, across = rows * call.source_step, (columns + taps - 1) * pixel if columns else 0
             call.reads(
                 "source", call.source + first, across, steps("source_row", height, call.source_row),

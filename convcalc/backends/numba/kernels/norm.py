@@ -12,13 +12,17 @@ from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import AccessAxis, Array, KernelCall, lines, map_axes, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
+    ELEMENT,
     LANES,
     PIXEL,
     WIDTH,
     below,
+    eload,
+    estore,
     fma,
     inline,
     largest_lane,
+    load_element,
     load_float,
     splat,
     store_float,
@@ -59,27 +63,27 @@ def lrn(
         for x in range(width):
             for block in range(blocks):
                 for lane in range(LANES):
-                    value = vload(at + block * source_block + x * PIXEL + lane * WIDTH * 4)
-                    vstore(squares + block * PIXEL + lane * WIDTH * 4, value * value)
+                    value = eload(at + block * source_block + x * PIXEL + lane * WIDTH * ELEMENT)
+                    vstore(squares + block * BLOCK * 4 + lane * WIDTH * 4, value * value)
             for c in range(channels, blocks * BLOCK):
                 store_float(squares + 4 * c, 0.0)
             for block in range(blocks):
                 for lane in range(LANES):
-                    inside = block * PIXEL + lane * WIDTH * 4
+                    inside = block * BLOCK * 4 + lane * WIDTH * 4
                     around = splat(0.0)
                     for j in range(size):
                         around = around + vload(squares + inside + 4 * (j - size // 2))
                     scale = fma(around, splat(factor), splat(k))
-                    value = vload(at + block * source_block + x * PIXEL + lane * WIDTH * 4)
-                    out = to + block * target_block + x * PIXEL + lane * WIDTH * 4
+                    value = eload(at + block * source_block + x * PIXEL + lane * WIDTH * ELEMENT)
+                    out = to + block * target_block + x * PIXEL + lane * WIDTH * ELEMENT
                     if beta == 0.75:
                         root = vsqrt(scale)
-                        vstore(out, value / (root * vsqrt(root)))
+                        estore(out, value / (root * vsqrt(root)))
                     else:
                         vstore(line, scale)
                         for i in range(WIDTH):
                             store_float(line + 4 * i, load_float(line + 4 * i) ** -beta)
-                        vstore(out, value * vload(line))
+                        estore(out, value * vload(line))
                         vstore(line, splat(0.0))
 
 
@@ -88,7 +92,7 @@ def _pixels(call: KernelCall, prefix: str) -> tuple[AccessAxis, AccessAxis]:
     call.positive("height")
     strides, rows = call.values, np.arange(call.items, dtype=np.int64)
     line = lines(rows, call.height, strides[f"{prefix}_plane"], strides[f"{prefix}_row"])
-    return steps("pixel", call.width, PIXEL), line
+    return steps("pixel", call.width, call.pixel_bytes), line
 
 
 @lrn.footprint
@@ -98,28 +102,28 @@ def lrn_footprint(call: KernelCall) -> None:
         return
     blocks, margin = max(0, call.blocks), (call.size + BLOCK) * 4
     line = call.scratch
-    call.writes("scratch", line, max(0, 2 * margin + blocks * PIXEL))
+    call.writes("scratch", line, max(0, 2 * margin + blocks * BLOCK * 4))
     if call.width <= 0:
         return
     call.reads(
         "source",
         call.source,
-        PIXEL,
+        call.pixel_bytes,
         *_pixels(call, "source"),
         steps("source_block", blocks, call.source_block),
     )
-    call.writes("scratch", line + margin, blocks * PIXEL)
+    call.writes("scratch", line + margin, blocks * BLOCK * 4)
     unused = max(0, blocks * BLOCK - call.channels)
     call.writes("scratch", line + margin + 4 * call.channels, 4 * unused)
-    reach = PIXEL + 4 * (call.size - 1) if call.size > 0 else 0
+    reach = BLOCK * 4 + 4 * (call.size - 1) if call.size > 0 else 0
     window = line + margin - 4 * (call.size // 2)
-    call.reads("scratch", window, reach, steps("block", blocks, PIXEL))
+    call.reads("scratch", window, reach, steps("block", blocks, BLOCK * 4))
     if call.beta != THREE_QUARTERS:
         call.reads("scratch", line, WIDTH * 4 * (blocks > 0))
     call.writes(
         "target",
         call.target,
-        PIXEL,
+        call.pixel_bytes,
         *_pixels(call, "target"),
         steps("target_block", blocks, call.target_block),
     )
@@ -152,24 +156,24 @@ def softmax(
             highest = splat(MINUS_INFINITY)
             for block in range(blocks):
                 for lane in range(LANES):
-                    value = vload(at + block * source_block + lane * WIDTH * 4)
+                    value = eload(at + block * source_block + lane * WIDTH * ELEMENT)
                     value = _real(real, lane, block == blocks - 1, value, splat(MINUS_INFINITY))
                     highest = vmax(value, highest)
             shift = splat(largest_lane(highest))
             sums = splat(0.0)
             for block in range(blocks):
                 for lane in range(LANES):
-                    inside = lane * WIDTH * 4
-                    power = exponential(vload(at + block * source_block + inside) - shift)
+                    inside = lane * WIDTH * ELEMENT
+                    power = exponential(eload(at + block * source_block + inside) - shift)
                     power = _real(real, lane, block == blocks - 1, power, splat(0.0))
                     sums = sums + power
-                    vstore(to + block * target_block + inside, power)
+                    estore(to + block * target_block + inside, power)
             factor = splat(1.0 / total(sums))
             for block in range(blocks):
                 for lane in range(LANES):
-                    place = to + block * target_block + lane * WIDTH * 4
-                    value = vload(place) * factor
-                    vstore(place, _real(real, lane, block == blocks - 1, value, splat(0.0)))
+                    place = to + block * target_block + lane * WIDTH * ELEMENT
+                    value = eload(place) * factor
+                    estore(place, _real(real, lane, block == blocks - 1, value, splat(0.0)))
 
 
 def _parts(call: KernelCall) -> Iterator[tuple[Array, tuple[int, int]]]:
@@ -187,11 +191,11 @@ def softmax_footprint(call: KernelCall) -> None:
     """Whole pixels of both maps, the target's read again to be divided by their sum."""
     blocks = -(-call.channels // BLOCK)
     for rows, size in _parts(call):
-        call.reads("real", call.real, PIXEL)
-        call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks, size))
+        call.reads("real", call.real, BLOCK * 4)
+        call.reads("source", call.source, call.pixel_bytes, *map_axes(call, "source", rows, blocks, size))
         target = map_axes(call, "target", rows, blocks, size)
-        call.writes("target", call.target, PIXEL, *target)
-        call.reads("target", call.target, PIXEL, *target)
+        call.writes("target", call.target, call.pixel_bytes, *target)
+        call.reads("target", call.target, call.pixel_bytes, *target)
 
 
 @inline
@@ -202,15 +206,15 @@ def _sum_of_channels(at: int, block: int, blocks: int, real: int) -> float:
     last = blocks - 1
     whole = last - last % 4
     for lane in range(LANES):
-        own = at + lane * WIDTH * 4
+        own = at + lane * WIDTH * ELEMENT
         for k in range(0, whole, 4):
-            a = a + vload(own + k * block)
-            b = b + vload(own + (k + 1) * block)
-            c = c + vload(own + (k + 2) * block)
-            d = d + vload(own + (k + 3) * block)
+            a = a + eload(own + k * block)
+            b = b + eload(own + (k + 1) * block)
+            c = c + eload(own + (k + 2) * block)
+            d = d + eload(own + (k + 3) * block)
         for k in range(whole, last):
-            a = a + vload(own + k * block)
-        a = fma(vload(own + last * block), vload(real + lane * WIDTH * 4), a)
+            a = a + eload(own + k * block)
+        a = fma(eload(own + last * block), vload(real + lane * WIDTH * 4), a)
     return total((a + b) + (c + d))  # type: ignore[no-any-return]
 
 
@@ -222,16 +226,16 @@ def _squares_of_channels(at: int, block: int, blocks: int, mean: float, real: in
     last = blocks - 1
     whole = last - last % 4
     for lane in range(LANES):
-        own = at + lane * WIDTH * 4
+        own = at + lane * WIDTH * ELEMENT
         for k in range(0, whole, 4):
-            x, y = vload(own + k * block) - shift, vload(own + (k + 1) * block) - shift
+            x, y = eload(own + k * block) - shift, eload(own + (k + 1) * block) - shift
             a, b = fma(x, x, a), fma(y, y, b)
-            x, y = vload(own + (k + 2) * block) - shift, vload(own + (k + 3) * block) - shift
+            x, y = eload(own + (k + 2) * block) - shift, eload(own + (k + 3) * block) - shift
             c, d = fma(x, x, c), fma(y, y, d)
         for k in range(whole, last):
-            x = vload(own + k * block) - shift
+            x = eload(own + k * block) - shift
             a = fma(x, x, a)
-        x = (vload(own + last * block) - shift) * vload(real + lane * WIDTH * 4)
+        x = (eload(own + last * block) - shift) * vload(real + lane * WIDTH * 4)
         a = fma(x, x, a)
     return total((a + b) + (c + d))  # type: ignore[no-any-return]
 
@@ -241,11 +245,11 @@ def _moments_in_double(at: int, block: int, channels: int) -> tuple[float, float
     """The mean and the variance of a pixel's channels in float64, where float32 overflows."""
     sum_of_values = 0.0
     for c in range(channels):
-        sum_of_values += load_float(at + c // BLOCK * block + c % BLOCK * 4)
+        sum_of_values += load_element(at + c // BLOCK * block + c % BLOCK * ELEMENT)
     mean = sum_of_values / channels
     sum_of_squares = 0.0
     for c in range(channels):
-        off = load_float(at + c // BLOCK * block + c % BLOCK * 4) - mean
+        off = load_element(at + c // BLOCK * block + c % BLOCK * ELEMENT) - mean
         sum_of_squares += off * off
     return mean, sum_of_squares / channels
 
@@ -277,11 +281,11 @@ def layernorm(
             shift, factor = splat(mean), splat(1.0 / sqrt(variance + eps))
             for block in range(blocks):
                 for lane in range(LANES):
-                    inside = lane * WIDTH * 4
-                    value = vload(at + block * source_block + inside) - shift
-                    own = vload(weight + block * PIXEL + inside) * factor
-                    value = fma(value, own, vload(bias + block * PIXEL + inside))
-                    vstore(to + block * target_block + inside, value)
+                    inside, parameter = lane * WIDTH * ELEMENT, block * BLOCK * 4 + lane * WIDTH * 4
+                    value = eload(at + block * source_block + inside) - shift
+                    own = vload(weight + parameter) * factor
+                    value = fma(value, own, vload(bias + parameter))
+                    estore(to + block * target_block + inside, value)
 
 
 @layernorm.footprint
@@ -289,8 +293,8 @@ def layernorm_footprint(call: KernelCall) -> None:
     """Whole pixels of both maps, and the weight and bias of each channel."""
     blocks = -(-call.channels // BLOCK)
     for rows, size in _parts(call):
-        call.reads("weight", call.weight, blocks * PIXEL)
-        call.reads("bias", call.bias, blocks * PIXEL)
-        call.reads("real", call.real, PIXEL)
-        call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks, size))
-        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks, size))
+        call.reads("weight", call.weight, blocks * BLOCK * 4)
+        call.reads("bias", call.bias, blocks * BLOCK * 4)
+        call.reads("real", call.real, BLOCK * 4)
+        call.reads("source", call.source, call.pixel_bytes, *map_axes(call, "source", rows, blocks, size))
+        call.writes("target", call.target, call.pixel_bytes, *map_axes(call, "target", rows, blocks, size))

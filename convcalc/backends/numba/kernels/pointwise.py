@@ -13,10 +13,14 @@ from typing import Any
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, map_axes, shares, steps
 from convcalc.backends.numba.jit.simd import (
+    BLOCK,
+    ELEMENT,
     LANES,
     PIXEL,
     WIDTH,
     below,
+    eload,
+    estore,
     fma,
     inline,
     larger,
@@ -25,7 +29,6 @@ from convcalc.backends.numba.jit.simd import (
     vload,
     vmax,
     vmin,
-    vstore,
 )
 from convcalc.backends.numba.kernels.activations import GELU, HARDSWISH, SILU, activation
 
@@ -75,31 +78,31 @@ def combine(
             too = other + block * other_block + d * other_plane + h * other_row
             to = target + block * target_block + d * target_plane + h * target_row
             for lane in range(LANES):
-                inside = lane * WIDTH * 4
+                inside, own = lane * WIDTH * ELEMENT, block * BLOCK * 4 + lane * WIDTH * 4
                 if mode == AFFINE:
-                    a = vload(scale + block * PIXEL + inside)
-                    b = vload(shift + block * PIXEL + inside)
+                    a = vload(scale + own)
+                    b = vload(shift + own)
                     for x in range(width):
-                        value = fma(vload(at + x * PIXEL + inside), a, b)
-                        vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+                        value = fma(eload(at + x * PIXEL + inside), a, b)
+                        estore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
                 elif mode == ADD:
                     for x in range(width):
-                        value = vload(at + x * source_pixel + inside) + vload(too + x * other_pixel + inside)
-                        vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+                        value = eload(at + x * source_pixel + inside) + eload(too + x * other_pixel + inside)
+                        estore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
                 elif mode == MULTIPLY:
                     for x in range(width):
-                        value = vload(at + x * source_pixel + inside) * vload(too + x * other_pixel + inside)
-                        vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+                        value = eload(at + x * source_pixel + inside) * eload(too + x * other_pixel + inside)
+                        estore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
                 else:
                     unused = splat(0.0)
                     if mode == DIVIDE:
-                        unused = vload(shift + block * PIXEL + inside)
+                        unused = vload(shift + own)
                     for x in range(width):
                         value = _joined(
-                            mode, vload(at + x * source_pixel + inside), vload(too + x * other_pixel + inside)
+                            mode, eload(at + x * source_pixel + inside), eload(too + x * other_pixel + inside)
                         )
                         value = below(unused, splat(0.5), value, splat(1.0))
-                        vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+                        estore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
 
 
 @combine.footprint
@@ -108,16 +111,16 @@ def combine_footprint(call: KernelCall) -> None:
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.rows):
         if call.mode == AFFINE:
-            call.reads("scale", call.scale, blocks * PIXEL)
-            call.reads("shift", call.shift, blocks * PIXEL)
-            call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks))
+            call.reads("scale", call.scale, blocks * BLOCK * 4)
+            call.reads("shift", call.shift, blocks * BLOCK * 4)
+            call.reads("source", call.source, call.pixel_bytes, *map_axes(call, "source", rows, blocks))
         else:
             if call.mode == DIVIDE:
-                call.reads("shift", call.shift, blocks * PIXEL)
+                call.reads("shift", call.shift, blocks * BLOCK * 4)
             for name in ("source", "other"):
                 axes = map_axes(call, name, rows, blocks, pixel=call.values[f"{name}_pixel"])
-                call.reads(name, call.values[name], PIXEL, *axes)
-        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks))
+                call.reads(name, call.values[name], call.pixel_bytes, *axes)
+        call.writes("target", call.target, call.pixel_bytes, *map_axes(call, "target", rows, blocks))
 
 
 @kernel
@@ -138,11 +141,11 @@ def activate(
             at = source + block * source_block + d * source_plane + h * source_row
             to = target + block * target_block + d * target_plane + h * target_row
             for lane in range(LANES):
-                inside = lane * WIDTH * 4
-                slope = vload(slopes + block * PIXEL + inside)
+                inside = lane * WIDTH * ELEMENT
+                slope = vload(slopes + block * BLOCK * 4 + lane * WIDTH * 4)
                 for x in range(width):
-                    value = vload(at + x * PIXEL + inside)
-                    vstore(to + x * PIXEL + inside, activation(function, value, slope))
+                    value = eload(at + x * PIXEL + inside)
+                    estore(to + x * PIXEL + inside, activation(function, value, slope))
 
 
 @activate.footprint
@@ -150,9 +153,9 @@ def activate_footprint(call: KernelCall) -> None:
     """All pixels of both maps, and a parameter for each channel."""
     call.positive("height")
     for blocks, rows in shares(call, call.item_rows, call.rows):
-        call.reads("slopes", call.slopes, blocks * PIXEL)
-        call.reads("source", call.source, PIXEL, *map_axes(call, "source", rows, blocks))
-        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks))
+        call.reads("slopes", call.slopes, blocks * BLOCK * 4)
+        call.reads("source", call.source, call.pixel_bytes, *map_axes(call, "source", rows, blocks))
+        call.writes("target", call.target, call.pixel_bytes, *map_axes(call, "target", rows, blocks))
 
 
 def _pass_of(function: int | None) -> Any:
@@ -174,12 +177,12 @@ def _pass_of(function: int | None) -> Any:
             for pixel in range(first, stop):
                 at = base + load_offset(pixels + 4 * pixel)
                 for lane in range(LANES):
-                    place = at + lane * WIDTH * 4
-                    value = vload(place)
+                    place = at + lane * WIDTH * ELEMENT
+                    value = eload(place)
                     if function is None:
-                        vstore(place, activation(any_function, value, slope))
+                        estore(place, activation(any_function, value, slope))
                     else:
-                        vstore(place, activation(function, value, slope))
+                        estore(place, activation(function, value, slope))
 
     return work
 
@@ -217,5 +220,5 @@ def finish_footprint(call: KernelCall) -> None:
         entries("target_pixels", table, call.first),
         steps("target_block", call.blocks, call.target_block),
     )
-    call.reads("target", call.target, PIXEL, *places)
-    call.writes("target", call.target, PIXEL, *places)
+    call.reads("target", call.target, call.pixel_bytes, *places)
+    call.writes("target", call.target, call.pixel_bytes, *places)

@@ -14,9 +14,12 @@ from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import Array, KernelCall, entries, map_axes, shares, steps
 from convcalc.backends.numba.jit.ranges import Ranges
 from convcalc.backends.numba.jit.simd import (
+    ELEMENT,
     LANES,
     PIXEL,
     WIDTH,
+    eload,
+    estore,
     inline,
     larger,
     larger_of_3,
@@ -24,10 +27,8 @@ from convcalc.backends.numba.jit.simd import (
     load_row,
     row_bytes,
     splat,
-    vload,
     vmax,
     vmin,
-    vstore,
 )
 
 
@@ -46,18 +47,18 @@ WINDOW = row_bytes(PoolWindow)
 def _largest_of_row(value: Any, at: int, count: int, step: int) -> Any:
     """The largest of `value` and of `count` neighbours from an address on, every step-th of them."""
     if step == 1 and count == 2:
-        return larger_of_3(value, vload(at), vload(at + PIXEL))
+        return larger_of_3(value, eload(at), eload(at + PIXEL))
     if step == 1 and count == 3:
-        return larger_of_4(value, vload(at), vload(at + PIXEL), vload(at + 2 * PIXEL))
+        return larger_of_4(value, eload(at), eload(at + PIXEL), eload(at + 2 * PIXEL))
     for k in range(0, count, step):
-        value = larger(value, vload(at + k * PIXEL))
+        value = larger(value, eload(at + k * PIXEL))
     return value
 
 
 @inline
 def _largest(at: int, deep: Any, high: Any, wide: Any, plane: int, row: int, steps: Any) -> Any:
     """The largest value of a window, not a number where one of its pixels is none."""
-    value = vload(at + deep.start * plane + high.start * row + wide.start * PIXEL)
+    value = eload(at + deep.start * plane + high.start * row + wide.start * PIXEL)
     for d in range(deep.start, deep.stop, steps[0]):
         for h in range(high.start, high.stop, steps[1]):
             begin = at + d * plane + h * row + wide.start * PIXEL
@@ -72,7 +73,7 @@ def _mean(at: int, deep: Any, high: Any, wide: Any, plane: int, row: int) -> Any
     for d in range(deep.start, deep.stop):
         for h in range(high.start, high.stop):
             for w in range(wide.start, wide.stop):
-                value = value + vload(at + d * plane + h * row + w * PIXEL)
+                value = value + eload(at + d * plane + h * row + w * PIXEL)
     return value * splat(1.0 / (deep.divisor * high.divisor * wide.divisor))
 
 
@@ -104,7 +105,7 @@ def pool(
                 wide = load_row(widths + x * WINDOW, PoolWindow)
                 nothing = deep.start >= deep.stop or tall.start >= tall.stop or wide.start >= wide.stop
                 for lane in range(LANES):
-                    inside = lane * WIDTH * 4
+                    inside = lane * WIDTH * ELEMENT
                     at = source + block * source_block + inside
                     if nothing:
                         value = splat(empty)
@@ -113,7 +114,7 @@ def pool(
                         value = _largest(at, deep, tall, wide, source_plane, source_row, steps)
                     else:
                         value = _mean(at, deep, tall, wide, source_plane, source_row)
-                    vstore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+                    estore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
 
 
 def _covered(call: KernelCall, name: str, count: int, step: int) -> Array:
@@ -139,9 +140,9 @@ def pool_footprint(call: KernelCall) -> None:
         deep = _covered(call, "depths", planes, steps_of[0])
         down = _covered(call, "heights", min(call.out_height, int(rows[-1]) + 1), steps_of[1])
         call.reads(
-            "source", call.source, PIXEL, entries("widths", across * PIXEL),
+            "source", call.source, call.pixel_bytes, entries("widths", across * call.pixel_bytes),
             entries("heights", down * call.source_row), entries("depths", deep * call.source_plane),
             steps("source_block", blocks, call.source_block),
         )  # fmt: skip
         size = call.out_width, call.out_height
-        call.writes("target", call.target, PIXEL, *map_axes(call, "target", rows, blocks, size))
+        call.writes("target", call.target, call.pixel_bytes, *map_axes(call, "target", rows, blocks, size))

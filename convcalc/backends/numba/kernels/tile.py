@@ -1,9 +1,11 @@
 """The microkernel: PIXELS × VECTORS accumulators that stay in registers while a window's products are added up.
 
     for run in runs:                       # contiguous parts of a window: the row of a kernel in one block of channels
-        for k in range(run_length):        # the floats of a run: channels, then columns
+        for k in range(run_length):        # the words of a run, of four bytes: channels, then columns
             for p in pixels:               # unrolled, with the accumulators in registers
-                sum[p] += source[pixel[p] + run + k] · weights[k]      # a float times VECTORS registers
+                sum[p] += source[pixel[p] + run + k] · weights[k]      # a word times VECTORS registers
+
+A word is a float, or two elements of bfloat16, whose two products are added to a float32 sum by one instruction.
 
 Every convolution is this loop. A table of pixels says where the window of each output pixel begins, a table of runs
 what a window consists of. So stride, padding (zeros around the data), dilation, groups, one to three dimensions, a
@@ -13,7 +15,7 @@ registers and the outer product of one column with one row are those of Goto & v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -21,15 +23,19 @@ from llvmlite import ir
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
 from convcalc.backends.numba.jit.simd import (
+    BITS,
     BLOCK,
+    ELEMENT,
     FEW,
     FLOAT,
+    HALF,
     INT,
-    LANES,
     PIXELS,
+    SHORT,
+    TILE,
     TILE_BLOCKS,
-    VECTORS,
     WIDTH,
+    emit_dot,
     emit_fma,
     emit_load,
     emit_local,
@@ -37,8 +43,11 @@ from convcalc.backends.numba.jit.simd import (
     emit_max,
     emit_min,
     emit_prefetch,
+    emit_rounded,
     emit_splat,
     emit_store,
+    emit_widened,
+    inline,
     intrinsic,
 )
 
@@ -58,20 +67,44 @@ def _offset(builder: ir.IRBuilder, table: ir.Value, place: ir.Value | int) -> ir
     return builder.sext(emit_load(builder, address, ir.IntType(32)), INT)
 
 
-def _channel(builder: ir.IRBuilder, base: ir.Value, block_bytes: ir.Value, vector: int) -> ir.Value:
-    """The address of register `vector` of a pixel, counted through its blocks."""
-    block, lane = divmod(vector, LANES)
-    address = builder.add(base, _integer(lane * WIDTH * 4))
-    return builder.add(address, builder.mul(block_bytes, _integer(block))) if block else address
+def _widths(columns: int) -> list[int]:
+    """The floats of each register that so many columns need: full ones, and at most one of half a block."""
+    return [WIDTH] * (columns // WIDTH) + [HALF] * (columns % WIDTH > 0)
 
 
-def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequence[ir.Value]) -> None:
-    """Emits a tile; see `_tile` for the arguments."""
+def _emit_tile(
+    builder: ir.IRBuilder,
+    pixels: int,
+    columns: int,
+    arguments: Sequence[ir.Value],
+    fill: ir.Value | None = None,
+    half: bool = False,
+) -> None:
+    """Emits a tile; see `_tile` for the arguments. half: of elements of bfloat16."""
     (runs, run_count, run_length, last_length, weights, bias, source, source_pixels,
-     target, target_pixels, target_block, residual, residual_pixels, residual_block, low,
+     target, target_pixels, target_block, residual, residual_pixels, residual_block, wide, low,
      high) = arguments  # fmt: skip
+    widths = _widths(columns)
+    firsts = [sum(widths[:v]) for v in range(len(widths))]  # the column that each register begins with
+    kinds = [ir.VectorType(FLOAT, width) for width in widths]
+    element = ELEMENT.half if half else int(ELEMENT)
+    word = BITS if half else FLOAT
+    words = [ir.VectorType(word, width) for width in widths]
+    multiply = emit_dot if half else emit_fma
+
+    def register(row: ir.Value, v: int, kinds: Sequence[ir.Type] = kinds) -> ir.Value:
+        """Register v of a row of columns."""
+        return emit_load(builder, builder.add(row, _integer(4 * firsts[v])), kinds[v])
+
+    def channel(base: ir.Value, block_bytes: ir.Value, column: int, element: int = element) -> ir.Value:
+        """The address of a column of a pixel, counted through its blocks."""
+        block, lane = divmod(column, BLOCK)
+        address = builder.add(base, _integer(element * lane))
+        return builder.add(address, builder.mul(block_bytes, _integer(block))) if block else address
+
+    registers = range(len(widths))
     starts = [builder.add(source, _offset(builder, source_pixels, p)) for p in range(pixels)]
-    first = [emit_load(builder, builder.add(bias, _integer(v * WIDTH * 4))) for v in range(vectors)]
+    first = [register(bias, v) for v in registers]
     sums = [[emit_local(builder, value) for value in first] for _ in range(pixels)]
     weight = emit_local(builder, weights)
 
@@ -80,19 +113,17 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
         at = builder.load(weight)
         k_bytes = builder.mul(k, _integer(4))
         for u in range(steps):
-            row = [
-                emit_load(builder, builder.add(at, _integer((u * vectors + v) * WIDTH * 4)))
-                for v in range(vectors)
-            ]
-            for line in range(0, vectors * WIDTH * 4, LINE):
-                later = (u + AHEAD) * vectors * WIDTH * 4 + line
+            row = [register(builder.add(at, _integer(u * columns * 4)), v, words) for v in registers]
+            for line in range(0, columns * 4, LINE):
+                later = (u + AHEAD) * columns * 4 + line
                 emit_prefetch(builder, builder.add(at, _integer(later)))
             for p, place in enumerate(places):
                 address = builder.add(builder.add(place, k_bytes), _integer(4 * u))
-                value = emit_splat(builder, emit_load(builder, address, FLOAT))
-                for v in range(vectors):
-                    builder.store(emit_fma(builder, value, row[v], builder.load(sums[p][v])), sums[p][v])
-        builder.store(builder.add(at, _integer(steps * vectors * WIDTH * 4)), weight)
+                value = emit_load(builder, address, word)
+                for v in registers:
+                    own = emit_splat(builder, value, widths[v])
+                    builder.store(multiply(builder, own, row[v], builder.load(sums[p][v])), sums[p][v])
+        builder.store(builder.add(at, _integer(steps * columns * 4)), weight)
 
     last = builder.sub(run_count, _integer(1))
     with emit_loop(builder, run_count) as run:
@@ -110,48 +141,101 @@ def _emit_tile(builder: ir.IRBuilder, pixels: int, vectors: int, arguments: Sequ
         for p, row in enumerate(sums):
             base = builder.add(residual, _offset(builder, residual_pixels, p))
             for v, place in enumerate(row):
-                other = emit_load(builder, _channel(builder, base, residual_block, v))
+                address = channel(base, residual_block, firsts[v])
+                other = (emit_widened if half else emit_load)(builder, address, kinds[v])
                 builder.store(builder.fadd(builder.load(place), other), place)
-    lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
-    for p, row in enumerate(sums):
-        base = builder.add(target, _offset(builder, target_pixels, p))
-        for v, place in enumerate(row):
-            value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
-            emit_store(builder, _channel(builder, base, target_block, v), value)
+    bounds = [(emit_splat(builder, low, width), emit_splat(builder, high, width)) for width in widths]
+
+    def finish(element: int) -> None:
+        """Stores the bounded sums as elements of so many bytes."""
+        for p, row in enumerate(sums):
+            base = builder.add(target, _offset(builder, target_pixels, p))
+            for v, place in enumerate(row):
+                lowest, highest = bounds[v]
+                value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
+                if element == 2:
+                    value = emit_rounded(builder, value)
+                emit_store(builder, channel(base, target_block, firsts[v], element), value)
+
+    if half:
+        with builder.if_else(builder.icmp_signed("!=", wide, _integer(0))) as (as_floats, as_elements):
+            with as_floats:
+                finish(4)
+            with as_elements:
+                finish(2)
+    else:
+        finish(4)
+    if fill is not None:
+        nothing = ir.Constant(ir.VectorType(SHORT if half else FLOAT, HALF), [0] * HALF)
+        with builder.if_then(builder.icmp_signed("!=", fill, _integer(0))):
+            for p in range(pixels):
+                base = builder.add(target, _offset(builder, target_pixels, p))
+                emit_store(builder, channel(base, target_block, columns), nothing)
 
 
-def _tile(pixels: int, vectors: int) -> Any:
-    """The intrinsic for one size of tile. Its arguments are int64 but the last two.
+def _tile(pixels: int, columns: int) -> Any:
+    """The intrinsic for one size of tile: so many output pixels, and so many output channels as its columns.
 
-    runs: a table of run_count byte offsets of runs, each of run_length floats, but the last one of last_length.
-    weights: a row of vectors·WIDTH floats for each of these floats; bias: one such row. The window of output pixel p
+    Its arguments are int64 but the two bounds.
+
+    runs: a table of run_count byte offsets of runs, each of run_length words, but the last one of last_length.
+    weights: a row of `columns` words for each of these words; bias: a row of floats. The window of output pixel p
     begins at source + source_pixels[p]; its first channel block is written to target + target_pixels[p], the next one
     target_block bytes further on. residual, addressed by tables of its own and 0 if there is none, is added; then
-    values are bounded by low and high.
+    values are bounded by low and high. wide: not 0 if the target's numbers are floats, whatever the elements of maps
+    are.
+
+    Where the columns end with half a block there is one argument more, fill: unless it is 0, the other half is set to
+    0.
     """
 
-    @intrinsic("int " * 14 + "float float -> none")
-    def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-        _emit_tile(builder, pixels, vectors, arguments)
+    def emitter(half: bool) -> Callable[..., None]:
+        def emit(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+            given, fill = (arguments, None) if columns % BLOCK == 0 else (arguments[:-1], arguments[-1])
+            _emit_tile(builder, pixels, columns, given, fill, half)
 
-    return tile
+        return emit
+
+    last = "" if columns % BLOCK == 0 else "int "
+    return intrinsic("int " * 15 + f"float float {last}-> none", half=emitter(True))(emitter(False))
 
 
-_SINGLE = LANES  # registers of one block
-tile_many = _tile(PIXELS, VECTORS)
-tile_few = _tile(FEW, VECTORS)
-tile_many_single = _tile(PIXELS, _SINGLE)
-tile_few_single = _tile(FEW, _SINGLE)
+tile_many = _tile(PIXELS, TILE)
+tile_few = _tile(FEW, TILE)
+tile_many_single = _tile(PIXELS, BLOCK)
+tile_few_single = _tile(FEW, BLOCK)
+tile_many_narrow = _tile(PIXELS, TILE - HALF)
+tile_few_narrow = _tile(FEW, TILE - HALF)
+tile_many_half = _tile(PIXELS, HALF)
+tile_few_half = _tile(FEW, HALF)
 ONE_SIZE = TILE_BLOCKS == 1  # a tile is one block wide, so there is no narrower one
+
+
+@inline
+def _tile_pixels(left: int) -> int:
+    """The pixels of the next tile where so many are left.
+
+    Large tiles, and small ones where one or two of these finish what is left with less waste. The last tile moves
+    back so that it ends at the last pixel: its first pixels are computed twice, with the same result.
+    """
+    if left >= PIXELS and not PIXELS < left <= 2 * FEW:
+        return PIXELS
+    if left > FEW and left <= 2 * FEW and left != PIXELS:
+        return FEW
+    if left > FEW:
+        return PIXELS
+    return FEW
 
 
 @kernel
 def sweep(
     weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
     runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
-    target_block: int, residual_pixels: int, residual_block: int, low: float, high: float,
+    target_block: int, residual_pixels: int, residual_block: int, wide: int, low: float, high: float,
 ) -> None:  # fmt: skip
     """Output pixels first..stop of one tile of `blocks` channel blocks.
+
+    wide: not 0 if the target's numbers are floats, whatever the elements of maps are.
 
     Bounds. Reads of source lie at source + source_pixels[p] + runs[r] + 4·k, which the plan has made lie in the
     padded input for every p of the table, r < run_count and k < run_length. Tiles begin at first at the earliest
@@ -161,21 +245,11 @@ def sweep(
     single = (not ONE_SIZE) and blocks == 1
     pixel = first
     while pixel < stop:
-        # Large tiles, and small ones where one or two of these finish what is left with less waste. The last tile moves
-        # back so that it ends at `stop`: its first pixels are computed twice, with the same result.
-        left = stop - pixel
-        if left >= PIXELS and not PIXELS < left <= 2 * FEW:
-            count = PIXELS
-        elif left > FEW and left <= 2 * FEW and left != PIXELS:
-            count = FEW
-        elif left > FEW:
-            count = PIXELS
-        else:
-            count = FEW
-        at = pixel if left >= count else max(first, stop - count)
+        count = _tile_pixels(stop - pixel)
+        at = pixel if stop - pixel >= count else max(first, stop - count)
         arguments = (
             runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
-            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, low, high,
+            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, wide, low, high,
         )  # fmt: skip
         if single:
             if count == PIXELS:
@@ -186,6 +260,40 @@ def sweep(
             tile_many(*arguments)
         else:
             tile_few(*arguments)
+        pixel += count
+
+
+@kernel
+def narrow_sweep(
+    weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
+    runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
+    target_block: int, residual_pixels: int, residual_block: int, wide: int, low: float, high: float, fill: int,
+) -> None:  # fmt: skip
+    """`sweep` of a tile that ends with half a block: of its last block it computes the first half of the channels.
+
+    The other half, whose products would be with weights of 0, is set to 0 if fill is not 0; else it is not touched.
+
+    Bounds. As for sweep, with the half block in place of the last one.
+    """
+    single = ONE_SIZE or blocks == 1
+    pixel = first
+    while pixel < stop:
+        count = _tile_pixels(stop - pixel)
+        at = pixel if stop - pixel >= count else max(first, stop - count)
+        arguments = (
+            runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
+            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, wide, low, high,
+            fill,
+        )  # fmt: skip
+        if single:
+            if count == PIXELS:
+                tile_many_half(*arguments)
+            else:
+                tile_few_half(*arguments)
+        elif count == PIXELS:
+            tile_many_narrow(*arguments)
+        else:
+            tile_few_narrow(*arguments)
         pixel += count
 
 
@@ -201,34 +309,50 @@ def swept(first: int, stop: int) -> int:
 @sweep.footprint
 def sweep_footprint(call: KernelCall) -> None:
     """The tables from the first pixel on, their windows, the weights of all runs, the target's blocks."""
+    _swept_footprint(call, 1 if call.blocks == 1 else TILE_BLOCKS, 0)
+
+
+@narrow_sweep.footprint
+def narrow_sweep_footprint(call: KernelCall) -> None:
+    """As for sweep, with half a block at the end; of the target all of it where it is filled."""
+    _swept_footprint(call, 0 if call.blocks == 1 else TILE_BLOCKS - 1, HALF)
+
+
+def _swept_footprint(call: KernelCall, count: int, rest: int) -> None:
+    """A sweep over tiles of `count` whole blocks and `rest` channels of one more."""
     end = swept(call.first, call.stop)
     pixels = end - call.first
     if pixels <= 0:
         return
     lengths = [call.run_length] * max(0, call.run_count - 1) + [call.last_length] * (call.run_count > 0)
     call.needs(min(lengths, default=0) >= 0, "a run's length is negative")
-    count = 1 if call.blocks == 1 else TILE_BLOCKS
     from_first = 4 * call.first
 
     def table(name: str) -> Any:
         return call.table(name, call.values[name] + from_first, pixels)
 
-    block = BLOCK * 4
-    call.reads("bias", call.bias, count * block)
-    call.reads("weights", call.weights, sum(lengths) * count * block)
+    row = 4 * (count * BLOCK + rest)
+    element = 4 if call.wide else call.element_bytes
+    whole = BLOCK * element
+    call.reads("bias", call.bias, row)
+    call.reads("weights", call.weights, sum(lengths) * row)
     starts, targets = table("source_pixels"), table("target_pixels")
     others = table("residual_pixels") if call.residual else None
     runs = call.table("runs", call.runs, len(lengths))
-    residual = steps("residual_block", count, call.residual_block)
-    target = steps("target_block", count, call.target_block)
     kept = call.stop - call.first  # pixels beyond these affect no result
+    written = whole if rest and call.fill else element * rest
     for used, part, begin in ((True, slice(kept), call.first), (False, slice(kept, None), call.stop)):
         source = entries("source_pixels", starts[part], begin)
         run, last = entries("runs", runs[:-1]), entries("runs", runs[-1:], len(runs) - 1)
         call.reads("source", call.source, 4 * call.run_length, source, run, used=used)
         call.reads("source", call.source, 4 * call.last_length, source, last, used=used)
-        if others is not None:
-            places = entries("residual_pixels", others[part], begin)
-            call.reads("residual", call.residual, block, places, residual, used=used)
-        places = entries("target_pixels", targets[part], begin)
-        call.writes("target", call.target, block, places, target, used=used)
+        for channels, tail, first, blocks in ((BLOCK, whole, 0, count), (rest, written, count, 1)):
+            if others is not None:
+                places = entries("residual_pixels", others[part], begin)
+                residual = steps("residual_block", blocks, call.residual_block, first)
+                call.reads(
+                    "residual", call.residual, call.element_bytes * channels, places, residual, used=used
+                )
+            places = entries("target_pixels", targets[part], begin)
+            target = steps("target_block", blocks, call.target_block, first)
+            call.writes("target", call.target, tail, places, target, used=used)

@@ -11,8 +11,9 @@ The matrices follow from interpolation points p (Toom and Cook): 0, +p and −p 
 Bᵀ does not depend on r. In tiles of 4×4 pixels the only pair is ±1, so that transforms are sums and differences alone.
 In tiles of 6×6, ±¾ and ±1½ round a third as much as the usual ±1 and ±2.
 
-Four kinds of memory are read and written, each by functions of its own: pixels of maps, V = Bᵀ d B (values), M, their
-products with the weights summed over channels, and the bias.
+Four kinds of memory are read and written, each by functions of its own: pixels of maps; V = Bᵀ d B (values); M, their
+products with the weights summed over channels; and the bias. Where elements are bfloat16, those of maps and of V are,
+and M and the bias are floats.
 """
 
 from __future__ import annotations
@@ -24,24 +25,30 @@ from typing import Any
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.simd import (
+    BLOCK,
+    ELEMENT,
     INT,
     PIXEL,
     REGISTER,
     WIDTH,
+    Sized,
     emit_fma,
     emit_load,
     emit_local,
     emit_max,
     emit_min,
+    emit_rounded,
     emit_store,
+    emit_widened,
     intrinsic,
 )
 
 PAIRS = {4: (1.0,), 6: (0.75, 1.5)}  # by the side of a tile, in pixels
 OUTPUTS = {4: (2,), 6: (4, 2)}  # the outputs per side for which there are kernels
 VALUE = PIXEL  # bytes of a place of V: the channels of a block at one frequency of one tile
-PRODUCT = PIXEL  # of M
-PIXEL_LANE = VALUE_LANE = PRODUCT_LANE = 4 * WIDTH  # bytes from one register of them to the next
+PRODUCT = 4 * BLOCK  # of M
+PIXEL_LANE = VALUE_LANE = Sized(WIDTH * ELEMENT, WIDTH * ELEMENT.half)  # bytes from one register to the next
+PRODUCT_LANE = 4 * WIDTH  # of M, and of the bias
 
 
 def kernel_matrix(side: int, size: int) -> list[list[float]]:
@@ -67,19 +74,19 @@ def _at(builder: ir.IRBuilder, base: ir.Value, index: int, step: ir.Value | int)
     return builder.add(base, builder.mul(step, ir.Constant(INT, index))) if index else base
 
 
-def _load_pixel(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
+def _load_pixel(builder: ir.IRBuilder, half: bool, address: ir.Value) -> ir.Value:
     """A register of a map."""
-    return emit_load(builder, address)
+    return emit_widened(builder, address) if half else emit_load(builder, address)
 
 
-def _store_pixel(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+def _store_pixel(builder: ir.IRBuilder, half: bool, address: ir.Value, value: ir.Value) -> None:
     """Writes a register of a map."""
-    emit_store(builder, address, value)
+    emit_store(builder, address, emit_rounded(builder, value) if half else value)
 
 
-def _store_value(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+def _store_value(builder: ir.IRBuilder, half: bool, address: ir.Value, value: ir.Value) -> None:
     """Writes a register of V."""
-    emit_store(builder, address, value)
+    emit_store(builder, address, emit_rounded(builder, value) if half else value)
 
 
 def _load_product(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
@@ -165,6 +172,23 @@ def _if_above(builder: ir.IRBuilder, count: ir.Value, place: int) -> Iterator[No
 # --- tiles -------------------------------------------------------------------------------------------------------
 
 
+def _emit_input(
+    builder: ir.IRBuilder, side: int, half: bool, source: ir.Value, row: ir.Value, target: ir.Value,
+    frequency: ir.Value,
+) -> None:  # fmt: skip
+    """Emits `input_register`. half: for elements of bfloat16."""
+    pixel = PIXEL.half if half else int(PIXEL)
+    lines = [_at(builder, source, y, row) for y in range(side)]
+    columns = []
+    for x in range(side):
+        pixels = [_load_pixel(builder, half, _at(builder, line, x, pixel)) for line in lines]
+        columns.append(emit_forward(builder, pixels))
+    for y, line in enumerate(zip(*columns, strict=True)):
+        to = _at(builder, target, side * y, frequency)
+        for x, value in enumerate(emit_forward(builder, line)):
+            _store_value(builder, half, _at(builder, to, x, frequency), value)
+
+
 def input_register(side: int) -> Any:
     """The intrinsic for V of one register of a tile's channels, from side×side pixels.
 
@@ -172,21 +196,43 @@ def input_register(side: int) -> Any:
     where V's first frequency goes, the others `frequency` bytes apart.
     """
 
-    @intrinsic("int int int int -> none")
-    def winograd_input_register(
-        builder: ir.IRBuilder, source: ir.Value, row: ir.Value, target: ir.Value, frequency: ir.Value
-    ) -> None:
-        lines = [_at(builder, source, y, row) for y in range(side)]
-        columns = [
-            emit_forward(builder, [_load_pixel(builder, _at(builder, line, x, PIXEL)) for line in lines])
-            for x in range(side)
-        ]
-        for y, line in enumerate(zip(*columns, strict=True)):
-            to = _at(builder, target, side * y, frequency)
-            for x, value in enumerate(emit_forward(builder, line)):
-                _store_value(builder, _at(builder, to, x, frequency), value)
+    def half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        _emit_input(builder, side, True, *arguments)
+
+    @intrinsic("int int int int -> none", half=half)
+    def winograd_input_register(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        _emit_input(builder, side, False, *arguments)
 
     return winograd_input_register
+
+
+def _emit_output(
+    builder: ir.IRBuilder, side: int, outputs: int, half: bool, source: ir.Value, frequency: ir.Value, bias: ir.Value,
+    target: ir.Value, row: ir.Value, residual: ir.Value, residual_row: ir.Value, height: ir.Value, width: ir.Value,
+    low: ir.Value, high: ir.Value,
+) -> None:  # fmt: skip
+    """Emits `output_register`. half: for elements of bfloat16."""
+    step = PIXEL.half if half else int(PIXEL)
+    added = builder.icmp_signed("!=", residual, ir.Constant(INT, 0))
+    offset = _load_bias(builder, bias)
+
+    def pixel(y: int, x: int, value: ir.Value) -> None:
+        own = emit_local(builder, builder.fadd(value, offset))
+        with builder.if_then(added):
+            at = _at(builder, _at(builder, residual, y, residual_row), x, step)
+            builder.store(builder.fadd(builder.load(own), _load_pixel(builder, half, at)), own)
+        bounded = emit_min(builder, high, emit_max(builder, low, builder.load(own)))
+        _store_pixel(builder, half, _at(builder, _at(builder, target, y, row), x, step), bounded)
+
+    columns = []
+    for x in range(side):
+        places = [_at(builder, source, side * y + x, frequency) for y in range(side)]
+        columns.append(emit_backward(builder, outputs, [_load_product(builder, place) for place in places]))
+    for y, line in enumerate(zip(*columns, strict=True)):
+        with _if_above(builder, height, y):
+            for x, value in enumerate(emit_backward(builder, outputs, line)):
+                with _if_above(builder, width, x):
+                    pixel(y, x, value)
 
 
 def output_register(side: int, outputs: int) -> Any:
@@ -197,32 +243,11 @@ def output_register(side: int, outputs: int) -> Any:
     one.
     """
 
-    @intrinsic("int int int int int int int int int vector vector -> none")
-    def winograd_output_register(
-        builder: ir.IRBuilder, source: ir.Value, frequency: ir.Value, bias: ir.Value, target: ir.Value, row: ir.Value,
-        residual: ir.Value, residual_row: ir.Value, height: ir.Value, width: ir.Value, low: ir.Value, high: ir.Value,
-    ) -> None:  # fmt: skip
-        nothing = ir.Constant(INT, 0)
-        added = builder.icmp_signed("!=", residual, nothing)
-        offset = _load_bias(builder, bias)
+    def half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        _emit_output(builder, side, outputs, True, *arguments)
 
-        def pixel(y: int, x: int, value: ir.Value) -> None:
-            own = emit_local(builder, builder.fadd(value, offset))
-            with builder.if_then(added):
-                at = _at(builder, _at(builder, residual, y, residual_row), x, PIXEL)
-                builder.store(builder.fadd(builder.load(own), _load_pixel(builder, at)), own)
-            bounded = emit_min(builder, high, emit_max(builder, low, builder.load(own)))
-            _store_pixel(builder, _at(builder, _at(builder, target, y, row), x, PIXEL), bounded)
-
-        columns = []
-        for x in range(side):
-            places = [_at(builder, source, side * y + x, frequency) for y in range(side)]
-            products = [_load_product(builder, place) for place in places]
-            columns.append(emit_backward(builder, outputs, products))
-        for y, line in enumerate(zip(*columns, strict=True)):
-            with _if_above(builder, height, y):
-                for x, value in enumerate(emit_backward(builder, outputs, line)):
-                    with _if_above(builder, width, x):
-                        pixel(y, x, value)
+    @intrinsic("int " * 9 + "vector vector -> none", half=half)
+    def winograd_output_register(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+        _emit_output(builder, side, outputs, False, *arguments)
 
     return winograd_output_register

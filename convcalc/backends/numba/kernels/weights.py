@@ -10,24 +10,30 @@ from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
 from convcalc.backends.numba.jit.simd import (
     BLOCK,
+    ELEMENT,
     TILE,
+    WIDTH,
+    WORD,
     as_float,
+    estore,
     load_float,
     load_offset,
     load_row,
     row_bytes,
+    store_element,
     store_float,
+    vload,
 )
 from convcalc.backends.numba.kernels.transforms import OUTPUTS
 
 
 class PackedTile(NamedTuple):
-    """A row of `pack_weights`' table: a tile's first block of filters, how many, the first block of channels they
-    read, how many, and where in the target its weights begin, in bytes."""
+    """A row of `pack_weights`' table: a tile's first filter and its columns, the first channel it reads and how many
+    blocks of channels from there on, and where in the target its weights begin, in bytes."""
 
-    block: int
-    blocks: int
-    first_in: int
+    filter: int
+    columns: int
+    channel: int
     in_blocks: int
     offset: int
 
@@ -43,31 +49,34 @@ def pack_weights(
 ) -> None:  # fmt: skip
     """[filters][channels][taps] to [tile][in block][tap][channel in block][filter in tile], times factors.
 
+    The source is floats. Where elements are bfloat16, two neighbouring channels of a filter are one word of the target.
+
     Item i is a tile, described by a `PackedTile` of `tiles`. The tiles of a grouped convolution have zeros where a
-    filter does not read a channel. depth is the number of channels of a block.
+    filter does not read a channel. depth is the number of channels of a block, as the tiles count them.
 
     Bounds. Only filters < filters and the channels of their own group are read. Of the target, in_blocks · taps ·
-    depth · blocks · BLOCK floats are written for each tile, which is what the plan has reserved.
+    depth · columns elements are written for each tile, which is what the plan has reserved; depth is whole words.
     """
     for item in range(first, stop):
         tile = load_row(tiles + item * PACKED_TILE, PackedTile)
-        width = tile.blocks * BLOCK
+        width = tile.columns
         for t in range(width):
-            own = tile.block * BLOCK + t
+            own = tile.filter + t
             group = own // group_filters
             factor = load_float(factors + 4 * own)
             for c in range(tile.in_blocks * depth):
-                channel = tile.first_in * depth + c - group * group_depth
+                channel = tile.channel + c - group * group_depth
                 inside = own < filters and 0 <= channel < group_depth
                 base = source + 4 * (
                     group * group_step + (own - group * group_filters) * filter_step + channel * channel_step
                 )
-                to = target + tile.offset + 4 * (c // depth * taps * depth + c % depth) * width
+                words = c // depth * taps * (depth // WORD) + c % depth // WORD
+                to = target + tile.offset + 4 * words * width + ELEMENT * (c % WORD)
                 for tap in range(taps):
                     value = as_float(0)
                     if inside:
                         value = load_float(base + 4 * load_offset(tap_table + 4 * tap)) * factor
-                    store_float(to + 4 * (tap * depth * width + t), value)
+                    store_element(to + 4 * (tap * (depth // WORD) * width + t), value)
 
 
 @pack_weights.footprint
@@ -77,11 +86,11 @@ def pack_weights_footprint(call: KernelCall) -> None:
     depth = call.depth
     table = call.table_rows("tiles", call.tiles, PackedTile, call.items)
     for item, tile in enumerate(map(PackedTile._make, table.tolist())):
-        first, width = tile.block * BLOCK, max(0, tile.blocks * BLOCK)
+        first, width = tile.filter, max(0, tile.columns)
         call.reads("factors", call.factors + 4 * first, 4 * width)
-        size = 4 * max(0, tile.in_blocks) * call.taps * depth * width
+        size = call.element_bytes * max(0, tile.in_blocks) * call.taps * depth * width
         call.writes("target", call.target, size, entries("tiles", np.array([tile.offset]), item))
-        taken = (tile.first_in * depth, (tile.first_in + tile.in_blocks) * depth)
+        taken = (tile.channel, tile.channel + tile.in_blocks * depth)
         groups = range(
             first // call.group_filters, (min(first + width, call.filters) - 1) // call.group_filters + 1
         )
@@ -101,6 +110,32 @@ def pack_weights_footprint(call: KernelCall) -> None:
                 steps("channel_step", high - low, 4 * call.channel_step, low),
                 steps("filter_step", end - begin, 4 * call.filter_step, begin),
             )  # fmt: skip
+
+
+@kernel
+def copy_weights(
+    first: int, stop: int, thread: int, *, source: int, target: int, count: int, item_count: int
+) -> None:
+    """Floats as elements, in the same order. An item is `item_count` of them.
+
+    Bounds. The first `count` are read and written.
+    """
+    for item in range(first, stop):
+        begin = item * item_count
+        end = min(count, begin + item_count)
+        whole = end - (end - begin) % WIDTH
+        for k in range(begin, whole, WIDTH):
+            estore(target + ELEMENT * k, vload(source + 4 * k))
+        for k in range(whole, end):
+            store_element(target + ELEMENT * k, load_float(source + 4 * k))
+
+
+@copy_weights.footprint
+def copy_weights_footprint(call: KernelCall) -> None:
+    """The numbers of all items."""
+    count = max(0, min(call.count, call.items * call.item_count))
+    call.reads("source", call.source, 4 * count)
+    call.writes("target", call.target, call.element_bytes * count)
 
 
 @kernel

@@ -25,7 +25,7 @@ import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel, kernel
 from convcalc.backends.numba.jit.footprint import AccessAxis, Array, KernelCall, entries, shares, steps
-from convcalc.backends.numba.jit.simd import LANES, PIXEL, TILE_BLOCKS, call, inline, splat
+from convcalc.backends.numba.jit.simd import BLOCK, LANES, PIXEL, TILE_BLOCKS, call, inline, splat
 from convcalc.backends.numba.kernels.transforms import (
     OUTPUTS,
     PIXEL_LANE,
@@ -37,7 +37,7 @@ from convcalc.backends.numba.kernels.transforms import (
     output_register,
 )
 
-BIAS = PIXEL  # bytes of a block of the bias
+BIAS = 4 * BLOCK  # bytes of a block of the bias
 
 
 def _input_tile(side: int) -> Any:
@@ -106,11 +106,12 @@ def _input_kernel(side: int) -> Kernel:
         call.positive("tiles_across")
         for blocks, tiles in shares(call, call.item_tiles, call.tiles):
             call.reads(
-                "source", call.source, side * PIXEL, steps("row", side, call.row), _tile_places(call, tiles),
+                "source", call.source, side * call.pixel_bytes, steps("row", side, call.row), _tile_places(call, tiles),
                 steps("source_block", blocks, call.source_block),
             )  # fmt: skip
             call.writes(
-                "transformed", call.transformed, VALUE, entries("tile", tiles * VALUE, int(tiles[0])),
+                "transformed", call.transformed, call.pixel_bytes,
+                entries("tile", tiles * call.pixel_bytes, int(tiles[0])),
                 steps("transformed_block", blocks, call.transformed_block),
                 steps("frequency", side * side, call.frequency),
             )  # fmt: skip
@@ -231,7 +232,7 @@ winograd = {side: _product_kernel(side) for side in OUTPUTS}
 def _tile_places(call: KernelCall, tiles: Array) -> AccessAxis:
     """An axis of the places where the input of some tiles begins."""
     down, across = tiles // call.tiles_across, tiles % call.tiles_across
-    offsets = down * call.outputs * call.row + across * call.outputs * PIXEL
+    offsets = down * call.outputs * call.row + across * call.outputs * call.pixel_bytes
     return entries("tile", offsets, int(tiles[0]) if len(tiles) else 0)
 
 
@@ -254,9 +255,9 @@ def _chunks_footprint(call: KernelCall, side: int, first: int, stop: int, out_ti
         pixels = entries("tile", _real_pixels(call, tiles, row))
         own = steps(f"{parameter}_block", blocks, call.values[f"{parameter}_block"])
         if parameter == "target":
-            call.writes(parameter, base, PIXEL, pixels, own)
+            call.writes(parameter, base, call.pixel_bytes, pixels, own)
         elif base:
-            call.reads(parameter, base, PIXEL, pixels, own)
+            call.reads(parameter, base, call.pixel_bytes, pixels, own)
     call.reads("bias", call.bias, blocks * BIAS)
 
 
@@ -267,7 +268,7 @@ def _real_pixels(call: KernelCall, tiles: Array, row: int) -> Array:
     down, across = y[:, None] + places, x[:, None] + places
     real_down = (down < call.height) | (places == 0)  # the first is always written
     real_across = (across < call.width) | (places == 0)
-    offsets = down[:, :, None] * row + across[:, None, :] * PIXEL
+    offsets = down[:, :, None] * row + across[:, None, :] * call.pixel_bytes
     found: Array = offsets[real_down[:, :, None] & real_across[:, None, :]]
     return found
 
@@ -278,17 +279,17 @@ def _products_footprint(call: KernelCall, side: int, chunks: Array, count: int, 
     area = side * side
     frequencies = steps("frequency", area, call.frequency)
     values, source = call.transformed, "transformed"
-    along: tuple[AccessAxis, ...] = (frequencies, entries("chunk", begins * VALUE, int(chunks[0])))
+    along: tuple[AccessAxis, ...] = (frequencies, entries("chunk", begins * call.pixel_bytes, int(chunks[0])))
     if call.fused:
         values, source, along = call.scratch + area * call.product_frequency, "scratch", (frequencies,)
         tiles = (begins[:, None] + np.arange(count)).ravel()
         call.reads(
-            "source", call.source, side * PIXEL, steps("row", side, call.row), _tile_places(call, tiles),
+            "source", call.source, side * call.pixel_bytes, steps("row", side, call.row), _tile_places(call, tiles),
             steps("source_block", call.in_blocks, call.source_block),
         )  # fmt: skip
         call.writes(
-            "scratch", values, count * VALUE, steps("transformed_block", call.in_blocks, call.transformed_block),
-            frequencies,
+            "scratch", values, count * call.pixel_bytes,
+            steps("transformed_block", call.in_blocks, call.transformed_block), frequencies,
         )  # fmt: skip
     products = steps("product_frequency", area, call.product_frequency)
     blocks_of = [min(TILE_BLOCKS, call.blocks - t * TILE_BLOCKS) for t in range(out_tiles)]

@@ -9,7 +9,7 @@ from convcalc.backends.numba.kernels import pointwise
 from convcalc.backends.numba.kernels.activations import ACTIVATIONS, Function
 from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.combine import add_affine, rows_of, source_of
-from convcalc.backends.numba.lower.lowering import Lowering
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import MapView, Step
 from convcalc.graph import Node
@@ -39,7 +39,8 @@ def add_function(low: Lowering, node: Node, source: MapView, target: MapView, fu
     rows, items = rows_of(low, target)
     values = rows | {"function": function.number, "slopes": _parameters(low, node, target, function)}
     values |= source.strides("source") | target.strides("target")
-    low.program.add(Step(pointwise.activate, values, items, (source.span,), (target.span,), node.index))
+    kernel = kernel_for(pointwise.activate, source, target)
+    low.program.add(Step(kernel, values, items, (source.span,), (target.span,), node.index))
 
 
 def _parameters(low: Lowering, node: Node, target: MapView, function: Function) -> Array:

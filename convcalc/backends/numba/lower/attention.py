@@ -11,7 +11,14 @@ from convcalc.backends.numba.arrays.attention import cosine_factors, projection_
 from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE
 from convcalc.backends.numba.kernels.attention import attend
 from convcalc.backends.numba.kernels.tile import sweep
-from convcalc.backends.numba.layout import Array, blocks_of, map_layout, pixel_table, run_table
+from convcalc.backends.numba.layout import (
+    Array,
+    as_elements,
+    blocks_of,
+    map_layout,
+    pixel_table,
+    run_table,
+)
 from convcalc.backends.numba.lower.combine import source_of
 from convcalc.backends.numba.lower.direct import (
     CACHE,
@@ -23,8 +30,9 @@ from convcalc.backends.numba.lower.direct import (
     inner_record,
     pack_weights,
     target_table,
+    words,
 )
-from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import MapView, Step, Word
 from convcalc.ops import Slot
@@ -57,7 +65,7 @@ def lower_attention(low: Lowering, layer: FusedLayer) -> None:
 
 def _new_view(low: Lowering, layer: FusedLayer, channels: int, name: str) -> MapView:
     """A map between the steps."""
-    layout = map_layout((channels, *layer.node.input_shapes[0][1:]))
+    layout = map_layout((channels, *layer.node.input_shapes[0][1:]), element=low.element)
     return MapView(low.program.buffer(layout.size, f"{layer.node.name} {name}"), layout)
 
 
@@ -73,9 +81,10 @@ def _add_projection(
     )  # fmt: skip
     weights = pack_weights(low, layer, factor, tiles, BLOCK, stored, name)
     block = source.layout.block
-    runs = Runs(
-        run_table(range(0, blocks_of(channels) * block, block), [0]), BLOCK, BLOCK - -channels % BLOCK
+    length, last_length = (
+        words(count, source.layout.element) for count in (BLOCK, BLOCK - -channels % BLOCK)
     )
+    runs = Runs(run_table(range(0, blocks_of(channels) * block, block), [0]), length, last_length)
     count = prod(source.layout.spatial)
     pixels = Pixels(count, target_table(source.layout), target_table(target.layout))
     add_direct(
@@ -97,10 +106,11 @@ def _add_heads(
     added = {name: low.fusion.alias[layer.node.inputs[place]] for name, place in named.items()}
     flat = {name: low.flat(value, layer.node) for name, value in added.items()}
     per_window = "mask" in named and len(layer.node.input_shapes[named["mask"]]) == 3
+    filling = as_elements(padded_vector(bias, blocks_of(len(bias)) * BLOCK), projected.layout.element)
     factors = cosine_factors(op, low.parameters(layer.node))
     values: dict[str, Word] = {
         "sweep": sweep, "zeros": np.zeros(TILE, np.float32), "projected": projected.corner,
-        "projected_block": projected.layout.block, "filling": padded_vector(bias, blocks_of(len(bias)) * BLOCK),
+        "projected_block": projected.layout.block, "filling": filling,
         "places": _offsets(windows, projected), "target_places": _offsets(windows, gathered), "count": count,
         "heads": heads, "depth": depth, "bias": flat.get("bias", 0), "mask": flat.get("mask", 0),
         "mask_window": 4 * count * count if per_window else 0,
@@ -113,7 +123,15 @@ def _add_heads(
     reads = [projected.span, *(low.flat_span(flat[name], prod(low.shape(added[name]))) for name in flat)]
     macs = op.macs(layer.node.input_shapes) - 4 * shape[0] ** 2 * prod(shape[1:])
     low.program.add(
-        Step(attend, values, len(windows) * heads, reads, (gathered.span,), layer.node.index, macs=macs)
+        Step(
+            kernel_for(attend, projected, gathered),
+            values,
+            len(windows) * heads,
+            reads,
+            (gathered.span,),
+            layer.node.index,
+            macs=macs,
+        )
     )
 
 
@@ -167,7 +185,7 @@ def _records(low: Lowering, cut: _Cut, count: int, depth: int) -> dict[str, Word
         return inner_record(
             sweep, low, runs=np.zeros(1, np.int32), run_count=1, run_length=length, last_length=length,
             source_pixels=sources, target_pixels=targets, target_block=64, residual_pixels=0, residual_block=0,
-            low=-np.inf, high=np.inf,
+            wide=0, low=-np.inf, high=np.inf,
         )  # fmt: skip
 
     return {

@@ -7,10 +7,10 @@ from math import inf
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK, PIXEL
+from convcalc.backends.numba.jit.simd import BLOCK
 from convcalc.backends.numba.kernels import pointwise
 from convcalc.backends.numba.lower.affine import affine_of
-from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import MapView, Step, Word
 
@@ -22,7 +22,7 @@ def rows_of(low: Lowering, view: MapView) -> tuple[dict[str, Word], int]:
     """The parameters for walking a map's rows, and the number of items."""
     depth, height, width = view.layout.spatial
     rows = depth * height
-    blocks, item_rows = view.layout.blocks, low.item_rows(rows, width * 4 * BLOCK)
+    blocks, item_rows = view.layout.blocks, low.item_rows(rows, width * view.layout.pixel)
     values: dict[str, Word] = {"height": height, "width": width, "rows": rows}
     return values | {"blocks": blocks, "item_rows": item_rows}, blocks * -(-rows // item_rows)
 
@@ -71,12 +71,13 @@ def _add_combine(
     values |= rows | _repeated("source", source, target) | _repeated("other", other, target)
     values |= target.strides("target") | {"low": bound[0], "high": bound[1]}
     reads = list(dict.fromkeys((source.span, other.span)))
-    low.program.add(Step(pointwise.combine, values, items, reads, (target.span,), layer.node.index))
+    kernel = kernel_for(pointwise.combine, source, other, target)
+    low.program.add(Step(kernel, values, items, reads, (target.span,), layer.node.index))
 
 
 def _repeated(prefix: str, view: MapView, target: MapView) -> dict[str, Word]:
     """A map's strides, 0 along the axes where it has one pixel for all of the target's."""
-    values = view.strides(prefix) | {f"{prefix}_pixel": PIXEL}
+    values = view.strides(prefix) | {f"{prefix}_pixel": view.layout.pixel}
     names = (f"{prefix}_plane", f"{prefix}_row", f"{prefix}_pixel")
     sizes = zip(names, view.layout.spatial, target.layout.spatial, strict=True)
     return values | {name: 0 for name, own, full in sizes if own != full}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.simd import BLOCK, HALF
 from convcalc.backends.numba.layout import run_table, tap_offsets
 from convcalc.backends.numba.lower.activation import add_function, function_of
 from convcalc.backends.numba.lower.affine import Affine
@@ -16,11 +16,14 @@ from convcalc.backends.numba.lower.direct import (
     Pixels,
     Runs,
     StoredWeights,
+    Tile,
     add_direct,
     cut_filters,
+    cut_groups,
     pack_weights,
     source_table,
     target_table,
+    words,
 )
 from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.lower.winograd import add_winograd
@@ -58,18 +61,23 @@ def _add_direct(
     """A convolution by register tiles; an interleaved image has one block, as deep as it has channels."""
     layout = source.layout
     tiles, depth = cut_filters(plan.channels, plan.filters, plan.groups), BLOCK
+    halves: list[Tile] = []
+    if plan.groups > 1 and layer.function is None:  # a function takes whole blocks
+        halves = cut_groups(plan.channels, plan.filters, plan.groups)
+    if halves:
+        tiles, depth = halves, HALF
     if layout.interleaved:
-        tiles, depth = [tile._replace(in_blocks=1) for tile in tiles], plan.channels
+        tiles, depth = [tile._replace(in_blocks=1) for tile in tiles], layout.lanes
     offsets = range(0, max(tile.in_blocks for tile in tiles) * layout.block, layout.block)
-    if plan.dilation[2] == 1:  # a kernel's row is one run
+    if plan.dilation[2] == 1 and not halves:  # a kernel's row is one run
         taps = tap_offsets((*plan.kernel[:2], 1), plan.dilation, layout.strides)
-        length = plan.kernel[2] * depth
+        length = words(plan.kernel[2] * depth, layout.element)
     else:
         taps = tap_offsets(plan.kernel, plan.dilation, layout.strides)
-        length = depth
+        length = words(depth, layout.element)
     last_length = length
     if plan.taps == 1 and plan.groups == 1 and not layout.interleaved:
-        last_length -= -plan.channels % BLOCK  # the last block's unused channels
+        last_length = words(BLOCK - -plan.channels % BLOCK, layout.element)  # without unused channels
     share, group_depth = plan.filters // plan.groups, plan.channels // plan.groups
     stored = StoredWeights(
         channels=plan.channels,

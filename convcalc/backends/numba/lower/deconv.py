@@ -18,6 +18,7 @@ from convcalc.backends.numba.lower.direct import (
     add_direct,
     cut_filters,
     pack_weights,
+    words,
 )
 from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.passes.algorithm import DeconvPlan
@@ -78,7 +79,8 @@ def lower_deconv(low: Lowering, layer: FusedLayer) -> None:
             pixel_table(layout.strides, sources),
             pixel_table(target.layout.strides, targets),
         )
-        runs = Runs(run_table(offsets, tap_bytes), BLOCK, BLOCK)
+        length = words(BLOCK, layout.element)
+        runs = Runs(run_table(offsets, tap_bytes), length, length)
         macs = (
             layer.macs if phases is combinations[-1] else 0
         )  # the network counts them for all phases at once

@@ -8,18 +8,21 @@ import numpy as np
 
 from convcalc.backends.numba.jit.simd import BLOCK
 from convcalc.backends.numba.kernels.dense import dense
-from convcalc.backends.numba.layout import blocks_of
+from convcalc.backends.numba.kernels.weights import copy_weights
+from convcalc.backends.numba.layout import Array, blocks_of
 from convcalc.backends.numba.lower.direct import CACHE
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import Step, Word
+from convcalc.backends.numba.runtime.program import ByteSpan, Ref, Step, Word
 
 if TYPE_CHECKING:
     from convcalc.ops.dense import Dense
 
+ITEM_NUMBERS = 1 << 16  # weights that are rounded at once
+
 
 def lower_dense(low: Lowering, layer: FusedLayer) -> None:
-    """A `dense` on a vector, by the weights as they are."""
+    """A `dense` on a vector, by the weights as they are, or rounded once."""
     node = layer.node
     op = cast("Dense", node.op)
     features, units = node.input_shapes[0][0], op.units
@@ -28,11 +31,14 @@ def lower_dense(low: Lowering, layer: FusedLayer) -> None:
     bias = low.parameter(node, "bias") if op.bias else np.zeros(units, np.float32)
     rows = blocks_of(units) * BLOCK
     item = BLOCK
-    while rows // item > 16 * low.threads and item * features * 4 < CACHE:
+    element = low.dense_element
+    while rows // item > 16 * low.threads and item * features * element < CACHE:
         item += BLOCK
     while rows % item:
         item -= BLOCK
-    weights = low.parameter(node, "weight")
+    weights: Word = low.parameter(node, "weight")
+    if element != 4:
+        weights = _round_weights(low, layer, low.parameter(node, "weight"))
     values: dict[str, Word] = {
         "weights": weights, "bias": padded_vector(bias, rows), "source": source, "target": target.corner,
         "features": features, "units": units, "item_units": item, "low": layer.low, "high": layer.high,
@@ -40,7 +46,21 @@ def lower_dense(low: Lowering, layer: FusedLayer) -> None:
     reads = (low.flat_span(source, features),)
     low.program.add(
         Step(
-            dense, values, rows // item, reads, (target.span,), node.index, macs=layer.macs,
-            weight_bytes=weights.nbytes,
+            dense.of(element), values, rows // item, reads, (target.span,), node.index, macs=layer.macs,
+            weight_bytes=element * features * units,
         )
     )  # fmt: skip
+
+
+def _round_weights(low: Lowering, layer: FusedLayer, weights: Array) -> Ref:
+    """A place for a layer's weights as elements of its kernel, and the step that puts them there."""
+    size = low.dense_element * weights.size
+    buffer = low.setup.buffer(size, f"{layer.node.name} weights", kept=True)
+    values: dict[str, Word] = {
+        "source": weights, "target": Ref(buffer), "count": weights.size, "item_count": ITEM_NUMBERS,
+    }  # fmt: skip
+    items = -(-weights.size // ITEM_NUMBERS)
+    span = ByteSpan(buffer, 0, buffer.size)
+    kernel = copy_weights.of(low.dense_element)
+    low.setup.add(Step(kernel, values, items, (), (span,), layer.node.index))
+    return Ref(buffer)

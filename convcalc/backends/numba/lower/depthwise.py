@@ -13,7 +13,7 @@ from convcalc.backends.numba.kernels.depthwise import ROW_TAPS, ROW_TILES, depth
 from convcalc.backends.numba.layout import blocks_of, run_table, tap_offsets
 from convcalc.backends.numba.lower.affine import Affine
 from convcalc.backends.numba.lower.direct import CACHE, ITEMS, finish_of, source_table, target_table
-from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import MapView, Ref, Step, Word
@@ -51,8 +51,8 @@ def add_depthwise(
     values |= own | finish_of(low, layer, target, pixels)
     low.program.add(
         Step(
-            kernel, values, blocks * chunks, (source.span,), (target.span,), layer.node.index, macs=layer.macs,
-            weight_bytes=weights.nbytes,
+            kernel_for(kernel, source, target), values, blocks * chunks, (source.span,), (target.span,),
+            layer.node.index, macs=layer.macs, weight_bytes=weights.nbytes,
         )
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ def _by_rows(low: Lowering, plan: ConvPlan, source: MapView, target: MapView) ->
     layout = source.layout
     shift = sum((h - b) * s for h, b, s in zip(layout.before, plan.halo.before, layout.strides, strict=True))
     _, rows, width = plan.output
-    item_rows = low.item_rows(rows, width * 4 * BLOCK)
+    item_rows = low.item_rows(rows, width * layout.pixel)
     values: dict[str, Word] = {
         "height": plan.kernel[1], "source": Ref(source.buffer, source.offset + shift),
         "source_step": layout.row * plan.stride[1], "source_row": layout.row * plan.dilation[1],
@@ -87,7 +87,7 @@ def _by_tables(low: Lowering, plan: ConvPlan, source: MapView, target: MapView) 
     pixels = prod(plan.output)
     items = max(1, -(-ITEMS * low.threads // blocks_of(plan.channels)))
     chunk = max(PIXELS, -(-pixels // items))
-    chunk = min(chunk, max(8 * PIXELS, CACHE // 4 // (64 * prod(plan.stride))))
+    chunk = min(chunk, max(8 * PIXELS, CACHE // 4 // (source.layout.pixel * prod(plan.stride))))
     chunk = -(-chunk // PIXELS) * PIXELS
     if chunk >= pixels:
         chunk = pixels

@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel
-from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.simd import BLOCK, HALF, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.kernels import conv as kernels_conv
 from convcalc.backends.numba.kernels import weights as kernels_weights
 from convcalc.backends.numba.kernels.pointwise import finish
-from convcalc.backends.numba.kernels.tile import sweep
+from convcalc.backends.numba.kernels.tile import narrow_sweep, sweep
 from convcalc.backends.numba.kernels.weights import PackedTile
 from convcalc.backends.numba.layout import Array, Layout, blocks_of, pixel_table
 from convcalc.backends.numba.lower.activation import function_of
-from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step, Word, record_of
@@ -24,6 +24,11 @@ from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step
 CACHE = 1 << 20  # a core's second-level cache
 ITEMS = 4  # items per thread that keep all threads busy to the end
 REUSE = 64  # pixels for which it is worth reading a weight from memory
+
+
+def words(channels: int, element: int) -> int:
+    """Words of four bytes that so many channels of a pixel take, in elements of so many bytes."""
+    return -(-channels * element // 4)
 
 
 def inner_record(kernel: Kernel, lowering: Lowering, /, **values: Word) -> Array:
@@ -37,16 +42,26 @@ def tiles_of(filters: int) -> int:
 
 
 class Tile(NamedTuple):
-    """Blocks of filters that read the same blocks of channels."""
+    """Filters that read the same channels: the first one, a multiple of HALF, and how many columns of registers they
+    take, which is one too; the first channel, and how many blocks of channels from there on.
+    """
 
-    block: int
-    blocks: int
-    first_in: int
+    filter: int
+    columns: int
+    channel: int
     in_blocks: int
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it ends with half a block."""
+        return self.columns % BLOCK > 0
 
 
 def cut_filters(channels: int, filters: int, groups: int) -> list[Tile]:
-    """Tiles as wide as registers allow. A block may hold filters of several groups: it reads all their channels."""
+    """Tiles as wide as registers allow. A block may hold filters of several groups: it reads all their channels.
+
+    Where no more than the first half of the last block holds filters, the tile ends there.
+    """
     depth, share = channels // groups, filters // groups
     tiles: list[Tile] = []
     for block in range(blocks_of(filters)):
@@ -54,10 +69,29 @@ def cut_filters(channels: int, filters: int, groups: int) -> list[Tile]:
         first_in = (block * BLOCK // share) * depth // BLOCK
         in_blocks = blocks_of((last // share + 1) * depth) - first_in
         before = tiles[-1] if tiles else None
-        if before and before.blocks < TILE_BLOCKS and before[2:] == (first_in, in_blocks):
-            tiles[-1] = before._replace(blocks=before.blocks + 1)
+        if before and before.columns < TILE_BLOCKS * BLOCK and before[2:] == (first_in * BLOCK, in_blocks):
+            tiles[-1] = before._replace(columns=before.columns + BLOCK)
         else:
-            tiles.append(Tile(block, 1, first_in, in_blocks))
+            tiles.append(Tile(block * BLOCK, BLOCK, first_in * BLOCK, in_blocks))
+    left = filters - tiles[-1].filter
+    tiles[-1] = tiles[-1]._replace(columns=-(-left // HALF) * HALF)
+    return tiles
+
+
+def cut_groups(channels: int, filters: int, groups: int) -> list[Tile]:
+    """Tiles of half a block that read half a block, which stands for a block of theirs; none if some would read more.
+
+    A whole block of filters of two or more groups reads a whole block, and half of the products are with 0.
+    """
+    depth, share = channels // groups, filters // groups
+    tiles = []
+    for first in range(0, filters, HALF):
+        last = min(filters, first + HALF) - 1
+        begin, end = first // share * depth, (last // share + 1) * depth
+        channel = begin - begin % HALF
+        if end > channel + HALF:
+            return []
+        tiles.append(Tile(first, HALF, channel, 1))
     return tiles
 
 
@@ -96,10 +130,10 @@ def pack_weights(
 ) -> Packed:
     """A place for a layer's weights as the register tile reads them, and the step that puts them there.
 
-    factor: what each filter is multiplied by; depth: channels of a block; name: of the parameter.
+    factor: what each filter is multiplied by; depth: channels of a block, in whole words; name: of the parameter.
     """
     taps = stored.taps
-    sizes = [4 * tile.in_blocks * len(taps) * depth * tile.blocks * BLOCK for tile in tiles]
+    sizes = [low.element * tile.in_blocks * len(taps) * depth * tile.columns for tile in tiles]
     offsets = [0, *accumulate(sizes)]
     buffer = low.setup.buffer(offsets[-1], f"{layer.node.name} weights", kept=True)
     values: dict[str, Word] = {
@@ -112,7 +146,8 @@ def pack_weights(
         "taps": len(taps), "tap_table": taps,
     }  # fmt: skip
     span = ByteSpan(buffer, 0, buffer.size)
-    low.setup.add(Step(kernels_weights.pack_weights, values, len(tiles), (), (span,), layer.node.index))
+    kernel = kernels_weights.pack_weights.of(low.element)
+    low.setup.add(Step(kernel, values, len(tiles), (), (span,), layer.node.index))
     return Packed(Ref(buffer), offsets[:-1], offsets[-1])
 
 
@@ -121,11 +156,12 @@ def finish_of(low: Lowering, layer: FusedLayer, target: MapView, pixels: Word) -
     if layer.function is None:
         return {"finish": 0, "finish_record": 0}
     function = function_of(layer.function)
+    kernel = kernel_for(finish, target)
     record = inner_record(
-        finish, low, function=function.number, slope=function.parameter, target_pixels=pixels,
+        kernel, low, function=function.number, slope=function.parameter, target_pixels=pixels,
         target_block=target.layout.block,
     )  # fmt: skip
-    return {"finish": finish, "finish_record": record}
+    return {"finish": kernel, "finish_record": record}
 
 
 def residual_of(low: Lowering, layer: FusedLayer) -> MapView | None:
@@ -155,9 +191,9 @@ def cut(pixels: int, plane_bytes: int, weight_bytes: int, tiles: int, threads: i
 
 
 class Runs(NamedTuple):
-    """What a window reads, as runs of numbers that lie one after the other.
+    """What a window reads, as runs of words of four bytes that lie one after the other.
 
-    starts: where each run begins, block after block for the tile that reads most; length: of each in numbers;
+    starts: where each run begins, block after block for the tile that reads most; length: of each in words;
     last_length: of those of the last block, whose unused channels need not be read.
     """
 
@@ -190,29 +226,49 @@ def add_direct(
     residual = residual_of(low, layer)
     layout = target.layout
     deepest = max(tile.in_blocks for tile in tiles)
-    records: dict[int, Array] = {}
-    for tile in tiles:
-        if tile.in_blocks not in records:
-            records[tile.in_blocks] = inner_record(
-                sweep, low, runs=runs.starts, run_count=len(runs.starts) // deepest * tile.in_blocks,
-                run_length=runs.length, last_length=runs.last_length, source_pixels=pixels.sources,
-                target_pixels=pixels.targets,
-                target_block=layout.block, residual_pixels=target_table(residual.layout) if residual else 0,
-                residual_block=residual.layout.block if residual else 0, low=layer.low, high=layer.high,
-            )  # fmt: skip
+    common: dict[str, Word] = {
+        "runs": runs.starts, "run_length": runs.length, "last_length": runs.last_length,
+        "source_pixels": pixels.sources, "target_pixels": pixels.targets, "target_block": layout.block,
+        "residual_pixels": target_table(residual.layout) if residual else 0,
+        "residual_block": residual.layout.block if residual else 0, "wide": 0, "low": layer.low, "high": layer.high,
+    }  # fmt: skip
+    wide_sweep, half_sweep = (kernel_for(kernel, source, target) for kernel in (sweep, narrow_sweep))
+    element = source.layout.element
+    records: dict[tuple[int, bool, bool], Array] = {}
+
+    def record(tile: Tile) -> Array:
+        """The record of the sweep that computes a tile; tiles of one kind share it."""
+        # Whether the other half of its last block is no other tile's
+        alone = tile.narrow and tile is tiles[-1] and tile.filter % BLOCK == 0
+        kind = (tile.in_blocks, tile.narrow, alone)
+        if kind not in records:
+            values = common | {"run_count": len(runs.starts) // deepest * tile.in_blocks}
+            records[kind] = (
+                inner_record(half_sweep, low, **values, fill=int(alone))
+                if tile.narrow
+                else inner_record(wide_sweep, low, **values)
+            )
+        return records[kind]
+
     entries = [
         kernels_conv.TileRow(
-            sweep_record=records[tile.in_blocks].ctypes.data,
+            sweep_record=record(tile).ctypes.data,
             weights=offset,
-            source=tile.first_in * source.layout.block,
-            block=tile.block,
-            blocks=tile.blocks,
+            source=tile.channel // BLOCK * source.layout.block + tile.channel % BLOCK * element,
+            block=tile.filter // BLOCK,
+            blocks=blocks_of(tile.columns),
+            lane=tile.filter % BLOCK * element,
+            bias=4 * tile.filter,
+            narrow=int(tile.narrow),
         )
         for tile, offset in zip(tiles, weights.offsets, strict=True)
     ]
     chunk, item_tiles = cut(pixels.number, source.layout.size, weights.size, len(tiles), low.threads)
+    # Where nothing calls narrow_sweep, it need not be compiled.
+    narrow = half_sweep if any(tile.narrow for tile in tiles) else wide_sweep
     values: dict[str, Word] = {
-        "sweep": sweep, "tile_table": np.array(entries, np.int64), "tiles": len(tiles), "item_tiles": item_tiles,
+        "sweep": wide_sweep, "narrow": narrow, "tile_table": np.array(entries, np.int64),
+        "tiles": len(tiles), "item_tiles": item_tiles,
         "weights": weights.place, "bias": padded_vector(bias, layout.blocks * BLOCK), "source": source.corner,
         "target": target.corner, "target_block": layout.block, "residual": residual.corner if residual else 0,
         "residual_block": residual.layout.block if residual else 0, "pixels": pixels.number, "chunk_pixels": chunk,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.arrays.signatures import ArrayFunction
+from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import BLOCK
 from convcalc.backends.numba.kernels.copies import halo, pack, unpack
 from convcalc.backends.numba.layout import MAX_BYTES, Array, Layout, map_layout, triple
@@ -61,7 +62,8 @@ class KeptValue(NamedTuple):
 class Lowering:
     """The program in the making, and all that was decided before.
 
-    setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between them, in
+    element: bytes of an element of maps with pixels, as vectors are float32; dense_element: of the weights of dense
+    layers. setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between them, in
     running order; fixed: numbers that are put in their place once.
     """
 
@@ -71,6 +73,8 @@ class Lowering:
     placement: BufferPlacement
     weights: Weights
     threads: int
+    element: int = 4
+    dense_element: int = 4
     program: Program = field(default_factory=Program)
     setup: Program = field(default_factory=Program)
     outside: list[OutsideStep | KeptValue] = field(default_factory=list)
@@ -106,6 +110,10 @@ class Lowering:
         """A value's shape."""
         return self.graph.shape(value)
 
+    def element_of(self, value: int) -> int:
+        """Bytes of an element of a value as a blocked map."""
+        return self.element if len(self.shape(value)) > 1 else 4
+
     def view(self, value: int, node: Node) -> MapView:
         """A value as a blocked map."""
         if not self._is_map(value):
@@ -119,7 +127,7 @@ class Lowering:
         if value not in self._views:
             root, channel = self.placement.root(value)
             if root not in self._views:
-                layout = map_layout(self.shape(root), self.placement.halo(root))
+                layout = map_layout(self.shape(root), self.placement.halo(root), self.element_of(root))
                 self._views[root] = self._new_map(root, layout, node)
             whole = self._views[root]
             layout = replace(whole.layout, channels=self.shape(value)[0])
@@ -160,7 +168,8 @@ class Lowering:
         """An input of the network with its channels interleaved."""
         if value not in self._images:
             shape = self.shape(value)
-            layout = Layout(shape[0], triple(shape[1:]), self.placement.image_halos[value], interleaved=True)
+            halo = self.placement.image_halos[value]
+            layout = Layout(shape[0], triple(shape[1:]), halo, True, self.element)
             self._images[value] = self._new_map(value, layout, node)
             self._add_pack(self._flats[value], strides_of(shape), self._images[value], node)
         return self._images[value]
@@ -215,18 +224,24 @@ class Lowering:
         """Fill a map from numbers, which are `strides` bytes apart in each of its dimensions."""
         layout = view.layout
         depth, height, width = layout.spatial
-        lanes = layout.channels if layout.interleaved else BLOCK
         rows = depth * height
-        item_rows = self.item_rows(rows, width * lanes * 4)
+        item_rows = self.item_rows(rows, width * layout.pixel)
         values: dict[str, Word] = {
             "source": source, "channels": layout.channels, "depth": depth, "height": height, "width": width,
-            "pixel": layout.pixel, "lanes": lanes, "blocks": layout.blocks, "item_rows": item_rows,
+            "pixel": layout.pixel, "lanes": layout.lanes, "blocks": layout.blocks, "item_rows": item_rows,
         }  # fmt: skip
         values |= view.strides("target") | _named("source", strides)
         count = layout.channels * rows * width
         items = layout.blocks * -(-rows // item_rows)
         self.program.add(
-            Step(pack, values, items, (self.flat_span(source, count),), (view.span,), node.index)
+            Step(
+                kernel_for(pack, view),
+                values,
+                items,
+                (self.flat_span(source, count),),
+                (view.span,),
+                node.index,
+            )
         )
 
     def _unpack(self, value: int, view: MapView, node: Node) -> Ref:
@@ -243,7 +258,7 @@ class Lowering:
         count = layout.channels * prod(layout.spatial)
         self.program.add(
             Step(
-                unpack,
+                kernel_for(unpack, view),
                 values,
                 layout.blocks,
                 (view.span,),
@@ -300,6 +315,12 @@ class Lowering:
         place = self._flats[value] if is_input(value) else self.flat(value, node)
         self.program.add_outside((self.flat_span(place, prod(shape)),), (), node.index)
         self.outside.append(KeptValue(len(self.program.steps), node, position, place, shape))
+
+
+def kernel_for(kernel: Kernel, *views: MapView) -> Kernel:
+    """The kernel for the elements of these maps, which all have one size."""
+    (element,) = {view.layout.element for view in views}
+    return kernel.of(element)
 
 
 def strides_of(shape: Shape) -> list[int]:

@@ -12,7 +12,7 @@ from convcalc.backends.numba.jit.simd import BLOCK
 from convcalc.backends.numba.kernels.copies import Channel, gather
 from convcalc.backends.numba.layout import blocks_of
 from convcalc.backends.numba.lower.combine import rows_of
-from convcalc.backends.numba.lower.lowering import Lowering
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for
 from convcalc.backends.numba.passes.channel_moves import aligned
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step, Word
@@ -69,14 +69,17 @@ def _gather(low: Lowering, layer: FusedLayer, picks: Sequence[Pick], target: Map
         block, lane = divmod(channel, BLOCK)
         real = view.real
         # One by one, as NumPy would take a Ref for the sequence that it also is
-        table[place, 0] = Ref(real.buffer, real.offset + block * view.layout.block + 4 * lane)
+        table[place, 0] = Ref(
+            real.buffer, real.offset + block * view.layout.block + view.layout.element * lane
+        )
         table[place, 1:] = view.layout.plane, view.layout.row
     whole = [_neighbours(picks[first : first + BLOCK]) for first in range(0, len(picks), BLOCK)]
     rows, items = rows_of(low, target)
     values: dict[str, Word] = rows | {"table": table.ravel(), "whole": np.array(whole, np.int64)}
     values |= target.strides("target")
     reads: list[ByteSpan] = list({id(view): view.span for view, _ in picks}.values())
-    low.program.add(Step(gather, values, items, reads, (target.span,), layer.node.index))
+    kernel = kernel_for(gather, target, *(view for view, _ in picks))
+    low.program.add(Step(kernel, values, items, reads, (target.span,), layer.node.index))
 
 
 def _neighbours(picks: Sequence[Pick]) -> bool:

@@ -11,7 +11,7 @@ from convcalc.backends.numba.jit.simd import BLOCK
 from convcalc.backends.numba.kernels import norm as kernels_norm
 from convcalc.backends.numba.layout import blocks_of
 from convcalc.backends.numba.lower.combine import source_of
-from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import Step, Word
 
@@ -53,7 +53,7 @@ def _add_pixels(low: Lowering, layer: FusedLayer, kernel: Kernel, own: dict[str,
     channels, *spatial = layer.node.output_shape
     width = spatial[-1] if spatial else 1
     lanes = blocks_of(channels) * BLOCK
-    item_width = low.item_rows(width, lanes * 4)
+    item_width = low.item_rows(width, lanes * low.element_of(layer.value))
     row_items = -(-width // item_width)
     own |= {
         "real": padded_vector(np.ones(channels - lanes + BLOCK), BLOCK), "item_width": item_width,
@@ -72,5 +72,12 @@ def _add_rows(
     values: dict[str, Word] = {"height": height, "width": width, "channels": node.output_shape[0]}
     values |= own | source.strides("source") | target.strides("target")
     low.program.add(
-        Step(kernel, values, depth * height * row_items, (source.span,), (target.span,), node.index)
+        Step(
+            kernel_for(kernel, source, target),
+            values,
+            depth * height * row_items,
+            (source.span,),
+            (target.span,),
+            node.index,
+        )
     )

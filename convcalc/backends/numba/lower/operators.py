@@ -75,12 +75,23 @@ class Lowered:
 
 
 def lower(
-    moves: Moves, plans: Plans, placement: BufferPlacement, weights: Weights, threads: int, kept: int = 0
+    moves: Moves,
+    plans: Plans,
+    placement: BufferPlacement,
+    weights: Weights,
+    threads: int,
+    element: int = 4,
+    dense_element: int = 4,
+    kept: int = 0,
 ) -> Lowered:
-    """The steps of all layers, in running order. kept: how many of the graph's outputs, its last ones, are no outputs
-    of the network but values that the caller is given as soon as they are there."""
+    """The steps of all layers, in running order.
+
+    element: bytes of an element of maps with pixels; dense_element: of the weights of dense layers. kept: how many of
+    the graph's outputs, its last ones, are no outputs of the network but values that the caller is given as soon as
+    they are there.
+    """
     fusion = moves.fusion
-    low = Lowering(fusion, moves, plans, placement, weights, threads)
+    low = Lowering(fusion, moves, plans, placement, weights, threads, element, dense_element)
     inputs = tuple(low.add_input(value) for value in fusion.graph.input_indices)
     count = len(fusion.outputs) - kept
     wanted = frozenset(fusion.outputs[:count])

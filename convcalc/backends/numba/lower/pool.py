@@ -10,7 +10,7 @@ from convcalc.backends.numba.kernels.pool import PoolWindow, pool
 from convcalc.backends.numba.layout import triple
 from convcalc.backends.numba.lower import pool_windows as windows
 from convcalc.backends.numba.lower.combine import source_of
-from convcalc.backends.numba.lower.lowering import Lowering
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import Step, Word
 from convcalc.graph import Node
@@ -119,4 +119,5 @@ def lower_pool(low: Lowering, layer: FusedLayer) -> None:
     values |= dict(zip(("out_depth", "out_height", "out_width"), out, strict=True))
     values |= dict(zip(("depth_step", "height_step", "width_step"), triple(pooling.steps), strict=True))
     items = target.layout.blocks * -(-rows // item_rows)
-    low.program.add(Step(pool, values, items, (source.span,), (target.span,), node.index))
+    kernel = kernel_for(pool, source, target)
+    low.program.add(Step(kernel, values, items, (source.span,), (target.span,), node.index))

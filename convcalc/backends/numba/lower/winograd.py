@@ -56,7 +56,7 @@ def add_winograd(
     products = inner_record(
         sweep, low, runs=runs, run_count=ins, run_length=BLOCK, last_length=BLOCK,
         source_pixels=pixel_table((0, 0, VALUE), places), target_pixels=pixel_table((0, 0, PRODUCT), places),
-        target_block=product_block, residual_pixels=0, residual_block=0, low=-inf, high=inf,
+        target_block=product_block, residual_pixels=0, residual_block=0, wide=1, low=-inf, high=inf,
     )  # fmt: skip
     # A tile begins where the first output's window does, which a wider halo moves inwards.
     shift = sum(

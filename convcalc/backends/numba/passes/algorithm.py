@@ -21,7 +21,7 @@ from math import prod
 from typing import Literal, NamedTuple, cast
 
 from convcalc.backends import Winograd
-from convcalc.backends.numba.jit.simd import BLOCK, FEW, LANES, PIXELS, WIDTH
+from convcalc.backends.numba.jit.simd import BLOCK, FEW, HALF, LANES, PIXELS, WIDTH
 from convcalc.backends.numba.layout import Halo, Triple, blocks_of, triple
 from convcalc.backends.numba.passes.fusion import Fusion
 from convcalc.graph import Node, is_input
@@ -189,7 +189,7 @@ def _tiled(plan: ConvPlan, outputs: int) -> ConvPlan:
 
 
 def _direct_cycles(plan: ConvPlan, threads: int) -> float:
-    weights = blocks_of(plan.channels) * BLOCK * blocks_of(plan.filters) * BLOCK * plan.taps
+    weights = blocks_of(plan.channels) * BLOCK * -(-plan.filters // HALF) * HALF * plan.taps
     return _product_cycles(weights, prod(plan.output), threads)
 
 
