@@ -300,7 +300,7 @@ def prepare(
     }
     fusion = fuse(rewritten.graph, outside)
     moves = find_moves(fusion)
-    plans = choose(fusion, count, winograd is not None and precision == "float32")
+    plans = choose(fusion, count, winograd if precision == "float32" else None)
     placement = place(fusion, moves, plans)
     dense_element = 2 if precision == "bf16" else 4
     element = dense_element if BFLOAT16 else 4
