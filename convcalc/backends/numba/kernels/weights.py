@@ -21,7 +21,6 @@ from convcalc.backends.numba.jit.simd import (
     load_row,
     row_bytes,
     store_element,
-    store_float,
     vload,
 )
 from convcalc.backends.numba.kernels.transforms import OUTPUTS
@@ -145,9 +144,9 @@ def transform_weights(
 ) -> None:  # fmt: skip
     """Winograd's transform of the weights, G g Gᵀ of every kernel g, times its filter's factor.
 
-    The result is laid out as [tile][side²][channel][filter in tile], where side is that of a tile of pixels. An item is
-    one block of channels of one tile of filters. size is the kernel's side, matrix the side × size floats of G
-    (`transforms.kernel_matrix`).
+    The result is elements laid out as [tile][side²][channel][filter in tile], where side is that of a tile of pixels;
+    of bfloat16, two neighbouring channels of a filter are one word. An item is one block of channels of one tile of
+    filters. size is the kernel's side, matrix the side × size floats of G (`transforms.kernel_matrix`).
 
     Bounds. Only filters < filters and channels < channels are read; beyond them zeros are written, up to whole blocks
     of channels and filters.
@@ -156,7 +155,7 @@ def transform_weights(
         tile, block = item // in_blocks, item % in_blocks
         width = min(TILE, (filters - tile * TILE + BLOCK - 1) // BLOCK * BLOCK)
         depth = in_blocks * BLOCK
-        to = target + 4 * tile * side * side * depth * TILE
+        to = target + ELEMENT * tile * side * side * depth * TILE
         for t in range(width):
             own = tile * TILE + t
             for i in range(BLOCK):
@@ -183,8 +182,8 @@ def transform_weights(
                             value += half3 * load_float(g + 12) + half4 * load_float(g + 16)
                         if inside:
                             value *= load_float(factors + 4 * own)
-                        place = ((y * side + x) * depth + channel) * width + t
-                        store_float(to + 4 * place, value)
+                        word = ((y * side + x) * (depth // WORD) + channel // WORD) * width + t
+                        store_element(to + 4 * word + ELEMENT * (channel % WORD), value)
 
 
 @transform_weights.footprint
@@ -193,7 +192,7 @@ def transform_weights_footprint(call: KernelCall) -> None:
     call.positive("in_blocks")
     side, depth = call.side, call.in_blocks * BLOCK
     call.needs(side in OUTPUTS, f"no transform has tiles of {side} pixels a side")
-    area = side * side
+    area, element = side * side, call.element_bytes
     taps = 5 if call.size == 5 else 3
     whole, rest = divmod(call.items, call.in_blocks)
     for tile, blocks in [*((tile, call.in_blocks) for tile in range(whole)), (whole, rest)]:
@@ -203,8 +202,8 @@ def transform_weights_footprint(call: KernelCall) -> None:
             continue
         channels = blocks * BLOCK
         call.writes(
-            "target", call.target + 4 * tile * area * depth * TILE, 4 * channels * width,
-            steps("frequency", area, 4 * depth * width),
+            "target", call.target + element * tile * area * depth * TILE, element * channels * width,
+            steps("frequency", area, element * depth * width),
         )  # fmt: skip
         channels = min(channels, call.channels)
         filters = min(width, left)

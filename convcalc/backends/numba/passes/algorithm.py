@@ -11,6 +11,9 @@ with tiles of 2×2. What `winograd` allows:
     f2      tiles of 2×2 outputs only
     f4      F(4×4, 3×3) wherever it is cheaper than direct convolution, then tiles of 2×2
     None    none of them
+
+Where elements are bfloat16, tiles of 6×6 pixels err three to four times as much as direct convolution, those of 4×4
+half as much again as it; so those of 6×6, of both kernels, are there for `f4` alone.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ PRODUCTS_PER_CYCLE = 2 * min(WIDTH, 8)  # two registers of 8 or, on many process
 # Winograd's transforms by the side of a tile: cycles per tile and block, for one register a block
 INPUT_CYCLES = {4: 45.0, 6: 150.0}
 OUTPUT_CYCLES = {4: 40.0, 6: 130.0}
+EXACT_SIDE = 4  # the largest tiles, in pixels, whose transforms bfloat16 holds well enough
 TILE_OUTPUTS = {(1, 3, 3): (4, 2), (1, 5, 5): (2,)}  # outputs per side of Winograd's tiles, by the kernel
 
 Algorithm = Literal["direct", "interleaved", "depthwise", "winograd"]
@@ -106,24 +110,24 @@ class DeconvPlan:
 Plans = dict[int, ConvPlan | DeconvPlan]
 
 
-def choose(fusion: Fusion, threads: int, winograd: Winograd | None) -> Plans:
+def choose(fusion: Fusion, threads: int, winograd: Winograd | None, element: int = 4) -> Plans:
     """How each convolution and deconvolution that kernels compute is computed, by the layer's value. winograd: the
-    tiles of Winograd's that may be used."""
+    tiles of Winograd's that may be used; element: bytes of an element of maps."""
     plans: Plans = {}
     for layer in fusion.layers:
         if fusion.is_outside(layer):
             continue
         if isinstance(layer.node.op, Conv):
             source = fusion.alias[layer.node.inputs[0]]
-            plans[layer.value] = plan_conv(layer.node, source, threads, winograd)
+            plans[layer.value] = plan_conv(layer.node, source, threads, winograd, element)
         elif isinstance(layer.node.op, Deconv):
             plans[layer.value] = plan_deconv(layer.node)
     return plans
 
 
-def plan_conv(node: Node, source: int, threads: int, winograd: Winograd | None) -> ConvPlan:
+def plan_conv(node: Node, source: int, threads: int, winograd: Winograd | None, element: int = 4) -> ConvPlan:
     """The numbers of a convolution and the kernel for it. source: the value it reads; winograd: the tiles of Winograd's
-    that may be used."""
+    that may be used; element: bytes of an element of maps."""
     op = cast(Conv, node.op)
     shape = node.input_shapes[0]
     rank = len(shape) - 1
@@ -153,21 +157,23 @@ def plan_conv(node: Node, source: int, threads: int, winograd: Winograd | None) 
     few = plan.channels <= MAX_INTERLEAVED
     if is_input(source) and plan.groups == 1 and few and plan.dilation[2] == 1:
         return replace(plan, algorithm="interleaved")
-    return _cheapest(plan, threads, winograd) if winograd else plan
+    return _cheapest(plan, threads, winograd, element) if winograd else plan
 
 
-def _cheapest(plan: ConvPlan, threads: int, winograd: Winograd) -> ConvPlan:
+def _cheapest(plan: ConvPlan, threads: int, winograd: Winograd, element: int) -> ConvPlan:
     """A convolution by direct convolution or by what is allowed of Winograd's method, as modelled."""
     steps = plan.stride == plan.dilation == (1, 1, 1)
     flat = plan.size[0] == 1 and not plan.halo.before[0] and not plan.halo.after[0]
     if not (steps and flat and plan.groups == 1):
         return plan
-    best, cycles = plan, _direct_cycles(plan, threads)
+    best, cycles = plan, _direct_cycles(plan, threads, element)
     for outputs in TILE_OUTPUTS.get(plan.kernel, ()):
         if winograd == "f2" and outputs != 2:
             continue
         tiled = _tiled(plan, outputs)
-        own = _winograd_cycles(tiled, threads)
+        if element == 2 and winograd != "f4" and tiled.side > EXACT_SIDE:
+            continue
+        own = _winograd_cycles(tiled, threads, element)
         if own < cycles:
             best, cycles = tiled, own
             if winograd == "f4":
@@ -188,20 +194,20 @@ def _tiled(plan: ConvPlan, outputs: int) -> ConvPlan:
     return replace(tiled, halo=plan.halo._replace(after=triple(after, 0)))
 
 
-def _direct_cycles(plan: ConvPlan, threads: int) -> float:
+def _direct_cycles(plan: ConvPlan, threads: int, element: int) -> float:
     weights = blocks_of(plan.channels) * BLOCK * -(-plan.filters // HALF) * HALF * plan.taps
-    return _product_cycles(weights, prod(plan.output), threads)
+    return _product_cycles(weights, prod(plan.output), threads, element)
 
 
-def _winograd_cycles(plan: ConvPlan, threads: int) -> float:
+def _winograd_cycles(plan: ConvPlan, threads: int, element: int) -> float:
     ins, outs = blocks_of(plan.channels), blocks_of(plan.filters)
     tiles = prod(plan.tiles)
-    products = _product_cycles(plan.frequencies * ins * outs * BLOCK * BLOCK, tiles, threads)
+    products = _product_cycles(plan.frequencies * ins * outs * BLOCK * BLOCK, tiles, threads, element)
     cycles = ins * INPUT_CYCLES[plan.side] + outs * OUTPUT_CYCLES[plan.side]
     return products + tiles * LANES * cycles / threads
 
 
-def _product_cycles(weights: int, pixels: int, threads: int) -> float:
+def _product_cycles(weights: int, pixels: int, threads: int, element: int) -> float:
     """The cycles in which so many weights are multiplied by so many pixels each. The first register tile of pixels
     waits for the weights, if memory is slower than the products; the others find them in cache."""
     large = max(0, -(-(pixels - 2 * FEW) // PIXELS))
@@ -210,8 +216,8 @@ def _product_cycles(weights: int, pixels: int, threads: int) -> float:
     others = large * PIXELS + -(-rest // FEW) * FEW - first
     if rest == PIXELS:
         others = large * PIXELS
-    cycle = weights / (PRODUCTS_PER_CYCLE * threads)
-    reading = 4 * weights / min(BYTES_PER_CYCLE, CORE_BYTES_PER_CYCLE * threads)
+    cycle = weights / (4 // element * PRODUCTS_PER_CYCLE * threads)
+    reading = element * weights / min(BYTES_PER_CYCLE, CORE_BYTES_PER_CYCLE * threads)
     return max(first * cycle, reading) + others * cycle
 
 
