@@ -85,6 +85,20 @@ def backends() -> Sequence[str]:
     return BACKENDS
 
 
+def precisions() -> Sequence[str]:
+    """The precisions of a forward pass."""
+    from convcalc.backends import PRECISIONS
+
+    return PRECISIONS
+
+
+def winograds() -> Sequence[str]:
+    """The transforms that a forward pass can use for 3×3 convolutions."""
+    from convcalc.backends import WINOGRADS
+
+    return WINOGRADS
+
+
 def image_suffixes() -> Sequence[str]:
     """The suffixes of image files."""
     from convcalc.images.decode import SUFFIXES

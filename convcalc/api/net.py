@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from convcalc.api.drawing import DrawingView
     from convcalc.api.feature_maps import Drawing
     from convcalc.api.pages import PageFile
-    from convcalc.backends import Backend, Compiling
+    from convcalc.backends import Backend, Compiling, Precision, Winograd
     from convcalc.errors import ShapeError
     from convcalc.formats.convert import Conversion, Writing
     from convcalc.formats.model import Model
@@ -658,6 +658,9 @@ class Network(View["Analysis"]):
         like: str | os.PathLike[str] | None = None,
         seed: int = 0,
         backend: Backend = "auto",
+        precision: Precision = "float32",
+        winograd: Winograd = "auto",
+        check_precision: bool = False,
         threads: int | None = None,
         top: int = 5,
         profile: bool = False,
@@ -688,6 +691,14 @@ class Network(View["Analysis"]):
         maps: draws the outputs of `layers`, by default of all, into a folder, of a single one also into a .png file; of
         several samples each has a folder in it. kernels: draws the filters of the first convolution into a .png file.
 
+        precision: `bf16` has the fast backend keep weights and layers' outputs in bfloat16 and add up in float32, with
+        half the bytes, and more speed where the processor has instructions for it; `.run.precision` says which ran.
+        winograd: the transforms of 3×3 convolutions, `f2`, `f4`, or `auto` for the quickest, in bfloat16 only f2, as
+        f4's error is some three times as large. check_precision: each sample also runs in the other precision, and
+        `.precision_check` has the `largest`, `rms` and `relative_rms` difference (over the rms in float32) of the first
+        output and of all `.outputs`, and whether the likeliest five classes agree, `same_top5`, and the likeliest,
+        `same_top1`.
+
         weights: a file, `pretrained` (downloaded from the spec's address), `random`, or None for those of the model or
         bundled with the network, if any, else random ones from the seed. like: a spec whose `preprocess` and `labels`
         are used instead; a model has none, and its images are resized to the input and scaled to 0…1. top: the number
@@ -714,6 +725,8 @@ class Network(View["Analysis"]):
         from convcalc.report import forward as report
 
         check_choice("backend", backend, choices.backends())
+        check_choice("precision", precision, choices.precisions())
+        check_choice("winograd", winograd, choices.winograds())
         check_whole("seed", seed, least=0)
         check_whole("threads", threads)
         check_whole("top", top)
@@ -745,6 +758,9 @@ class Network(View["Analysis"]):
             model=self._model,
             seed=seed,
             backend=backend,
+            precision=precision,
+            winograd=winograd,
+            check_precision=check_precision,
             threads=threads,
             top=top,
             profile=profile,
@@ -771,9 +787,13 @@ class Network(View["Analysis"]):
 
         def lines(result: Forward, width: int | None) -> Iterator[Line]:
             yield from table_lines(report.forward_table(result), width)
-            yield from table_lines(report.profile_table(result), width) if profile else ()
+            yield from table_lines(table(result), width) if profile or check_precision else ()
 
         table = report.profile_table if profile else report.forward_table
+        if check_precision:
+            from convcalc.report.forward_precision import precision_table
+
+            table = precision_table
         return record_view(found, report.forward_summary, report.forward_value, table, lines=lines, file=file)
 
 

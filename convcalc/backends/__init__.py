@@ -27,7 +27,8 @@ WINOGRADS: tuple[Winograd, ...] = get_args(Winograd)
 @dataclass(frozen=True)
 class Run:
     """The result of a run: the network's outputs by name, in their order, and the seconds that each node took (0 if it
-    was fused away). kept: the outputs of layers that were to be kept, by name. shape, values: those of the first
+    was fused away). kept: the outputs of layers that were to be kept, by name. precision: the one asked for; the
+    reference backend, which knows no other than float32, computes in float64. shape, values: those of the first
     output."""
 
     backend: str
@@ -35,6 +36,7 @@ class Run:
     seconds: float
     node_seconds: tuple[float, ...]
     kept: Mapping[str, Tensor] = field(default_factory=dict)
+    precision: Precision = "float32"
 
     @property
     def shape(self) -> Shape:

@@ -38,6 +38,7 @@ Examples:
   convcalc forward torchvision/resnet18 cat.jpg --weights resnet18.pth
   convcalc forward lenet5 seven.png --format json
   convcalc forward vgg11 cat.jpg --profile
+  convcalc forward resnet50 cat.jpg --precision bf16 --check-precision
   convcalc forward lenet5 one.png two.png scans/ --format csv
   convcalc forward resnet50 batch.npy --save out.npz
   convcalc forward siamese.yaml left=a.png right=b.npy
@@ -57,6 +58,25 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
     default="auto",
     show_default=True,
     help="The backend that computes.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(choices.precisions()),
+    default="float32",
+    show_default=True,
+    help="bf16: weights and layers' outputs in bfloat16, sums in float32. Numba backend only.",
+)
+@click.option(
+    "--winograd",
+    type=click.Choice(choices.winograds()),
+    default="auto",
+    show_default=True,
+    help="Transforms of 3×3 convolutions: F(2×2) or F(4×4); auto takes the quicker, in bf16 F(2×2).",
+)
+@click.option(
+    "--check-precision",
+    is_flag=True,
+    help="Compare bf16 with float32; in formats other than table and json, that alone.",
 )
 @click.option("--threads", type=Count(1, 1024), metavar="N", help="Processors to use; default all.")
 @click.option("--top", type=Count(), default=5, show_default=True, metavar="K", help="Classes to show.")
@@ -104,6 +124,9 @@ def command(
     like: str | None,
     seed: int,
     backend: str,
+    precision: str,
+    winograd: str,
+    check_precision: bool,
     threads: int | None,
     top: int,
     profile: bool,
@@ -143,6 +166,9 @@ def command(
             like=like,
             seed=seed,
             backend=cast(Any, backend),
+            precision=cast(Any, precision),
+            winograd=cast(Any, winograd),
+            check_precision=check_precision,
             threads=threads,
             top=top,
             profile=profile,

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from convcalc.errors import UsageError
 from convcalc.graph import Graph
+from convcalc.inference.classes import class_output
 from convcalc.inference.labels import labels
-from convcalc.inference.runner import class_output
 from convcalc.language.load import load_graph
 
 

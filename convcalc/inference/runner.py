@@ -8,17 +8,23 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from math import exp, fsum, isfinite, sqrt
+from math import isfinite, sqrt
 from typing import Any, Literal, NamedTuple
 
-from convcalc.backends import Backend, Compiling, Progress, Run, Values, check_known
+from convcalc.backends import Backend, Compiling, Precision, Progress, Run, Values, Winograd, check_known
 from convcalc.errors import ConvcalcError, UsageError, WeightsError, did_you_mean
 from convcalc.formats.model import Model
-from convcalc.graph import Graph, Node, Output
+from convcalc.graph import Graph, Node
+from convcalc.inference.classes import Prediction, class_output, classifies, predictions
 from convcalc.inference.inputs import InputValues, Sample, read_sample, sample_label, samples_of
 from convcalc.inference.labels import labels as read_labels
+from convcalc.inference.precision import (
+    PrecisionCheck,
+    check_precision_backend,
+    compare_precisions,
+    is_fast_only,
+)
 from convcalc.ops import Tensor
-from convcalc.ops.softmax import Softmax
 from convcalc.shapes import Shape
 from convcalc.weights.load import (
     MatchedTensors,
@@ -33,15 +39,6 @@ from convcalc.weights.load import (
 PRETRAINED, RANDOM = "pretrained", "random"  # instead of a file of weights
 # Below this many MACs per image, `auto` uses the reference backend: loading kernels would take longer than the run.
 SMALL = 5_000_000
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One predicted class."""
-
-    index: int
-    label: str | None
-    probability: float
 
 
 class Statistics(NamedTuple):
@@ -67,7 +64,8 @@ class Forward:
 
     inputs: the values of each input; `top` is empty unless trained weights ran a classifier; classes: the output that
     `top` is of; output_statistics: by the output's name; profile: the fast backend's measurements, if requested.
-    `run.kept`: the outputs of the layers that were to be kept; maps: the files in which some were drawn.
+    `run.kept`: the outputs of the layers that were to be kept; maps: the files in which some were drawn;
+    precision_check: bfloat16 compared with float32, if that was asked for.
     """
 
     graph: Graph
@@ -80,6 +78,7 @@ class Forward:
     notes: tuple[str, ...] = ()
     profile: Any = None
     maps: tuple[MapFile, ...] = ()
+    precision_check: PrecisionCheck | None = None
 
     @property
     def image(self) -> str:
@@ -125,6 +124,7 @@ class Batch:
     graph: Graph
     weights: Weights
     outcomes: tuple[Forward | Failure, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def done(self) -> tuple[Forward, ...]:
@@ -188,10 +188,16 @@ TakeLayer = Callable[[tuple[InputValues, ...], str, Tensor], None]
 Downloading = Callable[[int, int | None], None]
 
 
-# A result without graph and weights, which a worker need not send back.
-Bare = tuple[
-    tuple[InputValues, ...], Run, tuple[Prediction, ...], str, Mapping[str, Statistics], tuple[str, ...]
-]
+class BareResult(NamedTuple):
+    """What a worker sends back of a Forward: all but graph and weights."""
+
+    inputs: tuple[InputValues, ...]
+    run: Run
+    top: tuple[Prediction, ...]
+    classes: str
+    output_statistics: Mapping[str, Statistics]
+    notes: tuple[str, ...]
+    precision_check: PrecisionCheck | None
 
 
 class Runner:
@@ -201,7 +207,7 @@ class Runner:
     image together.
 
     keep: names of layers and blocks whose outputs a result has besides. take: is given them instead, one by one, in
-    this process.
+    this process. check_precision: each image is also run in the other precision, and the two are compared.
     """
 
     def __init__(
@@ -210,6 +216,9 @@ class Runner:
         weights: Weights,
         *,
         backend: Backend = "auto",
+        precision: Precision = "float32",
+        winograd: Winograd = "auto",
+        check_precision: bool = False,
         threads: int | None = None,
         top: int = 5,
         images: int = 1,
@@ -237,27 +246,45 @@ class Runner:
         if graph.own_classes is not None and weights.source == "random":
             self.notes += (f"no labels and no weights: the spec's are for {graph.own_classes:,} classes",)
         self.plan: Any = None
-        if _uses_numba(backend, graph):
+        self.compared: Any = None  # the plan in the other precision
+        if is_fast_only(precision, winograd, check_precision) or _uses_numba(backend, graph):
             from convcalc.backends import numba
 
             self.plan = numba.prepare(
-                graph, weights, self.threads, compiling=compiling, kept=self._kept_nodes
-            )
+                graph, weights, self.threads, precision=precision, winograd=winograd, compiling=compiling,
+                kept=self._kept_nodes,
+            )  # fmt: skip
             self.notes += tuple(self.plan.notes)
+            if check_precision:
+                other: Precision = "bf16" if precision == "float32" else "float32"
+                self.compared = numba.prepare(
+                    graph, weights, self.threads, precision=other, winograd=winograd, compiling=compiling
+                )
+                self.notes += tuple(note for note in self.compared.notes if note not in self.notes)
 
     def __call__(self, inputs: tuple[InputValues, ...], progress: Progress | None = None) -> Forward:
         """The result for one sample that has been read."""
         run = self._compute(inputs, progress)
         trained = self.weights.source != "random" and classifies(self.graph, self.classes)
-        guesses = _predictions(self.graph, self.classes, run, self.names, self.top) if trained else ()
+        guesses = predictions(self.graph, self.classes, run, self.names, self.top) if trained else ()
         numbers = {name: statistics(tensor.values) for name, tensor in run.outputs.items()}
         notes = [*self.notes]
         for name, tensor in run.outputs.items():
             what = "the output" if len(run.outputs) == 1 else f"the output {name}"
             notes += not_finite(tensor.values, numbers[name], what)
         return Forward(
-            self.graph, self.weights, inputs, run, guesses, self.classes.name, numbers, tuple(notes)
-        )
+            self.graph, self.weights, inputs, run, guesses, self.classes.name, numbers, tuple(notes),
+            precision_check=self._compare(inputs, run),
+        )  # fmt: skip
+
+    def _compare(self, inputs: tuple[InputValues, ...], run: Run) -> PrecisionCheck | None:
+        """The run compared with one in the other precision, if that was asked for."""
+        if self.compared is None:
+            return None
+        other = self.compared.run(_values(inputs))
+        float32, bf16 = (run, other) if self.plan.precision == "float32" else (other, run)
+        classes = self.classes.name if classifies(self.graph, self.classes) else None
+        return compare_precisions(float32, bf16, classes)
 
     @property
     def _kept_nodes(self) -> tuple[int, ...]:
@@ -303,16 +330,21 @@ class Runner:
 
         with forked(self.workers, self._attempt) as spread:
             for outcome in spread(samples) if spread else map(self._attempt, samples):
-                yield outcome if isinstance(outcome, Failure) else Forward(self.graph, self.weights, *outcome)
+                if not isinstance(outcome, Failure):
+                    outcome = Forward(self.graph, self.weights, **outcome._asdict())
+                yield outcome
 
-    def _attempt(self, sample: Sample) -> Bare | Failure:
+    def _attempt(self, sample: Sample) -> BareResult | Failure:
         """The result for one sample without graph, weights and inputs, which a worker need not send back."""
         try:
             outcome = self(read_sample(self.graph, sample))
         except ConvcalcError as error:
             return Failure(sample_label(sample), error)
         inputs = tuple(replace(given, values=array("f")) for given in outcome.inputs)
-        return inputs, outcome.run, outcome.top, outcome.classes, outcome.output_statistics, outcome.notes
+        return BareResult(
+            inputs, outcome.run, outcome.top, outcome.classes, outcome.output_statistics, outcome.notes,
+            outcome.precision_check,
+        )  # fmt: skip
 
 
 def _compact(tensor: Tensor) -> Tensor:
@@ -352,6 +384,9 @@ def forward(
     model: Model | None = None,
     seed: int = 0,
     backend: Backend = "auto",
+    precision: Precision = "float32",
+    winograd: Winograd = "auto",
+    check_precision: bool = False,
     threads: int | None = None,
     top: int = 5,
     profile: bool = False,
@@ -367,11 +402,17 @@ def forward(
     given: see `inputs.samples_of`. weights: a file, `pretrained` (the spec's address), `random`, or None for the
     weights that come with the spec or the model, else random weights from the seed. model: what the graph was read
     from, if it is no spec. top: number of classes to report; profile: measure the fast backend; notes: of the caller,
-    for the result. keep: names of layers and blocks whose outputs a result has too; take: is given them instead. Raises
-    ImageError, InputError, WeightsError, ModelError or UsageError before anything has run; among several samples, a
-    picture's error becomes a Failure.
+    for the result. keep: names of layers and blocks whose outputs a result has too; take: is given them instead.
+    precision, winograd: of the fast backend, which then computes whatever the network's size; check_precision: run
+    each sample in the other precision too and compare. Raises ImageError, InputError, WeightsError, ModelError or
+    UsageError before anything has run; among several samples, a picture's error becomes a Failure.
     """
     check_backend(backend)
+    check_precision_backend(backend, precision, winograd, check_precision, available=numba_available())
+    if check_precision and profile:
+        raise UsageError(
+            "a profile is of one precision, and their comparison is of two", hint="leave one of them out"
+        )
     check_known(graph)
     keep_nodes(graph, keep)
     if keep and profile:
@@ -383,20 +424,20 @@ def forward(
             raise UsageError("a profile is of one image or array", hint="give one, or leave profile out")
         chosen = choose_weights(graph, weights, seed, downloading, model)
         runner = Runner(
-            graph, chosen, backend=backend, threads=threads, top=top, images=len(samples), compiling=compiling,
-            notes=notes, keep=keep, take=take,
+            graph, chosen, backend=backend, precision=precision, winograd=winograd, check_precision=check_precision,
+            threads=threads, top=top, images=len(samples), compiling=compiling, notes=notes, keep=keep, take=take,
         )  # fmt: skip
         outcomes = []
         for outcome in runner.many(samples):
             outcomes.append(outcome)
             if advance:
                 advance(macs, macs * len(samples), os.path.basename(outcome.image))
-        return Batch(graph, chosen, tuple(outcomes))
+        return Batch(graph, chosen, tuple(outcomes), runner.notes)
     inputs = read_sample(graph, samples[0])  # before loading weights, which may take seconds
     chosen = choose_weights(graph, weights, seed, downloading, model)
     runner = Runner(
-        graph, chosen, backend=backend, threads=threads, top=top, compiling=compiling, notes=notes, keep=keep,
-        take=take,
+        graph, chosen, backend=backend, precision=precision, winograd=winograd, check_precision=check_precision,
+        threads=threads, top=top, compiling=compiling, notes=notes, keep=keep, take=take,
     )  # fmt: skip
 
     def progress(node: Node, done: int) -> None:
@@ -505,61 +546,6 @@ def _uses_numba(backend: Backend, graph: Graph) -> bool:
 def numba_available() -> bool:
     """Whether the fast backend and its dependencies are installed. Imports none of them."""
     return find_spec("convcalc.backends.numba") is not None and find_spec("numba") is not None
-
-
-def class_output(graph: Graph) -> Output:
-    """The output that the labels belong to: the one they name, or the first that is classes, or the first."""
-    named = [output for output in graph.outputs if output.name == graph.labelled]
-    marked = named or [output for output in graph.outputs if classifies(graph, output)]
-    return marked[0] if marked else graph.outputs[0]
-
-
-def _meaning(graph: Graph, output: Output) -> Literal["probabilities", "logits", "other"]:
-    """The meaning of an output vector: probabilities after a softmax, logits after a layer that sums, else neither.
-
-    Layers that only pass on or rearrange values are skipped.
-    """
-    index = output.node
-    while index >= 0:
-        node = graph.nodes[index]
-        if isinstance(node.op, Softmax):
-            return "probabilities"
-        if node.op.role in ("dense", "convolution", "pooling", "join", "attention"):
-            return "logits"
-        if node.op.role not in ("identity", "reshape") or not node.inputs:
-            return "other"
-        index = node.inputs[0]
-    return "other"
-
-
-def classifies(graph: Graph, output: Output) -> bool:
-    """Whether an output is one number per class: a vector that follows a softmax, or for which the spec has `labels`.
-
-    A vector of sums alone may have another meaning, such as the corners of a box.
-    """
-    vector = len([size for size in graph.shape(output.node) if size != 1]) == 1
-    meaning = _meaning(graph, output)
-    labelled = graph.labels is not None and graph.labelled in (None, output.name)
-    return vector and (meaning == "probabilities" or (meaning == "logits" and labelled))
-
-
-def _predictions(
-    graph: Graph, output: Output, run: Run, names: tuple[str, ...] | None, top: int
-) -> tuple[Prediction, ...]:
-    values = list(run.outputs[output.name].values)
-    probabilities = values if _meaning(graph, output) == "probabilities" else softmax(values)
-    order = sorted(range(len(values)), key=lambda index: (-probabilities[index], index))
-    return tuple(
-        Prediction(index, names[index] if names else None, probabilities[index]) for index in order[:top]
-    )
-
-
-def softmax(values: Sequence[float]) -> list[float]:
-    """Probabilities from logits."""
-    largest = max(values)
-    powers = [exp(value - largest) for value in values]
-    total = fsum(powers)
-    return [power / total for power in powers]
 
 
 def not_finite(values: Sequence[float], numbers: Statistics, what: str = "the output") -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from convcalc.backends import Run
 from convcalc.graph import Node
-from convcalc.inference.runner import Batch, Failure, Forward, Prediction, Statistics
+from convcalc.inference.classes import Prediction
+from convcalc.inference.runner import Batch, Failure, Forward, Statistics
 from convcalc.render.table import Column, Table, Total, drop, records, shorten
-from convcalc.report import words
+from convcalc.report import forward_precision, words
 from convcalc.report.values import CONVENTIONS
 from convcalc.shapes import Shape
 
@@ -125,7 +126,7 @@ def forward_table(result: Forward) -> Table:
         "model": f"weights of the model ({weights.path})",
         "random": f"random weights (He initialisation, seed {weights.seed})",
     }[weights.source]
-    lines = [f"{source}; {run.backend} backend, {_seconds(run.seconds)}"]
+    lines = [f"{source}; {_backend(run)}, {_seconds(run.seconds)}"]
     if weights.ignored:
         lines.append(f"left out of the file, not part of the network: {_some(weights.ignored)}")
     lines += result.notes
@@ -170,6 +171,11 @@ def forward_table(result: Forward) -> Table:
         subtitle=subtitle,
         lines=lines,
     )
+
+
+def _backend(run: Run) -> str:
+    """`numba backend`, `numba backend in bfloat16`."""
+    return f"{run.backend} backend" + " in bfloat16" * (run.precision == "bf16")
 
 
 def _sample(outcome: Forward | Failure) -> str:
@@ -246,9 +252,9 @@ def _label(guess: Prediction) -> str:
 
 def profile_table(result: Forward) -> Table:
     """Time per layer: the roofline analysis of the fast backend if there is one, else milliseconds and GFLOP/s."""
-    if result.profile is not None:
-        return _roofline_table(result.profile)
     run = result.run
+    if result.profile is not None:
+        return _roofline_table(result.profile, _backend(run))
     total = sum(run.node_seconds) or 1.0
     rows = [
         LayerTime(node, seconds, seconds / total)
@@ -258,14 +264,14 @@ def profile_table(result: Forward) -> Table:
         columns=LAYERS,
         rows=rows,
         title="time per layer",
-        subtitle=f"{run.backend} backend",
+        subtitle=_backend(run),
         footer=[Total(None, {"layer": ("total",), "ms": (f"{1000 * sum(run.node_seconds):.2f}",)})],
         data_columns=LAYER_DATA,
         narrowing=[*shorten("operator"), *drop("operator")],
     )
 
 
-def _roofline_table(profile: Any) -> Table:
+def _roofline_table(profile: Any, backend: str = "numba backend") -> Table:
     """Time, speed, and the share of what the machine could do at the layer's arithmetic intensity."""
     layer = Column("layer", "layer", lambda row: row.name, wrap=True, style="cyan")
     kind = Column("kind", "kind")
@@ -290,7 +296,7 @@ def _roofline_table(profile: Any) -> Table:
         columns=(layer, kind, kernels, seconds, speed, roof, moved, intensity),
         rows=profile.rows,
         title="time per layer",
-        subtitle=f"numba backend, {words.plural(profile.threads, 'thread')}, each layer after the one before",
+        subtitle=f"{backend}, {words.plural(profile.threads, 'thread')}, each layer after the one before",
         footer=[Total(None, {"layer": ("total",), "seconds": (f"{1e3 * profile.seconds:.3f}",)})],
         lines=[
             f"measured peaks: {profile.peaks.flops / 1e9:.0f} GFLOP/s; {_rates(profile.peaks)}",
@@ -335,6 +341,10 @@ def forward_value(result: Forward) -> dict[str, Any]:
         "name": result.graph.name,
         "conventions": CONVENTIONS,
         "backend": run.backend,
+        "precision": run.precision,
+        "precision_check": None
+        if result.precision_check is None
+        else forward_precision.precision_value(result.precision_check),
         "weights": {
             "source": weights.source,
             "path": weights.path,
@@ -390,6 +400,12 @@ def batch_table(batch: Batch) -> Table:
     outcomes, done = batch.outcomes, batch.done
     classes = any(outcome.top for outcome in done)
     lines = [f"{words.plural(len(done), 'image')}, {len(batch.failures)} not read"]
+    if done and done[0].run.precision != "float32":
+        lines[0] += f"; {_backend(done[0].run)}"
+    checks = [result.precision_check for result in done if result.precision_check is not None]
+    lines += batch.notes
+    if checks:
+        lines += forward_precision.agreement(checks)
     if done and batch.weights.source == "random":
         lines.append(RANDOM)
     elif done and not classes and _vector(done[0].run):
@@ -406,11 +422,12 @@ def batch_table(batch: Batch) -> Table:
             Column("class", "class" if classes else "output", text=_result, wrap=True),
             Column("probability", "probability" if classes else "mean", text=_certainty, right=True),
             Column("ms", "ms", text=_milliseconds, right=True),
+            *(forward_precision.BATCH_COLUMNS if checks else ()),
         ),
         rows=outcomes,
         title=done[0].graph.title or done[0].graph.name if done else "",
         lines=lines,
-        data_columns=BATCH_DATA,
+        data_columns=(*BATCH_DATA, *(forward_precision.BATCH_DATA if checks else ())),
     )
 
 

@@ -335,7 +335,10 @@ ONE_INPUT: dict[str, list[tuple[tuple[int, ...], dict[str, object]]]] = {
     "conv": [((20, 7, 5), {"filters": 9, "kernel": 3})],
     "crop": [((20, 7, 5), {"size": (3, 4)}), ((3, 4, 5, 6), {"size": 2, "offset": (1, 3, 0)})],
     "deconv": [((20, 7, 5), {"filters": 9, "kernel": 3, "stride": 2})],
-    "dense": [((37,), {"units": 21}), ((5, 37), {"units": 21, "axis": "last"}), ((37,), {"units": 4, "bias": False})],
+    "dense": [
+        ((37,), {"units": 21}), ((19,), {"units": 311}), ((37,), {"units": 4, "bias": False}),
+        ((5, 37), {"units": 21, "axis": "last"}),
+    ],
     "dropout": [((20, 7, 5), {})],
     "elu": [((20, 7, 5), {}), ((5,), {"alpha": 0.5}), ((2, 3, 2, 3, 2), {"alpha": 0.5})],
     "erf": [((20, 7, 5), {})],

@@ -131,6 +131,11 @@ class Plan:
         ]
 
     @property
+    def element(self) -> int:
+        """Bytes of an element of maps with pixels."""
+        return self._lowered.element
+
+    @property
     def weight_bytes(self) -> int:
         """Memory of weights laid out anew; dense layers use theirs as they are."""
         return self._setup_arena.size
@@ -152,7 +157,9 @@ class Plan:
                 for output, numbers in zip(self.graph.outputs, self._outputs, strict=True)
             }
             seconds = perf_counter() - began - times.taken
-            return Run("numba", outputs, seconds, self._node_seconds(times, seconds))
+            return Run(
+                "numba", outputs, seconds, self._node_seconds(times, seconds), precision=self.precision
+            )
 
     def profile(self, values: Values, runs: int = 5) -> tuple[float, list[Work]]:
         """Seconds of the fastest of some runs in which every step waits for the one before; and its steps."""

@@ -77,7 +77,8 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True)
 class Peaks:
-    """What this machine does at most. flops: FLOPs a second of the register tile on data in cache; rates: by size of
+    """What this machine does at most. flops: FLOPs a second of the register tile, in the plan's precision, on data in
+    cache; rates: by size of
     the data, rising, the last from memory."""
 
     flops: float
@@ -163,18 +164,19 @@ def profile_plan(plan: Plan, values: Values, runs: int = 5, peaks: Peaks | None 
         )
         for node, row in sorted(merged.items())
     )
-    peaks = peaks or measured_peaks(plan.threads)
+    peaks = peaks or measured_peaks(plan.threads, plan.element)
     return Profile(rows, seconds, plan.threads, peaks.raised(rows))
 
 
-def measured_peaks(threads: int | None = None) -> Peaks:
-    """The peaks of all threads together."""
+def measured_peaks(threads: int | None = None, element: int = 4) -> Peaks:
+    """The peaks of all threads together, for maps of elements of so many bytes."""
     return Peaks(
-        measured_flops(threads), tuple(Rate(size, measured_bytes(size, threads)) for size in READ_SIZES)
+        measured_flops(threads, element),
+        tuple(Rate(size, measured_bytes(size, threads)) for size in READ_SIZES),
     )
 
 
-def measured_flops(threads: int | None = None) -> float:
+def measured_flops(threads: int | None = None, element: int = 4) -> float:
     """FLOPs a second of all threads in the register tile, on data in their nearest cache."""
     count = threads or processors()
     depth, tiles, calls = 64, 64, 40
@@ -185,11 +187,11 @@ def measured_flops(threads: int | None = None) -> float:
         "runs": np.zeros(1, np.int32), "run_count": 1, "run_length": depth, "last_length": depth,
         "source_pixels": (places * depth * 4).astype(np.int32),
         "target_pixels": (places * BLOCK * 4).astype(np.int32), "target_block": BLOCK * 4 * PIXELS,
-        "residual_pixels": 0, "residual_block": 0, "wide": 0, "low": -np.inf, "high": np.inf,
+        "residual_pixels": 0, "residual_block": 0, "wide": 1, "low": -np.inf, "high": np.inf,
     }  # fmt: skip
-    own = record_of(sweep, tables, keep)
+    own = record_of(sweep.of(element), tables, keep)
     values: dict[str, Word] = {
-        "sweep": sweep, "narrow": sweep,
+        "sweep": sweep.of(element), "narrow": sweep.of(element),
         "tile_table": np.array(TileRow(own.ctypes.data, 0, 0, 0, TILE // BLOCK), np.int64),
         "tiles": 1, "item_tiles": 1,
         "weights": np.ones(depth * TILE, np.float32), "bias": np.zeros(TILE, np.float32),
@@ -200,7 +202,8 @@ def measured_flops(threads: int | None = None) -> float:
     for _ in range(count):  # a target of its own for each thread
         record = record_of(direct, values | {"target": np.empty(PIXELS * TILE, np.float32)}, keep)
         rows.append(StepRow(direct.address, record.ctypes.data, 1, 0))
-    return 2.0 * depth * pixels * TILE * count * calls / _fastest(rows * calls, keep, count)
+    products = 4 // element * depth * pixels * TILE  # a word of two elements is two
+    return 2.0 * products * count * calls / _fastest(rows * calls, keep, count)
 
 
 def measured_bytes(size: int, threads: int | None = None) -> float:

@@ -22,7 +22,7 @@ from convcalc.backends.numba.jit.simd import (
     vload,
 )
 
-ROWS = 4  # rows of weights that are read side by side, so that four loads are under way at once
+STREAMS = 4  # parts of an item's rows that are read side by side
 
 
 @kernel
@@ -34,57 +34,60 @@ def dense(
 
     Weights are elements; everything else is floats.
 
+    An item's rows are cut into STREAMS parts, and a row of each is read at once, so that as many loads are under way.
+    Each part is read from its first row to its last, one place after the other: neighbouring rows side by side would
+    end after a page or two, before the processor's own prefetching has got going.
+
     Bounds. Rows r < units of `features` elements are read in whole registers, and the rest one by one. item_units ·
-    items floats of the target are written; those beyond `units` are zeros that fill its last block. item_units is a
-    multiple of ROWS, and ROWS rows are read at once only where all are below units.
+    items floats of the target are written; those beyond `units` are zeros that fill its last block.
     """
     whole = features - features % WIDTH
     row = features * ELEMENT
     for item in range(first, stop):
-        unit = item * item_units
-        end = unit + item_units
-        while unit < end:
-            if unit + ROWS <= units:
+        begin = item * item_units
+        part = max(0, min(item_units, units - begin)) // STREAMS
+        far = part * row
+        for unit in range(begin, begin + part):
+            at = weights + unit * row
+            a = splat(0.0)
+            b = splat(0.0)
+            c = splat(0.0)
+            d = splat(0.0)
+            for k in range(0, whole, WIDTH):
+                x = vload(source + 4 * k)
+                a = fma(eload(at + ELEMENT * k), x, a)
+                b = fma(eload(at + far + ELEMENT * k), x, b)
+                c = fma(eload(at + 2 * far + ELEMENT * k), x, c)
+                d = fma(eload(at + 3 * far + ELEMENT * k), x, d)
+            sums = (total(a), total(b), total(c), total(d))
+            for stream in range(STREAMS):
+                value = sums[stream]
+                own = unit + stream * part
+                for k in range(whole, features):
+                    value += load_element(weights + own * row + ELEMENT * k) * load_float(source + 4 * k)
+                value += load_float(bias + 4 * own)
+                store_float(target + 4 * own, min(max(value, low), high))
+        for unit in range(begin + STREAMS * part, begin + item_units):
+            value = splat(0.0)
+            rest = as_float(0)
+            if unit < units:
                 at = weights + unit * row
-                a = splat(0.0)
-                b = splat(0.0)
-                c = splat(0.0)
-                d = splat(0.0)
                 for k in range(0, whole, WIDTH):
-                    x = vload(source + 4 * k)
-                    a = fma(eload(at + ELEMENT * k), x, a)
-                    b = fma(eload(at + row + ELEMENT * k), x, b)
-                    c = fma(eload(at + 2 * row + ELEMENT * k), x, c)
-                    d = fma(eload(at + 3 * row + ELEMENT * k), x, d)
-                sums = (total(a), total(b), total(c), total(d))
-                for r in range(ROWS):
-                    value = sums[r]
-                    for k in range(whole, features):
-                        value += load_element(at + r * row + ELEMENT * k) * load_float(source + 4 * k)
-                    value += load_float(bias + 4 * (unit + r))
-                    store_float(target + 4 * (unit + r), min(max(value, low), high))
-            else:
-                for r in range(unit, unit + ROWS):
-                    value = splat(0.0)
-                    rest = as_float(0)
-                    if r < units:
-                        for k in range(0, whole, WIDTH):
-                            value = fma(eload(weights + r * row + ELEMENT * k), vload(source + 4 * k), value)
-                        rest = total(value)
-                        for k in range(whole, features):
-                            rest += load_element(weights + r * row + ELEMENT * k) * load_float(source + 4 * k)
-                        rest = min(max(rest + load_float(bias + 4 * r), low), high)
-                    store_float(target + 4 * r, rest)
-            unit += ROWS
+                    value = fma(eload(at + ELEMENT * k), vload(source + 4 * k), value)
+                rest = total(value)
+                for k in range(whole, features):
+                    rest += load_element(at + ELEMENT * k) * load_float(source + 4 * k)
+                rest = min(max(rest + load_float(bias + 4 * unit), low), high)
+            store_float(target + 4 * unit, rest)
 
 
 @dense.footprint
 def dense_footprint(call: KernelCall) -> None:
     """The weights and biases of the units of all items, and the target of all items."""
     call.positive("item_units")
-    written = -(-call.item_units // ROWS) * ROWS  # of an item
-    units = min(call.units, (call.items - 1) * call.item_units + written) if call.items else 0
+    units = min(call.units, call.items * call.item_units)
     call.reads("weights", call.weights, call.element_bytes * units * call.features)
     call.reads("source", call.source, 4 * call.features if units > 0 else 0)
     call.reads("bias", call.bias, 4 * units)
-    call.writes("target", call.target, 4 * written, steps("item_units", call.items, 4 * call.item_units))
+    written = steps("item_units", call.items, 4 * call.item_units)
+    call.writes("target", call.target, 4 * call.item_units, written)

@@ -63,8 +63,8 @@ class Lowering:
     """The program in the making, and all that was decided before.
 
     element: bytes of an element of maps with pixels, as vectors are float32; dense_element: of the weights of dense
-    layers. setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between them, in
-    running order; fixed: numbers that are put in their place once.
+    layers. setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between
+    them, in running order; fixed: numbers that are put in their place once.
     """
 
     fusion: Fusion

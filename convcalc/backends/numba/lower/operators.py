@@ -64,7 +64,7 @@ LOWER: Mapping[str, Callable[[Lowering, FusedLayer], None]] = {
 class Lowered:
     """A network as steps. setup: those that lay out weights; program: those of every run; outside: what is done
     between them by no kernel, and which values are read there; fixed: numbers that are put in their place once; inputs,
-    outputs: where the numbers of each are, channels first."""
+    outputs: where the numbers of each are, channels first; element: bytes of an element of maps with pixels."""
 
     setup: Program
     program: Program
@@ -72,6 +72,7 @@ class Lowered:
     fixed: tuple[tuple[Ref, Array], ...]
     inputs: tuple[Ref, ...]
     outputs: tuple[Ref, ...]
+    element: int = 4
 
 
 def lower(
@@ -114,4 +115,4 @@ def lower(
         for position in keepers.get(layer.value, ()):
             low.add_kept(position, layer.value, layer.node)
     outputs = tuple(low.add_output(value) for value in fusion.outputs[:count])
-    return Lowered(low.setup, low.program, tuple(low.outside), tuple(low.fixed), inputs, outputs)
+    return Lowered(low.setup, low.program, tuple(low.outside), tuple(low.fixed), inputs, outputs, element)
