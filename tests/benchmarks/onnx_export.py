@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper
 from onnx_attention import add_attention
 
+from convcalc.formats.onnx.writer_windows import window
 from convcalc.graph import INPUT, Graph, Node
 from convcalc.ops import axis_dimensions
 from convcalc.shapes import pads, per_axis
@@ -94,12 +95,7 @@ class Exporter:
         elif kind == "conv":
             names = [self._parameter(node, name) for name in ("weight", "bias")[: 1 + op.bias]]
             axes = op.axes(node.input_shapes)
-            after = [max(0, (a.output - 1) * a.stride + a.extent - a.size - a.before) for a in axes]
-            self.op(
-                "Conv", [*inputs, *names], out, kernel_shape=[a.kernel for a in axes],
-                strides=[a.stride for a in axes], dilations=[a.dilation for a in axes], group=op.groups,
-                pads=[*(a.before for a in axes), *after],
-            )  # fmt: skip
+            self.op("Conv", [*inputs, *names], out, group=op.groups, **window(axes))
         elif kind == "deconv":
             names = [self._parameter(node, name) for name in ("weight", "bias")[: 1 + op.bias]]
             axes = op.axes(node.input_shapes)
@@ -110,18 +106,14 @@ class Exporter:
             )  # fmt: skip
         elif kind in ("maxpool", "avgpool"):
             axes = op.axes(node.input_shapes)
-            common = {
-                "kernel_shape": [a.kernel for a in axes], "strides": [a.stride for a in axes],
-            }  # fmt: skip
             if kind == "maxpool":
-                after = [max(0, (a.output - 1) * a.stride + a.extent - a.size - a.before) for a in axes]
-                common["pads"] = [*(a.before for a in axes), *after]
-                common["dilations"] = [a.dilation for a in axes]
+                self.op("MaxPool", inputs, out, **window(axes))
             else:
-                common["pads"] = [*(a.before for a in axes), *(a.after for a in axes)]
-                common["ceil_mode"] = int(op.rounding == "ceil")
-                common["count_include_pad"] = int(op.count_padding)
-            self.op("MaxPool" if kind == "maxpool" else "AveragePool", inputs, out, **common)
+                self.op(
+                    "AveragePool", inputs, out, kernel_shape=[a.kernel for a in axes],
+                    strides=[a.stride for a in axes], pads=[*(a.before for a in axes), *(a.after for a in axes)],
+                    ceil_mode=int(op.rounding == "ceil"), count_include_pad=int(op.count_padding),
+                )  # fmt: skip
         elif kind == "global_avgpool" or (kind == "adaptive_avgpool" and prod(node.output_shape[1:]) == 1):
             self.op("GlobalAveragePool", inputs, out)
         elif kind == "adaptive_avgpool":
