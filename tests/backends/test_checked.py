@@ -105,14 +105,14 @@ def three_dimensions() -> Graph:
     return network.graph()
 
 
-def networks() -> Iterator[tuple[Graph, bool | None]]:
-    """Each with whether Winograd's chunks transform their own input, or None where it is not forced."""
+def networks() -> Iterator[tuple[Graph, tuple[bool, int] | None]]:
+    """Each with how Winograd's method is forced, or None where it is not."""
     yield layers.many_kernels(), None
     yield three_dimensions(), None
     yield three_attentions(), None
     yield two_products(), None
-    yield layers.two_of_winograd(), False
-    yield layers.two_of_winograd(), True
+    for how in layers.WINOGRADS:
+        yield layers.two_of_winograd(), how
 
 
 # What only ever makes a kernel do less within what it may touch: then it computes something else, but safely.
@@ -126,9 +126,9 @@ SAFE = {
 def test_a_wrong_parameter_of_any_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each address, stride, count and table is refused somewhere; and what is accepted does no harm."""
     wanted, found = set(), set()
-    for graph, fused in networks():
-        if fused is not None:
-            layers.force_winograd(monkeypatch, fused)
+    for graph, how in networks():
+        if how is not None:
+            layers.force_winograd(monkeypatch, *how)
         steps: list[tuple[int, int, Step]] = []
 
         def look(low: Lowered, steps: list[tuple[int, int, Step]] = steps) -> None:

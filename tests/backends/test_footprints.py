@@ -153,12 +153,13 @@ def test_every_operator(
         assert_exact(network.graph(), log)
 
 
+@pytest.mark.parametrize("outputs", [2, 4])
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_winograd(seed: int, fused: bool, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    layers.force_winograd(monkeypatch, fused)
+def test_winograd(seed: int, fused: bool, outputs: int, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers.force_winograd(monkeypatch, fused, outputs)
     graph = by_chance(layers.any_winograd, seed, 3_000_000)
-    assert "winograd" in assert_exact(graph, log)
+    assert assert_exact(graph, log) & {"winograd4", "winograd6"}
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -171,8 +172,8 @@ def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
     found = assert_exact(layers.many_kernels(), log)
     for graph in (three_attentions(), two_products()):
         found |= assert_exact(graph, log)
-    for fused in (False, True):
-        layers.force_winograd(monkeypatch, fused)
+    for fused, outputs in layers.WINOGRADS:
+        layers.force_winograd(monkeypatch, fused, outputs)
         found |= assert_exact(layers.two_of_winograd(), log)
     assert found == set(kernels()) - {"sweep", "narrow_sweep", "finish"}
 
@@ -252,8 +253,8 @@ with traced() as log, pytest.MonkeyPatch.context() as patch:
     assert_exact(layers.many_kernels(), log)
     assert_exact(tests.three_attentions(), log)
     assert_exact(tests.two_products(), log)
-    for fused in (False, True):
-        layers.force_winograd(patch, fused)
+    for fused, outputs in layers.WINOGRADS:
+        layers.force_winograd(patch, fused, outputs)
         assert_exact(layers.two_of_winograd(), log)
 """
 

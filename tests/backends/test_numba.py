@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import copysign, inf, isfinite, nan, prod
 from pathlib import Path
 from random import Random
@@ -33,10 +33,11 @@ from convcalc.backends.numba.arrays.registry import MAKERS, has_arrays
 from convcalc.backends.numba.kernels.copies import gather
 from convcalc.backends.numba.lower import winograd as lower_winograd
 from convcalc.backends.numba.lower.operators import LOWER
+from convcalc.backends.numba.lower.winograd import cut_tiles
 from convcalc.backends.numba.passes import algorithm as choice
 from convcalc.backends.numba.passes import traits
 from convcalc.backends.numba.passes.traits import TRAITS, has_kernel
-from convcalc.backends.numba.plan import prepare
+from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime.driver import StepRow, StepTable, helpers
 from convcalc.graph import INPUT, Graph
 from convcalc.language.load import load_graph
@@ -193,29 +194,30 @@ def any_winograd(source: Random) -> Graph:
     return network.graph()
 
 
-def force_winograd(patch: pytest.MonkeyPatch, fused: bool) -> None:
-    """Winograd wherever it can be, a register tile of its tiles a chunk."""
+def force_winograd(patch: pytest.MonkeyPatch, fused: bool, outputs: int = 4) -> None:
+    """Winograd wherever it can be, by F(4×4, 3×3) or F(2×2, 3×3), a register tile of its tiles a chunk."""
 
-    def cut(tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool, int, int]:
+    def cut(frequencies: int, tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool, int, int]:
         return fused, min(tiles, lower_winograd.PIXELS), 1 if fused else out_tiles
 
     patch.setattr(choice, "_winograd_cycles", lambda *_: 0.0)
+    patch.setitem(choice.TILE_OUTPUTS, (1, 3, 3), (outputs,))
     patch.setattr(lower_winograd, "cut_tiles", cut)
 
 
-@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("outputs", [2, 4])
 @pytest.mark.parametrize("seed", range(20))
-def test_winograd_wherever_it_can_be(seed: int, fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if seed % 2:
-        force_winograd(monkeypatch, fused)
-    else:
-        monkeypatch.setattr(choice, "_winograd_cycles", lambda *_: 0.0)
+def test_winograd_wherever_it_can_be(seed: int, outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut as its layers are, or into chunks of a register tile that do or do not transform their own input."""
+    force_winograd(monkeypatch, fused=seed % 4 == 1, outputs=outputs)
+    if seed % 2 == 0:
+        monkeypatch.setattr(lower_winograd, "cut_tiles", cut_tiles)
     graph = by_chance(any_winograd, seed, 12_000_000)
     weights = any_weights(graph, seed)
     values = any_values(graph, seed)
     wanted = reference.run(graph, weights, values, threads=1).values
     plan = prepare(graph, weights, 2, guard=1024)
-    assert "winograd" in {work.kernel for work in plan.profile(values, 1)[1]}
+    assert kernels_run(plan, values) & {"winograd6", "winograd4" if outputs == 2 else "winograd6"}
     assert_close(plan.run(values).values, wanted, 3e-5)
     assert plan.overrun_buffers() == []
 
@@ -225,12 +227,17 @@ def test_winograd_can_be_turned_off() -> None:
     network.add("conv", filters=64, kernel=3, padding=1)
     graph = network.graph()
     weights, values = any_weights(graph, 1), any_values(graph, 1)
-    kernels = [
-        {work.kernel for work in prepare(graph, weights, 1, winograd=method).profile(values, 1)[1]}
-        for method in ("auto", None)
-    ]  # fmt: skip
-    assert "winograd" in kernels[0]
-    assert "winograd" not in kernels[1]
+    plans = [prepare(graph, weights, 1, winograd=allowed) for allowed in ("auto", "f4", "f2", None)]
+    tiles = [kernels_run(plan, values) & {"winograd4", "winograd6"} for plan in plans]
+    assert tiles == [{"winograd6"}, {"winograd6"}, {"winograd4"}, set()]
+
+
+def kernels_run(plan: Plan, values: Sequence[float]) -> set[str]:
+    """The kernels that a run uses."""
+    return {work.kernel for work in plan.profile(values, 1)[1]}
+
+
+WINOGRADS = [(fused, outputs) for fused in (False, True) for outputs in (4, 2)]  # as for `force_winograd`
 
 
 def two_of_winograd() -> Graph:

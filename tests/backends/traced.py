@@ -27,12 +27,13 @@ from convcalc.backends.numba.kernels import (
     pointwise,
     pool,
     tile,
+    transforms,
     weights,
     winograd,
 )
 from convcalc.backends.numba.runtime import driver
 
-MODULES = (simd, tile, depthwise)  # which emit loads and stores
+MODULES = (simd, tile, depthwise, transforms)  # which emit loads and stores
 ENTRIES = 1 << 24  # of the log: an address, and its size times two, plus one for a store
 NO_RESERVE = 0x4000 if sys.platform == "linux" else 0  # of mmap: only what is written takes memory
 
@@ -51,10 +52,10 @@ def kernels() -> dict[str, Kernel]:
         pool,
         tile,
         weights,
-        winograd,
     )
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
-    found += depthwise.depthwise_rows.values()
+    for variants in (depthwise.depthwise_rows, winograd.winograd_input, winograd.winograd):
+        found += variants.values()
     return {kernel.name: kernel for kernel in (*found, *(kernel.half for kernel in found))}
 
 

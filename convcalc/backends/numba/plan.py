@@ -300,10 +300,10 @@ def prepare(
     }
     fusion = fuse(rewritten.graph, outside)
     moves = find_moves(fusion)
-    plans = choose(fusion, count, winograd is not None and precision == "float32")
-    placement = place(fusion, moves, plans)
     dense_element = 2 if precision == "bf16" else 4
     element = dense_element if BFLOAT16 else 4
+    plans = choose(fusion, count, winograd, element)
+    placement = place(fusion, moves, plans)
     lowered = lower(
         moves, plans, placement, replace(weights, nodes=own), count, element, dense_element, len(kept)
     )

@@ -91,6 +91,7 @@ def _emit_tile(
     word = BITS if half else FLOAT
     words = [ir.VectorType(word, width) for width in widths]
     multiply = emit_dot if half else emit_fma
+    unroll = UNROLL // 2 if half and columns == HALF else UNROLL  # half a block of bfloat16 is four words
 
     def register(row: ir.Value, v: int, kinds: Sequence[ir.Type] = kinds) -> ir.Value:
         """Register v of a row of columns."""
@@ -128,12 +129,12 @@ def _emit_tile(
     last = builder.sub(run_count, _integer(1))
     with emit_loop(builder, run_count) as run:
         length = builder.select(builder.icmp_signed("<", run, last), run_length, last_length)
-        whole = builder.udiv(length, _integer(UNROLL))
-        done = builder.mul(whole, _integer(UNROLL))
+        whole = builder.udiv(length, _integer(unroll))
+        done = builder.mul(whole, _integer(unroll))
         shift = _offset(builder, runs, run)
         places = [builder.add(start, shift) for start in starts]
         with emit_loop(builder, whole) as many:
-            step(places, builder.mul(many, _integer(UNROLL)), UNROLL)
+            step(places, builder.mul(many, _integer(unroll)), unroll)
         with emit_loop(builder, builder.sub(length, done)) as rest:
             step(places, builder.add(done, rest), 1)
 

@@ -21,10 +21,9 @@ from convcalc.backends.numba.jit.simd import (
     load_row,
     row_bytes,
     store_element,
-    store_float,
     vload,
 )
-from convcalc.backends.numba.kernels.winograd import SIDE
+from convcalc.backends.numba.kernels.transforms import OUTPUTS
 
 
 class PackedTile(NamedTuple):
@@ -140,13 +139,14 @@ def copy_weights_footprint(call: KernelCall) -> None:
 
 @kernel
 def transform_weights(
-    first: int, stop: int, thread: int, *, source: int, target: int, factors: int, matrix: int, size: int,
-    channels: int, filters: int, in_blocks: int,
+    first: int, stop: int, thread: int, *, source: int, target: int, factors: int, matrix: int, side: int,
+    size: int, channels: int, filters: int, in_blocks: int,
 ) -> None:  # fmt: skip
     """Winograd's transform of the weights, G g Gᵀ of every kernel g, times its filter's factor.
 
-    The result is laid out as [tile][36][channel][filter in tile]. An item is one block of channels of one tile. size is
-    the kernel's side, matrix the 6 × size floats of G (`winograd.kernel_matrix`).
+    The result is elements laid out as [tile][side²][channel][filter in tile], where side is that of a tile of pixels;
+    of bfloat16, two neighbouring channels of a filter are one word. An item is one block of channels of one tile of
+    filters. size is the kernel's side, matrix the side × size floats of G (`transforms.kernel_matrix`).
 
     Bounds. Only filters < filters and channels < channels are read; beyond them zeros are written, up to whole blocks
     of channels and filters.
@@ -155,14 +155,14 @@ def transform_weights(
         tile, block = item // in_blocks, item % in_blocks
         width = min(TILE, (filters - tile * TILE + BLOCK - 1) // BLOCK * BLOCK)
         depth = in_blocks * BLOCK
-        to = target + 4 * tile * SIDE * SIDE * depth * TILE
+        to = target + ELEMENT * tile * side * side * depth * TILE
         for t in range(width):
             own = tile * TILE + t
             for i in range(BLOCK):
                 channel = block * BLOCK + i
                 inside = own < filters and channel < channels
                 base = source + 4 * (own * channels + channel) * size * size
-                for y in range(SIDE):
+                for y in range(side):
                     # Row y of G g, then of (G g) Gᵀ
                     half0 = half1 = half2 = half3 = half4 = 0.0
                     if inside:
@@ -175,22 +175,24 @@ def transform_weights(
                             if size == 5:
                                 half3 += g * load_float(row + 12)
                                 half4 += g * load_float(row + 16)
-                    for x in range(SIDE):
+                    for x in range(side):
                         g = matrix + 4 * x * size
                         value = half0 * load_float(g) + half1 * load_float(g + 4) + half2 * load_float(g + 8)
                         if size == 5:
                             value += half3 * load_float(g + 12) + half4 * load_float(g + 16)
                         if inside:
                             value *= load_float(factors + 4 * own)
-                        place = ((y * SIDE + x) * depth + channel) * width + t
-                        store_float(to + 4 * place, value)
+                        word = ((y * side + x) * (depth // WORD) + channel // WORD) * width + t
+                        store_element(to + 4 * word + ELEMENT * (channel % WORD), value)
 
 
 @transform_weights.footprint
 def transform_weights_footprint(call: KernelCall) -> None:
     """All numbers of the kernels, and the memory of each tile's filters for the channels of the items."""
     call.positive("in_blocks")
-    depth, area = call.in_blocks * BLOCK, SIDE * SIDE
+    side, depth = call.side, call.in_blocks * BLOCK
+    call.needs(side in OUTPUTS, f"no transform has tiles of {side} pixels a side")
+    area, element = side * side, call.element_bytes
     taps = 5 if call.size == 5 else 3
     whole, rest = divmod(call.items, call.in_blocks)
     for tile, blocks in [*((tile, call.in_blocks) for tile in range(whole)), (whole, rest)]:
@@ -200,14 +202,14 @@ def transform_weights_footprint(call: KernelCall) -> None:
             continue
         channels = blocks * BLOCK
         call.writes(
-            "target", call.target + 4 * tile * area * depth * TILE, 4 * channels * width,
-            steps("frequency", area, 4 * depth * width),
+            "target", call.target + element * tile * area * depth * TILE, element * channels * width,
+            steps("frequency", area, element * depth * width),
         )  # fmt: skip
         channels = min(channels, call.channels)
         filters = min(width, left)
         if channels > 0 and filters > 0:
-            call.reads("matrix", call.matrix, 4 * taps, steps("size", SIDE, 4 * call.size))
-            call.reads("matrix", call.matrix, 4 * SIDE * call.size)
+            call.reads("matrix", call.matrix, 4 * taps, steps("size", side, 4 * call.size))
+            call.reads("matrix", call.matrix, 4 * side * call.size)
             call.reads("factors", call.factors + 4 * tile * TILE, 4 * filters)
             kernel_bytes = 4 * call.size * call.size
             call.reads(

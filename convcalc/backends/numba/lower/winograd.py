@@ -1,30 +1,30 @@
 """Winograd convolutions as steps.
 
-Yₜ = Aᵀ [ Σ꜀ (G g꜀ Gᵀ) ∘ (Bᵀ d꜀ₜ B) ] A for every tile t of the image (`kernels.winograd` has the matrices; Lavin & Gray
-2015, "Fast algorithms for convolutional neural networks", equation 12). For each of the 36 frequencies f the sum over
-channels c is a matrix product, M[f][k][t] = Σ꜀ U[f][k][c]·V[f][c][t], which the register tile of all other
-convolutions computes: channels are its runs, tiles its pixels.
+Yₜ = Aᵀ [ Σ꜀ (G g꜀ Gᵀ) ∘ (Bᵀ d꜀ₜ B) ] A for every tile t of the image (`kernels.transforms` has the matrices; Lavin &
+Gray 2015, "Fast algorithms for convolutional neural networks", equation 12). For each of the side² frequencies f of a
+tile of side×side pixels the sum over channels c is a matrix product, M[f][k][t] = Σ꜀ U[f][k][c]·V[f][c][t], which the
+register tile of all other convolutions computes: channels are its runs, tiles its pixels.
 
 In memory: U is [tile of filters][f][channel][filters of the tile], laid out once; V is [f][channel block][tile][16]
 and M is [f][filter block][tile][16]. Each frequency of V and M is 64 bytes more than its blocks: were it a multiple of
-4096, the 36 places that a transform writes would share cache sets.
+4096, the places that a transform writes would share cache sets.
 """
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, prod
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK, FEW, PIXEL, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.simd import BLOCK, FEW, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.kernels import weights as kernels_weights
 from convcalc.backends.numba.kernels import winograd as kernels_winograd
 from convcalc.backends.numba.kernels.tile import sweep
-from convcalc.backends.numba.kernels.winograd import FREQUENCIES, kernel_matrix
+from convcalc.backends.numba.kernels.transforms import PRODUCT, kernel_matrix
 from convcalc.backends.numba.layout import Array, blocks_of, pixel_table, run_table
 from convcalc.backends.numba.lower.affine import Affine
-from convcalc.backends.numba.lower.direct import CACHE, inner_record, residual_of, tiles_of
-from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.lower.direct import CACHE, inner_record, residual_of, tiles_of, words
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step, Word
@@ -39,24 +39,26 @@ def add_winograd(
     residual = residual_of(low, layer)
     ins, outs = blocks_of(plan.channels), blocks_of(plan.filters)
     down, across = plan.tiles
-    tiles = down * across
-    fused, chunk, groups = cut_tiles(tiles, ins, tiles_of(plan.filters), low.threads)
+    tiles, frequencies = down * across, plan.frequencies
+    element = layout.element
+    value = BLOCK * element  # bytes of a place of V
+    fused, chunk, groups = cut_tiles(frequencies, tiles, ins, tiles_of(plan.filters), low.threads, value)
     # V: a chunk's, in each thread's scratch memory, or the whole image's; a register tile may read past the last.
     held = max(PIXELS, chunk) if fused else tiles + PIXELS
-    transformed_block = held * PIXEL
+    transformed_block = held * value
     frequency = ins * transformed_block + 64
     # M: a chunk's, of one tile of filters, in scratch memory before V.
-    product_block = max(PIXELS, chunk) * PIXEL
+    product_block = max(PIXELS, chunk) * PRODUCT
     product_frequency = TILE_BLOCKS * product_block + 64
-    low.program.need_scratch(FREQUENCIES * product_frequency + (FREQUENCIES * frequency if fused else 0))
+    low.program.need_scratch(frequencies * product_frequency + (frequencies * frequency if fused else 0))
     weights = _transform_weights(low, layer, plan, affine.factor)
     # The matrix product of one frequency: a run of 16 channels in each block, and pixels that follow one another.
-    pixels = pixel_table((0, 0, PIXEL), (range(1), range(1), range(max(PIXELS, chunk))))
+    places = range(1), range(1), range(max(PIXELS, chunk))
     runs = run_table(range(0, ins * transformed_block, transformed_block), [0])
     products = inner_record(
-        sweep, low, runs=runs, run_count=ins, run_length=BLOCK, last_length=BLOCK, source_pixels=pixels,
-        target_pixels=pixels, target_block=product_block, residual_pixels=0, residual_block=0, wide=1, low=-inf,
-        high=inf,
+        sweep, low, runs=runs, run_count=ins, run_length=words(BLOCK, element), last_length=words(BLOCK, element),
+        source_pixels=pixel_table((0, 0, value), places), target_pixels=pixel_table((0, 0, PRODUCT), places),
+        target_block=product_block, residual_pixels=0, residual_block=0, wide=1, low=-inf, high=inf,
     )  # fmt: skip
     # A tile begins where the first output's window does, which a wider halo moves inwards.
     shift = sum(
@@ -71,12 +73,12 @@ def add_winograd(
     transformed: Word = 0
     read = source.span
     if not fused:
-        read = _transform_input(low, layer, common, source, tiles, ins, FREQUENCIES * frequency)
+        read = _transform_input(low, layer, plan, common, source, ins, frequencies * frequency)
         transformed = Ref(read.buffer)
     depth = ins * BLOCK
     values = common | {
-        "sweep": sweep, "sweep_record": products, "weights": weights,
-        "tile_weights": 4 * FREQUENCIES * depth * TILE, "frequency_weights": 4 * depth * TILE,
+        "sweep": sweep.of(element), "sweep_record": products, "weights": weights,
+        "tile_weights": element * frequencies * depth * TILE, "frequency_weights": element * depth * TILE,
         "zeros": np.zeros(TILE, np.float32), "bias": padded_vector(affine.offset, outs * BLOCK),
         "chunk_tiles": chunk, "item_groups": groups, "out_tiles": tiles_of(plan.filters), "blocks": outs,
         "in_blocks": ins, "fused": int(fused), "transformed": transformed, "product_block": product_block,
@@ -88,8 +90,9 @@ def add_winograd(
     reads = [read] + ([residual.span] if residual else [])
     low.program.add(
         Step(
-            kernels_winograd.winograd, values, -(-tiles // chunk) * groups, reads, (target.span,), layer.node.index,
-            macs=layer.macs, weight_bytes=4 * FREQUENCIES * depth * outs * BLOCK,
+            kernel_for(kernels_winograd.winograd[plan.side], source, target), values, -(-tiles // chunk) * groups,
+            reads, (target.span,), layer.node.index, macs=layer.macs,
+            weight_bytes=element * frequencies * depth * outs * BLOCK,
         )
     )  # fmt: skip
 
@@ -97,37 +100,42 @@ def add_winograd(
 def _transform_input(
     low: Lowering,
     layer: FusedLayer,
+    plan: ConvPlan,
     common: dict[str, Word],
     source: MapView,
-    tiles: int,
     blocks: int,
     size: int,
 ) -> ByteSpan:
     """The step that makes Bᵀ d B of every tile of every block, and where it puts them. size: bytes in all."""
     buffer = low.program.buffer(size, f"{layer.node.name} transformed")
     span = ByteSpan(buffer, 0, buffer.size)
+    tiles = prod(plan.tiles)
     item_tiles = max(1, -(-tiles // (8 * low.threads)))
     values = common | {"transformed": Ref(buffer), "item_tiles": item_tiles, "blocks": blocks}
     items = blocks * -(-tiles // item_tiles)
-    low.program.add(
-        Step(kernels_winograd.winograd_input, values, items, (source.span,), (span,), layer.node.index)
-    )
+    kernel = kernel_for(kernels_winograd.winograd_input[plan.side], source)
+    low.program.add(Step(kernel, values, items, (source.span,), (span,), layer.node.index))
     return span
 
 
-def cut_tiles(tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool, int, int]:
+def cut_tiles(
+    frequencies: int, tiles: int, ins: int, out_tiles: int, threads: int, value: int
+) -> tuple[bool, int, int]:
     """How the products are cut: (whether a chunk transforms its own input, tiles of a chunk, items per chunk).
+
+    value: bytes of a place of V.
+
 
     Large planes of few channels: a chunk's input, transformed, stays in cache while all output tiles pass over it.
     Else the whole input is transformed first, and an item is one output tile over a chunk whose products stay in
     cache; smaller chunks where that makes too few items for the threads.
     """
-    whole = FREQUENCIES * ins * tiles * PIXEL
+    whole = frequencies * ins * tiles * value
     if whole > 8 * CACHE or (tiles >= 16 * PIXELS and ins * TILE_BLOCKS <= 8):
-        chunk = int(CACHE * 0.6 / (FREQUENCIES * PIXEL * (ins + TILE_BLOCKS)))
+        chunk = int(CACHE * 0.6 / (frequencies * (ins * value + TILE_BLOCKS * PRODUCT)))
         chunk = max(PIXELS, chunk // PIXELS * PIXELS)
         return True, min(chunk, tiles), 1
-    limit = max(PIXELS, int(CACHE * 0.35 / (FREQUENCIES * PIXEL * TILE_BLOCKS)))
+    limit = max(PIXELS, int(CACHE * 0.35 / (frequencies * PRODUCT * TILE_BLOCKS)))
     count = -(-tiles // limit)
     if threads > 1:
         count = max(count, min(-(-3 * threads // out_tiles), tiles // FEW))
@@ -139,16 +147,17 @@ def cut_tiles(tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool,
 def _transform_weights(low: Lowering, layer: FusedLayer, plan: ConvPlan, factor: Array) -> Ref:
     """A place for G g Gᵀ of every kernel, times its filter's factor, and the step that makes them."""
     ins, outs = blocks_of(plan.channels), blocks_of(plan.filters)
-    size = 4 * FREQUENCIES * ins * BLOCK * outs * BLOCK
+    size = low.element * plan.frequencies * ins * BLOCK * outs * BLOCK
     buffer = low.setup.buffer(size, f"{layer.node.name} weights", kept=True)
-    side = plan.kernel[2]
+    taps = plan.kernel[2]
     values: dict[str, Word] = {
         "source": low.parameter(layer.node, "weight"), "target": Ref(buffer),
         "factors": padded_vector(factor, tiles_of(plan.filters) * TILE, 1.0),
-        "matrix": np.array(kernel_matrix(side), np.float32), "size": side, "channels": plan.channels,
-        "filters": plan.filters, "in_blocks": ins,
+        "matrix": np.array(kernel_matrix(plan.side, taps), np.float32), "side": plan.side, "size": taps,
+        "channels": plan.channels, "filters": plan.filters, "in_blocks": ins,
     }  # fmt: skip
     items = tiles_of(plan.filters) * ins
     span = ByteSpan(buffer, 0, buffer.size)
-    low.setup.add(Step(kernels_weights.transform_weights, values, items, (), (span,), layer.node.index))
+    kernel = kernels_weights.transform_weights.of(low.element)
+    low.setup.add(Step(kernel, values, items, (), (span,), layer.node.index))
     return Ref(buffer)

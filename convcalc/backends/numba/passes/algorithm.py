@@ -3,6 +3,17 @@
 The model counts cycles: multiply-accumulates at the register tile's rate, Winograd's transforms per tile, and weights
 at what memory delivers, whichever takes longer. Its constants were measured on two machines and matter only near
 break-even.
+
+Winograd's method is there for kernels of 3×3 with tiles of 4×4 or 2×2 outputs, F(4×4, 3×3) and F(2×2, 3×3), and of 5×5
+with tiles of 2×2. What `winograd` allows:
+
+    auto    any of them, whichever is cheapest
+    f2      tiles of 2×2 outputs only
+    f4      F(4×4, 3×3) wherever it is cheaper than direct convolution, then tiles of 2×2
+    None    none of them
+
+Where elements are bfloat16, tiles of 6×6 pixels err three to four times as much as direct convolution, those of 4×4
+half as much again as it; so those of 6×6, of both kernels, are there for `f4` alone.
 """
 
 from __future__ import annotations
@@ -12,8 +23,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, NamedTuple, cast
 
-from convcalc.backends.numba.jit.simd import BLOCK, HALF, LANES, WIDTH
-from convcalc.backends.numba.kernels.winograd import FREQUENCIES
+from convcalc.backends import Winograd
+from convcalc.backends.numba.jit.simd import BLOCK, FEW, HALF, LANES, PIXELS, WIDTH
 from convcalc.backends.numba.layout import Halo, Triple, blocks_of, triple
 from convcalc.backends.numba.passes.fusion import Fusion
 from convcalc.graph import Node, is_input
@@ -23,8 +34,13 @@ from convcalc.shapes import per_axis
 
 MAX_INTERLEAVED = 8  # channels up to which an image stays interleaved
 BYTES_PER_CYCLE = 8.0  # from memory, all threads together
-INPUT_CYCLES = 150.0  # per tile and block, for one register a block
-OUTPUT_CYCLES = 130.0
+CORE_BYTES_PER_CYCLE = 4.5  # from memory, a thread
+PRODUCTS_PER_CYCLE = 2 * min(WIDTH, 8)  # two registers of 8 or, on many processors, one of 16
+# Winograd's transforms by the side of a tile: cycles per tile and block, for one register a block
+INPUT_CYCLES = {4: 45.0, 6: 150.0}
+OUTPUT_CYCLES = {4: 40.0, 6: 130.0}
+EXACT_SIDE = 4  # the largest tiles, in pixels, whose transforms bfloat16 holds well enough
+TILE_OUTPUTS = {(1, 3, 3): (4, 2), (1, 5, 5): (2,)}  # outputs per side of Winograd's tiles, by the kernel
 
 Algorithm = Literal["direct", "interleaved", "depthwise", "winograd"]
 
@@ -52,6 +68,16 @@ class ConvPlan:
     def taps(self) -> int:
         """Places of a kernel."""
         return prod(self.kernel)
+
+    @property
+    def side(self) -> int:
+        """Input pixels of a Winograd tile, per side."""
+        return self.outputs + self.kernel[2] - 1
+
+    @property
+    def frequencies(self) -> int:
+        """Products of a Winograd tile, per channel and filter."""
+        return self.side * self.side
 
     @property
     def tiles(self) -> tuple[int, int]:
@@ -84,22 +110,24 @@ class DeconvPlan:
 Plans = dict[int, ConvPlan | DeconvPlan]
 
 
-def choose(fusion: Fusion, threads: int, winograd: bool) -> Plans:
-    """How each convolution and deconvolution that kernels compute is computed, by the layer's value."""
+def choose(fusion: Fusion, threads: int, winograd: Winograd | None, element: int = 4) -> Plans:
+    """How each convolution and deconvolution that kernels compute is computed, by the layer's value. winograd: the
+    tiles of Winograd's that may be used; element: bytes of an element of maps."""
     plans: Plans = {}
     for layer in fusion.layers:
         if fusion.is_outside(layer):
             continue
         if isinstance(layer.node.op, Conv):
             source = fusion.alias[layer.node.inputs[0]]
-            plans[layer.value] = plan_conv(layer.node, source, threads, winograd)
+            plans[layer.value] = plan_conv(layer.node, source, threads, winograd, element)
         elif isinstance(layer.node.op, Deconv):
             plans[layer.value] = plan_deconv(layer.node)
     return plans
 
 
-def plan_conv(node: Node, source: int, threads: int, winograd: bool) -> ConvPlan:
-    """The numbers of a convolution and the kernel for it. source: the value it reads."""
+def plan_conv(node: Node, source: int, threads: int, winograd: Winograd | None, element: int = 4) -> ConvPlan:
+    """The numbers of a convolution and the kernel for it. source: the value it reads; winograd: the tiles of Winograd's
+    that may be used; element: bytes of an element of maps."""
     op = cast(Conv, node.op)
     shape = node.input_shapes[0]
     rank = len(shape) - 1
@@ -129,19 +157,32 @@ def plan_conv(node: Node, source: int, threads: int, winograd: bool) -> ConvPlan
     few = plan.channels <= MAX_INTERLEAVED
     if is_input(source) and plan.groups == 1 and few and plan.dilation[2] == 1:
         return replace(plan, algorithm="interleaved")
-    tiled = _tiled(plan) if winograd else None
-    if tiled and _winograd_cycles(tiled, threads) < _direct_cycles(plan, threads):
-        return tiled
-    return plan
+    return _cheapest(plan, threads, winograd, element) if winograd else plan
 
 
-def _tiled(plan: ConvPlan) -> ConvPlan | None:
-    """The convolution by Winograd's method, where there is one for it."""
-    outputs = {(1, 3, 3): 4, (1, 5, 5): 2}.get(plan.kernel, 0)
+def _cheapest(plan: ConvPlan, threads: int, winograd: Winograd, element: int) -> ConvPlan:
+    """A convolution by direct convolution or by what is allowed of Winograd's method, as modelled."""
     steps = plan.stride == plan.dilation == (1, 1, 1)
     flat = plan.size[0] == 1 and not plan.halo.before[0] and not plan.halo.after[0]
-    if not (outputs and steps and flat and plan.groups == 1):
-        return None
+    if not (steps and flat and plan.groups == 1):
+        return plan
+    best, cycles = plan, _direct_cycles(plan, threads, element)
+    for outputs in TILE_OUTPUTS.get(plan.kernel, ()):
+        if winograd == "f2" and outputs != 2:
+            continue
+        tiled = _tiled(plan, outputs)
+        if element == 2 and winograd != "f4" and tiled.side > EXACT_SIDE:
+            continue
+        own = _winograd_cycles(tiled, threads, element)
+        if own < cycles:
+            best, cycles = tiled, own
+            if winograd == "f4":
+                break
+    return best
+
+
+def _tiled(plan: ConvPlan, outputs: int) -> ConvPlan:
+    """The convolution by Winograd's method, with tiles of outputs×outputs pixels."""
     tiled = replace(plan, algorithm="winograd", outputs=outputs)
     # Tiles reach past the last output: the halo must hold whole tiles.
     after = (
@@ -153,20 +194,31 @@ def _tiled(plan: ConvPlan) -> ConvPlan | None:
     return replace(tiled, halo=plan.halo._replace(after=triple(after, 0)))
 
 
-def _direct_cycles(plan: ConvPlan, threads: int) -> float:
+def _direct_cycles(plan: ConvPlan, threads: int, element: int) -> float:
     weights = blocks_of(plan.channels) * BLOCK * -(-plan.filters // HALF) * HALF * plan.taps
-    compute = weights * prod(plan.output) / (2 * WIDTH * threads)
-    return max(compute, 4 * weights / BYTES_PER_CYCLE)
+    return _product_cycles(weights, prod(plan.output), threads, element)
 
 
-def _winograd_cycles(plan: ConvPlan, threads: int) -> float:
+def _winograd_cycles(plan: ConvPlan, threads: int, element: int) -> float:
     ins, outs = blocks_of(plan.channels), blocks_of(plan.filters)
     tiles = prod(plan.tiles)
-    weights = FREQUENCIES * ins * outs * BLOCK * BLOCK
-    # products of few tiles leave the register tile half empty
-    products = weights * (tiles + 3) / (0.9 * 2 * WIDTH * threads)
-    transforms = tiles * LANES * (ins * INPUT_CYCLES + outs * OUTPUT_CYCLES) / threads
-    return max(products, 4 * weights / BYTES_PER_CYCLE) + transforms
+    products = _product_cycles(plan.frequencies * ins * outs * BLOCK * BLOCK, tiles, threads, element)
+    cycles = ins * INPUT_CYCLES[plan.side] + outs * OUTPUT_CYCLES[plan.side]
+    return products + tiles * LANES * cycles / threads
+
+
+def _product_cycles(weights: int, pixels: int, threads: int, element: int) -> float:
+    """The cycles in which so many weights are multiplied by so many pixels each. The first register tile of pixels
+    waits for the weights, if memory is slower than the products; the others find them in cache."""
+    large = max(0, -(-(pixels - 2 * FEW) // PIXELS))
+    rest = pixels - large * PIXELS  # by small tiles, see `kernels.tile.sweep`
+    first = PIXELS if large or rest == PIXELS else FEW
+    others = large * PIXELS + -(-rest // FEW) * FEW - first
+    if rest == PIXELS:
+        others = large * PIXELS
+    cycle = weights / (4 // element * PRODUCTS_PER_CYCLE * threads)
+    reading = element * weights / min(BYTES_PER_CYCLE, CORE_BYTES_PER_CYCLE * threads)
+    return max(first * cycle, reading) + others * cycle
 
 
 def plan_deconv(node: Node) -> DeconvPlan:
