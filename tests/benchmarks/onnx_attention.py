@@ -24,22 +24,15 @@ def add_attention(to: Exporter, node: Node, inputs: list[str], out: str) -> None
     cut = op.window is not None
     count, places = windows.count if cut else 1, windows.places
     x = windows.cut(inputs[0]) if cut else to.reshape(inputs[0], (1, places, features), f"{out}.x")
-    scale = np.ones((3 * features, 1), np.float32)
-    scale[:features] = 1 / sqrt(features // op.heads)
-    projected = to.dense(
-        node, x, "in_proj_weight", "in_proj_bias" if op.in_bias else None, f"{out}.i", scale
-    )  # fmt: skip
-    split = (count, places, 3, op.heads, features // op.heads)
-    moved = to.op("Transpose", [to.reshape(projected, split, f"{out}.s")], f"{out}.m", perm=[2, 0, 3, 1, 4])
-    q, k, v = (
-        to.op(
-            "Gather",
-            [moved, to.constant(f"{out}.g{part}", np.array(part, np.int64))],
-            f"{out}.{part}",
-            axis=0,
-        )
-        for part in range(3)
-    )
+    bias = "in_proj_bias" if op.in_bias else None
+    by_head = (count, places, op.heads, features // op.heads)  # four axes, since ncnn has no more
+    parts = []
+    for place, scale in enumerate((1 / sqrt(features // op.heads), 1, 1)):
+        rows = slice(place * features, (place + 1) * features)
+        projected = to.dense(node, x, "in_proj_weight", bias, f"{out}.i{place}", scale, rows)
+        split = to.reshape(projected, by_head, f"{out}.s{place}")
+        parts.append(to.op("Transpose", [split], f"{out}.{place}", perm=[0, 2, 1, 3]))
+    q, k, v = parts
     keys = to.op("Transpose", [k], f"{out}.k", perm=[0, 1, 3, 2])
     scores = to.op("MatMul", [q, keys], f"{out}.qk")
     for name, place in op.named_inputs(node.input_shapes).items():

@@ -71,15 +71,23 @@ class Exporter:
         ]
         return self.op("Slice", [x, *places], output)
 
-    def dense(self, node: Node, x: str, weight: str, bias: str | None, output: str, scale: Any = 1.0) -> str:
-        """weight·x + bias along the last dimension, each row times its scale."""
+    def dense(
+        self,
+        node: Node,
+        x: str,
+        weight: str,
+        bias: str | None,
+        output: str,
+        scale: float = 1,
+        rows: slice = slice(None),
+    ) -> str:
+        """scale·(weight·x + bias) along the last dimension, by some rows of the weights."""
         shapes = {parameter.name: parameter.shape for parameter in node.parameters}
         values = np.asarray(self.weights.nodes[node.index][weight], np.float32).reshape(shapes[weight])
-        scale = np.asarray(scale, np.float32)
-        matrix = self.constant(f"{output}.{weight}", (values * scale).T)
+        matrix = self.constant(f"{output}.{weight}", (values[rows] * np.float32(scale)).T)
         if bias is None:
             return self.op("MatMul", [x, matrix], output)
-        offset = np.asarray(self.weights.nodes[node.index][bias], np.float32) * np.ravel(scale)
+        offset = np.asarray(self.weights.nodes[node.index][bias], np.float32)[rows] * np.float32(scale)
         product = self.op("MatMul", [x, matrix], f"{output}.p")
         return self.op("Add", [product, self.constant(f"{output}.{bias}", offset)], output)
 

@@ -45,10 +45,10 @@ class TorchNetwork(nn.Module):
             if node.index in self.skipped:
                 continue
             for name, tensor in tensors.items():
-                self.register_buffer(f"{name}_{node.index}", tensor)
+                self.register_buffer(_buffer(node, name), tensor)
 
     def _get(self, node: Node, name: str) -> Any:
-        return getattr(self, f"{name}_{node.index}", None)
+        return getattr(self, _buffer(node, name), None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The network's output."""
@@ -64,8 +64,10 @@ class TorchNetwork(nn.Module):
 
     def _run(self, node: Node, inputs: list[torch.Tensor]) -> torch.Tensor:
         op: Any = node.op
-        x = inputs[0]
         kind = node.kind
+        if kind == "parameter":
+            return self._get(node, "")[None]
+        x = inputs[0]
         rank = len(node.input_shapes[0]) - 1
         if kind in POINTWISE:
             return POINTWISE[kind](x)
@@ -120,6 +122,11 @@ class TorchNetwork(nn.Module):
             return function(x, node.output_shape[1:])
         if kind == "dense":
             return F.linear(x, self._get(node, "weight"), self._get(node, "bias"))
+        if kind == "attention" and op.window is None and op.axis == "last" and len(inputs) == 1:
+            packed = F.linear(x, self._get(node, "in_proj_weight"), self._get(node, "in_proj_bias"))
+            q, k, v = packed.reshape(1, x.shape[1], 3, op.heads, -1).permute(2, 0, 3, 1, 4)
+            mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
+            return F.linear(mixed, self._get(node, "out_proj.weight"), self._get(node, "out_proj.bias"))
         if kind == "batchnorm":
             names = ("running_mean", "running_var", "weight", "bias")
             return F.batch_norm(x, *(self._get(node, name) for name in names), False, 0.1, op.eps)
@@ -159,6 +166,10 @@ class TorchNetwork(nn.Module):
             margins = [pads(op.padding, axis, rank) for axis in range(rank)]
             return F.pad(x, [n for pair in margins[::-1] for n in pair], value=op.value)
         raise NotImplementedError(f"{node.name}: {kind}")
+
+
+def _buffer(node: Node, name: str) -> str:
+    return f"{name.replace('.', '_')}_{node.index}"
 
 
 def _fold(tensors: dict[str, torch.Tensor], node: Node, weights: Weights) -> dict[str, torch.Tensor]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import struct
 from array import array
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -219,3 +221,59 @@ def test_python_has_it_too(prepared: list) -> None:
         package.load("lenet5").forward(DIGIT, precision="half")
     with pytest.raises(UsageError, match="winograd='f6'"):
         package.load("lenet5").forward(DIGIT, winograd="f6")
+
+
+EMULATED = {"CONVCALC_BF16": "emulated"}  # the same instructions on every processor
+DENSE = "dense: {name: y, units: 2, bias: false}"
+CONV = "conv: {name: y, filters: 2, kernel: 1, bias: false}"
+INPUTS = {DENSE: "[3]", CONV: "[1, 2, 3]"}
+
+
+def small_network(folder: Path, layer: str, shape: list[int], weights: list[float]) -> list[str]:
+    """The words of a command that name a network of one layer without a bias, and its weights."""
+    spec, file = folder / "net.yaml", folder / "net.safetensors"
+    spec.write_text(f"name: net\ninput: {INPUTS[layer]}\nlayers: [{layer}]\n")
+    raw = struct.pack(f"<{len(weights)}f", *weights)
+    header = {"y.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, len(raw)]}}
+    text = json.dumps(header).encode()
+    file.write_bytes(struct.pack("<Q", len(text)) + text + raw)
+    return [str(spec), "--weights", str(file)]
+
+
+@pytest.mark.slow
+def test_weights_of_dense_layers_are_rounded(convcalc, tmp_path: Path) -> None:
+    """bfloat16 has 8 bits: between 1 and 2 its numbers are 2⁻⁷ apart, between 2 and 4 2⁻⁶. So 1 + 2⁻⁹ becomes 1, and
+    3 + 2⁻⁸ 3; of the inputs 1, 2, 4 the outputs are 2 and 12 instead of 2 + 2⁻⁹ and 12 + 2⁻⁶."""
+    net = small_network(tmp_path, DENSE, [2, 3], [1 + 2**-9, 0.5, 0.0, 0.0, 0.0, 3 + 2**-8])
+    np.save(tmp_path / "x.npy", np.array([1.0, 2.0, 4.0]))
+    for precision, expected in (("float32", [2 + 2**-9, 12 + 2**-6]), ("bf16", [2.0, 12.0])):
+        options = ("--precision", precision, "--check-precision", "--format", "json")
+        value = json.loads(convcalc("forward", *net, tmp_path / "x.npy", *options, **EMULATED).stdout)
+        assert value["output"]["values"] == expected
+        check = value["precision_check"]
+        assert check["largest"] == 2**-6
+        assert check["rms"] == pytest.approx(sqrt((2**-18 + 2**-12) / 2), rel=1e-9)
+
+
+@pytest.mark.slow
+def test_maps_and_their_weights_are_rounded(convcalc, tmp_path: Path) -> None:
+    """To nearest: 1 + 2⁻⁹ becomes 1, 1 + 3·2⁻⁹ the next number, 1 + 2⁻⁷; half-way, 1 + 2⁻⁸, the even one is taken, 1.
+    The second filter's −(2 + 2⁻⁷) becomes −2."""
+    net = small_network(tmp_path, CONV, [2, 1, 1, 1], [1.0, -(2 + 2**-7)])
+    pixels = [1 + 2**-9, 1 + 3 * 2**-9, 1 + 2**-8, 0.0, 16.0, -3.0]
+    np.save(tmp_path / "x.npy", np.array(pixels).reshape(1, 2, 3))
+    done = convcalc(
+        "forward", *net, tmp_path / "x.npy", "--precision", "bf16", "--format", "json", **EMULATED
+    )
+    rounded = [1.0, 1 + 2**-7, 1.0, 0.0, 16.0, -3.0]
+    assert json.loads(done.stdout)["output"]["values"] == [*rounded, *(-2 * number for number in rounded)]
+
+
+@pytest.mark.slow
+def test_a_digit_in_bfloat16(convcalc) -> None:
+    options = ("--precision", "bf16", "--check-precision", "--format", "json")
+    value = json.loads(convcalc("forward", "lenet5", DIGIT, *options, **EMULATED).stdout)
+    assert value["top"][0]["label"] == DIGIT.stem[0]
+    check = value["precision_check"]
+    assert check["same_top1"]
+    assert 0 < check["largest"] < 0.01  # of probabilities that add up to 1
