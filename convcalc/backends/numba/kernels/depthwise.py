@@ -7,7 +7,7 @@ dilation and number of axes, with tables.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -15,14 +15,19 @@ from llvmlite import ir
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, shares, steps
 from convcalc.backends.numba.jit.simd import (
+    BITS,
     BLOCK,
     ELEMENT,
     INT,
+    INT_REGISTER,
     LANES,
     PIXEL,
     PIXELS,
+    REGISTER,
+    SHORT,
     WIDTH,
     call,
+    emit_dot,
     emit_fma,
     emit_load,
     emit_local,
@@ -162,11 +167,17 @@ ROW_TILES = (
 ROW_TAPS = (3, 5, 7)  # the kernel widths for which there is a kernel
 
 
+def weight_registers(taps: int, element: int) -> int:
+    """Registers that the weights of a kernel's row take: one for each tap, or of bfloat16 one for each pair of
+    neighbours and one, of floats, for the last."""
+    return taps if element == 4 else taps // 2 + 1
+
+
 def _emit_row_tile(
     builder: ir.IRBuilder, pixels: int, taps: int, half: bool, arguments: Sequence[ir.Value]
 ) -> None:
     """Emits a tile of one register per pixel; see `_row_tile` for the arguments. half: for elements of bfloat16."""
-    element, load = (ELEMENT.half, emit_widened) if half else (int(ELEMENT), emit_load)
+    element = ELEMENT.half if half else int(ELEMENT)
     rows, weights, bias, source, source_row, target, low, high = arguments
 
     def place(base: ir.Value, pixel: int, size: int = 4) -> ir.Value:
@@ -174,28 +185,59 @@ def _emit_row_tile(
 
     first = emit_load(builder, bias)
     sums = [emit_local(builder, first) for _ in range(pixels)]
+
+    def add(multiply: Callable[..., ir.Value], pixel: int, value: ir.Value, weight: ir.Value) -> None:
+        """Adds a product to the sum of a pixel, if that is one of this tile."""
+        if 0 <= pixel < pixels:
+            own = sums[pixel]
+            builder.store(multiply(builder, value, weight, builder.load(own)), own)
+
+    registers = weight_registers(taps, element)
+    kinds = [INT_REGISTER] * (registers - 1) + [REGISTER] if half else [REGISTER] * registers
     with emit_loop(builder, rows) as row:
         at = builder.add(source, builder.mul(row, source_row))
-        weight_row = builder.add(weights, builder.mul(row, ir.Constant(INT, taps * BLOCK * 4)))
-        weight = [emit_load(builder, place(weight_row, tap)) for tap in range(taps)]
+        weight_row = builder.add(weights, builder.mul(row, ir.Constant(INT, registers * BLOCK * 4)))
+        weight = [emit_load(builder, place(weight_row, n), kind) for n, kind in enumerate(kinds)]
         # Each input pixel is loaded once and multiplied by every tap that an output of this tile reads it with.
-        for column in range(pixels + taps - 1):
-            value = load(builder, place(at, column, element))
-            for tap in range(taps):
-                if 0 <= column - tap < pixels:
-                    own = sums[column - tap]
-                    builder.store(emit_fma(builder, value, weight[tap], builder.load(own)), own)
+        if half:
+            for column in range(pixels + taps - 2):
+                both = _emit_neighbours(builder, place(at, column, element), place(at, column + 1, element))
+                for pair in range(registers - 1):
+                    add(emit_dot, column - 2 * pair, both, weight[pair])
+                upper = builder.and_(both, ir.Constant(INT_REGISTER, [0xFFFF0000] * WIDTH))
+                add(emit_fma, column + 2 - taps, builder.bitcast(upper, REGISTER), weight[-1])
+        else:
+            for column in range(pixels + taps - 1):
+                value = emit_load(builder, place(at, column, element))
+                for tap in range(taps):
+                    add(emit_fma, column - tap, value, weight[tap])
     lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for pixel, own in enumerate(sums):
         value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(own)))
         _emit_stored(builder, half, place(target, pixel, element), value)
 
 
+def _emit_neighbours(builder: ir.IRBuilder, pixel: ir.Value, following: ir.Value) -> ir.Value:
+    """The elements of bfloat16 of two pixels as words, channel by channel, the second's in their upper halves."""
+    order = [lane + side * WIDTH for lane in range(WIDTH) for side in (0, 1)]
+    lanes = ir.Constant(ir.VectorType(BITS, 2 * WIDTH), order)
+    if LANES == 1:  # they are neighbours in memory too
+        first = emit_load(builder, pixel, ir.VectorType(SHORT, 2 * WIDTH))
+        second = ir.Constant(first.type, ir.Undefined)
+    else:
+        first, second = (emit_load(builder, at, ir.VectorType(SHORT, WIDTH)) for at in (pixel, following))
+    return builder.bitcast(builder.shuffle_vector(first, second, lanes), INT_REGISTER)
+
+
 def _row_tile(pixels: int, taps: int) -> Any:
     """The intrinsic for so many pixels and taps. Its arguments are int64 but the last two.
 
     rows: of the kernel; source: where the window of the first pixel begins, its rows source_row bytes apart; weights:
-    for each row of the kernel, a register for each tap; bias, target: of this register's channels; low, high: bounds.
+    for each row of the kernel, the registers of `weight_registers`; bias, target: of this register's channels; low,
+    high: bounds.
+
+    Of bfloat16, two neighbouring pixels of a channel are a word, whose products with two taps are one instruction. The
+    last tap, as kernels are of odd width, multiplies floats: its pixel is the upper half of such a word.
     """
 
     def half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
@@ -265,7 +307,8 @@ def _rows_kernel(taps: int) -> Any:
             height = max(0, call.height)
             call.reads("bias", call.bias, blocks * BLOCK * 4)
             weights = steps("block_weights", blocks, call.block_weights)
-            call.reads("weights", call.weights, height * taps * BLOCK * 4, weights)
+            registers = weight_registers(taps, call.element_bytes)
+            call.reads("weights", call.weights, height * registers * BLOCK * 4, weights)
             down, across = rows * call.source_step, (columns + taps - 1) * pixel if columns else 0
             call.reads(
                 "source", call.source + first, across, steps("source_row", height, call.source_row),

@@ -10,7 +10,7 @@ import numpy as np
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import BLOCK, PIXELS
 from convcalc.backends.numba.kernels.depthwise import ROW_TAPS, ROW_TILES, depthwise, depthwise_rows
-from convcalc.backends.numba.layout import blocks_of, run_table, tap_offsets
+from convcalc.backends.numba.layout import Array, as_elements, blocks_of, run_table, tap_offsets
 from convcalc.backends.numba.lower.affine import Affine
 from convcalc.backends.numba.lower.direct import CACHE, ITEMS, finish_of, source_table, target_table
 from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
@@ -37,8 +37,10 @@ def add_depthwise(
         low.parameter(layer.node, "weight").reshape(plan.channels, plan.taps) * affine.factor[:, None]
     )
     weights = np.ascontiguousarray(kernels.reshape(blocks, BLOCK, plan.taps).transpose(0, 2, 1))
+    if overlaps(plan) and source.layout.element == 2:
+        weights = _paired(weights, plan.kernel[2])
     values: dict[str, Word] = {
-        "weights": weights, "block_weights": 4 * BLOCK * plan.taps,
+        "weights": weights, "block_weights": weights.nbytes // blocks,
         "bias": padded_vector(affine.offset, blocks * BLOCK),
         "source_block": source.layout.block, "target_block": target.layout.block, "blocks": blocks,
         "low": layer.low, "high": layer.high,
@@ -55,6 +57,15 @@ def add_depthwise(
             layer.node.index, macs=layer.macs, weight_bytes=weights.nbytes,
         )
     )  # fmt: skip
+
+
+def _paired(weights: Array, taps: int) -> Array:
+    """Weights [block][tap][channel] as `depthwise_rows` reads them for maps of bfloat16: of each kernel's row, pairs of
+    taps in bfloat16 as words, then the last one as floats."""
+    rows = weights.reshape(len(weights), -1, taps, BLOCK)
+    pairs = as_elements(rows[:, :, :-1], 2).reshape(*rows.shape[:2], taps // 2, 2, BLOCK).astype(np.uint32)
+    words = pairs[..., 0, :] | pairs[..., 1, :] << 16
+    return np.concatenate([words.view(np.float32), rows[:, :, -1:]], axis=2)
 
 
 def overlaps(plan: ConvPlan) -> bool:
