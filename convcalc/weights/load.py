@@ -19,6 +19,7 @@ from convcalc.ops import Parameter
 from convcalc.shapes import Shape, show
 from convcalc.weights.checkpoint import common_prefixes
 from convcalc.weights.files import open_weights
+from convcalc.weights.memory import uses_numpy
 from convcalc.weights.tensors import StoredTensor, Tensors, quoted
 
 Parameters = Mapping[str, Sequence[float]]
@@ -47,6 +48,8 @@ def random_weights(graph: Graph, seed: int = 0) -> Weights:
     """He-initialised weights; normalisations and biases start as the identity."""
     from convcalc.weights.initialise import he_normal
 
+    own = [node for node in graph if node.shares is None]
+    uses_numpy(sum(prod(p.shape) for node in own for p in node.parameters if p.fan_in is not None))
     nodes: list[Parameters] = []
     for node in graph:
         if node.shares is not None:
@@ -83,13 +86,14 @@ def load_weights(
 ) -> Weights:
     """The weights of a file, matched to the graph by key. Raises WeightsError unless everything matches."""
     matched = match_file(graph, path, shown)
+    uses_numpy(sum(tensor.count for found in matched.nodes for tensor in found.values()))
     nodes: list[Parameters] = []
     for node, found in zip(graph, matched.nodes, strict=True):
         if node.shares is not None:
             nodes.append(nodes[node.shares])
         else:
             made = {p.name: array("f", p.rule()) for p in node.parameters if p.rule is not None}
-            nodes.append({name: tensor.values() for name, tensor in found.items()} | made)
+            nodes.append({name: tensor.floats() for name, tensor in found.items()} | made)
     return Weights(tuple(nodes), source, path=matched.name, ignored=matched.ignored, note=matched.note)
 
 
@@ -126,7 +130,7 @@ class StoredParameters(Mapping[str, Sequence[float]]):
         if latest.layer is not self:
             latest.layer, latest.values = self, {}
         if name not in latest.values:
-            latest.values[name] = self._tensors[name].values()
+            latest.values[name] = self._tensors[name].floats()
         return latest.values[name]
 
     def __iter__(self) -> Iterator[str]:

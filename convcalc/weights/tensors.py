@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import prod
@@ -51,6 +51,16 @@ class StoredTensor:
             return numbers
         return array("d" if size > 2 else "f", numbers)
 
+    def floats(self) -> Sequence[float]:
+        """All numbers, row-major, as a network's parameters."""
+        from convcalc.weights.memory import MANY, large_floats, uses_numpy
+
+        if self.dtype != "F32" or self.count < MANY or sys.byteorder == "big" or not uses_numpy(self.count):
+            return self.values()
+        numbers = large_floats(self.count)
+        numbers.cast("B")[:] = memoryview(self.read()).cast("B")
+        return numbers
+
 
 class Tensors(dict[str, StoredTensor]):
     """Tensors by name. note: the reader's remarks for the user, or ""; others: the kinds of values under other keys
@@ -74,10 +84,10 @@ def quoted(name: str) -> str:
     return repr(name if len(name) <= SHOWN_NAME else f"{name[: SHOWN_NAME - 1]}…")
 
 
-def little_endian(numbers: array[float] | array[int]) -> bytes:
-    """The array's bytes, little-endian."""
+def little_endian(numbers: array[float] | array[int] | memoryview[float]) -> bytes:
+    """The numbers' bytes, little-endian."""
     if sys.byteorder == "big" and numbers.itemsize > 1:
-        numbers = numbers[:]
+        numbers = array(numbers.format if isinstance(numbers, memoryview) else numbers.typecode, numbers)
         numbers.byteswap()
     return numbers.tobytes()
 
