@@ -84,7 +84,7 @@ def _wait(address: int, wanted: int) -> None:
 @inline
 def _count(place: int, last: int) -> int:
     """Adds the time since `last` to an int64, and returns the time."""
-    now = ticks()
+    now: int = ticks()
     store_int(place, load_int(place) + now - last)
     return now
 
@@ -340,4 +340,5 @@ class StepTable:
         """The time that all threads together spent on each of steps first..stop in their last run, in ticks of the
         processor's clock."""
         times = self._counters[self.threads + 1 :, first:stop]
-        return times.sum(0) if self.threads > 1 else times[0].copy()
+        total: Array = times.sum(0) if self.threads > 1 else times[0].copy()
+        return total
