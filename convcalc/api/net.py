@@ -691,13 +691,13 @@ class Network(View["Analysis"]):
         maps: draws the outputs of `layers`, by default of all, into a folder, of a single one also into a .png file; of
         several samples each has a folder in it. kernels: draws the filters of the first convolution into a .png file.
 
-        precision: `bf16` has the fast backend keep weights and layers' outputs in bfloat16 and add up in float32, with
-        half the bytes, and more speed where the processor has instructions for it; `.run.precision` says which ran.
-        winograd: the transforms of 3×3 convolutions, `f2`, `f4`, or `auto` for the quickest, in bfloat16 only f2, as
-        f4's error is some three times as large. check_precision: each sample also runs in the other precision, and
-        `.precision_check` has the `largest`, `rms` and `relative_rms` difference (over the rms in float32) of the first
-        output and of all `.outputs`, and whether the likeliest five classes agree, `same_top5`, and the likeliest,
-        `same_top1`.
+        precision: with `bf16` the fast backend keeps weights and layers' outputs in bfloat16 and adds up in float32,
+        which takes half the bytes, and half the time where the processor has instructions for it; `.run.precision` says
+        which it was. winograd: the tiles of Winograd's method for 3×3 and 5×5 convolutions, `f2`, `f4`, or `auto` for
+        the quickest, which in bfloat16 is never f4: its error is some three times as large. check_precision: each
+        sample also runs in the other precision, and `.precision_check` has the `largest`, `rms` and `relative_rms`
+        difference (over the rms in float32) of the first output and of each of its `.outputs`, and whether the
+        likeliest five classes agree, `same_top5`, and the likeliest, `same_top1`.
 
         weights: a file, `pretrained` (downloaded from the spec's address), `random`, or None for those of the model or
         bundled with the network, if any, else random ones from the seed. like: a spec whose `preprocess` and `labels`

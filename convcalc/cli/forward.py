@@ -71,12 +71,12 @@ gives trained ones; then shapes and statistics are shown, not a prediction.""",
     type=click.Choice(choices.winograds()),
     default="auto",
     show_default=True,
-    help="Transforms of 3×3 convolutions: F(2×2) or F(4×4); auto takes the quicker, in bf16 F(2×2).",
+    help="Winograd's tiles, for 3×3 and 5×5 convolutions: F(2×2), F(4×4), or the quicker, in bf16 never F(4×4).",
 )
 @click.option(
     "--check-precision",
     is_flag=True,
-    help="Compare bf16 with float32; in formats other than table and json, that alone.",
+    help="Compare bf16 with float32; of one image in formats other than table and json, that alone.",
 )
 @click.option("--threads", type=Count(1, 1024), metavar="N", help="Processors to use; default all.")
 @click.option("--top", type=Count(), default=5, show_default=True, metavar="K", help="Classes to show.")

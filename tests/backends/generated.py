@@ -455,7 +455,7 @@ def network(source: Random, mix: str, several: bool = False) -> Graph:
     return maker.network.graph_of(maker.network.last, *others)
 
 
-def _any_tile(plan: algorithm.ConvPlan, threads: int) -> float:
+def _any_tile(plan: algorithm.ConvPlan, threads: int, element: int) -> float:
     """A cost of Winograd's method with which it is taken wherever it can be, with tiles of either size."""
     return float((plan.channels + plan.filters + plan.outputs // 2) % 2)
 

@@ -63,6 +63,7 @@ def refused(graph: Graph, change: Change, patch: pytest.MonkeyPatch) -> str:
 # Parameters that say what is computed and not where, or into how many parts it is cut
 FREE = {
     "low", "high", "largest", "empty", "mode", "function", "slope", "size", "factor", "beta", "k", "eps", "fused",
+    "next_weights", "wide",
 }  # fmt: skip
 
 

@@ -197,7 +197,9 @@ def any_winograd(source: Random) -> Graph:
 def force_winograd(patch: pytest.MonkeyPatch, fused: bool, outputs: int = 4) -> None:
     """Winograd wherever it can be, by F(4×4, 3×3) or F(2×2, 3×3), a register tile of its tiles a chunk."""
 
-    def cut(frequencies: int, tiles: int, ins: int, out_tiles: int, threads: int) -> tuple[bool, int, int]:
+    def cut(
+        frequencies: int, tiles: int, ins: int, out_tiles: int, threads: int, value: int
+    ) -> tuple[bool, int, int]:
         return fused, min(tiles, lower_winograd.PIXELS), 1 if fused else out_tiles
 
     patch.setattr(choice, "_winograd_cycles", lambda *_: 0.0)
@@ -579,7 +581,7 @@ def test_a_clip_is_a_bound_as_relu6_is() -> None:
 )
 def test_functions_that_a_convolution_takes_in(kind: str, fields: dict[str, object]) -> None:
     network = Network(20, 9, 6)
-    network.add("conv", filters=33, kernel=3, padding=1)
+    network.add("conv", filters=33, kernel=(3, 2), padding=1)  # no kernel of Winograd's
     network.add(kind, **fields)
     network.add("conv", filters=7, kernel=1)
     assert not kernels_of(network) & {"combine", "activate"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -24,6 +25,7 @@ from convcalc.backends import reference
 from convcalc.backends.numba import plan as planning
 from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row, profile_network
+from convcalc.backends.numba.runtime import driver
 from convcalc.backends.numba.runtime.driver import helpers
 from convcalc.errors import ConvcalcError
 from convcalc.language.load import load_graph
@@ -142,6 +144,30 @@ def test_a_profile_names_every_layer_that_multiplies() -> None:
     assert profile.peak_flops > 0
     assert profile.peak_bytes > 0
     assert profile.seconds > 0
+
+
+def test_a_step_takes_the_time_of_all_threads() -> None:
+    """A helper is at the first of two steps when thread 0 arrives, which then waits for it: both times are the first
+    step's."""
+    begun = threading.Event()
+
+    def work(milliseconds: int, *_: int) -> None:
+        begun.set()
+        time.sleep(milliseconds / 1000)
+
+    kernel = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(work)
+    address = ctypes.cast(kernel, ctypes.c_void_p).value or 0
+    table = driver.StepTable(
+        [driver.StepRow(address, 200, 1, 0), driver.StepRow(address, 20, 1, 1)], kernel, 2
+    )
+    walk = driver._native(driver.drive)
+    helper = threading.Thread(target=walk, args=(table.address, 1, 0, 2))
+    helper.start()
+    assert begun.wait(10)
+    walk(table.address, 0, 0, 2)
+    helper.join()
+    first, second = table.ticks(0, 2)
+    assert first > 3 * second > 0  # some 400 and 40 ms
 
 
 def test_what_no_kernel_computes_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:

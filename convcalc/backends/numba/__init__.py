@@ -16,6 +16,8 @@
                with places: what an address belongs to, and fault: the error
     plan.py    the pipeline of all that; profile.py: where the time goes
 
+Maps are kept in float32 or, by `precision="bf16"`, in bfloat16: `jit/simd` says how a kernel is compiled for either.
+
 Importing this package imports NumPy and llvmlite, and Numba only where a kernel has to be compiled; nothing else in
 convcalc does so before a user asks for this backend.
 """

@@ -63,7 +63,8 @@ NOTHING = np.empty(0, np.float64)
 
 
 class Times(NamedTuple):
-    """How long a run's steps took: ticks of the processor's clock for each kernel step, seconds for each outside.
+    """How long a run's steps took: for each kernel step ticks of the processor's clock, of all threads together, which
+    spent them on the step or waiting for it; seconds for each outside.
 
     taken: seconds in which the caller did something with the values that it was given.
     """
@@ -227,7 +228,7 @@ class Plan:
         taken = 0.0
         for step in self._lowered.outside:
             table.run(place, step.mark)
-            ticks.append(np.diff(table.clock[place : step.mark + 1]))
+            ticks.append(table.ticks(place, step.mark))
             place = step.mark
             began = perf_counter()
             if isinstance(step, KeptValue):
@@ -245,7 +246,7 @@ class Plan:
                 self._arena.floats(step.target, count)[:] = np.ravel(step.function(inputs))
             outside.append(perf_counter() - began)
         table.run(place, len(self._program.steps))
-        ticks.append(np.diff(table.clock[place:]))
+        ticks.append(table.ticks(place, len(self._program.steps)))
         if not outside:  # most networks; joining nothing would take LeNet-5 a twentieth of its time
             return Times(ticks[0], NOTHING)
         return Times(np.concatenate(ticks), np.array(outside, np.float64), taken)

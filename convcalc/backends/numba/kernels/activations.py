@@ -176,18 +176,25 @@ def exponential_less_1(x: Any) -> Any:
 
 @inline
 def error_function(x: Any) -> Any:
-    """erf x to 1.5·10⁻⁷ (Abramowitz & Stegun 1964, formula 7.1.26); beyond ±6 it is ±1 in float32.
+    """erf x to 4·10⁻⁷, as x·P(x²)/Q(x²); beyond ±3.92 it is ±1 in float32.
 
-    erf x = 1 − (a₁t + a₂t² + … + a₅t⁵)·e^−x² with t = 1/(1 + 0.3275911·x), for x ≥ 0.
+    P and Q were fitted for the least error of the quotient, 4.3·10⁻⁸; the rest is rounding.
     """
-    size = vmin(splat(6.0), vmax(x, splat(0.0) - x))
-    t = reciprocal(fma(splat(0.3275911), size, splat(1.0)))
-    p = fma(t, splat(1.061405429), splat(-1.453152027))
-    p = fma(t, p, splat(1.421413741))
-    p = fma(t, p, splat(-0.284496736))
-    p = fma(t, p, splat(0.254829592)) * t
-    result = splat(1.0) - p * exponential(splat(0.0) - size * size)
-    return below(x, splat(0.0), splat(0.0) - result, result)
+    limit, unit = splat(3.92), splat(1.0)
+    u = vmin(limit, vmax(splat(-3.92), x))  # NaN stays
+    t = u * u
+    p = fma(t, splat(1.9921518656929038e-08), splat(-1.9942870039812988e-06))
+    p = fma(t, p, splat(0.0001489832065999508))
+    p = fma(t, p, splat(0.003972741309553385))
+    p = fma(t, p, splat(0.05139679089188576))
+    p = fma(t, p, splat(0.20611068606376648))
+    p = fma(t, p, splat(1.1283787488937378))
+    q = fma(t, splat(0.001024087774567306), splat(0.01488890778273344))
+    q = fma(t, q, splat(0.11756307631731033))
+    q = fma(t, q, splat(0.5159896016120911))
+    q = fma(t, q, unit)
+    result = u * p * reciprocal(q)
+    return below(limit, x, unit, below(x, splat(-3.92), splat(-1.0), result))
 
 
 @inline

@@ -82,8 +82,8 @@ def _emit_tile(
 ) -> None:
     """Emits a tile; see `_tile` for the arguments. half: of elements of bfloat16."""
     (runs, run_count, run_length, last_length, weights, bias, source, source_pixels,
-     target, target_pixels, target_block, residual, residual_pixels, residual_block, wide, low,
-     high) = arguments  # fmt: skip
+     target, target_pixels, target_block, residual, residual_pixels, residual_block, fetched, pace,
+     wide, low, high) = arguments  # fmt: skip
     widths = _widths(columns)
     firsts = [sum(widths[:v]) for v in range(len(widths))]  # the column that each register begins with
     kinds = [ir.VectorType(FLOAT, width) for width in widths]
@@ -107,17 +107,20 @@ def _emit_tile(
     starts = [builder.add(source, _offset(builder, source_pixels, p)) for p in range(pixels)]
     first = [register(bias, v) for v in registers]
     sums = [[emit_local(builder, value) for value in first] for _ in range(pixels)]
-    weight = emit_local(builder, weights)
+    weight, later = emit_local(builder, weights), emit_local(builder, fetched)
+    lines = range(0, columns * 4, LINE)
+    apart = builder.udiv(pace, _integer(len(lines)))
 
     def step(places: Sequence[ir.Value], k: ir.Value, steps: int) -> None:
         """Some steps of k: weights are loaded once for all pixels, inputs broadcast one by one."""
         at = builder.load(weight)
+        fetched = builder.load(later)
         k_bytes = builder.mul(k, _integer(4))
         for u in range(steps):
             row = [register(builder.add(at, _integer(u * columns * 4)), v, words) for v in registers]
-            for line in range(0, columns * 4, LINE):
-                later = (u + AHEAD) * columns * 4 + line
-                emit_prefetch(builder, builder.add(at, _integer(later)))
+            for line in range(len(lines)):
+                emit_prefetch(builder, builder.add(fetched, builder.mul(apart, _integer(line))))
+            fetched = builder.add(fetched, pace)
             for p, place in enumerate(places):
                 address = builder.add(builder.add(place, k_bytes), _integer(4 * u))
                 value = emit_load(builder, address, word)
@@ -125,6 +128,7 @@ def _emit_tile(
                     own = emit_splat(builder, value, widths[v])
                     builder.store(multiply(builder, own, row[v], builder.load(sums[p][v])), sums[p][v])
         builder.store(builder.add(at, _integer(steps * columns * 4)), weight)
+        builder.store(fetched, later)
 
     last = builder.sub(run_count, _integer(1))
     with emit_loop(builder, run_count) as run:
@@ -183,8 +187,8 @@ def _tile(pixels: int, columns: int) -> Any:
     weights: a row of `columns` words for each of these words; bias: a row of floats. The window of output pixel p
     begins at source + source_pixels[p]; its first channel block is written to target + target_pixels[p], the next one
     target_block bytes further on. residual, addressed by tables of its own and 0 if there is none, is added; then
-    values are bounded by low and high. wide: not 0 if the target's numbers are floats, whatever the elements of maps
-    are.
+    values are bounded by low and high. For each word, `pace` bytes are prefetched from `fetched` on. wide: not 0 if the
+    target's numbers are floats, whatever the elements of maps are.
 
     Where the columns end with half a block there is one argument more, fill: unless it is 0, the other half is set to
     0.
@@ -198,7 +202,7 @@ def _tile(pixels: int, columns: int) -> Any:
         return emit
 
     last = "" if columns % BLOCK == 0 else "int "
-    return intrinsic("int " * 15 + f"float float {last}-> none", half=emitter(True))(emitter(False))
+    return intrinsic("int " * 17 + f"float float {last}-> none", half=emitter(True))(emitter(False))
 
 
 tile_many = _tile(PIXELS, TILE)
@@ -228,15 +232,29 @@ def _tile_pixels(left: int) -> int:
     return FEW
 
 
+@inline
+def _tile_count(first: int, stop: int) -> int:
+    """The tiles of a sweep."""
+    count = 0
+    while first < stop:
+        first += _tile_pixels(stop - first)
+        count += 1
+    return count
+
+
 @kernel
 def sweep(
     weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
     runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
-    target_block: int, residual_pixels: int, residual_block: int, wide: int, low: float, high: float,
+    target_block: int, residual_pixels: int, residual_block: int, next_weights: int, wide: int, low: float,
+    high: float,
 ) -> None:  # fmt: skip
     """Output pixels first..stop of one tile of `blocks` channel blocks.
 
-    wide: not 0 if the target's numbers are floats, whatever the elements of maps are.
+    next_weights: not 0 if the next sweep's weights lie behind this one's and do not fit into cache. Then each tile
+    prefetches a part of these, so that memory has the time of all tiles; the first one alone would wait for it.
+    Otherwise tiles prefetch weights of their own, AHEAD rows further on. wide: not 0 if the target's numbers are
+    floats, whatever the elements of maps are.
 
     Bounds. Reads of source lie at source + source_pixels[p] + runs[r] + 4·k, which the plan has made lie in the
     padded input for every p of the table, r < run_count and k < run_length. Tiles begin at first at the earliest
@@ -244,13 +262,20 @@ def sweep(
     computed, so every table is continued by PIXELS copies of its last entry (`layout.pixel_table`).
     """
     single = (not ONE_SIZE) and blocks == 1
+    pace = 4 * (BLOCK if single else TILE)
+    fetched, words = weights + AHEAD * pace, 0
+    if next_weights:
+        words = (run_count - 1) * run_length + last_length
+        fetched = weights + words * pace
+        pace //= _tile_count(first, stop)
     pixel = first
     while pixel < stop:
         count = _tile_pixels(stop - pixel)
         at = pixel if stop - pixel >= count else max(first, stop - count)
         arguments = (
             runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
-            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, wide, low, high,
+            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, fetched, pace,
+            wide, low, high,
         )  # fmt: skip
         if single:
             if count == PIXELS:
@@ -262,13 +287,15 @@ def sweep(
         else:
             tile_few(*arguments)
         pixel += count
+        fetched += words * pace
 
 
 @kernel
 def narrow_sweep(
     weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
     runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
-    target_block: int, residual_pixels: int, residual_block: int, wide: int, low: float, high: float, fill: int,
+    target_block: int, residual_pixels: int, residual_block: int, next_weights: int, wide: int, low: float,
+    high: float, fill: int,
 ) -> None:  # fmt: skip
     """`sweep` of a tile that ends with half a block: of its last block it computes the first half of the channels.
 
@@ -277,14 +304,20 @@ def narrow_sweep(
     Bounds. As for sweep, with the half block in place of the last one.
     """
     single = ONE_SIZE or blocks == 1
+    pace = 4 * (HALF if single else TILE - HALF)
+    fetched, words = weights + AHEAD * pace, 0
+    if next_weights:
+        words = (run_count - 1) * run_length + last_length
+        fetched = weights + words * pace
+        pace //= _tile_count(first, stop)
     pixel = first
     while pixel < stop:
         count = _tile_pixels(stop - pixel)
         at = pixel if stop - pixel >= count else max(first, stop - count)
         arguments = (
             runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
-            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, wide, low, high,
-            fill,
+            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, fetched, pace,
+            wide, low, high, fill,
         )  # fmt: skip
         if single:
             if count == PIXELS:
@@ -296,6 +329,7 @@ def narrow_sweep(
         else:
             tile_few_narrow(*arguments)
         pixel += count
+        fetched += words * pace
 
 
 def swept(first: int, stop: int) -> int:

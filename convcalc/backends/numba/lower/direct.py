@@ -230,7 +230,8 @@ def add_direct(
         "runs": runs.starts, "run_length": runs.length, "last_length": runs.last_length,
         "source_pixels": pixels.sources, "target_pixels": pixels.targets, "target_block": layout.block,
         "residual_pixels": target_table(residual.layout) if residual else 0,
-        "residual_block": residual.layout.block if residual else 0, "wide": 0, "low": layer.low, "high": layer.high,
+        "residual_block": residual.layout.block if residual else 0, "next_weights": int(weights.size > CACHE),
+        "wide": 0, "low": layer.low, "high": layer.high,
     }  # fmt: skip
     wide_sweep, half_sweep = (kernel_for(kernel, source, target) for kernel in (sweep, narrow_sweep))
     element = source.layout.element

@@ -51,6 +51,8 @@ def add_winograd(
     product_block = max(PIXELS, chunk) * PRODUCT
     product_frequency = TILE_BLOCKS * product_block + 64
     low.program.need_scratch(frequencies * product_frequency + (frequencies * frequency if fused else 0))
+    depth = ins * BLOCK
+    weight_bytes = element * frequencies * depth * outs * BLOCK
     weights = _transform_weights(low, layer, plan, affine.factor)
     # The matrix product of one frequency: a run of 16 channels in each block, and pixels that follow one another.
     places = range(1), range(1), range(max(PIXELS, chunk))
@@ -58,7 +60,8 @@ def add_winograd(
     products = inner_record(
         sweep, low, runs=runs, run_count=ins, run_length=words(BLOCK, element), last_length=words(BLOCK, element),
         source_pixels=pixel_table((0, 0, value), places), target_pixels=pixel_table((0, 0, PRODUCT), places),
-        target_block=product_block, residual_pixels=0, residual_block=0, wide=1, low=-inf, high=inf,
+        target_block=product_block, residual_pixels=0, residual_block=0, next_weights=int(weight_bytes > CACHE),
+        wide=1, low=-inf, high=inf,
     )  # fmt: skip
     # A tile begins where the first output's window does, which a wider halo moves inwards.
     shift = sum(
@@ -75,7 +78,6 @@ def add_winograd(
     if not fused:
         read = _transform_input(low, layer, plan, common, source, ins, frequencies * frequency)
         transformed = Ref(read.buffer)
-    depth = ins * BLOCK
     values = common | {
         "sweep": sweep.of(element), "sweep_record": products, "weights": weights,
         "tile_weights": element * frequencies * depth * TILE, "frequency_weights": element * depth * TILE,
@@ -91,8 +93,7 @@ def add_winograd(
     low.program.add(
         Step(
             kernel_for(kernels_winograd.winograd[plan.side], source, target), values, -(-tiles // chunk) * groups,
-            reads, (target.span,), layer.node.index, macs=layer.macs,
-            weight_bytes=element * frequencies * depth * outs * BLOCK,
+            reads, (target.span,), layer.node.index, macs=layer.macs, weight_bytes=weight_bytes,
         )
     )  # fmt: skip
 
@@ -124,7 +125,6 @@ def cut_tiles(
     """How the products are cut: (whether a chunk transforms its own input, tiles of a chunk, items per chunk).
 
     value: bytes of a place of V.
-
 
     Large planes of few channels: a chunk's input, transformed, stays in cache while all output tiles pass over it.
     Else the whole input is transformed first, and an item is one output tile over a chunk whose products stay in

@@ -275,7 +275,9 @@ class Checker:
             }
             self._places.begin(self._current, places)
             values = dict(zip(drive.names, table.record.tolist(), strict=True))
-            drive.touches(KernelCall(drive, values | {"first": 0, "stop": len(self._linked)}, self))
+            values |= {"first": 0, "stop": len(self._linked)}
+            for thread in range(table.threads):
+                drive.touches(KernelCall(drive, values | {"thread": thread}, self))
 
 
 def _kernels(linked: Sequence[Linked]) -> dict[int, Kernel]:

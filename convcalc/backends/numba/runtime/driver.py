@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel, kernel
-from convcalc.backends.numba.jit.footprint import KernelCall, steps
+from convcalc.backends.numba.jit.footprint import Array, KernelCall, steps
 from convcalc.backends.numba.jit.simd import (
     atomic_add,
     atomic_load,
@@ -32,6 +32,7 @@ from convcalc.backends.numba.jit.simd import (
     atomic_store,
     call,
     inline,
+    load_int,
     load_row,
     pause,
     row_bytes,
@@ -80,35 +81,54 @@ def _wait(address: int, wanted: int) -> None:
             pause()
 
 
+@inline
+def _count(place: int, last: int) -> int:
+    """Adds the time since `last` to an int64, and returns the time."""
+    now: int = ticks()
+    store_int(place, load_int(place) + now - last)
+    return now
+
+
+@inline
+def _await(table: int, done: int, step: int, clock: int, last: int) -> int:
+    """Waits until a step is complete, and counts that time to the step. Returns the time."""
+    items = load_row(table + step * STEP_ROW, StepRow).items
+    if atomic_load(done + 8 * step) >= items:
+        return last
+    _wait(done + 8 * step, items)
+    return _count(clock + 8 * step, last)
+
+
 @kernel
 def drive(
-    thread: int, first: int, stop: int, *, table: int, threads: int, gate: int, taken: int, taken_row: int,
-    done: int, clock: int,
+    thread: int, first: int, stop: int, *, table: int, threads: int, gate: int, taken: int, done: int,
+    clock: int, counter_row: int,
 ) -> None:  # fmt: skip
     """Walks steps first..stop of a table; thread 0 returns when all are complete.
 
     gate: two counters, of the helpers that entered and that left; thread 0 closes it when all steps are complete, so
-    that a helper that comes late does nothing. taken: a counter for each thread, taken_row bytes apart, and step; done:
-    one for each step. clock: thread 0 stores the time before step i at place i, and the time after the last one.
+    that a helper that comes late does nothing. taken, clock: a counter for each thread, counter_row bytes apart, and
+    step; done: one for each step. To its own counters of the clock a thread adds the time that it spends on a step: at
+    its items, or waiting for others to complete it.
 
-    Bounds. Counters and clock have one place per step of the table, the clock one more; thread < threads.
+    Bounds. Counters have one place per step of the table; thread < threads.
     """
     if thread > 0 and atomic_add(gate, 1) < 0:
         return
-    if thread == 0:
-        store_int(clock + 8 * first, ticks())
+    clock += thread * counter_row
+    last = ticks()
     complete = first
     for step in range(first, stop):
         own = load_row(table + step * STEP_ROW, StepRow)
         while complete < own.before:
-            _wait(done + 8 * complete, load_row(table + complete * STEP_ROW, StepRow).items)
+            last = _await(table, done, complete, clock, last)
             complete += 1
         count = 0
         for turn in range(threads):
             other = (thread + turn) % threads
             begin = (own.items * other + threads - 1) // threads
             share = (own.items * (other + 1) + threads - 1) // threads - begin
-            counter = taken + other * taken_row + 8 * step
+            counter = taken + other * counter_row + 8 * step
             if turn and atomic_load(counter) >= share:
                 continue
             item = atomic_add(counter, 1)
@@ -118,13 +138,11 @@ def drive(
                 item = atomic_add(counter, 1)
         if count:
             atomic_add(done + 8 * step, count)
-        if thread == 0:
-            store_int(clock + 8 * (step + 1), ticks())
+        last = _count(clock + 8 * step, last)
     if thread == 0:
         while complete < stop:
-            _wait(done + 8 * complete, load_row(table + complete * STEP_ROW, StepRow).items)
+            last = _await(table, done, complete, clock, last)
             complete += 1
-        store_int(clock + 8 * stop, ticks())
         helpers = atomic_add(gate, -CLOSED)
         _wait(gate + 8, helpers)
     else:
@@ -137,10 +155,10 @@ def drive_footprint(call: KernelCall) -> None:
     count, first = call.stop - call.first, 8 * call.first
     call.reads("table", call.values["table"] + STEP_ROW * call.first, STEP_ROW * count)
     call.writes("gate", call.gate, 16)
-    threads = steps("thread", call.threads, call.taken_row)
+    threads = steps("thread", call.threads, call.counter_row)
     call.writes("taken", call.taken + first, 8 * count, threads)
     call.writes("done", call.done + first, 8 * count)
-    call.writes("clock", call.clock + first, 8 * (count + 1))
+    call.writes("clock", call.clock + call.thread * call.counter_row + first, 8 * count)
 
 
 ASLEEP, WAITING, BUSY, ENDED = range(4)  # states of a helper, the first int64 of its slot
@@ -290,17 +308,17 @@ class StepTable:
         self.rows = np.array(rows, np.int64).reshape(-1, len(StepRow._fields))
         count = len(rows)
         self.threads = threads
-        self.clock = np.zeros(count + 1, np.int64)
-        # A row of counters for each thread, of the items taken from its share, and one of the items done.
-        self._counters = np.zeros((threads + 1, -(-count // LINE) * LINE), np.int64)
+        # Rows of counters: for each thread of the items taken from its share, one of the items done, and for each
+        # thread of its time.
+        self._counters = np.zeros((2 * threads + 1, -(-count // LINE) * LINE), np.int64)
         self._gate = np.zeros(2, np.int64)
         self._keep = keep
         self.arrays = {
             "table": self.rows, "gate": self._gate, "taken": self._counters[:threads],
-            "done": self._counters[threads:], "clock": self.clock,
+            "done": self._counters[threads : threads + 1], "clock": self._counters[threads + 1 :],
         }  # fmt: skip
         values = {name: array.ctypes.data for name, array in self.arrays.items()}
-        values |= {"threads": threads, "taken_row": self._counters.strides[0]}
+        values |= {"threads": threads, "counter_row": self._counters.strides[0]}
         self.record = drive.record(values, int)
         self.address = self.record.ctypes.data
         self._drive = _native(drive)
@@ -317,3 +335,10 @@ class StepTable:
         self._drive(self.address, 0, first, stop)
         if self.threads > 1:
             helpers.release()
+
+    def ticks(self, first: int, stop: int) -> Array:
+        """The time that all threads together spent on each of steps first..stop in their last run, in ticks of the
+        processor's clock."""
+        times = self._counters[self.threads + 1 :, first:stop]
+        total: Array = times.sum(0) if self.threads > 1 else times[0].copy()
+        return total
