@@ -61,6 +61,12 @@ def assert_rounded(got: Any, wanted: Any, allowed: float = 0.0) -> None:
     )
 
 
+def half_kernels(plan: Plan) -> list[str]:
+    """The kernels of a plan's steps that compute with elements of bfloat16, in order, without `_bf16`."""
+    names = [step.kernel.name for step in plan._program.steps]
+    return [name.removesuffix("_bf16") for name in names if name.endswith("_bf16")]
+
+
 def with_noise(
     graph: Graph, weights: Weights, values: Mapping[str, Sequence[float]], seed: int
 ) -> dict[int, Tensor]:
@@ -90,10 +96,11 @@ def compare_bfloat16(
     layers: bool = True,
     weights: Weights | None = None,
     values: Mapping[str, array[float]] | None = None,
+    kept: Sequence[int] = (),
     **how: Any,
 ) -> Plan:
     """Run a graph by the reference and in bfloat16, by one thread and by two, twice each, with canaries around every
-    buffer, and expect the same numbers but for rounding. Returns the last plan.
+    buffer, and expect the same numbers but for rounding, of the nodes `kept` too. Returns the last plan.
 
     layers: there are several, between which values are rounded. Then an output may be off by FACTOR times what it is
     off by in trials, in which the reference computes with noise of this size on every map. Else inputs and weights are
@@ -102,18 +109,24 @@ def compare_bfloat16(
     weights = weights or nearest_weights(graph, seed)
     values = values or nearest_inputs(graph, seed + 1)
     lists = {name: numbers.tolist() for name, numbers in values.items()}
-    wanted = reference.run(graph, weights, lists, threads=1)
+    wanted: dict[int, Tensor] = {}
+    outputs = reference.run(graph, weights, lists, threads=1, kept=kept, take=wanted.__setitem__).outputs
+    wanted |= {output.node: outputs[output.name] for output in graph.outputs}
     trials = [with_noise(graph, weights, lists, trial) for trial in range(3 * layers)]
     for threads in (1, 2):
-        plan = prepare(graph, weights, threads, guard=GUARD, precision="bf16", **how)
+        plan = prepare(graph, weights, threads, guard=GUARD, precision="bf16", kept=kept, **how)
         for _ in range(2):
-            got = plan.run(values)
-            assert list(got.outputs) == list(wanted.outputs)
-            for output in graph.outputs:
-                shape, numbers = got.outputs[output.name]
-                right = np.asarray(wanted.outputs[output.name].values)
-                assert shape == wanted.outputs[output.name].shape
-                moved = max((_distance(trial[output.node].values, right) for trial in trials), default=0.0)
+            found: dict[int, Tensor] = {}
+            got = plan.run(values, found.__setitem__)
+            assert list(got.outputs) == list(outputs)
+            assert found.keys() == set(kept)
+            for node, (shape, numbers) in (
+                *found.items(),
+                *((output.node, got.outputs[output.name]) for output in graph.outputs),
+            ):
+                right = np.asarray(wanted[node].values)
+                assert shape == wanted[node].shape
+                moved = max((_distance(trial[node].values, right) for trial in trials), default=0.0)
                 assert_rounded(numbers, right, FACTOR * moved)
         assert plan.overrun_buffers() == []
     return plan
