@@ -24,7 +24,7 @@ from bfloat16 import HALF_STEP, assert_rounded, compare_bfloat16, half_kernels, 
 from matmul_networks import any_matmul, two_products
 from numba_support import Network, any_inputs, any_values, any_weights, by_chance
 
-from convcalc.backends import reference
+from convcalc.backends import PRECISIONS
 from convcalc.backends.numba.jit import simd
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.kernels.copies import pack, unpack
@@ -361,16 +361,17 @@ def test_activations_in_place() -> None:
 # --- what is not finite --------------------------------------------------------------------------------------------
 
 
-def readers_of_channels(channels: int) -> Iterator[tuple[str, Network]]:
+def readers_of_channels(channels: int) -> Iterator[tuple[str, Graph]]:
     """Layers that read some or all channels of pixels, of the input as an image and of a map."""
     groups = [n for n in range(2, channels + 1) if channels % n == 0]
     for between in (False, True):
         for kind, fields in [
-            ("conv", {"filters": 5, "kernel": 3}),
-            ("conv", {"filters": 5, "kernel": (1, 2), "stride": 2, "padding": 1}),
+            ("conv", {"filters": 8, "kernel": 1}),
+            ("conv", {"filters": 8, "kernel": 3}),
+            ("conv", {"filters": 8, "kernel": (1, 2), "stride": 2, "padding": 1}),
             ("conv", {"depthwise": True, "kernel": 3}),
-            ("deconv", {"filters": 6, "kernel": 2, "stride": 2}),
-            *(("conv", {"filters": 2 * count, "kernel": 2, "groups": count}) for count in groups),
+            ("deconv", {"filters": 8, "kernel": 2, "stride": 2}),
+            *(("conv", {"filters": 8 * count, "kernel": 2, "groups": count}) for count in groups),
             ("maxpool", {"kernel": 2}),
             ("avgpool", {"kernel": (2, 1)}),
             ("softmax", {}),
@@ -384,29 +385,24 @@ def readers_of_channels(channels: int) -> Iterator[tuple[str, Network]]:
             if between:
                 network.add("batchnorm")
             network.add(kind, **fields)
-            if len(network.builder.shape(network.last)) > 1:
-                network.add("conv", filters=3, kernel=1)
-                network.add("slice", stop=1)
-            yield f"{kind} {fields} {between}", network
+            yield f"{kind} {fields}{' of a map' * between}", network.graph()
+            network.add("conv", filters=3, kernel=1)
+            yield f"{kind} {fields}{' of a map' * between}, read", network.graph()
 
 
 @pytest.mark.parametrize("value", [nan, inf, -inf])
 @pytest.mark.parametrize("channels", [3, 9, 17, 24])
 def test_what_is_not_finite_stays_where_it_is_in_float32(channels: int, value: float) -> None:
     """An odd number of channels leaves one of a pair unused, whose weight is 0."""
-    for name, network in readers_of_channels(channels):
-        for layer_count in (1, 0):
-            graph = network.graph() if layer_count else network.graph_of(network.last - 2 * (network.last > 1))
-            weights, values = nearest_weights(graph, 1), any_values(graph, 2)
-            for place in (0, 20 * (channels - 1) + 7, len(values) - 1):
-                own = array("f", values)
-                own[place] = value
-                full, half = (
-                    np.asarray(prepare(graph, weights, 1, precision=precision).run(own).values)
-                    for precision in ("float32", "bf16")
-                )  # fmt: skip
-                for test in (np.isnan, np.isposinf, np.isneginf):
-                    assert np.array_equal(test(full), test(half)), (name, place)
+    for name, graph in readers_of_channels(channels):
+        weights, values = nearest_weights(graph, 1), any_values(graph, 2)
+        plans = [prepare(graph, weights, 1, precision=precision) for precision in PRECISIONS]
+        for place in (0, 20 * (channels - 1) + 7, len(values) - 1):
+            own = array("f", values)
+            own[place] = value
+            full, half = (np.asarray(plan.run(own).values) for plan in plans)
+            for test in (np.isnan, np.isposinf, np.isneginf):
+                assert np.array_equal(test(full), test(half)), (name, place)
 
 
 # --- processors ----------------------------------------------------------------------------------------------------
