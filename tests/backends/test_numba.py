@@ -275,6 +275,7 @@ def many_kernels() -> Graph:
     network.add("multiply", other, network.add("global_avgpool", other))
     network.add("concat", narrow, network.last)
     network.add("tanh")
+    network.add("softmax")
     network.add("flatten")
     network.add("dense", units=21)
     network.add("softmax")
