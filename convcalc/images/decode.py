@@ -147,6 +147,7 @@ def decode(name: str) -> Decoded:
         raise ImageError(f"{name}: the file is empty", hint="export or download the image again")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
+        Image.preinit()  # since Pillow 13 `open` knows the format of the suffix alone, and loads all for the next one
         image = Image.open(name, formats=tuple(FORMATS))
     except (UnidentifiedImageError, KeyError):  # KeyError: this Pillow was built without the format
         raise ImageError(

@@ -27,7 +27,7 @@ from numba_support import (
 )
 
 from convcalc.backends import reference
-from convcalc.backends.numba.lower import conv as conv_lowering
+from convcalc.backends.numba.lower import dense as dense_lowering
 from convcalc.backends.numba.lower import depthwise, direct, lowering, winograd
 from convcalc.backends.numba.passes import algorithm, channel_moves
 from convcalc.backends.numba.plan import prepare
@@ -465,7 +465,7 @@ def small_machine() -> Iterator[None]:
     """As if caches were tiny, so that small networks are cut into as many pieces as large ones are."""
     with ExitStack() as stack:
         for module, name, value in (
-            (conv_lowering, "CACHE", 1 << 10),
+            (dense_lowering, "CACHE", 1 << 10),
             (depthwise, "CACHE", 1 << 12),
             (direct, "CACHE", 1 << 12),
             (direct, "REUSE", 4),

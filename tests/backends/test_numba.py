@@ -313,6 +313,7 @@ def many_kernels() -> Graph:
     network.add("multiply", other, network.last)
     network.add("concat", narrow, network.last)
     network.add("tanh")
+    network.add("softmax")
     network.add("flatten")
     network.add("dense", units=21)
     network.add("softmax")

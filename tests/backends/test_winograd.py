@@ -157,9 +157,9 @@ def chosen(graph: Graph, threads: int, winograd: Winograd | None) -> int:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_cheapest_tile_is_taken(threads: int) -> None:
-    """As measured: F(2×2, 3×3) at 7×7, F(4×4, 3×3) on larger maps."""
+    """As measured: F(2×2, 3×3) at 7×7, F(4×4, 3×3) from 14×14 on."""
     assert chosen(one_conv(512, 7, 512), threads, "auto") == 2
-    for channels, size in ((64, 56), (128, 28), (512, 28), (64, 224)):
+    for channels, size in ((64, 56), (128, 28), (512, 28), (64, 224), (256, 14), (512, 14)):
         assert chosen(one_conv(channels, size, channels), threads, "auto") == 4
 
 

@@ -131,7 +131,7 @@ def samples(graph: Any, images: Sequence[str], cuts: int, seed: int) -> list[Any
         found: list[Any] = []
         for path in images:
             with Image.open(path) as opened:
-                picture = opened.convert("RGB")
+                picture = opened.copy()
             found += [picture, *(_cut(picture, draw) for _ in range(cuts - 1))]
         return found
     return [
@@ -173,7 +173,11 @@ def cost(checks: Sequence[PrecisionCheck], runs: Sequence[Run]) -> Cost:
 
 def _texts(found: Cost, cuts: int) -> list[str]:
     counts = ["–" if count is None else f"{count} of {cuts}" for count in found[2:]]
-    return [f"{100 * found.relative_rms:.2g} %", f"{100 * found.relative_largest:.2g} %", *counts]
+    return [_percent(found.relative_rms), _percent(found.relative_largest), *counts]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.{2 if value < 0.1 else 3}g} %"
 
 
 def _line(cells: Sequence[str], markdown: bool) -> str:

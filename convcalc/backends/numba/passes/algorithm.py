@@ -1,8 +1,8 @@
 """Which kernel computes a convolution, by modelled cost, and the zeros it then reads around its input.
 
-The model counts cycles: multiply-accumulates at the register tile's rate, Winograd's transforms per tile, and weights
-at what memory delivers, whichever takes longer. Its constants were measured on two machines and matter only near
-break-even.
+The model counts cycles: multiply-accumulates at the register tile's rate, for whole register tiles, or weights at what
+memory delivers, whichever takes longer, and Winograd's transforms per tile. Its constants were measured on two machines
+and matter only near break-even.
 
 Winograd's method is there for kernels of 3×3 with tiles of 4×4 or 2×2 outputs, F(4×4, 3×3) and F(2×2, 3×3), and of 5×5
 with tiles of 2×2. What `winograd` allows:
@@ -208,17 +208,14 @@ def _winograd_cycles(plan: ConvPlan, threads: int, element: int) -> float:
 
 
 def _product_cycles(weights: int, pixels: int, threads: int, element: int) -> float:
-    """The cycles in which so many weights are multiplied by so many pixels each. The first register tile of pixels
-    waits for the weights, if memory is slower than the products; the others find them in cache."""
+    """The cycles in which so many weights are multiplied by so many pixels each, while memory delivers the weights for
+    what is next, see `kernels.tile.sweep`."""
     large = max(0, -(-(pixels - 2 * FEW) // PIXELS))
-    rest = pixels - large * PIXELS  # by small tiles, see `kernels.tile.sweep`
-    first = PIXELS if large or rest == PIXELS else FEW
-    others = large * PIXELS + -(-rest // FEW) * FEW - first
-    if rest == PIXELS:
-        others = large * PIXELS
+    rest = pixels - large * PIXELS  # by one or two small tiles, unless it fills a large one
+    computed = pixels if rest == PIXELS else large * PIXELS + -(-rest // FEW) * FEW
     cycle = weights / (4 // element * PRODUCTS_PER_CYCLE * threads)
     reading = element * weights / min(BYTES_PER_CYCLE, CORE_BYTES_PER_CYCLE * threads)
-    return max(first * cycle, reading) + others * cycle
+    return max(computed * cycle, reading)
 
 
 def plan_deconv(node: Node) -> DeconvPlan:
