@@ -125,6 +125,7 @@ MAKERS = {
     "conv": layers.any_conv,
     "narrow": layers.any_narrow,
     "depthwise": layers.any_depthwise,
+    "excitation": layers.any_excitation,
     "deconv": layers.any_deconv,
     "pool": layers.any_pool,
     "attention": any_attention,
