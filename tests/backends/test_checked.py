@@ -385,7 +385,7 @@ def test_a_fault_is_an_error_of_one_line_and_a_hint(monkeypatch: pytest.MonkeyPa
     first, second = refused(small(), change, monkeypatch).splitlines()
     # 8 channels of 3×2 pixels make 48 features: 5 rows of them are 960 bytes, and 5 of 49 are 980
     assert first == (
-        "dense11: kernel dense: weights reads bytes 960 to 980 of the array 'weights', "
+        "dense14: kernel dense: weights reads bytes 960 to 980 of the array 'weights', "
         "of which the step may use 0 to 960"
     )
     assert "--backend reference" in second
