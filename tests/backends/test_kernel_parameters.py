@@ -43,7 +43,9 @@ def doubled(first: int, stop: int, thread: int, *, source: int, target: int, fac
 
 
 @pytest.mark.parametrize("element", [4, 2])
-def test_a_kernel_is_compiled_for_elements_of_either_size(element: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_is_compiled_for_elements_of_either_size(
+    element: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Numbers that bfloat16 has: 8 bits are enough for 0.75, −35 and 129."""
     monkeypatch.setattr(cache, "_read", lambda *_: None)
     monkeypatch.setattr(cache, "_write", lambda *_: None)
