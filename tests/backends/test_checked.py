@@ -24,6 +24,7 @@ from convcalc.backends.numba.jit.simd import PIXELS
 from convcalc.backends.numba.kernels.conv import TileRow, direct
 from convcalc.backends.numba.kernels.pointwise import finish
 from convcalc.backends.numba.kernels.tile import narrow_sweep, sweep
+from convcalc.backends.numba.lower import dense as dense_lowering
 from convcalc.backends.numba.lower.operators import Lowered
 from convcalc.backends.numba.passes.channels_first import Rewritten
 from convcalc.backends.numba.plan import Plan, prepare
@@ -133,6 +134,7 @@ def test_a_wrong_parameter_of_any_kernel_is_refused(
     precision: Precision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each address, stride, count and table is refused somewhere; and what is accepted does no harm."""
+    monkeypatch.setattr(dense_lowering, "ITEM_NUMBERS", 64)  # so that weights are rounded in several parts
     wanted, found = set(), set()
     for graph, how in networks():
         if how is not None:
