@@ -36,8 +36,9 @@ settings.load_profile("convcalc")
 ROOT = Path(__file__).parent.parent
 NETWORKS = frozenset(bundled.names())
 
-# The fast backend checks every plan before it runs, here and in every process that a test starts.
-CHECKED = {"CONVCALC_CHECKED": "1"}
+# The fast backend checks every plan before it runs, here and in every process that a test starts; and it computes maps
+# of bfloat16 on every machine, slowly where the processor has no instructions for them.
+CHECKED = {"CONVCALC_CHECKED": "1", "CONVCALC_BF16": os.environ.get("CONVCALC_BF16") or "anywhere"}
 os.environ.update(CHECKED)
 
 

@@ -20,6 +20,7 @@ from matmul_networks import any_matmul, two_products
 from numba_support import Network, any_values, any_weights, by_chance
 from traced import Log, kernels, traced
 
+from convcalc.backends import PRECISIONS, Precision, Winograd
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.footprint import Access, KernelCall
 from convcalc.backends.numba.jit.ranges import NOTHING, Ranges, lattice
@@ -59,7 +60,9 @@ def log() -> Iterator[Log]:
 Touched = tuple[Ranges, Ranges]
 
 
-def run_traced(graph: Graph, log: Log) -> list[tuple[str, Touched, Touched]]:
+def run_traced(
+    graph: Graph, log: Log, precision: Precision, winograd: Winograd
+) -> list[tuple[str, Touched, Touched]]:
     """For each step of a network's setup and of one run: its kernel, and the bytes it reads and writes, as declared
     and as touched."""
     recorders: list[Recorder] = []
@@ -80,7 +83,7 @@ def run_traced(graph: Graph, log: Log) -> list[tuple[str, Touched, Touched]]:
         patch.setenv("CONVCALC_CHECKED", "1")
         patch.setattr(linker, "check", check)
         patch.setattr(linker.StepTable, "run", run)
-        plan: Plan = prepare(graph, any_weights(graph, 1), 1)
+        plan: Plan = prepare(graph, any_weights(graph, 1), 1, precision=precision, winograd=winograd)
         plan.run(any_values(graph, 2))
     found = []
     for recorder in recorders:
@@ -101,9 +104,11 @@ def run_traced(graph: Graph, log: Log) -> list[tuple[str, Touched, Touched]]:
     return found
 
 
-def assert_exact(graph: Graph, log: Log) -> set[str]:
+def assert_exact(
+    graph: Graph, log: Log, precision: Precision = "float32", winograd: Winograd = "auto"
+) -> set[str]:
     """The kernels that were tried."""
-    steps = run_traced(graph, log)
+    steps = run_traced(graph, log, precision, winograd)
     for name, declared, real in steps:
         for what, said, done in zip(("reads", "writes"), declared, real, strict=True):
             hidden, idle = done.first_outside(said), said.first_outside(done)
@@ -120,6 +125,7 @@ MAKERS = {
     "conv": layers.any_conv,
     "narrow": layers.any_narrow,
     "depthwise": layers.any_depthwise,
+    "excitation": layers.any_excitation,
     "deconv": layers.any_deconv,
     "pool": layers.any_pool,
     "attention": any_attention,
@@ -130,7 +136,10 @@ MAKERS = {
 @pytest.mark.parametrize("seed", range(25))
 @pytest.mark.parametrize("kind", MAKERS)
 def test_generated_layers(kind: str, seed: int, log: Log) -> None:
-    assert_exact(by_chance(MAKERS[kind], seed, 300_000), log)
+    graph = by_chance(MAKERS[kind], seed, 300_000)
+    assert_exact(graph, log)
+    if seed % 3 == 0:
+        assert_exact(graph, log, "bf16")
 
 
 @pytest.mark.parametrize(
@@ -143,14 +152,16 @@ def test_every_operator(
 ) -> None:
     network = Network(*shape)
     network.add(kind, **fields)
-    assert_exact(network.graph(), log)
+    for precision in PRECISIONS:
+        assert_exact(network.graph(), log, precision)
     if len(shape) == 3:
         network = Network(24, *shape[1:])
         network.add("conv", filters=shape[0], kernel=1)
         network.add(kind, **fields)
         if len(network.builder.shape(network.last)) > 1:
             network.add("conv", filters=17, kernel=1, padding=1)
-        assert_exact(network.graph(), log)
+        for precision in PRECISIONS:
+            assert_exact(network.graph(), log, precision)
 
 
 @pytest.mark.parametrize("outputs", [2, 4])
@@ -160,22 +171,27 @@ def test_winograd(seed: int, fused: bool, outputs: int, log: Log, monkeypatch: p
     layers.force_winograd(monkeypatch, fused, outputs)
     graph = by_chance(layers.any_winograd, seed, 3_000_000)
     assert assert_exact(graph, log) & {"winograd4", "winograd6"}
+    assert assert_exact(graph, log, "bf16", "f4") & {"winograd4_bf16", "winograd6_bf16"}
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_moves_and_joins(seed: int, log: Log) -> None:
-    assert_exact(layers.moves_of_moves(seed), log)
+    for precision in PRECISIONS:
+        assert_exact(layers.moves_of_moves(seed), log, precision)
 
 
 def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that others call, both sweeps and `finish`, are tried with these."""
-    found = assert_exact(layers.many_kernels(), log)
-    for graph in (three_attentions(), two_products()):
-        found |= assert_exact(graph, log)
+    found: set[str] = set()
+    for precision in PRECISIONS:
+        for graph in (layers.many_kernels(), three_attentions(), two_products()):
+            found |= assert_exact(graph, log, precision)
     for fused, outputs in layers.WINOGRADS:
         layers.force_winograd(monkeypatch, fused, outputs)
-        found |= assert_exact(layers.two_of_winograd(), log)
-    assert found == set(kernels()) - {"sweep", "narrow_sweep", "finish"}
+        for precision in PRECISIONS:
+            found |= assert_exact(layers.two_of_winograd(), log, precision, "f4")
+    inner = {f"{name}{half}" for name in ("sweep", "narrow_sweep", "finish") for half in ("", "_bf16")}
+    assert found == set(kernels()) - inner - {"copy_weights"}  # which in float32 has nothing to do
 
 
 # --- the driver's own ----------------------------------------------------------------------------------------------
@@ -247,15 +263,16 @@ import pytest
 import test_footprints as tests
 from test_footprints import MAKERS, assert_exact, by_chance, layers, traced
 with traced() as log, pytest.MonkeyPatch.context() as patch:
-    for make in MAKERS.values():
-        for seed in range(6):
-            assert_exact(by_chance(make, seed, 300_000), log)
-    assert_exact(layers.many_kernels(), log)
-    assert_exact(tests.three_attentions(), log)
-    assert_exact(tests.two_products(), log)
+    for precision in tests.PRECISIONS:
+        for make in MAKERS.values():
+            for seed in range(6 if precision == "float32" else 3):
+                assert_exact(by_chance(make, seed, 300_000), log, precision)
+        for graph in (layers.many_kernels(), tests.three_attentions(), tests.two_products()):
+            assert_exact(graph, log, precision)
     for fused, outputs in layers.WINOGRADS:
         layers.force_winograd(patch, fused, outputs)
-        assert_exact(layers.two_of_winograd(), log)
+        for precision in tests.PRECISIONS:
+            assert_exact(layers.two_of_winograd(), log, precision, "f4")
 """
 
 
@@ -264,6 +281,6 @@ def test_narrower_vectors(width: int) -> None:
     environment = {**os.environ, "CONVCALC_VECTOR": str(width)}
     done = subprocess.run(
         [sys.executable, "-c", NARROW, str(Path(__file__).parent)],
-        capture_output=True, text=True, env=environment, timeout=600, check=False,
+        capture_output=True, text=True, env=environment, timeout=1200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ import mmap
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from math import copysign, inf, isfinite, nan, prod
+from math import copysign, gcd, inf, isfinite, nan, prod
 from pathlib import Path
 from random import Random
 
@@ -129,6 +129,40 @@ def any_depthwise(source: Random) -> Graph:
 @pytest.mark.parametrize("seed", range(30))
 def test_any_depthwise_convolution(seed: int) -> None:
     compare(by_chance(any_depthwise, seed), seed)
+
+
+def any_excitation(source: Random) -> Graph:
+    """Convolutions of one pixel, from the mean of a map and back to a factor for each of its channels; sometimes with
+    what the kernel for one pixel does not do: groups, a sum, neighbours that are padding."""
+    channels = source.choice([5, 16, 40, 130, 272])
+    network = Network(channels, *sizes(source, source.choice([1, 2, 2, 3])))
+    start = network.add("conv", depthwise=True, kernel=1)
+    network.add("global_avgpool")
+    for filters in (source.choice([3, 8, 24, 100, 331]), channels):
+        before = network.last
+        extra = source.choice([{}, {}, {}, {"groups": gcd(filters, network.builder.shape(before)[0])}])
+        kernel = source.choice([1, 1, 1, 3])
+        network.add(
+            "conv", filters=filters, kernel=kernel, padding=kernel // 2, bias=source.random() < 0.7, **extra
+        )
+        if source.random() < 0.3:
+            network.add("batchnorm")
+        if source.random() < 0.2 and network.builder.shape(before) == network.builder.shape(network.last):
+            network.add("add", before, network.last)
+        if kind := source.choice([None, "relu6", "silu", "sigmoid", "hardsigmoid", "gelu"]):
+            network.add(kind)
+    factor = network.last
+    if source.random() < 0.3:
+        factor = network.add(
+            "slice", network.add("concat", factor, network.last), start=channels, stop=2 * channels
+        )
+    scaled = network.add("multiply", *source.sample([start, factor], 2))
+    return network.graph_of(*source.sample([scaled, factor, start], source.choice([1, 2])))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_squeeze_and_excitation(seed: int) -> None:
+    compare(by_chance(any_excitation, seed), seed, threads=1 + seed % 3)
 
 
 @pytest.mark.parametrize("width", range(5, 41))
@@ -272,9 +306,14 @@ def many_kernels() -> Graph:
     network.add("prelu")
     narrow = network.add("slice", start=3, stop=29)
     other = network.add("batchnorm", narrow)
-    network.add("multiply", other, network.add("global_avgpool", other))
+    network.add("global_avgpool", other)
+    network.add("conv", filters=90, kernel=1)
+    network.add("silu")
+    network.add("conv", filters=26, kernel=1)
+    network.add("multiply", other, network.last)
     network.add("concat", narrow, network.last)
     network.add("tanh")
+    network.add("softmax")
     network.add("flatten")
     network.add("dense", units=21)
     network.add("softmax")

@@ -35,6 +35,7 @@ from convcalc.backends.numba.runtime import driver
 
 MODULES = (simd, tile, depthwise, transforms)  # which emit loads and stores
 ENTRIES = 1 << 24  # of the log: an address, and its size times two, plus one for a store
+OF_FLOATS = {"direct", "halo", "multiply", "one_pixel", "pack_columns"}  # which do not ask what elements are
 NO_RESERVE = 0x4000 if sys.platform == "linux" else 0  # of mmap: only what is written takes memory
 
 
@@ -56,7 +57,8 @@ def kernels() -> dict[str, Kernel]:
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
     for variants in (depthwise.depthwise_rows, winograd.winograd_input, winograd.winograd):
         found += variants.values()
-    return {kernel.name: kernel for kernel in (*found, *(kernel.half for kernel in found))}
+    halves = [kernel.half for kernel in found if kernel.name not in OF_FLOATS]
+    return {kernel.name: kernel for kernel in (*found, *halves)}
 
 
 class Log:

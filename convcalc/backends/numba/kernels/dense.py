@@ -1,6 +1,6 @@
-"""The kernel of a dense layer on a vector.
+"""The kernels of a vector times a matrix: a dense layer, and a convolution of one pixel.
 
-Its work is divided into items, which threads take one after the other; the result of an item does not depend on the
+Their work is divided into items, which threads take one after the other; the result of an item does not depend on the
 thread.
 """
 
@@ -9,9 +9,12 @@ from __future__ import annotations
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, steps
 from convcalc.backends.numba.jit.simd import (
+    BLOCK,
     ELEMENT,
+    LANES,
     WIDTH,
     as_float,
+    call,
     eload,
     fma,
     load_element,
@@ -20,6 +23,9 @@ from convcalc.backends.numba.jit.simd import (
     store_float,
     total,
     vload,
+    vmax,
+    vmin,
+    vstore,
 )
 
 STREAMS = 4  # parts of an item's rows that are read side by side
@@ -91,3 +97,74 @@ def dense_footprint(call: KernelCall) -> None:
     call.reads("bias", call.bias, 4 * units)
     written = steps("item_units", call.items, 4 * call.item_units)
     call.writes("target", call.target, 4 * call.item_units, written)
+
+
+@kernel
+def one_pixel(
+    first: int, stop: int, thread: int, *, weights: int, block_weights: int, bias: int, source: int, target: int,
+    channels: int, blocks: int, item_blocks: int, low: float, high: float, finish: int, finish_record: int,
+) -> None:  # fmt: skip
+    """A convolution of a map of one pixel with weights as `pack_weights` puts them in tiles of a block: for each block
+    of filters, a block of weights for each channel. An item is item_blocks blocks of filters.
+
+    Weights are read once, as fast as memory gives them, so what counts is that they are read in long runs, in STREAMS
+    parts as by `dense`, and that a channel takes no longer than its weights: the register tile computes several pixels,
+    of which one would be used.
+
+    Bounds. Of the weights of each block below `blocks`, the first `channels` blocks are read; source holds as many
+    floats. bias and target hold whole blocks. finish, 0 for none, is called for the one pixel of the blocks just
+    written.
+    """
+    lowest, highest = splat(low), splat(high)
+    for item in range(first, stop):
+        begin = item * item_blocks
+        end = min(blocks, begin + item_blocks)
+        part = (end - begin) // STREAMS
+        far, apart = part * block_weights, part * BLOCK * 4
+        for lane in range(LANES):
+            inside = lane * WIDTH * 4
+            for block in range(begin, begin + part):
+                at = weights + block * block_weights + inside
+                shift = block * BLOCK * 4 + inside
+                a = vload(bias + shift)
+                b = vload(bias + shift + apart)
+                c = vload(bias + shift + 2 * apart)
+                d = vload(bias + shift + 3 * apart)
+                for k in range(channels):
+                    x = splat(load_float(source + 4 * k))
+                    own = at + k * BLOCK * 4
+                    a = fma(vload(own), x, a)
+                    b = fma(vload(own + far), x, b)
+                    c = fma(vload(own + 2 * far), x, c)
+                    d = fma(vload(own + 3 * far), x, d)
+                to = target + shift
+                vstore(to, vmin(highest, vmax(lowest, a)))
+                vstore(to + apart, vmin(highest, vmax(lowest, b)))
+                vstore(to + 2 * apart, vmin(highest, vmax(lowest, c)))
+                vstore(to + 3 * apart, vmin(highest, vmax(lowest, d)))
+            for block in range(begin + STREAMS * part, end):
+                at = weights + block * block_weights + inside
+                shift = block * BLOCK * 4 + inside
+                a = vload(bias + shift)
+                for k in range(channels):
+                    a = fma(vload(at + k * BLOCK * 4), splat(load_float(source + 4 * k)), a)
+                vstore(target + shift, vmin(highest, vmax(lowest, a)))
+        if finish:
+            call(finish, (finish_record, target + begin * BLOCK * 4, 0, 1, end - begin))
+
+
+@one_pixel.footprint
+def one_pixel_footprint(call: KernelCall) -> None:
+    """The weights of the blocks of all items, all channels, and the target's blocks."""
+    blocks = max(0, min(call.blocks, call.items * call.item_blocks))
+    row = BLOCK * 4
+    call.reads("bias", call.bias, blocks * row)
+    call.reads("source", call.source, 4 * call.channels if blocks else 0)
+    own = steps("block_weights", blocks, call.block_weights)
+    call.reads("weights", call.weights, call.channels * row, own)
+    call.writes("target", call.target, blocks * row)
+    if call.finish and blocks:
+        call.calls(
+            "finish", call.finish, call.finish_record, target=(call.target, "target"),
+            first=(0, ""), stop=(1, ""), blocks=(blocks, ""),
+        )  # fmt: skip

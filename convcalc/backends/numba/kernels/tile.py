@@ -251,7 +251,7 @@ def sweep(
 ) -> None:  # fmt: skip
     """Output pixels first..stop of one tile of `blocks` channel blocks.
 
-    next_weights: not 0 if the next sweep's weights lie behind this one's and do not fit into cache. Then each tile
+    next_weights: not 0 if the next sweep's weights lie behind this one's and are not in cache. Then each tile
     prefetches a part of these, so that memory has the time of all tiles; the first one alone would wait for it.
     Otherwise tiles prefetch weights of their own, AHEAD rows further on. wide: not 0 if the target's numbers are
     floats, whatever the elements of maps are.

@@ -11,6 +11,7 @@ from convcalc.backends.numba.jit.simd import BLOCK, HALF
 from convcalc.backends.numba.layout import run_table, tap_offsets
 from convcalc.backends.numba.lower.activation import add_function, function_of
 from convcalc.backends.numba.lower.affine import Affine
+from convcalc.backends.numba.lower.dense import add_one_pixel
 from convcalc.backends.numba.lower.depthwise import add_depthwise
 from convcalc.backends.numba.lower.direct import (
     Pixels,
@@ -51,8 +52,16 @@ def lower_conv(low: Lowering, layer: FusedLayer) -> None:
         add_winograd(low, layer, plan, source, target, affine)
         if layer.function is not None:
             add_function(low, layer.function, target, target, function_of(layer.function))
+    elif _is_one_pixel(layer, plan, source, target):
+        add_one_pixel(low, layer, source, target, affine)
     else:
         _add_direct(low, layer, plan, source, target, affine)
+
+
+def _is_one_pixel(layer: FusedLayer, plan: ConvPlan, source: MapView, target: MapView) -> bool:
+    """Whether a convolution is a vector of floats times a matrix, as those of squeeze-and-excitation are."""
+    vectors = source.layout.is_vector and target.layout.is_vector
+    return vectors and plan.groups == 1 and layer.residual is None
 
 
 def _add_direct(

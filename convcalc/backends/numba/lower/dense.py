@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from convcalc.backends.numba.jit.simd import BLOCK
-from convcalc.backends.numba.kernels.dense import dense
+from convcalc.backends.numba.kernels.dense import STREAMS, dense, one_pixel
 from convcalc.backends.numba.kernels.weights import copy_weights
 from convcalc.backends.numba.layout import Array, blocks_of
-from convcalc.backends.numba.lower.direct import CACHE
+from convcalc.backends.numba.lower.affine import Affine
+from convcalc.backends.numba.lower.direct import (
+    CACHE,
+    ITEMS,
+    StoredWeights,
+    Tile,
+    finish_of,
+    pack_weights,
+    target_table,
+)
 from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
 from convcalc.backends.numba.passes.fusion import FusedLayer
-from convcalc.backends.numba.runtime.program import ByteSpan, Ref, Step, Word
+from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step, Word
 
 if TYPE_CHECKING:
     from convcalc.ops.dense import Dense
 
+RUN = 1 << 14  # bytes of weights, read one after the other, with which memory is at its fastest
 ITEM_NUMBERS = 1 << 16  # weights that are rounded at once
 
 
@@ -48,6 +58,30 @@ def lower_dense(low: Lowering, layer: FusedLayer) -> None:
         Step(
             dense.of(element), values, rows // item, reads, (target.span,), node.index, macs=layer.macs,
             weight_bytes=element * features * units,
+        )
+    )  # fmt: skip
+
+
+def add_one_pixel(low: Lowering, layer: FusedLayer, source: MapView, target: MapView, affine: Affine) -> None:
+    """The step of a convolution of one pixel, whose weights are packed a block of filters after the other."""
+    channels, filters = source.layout.channels, target.layout.channels
+    blocks, depth = blocks_of(filters), blocks_of(channels)
+    tiles = [Tile(block * BLOCK, BLOCK, 0, depth) for block in range(blocks)]
+    stored = StoredWeights(channels, filters, 1, channels, 1, 0, np.zeros(1, np.int32))
+    weights = pack_weights(low, layer, affine.factor, tiles, BLOCK, stored)
+    block, item = weights.size // blocks, STREAMS
+    while blocks // item > ITEMS * low.threads and item // STREAMS * block < RUN:
+        item += STREAMS
+    values: dict[str, Word] = {
+        "weights": weights.place, "block_weights": block,
+        "bias": padded_vector(affine.offset, blocks * BLOCK), "source": source.corner, "target": target.corner,
+        "channels": channels, "blocks": blocks, "item_blocks": item, "low": layer.low, "high": layer.high,
+    }  # fmt: skip
+    values |= finish_of(low, layer, target, target_table(target.layout))
+    low.program.add(
+        Step(
+            one_pixel, values, -(-blocks // item), (source.span,), (target.span,), layer.node.index,
+            macs=layer.macs, weight_bytes=weights.size,
         )
     )  # fmt: skip
 

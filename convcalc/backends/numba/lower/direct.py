@@ -23,6 +23,7 @@ from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step
 
 CACHE = 1 << 20  # a core's second-level cache
 ITEMS = 4  # items per thread that keep all threads busy to the end
+FEW_WEIGHTS = 1 << 16  # bytes that are not worth reading before a sweep needs them
 REUSE = 64  # pixels for which it is worth reading a weight from memory
 
 
@@ -230,7 +231,7 @@ def add_direct(
         "runs": runs.starts, "run_length": runs.length, "last_length": runs.last_length,
         "source_pixels": pixels.sources, "target_pixels": pixels.targets, "target_block": layout.block,
         "residual_pixels": target_table(residual.layout) if residual else 0,
-        "residual_block": residual.layout.block if residual else 0, "next_weights": int(weights.size > CACHE),
+        "residual_block": residual.layout.block if residual else 0, "next_weights": int(weights.size > FEW_WEIGHTS),
         "wide": 0, "low": layer.low, "high": layer.high,
     }  # fmt: skip
     wide_sweep, half_sweep = (kernel_for(kernel, source, target) for kernel in (sweep, narrow_sweep))

@@ -23,7 +23,14 @@ from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.kernels.transforms import PRODUCT, kernel_matrix
 from convcalc.backends.numba.layout import Array, blocks_of, pixel_table, run_table
 from convcalc.backends.numba.lower.affine import Affine
-from convcalc.backends.numba.lower.direct import CACHE, inner_record, residual_of, tiles_of, words
+from convcalc.backends.numba.lower.direct import (
+    CACHE,
+    FEW_WEIGHTS,
+    inner_record,
+    residual_of,
+    tiles_of,
+    words,
+)
 from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
@@ -60,7 +67,7 @@ def add_winograd(
     products = inner_record(
         sweep, low, runs=runs, run_count=ins, run_length=words(BLOCK, element), last_length=words(BLOCK, element),
         source_pixels=pixel_table((0, 0, value), places), target_pixels=pixel_table((0, 0, PRODUCT), places),
-        target_block=product_block, residual_pixels=0, residual_block=0, next_weights=int(weight_bytes > CACHE),
+        target_block=product_block, residual_pixels=0, residual_block=0, next_weights=int(weight_bytes > FEW_WEIGHTS),
         wide=1, low=-inf, high=inf,
     )  # fmt: skip
     # A tile begins where the first output's window does, which a wider halo moves inwards.

@@ -154,8 +154,11 @@ class Checker:
             outside = exact.first_outside(allowed)
             if outside:
                 self._refuse_access(call, access, place, outside, extent(place.readable, allowed))
-        if (access.base | access.size) % 4 or any((axis.offsets % 4).any() for axis in access.axes):
-            raise self._fault(call, f"{access.parameter} leads to an address that is no multiple of 4")
+        unit = (
+            2 if call.kernel.element == 2 and access.size % 4 == 2 else 4
+        )  # an odd number of elements of bfloat16
+        if (access.base | access.size) % unit or any((axis.offsets % unit).any() for axis in access.axes):
+            raise self._fault(call, f"{access.parameter} leads to an address that is no multiple of {unit}")
         buffer = place.buffer
         if buffer is None:
             return
