@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convcalc.errors import Misfit
+from convcalc.ops import Tensor
+from convcalc.ops.conv import BLOCK, Conv
 
 
 class Symbol:
@@ -250,3 +252,21 @@ def test_a_vector_is_no_map(bound):
         bound("conv", (1, 2, 3, 4, 5), filters=4, kernel=1)
     with pytest.raises(Misfit, match="conv needs a map with 1 to 3 spatial dimensions, not a vector of 10"):
         bound("conv", (10,), filters=4, kernel=3)
+
+
+def test_windows_beyond_the_first_block():
+    channels, height, width, kernel = 230, 9, 10, (3, 2)  # 1,380 weights a filter: 14 windows a block, of 63
+    values = [(place * 7 % 31 - 15) / 4 for place in range(channels * height * width)]
+    weight = [(place * 5 % 23 - 11) / 8 for place in range(2 * channels * 6)]
+    conv = Conv(filters=2, kernel=kernel, bias=False)
+    got = conv.forward([Tensor((channels, height, width), values)], {"weight": weight})
+    assert got.shape == (2, 7, 9)
+    assert 63 * channels * 6 > 4 * BLOCK
+    for f, row, column in [(0, 0, 0), (1, 1, 4), (0, 1, 5), (1, 3, 8), (0, 6, 8)]:
+        wanted = sum(
+            values[(c * height + row + i) * width + column + j] * weight[((f * channels + c) * 3 + i) * 2 + j]
+            for c in range(channels)
+            for i in range(3)
+            for j in range(2)
+        )
+        assert got.values[(f * 7 + row) * 9 + column] == wanted  # sums of multiples of 1/32 are exact

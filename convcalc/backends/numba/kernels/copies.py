@@ -5,22 +5,29 @@ Items are rows of a block as in `pointwise`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, lines, map_axes, shares, steps
 from convcalc.backends.numba.jit.simd import (
+    BITS,
     BLOCK,
     ELEMENT,
     LANES,
     PIXEL,
+    SHORT,
     WIDTH,
     as_float,
     eload,
+    emit_rounded,
+    emit_store,
     estore,
     inline,
+    intrinsic,
     load_element,
     load_float,
     load_int,
@@ -29,6 +36,7 @@ from convcalc.backends.numba.jit.simd import (
     splat,
     store_element,
     store_float,
+    vload,
     vstore,
 )
 
@@ -153,6 +161,43 @@ def halo_footprint(call: KernelCall) -> None:
         call.writes("target", call.target + first, size, places, blocks)
 
 
+COLOURS = 3  # channels of most images
+
+
+def _emit_colours(
+    builder: ir.IRBuilder, address: ir.Value, red: ir.Value, green: ir.Value, blue: ir.Value
+) -> None:
+    order = [channel * WIDTH + pixel for pixel in range(WIDTH) for channel in range(COLOURS)]
+    _emit_mixed(builder, address, (red, green, blue, blue), order)
+
+
+def _emit_rounded_colours(builder: ir.IRBuilder, address: ir.Value, *colours: ir.Value) -> None:
+    nothing = ir.Constant(ir.VectorType(SHORT, WIDTH), [0] * WIDTH)
+    rounded = [emit_rounded(builder, colour) for colour in colours]
+    order = [channel * WIDTH + pixel for pixel in range(WIDTH) for channel in range(COLOURS + 1)]
+    _emit_mixed(builder, address, (*rounded, nothing), order)
+
+
+def _emit_mixed(
+    builder: ir.IRBuilder, address: ir.Value, parts: Sequence[ir.Value], order: Sequence[int]
+) -> None:
+    """Stores lanes of four registers, counted through all of them, in some order."""
+
+    def joined(first: ir.Value, second: ir.Value, lanes: Sequence[int]) -> ir.Value:
+        return builder.shuffle_vector(
+            first, second, ir.Constant(ir.VectorType(BITS, len(lanes)), list(lanes))
+        )
+
+    first, second = (joined(*pair, range(2 * WIDTH)) for pair in ((parts[0], parts[1]), (parts[2], parts[3])))
+    emit_store(builder, address, joined(first, second, order))
+
+
+@intrinsic("int vector vector vector -> none", half=_emit_rounded_colours)
+def store_colours(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
+    """Writes WIDTH pixels of an interleaved map of three channels, each given as a register."""
+    _emit_colours(builder, *arguments)
+
+
 @kernel
 def pack(
     first: int, stop: int, thread: int, *, source: int, source_channel: int, source_plane: int,
@@ -175,14 +220,21 @@ def pack(
         for line in range(begin, min(rows, begin + item_rows)):
             d, h = line // height, line % height
             to = target + block * target_block + d * target_plane + h * target_row
+            begun = 0
+            if channels == COLOURS and lanes < BLOCK and source_pixel == 4:
+                at = source + d * source_plane + h * source_row
+                begun = width - width % WIDTH
+                for x in range(0, begun, WIDTH):
+                    red, green = vload(at + 4 * x), vload(at + source_channel + 4 * x)
+                    store_colours(to + x * pixel, red, green, vload(at + 2 * source_channel + 4 * x))
             for lane in range(lanes):
                 channel = block * lanes + lane
                 if channel < channels:
                     at = source + channel * source_channel + d * source_plane + h * source_row
-                    for x in range(width):
+                    for x in range(begun, width):
                         store_element(to + x * pixel + ELEMENT * lane, load_float(at + x * source_pixel))
                 else:
-                    for x in range(width):
+                    for x in range(begun, width):
                         store_element(to + x * pixel + ELEMENT * lane, 0.0)
 
 
