@@ -93,7 +93,7 @@ def precisions() -> Sequence[str]:
 
 
 def winograds() -> Sequence[str]:
-    """The transforms that a forward pass can use for 3×3 convolutions."""
+    """The tiles of Winograd's method that a forward pass can be limited to."""
     from convcalc.backends import WINOGRADS
 
     return WINOGRADS

@@ -18,8 +18,8 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 Precision = Literal["float32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-# Which of Winograd's methods may compute a 3×3 convolution: `auto` those whose error is near the direct sum's, `f2`
-# F(2×2) alone, `f4` F(4×4) in bf16 too.
+# Which of Winograd's methods may compute 3×3 and 5×5 convolutions: `auto` the quickest whose error is near the direct
+# sum's, `f2` tiles of 2×2 outputs alone, `f4` tiles of 6×6 pixels in bf16 too.
 Winograd = Literal["auto", "f2", "f4"]
 WINOGRADS: tuple[Winograd, ...] = get_args(Winograd)
 

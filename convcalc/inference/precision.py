@@ -111,9 +111,10 @@ def check_precision_backend(
     installed."""
     if not is_fast_only(precision, winograd, check):
         return
-    option = f"precision {precision}" if precision != "float32" else "check-precision"
-    if not check and precision == "float32":
-        option = f"winograd {winograd}"
+    if precision != "float32":
+        option = f"precision {precision}"
+    else:
+        option = "check-precision" if check else f"winograd {winograd}"
     if backend == "reference":
         raise UsageError(
             f"--{option}: the reference backend computes in float64 only, without Winograd's transforms",

@@ -46,10 +46,8 @@ class Weights:
 
 def random_weights(graph: Graph, seed: int = 0) -> Weights:
     """He-initialised weights; normalisations and biases start as the identity."""
-    from convcalc.weights.initialise import he_normal
-
     own = [node for node in graph if node.shares is None]
-    uses_numpy(sum(prod(p.shape) for node in own for p in node.parameters if p.fan_in is not None))
+    drawn = iter(_drawn([(n, p, p.fan_in) for n in own for p in n.parameters if p.fan_in is not None], seed))
     nodes: list[Parameters] = []
     for node in graph:
         if node.shares is not None:
@@ -58,14 +56,30 @@ def random_weights(graph: Graph, seed: int = 0) -> Weights:
         values: dict[str, Sequence[float]] = {}
         for parameter in node.parameters:
             if parameter.fan_in is not None:
-                key = parameter.key(node.name)
-                values[parameter.name] = he_normal(key, parameter.shape, parameter.fan_in, seed)
+                values[parameter.name] = next(drawn)
             elif parameter.rule is not None:
                 values[parameter.name] = array("f", parameter.rule())
             else:
                 values[parameter.name] = array("f", [parameter.initial]) * prod(parameter.shape)
         nodes.append(values)
     return Weights(tuple(nodes), "random", seed=seed)
+
+
+def _drawn(parameters: Sequence[tuple[Node, Parameter, int]], seed: int) -> list[Sequence[float]]:
+    """He-normal numbers for each parameter with its fan-in; large networks by several threads, as NumPy lets others
+    run while it draws."""
+    from convcalc.weights.initialise import he_normal
+
+    def draw(entry: tuple[Node, Parameter, int]) -> Sequence[float]:
+        node, parameter, fan_in = entry
+        return he_normal(parameter.key(node.name), parameter.shape, fan_in, seed)
+
+    if not uses_numpy(sum(prod(parameter.shape) for _, parameter, _ in parameters)):
+        return list(map(draw, parameters))
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(draw, parameters))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import pytest
 
 from convcalc.backends.numba.jit import cache, footprint
 from convcalc.backends.numba.jit.cache import Kernel, kernel
-from convcalc.backends.numba.jit.simd import load_float, store_float
+from convcalc.backends.numba.jit.simd import ELEMENT, load_element, load_float, store_element, store_float
 from convcalc.backends.numba.kernels.tile import sweep
+from convcalc.backends.numba.layout import as_elements
 from convcalc.backends.numba.runtime.driver import StepRow, StepTable
 from convcalc.backends.numba.runtime.program import record_of
 
@@ -32,6 +33,37 @@ def test_a_kernel_reads_its_record_by_name(monkeypatch: pytest.MonkeyPatch) -> N
     )
     StepTable([StepRow(line_through.address, record.ctypes.data, 3, 0)], keep, 2).run(0, 1)
     assert target.tolist() == [3.5, 1.5, 5.5]
+
+
+@kernel
+def doubled(first: int, stop: int, thread: int, *, source: int, target: int, factor: float) -> None:
+    """target[i] = factor·source[i], of elements of a map; factor is a float."""
+    for item in range(first, stop):
+        store_element(target + ELEMENT * item, factor * load_element(source + ELEMENT * item))
+
+
+@pytest.mark.parametrize("element", [4, 2])
+def test_a_kernel_is_compiled_for_elements_of_either_size(
+    element: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers that bfloat16 has: 8 bits are enough for 0.75, −35 and 129."""
+    monkeypatch.setattr(cache, "_read", lambda *_: None)
+    monkeypatch.setattr(cache, "_write", lambda *_: None)
+    numbers = np.array([0.75, -35, 129, 0], np.float32)
+    source, target = as_elements(numbers, element), as_elements(np.full(4, 7, np.float32), element)
+    own = doubled.of(element)
+    record = record_of(own, {"source": source, "target": target, "factor": 2.0}, keep := [])
+    StepTable([StepRow(own.address, record.ctypes.data, 3, 0)], keep, 2).run(0, 1)
+    wanted = as_elements(np.array([1.5, -70, 258, 7], np.float32), element)
+    assert target.tolist() == wanted.tolist()
+
+
+def test_the_kernel_for_bfloat16_has_the_same_parameters_and_a_name_of_its_own() -> None:
+    assert doubled.of(4) is doubled
+    assert doubled.of(2) is doubled.half is doubled.half.of(2)
+    assert doubled.half.name == "doubled_bf16"
+    assert (doubled.half.arguments, doubled.half.names) == (doubled.arguments, doubled.names)
+    assert doubled.half.floats == doubled.floats == {"factor"}
 
 
 def test_names_come_from_the_signature() -> None:

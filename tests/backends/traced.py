@@ -35,7 +35,7 @@ from convcalc.backends.numba.runtime import driver
 
 MODULES = (simd, copies, tile, depthwise, transforms)  # which emit loads and stores
 ENTRIES = 1 << 24  # of the log: an address, and its size times two, plus one for a store
-OF_FLOATS = {"direct", "halo", "multiply", "one_pixel", "pack_columns"}  # which do not ask what elements are
+OF_FLOATS = {"direct", "halo", "multiply", "pack_columns"}  # which do not ask what elements are
 NO_RESERVE = 0x4000 if sys.platform == "linux" else 0  # of mmap: only what is written takes memory
 
 

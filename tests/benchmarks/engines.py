@@ -53,7 +53,7 @@ ENGINES = {
     "ncnn": Engine("ncnn", ("ncnn", "pnnx", "onnx"), PARAM, avx2=False),
     "torch": Engine("PyTorch", ("torch",)),
     OURS_BF16: Engine("convcalc bf16", ("numba",), bf16=True),
-    THEIRS_BF16: Engine("OpenVINO auto", ("openvino", "onnx"), ONNX, bf16=True),
+    THEIRS_BF16: Engine("OpenVINO auto", ("openvino", "onnx"), ONNX, bf16=True, avx2=False),
 }
 AVX2 = {"CONVCALC_VECTOR": "8", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
@@ -167,8 +167,7 @@ def _say(what: Any) -> None:
 
 
 def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
+    return f"{type(error).__name__}: {' '.join(str(error).split()):.400}"
 
 
 def start_convcalc(model: Model, threads: int, **settings: Any) -> Run:

@@ -22,7 +22,8 @@ in Markdown, with the geometric means.
 --json keeps every run's time in a file, network by network; --read prints the tables of such a file again.
 
 --cpu-features avx2: what processors without AVX-512 get: our kernels are compiled for AVX2, and peers that can be told
-(OpenVINO, PyTorch) are told; ONNX Runtime and ncnn cannot be, and are left out.
+(OpenVINO in float32, PyTorch) are told; ONNX Runtime and ncnn cannot be, and OpenVINO as it comes fails then: they are
+left out.
 """
 
 from __future__ import annotations

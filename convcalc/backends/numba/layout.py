@@ -146,9 +146,14 @@ class Layout:
         return any(self.before) or any(self.after)
 
     @property
+    def is_pixel(self) -> bool:
+        """Whether its channels lie one after the other: one pixel, no halo."""
+        return self.padded == (1, 1, 1) and not self.interleaved
+
+    @property
     def is_vector(self) -> bool:
-        """Whether its channels lie one after the other as floats: one pixel, no halo."""
-        return self.padded == (1, 1, 1) and not self.interleaved and self.element == 4
+        """Whether its channels lie one after the other as floats."""
+        return self.is_pixel and self.element == 4
 
 
 def map_layout(shape: Shape, halo: Halo = NO_HALO, element: int = 4) -> Layout:

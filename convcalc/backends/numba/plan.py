@@ -138,7 +138,7 @@ class Plan:
 
     @property
     def weight_bytes(self) -> int:
-        """Memory of weights laid out anew; dense layers use theirs as they are."""
+        """Memory of weights laid out anew; in float32, dense layers use theirs as they are."""
         return self._setup_arena.size
 
     @property

@@ -78,8 +78,7 @@ class Rate(NamedTuple):
 @dataclass(frozen=True)
 class Peaks:
     """What this machine does at most. flops: FLOPs a second of the register tile, in the plan's precision, on data in
-    cache; rates: by size of
-    the data, rising, the last from memory."""
+    cache; rates: by size of the data, rising, the last from memory."""
 
     flops: float
     rates: tuple[Rate, ...]

@@ -481,6 +481,20 @@ def _halves(builder: ir.IRBuilder, a: ir.Value, count: int) -> list[ir.Value]:
     return parts
 
 
+def _emit_added_pair(builder: ir.IRBuilder, weights: ir.Value, word: ir.Value, total: ir.Value) -> ir.Value:
+    both = emit_splat(builder, emit_load(builder, word, BITS))
+    return emit_dot(builder, both, emit_load(builder, weights, INT_REGISTER), total)
+
+
+@intrinsic("int int vector -> vector", half=_emit_added_pair)
+def add_word(builder: ir.IRBuilder, weights: ir.Value, word: ir.Value, total: ir.Value) -> ir.Value:
+    """A sum plus, in each lane, a word times a word of weights, both given by addresses: one product of floats, or two
+    of bfloat16."""
+    return emit_fma(
+        builder, emit_splat(builder, emit_load(builder, word, FLOAT)), emit_load(builder, weights), total
+    )
+
+
 # The LLVM instructions of +, −, · and / on two vectors.
 OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
 

@@ -12,10 +12,13 @@ from convcalc.backends.numba.jit.simd import (
     BLOCK,
     ELEMENT,
     LANES,
+    PIXEL,
     WIDTH,
+    add_word,
     as_float,
     call,
     eload,
+    estore,
     fma,
     load_element,
     load_float,
@@ -25,7 +28,6 @@ from convcalc.backends.numba.jit.simd import (
     vload,
     vmax,
     vmin,
-    vstore,
 )
 
 STREAMS = 4  # parts of an item's rows that are read side by side
@@ -102,17 +104,17 @@ def dense_footprint(call: KernelCall) -> None:
 @kernel
 def one_pixel(
     first: int, stop: int, thread: int, *, weights: int, block_weights: int, bias: int, source: int, target: int,
-    channels: int, blocks: int, item_blocks: int, low: float, high: float, finish: int, finish_record: int,
+    words: int, blocks: int, item_blocks: int, low: float, high: float, finish: int, finish_record: int,
 ) -> None:  # fmt: skip
     """A convolution of a map of one pixel with weights as `pack_weights` puts them in tiles of a block: for each block
-    of filters, a block of weights for each channel. An item is item_blocks blocks of filters.
+    of filters, a block of weights for each word of channels. An item is item_blocks blocks of filters.
 
     Weights are read once, as fast as memory gives them, so what counts is that they are read in long runs, in STREAMS
-    parts as by `dense`, and that a channel takes no longer than its weights: the register tile computes several pixels,
+    parts as by `dense`, and that a word takes no longer than its weights: the register tile computes several pixels,
     of which one would be used.
 
-    Bounds. Of the weights of each block below `blocks`, the first `channels` blocks are read; source holds as many
-    floats. bias and target hold whole blocks. finish, 0 for none, is called for the one pixel of the blocks just
+    Bounds. Of the weights of each block below `blocks`, the first `words` registers of a block are read; source holds
+    as many words. bias and target hold whole blocks. finish, 0 for none, is called for the one pixel of the blocks just
     written.
     """
     lowest, highest = splat(low), splat(high)
@@ -130,39 +132,38 @@ def one_pixel(
                 b = vload(bias + shift + apart)
                 c = vload(bias + shift + 2 * apart)
                 d = vload(bias + shift + 3 * apart)
-                for k in range(channels):
-                    x = splat(load_float(source + 4 * k))
-                    own = at + k * BLOCK * 4
-                    a = fma(vload(own), x, a)
-                    b = fma(vload(own + far), x, b)
-                    c = fma(vload(own + 2 * far), x, c)
-                    d = fma(vload(own + 3 * far), x, d)
-                to = target + shift
-                vstore(to, vmin(highest, vmax(lowest, a)))
-                vstore(to + apart, vmin(highest, vmax(lowest, b)))
-                vstore(to + 2 * apart, vmin(highest, vmax(lowest, c)))
-                vstore(to + 3 * apart, vmin(highest, vmax(lowest, d)))
+                for k in range(words):
+                    own, word = at + k * BLOCK * 4, source + 4 * k
+                    a = add_word(own, word, a)
+                    b = add_word(own + far, word, b)
+                    c = add_word(own + 2 * far, word, c)
+                    d = add_word(own + 3 * far, word, d)
+                to = target + block * PIXEL + lane * WIDTH * ELEMENT
+                estore(to, vmin(highest, vmax(lowest, a)))
+                estore(to + part * PIXEL, vmin(highest, vmax(lowest, b)))
+                estore(to + 2 * part * PIXEL, vmin(highest, vmax(lowest, c)))
+                estore(to + 3 * part * PIXEL, vmin(highest, vmax(lowest, d)))
             for block in range(begin + STREAMS * part, end):
                 at = weights + block * block_weights + inside
                 shift = block * BLOCK * 4 + inside
                 a = vload(bias + shift)
-                for k in range(channels):
-                    a = fma(vload(at + k * BLOCK * 4), splat(load_float(source + 4 * k)), a)
-                vstore(target + shift, vmin(highest, vmax(lowest, a)))
+                for k in range(words):
+                    a = add_word(at + k * BLOCK * 4, source + 4 * k, a)
+                estore(target + block * PIXEL + lane * WIDTH * ELEMENT, vmin(highest, vmax(lowest, a)))
         if finish:
-            call(finish, (finish_record, target + begin * BLOCK * 4, 0, 1, end - begin))
+            call(finish, (finish_record, target + begin * PIXEL, 0, 1, end - begin))
 
 
 @one_pixel.footprint
 def one_pixel_footprint(call: KernelCall) -> None:
-    """The weights of the blocks of all items, all channels, and the target's blocks."""
+    """The weights of the blocks of all items, all words, and the target's blocks."""
     blocks = max(0, min(call.blocks, call.items * call.item_blocks))
     row = BLOCK * 4
     call.reads("bias", call.bias, blocks * row)
-    call.reads("source", call.source, 4 * call.channels if blocks else 0)
+    call.reads("source", call.source, 4 * call.words if blocks else 0)
     own = steps("block_weights", blocks, call.block_weights)
-    call.reads("weights", call.weights, call.channels * row, own)
-    call.writes("target", call.target, blocks * row)
+    call.reads("weights", call.weights, call.words * row, own)
+    call.writes("target", call.target, blocks * call.pixel_bytes)
     if call.finish and blocks:
         call.calls(
             "finish", call.finish, call.finish_record, target=(call.target, "target"),

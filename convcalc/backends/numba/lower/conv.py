@@ -59,9 +59,8 @@ def lower_conv(low: Lowering, layer: FusedLayer) -> None:
 
 
 def _is_one_pixel(layer: FusedLayer, plan: ConvPlan, source: MapView, target: MapView) -> bool:
-    """Whether a convolution is a vector of floats times a matrix, as those of squeeze-and-excitation are."""
-    vectors = source.layout.is_vector and target.layout.is_vector
-    return vectors and plan.groups == 1 and layer.residual is None
+    """Whether a convolution is a vector times a matrix, as those of squeeze-and-excitation are."""
+    return source.layout.is_pixel and target.layout.is_pixel and plan.groups == 1 and layer.residual is None
 
 
 def _add_direct(

@@ -19,8 +19,9 @@ from convcalc.backends.numba.lower.direct import (
     finish_of,
     pack_weights,
     target_table,
+    words,
 )
-from convcalc.backends.numba.lower.lowering import Lowering, padded_vector
+from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step, Word
 
@@ -75,12 +76,14 @@ def add_one_pixel(low: Lowering, layer: FusedLayer, source: MapView, target: Map
     values: dict[str, Word] = {
         "weights": weights.place, "block_weights": block,
         "bias": padded_vector(affine.offset, blocks * BLOCK), "source": source.corner, "target": target.corner,
-        "channels": channels, "blocks": blocks, "item_blocks": item, "low": layer.low, "high": layer.high,
+        "words": words(channels, source.layout.element),
+        "blocks": blocks, "item_blocks": item, "low": layer.low, "high": layer.high,
     }  # fmt: skip
     values |= finish_of(low, layer, target, target_table(target.layout))
     low.program.add(
         Step(
-            one_pixel, values, -(-blocks // item), (source.span,), (target.span,), layer.node.index,
+            kernel_for(one_pixel, source, target), values, -(-blocks // item), (source.span,), (target.span,),
+            layer.node.index,
             macs=layer.macs, weight_bytes=weights.size,
         )
     )  # fmt: skip
