@@ -2,8 +2,8 @@
 
     jit/       simd: vectors and raw addresses, in which kernels are written; footprint, ranges: the bytes a kernel
                touches; cache: kernels, and their machine code on disk; compiler: makes it, with Numba
-    kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, dense, winograd, depthwise,
-               matmul, attention, pool, norm, pointwise, copies, weights, activations
+    kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, dense, winograd with its
+               transforms, depthwise, matmul, attention, pool, norm, pointwise, copies, weights, activations
     layout.py  where numbers lie in memory
     passes/    traits: what the kernels can do for each operator; fixed: values that are the same in every run; then, in
                this order, channels_first: layers computed on values stored in another order; fusion: what is computed
