@@ -150,9 +150,9 @@ def one_conv(channels: int, size: int, filters: int, kernel: int = 3) -> Graph:
     return network.graph()
 
 
-def chosen(graph: Graph, threads: int, winograd: Winograd | None) -> int:
+def chosen(graph: Graph, threads: int, winograd: Winograd | None, element: int = 4) -> int:
     """The outputs per side of the tiles that are taken; 0 for direct convolution."""
-    return plan_conv(graph.nodes[1], 0, threads, winograd).outputs
+    return plan_conv(graph.nodes[1], 0, threads, winograd, element).outputs
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -170,6 +170,17 @@ def test_only_allowed_tiles_are_taken(winograd: Winograd | None, outputs: list[i
     """On a large map, on a small one, and for kernels of 5×5, which have tiles of 2×2 outputs alone."""
     graphs = [one_conv(128, 28, 96), one_conv(512, 7, 512), one_conv(96, 27, 256, 5)]
     assert [chosen(graph, 1, winograd) for graph in graphs] == outputs
+
+
+@pytest.mark.parametrize(
+    ("winograd", "outputs"), [("auto", [2, 2, 0]), ("f4", [4, 2, 2]), ("f2", [2, 2, 0]), (None, [0, 0, 0])]
+)
+def test_tiles_of_six_pixels_are_taken_in_bfloat16_only_if_asked_for(
+    winograd: Winograd | None, outputs: list[int]
+) -> None:
+    """The same layers: F(4×4, 3×3) and F(2×2, 5×5) have tiles of 6×6 pixels."""
+    graphs = [one_conv(128, 28, 96), one_conv(512, 7, 512), one_conv(96, 27, 256, 5)]
+    assert [chosen(graph, 1, winograd, element=2) for graph in graphs] == outputs
 
 
 def test_no_tiles_for_an_image() -> None:
