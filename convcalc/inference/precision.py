@@ -9,7 +9,7 @@ from math import sqrt
 from convcalc.backends import Backend, Precision, Run, Winograd
 from convcalc.errors import UsageError
 
-FIRST = 5  # classes whose agreement is told
+FIRST = 5  # likeliest classes that are compared
 
 
 @dataclass(frozen=True)
