@@ -34,7 +34,7 @@ class PrecisionCheck:
 
     outputs: each output's difference, in the network's order. classes: the output whose classes are compared, None
     if none is classes. same_top5: whether the five likeliest classes are the same, in any order, None also if there
-    are no more than five; same_top1: whether the likeliest is.
+    are no more than five; same_top1: whether the likeliest is. Both are None where a class is NaN.
     """
 
     outputs: tuple[OutputDifference, ...]
@@ -67,6 +67,8 @@ def compare_precisions(float32: Run, bf16: Run, classes: str | None = None) -> P
     )
     if classes is None:
         return PrecisionCheck(outputs)
+    if any(number != number for run in (float32, bf16) for number in run.outputs[classes].values):
+        return PrecisionCheck(outputs, classes)  # NaN has no place in an order
     ours = first_classes(float32.outputs[classes].values)
     others = first_classes(bf16.outputs[classes].values)
     many = len(float32.outputs[classes].values) > FIRST

@@ -33,7 +33,7 @@ from convcalc.backends.numba.passes.fixed import fixed_nodes
 from convcalc.backends.numba.passes.fusion import fuse
 from convcalc.backends.numba.passes.placement import place
 from convcalc.backends.numba.passes.traits import has_kernel
-from convcalc.backends.numba.runtime.driver import StepTable, drive, post, worker_loop
+from convcalc.backends.numba.runtime.driver import StepTable, drive, helpers, post, worker_loop
 from convcalc.backends.numba.runtime.linker import link
 from convcalc.backends.numba.runtime.program import Arena, ByteSpan, Program
 from convcalc.backends.reference import inputs_of
@@ -103,14 +103,18 @@ class Plan:
         self.precision = precision
         self.kept = tuple(kept)
         self.threads = threads
-        self._lowered = lowered
         self._program = lowered.program
         self._lock = Lock()
-        compile_all(_kernels((lowered.setup, lowered.program)), compiling)
+        kernels = _kernels((lowered.setup, lowered.program))
+        if not all([kernel.load() for kernel in kernels]):
+            helpers.stop()  # threads of an earlier plan, beside which no process can be forked to compile
+        compile_all(kernels, compiling)
         self.notes = (*_notes(rewritten.graph, precision), *kernel_notes())
         self._setup_arena = Arena(lowered.setup, threads, guard)
         self._names = [node.name for node in rewritten.graph]
         link(lowered.setup, self._setup_arena, threads, self._names).run(0, len(lowered.setup.steps))
+        # Weights that were laid out anew need not be kept as they came.
+        self._lowered = lowered = replace(lowered, setup=Program())
         self._arena = Arena(lowered.program, threads, guard)
         for ref, numbers in lowered.fixed:
             self._arena.floats(ref, numbers.size)[:] = numbers.ravel()

@@ -94,8 +94,11 @@ class Kernel:
         return made
 
     def of(self, element: int) -> Kernel:
-        """The kernel for elements of so many bytes."""
-        return self if element == self.element else self.half
+        """The kernel for elements of so many bytes, asked of the one for floats."""
+        if element == self.element:
+            return self
+        assert self.element == 4
+        return self.half
 
     @property
     def loaded(self) -> bool:

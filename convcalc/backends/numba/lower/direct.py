@@ -234,7 +234,7 @@ def add_direct(
         "residual_block": residual.layout.block if residual else 0, "next_weights": int(weights.size > FEW_WEIGHTS),
         "wide": 0, "low": layer.low, "high": layer.high,
     }  # fmt: skip
-    wide_sweep, half_sweep = (kernel_for(kernel, source, target) for kernel in (sweep, narrow_sweep))
+    whole_sweep, own_narrow = (kernel_for(kernel, source, target) for kernel in (sweep, narrow_sweep))
     element = source.layout.element
     records: dict[tuple[int, bool, bool], Array] = {}
 
@@ -246,9 +246,9 @@ def add_direct(
         if kind not in records:
             values = common | {"run_count": len(runs.starts) // deepest * tile.in_blocks}
             records[kind] = (
-                inner_record(half_sweep, low, **values, fill=int(alone))
+                inner_record(own_narrow, low, **values, fill=int(alone))
                 if tile.narrow
-                else inner_record(wide_sweep, low, **values)
+                else inner_record(whole_sweep, low, **values)
             )
         return records[kind]
 
@@ -267,9 +267,9 @@ def add_direct(
     ]
     chunk, item_tiles = cut(pixels.number, source.layout.size, weights.size, len(tiles), low.threads)
     # Where nothing calls narrow_sweep, it need not be compiled.
-    narrow = half_sweep if any(tile.narrow for tile in tiles) else wide_sweep
+    narrow = own_narrow if any(tile.narrow for tile in tiles) else whole_sweep
     values: dict[str, Word] = {
-        "sweep": wide_sweep, "narrow": narrow, "tile_table": np.array(entries, np.int64),
+        "sweep": whole_sweep, "narrow": narrow, "tile_table": np.array(entries, np.int64),
         "tiles": len(tiles), "item_tiles": item_tiles,
         "weights": weights.place, "bias": padded_vector(bias, layout.blocks * BLOCK), "source": source.corner,
         "target": target.corner, "target_block": layout.block, "residual": residual.corner if residual else 0,
