@@ -106,7 +106,7 @@ class Plan:
         self._program = lowered.program
         self._lock = Lock()
         kernels = _kernels((lowered.setup, lowered.program))
-        if not all([kernel.load() for kernel in kernels]):
+        if [kernel for kernel in kernels if not kernel.load()]:
             helpers.stop()  # threads of an earlier plan, beside which no process can be forked to compile
         compile_all(kernels, compiling)
         self.notes = (*_notes(rewritten.graph, precision), *kernel_notes())
