@@ -26,7 +26,7 @@ from convcalc.backends.numba import plan as planning
 from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row, profile_network
 from convcalc.backends.numba.runtime import driver
-from convcalc.backends.numba.runtime.driver import helpers
+from convcalc.backends.numba.runtime.driver import helpers, other_processors
 from convcalc.errors import ConvcalcError
 from convcalc.language.load import load_graph
 from convcalc.weights.load import random_weights
@@ -97,6 +97,34 @@ def test_helpers_sleep_wake_and_end() -> None:
     helpers.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "convcalc"]
     assert plan.run(values).values == wanted
+
+
+def test_a_helper_wakes_on_another_processor() -> None:
+    """The system may put a thread where its waker is, and the two would take turns."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if len(allowed) < 2:  # nowhere to move to
+        assert other_processors() == frozenset()
+        return
+    here = min(allowed)
+    network = Network(16, 9, 8)
+    network.add("conv", filters=24, kernel=3)
+    plan = prepare(network.graph(), any_weights(network.graph(), 1), 2)
+    try:
+        os.sched_setaffinity(0, {here})
+        assert other_processors() == frozenset()  # no other one is allowed
+        os.sched_setaffinity(0, allowed)
+        helpers.stop()
+        for _ in range(3):
+            plan.run(any_values(network.graph(), 1))
+            time.sleep(0.02)  # until it sleeps
+        (helper,) = helpers._helpers
+        may = os.sched_getaffinity(helper._thread.native_id or 0)
+        assert may < allowed
+        assert len(may) == len(allowed) - 1
+        assert os.sched_getaffinity(0) == allowed  # the caller is left where it was
+    finally:
+        os.sched_setaffinity(0, allowed)
+        helpers.stop()
 
 
 def test_helpers_let_go_of_a_plan() -> None:

@@ -8,7 +8,8 @@ others, and a thread that never arrives is not waited for. An item's result does
 
 A helper thread waits for work outside Python, because it might otherwise have to wait for Python's lock. It polls its
 slot, into which an assignment is put, for about a millisecond, since waking a thread takes about as long as a small
-network; then it sleeps until a byte is written into its pipe.
+network; then it sleeps until a byte is written into its pipe. Before that it is moved away from the processor on which
+its caller runs: some systems wake a thread where its waker is, and the two would take turns there for milliseconds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -216,6 +218,20 @@ def post_footprint(call: KernelCall) -> None:
     call.writes("answer", call.answer, 8)
 
 
+@cache
+def _own_processor() -> Callable[[], int] | None:
+    """A function for the processor that this thread runs on, where the system has one."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
+
+
+def other_processors() -> frozenset[int]:
+    """The processors that this thread may run on, without the one it does; none where the system does not tell."""
+    own = _own_processor()
+    return frozenset(os.sched_getaffinity(0)) - {own()} if own else frozenset()
+
+
 class Helper:
     """A thread that walks tables of steps."""
 
@@ -224,6 +240,7 @@ class Helper:
         self._slot = np.zeros(SLOT, np.int64)
         self._answer = np.zeros(1, np.int64)
         self._reading, self._writing = os.pipe()
+        self._processors: frozenset[int] = frozenset()  # on which it may run, once it was moved
         self._thread = threading.Thread(target=self._work, daemon=True, name="convcalc")
         self._thread.start()
 
@@ -250,7 +267,16 @@ class Helper:
     def _post(self, state: int) -> None:
         _native(post)(self._slot.ctypes.data, state, self._answer.ctypes.data, 0)
         if self._answer[0] == ASLEEP:
+            self._move(other_processors())
             os.write(self._writing, b"\0")
+
+    def _move(self, processors: frozenset[int]) -> None:
+        """Lets it run on these processors alone, if any."""
+        thread = self._thread.native_id
+        if thread and processors and processors != self._processors:
+            with suppress(OSError):  # where that is not allowed, the system alone decides
+                os.sched_setaffinity(thread, processors)
+            self._processors = processors
 
     def _work(self) -> None:
         _native(worker_loop)(self._slot.ctypes.data, drive.address, SPINS_BEFORE_SLEEP, self._reading)
