@@ -249,8 +249,9 @@ def run_progress() -> Iterator[tuple[Done, Callable[[int, int | None], None], Do
         def compiling(done: int, total: int, _: str) -> None:
             bars.move("compiling, once per machine", done, total)
             if done == 0 and not bars.watched:
-                kernels = f"{total} kernel" + "s" * (total != 1)
-                click.echo(f"compiling {kernels} for this machine, once", err=True)
+                from convcalc.report.words import plural
+
+                click.echo(f"compiling {plural(total, 'kernel')} for this machine, once", err=True)
 
         def drawing(done: int, total: int, what: str) -> None:
             if total >= MANY_LAYERS:

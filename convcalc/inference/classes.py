@@ -63,10 +63,15 @@ def predictions(
     """The likeliest classes by probability, the best first. names: of all classes; top: how many."""
     values = list(run.outputs[output.name].values)
     probabilities = values if _meaning(graph, output) == "probabilities" else softmax(values)
-    order = sorted(range(len(values)), key=lambda index: (-probabilities[index], index))
     return tuple(
-        Prediction(index, names[index] if names else None, probabilities[index]) for index in order[:top]
+        Prediction(index, names[index] if names else None, probabilities[index])
+        for index in likeliest(probabilities, top)
     )
+
+
+def likeliest(values: Sequence[float], top: int) -> list[int]:
+    """The indices of the largest numbers, the largest first; of equal ones the first. top: how many."""
+    return sorted(range(len(values)), key=lambda index: (-values[index], index))[:top]
 
 
 def softmax(values: Sequence[float]) -> list[float]:

@@ -8,6 +8,7 @@ from math import sqrt
 
 from convcalc.backends import Backend, Precision, Run, Winograd
 from convcalc.errors import UsageError
+from convcalc.inference.classes import likeliest
 
 FIRST = 5  # likeliest classes that are compared
 
@@ -69,8 +70,7 @@ def compare_precisions(float32: Run, bf16: Run, classes: str | None = None) -> P
         return PrecisionCheck(outputs)
     if any(number != number for run in (float32, bf16) for number in run.outputs[classes].values):
         return PrecisionCheck(outputs, classes)  # NaN has no place in an order
-    ours = first_classes(float32.outputs[classes].values)
-    others = first_classes(bf16.outputs[classes].values)
+    ours, others = (likeliest(run.outputs[classes].values, FIRST) for run in (float32, bf16))
     many = len(float32.outputs[classes].values) > FIRST
     return PrecisionCheck(
         outputs,
@@ -94,11 +94,6 @@ def output_difference(name: str, float32: Sequence[float], bf16: Sequence[float]
     rms = sqrt(float(np.mean(difference**2)))
     scale = sqrt(float(np.mean(expected[finite] ** 2)))
     return OutputDifference(name, float(difference.max()), rms, rms / scale if scale else None, left_out)
-
-
-def first_classes(values: Sequence[float]) -> list[int]:
-    """The indices of the largest numbers, the largest first; of equal ones the first."""
-    return sorted(range(len(values)), key=lambda index: (-values[index], index))[:FIRST]
 
 
 def is_fast_only(precision: Precision, winograd: Winograd, check: bool) -> bool:
