@@ -255,12 +255,23 @@ def emit_rounded(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     upper = builder.lshr(bits, _all(bits.type, 16))
     odd = builder.and_(upper, _all(bits.type, 1))
     rounded = builder.add(builder.add(bits, _all(bits.type, 0x7FFF)), odd)
-    quiet = builder.or_(
-        upper, _all(bits.type, 0x40)
-    )  # what is NaN in its lower half alone would become infinite
+    # What is NaN in its lower half alone would become infinite.
+    quiet = builder.or_(upper, _all(bits.type, 0x40))
     is_nan = builder.fcmp_unordered("uno", value, value)
     chosen = builder.select(is_nan, quiet, builder.lshr(rounded, _all(bits.type, 16)))
     return builder.trunc(chosen, _like(kind, SHORT))
+
+
+def emit_load_elements(
+    builder: ir.IRBuilder, half: bool, address: ir.Value, kind: ir.Type = REGISTER
+) -> ir.Value:
+    """The elements of a map at an address, as floats. half: of bfloat16."""
+    return (emit_widened if half else emit_load)(builder, address, kind)
+
+
+def emit_store_elements(builder: ir.IRBuilder, half: bool, address: ir.Value, value: ir.Value) -> None:
+    """Floats written to an address as elements of a map. half: of bfloat16."""
+    emit_store(builder, address, emit_rounded(builder, value) if half else value)
 
 
 def emit_dot(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
@@ -339,7 +350,7 @@ def eload(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
 
 
 def _store_rounded(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
-    emit_store(builder, address, emit_rounded(builder, value))
+    emit_store_elements(builder, True, address, value)
 
 
 @intrinsic("int vector -> none", half=_store_rounded)

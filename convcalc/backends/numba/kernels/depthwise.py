@@ -30,26 +30,20 @@ from convcalc.backends.numba.jit.simd import (
     emit_dot,
     emit_fma,
     emit_load,
+    emit_load_elements,
     emit_local,
     emit_loop,
     emit_max,
     emit_min,
-    emit_rounded,
     emit_splat,
-    emit_store,
-    emit_widened,
+    emit_store_elements,
     intrinsic,
 )
 
 
-def _emit_stored(builder: ir.IRBuilder, half: bool, address: ir.Value, value: ir.Value) -> None:
-    """Stores elements. half: of bfloat16."""
-    emit_store(builder, address, emit_rounded(builder, value) if half else value)
-
-
 def _emit_depthwise_tile(builder: ir.IRBuilder, half: bool, arguments: Sequence[ir.Value]) -> None:
     """Emits `depthwise_tile`. half: for elements of bfloat16."""
-    element, load = (ELEMENT.half, emit_widened) if half else (int(ELEMENT), emit_load)
+    element = ELEMENT.half if half else int(ELEMENT)
     taps, tap_count, weights, bias, source, source_pixels, target, target_pixels, low, high = arguments
 
     def entry(table: ir.Value, place: ir.Value) -> ir.Value:
@@ -69,14 +63,14 @@ def _emit_depthwise_tile(builder: ir.IRBuilder, half: bool, arguments: Sequence[
         for start, row in zip(starts, sums, strict=True):
             pixel = builder.add(start, shift)
             for v, place in enumerate(row):
-                value = load(builder, lane(pixel, v, element))
+                value = emit_load_elements(builder, half, lane(pixel, v, element))
                 builder.store(emit_fma(builder, value, weight[v], builder.load(place)), place)
     lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for p, row in enumerate(sums):
         base = builder.add(target, entry(target_pixels, ir.Constant(INT, p)))
         for v, place in enumerate(row):
             value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
-            _emit_stored(builder, half, lane(base, v, element), value)
+            emit_store_elements(builder, half, lane(base, v, element), value)
 
 
 def _depthwise_half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
@@ -214,7 +208,7 @@ def _emit_row_tile(
     lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for pixel, own in enumerate(sums):
         value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(own)))
-        _emit_stored(builder, half, place(target, pixel, element), value)
+        emit_store_elements(builder, half, place(target, pixel, element), value)
 
 
 def _emit_neighbours(builder: ir.IRBuilder, pixel: ir.Value, following: ir.Value) -> ir.Value:

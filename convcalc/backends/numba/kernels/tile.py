@@ -38,15 +38,15 @@ from convcalc.backends.numba.jit.simd import (
     emit_dot,
     emit_fma,
     emit_load,
+    emit_load_elements,
     emit_local,
     emit_loop,
     emit_max,
     emit_min,
     emit_prefetch,
-    emit_rounded,
     emit_splat,
     emit_store,
-    emit_widened,
+    emit_store_elements,
     inline,
     intrinsic,
 )
@@ -147,7 +147,7 @@ def _emit_tile(
             base = builder.add(residual, _offset(builder, residual_pixels, p))
             for v, place in enumerate(row):
                 address = channel(base, residual_block, firsts[v])
-                other = (emit_widened if half else emit_load)(builder, address, kinds[v])
+                other = emit_load_elements(builder, half, address, kinds[v])
                 builder.store(builder.fadd(builder.load(place), other), place)
     bounds = [(emit_splat(builder, low, width), emit_splat(builder, high, width)) for width in widths]
 
@@ -158,9 +158,8 @@ def _emit_tile(
             for v, place in enumerate(row):
                 lowest, highest = bounds[v]
                 value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
-                if element == 2:
-                    value = emit_rounded(builder, value)
-                emit_store(builder, channel(base, target_block, firsts[v], element), value)
+                address = channel(base, target_block, firsts[v], element)
+                emit_store_elements(builder, element == 2, address, value)
 
     if half:
         with builder.if_else(builder.icmp_signed("!=", wide, _integer(0))) as (as_floats, as_elements):
@@ -242,6 +241,18 @@ def _tile_count(first: int, stop: int) -> int:
     return count
 
 
+@inline
+def _reading_ahead(
+    weights: int, row: int, words: int, next_weights: int, first: int, stop: int
+) -> tuple[int, int, int]:
+    """(where the first tile of a sweep prefetches from, by how many bytes for each word, how many bytes further on the
+    next tile does). row: bytes of weights of a word; words: of a window."""
+    if next_weights:
+        pace = row // _tile_count(first, stop)
+        return weights + words * row, pace, words * pace
+    return weights + AHEAD * row, row, 0
+
+
 @kernel
 def sweep(
     weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
@@ -262,12 +273,9 @@ def sweep(
     computed, so every table is continued by PIXELS copies of its last entry (`layout.pixel_table`).
     """
     single = (not ONE_SIZE) and blocks == 1
-    pace = 4 * (BLOCK if single else TILE)
-    fetched, words = weights + AHEAD * pace, 0
-    if next_weights:
-        words = (run_count - 1) * run_length + last_length
-        fetched = weights + words * pace
-        pace //= _tile_count(first, stop)
+    words = (run_count - 1) * run_length + last_length
+    row = 4 * (BLOCK if single else TILE)
+    fetched, pace, onward = _reading_ahead(weights, row, words, next_weights, first, stop)
     pixel = first
     while pixel < stop:
         count = _tile_pixels(stop - pixel)
@@ -287,7 +295,7 @@ def sweep(
         else:
             tile_few(*arguments)
         pixel += count
-        fetched += words * pace
+        fetched += onward
 
 
 @kernel
@@ -304,12 +312,9 @@ def narrow_sweep(
     Bounds. As for sweep, with the half block in place of the last one.
     """
     single = ONE_SIZE or blocks == 1
-    pace = 4 * (HALF if single else TILE - HALF)
-    fetched, words = weights + AHEAD * pace, 0
-    if next_weights:
-        words = (run_count - 1) * run_length + last_length
-        fetched = weights + words * pace
-        pace //= _tile_count(first, stop)
+    words = (run_count - 1) * run_length + last_length
+    row = 4 * (HALF if single else TILE - HALF)
+    fetched, pace, onward = _reading_ahead(weights, row, words, next_weights, first, stop)
     pixel = first
     while pixel < stop:
         count = _tile_pixels(stop - pixel)
@@ -329,7 +334,7 @@ def narrow_sweep(
         else:
             tile_few_narrow(*arguments)
         pixel += count
-        fetched += words * pace
+        fetched += onward
 
 
 def swept(first: int, stop: int) -> int:

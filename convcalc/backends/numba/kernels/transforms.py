@@ -11,9 +11,9 @@ The matrices follow from interpolation points p (Toom and Cook): 0, +p and −p 
 Bᵀ does not depend on r. In tiles of 4×4 pixels the only pair is ±1, so that transforms are sums and differences alone.
 In tiles of 6×6, ±¾ and ±1½ round a third as much as the usual ±1 and ±2.
 
-Four kinds of memory are read and written, each by functions of its own: pixels of maps; V = Bᵀ d B (values); M, their
-products with the weights summed over channels; and the bias. Where elements are bfloat16, those of maps and of V are,
-and M and the bias are floats.
+Four kinds of memory are read and written: pixels of maps; V = Bᵀ d B (values); M, their products with the weights
+summed over channels; and the bias. Where elements are bfloat16, those of maps and of V are, and M and the bias are
+floats.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ from convcalc.backends.numba.jit.simd import (
     Sized,
     emit_fma,
     emit_load,
+    emit_load_elements,
     emit_local,
     emit_max,
     emit_min,
-    emit_rounded,
-    emit_store,
-    emit_widened,
+    emit_store_elements,
     intrinsic,
 )
 
@@ -72,31 +71,6 @@ def _at(builder: ir.IRBuilder, base: ir.Value, index: int, step: ir.Value | int)
     if isinstance(step, int):
         return builder.add(base, ir.Constant(INT, index * step)) if index else base
     return builder.add(base, builder.mul(step, ir.Constant(INT, index))) if index else base
-
-
-def _load_pixel(builder: ir.IRBuilder, half: bool, address: ir.Value) -> ir.Value:
-    """A register of a map."""
-    return emit_widened(builder, address) if half else emit_load(builder, address)
-
-
-def _store_pixel(builder: ir.IRBuilder, half: bool, address: ir.Value, value: ir.Value) -> None:
-    """Writes a register of a map."""
-    emit_store(builder, address, emit_rounded(builder, value) if half else value)
-
-
-def _store_value(builder: ir.IRBuilder, half: bool, address: ir.Value, value: ir.Value) -> None:
-    """Writes a register of V."""
-    emit_store(builder, address, emit_rounded(builder, value) if half else value)
-
-
-def _load_product(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
-    """A register of M."""
-    return emit_load(builder, address)
-
-
-def _load_bias(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
-    """A register of the bias."""
-    return emit_load(builder, address)
 
 
 # --- along one dimension -----------------------------------------------------------------------------------------
@@ -181,12 +155,12 @@ def _emit_input(
     lines = [_at(builder, source, y, row) for y in range(side)]
     columns = []
     for x in range(side):
-        pixels = [_load_pixel(builder, half, _at(builder, line, x, pixel)) for line in lines]
+        pixels = [emit_load_elements(builder, half, _at(builder, line, x, pixel)) for line in lines]
         columns.append(emit_forward(builder, pixels))
     for y, line in enumerate(zip(*columns, strict=True)):
         to = _at(builder, target, side * y, frequency)
         for x, value in enumerate(emit_forward(builder, line)):
-            _store_value(builder, half, _at(builder, to, x, frequency), value)
+            emit_store_elements(builder, half, _at(builder, to, x, frequency), value)
 
 
 def input_register(side: int) -> Any:
@@ -214,20 +188,20 @@ def _emit_output(
     """Emits `output_register`. half: for elements of bfloat16."""
     step = PIXEL.half if half else int(PIXEL)
     added = builder.icmp_signed("!=", residual, ir.Constant(INT, 0))
-    offset = _load_bias(builder, bias)
+    offset = emit_load(builder, bias)
 
     def pixel(y: int, x: int, value: ir.Value) -> None:
         own = emit_local(builder, builder.fadd(value, offset))
         with builder.if_then(added):
             at = _at(builder, _at(builder, residual, y, residual_row), x, step)
-            builder.store(builder.fadd(builder.load(own), _load_pixel(builder, half, at)), own)
+            builder.store(builder.fadd(builder.load(own), emit_load_elements(builder, half, at)), own)
         bounded = emit_min(builder, high, emit_max(builder, low, builder.load(own)))
-        _store_pixel(builder, half, _at(builder, _at(builder, target, y, row), x, step), bounded)
+        emit_store_elements(builder, half, _at(builder, _at(builder, target, y, row), x, step), bounded)
 
     columns = []
     for x in range(side):
         places = [_at(builder, source, side * y + x, frequency) for y in range(side)]
-        columns.append(emit_backward(builder, outputs, [_load_product(builder, place) for place in places]))
+        columns.append(emit_backward(builder, outputs, [emit_load(builder, place) for place in places]))
     for y, line in enumerate(zip(*columns, strict=True)):
         with _if_above(builder, height, y):
             for x, value in enumerate(emit_backward(builder, outputs, line)):
