@@ -20,6 +20,7 @@ ORDER = (
     "_version",
     "errors",
     "files",
+    "processes",
     "shapes",
     "ops",
     "graph",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from itertools import product
 from math import prod
@@ -15,13 +12,13 @@ from convcalc.analysis.analyse import DTYPES, peak_elements
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.graph import MAX_LAYERS, Graph
 from convcalc.language.load import Loader, parse_input
+from convcalc.processes import forked, processors
 from convcalc.shapes import Shape
 
 MAX_POINTS = 1_000_000
 PARALLEL = 100  # points from which processes share the work
 CHUNK = 25  # points that a process takes at a time
 INPUT = "input"
-ENDING = (1, 2, 15)  # SIGHUP, SIGINT, SIGTERM; these numbers hold on every platform with fork
 LIMITS = ("params", "macs", "peak_activation_bytes")
 
 
@@ -154,58 +151,22 @@ def swept(asked: Grid, *, processes: int | None = None) -> Iterator[Point]:
     """
     loader = asked.loader
     loader.check(name for name in asked.variables if name != INPUT)
-    workers = min(processes or _processors(), -(-len(asked.points) // CHUNK))
-    if workers > 1 and len(asked.points) >= PARALLEL and hasattr(os, "fork"):
-        yield from _shared(loader, asked, workers)
-        return
-    for settings, size in asked.points:
-        yield evaluated(loader, settings, size, asked.dtype)
 
+    def evaluate(place: int) -> Point:
+        return evaluated(loader, *asked.points[place], asked.dtype)
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def evaluate_chunk(places: range) -> list[Point]:
+        return [evaluate(place) for place in places]
 
-
-def _shared(loader: Loader, asked: Grid, workers: int) -> Iterator[Point]:
-    """The points from forked processes, which have the spec already."""
-    from multiprocessing import get_context
-
-    global _work
-    _work = (loader, asked)
-    try:
-        with _signals_held():
-            pool = get_context("fork").Pool(workers, initializer=_answer_signals)
-        with pool:
-            yield from pool.imap(_worked, range(len(asked.points)), chunksize=CHUNK)
-    finally:
-        _work = None
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Blocks terminating signals while processes start, so that they never run the handlers of their parent."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _answer_signals() -> None:
-    """In a forked process: a signal to the whole group is the parent's, which ends its pool with SIGTERM."""
-    for number in ENDING:
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-
-
-_work: tuple[Loader, Grid] | None = None  # what forked processes work on
-
-
-def _worked(place: int) -> Point:
-    assert _work is not None
-    loader, asked = _work
-    settings, size = asked.points[place]
-    return evaluated(loader, settings, size, asked.dtype)
+    count = len(asked.points)
+    chunks = [range(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK)]
+    workers = 1 if count < PARALLEL else min(processes or processors(), len(chunks))
+    with forked(workers, evaluate_chunk, hint="run it again, over fewer points") as spread:
+        if spread is None:
+            yield from map(evaluate, range(count))
+            return
+        for points in spread(chunks):
+            yield from points
 
 
 def evaluated(loader: Loader, settings: Mapping[str, str], size: str | None, dtype: str) -> Point:

@@ -14,10 +14,10 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from convcalc.backends import Progress, Run, Take, Values, check_known
-from convcalc.backends.workers import Spread, forked, processors
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Node, input_index
 from convcalc.ops import Tensor
+from convcalc.processes import Spread, forked, processors
 from convcalc.shapes import Shape
 from convcalc.weights.load import Parameters, Weights
 

@@ -227,7 +227,7 @@ class Runner:
         keep: Sequence[str] = (),
         take: TakeLayer | None = None,
     ) -> None:
-        from convcalc.backends.workers import can_fork, processors
+        from convcalc.processes import can_fork, processors
 
         available = processors()
         count = min(threads or available, available)
@@ -326,7 +326,7 @@ class Runner:
     def many(self, samples: Sequence[Sample]) -> Iterator[Forward | Failure]:
         """The results for the samples in order, as they finish, without the inputs' values; a Failure for a sample that
         cannot be used."""
-        from convcalc.backends.workers import forked
+        from convcalc.processes import forked
 
         with forked(self.workers, self._attempt) as spread:
             for outcome in spread(samples) if spread else map(self._attempt, samples):

@@ -11,10 +11,10 @@ from random import Random
 import pytest
 
 from convcalc.backends import reference
-from convcalc.backends.workers import forked
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph
 from convcalc.language.load import load_graph
+from convcalc.processes import forked
 from convcalc.shapes import elements
 from convcalc.weights.load import random_weights
 

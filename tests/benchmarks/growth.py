@@ -25,12 +25,12 @@ from typing import Any, NamedTuple
 
 from engines import SEED, load_model, model_of, start_convcalc
 
-from convcalc.backends.workers import processors
 from convcalc.graph import Builder, Graph, single_input
 from convcalc.inference.inputs import PictureSource
 from convcalc.inference.runner import Runner
 from convcalc.language.load import load_graph
 from convcalc.ops import get
+from convcalc.processes import processors
 from convcalc.weights.load import random_weights
 
 NETWORKS = ["resnet18", "torchvision/googlenet", "torchvision/mobilenet_v2"]

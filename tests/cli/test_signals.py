@@ -105,6 +105,31 @@ def _wait_for(process: subprocess.Popen[bytes], ready: Callable[[subprocess.Pope
     raise AssertionError("what was waited for did not come")
 
 
+@pytest.mark.parametrize("case", ["workers", "images", "grid"])
+def test_a_worker_killed_from_outside_ends_it_with_an_error(case: str) -> None:
+    """As the system does where memory runs out."""
+    arguments, ready = CASES[case]
+    with subprocess.Popen(
+        [sys.executable, "-m", "convcalc", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,
+    ) as process:
+        try:
+            _wait_for(process, ready)
+            for worker in group(process.pid):
+                if int(worker) != process.pid:
+                    os.kill(int(worker), signal.SIGKILL)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert b"a worker process was ended from outside" in errors
+    assert b"Traceback" not in errors
+    assert group(process.pid) == []
+
+
 def test_an_ignored_signal_stays_ignored() -> None:
     """As `nohup` and a shell in the background start a program."""
     code = (

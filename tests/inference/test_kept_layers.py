@@ -9,8 +9,8 @@ import pytest
 
 import convcalc
 from convcalc.backends import BACKENDS, Backend
-from convcalc.backends.workers import processors
 from convcalc.errors import UsageError
+from convcalc.processes import processors
 from convcalc.weights.load import load_weights
 
 DIGITS = Path(__file__).parents[1] / "data" / "digits"

@@ -9,12 +9,12 @@ import pytest
 
 import convcalc
 from convcalc.backends import BACKENDS, Backend
-from convcalc.backends.workers import can_fork, processors
 from convcalc.cli import forward as command
 from convcalc.inference.classes import classifies
 from convcalc.inference.inputs import PictureSource
 from convcalc.inference.runner import Failure, Runner, not_finite, statistics
 from convcalc.language.load import load_graph
+from convcalc.processes import can_fork, processors
 from convcalc.weights.load import load_weights, random_weights
 
 DIGIT = Path(__file__).parents[1] / "data" / "digits" / "7_1.png"

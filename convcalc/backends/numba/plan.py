@@ -37,10 +37,10 @@ from convcalc.backends.numba.runtime.driver import StepTable, drive, helpers, po
 from convcalc.backends.numba.runtime.linker import link
 from convcalc.backends.numba.runtime.program import Arena, ByteSpan, Program
 from convcalc.backends.reference import inputs_of
-from convcalc.backends.workers import processors
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Output
 from convcalc.ops import Tensor
+from convcalc.processes import processors
 from convcalc.shapes import Shape, show
 from convcalc.weights.load import Weights
 

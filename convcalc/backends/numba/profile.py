@@ -25,8 +25,8 @@ from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime.driver import StepRow, StepTable
 from convcalc.backends.numba.runtime.program import Word, record_of
-from convcalc.backends.workers import processors
 from convcalc.graph import Graph
+from convcalc.processes import processors
 from convcalc.weights.load import Weights
 
 # Data of these sizes is read to find the rates of caches: within the first, second and third of most processors, and

@@ -30,9 +30,9 @@ import numpy as np
 from convcalc.backends import Compiling
 from convcalc.backends.numba.jit.footprint import Array, Footprint
 from convcalc.backends.numba.jit.simd import BFLOAT16, FEATURES, SYMBOL, WIDTH
-from convcalc.backends.workers import forked, processors
 from convcalc.errors import ConvcalcError
 from convcalc.files import NotPrivate, private_folder
+from convcalc.processes import forked, processors
 
 MAX_FILE = 1 << 26  # bytes; the largest has a hundredth of that
 Value = TypeVar("Value")
@@ -166,7 +166,9 @@ def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -
     workers = (
         1 if threading.active_count() > 1 else min(len(wanted), processors())
     )  # threads do not survive a fork
-    with forked(workers, compiled) as spread:
+    with forked(
+        workers, compiled, hint="run it again: it goes on with the kernels that are missing"
+    ) as spread:
         codes = (spread or partial(map, compiled))(range(len(wanted)))
         for place, (kernel, code) in enumerate(zip(wanted, codes, strict=True)):
             kernel.take(code)

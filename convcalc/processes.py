@@ -1,5 +1,5 @@
-"""A parallel map over forked processes, which share the graph and the weights with their parent instead of copying
-them. Without fork, the caller does the work itself.
+"""A parallel map over forked processes, which share what their parent has, such as a graph and its weights, instead of
+copying it. Without fork, the caller does the work itself.
 
 Each worker has its own pipe, and no threads are involved: a worker that dies, for example when memory runs out, is
 noticed at once and blocks nobody. (The pools of the standard library can then wait forever.)
@@ -33,10 +33,12 @@ def can_fork() -> bool:
 
 
 @contextmanager
-def forked(workers: int, function: Callable[[Any], Any]) -> Iterator[Spread | None]:
+def forked(
+    workers: int, function: Callable[[Any], Any], *, hint: str = "--threads 1 needs less"
+) -> Iterator[Spread | None]:
     """A map of the function over items, in order, on this many forked workers; None for fewer than two workers or
     without fork. Items and results are pickled; the function and everything that it refers to are not. The map
-    raises what the function raises, and ConvcalcError if a worker is killed from outside."""
+    raises what the function raises, and ConvcalcError with this hint if a worker is killed from outside."""
     import multiprocessing
 
     if workers < 2 or not can_fork():
@@ -54,7 +56,7 @@ def forked(workers: int, function: Callable[[Any], Any]) -> Iterator[Spread | No
                 processes.append(process)
             theirs.close()
             pipes.append(ours)
-        yield lambda items: _spread(items, pipes)
+        yield lambda items: _spread(items, pipes, hint)
     finally:
         for process in processes:
             process.kill()
@@ -75,7 +77,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _spread(items: Iterable[Any], pipes: list[Any]) -> Iterator[Any]:
+def _spread(items: Iterable[Any], pipes: list[Any], hint: str) -> Iterator[Any]:
     """Keeps every worker busy and yields the results in the order of the items."""
     from multiprocessing.connection import wait
 
@@ -105,8 +107,7 @@ def _spread(items: Iterable[Any], pipes: list[Any]) -> Iterator[Any]:
                 idle.append(pipe)
     except (EOFError, ConnectionError):
         raise ConvcalcError(
-            "a worker process was ended from outside, perhaps for want of memory",
-            hint="--threads 1 needs less",
+            "a worker process was ended from outside, perhaps for want of memory", hint=hint
         ) from None
 
 
