@@ -693,8 +693,9 @@ class Network(View["Analysis"]):
 
         precision: with `bf16` the fast backend keeps weights and layers' outputs in bfloat16 and adds up in float32,
         which takes half the bytes, and little more than half the time where the processor has instructions for it;
-        `.run.precision` says which it was. winograd: the tiles of Winograd's method for 3×3 and 5×5 convolutions, `f2`,
-        `f4`, or `auto` for the quickest, which in bfloat16 is never f4: its error is some three times as large.
+        `.run.precision` says what was asked for, `.run.in_bfloat16` what was really kept in it. winograd: the tiles of
+        Winograd's method for 3×3 and 5×5 convolutions, `f2`, `f4`, or `auto` for the quickest, which in bfloat16 is
+        never f4: its error is some three times as large.
         check_precision: each sample also runs in the other precision, and `.precision_check` has the `largest`, `rms`
         and `relative_rms` difference (over the rms in float32) of the first output and of each of its `.outputs`, and
         whether the likeliest five classes agree, `same_top5`, and the likeliest, `same_top1`.

@@ -18,6 +18,9 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 Precision = Literal["float32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
+# What a run kept in bfloat16: layers' outputs and their weights, the weights of dense layers alone, or nothing.
+InBfloat16 = Literal["maps and weights", "dense weights", "nothing"]
+
 # Which of Winograd's methods may compute 3×3 and 5×5 convolutions: `auto` the quickest whose error is near the direct
 # sum's, `f2` tiles of 2×2 outputs alone, `f4` tiles of 6×6 pixels in bf16 too.
 Winograd = Literal["auto", "f2", "f4"]
@@ -28,8 +31,8 @@ WINOGRADS: tuple[Winograd, ...] = get_args(Winograd)
 class Run:
     """The result of a run: the network's outputs by name, in their order, and the seconds that each node took (0 if it
     was fused away). kept: the outputs of layers that were to be kept, by name. precision: the one asked for; the
-    reference backend, which knows no other than float32, computes in float64. shape, values: those of the first
-    output."""
+    reference backend, which knows no other than float32, computes in float64. in_bfloat16: what was really kept in it,
+    which depends on the processor too. shape, values: those of the first output."""
 
     backend: str
     outputs: Mapping[str, Tensor]
@@ -37,6 +40,7 @@ class Run:
     node_seconds: tuple[float, ...]
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     precision: Precision = "float32"
+    in_bfloat16: InBfloat16 = "nothing"
 
     @property
     def shape(self) -> Shape:

@@ -174,8 +174,9 @@ def forward_table(result: Forward) -> Table:
 
 
 def _backend(run: Run) -> str:
-    """`numba backend`, `numba backend in bfloat16`."""
-    return f"{run.backend} backend" + " in bfloat16" * (run.precision == "bf16")
+    """`numba backend`, `numba backend in bfloat16`, `numba backend, dense weights in bfloat16`."""
+    kept = {"maps and weights": " in bfloat16", "dense weights": ", dense weights in bfloat16", "nothing": ""}
+    return f"{run.backend} backend{kept[run.in_bfloat16]}"
 
 
 def _sample(outcome: Forward | Failure) -> str:
@@ -342,6 +343,7 @@ def forward_value(result: Forward) -> dict[str, Any]:
         "conventions": CONVENTIONS,
         "backend": run.backend,
         "precision": run.precision,
+        "in_bfloat16": run.in_bfloat16,
         "precision_check": None
         if result.precision_check is None
         else forward_precision.precision_value(result.precision_check),

@@ -44,7 +44,10 @@ class Plan:
             output.name: Tensor(self.graph.shape(output.node), array("f", numbers))
             for output in self.graph.outputs
         }
-        return Run("numba", outputs, 0.001, (0.0,) * len(self.graph), precision=self.precision)
+        kept = "maps and weights" if self.precision == "bf16" else "nothing"
+        return Run(
+            "numba", outputs, 0.001, (0.0,) * len(self.graph), precision=self.precision, in_bfloat16=kept
+        )
 
 
 @pytest.fixture
@@ -73,7 +76,11 @@ def answer(*arguments: object) -> Any:
 
 def test_nothing_is_compared_unless_asked() -> None:
     value = answer("lenet5", DIGIT, "--backend", "reference")
-    assert (value["precision"], value["precision_check"]) == ("float32", None)
+    assert (value["precision"], value["in_bfloat16"], value["precision_check"]) == (
+        "float32",
+        "nothing",
+        None,
+    )
 
 
 def test_bfloat16_runs_on_the_fast_backend_however_small_the_network(prepared: list) -> None:
@@ -277,3 +284,31 @@ def test_a_digit_in_bfloat16(convcalc) -> None:
     check = value["precision_check"]
     assert check["same_top1"]
     assert 0 < check["largest"] < 0.01  # of probabilities that add up to 1
+
+
+WITHOUT = {"CONVCALC_VECTOR": "8", "CONVCALC_BF16": "never"}  # a processor without the instructions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layer", "shape", "elsewhere", "kept", "line", "note"),
+    [
+        (CONV, [2, 1, 1, 1], EMULATED, "maps and weights", "numba backend in bfloat16, ", None),
+        (CONV, [2, 1, 1, 1], WITHOUT, "nothing", "numba backend, ", "this network has none"),
+        (DENSE, [2, 3], EMULATED, "dense weights", "numba backend, dense weights in bfloat16, ", None),
+        (DENSE, [2, 3], WITHOUT, "dense weights", "numba backend, dense weights in bfloat16, ", "only the weights"),
+    ],
+)  # fmt: skip
+def test_what_is_kept_in_bfloat16_is_said(
+    convcalc, tmp_path: Path, layer: str, shape: list[int], elsewhere: dict[str, str], kept: str, line: str,
+    note: str | None,
+) -> None:  # fmt: skip
+    net = small_network(tmp_path, layer, shape, [1.0] * int(np.prod(shape)))
+    np.save(tmp_path / "x.npy", np.ones([1, 2, 3] if layer == CONV else [3]))
+    options = (*net, tmp_path / "x.npy", "--precision", "bf16")
+    value = json.loads(convcalc("forward", *options, "--format", "json", **elsewhere).stdout)
+    assert (value["precision"], value["in_bfloat16"]) == ("bf16", kept)
+    shown = convcalc("forward", *options, **elsewhere).stdout
+    assert f"; {line}" in shown
+    assert ("avx512_bf16" in shown) == (note is not None)
+    assert (note or "") in " ".join(shown.split())

@@ -17,11 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convcalc.backends import Compiling, Precision, Run, Take, Values, Winograd, check_known
+from convcalc.backends import Compiling, InBfloat16, Precision, Run, Take, Values, Winograd, check_known
 from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
 from convcalc.backends.numba.jit.simd import BFLOAT16
+from convcalc.backends.numba.kernels.dense import dense
+from convcalc.backends.numba.kernels.weights import copy_weights
 from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.deconv import spreads_what_is_not_finite
 from convcalc.backends.numba.lower.lowering import KeptValue
@@ -84,8 +86,9 @@ class Times(NamedTuple):
 class Plan:
     """A network ready to run, again and again; one run at a time.
 
-    graph: the network as it was given; precision: in what maps and weights are kept; kept: the nodes whose outputs a
-    run can give away; notes: what a user should know, such as operators that run slowly; threads: how many are used.
+    graph: the network as it was given; precision: the one asked for; in_bfloat16: what is really kept in bfloat16;
+    kept: the nodes whose outputs a run can give away; notes: what a user should know, such as operators that run
+    slowly; threads: how many are used.
     """
 
     def __init__(
@@ -109,7 +112,8 @@ class Plan:
         if [kernel for kernel in kernels if not kernel.load()]:
             helpers.stop()  # threads of an earlier plan, beside which no process can be forked to compile
         compile_all(kernels, compiling)
-        self.notes = (*_notes(rewritten.graph, precision), *kernel_notes())
+        self.in_bfloat16 = _in_bfloat16(kernels)
+        self.notes = (*_notes(rewritten.graph, precision, self.in_bfloat16), *kernel_notes())
         self._setup_arena = Arena(lowered.setup, threads, guard)
         self._names = [node.name for node in rewritten.graph]
         link(lowered.setup, self._setup_arena, threads, self._names).run(0, len(lowered.setup.steps))
@@ -163,8 +167,9 @@ class Plan:
             }
             seconds = perf_counter() - began - times.taken
             return Run(
-                "numba", outputs, seconds, self._node_seconds(times, seconds), precision=self.precision
-            )
+                "numba", outputs, seconds, self._node_seconds(times, seconds), precision=self.precision,
+                in_bfloat16=self.in_bfloat16,
+            )  # fmt: skip
 
     def profile(self, values: Values, runs: int = 5) -> tuple[float, list[Work]]:
         """Seconds of the fastest of some runs in which every step waits for the one before; and its steps."""
@@ -325,13 +330,21 @@ def _kernels(programs: Iterable[Program]) -> list[Kernel]:
     return list(found)
 
 
-def _notes(graph: Graph, precision: Precision) -> tuple[str, ...]:
+def _in_bfloat16(kernels: Iterable[Kernel]) -> InBfloat16:
+    """What the kernels of a plan keep in bfloat16, by those that compute with such elements."""
+    halves = {kernel for kernel in kernels if kernel.element == 2}
+    if halves - {dense.half, copy_weights.half}:
+        return "maps and weights"
+    return "dense weights" if halves else "nothing"
+
+
+def _notes(graph: Graph, precision: Precision, in_bfloat16: InBfloat16) -> tuple[str, ...]:
     notes = []
     if precision == "bf16" and not BFLOAT16:
-        notes.append(
-            "this processor has no dot product of bfloat16 (avx512_bf16): only the weights of dense layers are kept in "
-            "it, everything else in float32"
-        )
+        kept = "only the weights of dense layers are kept in it, everything else in float32"
+        if in_bfloat16 == "nothing":
+            kept = "only weights of dense layers would be kept in it, and this network has none that kernels compute"
+        notes.append(f"this processor has no dot product of bfloat16 (avx512_bf16): {kept}")
     slow = sorted({node.kind for node in graph if not has_kernel(node) and not has_arrays(node)})
     if slow:
         notes.append(f"{', '.join(slow)}: no fast kernel here, computed as the reference backend does")
