@@ -133,11 +133,18 @@ def test_any_depthwise_convolution(seed: int) -> None:
 
 def any_excitation(source: Random) -> Graph:
     """Convolutions of one pixel, from the mean of a map and back to a factor for each of its channels; sometimes with
-    what the kernel for one pixel does not do: groups, a sum, neighbours that are padding."""
+    what the kernel for one pixel does not do: groups, a sum, neighbours that are padding. The map's kernel may have
+    summed it already, chunk by chunk."""
     channels = source.choice([5, 16, 40, 130, 272])
     network = Network(channels, *sizes(source, source.choice([1, 2, 2, 3])))
-    start = network.add("conv", depthwise=True, kernel=1)
-    network.add("global_avgpool")
+    kernel = source.choice([1, 3, 3, 5])
+    start = network.add(
+        "conv", depthwise=True, kernel=kernel, padding=source.choice([kernel // 2, kernel - 1])
+    )
+    if kind := source.choice([None, "silu", "hardswish", "mish", "gelu", "relu6"]):
+        start = network.add(kind)
+    pooling = source.choice(["global_avgpool", "global_avgpool", "adaptive_avgpool", "global_maxpool"])
+    network.add(pooling, **({"size": 1} if pooling == "adaptive_avgpool" else {}))
     for filters in (source.choice([3, 8, 24, 100, 331]), channels):
         before = network.last
         extra = source.choice([{}, {}, {}, {"groups": gcd(filters, network.builder.shape(before)[0])}])
@@ -297,7 +304,9 @@ def many_kernels() -> Graph:
         network.add("conv", depthwise=True, kernel=(3, taps), padding=1)
         network.add("hardswish")
     network.add("conv", depthwise=True, kernel=3, stride=2)
-    network.add("gelu")
+    start = network.add("gelu")
+    network.add("global_avgpool")
+    network.add("multiply", start, network.last)
     network.add("deconv", filters=40, kernel=3, stride=2, padding=1)
     network.add("maxpool", kernel=3, stride=2)
     network.add("lrn", size=5)
@@ -596,6 +605,23 @@ def kernels_of(network: Network) -> set[str]:
     return {
         work.kernel for work in prepare(graph, any_weights(graph, 3), 1).profile(any_values(graph, 3), 1)[1]
     }
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_depthwise_convolution_sums_what_is_averaged(stride: int, threads: int) -> None:
+    """Squeeze-and-excitation reads the sums that its convolution left, of every chunk, not the map once more."""
+    network = Network(37, 41, 83)
+    network.add("conv", depthwise=True, kernel=3, padding=1, stride=stride)
+    first = network.add("silu")
+    mean = network.add("global_avgpool")
+    network.add("global_maxpool", first)
+    network.add("add", mean, network.last)
+    network.add("sigmoid")
+    scaled = network.add("multiply", first, network.last)
+    graph = network.graph_of(mean, scaled)
+    plan = compare(graph, 5, threads=threads)
+    assert [work.kernel for work in plan.profile(any_values(graph, 5), 1)[1]].count("mean_of_sums") == 1
 
 
 def test_a_clip_is_a_bound_as_relu6_is() -> None:

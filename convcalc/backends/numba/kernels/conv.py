@@ -82,7 +82,7 @@ def direct(
                     ),
                 )
                 if finish:
-                    call(finish, (finish_record, to, pixel, until, own.blocks))
+                    call(finish, (finish_record, to, pixel, until, own.blocks, 0))
 
 
 def _pieces(first: int, stop: int, chunk: int, piece: int) -> Iterator[tuple[int, int]]:
@@ -129,5 +129,5 @@ def direct_footprint(call: KernelCall) -> None:
             if call.finish and begin < end:
                 call.calls(
                     "finish", call.finish, call.finish_record,
-                    target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(own.blocks, ""),
+                    target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(own.blocks, ""), sums=(0, ""),
                 )  # fmt: skip

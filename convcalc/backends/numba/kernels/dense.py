@@ -151,7 +151,7 @@ def one_pixel(
                     a = add_word(at + k * BLOCK * 4, source + 4 * k, a)
                 estore(target + block * PIXEL + lane * WIDTH * ELEMENT, vmin(highest, vmax(lowest, a)))
         if finish:
-            call(finish, (finish_record, target + begin * PIXEL, 0, 1, end - begin))
+            call(finish, (finish_record, target + begin * PIXEL, 0, 1, end - begin, 0))
 
 
 @one_pixel.footprint
@@ -167,5 +167,5 @@ def one_pixel_footprint(call: KernelCall) -> None:
     if call.finish and blocks:
         call.calls(
             "finish", call.finish, call.finish_record, target=(call.target, "target"),
-            first=(0, ""), stop=(1, ""), blocks=(blocks, ""),
+            first=(0, ""), stop=(1, ""), blocks=(blocks, ""), sums=(0, ""),
         )  # fmt: skip

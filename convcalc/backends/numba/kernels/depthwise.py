@@ -88,9 +88,11 @@ def depthwise(
     first: int, stop: int, thread: int, *, taps: int, tap_count: int, weights: int, block_weights: int,
     bias: int, source: int, source_block: int, source_pixels: int, target: int, target_block: int,
     target_pixels: int, pixels: int, chunk_pixels: int, blocks: int, low: float, high: float, finish: int,
-    finish_record: int,
+    finish_record: int, sums: int,
 ) -> None:  # fmt: skip
     """A convolution with one filter per channel. An item is one chunk of pixels of one block.
+
+    sums: of each item, those that `finish` makes; 0 for none.
 
     Bounds. As for sweep: table entries plus tap offsets lie in the padded input. A chunk of fewer than PIXELS pixels
     is the whole plane, whose tables are continued by copies of the last entry.
@@ -109,7 +111,8 @@ def depthwise(
             )  # fmt: skip
             pixel += PIXELS
         if finish:
-            call(finish, (finish_record, target + block * target_block, begin, end, 1))
+            own = sums + item * BLOCK * 4 if sums else 0
+            call(finish, (finish_record, target + block * target_block, begin, end, 1, own))
 
 
 @depthwise.footprint
@@ -139,18 +142,22 @@ def depthwise_footprint(call: KernelCall) -> None:
         )  # fmt: skip
         written = entries("target_pixels", targets, begin)
         call.writes("target", call.target, pixel, written, steps("target_block", blocks, call.target_block))
-        _finishes(call, blocks, begin, end)
+        _finishes(call, blocks, begin, end, range(first, stop))
 
 
-def _finishes(call: KernelCall, blocks: int, begin: int, end: int) -> None:
-    """The calls of `finish`, if there is one, for the pixels begin..end of each block."""
+def _finishes(call: KernelCall, blocks: int, begin: int, end: int, parts: range) -> None:
+    """The calls of `finish`, if there is one, for the pixels begin..end of each block, which are these parts of it."""
     if call.finish:
         for block in range(blocks):
             to = call.target + block * call.target_block
+            own = call.sums + (parts.start * call.blocks + block) * BLOCK * 4 if call.sums else 0
             call.calls(
-                "finish", call.finish, call.finish_record,
-                target=(to, "target"), first=(begin, ""), stop=(end, ""), blocks=(1, ""),
+                "finish", call.finish, call.finish_record, target=(to, "target"), first=(begin, ""), stop=(end, ""),
+                blocks=(1, ""), sums=(own, "sums"),
             )  # fmt: skip
+        if call.sums:  # of the other parts too
+            each = steps("blocks", len(parts), call.blocks * BLOCK * 4)
+            call.writes("sums", call.sums + parts.start * call.blocks * BLOCK * 4, blocks * BLOCK * 4, each)
 
 
 # --- rows of windows that overlap --------------------------------------------------------------------------------
@@ -253,9 +260,9 @@ def _rows_kernel(taps: int) -> Any:
         first: int, stop: int, thread: int, *, height: int, weights: int, block_weights: int, bias: int,
         source: int, source_block: int, source_step: int, source_row: int, target: int, target_block: int,
         target_row: int, width: int, rows: int, item_rows: int, blocks: int, low: float, high: float, finish: int,
-        finish_record: int,
+        finish_record: int, sums: int,
     ) -> None:  # fmt: skip
-        """Stride and dilation 1 along the rows. An item is some rows of one block.
+        """Stride and dilation 1 along the rows. An item is some rows of one block; sums as for `depthwise`.
 
         Bounds. A tile of `few` or `most` pixels begins at a pixel x with x + its size <= width, and the plan uses this
         kernel only for a width of at least `few`. So it reads input pixels below width + taps − 1, of rows that the
@@ -284,7 +291,9 @@ def _rows_kernel(taps: int) -> Any:
                             narrow(*arguments)
                         x += size
             if finish:
-                call(finish, (finish_record, target + block * target_block, begin * width, end * width, 1))
+                block_sums = sums + item * BLOCK * 4 if sums else 0
+                to = target + block * target_block
+                call(finish, (finish_record, to, begin * width, end * width, 1, block_sums))
 
     depthwise_rows.__name__ = f"depthwise_rows{taps}"
     made = kernel(depthwise_rows)
@@ -313,7 +322,9 @@ def _rows_kernel(taps: int) -> Any:
                 entries("target_row", rows * call.target_row, int(rows[0])),
                 steps("target_block", blocks, call.target_block),
             )  # fmt: skip
-            _finishes(call, blocks, int(rows[0]) * call.width, (int(rows[-1]) + 1) * call.width)
+            begin, end = int(rows[0]), int(rows[-1]) + 1
+            parts = range(begin // call.item_rows, -(-end // call.item_rows))
+            _finishes(call, blocks, begin * call.width, end * call.width, parts)
 
     return made
 

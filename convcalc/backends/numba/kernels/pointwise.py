@@ -29,6 +29,7 @@ from convcalc.backends.numba.jit.simd import (
     vload,
     vmax,
     vmin,
+    vstore,
 )
 from convcalc.backends.numba.kernels.activations import GELU, HARDSWISH, SILU, activation
 
@@ -171,18 +172,21 @@ def _pass_of(function: int | None) -> Any:
         first: int,
         stop: int,
         blocks: int,
+        sums: int,
     ) -> None:
         for block in range(blocks):
-            base = target + block * target_block
-            for pixel in range(first, stop):
-                at = base + load_offset(pixels + 4 * pixel)
-                for lane in range(LANES):
-                    place = at + lane * WIDTH * ELEMENT
-                    value = eload(place)
+            for lane in range(LANES):
+                base, total = target + block * target_block + lane * WIDTH * ELEMENT, splat(0.0)
+                for pixel in range(first, stop):
+                    at = base + load_offset(pixels + 4 * pixel)
                     if function is None:
-                        estore(place, activation(any_function, value, slope))
+                        value = activation(any_function, eload(at), slope)
                     else:
-                        estore(place, activation(function, value, slope))
+                        value = activation(function, eload(at), slope)
+                    estore(at, value)
+                    total = total + value
+                if sums:
+                    vstore(sums + block * BLOCK * 4 + lane * WIDTH * 4, total)
 
     return work
 
@@ -192,22 +196,24 @@ _silu, _hardswish, _gelu, _any = map(_pass_of, (SILU, HARDSWISH, GELU, None))
 
 @kernel
 def finish(
-    target: int, first: int, stop: int, blocks: int, *, function: int, slope: float, target_pixels: int,
+    target: int, first: int, stop: int, blocks: int, sums: int, *, function: int, slope: float, target_pixels: int,
     target_block: int,
 ) -> None:  # fmt: skip
     """An activation in place, on pixels first..stop of a table and some blocks, which a convolution has just written.
 
-    Bounds. As for the target of the convolution.
+    sums: where the sum of each channel over these pixels goes, before it is rounded to elements; 0 for none.
+
+    Bounds. As for the target of the convolution; sums holds whole blocks of floats.
     """
     slopes = splat(slope)
     if function == SILU:
-        _silu(function, slopes, target, target_block, target_pixels, first, stop, blocks)
+        _silu(function, slopes, target, target_block, target_pixels, first, stop, blocks, sums)
     elif function == HARDSWISH:
-        _hardswish(function, slopes, target, target_block, target_pixels, first, stop, blocks)
+        _hardswish(function, slopes, target, target_block, target_pixels, first, stop, blocks, sums)
     elif function == GELU:
-        _gelu(function, slopes, target, target_block, target_pixels, first, stop, blocks)
+        _gelu(function, slopes, target, target_block, target_pixels, first, stop, blocks, sums)
     else:
-        _any(function, slopes, target, target_block, target_pixels, first, stop, blocks)
+        _any(function, slopes, target, target_block, target_pixels, first, stop, blocks, sums)
 
 
 @finish.footprint
@@ -222,3 +228,5 @@ def finish_footprint(call: KernelCall) -> None:
     )
     call.reads("target", call.target, call.pixel_bytes, *places)
     call.writes("target", call.target, call.pixel_bytes, *places)
+    if call.sums:
+        call.writes("sums", call.sums, call.blocks * BLOCK * 4)

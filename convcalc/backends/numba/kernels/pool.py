@@ -1,4 +1,5 @@
-"""The pooling kernel: the largest value or the mean of windows, and whatever else is windows that tables describe.
+"""The pooling kernel: the largest value or the mean of windows, and whatever else is windows that tables describe; and
+the mean of a map whose sums are there already.
 
 A window is a product of three ranges, one per axis, so three short tables say where all windows of a map lie. Items
 are rows of a block as in `pointwise`.
@@ -14,6 +15,7 @@ from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import Array, KernelCall, entries, map_axes, shares, steps
 from convcalc.backends.numba.jit.ranges import Ranges
 from convcalc.backends.numba.jit.simd import (
+    BLOCK,
     ELEMENT,
     LANES,
     PIXEL,
@@ -27,6 +29,7 @@ from convcalc.backends.numba.jit.simd import (
     load_row,
     row_bytes,
     splat,
+    vload,
     vmax,
     vmin,
 )
@@ -115,6 +118,33 @@ def pool(
                     else:
                         value = _mean(at, deep, tall, wide, source_plane, source_row)
                     estore(to + x * PIXEL + inside, vmin(highest, vmax(lowest, value)))
+
+
+@kernel
+def mean_of_sums(
+    first: int, stop: int, thread: int, *, sums: int, parts: int, blocks: int, share: float, target: int,
+    target_block: int, low: float, high: float,
+) -> None:  # fmt: skip
+    """The mean of each channel, from its sums over parts of the map: `share` of their sum. An item is one block.
+
+    Bounds. sums holds whole blocks of floats for every part, target one pixel.
+    """
+    lowest, highest = splat(low), splat(high)
+    for block in range(first, stop):
+        for lane in range(LANES):
+            total = splat(0.0)
+            for part in range(parts):
+                total = total + vload(sums + (part * blocks + block) * BLOCK * 4 + lane * WIDTH * 4)
+            to = target + block * target_block + lane * WIDTH * ELEMENT
+            estore(to, vmin(highest, vmax(lowest, total * splat(share))))
+
+
+@mean_of_sums.footprint
+def mean_of_sums_footprint(call: KernelCall) -> None:
+    """The sums of the items' blocks, part after part, and their pixel of the target."""
+    parts = steps("blocks", max(0, call.parts), call.blocks * BLOCK * 4)
+    call.reads("sums", call.sums, call.items * BLOCK * 4, parts)
+    call.writes("target", call.target, call.pixel_bytes, steps("target_block", call.items, call.target_block))
 
 
 def _covered(call: KernelCall, name: str, count: int, step: int) -> Array:

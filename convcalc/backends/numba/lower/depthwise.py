@@ -14,6 +14,7 @@ from convcalc.backends.numba.layout import Array, as_elements, blocks_of, run_ta
 from convcalc.backends.numba.lower.affine import Affine
 from convcalc.backends.numba.lower.direct import CACHE, ITEMS, finish_of, source_table, target_table
 from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
+from convcalc.backends.numba.lower.pool import is_averaged
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import MapView, Ref, Step, Word
@@ -50,11 +51,16 @@ def add_depthwise(
     pixels = target_table(target.layout)
     if kernel is not depthwise:
         pixels -= target.layout.first  # its target is the first real pixel
-    values |= own | finish_of(low, layer, target, pixels)
+    values |= own | finish_of(low, layer, target, pixels) | {"sums": 0}
+    writes = [target.span]
+    if layer.function is not None and is_averaged(low.fusion, layer.value):
+        sums = low.new_sums(layer.value, layer.node, blocks, chunks)
+        values["sums"] = sums.place
+        writes.append(sums.span)
     low.program.add(
         Step(
-            kernel_for(kernel, source, target), values, blocks * chunks, (source.span,), (target.span,),
-            layer.node.index, macs=layer.macs, weight_bytes=weights.nbytes,
+            kernel_for(kernel, source, target), values, blocks * chunks, (source.span,), writes, layer.node.index,
+            macs=layer.macs, weight_bytes=weights.nbytes,
         )
     )  # fmt: skip
 

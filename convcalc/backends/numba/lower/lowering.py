@@ -45,6 +45,14 @@ class OutsideStep:
     target: Ref
 
 
+class PartialSums(NamedTuple):
+    """The sums of a value's channels over parts of its pixels: whole blocks of floats, part after part."""
+
+    place: Ref
+    parts: int
+    span: ByteSpan
+
+
 class KeptValue(NamedTuple):
     """A value that the caller of a run is given before step `mark`: channels-first numbers at `source`.
 
@@ -64,7 +72,8 @@ class Lowering:
 
     element: bytes of an element of maps with pixels, as vectors are float32; dense_element: of the weights of dense
     layers. setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between
-    them, in running order; fixed: numbers that are put in their place once.
+    them, in running order; fixed: numbers that are put in their place once; sums: of values, by value, what their
+    kernels summed on the way.
     """
 
     fusion: Fusion
@@ -79,6 +88,7 @@ class Lowering:
     setup: Program = field(default_factory=Program)
     outside: list[OutsideStep | KeptValue] = field(default_factory=list)
     fixed: list[tuple[Ref, Array]] = field(default_factory=list)
+    sums: dict[int, PartialSums] = field(default_factory=dict)
     _views: dict[int, MapView] = field(default_factory=dict)
     _flats: dict[int, Ref] = field(default_factory=dict)
     _fixed: dict[int, Array] = field(default_factory=dict)
@@ -163,6 +173,13 @@ class Lowering:
         buffer = self.program.buffer(4 * prod(self.shape(value)), f"flat {value}")
         self._flats[value] = Ref(buffer)
         return self._flats[value]
+
+    def new_sums(self, value: int, node: Node, blocks: int, parts: int) -> PartialSums:
+        """A place for the sums of a value's channels, which its kernel writes and the means after it read."""
+        size = parts * blocks * BLOCK * 4
+        buffer = self.program.buffer(size, f"{node.name} sums")
+        self.sums[value] = PartialSums(Ref(buffer), parts, ByteSpan(buffer, 0, size))
+        return self.sums[value]
 
     def interleaved(self, value: int, node: Node) -> MapView:
         """An input of the network with its channels interleaved."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from convcalc.backends.numba.kernels.pool import PoolWindow, pool
+from convcalc.backends.numba.kernels.pool import PoolWindow, mean_of_sums, pool
 from convcalc.backends.numba.layout import triple
 from convcalc.backends.numba.lower import pool_windows as windows
 from convcalc.backends.numba.lower.combine import source_of
-from convcalc.backends.numba.lower.lowering import Lowering, kernel_for
-from convcalc.backends.numba.passes.fusion import FusedLayer
+from convcalc.backends.numba.lower.lowering import Lowering, PartialSums, kernel_for
+from convcalc.backends.numba.passes.fusion import FusedLayer, Fusion
 from convcalc.backends.numba.runtime.program import Step, Word
 from convcalc.graph import Node
 from convcalc.ops import axis_dimensions
@@ -100,9 +101,31 @@ POOLINGS: Mapping[str, Callable[[Node], PoolPlan]] = {
 }
 
 
+def _averages_all(node: Node) -> bool:
+    """Whether a pooling is the mean of each channel's pixels."""
+    if node.kind not in POOLINGS:
+        return False
+    pooling = POOLINGS[node.kind](node)
+    whole = [[PoolWindow(0, size, size)] for size in node.input_shapes[0][1:]]
+    return not pooling.largest and pooling.axes == whole
+
+
+def is_averaged(fusion: Fusion, value: int) -> bool:
+    """Whether a kernel is to average a value's channels, so that their sums are worth making with the value."""
+    return any(
+        fusion.sources(layer) == [value] and _averages_all(layer.node)
+        for layer in fusion.layers
+        if not fusion.is_outside(layer)
+    )
+
+
 def lower_pool(low: Lowering, layer: FusedLayer) -> None:
     """The largest value or the mean of every window; see `kernels/pool.py`."""
     node = layer.node
+    (value,) = low.fusion.sources(layer)
+    if value in low.sums and _averages_all(node):
+        _add_mean_of_sums(low, layer, low.sums[value])
+        return
     pooling = POOLINGS[node.kind](node)
     axes = [[PoolWindow(0, 1, 1)]] * (3 - len(pooling.axes)) + pooling.axes
     source, target = source_of(low, layer), low.target(layer.value, node)
@@ -121,3 +144,16 @@ def lower_pool(low: Lowering, layer: FusedLayer) -> None:
     items = target.layout.blocks * -(-rows // item_rows)
     kernel = kernel_for(pool, source, target)
     low.program.add(Step(kernel, values, items, (source.span,), (target.span,), node.index))
+
+
+def _add_mean_of_sums(low: Lowering, layer: FusedLayer, sums: PartialSums) -> None:
+    """The step of a mean over a map whose kernel has summed it."""
+    node = layer.node
+    target = low.target(layer.value, node)
+    blocks = target.layout.blocks
+    values: dict[str, Word] = {
+        "sums": sums.place, "parts": sums.parts, "blocks": blocks, "share": 1 / prod(node.input_shapes[0][1:]),
+        "target": target.real, "target_block": target.layout.block, "low": layer.low, "high": layer.high,
+    }  # fmt: skip
+    kernel = kernel_for(mean_of_sums, target)
+    low.program.add(Step(kernel, values, blocks, (sums.span,), (target.span,), node.index))
