@@ -28,8 +28,8 @@ from matmul_networks import any_matmul, two_products
 from numba_support import Network, any_values, any_weights, by_chance
 
 from convcalc.backends import PRECISIONS, Winograd
-from convcalc.backends.numba.jit import simd
 from convcalc.backends.numba.jit.cache import Kernel
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.kernels.copies import pack, unpack
 from convcalc.backends.numba.kernels.weights import copy_weights
 from convcalc.backends.numba.layout import as_elements
@@ -166,13 +166,13 @@ def test_numbers_are_rounded_into_a_map_and_come_out_of_it_as_they_are() -> None
     channels, width = 5, len(patterns) // 5
     patterns = patterns[: channels * width]
     source = floats_of(patterns)
-    packed = np.full((width, simd.BLOCK), 0x7FFF, np.uint16)
+    packed = np.full((width, BLOCK), 0x7FFF, np.uint16)
     strides = {"source_channel": 4 * width, "source_plane": 0, "source_row": 0, "source_pixel": 4}
     target = {"target": packed, "target_block": 0, "target_plane": 0, "target_row": 0, "pixel": 32}
     size = {"channels": channels, "depth": 1, "height": 1, "width": width}
     run_kernel(
         pack.half,
-        {"source": source, "lanes": simd.BLOCK, "blocks": 1, "item_rows": 1, **strides, **target, **size},
+        {"source": source, "lanes": BLOCK, "blocks": 1, "item_rows": 1, **strides, **target, **size},
     )
     assert_bits(packed[:, :channels].T.ravel().tolist(), patterns)
     assert not packed[:, channels:].any()
@@ -477,8 +477,8 @@ SUBSET = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import test_bfloat16 as tests
-from convcalc.backends.numba.jit import simd
-assert simd.BFLOAT16 == "emulated"
+from convcalc.backends.numba.jit.target import BFLOAT16, WIDTH
+assert BFLOAT16 == "emulated"
 tests.test_numbers_laid_out_before_a_run_are_rounded_to_the_nearest()
 tests.test_registers_and_single_numbers_are_rounded_to_the_nearest()
 tests.test_numbers_are_rounded_into_a_map_and_come_out_of_it_as_they_are()
@@ -486,7 +486,7 @@ for kind, (make, count) in tests.LAYERS.items():
     for seed in range(8):
         tests.test_any_layer(kind, seed)
 tests.test_dense_layers_round_weights_alone(37, 21)
-if simd.WIDTH == 16:
+if WIDTH == 16:
     for kind in tests.NETWORKS:
         for seed in range(5):
             tests.test_any_network(kind, seed)
@@ -500,9 +500,9 @@ sys.path.insert(0, sys.argv[1])
 import numpy as np
 from bfloat16 import half_kernels, nearest_weights
 from numba_support import Network, any_values
-from convcalc.backends.numba.jit import simd
+from convcalc.backends.numba.jit.target import BFLOAT16
 from convcalc.backends.numba.plan import prepare
-assert simd.BFLOAT16 == ""
+assert BFLOAT16 == ""
 network = Network(20, 7, 5)
 network.add("conv", filters=9, kernel=3)
 network.add("flatten")

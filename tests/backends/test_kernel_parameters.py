@@ -7,7 +7,8 @@ import pytest
 
 from convcalc.backends.numba.jit import cache, footprint
 from convcalc.backends.numba.jit.cache import Kernel, kernel
-from convcalc.backends.numba.jit.simd import ELEMENT, load_element, load_float, store_element, store_float
+from convcalc.backends.numba.jit.intrinsics import load_element, load_float, store_element, store_float
+from convcalc.backends.numba.jit.sizes import ELEMENT
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.layout import as_elements
 from convcalc.backends.numba.runtime.driver import StepRow, StepTable

@@ -21,7 +21,7 @@ from convcalc.backends import Compiling, InBfloat16, Precision, Run, Take, Value
 from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
-from convcalc.backends.numba.jit.simd import BFLOAT16
+from convcalc.backends.numba.jit.target import BFLOAT16
 from convcalc.backends.numba.kernels.dense import dense
 from convcalc.backends.numba.kernels.weights import copy_weights
 from convcalc.backends.numba.layout import Array

@@ -28,8 +28,9 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from convcalc.backends import Compiling
+from convcalc.backends.numba.jit.declare import SYMBOL
 from convcalc.backends.numba.jit.footprint import Array, Footprint
-from convcalc.backends.numba.jit.simd import BFLOAT16, FEATURES, SYMBOL, WIDTH
+from convcalc.backends.numba.jit.target import BFLOAT16, FEATURES, WIDTH
 from convcalc.errors import ConvcalcError
 from convcalc.files import NotPrivate, private_folder
 from convcalc.processes import forked, processors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence, Set
 from inspect import Parameter, Signature
 from types import CellType, FunctionType
@@ -14,18 +15,10 @@ from numba import types
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, overload, register_model
 
-from convcalc.backends.numba.jit.simd import (
-    FEATURES,
-    OPERATORS,
-    REGISTER,
-    SYMBOL,
-    WIDTH,
-    Inline,
-    Intrinsic,
-    Sized,
-    emit_float,
-    emit_row,
-)
+from convcalc.backends.numba.jit.declare import SYMBOL, Inline, Intrinsic
+from convcalc.backends.numba.jit.emit import REGISTER, emit_float, emit_row
+from convcalc.backends.numba.jit.sizes import Sized
+from convcalc.backends.numba.jit.target import FEATURES, WIDTH
 
 
 class VectorType(types.Type):  # type: ignore[misc]
@@ -49,6 +42,8 @@ INLINED: dict[str, Any] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
+# The LLVM instructions of +, −, · and / on two vectors.
+OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
 KINDS = {"vector": VECTOR, "float": types.float32, "int": types.int64, "none": types.void}
 
 
@@ -112,7 +107,7 @@ for _function, _instruction in OPERATORS.items():
 
 
 class _Resolver:
-    """Replaces what `simd` declares, in the functions that use it, by what Numba knows. element: bytes of one."""
+    """Replaces what `declare` marks, in the functions that use it, by what Numba knows. element: bytes of one."""
 
     def __init__(self, element: int) -> None:
         self._half = element == 2

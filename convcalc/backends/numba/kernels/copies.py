@@ -12,22 +12,13 @@ import numpy as np
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.declare import inline, intrinsic
+from convcalc.backends.numba.jit.emit import BITS, SHORT, emit_rounded, emit_store
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, lines, map_axes, shares, steps
-from convcalc.backends.numba.jit.simd import (
-    BITS,
-    BLOCK,
-    ELEMENT,
-    LANES,
-    PIXEL,
-    SHORT,
-    WIDTH,
+from convcalc.backends.numba.jit.intrinsics import (
     as_float,
     eload,
-    emit_rounded,
-    emit_store,
     estore,
-    inline,
-    intrinsic,
     load_element,
     load_float,
     load_int,
@@ -39,6 +30,8 @@ from convcalc.backends.numba.jit.simd import (
     vload,
     vstore,
 )
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, LANES, PIXEL
+from convcalc.backends.numba.jit.target import WIDTH
 
 
 class Channel(NamedTuple):

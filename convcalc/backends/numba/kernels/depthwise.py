@@ -13,20 +13,13 @@ from typing import Any
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import KernelCall, entries, shares, steps
-from convcalc.backends.numba.jit.simd import (
+from convcalc.backends.numba.jit.declare import intrinsic
+from convcalc.backends.numba.jit.emit import (
     BITS,
-    BLOCK,
-    ELEMENT,
     INT,
     INT_REGISTER,
-    LANES,
-    PIXEL,
-    PIXELS,
     REGISTER,
     SHORT,
-    WIDTH,
-    call,
     emit_dot,
     emit_fma,
     emit_load,
@@ -37,8 +30,11 @@ from convcalc.backends.numba.jit.simd import (
     emit_min,
     emit_splat,
     emit_store_elements,
-    intrinsic,
 )
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, shares, steps
+from convcalc.backends.numba.jit.intrinsics import call
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, LANES, PIXEL, PIXELS
+from convcalc.backends.numba.jit.target import WIDTH
 
 
 def _emit_depthwise_tile(builder: ir.IRBuilder, half: bool, arguments: Sequence[ir.Value]) -> None:

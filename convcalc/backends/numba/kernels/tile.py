@@ -21,20 +21,12 @@ from typing import Any
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
-from convcalc.backends.numba.jit.simd import (
+from convcalc.backends.numba.jit.declare import inline, intrinsic
+from convcalc.backends.numba.jit.emit import (
     BITS,
-    BLOCK,
-    ELEMENT,
-    FEW,
     FLOAT,
-    HALF,
     INT,
-    PIXELS,
     SHORT,
-    TILE,
-    TILE_BLOCKS,
-    WIDTH,
     emit_dot,
     emit_fma,
     emit_load,
@@ -47,9 +39,10 @@ from convcalc.backends.numba.jit.simd import (
     emit_splat,
     emit_store,
     emit_store_elements,
-    inline,
-    intrinsic,
 )
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, FEW, HALF, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.target import WIDTH
 
 UNROLL = 8  # steps of k without a branch
 AHEAD = 128  # steps of k by which weights are prefetched; memory takes about as long to answer

@@ -24,14 +24,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from convcalc.backends.numba.jit.simd import (
-    BLOCK,
-    ELEMENT,
+from convcalc.backends.numba.jit.declare import intrinsic
+from convcalc.backends.numba.jit.emit import (
     INT,
-    PIXEL,
     REGISTER,
-    WIDTH,
-    Sized,
     emit_fma,
     emit_load,
     emit_load_elements,
@@ -39,8 +35,9 @@ from convcalc.backends.numba.jit.simd import (
     emit_max,
     emit_min,
     emit_store_elements,
-    intrinsic,
 )
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, PIXEL, Sized
+from convcalc.backends.numba.jit.target import WIDTH
 
 PAIRS = {4: (1.0,), 6: (0.75, 1.5)}  # by the side of a tile, in pixels
 OUTPUTS = {4: (2,), 6: (4, 2)}  # the outputs per side for which there are kernels
