@@ -57,8 +57,8 @@ def kernels() -> dict[str, Kernel]:
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
     for variants in (depthwise.depthwise_rows, winograd.winograd_input, winograd.winograd):
         found += variants.values()
-    halves = [kernel.half for kernel in found if kernel.name not in OF_FLOATS]
-    return {kernel.name: kernel for kernel in (*found, *halves)}
+    of_bfloat16 = [kernel.bfloat16 for kernel in found if kernel.name not in OF_FLOATS]
+    return {kernel.name: kernel for kernel in (*found, *of_bfloat16)}
 
 
 class Log:

@@ -23,7 +23,7 @@ class Inline:
 @dataclass(frozen=True, eq=False)
 class Intrinsic:
     """A function whose body is LLVM instructions, which `emit` adds to a builder for the values of the arguments.
-    half: what takes its place in kernels whose elements are bfloat16, if anything.
+    by_element: whether `emit` takes, between these, the bytes of an element of the kernel's maps: 4, or 2 of bfloat16.
 
     Kinds of arguments and of the result: `vector`, `float`, `int`, `ints` (a tuple of them, a list for `emit`), and for
     no result `none`. `row` as an argument is a NamedTuple class of ints, for `emit` the number of its fields, and as
@@ -34,7 +34,7 @@ class Intrinsic:
     emit: Callable[..., Any]
     arguments: tuple[str, ...]
     result: str
-    half: Intrinsic | None = None
+    by_element: bool = False
 
 
 def inline(function: F) -> F:
@@ -43,18 +43,19 @@ def inline(function: F) -> F:
 
 
 def intrinsic(
-    signature: str, half: Callable[..., Any] | None = None
+    signature: str, *, by_element: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declares an intrinsic by the function that emits it; a signature reads `vector float -> vector`.
 
-    half: the function that emits it in kernels whose elements are bfloat16.
+        @intrinsic("int -> float", by_element=True)
+        def load_element(builder: ir.IRBuilder, element: int, address: ir.Value) -> ir.Value: ...
+
+    by_element: whether it is another one in kernels whose elements are bfloat16; see `Intrinsic`.
     """
-    before, result = signature.split("->")
-    kinds = tuple(before.split()), result.strip()
+    arguments, result = signature.split("->")
 
     def declare(emit: Callable[..., Any]) -> Callable[..., Any]:
-        name = emit.__name__.strip("_")
-        made = Intrinsic(name, emit, *kinds, Intrinsic(name, half, *kinds) if half else None)
+        made = Intrinsic(emit.__name__.strip("_"), emit, tuple(arguments.split()), result.strip(), by_element)
         return cast(Callable[..., Any], made)
 
     return declare

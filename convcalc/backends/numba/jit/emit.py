@@ -32,6 +32,11 @@ REGISTER = ir.VectorType(FLOAT, WIDTH)
 INT_REGISTER = ir.VectorType(BITS, WIDTH)
 
 
+def word_type(element: int) -> ir.Type:
+    """The type of a word, four bytes of a map or of weights: a float, or two elements of bfloat16 as bits."""
+    return BITS if element == 2 else FLOAT
+
+
 def pointer(builder: ir.IRBuilder, address: ir.Value, to: ir.Type) -> ir.Value:
     """An int64 address as an LLVM pointer."""
     return builder.inttoptr(address, to.as_pointer())
@@ -118,15 +123,15 @@ def emit_rounded(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
 
 
 def emit_load_elements(
-    builder: ir.IRBuilder, half: bool, address: ir.Value, kind: ir.Type = REGISTER
+    builder: ir.IRBuilder, element: int, address: ir.Value, kind: ir.Type = REGISTER
 ) -> ir.Value:
-    """The elements of a map at an address, as floats. half: of bfloat16."""
-    return (emit_widened if half else emit_load)(builder, address, kind)
+    """The elements of a map at an address, as floats. element: bytes of one, 4, or 2 of bfloat16."""
+    return (emit_widened if element == 2 else emit_load)(builder, address, kind)
 
 
-def emit_store_elements(builder: ir.IRBuilder, half: bool, address: ir.Value, value: ir.Value) -> None:
-    """Floats written to an address as elements of a map. half: of bfloat16."""
-    emit_store(builder, address, emit_rounded(builder, value) if half else value)
+def emit_store_elements(builder: ir.IRBuilder, element: int, address: ir.Value, value: ir.Value) -> None:
+    """Floats written to an address as elements of a map. element: bytes of one, 4, or 2 of bfloat16."""
+    emit_store(builder, address, emit_rounded(builder, value) if element == 2 else value)
 
 
 def emit_dot(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:

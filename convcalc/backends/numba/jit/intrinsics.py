@@ -9,7 +9,7 @@ emitted as LLVM instructions:
 A vector is one register of WIDTH floats (AVX-512 16, AVX2 8, NEON and SSE 4). An address is a plain int64, counted
 in bytes. Nothing here checks bounds: each kernel that uses an address argues in its docstring why it stays inside.
 
-The elements of maps are float32, or bfloat16 in the variant `Kernel.half` of a kernel: what is written with
+The elements of maps are float32, or bfloat16 in the variant `Kernel.bfloat16` of a kernel: what is written with
 `eload`, `estore` and the sizes that are a `Sized` is compiled for either. Sums and everything else in
 registers are float32 in both.
 """
@@ -23,7 +23,6 @@ from llvmlite import ir
 
 from convcalc.backends.numba.jit.declare import intrinsic
 from convcalc.backends.numba.jit.emit import (
-    BITS,
     FLOAT,
     INT,
     INT_REGISTER,
@@ -33,14 +32,15 @@ from convcalc.backends.numba.jit.emit import (
     emit_float,
     emit_fma,
     emit_load,
+    emit_load_elements,
     emit_max,
     emit_min,
     emit_row,
     emit_splat,
     emit_store,
     emit_store_elements,
-    emit_widened,
     pointer,
+    word_type,
 )
 from convcalc.backends.numba.jit.target import SCALES, WIDTH
 
@@ -59,20 +59,16 @@ def vstore(builder: ir.IRBuilder, address: ir.Value, vector: ir.Value) -> None:
     emit_store(builder, address, vector)
 
 
-@intrinsic("int -> vector", half=emit_widened)
-def eload(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
+@intrinsic("int -> vector", by_element=True)
+def eload(builder: ir.IRBuilder, element: int, address: ir.Value) -> ir.Value:
     """The WIDTH elements of a map at an address."""
-    return emit_load(builder, address)
+    return emit_load_elements(builder, element, address)
 
 
-def _store_rounded(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
-    emit_store_elements(builder, True, address, value)
-
-
-@intrinsic("int vector -> none", half=_store_rounded)
-def estore(builder: ir.IRBuilder, address: ir.Value, vector: ir.Value) -> None:
+@intrinsic("int vector -> none", by_element=True)
+def estore(builder: ir.IRBuilder, element: int, address: ir.Value, vector: ir.Value) -> None:
     """Writes WIDTH elements of a map to an address."""
-    emit_store(builder, address, vector)
+    emit_store_elements(builder, element, address, vector)
 
 
 @intrinsic("float -> vector")
@@ -208,18 +204,15 @@ def _halves(builder: ir.IRBuilder, a: ir.Value, count: int) -> list[ir.Value]:
     return parts
 
 
-def _emit_added_pair(builder: ir.IRBuilder, weights: ir.Value, word: ir.Value, total: ir.Value) -> ir.Value:
-    both = emit_splat(builder, emit_load(builder, word, BITS))
-    return emit_dot(builder, both, emit_load(builder, weights, INT_REGISTER), total)
-
-
-@intrinsic("int int vector -> vector", half=_emit_added_pair)
-def add_word(builder: ir.IRBuilder, weights: ir.Value, word: ir.Value, total: ir.Value) -> ir.Value:
+@intrinsic("int int vector -> vector", by_element=True)
+def add_word(
+    builder: ir.IRBuilder, element: int, weights: ir.Value, word: ir.Value, total: ir.Value
+) -> ir.Value:
     """A sum plus, in each lane, a word times a word of weights, both given by addresses: one product of floats, or two
     of bfloat16."""
-    return emit_fma(
-        builder, emit_splat(builder, emit_load(builder, word, FLOAT)), emit_load(builder, weights), total
-    )
+    kind, multiply = word_type(element), emit_dot if element == 2 else emit_fma
+    word = emit_splat(builder, emit_load(builder, word, kind))
+    return multiply(builder, word, emit_load(builder, weights, ir.VectorType(kind, WIDTH)), total)
 
 
 # --- scalars at addresses ----------------------------------------------------------------------------------------
@@ -237,20 +230,16 @@ def store_float(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> No
     emit_store(builder, address, value)
 
 
-def _load_widened(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
-    return emit_widened(builder, address, FLOAT)
-
-
-@intrinsic("int -> float", half=_load_widened)
-def load_element(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
+@intrinsic("int -> float", by_element=True)
+def load_element(builder: ir.IRBuilder, element: int, address: ir.Value) -> ir.Value:
     """The element of a map at an address."""
-    return emit_load(builder, address, FLOAT)
+    return emit_load_elements(builder, element, address, FLOAT)
 
 
-@intrinsic("int float -> none", half=_store_rounded)
-def store_element(builder: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+@intrinsic("int float -> none", by_element=True)
+def store_element(builder: ir.IRBuilder, element: int, address: ir.Value, value: ir.Value) -> None:
     """Writes an element of a map to an address."""
-    emit_store(builder, address, value)
+    emit_store_elements(builder, element, address, value)
 
 
 @intrinsic("int -> int")

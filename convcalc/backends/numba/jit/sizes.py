@@ -6,14 +6,18 @@ from convcalc.backends.numba.jit.target import ARM, WIDTH
 
 
 class Sized(int):
-    """A number that is another one, `half`, in the variant of a kernel whose elements are bfloat16."""
+    """A number that is another one, `bfloat16`, in the variant of a kernel whose elements are bfloat16."""
 
-    half: int
+    bfloat16: int
 
-    def __new__(cls, value: int, half: int) -> Sized:
+    def __new__(cls, value: int, bfloat16: int) -> Sized:
         made = super().__new__(cls, value)
-        made.half = half
+        made.bfloat16 = bfloat16
         return made
+
+    def of(self, element: int) -> int:
+        """The number where an element has so many bytes, 4 or 2."""
+        return self.bfloat16 if element == 2 else int(self)
 
 
 BLOCK = 16  # channels of a block, on every host: a layout does not depend on the processor
