@@ -61,7 +61,7 @@ def assert_rounded(got: Any, wanted: Any, allowed: float = 0.0) -> None:
     )
 
 
-def half_kernels(plan: Plan) -> list[str]:
+def bfloat16_kernels(plan: Plan) -> list[str]:
     """The kernels of a plan's steps that compute with elements of bfloat16, in order, without `_bf16`."""
     names = [step.kernel.name for step in plan._program.steps]
     return [name.removesuffix("_bf16") for name in names if name.endswith("_bf16")]

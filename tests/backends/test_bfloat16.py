@@ -21,15 +21,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import test_numba as layers
 from attention_networks import any_attention, three_attentions
-from bfloat16 import compare_bfloat16, half_kernels, nearest, nearest_weights
+from bfloat16 import bfloat16_kernels, compare_bfloat16, nearest, nearest_weights
 from generated import MIXES, small_machine
 from generated import network as network_of
 from matmul_networks import any_matmul, two_products
 from numba_support import Network, any_values, any_weights, by_chance
 
 from convcalc.backends import PRECISIONS, Winograd
-from convcalc.backends.numba.jit import simd
 from convcalc.backends.numba.jit.cache import Kernel
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.kernels.copies import pack, unpack
 from convcalc.backends.numba.kernels.weights import copy_weights
 from convcalc.backends.numba.layout import as_elements
@@ -100,7 +100,7 @@ def rounded_bits(bits: int) -> set[int]:
         return {sign | 0x7F80 | lower for lower in range(1, 0x80)}
     if magnitude == 0x7F80 << 16:
         return {sign | upper}
-    below, above = (value_of(half << 16) for half in (upper, upper + 1))
+    below, above = (value_of(bits << 16) for bits in (upper, upper + 1))
     down, up = value_of(magnitude) - below, above - value_of(magnitude)
     nearest = upper if down < up or (down == up and upper % 2 == 0) else upper + 1
     found = {sign | nearest}
@@ -155,7 +155,7 @@ def test_registers_and_single_numbers_are_rounded_to_the_nearest() -> None:
         "count": len(patterns),
         "item_count": len(patterns),
     }
-    run_kernel(copy_weights.half, values)
+    run_kernel(copy_weights.bfloat16, values)
     assert_bits(target[:-1].tolist(), patterns)
     assert target[-1] == 0
 
@@ -166,13 +166,13 @@ def test_numbers_are_rounded_into_a_map_and_come_out_of_it_as_they_are() -> None
     channels, width = 5, len(patterns) // 5
     patterns = patterns[: channels * width]
     source = floats_of(patterns)
-    packed = np.full((width, simd.BLOCK), 0x7FFF, np.uint16)
+    packed = np.full((width, BLOCK), 0x7FFF, np.uint16)
     strides = {"source_channel": 4 * width, "source_plane": 0, "source_row": 0, "source_pixel": 4}
     target = {"target": packed, "target_block": 0, "target_plane": 0, "target_row": 0, "pixel": 32}
     size = {"channels": channels, "depth": 1, "height": 1, "width": width}
     run_kernel(
-        pack.half,
-        {"source": source, "lanes": simd.BLOCK, "blocks": 1, "item_rows": 1, **strides, **target, **size},
+        pack.bfloat16,
+        {"source": source, "lanes": BLOCK, "blocks": 1, "item_rows": 1, **strides, **target, **size},
     )
     assert_bits(packed[:, :channels].T.ravel().tolist(), patterns)
     assert not packed[:, channels:].any()
@@ -185,7 +185,7 @@ def test_numbers_are_rounded_into_a_map_and_come_out_of_it_as_they_are() -> None
         "target_row": 0,
         "target_pixel": 4,
     }
-    run_kernel(unpack.half, {**back, **floats, **size})
+    run_kernel(unpack.bfloat16, {**back, **floats, **size})
     assert (unpacked.view(np.uint32) >> 16).tolist() == packed[:, :channels].T.ravel().tolist()
     assert not (unpacked.view(np.uint32) & 0xFFFF).any()
 
@@ -207,7 +207,7 @@ def test_any_layer(kind: str, seed: int) -> None:
     """Of numbers that are bfloat16: their products are exact, so the result is off by its own rounding alone."""
     graph = by_chance(LAYERS[kind][0], seed, MOST)
     plan = compare_bfloat16(graph, seed, layers=False, winograd=None)
-    assert half_kernels(plan) or graph.output_shape == graph.input_shape
+    assert bfloat16_kernels(plan) or graph.output_shape == graph.input_shape
 
 
 NETWORKS: dict[str, tuple[Callable[[Random], Graph | None], int]] = {
@@ -289,7 +289,7 @@ def test_winograd(seed: int, fused: bool, winograd: Winograd, monkeypatch: pytes
     graph = by_chance(layers.any_winograd, seed, 3_000_000)
     large = winograd == "f4" or 5 in {getattr(node.op, "kernel", 0) for node in graph}
     plan = compare_bfloat16(graph, seed, winograd="f4", off=0.08 if large else 0.03)
-    assert {"winograd4", "winograd6"} & set(half_kernels(plan))
+    assert {"winograd4", "winograd6"} & set(bfloat16_kernels(plan))
 
 
 def test_networks_of_many_kernels() -> None:
@@ -317,7 +317,7 @@ def test_dense_layers_round_weights_alone(features: int, units: int) -> None:
         got = np.asarray(plan.run(values).values)
         assert np.abs(got - wanted).max() <= 1e-5 * max(1.0, np.abs(wanted).max())
         assert plan.overrun_buffers() == []
-    assert half_kernels(plan) == ["dense"]
+    assert bfloat16_kernels(plan) == ["dense"]
 
 
 # --- values, places and readers ------------------------------------------------------------------------------------
@@ -328,14 +328,14 @@ def test_maps_take_half_the_memory() -> None:
     for _ in range(3):
         network.add("conv", filters=64, kernel=3, padding=1)
     graph = network.graph()
-    full, half = (
+    full, rounded = (
         prepare(graph, any_weights(graph, 1), 1, precision=precision, winograd=None) for precision in PRECISIONS
     )  # fmt: skip
-    assert half.weight_bytes < 0.51 * full.weight_bytes
+    assert rounded.weight_bytes < 0.51 * full.weight_bytes
     floats = 4 * (32 + 64) * 30 * 20  # the input and the output
-    assert half.activation_bytes - floats < 0.51 * (full.activation_bytes - floats)
-    assert half.precision == "bf16"
-    assert half.notes == ()
+    assert rounded.activation_bytes - floats < 0.51 * (full.activation_bytes - floats)
+    assert rounded.precision == "bf16"
+    assert rounded.notes == ()
 
 
 def test_kept_values_and_outputs_that_are_read_further() -> None:
@@ -466,9 +466,9 @@ def test_what_is_not_finite_stays_where_it_is_in_float32(channels: int, value: f
         for place in (0, 20 * (channels - 1) + 7, len(values) - 1):
             own = array("f", values)
             own[place] = value
-            full, half = (np.asarray(plan.run(own).values) for plan in plans)
+            full, rounded = (np.asarray(plan.run(own).values) for plan in plans)
             for test in (np.isnan, np.isposinf, np.isneginf):
-                assert np.array_equal(test(full), test(half)), (name, place)
+                assert np.array_equal(test(full), test(rounded)), (name, place)
 
 
 # --- processors ----------------------------------------------------------------------------------------------------
@@ -477,8 +477,8 @@ SUBSET = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import test_bfloat16 as tests
-from convcalc.backends.numba.jit import simd
-assert simd.BFLOAT16 == "emulated"
+from convcalc.backends.numba.jit.target import BFLOAT16, WIDTH
+assert BFLOAT16 == "emulated"
 tests.test_numbers_laid_out_before_a_run_are_rounded_to_the_nearest()
 tests.test_registers_and_single_numbers_are_rounded_to_the_nearest()
 tests.test_numbers_are_rounded_into_a_map_and_come_out_of_it_as_they_are()
@@ -486,7 +486,7 @@ for kind, (make, count) in tests.LAYERS.items():
     for seed in range(8):
         tests.test_any_layer(kind, seed)
 tests.test_dense_layers_round_weights_alone(37, 21)
-if simd.WIDTH == 16:
+if WIDTH == 16:
     for kind in tests.NETWORKS:
         for seed in range(5):
             tests.test_any_network(kind, seed)
@@ -498,23 +498,23 @@ PLAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
-from bfloat16 import half_kernels, nearest_weights
+from bfloat16 import bfloat16_kernels, nearest_weights
 from numba_support import Network, any_values
-from convcalc.backends.numba.jit import simd
+from convcalc.backends.numba.jit.target import BFLOAT16
 from convcalc.backends.numba.plan import prepare
-assert simd.BFLOAT16 == ""
+assert BFLOAT16 == ""
 network = Network(20, 7, 5)
 network.add("conv", filters=9, kernel=3)
 network.add("flatten")
 network.add("dense", units=21)
 graph = network.graph()
 weights, values = nearest_weights(graph, 1), any_values(graph, 2)
-full, half = (prepare(graph, weights, 2, precision=precision) for precision in ("float32", "bf16"))
-assert half_kernels(half) == ["dense"]
+full, rounded = (prepare(graph, weights, 2, precision=precision) for precision in ("float32", "bf16"))
+assert bfloat16_kernels(rounded) == ["dense"]
 assert full.notes == ()
-[note] = half.notes
+[note] = rounded.notes
 assert "avx512_bf16" in note and "dense" in note
-a, b = (np.asarray(plan.run(values).values) for plan in (full, half))
+a, b = (np.asarray(plan.run(values).values) for plan in (full, rounded))
 assert np.abs(a - b).max() <= 1e-5 * np.abs(a).max()
 """
 

@@ -20,7 +20,7 @@ from numba_support import Network, any_values, any_weights
 from convcalc.backends import PRECISIONS, Precision
 from convcalc.backends.numba import plan as planning
 from convcalc.backends.numba.jit.cache import Kernel
-from convcalc.backends.numba.jit.simd import PIXELS
+from convcalc.backends.numba.jit.sizes import PIXELS
 from convcalc.backends.numba.kernels.conv import TileRow, direct
 from convcalc.backends.numba.kernels.pointwise import finish
 from convcalc.backends.numba.kernels.tile import narrow_sweep, sweep

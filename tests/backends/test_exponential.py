@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcalc.backends.numba.jit.simd import WIDTH
+from convcalc.backends.numba.jit.target import WIDTH
 
 RUN = """
 import json, sys
@@ -24,7 +24,7 @@ from array import array
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from numba_support import Network
-from convcalc.backends.numba.jit.simd import WIDTH
+from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.plan import prepare
 from convcalc.weights.load import Weights
 kinds, values = json.load(sys.stdin)

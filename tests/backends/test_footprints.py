@@ -190,7 +190,7 @@ def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
         layers.force_winograd(monkeypatch, fused, outputs)
         for precision in PRECISIONS:
             found |= assert_exact(layers.two_of_winograd(), log, precision, "f4")
-    inner = {f"{name}{half}" for name in ("sweep", "narrow_sweep", "finish") for half in ("", "_bf16")}
+    inner = {f"{name}{ending}" for name in ("sweep", "narrow_sweep", "finish") for ending in ("", "_bf16")}
     assert found == set(kernels()) - inner - {"copy_weights"}  # which in float32 has nothing to do
 
 

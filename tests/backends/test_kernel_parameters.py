@@ -7,7 +7,8 @@ import pytest
 
 from convcalc.backends.numba.jit import cache, footprint
 from convcalc.backends.numba.jit.cache import Kernel, kernel
-from convcalc.backends.numba.jit.simd import ELEMENT, load_element, load_float, store_element, store_float
+from convcalc.backends.numba.jit.intrinsics import load_element, load_float, store_element, store_float
+from convcalc.backends.numba.jit.sizes import ELEMENT
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.layout import as_elements
 from convcalc.backends.numba.runtime.driver import StepRow, StepTable
@@ -60,10 +61,10 @@ def test_a_kernel_is_compiled_for_elements_of_either_size(
 
 def test_the_kernel_for_bfloat16_has_the_same_parameters_and_a_name_of_its_own() -> None:
     assert doubled.of(4) is doubled
-    assert doubled.of(2) is doubled.half is doubled.half.of(2)
-    assert doubled.half.name == "doubled_bf16"
-    assert (doubled.half.arguments, doubled.half.names) == (doubled.arguments, doubled.names)
-    assert doubled.half.floats == doubled.floats == {"factor"}
+    assert doubled.of(2) is doubled.bfloat16 is doubled.bfloat16.of(2)
+    assert doubled.bfloat16.name == "doubled_bf16"
+    assert (doubled.bfloat16.arguments, doubled.bfloat16.names) == (doubled.arguments, doubled.names)
+    assert doubled.bfloat16.floats == doubled.floats == {"factor"}
 
 
 def test_names_come_from_the_signature() -> None:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from convcalc.backends.numba.jit.simd import WIDTH, X86, target_features
+from convcalc.backends.numba.jit.target import WIDTH, X86, target_features
 
 ASSEMBLY = """
 from convcalc.backends.numba.jit.compiler import assembly

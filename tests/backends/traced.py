@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from llvmlite import ir
 
-from convcalc.backends.numba.jit import cache, compiler, simd
+from convcalc.backends.numba.jit import cache, compiler, emit, intrinsics, threads
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.ranges import Ranges
 from convcalc.backends.numba.kernels import (
@@ -33,7 +33,7 @@ from convcalc.backends.numba.kernels import (
 )
 from convcalc.backends.numba.runtime import driver
 
-MODULES = (simd, copies, tile, depthwise, transforms)  # which emit loads and stores
+MODULES = (emit, intrinsics, threads, copies, tile, depthwise, transforms)  # which emit loads and stores
 ENTRIES = 1 << 24  # of the log: an address, and its size times two, plus one for a store
 OF_FLOATS = {"direct", "halo", "multiply", "pack_columns"}  # which do not ask what elements are
 NO_RESERVE = 0x4000 if sys.platform == "linux" else 0  # of mmap: only what is written takes memory
@@ -57,8 +57,8 @@ def kernels() -> dict[str, Kernel]:
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
     for variants in (depthwise.depthwise_rows, winograd.winograd_input, winograd.winograd):
         found += variants.values()
-    halves = [kernel.half for kernel in found if kernel.name not in OF_FLOATS]
-    return {kernel.name: kernel for kernel in (*found, *halves)}
+    of_bfloat16 = [kernel.bfloat16 for kernel in found if kernel.name not in OF_FLOATS]
+    return {kernel.name: kernel for kernel in (*found, *of_bfloat16)}
 
 
 class Log:
@@ -88,21 +88,21 @@ def _bytes_of(kind: ir.Type) -> int:
     """The size of what is loaded or stored."""
     if isinstance(kind, ir.VectorType):
         return kind.count * _bytes_of(kind.element)
-    return 4 if kind == simd.FLOAT else kind.width // 8
+    return 4 if kind == emit.FLOAT else kind.width // 8
 
 
 def _emitters(log: Log) -> dict[str, Any]:
-    """emit_load, emit_store and pointer as in simd, after a note in the log. A pointer to an integer that is neither
+    """emit_load, emit_store and pointer as in emit, after a note in the log. A pointer to an integer that is neither
     for a load nor a store is for both at once: an atomic instruction."""
-    load, store, pointer = simd.emit_load, simd.emit_store, simd.pointer
+    load, store, pointer = emit.emit_load, emit.emit_store, emit.pointer
     noted: list[ir.Value] = []
 
     def note(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, stores: int) -> None:
         def constant(value: int) -> ir.Value:
-            return ir.Constant(simd.INT, value)
+            return ir.Constant(emit.INT, value)
 
         def word(place: ir.Value) -> ir.Value:
-            return builder.inttoptr(place, simd.INT.as_pointer())
+            return builder.inttoptr(place, emit.INT.as_pointer())
 
         count = builder.atomic_rmw("add", word(constant(log.address)), constant(1), "monotonic")
         inside = builder.and_(count, constant(ENTRIES - 1))
@@ -110,7 +110,7 @@ def _emitters(log: Log) -> dict[str, Any]:
         builder.store(address, word(at))
         builder.store(constant(2 * _bytes_of(kind) + stores), word(builder.add(at, constant(8))))
 
-    def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = simd.REGISTER) -> ir.Value:
+    def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = emit.REGISTER) -> ir.Value:
         note(builder, address, kind, 0)
         noted.append(address)
         return load(builder, address, kind)
@@ -123,7 +123,7 @@ def _emitters(log: Log) -> dict[str, Any]:
     def traced_pointer(builder: ir.IRBuilder, address: ir.Value, to: ir.Type) -> ir.Value:
         if noted and noted[-1] is address:
             noted.pop()
-        elif to == simd.INT:
+        elif to == emit.INT:
             note(builder, address, to, 1)
         return pointer(builder, address, to)
 

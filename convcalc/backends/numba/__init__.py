@@ -1,7 +1,9 @@
 """The fast backend, for CPUs: `pip install convcalc[fast]`.
 
-    jit/       simd: vectors and raw addresses, in which kernels are written; footprint, ranges: the bytes a kernel
-               touches; cache: kernels, and their machine code on disk; compiler: makes it, with Numba
+    jit/       target: the processor; sizes: of registers, blocks and tiles; intrinsics: vectors and raw addresses, in
+               which kernels are written; threads: atomic instructions and waiting; declare: how both are declared, and
+               emit: the LLVM instructions they are made of; footprint, ranges: the bytes a kernel touches; cache:
+               kernels, and their machine code on disk; compiler: makes it, with Numba
     kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, dense, winograd with its
                transforms, depthwise, matmul, attention, pool, norm, pointwise, copies, weights, activations
     layout.py  where numbers lie in memory
@@ -16,7 +18,8 @@
                with places: what an address belongs to, and fault: the error
     plan.py    the pipeline of all that; profile.py: where the time goes
 
-Maps are kept in float32 or, by `precision="bf16"`, in bfloat16: `jit/simd` says how a kernel is compiled for either.
+Maps are kept in float32 or, by `precision="bf16"`, in bfloat16: `jit/intrinsics` says how a kernel is compiled for
+either.
 
 Importing this package imports NumPy and llvmlite, and Numba only where a kernel has to be compiled; nothing else in
 convcalc does so before a user asks for this backend.

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK, PIXELS
+from convcalc.backends.numba.jit.sizes import BLOCK, PIXELS
 from convcalc.shapes import Shape
 
 Triple = tuple[int, int, int]

@@ -21,7 +21,7 @@ from convcalc.backends import Compiling, InBfloat16, Precision, Run, Take, Value
 from convcalc.backends.numba.arrays.registry import has_arrays
 from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
-from convcalc.backends.numba.jit.simd import BFLOAT16
+from convcalc.backends.numba.jit.target import BFLOAT16
 from convcalc.backends.numba.kernels.dense import dense
 from convcalc.backends.numba.kernels.weights import copy_weights
 from convcalc.backends.numba.layout import Array
@@ -332,10 +332,10 @@ def _kernels(programs: Iterable[Program]) -> list[Kernel]:
 
 def _in_bfloat16(kernels: Iterable[Kernel]) -> InBfloat16:
     """What the kernels of a plan keep in bfloat16, by those that compute with such elements."""
-    halves = {kernel for kernel in kernels if kernel.element == 2}
-    if halves - {dense.half, copy_weights.half}:
+    of_bfloat16 = {kernel for kernel in kernels if kernel.element == 2}
+    if of_bfloat16 - {dense.bfloat16, copy_weights.bfloat16}:
         return "maps and weights"
-    return "dense weights" if halves else "nothing"
+    return "dense weights" if of_bfloat16 else "nothing"
 
 
 def _notes(graph: Graph, precision: Precision, in_bfloat16: InBfloat16) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends import Values
-from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE
+from convcalc.backends.numba.jit.sizes import BLOCK, PIXELS, TILE
 from convcalc.backends.numba.kernels.conv import TileRow, direct
 from convcalc.backends.numba.kernels.dense import dense
 from convcalc.backends.numba.kernels.tile import sweep

@@ -28,8 +28,9 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from convcalc.backends import Compiling
+from convcalc.backends.numba.jit.declare import SYMBOL
 from convcalc.backends.numba.jit.footprint import Array, Footprint
-from convcalc.backends.numba.jit.simd import BFLOAT16, FEATURES, SYMBOL, WIDTH
+from convcalc.backends.numba.jit.target import BFLOAT16, FEATURES, WIDTH
 from convcalc.errors import ConvcalcError
 from convcalc.files import NotPrivate, private_folder
 from convcalc.processes import forked, processors
@@ -66,7 +67,7 @@ class Kernel:
 
     arguments, names: of the arguments and of what the record holds; floats: the floats among these. touches: what the
     kernel reads and writes, see `jit/footprint.py`. element: bytes of an element of the maps that it reads and writes,
-    4 for float32; `half` is the same kernel for elements of bfloat16.
+    4 for float32; `bfloat16` is the same kernel for elements of bfloat16.
     """
 
     def __init__(self, function: Callable[..., Any], element: int = 4) -> None:
@@ -87,7 +88,7 @@ class Kernel:
         self._address = 0
 
     @cached_property
-    def half(self) -> Kernel:
+    def bfloat16(self) -> Kernel:
         """The kernel for elements of 2 bytes, bfloat16."""
         made = Kernel(self._function, 2)
         made.touches = self.touches
@@ -98,7 +99,7 @@ class Kernel:
         if element == self.element:
             return self
         assert self.element == 4
-        return self.half
+        return self.bfloat16
 
     @property
     def loaded(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence, Set
 from inspect import Parameter, Signature
 from types import CellType, FunctionType
@@ -14,18 +15,10 @@ from numba import types
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, overload, register_model
 
-from convcalc.backends.numba.jit.simd import (
-    FEATURES,
-    OPERATORS,
-    REGISTER,
-    SYMBOL,
-    WIDTH,
-    Inline,
-    Intrinsic,
-    Sized,
-    emit_float,
-    emit_row,
-)
+from convcalc.backends.numba.jit.declare import SYMBOL, Inline, Intrinsic
+from convcalc.backends.numba.jit.emit import REGISTER, emit_float, emit_row
+from convcalc.backends.numba.jit.sizes import Sized
+from convcalc.backends.numba.jit.target import FEATURES, WIDTH
 
 
 class VectorType(types.Type):  # type: ignore[misc]
@@ -49,11 +42,14 @@ INLINED: dict[str, Any] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
+# The LLVM instructions of +, −, · and / on two vectors.
+OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
 KINDS = {"vector": VECTOR, "float": types.float32, "int": types.int64, "none": types.void}
 
 
-def _numba_intrinsic(intrinsic: Intrinsic) -> Any:
+def _numba_intrinsic(intrinsic: Intrinsic, element: int) -> Any:
     """An intrinsic as Numba defines it: a function from types to a signature and a code generator."""
+    before = (element,) if intrinsic.by_element else ()
 
     def define(_: Any, *given: Any) -> Any:
         kinds = list(zip(intrinsic.arguments, given, strict=True))
@@ -67,7 +63,7 @@ def _numba_intrinsic(intrinsic: Intrinsic) -> Any:
             plain = (
                 _unpacked(builder, *both) for both in zip(intrinsic.arguments, given, values, strict=True)
             )
-            made = intrinsic.emit(builder, *plain)
+            made = intrinsic.emit(builder, *before, *plain)
             if intrinsic.result == "row":
                 return context.make_tuple(builder, result, made)
             return context.get_dummy_value() if made is None else made
@@ -96,7 +92,7 @@ def _add_operator(function: Any, instruction: str) -> None:
     def emit(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
         return getattr(builder, instruction)(a, b)
 
-    apply = _numba_intrinsic(Intrinsic(instruction, emit, ("vector", "vector"), "vector"))
+    apply = _numba_intrinsic(Intrinsic(instruction, emit, ("vector", "vector"), "vector"), element=4)
 
     def both(a: Any, b: Any) -> Any:
         return apply(a, b)
@@ -112,10 +108,10 @@ for _function, _instruction in OPERATORS.items():
 
 
 class _Resolver:
-    """Replaces what `simd` declares, in the functions that use it, by what Numba knows. element: bytes of one."""
+    """Replaces what `declare` marks, in the functions that use it, by what Numba knows. element: bytes of one."""
 
     def __init__(self, element: int) -> None:
-        self._half = element == 2
+        self._element = element
         self._made: dict[Inline | Intrinsic, Any] = {}
         self._globals: dict[int, dict[str, Any]] = {}
 
@@ -132,7 +128,7 @@ class _Resolver:
     def value(self, value: Any) -> Any:
         """The value that a name stands for, resolved."""
         if isinstance(value, Sized):
-            return value.half if self._half else int(value)
+            return value.of(self._element)
         if not isinstance(value, Inline | Intrinsic):
             return value
         if value not in self._made:
@@ -140,7 +136,7 @@ class _Resolver:
                 inline = numba.njit(**INLINED)
                 self._made[value] = inline(self.function(value.function))
             else:
-                self._made[value] = _numba_intrinsic((self._half and value.half) or value)
+                self._made[value] = _numba_intrinsic(value, self._element)
         return self._made[value]
 
 

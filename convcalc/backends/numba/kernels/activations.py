@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from math import nan
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from convcalc.backends.numba.jit.simd import (
-    SCALES,
+from convcalc.backends.numba.jit.declare import inline
+from convcalc.backends.numba.jit.intrinsics import (
     below,
     exponent,
     fma,
-    inline,
     nearest,
     reciprocal,
     scaled,
@@ -23,6 +22,7 @@ from convcalc.backends.numba.jit.simd import (
     vmax,
     vmin,
 )
+from convcalc.backends.numba.jit.target import SCALES
 
 if TYPE_CHECKING:
     from convcalc.ops.celu import Celu

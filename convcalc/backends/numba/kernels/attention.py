@@ -20,20 +20,14 @@ from math import sqrt
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.declare import inline
 from convcalc.backends.numba.jit.footprint import AccessAxis, Array, KernelCall, entries, steps
-from convcalc.backends.numba.jit.simd import (
-    BLOCK,
-    ELEMENT,
-    PIXEL,
-    TILE,
-    TILE_BLOCKS,
-    WIDTH,
+from convcalc.backends.numba.jit.intrinsics import (
     as_float,
     below,
     call,
     eload,
     estore,
-    inline,
     largest_lane,
     load_element,
     load_float,
@@ -46,6 +40,8 @@ from convcalc.backends.numba.jit.simd import (
     vmax,
     vstore,
 )
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, PIXEL, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.kernels.activations import exponential
 from convcalc.backends.numba.kernels.matmul import tiles_alike
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall
-from convcalc.backends.numba.jit.simd import PIXELS, call, load_row, row_bytes
+from convcalc.backends.numba.jit.intrinsics import call, load_row, row_bytes
+from convcalc.backends.numba.jit.sizes import PIXELS
 from convcalc.backends.numba.kernels.tile import swept
 
 IN_CACHE = (

@@ -12,22 +12,13 @@ import numpy as np
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.declare import inline, intrinsic
+from convcalc.backends.numba.jit.emit import BITS, SHORT, emit_rounded, emit_store
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, lines, map_axes, shares, steps
-from convcalc.backends.numba.jit.simd import (
-    BITS,
-    BLOCK,
-    ELEMENT,
-    LANES,
-    PIXEL,
-    SHORT,
-    WIDTH,
+from convcalc.backends.numba.jit.intrinsics import (
     as_float,
     eload,
-    emit_rounded,
-    emit_store,
     estore,
-    inline,
-    intrinsic,
     load_element,
     load_float,
     load_int,
@@ -39,6 +30,8 @@ from convcalc.backends.numba.jit.simd import (
     vload,
     vstore,
 )
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, LANES, PIXEL
+from convcalc.backends.numba.jit.target import WIDTH
 
 
 class Channel(NamedTuple):
@@ -164,24 +157,15 @@ def halo_footprint(call: KernelCall) -> None:
 COLOURS = 3  # channels of most images
 
 
-def _emit_colours(
-    builder: ir.IRBuilder, address: ir.Value, red: ir.Value, green: ir.Value, blue: ir.Value
-) -> None:
-    order = [channel * WIDTH + pixel for pixel in range(WIDTH) for channel in range(COLOURS)]
-    _emit_mixed(builder, address, (red, green, blue, blue), order)
-
-
-def _emit_rounded_colours(builder: ir.IRBuilder, address: ir.Value, *colours: ir.Value) -> None:
-    nothing = ir.Constant(ir.VectorType(SHORT, WIDTH), [0] * WIDTH)
-    rounded = [emit_rounded(builder, colour) for colour in colours]
-    order = [channel * WIDTH + pixel for pixel in range(WIDTH) for channel in range(COLOURS + 1)]
-    _emit_mixed(builder, address, (*rounded, nothing), order)
-
-
-def _emit_mixed(
-    builder: ir.IRBuilder, address: ir.Value, parts: Sequence[ir.Value], order: Sequence[int]
-) -> None:
-    """Stores lanes of four registers, counted through all of them, in some order."""
+@intrinsic("int vector vector vector -> none", by_element=True)
+def store_colours(builder: ir.IRBuilder, element: int, address: ir.Value, *colours: ir.Value) -> None:
+    """Writes WIDTH pixels of an interleaved map of three channels, each given as a register. Of bfloat16 a pixel has a
+    fourth channel, 0, as pixels are whole words."""
+    if element == 2:
+        nothing = ir.Constant(ir.VectorType(SHORT, WIDTH), [0] * WIDTH)
+        parts, channels = [*(emit_rounded(builder, colour) for colour in colours), nothing], COLOURS + 1
+    else:
+        parts, channels = [*colours, colours[-1]], COLOURS
 
     def joined(first: ir.Value, second: ir.Value, lanes: Sequence[int]) -> ir.Value:
         return builder.shuffle_vector(
@@ -189,13 +173,8 @@ def _emit_mixed(
         )
 
     first, second = (joined(*pair, range(2 * WIDTH)) for pair in ((parts[0], parts[1]), (parts[2], parts[3])))
+    order = [channel * WIDTH + pixel for pixel in range(WIDTH) for channel in range(channels)]
     emit_store(builder, address, joined(first, second, order))
-
-
-@intrinsic("int vector vector vector -> none", half=_emit_rounded_colours)
-def store_colours(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-    """Writes WIDTH pixels of an interleaved map of three channels, each given as a register."""
-    _emit_colours(builder, *arguments)
 
 
 @kernel

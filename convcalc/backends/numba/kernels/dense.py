@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, steps
-from convcalc.backends.numba.jit.simd import (
-    BLOCK,
-    ELEMENT,
-    LANES,
-    PIXEL,
-    WIDTH,
+from convcalc.backends.numba.jit.intrinsics import (
     add_word,
     as_float,
     call,
@@ -29,6 +24,8 @@ from convcalc.backends.numba.jit.simd import (
     vmax,
     vmin,
 )
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, LANES, PIXEL
+from convcalc.backends.numba.jit.target import WIDTH
 
 STREAMS = 4  # parts of an item's rows that are read side by side
 

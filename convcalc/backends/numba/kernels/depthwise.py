@@ -13,20 +13,13 @@ from typing import Any
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import KernelCall, entries, shares, steps
-from convcalc.backends.numba.jit.simd import (
+from convcalc.backends.numba.jit.declare import intrinsic
+from convcalc.backends.numba.jit.emit import (
     BITS,
-    BLOCK,
-    ELEMENT,
     INT,
     INT_REGISTER,
-    LANES,
-    PIXEL,
-    PIXELS,
     REGISTER,
     SHORT,
-    WIDTH,
-    call,
     emit_dot,
     emit_fma,
     emit_load,
@@ -37,13 +30,16 @@ from convcalc.backends.numba.jit.simd import (
     emit_min,
     emit_splat,
     emit_store_elements,
-    intrinsic,
 )
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, shares, steps
+from convcalc.backends.numba.jit.intrinsics import call
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, LANES, PIXEL, PIXELS
+from convcalc.backends.numba.jit.target import WIDTH
 
 
-def _emit_depthwise_tile(builder: ir.IRBuilder, half: bool, arguments: Sequence[ir.Value]) -> None:
-    """Emits `depthwise_tile`. half: for elements of bfloat16."""
-    element = ELEMENT.half if half else int(ELEMENT)
+@intrinsic("int int int int int int int int float float -> none", by_element=True)
+def depthwise_tile(builder: ir.IRBuilder, element: int, *arguments: ir.Value) -> None:
+    """PIXELS output pixels of one block: each tap's input registers times that tap's weights."""
     taps, tap_count, weights, bias, source, source_pixels, target, target_pixels, low, high = arguments
 
     def entry(table: ir.Value, place: ir.Value) -> ir.Value:
@@ -63,24 +59,14 @@ def _emit_depthwise_tile(builder: ir.IRBuilder, half: bool, arguments: Sequence[
         for start, row in zip(starts, sums, strict=True):
             pixel = builder.add(start, shift)
             for v, place in enumerate(row):
-                value = emit_load_elements(builder, half, lane(pixel, v, element))
+                value = emit_load_elements(builder, element, lane(pixel, v, element))
                 builder.store(emit_fma(builder, value, weight[v], builder.load(place)), place)
     lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for p, row in enumerate(sums):
         base = builder.add(target, entry(target_pixels, ir.Constant(INT, p)))
         for v, place in enumerate(row):
             value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
-            emit_store_elements(builder, half, lane(base, v, element), value)
-
-
-def _depthwise_half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-    _emit_depthwise_tile(builder, True, arguments)
-
-
-@intrinsic("int int int int int int int int float float -> none", half=_depthwise_half)
-def depthwise_tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-    """PIXELS output pixels of one block: each tap's input registers times that tap's weights."""
-    _emit_depthwise_tile(builder, False, arguments)
+            emit_store_elements(builder, element, lane(base, v, element), value)
 
 
 @kernel
@@ -175,10 +161,9 @@ def weight_registers(taps: int, element: int) -> int:
 
 
 def _emit_row_tile(
-    builder: ir.IRBuilder, pixels: int, taps: int, half: bool, arguments: Sequence[ir.Value]
+    builder: ir.IRBuilder, element: int, pixels: int, taps: int, arguments: Sequence[ir.Value]
 ) -> None:
-    """Emits a tile of one register per pixel; see `_row_tile` for the arguments. half: for elements of bfloat16."""
-    element = ELEMENT.half if half else int(ELEMENT)
+    """Emits a tile of one register per pixel; see `_row_tile` for the arguments. element: bytes of one."""
     rows, weights, bias, source, source_row, target, low, high = arguments
 
     def place(base: ir.Value, pixel: int, size: int = 4) -> ir.Value:
@@ -194,13 +179,13 @@ def _emit_row_tile(
             builder.store(multiply(builder, value, weight, builder.load(own)), own)
 
     registers = weight_registers(taps, element)
-    kinds = [INT_REGISTER] * (registers - 1) + [REGISTER] if half else [REGISTER] * registers
+    kinds = [INT_REGISTER] * (registers - 1) + [REGISTER] if element == 2 else [REGISTER] * registers
     with emit_loop(builder, rows) as row:
         at = builder.add(source, builder.mul(row, source_row))
         weight_row = builder.add(weights, builder.mul(row, ir.Constant(INT, registers * BLOCK * 4)))
         weight = [emit_load(builder, place(weight_row, n), kind) for n, kind in enumerate(kinds)]
         # Each input pixel is loaded once and multiplied by every tap that an output of this tile reads it with.
-        if half:
+        if element == 2:
             for column in range(pixels + taps - 2):
                 both = _emit_neighbours(builder, place(at, column, element), place(at, column + 1, element))
                 for pair in range(registers - 1):
@@ -215,7 +200,7 @@ def _emit_row_tile(
     lowest, highest = emit_splat(builder, low), emit_splat(builder, high)
     for pixel, own in enumerate(sums):
         value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(own)))
-        emit_store_elements(builder, half, place(target, pixel, element), value)
+        emit_store_elements(builder, element, place(target, pixel, element), value)
 
 
 def _emit_neighbours(builder: ir.IRBuilder, pixel: ir.Value, following: ir.Value) -> ir.Value:
@@ -241,12 +226,9 @@ def _row_tile(pixels: int, taps: int) -> Any:
     last tap, as kernels are of odd width, multiplies floats: its pixel is the upper half of such a word.
     """
 
-    def half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-        _emit_row_tile(builder, pixels, taps, True, arguments)
-
-    @intrinsic("int int int int int int float float -> none", half=half)
-    def tile(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-        _emit_row_tile(builder, pixels, taps, False, arguments)
+    @intrinsic("int int int int int int float float -> none", by_element=True)
+    def tile(builder: ir.IRBuilder, element: int, *arguments: ir.Value) -> None:
+        _emit_row_tile(builder, element, pixels, taps, arguments)
 
     return tile
 

@@ -9,19 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.declare import inline
 from convcalc.backends.numba.jit.footprint import KernelCall, steps
-from convcalc.backends.numba.jit.simd import (
-    BLOCK,
-    TILE,
-    TILE_BLOCKS,
-    WIDTH,
-    call,
-    inline,
-    load_float,
-    store_float,
-    vload,
-    vstore,
-)
+from convcalc.backends.numba.jit.intrinsics import call, load_float, store_float, vload, vstore
+from convcalc.backends.numba.jit.sizes import BLOCK, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.target import WIDTH
 
 TILE_ROW = 4 * TILE  # bytes of a row of a tile of results
 

@@ -9,18 +9,13 @@ from typing import Any
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.declare import inline
 from convcalc.backends.numba.jit.footprint import AccessAxis, Array, KernelCall, lines, map_axes, steps
-from convcalc.backends.numba.jit.simd import (
-    BLOCK,
-    ELEMENT,
-    LANES,
-    PIXEL,
-    WIDTH,
+from convcalc.backends.numba.jit.intrinsics import (
     below,
     eload,
     estore,
     fma,
-    inline,
     largest_lane,
     load_element,
     load_float,
@@ -32,6 +27,8 @@ from convcalc.backends.numba.jit.simd import (
     vsqrt,
     vstore,
 )
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, LANES, PIXEL
+from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.kernels.activations import exponential
 
 MINUS_INFINITY = float("-inf")

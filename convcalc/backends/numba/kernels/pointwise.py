@@ -11,18 +11,13 @@ from math import nan
 from typing import Any
 
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.declare import inline
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, map_axes, shares, steps
-from convcalc.backends.numba.jit.simd import (
-    BLOCK,
-    ELEMENT,
-    LANES,
-    PIXEL,
-    WIDTH,
+from convcalc.backends.numba.jit.intrinsics import (
     below,
     eload,
     estore,
     fma,
-    inline,
     larger,
     load_offset,
     splat,
@@ -31,6 +26,8 @@ from convcalc.backends.numba.jit.simd import (
     vmin,
     vstore,
 )
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, LANES, PIXEL
+from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.kernels.activations import GELU, HARDSWISH, SILU, activation
 
 # Modes of `combine`: a factor and an offset per channel, and the joins of two maps. A further join is a number here

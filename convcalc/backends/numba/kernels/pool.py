@@ -12,17 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.declare import inline
 from convcalc.backends.numba.jit.footprint import Array, KernelCall, entries, map_axes, shares, steps
-from convcalc.backends.numba.jit.ranges import Ranges
-from convcalc.backends.numba.jit.simd import (
-    BLOCK,
-    ELEMENT,
-    LANES,
-    PIXEL,
-    WIDTH,
+from convcalc.backends.numba.jit.intrinsics import (
     eload,
     estore,
-    inline,
     larger,
     larger_of_3,
     larger_of_4,
@@ -33,6 +27,9 @@ from convcalc.backends.numba.jit.simd import (
     vmax,
     vmin,
 )
+from convcalc.backends.numba.jit.ranges import Ranges
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, LANES, PIXEL
+from convcalc.backends.numba.jit.target import WIDTH
 
 
 class PoolWindow(NamedTuple):

@@ -15,26 +15,17 @@ registers and the outer product of one column with one row are those of Goto & v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 
 from convcalc.backends.numba.jit.cache import kernel
-from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
-from convcalc.backends.numba.jit.simd import (
-    BITS,
-    BLOCK,
-    ELEMENT,
-    FEW,
+from convcalc.backends.numba.jit.declare import inline, intrinsic
+from convcalc.backends.numba.jit.emit import (
     FLOAT,
-    HALF,
     INT,
-    PIXELS,
     SHORT,
-    TILE,
-    TILE_BLOCKS,
-    WIDTH,
     emit_dot,
     emit_fma,
     emit_load,
@@ -47,9 +38,11 @@ from convcalc.backends.numba.jit.simd import (
     emit_splat,
     emit_store,
     emit_store_elements,
-    inline,
-    intrinsic,
+    word_type,
 )
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
+from convcalc.backends.numba.jit.sizes import BLOCK, FEW, HALF, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.target import WIDTH
 
 UNROLL = 8  # steps of k without a branch
 AHEAD = 128  # steps of k by which weights are prefetched; memory takes about as long to answer
@@ -74,24 +67,25 @@ def _widths(columns: int) -> list[int]:
 
 def _emit_tile(
     builder: ir.IRBuilder,
+    element: int,
     pixels: int,
     columns: int,
     arguments: Sequence[ir.Value],
-    fill: ir.Value | None = None,
-    half: bool = False,
+    fill: ir.Value | None,
 ) -> None:
-    """Emits a tile; see `_tile` for the arguments. half: of elements of bfloat16."""
+    """Emits a tile; see `_tile` for the arguments. element: bytes of one."""
     (runs, run_count, run_length, last_length, weights, bias, source, source_pixels,
      target, target_pixels, target_block, residual, residual_pixels, residual_block, fetched, pace,
      wide, low, high) = arguments  # fmt: skip
     widths = _widths(columns)
     firsts = [sum(widths[:v]) for v in range(len(widths))]  # the column that each register begins with
     kinds = [ir.VectorType(FLOAT, width) for width in widths]
-    element = ELEMENT.half if half else int(ELEMENT)
-    word = BITS if half else FLOAT
+    of_bfloat16 = element == 2
+    word = word_type(element)
     words = [ir.VectorType(word, width) for width in widths]
-    multiply = emit_dot if half else emit_fma
-    unroll = UNROLL // 2 if half and columns == HALF else UNROLL  # half a block of bfloat16 is four words
+    multiply = emit_dot if of_bfloat16 else emit_fma
+    # Half a block of bfloat16 is four words
+    unroll = UNROLL // 2 if of_bfloat16 and columns == HALF else UNROLL
 
     def register(row: ir.Value, v: int, kinds: Sequence[ir.Type] = kinds) -> ir.Value:
         """Register v of a row of columns."""
@@ -147,7 +141,7 @@ def _emit_tile(
             base = builder.add(residual, _offset(builder, residual_pixels, p))
             for v, place in enumerate(row):
                 address = channel(base, residual_block, firsts[v])
-                other = emit_load_elements(builder, half, address, kinds[v])
+                other = emit_load_elements(builder, element, address, kinds[v])
                 builder.store(builder.fadd(builder.load(place), other), place)
     bounds = [(emit_splat(builder, low, width), emit_splat(builder, high, width)) for width in widths]
 
@@ -159,9 +153,9 @@ def _emit_tile(
                 lowest, highest = bounds[v]
                 value = emit_min(builder, highest, emit_max(builder, lowest, builder.load(place)))
                 address = channel(base, target_block, firsts[v], element)
-                emit_store_elements(builder, element == 2, address, value)
+                emit_store_elements(builder, element, address, value)
 
-    if half:
+    if of_bfloat16:
         with builder.if_else(builder.icmp_signed("!=", wide, _integer(0))) as (as_floats, as_elements):
             with as_floats:
                 finish(4)
@@ -170,7 +164,7 @@ def _emit_tile(
     else:
         finish(4)
     if fill is not None:
-        nothing = ir.Constant(ir.VectorType(SHORT if half else FLOAT, HALF), [0] * HALF)
+        nothing = ir.Constant(ir.VectorType(SHORT if of_bfloat16 else FLOAT, HALF), [0] * HALF)
         with builder.if_then(builder.icmp_signed("!=", fill, _integer(0))):
             for p in range(pixels):
                 base = builder.add(target, _offset(builder, target_pixels, p))
@@ -193,15 +187,14 @@ def _tile(pixels: int, columns: int) -> Any:
     0.
     """
 
-    def emitter(half: bool) -> Callable[..., None]:
-        def emit(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-            given, fill = (arguments, None) if columns % BLOCK == 0 else (arguments[:-1], arguments[-1])
-            _emit_tile(builder, pixels, columns, given, fill, half)
-
-        return emit
-
     last = "" if columns % BLOCK == 0 else "int "
-    return intrinsic("int " * 17 + f"float float {last}-> none", half=emitter(True))(emitter(False))
+
+    @intrinsic("int " * 17 + f"float float {last}-> none", by_element=True)
+    def tile(builder: ir.IRBuilder, element: int, *arguments: ir.Value) -> None:
+        given, fill = (arguments, None) if columns % BLOCK == 0 else (arguments[:-1], arguments[-1])
+        _emit_tile(builder, element, pixels, columns, given, fill)
+
+    return tile
 
 
 tile_many = _tile(PIXELS, TILE)

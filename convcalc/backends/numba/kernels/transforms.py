@@ -24,14 +24,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from convcalc.backends.numba.jit.simd import (
-    BLOCK,
-    ELEMENT,
+from convcalc.backends.numba.jit.declare import intrinsic
+from convcalc.backends.numba.jit.emit import (
     INT,
-    PIXEL,
     REGISTER,
-    WIDTH,
-    Sized,
     emit_fma,
     emit_load,
     emit_load_elements,
@@ -39,14 +35,17 @@ from convcalc.backends.numba.jit.simd import (
     emit_max,
     emit_min,
     emit_store_elements,
-    intrinsic,
 )
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, PIXEL, Sized
+from convcalc.backends.numba.jit.target import WIDTH
 
 PAIRS = {4: (1.0,), 6: (0.75, 1.5)}  # by the side of a tile, in pixels
 OUTPUTS = {4: (2,), 6: (4, 2)}  # the outputs per side for which there are kernels
 VALUE = PIXEL  # bytes of a place of V: the channels of a block at one frequency of one tile
 PRODUCT = 4 * BLOCK  # of M
-PIXEL_LANE = VALUE_LANE = Sized(WIDTH * ELEMENT, WIDTH * ELEMENT.half)  # bytes from one register to the next
+PIXEL_LANE = VALUE_LANE = Sized(
+    WIDTH * ELEMENT, WIDTH * ELEMENT.bfloat16
+)  # bytes from one register to the next
 PRODUCT_LANE = 4 * WIDTH  # of M, and of the bias
 
 
@@ -147,20 +146,20 @@ def _if_above(builder: ir.IRBuilder, count: ir.Value, place: int) -> Iterator[No
 
 
 def _emit_input(
-    builder: ir.IRBuilder, side: int, half: bool, source: ir.Value, row: ir.Value, target: ir.Value,
+    builder: ir.IRBuilder, element: int, side: int, source: ir.Value, row: ir.Value, target: ir.Value,
     frequency: ir.Value,
 ) -> None:  # fmt: skip
-    """Emits `input_register`. half: for elements of bfloat16."""
-    pixel = PIXEL.half if half else int(PIXEL)
+    """Emits `input_register`. element: bytes of one."""
+    pixel = PIXEL.of(element)
     lines = [_at(builder, source, y, row) for y in range(side)]
     columns = []
     for x in range(side):
-        pixels = [emit_load_elements(builder, half, _at(builder, line, x, pixel)) for line in lines]
+        pixels = [emit_load_elements(builder, element, _at(builder, line, x, pixel)) for line in lines]
         columns.append(emit_forward(builder, pixels))
     for y, line in enumerate(zip(*columns, strict=True)):
         to = _at(builder, target, side * y, frequency)
         for x, value in enumerate(emit_forward(builder, line)):
-            emit_store_elements(builder, half, _at(builder, to, x, frequency), value)
+            emit_store_elements(builder, element, _at(builder, to, x, frequency), value)
 
 
 def input_register(side: int) -> Any:
@@ -170,23 +169,20 @@ def input_register(side: int) -> Any:
     where V's first frequency goes, the others `frequency` bytes apart.
     """
 
-    def half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-        _emit_input(builder, side, True, *arguments)
-
-    @intrinsic("int int int int -> none", half=half)
-    def winograd_input_register(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-        _emit_input(builder, side, False, *arguments)
+    @intrinsic("int int int int -> none", by_element=True)
+    def winograd_input_register(builder: ir.IRBuilder, element: int, *arguments: ir.Value) -> None:
+        _emit_input(builder, element, side, *arguments)
 
     return winograd_input_register
 
 
 def _emit_output(
-    builder: ir.IRBuilder, side: int, outputs: int, half: bool, source: ir.Value, frequency: ir.Value, bias: ir.Value,
+    builder: ir.IRBuilder, element: int, side: int, outputs: int, source: ir.Value, frequency: ir.Value, bias: ir.Value,
     target: ir.Value, row: ir.Value, residual: ir.Value, residual_row: ir.Value, height: ir.Value, width: ir.Value,
     low: ir.Value, high: ir.Value,
 ) -> None:  # fmt: skip
-    """Emits `output_register`. half: for elements of bfloat16."""
-    step = PIXEL.half if half else int(PIXEL)
+    """Emits `output_register`. element: bytes of one."""
+    step = PIXEL.of(element)
     added = builder.icmp_signed("!=", residual, ir.Constant(INT, 0))
     offset = emit_load(builder, bias)
 
@@ -194,9 +190,9 @@ def _emit_output(
         own = emit_local(builder, builder.fadd(value, offset))
         with builder.if_then(added):
             at = _at(builder, _at(builder, residual, y, residual_row), x, step)
-            builder.store(builder.fadd(builder.load(own), emit_load_elements(builder, half, at)), own)
+            builder.store(builder.fadd(builder.load(own), emit_load_elements(builder, element, at)), own)
         bounded = emit_min(builder, high, emit_max(builder, low, builder.load(own)))
-        emit_store_elements(builder, half, _at(builder, _at(builder, target, y, row), x, step), bounded)
+        emit_store_elements(builder, element, _at(builder, _at(builder, target, y, row), x, step), bounded)
 
     columns = []
     for x in range(side):
@@ -217,11 +213,8 @@ def output_register(side: int, outputs: int) -> Any:
     one.
     """
 
-    def half(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-        _emit_output(builder, side, outputs, True, *arguments)
-
-    @intrinsic("int " * 9 + "vector vector -> none", half=half)
-    def winograd_output_register(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-        _emit_output(builder, side, outputs, False, *arguments)
+    @intrinsic("int " * 9 + "vector vector -> none", by_element=True)
+    def winograd_output_register(builder: ir.IRBuilder, element: int, *arguments: ir.Value) -> None:
+        _emit_output(builder, element, side, outputs, *arguments)
 
     return winograd_output_register

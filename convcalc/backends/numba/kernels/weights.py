@@ -8,12 +8,7 @@ import numpy as np
 
 from convcalc.backends.numba.jit.cache import kernel
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
-from convcalc.backends.numba.jit.simd import (
-    BLOCK,
-    ELEMENT,
-    TILE,
-    WIDTH,
-    WORD,
+from convcalc.backends.numba.jit.intrinsics import (
     as_float,
     estore,
     load_float,
@@ -23,6 +18,8 @@ from convcalc.backends.numba.jit.simd import (
     store_element,
     vload,
 )
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, TILE, WORD
+from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.kernels.transforms import OUTPUTS
 
 

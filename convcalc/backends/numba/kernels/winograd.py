@@ -27,8 +27,10 @@ from typing import Any
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel, kernel
+from convcalc.backends.numba.jit.declare import inline
 from convcalc.backends.numba.jit.footprint import AccessAxis, Array, KernelCall, entries, shares, steps
-from convcalc.backends.numba.jit.simd import BLOCK, LANES, PIXEL, TILE_BLOCKS, call, inline, splat
+from convcalc.backends.numba.jit.intrinsics import call, splat
+from convcalc.backends.numba.jit.sizes import BLOCK, LANES, PIXEL, TILE_BLOCKS
 from convcalc.backends.numba.kernels.transforms import (
     OUTPUTS,
     PIXEL_LANE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.kernels import pointwise
 from convcalc.backends.numba.kernels.activations import ACTIVATIONS, Function
 from convcalc.backends.numba.layout import Array

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 
 from convcalc.backends.numba.arrays.attention import cosine_factors, projection_factors
-from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE
+from convcalc.backends.numba.jit.sizes import BLOCK, PIXELS, TILE
 from convcalc.backends.numba.kernels.attention import attend
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.layout import (

@@ -7,7 +7,7 @@ from math import inf
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.kernels import pointwise
 from convcalc.backends.numba.lower.affine import affine_of
 from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK, HALF
+from convcalc.backends.numba.jit.sizes import BLOCK, HALF
 from convcalc.backends.numba.layout import run_table, tap_offsets
 from convcalc.backends.numba.lower.activation import add_function, function_of
 from convcalc.backends.numba.lower.affine import Affine

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.layout import pixel_table, run_table
 from convcalc.backends.numba.lower.direct import (
     Pixels,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.kernels.dense import STREAMS, dense, one_pixel
 from convcalc.backends.numba.kernels.weights import copy_weights
 from convcalc.backends.numba.layout import Array, blocks_of

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel
-from convcalc.backends.numba.jit.simd import BLOCK, PIXELS
+from convcalc.backends.numba.jit.sizes import BLOCK, PIXELS
 from convcalc.backends.numba.kernels.depthwise import ROW_TAPS, ROW_TILES, depthwise, depthwise_rows
 from convcalc.backends.numba.layout import Array, as_elements, blocks_of, run_table, tap_offsets
 from convcalc.backends.numba.lower.affine import Affine

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel
-from convcalc.backends.numba.jit.simd import BLOCK, HALF, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.sizes import BLOCK, HALF, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.kernels import conv as kernels_conv
 from convcalc.backends.numba.kernels import weights as kernels_weights
 from convcalc.backends.numba.kernels.pointwise import finish

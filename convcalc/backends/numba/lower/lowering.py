@@ -16,7 +16,7 @@ import numpy as np
 
 from convcalc.backends.numba.arrays.signatures import ArrayFunction
 from convcalc.backends.numba.jit.cache import Kernel
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.kernels.copies import halo, pack, unpack
 from convcalc.backends.numba.layout import MAX_BYTES, Array, Layout, map_layout, triple
 from convcalc.backends.numba.lower.affine import Affine, affine_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK, PIXELS, TILE
+from convcalc.backends.numba.jit.sizes import BLOCK, PIXELS, TILE
 from convcalc.backends.numba.kernels.matmul import TILE_ROW, multiply, pack_columns
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.layout import blocks_of, pixel_table

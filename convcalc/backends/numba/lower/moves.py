@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.kernels.copies import Channel, gather
 from convcalc.backends.numba.layout import blocks_of
 from convcalc.backends.numba.lower.combine import rows_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.kernels import norm as kernels_norm
 from convcalc.backends.numba.layout import blocks_of
 from convcalc.backends.numba.lower.combine import source_of

@@ -16,7 +16,7 @@ from math import inf, prod
 
 import numpy as np
 
-from convcalc.backends.numba.jit.simd import BLOCK, FEW, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.sizes import BLOCK, FEW, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.kernels import weights as kernels_weights
 from convcalc.backends.numba.kernels import winograd as kernels_winograd
 from convcalc.backends.numba.kernels.tile import sweep

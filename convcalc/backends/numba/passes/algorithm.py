@@ -24,7 +24,8 @@ from math import prod
 from typing import Literal, NamedTuple, cast
 
 from convcalc.backends import Winograd
-from convcalc.backends.numba.jit.simd import BLOCK, FEW, HALF, LANES, PIXELS, WIDTH
+from convcalc.backends.numba.jit.sizes import BLOCK, FEW, HALF, LANES, PIXELS
+from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.layout import Halo, Triple, blocks_of, triple
 from convcalc.backends.numba.passes.fusion import Fusion
 from convcalc.graph import Node, is_input

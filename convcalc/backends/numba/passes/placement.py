@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from convcalc.backends.numba.jit.simd import BLOCK
+from convcalc.backends.numba.jit.sizes import BLOCK
 from convcalc.backends.numba.layout import NO_HALO, Halo
 from convcalc.backends.numba.passes.algorithm import ConvPlan, Plans
 from convcalc.backends.numba.passes.channel_moves import Moves, ValueChannel, aligned

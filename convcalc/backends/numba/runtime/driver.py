@@ -26,19 +26,15 @@ from typing import NamedTuple
 import numpy as np
 
 from convcalc.backends.numba.jit.cache import Kernel, kernel
+from convcalc.backends.numba.jit.declare import inline
 from convcalc.backends.numba.jit.footprint import Array, KernelCall, steps
-from convcalc.backends.numba.jit.simd import (
+from convcalc.backends.numba.jit.intrinsics import call, load_int, load_row, row_bytes, store_int
+from convcalc.backends.numba.jit.threads import (
     atomic_add,
     atomic_load,
     atomic_replace,
     atomic_store,
-    call,
-    inline,
-    load_int,
-    load_row,
     pause,
-    row_bytes,
-    store_int,
     ticks,
     wait_for_byte,
     yield_cpu,
