@@ -187,6 +187,7 @@ def measured_flops(threads: int | None = None, element: int = 4) -> float:
         "source_pixels": (places * depth * 4).astype(np.int32),
         "target_pixels": (places * BLOCK * 4).astype(np.int32), "target_block": BLOCK * 4 * PIXELS,
         "residual_pixels": 0, "residual_block": 0, "next_weights": 0, "wide": 1, "low": -np.inf, "high": np.inf,
+        "fill": 0,
     }  # fmt: skip
     own = record_of(sweep.of(element), tables, keep)
     values: dict[str, Word] = {

@@ -20,7 +20,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.cache import Kernel, kernel
 from convcalc.backends.numba.jit.declare import inline, intrinsic
 from convcalc.backends.numba.jit.emit import (
     FLOAT,
@@ -71,12 +71,11 @@ def _emit_tile(
     pixels: int,
     columns: int,
     arguments: Sequence[ir.Value],
-    fill: ir.Value | None,
 ) -> None:
     """Emits a tile; see `_tile` for the arguments. element: bytes of one."""
     (runs, run_count, run_length, last_length, weights, bias, source, source_pixels,
      target, target_pixels, target_block, residual, residual_pixels, residual_block, fetched, pace,
-     wide, low, high) = arguments  # fmt: skip
+     wide, low, high, fill) = arguments  # fmt: skip
     widths = _widths(columns)
     firsts = [sum(widths[:v]) for v in range(len(widths))]  # the column that each register begins with
     kinds = [ir.VectorType(FLOAT, width) for width in widths]
@@ -163,7 +162,7 @@ def _emit_tile(
                 finish(2)
     else:
         finish(4)
-    if fill is not None:
+    if columns % BLOCK:
         nothing = ir.Constant(ir.VectorType(SHORT if of_bfloat16 else FLOAT, HALF), [0] * HALF)
         with builder.if_then(builder.icmp_signed("!=", fill, _integer(0))):
             for p in range(pixels):
@@ -181,30 +180,17 @@ def _tile(pixels: int, columns: int) -> Any:
     begins at source + source_pixels[p]; its first channel block is written to target + target_pixels[p], the next one
     target_block bytes further on. residual, addressed by tables of its own and 0 if there is none, is added; then
     values are bounded by low and high. For each word, `pace` bytes are prefetched from `fetched` on. wide: not 0 if the
-    target's numbers are floats, whatever the elements of maps are.
-
-    Where the columns end with half a block there is one argument more, fill: unless it is 0, the other half is set to
-    0.
+    target's numbers are floats, whatever the elements of maps are. fill: where the columns end with half a block, not 0
+    if the other half is set to 0.
     """
 
-    last = "" if columns % BLOCK == 0 else "int "
-
-    @intrinsic("int " * 17 + f"float float {last}-> none", by_element=True)
+    @intrinsic("int " * 17 + "float float int -> none", by_element=True)
     def tile(builder: ir.IRBuilder, element: int, *arguments: ir.Value) -> None:
-        given, fill = (arguments, None) if columns % BLOCK == 0 else (arguments[:-1], arguments[-1])
-        _emit_tile(builder, element, pixels, columns, given, fill)
+        _emit_tile(builder, element, pixels, columns, arguments)
 
     return tile
 
 
-tile_many = _tile(PIXELS, TILE)
-tile_few = _tile(FEW, TILE)
-tile_many_single = _tile(PIXELS, BLOCK)
-tile_few_single = _tile(FEW, BLOCK)
-tile_many_narrow = _tile(PIXELS, TILE - HALF)
-tile_few_narrow = _tile(FEW, TILE - HALF)
-tile_many_half = _tile(PIXELS, HALF)
-tile_few_half = _tile(FEW, HALF)
 ONE_SIZE = TILE_BLOCKS == 1  # a tile is one block wide, so there is no narrower one
 
 
@@ -246,88 +232,72 @@ def _reading_ahead(
     return weights + AHEAD * row, row, 0
 
 
-@kernel
-def sweep(
-    weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
-    runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
-    target_block: int, residual_pixels: int, residual_block: int, next_weights: int, wide: int, low: float,
-    high: float,
-) -> None:  # fmt: skip
-    """Output pixels first..stop of one tile of `blocks` channel blocks.
+def _sweep(name: str, missing: int) -> Kernel:
+    """The kernel for tiles whose last block lacks so many of its channels."""
+    columns, single_columns = TILE - missing, BLOCK - missing
+    many, few, many_single, few_single = (
+        _tile(pixels, count) for count in (columns, single_columns) for pixels in (PIXELS, FEW)
+    )
 
-    next_weights: not 0 if the next sweep's weights lie behind this one's and are not in cache. Then each tile
-    prefetches a part of these, so that memory has the time of all tiles; the first one alone would wait for it.
-    Otherwise tiles prefetch weights of their own, AHEAD rows further on. wide: not 0 if the target's numbers are
-    floats, whatever the elements of maps are.
+    def sweep(
+        weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
+        runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
+        target_block: int, residual_pixels: int, residual_block: int, next_weights: int, wide: int, low: float,
+        high: float, fill: int,
+    ) -> None:  # fmt: skip
+        """Output pixels first..stop of one tile of `blocks` channel blocks.
 
-    Bounds. Reads of source lie at source + source_pixels[p] + runs[r] + 4·k, which the plan has made lie in the
-    padded input for every p of the table, r < run_count and k < run_length. Tiles begin at first at the earliest
-    and end at stop, except where stop − first is below the tile's size: then pixels up to first + PIXELS are
-    computed, so every table is continued by PIXELS copies of its last entry (`layout.pixel_table`).
-    """
-    single = (not ONE_SIZE) and blocks == 1
-    words = (run_count - 1) * run_length + last_length
-    row = 4 * (BLOCK if single else TILE)
-    fetched, pace, onward = _reading_ahead(weights, row, words, next_weights, first, stop)
-    pixel = first
-    while pixel < stop:
-        count = _tile_pixels(stop - pixel)
-        at = pixel if stop - pixel >= count else max(first, stop - count)
-        arguments = (
-            runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
-            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, fetched, pace,
-            wide, low, high,
-        )  # fmt: skip
-        if single:
-            if count == PIXELS:
-                tile_many_single(*arguments)
+        next_weights: not 0 if the next sweep's weights lie behind this one's and are not in cache. Then each tile
+        prefetches a part of these, so that memory has the time of all tiles; the first one alone would wait for it.
+        Otherwise tiles prefetch weights of their own, AHEAD rows further on. wide: not 0 if the target's numbers are
+        floats, whatever the elements of maps are. fill: for a tile that ends with half a block, not 0 if the other
+        half, whose products would be with weights of 0, is set to 0; else it is not touched.
+
+        Bounds. Reads of source lie at source + source_pixels[p] + runs[r] + 4·k, which the plan has made lie in the
+        padded input for every p of the table, r < run_count and k < run_length. Tiles begin at first at the earliest
+        and end at stop, except where stop − first is below the tile's size: then pixels up to first + PIXELS are
+        computed, so every table is continued by PIXELS copies of its last entry (`layout.pixel_table`).
+        """
+        single = (not ONE_SIZE) and blocks == 1
+        words = (run_count - 1) * run_length + last_length
+        row = 4 * (single_columns if single else columns)
+        fetched, pace, onward = _reading_ahead(weights, row, words, next_weights, first, stop)
+        pixel = first
+        while pixel < stop:
+            count = _tile_pixels(stop - pixel)
+            at = pixel if stop - pixel >= count else max(first, stop - count)
+            arguments = (
+                runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
+                target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, fetched,
+                pace, wide, low, high, fill,
+            )  # fmt: skip
+            if single:
+                if count == PIXELS:
+                    many_single(*arguments)
+                else:
+                    few_single(*arguments)
+            elif count == PIXELS:
+                many(*arguments)
             else:
-                tile_few_single(*arguments)
-        elif count == PIXELS:
-            tile_many(*arguments)
+                few(*arguments)
+            pixel += count
+            fetched += onward
+
+    sweep.__name__ = name
+    made = kernel(sweep)
+
+    @made.footprint
+    def sweep_footprint(call: KernelCall) -> None:
+        """The tables from the first pixel on, their windows, the weights of all runs, the target's blocks; of a last
+        half block that is filled all of it."""
+        blocks = 1 if call.blocks == 1 else TILE_BLOCKS
+        call.needs(missing > 0 or call.fill == 0, "fill says half a block, which no tile of whole blocks has")
+        if missing:
+            _swept_footprint(call, blocks - 1, BLOCK - missing)
         else:
-            tile_few(*arguments)
-        pixel += count
-        fetched += onward
+            _swept_footprint(call, blocks, 0)
 
-
-@kernel
-def narrow_sweep(
-    weights: int, bias: int, source: int, target: int, residual: int, first: int, stop: int, blocks: int, *,
-    runs: int, run_count: int, run_length: int, last_length: int, source_pixels: int, target_pixels: int,
-    target_block: int, residual_pixels: int, residual_block: int, next_weights: int, wide: int, low: float,
-    high: float, fill: int,
-) -> None:  # fmt: skip
-    """`sweep` of a tile that ends with half a block: of its last block it computes the first half of the channels.
-
-    The other half, whose products would be with weights of 0, is set to 0 if fill is not 0; else it is not touched.
-
-    Bounds. As for sweep, with the half block in place of the last one.
-    """
-    single = ONE_SIZE or blocks == 1
-    words = (run_count - 1) * run_length + last_length
-    row = 4 * (HALF if single else TILE - HALF)
-    fetched, pace, onward = _reading_ahead(weights, row, words, next_weights, first, stop)
-    pixel = first
-    while pixel < stop:
-        count = _tile_pixels(stop - pixel)
-        at = pixel if stop - pixel >= count else max(first, stop - count)
-        arguments = (
-            runs, run_count, run_length, last_length, weights, bias, source, source_pixels + 4 * at, target,
-            target_pixels + 4 * at, target_block, residual, residual_pixels + 4 * at, residual_block, fetched, pace,
-            wide, low, high, fill,
-        )  # fmt: skip
-        if single:
-            if count == PIXELS:
-                tile_many_half(*arguments)
-            else:
-                tile_few_half(*arguments)
-        elif count == PIXELS:
-            tile_many_narrow(*arguments)
-        else:
-            tile_few_narrow(*arguments)
-        pixel += count
-        fetched += onward
+    return made
 
 
 def swept(first: int, stop: int) -> int:
@@ -337,18 +307,6 @@ def swept(first: int, stop: int) -> int:
         return first
     count = PIXELS if left >= PIXELS or left > 2 * FEW else FEW
     return max(stop, first + count)
-
-
-@sweep.footprint
-def sweep_footprint(call: KernelCall) -> None:
-    """The tables from the first pixel on, their windows, the weights of all runs, the target's blocks."""
-    _swept_footprint(call, 1 if call.blocks == 1 else TILE_BLOCKS, 0)
-
-
-@narrow_sweep.footprint
-def narrow_sweep_footprint(call: KernelCall) -> None:
-    """As for sweep, with half a block at the end; of the target all of it where it is filled."""
-    _swept_footprint(call, 0 if call.blocks == 1 else TILE_BLOCKS - 1, HALF)
 
 
 def _swept_footprint(call: KernelCall, count: int, rest: int) -> None:
@@ -389,3 +347,7 @@ def _swept_footprint(call: KernelCall, count: int, rest: int) -> None:
             places = entries("target_pixels", targets[part], begin)
             target = steps("target_block", blocks, call.target_block, first)
             call.writes("target", call.target, tail, places, target, used=used)
+
+
+sweep = _sweep("sweep", 0)
+narrow_sweep = _sweep("narrow_sweep", HALF)  # its tiles end with half a block

@@ -185,7 +185,7 @@ def _records(low: Lowering, cut: _Cut, count: int, depth: int) -> dict[str, Word
         return inner_record(
             sweep, low, runs=np.zeros(1, np.int32), run_count=1, run_length=length, last_length=length,
             source_pixels=sources, target_pixels=targets, target_block=64, residual_pixels=0, residual_block=0,
-            next_weights=0, wide=0, low=-np.inf, high=np.inf,
+            next_weights=0, wide=0, low=-np.inf, high=np.inf, fill=0,
         )  # fmt: skip
 
     return {

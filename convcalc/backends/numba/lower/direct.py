@@ -244,12 +244,8 @@ def add_direct(
         alone = tile.narrow and tile is tiles[-1] and tile.filter % BLOCK == 0
         kind = (tile.in_blocks, tile.narrow, alone)
         if kind not in records:
-            values = common | {"run_count": len(runs.starts) // deepest * tile.in_blocks}
-            records[kind] = (
-                inner_record(own_narrow, low, **values, fill=int(alone))
-                if tile.narrow
-                else inner_record(whole_sweep, low, **values)
-            )
+            values = common | {"run_count": len(runs.starts) // deepest * tile.in_blocks, "fill": int(alone)}
+            records[kind] = inner_record(own_narrow if tile.narrow else whole_sweep, low, **values)
         return records[kind]
 
     entries = [

@@ -53,7 +53,7 @@ def lower_matmul(low: Lowering, layer: FusedLayer) -> None:
     record = inner_record(
         sweep, low, runs=np.zeros(1, np.int32), run_count=1, run_length=depth, last_length=depth,
         source_pixels=sources, target_pixels=targets, target_block=4 * BLOCK, residual_pixels=0, residual_block=0,
-        next_weights=0, wide=0, low=-np.inf, high=np.inf,
+        next_weights=0, wide=0, low=-np.inf, high=np.inf, fill=0,
     )  # fmt: skip
     target = low.new_flat(layer.value)
     source_row, source_step = (4, 4 * rows) if op.transpose_a else (4 * depth, 4)

@@ -68,7 +68,7 @@ def add_winograd(
         sweep, low, runs=runs, run_count=ins, run_length=words(BLOCK, element), last_length=words(BLOCK, element),
         source_pixels=pixel_table((0, 0, value), places), target_pixels=pixel_table((0, 0, PRODUCT), places),
         target_block=product_block, residual_pixels=0, residual_block=0, next_weights=int(weight_bytes > FEW_WEIGHTS),
-        wide=1, low=-inf, high=inf,
+        wide=1, low=-inf, high=inf, fill=0,
     )  # fmt: skip
     # A tile begins where the first output's window does, which a wider halo moves inwards.
     shift = sum(
