@@ -48,6 +48,7 @@ def run(
     """The outputs for these input values. kept: the nodes whose outputs `take` is given. Raises UsageError for unknown
     operators, ConvcalcError for wrong inputs."""
     check_known(graph)
+    weights.draw()  # once, and not by each worker
     began = perf_counter()
     workers = 1 if graph.macs < WORTH_A_POOL else threads or processors()
     outputs = inputs_of(graph, values)

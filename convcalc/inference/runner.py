@@ -261,6 +261,8 @@ class Runner:
                     graph, weights, self.threads, precision=other, winograd=winograd, compiling=compiling
                 )
                 self.notes += tuple(note for note in self.compared.notes if note not in self.notes)
+        else:
+            weights.draw()  # before workers are forked
 
     def __call__(self, inputs: tuple[InputValues, ...], progress: Progress | None = None) -> Forward:
         """The result for one sample that has been read."""

@@ -13,8 +13,12 @@ from functools import cache
 from math import prod, sqrt
 from random import Random
 from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
 
 from convcalc.weights.memory import large_floats, uses_numpy
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 LEVELS = 1 << 16
 CHUNK = 1 << 12  # numbers drawn at a time, to stay in the processor's cache
@@ -31,7 +35,7 @@ def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[
     that ends at 4.17 standard deviations, which one normal number in 30,000 exceeds. NumPy, if it is in use or the
     numbers are many, gives the same bits some twenty times faster again.
     """
-    scale = sqrt(2 / max(1, fan_in))
+    scale = _scale(fan_in)
     random, left = Random(f"{seed}:{name}"), prod(shape)
     if left >= LEVELS and uses_numpy(left):
         return _drawn_by_numpy(random, left, scale)
@@ -53,7 +57,7 @@ def _drawn_by_numpy(random: Random, count: int, scale: float) -> memoryview[floa
     and make the same words."""
     import numpy as np
 
-    table = (scale * np.array(_quantiles())).astype(np.float32)
+    table = _scaled(scale)
     _, state, _ = random.getstate()
     source = np.random.RandomState()
     source.set_state(("MT19937", np.array(state[:-1], dtype=np.uint32), state[-1], 0, 0.0))
@@ -67,6 +71,34 @@ def _drawn_by_numpy(random: Random, count: int, scale: float) -> memoryview[floa
             picks[len(part) - 1] = picks[len(part)]
         np.take(table, picks[: len(part)], out=part, mode="wrap")  # "raise", the default, makes a copy first
     return values
+
+
+def generator(name: str, seed: int) -> tuple[int, ...]:
+    """The state of the Mersenne Twister that the numbers of a name come from: 624 words, all of which are used up.
+
+    Each word that it makes from now on gives two numbers, by its lower 16 bits and then by its upper 16; of the last
+    word of an odd count the upper 16 alone are used.
+    """
+    _, state, _ = Random(f"{seed}:{name}").getstate()
+    *words, used = state
+    assert used == len(words)
+    return tuple(words)
+
+
+def number_table(fan_in: int) -> ndarray[Any, Any]:
+    """The numbers that 16 bits select, float32."""
+    return _scaled(_scale(fan_in))
+
+
+def _scale(fan_in: int) -> float:
+    return sqrt(2 / max(1, fan_in))
+
+
+def _scaled(scale: float) -> ndarray[Any, Any]:
+    import numpy as np
+
+    table: ndarray[Any, Any] = (scale * np.array(_quantiles())).astype(np.float32)
+    return table
 
 
 @cache

@@ -18,6 +18,7 @@ from convcalc.graph import Graph, Node
 from convcalc.ops import Parameter
 from convcalc.shapes import Shape, show
 from convcalc.weights.checkpoint import common_prefixes
+from convcalc.weights.drawn import Draw, DrawnNumbers, DrawnParameters
 from convcalc.weights.files import open_weights
 from convcalc.weights.memory import uses_numpy
 from convcalc.weights.tensors import StoredTensor, Tensors, quoted
@@ -33,7 +34,7 @@ class Weights:
     mapping.
 
     source: where the values come from, `model` being a model file or module that brings them; ignored: keys of the file
-    that the network does not use; note: the reader's remarks.
+    that the network does not use; note: the reader's remarks; drawn: the random ones among the values.
     """
 
     nodes: tuple[Parameters, ...]
@@ -42,44 +43,37 @@ class Weights:
     seed: int | None = None
     ignored: tuple[str, ...] = ()
     note: str = ""
+    drawn: DrawnNumbers | None = None
+
+    def draw(self) -> None:
+        """Draws the random values now. Processes that are forked then share them."""
+        if self.drawn is not None:
+            self.drawn.draw()
 
 
 def random_weights(graph: Graph, seed: int = 0) -> Weights:
-    """He-initialised weights; normalisations and biases start as the identity."""
-    own = [node for node in graph if node.shares is None]
-    drawn = iter(_drawn([(n, p, p.fan_in) for n in own for p in n.parameters if p.fan_in is not None], seed))
+    """He-initialised weights, drawn when one of them is asked for first; normalisations and biases start as the
+    identity."""
+    own = [(node, parameter) for node in graph if node.shares is None for parameter in node.parameters]
+    drawn = DrawnNumbers(
+        [Draw(p.key(n.name), prod(p.shape), p.fan_in, seed) for n, p in own if p.fan_in is not None]
+    )
+    places = iter(range(len(drawn.wanted)))
     nodes: list[Parameters] = []
     for node in graph:
         if node.shares is not None:
             nodes.append(nodes[node.shares])
             continue
-        values: dict[str, Sequence[float]] = {}
+        values: dict[str, Sequence[float] | int] = {}
         for parameter in node.parameters:
             if parameter.fan_in is not None:
-                values[parameter.name] = next(drawn)
+                values[parameter.name] = next(places)
             elif parameter.rule is not None:
                 values[parameter.name] = array("f", parameter.rule())
             else:
                 values[parameter.name] = array("f", [parameter.initial]) * prod(parameter.shape)
-        nodes.append(values)
-    return Weights(tuple(nodes), "random", seed=seed)
-
-
-def _drawn(parameters: Sequence[tuple[Node, Parameter, int]], seed: int) -> list[Sequence[float]]:
-    """He-normal numbers for each parameter with its fan-in; large networks by several threads, as NumPy lets others
-    run while it draws."""
-    from convcalc.weights.initialise import he_normal
-
-    def draw(entry: tuple[Node, Parameter, int]) -> Sequence[float]:
-        node, parameter, fan_in = entry
-        return he_normal(parameter.key(node.name), parameter.shape, fan_in, seed)
-
-    if not uses_numpy(sum(prod(parameter.shape) for _, parameter, _ in parameters)):
-        return list(map(draw, parameters))
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(draw, parameters))
+        nodes.append(DrawnParameters(values, drawn))
+    return Weights(tuple(nodes), "random", seed=seed, drawn=drawn)
 
 
 @dataclass(frozen=True)

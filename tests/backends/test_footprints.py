@@ -6,7 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ from numba_support import Network, any_values, any_weights, by_chance
 from traced import Log, kernels, traced
 
 from convcalc.backends import PRECISIONS, Precision, Winograd
+from convcalc.backends.numba.drawing import Drawing
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.footprint import Access, KernelCall
 from convcalc.backends.numba.jit.ranges import NOTHING, Ranges, lattice
+from convcalc.backends.numba.kernels.draw import draw
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime import driver, linker
 from convcalc.backends.numba.runtime.checked import Checker
 from convcalc.graph import Graph
+from convcalc.weights.drawn import Draw, DrawnNumbers
 
 
 class Recorder(Checker):
@@ -60,11 +63,8 @@ def log() -> Iterator[Log]:
 Touched = tuple[Ranges, Ranges]
 
 
-def run_traced(
-    graph: Graph, log: Log, precision: Precision, winograd: Winograd
-) -> list[tuple[str, Touched, Touched]]:
-    """For each step of a network's setup and of one run: its kernel, and the bytes it reads and writes, as declared
-    and as touched."""
+def run_traced(log: Log, compute: Callable[[], object]) -> list[tuple[str, Touched, Touched]]:
+    """For each step of what is computed: its kernel, and the bytes it reads and writes, as declared and as touched."""
     recorders: list[Recorder] = []
     touched: dict[int, list[Touched]] = {}
 
@@ -72,19 +72,18 @@ def run_traced(
         recorders.append(Recorder(*arguments))
         recorders[-1].run()
 
-    def run(table: linker.StepTable, first: int, stop: int) -> None:
+    def complete(table: linker.StepTable, first: int, stop: int) -> None:
         for step in range(first, stop):
             log.take()
             walk(table, step, step + 1)
             touched.setdefault(id(table), []).append(log.take())
 
     with pytest.MonkeyPatch.context() as patch:
-        walk = linker.StepTable.run
+        walk = linker.StepTable.complete
         patch.setenv("CONVCALC_CHECKED", "1")
         patch.setattr(linker, "check", check)
-        patch.setattr(linker.StepTable, "run", run)
-        plan: Plan = prepare(graph, any_weights(graph, 1), 1, precision=precision, winograd=winograd)
-        plan.run(any_values(graph, 2))
+        patch.setattr(linker.StepTable, "complete", complete)
+        compute()
     found = []
     for recorder in recorders:
         steps = zip(recorder._linked, recorder.declared, touched.get(id(recorder._table), []), strict=True)
@@ -107,8 +106,18 @@ def run_traced(
 def assert_exact(
     graph: Graph, log: Log, precision: Precision = "float32", winograd: Winograd = "auto"
 ) -> set[str]:
-    """The kernels that were tried."""
-    steps = run_traced(graph, log, precision, winograd)
+    """The kernels that were tried, in a network's setup and one run."""
+
+    def compute() -> None:
+        plan: Plan = prepare(graph, any_weights(graph, 1), 1, precision=precision, winograd=winograd)
+        plan.run(any_values(graph, 2))
+
+    return assert_all_exact(log, compute)
+
+
+def assert_all_exact(log: Log, compute: Callable[[], object]) -> set[str]:
+    """The kernels of what is computed."""
+    steps = run_traced(log, compute)
     for name, declared, real in steps:
         for what, said, done in zip(("reads", "writes"), declared, real, strict=True):
             hidden, idle = done.first_outside(said), said.first_outside(done)
@@ -180,6 +189,23 @@ def test_moves_and_joins(seed: int, log: Log) -> None:
         assert_exact(layers.moves_of_moves(seed), log, precision)
 
 
+def random_numbers() -> None:
+    """So many that each number of a table is drawn, which all but certainly takes a million and a half."""
+    assert draw.address
+    Drawing(DrawnNumbers([Draw(name, 1_500_017, 9, 1) for name in "ab"]), 1).finish()
+
+
+@pytest.mark.parametrize("count", [0, 1, 30, 31, 32, 1247, 1248, 1249, 5001])
+def test_few_random_numbers(count: int, log: Log) -> None:
+    """Of the table no more than is declared is read."""
+    assert draw.address
+    steps = run_traced(log, lambda: Drawing(DrawnNumbers([Draw("a", count, 9, 1)]), 1).finish())
+    ((_, (may_read, writes), (reads, written)),) = steps
+    assert reads.first_outside(may_read) is None
+    assert writes.first_outside(written) is None
+    assert written.first_outside(writes) is None
+
+
 def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that others call, both sweeps and `finish`, are tried with these."""
     found: set[str] = set()
@@ -190,6 +216,7 @@ def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
         layers.force_winograd(monkeypatch, fused, outputs)
         for precision in PRECISIONS:
             found |= assert_exact(layers.two_of_winograd(), log, precision, "f4")
+    found |= assert_all_exact(log, random_numbers)
     inner = {f"{name}{ending}" for name in ("sweep", "narrow_sweep", "finish") for ending in ("", "_bf16")}
     assert found == set(kernels()) - inner - {"copy_weights"}  # which in float32 has nothing to do
 
@@ -273,6 +300,7 @@ with traced() as log, pytest.MonkeyPatch.context() as patch:
         layers.force_winograd(patch, fused, outputs)
         for precision in tests.PRECISIONS:
             assert_exact(layers.two_of_winograd(), log, precision, "f4")
+    tests.assert_all_exact(log, tests.random_numbers)
 """
 
 

@@ -22,6 +22,7 @@ from convcalc.backends.numba.kernels import (
     copies,
     dense,
     depthwise,
+    draw,
     matmul,
     norm,
     pointwise,
@@ -33,9 +34,18 @@ from convcalc.backends.numba.kernels import (
 )
 from convcalc.backends.numba.runtime import driver
 
-MODULES = (emit, intrinsics, threads, copies, tile, depthwise, transforms)  # which emit loads and stores
+MODULES = (
+    emit,
+    intrinsics,
+    threads,
+    copies,
+    tile,
+    depthwise,
+    draw,
+    transforms,
+)  # which emit loads and stores
 ENTRIES = 1 << 24  # of the log: an address, and its size times two, plus one for a store
-OF_FLOATS = {"direct", "halo", "multiply", "pack_columns"}  # which do not ask what elements are
+OF_FLOATS = {"direct", "draw", "halo", "multiply", "pack_columns"}  # which do not ask what elements are
 NO_RESERVE = 0x4000 if sys.platform == "linux" else 0  # of mmap: only what is written takes memory
 
 
@@ -47,6 +57,7 @@ def kernels() -> dict[str, Kernel]:
         copies,
         dense,
         depthwise,
+        draw,
         matmul,
         norm,
         pointwise,
@@ -92,9 +103,9 @@ def _bytes_of(kind: ir.Type) -> int:
 
 
 def _emitters(log: Log) -> dict[str, Any]:
-    """emit_load, emit_store and pointer as in emit, after a note in the log. A pointer to an integer that is neither
-    for a load nor a store is for both at once: an atomic instruction."""
-    load, store, pointer = emit.emit_load, emit.emit_store, emit.pointer
+    """emit_load, emit_store and pointer as in emit, and emit_gather as in draw, after a note in the log. A pointer to
+    an integer that is neither for a load nor a store is for both at once: an atomic instruction."""
+    load, store, pointer, gather = emit.emit_load, emit.emit_store, emit.pointer, draw.emit_gather
     noted: list[ir.Value] = []
 
     def note(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, stores: int) -> None:
@@ -120,6 +131,11 @@ def _emitters(log: Log) -> dict[str, Any]:
         noted.append(address)
         store(builder, address, value)
 
+    def emit_gather(builder: ir.IRBuilder, addresses: ir.Value) -> ir.Value:
+        for lane in range(emit.REGISTER.count):
+            note(builder, builder.extract_element(addresses, ir.Constant(emit.BITS, lane)), emit.FLOAT, 0)
+        return gather(builder, addresses)
+
     def traced_pointer(builder: ir.IRBuilder, address: ir.Value, to: ir.Type) -> ir.Value:
         if noted and noted[-1] is address:
             noted.pop()
@@ -127,7 +143,12 @@ def _emitters(log: Log) -> dict[str, Any]:
             note(builder, address, to, 1)
         return pointer(builder, address, to)
 
-    return {"emit_load": emit_load, "emit_store": emit_store, "pointer": traced_pointer}
+    return {
+        "emit_load": emit_load,
+        "emit_store": emit_store,
+        "emit_gather": emit_gather,
+        "pointer": traced_pointer,
+    }
 
 
 @contextmanager

@@ -16,25 +16,53 @@
     runtime/   program: steps, lifetimes, memory; linker: addresses, and what waits for what; driver: threads that
                walk the steps; checked: every access compared with its buffer before a plan runs (CONVCALC_CHECKED=1),
                with places: what an address belongs to, and fault: the error
-    plan.py    the pipeline of all that; profile.py: where the time goes
+    plan.py    the pipeline of all that; drawing.py: random weights; profile.py: where the time goes
 
 Maps are kept in float32 or, by `precision="bf16"`, in bfloat16: `jit/intrinsics` says how a kernel is compiled for
 either.
 
-Importing this package imports NumPy and llvmlite, and Numba only where a kernel has to be compiled; nothing else in
+Preparing a plan imports NumPy and llvmlite, and Numba only where a kernel has to be compiled; nothing else in
 convcalc does so before a user asks for this backend.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from convcalc.backends import Compiling, Precision, Progress, Run, Take, Values, Winograd
-from convcalc.backends.numba.plan import Plan, prepare
+from convcalc.backends import Compiling, Precision, Progress, Run, Take, Values, Winograd, check_known
 from convcalc.graph import Graph
+from convcalc.processes import processors
 from convcalc.weights.load import Weights
 
-__all__ = ["Plan", "prepare", "run"]
+if TYPE_CHECKING:
+    from convcalc.backends.numba.plan import Plan
+
+__all__ = ["prepare", "run"]
+
+
+def prepare(
+    graph: Graph,
+    weights: Weights,
+    threads: int | None = None,
+    *,
+    precision: Precision = "float32",
+    winograd: Winograd | None = "auto",
+    compiling: Compiling | None = None,
+    kept: Sequence[int] = (),
+) -> Plan:
+    """A plan for a network, see `plan.prepare`. Random weights are drawn while that is imported."""
+    from convcalc.backends.numba.drawing import begin_drawing
+
+    check_known(graph)
+    drawing = begin_drawing(weights, threads or processors())
+    from convcalc.backends.numba import plan
+
+    if drawing is not None:
+        drawing.finish()
+    return plan.prepare(
+        graph, weights, threads, precision=precision, winograd=winograd, compiling=compiling, kept=kept
+    )
 
 
 def run(

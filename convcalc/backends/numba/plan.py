@@ -23,6 +23,7 @@ from convcalc.backends.numba.jit.cache import Kernel, compile_all
 from convcalc.backends.numba.jit.cache import notes as kernel_notes
 from convcalc.backends.numba.jit.target import BFLOAT16
 from convcalc.backends.numba.kernels.dense import dense
+from convcalc.backends.numba.kernels.draw import draw
 from convcalc.backends.numba.kernels.weights import copy_weights
 from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.deconv import spreads_what_is_not_finite
@@ -101,6 +102,7 @@ class Plan:
         guard: int,
         compiling: Compiling | None,
         kept: Sequence[int] = (),
+        draws: bool = False,
     ) -> None:
         self.graph = graph
         self.precision = precision
@@ -109,6 +111,7 @@ class Plan:
         self._program = lowered.program
         self._lock = Lock()
         kernels = _kernels((lowered.setup, lowered.program))
+        kernels += [draw] if draws else []
         if [kernel for kernel in kernels if not kernel.load()]:
             helpers.stop()  # threads of an earlier plan, beside which no process can be forked to compile
         compile_all(kernels, compiling)
@@ -317,7 +320,9 @@ def prepare(
     lowered = lower(
         moves, plans, placement, replace(weights, nodes=own), count, element, dense_element, len(kept)
     )
-    return Plan(graph, rewritten, lowered, count, precision, guard, compiling, kept)
+    # The kernel that draws: where it was missing, the next process finds it.
+    draws = weights.drawn is not None
+    return Plan(graph, rewritten, lowered, count, precision, guard, compiling, kept, draws)
 
 
 def _kernels(programs: Iterable[Program]) -> list[Kernel]:

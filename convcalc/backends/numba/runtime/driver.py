@@ -347,13 +347,20 @@ class StepTable:
 
     def run(self, first: int, stop: int) -> None:
         """Runs steps first..stop on this thread and threads − 1 helpers."""
-        if first == stop:
-            return
+        if first != stop:
+            self.begin(first, stop)
+            self.complete(first, stop)
+
+    def begin(self, first: int, stop: int) -> None:
+        """Lets the helpers begin with steps first..stop; this thread may do something else until `complete`."""
         self._counters[:, first:stop] = 0
         if self.threads > 1:
             self._gate[1] = 0
             self._gate[0] = 0  # last: this opens the gate
             helpers.start(self.threads - 1, self, first, stop)
+
+    def complete(self, first: int, stop: int) -> None:
+        """Helps with the steps that have begun, until all are complete."""
         self._drive(self.address, 0, first, stop)
         if self.threads > 1:
             helpers.release()
