@@ -245,7 +245,7 @@ COMMANDS = {
     "show alexnet --explain": "analysis.explain analysis.costs analysis.fold "
     "report.show report.show_explanation report.values cli.show",
     "diff alexnet zfnet": "analysis.align analysis.diff analysis.explain analysis.costs "
-    "report.diff report.values cli.diff",
+    "report.diff report.values api.diff cli.diff",
 }
 WHOLE = {"language", "render"}
 ON_DEMAND = {

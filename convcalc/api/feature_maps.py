@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convcalc.errors import ConvcalcError, UsageError
 from convcalc.files import check_place, write_folder, write_whole
@@ -37,6 +37,30 @@ def is_folder(path: str) -> bool:
             hint=f"name a file that ends in {SUFFIX}, or a folder: {os.path.splitext(path)[0]}/",
         )
     return not suffix
+
+
+def map_writer(
+    graph: Graph,
+    given: Any,
+    maps: str | os.PathLike[str] | None,
+    layers: Sequence[str],
+    keep: Sequence[str],
+    drawing: Drawing | None,
+) -> MapWriter | None:
+    """The writer of the sheets that `Network.forward`, whose arguments these are, was asked for; None if of none.
+
+    Raises UsageError, or ConvcalcError for a file that cannot be written.
+    """
+    from convcalc.inference.inputs import samples_of
+
+    if maps is None:
+        if layers:
+            raise UsageError("--layer says which layers --maps draws", hint="give --maps FILE.png or DIR too")
+        return None
+    if keep:
+        raise UsageError("keep and maps exclude each other", hint="layers says what maps are drawn of")
+    names = [layers] if isinstance(layers, str) else list(layers)
+    return MapWriter(graph, os.fspath(maps), names, samples_of(graph, given)[0], drawing)
 
 
 class MapWriter:

@@ -6,7 +6,7 @@ Methods import what they need locally, so that `import convcalc` and each comman
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from convcalc.api import choices
@@ -15,16 +15,12 @@ from convcalc.api.arguments import (
     check_choice,
     check_whole,
     column_names,
-    pixel_of_input,
-    pixel_position,
 )
 from convcalc.api.views import listing_look, matrix_view, record_view
 from convcalc.graph import MAX_LAYERS
 from convcalc.render.view import View
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as Bitmap
-
     from convcalc.analysis.analyse import Analysis
     from convcalc.analysis.check import Check
     from convcalc.analysis.diff import Diff
@@ -43,15 +39,11 @@ if TYPE_CHECKING:
     from convcalc.errors import ShapeError
     from convcalc.formats.convert import Conversion, Writing
     from convcalc.formats.model import Model
-    from convcalc.graph import Graph
-    from convcalc.inference.runner import Advance, Downloading, Forward
+    from convcalc.inference.runner import Advance, Downloading
     from convcalc.language.input import Given
     from convcalc.layer.matrices import Typed
     from convcalc.layer.transposed import Transposed
     from convcalc.layer.unroll import Unrolled, UnrolledNetwork
-    from convcalc.render.drawing.scene import Scene
-    from convcalc.render.layout import Line
-    from convcalc.weights.load import MatchedTensors
 
 
 def load(
@@ -343,32 +335,11 @@ class Network(View["Analysis"]):
         >>> change.total_delta()["weights"]
         11693824
         """
-        from convcalc.analysis.diff import compare
-        from convcalc.report import diff as report
+        from convcalc.api.diff import Side, diff_view
 
-        found = compare(self.record, other.record)
-        if values:
-            from convcalc.analysis.value_diff import compare_values
-
-            given = [None if file is None else os.fspath(file) for file in (weights_a, weights_b)]
-            tensors = (
-                _tensors(self, given[0], "weights-a", downloading),
-                _tensors(other, given[1], "weights-b", downloading),
-            )
-            graphs = self.record.graph, other.record.graph
-            layers = [(pair.a, pair.b) for pair in found.pairs]
-            found = found._replace(values=compare_values(graphs, tensors, layers, advance))
-        elif weights_a is not None or weights_b is not None:
-            from convcalc.errors import UsageError
-
-            option = "--weights-a" if weights_a is not None else "--weights-b"
-            raise UsageError(f"{option} is for the comparison of weights", hint="give --values too")
-        return record_view(
-            found,
-            report.diff_summary,
-            report.diff_value,
-            lambda diff: report.diff_table(diff, everything=all),
-        )
+        a = Side(self.record, self._model, None if weights_a is None else os.fspath(weights_a))
+        b = Side(other.record, other._model, None if weights_b is None else os.fspath(weights_b))
+        return diff_view(a, b, everything=all, values=values, advance=advance, downloading=downloading)
 
     def draw(
         self,
@@ -443,59 +414,21 @@ class Network(View["Analysis"]):
         >>> convcalc.load("lenet5").field(between=((0, 0), (5, 5)))
         <Where pixels (0, 0) and (5, 5) of lenet5 meet: in maxpool1>
         """
-        from convcalc.errors import UsageError
+        from convcalc.api.field import field_view
 
-        questions = (("--layer", layer), ("--pixel", pixel), ("--between", between), ("--to", to))
-        asked = [option for option, given in questions if given is not None]
-        if len(asked) > 1:
-            raise UsageError(f"{asked[0]} and {asked[1]} ask different questions", hint="give one of them")
-        if unit is not None and layer is None:
-            raise UsageError("--unit needs the layer it is of", hint="for example --layer conv3 --unit 0,0")
-        if image is not None and pixel is not None:
-            raise UsageError("--pixel draws the layers' maps, not an image", hint="leave --image out")
         check_whole("depth", depth)
-        from convcalc.analysis import field as question
-        from convcalc.render.drawing import files
-        from convcalc.report import field as report
-        from convcalc.report import field_picture as drawing
-
-        graph = self.record.graph
-        origin, file = _image_of_input(graph, image)
-
-        def drawn(path: str, scene: Callable[[Bitmap | None], Scene]) -> bytes:
-            """A drawing on the image as the network reads it, if there is one. Raises UsageError if it cannot be."""
-            suffix = drawing.field_suffix(graph, path, origin)
-            return files.encoded(scene(None if file is None else _as_read(graph, file, origin)), suffix)
-
-        if layer is not None:
-            seen = question.unit_field(
-                self.record, layer, None if unit is None else pixel_position("unit", unit)
-            )
-            return record_view(
-                seen, report.unit_summary, report.unit_value, report.unit_table, lines=report.unit_lines,
-                file=lambda path: drawn(path, lambda image: drawing.unit_scene(seen, image, graph.inputs[origin].name)),
-            )  # fmt: skip
-        if pixel is not None:
-            reached = question.pixel_field(self.record, pixel_of_input("pixel", pixel), unfold=all)
-            return record_view(
-                reached, report.pixel_summary, report.pixel_value, report.pixel_table,
-                file=lambda path: drawn(path, lambda image: drawing.pixel_scene(reached, image)),
-            )  # fmt: skip
-        if between is not None:
-            first, second = (pixel_of_input("between", position) for position in between)
-            meeting = question.meeting_field(self.record, first, second, unfold=all)
-            return record_view(
-                meeting, report.meeting_summary, report.meeting_value, report.meeting_table,
-                lines=report.meeting_lines,
-                file=lambda path: drawn(path, lambda image: drawing.meeting_scene(meeting, image)),
-            )  # fmt: skip
-        fields = question.depth_field(self.record, depth=depth, unfold=all, to=to)
-        return record_view(
-            fields, report.depth_summary, report.depth_value, report.depth_table,
-            file=lambda path: drawn(
-                path, lambda image: drawing.depth_scene(fields, image, graph.inputs[origin].name)
-            ),
-        )  # fmt: skip
+        file = None if image is None else os.fspath(image)
+        return field_view(
+            self.record,
+            layer,
+            unit=unit,
+            pixel=pixel,
+            between=between,
+            to=to,
+            depth=depth,
+            unfold=all,
+            image=file,
+        )
 
     def matrix(
         self, layer: str | None = None, *, backward: bool = False, gradient: Typed | None = None
@@ -719,11 +652,8 @@ class Network(View["Analysis"]):
         >>> convcalc.load("lenet5").forward("seven.png", keep=["conv1"]).run.kept["conv1"].shape
         (6, 28, 28)
         """
-        from convcalc.errors import UsageError
-        from convcalc.inference.inputs import samples_of
-        from convcalc.inference.runner import Batch, forward
-        from convcalc.render.layout import table_lines
-        from convcalc.report import forward as report
+        from convcalc.api.forward import forward_view
+        from convcalc.inference.runner import forward
 
         check_choice("backend", backend, choices.backends())
         check_choice("precision", precision, choices.precisions())
@@ -738,20 +668,11 @@ class Network(View["Analysis"]):
             from convcalc.inference.like import prepared_like
 
             graph, notes = prepared_like(graph, os.fspath(like))
-        from convcalc.api.feature_maps import MapWriter, first_convolution, write_kernels
+        from convcalc.api.feature_maps import first_convolution, map_writer, write_kernels
 
         if kernels is not None:
             first_convolution(graph, os.fspath(kernels))  # refused before any work is done
-        layers = [layers] if isinstance(layers, str) else list(layers)
-        writer = None
-        if maps is not None:
-            if keep:
-                raise UsageError(
-                    "keep and maps exclude each other", hint="layers says what maps are drawn of"
-                )
-            writer = MapWriter(graph, os.fspath(maps), layers, samples_of(graph, given)[0], drawing)
-        elif layers:
-            raise UsageError("--layer says which layers --maps draws", hint="give --maps FILE.png or DIR too")
+        writer = map_writer(graph, given, maps, layers, keep, drawing)
         found = forward(
             graph,
             given,
@@ -777,59 +698,4 @@ class Network(View["Analysis"]):
         if writer is not None:
             found = writer.named(found)
 
-        def file(path: str) -> bytes:
-            from convcalc.inference.outputs import encode
-
-            outputs = found.stacked() if isinstance(found, Batch) else found.run.outputs
-            return encode(path, outputs, output_name)
-
-        if isinstance(found, Batch):
-            return record_view(found, report.batch_summary, report.batch_value, report.batch_table, file=file)
-
-        def lines(result: Forward, width: int | None) -> Iterator[Line]:
-            yield from table_lines(report.forward_table(result), width)
-            yield from table_lines(table(result), width) if profile or check_precision else ()
-
-        table = report.profile_table if profile else report.forward_table
-        if check_precision:
-            from convcalc.report.forward_precision import precision_table
-
-            table = precision_table
-        return record_view(found, report.forward_summary, report.forward_value, table, lines=lines, file=file)
-
-
-def _tensors(
-    network: Network, weights: str | None, option: str, downloading: Downloading | None
-) -> MatchedTensors:
-    """The stored tensors of a network. option: what gives a file. Raises UsageError if there are none."""
-    from convcalc.errors import UsageError
-    from convcalc.inference.runner import stored_tensors
-
-    found = stored_tensors(network.record.graph, weights, downloading, network._model)
-    if found is None:
-        if weights == "random":
-            raise UsageError(f"--{option} random: random numbers are nothing to compare", hint="name a file")
-        spec = network.record.graph.weights
-        published = " or pretrained" if isinstance(spec, Mapping) else ""
-        raise UsageError(
-            f"{network.record.graph.name} brings no weights whose values could be compared",
-            hint=f"--{option} gives them: a .safetensors, .npz or .pth file{published}",
-        )
-    return found
-
-
-def _image_of_input(graph: Graph, image: str | os.PathLike[str] | None) -> tuple[int, str | None]:
-    """The position of the input to draw and the path of its image; `left=a.png` selects the input named left."""
-    file = None if image is None else os.fspath(image)
-    name, equals, rest = (file or "").partition("=")
-    for position, entry in enumerate(graph.inputs):
-        if equals and entry.name == name:
-            return position, rest
-    return 0, file
-
-
-def _as_read(graph: Graph, image: str, position: int) -> Bitmap:
-    """The image resized and cropped for input number `position` of the network, before its values are scaled."""
-    from convcalc.images.preprocess import Preprocess, fitted
-
-    return fitted(image, Preprocess(**(graph.preprocess or {})), graph.inputs[position].shape)[0]
+        return forward_view(found, profile=profile, check_precision=check_precision, output_name=output_name)
