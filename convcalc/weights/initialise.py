@@ -97,15 +97,21 @@ def _scale(fan_in: int) -> float:
 def _scaled(scale: float) -> ndarray[Any, Any]:
     import numpy as np
 
-    table: ndarray[Any, Any] = (scale * np.array(_quantiles())).astype(np.float32)
-    return table
+    positive = scale * np.array(_upper_quantiles())
+    return np.concatenate((-positive[::-1], positive), dtype=np.float32, casting="same_kind")
 
 
 @cache
 def _quantiles() -> array[float]:
     """The midpoints of 65,536 equally likely intervals of the standard normal, scaled to variance exactly 1."""
+    positive = _upper_quantiles()
+    return array("d", [-value for value in reversed(positive)]) + positive
+
+
+@cache
+def _upper_quantiles() -> array[float]:
+    """The upper half of them."""
     inverse = NormalDist().inv_cdf
     upper = [inverse((level + 0.5) / LEVELS) for level in range(LEVELS // 2, LEVELS)]
-    spread = sqrt(sum(value * value for value in upper) / len(upper))
-    positive = [value / spread for value in upper]
-    return array("d", [-value for value in reversed(positive)] + positive)
+    spread = sqrt(sum([value * value for value in upper]) / len(upper))
+    return array("d", [value / spread for value in upper])

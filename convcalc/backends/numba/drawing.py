@@ -41,7 +41,7 @@ class Drawing:
         wanted = drawn.wanted
         words = _parts(program, "generators", [ROOM] * len(wanted))
         targets = _parts(program, "random numbers", [entry.size for entry in wanted])
-        tables = {entry.fan_in: number_table(entry.fan_in) for entry in wanted}
+        tables = {fan_in: number_table(fan_in) for fan_in in {entry.fan_in for entry in wanted}}
         rows = np.empty((len(wanted), len(DrawnTensor._fields)), object)
         for row, entry, own, target in zip(rows, wanted, words, targets, strict=True):
             row[:] = _place(own), tables[entry.fan_in], _place(target), entry.size

@@ -161,7 +161,9 @@ def compile_all(kernels: Iterable[Kernel], compiling: Compiling | None = None) -
     """Loads the kernels, compiles those that are not on the disk, by as many processes as there are processors, and
     reports that to `compiling`."""
     wanted = [kernel for kernel in dict.fromkeys(kernels) if not kernel.load()]
-    if compiling and wanted:
+    if not wanted:  # not even what starts processes is imported
+        return
+    if compiling:
         compiling(0, len(wanted), wanted[0].name)
     compiled = _compiled(wanted)
     workers = (
