@@ -12,9 +12,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from attention_networks import add_attention, any_attention, three_attentions
+from bfloat16 import HALF_STEP, nearest, nearest_inputs, nearest_weights
 from numba_support import Network, any_values, any_weights, assert_close, by_chance, compare
 
 from convcalc.backends import reference
+from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.plan import prepare
 from convcalc.graph import Graph
 
@@ -81,6 +83,54 @@ def test_windows_as_swin_cuts_them() -> None:
     wanted = np.roll(result, (low, left), (0, 1))[:height, :width].transpose(2, 0, 1)
     got = prepare(graph, weights, 2).run(values).values
     assert_close(list(got), wanted.ravel().tolist())
+
+
+def rounded_attention(x: Any, tensors: dict[str, Any], heads: int, added: Any) -> Any:
+    """`attended` of (N, C), rounded to bfloat16 where the manual says so: projections, powers, heads and result."""
+    tensors = {name: np.array(values, np.float64) for name, values in tensors.items()}
+    features = x.shape[1]
+    depth = features // heads
+    scale = np.repeat([depth**-0.5, 1, 1], features)
+
+    def rounded(values: Any) -> Any:
+        return np.array(nearest(values.ravel()), np.float64).reshape(values.shape)
+
+    matrix = rounded(tensors["in_proj_weight"].reshape(3 * features, features) * scale[:, None])
+    projected = rounded(x @ matrix.T + tensors["in_proj_bias"] * scale)
+    q, k, v = projected.reshape(len(x), 3, heads, -1).transpose(1, 2, 0, 3)
+    scores = q @ k.transpose(0, 2, 1) + added
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    mixed = rounded(powers) @ v / powers.sum(-1, keepdims=True)
+    out = rounded(mixed.transpose(1, 0, 2).reshape(len(x), features))
+    matrix = rounded(tensors["out_proj.weight"].reshape(features, features))
+    return rounded(out @ matrix.T + tensors["out_proj.bias"])
+
+
+@pytest.mark.parametrize(
+    ("features", "heads", "places"),
+    [(32, 2, 61), (21, 3, 5), (48, 1, 18), (80, 2, 113), (128, 2, 35), (26, 2, 9), (70, 2, 58)],
+)
+def test_both_products_are_of_bfloat16(features: int, heads: int, places: int) -> None:
+    """Heads of 16, 7, 48, 40, 64, 13 and 35 features, odd and even numbers of places. A sum of float32 may fall on the
+    other side of a number's middle than one of float64, and then a few numbers are a step off."""
+    network = Network(features, places)
+    add_attention(network, heads, bias=True, mask="all")
+    graph = network.graph()
+    weights, values = nearest_weights(graph, 1), nearest_inputs(graph, 2)
+    bias, mask = (
+        np.array(weights.nodes[node.index][""], np.float64).reshape(node.output_shape)
+        for node in graph.nodes[:2]
+    )
+    x = np.array(values["input"], np.float64).reshape(features, places).T
+    wanted = rounded_attention(x, weights.nodes[2], heads, bias + mask)
+    for threads in (1, 2):
+        plan = prepare(graph, weights, threads, precision="bf16")
+        got = np.array(plan.run(values).values).reshape(features, places).T
+        off = np.abs(got - wanted)
+        assert (off <= 2 * HALF_STEP * np.abs(wanted) + 2e-3 * np.abs(wanted).max()).all()
+        assert np.median(off) <= 1e-5 * np.abs(wanted).max()
+    (step,) = (step for step in plan._program.steps if step.kernel.name == "attend_bf16")
+    assert step.values["sweep"] is sweep.bfloat16
 
 
 @pytest.mark.parametrize("seed", range(40))

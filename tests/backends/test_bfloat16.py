@@ -476,6 +476,7 @@ def test_what_is_not_finite_stays_where_it_is_in_float32(channels: int, value: f
 SUBSET = """
 import sys
 sys.path.insert(0, sys.argv[1])
+import test_attention as attention
 import test_bfloat16 as tests
 from convcalc.backends.numba.jit.target import BFLOAT16, WIDTH
 assert BFLOAT16 == "emulated"
@@ -486,6 +487,8 @@ for kind, (make, count) in tests.LAYERS.items():
     for seed in range(8):
         tests.test_any_layer(kind, seed)
 tests.test_dense_layers_round_weights_alone(37, 21)
+for features, heads, places in ((21, 3, 5), (70, 2, 58), (128, 2, 35)):
+    attention.test_both_products_are_of_bfloat16(features, heads, places)
 if WIDTH == 16:
     for kind in tests.NETWORKS:
         for seed in range(5):

@@ -27,6 +27,7 @@ from convcalc.backends.numba.jit.emit import (
     INT,
     INT_REGISTER,
     REGISTER,
+    SHORT,
     emit_call,
     emit_dot,
     emit_float,
@@ -213,6 +214,51 @@ def add_word(
     kind, multiply = word_type(element), emit_dot if element == 2 else emit_fma
     word = emit_splat(builder, emit_load(builder, word, kind))
     return multiply(builder, word, emit_load(builder, weights, ir.VectorType(kind, WIDTH)), total)
+
+
+@intrinsic("int int -> vector", by_element=True)
+def load_words(builder: ir.IRBuilder, element: int, first: ir.Value, second: ir.Value) -> ir.Value:
+    """WIDTH words, only to be stored: the floats at the first address, or of bfloat16 each element at the first
+    together with one at the second."""
+    if element == 4:
+        return emit_load(builder, first)
+    kind = ir.VectorType(SHORT, WIDTH)
+    lower, upper = (builder.zext(emit_load(builder, at, kind), INT_REGISTER) for at in (first, second))
+    upper = builder.shl(upper, ir.Constant(INT_REGISTER, [16] * WIDTH))
+    return builder.bitcast(builder.or_(lower, upper), REGISTER)
+
+
+@intrinsic("int int int int -> none")
+def transpose(
+    builder: ir.IRBuilder, source: ir.Value, source_row: ir.Value, target: ir.Value, target_row: ir.Value
+) -> None:
+    """WIDTH columns of WIDTH words, from as many rows; source_row, target_row: bytes from a row to the next.
+
+    By exchanges of halves, quarters and so on: where a place's row and column differ in a bit, it changes both.
+    """
+    rows = []
+    for _ in range(WIDTH):
+        rows.append(emit_load(builder, source, INT_REGISTER))
+        source = builder.add(source, source_row)
+    apart = WIDTH // 2
+    while apart:
+        for row in range(WIDTH):
+            if row & apart:
+                continue
+            pair = rows[row], rows[row + apart]
+            for own, first in ((row, 0), (row + apart, apart)):
+                lanes = []
+                for lane in range(WIDTH):
+                    group, inside = divmod(lane, 2 * apart)
+                    second = (
+                        WIDTH if inside >= apart else 0
+                    )  # lanes of the pair's second row follow those of the first
+                    lanes.append(second + group * 2 * apart + first + inside % apart)
+                rows[own] = builder.shuffle_vector(*pair, ir.Constant(INT_REGISTER, lanes))
+        apart //= 2
+    for row in rows:
+        emit_store(builder, target, row)
+        target = builder.add(target, target_row)
 
 
 # --- scalars at addresses ----------------------------------------------------------------------------------------

@@ -4,18 +4,21 @@ For cosines, queries and keys are first divided by their lengths.
 For one head and one window, whose N places hold d features each, this is two matrix products. The register tile
 computes both (`tile.sweep`), with the queries as its pixels:
 
-    scores  (N queries, N keys)      = queries (N, d) · keysᵀ (d, N)        one run of d floats for each query
-    outputs (N queries, d features)  = softmax(scores) (N, N) · values (N, d)      one run of N floats
+    scores  (N queries, N keys)      = queries (N, d) · keysᵀ (d, N)        one run of d numbers for each query
+    outputs (N queries, d features)  = powers (N, N) · values (N, d)        one run of N numbers
 
-So the keys are laid out transposed and the values in rows, both in tiles as weights are. Everything lies in the
-thread's scratch memory; the scores are computed for some queries at a time, so that they stay in cache until the
-product with the values.
+The powers are e^(score − the query's largest score); outputs are divided by their sum when they are written. The keys
+are laid out transposed and the values in rows, both in tiles as weights are. Everything lies in the thread's scratch
+memory; the scores are computed for some queries at a time, so that they stay in cache until the product with the
+values.
+
+In bfloat16 both products are, of words of two numbers: two features of a query and of a key, two places of powers and
+of values. Scores, their powers' sum and outputs are float32; a power is rounded when it is stored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import sqrt
 
 import numpy as np
 
@@ -26,10 +29,8 @@ from convcalc.backends.numba.jit.intrinsics import (
     as_float,
     below,
     call,
-    eload,
     estore,
     largest_lane,
-    load_element,
     load_float,
     load_offset,
     splat,
@@ -40,116 +41,25 @@ from convcalc.backends.numba.jit.intrinsics import (
     vmax,
     vstore,
 )
-from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, PIXEL, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, TILE, TILE_BLOCKS
 from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.kernels.activations import exponential
+from convcalc.backends.numba.kernels.attention_layout import channel_at, lay_out, lay_out_keys, words_of
 from convcalc.backends.numba.kernels.matmul import tiles_alike
 
 MINUS_INFINITY = float("-inf")
-MIN_LENGTH = 1e-12  # as `ops.attention` has it; kernels are compiled without it
 
 
 @inline
-def _copy_row(at: int, block: int, channel: int, depth: int, to: int) -> None:
-    """`depth` channels of a pixel, from the channel-th on, to floats that lie one after the other."""
+def _write_row(at: int, channel: int, depth: int, factor: float, to: int, block: int) -> None:
+    """Floats that lie one after the other, times a factor, to `depth` channels of a pixel."""
     if channel % BLOCK == 0 and depth % BLOCK == 0:
+        factors = splat(factor)
         for k in range(0, depth, WIDTH):
-            c = channel + k
-            vstore(to + 4 * k, eload(at + c // BLOCK * block + c % BLOCK * ELEMENT))
+            estore(channel_at(to, block, channel + k), vload(at + 4 * k) * factors)
     else:
         for k in range(depth):
-            c = channel + k
-            store_float(to + 4 * k, load_element(at + c // BLOCK * block + c % BLOCK * ELEMENT))
-
-
-@inline
-def _write_row(at: int, channel: int, depth: int, to: int, block: int) -> None:
-    """The way back: floats that lie one after the other to `depth` channels of a pixel."""
-    if channel % BLOCK == 0 and depth % BLOCK == 0:
-        for k in range(0, depth, WIDTH):
-            c = channel + k
-            estore(to + c // BLOCK * block + c % BLOCK * ELEMENT, vload(at + 4 * k))
-    else:
-        for k in range(depth):
-            c = channel + k
-            store_element(to + c // BLOCK * block + c % BLOCK * ELEMENT, load_float(at + 4 * k))
-
-
-@inline
-def _per_length(at: int, block: int, channel: int, depth: int, factor: float) -> float:
-    """A factor divided by the length of the vector of `depth` channels, from the channel-th on."""
-    square = 0.0
-    for k in range(depth):
-        c = channel + k
-        value = load_element(at + c // BLOCK * block + c % BLOCK * ELEMENT)
-        square += value * value
-    return factor / max(sqrt(square), MIN_LENGTH)
-
-
-@inline
-def _multiply(at: int, count: int, step: int, factor: float) -> None:
-    """Multiplies `count` floats, `step` bytes apart, by a factor."""
-    for k in range(count):
-        store_float(at + k * step, load_float(at + k * step) * factor)
-
-
-@inline
-def _copy_keys(at: int, block: int, channel: int, depth: int, place: int, count: int, keys: int) -> None:
-    """A place's key as a column of its tile."""
-    tile = place - place % TILE
-    width = min(TILE, (count - tile + BLOCK - 1) // BLOCK * BLOCK)
-    to = keys + 4 * (tile * depth + place - tile)
-    for k in range(depth):
-        c = channel + k
-        store_float(to + 4 * k * width, load_element(at + c // BLOCK * block + c % BLOCK * ELEMENT))
-
-
-@inline
-def _clear_keys(depth: int, count: int, keys: int) -> None:
-    """Zeros in the columns of the last tile that no place has."""
-    tile = count - 1 - (count - 1) % TILE
-    width = min(TILE, (count - tile + BLOCK - 1) // BLOCK * BLOCK)
-    for k in range(depth):
-        for column in range(count - tile, width):
-            store_float(keys + 4 * (tile * depth + k * width + column), 0.0)
-
-
-@inline
-def _copy_values(at: int, block: int, channel: int, depth: int, place: int, count: int, values: int) -> None:
-    """A place's value as a row in each tile of features, continued by zeros to whole blocks."""
-    for tile in range(0, depth, TILE):
-        real = min(TILE, depth - tile)
-        width = (real + BLOCK - 1) // BLOCK * BLOCK
-        to = values + 4 * (tile * count + place * width)
-        _copy_row(at, block, channel + tile, real, to)
-        for k in range(real, width):
-            store_float(to + 4 * k, 0.0)
-
-
-@inline
-def _lay_out(
-    places: int, projected: int, projected_block: int, filling: int, count: int, channel: int, features: int,
-    depth: int, own_factor: int, queries: int, keys: int, values: int,
-) -> None:  # fmt: skip
-    """The queries, keys and values of a head and a window as the sweeps read them.
-
-    own_factor: the address of the head's factor of cosines, or 0.
-    """
-    for place in range(count):
-        offset = load_offset(places + 4 * place)
-        at = filling if offset < 0 else projected + offset
-        block = PIXEL if offset < 0 else projected_block
-        row = queries + 4 * place * depth
-        _copy_row(at, block, channel, depth, row)
-        _copy_keys(at, block, features + channel, depth, place, count, keys)
-        if own_factor:
-            _multiply(row, depth, 4, _per_length(at, block, channel, depth, load_float(own_factor)))
-            tile = place - place % TILE
-            width = min(TILE, (count - tile + BLOCK - 1) // BLOCK * BLOCK)
-            column = keys + 4 * (tile * depth + place - tile)
-            _multiply(column, depth, 4 * width, _per_length(at, block, features + channel, depth, 1.0))
-        _copy_values(at, block, 2 * features + channel, depth, place, count, values)
-    _clear_keys(depth, count, keys)
+            store_element(channel_at(to, block, channel + k), load_float(at + 4 * k) * factor)
 
 
 @inline
@@ -163,11 +73,12 @@ def _add_row(scores: int, added: int, count: int) -> None:
 
 
 @inline
-def _softmax(scores: int, count: int, padded: int, parts: int, part: float) -> None:
-    """eˣ/Σeˣ of the first `count` numbers of a row, in place; those after them, up to `padded`, become 0.
+def _powers(scores: int, count: int, padded: int, parts: int, part: float) -> float:
+    """eˣ of the first `count` numbers of a row of floats less the largest, as elements in the same place; those after
+    them, up to `padded`, become 0. Returns 1/Σeˣ.
 
     parts, where not 0: a float for each key; those of another part than the query's are not read. NaN among the others
-    makes all of them NaN, as do two infinite scores.
+    makes the sum NaN, as do two infinite scores.
     """
     for k in range(count, padded):
         store_float(scores + 4 * k, MINUS_INFINITY)
@@ -184,10 +95,8 @@ def _softmax(scores: int, count: int, padded: int, parts: int, part: float) -> N
     for k in range(0, padded, WIDTH):
         power = exponential(vload(scores + 4 * k) - shift)
         sums = sums + power
-        vstore(scores + 4 * k, power)
-    factor = splat(1.0 / total(sums))
-    for k in range(0, padded, WIDTH):
-        vstore(scores + 4 * k, vload(scores + 4 * k) * factor)
+        estore(scores + ELEMENT * k, power)
+    return 1.0 / total(sums)  # type: ignore[no-any-return]
 
 
 @kernel
@@ -196,7 +105,7 @@ def attend(
     projected: int, projected_block: int, filling: int, places: int, count: int, heads: int, depth: int,
     factors: int, bias: int, mask: int, mask_window: int, parts: int,
     target: int, target_block: int, target_places: int, chunk: int, keys: int, values: int, scores: int, outputs: int,
-    scratch: int, scratch_bytes: int,
+    lines: int, inverses: int, scratch: int, scratch_bytes: int,
 ) -> None:  # fmt: skip
     """One head of one window for each item; the heads of a window follow one another.
 
@@ -208,33 +117,41 @@ def attend(
     mask_window bytes apart, or 0. parts: a float for each window and place, in rows of whole blocks, or 0; places read
     only those of their own part. scores_record, outputs_record: of the sweeps; chunk: queries of a sweep.
 
-    Bounds. Scratch memory holds, at these offsets, the queries at 0, count + PIXELS rows of `depth` floats; keys, depth
-    rows for each tile of places; values, count rows for each tile of features; scores, chunk + PIXELS rows of whole
-    blocks of places; outputs, chunk + PIXELS rows of whole blocks of features. The tables of the sweeps hold chunk
-    pixels and are continued by PIXELS copies of the last. Of target and filling, channels below heads·depth and
-    3·heads·depth are touched, and the rest of the target's last block is set to 0 by the last head.
+    Bounds. Scratch memory holds, at these offsets: in words as the sweeps read them, the queries at 0, count + PIXELS
+    rows of a head's features; keys, a row of places in whole blocks for each word of features; values, a row of
+    features in whole blocks for each word of places; lines, WIDTH rows of a head's features; and in floats scores,
+    chunk + PIXELS rows of whole blocks of places, outputs, as many of whole blocks of features, and inverses, chunk.
+    `zeros` are a block at least. The tables of the sweeps hold chunk pixels and are continued by PIXELS copies of the
+    last. Of target and filling, channels below heads·depth and 3·heads·depth are touched, and the rest of the target's
+    last block is set to 0 by the last head.
     """
     queries = scratch + thread * scratch_bytes
     own_keys, own_values = queries + keys, queries + values
     own_scores, own_outputs = queries + scores, queries + outputs
+    own_lines, own_inverses = queries + lines, queries + inverses
     features = heads * depth
     score_row = (count + BLOCK - 1) // BLOCK * BLOCK * 4
     output_row = (depth + BLOCK - 1) // BLOCK * BLOCK * 4
+    query_row, key_rows, value_rows = 4 * words_of(depth), words_of(depth), words_of(count)
     for item in range(first, stop):
         window, head = item // heads, item % heads
         own_places = places + 4 * window * count
         own_targets = target_places + 4 * window * count
         own_parts = parts + window * score_row if parts else 0
-        _lay_out(
-            own_places, projected, projected_block, filling, count, head * depth, features, depth,
-            factors + 4 * head if factors else 0, queries, own_keys, own_values,
+        lay_out(
+            own_places, projected, projected_block, filling, zeros, count, head * depth, features, depth,
+            factors + 4 * head if factors else 0, queries, own_values,
+        )  # fmt: skip
+        lay_out_keys(
+            own_places, projected, projected_block, filling, count, features + head * depth, depth, factors != 0,
+            own_lines, own_keys,
         )  # fmt: skip
         for begin in range(0, count, chunk):
             rows = min(chunk, count - begin)
             for tile in range(0, count, TILE):
                 blocks = min(TILE_BLOCKS, (count - tile + BLOCK - 1) // BLOCK)
-                weights, to = own_keys + tile * depth * 4, own_scores + tile * 4
-                source = queries + begin * depth * 4
+                weights, to = own_keys + 4 * tile * key_rows, own_scores + tile * 4
+                source = queries + begin * query_row
                 call(sweep, (scores_record, weights, zeros, source, to, 0, 0, rows, blocks))
             for row in range(rows):
                 query = begin + row
@@ -244,22 +161,19 @@ def attend(
                 if mask:
                     _add_row(at, mask + window * mask_window + 4 * query * count, count)
                 part = load_float(own_parts + 4 * query) if parts else as_float(0)
-                _softmax(at, count, score_row // 4, own_parts, part)
+                store_float(own_inverses + 4 * row, _powers(at, count, score_row // 4, own_parts, part))
             for tile in range(0, depth, TILE):
                 blocks = min(TILE_BLOCKS, (depth - tile + BLOCK - 1) // BLOCK)
-                weights, to = own_values + tile * count * 4, own_outputs + tile * 4
+                weights, to = own_values + 4 * tile * value_rows, own_outputs + tile * 4
                 call(sweep, (outputs_record, weights, zeros, own_scores, to, 0, 0, rows, blocks))
             for row in range(rows):
                 offset = load_offset(own_targets + 4 * (begin + row))
                 if offset >= 0:
-                    _write_row(
-                        own_outputs + row * output_row, head * depth, depth, target + offset, target_block
-                    )
+                    at, inverse = own_outputs + row * output_row, load_float(own_inverses + 4 * row)
+                    _write_row(at, head * depth, depth, inverse, target + offset, target_block)
                     if head == heads - 1:
                         for c in range(features, (features + BLOCK - 1) // BLOCK * BLOCK):
-                            store_element(
-                                target + offset + c // BLOCK * target_block + c % BLOCK * ELEMENT, 0.0
-                            )
+                            store_element(channel_at(target + offset, target_block, c), 0.0)
 
 
 def _runs(first: int, stop: int, block: int, element: int) -> Iterator[tuple[int, int, AccessAxis]]:
@@ -322,42 +236,48 @@ def _scratch_footprint(call: KernelCall, windows: int, targets: Array) -> None:
     """What every item does in scratch memory: chunks and tiles that are alike are described together."""
     count, depth, chunk = call.count, call.depth, call.chunk
     places, features = -(-count // BLOCK) * BLOCK, -(-depth // BLOCK) * BLOCK
+    key_rows, value_rows = (-(-number * call.element_bytes // 4) for number in (depth, count))
     queries, keys, values = call.scratch, call.scratch + call.keys, call.scratch + call.values["values"]
     scores, outputs = call.scratch + call.scores, call.scratch + call.outputs
-    call.writes("scratch", queries, 4 * count * depth)
-    call.writes("scratch", keys, 4 * places * depth)
-    call.writes("scratch", values, 4 * count * features)
+    lines, inverses = call.scratch + call.lines, call.scratch + call.inverses
+    call.writes("scratch", queries, 4 * count * key_rows)
+    call.writes("scratch", lines, 4 * WIDTH * key_rows)
+    call.reads("scratch", lines, 4 * WIDTH * key_rows)
+    call.writes("scratch", keys, 4 * places * key_rows)
+    call.writes("scratch", values, 4 * value_rows * features)
     written = np.flatnonzero((targets >= 0).any(axis=0))
     for begin, rows, chunks in ((0, chunk, count // chunk), (count - count % chunk, count % chunk, 1)):
         if not rows or not chunks:
             continue
-        every = steps("chunk", chunks, 4 * chunk * depth)
+        every = steps("chunk", chunks, 4 * chunk * key_rows)
         for tile, blocks, tiles in tiles_alike(places):
             call.calls(
                 "sweep", call.sweep, call.scores_record,
-                weights=(keys + 4 * tile * depth, "scratch"), bias=(call.zeros, "zeros"),
-                source=(queries + 4 * begin * depth, "scratch"), target=(scores + 4 * tile, "scratch"),
+                weights=(keys + 4 * tile * key_rows, "scratch"), bias=(call.zeros, "zeros"),
+                source=(queries + 4 * begin * key_rows, "scratch"), target=(scores + 4 * tile, "scratch"),
                 residual=(0, ""), first=(0, ""), stop=(rows, ""), blocks=(blocks, ""),
                 along={
-                    "weights": (steps("tile", tiles, 4 * TILE * depth),), "source": (every,),
+                    "weights": (steps("tile", tiles, 4 * TILE * key_rows),), "source": (every,),
                     "target": (steps("tile", tiles, 4 * TILE),),
                 },
             )  # fmt: skip
         call.writes("scratch", scores, 4 * rows * places)
         call.reads("scratch", scores, 4 * rows * places)
+        call.writes("scratch", inverses, 4 * rows)
         for tile, blocks, tiles in tiles_alike(features):
             call.calls(
                 "sweep", call.sweep, call.outputs_record,
-                weights=(values + 4 * tile * count, "scratch"), bias=(call.zeros, "zeros"),
+                weights=(values + 4 * tile * value_rows, "scratch"), bias=(call.zeros, "zeros"),
                 source=(scores, "scratch"), target=(outputs + 4 * tile, "scratch"),
                 residual=(0, ""), first=(0, ""), stop=(rows, ""), blocks=(blocks, ""),
                 along={
-                    "weights": (steps("tile", tiles, 4 * TILE * count),),
+                    "weights": (steps("tile", tiles, 4 * TILE * value_rows),),
                     "target": (steps("tile", tiles, 4 * TILE),),
                 },
             )  # fmt: skip
         own = written[(written >= begin) & (written < begin + rows * chunks)]
         kept = np.unique((own - begin) % chunk)
+        call.reads("scratch", inverses, 4, entries("target_places", kept * 4))
         call.reads("scratch", outputs, 4 * depth, entries("target_places", kept * 4 * features))
 
 

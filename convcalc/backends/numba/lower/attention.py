@@ -9,6 +9,7 @@ import numpy as np
 
 from convcalc.backends.numba.arrays.attention import cosine_factors, projection_factors
 from convcalc.backends.numba.jit.sizes import BLOCK, PIXELS, TILE
+from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.kernels.attention import attend
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.layout import (
@@ -100,7 +101,7 @@ def _add_heads(
     windows = op.tiles(shape)
     count, heads = len(windows[0]), op.heads
     depth = shape[0] // heads
-    cut = _cut(count, depth)
+    cut = _cut(count, depth, projected.layout.element)
     low.program.need_scratch(cut.bytes)
     named = op.named_inputs(layer.node.input_shapes)
     added = {name: low.fusion.alias[layer.node.inputs[place]] for name, place in named.items()}
@@ -109,17 +110,17 @@ def _add_heads(
     filling = as_elements(padded_vector(bias, blocks_of(len(bias)) * BLOCK), projected.layout.element)
     factors = cosine_factors(op, low.parameters(layer.node))
     values: dict[str, Word] = {
-        "sweep": sweep, "zeros": np.zeros(TILE, np.float32), "projected": projected.corner,
+        "sweep": kernel_for(sweep, projected), "zeros": np.zeros(TILE, np.float32), "projected": projected.corner,
         "projected_block": projected.layout.block, "filling": filling,
         "places": _offsets(windows, projected), "target_places": _offsets(windows, gathered), "count": count,
         "heads": heads, "depth": depth, "bias": flat.get("bias", 0), "mask": flat.get("mask", 0),
         "mask_window": 4 * count * count if per_window else 0,
         "parts": _parts(windows) if op.masks_itself(shape) else 0, "target": gathered.corner,
         "target_block": gathered.layout.block, "chunk": cut.chunk, "keys": cut.keys, "values": cut.values,
-        "scores": cut.scores, "outputs": cut.outputs,
+        "scores": cut.scores, "outputs": cut.outputs, "lines": cut.lines, "inverses": cut.inverses,
     }  # fmt: skip
     values["factors"] = 0 if factors is None else factors.astype(np.float32)
-    values |= _records(low, cut, count, depth)
+    values |= _records(low, cut, count, depth, projected.layout.element)
     reads = [projected.span, *(low.flat_span(flat[name], prod(low.shape(added[name]))) for name in flat)]
     macs = op.macs(layer.node.input_shapes) - 4 * shape[0] ** 2 * prod(shape[1:])
     low.program.add(
@@ -143,6 +144,8 @@ class _Cut(NamedTuple):
     values: int
     scores: int
     outputs: int
+    lines: int
+    inverses: int
     bytes: int
 
     @classmethod
@@ -152,19 +155,22 @@ class _Cut(NamedTuple):
         return cls(chunk, *places)
 
 
-def _cut(count: int, depth: int) -> _Cut:
+def _cut(count: int, depth: int, element: int) -> _Cut:
     """Chunks whose scores take at most a quarter of the second-level cache, or are as small as they may be."""
     score_row, output_row = 64 * blocks_of(count), 64 * blocks_of(depth)
+    query_row, value_rows = 4 * words(depth, element), words(count, element)
     chunk = max(PIXELS, min(MAX_CHUNK, CACHE // 4 // score_row) // PIXELS * PIXELS)
     chunk = min(chunk, count)
     rows = chunk + PIXELS  # a register tile may compute more pixels than there are
     return _Cut.of(
         chunk,
-        _lines(4 * (count + PIXELS) * depth),
-        _lines(score_row * depth),
-        _lines(output_row * count),
+        _lines((count + PIXELS) * query_row),
+        _lines(score_row * query_row // 4),
+        _lines(output_row * value_rows),
         _lines(score_row * rows),
         _lines(output_row * rows),
+        _lines(WIDTH * query_row),
+        _lines(4 * chunk),
     )
 
 
@@ -173,7 +179,7 @@ def _lines(size: int) -> int:
     return -(-size // 64) * 64
 
 
-def _records(low: Lowering, cut: _Cut, count: int, depth: int) -> dict[str, Word]:
+def _records(low: Lowering, cut: _Cut, count: int, depth: int, element: int) -> dict[str, Word]:
     """The records of the two products' sweeps."""
     score_row, output_row = 64 * blocks_of(count), 64 * blocks_of(depth)
 
@@ -183,14 +189,14 @@ def _records(low: Lowering, cut: _Cut, count: int, depth: int) -> dict[str, Word
             for row in (source_row, target_row)
         )
         return inner_record(
-            sweep, low, runs=np.zeros(1, np.int32), run_count=1, run_length=length, last_length=length,
+            sweep.of(element), low, runs=np.zeros(1, np.int32), run_count=1, run_length=length, last_length=length,
             source_pixels=sources, target_pixels=targets, target_block=64, residual_pixels=0, residual_block=0,
-            next_weights=0, wide=0, low=-np.inf, high=np.inf, fill=0,
+            next_weights=0, wide=1, low=-np.inf, high=np.inf, fill=0,
         )  # fmt: skip
 
     return {
-        "scores_record": record(depth, 4 * depth, score_row),
-        "outputs_record": record(count, score_row, output_row),
+        "scores_record": record(words(depth, element), 4 * words(depth, element), score_row),
+        "outputs_record": record(words(count, element), score_row, output_row),
     }
 
 
