@@ -34,7 +34,9 @@ from convcalc.backends.numba.kernels.copies import pack, unpack
 from convcalc.backends.numba.kernels.weights import copy_weights
 from convcalc.backends.numba.layout import as_elements
 from convcalc.backends.numba.plan import prepare
-from convcalc.backends.numba.runtime.driver import StepRow, StepTable, helpers
+from convcalc.backends.numba.runtime.driver import StepRow
+from convcalc.backends.numba.runtime.helpers import helpers
+from convcalc.backends.numba.runtime.step_table import StepTable
 from convcalc.graph import INPUT, Graph
 
 MOST = 600_000  # MACs of a generated network

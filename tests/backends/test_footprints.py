@@ -29,6 +29,7 @@ from convcalc.backends.numba.kernels.draw import draw
 from convcalc.backends.numba.plan import Plan, prepare
 from convcalc.backends.numba.runtime import driver, linker
 from convcalc.backends.numba.runtime.checked import Checker
+from convcalc.backends.numba.runtime.step_table import StepTable
 from convcalc.graph import Graph
 from convcalc.weights.drawn import Draw, DrawnNumbers
 
@@ -269,7 +270,7 @@ def test_walking_a_table(log: Log) -> None:
     """Three steps of nothing, by one thread and the counters of two."""
     nothing = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(lambda *_: None)
     function = ctypes.cast(nothing, ctypes.c_void_p).value or 0
-    table = driver.StepTable([driver.StepRow(function, 0, items, 0) for items in (3, 1, 2)], nothing, 2)
+    table = StepTable([driver.StepRow(function, 0, items, 0) for items in (3, 1, 2)], nothing, 2)
     assert_alike(*said_and_done(driver.drive, log, table.record, table.address, 0, 0, 3))
 
 

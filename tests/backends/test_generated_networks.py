@@ -16,7 +16,7 @@ from numba_support import any_values, any_weights
 
 from convcalc.backends import reference
 from convcalc.backends.numba.passes.channels_first import channels_first
-from convcalc.backends.numba.runtime.driver import helpers
+from convcalc.backends.numba.runtime.helpers import helpers
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,7 +18,7 @@ from numba_support import Network, any_inputs, any_values, any_weights, assert_c
 from convcalc.backends import reference
 from convcalc.backends.numba.passes.fusion import fuse
 from convcalc.backends.numba.plan import prepare
-from convcalc.backends.numba.runtime.driver import helpers
+from convcalc.backends.numba.runtime.helpers import helpers
 from convcalc.graph import INPUT, Graph, Output
 from convcalc.ops import Tensor
 

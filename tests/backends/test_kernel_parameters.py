@@ -11,8 +11,9 @@ from convcalc.backends.numba.jit.intrinsics import load_element, load_float, sto
 from convcalc.backends.numba.jit.sizes import ELEMENT
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.layout import as_elements
-from convcalc.backends.numba.runtime.driver import StepRow, StepTable
+from convcalc.backends.numba.runtime.driver import StepRow
 from convcalc.backends.numba.runtime.program import record_of
+from convcalc.backends.numba.runtime.step_table import StepTable
 
 
 @kernel

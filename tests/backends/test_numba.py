@@ -38,7 +38,9 @@ from convcalc.backends.numba.passes import algorithm as choice
 from convcalc.backends.numba.passes import traits
 from convcalc.backends.numba.passes.traits import TRAITS, has_kernel
 from convcalc.backends.numba.plan import Plan, prepare
-from convcalc.backends.numba.runtime.driver import StepRow, StepTable, helpers
+from convcalc.backends.numba.runtime.driver import StepRow
+from convcalc.backends.numba.runtime.helpers import helpers
+from convcalc.backends.numba.runtime.step_table import StepTable
 from convcalc.graph import INPUT, Graph
 from convcalc.language.load import load_graph
 from convcalc.weights.load import load_weights, random_weights

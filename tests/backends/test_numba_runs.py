@@ -26,7 +26,8 @@ from convcalc.backends.numba import plan as planning
 from convcalc.backends.numba.plan import prepare
 from convcalc.backends.numba.profile import Peaks, Profile, Rate, Row, profile_network
 from convcalc.backends.numba.runtime import driver
-from convcalc.backends.numba.runtime.driver import helpers, other_processors
+from convcalc.backends.numba.runtime.helpers import helpers, other_processors
+from convcalc.backends.numba.runtime.step_table import StepTable
 from convcalc.errors import ConvcalcError
 from convcalc.language.load import load_graph
 from convcalc.weights.load import random_weights
@@ -185,10 +186,8 @@ def test_a_step_takes_the_time_of_all_threads() -> None:
 
     kernel = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(work)
     address = ctypes.cast(kernel, ctypes.c_void_p).value or 0
-    table = driver.StepTable(
-        [driver.StepRow(address, 200, 1, 0), driver.StepRow(address, 20, 1, 1)], kernel, 2
-    )
-    walk = driver._native(driver.drive)
+    table = StepTable([driver.StepRow(address, 200, 1, 0), driver.StepRow(address, 20, 1, 1)], kernel, 2)
+    walk = driver.native(driver.drive)
     helper = threading.Thread(target=walk, args=(table.address, 1, 0, 2))
     helper.start()
     assert begun.wait(10)

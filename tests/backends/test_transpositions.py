@@ -16,7 +16,7 @@ from convcalc.backends import reference
 from convcalc.backends.numba.passes.channels_first import channels_first
 from convcalc.backends.numba.passes.traits import has_kernel
 from convcalc.backends.numba.plan import Plan, prepare
-from convcalc.backends.numba.runtime.driver import helpers
+from convcalc.backends.numba.runtime.helpers import helpers
 from convcalc.graph import INPUT
 from convcalc.language.load import load_graph
 

@@ -19,7 +19,7 @@ from convcalc.backends import Winograd
 from convcalc.backends.numba.kernels.transforms import OUTPUTS, PAIRS, kernel_matrix
 from convcalc.backends.numba.passes.algorithm import plan_conv
 from convcalc.backends.numba.plan import prepare
-from convcalc.backends.numba.runtime.driver import helpers
+from convcalc.backends.numba.runtime.helpers import helpers
 from convcalc.graph import INPUT, Graph
 
 Array = np.ndarray[Any, Any]

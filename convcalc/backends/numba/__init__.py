@@ -14,9 +14,10 @@
                placement: what lives inside what, halos
     arrays/    operators that no kernel is worth, by NumPy on whole arrays; registry: which
     lower/     operators: from layers to a program, by a function per operator; lowering: the program in the making
-    runtime/   program: steps, lifetimes, memory; linker: addresses, and what waits for what; driver: threads that
-               walk the steps; checked: every access compared with its buffer before a plan runs (CONVCALC_CHECKED=1),
-               with places: what an address belongs to, and fault: the error
+    runtime/   program: steps, lifetimes, memory; linker: addresses, and what waits for what; step_table: the
+               table of addresses that results; driver: how threads walk it, and helpers: these threads; checked: every
+               access compared with its buffer before a plan runs (CONVCALC_CHECKED=1), with places: what an address
+               belongs to, and fault: the error
     plan.py    the pipeline of all that; drawing.py: random weights; profile.py: where the time goes
 
 Maps are kept in float32 or, by `precision="bf16"`, in bfloat16: `jit/intrinsics` says how a kernel is compiled for

@@ -36,9 +36,11 @@ from convcalc.backends.numba.passes.fixed import fixed_nodes
 from convcalc.backends.numba.passes.fusion import fuse
 from convcalc.backends.numba.passes.placement import place
 from convcalc.backends.numba.passes.traits import has_kernel
-from convcalc.backends.numba.runtime.driver import StepTable, drive, helpers, post, worker_loop
+from convcalc.backends.numba.runtime.driver import drive, post, worker_loop
+from convcalc.backends.numba.runtime.helpers import helpers
 from convcalc.backends.numba.runtime.linker import link
 from convcalc.backends.numba.runtime.program import Arena, ByteSpan, Program
+from convcalc.backends.numba.runtime.step_table import StepTable
 from convcalc.backends.reference import inputs_of
 from convcalc.errors import ConvcalcError
 from convcalc.graph import Graph, Output

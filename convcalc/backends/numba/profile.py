@@ -23,8 +23,9 @@ from convcalc.backends.numba.kernels.conv import TileRow, direct
 from convcalc.backends.numba.kernels.dense import dense
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.plan import Plan, prepare
-from convcalc.backends.numba.runtime.driver import StepRow, StepTable
+from convcalc.backends.numba.runtime.driver import StepRow
 from convcalc.backends.numba.runtime.program import Word, record_of
+from convcalc.backends.numba.runtime.step_table import StepTable
 from convcalc.graph import Graph
 from convcalc.processes import processors
 from convcalc.weights.load import Weights

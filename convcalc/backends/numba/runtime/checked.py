@@ -24,10 +24,11 @@ import numpy as np
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.jit.footprint import Access, Array, Declared, KernelCall
 from convcalc.backends.numba.jit.ranges import NOTHING, Ranges, lattice
-from convcalc.backends.numba.runtime.driver import StepTable
+from convcalc.backends.numba.runtime.driver import drive
 from convcalc.backends.numba.runtime.fault import PlanFault, buffer_name, extent, way
 from convcalc.backends.numba.runtime.places import Linked, MemoryPlace, Places
 from convcalc.backends.numba.runtime.program import Buffer, ByteSpan, Program, Step
+from convcalc.backends.numba.runtime.step_table import StepTable
 
 
 def enabled() -> bool:
@@ -265,8 +266,6 @@ class Checker:
 
     def _drive(self) -> None:
         """Checks that the driver's counters have a place for each step and thread."""
-        from convcalc.backends.numba.runtime.driver import drive
-
         table = self._table
         if self._linked and drive.touches:
             arrays = table.arrays

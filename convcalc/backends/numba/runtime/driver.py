@@ -1,33 +1,22 @@
-"""The driver: threads that walk one table of steps together, without locks.
+"""The driver: kernels by which threads walk one table of steps together, without locks.
 
 A step is a kernel, its record, a number of items, and how many steps at the table's start must be complete before it
 may begin. Each thread has a share of a step's items, the same part in every step, so that it finds in its own cache
 what it wrote there: fetching from another core's cache is slow. A thread that has finished its share helps with the
 others'. Items are taken by adding to a share's counter, so a thread that the system suspends does not hold up the
 others, and a thread that never arrives is not waited for. An item's result does not depend on the thread.
-
-A helper thread waits for work outside Python, because it might otherwise have to wait for Python's lock. It polls its
-slot, into which an assignment is put, for about a millisecond, since waking a thread takes about as long as a small
-network; then it sleeps until a byte is written into its pipe. Before that it is moved away from the processor on which
-its caller runs: some systems wake a thread where its waker is, and the two would take turns there for milliseconds.
 """
 
 from __future__ import annotations
 
-import atexit
 import ctypes
-import os
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
-
 from convcalc.backends.numba.jit.cache import Kernel, kernel
 from convcalc.backends.numba.jit.declare import inline
-from convcalc.backends.numba.jit.footprint import Array, KernelCall, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, steps
 from convcalc.backends.numba.jit.intrinsics import call, load_int, load_row, row_bytes, store_int
 from convcalc.backends.numba.jit.threads import (
     atomic_add,
@@ -40,7 +29,6 @@ from convcalc.backends.numba.jit.threads import (
     yield_cpu,
 )
 
-LINE = 8  # int64s of a cache line
 CLOSED = 1 << 40
 SPINS_BEFORE_YIELD = 4000
 
@@ -214,160 +202,10 @@ def post_footprint(call: KernelCall) -> None:
     call.writes("answer", call.answer, 8)
 
 
-@cache
-def _own_processor() -> Callable[[], int] | None:
-    """A function for the processor that this thread runs on, where the system has one."""
-    if not hasattr(os, "sched_setaffinity"):
-        return None
-    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
-
-
-def other_processors() -> frozenset[int]:
-    """The processors that this thread may run on, without the one it does; none where the system does not tell."""
-    own = _own_processor()
-    return frozenset(os.sched_getaffinity(0)) - {own()} if own else frozenset()
-
-
-class Helper:
-    """A thread that walks tables of steps."""
-
-    def __init__(self) -> None:
-        self.offered: StepTable | None = None  # kept alive until the helper has left it
-        self._slot = np.zeros(SLOT, np.int64)
-        self._answer = np.zeros(1, np.int64)
-        self._reading, self._writing = os.pipe()
-        self._processors: frozenset[int] = frozenset()  # on which it may run, once it was moved
-        self._thread = threading.Thread(target=self._work, daemon=True, name="convcalc")
-        self._thread.start()
-
-    @property
-    def busy(self) -> bool:
-        """Whether it is walking a table."""
-        return bool(self._slot[0] == BUSY)
-
-    def call(self, table: StepTable, thread: int, first: int, stop: int) -> None:
-        """Makes it walk steps first..stop as number `thread`, unless it is busy with another table. Not reentrant."""
-        if not self.busy:
-            self.offered = table
-            self._slot[1:5] = Assignment(table.address, thread, first, stop)
-            self._post(BUSY)
-
-    def end(self) -> None:
-        """Ends the thread and waits for that."""
-        while self._thread.is_alive():
-            self._post(ENDED)
-            self._thread.join(0.001)
-        os.close(self._reading)
-        os.close(self._writing)
-
-    def _post(self, state: int) -> None:
-        _native(post)(self._slot.ctypes.data, state, self._answer.ctypes.data, 0)
-        if self._answer[0] == ASLEEP:
-            self._move(other_processors())
-            os.write(self._writing, b"\0")
-
-    def _move(self, processors: frozenset[int]) -> None:
-        """Lets it run on these processors alone, if any."""
-        thread = self._thread.native_id
-        if thread and processors and processors != self._processors:
-            with suppress(OSError):  # where that is not allowed, the system alone decides
-                os.sched_setaffinity(thread, processors)
-            self._processors = processors
-
-    def _work(self) -> None:
-        _native(worker_loop)(self._slot.ctypes.data, drive.address, SPINS_BEFORE_SLEEP, self._reading)
-        while self._slot[0] != ENDED:  # on systems where the loop cannot sleep
-            os.read(self._reading, 1)
-            _native(worker_loop)(self._slot.ctypes.data, drive.address, SPINS_BEFORE_SLEEP, self._reading)
-
-
-class Helpers:
-    """The helper threads of this process, kept between runs."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._helpers: list[Helper] = []
-
-    def start(self, count: int, table: StepTable, first: int, stop: int) -> None:
-        """Makes `count` helpers, numbered from 1, walk steps first..stop, except those that are busy."""
-        with self._lock:
-            if not self._helpers:
-                atexit.register(self.stop)
-            while len(self._helpers) < count:
-                self._helpers.append(Helper())
-            for number, helper in enumerate(self._helpers[:count], 1):
-                helper.call(table, number, first, stop)
-
-    def release(self) -> None:
-        """Drops the tables that helpers have left, so that a plan's memory is not kept until the next run."""
-        with self._lock:
-            for helper in self._helpers:
-                if not helper.busy:
-                    helper.offered = None
-
-    def stop(self) -> None:
-        """Ends all helpers; the next start makes new ones. Called before a fork, which copies no threads."""
-        with self._lock:
-            for helper in self._helpers:
-                helper.end()
-            self._helpers.clear()
-
-
-helpers = Helpers()
 _PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # a call through it releases Python's lock
 
 
 @cache
-def _native(kernel: Kernel) -> Callable[[int, int, int, int], None]:
+def native(kernel: Kernel) -> Callable[[int, int, int, int], None]:
     """A kernel as a function that Python can call."""
     return _PROTOTYPE(kernel.address)
-
-
-class StepTable:
-    """Steps ready to run. keep: what must stay alive, the memory that records point into."""
-
-    def __init__(self, rows: Sequence[StepRow], keep: object, threads: int) -> None:
-        self.rows = np.array(rows, np.int64).reshape(-1, len(StepRow._fields))
-        count = len(rows)
-        self.threads = threads
-        # Rows of counters: for each thread of the items taken from its share, one of the items done, and for each
-        # thread of its time.
-        self._counters = np.zeros((2 * threads + 1, -(-count // LINE) * LINE), np.int64)
-        self._gate = np.zeros(2, np.int64)
-        self._keep = keep
-        self.arrays = {
-            "table": self.rows, "gate": self._gate, "taken": self._counters[:threads],
-            "done": self._counters[threads : threads + 1], "clock": self._counters[threads + 1 :],
-        }  # fmt: skip
-        values = {name: array.ctypes.data for name, array in self.arrays.items()}
-        values |= {"threads": threads, "counter_row": self._counters.strides[0]}
-        self.record = drive.record(values, int)
-        self.address = self.record.ctypes.data
-        self._drive = _native(drive)
-
-    def run(self, first: int, stop: int) -> None:
-        """Runs steps first..stop on this thread and threads − 1 helpers."""
-        if first != stop:
-            self.begin(first, stop)
-            self.complete(first, stop)
-
-    def begin(self, first: int, stop: int) -> None:
-        """Lets the helpers begin with steps first..stop; this thread may do something else until `complete`."""
-        self._counters[:, first:stop] = 0
-        if self.threads > 1:
-            self._gate[1] = 0
-            self._gate[0] = 0  # last: this opens the gate
-            helpers.start(self.threads - 1, self, first, stop)
-
-    def complete(self, first: int, stop: int) -> None:
-        """Helps with the steps that have begun, until all are complete."""
-        self._drive(self.address, 0, first, stop)
-        if self.threads > 1:
-            helpers.release()
-
-    def ticks(self, first: int, stop: int) -> Array:
-        """The time that all threads together spent on each of steps first..stop in their last run, in ticks of the
-        processor's clock."""
-        times = self._counters[self.threads + 1 :, first:stop]
-        total: Array = times.sum(0) if self.threads > 1 else times[0].copy()
-        return total

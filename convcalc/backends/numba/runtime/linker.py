@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convcalc.backends.numba.runtime.checked import check, enabled
-from convcalc.backends.numba.runtime.driver import StepRow, StepTable
+from convcalc.backends.numba.runtime.driver import StepRow
 from convcalc.backends.numba.runtime.places import Linked
 from convcalc.backends.numba.runtime.program import Arena, ByteSpan, Program, Ref, record_of
+from convcalc.backends.numba.runtime.step_table import StepTable
 
 
 def link(
