@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from array import array
 from pathlib import Path
 
@@ -88,13 +89,18 @@ def test_without_the_kernel_on_the_disk_nobody_waits_for_it(
     """It is compiled with those that the network runs by, and the next process has it."""
     graph = network(tmp_path)
     weights = random_weights(graph)
+    before = threading.active_count()
     with monkeypatch.context() as patch:
         patch.setattr(draw, "_address", 0)
         patch.setattr("convcalc.backends.numba.jit.cache._read", lambda *_: None)
-        assert begin_drawing(weights, 2) is None
+        drawing = begin_drawing(weights, 2)
+        assert drawing is not None
+        drawing.finish()
         assert not draw.loaded
-        assert weights.drawn is not None
-        assert weights.drawn.pending
+    assert weights.drawn is not None
+    assert not weights.drawn.pending
+    assert isinstance(weights.drawn[0], array), "not by the kernel"
+    assert threading.active_count() == before, "beside a thread no process can be forked to compile"
     compiled: list[Kernel] = []
     monkeypatch.setattr(
         "convcalc.backends.numba.plan.compile_all", lambda kernels, *_: compiled.extend(kernels)

@@ -1,7 +1,7 @@
 """Random weights drawn by a kernel, with the bits that `convcalc.weights.initialise` gives.
 
 Helpers draw while the rest of this backend is imported, in which time one of them makes a hundred million numbers.
-Where the kernel is not on the disk yet, `convcalc.weights` draws, so that nobody waits for a compiler first.
+Where the kernel is not on the disk yet, `convcalc.weights` draws in that time: nobody waits for a compiler first.
 """
 
 from __future__ import annotations
@@ -23,17 +23,32 @@ from convcalc.weights.load import Weights
 NEEDED: tuple[Kernel, ...] = (draw, drive, post, worker_loop)
 
 
-def begin_drawing(weights: Weights, threads: int) -> Drawing | None:
-    """Lets helpers begin to draw a network's random weights; None if there is nothing to draw or no kernel on the disk.
-    threads: as many draw, one of which is this one when it comes to `finish`."""
+def begin_drawing(weights: Weights, threads: int) -> Drawing | DrawingThread | None:
+    """Lets others begin to draw a network's random weights; None if there is nothing to draw. threads: as many draw by
+    the kernel, one of which is this one when it comes to `finish`."""
     drawn = weights.drawn
-    if drawn is None or not drawn.pending or not all(kernel.load() for kernel in NEEDED):
+    if drawn is None or not drawn.pending:
         return None
-    return Drawing(drawn, threads)
+    return Drawing(drawn, threads) if all(kernel.load() for kernel in NEEDED) else DrawingThread(drawn)
+
+
+class DrawingThread:
+    """Random numbers that are being drawn without the kernel."""
+
+    def __init__(self, drawn: DrawnNumbers) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._pool = ThreadPoolExecutor(1)
+        self._future = self._pool.submit(drawn.draw)
+
+    def finish(self) -> None:
+        """Waits until all is drawn."""
+        with self._pool:
+            self._future.result()
 
 
 class Drawing:
-    """Random numbers that are being drawn."""
+    """Random numbers that are being drawn by the kernel."""
 
     def __init__(self, drawn: DrawnNumbers, threads: int) -> None:
         self._drawn = drawn
