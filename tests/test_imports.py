@@ -235,7 +235,7 @@ def after(*arguments: str) -> set[str]:
 # costs every start 0.2 ms or more: what only some commands use is imported where they use it.
 READING = """
     _version errors shapes graph
-    ops._axes ops._base ops._fields ops._gradients ops._pooling ops._sliding ops._working
+    ops._axes ops._base ops._dot ops._fields ops._gradients ops._pooling ops._sliding ops._working
     ops.conv ops.dense ops.flatten ops.maxpool ops.relu ops.softmax
     analysis.analyse analysis.receptive report.words
     api.arguments api.choices api.net api.views cli.completion cli.options

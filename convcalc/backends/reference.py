@@ -23,7 +23,7 @@ from convcalc.weights.load import Parameters, Weights
 
 WORTH_A_POOL = 60_000_000  # MACs of the whole network; below this, forking costs more than it saves
 WORTH_CUTTING = 4_000_000  # MACs of a layer; below this, splitting costs more than it saves
-PART = 20_000_000  # MACs per part: about half a second, so that the progress display keeps moving
+PART = 60_000_000  # MACs per part: about half a second, so that the progress display keeps moving
 MIN_CHANNELS = 16  # per part, since every part has to collect the layer's windows again
 
 

@@ -6,24 +6,13 @@ that the number of positions is observed, not computed.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from operator import mul
 from typing import Any
 
 from convcalc.shapes import Padding, PerAxis
 
-if sys.version_info >= (3, 12):
-    from math import sumprod as dot
-else:
-
-    def dot(p: Sequence[Any], q: Sequence[Any], /) -> Any:
-        """The dot product of two sequences."""
-        return sum(map(mul, p, q))
-
-
-__all__ = ["Slide", "dot", "pool"]
+__all__ = ["Slide", "pool"]
 
 
 class Slide:
@@ -106,17 +95,18 @@ class Slide:
     def patches(self, planes: Sequence[Sequence[Any]], fill: Any) -> Iterator[list[Any]]:
         """One flat list per window position, in row-major order: channels first, then the pixels of the kernel."""
         channels = [self.padded_rows(plane, fill) for plane in planes]
-        step = self.dilation[-1]
-        reach = step * (self.kernel[-1] - 1) + 1
+        width, step = self.kernel[-1], self.dilation[-1]
+        reach = step * (width - 1) + 1
         taps = [range(0, d * k, d) for d, k in zip(self.dilation[:-1], self.kernel[:-1], strict=True)]
         offsets = list(product(*taps))
+        size = len(channels) * len(offsets) * width
         for lead in product(*self.starts[:-1]):
             keys = [tuple(a + b for a, b in zip(lead, offset, strict=True)) for offset in offsets]
-            rows = [channel[key] for channel in channels for key in keys]
+            columns = list(zip(*(channel[key] for channel in channels for key in keys), strict=True))
             for start in self.starts[-1]:
-                patch: list[Any] = []
-                for row in rows:
-                    patch += row[start : start + reach : step]
+                patch = [fill] * size
+                for tap, column in enumerate(columns[start : start + reach : step]):
+                    patch[tap::width] = column
                 yield patch
 
 

@@ -26,11 +26,11 @@ from convcalc.ops._base import (
     Working,
     in_sequence,
 )
+from convcalc.ops._dot import Rows, dot
 from convcalc.ops._fields import choice, extent, flag, integer, layer
 from convcalc.ops._fields import number as real
 from convcalc.ops._ieee import larger
 from convcalc.ops._saved import Saved, made
-from convcalc.ops._sliding import dot
 from convcalc.ops._windows import Slot, WindowAxis, windows
 from convcalc.ops._working import product
 from convcalc.shapes import PerAxis, Shape, per_axis, show
@@ -405,7 +405,9 @@ def _projected(
     """weight·x + bias for each vector."""
     features = len(vectors[0])
     rows = [weight[i : i + features] for i in range(0, len(weight), features)]
-    return [[dot(vector, row) + offset for row, offset in zip(rows, bias, strict=True)] for vector in vectors]
+    products = Rows(rows, list(chain.from_iterable(vectors)), len(vectors)).times(vectors)
+    sums = [[value + offset for value in row] for row, offset in zip(products, bias, strict=True)]
+    return [list(vector) for vector in zip(*sums, strict=True)]
 
 
 def _offsets(added: Mapping[str, Tensor], head: int, window: int, place: int, count: int) -> Sequence[Any]:

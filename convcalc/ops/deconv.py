@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, islice, product
 from math import prod
 from operator import mul
 from typing import Any, ClassVar, NamedTuple, Self
@@ -22,8 +22,8 @@ from convcalc.ops._base import (
     group_walk,
     ratio,
 )
+from convcalc.ops._dot import Rows
 from convcalc.ops._fields import extent, flag, integer, padding
-from convcalc.ops._sliding import dot
 from convcalc.ops._working import equation, size_working
 from convcalc.shapes import Padding, PerAxis, Shape, elements, pads, per_axis, show
 
@@ -215,13 +215,15 @@ class Deconv(Operator):
         output: list[Any] = []
         for group in range(self.groups):
             members = range(group * depth, (group + 1) * depth)
-            pixels = list(zip(*(values[c * plane : (c + 1) * plane] for c in members), strict=True))
+            read = [values[c * plane : (c + 1) * plane] for c in members]
+            kernels = [[weight[c * share * area + place] for c in members] for place in range(share * area)]
+            rows = Rows(kernels, list(chain.from_iterable(read)), plane)
+            products = rows.times(list(zip(*read, strict=True)))
             for member in range(share):
                 sums: list[Any] = [0] * canvas.pixels
-                for place, tap in enumerate(canvas.taps):
-                    kernel = [weight[(c * share + member) * area + place] for c in members]
-                    for corner, pixel in zip(canvas.corners, pixels, strict=True):
-                        sums[corner + tap] += dot(pixel, kernel)
+                for tap, added in zip(canvas.taps, islice(products, area), strict=True):
+                    for corner, value in zip(canvas.corners, added, strict=True):
+                        sums[corner + tap] += value
                 offset = bias[group * share + member]
                 output += [sums[place] + offset for place in canvas.kept]
         return Tensor((self.filters, *canvas.shape), output)

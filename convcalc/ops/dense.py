@@ -25,11 +25,13 @@ from convcalc.ops._base import (
     Tensor,
     Working,
 )
+from convcalc.ops._dot import Rows, dot
 from convcalc.ops._fields import choice, flag, integer
-from convcalc.ops._sliding import dot
 from convcalc.ops._working import equation
 from convcalc.ops.conv import Conv
 from convcalc.shapes import Shape, show
+
+BLOCK = 256  # units whose weights are taken together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,16 +117,17 @@ class Dense(Operator):
         return OutputPart(dataclasses.replace(self, units=len(channels)), range(inputs[0][0]))
 
     def forward(self, inputs: Sequence[Tensor], weights: Mapping[str, Sequence[Any]]) -> Tensor:
-        """Computes a dot product per unit, one row at a time: there may be a hundred million weights."""
+        """Computes a dot product per unit, some units at a time: there may be a hundred million weights."""
         (*lead, features), values = inputs[0]
         vectors = [values[i : i + features] for i in range(0, len(values), features)]
         weight = weights["weight"]
         bias = weights["bias"] if self.bias else [0] * self.units
         columns = []
-        for unit in range(self.units):
-            row = weight[unit * features : (unit + 1) * features]
-            offset = bias[unit]
-            columns.append([dot(vector, row) + offset for vector in vectors])
+        for first in range(0, self.units, BLOCK):
+            units = range(first, min(first + BLOCK, self.units))
+            rows = Rows([weight[u * features : (u + 1) * features] for u in units], values, len(vectors))
+            for unit, products in zip(units, rows.times(vectors), strict=True):
+                columns.append([product + bias[unit] for product in products])
         return Tensor((*lead, self.units), list(chain.from_iterable(zip(*columns, strict=True))))
 
     def backward(

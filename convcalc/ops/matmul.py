@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 from typing import Any, ClassVar, Self
 
@@ -21,8 +22,8 @@ from convcalc.ops._base import (
     Tensor,
     Working,
 )
+from convcalc.ops._dot import Rows
 from convcalc.ops._fields import flag
-from convcalc.ops._sliding import dot
 from convcalc.ops._working import product
 from convcalc.shapes import Shape, show
 
@@ -122,7 +123,8 @@ class Matmul(Operator):
         columns_of_b = self._vectors(b, by_row=self.transpose_b)
         result: list[Any] = []
         for rows, columns in zip(rows_of_a, columns_of_b, strict=True):
-            result += [dot(row, column) for row in rows for column in columns]
+            products = Rows(columns, list(chain.from_iterable(rows)), len(rows)).times(rows)
+            result += chain.from_iterable(zip(*products, strict=True))
         rows, columns = rows_of_a[0], columns_of_b[0]
         return Tensor((*a.shape[:-2], len(rows), len(columns)), result)
 

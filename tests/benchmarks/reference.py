@@ -2,23 +2,25 @@
 
     python tests/benchmarks/reference.py
 
-One process, so one core: AlexNet's convolutions as the lecture counts them. `dot` is the dot product of two lists of
-floats alone, by `sum(map(mul, …))` under Python 3.11 and `math.sumprod` from 3.12 on: what bounds the backend; it
-depends on how Python was built. `nested loop` is a first program's. 60 million a second are wanted under Python 3.11
-and 150 million under 3.13; on a Zen 4 `dot` itself gives 48 to 62 and 110.
+One process, so one core, and the processor's time, so that others on the machine count less: AlexNet's convolutions as
+the lecture counts them, with random weights. `dist` is `math.dist` of two tuples alone, which bounds the backend; `dot`
+the dot product of two lists by `sum(map(mul, …))` under Python 3.11 and `math.sumprod` from 3.12 on. Both depend on how
+Python was built. `nested loop` is a first program's.
 """
 
 from __future__ import annotations
 
 import platform
 import random
-import time
-from math import prod
+from collections.abc import Callable, Iterable
+from functools import partial
+from math import dist, prod
 from statistics import median
+from time import process_time
 
 import convcalc
 from convcalc.ops._base import Tensor
-from convcalc.ops._sliding import dot
+from convcalc.ops._dot import dot
 
 
 def nested(
@@ -47,41 +49,45 @@ def main() -> None:
     values = [source.random() for _ in range(channels * size * size)]
     weights = [source.random() for _ in range(channels * kernel * kernel)]
 
-    def peer() -> float:
-        start = time.perf_counter()
-        nested(values, weights, channels, size, kernel, rows=4)
-        return 4 * (size - kernel + 1) * channels * kernel**2 / (time.perf_counter() - start)
+    def rate(count: int, run: Callable[[], object]) -> float:
+        """Multiply-accumulates a second, of `count`."""
+        start = process_time()
+        run()
+        return count / (process_time() - start)
 
-    def bound() -> float:
-        start = time.perf_counter()
-        for _ in range(500):
-            dot(values[: len(weights)], weights)
-        return 500 * len(weights) / (time.perf_counter() - start)
-
+    length = len(weights)
+    pair = values[:length], weights
+    places = tuple(pair[0]), tuple(weights)
+    peers: dict[str, tuple[int, Callable[[], object]]] = {
+        "dist": (2000 * length, lambda: [dist(*places) for _ in range(2000)]),
+        "dot": (500 * length, lambda: [dot(*pair) for _ in range(500)]),
+        "nested loop": (
+            4 * (size - kernel + 1) * length,
+            lambda: nested(values, weights, channels, size, kernel, rows=4),
+        ),
+    }
     print(f"Python {platform.python_version()}, million MACs a second of one core")
-    print(f"{'layer':8} {'MACs':>12} {'ours':>8} {'dot':>8} {'ratio':>6} {'nested loop':>12} {'ratio':>6}")
+    print(f"{'layer':8} {'MACs':>13} {'ours':>8}", *(f"{name:>11} {'ratio':>6}" for name in peers))
+
+    def row(name: str, macs: float, ours: float, others: Iterable[float]) -> None:
+        cells = (f"{other / 1e6:>11.1f} {ours / other:>6.2f}" for other in others)
+        print(f"{name:8} {macs:>13,.0f} {ours / 1e6:>8.1f}", *cells)
+
     spent = done = 0.0
-    bounds = []
+    table = []
     for node in network.graph:
         if node.kind != "conv":
             continue
         tensor = Tensor(node.input_shapes[0], [source.random() for _ in range(prod(node.input_shapes[0]))])
-        parameters = {p.name: [source.random() for _ in range(prod(p.shape))] for p in node.parameters}
+        parameters = {p.name: [source.gauss(0, 0.03) for _ in range(prod(p.shape))] for p in node.parameters}
         macs = node.op.macs(node.input_shapes)
-        rates, peers, dots = [], [], []
-        for _ in range(3):
-            start = time.perf_counter()
-            node.op.forward([tensor], parameters)
-            rates.append(macs / (time.perf_counter() - start))
-            peers.append(peer())
-            dots.append(bound())
-        rate, slow, best = median(rates), median(peers), median(dots)
-        bounds.append(best)
-        spent, done = spent + macs / rate, done + macs
-        cells = f"{rate / 1e6:>8.1f} {best / 1e6:>8.1f} {rate / best:>6.2f}"
-        print(f"{node.name:8} {macs:>12,} {cells} {slow / 1e6:>12.1f} {rate / slow:>6.1f}")
-    rate, best = done / spent, median(bounds)
-    print(f"{'all':8} {done:>12,.0f} {rate / 1e6:>8.1f} {best / 1e6:>8.1f} {rate / best:>6.2f}")
+        forward = partial(node.op.forward, [tensor], parameters)
+        rounds = [(rate(macs, forward), *(rate(*peer) for peer in peers.values())) for _ in range(3)]
+        ours, *others = map(median, zip(*rounds, strict=True))
+        row(node.name, macs, ours, others)
+        table.append(others)
+        spent, done = spent + macs / ours, done + macs
+    row("all", done, done / spent, map(median, zip(*table, strict=True)))
 
 
 if __name__ == "__main__":
