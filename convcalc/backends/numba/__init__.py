@@ -6,7 +6,7 @@
                kernels, and their machine code on disk; compiler: makes it, with Numba
     kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, dense, winograd with its
                transforms, depthwise, matmul, attention with its layout, pool, norm, pointwise, copies, weights,
-               activations
+               draw, activations
     layout.py  where numbers lie in memory
     passes/    traits: what the kernels can do for each operator; fixed: values that are the same in every run; then, in
                this order, channels_first: layers computed on values stored in another order; fusion: what is computed

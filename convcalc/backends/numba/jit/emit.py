@@ -100,12 +100,6 @@ def _all(kind: ir.Type, value: int) -> ir.Constant:
     return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
 
 
-def emit_widened(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = REGISTER) -> ir.Value:
-    """The elements of bfloat16 at an address, as floats: their bits are the upper halves of a float's."""
-    bits = builder.zext(emit_load(builder, address, _like(kind, SHORT)), _like(kind, BITS))
-    return builder.bitcast(builder.shl(bits, _all(bits.type, 16)), kind)
-
-
 def emit_rounded(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     """Floats rounded to bfloat16, the even one of two, as bits. NaN stays NaN; what is denormal may become 0."""
     kind = value.type
@@ -125,8 +119,12 @@ def emit_rounded(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
 def emit_load_elements(
     builder: ir.IRBuilder, element: int, address: ir.Value, kind: ir.Type = REGISTER
 ) -> ir.Value:
-    """The elements of a map at an address, as floats. element: bytes of one, 4, or 2 of bfloat16."""
-    return (emit_widened if element == 2 else emit_load)(builder, address, kind)
+    """The elements of a map at an address, as floats. element: bytes of one, 4, or 2 of bfloat16, whose bits are the
+    upper half of a float's."""
+    if element == 4:
+        return emit_load(builder, address, kind)
+    bits = builder.zext(emit_load(builder, address, _like(kind, SHORT)), _like(kind, BITS))
+    return builder.bitcast(builder.shl(bits, _all(bits.type, 16)), kind)
 
 
 def emit_store_elements(builder: ir.IRBuilder, element: int, address: ir.Value, value: ir.Value) -> None:
