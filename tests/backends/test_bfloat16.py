@@ -214,6 +214,7 @@ def test_any_layer(kind: str, seed: int) -> None:
 
 NETWORKS: dict[str, tuple[Callable[[Random], Graph | None], int]] = {
     "narrow": (layers.any_narrow, 40),
+    "grouped": (layers.any_grouped, 30),
     "attention": (any_attention, 20),
     "matmul": (any_matmul, 12),
     "moves": (lambda source: layers.moves_of_moves(source.randrange(1000)), 15),

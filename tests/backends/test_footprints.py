@@ -134,6 +134,7 @@ def test_every_kernel_declares_what_it_touches() -> None:
 MAKERS = {
     "conv": layers.any_conv,
     "narrow": layers.any_narrow,
+    "grouped": layers.any_grouped,
     "depthwise": layers.any_depthwise,
     "excitation": layers.any_excitation,
     "deconv": layers.any_deconv,
@@ -211,7 +212,7 @@ def test_every_kernel_is_tried(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
     """Those that others call, both sweeps and `finish`, are tried with these."""
     found: set[str] = set()
     for precision in PRECISIONS:
-        for graph in (layers.many_kernels(), three_attentions(), two_products()):
+        for graph in (layers.many_kernels(), layers.many_groups(), three_attentions(), two_products()):
             found |= assert_exact(graph, log, precision)
     for fused, outputs in layers.WINOGRADS:
         layers.force_winograd(monkeypatch, fused, outputs)
@@ -295,7 +296,7 @@ with traced() as log, pytest.MonkeyPatch.context() as patch:
         for make in MAKERS.values():
             for seed in range(6 if precision == "float32" else 3):
                 assert_exact(by_chance(make, seed, 300_000), log, precision)
-        for graph in (layers.many_kernels(), tests.three_attentions(), tests.two_products()):
+        for graph in (layers.many_kernels(), layers.many_groups(), tests.three_attentions(), tests.two_products()):
             assert_exact(graph, log, precision)
     for fused, outputs in layers.WINOGRADS:
         layers.force_winograd(patch, fused, outputs)

@@ -193,6 +193,68 @@ def test_depthwise_along_rows_of_every_width(width: int) -> None:
         compare(network.graph(), width)
 
 
+def any_grouped(source: Random) -> Graph:
+    """Groups of few channels with windows that overlap along the row: blocks of whole groups, the last one often with
+    lanes to spare. Sometimes a sum, or more filters than channels, for which there is no kernel of its own."""
+    depth = source.choice([4, 8, 16])
+    groups = source.choice([2, 3, 4, 5, 7, 9, 13]) if depth < 16 else source.choice([2, 3])
+    stride = source.choice([1, 1, 2])
+    height, width = source.randint(3, 9), source.choice([7, 8, 9, 13, 14, 15, 20, 21, 22, 28, 29, 35])
+    network = Network(depth * groups, height, stride * width + source.choice([-1, 0, 1]))
+    start = network.add("relu")  # so that no image is read
+    share = source.choice([1, 1, 1, 1, 1, 2])
+    padding = ((source.randint(0, 2), source.randint(0, 2)), (source.randint(1, 3), source.randint(0, 2)))
+    network.add(
+        "conv",
+        filters=depth * groups * share,
+        groups=groups,
+        kernel=(source.randint(1, 3), 3),
+        stride=(source.randint(1, 2), stride),
+        dilation=(source.randint(1, 2) if height > 4 else 1, 1),
+        padding=padding,
+        bias=source.random() < 0.7,
+    )
+    if network.builder.shape(network.last) == network.builder.shape(start) and source.random() < 0.5:
+        network.add("add", start, network.last)
+    network.add(source.choice(["relu", "relu6", "silu", "hardswish", "identity"]))
+    network.add("conv", filters=17, kernel=1)  # reads the lanes to spare too
+    return network.graph()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_convolution_in_small_groups(seed: int) -> None:
+    compare(by_chance(any_grouped, seed), seed, threads=1 + seed % 3)
+
+
+@pytest.mark.parametrize("width", [5, 6, 7, 8, 9, 13, 14, 15, 20, 21, 22, 28, 29, 31])
+def test_small_groups_in_rows_of_every_width(width: int) -> None:
+    """From seven outputs on by kernels of their own, below by the register tile."""
+    for depth in (4, 8, 16):
+        for stride, by in ((1, ""), (2, "_by2")):
+            network = Network(3 * depth, 4, width * stride)
+            network.add("relu")
+            network.add(
+                "conv", filters=3 * depth, groups=3, kernel=3, stride=(1, stride), padding=((1, 0), (0, 2))
+            )
+            assert (f"grouped{depth}{by}" in kernels_of(network)) == (width >= 7)
+
+
+def many_groups() -> Graph:
+    """A network that every kernel for small groups takes part in."""
+    network = Network(48, 5, 33)
+    network.add("relu")
+    for depth in (4, 8, 16):
+        network.add("conv", filters=48, groups=48 // depth, kernel=3, padding=((1, 1), (0, 2)))
+        network.add("silu")
+    network.add("conv", filters=40, kernel=1)
+    for depth in (4, 8):
+        network.add("conv", filters=40, groups=40 // depth, kernel=3, stride=(1, 2), padding=((1, 1), (0, 1)))
+        network.add("upsample", scale=(1, 2))
+    network.add("conv", filters=48, kernel=1)
+    network.add("conv", filters=48, groups=3, kernel=(2, 3), stride=2, padding=((1, 1), (0, 2)))
+    return network.graph()
+
+
 def any_deconv(source: Random) -> Graph:
     rank = source.choice([1, 2, 2, 3])
     channels, filters = source.choice([1, 3, 16, 20]), source.choice([1, 4, 16, 34])

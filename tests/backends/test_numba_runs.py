@@ -317,7 +317,8 @@ import test_numba as tests
 from numba_support import by_chance, compare
 for seed in range(25):
     compare(by_chance(tests.any_conv, seed), seed)
-for make in (tests.any_narrow, tests.any_depthwise, tests.any_excitation, tests.any_deconv, tests.any_pool):
+makers = (tests.any_narrow, tests.any_grouped, tests.any_depthwise, tests.any_excitation, tests.any_deconv)
+for make in (*makers, tests.any_pool):
     for seed in range(6):
         compare(by_chance(make, seed), seed)
 for kind, shape, fields in tests.CASES:

@@ -14,9 +14,10 @@ from convcalc.backends.numba.jit.target import WIDTH, X86, target_features
 ASSEMBLY = """
 from convcalc.backends.numba.jit.compiler import assembly
 from convcalc.backends.numba.kernels.depthwise import depthwise_rows
+from convcalc.backends.numba.kernels.grouped import grouped
 from convcalc.backends.numba.kernels.pointwise import finish
 from convcalc.backends.numba.kernels.tile import sweep
-for kernel in (sweep, finish, depthwise_rows[5]):
+for kernel in (sweep, finish, depthwise_rows[5], grouped[2, 8]):
     print(assembly(kernel._function, kernel.floats))
 """
 # Registers 16–31 and masks, and operands with a mask or broadcast from memory: AVX-512's encoding has them alone.

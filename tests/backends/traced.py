@@ -23,6 +23,7 @@ from convcalc.backends.numba.kernels import (
     dense,
     depthwise,
     draw,
+    grouped,
     matmul,
     norm,
     pointwise,
@@ -42,6 +43,7 @@ MODULES = (
     tile,
     depthwise,
     draw,
+    grouped,
     transforms,
 )  # which emit loads and stores
 ENTRIES = 1 << 24  # of the log: an address, and its size times two, plus one for a store
@@ -66,7 +68,7 @@ def kernels() -> dict[str, Kernel]:
         weights,
     )
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
-    for variants in (depthwise.depthwise_rows, winograd.winograd_input, winograd.winograd):
+    for variants in (depthwise.depthwise_rows, grouped.grouped, winograd.winograd_input, winograd.winograd):
         found += variants.values()
     of_bfloat16 = [kernel.bfloat16 for kernel in found if kernel.name not in OF_FLOATS]
     return {kernel.name: kernel for kernel in (*found, *of_bfloat16)}

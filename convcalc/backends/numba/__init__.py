@@ -5,8 +5,8 @@
                emit: the LLVM instructions they are made of; footprint, ranges: the bytes a kernel touches; cache:
                kernels, and their machine code on disk; compiler: makes it, with Numba
     kernels/   tile: the microkernel, a tile of registers, and its sweep over pixels; conv, dense, winograd with its
-               transforms, depthwise, matmul, attention with its layout, pool, norm, pointwise, copies, weights,
-               draw, activations
+               transforms, depthwise and grouped with rows, their walk, matmul, attention with its layout, pool, norm,
+               pointwise, copies, weights, draw, activations
     layout.py  where numbers lie in memory
     passes/    traits: what the kernels can do for each operator; fixed: values that are the same in every run; then, in
                this order, channels_first: layers computed on values stored in another order; fusion: what is computed

@@ -42,6 +42,12 @@ def as_elements(values: Array, element: int) -> Array:
     return np.where(np.isnan(values), (bits >> 16).astype(np.uint16) | 0x40, rounded).astype(np.uint16)
 
 
+def as_words(lower: Array, upper: Array) -> Array:
+    """float32 as words of two elements of bfloat16 each, of which kernels take the bits for those of floats."""
+    words: Array = as_elements(lower, 2).astype(np.uint32) | as_elements(upper, 2).astype(np.uint32) << 16
+    return words.view(np.float32)
+
+
 def blocks_of(channels: int) -> int:
     """How many blocks hold so many channels."""
     return -(-channels // BLOCK)

@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from convcalc.backends.numba.jit.cache import kernel
+from convcalc.backends.numba.jit.cache import Kernel, kernel
 from convcalc.backends.numba.jit.declare import intrinsic
 from convcalc.backends.numba.jit.emit import (
     BITS,
@@ -31,10 +31,11 @@ from convcalc.backends.numba.jit.emit import (
     emit_splat,
     emit_store_elements,
 )
-from convcalc.backends.numba.jit.footprint import KernelCall, entries, shares, steps
+from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
 from convcalc.backends.numba.jit.intrinsics import call
-from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, LANES, PIXEL, PIXELS
+from convcalc.backends.numba.jit.sizes import BLOCK, LANES, PIXELS, Sized
 from convcalc.backends.numba.jit.target import WIDTH
+from convcalc.backends.numba.kernels.rows import finishes, rows_kernel
 
 
 @intrinsic("int int int int int int int int float float -> none", by_element=True)
@@ -128,29 +129,11 @@ def depthwise_footprint(call: KernelCall) -> None:
         )  # fmt: skip
         written = entries("target_pixels", targets, begin)
         call.writes("target", call.target, pixel, written, steps("target_block", blocks, call.target_block))
-        _finishes(call, blocks, begin, end, range(first, stop))
-
-
-def _finishes(call: KernelCall, blocks: int, begin: int, end: int, parts: range) -> None:
-    """The calls of `finish`, if there is one, for the pixels begin..end of each block, which are these parts of it."""
-    if call.finish:
-        for block in range(blocks):
-            to = call.target + block * call.target_block
-            own = call.sums + (parts.start * call.blocks + block) * BLOCK * 4 if call.sums else 0
-            call.calls(
-                "finish", call.finish, call.finish_record, target=(to, "target"), first=(begin, ""), stop=(end, ""),
-                blocks=(1, ""), sums=(own, "sums"),
-            )  # fmt: skip
-        if call.sums:  # of the other parts too
-            each = steps("blocks", len(parts), call.blocks * BLOCK * 4)
-            call.writes("sums", call.sums + parts.start * call.blocks * BLOCK * 4, blocks * BLOCK * 4, each)
+        finishes(call, blocks, begin, end, range(first, stop))
 
 
 # --- rows of windows that overlap --------------------------------------------------------------------------------
 
-ROW_TILES = (
-    (14, 7) if WIDTH == 16 else (7,)
-)  # pixels of a row whose sums, with a kernel row's weights, fit registers
 ROW_TAPS = (3, 5, 7)  # the kernel widths for which there is a kernel
 
 
@@ -163,7 +146,7 @@ def weight_registers(taps: int, element: int) -> int:
 def _emit_row_tile(
     builder: ir.IRBuilder, element: int, pixels: int, taps: int, arguments: Sequence[ir.Value]
 ) -> None:
-    """Emits a tile of one register per pixel; see `_row_tile` for the arguments. element: bytes of one."""
+    """Emits a tile of one register per pixel; see `rows.rows_kernel` for the arguments. element: bytes of one."""
     rows, weights, bias, source, source_row, target, low, high = arguments
 
     def place(base: ir.Value, pixel: int, size: int = 4) -> ir.Value:
@@ -216,11 +199,8 @@ def _emit_neighbours(builder: ir.IRBuilder, pixel: ir.Value, following: ir.Value
 
 
 def _row_tile(pixels: int, taps: int) -> Any:
-    """The intrinsic for so many pixels and taps. Its arguments are int64 but the last two.
-
-    rows: of the kernel; source: where the window of the first pixel begins, its rows source_row bytes apart; weights:
-    for each row of the kernel, the registers of `weight_registers`; bias, target: of this register's channels; low,
-    high: bounds.
+    """The intrinsic for so many pixels and taps; see `rows.rows_kernel` for its arguments. weights: for each row of the
+    kernel, the registers of `weight_registers`.
 
     Of bfloat16, two neighbouring pixels of a channel are a word, whose products with two taps are one instruction. The
     last tap, as kernels are of odd width, multiplies floats: its pixel is the upper half of such a word.
@@ -233,82 +213,10 @@ def _row_tile(pixels: int, taps: int) -> Any:
     return tile
 
 
-def _rows_kernel(taps: int) -> Any:
+def _rows_kernel(taps: int) -> Kernel:
     """`depthwise_rows` for kernels of one width."""
-    wide, narrow = _row_tile(ROW_TILES[0], taps), _row_tile(ROW_TILES[-1], taps)
-    most, few = ROW_TILES[0], ROW_TILES[-1]
-
-    def depthwise_rows(
-        first: int, stop: int, thread: int, *, height: int, weights: int, block_weights: int, bias: int,
-        source: int, source_block: int, source_step: int, source_row: int, target: int, target_block: int,
-        target_row: int, width: int, rows: int, item_rows: int, blocks: int, low: float, high: float, finish: int,
-        finish_record: int, sums: int,
-    ) -> None:  # fmt: skip
-        """Stride and dilation 1 along the rows. An item is some rows of one block; sums as for `depthwise`.
-
-        Bounds. A tile of `few` or `most` pixels begins at a pixel x with x + its size <= width, and the plan uses this
-        kernel only for a width of at least `few`. So it reads input pixels below width + taps − 1, of rows that the
-        halo includes, and writes real pixels only.
-        """
-        for item in range(first, stop):
-            block = item % blocks
-            begin = item // blocks * item_rows
-            end = min(rows, begin + item_rows)
-            for row in range(begin, end):
-                for lane in range(LANES):
-                    shift, inside = lane * WIDTH * 4, lane * WIDTH * ELEMENT
-                    own = weights + block * block_weights + shift
-                    offset = bias + block * BLOCK * 4 + shift
-                    at = source + block * source_block + row * source_step + inside
-                    to = target + block * target_block + row * target_row + inside
-                    x = 0
-                    while x < width:
-                        size = most if width - x > few and width >= most else few
-                        x = min(x, width - size)
-                        pixel = x * PIXEL
-                        arguments = (height, own, offset, at + pixel, source_row, to + pixel, low, high)
-                        if size == most:
-                            wide(*arguments)
-                        else:
-                            narrow(*arguments)
-                        x += size
-            if finish:
-                block_sums = sums + item * BLOCK * 4 if sums else 0
-                to = target + block * target_block
-                call(finish, (finish_record, to, begin * width, end * width, 1, block_sums))
-
-    depthwise_rows.__name__ = f"depthwise_rows{taps}"
-    made = kernel(depthwise_rows)
-
-    @made.footprint
-    def depthwise_rows_footprint(call: KernelCall) -> None:
-        """The windows of all rows in the blocks of the items."""
-        pixel = call.pixel_bytes
-        for blocks, rows in shares(call, call.item_rows, call.rows):
-            columns = max(call.width, few) if call.width > 0 else 0
-            first = (
-                min(0, call.width - few) * pixel
-            )  # a row narrower than a tile would begin before its start
-            height = max(0, call.height)
-            call.reads("bias", call.bias, blocks * BLOCK * 4)
-            weights = steps("block_weights", blocks, call.block_weights)
-            registers = weight_registers(taps, call.element_bytes)
-            call.reads("weights", call.weights, height * registers * BLOCK * 4, weights)
-            down, across = rows * call.source_step, (columns + taps - 1) * pixel if columns else 0
-            call.reads(
-                "source", call.source + first, across, steps("source_row", height, call.source_row),
-                entries("source_step", down, int(rows[0])), steps("source_block", blocks, call.source_block),
-            )  # fmt: skip
-            call.writes(
-                "target", call.target + first, columns * pixel,
-                entries("target_row", rows * call.target_row, int(rows[0])),
-                steps("target_block", blocks, call.target_block),
-            )  # fmt: skip
-            begin, end = int(rows[0]), int(rows[-1]) + 1
-            parts = range(begin // call.item_rows, -(-end // call.item_rows))
-            _finishes(call, blocks, begin * call.width, end * call.width, parts)
-
-    return made
+    weight_row = Sized(*(BLOCK * 4 * weight_registers(taps, element) for element in (4, 2)))
+    return rows_kernel(f"depthwise_rows{taps}", lambda pixels: _row_tile(pixels, taps), taps, weight_row)
 
 
 depthwise_rows = {taps: _rows_kernel(taps) for taps in ROW_TAPS}

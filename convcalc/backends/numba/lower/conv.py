@@ -26,6 +26,7 @@ from convcalc.backends.numba.lower.direct import (
     target_table,
     words,
 )
+from convcalc.backends.numba.lower.grouped import add_grouped, in_small_groups
 from convcalc.backends.numba.lower.lowering import Lowering
 from convcalc.backends.numba.lower.winograd import add_winograd
 from convcalc.backends.numba.passes.algorithm import ConvPlan
@@ -48,6 +49,8 @@ def lower_conv(low: Lowering, layer: FusedLayer) -> None:
     target = low.target(layer.value, node)
     if plan.algorithm == "depthwise":
         add_depthwise(low, layer, plan, source, target, affine)
+    elif in_small_groups(layer, plan):
+        add_grouped(low, layer, plan, source, target, affine)
     elif plan.algorithm == "winograd":
         add_winograd(low, layer, plan, source, target, affine)
         if layer.function is not None:
