@@ -7,6 +7,7 @@ that the number of positions is observed, not computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -68,29 +69,33 @@ class Slide:
         """The number of windows along each axis."""
         return tuple(len(starts) for starts in self.starts)
 
+    @cached_property
+    def rows(self) -> dict[tuple[int, ...], int | None]:
+        """The padded rows (last axis) of a channel, by their leading coordinates: where a row begins among the pixels
+        of the channel; None for a row of padding."""
+        *lead, width = self.spatial
+        padded = [range(b + size + a) for b, size, a in zip(self.before, lead, self.after, strict=False)]
+        rows: dict[tuple[int, ...], int | None] = {}
+        for key in product(*padded):
+            first = 0
+            for coordinate, before, size in zip(key, self.before, lead, strict=False):
+                if not 0 <= coordinate - before < size:
+                    rows[key] = None
+                    break
+                first = first * size + coordinate - before
+            else:
+                rows[key] = first * width
+        return rows
+
     def padded_rows(self, plane: Sequence[Any], fill: Any) -> dict[tuple[int, ...], list[Any]]:
-        """The padded rows (last axis) of a single channel, by their leading coordinates."""
+        """The pixels of each padded row of a single channel."""
         width = self.spatial[-1]
         left, right = [fill] * self.before[-1], [fill] * self.after[-1]
-        empty = left + [fill] * width + right
-        lead = [
-            range(-before, size + after)
-            for before, size, after in zip(self.before[:-1], self.spatial[:-1], self.after[:-1], strict=True)
-        ]
-        rows = {}
-        for coordinates in product(*lead):
-            offset = 0
-            for coordinate, size in zip(coordinates, self.spatial[:-1], strict=True):
-                if not 0 <= coordinate < size:
-                    offset = -1
-                    break
-                offset = offset * size + coordinate
-            key = tuple(c + b for c, b in zip(coordinates, self.before[:-1], strict=True))
-            if offset < 0:
-                rows[key] = empty
-            else:
-                rows[key] = left + list(plane[offset * width : (offset + 1) * width]) + right
-        return rows
+        empty = [*left, *[fill] * width, *right]
+        return {
+            key: empty if first is None else [*left, *plane[first : first + width], *right]
+            for key, first in self.rows.items()
+        }
 
     def patches(self, planes: Sequence[Sequence[Any]], fill: Any) -> Iterator[list[Any]]:
         """One flat list per window position, in row-major order: channels first, then the pixels of the kernel."""

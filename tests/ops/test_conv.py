@@ -255,7 +255,7 @@ def test_a_vector_is_no_map(bound):
 
 
 def test_windows_beyond_the_first_block():
-    channels, height, width, kernel = 230, 9, 10, (3, 2)  # 1,380 weights a filter: 14 windows a block, of 63
+    channels, height, width, kernel = 590, 9, 10, (3, 2)  # 3,540 weights a filter: 14 windows a block, of 63
     values = [(place * 7 % 31 - 15) / 4 for place in range(channels * height * width)]
     weight = [(place * 5 % 23 - 11) / 8 for place in range(2 * channels * 6)]
     conv = Conv(filters=2, kernel=kernel, bias=False)
