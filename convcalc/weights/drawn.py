@@ -63,6 +63,9 @@ class DrawnParameters(Mapping[str, Sequence[float]]):
         value = self._values[name]
         return self._drawn[value] if isinstance(value, int) else value
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 

@@ -6,9 +6,10 @@
 A process starts, imports, reads a model with its weights and a picture, runs once and prints the first class. Ours
 draws its random weights, as the command does without `--weights`, or reads them from a file as the peers do. Warm: its
 kernels are in the cache; cold: the cache is empty. Warm is to take at most 1.1 times as long as the soonest peer, cold
-at most 5 s on two processors. Processes run in turn; printed are medians, minima, processor seconds and ratios to the
-soonest peer's median. Peers that are not installed are left out. --cpu: compare processor seconds, for a machine with
-other work.
+at most 5 s on two processors. Processes run in turn, each time in another order: memory that one has just given back is
+there sooner for the next, on virtual machines by tenths of a second. Printed are medians, minima, processor seconds and
+ratios to the soonest peer's median. Peers that are not installed are left out. --cpu: compare processor seconds, for a
+machine with other work.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import NamedTuple
 
@@ -52,9 +54,10 @@ def main() -> None:
         for command in commands.values():  # what is read is in memory, and kernels are compiled
             run(command)
         took: dict[str, list[Took]] = {name: [] for name in commands}
+        order = Random(0)
         for _ in range(options.runs):
-            for name, command in commands.items():
-                took[name].append(run(command))
+            for name in order.sample(list(commands), len(commands)):
+                took[name].append(run(commands[name]))
         cold = []
         for place in range(options.cold):
             cache = str(Path(folder) / f"cache{place}")
