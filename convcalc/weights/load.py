@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import isclose, prod
 from typing import Literal
@@ -34,7 +34,8 @@ class Weights:
     mapping.
 
     source: where the values come from, `model` being a model file or module that brings them; ignored: keys of the file
-    that the network does not use; note: the reader's remarks; drawn: the random ones among the values.
+    that the network does not use; note: the reader's remarks; drawn: the random ones among the values, by which weights
+    are not told apart, as `nodes` has them.
     """
 
     nodes: tuple[Parameters, ...]
@@ -43,7 +44,7 @@ class Weights:
     seed: int | None = None
     ignored: tuple[str, ...] = ()
     note: str = ""
-    drawn: DrawnNumbers | None = None
+    drawn: DrawnNumbers | None = field(default=None, compare=False)
 
     def draw(self) -> None:
         """Draws the random values now. Processes that are forked then share them."""

@@ -67,5 +67,13 @@ def test_random_weights_wait_until_they_are_needed() -> None:
     assert list(weights.nodes[0]["bias"]) == [0.0] * 3
 
 
+def test_random_weights_of_one_seed_are_equal() -> None:
+    graph = load_text("input: [2, 5, 4]\nlayers:\n  - conv: {filters: 3, kernel: 2}\n")
+    weights = random_weights(graph, 5)
+    weights.draw()
+    assert weights == random_weights(graph, 5)
+    assert weights != random_weights(graph, 6)
+
+
 def test_weights_of_a_file_have_nothing_to_draw() -> None:
     Weights((), "file").draw()
