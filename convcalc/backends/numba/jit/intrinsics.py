@@ -250,9 +250,8 @@ def transpose(
                 lanes = []
                 for lane in range(WIDTH):
                     group, inside = divmod(lane, 2 * apart)
-                    second = (
-                        WIDTH if inside >= apart else 0
-                    )  # lanes of the pair's second row follow those of the first
+                    # Lanes of the pair's second row follow those of the first
+                    second = WIDTH if inside >= apart else 0
                     lanes.append(second + group * 2 * apart + first + inside % apart)
                 rows[own] = builder.shuffle_vector(*pair, ir.Constant(INT_REGISTER, lanes))
         apart //= 2

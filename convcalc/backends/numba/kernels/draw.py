@@ -32,9 +32,8 @@ from convcalc.backends.numba.jit.target import WIDTH
 WORDS = 624  # of the generator's state: whole registers
 MIDDLE = 397  # the third word that one is made of
 LEVELS = 1 << 16  # numbers of the table
-ROOM = (
-    3 * WORDS
-)  # words of memory that a tensor needs besides its numbers: the state, the next one, what is drawn
+# Words of memory that a tensor needs besides its numbers: the state, the next one, what is drawn
+ROOM = 3 * WORDS
 
 
 class DrawnTensor(NamedTuple):

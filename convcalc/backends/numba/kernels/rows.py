@@ -15,9 +15,8 @@ from convcalc.backends.numba.jit.intrinsics import call
 from convcalc.backends.numba.jit.sizes import BLOCK, ELEMENT, PIXEL, Sized
 from convcalc.backends.numba.jit.target import WIDTH
 
-ROW_TILES = (
-    (14, 7) if WIDTH == 16 else (7,)
-)  # pixels of a row whose sums, with a kernel row's weights, fit registers
+# Pixels of a row whose sums, with a kernel row's weights, fit registers
+ROW_TILES = (14, 7) if WIDTH == 16 else (7,)
 FLOATS = Sized(WIDTH, WIDTH)  # of a register, whatever elements are
 
 

@@ -43,9 +43,8 @@ PAIRS = {4: (1.0,), 6: (0.75, 1.5)}  # by the side of a tile, in pixels
 OUTPUTS = {4: (2,), 6: (4, 2)}  # the outputs per side for which there are kernels
 VALUE = PIXEL  # bytes of a place of V: the channels of a block at one frequency of one tile
 PRODUCT = 4 * BLOCK  # of M
-PIXEL_LANE = VALUE_LANE = Sized(
-    WIDTH * ELEMENT, WIDTH * ELEMENT.bfloat16
-)  # bytes from one register to the next
+# Bytes from one register to the next
+PIXEL_LANE = VALUE_LANE = Sized(WIDTH * ELEMENT, WIDTH * ELEMENT.bfloat16)
 PRODUCT_LANE = 4 * WIDTH  # of M, and of the bias
 
 
