@@ -176,11 +176,11 @@ def cut(pixels: int, plane_bytes: int, weight_bytes: int, tiles: int, threads: i
 
     Many weights on a small plane: each item takes one tile over as much of the plane as is worth reading the weights
     for, so that they are read once, or by few threads that each stay in a part of the plane. Small is a plane that fits
-    into cache, or one of fewer bytes than the weights: reading that again for each tile from the next cache is cheaper
+    into cache, or one of a third of the weights' bytes: reading that again for each tile from the next cache is cheaper
     than reading those for each chunk, and a chunk of what pixels are left over would take as long as a whole one. Else
     each item takes a chunk that stays in cache while all tiles pass over it.
     """
-    small = max(CACHE, min(PLANES * CACHE, weight_bytes))
+    small = max(CACHE, min(PLANES * CACHE, weight_bytes // 3))
     if weight_bytes > CACHE // 4 and plane_bytes <= small and tiles >= 3 * threads:
         parts = max(n for n in range(1, threads + 1) if threads % n == 0 and (n == 1 or pixels >= n * REUSE))
         chunk = -(-pixels // (parts * PIXELS)) * PIXELS
