@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from convcalc.backends.numba.drawing import Drawing, begin_drawing
 from convcalc.backends.numba.jit.cache import Kernel
 from convcalc.backends.numba.kernels.draw import DrawnTensor, draw
 from convcalc.backends.numba.runtime.fault import PlanFault
+from convcalc.backends.numba.runtime.helpers import helpers
 from convcalc.backends.numba.runtime.linker import link
 from convcalc.graph import Graph
 from convcalc.language.load import load_graph
@@ -29,6 +31,14 @@ from convcalc.weights import drawn as drawn_weights
 from convcalc.weights.drawn import Draw, DrawnNumbers
 from convcalc.weights.initialise import he_normal
 from convcalc.weights.load import random_weights
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_threads_left() -> Iterator[None]:
+    """Other tests fork, which a process with threads should not."""
+    yield
+    helpers.stop()
+
 
 # Around registers, around the 1,248 numbers that 624 words give, and around many of these
 COUNTS = (0, 1, 2, 3, 15, 16, 31, 32, 33, 623, 624, 625, 1247, 1248, 1249, 1279, 1281, 2496, 2497, 70_001)
