@@ -20,7 +20,7 @@ from convcalc.weights.memory import large_floats, uses_numpy
 if TYPE_CHECKING:
     from numpy import ndarray
 
-LEVELS = 1 << 16
+LEVELS = 1 << 16  # numbers of the table, which 16 bits select
 CHUNK = 1 << 12  # numbers drawn at a time, to stay in the processor's cache
 WIDE_CHUNK = 1 << 15  # by NumPy
 

@@ -28,10 +28,10 @@ from convcalc.backends.numba.jit.emit import (
 from convcalc.backends.numba.jit.footprint import KernelCall, entries
 from convcalc.backends.numba.jit.intrinsics import load_float, load_row, row_bytes, store_float
 from convcalc.backends.numba.jit.target import WIDTH
+from convcalc.weights.initialise import LEVELS
 
 WORDS = 624  # of the generator's state: whole registers
 MIDDLE = 397  # the third word that one is made of
-LEVELS = 1 << 16  # numbers of the table
 # Words of memory that a tensor needs besides its numbers: the state, the next one, what is drawn
 ROOM = 3 * WORDS
 
