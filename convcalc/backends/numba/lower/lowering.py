@@ -7,7 +7,7 @@ conversion where it is not there yet in that form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import NamedTuple
@@ -71,9 +71,9 @@ class Lowering:
     """The program in the making, and all that was decided before.
 
     element: bytes of an element of maps with pixels, as vectors are float32; dense_element: of the weights of dense
-    layers. setup: steps that lay out weights, run once; program: steps of every run; outside: what is done between
-    them, in running order; fixed: numbers that are put in their place once; sums: of values, by value, what their
-    kernels summed on the way.
+    layers; averaged: the values whose channels are averaged later. setup: steps that lay out weights, run once;
+    program: steps of every run; outside: what is done between them, in running order; fixed: numbers that are put in
+    their place once; sums: of values, by value, what their kernels summed on the way.
     """
 
     fusion: Fusion
@@ -84,6 +84,7 @@ class Lowering:
     threads: int
     element: int = 4
     dense_element: int = 4
+    averaged: Set[int] = frozenset()
     program: Program = field(default_factory=Program)
     setup: Program = field(default_factory=Program)
     outside: list[OutsideStep | KeptValue] = field(default_factory=list)

@@ -18,7 +18,7 @@ from convcalc.backends.numba.lower.lowering import KeptValue, Lowering, OutsideS
 from convcalc.backends.numba.lower.matmul import lower_matmul
 from convcalc.backends.numba.lower.moves import lower_concat, lower_flatten, lower_move, lower_transpose
 from convcalc.backends.numba.lower.norms import lower_layernorm, lower_lrn, lower_softmax
-from convcalc.backends.numba.lower.pool import POOLINGS, lower_pool
+from convcalc.backends.numba.lower.pool import POOLINGS, averaged_values, lower_pool
 from convcalc.backends.numba.passes.algorithm import Plans
 from convcalc.backends.numba.passes.channel_moves import Moves
 from convcalc.backends.numba.passes.fixed import fixed_nodes
@@ -92,7 +92,8 @@ def lower(
     they are there.
     """
     fusion = moves.fusion
-    low = Lowering(fusion, moves, plans, placement, weights, threads, element, dense_element)
+    averaged = averaged_values(fusion)
+    low = Lowering(fusion, moves, plans, placement, weights, threads, element, dense_element, averaged)
     inputs = tuple(low.add_input(value) for value in fusion.graph.input_indices)
     count = len(fusion.outputs) - kept
     wanted = frozenset(fusion.outputs[:count])

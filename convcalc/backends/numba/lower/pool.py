@@ -101,22 +101,21 @@ POOLINGS: Mapping[str, Callable[[Node], PoolPlan]] = {
 }
 
 
+AVERAGES = ("avgpool", "global_avgpool", "adaptive_avgpool")
+
+
 def _averages_all(node: Node) -> bool:
-    """Whether a pooling is the mean of each channel's pixels."""
-    if node.kind not in POOLINGS:
-        return False
-    pooling = POOLINGS[node.kind](node)
+    """Whether a layer is the mean of each channel's pixels."""
     whole = [[PoolWindow(0, size, size)] for size in node.input_shapes[0][1:]]
-    return not pooling.largest and pooling.axes == whole
+    return node.kind in AVERAGES and POOLINGS[node.kind](node).axes == whole
 
 
-def is_averaged(fusion: Fusion, value: int) -> bool:
-    """Whether a kernel is to average a value's channels, so that their sums are worth making with the value."""
-    return any(
-        fusion.sources(layer) == [value] and _averages_all(layer.node)
-        for layer in fusion.layers
-        if not fusion.is_outside(layer)
+def averaged_values(fusion: Fusion) -> frozenset[int]:
+    """The values whose channels a kernel is to average, so that their sums are worth making with the value."""
+    averaging = (
+        layer for layer in fusion.layers if not fusion.is_outside(layer) and _averages_all(layer.node)
     )
+    return frozenset(value for layer in averaging for value in fusion.sources(layer))
 
 
 def lower_pool(low: Lowering, layer: FusedLayer) -> None:

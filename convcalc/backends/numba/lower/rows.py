@@ -10,7 +10,6 @@ from convcalc.backends.numba.kernels.rows import ROW_TILES
 from convcalc.backends.numba.layout import Array
 from convcalc.backends.numba.lower.direct import finish_of, target_table
 from convcalc.backends.numba.lower.lowering import Lowering, kernel_for, padded_vector
-from convcalc.backends.numba.lower.pool import is_averaged
 from convcalc.backends.numba.passes.algorithm import ConvPlan
 from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import MapView, Ref, Step, Word
@@ -78,7 +77,7 @@ def add_parts(
         "low": layer.low, "high": layer.high, "sums": 0,
     }  # fmt: skip
     writes = [target.span]
-    if layer.function is not None and is_averaged(low.fusion, layer.value):
+    if layer.function is not None and layer.value in low.averaged:
         sums = low.new_sums(layer.value, layer.node, blocks, parts)
         values["sums"] = sums.place
         writes.append(sums.span)
