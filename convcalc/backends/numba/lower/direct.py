@@ -22,7 +22,7 @@ from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import ByteSpan, MapView, Ref, Step, Word, record_of
 
 CACHE = 1 << 20  # a core's second-level cache
-PLANES = 4  # times as much as that is a map that may be read again and again from the third-level cache
+MAX_PLANE = 4 * CACHE  # bytes of a map that may be read again and again, from the third-level cache
 ITEMS = 4  # items per thread that keep all threads busy to the end
 FEW_WEIGHTS = 1 << 16  # bytes that are not worth reading before a sweep needs them
 REUSE = 64  # pixels for which it is worth reading a weight from memory
@@ -176,11 +176,11 @@ def cut(pixels: int, plane_bytes: int, weight_bytes: int, tiles: int, threads: i
 
     Many weights on a small plane: each item takes one tile over as much of the plane as is worth reading the weights
     for, so that they are read once, or by few threads that each stay in a part of the plane. Small is a plane that fits
-    into cache, or one of a third of the weights' bytes: reading that again for each tile from the next cache is cheaper
-    than reading those for each chunk, and a chunk of what pixels are left over would take as long as a whole one. Else
-    each item takes a chunk that stays in cache while all tiles pass over it.
+    into cache, or up to MAX_PLANE one of at most a third of the weights' bytes: reading that again for each tile from
+    the next cache is cheaper than reading those for each chunk, and a chunk of what pixels are left over would take as
+    long as a whole one. Else each item takes a chunk that stays in cache while all tiles pass over it.
     """
-    small = max(CACHE, min(PLANES * CACHE, weight_bytes // 3))
+    small = max(CACHE, min(MAX_PLANE, weight_bytes // 3))
     if weight_bytes > CACHE // 4 and plane_bytes <= small and tiles >= 3 * threads:
         parts = max(n for n in range(1, threads + 1) if threads % n == 0 and (n == 1 or pixels >= n * REUSE))
         chunk = -(-pixels // (parts * PIXELS)) * PIXELS
