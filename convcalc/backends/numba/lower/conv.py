@@ -49,7 +49,7 @@ def lower_conv(low: Lowering, layer: FusedLayer) -> None:
     target = low.target(layer.value, node)
     if plan.algorithm == "depthwise":
         add_depthwise(low, layer, plan, source, target, affine)
-    elif in_small_groups(layer, plan):
+    elif in_small_groups(layer, plan, source.layout.element):
         add_grouped(low, layer, plan, source, target, affine)
     elif plan.algorithm == "winograd":
         add_winograd(low, layer, plan, source, target, affine)

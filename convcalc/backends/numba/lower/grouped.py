@@ -15,14 +15,16 @@ from convcalc.backends.numba.passes.fusion import FusedLayer
 from convcalc.backends.numba.runtime.program import MapView
 
 
-def in_small_groups(layer: FusedLayer, plan: ConvPlan) -> bool:
+def in_small_groups(layer: FusedLayer, plan: ConvPlan, element: int) -> bool:
     """Whether a kernel of `grouped` computes a convolution: its groups lie in blocks of channels, and end in blocks of
-    as many filters."""
+    as many filters. element: bytes of one. Of floats a whole block is left to the register tile, which is as fast and
+    reads weights ahead."""
     depth = plan.channels // plan.groups
     return (
         plan.algorithm == "direct"
         and plan.groups > 1
         and depth in GROUP_DEPTHS
+        and (depth < BLOCK or element == 2)
         and plan.filters == plan.channels
         and layer.residual is None
         and has_rows(plan, (GROUP_TAPS,), GROUP_STRIDES)
