@@ -160,6 +160,12 @@ def _pass_of(function: int | None) -> Any:
     """The loop of `finish`, compiled for one function; None: for any of them, with a comparison for each register."""
 
     @inline
+    def computed(any_function: int, value: Any, slope: Any) -> Any:
+        if function is None:
+            return activation(any_function, value, slope)
+        return activation(function, value, slope)
+
+    @inline
     def work(
         any_function: int,
         slope: Any,
@@ -173,17 +179,19 @@ def _pass_of(function: int | None) -> Any:
     ) -> None:
         for block in range(blocks):
             for lane in range(LANES):
-                base, total = target + block * target_block + lane * WIDTH * ELEMENT, splat(0.0)
+                base = target + block * target_block + lane * WIDTH * ELEMENT
+                if not sums:  # an addition to one register, pixel after pixel, is not free
+                    for pixel in range(first, stop):
+                        at = base + load_offset(pixels + 4 * pixel)
+                        estore(at, computed(any_function, eload(at), slope))
+                    continue
+                total = splat(0.0)
                 for pixel in range(first, stop):
                     at = base + load_offset(pixels + 4 * pixel)
-                    if function is None:
-                        value = activation(any_function, eload(at), slope)
-                    else:
-                        value = activation(function, eload(at), slope)
+                    value = computed(any_function, eload(at), slope)
                     estore(at, value)
                     total = total + value
-                if sums:
-                    vstore(sums + block * BLOCK * 4 + lane * WIDTH * 4, total)
+                vstore(sums + block * BLOCK * 4 + lane * WIDTH * 4, total)
 
     return work
 
