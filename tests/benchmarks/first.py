@@ -67,7 +67,9 @@ def main() -> None:
         (median(t[place] for t in took[n]) for n in took if not n.startswith("convcalc")), default=0.0
     )
     print(f"{'':38}{'median s':>10}{'minimum':>10}{'cpu s':>10}{'to soonest peer':>17}")
-    for name, times in (took | {"convcalc, random weights, cold": cold}).items():
+    if cold:
+        took["convcalc, random weights, cold"] = cold
+    for name, times in took.items():
         middle = median(time[place] for time in times)
         ratio = f"{middle / soonest:.2f}" if soonest and times is not cold else "–"
         cells = (
