@@ -36,9 +36,10 @@ def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[
     numbers are many, gives the same bits some twenty times faster again.
     """
     scale = _scale(fan_in)
-    random, left = Random(f"{seed}:{name}"), prod(shape)
+    left = prod(shape)
     if left >= LEVELS and uses_numpy(left):
-        return _drawn_by_numpy(random, left, scale)
+        return _drawn_by_numpy(generator(name, seed), left, scale)
+    random = _random(name, seed)
     few = left < LEVELS  # then scaling the numbers is faster than scaling the table
     table = _quantiles() if few else [scale * quantile for quantile in _quantiles()]
     values = array("f")
@@ -52,15 +53,14 @@ def he_normal(name: str, shape: Sequence[int], fan_in: int, seed: int) -> array[
     return values
 
 
-def _drawn_by_numpy(random: Random, count: int, scale: float) -> memoryview[float]:
+def _drawn_by_numpy(state: Sequence[int], count: int, scale: float) -> memoryview[float]:
     """What the loop of `he_normal` gives. NumPy's generator is given Python's state: both are the Mersenne Twister
     and make the same words."""
     import numpy as np
 
     table = _scaled(scale)
-    _, state, _ = random.getstate()
     source = np.random.RandomState()
-    source.set_state(("MT19937", np.array(state[:-1], dtype=np.uint32), state[-1], 0, 0.0))
+    source.set_state(("MT19937", np.array(state, dtype=np.uint32), len(state), 0, 0.0))
     values = large_floats(count)
     drawn = np.asarray(values)
     for start in range(0, count, WIDE_CHUNK):
@@ -79,10 +79,14 @@ def generator(name: str, seed: int) -> tuple[int, ...]:
     Each word that it makes from now on gives two numbers, by its lower 16 bits and then by its upper 16; of the last
     word of an odd count the upper 16 alone are used.
     """
-    _, state, _ = Random(f"{seed}:{name}").getstate()
+    _, state, _ = _random(name, seed).getstate()
     *words, used = state
     assert used == len(words)
     return tuple(words)
+
+
+def _random(name: str, seed: int) -> Random:
+    return Random(f"{seed}:{name}")
 
 
 def number_table(fan_in: int) -> ndarray[Any, Any]:

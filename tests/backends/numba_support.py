@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -158,3 +161,13 @@ def margin(source: Random, rank: int, high: int) -> Any:
 def groups_of(source: Random, channels: int, filters: int) -> int:
     """A number that divides both."""
     return source.choice([n for n in range(1, channels + 1) if channels % n == 0 and filters % n == 0])
+
+
+def run_script(script: str, environment: Mapping[str, str], timeout: int = 600) -> None:
+    """Runs a script, whose argument is the folder of these tests, in a process of its own, and expects that it
+    succeeds."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(Path(__file__).parent)],
+        capture_output=True, text=True, env=environment, timeout=timeout, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

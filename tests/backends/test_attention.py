@@ -19,11 +19,20 @@ from convcalc.backends import reference
 from convcalc.backends.numba.kernels.tile import sweep
 from convcalc.backends.numba.plan import prepare
 from convcalc.graph import Graph
+from convcalc.weights.load import Weights
 
 
 def kernels_of(graph: Graph) -> list[str]:
     plan = prepare(graph, any_weights(graph, 0), 2)
     return [step.kernel.name for step in plan._program.steps]
+
+
+def bias_and_mask(graph: Graph, weights: Weights) -> Any:
+    """The sum of what the graph's first two nodes, parameters, add to the scores."""
+    return sum(
+        np.array(weights.nodes[node.index][""], np.float64).reshape(node.output_shape)
+        for node in graph.nodes[:2]
+    )
 
 
 def attended(x: Any, tensors: dict[str, Any], heads: int, added: Any) -> Any:
@@ -48,12 +57,8 @@ def test_all_positions_in_float64(features: int, heads: int, places: int, thread
     add_attention(network, heads, bias=True, mask="all")
     graph = network.graph()
     weights, values = any_weights(graph, 1), any_values(graph, 2)
-    bias, mask = (
-        np.array(weights.nodes[node.index][""], np.float64).reshape(node.output_shape)
-        for node in graph.nodes[:2]
-    )
     x = np.array(values, np.float64).reshape(features, places).T
-    wanted = attended(x, weights.nodes[2], heads, bias + mask)
+    wanted = attended(x, weights.nodes[2], heads, bias_and_mask(graph, weights))
     got = prepare(graph, weights, threads).run(values).values
     assert_close(list(got), wanted.T.ravel().tolist())
 
@@ -117,12 +122,8 @@ def test_both_products_are_of_bfloat16(features: int, heads: int, places: int) -
     add_attention(network, heads, bias=True, mask="all")
     graph = network.graph()
     weights, values = nearest_weights(graph, 1), nearest_inputs(graph, 2)
-    bias, mask = (
-        np.array(weights.nodes[node.index][""], np.float64).reshape(node.output_shape)
-        for node in graph.nodes[:2]
-    )
     x = np.array(values["input"], np.float64).reshape(features, places).T
-    wanted = rounded_attention(x, weights.nodes[2], heads, bias + mask)
+    wanted = rounded_attention(x, weights.nodes[2], heads, bias_and_mask(graph, weights))
     for threads in (1, 2):
         plan = prepare(graph, weights, threads, precision="bf16")
         got = np.array(plan.run(values).values).reshape(features, places).T

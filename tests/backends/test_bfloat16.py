@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import subprocess
 import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from bfloat16 import bfloat16_kernels, compare_bfloat16, nearest, nearest_weight
 from generated import MIXES, small_machine
 from generated import network as network_of
 from matmul_networks import any_matmul, two_products
-from numba_support import Network, any_values, any_weights, by_chance
+from numba_support import Network, any_values, any_weights, by_chance, run_script
 
 from convcalc.backends import PRECISIONS, Winograd
 from convcalc.backends.numba.jit.cache import Kernel
@@ -530,11 +529,7 @@ def run_elsewhere(script: str, **surroundings: str) -> None:
     kept = {
         name: value for name, value in os.environ.items() if name not in ("CONVCALC_BF16", "CONVCALC_VECTOR")
     }
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(Path(__file__).parent)],
-        capture_output=True, text=True, env=kept | surroundings, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_script(script, kept | surroundings)
 
 
 @pytest.mark.parametrize("vector", ["16", "8", "4"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 from array import array
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from numba_support import any_values
+from numba_support import any_values, run_script
 
 from convcalc.backends import numba, reference
 from convcalc.backends.numba import drawing
@@ -170,9 +169,4 @@ with pytest.MonkeyPatch.context() as patch:
 
 @pytest.mark.parametrize("width", [4, 8])
 def test_narrower_vectors(width: int) -> None:
-    environment = {**os.environ, "CONVCALC_VECTOR": str(width)}
-    done = subprocess.run(
-        [sys.executable, "-c", NARROW, str(Path(__file__).parent)],
-        capture_output=True, text=True, env=environment, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_script(NARROW, {**os.environ, "CONVCALC_VECTOR": str(width)})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import test_numba as layers
 from attention_networks import any_attention, three_attentions
 from matmul_networks import any_matmul, two_products
-from numba_support import Network, any_values, any_weights, by_chance
+from numba_support import Network, any_values, any_weights, by_chance, run_script
 from traced import Log, kernels, traced
 
 from convcalc.backends import PRECISIONS, Precision, Winograd
@@ -311,9 +310,4 @@ with traced() as log, pytest.MonkeyPatch.context() as patch:
 
 @pytest.mark.parametrize("width", [4, 8])
 def test_narrower_vectors(width: int) -> None:
-    environment = {**os.environ, "CONVCALC_VECTOR": str(width)}
-    done = subprocess.run(
-        [sys.executable, "-c", NARROW, str(Path(__file__).parent)],
-        capture_output=True, text=True, env=environment, timeout=1200, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_script(NARROW, {**os.environ, "CONVCALC_VECTOR": str(width)}, timeout=1200)

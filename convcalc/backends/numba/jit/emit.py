@@ -95,8 +95,8 @@ def _like(kind: ir.Type, element: ir.Type) -> ir.Type:
     return ir.VectorType(element, kind.count) if isinstance(kind, ir.VectorType) else element
 
 
-def _all(kind: ir.Type, value: int) -> ir.Constant:
-    """An integer in every lane."""
+def emit_all(kind: ir.Type, value: int) -> ir.Constant:
+    """An integer in every lane of a type, or as a scalar type."""
     return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
 
 
@@ -106,13 +106,13 @@ def emit_rounded(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     if BFLOAT16 == "native":
         return builder.bitcast(builder.fptrunc(value, _like(kind, BFLOAT)), _like(kind, SHORT))
     bits = builder.bitcast(value, _like(kind, BITS))
-    upper = builder.lshr(bits, _all(bits.type, 16))
-    odd = builder.and_(upper, _all(bits.type, 1))
-    rounded = builder.add(builder.add(bits, _all(bits.type, 0x7FFF)), odd)
+    upper = builder.lshr(bits, emit_all(bits.type, 16))
+    odd = builder.and_(upper, emit_all(bits.type, 1))
+    rounded = builder.add(builder.add(bits, emit_all(bits.type, 0x7FFF)), odd)
     # What is NaN in its lower half alone would become infinite.
-    quiet = builder.or_(upper, _all(bits.type, 0x40))
+    quiet = builder.or_(upper, emit_all(bits.type, 0x40))
     is_nan = builder.fcmp_unordered("uno", value, value)
-    chosen = builder.select(is_nan, quiet, builder.lshr(rounded, _all(bits.type, 16)))
+    chosen = builder.select(is_nan, quiet, builder.lshr(rounded, emit_all(bits.type, 16)))
     return builder.trunc(chosen, _like(kind, SHORT))
 
 
@@ -124,7 +124,7 @@ def emit_load_elements(
     if element == 4:
         return emit_load(builder, address, kind)
     bits = builder.zext(emit_load(builder, address, _like(kind, SHORT)), _like(kind, BITS))
-    return builder.bitcast(builder.shl(bits, _all(bits.type, 16)), kind)
+    return builder.bitcast(builder.shl(bits, emit_all(bits.type, 16)), kind)
 
 
 def emit_store_elements(builder: ir.IRBuilder, element: int, address: ir.Value, value: ir.Value) -> None:
@@ -137,8 +137,8 @@ def emit_dot(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir
     if BFLOAT16 == "native":
         name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * c.type.count}"
         return emit_call(builder, name, c.type, c, a, b)
-    upper = _all(a.type, 0xFFFF0000)
-    a0, b0 = (builder.bitcast(builder.shl(pair, _all(a.type, 16)), c.type) for pair in (a, b))
+    upper = emit_all(a.type, 0xFFFF0000)
+    a0, b0 = (builder.bitcast(builder.shl(pair, emit_all(a.type, 16)), c.type) for pair in (a, b))
     a1, b1 = (builder.bitcast(builder.and_(pair, upper), c.type) for pair in (a, b))
     return emit_fma(builder, a1, b1, emit_fma(builder, a0, b0, c))
 

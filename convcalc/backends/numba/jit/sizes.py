@@ -36,4 +36,5 @@ PIXELS, FEW, VECTORS = {
 }[WIDTH]
 TILE = WIDTH * VECTORS  # output channels of a tile
 TILE_BLOCKS = TILE // BLOCK
+CACHE_LINE = 64  # bytes
 HALF = BLOCK // 2  # output channels of the half block that narrow tiles end with

@@ -20,6 +20,7 @@ from convcalc.backends.numba.jit.emit import (
     INT,
     INT_REGISTER,
     REGISTER,
+    emit_all,
     emit_call,
     emit_load,
     emit_splat,
@@ -50,7 +51,7 @@ DRAWN_TENSOR = row_bytes(DrawnTensor)
 
 
 def _all(value: int) -> ir.Constant:
-    return ir.Constant(INT_REGISTER, [value] * WIDTH)
+    return emit_all(INT_REGISTER, value)
 
 
 def emit_gather(builder: ir.IRBuilder, addresses: ir.Value) -> ir.Value:

@@ -35,7 +35,7 @@ from convcalc.backends.numba.jit.emit import (
     emit_store_elements,
     word_type,
 )
-from convcalc.backends.numba.jit.sizes import BLOCK, HALF, WORD, Sized
+from convcalc.backends.numba.jit.sizes import BLOCK, CACHE_LINE, HALF, WORD, Sized
 from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.kernels.rows import rows_kernel
 
@@ -43,7 +43,6 @@ GROUP_TAPS = 3  # the width of the kernels that there is a tile for
 GROUP_DEPTHS = (4, 8, BLOCK)  # channels of a group, and
 GROUP_STRIDES = (1, 2)  # strides along the row that there are kernels for
 UNROLL = 4  # words of a group without a branch
-LINE = 64  # bytes of a cache line
 
 
 def register_floats(depth: int) -> Sized:
@@ -105,7 +104,7 @@ def _emit_tile(
 
     with emit_loop(builder, rows) as row:
         first = builder.add(source, builder.mul(row, source_row))
-        for line in range(0, columns * BLOCK * element, LINE):  # what the next tile of the row reads
+        for line in range(0, columns * BLOCK * element, CACHE_LINE):  # what the next tile of the row reads
             emit_prefetch(builder, add(first, columns * BLOCK * element + line))
         own = builder.add(weights, times(row, weight_row(depth).of(element)))
         if depth < floats:

@@ -41,12 +41,11 @@ from convcalc.backends.numba.jit.emit import (
     word_type,
 )
 from convcalc.backends.numba.jit.footprint import KernelCall, entries, steps
-from convcalc.backends.numba.jit.sizes import BLOCK, FEW, HALF, PIXELS, TILE, TILE_BLOCKS
+from convcalc.backends.numba.jit.sizes import BLOCK, CACHE_LINE, FEW, HALF, PIXELS, TILE, TILE_BLOCKS
 from convcalc.backends.numba.jit.target import WIDTH
 
 UNROLL = 8  # steps of k without a branch
 AHEAD = 128  # steps of k by which weights are prefetched; memory takes about as long to answer
-LINE = 64  # bytes of a cache line
 
 
 def _integer(value: int) -> ir.Constant:
@@ -101,7 +100,7 @@ def _emit_tile(
     first = [register(bias, v) for v in registers]
     sums = [[emit_local(builder, value) for value in first] for _ in range(pixels)]
     weight, later = emit_local(builder, weights), emit_local(builder, fetched)
-    lines = range(0, columns * 4, LINE)
+    lines = range(0, columns * 4, CACHE_LINE)
     apart = builder.udiv(pace, _integer(len(lines)))
 
     def step(places: Sequence[ir.Value], k: ir.Value, steps: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 
 from convcalc.backends.numba.arrays.attention import cosine_factors, projection_factors
-from convcalc.backends.numba.jit.sizes import BLOCK, PIXELS, TILE
+from convcalc.backends.numba.jit.sizes import BLOCK, CACHE_LINE, PIXELS, TILE
 from convcalc.backends.numba.jit.target import WIDTH
 from convcalc.backends.numba.kernels.attention import attend
 from convcalc.backends.numba.kernels.tile import sweep
@@ -176,7 +176,7 @@ def _cut(count: int, depth: int, element: int) -> _Cut:
 
 def _lines(size: int) -> int:
     """Bytes, rounded up to whole cache lines."""
-    return -(-size // 64) * 64
+    return -(-size // CACHE_LINE) * CACHE_LINE
 
 
 def _records(low: Lowering, cut: _Cut, count: int, depth: int, element: int) -> dict[str, Word]:

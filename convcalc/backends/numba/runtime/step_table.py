@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from convcalc.backends.numba.jit.footprint import Array
+from convcalc.backends.numba.jit.sizes import CACHE_LINE
 from convcalc.backends.numba.runtime.driver import StepRow, drive, native
 from convcalc.backends.numba.runtime.helpers import helpers
 
-LINE = 8  # int64s of a cache line
+LINE = CACHE_LINE // 8  # int64s of a cache line
 
 
 class StepTable:
